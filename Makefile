@@ -1,0 +1,130 @@
+# tapeformer: `make help` lists the targets.
+#
+# Variables:  PRECISION=float|double   OPENMP=1|0   CC=gcc|clang   CFLAGS, LDFLAGS of your own are kept
+
+PRECISION ?= float
+OPENMP    ?= 1
+PREFIX    ?= /usr/local
+CFLAGS    ?= -O3 -g
+SANITIZE  ?=
+
+LAYERS := autograd nn data train study cli
+SHELL  := /bin/sh
+
+# ---- what the compiler offers -------------------------------------------------------------------
+
+accepts = $(shell printf 'int main(void){return 0;}' | $(CC) $(1) -Werror -x c - -o /dev/null 2>/dev/null && echo yes)
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+
+ifeq ($(OPENMP),1)
+  OPENMP_FLAG := $(if $(call accepts,-fopenmp),-fopenmp)
+endif
+# `omp simd` lets a loop's sum be reordered where we say so; it needs no OpenMP run time.
+SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
+
+# The instruction-set levels of the kernels; one binary holds all and chooses when it starts.
+LEVELS := generic
+ifneq ($(filter x86_64%,$(MACHINE)),)
+  LEVELS += avx2 avx512
+endif
+LEVEL_FLAGS_generic :=
+LEVEL_FLAGS_avx2    := -mavx2 -mfma
+LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
+
+# ---- flags --------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -pedantic -Werror
+STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
+# -ffp-contract=off: the same source gives the same bits with every compiler option but the level's own.
+NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
+INCLUDES := $(addprefix -I,$(LAYERS)) -I.
+ifeq ($(PRECISION),double)
+  DEFINES := -DTAPEFORMER_DOUBLE
+  SUFFIX  := 64
+else ifneq ($(PRECISION),float)
+  $(error PRECISION is float or double, not '$(PRECISION)')
+endif
+LEVEL_DEFINES := $(foreach level,$(LEVELS),-DKERNEL_HAS_$(level))
+ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(OPENMP_FLAG) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = $(OPENMP_FLAG) $(SANITIZE) $(LDFLAGS)
+
+# ---- files --------------------------------------------------------------------------------------
+
+# VARIANT keeps the objects of sanitizer and other builds apart; the plain build has none.
+OUT     := build$(if $(VARIANT),/$(VARIANT))
+OBJ     := $(OUT)/obj$(SUFFIX)
+LIBRARY := $(OUT)/libtapeformer$(SUFFIX).a
+COMMAND := $(OUT)/tapeformer$(SUFFIX)
+
+LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
+LIB_SOURCES   := $(wildcard autograd/*.c autograd/ops/*.c autograd/kernels/*.c nn/*.c data/*.c train/*.c study/*.c)
+CLI_SOURCES   := $(wildcard cli/*.c)
+TEST_SOURCES  := $(wildcard tests/test_*.c)
+TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
+
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
+               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o))
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
+TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
+
+.PHONY: all demo test check-one asan ubsan tsan coverage lint format install uninstall clean help libcheck
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(COMMAND) ## build the command and the library (PRECISION=double: build/tapeformer64)
+
+# ---- rules --------------------------------------------------------------------------------------
+
+# Objects are made anew when the flags change.
+FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(LEVELS)
+$(OBJ)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_TEXT)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_TEXT)' > $@
+FORCE:
+
+$(OBJ)/%.o: %.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
+
+define level_rule
+$(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
+
+$(LIBRARY): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
+	$(CC) $(CLI_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# ---- tests --------------------------------------------------------------------------------------
+
+CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
+# A test may make the n-th allocation of the library fail, or count them: tests/failing_alloc.c.
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+$(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(CHECK_LIBS) -lm -o $@
+
+libcheck:
+	@tests/need-libcheck
+
+# Every test program, each in its own process; goes on after a failure, and counts.
+test-programs: $(TESTS)
+	@tests/run-tests $(TESTS)
+
+one: ## one test program: make one T=test_random
+	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T)
+	@$(OUT)/tests$(SUFFIX)/$(T)
+
+test: libcheck ## every test, in both precisions
+	@$(MAKE) --no-print-directory PRECISION=float all
+	@$(MAKE) --no-print-directory PRECISION=double all
+	@$(MAKE) --no-print-directory PRECISION=float test-programs
+	@$(MAKE) --no-print-directory PRECISION=double test-programs

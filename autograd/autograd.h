@@ -1,0 +1,481 @@
+/* autograd.h - tensors, the tape, the operations, masks, random numbers, gradient checking.
+ *
+ * This header is the manual of the layer. The pattern of use:
+ *
+ *     ag_tape *tape = ag_tape_new(NULL);
+ *     ag_tensor *x = ag_variable(tape, AG_SHAPE(2, 3), values);
+ *     ag_tensor *loss = ag_mean(ag_mul(x, x), AG_ALL_AXES, false);
+ *     if (ag_backward(loss) != AG_OK)                   // one check at the end is enough
+ *         puts(ag_tape_error(tape)->message);
+ *     ... x->grad holds d loss / d x ...
+ *     ag_tape_rewind(tape);                             // the next step reuses the memory
+ *     ag_tape_free(tape);
+ *
+ * Execution is define-by-run: an operation computes at once and notes itself on the tape, and
+ * ag_backward walks the tape from its end to its beginning. All that a step makes lives in the tape
+ * and is gone after ag_tape_rewind; the caller frees nothing but the tape.
+ *
+ * An operation that cannot be done returns NULL, and the tape keeps the first error. An operation that
+ * is given NULL returns NULL and does nothing, so a whole model may be built before one check.
+ *
+ * Shapes are written [batch, tgt_len, d_model]; tensors are dense and row-major. Broadcasting follows
+ * NumPy: shapes are aligned at the last axis, and an axis of size 1 stretches.
+ */
+#ifndef AG_AUTOGRAD_H
+#define AG_AUTOGRAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+/* The number type of all tensors: float, or double in the library built with PRECISION=double. */
+#ifdef TAPEFORMER_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+/* ---- Errors --------------------------------------------------------------------------------- */
+
+typedef enum ag_status {
+    AG_OK = 0,
+    AG_BAD_SHAPE,   /* shapes that do not fit together */
+    AG_BAD_VALUE,   /* an argument outside its range */
+    AG_NO_MEMORY,
+    AG_BAD_FILE,    /* a file whose content is wrong */
+    AG_IO,          /* the system refused to read or write */
+    AG_NOT_FINITE,  /* NaN or infinity where a number was needed */
+    AG_INTERRUPTED  /* stopped on request */
+} ag_status;
+
+#define AG_MESSAGE_SIZE 512
+
+/* An error: what kind, and one sentence for a person, with no line break and no full stop. */
+typedef struct ag_error {
+    ag_status status;
+    char message[AG_MESSAGE_SIZE];
+} ag_error;
+
+/* Notes an error unless one is noted already: the first is the one to show. `error` may be NULL.
+ * Returns `status`, so that `return ag_error_set(...)` reads well. */
+ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* ---- Shapes and tensors --------------------------------------------------------------------- */
+
+#define AG_MAX_DIMS 5
+
+/* A shape of 0 to 5 axes; a scalar has ndim 0. An axis may have size 0. */
+typedef struct ag_shape {
+    int ndim;
+    int64_t dim[AG_MAX_DIMS];
+} ag_shape;
+
+/* AG_SHAPE(2, 3): a shape from its sizes (C only). */
+#define AG_SHAPE(...) \
+    ((ag_shape){.ndim = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
+#define AG_SCALAR ((ag_shape){.ndim = 0})
+
+/* The number of elements: the product of the sizes, 1 for a scalar. -1 for a shape that cannot be
+ * (more than 5 axes, a negative size, a product beyond what memory can address). */
+int64_t ag_shape_size(ag_shape shape);
+bool ag_shape_equal(ag_shape a, ag_shape b);
+/* Writes "[2,3]" into `text` and returns it; 128 bytes are always enough. */
+#define AG_SHAPE_TEXT 128
+char *ag_shape_print(ag_shape shape, char text[AG_SHAPE_TEXT]);
+
+typedef struct ag_tape ag_tape;
+typedef struct ag_node ag_node;
+
+/* A tensor. Read every field; write only through `data`, and only of tensors you made yourself. */
+typedef struct ag_tensor {
+    ag_shape shape;
+    int64_t size;      /* the number of elements */
+    real *data;        /* [size], row-major */
+    real *grad;        /* [size] or NULL; see ag_backward */
+    ag_tape *tape;
+    ag_node *node;     /* the operation that made it; NULL for a leaf */
+    bool needs_grad;   /* a leaf with a gradient, or made from one */
+    bool retains_grad; /* the gradient stays after ag_backward */
+} ag_tensor;
+
+/* ---- The tape ------------------------------------------------------------------------------- */
+
+typedef struct ag_tape_options {
+    int threads;  /* threads that operations may use; 0: all that OpenMP offers */
+    bool no_grad; /* true: forward only, nothing is noted or kept for a backward */
+} ag_tape_options;
+
+/* A new tape; `options` may be NULL. Returns NULL when memory is out. */
+ag_tape *ag_tape_new(const ag_tape_options *options);
+void ag_tape_free(ag_tape *tape); /* NULL is fine */
+
+/* Forgets every tensor and the error, keeps the memory for the next step. A step of the same shapes
+ * then makes no heap allocation. */
+void ag_tape_rewind(ag_tape *tape);
+
+/* The first error since the last rewind; status AG_OK where there is none. Never NULL. */
+const ag_error *ag_tape_error(const ag_tape *tape);
+
+int ag_tape_threads(const ag_tape *tape);
+size_t ag_tape_bytes(const ag_tape *tape); /* memory that the tape holds */
+
+/* Operations made while off are not noted: their results are constants. Returns the former state. */
+bool ag_tape_set_grad(ag_tape *tape, bool on);
+
+/* The stream from which dropout draws: the k-th dropout after this call draws from (seed, step, k).
+ * Call it once per training step; equal arguments give equal masks at any number of threads. */
+void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step);
+
+/* A name for where we are, such as "encoder.layers.0"; scopes nest and are joined with dots. Errors and
+ * ag_tape_find_nonfinite use it. `name` is copied. */
+void ag_tape_enter(ag_tape *tape, const char *name);
+void ag_tape_leave(ag_tape *tape);
+
+/* Memory from the tape, 64-byte aligned, not zeroed, valid until the rewind. NULL, and the tape has
+ * the error, when memory is out. For an operation's saved values. */
+void *ag_tape_alloc(ag_tape *tape, size_t bytes);
+
+/* The first operation whose output (forward) is not finite although its inputs are: writes a sentence
+ * such as "log in decoder.layers.1 made -inf from finite inputs" and returns true. */
+bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE]);
+
+/* The nodes of the tape, newest first; NULL at the end. For pictures, traces and profiles. */
+const ag_node *ag_tape_last(const ag_tape *tape);
+const ag_node *ag_node_before(const ag_node *node);
+
+/* ---- Making tensors ------------------------------------------------------------------------- */
+
+/* A copy of `data` (zeros where NULL) on the tape that takes part in differentiation: after ag_backward
+ * its gradient is in ->grad. */
+ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data);
+/* The same, but without a gradient. */
+ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data);
+/* A tensor on the caller's own memory, which must live until the rewind: parameters. Gradients are ADDED to
+ * `grad` ([size]); grad NULL makes a constant. */
+ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad);
+/* The same values, cut off from differentiation. */
+ag_tensor *ag_detach(ag_tensor *x);
+/* Asks that the gradient of an inner tensor stays readable in x->grad after ag_backward. Returns x. */
+ag_tensor *ag_retain_grad(ag_tensor *x);
+
+/* ---- Backward ------------------------------------------------------------------------------- */
+
+/* Differentiates `loss` (one element) by every leaf that it depends on.
+ *
+ * - A leaf's gradient is added to: two losses on one tape, or the same loss twice, sum up. The caller
+ *   zeroes the memory it gave to ag_leaf; an ag_variable starts at zero.
+ * - A value used several times gets the sum over its uses.
+ * - Inner tensors have their gradient only if asked by ag_retain_grad, and it is that of the latest call.
+ * - Errors: no element or several elements; nothing that needs a gradient; an error noted before. */
+ag_status ag_backward(ag_tensor *loss);
+
+/* The same from any tensor: `seed` ([y->size]) is the gradient of the end result by y. */
+ag_status ag_backward_seeded(ag_tensor *y, const real *seed);
+
+/* ag_backward that looks at each gradient as it is made and stops with AG_NOT_FINITE, naming the first
+ * operation whose backward made a NaN or infinity. Slower; for finding the culprit afterwards. */
+ag_status ag_backward_checked(ag_tensor *loss);
+
+/* ---- Elementwise operations (with NumPy broadcasting) --------------------------------------- */
+
+ag_tensor *ag_add(ag_tensor *a, ag_tensor *b);
+ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b);
+ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b);
+ag_tensor *ag_div(ag_tensor *a, ag_tensor *b);
+/* a^b elementwise; a > 0 where b gets a gradient or is no whole number. */
+ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b);
+ag_tensor *ag_neg(ag_tensor *x);
+ag_tensor *ag_scale(ag_tensor *x, double factor);
+ag_tensor *ag_exp(ag_tensor *x);
+ag_tensor *ag_log(ag_tensor *x);  /* natural */
+ag_tensor *ag_sqrt(ag_tensor *x);
+ag_tensor *ag_tanh(ag_tensor *x);
+ag_tensor *ag_sigmoid(ag_tensor *x); /* 1 / (1 + e^-x) */
+ag_tensor *ag_relu(ag_tensor *x);    /* max(x, 0); derivative 0 at 0 */
+ag_tensor *ag_silu(ag_tensor *x);    /* x sigmoid(x) */
+/* Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), with Phi by erf (AG_GELU_EXACT) or by
+ * 0.5 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (AG_GELU_TANH). gelu(-inf) is -0. */
+typedef enum ag_gelu_form { AG_GELU_EXACT = 0, AG_GELU_TANH } ag_gelu_form;
+ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form);
+
+/* ---- Products ------------------------------------------------------------------------------- */
+
+/* y = op(a) op(b) on the last two axes, op transposing them where asked; the axes before are a batch
+ * and broadcast. [.., m, k] x [.., k, n] -> [.., m, n]. Both have 2 axes at least. */
+ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b);
+/* y = x W^T + bias: x [.., in], weight [out, in], bias [out] or NULL -> [.., out]. */
+ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
+
+/* ---- Reductions ----------------------------------------------------------------------------- */
+
+/* A set of axes: AG_AXIS(0) | AG_AXIS(2). AG_ALL_AXES stands for all there are. */
+#define AG_AXIS(i) (1u << (i))
+#define AG_ALL_AXES (~0u)
+/* Reduced axes vanish, or stay with size 1 where `keep`. The sum over nothing is 0, its mean an error,
+ * its max an error. max sends its gradient to the first of equal maxima. */
+ag_tensor *ag_sum(ag_tensor *x, unsigned axes, bool keep);
+ag_tensor *ag_mean(ag_tensor *x, unsigned axes, bool keep);
+ag_tensor *ag_max(ag_tensor *x, unsigned axes, bool keep);
+
+/* ---- Shape operations ----------------------------------------------------------------------- */
+
+/* The same elements in another shape; one size may be -1 and is worked out. */
+ag_tensor *ag_reshape(ag_tensor *x, ag_shape shape);
+/* Axis i of the result is axis order[i] of x; `order` has x->shape.ndim entries. */
+ag_tensor *ag_permute(ag_tensor *x, const int *order);
+/* Joins `count` tensors along `axis` (negative: from the end); other axes are equal. */
+ag_tensor *ag_concat(ag_tensor *const *xs, int count, int axis);
+/* Elements begin <= i < end of `axis` (negative: from the end). */
+ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end);
+/* Rows of a table: table [count, width], ids of shape `shape` -> [shape.., width]. An id outside the table is an
+ * error. Rows with id `padding_id` (-1: none) are read but get no gradient. `ids` is copied. */
+ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id);
+
+/* ---- Softmax, norms, dropout, positions ----------------------------------------------------- */
+
+/* e^x / sum e^x along `axis` (negative: from the end), shifted by the maximum. */
+ag_tensor *ag_softmax(ag_tensor *x, int axis);
+ag_tensor *ag_log_softmax(ag_tensor *x, int axis);
+/* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). weight and bias
+ * [width] or NULL. */
+ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, double eps);
+/* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL. */
+ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
+/* Zero with probability p, else x / (1 - p). p in [0, 1]; p = 0 is x itself, p = 1 all zeros. Element e of the k-th
+ * dropout after ag_tape_seed draws from Philox (seed, step, k, e). */
+ag_tensor *ag_dropout(ag_tensor *x, double p);
+/* Rotary positions (Su et al. 2021, section 3.4.2): x [.., T, heads * width]; in each head the pair (2i, 2i+1) at
+ * position t is turned by the angle (start + t) base^(-2i/width). width is even. */
+ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
+
+/* ---- Masks ---------------------------------------------------------------------------------- */
+
+/* A mask answers one question: may query i look at key j? True = may look. It is a description, not an array:
+ * it has no sizes until it is used on scores [batch, heads, queries, keys]. Masks live on the tape. A NULL mask
+ * argument of an operation allows everything; constructors given NULL return NULL with the tape's error set. */
+typedef struct ag_mask ag_mask;
+
+ag_mask *ag_mask_all(ag_tape *tape);
+/* j <= i + offset. Offset 0 for queries and keys that start together; keys - queries to align their ends. */
+ag_mask *ag_mask_causal(ag_tape *tape, int64_t offset);
+/* j < lengths[b]: the padding mask of the keys. `lengths` [batch] is copied. */
+ag_mask *ag_mask_key_lengths(ag_tape *tape, int64_t batch, const int32_t *lengths);
+/* i < lengths[b]: padded queries see nothing and get output 0. */
+ag_mask *ag_mask_query_lengths(ag_tape *tape, int64_t batch, const int32_t *lengths);
+/* i - left <= j <= i + right: a band. */
+ag_mask *ag_mask_window(ag_tape *tape, int64_t left, int64_t right);
+/* j < length: every query sees the first `length` keys; or it to a causal mask for a prefix LM. */
+ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length);
+/* allow [batch, heads, queries, keys], nonzero = may look; batch or heads may be 1 and then hold for all. Copied. */
+ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
+                          const unsigned char *allow);
+ag_mask *ag_mask_and(ag_tape *tape, ag_mask *a, ag_mask *b);
+ag_mask *ag_mask_or(ag_tape *tape, ag_mask *a, ag_mask *b);
+ag_mask *ag_mask_not(ag_tape *tape, ag_mask *a);
+
+/* May query i of head h in batch row b look at key j? */
+bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j);
+/* Whether the mask can be used on scores of these sizes; the sentence in `error` says why not. */
+ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
+                       ag_error *error);
+/* A picture, a line per query, '#' may look and '.' may not, as snprintf does: returns the length that it needs
+ * (without the final zero), writes at most `size` bytes. */
+size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text,
+                     size_t size);
+
+/* ---- Attention ------------------------------------------------------------------------------ */
+
+typedef struct ag_attention_options {
+    int heads;            /* of rank-3 inputs; 0: 1 */
+    double scale;         /* of the scores; 0: 1/sqrt(key width) */
+    const ag_mask *mask;  /* NULL: all */
+    ag_tensor *bias;      /* added to the scores, broadcastable to [batch, heads, queries, keys]; NULL: none. -inf forbids */
+    double dropout;       /* of the weights */
+    bool plain;           /* the composition of single operations instead of the fused one */
+    ag_tensor **weights;  /* where to put the weights [batch, heads, queries, keys]; implies `plain` */
+} ag_attention_options;
+
+/* Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1): softmax(scale Q K^T + bias | mask) V.
+ *
+ *   rank 3: q [B, T, heads*dk], k [B, S, heads*dk], v [B, S, heads*dv] -> [B, T, heads*dv]
+ *   rank 4: q [B, heads, T, dk], k [B, heads, S, dk], v [B, heads, S, dv] -> [B, heads, T, dv]
+ *
+ * A query that may look at nothing has output 0 and gradient 0. What a forbidden key or value holds, NaN and
+ * infinity included, changes no bit of the output. The fused form keeps no [T, S] array. */
+ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
+
+/* The parts of the plain form: softmax over the allowed keys of scores [B, H, T, S], 0 elsewhere and in rows
+ * that see nothing; and the sum over allowed keys of weights [B, H, T, S] times values [B, H, S, dv]. */
+ag_tensor *ag_masked_softmax(ag_tensor *scores, const ag_mask *mask);
+ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *mask);
+
+/* ---- Losses --------------------------------------------------------------------------------- */
+
+typedef enum ag_reduction { AG_MEAN = 0, AG_SUM, AG_NONE } ag_reduction;
+
+typedef struct ag_cross_entropy_options {
+    bool ignore;               /* whether targets equal to ignore_index are left out */
+    int32_t ignore_index;
+    double label_smoothing;    /* in [0, 1]: this much of the target spreads evenly over the classes */
+    const real *class_weights; /* [classes] or NULL: all 1; copied */
+    ag_reduction reduction;
+} ag_cross_entropy_options;
+
+/* -log softmax(logits)[target], logits [.., C], `targets` one per row (copied), in [0, C) or ignored.
+ *
+ *   loss_i = (1 - s) w[t_i] (-log p_i[t_i]) + (s / C) sum_c w[c] (-log p_i[c])
+ *
+ * AG_SUM adds the rows that count; AG_MEAN divides that by the sum of w[t_i] over them, and is 0 where
+ * nothing counts; AG_NONE keeps the shape [..], 0 at ignored rows. Ignored rows get gradient 0. */
+ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_cross_entropy_options *options);
+/* (a - b)^2 with broadcasting, reduced. */
+ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction);
+
+/* ---- Operations as records, and your own ---------------------------------------------------- */
+
+typedef struct ag_example ag_example; /* a drawn example of an operation, for the checks */
+typedef struct ag_kinks ag_kinks;     /* the sides of kinks that a computation is on */
+
+/* An operation. `shape` checks the inputs and attributes and sets node->output->shape; `forward` fills
+ * node->output->data; `backward` adds to the gradients of the inputs (ag_grad). Each reports by ag_fail. */
+typedef struct ag_op {
+    const char *name;
+    const char *formula; /* one line, for tables and messages */
+    ag_status (*shape)(ag_node *node);
+    ag_status (*forward)(ag_node *node);
+    ag_status (*backward)(ag_node *node);
+    /* Calls the constructor on drawn inputs from the operation's domain (see ag_example_*), so that the operation
+     * can be checked. NULL: not checked by the table's walk. */
+    ag_tensor *(*example)(ag_example *example);
+    /* Notes on which side of each kink the inputs are (ag_kink). NULL: smooth. */
+    void (*kinks)(const ag_node *node, ag_kinks *kinks);
+} ag_op;
+
+struct ag_node {
+    const ag_op *op;
+    ag_tape *tape;
+    int input_count;
+    ag_tensor **inputs;    /* [input_count]; an optional input that was not given is NULL */
+    ag_tensor *output;
+    void *attributes;      /* the operation's own struct, copied by ag_custom */
+    void *saved;           /* what forward keeps for backward, from ag_tape_alloc */
+    const char *scope;     /* see ag_tape_enter; "" outside */
+    ag_node *before;
+};
+
+/* Runs an operation: checks, computes, notes it on the tape. All built-in constructors do just this. `inputs` and
+ * `attributes` (of `attributes_size` bytes) are copied. The first input is never NULL; the inputs from
+ * `required` on may be. */
+ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
+                     size_t attributes_size);
+
+/* Inside shape, forward, backward: notes "name: sentence" on the tape and returns `status`. */
+ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+/* Inside backward: where to add the gradient of x, zeroed at first use; NULL where x (or NULL) needs none. */
+real *ag_grad(ag_tensor *x);
+/* Inside backward: adds g (of shape `shape`, to which x broadcasts) to the gradient of x, summing over the axes
+ * that were stretched. The one place where broadcast gradients are summed. */
+void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g);
+/* Inside forward and backward: memory that is gone when the function returns. 64-byte aligned, not zeroed. */
+void *ag_scratch(ag_tape *tape, size_t bytes);
+/* Inside kinks: notes a decision (a sign, the index of a maximum). */
+void ag_kink(ag_kinks *kinks, int64_t decision);
+
+/* The table of all built-in operations. */
+const ag_op *const *ag_ops(int *count);
+
+/* Inside example: the tape, drawn numbers (ends included), and drawn inputs with values in [low, high]. */
+ag_tape *ag_example_tape(ag_example *example);
+int64_t ag_example_int(ag_example *example, int64_t low, int64_t high);
+double ag_example_real(ag_example *example, double low, double high);
+ag_tensor *ag_example_input(ag_example *example, const char *name, ag_shape shape, double low, double high);
+
+/* ---- Gradient checking ---------------------------------------------------------------------- */
+
+/* One input of a function under check: the checker moves `data` element by element (and restores it) and compares
+ * with what backward adds to `grad`. Both [ag_shape_size(shape)]. */
+typedef struct ag_gradcheck_input {
+    const char *name;
+    ag_shape shape;
+    real *data;
+    real *grad;
+} ag_gradcheck_input;
+
+/* The function: builds its result on `tape` from leaves on the inputs' memory. It must be the same function at every
+ * call. A result of several elements is projected on fixed random weights. */
+typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
+
+typedef struct ag_gradcheck_options {
+    double tolerance; /* on |a - n| / max(1, |a|, |n|); 0: 1e-9 in double, 1e-2 in float */
+    double step;      /* the largest step of the extrapolation; 0: 2^-6 in double, 2^-3 in float */
+    int directions;   /* > 0: compare this many random directional derivatives per input instead of every element */
+    uint64_t seed;    /* of the projections */
+    int threads;      /* of the tape; 0: 1 */
+} ag_gradcheck_options;
+
+/* What was found. The worst element: which input, where, both sides, and how well the numeric side knows itself. */
+typedef struct ag_gradcheck_report {
+    bool passed;
+    int64_t checked;      /* elements (or directions) compared */
+    int64_t kinks;        /* elements left out because they sit on a kink */
+    double worst_error;   /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
+    int input;            /* the worst element's input, its name, its flat index */
+    const char *input_name;
+    int64_t index;
+    double analytic, numeric;
+    double step;          /* the step at which the extrapolation settled */
+    double numeric_error; /* its own estimate of its error */
+    int draw;             /* ag_gradcheck_op: which drawn example */
+    char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
+} ag_gradcheck_report;
+
+/* Compares the gradients of `f` by backward and by central differences with Richardson extrapolation (Ridders 1982).
+ * Where a step would cross a kink it is made smaller; an element on a kink is left out and counted. NaN on either side
+ * is a failure, and so is a check that compared nothing. The status is an error only if the check could not run;
+ * whether the gradients agree is in `report`. */
+ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                       const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
+
+/* Checks an operation on `draws` examples that its record draws; the report is that of the worst. */
+ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options,
+                          ag_gradcheck_report *report, ag_error *error);
+
+/* ---- Random numbers ------------------------------------------------------------------------- */
+
+/* Philox4x32-10 (Salmon et al. 2011): 128 random bits from a 128-bit counter and a 64-bit key. */
+void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* A place in a random stream: equal (seed, stream, position) give equal numbers everywhere. Copy it, save it, set
+ * `position` to jump. Each number advances position by one. */
+typedef struct ag_rng {
+    uint64_t seed, stream, position;
+} ag_rng;
+
+ag_rng ag_rng_make(uint64_t seed, uint64_t stream);
+uint32_t ag_rng_u32(ag_rng *rng);
+uint64_t ag_rng_below(ag_rng *rng, uint64_t n); /* 0 .. n-1, unbiased; n = 0 gives 0 */
+double ag_rng_uniform(ag_rng *rng);             /* [0, 1), 53 bits */
+double ag_rng_normal(ag_rng *rng);              /* mean 0, variance 1, by Box and Muller (1958) */
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,208 @@
+/* data.h - vocabularies, synthetic tasks, pair and text files, batches, .safetensors files.
+ *
+ * A data_set is a source of examples (a file, or a task made by code); a data_batch is a padded block of them.
+ * Which examples batch n holds depends on the set, its seed and n alone, so a training run continues exactly by
+ * going on with the next n: there is no other state.
+ *
+ * Memory: files are mapped, not copied; a set keeps a few bytes per line beside the map.
+ */
+#ifndef DATA_DATA_H
+#define DATA_DATA_H
+
+#include "autograd.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+
+/* The length in bytes (1..4) of the well-formed UTF-8 sequence at text[0..size), RFC 3629; 0 where there is none
+ * (overlong forms, surrogates, above U+10FFFF, cut short). */
+int data_utf8_length(const char *text, size_t size);
+/* The offset of the first byte that is not well-formed UTF-8, or `size` where all is. */
+size_t data_utf8_check(const char *text, size_t size);
+
+/* ---- Vocabularies --------------------------------------------------------------------------- */
+
+/* Every vocabulary begins with these four. */
+enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4 };
+
+/* How text becomes tokens: by Unicode code point, or by white space. */
+typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS } data_token_kind;
+
+typedef struct data_vocab data_vocab;
+
+data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
+data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
+void data_vocab_free(data_vocab *vocab);
+data_token_kind data_vocab_kind(const data_vocab *vocab);
+int32_t data_vocab_size(const data_vocab *vocab); /* the four specials included */
+/* The id of a token: adds it where it is new (-1 when memory is out); or DATA_UNK where it is not known. */
+int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size);
+int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
+/* The text of a token; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an id outside. */
+const char *data_vocab_token(const data_vocab *vocab, int32_t id);
+/* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text. */
+char *data_vocab_write(const data_vocab *vocab, ag_error *error);
+data_vocab *data_vocab_read(const char *text, ag_error *error);
+
+/* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
+ * between words is skipped. The text is well-formed UTF-8. */
+bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
+                     size_t *token_size);
+/* Text to ids: writes at most `capacity` of them, returns how many there are in all. *unknown (may be NULL) counts
+ * those that are not in the vocabulary. */
+int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
+                          int64_t *unknown);
+/* Ids to text, up to the first DATA_EOS; pad and bos are left out; words are joined by one space. Behaves as snprintf:
+ * returns the length needed, writes at most `size` bytes with a final zero. */
+size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
+
+/* ---- Synthetic tasks ------------------------------------------------------------------------ */
+
+/* A task makes the source and target text of example number n of a stream; equal arguments make equal text. */
+typedef struct data_task {
+    const char *name;         /* "reverse" */
+    const char *help;         /* "abc -> cba" with one line of words */
+    int default_min, default_max; /* lengths: symbols, or digits for addition */
+    bool same_length;         /* target token t belongs to source token t: a tagger can learn it */
+    /* Writes zero-ended texts of less than DATA_TASK_TEXT bytes. */
+    void (*make)(ag_rng *rng, int min_length, int max_length, char *source, char *target);
+    data_token_kind source_kind, target_kind;
+} data_task;
+
+#define DATA_TASK_TEXT 1024
+
+/* copy, reverse, sort, shift, addition, numbers (to English words), dates (many forms to ISO 8601). */
+const data_task *const *data_tasks(int *count);
+const data_task *data_task_find(const char *name); /* NULL: no such task */
+
+/* ---- Sets of examples ----------------------------------------------------------------------- */
+
+/* Which examples of a source: a held-out part is chosen by a hash of the source text, so no source text is ever on both
+ * sides. */
+typedef enum data_part { DATA_ALL = 0, DATA_TRAIN, DATA_DEV } data_part;
+
+typedef struct data_set_options {
+    data_part part;
+    double held_out;      /* the share of DATA_DEV; 0: 0.05 */
+    int64_t max_held_out; /* DATA_DEV is at most about this many sources; 0: 2000. For files */
+    uint64_t seed;        /* of tasks, and of the shuffling */
+    int min_length, max_length; /* of tasks; 0: the task's default */
+    int64_t count;        /* of tasks: how many examples make an epoch; 0: 10000 */
+    data_token_kind source_kind, target_kind; /* of files, where no vocabulary is given */
+    const data_vocab *source_vocab, *target_vocab; /* copied; NULL: made from the examples */
+    int64_t max_tokens;   /* longer sources or targets (with the end mark) are an error that names the line; 0: no limit */
+    int64_t context;      /* of text sets: tokens in a window; 0: 128 */
+    bool tagging;         /* source and target of a row must have equally many tokens; no end marks */
+} data_set_options;
+
+typedef struct data_set data_set;
+
+/* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source. */
+data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
+/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines are skipped. A source may come several
+ * times with different targets. Errors name file and line: no TAB, more than one TAB, bad UTF-8, an empty source or target,
+ * an empty file. */
+data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
+/* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words, white
+ * space is lost. */
+data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
+void data_set_free(data_set *set);
+
+int64_t data_set_count(const data_set *set); /* examples in an epoch */
+const data_vocab *data_set_source_vocab(const data_set *set); /* NULL for a text set */
+const data_vocab *data_set_target_vocab(const data_set *set);
+int64_t data_set_max_source(const data_set *set); /* tokens of the longest source, its end mark included */
+int64_t data_set_max_target(const data_set *set);
+/* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. */
+void data_set_example(data_set *set, int64_t i, const char **source, const char **target);
+
+/* For evaluation: the set as distinct sources, each with all its targets. */
+int64_t data_set_source_count(data_set *set);
+/* Number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
+int64_t data_set_target_count(data_set *set, int64_t s);
+int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
+
+/* ---- Batches -------------------------------------------------------------------------------- */
+
+/* rows examples, padded with DATA_PAD to the longest. Sources end with DATA_EOS (not for tagging). target_in is DATA_BOS and
+ * the target, target_out the target and DATA_EOS (tagging: target_out alone, target_in NULL; text: a window and the
+ * window one later; source NULL). Arrays belong to the batch and are reused by the next data_set_batch. */
+typedef struct data_batch {
+    int64_t rows, source_length, target_length;
+    int32_t *source;         /* [rows, source_length] */
+    int32_t *source_lengths; /* [rows] */
+    int32_t *target_in, *target_out; /* [rows, target_length] */
+    int32_t *target_lengths; /* [rows] */
+    int64_t *examples;       /* [rows]: which example */
+    int64_t tokens;          /* target tokens that count (not padding) */
+    void *storage;           /* private */
+    size_t storage_size;
+} data_batch;
+
+void data_batch_clear(data_batch *batch); /* frees; a zeroed batch is a fresh one */
+
+/* Batches in an epoch of `rows` examples each (the last may be smaller). */
+int64_t data_set_batches(const data_set *set, int64_t rows);
+/* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from (seed, epoch).
+ * A pure function of the set, rows and n. */
+ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error);
+/* Examples first <= i < first + rows in their own order: for evaluation. */
+ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error);
+/* A batch from source texts alone (targets empty), for prediction. Unknown tokens become DATA_UNK and are counted. */
+ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
+                             data_batch *batch, int64_t *unknown, ag_error *error);
+
+/* ---- .safetensors --------------------------------------------------------------------------- */
+
+/* A tensor in a file: `shape` [rank], `data` of `size` bytes, little-endian, perhaps unaligned. */
+typedef struct data_tensor {
+    const char *name;
+    const char *dtype; /* "F32" */
+    int rank;
+    const uint64_t *shape;
+    const unsigned char *data;
+    uint64_t size;
+} data_tensor;
+
+typedef struct data_safetensors data_safetensors;
+
+/* Maps and checks a file, strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without holes or
+ * overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal is one
+ * sentence with the file's name. */
+data_safetensors *data_safetensors_open(const char *path, ag_error *error);
+void data_safetensors_close(data_safetensors *file);
+int64_t data_safetensors_count(const data_safetensors *file);
+const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i); /* in file order */
+const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name); /* NULL: none */
+const char *data_safetensors_metadata(const data_safetensors *file, const char *key);     /* NULL: none */
+
+/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements. */
+ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error);
+/* "F64" in the double library, "F32" in the other: the dtype of `real`. */
+extern const char *const data_real_dtype;
+
+typedef struct data_writer data_writer;
+data_writer *data_writer_new(ag_error *error);
+void data_writer_free(data_writer *writer);
+/* Notes a tensor; `data` is read by data_writer_save, not before. Names are unique. */
+ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
+                          const void *data, ag_error *error);
+ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
+/* Writes the file whole or not at all: a temporary file in the same folder, flushed to disk, renamed, the folder flushed. The
+ * bytes depend on the content alone: metadata by key, tensors by descending alignment of dtype, then by name; a checksum is
+ * added to the metadata. */
+ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,64 @@
+/* check_util.c - drawn numbers and files for the tests. */
+#include "check_util.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void test_fill(real *values, int64_t count, uint64_t seed, double low, double high)
+{
+    ag_rng rng = ag_rng_make(seed, 0);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (real)(low + (high - low) * ag_rng_uniform(&rng));
+}
+
+char *test_folder_new(void)
+{
+    const char *base = getenv("TMPDIR");
+    char *path = malloc(256);
+    ck_assert_ptr_nonnull(path);
+    snprintf(path, 256, "%s/tapeformer-XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    return path;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        char child[1024];
+        struct stat info;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+        if (lstat(child, &info) == 0 && S_ISDIR(info.st_mode))
+            remove_tree(child);
+        else
+            unlink(child);
+    }
+    if (folder)
+        closedir(folder);
+    rmdir(path);
+}
+
+void test_folder_remove(char *folder)
+{
+    remove_tree(folder);
+    free(folder);
+}
+
+char *test_file_write(const char *folder, const char *name, const void *bytes, size_t size)
+{
+    size_t length = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(length);
+    ck_assert_ptr_nonnull(path);
+    snprintf(path, length, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
+    ck_assert_int_eq(fclose(file), 0);
+    return path;
+}

@@ -1,0 +1,43 @@
+/* check_util.h - what every test program shares: libcheck, a main, drawn numbers, a folder for files. */
+#ifndef TESTS_CHECK_UTIL_H
+#define TESTS_CHECK_UTIL_H
+
+#include "autograd.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+/* The main of a test program: runs one suite, exits 1 on a failure. Each test has a process of its own; CK_FORK=no in
+ * the environment keeps them in one, for valgrind and debuggers. */
+#define TEST_MAIN(make_suite)                               \
+    int main(void)                                          \
+    {                                                       \
+        SRunner *runner = srunner_create(make_suite());     \
+        srunner_run_all(runner, CK_ENV);                    \
+        int failed = srunner_ntests_failed(runner);         \
+        srunner_free(runner);                               \
+        return failed != 0;                                 \
+    }
+
+/* What a figure may differ in this build: `tight` in double, `loose` in float. */
+#ifdef TAPEFORMER_DOUBLE
+#define PRECISION(tight, loose) (tight)
+#else
+#define PRECISION(tight, loose) (loose)
+#endif
+
+/* Fills `values` with uniform numbers in [low, high) from (seed). */
+void test_fill(real *values, int64_t count, uint64_t seed, double low, double high);
+
+/* A new empty folder for this test's files; the caller removes it with test_folder_remove. */
+char *test_folder_new(void);
+void test_folder_remove(char *folder);
+/* Writes `size` bytes to folder/name and returns the path (to be freed). */
+char *test_file_write(const char *folder, const char *name, const void *bytes, size_t size);
+
+/* Allocations of the library and the test since the start; and: let the n-th from now fail (0: none, 1: the next). After
+ * that one all succeed again. */
+int64_t test_allocations(void);
+void test_fail_allocation(int64_t n);
+
+#endif
