@@ -28,8 +28,9 @@ ifneq ($(filter x86_64%,$(MACHINE)),)
   LEVELS += avx2 avx512
 endif
 LEVEL_FLAGS_generic :=
-LEVEL_FLAGS_avx2    := -mavx2 -mfma
-LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512
+# (a fused multiply-add rounds once; the flag lets these levels use it)
+LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
+LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 
 # ---- flags --------------------------------------------------------------------------------------
 

@@ -41,24 +41,27 @@ data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 void data_vocab_free(data_vocab *vocab);
 data_token_kind data_vocab_kind(const data_vocab *vocab);
 int32_t data_vocab_size(const data_vocab *vocab); /* the four specials included */
-/* The id of a token: adds it where it is new (-1 when memory is out); or DATA_UNK where it is not known. */
+/* The id of a token: adds it where it is new (-1 when memory is out; DATA_UNK for bytes that are not one token of text);
+ * or DATA_UNK where it is not known. The specials are found by id alone: "<pad>" in a text is a word like any other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size);
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
-/* The text of a token; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an id outside. */
+/* The text of a token, valid until the next data_vocab_add; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an id
+ * outside. */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 /* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text. */
 char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
 
 /* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
- * between words is skipped. The text is well-formed UTF-8. */
+ * (Unicode's) between words is skipped. The text is well-formed UTF-8. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes at most `capacity` of them, returns how many there are in all. *unknown (may be NULL) counts
  * those that are not in the vocabulary. */
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown);
-/* Ids to text, up to the first DATA_EOS; pad and bos are left out; words are joined by one space. Behaves as snprintf:
+/* Ids to text, up to the first DATA_EOS; pad and bos are left out, an id outside is "<unk>"; words are joined by one
+ * space. Behaves as snprintf:
  * returns the length needed, writes at most `size` bytes with a final zero. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
 
@@ -68,11 +71,15 @@ size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t co
 typedef struct data_task {
     const char *name;         /* "reverse" */
     const char *help;         /* "abc -> cba" with one line of words */
-    int default_min, default_max; /* lengths: symbols, or digits for addition */
+    int default_min, default_max; /* lengths: symbols, or digits for addition and numbers; 1 for dates */
+    int longest;              /* max_length is at most this */
     bool same_length;         /* target token t belongs to source token t: a tagger can learn it */
     /* Writes zero-ended texts of less than DATA_TASK_TEXT bytes. */
     void (*make)(ag_rng *rng, int min_length, int max_length, char *source, char *target);
+    /* The most tokens that a source and a target have, without end marks. */
+    void (*most_tokens)(int max_length, int64_t *source, int64_t *target);
     data_token_kind source_kind, target_kind;
+    const char *source_symbols, *target_symbols; /* texts that hold each token it can make: the vocabularies, in order */
 } data_task;
 
 #define DATA_TASK_TEXT 1024
@@ -88,14 +95,14 @@ const data_task *data_task_find(const char *name); /* NULL: no such task */
 typedef enum data_part { DATA_ALL = 0, DATA_TRAIN, DATA_DEV } data_part;
 
 typedef struct data_set_options {
-    data_part part;
+    data_part part;       /* of a task: by a hash of the source alone, so what one seed holds out no other seed trains on */
     double held_out;      /* the share of DATA_DEV; 0: 0.05 */
     int64_t max_held_out; /* DATA_DEV is at most about this many sources; 0: 2000. For files */
     uint64_t seed;        /* of tasks, and of the shuffling */
     int min_length, max_length; /* of tasks; 0: the task's default */
     int64_t count;        /* of tasks: how many examples make an epoch; 0: 10000 */
     data_token_kind source_kind, target_kind; /* of files, where no vocabulary is given */
-    const data_vocab *source_vocab, *target_vocab; /* copied; NULL: made from the examples */
+    const data_vocab *source_vocab, *target_vocab; /* copied; NULL: made from the examples, in order of appearance */
     int64_t max_tokens;   /* longer sources or targets (with the end mark) are an error that names the line; 0: no limit */
     int64_t context;      /* of text sets: tokens in a window; 0: 128 */
     bool tagging;         /* source and target of a row must have equally many tokens; no end marks */
@@ -103,14 +110,17 @@ typedef struct data_set_options {
 
 typedef struct data_set data_set;
 
-/* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source. */
+/* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source. Sources of
+ * less than 4 bytes are never held out: there are so few of them that each is needed to learn from. */
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
-/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines are skipped. A source may come several
- * times with different targets. Errors name file and line: no TAB, more than one TAB, bad UTF-8, an empty source or target,
- * an empty file. */
+/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped. A source
+ * may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad UTF-8, a zero
+ * byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file. DATA_DEV has at least
+ * one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words, white
- * space is lost. */
+ * space is lost. The windows of data_set_batch begin up to half a context earlier or later, anew in each epoch, so that what
+ * stands at their borders differs; data_set_range has each token but the first as a target exactly once. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
 void data_set_free(data_set *set);
 
@@ -119,10 +129,12 @@ const data_vocab *data_set_source_vocab(const data_set *set); /* NULL for a text
 const data_vocab *data_set_target_vocab(const data_set *set);
 int64_t data_set_max_source(const data_set *set); /* tokens of the longest source, its end mark included */
 int64_t data_set_max_target(const data_set *set);
-/* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. */
+/* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. A task has every
+ * i >= 0; a text set has no source, and its target is the window. */
 void data_set_example(data_set *set, int64_t i, const char **source, const char **target);
 
-/* For evaluation: the set as distinct sources, each with all its targets. */
+/* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its targets.
+ * -1 when memory is out; 0 for a text set. Outside: no targets, index -1. */
 int64_t data_set_source_count(data_set *set);
 /* Number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
 int64_t data_set_target_count(data_set *set, int64_t s);
@@ -147,14 +159,14 @@ typedef struct data_batch {
 
 void data_batch_clear(data_batch *batch); /* frees; a zeroed batch is a fresh one */
 
-/* Batches in an epoch of `rows` examples each (the last may be smaller). */
+/* Batches in an epoch of `rows` examples each (one may be smaller). */
 int64_t data_set_batches(const data_set *set, int64_t rows);
 /* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from (seed, epoch).
  * A pure function of the set, rows and n. */
 ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error);
-/* Examples first <= i < first + rows in their own order: for evaluation. */
+/* Examples first <= i < first + rows in their own order: for evaluation. All must be there (a task has every i >= 0). */
 ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error);
-/* A batch from source texts alone (targets empty), for prediction. Unknown tokens become DATA_UNK and are counted. */
+/* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK and are counted. */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error);
 

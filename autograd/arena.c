@@ -1,0 +1,80 @@
+/* arena.c - chunks of memory used in order and rewound together.
+ *
+ * The same sequence of requests after a rewind finds the same places, so a training step whose shapes have been seen makes no
+ * heap allocation. */
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+struct arena_chunk {
+    arena_chunk *next;
+    size_t capacity, used;
+    char *bytes; /* the first aligned byte behind this header */
+};
+
+#define SMALLEST_CHUNK ((size_t)1 << 16)
+#define LARGEST_STEP ((size_t)1 << 26)
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+}
+
+/* A new chunk at the end of the list, for a request of `bytes` at least; they grow with the arena, so they stay few. */
+static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
+{
+    size_t capacity = arena->bytes / 4;
+    if (capacity < SMALLEST_CHUNK)
+        capacity = SMALLEST_CHUNK;
+    if (capacity > LARGEST_STEP)
+        capacity = LARGEST_STEP;
+    capacity = round_up(capacity < bytes ? bytes : capacity);
+
+    arena_chunk *chunk = malloc(sizeof *chunk + ARENA_ALIGNMENT + capacity);
+    if (!chunk)
+        return NULL;
+    uintptr_t begin = (uintptr_t)(chunk + 1);
+    size_t gap = (ARENA_ALIGNMENT - begin % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
+    *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)(chunk + 1) + gap};
+    arena->bytes += capacity;
+
+    arena_chunk **end = &arena->first;
+    while (*end)
+        end = &(*end)->next;
+    *end = chunk;
+    return chunk;
+}
+
+void *arena_alloc(ag_arena *arena, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = round_up(bytes ? bytes : 1);
+    arena_chunk *chunk = arena->current;
+    while (chunk && chunk->capacity - chunk->used < bytes)
+        chunk = chunk->next;
+    if (!chunk && !(chunk = add_chunk(arena, bytes)))
+        return NULL;
+    arena->current = chunk;
+    void *place = chunk->bytes + chunk->used;
+    chunk->used += bytes;
+    return place;
+}
+
+void arena_rewind(ag_arena *arena)
+{
+    for (arena_chunk *chunk = arena->first; chunk; chunk = chunk->next)
+        chunk->used = 0;
+    arena->current = arena->first;
+}
+
+void arena_clear(ag_arena *arena)
+{
+    while (arena->first) {
+        arena_chunk *chunk = arena->first;
+        arena->first = chunk->next;
+        free(chunk);
+    }
+    *arena = (ag_arena){0};
+}

@@ -1,0 +1,21 @@
+/* arena.h - memory that is given back all at once, and kept for the next time. */
+#ifndef AUTOGRAD_ARENA_H
+#define AUTOGRAD_ARENA_H
+
+#include <stddef.h>
+
+typedef struct arena_chunk arena_chunk;
+
+/* A list of chunks, used in order. A zeroed arena is an empty one. */
+typedef struct ag_arena {
+    arena_chunk *first, *current;
+    size_t bytes; /* of all chunks */
+} ag_arena;
+
+#define ARENA_ALIGNMENT 64 /* a cache line, and the widest vector */
+
+void *arena_alloc(ag_arena *arena, size_t bytes); /* aligned, not zeroed; NULL when memory is out */
+void arena_rewind(ag_arena *arena);               /* all is free again; no memory goes back to the system */
+void arena_clear(ag_arena *arena);                /* all memory goes back */
+
+#endif

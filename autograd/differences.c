@@ -1,0 +1,197 @@
+/* differences.c - derivatives from values alone: central differences, extrapolated.
+ *
+ * The error of a central difference is a series in even powers of the step. Differences at the steps h, h/2, h/4, .. combine
+ * so that one power after the other falls away (Richardson), and the table of combinations shows when rounding takes
+ * over: C. J. F. Ridders, Accurate computation of F'(x) and F'(x)F''(x), Advances in Engineering Software 4 (1982). */
+#include "gradcheck.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How many steps a table has, and the smallest first step of a table: below it rounding hides the derivative. */
+#ifdef TAPEFORMER_DOUBLE
+#define TABLE_ROWS 9
+#define SMALLEST_STEP 0x1p-18
+#else
+#define TABLE_ROWS 4
+#define SMALLEST_STEP 0x1p-9
+#endif
+#define SHRINK 8.0 /* of the first step, where a table comes to nothing */
+
+/* What became of a table of differences. */
+typedef enum outcome { SMOOTH, CROSSED_KINK, LEFT_DOMAIN } outcome;
+
+void ag_kink(ag_kinks *kinks, int64_t decision)
+{
+    uint64_t bits = (uint64_t)decision;
+    for (int byte = 0; byte < 8; byte++, bits >>= 8)
+        kinks->hash = (kinks->hash ^ (bits & 0xFF)) * UINT64_C(0x100000001B3);
+}
+
+ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result)
+{
+    ag_tape_rewind(tape);
+    ag_tape_seed(tape, check->options.seed, 0);
+    check->kinks.hash = UINT64_C(0xCBF29CE484222325);
+    tape->kinks = &check->kinks;
+    for (int i = 0; i < check->count; i++) {
+        const ag_gradcheck_input *input = &check->inputs[i];
+        check->leaves[i] = ag_leaf(tape, input->shape, input->data, input->grad);
+    }
+
+    ag_tensor *y = check->function(tape, check->leaves, check->context);
+    if (tape->error.status != AG_OK)
+        return ag_error_set(check->error, tape->error.status, "%s", tape->error.message);
+    if (!y)
+        return ag_error_set(check->error, AG_BAD_VALUE, "gradcheck: the function returned NULL without an error on its tape");
+    if (check->shape.ndim >= 0 && !ag_shape_equal(y->shape, check->shape)) {
+        char first[AG_SHAPE_TEXT], now[AG_SHAPE_TEXT];
+        return ag_error_set(check->error, AG_BAD_SHAPE, "gradcheck: the function made %s at one call and %s at another",
+                            ag_shape_print(check->shape, first), ag_shape_print(y->shape, now));
+    }
+    *result = y;
+    return AG_OK;
+}
+
+double gradcheck_scale(real value)
+{
+    double magnitude = fabs((double)value);
+    int exponent;
+    if (!isfinite(magnitude) || magnitude <= 1)
+        return 1;
+    frexp(magnitude, &exponent);
+    return ldexp(1, exponent - 1);
+}
+
+/* Moves the input to `t` on the line. Returns where it really is, since one element's new value may have been rounded. */
+static double move(const gradcheck *check, const gradcheck_line *line, double t)
+{
+    real *data = check->inputs[line->input].data;
+    const real *origin = check->origin[line->input];
+    for (int64_t i = line->begin; i < line->end; i++)
+        data[i] = (real)((double)origin[i] + t * line->direction[i - line->begin]);
+    if (line->end - line->begin != 1)
+        return t;
+    double moved = (double)data[line->begin] - (double)origin[line->begin];
+    return isfinite(moved) ? moved / line->direction[0] : t;
+}
+
+static void move_back(const gradcheck *check, const gradcheck_line *line)
+{
+    if (line->end > line->begin)
+        memcpy(check->inputs[line->input].data + line->begin, check->origin[line->input] + line->begin,
+               (size_t)(line->end - line->begin) * sizeof(real));
+}
+
+/* (F(t) - F(-t)) / 2t, projected. The difference is taken output by output before they are added: what the outputs have in
+ * common falls away while all its digits are there. */
+static ag_status central_difference(gradcheck *check, const gradcheck_line *line, double t, double *slope, outcome *found)
+{
+    ag_tensor *y;
+    double ahead = move(check, line, t);
+    ag_status status = gradcheck_evaluate(check, check->tape, &y);
+    if (status != AG_OK)
+        return status;
+    bool same_side = check->kinks.hash == check->side;
+    if (check->size)
+        memcpy(check->ahead, y->data, (size_t)check->size * sizeof(real));
+
+    double behind = move(check, line, -t);
+    status = gradcheck_evaluate(check, check->tape, &y);
+    if (status != AG_OK)
+        return status;
+    same_side = same_side && check->kinks.hash == check->side;
+
+    double sum = 0;
+    for (int64_t k = 0; k < check->size; k++)
+        sum += (double)check->weights[k] * ((double)check->ahead[k] - (double)y->data[k]);
+    *slope = sum / (ahead - behind);
+    *found = !same_side ? CROSSED_KINK : isfinite(*slope) ? SMOOTH : LEFT_DOMAIN;
+    return AG_OK;
+}
+
+/* Adds a row to the table: row[j] is the combination free of the powers below 2(j + 1) of the step, and comes from row[j - 1]
+ * here and in the row above. Keeps the entry that differs least from those it came from. Returns the last entry's
+ * difference from the last of the row above. */
+static double add_row(double *row, int length, double slope, double step, gradcheck_estimate *best)
+{
+    double power = 1, above = row[0], last_above = length > 1 ? row[length - 2] : slope;
+    row[0] = slope;
+    for (int j = 1; j < length; j++) {
+        power *= 4; /* the step was halved, its square quartered */
+        double entry = (power * row[j - 1] - above) / (power - 1);
+        double error = fmax(fabs(entry - row[j - 1]), fabs(entry - above));
+        above = row[j];
+        row[j] = entry;
+        if (error <= best->error)
+            *best = (gradcheck_estimate){.slope = entry, .error = error, .step = step};
+    }
+    return fabs(row[length - 1] - last_above);
+}
+
+static double magnitude(double slope)
+{
+    return fmax(1, fabs(slope));
+}
+
+/* The table from the step `first` on, until its errors grow, or are far below what the comparison asks for. */
+static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, double first, gradcheck_estimate *best,
+                             outcome *found)
+{
+    const double plenty = check->options.tolerance * 1e-3 * line->unit;
+    double row[TABLE_ROWS] = {0}, step = first;
+
+    *best = (gradcheck_estimate){.slope = NAN, .error = INFINITY};
+    for (int length = 1; length <= TABLE_ROWS; length++, step /= 2) {
+        double slope;
+        ag_status status = central_difference(check, line, step, &slope, found);
+        if (status != AG_OK || *found != SMOOTH)
+            return status;
+        double change = add_row(row, length, slope, step, best);
+        if (length > 1 && (change >= 2 * best->error || best->error <= plenty * magnitude(best->slope / line->unit)))
+            break;
+    }
+    if (!isfinite(best->error))
+        *found = LEFT_DOMAIN;
+    return AG_OK;
+}
+
+/* Tables from smaller and smaller first steps, until one neither crosses a kink nor leaves the domain nor doubts itself. */
+static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *best, bool *on_kink)
+{
+    const double enough = check->options.tolerance * 0.1 * line->unit;
+    double size = 1; /* of a lone element beside its unit: the border of a domain may be as near to it as zero is */
+    if (line->end - line->begin == 1) {
+        double part = fabs((double)check->origin[line->input][line->begin] / line->unit);
+        if (part > 0 && part < 1)
+            size = fmax(part, 0x1p-60);
+    }
+
+    *on_kink = false;
+    *best = (gradcheck_estimate){.slope = NAN, .error = INFINITY};
+    for (double step = check->options.step;; step /= SHRINK) {
+        gradcheck_estimate attempt;
+        outcome found;
+        ag_status status = extrapolate(check, line, step, &attempt, &found);
+        if (status != AG_OK)
+            return status;
+        if (found == SMOOTH && attempt.error < best->error)
+            *best = attempt;
+        if (best->error <= enough * magnitude(best->slope / line->unit))
+            return AG_OK;
+        if (step / SHRINK < SMALLEST_STEP * (found == LEFT_DOMAIN ? size : 1)) {
+            *on_kink = found == CROSSED_KINK && isnan(best->slope);
+            return AG_OK;
+        }
+    }
+}
+
+ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate, bool *on_kink)
+{
+    ag_status status = differentiate(check, line, estimate, on_kink);
+    move_back(check, line);
+    estimate->slope /= line->unit;
+    estimate->error /= line->unit;
+    estimate->step *= line->unit;
+    return status;
+}

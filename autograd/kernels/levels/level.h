@@ -1,0 +1,81 @@
+/* level.h - what the sources in levels/ share. Each is compiled once per instruction-set level, with KERNEL_LEVEL naming it;
+ * KERNEL(name) is the level's own symbol, such as rows_avx2. All other functions in levels/ are static. */
+#ifndef AUTOGRAD_KERNELS_LEVEL_H
+#define AUTOGRAD_KERNELS_LEVEL_H
+
+#include "autograd.h"
+
+#define KERNEL_JOIN2(a, b) a##_##b
+#define KERNEL_JOIN(a, b) KERNEL_JOIN2(a, b)
+#define KERNEL(name) KERNEL_JOIN(name, KERNEL_LEVEL)
+
+#if defined(KERNEL_LEVEL_avx512)
+#define VECTOR_BYTES 64
+#elif defined(KERNEL_LEVEL_avx2)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define LANES ((int)(VECTOR_BYTES / sizeof(real)))
+
+/* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same without
+ * alignment, for loads and stores anywhere in an array of real. */
+typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef real vector_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+static inline vector load(const real *p)
+{
+    return *(const vector_unaligned *)p;
+}
+
+static inline void store(real *p, vector v)
+{
+    *(vector_unaligned *)p = v;
+}
+
+/* All lanes equal x. */
+static inline vector splat(real x)
+{
+    return x - (vector){0};
+}
+
+/* The lanes added pairwise: a fixed order. */
+static inline real vector_sum(vector v)
+{
+    real lane[LANES];
+    store(lane, v);
+    for (int width = LANES / 2; width; width /= 2)
+        for (int i = 0; i < width; i++)
+            lane[i] += lane[i + width];
+    return lane[0];
+}
+
+/* sum a[i] b[i], in a fixed order. */
+static inline real dot(int64_t n, const real *a, const real *b)
+{
+    vector s0 = {0}, s1 = {0};
+    real tail = 0;
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        s0 += load(a + i) * load(b + i);
+        s1 += load(a + i + LANES) * load(b + i + LANES);
+    }
+    for (; i + LANES <= n; i += LANES)
+        s0 += load(a + i) * load(b + i);
+    for (; i < n; i++)
+        tail += a[i] * b[i];
+    return vector_sum(s0 + s1) + tail;
+}
+
+/* y += alpha x */
+static inline void axpy(int64_t n, real alpha, const real *x, real *y)
+{
+    vector factor = splat(alpha);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(y + i, load(y + i) + factor * load(x + i));
+    for (; i < n; i++)
+        y[i] += alpha * x[i];
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* map.c - what the element-wise kernels of all levels share. */
+#include "map.h"
+
+map_dropout map_dropout_make(uint64_t seed, uint64_t step, uint64_t number, double p)
+{
+    return (map_dropout){.seed = seed,
+                         .step = step,
+                         .number = number,
+                         .threshold = (uint64_t)(p * 0x1p32 + 0.5),
+                         .scale = p < 1 ? (real)(1 / (1 - p)) : 0};
+}

@@ -1,0 +1,63 @@
+/* map.h - what is done element by element, and sums: on plain arrays, by one thread. */
+#ifndef AUTOGRAD_KERNELS_MAP_H
+#define AUTOGRAD_KERNELS_MAP_H
+
+#include "autograd.h"
+
+typedef enum map_unary {
+    MAP_NEG,
+    MAP_SCALE, /* by `factor` */
+    MAP_EXP,
+    MAP_LOG,
+    MAP_SQRT,
+    MAP_TANH,
+    MAP_SIGMOID,
+    MAP_RELU,
+    MAP_GELU_EXACT,
+    MAP_GELU_TANH,
+    MAP_SILU
+} map_unary;
+
+typedef enum map_binary { MAP_ADD, MAP_SUB, MAP_MUL, MAP_DIV, MAP_POW } map_binary;
+
+/* An operand of a binary function: element i is at data[i * step], step 1 or 0. */
+typedef struct map_operand {
+    const real *data;
+    int64_t step;
+} map_operand;
+
+/* One dropout: element e is decided by lane e % 4 of Philox at the counter (e / 4, number, step) under the key `seed`.
+ * Nothing of the mask is stored: the backward draws it again. */
+typedef struct map_dropout {
+    uint64_t seed, step, number;
+    uint64_t threshold; /* an element stays where its 32 bits are at least this; 2^32 drops all */
+    real scale;         /* of what stays */
+} map_dropout;
+
+typedef struct kernel_map {
+    /* y = f(x). */
+    void (*unary)(map_unary f, real factor, int64_t n, const real *x, real *y);
+    /* dx += dy f'(x), where y = f(x). */
+    void (*unary_backward)(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx);
+    /* y = f(a, b); y may be where a is. */
+    void (*binary)(map_binary f, int64_t n, map_operand a, map_operand b, real *y);
+    /* da += dy df/da (side 0) or db += dy df/db (side 1), where y = f(a, b); the gradient is an array of n. */
+    void (*binary_backward)(map_binary f, int side, int64_t n, map_operand a, map_operand b, const real *y,
+                            const real *dy, real *gradient);
+    /* y += x; y += factor x. */
+    void (*add)(int64_t n, const real *x, real *y);
+    void (*axpy)(int64_t n, real factor, const real *x, real *y);
+    /* Adds x[i] to sums[i]. */
+    void (*accumulate)(int64_t n, const real *x, double *sums);
+    double (*sum)(int64_t n, const real *x);
+    /* The first of the largest elements, NaN being larger than all; n > 0. */
+    int64_t (*argmax)(int64_t n, const real *x);
+    /* y = x scaled or 0, or y += that, as the mask says for the elements first .. first + n - 1. */
+    void (*dropout)(const map_dropout *mask, int64_t first, int64_t n, const real *x, real *y, bool add);
+    bool (*all_finite)(int64_t n, const real *x);
+} kernel_map;
+
+/* The mask of dropout `number` of a step: drops with probability p in [0, 1]. */
+map_dropout map_dropout_make(uint64_t seed, uint64_t step, uint64_t number, double p);
+
+#endif

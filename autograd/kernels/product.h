@@ -1,0 +1,42 @@
+/* product.h - the matrix product. */
+#ifndef AUTOGRAD_KERNELS_PRODUCT_H
+#define AUTOGRAD_KERNELS_PRODUCT_H
+
+#include "autograd.h"
+
+/* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed matrix has
+ * its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */
+typedef struct product_task {
+    int64_t m, n, k;
+    const real *a;
+    int64_t a_row, a_column;
+    const real *b;
+    int64_t b_row, b_column;
+    real *c;
+    int64_t c_row;
+    bool add;
+    const real *bias; /* [n], added to every row; NULL: none */
+} product_task;
+
+/* A part of C: rows [row_begin, row_end) and columns [column_begin, column_end). */
+typedef struct product_block {
+    int64_t row_begin, row_end, column_begin, column_end;
+} product_block;
+
+typedef struct kernel_product {
+    /* Computes one part of C, with `workspace_bytes` at `workspace`. The bits of an element do not depend on the part that it
+     * is computed in. */
+    void (*block)(const product_task *task, product_block part, void *workspace);
+    size_t workspace_bytes;
+    int64_t row_step, column_step; /* parts with borders at multiples of these waste nothing */
+} kernel_product;
+
+/* Bytes of workspace for kernel_product_run. */
+size_t kernel_product_workspace(int threads);
+
+/* `count` products: product i has its operands moved by i * (a_step, b_step, c_step) elements; a step of 0 keeps an operand
+ * (of a and b). In parallel over the batch, or over parts of C. */
+void kernel_product_run(const product_task *task, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step,
+                        int threads, void *workspace);
+
+#endif

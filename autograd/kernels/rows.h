@@ -1,0 +1,72 @@
+/* rows.h - functions of whole rows: softmax, norms, cross-entropy, turned pairs.
+ *
+ * Arrays are [rows, width] without gaps. A row's result depends on nothing but the row, so any split of the rows over threads
+ * gives the same bits; only the sums over rows (dweight, dbias) belong to the caller's choice of blocks. Backward
+ * functions add to the gradients that they are given. */
+#ifndef AUTOGRAD_KERNELS_ROWS_H
+#define AUTOGRAD_KERNELS_ROWS_H
+
+#include "autograd.h"
+
+/* What a norm keeps of a row: y = (x - mean) inverse, with inverse = 1 / sqrt(variance + eps), or of the mean square. */
+typedef struct norm_statistics {
+    double mean, inverse;
+} norm_statistics;
+
+/* A norm of rows. Layer norm subtracts the mean (`centred`); RMS norm does not. */
+typedef struct norm_task {
+    bool centred;
+    double eps;
+    int64_t width;               /* at least 1 */
+    const real *x;               /* [rows, width] */
+    const real *weight, *bias;   /* [width] or NULL: ones, zeros */
+    norm_statistics *statistics; /* [rows], made by forward, read by backward */
+} norm_task;
+
+/* What cross-entropy keeps of a row: p = exp(logit - shift) * scale. */
+typedef struct entropy_statistics {
+    real shift, scale;
+} entropy_statistics;
+
+typedef struct entropy_task {
+    int64_t classes;
+    const real *logits;             /* [rows, classes] */
+    const int32_t *targets;         /* [rows]; negative: a row that does not count */
+    const real *weights;            /* [classes] or NULL: ones */
+    double weight_total;            /* their sum */
+    double smoothing;
+    entropy_statistics *statistics; /* [rows], made by forward, read by backward */
+} entropy_task;
+
+/* Pairs (2i, 2i+1) of each head turned by an angle: row r uses row r % period of the tables [period, pairs]. */
+typedef struct turn_task {
+    int64_t heads, pairs, period;
+    const real *cosine, *sine;
+} turn_task;
+
+typedef struct kernel_rows {
+    /* y = e^x / sum e^x; zeros for a row of nothing but -inf. */
+    void (*softmax)(int64_t rows, int64_t width, const real *x, real *y);
+    void (*softmax_backward)(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
+    /* y = log softmax(x); -inf for a row of nothing but -inf. */
+    void (*log_softmax)(int64_t rows, int64_t width, const real *x, real *y);
+    void (*log_softmax_backward)(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
+
+    /* The rows [begin, end). */
+    void (*norm)(const norm_task *task, int64_t begin, int64_t end, real *y);
+    /* dx [rows, width], dweight and dbias [width] may each be NULL; `workspace` is [2, width]. */
+    void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const real *dy, real *dx, real *dweight,
+                          real *dbias, real *workspace);
+
+    /* The loss of each row in [begin, end), 0 where it does not count. */
+    void (*cross_entropy)(const entropy_task *task, int64_t begin, int64_t end, double *losses);
+    /* `dloss` [rows] is the gradient of the end result by each row's loss. */
+    void (*cross_entropy_backward)(const entropy_task *task, int64_t begin, int64_t end, const real *dloss,
+                                   real *dlogits);
+
+    /* y = x turned, and dx += dy turned back. */
+    void (*turn)(const turn_task *task, int64_t begin, int64_t end, const real *x, real *y);
+    void (*turn_backward)(const turn_task *task, int64_t begin, int64_t end, const real *dy, real *dx);
+} kernel_rows;
+
+#endif

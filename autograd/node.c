@@ -1,0 +1,96 @@
+/* node.c - running one operation: check, compute, note on the tape. */
+#include "tape.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...)
+{
+    char sentence[AG_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    return ag_error_set(&node->tape->error, status, "%s: %s", node->op->name, sentence);
+}
+
+/* The tape that the inputs share, or NULL (with an error on the first input's tape) where they cannot be used. */
+static ag_tape *common_tape(const ag_op *op, ag_tensor *const *inputs, int count, int required)
+{
+    ag_tape *tape = NULL;
+    for (int i = 0; i < count && !tape; i++)
+        tape = inputs[i] ? inputs[i]->tape : NULL;
+    if (!tape)
+        return NULL;
+    for (int i = 0; i < count; i++) {
+        if (!inputs[i] && i < required)
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d is NULL", op->name, i + 1);
+        else if (inputs[i] && inputs[i]->tape != tape)
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d lives on another tape", op->name, i + 1);
+    }
+    return tape->error.status == AG_OK ? tape : NULL;
+}
+
+/* The node with its copies of inputs and attributes, and an output that has no shape yet. */
+static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, const void *attributes,
+                         size_t attributes_size)
+{
+    ag_node *node = ag_tape_alloc(tape, sizeof *node);
+    ag_tensor **kept_inputs = ag_tape_alloc(tape, (size_t)count * sizeof *inputs);
+    ag_tensor *output = tape_tensor_new(tape, AG_SCALAR);
+    void *kept_attributes = attributes_size ? ag_tape_alloc(tape, attributes_size) : NULL;
+    if (!node || !kept_inputs || !output || (attributes_size && !kept_attributes))
+        return NULL;
+
+    memcpy(kept_inputs, inputs, (size_t)count * sizeof *inputs);
+    if (attributes_size)
+        memcpy(kept_attributes, attributes, attributes_size);
+    *node = (ag_node){.op = op, .tape = tape, .input_count = count, .inputs = kept_inputs, .output = output,
+                      .attributes = kept_attributes, .scope = tape->scope ? tape->scope->text : ""};
+    for (int i = 0; i < count; i++)
+        if (inputs[i] && inputs[i]->needs_grad && tape->grad_on && op->backward)
+            output->needs_grad = true;
+    return node;
+}
+
+/* Gives the output the memory that its shape asks for; a shape function may have pointed it at an input's. */
+static ag_status output_alloc(ag_node *node)
+{
+    ag_tensor *y = node->output;
+    y->size = ag_shape_size(y->shape);
+    if (y->size < 0)
+        return ag_fail(node, AG_BAD_SHAPE, "the result would be larger than memory can be");
+    if (!y->data && !(y->data = ag_tape_alloc(node->tape, (size_t)y->size * sizeof(real))))
+        return AG_NO_MEMORY;
+    return AG_OK;
+}
+
+ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
+                     size_t attributes_size)
+{
+    ag_tape *tape = common_tape(op, inputs, count, required);
+    ag_node *node = tape ? node_new(tape, op, inputs, count, attributes, attributes_size) : NULL;
+    if (!node)
+        return NULL;
+
+    ag_status status = op->shape(node);
+    if (status == AG_OK)
+        status = output_alloc(node);
+    if (status == AG_OK)
+        status = op->forward(node);
+    arena_rewind(&tape->scratch);
+    if (status != AG_OK || tape->error.status != AG_OK) {
+        ag_fail(node, status != AG_OK ? status : tape->error.status, "failed without saying why");
+        return NULL;
+    }
+
+    if (tape->kinks && op->kinks)
+        op->kinks(node, tape->kinks);
+    if (tape->grad_on) {
+        node->output->node = node;
+        node->before = tape->last;
+        tape->last = node;
+    }
+    return node->output;
+}

@@ -1,0 +1,202 @@
+/* matmul.c - the batched matrix product, either side transposed, batch axes broadcast. */
+#include "../broadcast.h"
+#include "../kernels/kernels.h"
+#include "../tape.h"
+#include "ops.h"
+
+#include <string.h>
+
+typedef struct matmul_attributes {
+    bool transpose_a, transpose_b;
+} matmul_attributes;
+
+/* One operand as the product sees it: op(a) is [rows, columns], its elements `row` and `column` steps apart. */
+typedef struct matmul_side {
+    int64_t rows, columns, row, column;
+} matmul_side;
+
+static matmul_side side_of(const ag_tensor *x, bool transpose)
+{
+    int64_t height = x->shape.dim[x->shape.ndim - 2], width = x->shape.dim[x->shape.ndim - 1];
+    if (transpose)
+        return (matmul_side){width, height, 1, width};
+    return (matmul_side){height, width, width, 1};
+}
+
+/* The axes before the last two. */
+static ag_shape batch_shape(ag_shape shape)
+{
+    shape.ndim -= 2;
+    return shape;
+}
+
+static ag_status matmul_shape(ag_node *node)
+{
+    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    const matmul_attributes *attributes = node->attributes;
+    char text_a[AG_SHAPE_TEXT], text_b[AG_SHAPE_TEXT];
+    ag_shape_print(a->shape, text_a);
+    ag_shape_print(b->shape, text_b);
+
+    if (a->shape.ndim < 2 || b->shape.ndim < 2)
+        return ag_fail(node, AG_BAD_SHAPE, "%s x %s: both need 2 axes at least", text_a, text_b);
+    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
+    if (left.columns != right.rows) {
+        bool would_fit = left.columns == right.columns;
+        return ag_fail(node, AG_BAD_SHAPE, "%s%s x %s%s: inner dimensions %lld and %lld differ%s", text_a,
+                       attributes->transpose_a ? "^T" : "", text_b, attributes->transpose_b ? "^T" : "",
+                       (long long)left.columns, (long long)right.rows,
+                       would_fit ? " (transpose the second?)" : "");
+    }
+    ag_shape *shape = &node->output->shape;
+    if (!broadcast_shape(batch_shape(a->shape), batch_shape(b->shape), shape))
+        return ag_fail(node, AG_BAD_SHAPE, "%s x %s: the batch axes before the last two do not broadcast", text_a, text_b);
+    shape->dim[shape->ndim] = left.rows;
+    shape->dim[shape->ndim + 1] = right.columns;
+    shape->ndim += 2;
+    return AG_OK;
+}
+
+/* Which item of an operand's batch belongs to item `index` of the broadcast batch. */
+static int64_t batch_item(ag_shape operand, ag_shape whole, int64_t index)
+{
+    int64_t item = 0, step = 1;
+    for (int i = whole.ndim - 1, j = operand.ndim - 1; j >= 0; i--, j--) {
+        int64_t at = index % whole.dim[i];
+        index /= whole.dim[i];
+        if (operand.dim[j] != 1)
+            item += at * step;
+        step *= operand.dim[j];
+    }
+    return item;
+}
+
+/* Whether an operand runs through the broadcast batch in step with it, or stands still. */
+static bool is_constant(ag_shape operand)
+{
+    return ag_shape_size(operand) == 1;
+}
+
+/* Runs `task` for every item of the batch `whole`. Operand shapes are those of the batch axes; c has the whole batch. */
+static void run_batch(const ag_node *node, product_task task, ag_shape whole, ag_shape a, ag_shape b)
+{
+    int64_t count = ag_shape_size(whole), size_a = task.m * task.k, size_b = task.k * task.n, size_c = task.m * task.n;
+    int threads = node->tape->threads;
+    bool regular_a = is_constant(a) || ag_shape_size(a) == count, regular_b = is_constant(b) || ag_shape_size(b) == count;
+
+    if (regular_a && regular_b) {
+        kernel_product_run(&task, count, is_constant(a) ? 0 : size_a, is_constant(b) ? 0 : size_b, size_c, threads,
+                           node->tape->workspace);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        product_task item = task;
+        item.a += batch_item(a, whole, i) * size_a;
+        item.b += batch_item(b, whole, i) * size_b;
+        item.c += i * size_c;
+        kernel_product_run(&item, 1, 0, 0, 0, threads, node->tape->workspace);
+    }
+}
+
+/* y = op(a) op(b) */
+static ag_status matmul_forward(ag_node *node)
+{
+    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    const matmul_attributes *attributes = node->attributes;
+    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
+    product_task task = {
+        .m = left.rows, .n = right.columns, .k = left.columns,
+        .a = a->data, .a_row = left.row, .a_column = left.column,
+        .b = b->data, .b_row = right.row, .b_column = right.column,
+        .c = node->output->data, .c_row = right.columns,
+    };
+    run_batch(node, task, batch_shape(node->output->shape), batch_shape(a->shape), batch_shape(b->shape));
+    return AG_OK;
+}
+
+/* Adds the product `task`, whose result has the batch `whole` and belongs to x, to the gradient of x: straight into it where
+ * x has the whole batch, else through a full-size result that is summed over the stretched axes. */
+static void add_gradient(const ag_node *node, ag_tensor *x, product_task task, ag_shape whole, ag_shape a, ag_shape b)
+{
+    real *dx = ag_grad(x);
+    if (!dx)
+        return;
+    ag_shape full = whole;
+    full.dim[full.ndim++] = task.m;
+    full.dim[full.ndim++] = task.n;
+    task.c_row = task.n;
+    task.add = ag_shape_size(full) == x->size;
+    task.c = task.add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(real));
+    if (!task.c)
+        return;
+    run_batch(node, task, whole, a, b);
+    if (!task.add)
+        ag_grad_add(x, full, task.c);
+}
+
+/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is transposed: da = B dy^T. */
+static ag_status matmul_backward(ag_node *node)
+{
+    ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    const matmul_attributes *attributes = node->attributes;
+    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
+    const real *dy = node->output->grad;
+    ag_shape whole = batch_shape(node->output->shape), batch_a = batch_shape(a->shape), batch_b = batch_shape(b->shape);
+    int64_t m = left.rows, n = right.columns, k = left.columns;
+
+    product_task da = {.m = m, .n = k, .k = n, .a = dy, .a_row = n, .a_column = 1,
+                       .b = b->data, .b_row = right.column, .b_column = right.row};
+    product_task da_transposed = {.m = k, .n = m, .k = n, .a = b->data, .a_row = right.row, .a_column = right.column,
+                                  .b = dy, .b_row = 1, .b_column = n};
+    product_task db = {.m = k, .n = n, .k = m, .a = a->data, .a_row = left.column, .a_column = left.row,
+                       .b = dy, .b_row = n, .b_column = 1};
+    product_task db_transposed = {.m = n, .n = k, .k = m, .a = dy, .a_row = 1, .a_column = n,
+                                  .b = a->data, .b_row = left.row, .b_column = left.column};
+
+    if (attributes->transpose_a)
+        add_gradient(node, a, da_transposed, whole, batch_b, whole);
+    else
+        add_gradient(node, a, da, whole, whole, batch_b);
+    if (attributes->transpose_b)
+        add_gradient(node, b, db_transposed, whole, whole, batch_a);
+    else
+        add_gradient(node, b, db, whole, batch_a, whole);
+    return AG_OK;
+}
+
+/* Batch axes of up to 3, each present, missing or 1 on either side. */
+static ag_tensor *matmul_example(ag_example *e)
+{
+    int batch = (int)ag_example_int(e, 0, 3);
+    bool transpose_a = ag_example_int(e, 0, 1), transpose_b = ag_example_int(e, 0, 1);
+    int64_t m = ag_example_int(e, 1, 5), n = ag_example_int(e, 1, 5), k = ag_example_int(e, 1, 6);
+    int missing_a = (int)ag_example_int(e, 0, batch), missing_b = missing_a ? 0 : (int)ag_example_int(e, 0, batch);
+    ag_shape a = {.ndim = 0}, b = {.ndim = 0};
+    for (int i = 0; i < batch; i++) {
+        int64_t size = ag_example_int(e, 1, 3), stretch = ag_example_int(e, 0, 3);
+        if (i >= missing_a)
+            a.dim[a.ndim++] = stretch == 1 ? 1 : size;
+        if (i >= missing_b)
+            b.dim[b.ndim++] = stretch == 2 ? 1 : size;
+    }
+    a.dim[a.ndim++] = transpose_a ? k : m;
+    a.dim[a.ndim++] = transpose_a ? m : k;
+    b.dim[b.ndim++] = transpose_b ? n : k;
+    b.dim[b.ndim++] = transpose_b ? k : n;
+    return ag_matmul(ag_example_input(e, "a", a, -2, 2), ag_example_input(e, "b", b, -2, 2), transpose_a, transpose_b);
+}
+
+const ag_op op_matmul = {
+    .name = "matmul",
+    .formula = "y = op(a) op(b), op(x) = x or x^T on the last two axes",
+    .shape = matmul_shape,
+    .forward = matmul_forward,
+    .backward = matmul_backward,
+    .example = matmul_example,
+};
+
+ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b)
+{
+    matmul_attributes attributes = {transpose_a, transpose_b};
+    return ag_custom(&op_matmul, (ag_tensor *[]){a, b}, 2, 2, &attributes, sizeof attributes);
+}

@@ -1,0 +1,221 @@
+/* norm.c - layer norm and RMS norm over the last axis.
+ *
+ * They are one computation: RMS norm is a layer norm whose mean is left at 0 and which has no bias. A constant row comes out
+ * of layer norm as the bias exactly and has a finite gradient, given eps > 0. */
+#include "../kernels/kernels.h"
+#include "../tape.h"
+#include "ops.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct norm_attributes {
+    bool centred; /* layer norm */
+    double eps;
+} norm_attributes;
+
+/* Inputs: x [.., width], weight [width] or NULL, and of layer norm bias [width] or NULL. */
+static ag_tensor *bias_of(const ag_node *node)
+{
+    return node->input_count > 2 ? node->inputs[2] : NULL;
+}
+
+static norm_task task_of(const ag_node *node)
+{
+    const norm_attributes *attributes = node->attributes;
+    const ag_tensor *x = node->inputs[0], *weight = node->inputs[1], *bias = bias_of(node);
+    return (norm_task){
+        .centred = attributes->centred,
+        .eps = attributes->eps,
+        .width = x->shape.dim[x->shape.ndim - 1],
+        .x = x->data,
+        .weight = weight ? weight->data : NULL,
+        .bias = bias ? bias->data : NULL,
+        .statistics = node->saved,
+    };
+}
+
+static ag_status norm_shape(ag_node *node)
+{
+    const norm_attributes *attributes = node->attributes;
+    const ag_shape shape = node->inputs[0]->shape;
+    char text[2][AG_SHAPE_TEXT];
+
+    if (shape.ndim < 1)
+        return ag_fail(node, AG_BAD_SHAPE, "the input is a scalar: there is no last axis");
+    for (int i = 1; i < node->input_count; i++) {
+        const ag_tensor *input = node->inputs[i];
+        if (input && (input->shape.ndim != 1 || input->shape.dim[0] != shape.dim[shape.ndim - 1]))
+            return ag_fail(node, AG_BAD_SHAPE, "%s %s for an input %s: expected [%lld]", i == 1 ? "weight" : "bias",
+                           ag_shape_print(input->shape, text[0]), ag_shape_print(shape, text[1]),
+                           (long long)shape.dim[shape.ndim - 1]);
+    }
+    if (!(attributes->eps >= 0 && isfinite(attributes->eps)))
+        return ag_fail(node, AG_BAD_VALUE, "eps is %g: it must be 0 or more (1e-5 is usual)", attributes->eps);
+    node->output->shape = shape;
+    return AG_OK;
+}
+
+/* ---- Forward -------------------------------------------------------------------------------- */
+
+typedef struct forward_context {
+    norm_task task;
+    real *y;
+} forward_context;
+
+static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const forward_context *c = context;
+    (void)worker;
+    kernels()->rows->norm(&c->task, begin, end, c->y);
+}
+
+/* y = (x - mean) / sqrt(variance + eps) * weight + bias; or y = x / sqrt(mean x^2 + eps) * weight */
+static ag_status norm_forward(ag_node *node)
+{
+    forward_context context = {task_of(node), node->output->data};
+    const int64_t size = node->output->size;
+    if (size == 0)
+        return AG_OK;
+    const int64_t rows = size / context.task.width;
+    const size_t bytes = (size_t)rows * sizeof(norm_statistics);
+    node->saved = node->output->needs_grad ? ag_tape_alloc(node->tape, bytes) : ag_scratch(node->tape, bytes);
+    if (!(context.task.statistics = node->saved))
+        return AG_NO_MEMORY;
+    kernel_parallel(node->tape->threads, rows, 8.0 * (double)size, forward_rows, &context);
+    return AG_OK;
+}
+
+/* ---- Backward ------------------------------------------------------------------------------- */
+
+/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS blocks, by their number alone;
+ * each block has sums of its own, which are added up in order. So the bits do not depend on who computed which block. */
+#define MOST_BLOCKS 32
+#define LEAST_BLOCK 16 /* rows */
+
+typedef struct backward_context {
+    norm_task task;
+    int64_t rows, rows_per_block;
+    const real *dy;
+    real *dx, *dweight, *dbias;
+    real *sums;      /* [blocks, 2, width]: dweight and dbias of each block */
+    real *workspace; /* [threads, 2, width] */
+} backward_context;
+
+static void backward_blocks(void *context, int64_t begin, int64_t end, int worker)
+{
+    const backward_context *c = context;
+    const int64_t width = c->task.width;
+
+    for (int64_t block = begin; block < end; block++) {
+        int64_t first = block * c->rows_per_block, last = first + c->rows_per_block;
+        real *sums = c->sums + block * 2 * width;
+        memset(sums, 0, (size_t)(2 * width) * sizeof(real));
+        kernels()->rows->norm_backward(&c->task, first, last < c->rows ? last : c->rows, c->dy, c->dx,
+                                       c->dweight ? sums : NULL, c->dbias ? sums + width : NULL,
+                                       c->workspace + worker * 2 * width);
+    }
+}
+
+/* gradient += the blocks' sums, one block after the other */
+static void add_block_sums(const backward_context *c, int64_t blocks, const real *sums, real *gradient)
+{
+    for (int64_t block = 0; gradient && block < blocks; block++)
+        for (int64_t i = 0; i < c->task.width; i++)
+            gradient[i] += sums[block * 2 * c->task.width + i];
+}
+
+/* With n = (x - mean) inverse, g = dy weight, inverse = 1 / sqrt(variance + eps):
+ *     dx += inverse (g - mean(g) - n mean(g n)), without mean(g) for RMS norm;
+ *     dweight += sum over rows of dy n;  dbias += sum over rows of dy */
+static ag_status norm_backward(ag_node *node)
+{
+    backward_context c = {.task = task_of(node), .dy = node->output->grad};
+    const int64_t size = node->output->size;
+    if (size == 0)
+        return AG_OK;
+
+    c.dx = ag_grad(node->inputs[0]);
+    c.dweight = ag_grad(node->inputs[1]);
+    c.dbias = ag_grad(bias_of(node));
+    c.rows = size / c.task.width;
+    c.rows_per_block = (c.rows + MOST_BLOCKS - 1) / MOST_BLOCKS;
+    if (c.rows_per_block < LEAST_BLOCK)
+        c.rows_per_block = LEAST_BLOCK;
+    const int64_t blocks = (c.rows + c.rows_per_block - 1) / c.rows_per_block;
+
+    const size_t row_pair = 2 * (size_t)c.task.width * sizeof(real);
+    c.sums = ag_scratch(node->tape, (size_t)blocks * row_pair);
+    c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * row_pair);
+    if (!c.sums || !c.workspace)
+        return AG_NO_MEMORY;
+    kernel_parallel(node->tape->threads, blocks, 16.0 * (double)size, backward_blocks, &c);
+    add_block_sums(&c, blocks, c.sums, c.dweight);
+    add_block_sums(&c, blocks, c.sums + c.task.width, c.dbias);
+    return AG_OK;
+}
+
+/* ---- The two records ------------------------------------------------------------------------ */
+
+/* Up to 40 rows, so that more than one block of them occurs. */
+static ag_tensor *example_input(ag_example *e)
+{
+    static const int64_t widths[] = {1, 2, 3, 8, 17, 33};
+    ag_shape shape = {.ndim = (int)ag_example_int(e, 1, 4)};
+    for (int i = 0; i < shape.ndim; i++)
+        shape.dim[i] = ag_example_int(e, 1, 3);
+    shape.dim[shape.ndim - 1] = widths[ag_example_int(e, 0, 5)];
+    if (shape.ndim == 2)
+        shape.dim[0] = ag_example_int(e, 1, 40);
+    return ag_example_input(e, "x", shape, -2, 2);
+}
+
+static ag_tensor *example_vector(ag_example *e, const char *name, const ag_tensor *x)
+{
+    if (!x || ag_example_int(e, 0, 2) == 0)
+        return NULL;
+    return ag_example_input(e, name, AG_SHAPE(x->shape.dim[x->shape.ndim - 1]), -2, 2);
+}
+
+static ag_tensor *layer_norm_example(ag_example *e)
+{
+    ag_tensor *x = example_input(e);
+    ag_tensor *weight = example_vector(e, "weight", x), *bias = example_vector(e, "bias", x);
+    return ag_layer_norm(x, weight, bias, ag_example_real(e, 0.1, 0.5));
+}
+
+static ag_tensor *rms_norm_example(ag_example *e)
+{
+    ag_tensor *x = example_input(e);
+    return ag_rms_norm(x, example_vector(e, "weight", x), ag_example_real(e, 0.1, 0.5));
+}
+
+const ag_op op_layer_norm = {
+    .name = "layer_norm",
+    .formula = "y = (x - mean) / sqrt(variance + eps) * weight + bias",
+    .shape = norm_shape,
+    .forward = norm_forward,
+    .backward = norm_backward,
+    .example = layer_norm_example,
+};
+
+ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, double eps)
+{
+    return ag_custom(&op_layer_norm, (ag_tensor *[]){x, weight, bias}, 3, 1,
+                     &(norm_attributes){.centred = true, .eps = eps}, sizeof(norm_attributes));
+}
+
+const ag_op op_rms_norm = {
+    .name = "rms_norm",
+    .formula = "y = x / sqrt(mean x^2 + eps) * weight",
+    .shape = norm_shape,
+    .forward = norm_forward,
+    .backward = norm_backward,
+    .example = rms_norm_example,
+};
+
+ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps)
+{
+    return ag_custom(&op_rms_norm, (ag_tensor *[]){x, weight}, 2, 1, &(norm_attributes){.centred = false, .eps = eps},
+                     sizeof(norm_attributes));
+}

@@ -1,0 +1,236 @@
+/* tape.c - the tape itself: its memory, its error, its scopes, and the tensors that begin on it. */
+#include "tape.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ag_tape *ag_tape_new(const ag_tape_options *options)
+{
+    ag_tape *tape = calloc(1, sizeof *tape);
+    if (!tape)
+        return NULL;
+    int threads = options ? options->threads : 0;
+    tape->threads = threads > 0 ? threads : kernel_threads_available();
+    tape->grad_on = !(options && options->no_grad);
+    tape->workspace = malloc(kernel_product_workspace(tape->threads));
+    if (!tape->workspace) {
+        free(tape);
+        return NULL;
+    }
+    return tape;
+}
+
+void ag_tape_free(ag_tape *tape)
+{
+    if (!tape)
+        return;
+    arena_clear(&tape->arena);
+    arena_clear(&tape->scratch);
+    free(tape->workspace);
+    free(tape);
+}
+
+void ag_tape_rewind(ag_tape *tape)
+{
+    arena_rewind(&tape->arena);
+    arena_rewind(&tape->scratch);
+    tape->error = (ag_error){0};
+    tape->last = NULL;
+    tape->scope = NULL;
+    tape->free_gradients = NULL;
+}
+
+const ag_error *ag_tape_error(const ag_tape *tape)
+{
+    return &tape->error;
+}
+
+int ag_tape_threads(const ag_tape *tape)
+{
+    return tape->threads;
+}
+
+size_t ag_tape_bytes(const ag_tape *tape)
+{
+    return tape->arena.bytes + tape->scratch.bytes + kernel_product_workspace(tape->threads);
+}
+
+bool ag_tape_set_grad(ag_tape *tape, bool on)
+{
+    bool before = tape->grad_on;
+    tape->grad_on = on;
+    return before;
+}
+
+void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step)
+{
+    tape->dropout_seed = seed;
+    tape->dropout_step = step;
+    tape->dropouts = 0;
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static void *alloc_from(ag_tape *tape, ag_arena *arena, size_t bytes)
+{
+    void *place = arena_alloc(arena, bytes);
+    if (!place)
+        ag_error_set(&tape->error, AG_NO_MEMORY, "out of memory: %zu more bytes wanted by a tape that holds %zu", bytes,
+                     ag_tape_bytes(tape));
+    return place;
+}
+
+void *ag_tape_alloc(ag_tape *tape, size_t bytes)
+{
+    return alloc_from(tape, &tape->arena, bytes);
+}
+
+void *ag_scratch(ag_tape *tape, size_t bytes)
+{
+    return alloc_from(tape, &tape->scratch, bytes);
+}
+
+/* ---- Scopes --------------------------------------------------------------------------------- */
+
+void ag_tape_enter(ag_tape *tape, const char *name)
+{
+    const char *outer = tape->scope ? tape->scope->text : "";
+    size_t outer_length = strlen(outer), length = strlen(name);
+    ag_scope *scope = ag_tape_alloc(tape, sizeof *scope);
+    char *text = ag_tape_alloc(tape, outer_length + length + 2);
+    if (!scope || !text)
+        return;
+    snprintf(text, outer_length + length + 2, "%s%s%s", outer, outer_length ? "." : "", name);
+    *scope = (ag_scope){.text = text, .outer = tape->scope};
+    tape->scope = scope;
+}
+
+void ag_tape_leave(ag_tape *tape)
+{
+    if (tape->scope)
+        tape->scope = tape->scope->outer;
+}
+
+/* ---- Tensors that begin here ---------------------------------------------------------------- */
+
+ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape)
+{
+    char text[AG_SHAPE_TEXT];
+    int64_t size = ag_shape_size(shape);
+    if (size < 0) {
+        ag_error_set(&tape->error, AG_BAD_SHAPE, "%s is no shape of a tensor: sizes are 0 or more, axes 5 at most",
+                     ag_shape_print(shape, text));
+        return NULL;
+    }
+    ag_tensor *x = ag_tape_alloc(tape, sizeof *x);
+    if (x)
+        *x = (ag_tensor){.shape = shape, .size = size, .tape = tape};
+    return x;
+}
+
+/* A tensor with memory of its own, a copy of `values` or zeros. */
+static ag_tensor *new_with_values(ag_tape *tape, ag_shape shape, const real *values)
+{
+    ag_tensor *x = tape ? tape_tensor_new(tape, shape) : NULL;
+    if (!x || !(x->data = ag_tape_alloc(tape, (size_t)x->size * sizeof(real))))
+        return NULL;
+    if (values && x->size)
+        memcpy(x->data, values, (size_t)x->size * sizeof(real));
+    else
+        memset(x->data, 0, (size_t)x->size * sizeof(real));
+    return x;
+}
+
+ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data)
+{
+    return new_with_values(tape, shape, data);
+}
+
+ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data)
+{
+    ag_tensor *x = new_with_values(tape, shape, data);
+    if (!x || !(x->grad = ag_tape_alloc(tape, (size_t)x->size * sizeof(real))))
+        return NULL;
+    memset(x->grad, 0, (size_t)x->size * sizeof(real));
+    x->needs_grad = x->retains_grad = true;
+    return x;
+}
+
+ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad)
+{
+    ag_tensor *x = tape ? tape_tensor_new(tape, shape) : NULL;
+    if (!x)
+        return NULL;
+    if (!data && x->size) {
+        ag_error_set(&tape->error, AG_BAD_VALUE, "leaf: no data given");
+        return NULL;
+    }
+    x->data = data;
+    x->grad = grad;
+    x->needs_grad = x->retains_grad = grad != NULL;
+    return x;
+}
+
+ag_tensor *ag_detach(ag_tensor *x)
+{
+    return x ? ag_leaf(x->tape, x->shape, x->data, NULL) : NULL;
+}
+
+ag_tensor *ag_retain_grad(ag_tensor *x)
+{
+    if (x && x->needs_grad)
+        x->retains_grad = true;
+    return x;
+}
+
+/* ---- Looking at the tape -------------------------------------------------------------------- */
+
+const ag_node *ag_tape_last(const ag_tape *tape)
+{
+    return tape->last;
+}
+
+const ag_node *ag_node_before(const ag_node *node)
+{
+    return node->before;
+}
+
+bool tape_find_nonfinite(const real *x, int64_t size, double *value)
+{
+    for (int64_t i = 0; i < size; i++)
+        if (!isfinite(x[i])) {
+            *value = (double)x[i];
+            return true;
+        }
+    return false;
+}
+
+bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE])
+{
+    const ag_node *oldest = NULL;
+    double value = 0, input_value = 0;
+
+    for (const ag_node *node = tape->last; node; node = node->before)
+        if (tape_find_nonfinite(node->output->data, node->output->size, &value))
+            oldest = node;
+    if (!oldest)
+        return false;
+
+    int guilty = -1; /* an input that was bad before */
+    for (int i = 0; i < oldest->input_count && guilty < 0; i++)
+        if (oldest->inputs[i] &&
+            tape_find_nonfinite(oldest->inputs[i]->data, oldest->inputs[i]->size, &input_value))
+            guilty = i;
+    tape_find_nonfinite(oldest->output->data, oldest->output->size, &value);
+    if (guilty < 0)
+        snprintf(text, AG_MESSAGE_SIZE, "%s in %s made %g from finite inputs", oldest->op->name,
+                 *oldest->scope ? oldest->scope : "the outermost scope", value);
+    else
+        snprintf(text, AG_MESSAGE_SIZE, "%s in %s was given %g as input %d", oldest->op->name,
+                 *oldest->scope ? oldest->scope : "the outermost scope", input_value, guilty + 1);
+    return true;
+}

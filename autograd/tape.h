@@ -1,0 +1,49 @@
+/* tape.h - the inside of the tape, for autograd/ alone. */
+#ifndef AUTOGRAD_TAPE_H
+#define AUTOGRAD_TAPE_H
+
+#include "arena.h"
+#include "autograd.h"
+
+/* Where an operation was made: "encoder.layers.0". Lives in the arena. */
+typedef struct ag_scope {
+    const char *text;
+    struct ag_scope *outer;
+} ag_scope;
+
+/* A gradient buffer that waits for its next use, written into the buffer itself. */
+typedef struct ag_free_gradient {
+    size_t bytes;
+    struct ag_free_gradient *next;
+} ag_free_gradient;
+
+struct ag_tape {
+    ag_arena arena;     /* what lives until the rewind */
+    ag_arena scratch;   /* what lives until the operation returns */
+    ag_error error;     /* the first */
+    ag_node *last;      /* the newest node */
+    ag_scope *scope;    /* the innermost, NULL outside */
+    int threads;
+    bool grad_on;
+    uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
+    ag_free_gradient *free_gradients;
+    ag_kinks *kinks;    /* where forward passes note their decisions; NULL but for gradient checks */
+    char *workspace;    /* of the matrix product: kernel_product_workspace(threads) bytes */
+};
+
+/* The decisions of a computation, as one hash (FNV-1a): two runs on the same side of every kink have the same. */
+struct ag_kinks {
+    uint64_t hash;
+};
+
+/* Memory for the gradient of x, zeroed; from the buffers that are done with where one fits. NULL when memory is out. */
+real *tape_gradient_new(ag_tensor *x);
+void tape_gradient_done(ag_tensor *x);
+
+/* A tensor in the arena without data: the caller sets `data`. */
+ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
+
+/* True, and the first offender's value, where x holds NaN or infinity. */
+bool tape_find_nonfinite(const real *x, int64_t size, double *value);
+
+#endif

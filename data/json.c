@@ -1,0 +1,196 @@
+/* json.c - a strict reader of JSON text (RFC 8259) whose layout the caller knows.
+ *
+ * Strict means the grammar of RFC 8259 to the letter: no comments, no trailing commas, no control characters in
+ * strings, no leading zeros, no lone surrogates.
+ */
+#include "json.h"
+
+static bool fail(data_json *json, const char *problem)
+{
+    if (!json->problem)
+        json->problem = json->at < json->size ? problem : "the text ends too early";
+    return false;
+}
+
+/* The character at the cursor; a zero, which no rule of the grammar takes, at the end. */
+static char peek(const data_json *json)
+{
+    return json->at < json->size ? json->text[json->at] : '\0';
+}
+
+static bool take(data_json *json, char wanted)
+{
+    if (json->at >= json->size || json->text[json->at] != wanted)
+        return false;
+    json->at++;
+    return true;
+}
+
+data_json data_json_start(const char *text, size_t size)
+{
+    return (data_json){.text = text, .size = size};
+}
+
+void data_json_skip_space(data_json *json)
+{
+    while (take(json, ' ') || take(json, '\t') || take(json, '\n') || take(json, '\r'))
+        ;
+}
+
+bool data_json_enter(data_json *json, char open)
+{
+    if (json->problem)
+        return false;
+    data_json_skip_space(json);
+    return take(json, open) || fail(json, open == '{' ? "an object was expected" : "an array was expected");
+}
+
+bool data_json_more(data_json *json, char close, size_t *count)
+{
+    if (json->problem)
+        return false;
+    data_json_skip_space(json);
+    if (take(json, close))
+        return false;
+    if (*count > 0 && !take(json, ','))
+        return fail(json, close == '}' ? "',' or '}' was expected" : "',' or ']' was expected");
+    ++*count; /* after a comma a value must come: the closing mark is none, so "[1,]" is refused by its reader */
+    return true;
+}
+
+/* ---- Strings (RFC 8259, section 7) ---------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The four hexadecimal digits of \uXXXX. */
+static bool read_hex4(data_json *json, uint32_t *value)
+{
+    *value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(peek(json));
+        if (digit < 0)
+            return fail(json, "\\u needs four hexadecimal digits");
+        *value = *value * 16 + (uint32_t)digit;
+        json->at++;
+    }
+    return true;
+}
+
+/* What follows "\u": a code point, or the two halves of one above U+FFFF as a surrogate pair. */
+static bool read_code_point(data_json *json, uint32_t *code)
+{
+    uint32_t low;
+    if (!read_hex4(json, code))
+        return false;
+    if (*code == 0)
+        return fail(json, "\\u0000 cannot stand in a name");
+    if (*code < 0xD800 || *code > 0xDFFF)
+        return true;
+    if (*code > 0xDBFF || !take(json, '\\') || !take(json, 'u'))
+        return fail(json, "half of a surrogate pair stands alone");
+    if (!read_hex4(json, &low))
+        return false;
+    if (low < 0xDC00 || low > 0xDFFF)
+        return fail(json, "half of a surrogate pair stands alone");
+    *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);
+    return true;
+}
+
+/* Writes a code point as UTF-8 (RFC 3629, section 3) and returns the place behind it. */
+static char *put_utf8(char *out, uint32_t code)
+{
+    if (code < 0x80) {
+        *out++ = (char)code;
+        return out;
+    }
+    int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3; /* continuation bytes, of 6 bits each */
+    static const unsigned lead[] = {0, 0xC0, 0xE0, 0xF0};
+    *out++ = (char)(lead[more] | (code >> (6 * more)));
+    while (more-- > 0)
+        *out++ = (char)(0x80 | ((code >> (6 * more)) & 0x3F));
+    return out;
+}
+
+/* What follows a backslash. */
+static bool read_escape(data_json *json, char **out)
+{
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    uint32_t code;
+    for (int i = 0; letters[i]; i++) {
+        if (take(json, letters[i])) {
+            *(*out)++ = meanings[i];
+            return true;
+        }
+    }
+    if (!take(json, 'u'))
+        return fail(json, "a backslash is followed by no known escape");
+    if (!read_code_point(json, &code))
+        return false;
+    *out = put_utf8(*out, code);
+    return true;
+}
+
+bool data_json_string(data_json *json, char *out)
+{
+    if (json->problem)
+        return false;
+    data_json_skip_space(json);
+    if (!take(json, '"'))
+        return fail(json, "a string was expected");
+    while (!take(json, '"')) {
+        if ((unsigned char)peek(json) < 0x20)
+            return fail(json, "a control character stands in a string");
+        if (!take(json, '\\'))
+            *out++ = json->text[json->at++];
+        else if (!read_escape(json, &out))
+            return false;
+    }
+    *out = '\0';
+    return true;
+}
+
+bool data_json_key(data_json *json, char *out)
+{
+    if (!data_json_string(json, out))
+        return false;
+    data_json_skip_space(json);
+    return take(json, ':') || fail(json, "':' was expected");
+}
+
+/* ---- Numbers (section 6) and the end -------------------------------------------------------- */
+
+bool data_json_u64(data_json *json, uint64_t *value)
+{
+    static const char expected[] = "a whole number without sign, fraction or exponent was expected";
+    if (json->problem)
+        return false;
+    data_json_skip_space(json);
+    size_t start = json->at;
+    *value = 0;
+    for (; peek(json) >= '0' && peek(json) <= '9'; json->at++) {
+        uint64_t digit = (uint64_t)(peek(json) - '0');
+        if (json->at > start && json->text[start] == '0')
+            return fail(json, "a number begins with 0");
+        if (*value > (UINT64_MAX - digit) / 10)
+            return fail(json, "a number is above 2^64 - 1");
+        *value = *value * 10 + digit;
+    }
+    if (json->at == start || peek(json) == '.' || peek(json) == 'e' || peek(json) == 'E')
+        return fail(json, expected);
+    return true;
+}
+
+bool data_json_finish(data_json *json)
+{
+    if (json->problem)
+        return false;
+    data_json_skip_space(json);
+    return json->at == json->size || fail(json, "something follows the end");
+}

@@ -1,0 +1,184 @@
+/* set.c - what all kinds of data set have in common. */
+#include "set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_COUNT = 10000, DEFAULT_CONTEXT = 128, DEFAULT_MAX_HELD_OUT = 2000 };
+#define DEFAULT_HELD_OUT 0.05
+#define LARGEST_CONTEXT ((int64_t)1 << 30)
+
+/* ---- Options ---- */
+
+static bool is_kind(data_token_kind kind)
+{
+    return kind == DATA_CHARS || kind == DATA_WORDS;
+}
+
+static ag_status check_options(const data_set_options *options, ag_error *error)
+{
+    if (!(options->held_out > 0 && options->held_out < 1))
+        return ag_error_set(error, AG_BAD_VALUE, "the held-out share must be between 0 and 1, not %g",
+                            options->held_out);
+    if (options->part != DATA_ALL && options->part != DATA_TRAIN && options->part != DATA_DEV)
+        return ag_error_set(error, AG_BAD_VALUE, "there is no part %d of a data set", (int)options->part);
+    if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
+        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters or words, not kind %d and %d",
+                            (int)options->source_kind, (int)options->target_kind);
+    if (options->max_held_out < 0 || options->max_tokens < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",
+                            (long long)options->max_held_out, (long long)options->max_tokens);
+    if (options->count < 1 || options->count > UINT32_MAX)
+        return ag_error_set(error, AG_BAD_VALUE, "an epoch has from 1 to %lld examples, not %lld",
+                            (long long)UINT32_MAX, (long long)options->count);
+    if (options->context < 1 || options->context > LARGEST_CONTEXT)
+        return ag_error_set(error, AG_BAD_VALUE, "a window has from 1 to %lld tokens of context, not %lld",
+                            (long long)LARGEST_CONTEXT, (long long)options->context);
+    return AG_OK;
+}
+
+/* A zero is the default. */
+static data_set_options complete_options(const data_set_options *given)
+{
+    data_set_options options = given ? *given : (data_set_options){0};
+    if (options.held_out == 0)
+        options.held_out = DEFAULT_HELD_OUT;
+    if (options.max_held_out == 0)
+        options.max_held_out = DEFAULT_MAX_HELD_OUT;
+    if (options.count == 0)
+        options.count = DEFAULT_COUNT;
+    if (options.context == 0)
+        options.context = DEFAULT_CONTEXT;
+    options.source_vocab = options.target_vocab = NULL; /* the caller's: the set keeps no pointer to them */
+    return options;
+}
+
+/* ---- Making and freeing ---- */
+
+data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name, const data_set_options *options,
+                       ag_error *error)
+{
+    data_set_options complete = complete_options(options);
+    if (check_options(&complete, error) != AG_OK)
+        return NULL;
+    data_set *set = calloc(1, size);
+    char *copy = malloc(strlen(name) + 1);
+    if (!set || !copy) {
+        free(set);
+        free(copy);
+        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a data set", name);
+        return NULL;
+    }
+    strcpy(copy, name);
+    set->kind = kind;
+    set->name = copy;
+    set->options = complete;
+    return set;
+}
+
+ag_status data_set_finish(data_set *set, ag_error *error)
+{
+    set->source_copy = malloc(set->source_bytes + 1);
+    set->target_copy = malloc(set->target_bytes + 1);
+    if (!set->source_copy || !set->target_copy)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the texts of an example", set->name);
+    return AG_OK;
+}
+
+void data_set_free(data_set *set)
+{
+    if (!set)
+        return;
+    set->kind->free_own(set);
+    data_order_clear(&set->order);
+    data_groups_clear(&set->groups);
+    data_vocab_free(set->source_vocab);
+    data_vocab_free(set->target_vocab);
+    free(set->source_copy);
+    free(set->target_copy);
+    free((void *)(uintptr_t)set->name);
+    free(set);
+}
+
+data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error)
+{
+    return given ? data_vocab_copy(given, error) : data_vocab_new(kind, error);
+}
+
+/* ---- Text ---- */
+
+bool data_vocab_add_text(data_vocab *vocab, data_view text)
+{
+    const char *token;
+    size_t at = 0, size;
+    while (data_token_next(data_vocab_kind(vocab), text.text, text.size, &at, &token, &size))
+        if (data_vocab_add(vocab, token, size) < 0)
+            return false;
+    return true;
+}
+
+int64_t data_count_tokens(data_token_kind kind, data_view text)
+{
+    const char *token;
+    size_t at = 0, size;
+    int64_t count = 0;
+    while (data_token_next(kind, text.text, text.size, &at, &token, &size))
+        count++;
+    return count;
+}
+
+uint64_t data_share_limit(double share)
+{
+    return (uint64_t)(share * 0x1p64);
+}
+
+/* ---- Reading a set ---- */
+
+int64_t data_set_count(const data_set *set)
+{
+    return set->count;
+}
+
+const data_vocab *data_set_source_vocab(const data_set *set)
+{
+    return set->source_vocab;
+}
+
+const data_vocab *data_set_target_vocab(const data_set *set)
+{
+    return set->target_vocab;
+}
+
+int64_t data_set_max_source(const data_set *set)
+{
+    return set->max_source;
+}
+
+int64_t data_set_max_target(const data_set *set)
+{
+    return set->max_target;
+}
+
+/* Copies the view into a buffer of `room` bytes and a zero. */
+static const char *copy_view(char *buffer, size_t room, data_view view)
+{
+    size_t size = view.size < room ? view.size : room;
+    memcpy(buffer, view.text, size);
+    buffer[size] = '\0';
+    return buffer;
+}
+
+void data_set_example(data_set *set, int64_t i, const char **source, const char **target)
+{
+    data_view source_view, target_view;
+    *source = *target = NULL;
+    if (i < 0 || (i >= set->count && !set->kind->endless))
+        return;
+    set->kind->texts(set, i, 0, &source_view, &target_view);
+    if (set->kind->is_text) {
+        *target = copy_view(set->target_copy, set->target_bytes, source_view);
+        return;
+    }
+    *source = copy_view(set->source_copy, set->source_bytes, source_view);
+    *target = copy_view(set->target_copy, set->target_bytes, target_view);
+}

@@ -1,0 +1,263 @@
+/* vocab.c - the two-way map between tokens and ids, and from text to ids and back.
+ *
+ * All tokens stand zero-ended in one pool, in the order of their ids; a hash table with open addressing leads from a token to
+ * its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any other. */
+#include "data.h"
+#include "hash.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct data_vocab {
+    data_token_kind kind;
+    int32_t size, capacity;
+    size_t *starts; /* [capacity + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and a zero */
+    char *pool;
+    size_t pool_capacity;
+    int32_t *slots; /* [slot_count] ids; 0, which is no token of a text, is an empty slot */
+    size_t slot_count; /* a power of two, at least twice the number of tokens */
+};
+
+static const char *const specials[DATA_SPECIALS] = {"<pad>", "<bos>", "<eos>", "<unk>"};
+
+/* ---- Making and growing ---- */
+
+/* A bigger block for `array`, at least doubled so that adding stays cheap. */
+static bool grow(void **array, size_t width, size_t wanted, size_t *capacity)
+{
+    size_t larger = *capacity > SIZE_MAX / 2 ? wanted : *capacity * 2;
+    if (larger < wanted)
+        larger = wanted;
+    if (larger > SIZE_MAX / width)
+        return false;
+    void *moved = realloc(*array, larger * width);
+    if (!moved)
+        return false;
+    *array = moved;
+    *capacity = larger;
+    return true;
+}
+
+/* The slot where the token is, or would go. */
+static size_t slot_of(const data_vocab *vocab, const char *token, size_t size)
+{
+    size_t slot = (size_t)data_hash(token, size, 0) & (vocab->slot_count - 1);
+    for (int32_t id; (id = vocab->slots[slot]) != 0; slot = (slot + 1) & (vocab->slot_count - 1)) {
+        size_t start = vocab->starts[id];
+        if (vocab->starts[id + 1] - 1 - start == size && memcmp(vocab->pool + start, token, size) == 0)
+            break;
+    }
+    return slot;
+}
+
+static bool grow_slots(data_vocab *vocab, size_t tokens)
+{
+    size_t wanted = vocab->slot_count ? vocab->slot_count : 64;
+    while (wanted / 2 < tokens)
+        wanted *= 2;
+    if (wanted == vocab->slot_count)
+        return true;
+    int32_t *slots = calloc(wanted, sizeof *slots);
+    if (!slots)
+        return false;
+    free(vocab->slots);
+    vocab->slots = slots;
+    vocab->slot_count = wanted;
+    for (int32_t id = DATA_SPECIALS; id < vocab->size; id++) {
+        size_t start = vocab->starts[id];
+        slots[slot_of(vocab, vocab->pool + start, vocab->starts[id + 1] - 1 - start)] = id;
+    }
+    return true;
+}
+
+/* Room for one more token of `size` bytes. A failure leaves the vocabulary as it was. */
+static bool reserve_token(data_vocab *vocab, size_t size)
+{
+    size_t used = vocab->starts ? vocab->starts[vocab->size] : 0;
+    if (!vocab->starts || vocab->size == vocab->capacity) {
+        size_t entries = (size_t)vocab->capacity + (vocab->starts ? 1 : 0);
+        void *starts = vocab->starts;
+        if (vocab->size > INT32_MAX / 2 - 64 || !grow(&starts, sizeof(size_t), entries + 64, &entries))
+            return false;
+        vocab->starts = starts;
+        vocab->capacity = (int32_t)(entries - 1);
+        vocab->starts[vocab->size] = used;
+    }
+    if (size >= vocab->pool_capacity - used) {
+        void *pool = vocab->pool;
+        if (!grow(&pool, 1, used + size + 1, &vocab->pool_capacity))
+            return false;
+        vocab->pool = pool;
+    }
+    return grow_slots(vocab, (size_t)vocab->size + 1);
+}
+
+static int32_t append(data_vocab *vocab, const char *token, size_t size)
+{
+    if (!reserve_token(vocab, size))
+        return -1;
+    int32_t id = vocab->size;
+    size_t start = vocab->starts[id];
+    memcpy(vocab->pool + start, token, size);
+    vocab->pool[start + size] = '\0';
+    vocab->starts[id + 1] = start + size + 1;
+    vocab->size++;
+    return id;
+}
+
+data_vocab *data_vocab_new(data_token_kind kind, ag_error *error)
+{
+    data_vocab *vocab = calloc(1, sizeof *vocab);
+    bool done = vocab != NULL;
+    if (vocab)
+        vocab->kind = kind;
+    for (int i = 0; i < DATA_SPECIALS && done; i++)
+        done = append(vocab, specials[i], strlen(specials[i])) >= 0;
+    if (!done) {
+        data_vocab_free(vocab);
+        ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary");
+        return NULL;
+    }
+    return vocab;
+}
+
+data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error)
+{
+    data_vocab *copy = data_vocab_new(vocab->kind, error);
+    for (int32_t id = DATA_SPECIALS; copy && id < vocab->size; id++) {
+        size_t start = vocab->starts[id];
+        if (data_vocab_add(copy, vocab->pool + start, vocab->starts[id + 1] - 1 - start) < 0) {
+            ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d tokens", (int)vocab->size);
+            data_vocab_free(copy);
+            copy = NULL;
+        }
+    }
+    return copy;
+}
+
+void data_vocab_free(data_vocab *vocab)
+{
+    if (!vocab)
+        return;
+    free(vocab->starts);
+    free(vocab->pool);
+    free(vocab->slots);
+    free(vocab);
+}
+
+/* ---- Tokens and ids ---- */
+
+data_token_kind data_vocab_kind(const data_vocab *vocab)
+{
+    return vocab->kind;
+}
+
+int32_t data_vocab_size(const data_vocab *vocab)
+{
+    return vocab->size;
+}
+
+/* Whether these bytes are what data_token_next can find in a text: one character, or one word. */
+static bool is_token(data_token_kind kind, const char *token, size_t size)
+{
+    const char *why, *first;
+    size_t at = 0, first_size;
+    return data_text_check(token, size, &why) == size && data_token_next(kind, token, size, &at, &first, &first_size) &&
+           first_size == size;
+}
+
+int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
+{
+    int32_t known = vocab->slots[slot_of(vocab, token, size)];
+    if (known)
+        return known;
+    if (!is_token(vocab->kind, token, size))
+        return DATA_UNK;
+    int32_t id = append(vocab, token, size);
+    if (id >= 0)
+        vocab->slots[slot_of(vocab, token, size)] = id;
+    return id;
+}
+
+int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size)
+{
+    int32_t id = vocab->slots[slot_of(vocab, token, size)];
+    return id ? id : DATA_UNK;
+}
+
+const char *data_vocab_token(const data_vocab *vocab, int32_t id)
+{
+    return id >= 0 && id < vocab->size ? vocab->pool + vocab->starts[id] : "";
+}
+
+/* ---- Text and ids ---- */
+
+/* The size of the character at text[at]. Bytes that are no UTF-8 count one by one, so that a walk always goes on. */
+static size_t character_size(const char *text, size_t size, size_t at)
+{
+    int length = data_utf8_length(text + at, size - at);
+    return length ? (size_t)length : 1;
+}
+
+bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
+                     size_t *token_size)
+{
+    size_t start = *at, end;
+    if (kind == DATA_WORDS)
+        for (int space; start < size && (space = data_utf8_space(text + start, size - start)) > 0;)
+            start += (size_t)space;
+    if (start >= size) {
+        *at = size;
+        return false;
+    }
+    end = start + character_size(text, size, start);
+    if (kind == DATA_WORDS)
+        while (end < size && !data_utf8_space(text + end, size - end))
+            end += character_size(text, size, end);
+    *token = text + start;
+    *token_size = end - start;
+    *at = end;
+    return true;
+}
+
+int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
+                          int64_t *unknown)
+{
+    int64_t count = 0, missing = 0;
+    const char *token;
+    size_t at = 0, token_size;
+    while (data_token_next(vocab->kind, text, size, &at, &token, &token_size)) {
+        int32_t id = data_vocab_find(vocab, token, token_size);
+        missing += id == DATA_UNK;
+        if (count < capacity)
+            ids[count] = id;
+        count++;
+    }
+    if (unknown)
+        *unknown = missing;
+    return count;
+}
+
+size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size)
+{
+    size_t length = 0;
+    bool first = true;
+    for (int64_t i = 0; i < count && ids[i] != DATA_EOS; i++) {
+        if (ids[i] == DATA_PAD || ids[i] == DATA_BOS)
+            continue;
+        int32_t id = ids[i] >= 0 && ids[i] < vocab->size ? ids[i] : DATA_UNK;
+        if (vocab->kind == DATA_WORDS && !first) {
+            if (length < size)
+                text[length] = ' ';
+            length++;
+        }
+        first = false;
+        for (const char *from = data_vocab_token(vocab, id); *from; from++, length++)
+            if (length < size)
+                text[length] = *from;
+    }
+    if (size > 0)
+        text[length < size ? length : size - 1] = '\0';
+    return length;
+}

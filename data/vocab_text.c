@@ -1,0 +1,176 @@
+/* vocab_text.c - a vocabulary as one line of text, as it stands in the metadata of a checkpoint.
+ *
+ * The line is the kind, the number of tokens without the specials, and the tokens by id, each behind one space:
+ *
+ *     chars 4 a b \20 \5c
+ *
+ * A space, a backslash and control characters are a backslash with two hexadecimal digits; all else stands for itself. */
+#include "data.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kind_names[] = {"chars", "words"};
+static const char digits[] = "0123456789abcdef";
+
+static bool needs_escape(char byte)
+{
+    unsigned char code = (unsigned char)byte;
+    return code <= ' ' || code == '\\' || code == 0x7F;
+}
+
+/* ---- Writing ---- */
+
+/* Writes the escaped token to `out`, or only measures it where `out` is NULL. Returns its length. */
+static size_t write_token(const char *token, char *out)
+{
+    size_t length = 0;
+    for (; *token; token++) {
+        unsigned char code = (unsigned char)*token;
+        char form[3] = {*token};
+        size_t size = 1;
+        if (needs_escape(*token)) {
+            form[0] = '\\';
+            form[1] = digits[code >> 4];
+            form[2] = digits[code & 15];
+            size = 3;
+        }
+        if (out)
+            memcpy(out + length, form, size);
+        length += size;
+    }
+    return length;
+}
+
+char *data_vocab_write(const data_vocab *vocab, ag_error *error)
+{
+    char head[32];
+    int32_t size = data_vocab_size(vocab);
+    size_t length = (size_t)snprintf(head, sizeof head, "%s %d", kind_names[data_vocab_kind(vocab)],
+                                     (int)(size - DATA_SPECIALS));
+    size_t total = length + 1;
+    for (int32_t id = DATA_SPECIALS; id < size; id++)
+        total += 1 + write_token(data_vocab_token(vocab, id), NULL);
+
+    char *text = malloc(total);
+    if (!text) {
+        ag_error_set(error, AG_NO_MEMORY, "no memory for the text of a vocabulary of %d tokens", (int)size);
+        return NULL;
+    }
+    memcpy(text, head, length);
+    for (int32_t id = DATA_SPECIALS; id < size; id++) {
+        text[length++] = ' ';
+        length += write_token(data_vocab_token(vocab, id), text + length);
+    }
+    text[length] = '\0';
+    return text;
+}
+
+/* ---- Reading ---- */
+
+static int digit_value(char byte)
+{
+    const char *found = byte ? strchr(digits, byte) : NULL;
+    return found ? (int)(found - digits) : -1;
+}
+
+/* Takes the escaped token at *text up to a space or the end and writes it plainly. Returns its size, 0 where it is empty or
+ * wrong. */
+static size_t read_token(const char **text, char *out)
+{
+    size_t size = 0;
+    const char *at = *text;
+    while (*at && *at != ' ') {
+        char byte = *at++;
+        if (byte == '\\') {
+            int high = digit_value(at[0]), low = high >= 0 ? digit_value(at[1]) : -1;
+            if (low < 0 || high > 7)
+                return 0;
+            byte = (char)(high << 4 | low);
+            at += 2;
+        } else if (needs_escape(byte)) {
+            return 0;
+        }
+        out[size++] = byte;
+    }
+    *text = at;
+    return size;
+}
+
+/* "chars 12" or "words 12": the kind and the number of tokens; moves *text behind it. */
+static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
+{
+    const char *at = *text;
+    if (strncmp(at, "chars ", 6) == 0)
+        *kind = DATA_CHARS;
+    else if (strncmp(at, "words ", 6) == 0)
+        *kind = DATA_WORDS;
+    else
+        return false;
+    at += 6;
+    if (*at < '0' || *at > '9')
+        return false;
+    int32_t value = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (value > (INT32_MAX - 9) / 10)
+            return false;
+        value = value * 10 + (*at - '0');
+    }
+    *count = value;
+    *text = at;
+    return true;
+}
+
+/* Adds the `count` tokens of `text` to the vocabulary; `buffer` holds the longest of them. */
+static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count, char *buffer, ag_error *error)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (*text != ' ')
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: %d tokens are announced and only %d are there",
+                                (int)count, (int)i);
+        text++;
+        size_t size = read_token(&text, buffer);
+        int32_t id = data_vocab_add(vocab, buffer, size);
+        if (id < 0)
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+        if (id == DATA_UNK)
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is malformed", (int)i + 1, (int)count);
+        if (id != i + DATA_SPECIALS)
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is the same as token %d", (int)i + 1,
+                                (int)count, (int)id - DATA_SPECIALS + 1);
+    }
+    if (*text)
+        return ag_error_set(error, AG_BAD_FILE, "vocabulary: more follows after the %d tokens announced", (int)count);
+    return AG_OK;
+}
+
+data_vocab *data_vocab_read(const char *text, ag_error *error)
+{
+    size_t size = strlen(text), bad = data_utf8_check(text, size);
+    data_token_kind kind;
+    int32_t count;
+    if (bad < size) {
+        ag_error_set(error, AG_BAD_FILE, "vocabulary: byte %zu is not well-formed UTF-8", bad + 1);
+        return NULL;
+    }
+    if (!read_head(&text, &kind, &count)) {
+        ag_error_set(error, AG_BAD_FILE,
+                     "vocabulary: the text does not begin with \"chars\" or \"words\" and a number of tokens");
+        return NULL;
+    }
+    data_vocab *vocab = data_vocab_new(kind, error);
+    char *buffer = malloc(size + 1);
+    ag_status status;
+    if (!buffer)
+        status = ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+    else
+        status = vocab ? read_tokens(vocab, text, count, buffer, error) : AG_NO_MEMORY;
+    free(buffer);
+    if (status != AG_OK) {
+        data_vocab_free(vocab);
+        vocab = NULL;
+    }
+    return vocab;
+}

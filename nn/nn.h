@@ -1,0 +1,358 @@
+/* nn.h - parameters with names, layers, blocks, the three transformer models, generation.
+ *
+ * A layer is a small struct: its sizes, and the indices of its parameters in an nn_params. `nn_X_init` registers the parameters
+ * under a name, `nn_X_apply` builds the computation on a tape. Parameter names and layouts are those of PyTorch's modules of the
+ * same kind, so a weight matrix is [out, in].
+ *
+ * Order of use: nn_model_new (or: nn_params_init, the layers' _init functions, nn_params_allocate); then for each step an nn_pass
+ * with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and nn_generated.
+ *
+ * Shapes: B batch, T target (or only) length, S source length, D d_model, V vocabulary.
+ */
+#ifndef NN_NN_H
+#define NN_NN_H
+
+#include "autograd.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+/* ---- Parameters ----------------------------------------------------------------------------- */
+
+/* How a parameter begins. fan_in and fan_out are the sizes of axes 1 and 0 of a matrix; for Xavier and Kaiming the shape
+ * has 2 axes at least. */
+typedef enum nn_init_kind {
+    NN_ZEROS = 0,
+    NN_ONES,
+    NN_NORMAL,          /* mean 0, standard deviation `scale` (0: 0.02) */
+    NN_UNIFORM,         /* in [-scale, scale) */
+    NN_XAVIER_UNIFORM,  /* Glorot and Bengio 2010: bound sqrt(6 / (fan_in + fan_out)) */
+    NN_XAVIER_NORMAL,   /* deviation sqrt(2 / (fan_in + fan_out)) */
+    NN_KAIMING_UNIFORM, /* He et al. 2015: bound sqrt(6 / fan_in) */
+    NN_KAIMING_NORMAL   /* deviation sqrt(2 / fan_in) */
+} nn_init_kind;
+
+typedef struct nn_initializer {
+    nn_init_kind kind;
+    double scale; /* a factor on the bound or deviation of Xavier and Kaiming (0: 1); see above for the others */
+} nn_initializer;
+
+/* Fills values [shape] from the stream. AG_BAD_SHAPE where the kind needs a matrix. */
+ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng, ag_error *error);
+
+typedef struct nn_param {
+    char *name;     /* "encoder.layers.0.linear1.weight" */
+    ag_shape shape;
+    int64_t offset, size; /* its place in the flat vectors */
+    nn_initializer initializer;
+    bool decay;     /* weight decay applies: matrices yes; biases and norms no */
+} nn_param;
+
+/* All parameters of a model: one flat vector of values, one of gradients. The optimiser, the clip and the checkpoint are
+ * each one loop over them. */
+typedef struct nn_params {
+    nn_param *items; /* [count] in the order of registration */
+    int count;
+    int capacity;    /* private */
+    int64_t size;    /* of the flat vectors */
+    real *value, *grad; /* [size]; NULL before nn_params_allocate */
+} nn_params;
+
+void nn_params_init(nn_params *params); /* a zeroed struct is the same */
+void nn_params_clear(nn_params *params);
+/* Registers a parameter before nn_params_allocate; returns its index, or -1 (name given twice, bad shape, no memory). */
+int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
+                  ag_error *error);
+/* Allocates both vectors and draws the values: parameter i from stream i of `seed`. Gradients are zero. */
+ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error);
+void nn_params_zero_grad(nn_params *params);
+int nn_params_find(const nn_params *params, const char *name); /* -1: none */
+
+/* ---- A forward pass ------------------------------------------------------------------------- */
+
+typedef struct nn_pass {
+    ag_tape *tape;
+    const nn_params *params;
+    bool training;      /* dropout is on */
+    bool plain_attention;  /* the unfused attention */
+    /* Called with every attention's weights [B, heads, T, S] (which implies the plain form): the scope, such as
+     * "encoder.layers.0.self_attn", is in the tensor's node. NULL: not wanted. */
+    void (*on_attention)(void *context, const char *name, ag_tensor *weights);
+    void *context;
+} nn_pass;
+
+/* Parameter `index` as a leaf on the tape: gradients go to the flat vector. index -1 gives NULL (a bias that is not there). */
+ag_tensor *nn_parameter(const nn_pass *pass, int index);
+/* Rows [begin, begin + rows) of a matrix (or elements of a vector): a part of a packed weight. */
+ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int64_t rows);
+
+/* ---- Layers --------------------------------------------------------------------------------- */
+
+/* y = x W^T + b. Parameters NAME.weight [out, in] (Xavier uniform), NAME.bias [out] (zeros). */
+typedef struct nn_linear {
+    int weight, bias;
+} nn_linear;
+ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, int64_t in, int64_t out, bool bias,
+                         ag_error *error);
+ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tensor *x);
+
+/* Rows of a table, times `scale` (sqrt(D) in Vaswani et al. 2017, section 3.4; 0: 1). NAME.weight [count, width], normal
+ * with deviation 1/sqrt(width). Rows of padding_id (-1: none) get no gradient. */
+typedef struct nn_embedding {
+    int weight;
+    double scale;
+    int32_t padding_id;
+} nn_embedding;
+ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *name, int64_t count, int64_t width,
+                            double scale, int32_t padding_id, ag_error *error);
+/* ids [shape] -> [shape.., width] */
+ag_tensor *nn_embedding_apply(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids);
+/* The table as an output projection (tied weights): x [.., width] -> [.., count]. */
+ag_tensor *nn_embedding_project(const nn_embedding *layer, const nn_pass *pass, ag_tensor *x);
+
+typedef enum nn_norm_kind { NN_LAYER_NORM = 0, NN_RMS_NORM } nn_norm_kind;
+/* NAME.weight (ones), NAME.bias (zeros; layer norm only) [width]. eps 0: 1e-5. */
+typedef struct nn_norm {
+    nn_norm_kind kind;
+    int weight, bias;
+    double eps;
+} nn_norm;
+ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_norm_kind kind, int64_t width, bool bias,
+                       double eps, ag_error *error);
+ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x);
+
+/* Positions: added to the embeddings (sinusoidal, learned) or turned into queries and keys (rotary). */
+typedef enum nn_position_kind { NN_SINUSOIDAL = 0, NN_LEARNED, NN_ROTARY, NN_NO_POSITIONS } nn_position_kind;
+/* The sinusoidal code (Vaswani et al. 2017, section 3.5): out[t, 2i] = sin((start+t) / 10000^(2i/width)), out[t, 2i+1] = cos of
+ * the same. out [length, width]. */
+void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width);
+/* Learned: NAME.weight [max_length, width], normal 0.02. */
+typedef struct nn_positions {
+    nn_position_kind kind;
+    int weight;
+    int64_t max_length, width;
+} nn_positions;
+ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *name, nn_position_kind kind,
+                            int64_t max_length, int64_t width, ag_error *error);
+/* x [B, T, D] plus the code of positions start .. start+T-1. */
+ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start);
+
+/* Keys and values of one attention for incremental decoding: [rows, capacity, width] each, `length` filled. */
+typedef struct nn_attention_cache {
+    real *key, *value;
+    int64_t rows, capacity, length;
+    bool fixed; /* cross-attention: filled once, then only read */
+} nn_attention_cache;
+
+/* Multi-head attention (Vaswani et al. 2017, section 3.2.2). heads must divide d_model. Parameters as in
+ * torch.nn.MultiheadAttention: NAME.in_proj_weight [3D, D] and NAME.in_proj_bias [3D] (query, key, value in this order), or
+ * NAME.q_proj_weight [D, D], k_proj_weight [D, key_width], v_proj_weight [D, value_width] where those widths differ from D;
+ * NAME.out_proj.weight [D, D], NAME.out_proj.bias [D]. */
+typedef struct nn_attention_config {
+    int64_t d_model, heads;
+    int64_t key_width, value_width; /* of the inputs that become keys and values; 0: d_model */
+    bool no_bias;
+    double dropout;  /* of the weights */
+    bool rotary;     /* turn queries and keys by their positions */
+} nn_attention_config;
+typedef struct nn_attention {
+    nn_attention_config config;
+    int in_weight, in_bias;                  /* packed, or -1 */
+    int query_weight, key_weight, value_weight; /* separate, or -1 */
+    nn_linear out;
+} nn_attention;
+ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *name, const nn_attention_config *config,
+                            ag_error *error);
+/* query [B, T, D], key [B, S, key_width], value [B, S, value_width] -> [B, T, D]. Self-attention gives the same tensor thrice.
+ * `weights` (may be NULL) receives [B, heads, T, S]. `cache` (may be NULL): new keys and values are appended to it and all it
+ * holds is attended to; the mask then speaks of absolute key positions, and of queries counted from 0 in this call. */
+ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
+                              ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights);
+
+typedef enum nn_activation { NN_RELU = 0, NN_GELU, NN_GELU_TANH, NN_SILU, NN_GATED_SILU } nn_activation;
+/* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) * gate x) with
+ * a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the block itself, as in PyTorch. */
+typedef struct nn_feed_forward {
+    nn_linear in, gate, out;
+    nn_activation activation;
+    double dropout;
+} nn_feed_forward;
+ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model, int64_t ffn,
+                               nn_activation activation, bool bias, double dropout, ag_error *error);
+ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
+
+/* ---- Blocks --------------------------------------------------------------------------------- */
+
+typedef struct nn_block_config {
+    nn_attention_config attention;
+    int64_t ffn;
+    nn_activation activation;
+    nn_norm_kind norm;
+    double norm_eps;
+    bool post_norm; /* norm(x + f(x)), the original; else pre-norm x + f(norm(x)) */
+    double dropout; /* on each sublayer's result, in the feed-forward; */
+} nn_block_config;
+
+/* Self-attention and feed-forward: NAME.self_attn.*, linear1, linear2, norm1, norm2 (torch.nn.TransformerEncoderLayer). With
+ * a causal mask it is the block of a decoder-only model. */
+typedef struct nn_encoder_block {
+    nn_block_config config;
+    nn_attention self_attention;
+    nn_feed_forward feed_forward;
+    nn_norm norm1, norm2;
+} nn_encoder_block;
+ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
+                                const nn_block_config *config, ag_error *error);
+ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
+                                  nn_attention_cache *cache);
+
+/* Masked self-attention, attention to the encoder's result (the memory), feed-forward: NAME.self_attn.*, multihead_attn.*,
+ * linear1, linear2, norm1, norm2, norm3 (torch.nn.TransformerDecoderLayer). */
+typedef struct nn_decoder_block {
+    nn_block_config config;
+    nn_attention self_attention, cross_attention;
+    nn_feed_forward feed_forward;
+    nn_norm norm1, norm2, norm3;
+} nn_decoder_block;
+ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
+                                const nn_block_config *config, ag_error *error);
+/* memory may be NULL where the cross cache is filled. */
+ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
+                                  const ag_mask *self_mask, const ag_mask *cross_mask, nn_attention_cache *self_cache,
+                                  nn_attention_cache *cross_cache);
+
+/* ---- Models --------------------------------------------------------------------------------- */
+
+typedef enum nn_model_kind {
+    NN_ENCODER_DECODER = 0, /* sequence to sequence */
+    NN_ENCODER,             /* a label for each token */
+    NN_DECODER              /* a language model */
+} nn_model_kind;
+
+/* Zero means the default in brackets. */
+typedef struct nn_model_config {
+    nn_model_kind kind;
+    int32_t source_vocab, target_vocab; /* needed: source for encoder kinds, target for all */
+    int d_model;                 /* [256] */
+    int heads;                   /* [4] */
+    int encoder_layers, decoder_layers; /* [3]; those that the kind has */
+    int ffn;                     /* [4 d_model] */
+    int max_length;              /* [512] longest sequence, for learned positions and generation */
+    nn_activation activation;
+    nn_norm_kind norm;
+    double norm_eps;             /* [1e-5] */
+    nn_position_kind positions;
+    bool post_norm;              /* [pre-norm] */
+    bool no_bias;                /* linear layers without bias (the output keeps its own unless tied) */
+    bool tied_output;            /* the output projection is the target embedding's table */
+    double dropout;              /* [0] */
+    int32_t padding_id;          /* DATA_PAD: its embedding gets no gradient. [0] */
+} nn_model_config;
+
+/* Parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight (learned), encoder.layers.N.*,
+ * encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models; none post-norm), output.weight, output.bias. */
+typedef struct nn_model {
+    nn_model_config config; /* with the defaults filled in */
+    nn_params params;
+    nn_embedding source_embedding, target_embedding;
+    nn_positions source_positions, target_positions;
+    nn_encoder_block *encoder; /* [encoder_layers], or the decoder-only model's [decoder_layers] in `decoder_only` */
+    nn_decoder_block *decoder;
+    nn_encoder_block *decoder_only;
+    nn_norm encoder_norm, decoder_norm;
+    nn_linear output;          /* weight -1 where tied */
+} nn_model;
+
+/* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout in [0, 1). */
+ag_status nn_model_config_complete(nn_model_config *config, ag_error *error);
+/* A model with drawn parameters. NULL with the error. */
+nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
+void nn_model_free(nn_model *model);
+
+/* What a model is applied to. Arrays are row-major; padding is told by the lengths alone. */
+typedef struct nn_input {
+    int64_t rows;
+    int64_t source_length, target_length;
+    const int32_t *source;         /* [rows, source_length]; not for NN_DECODER */
+    const int32_t *source_lengths; /* [rows]; NULL: all full */
+    const int32_t *target;         /* [rows, target_length], begins with bos; not for NN_ENCODER */
+    const int32_t *target_lengths; /* [rows]; NULL: all full */
+    /* Masks in place of the model's own, for study; NULL: the model's own, which are: encoder self-attention sees the keys within
+     * the source's length; decoder self-attention sees keys j <= i within the target's length; cross-attention those of the source. */
+    const ag_mask *encoder_mask, *decoder_mask, *cross_mask;
+} nn_input;
+
+/* The logits: [rows, target_length, target_vocab], or [rows, source_length, target_vocab] of an encoder. */
+ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_input *input);
+/* The encoder's result [rows, source_length, D] (the memory), final norm included. */
+ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_input *input);
+
+/* Incremental decoding: the state of `rows` sequences. */
+typedef struct nn_cache {
+    int64_t rows, length;      /* tokens seen so far */
+    int layers;
+    nn_attention_cache *self, *cross; /* [layers]; cross NULL for NN_DECODER */
+    int32_t *source_lengths;   /* [rows] or NULL */
+} nn_cache;
+
+/* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values of the cross-attention;
+ * for NN_DECODER `input` only tells the rows. The tape is rewound by the caller. */
+ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                        int64_t capacity, ag_error *error);
+void nn_cache_clear(nn_cache *cache);
+/* The next `count` tokens [rows, count] of each sequence -> logits [rows, count, V], the same as nn_model_apply on all tokens so far
+ * gives at these positions. */
+ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass *pass, const int32_t *tokens,
+                          int64_t count);
+/* Row i becomes what row from[i] was (beam search); `rows` may shrink. */
+ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error);
+
+/* ---- Generation ----------------------------------------------------------------------------- */
+
+/* Zero means greedy decoding to the model's longest length. */
+typedef struct nn_generation_options {
+    int64_t max_length;    /* tokens to generate at most, the end mark included; 0: max_length of the model */
+    int beam;              /* > 1: beam search with this many hypotheses */
+    double length_penalty; /* alpha: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section 7); 0: not */
+    int best;              /* hypotheses to return per row; 0: 1; at most `beam` */
+    bool sample;           /* draw from the distribution instead */
+    double temperature;    /* of the logits; 0: 1 */
+    int top_k;             /* > 0: only the k most probable tokens */
+    double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al. 2020) */
+    uint64_t seed;         /* of the drawing; row r draws from stream r */
+    int32_t bos, eos;      /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
+    bool no_eos;           /* language model text goes on until max_length */
+} nn_generation_options;
+
+typedef struct nn_hypothesis {
+    int32_t *tokens;   /* [length], without bos; the end mark is not included */
+    int64_t length;
+    bool finished;     /* the end mark came */
+    double log_probability; /* natural, the end mark's included */
+    double score;           /* that, after the length penalty */
+} nn_hypothesis;
+
+typedef struct nn_generated {
+    int64_t rows;
+    int best;
+    nn_hypothesis *hypotheses; /* [rows, best], best first */
+    void *storage;             /* private */
+} nn_generated;
+
+/* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos included). The
+ * tape is a no-grad one and is rewound at every token. */
+ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
+                      nn_generated *result, ag_error *error);
+void nn_generated_clear(nn_generated *result);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,184 @@
+/* test_json.c - the strict JSON reader: what it takes, what it refuses, and where. */
+#include "check_util.h"
+#include "data/json.h"
+
+#include <string.h>
+
+/* A string alone: `text` with its quotes. */
+static bool read_string(const char *text, char *out, data_json *json)
+{
+    *json = data_json_start(text, strlen(text));
+    return data_json_string(json, out) && data_json_finish(json);
+}
+
+START_TEST(strings_are_unescaped)
+{
+    static const struct {
+        const char *text, *meaning;
+    } cases[] = {
+        {"\"\"", ""},
+        {" \t\r\n\"a b\" ", "a b"},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+        {"\"\\u0041\\u007f\"", "A\x7f"},
+        {"\"\\u0080\\u07FF\"", "\xC2\x80\xDF\xBF"},
+        {"\"\\u0800\\uffff\"", "\xE0\xA0\x80\xEF\xBF\xBF"},
+        {"\"\\uD7FF\\uE000\"", "\xED\x9F\xBF\xEE\x80\x80"},
+        {"\"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
+        {"\"\\ud83d\\ude00 \xF0\x9F\x98\x80\"", "\xF0\x9F\x98\x80 \xF0\x9F\x98\x80"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        data_json json;
+        char *out = malloc(strlen(cases[i].text)); /* exactly the room that is promised to be enough */
+        ck_assert_msg(read_string(cases[i].text, out, &json), "case %zu: %s", i, json.problem);
+        ck_assert_str_eq(out, cases[i].meaning);
+        free(out);
+    }
+}
+END_TEST
+
+START_TEST(bad_strings_are_refused)
+{
+    static const struct {
+        const char *text, *word;
+        size_t at;
+    } cases[] = {
+        {"", "early", 0},
+        {"\"", "early", 1},
+        {"\"abc", "early", 4},
+        {"\"abc\\", "early", 5},
+        {"\"\\u00", "early", 5},
+        {"abc", "string was expected", 0},
+        {"'abc'", "string was expected", 0},
+        {"\"a\nb\"", "control", 2},
+        {"\"a\x1f\"", "control", 2},
+        {"\"\\x41\"", "escape", 2},
+        {"\"\\U0041\"", "escape", 2},
+        {"\"\\u00g0\"", "hexadecimal", 5},
+        {"\"\\u 041\"", "hexadecimal", 3},
+        {"\"\\u0000\"", "\\u0000", 7},
+        {"\"\\uD800\"", "surrogate", 7},
+        {"\"\\uD800x\"", "surrogate", 7},
+        {"\"\\uD800\\n\"", "surrogate", 8},
+        {"\"\\uD800\\u0041\"", "surrogate", 13},
+        {"\"\\uD800\\uD800\"", "surrogate", 13},
+        {"\"\\uD800\\uE000\"", "surrogate", 13},
+        {"\"\\uDC00\"", "surrogate", 7},
+        {"\"\\uDFFF\\uD800\"", "surrogate", 7},
+        {"\"a\" \"b\"", "follows", 4},
+        {"\"a\",", "follows", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        data_json json;
+        char out[64];
+        ck_assert_msg(!read_string(cases[i].text, out, &json), "case %zu is taken", i);
+        ck_assert_msg(strstr(json.problem, cases[i].word) != NULL, "case %zu: %s", i, json.problem);
+        ck_assert_uint_eq(json.at, cases[i].at);
+    }
+}
+END_TEST
+
+START_TEST(a_raw_zero_byte_is_a_control_character)
+{
+    static const char text[] = "\"a\0b\"";
+    data_json json = data_json_start(text, sizeof text - 1);
+    char out[8];
+    ck_assert(!data_json_string(&json, out));
+    ck_assert_ptr_nonnull(strstr(json.problem, "control"));
+}
+END_TEST
+
+START_TEST(numbers)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } good[] = {{"0", 0}, {" 7 ", 7}, {"10", 10}, {"18446744073709551615", UINT64_MAX}};
+    static const char *const bad[] = {"",    "-",    "-0",  "-1",  "+1",   "00",  "01",  "1.0", "1.",  ".5",
+                                      "1e3", "1E0",  "0x1", "1 2", "true", "\"1\"", "NaN", "1_0",
+                                      "18446744073709551616", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        data_json json = data_json_start(good[i].text, strlen(good[i].text));
+        uint64_t value = 99;
+        ck_assert(data_json_u64(&json, &value) && data_json_finish(&json));
+        ck_assert_uint_eq(value, good[i].value);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        data_json json = data_json_start(bad[i], strlen(bad[i]));
+        uint64_t value;
+        ck_assert_msg(!(data_json_u64(&json, &value) && data_json_finish(&json)), "'%s' is taken", bad[i]);
+        ck_assert_ptr_nonnull(json.problem);
+    }
+}
+END_TEST
+
+/* Reads an object of arrays of numbers and returns the sum of all, or -1. */
+static int64_t sum_of(const char *text)
+{
+    data_json json = data_json_start(text, strlen(text));
+    size_t members = 0;
+    int64_t sum = 0;
+    data_json_enter(&json, '{');
+    while (data_json_more(&json, '}', &members)) {
+        char key[64];
+        size_t count = 0;
+        data_json_key(&json, key);
+        data_json_enter(&json, '[');
+        while (data_json_more(&json, ']', &count)) {
+            uint64_t value = 0;
+            data_json_u64(&json, &value);
+            sum += (int64_t)value;
+        }
+    }
+    return data_json_finish(&json) ? sum : -1;
+}
+
+START_TEST(objects_and_arrays)
+{
+    static const char *const bad[] = {
+        "",         "{",           "[]",          "{\"a\"}",      "{\"a\":}",          "{\"a\" 1}",       "{\"a\":[1,]}",
+        "{,}",      "{\"a\":[,]}", "{\"a\":[1}]", "{\"a\":[1 2]}", "{\"a\":[]\"b\":[]}", "{\"a\":[],}",     "{\"a\":[[1]]}",
+        "{a:[1]}",  "{\"a\":{}}",  "{\"a\":[1]",  "{\"a\":[1",    "{\"a\":[1,",        "{\"a\":[]}}",     "{\"a\":[]} x",
+        "{1:[1]}",  "null",        "{\"a\":null}", "{\"a\":[1]/**/}", "{\"a\":[1;2]}", "\xEF\xBB\xBF{}",
+    };
+    ck_assert_int_eq(sum_of("{}"), 0);
+    ck_assert_int_eq(sum_of(" { } "), 0);
+    ck_assert_int_eq(sum_of("{\"a\":[]}"), 0);
+    ck_assert_int_eq(sum_of("{\"a\":[1,2,3],\"b\":[4]}"), 10);
+    ck_assert_int_eq(sum_of("\n{ \"a\"\t:\r[ 1 , 2 ] , \"b\" : [ 4 ] }\n"), 7);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(sum_of(bad[i]) == -1, "'%s' is taken", bad[i]);
+}
+END_TEST
+
+START_TEST(the_first_problem_stays)
+{
+    static const char text[] = "{\"a\":x, 12";
+    data_json json = data_json_start(text, strlen(text));
+    char out[16];
+    uint64_t value;
+    size_t members = 0;
+    ck_assert(data_json_enter(&json, '{') && data_json_more(&json, '}', &members) && data_json_key(&json, out));
+    ck_assert(!data_json_enter(&json, '['));
+    ck_assert_str_eq(json.problem, "an array was expected");
+    ck_assert(!data_json_u64(&json, &value) && !data_json_string(&json, out) && !data_json_key(&json, out));
+    ck_assert(!data_json_more(&json, '}', &members) && !data_json_enter(&json, '{') && !data_json_finish(&json));
+    ck_assert_str_eq(json.problem, "an array was expected");
+    ck_assert_uint_eq(json.at, 5);
+}
+END_TEST
+
+static Suite *json_suite(void)
+{
+    Suite *suite = suite_create("json");
+    TCase *tcase = tcase_create("json");
+    tcase_add_test(tcase, strings_are_unescaped);
+    tcase_add_test(tcase, bad_strings_are_refused);
+    tcase_add_test(tcase, a_raw_zero_byte_is_a_control_character);
+    tcase_add_test(tcase, numbers);
+    tcase_add_test(tcase, objects_and_arrays);
+    tcase_add_test(tcase, the_first_problem_stays);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+TEST_MAIN(json_suite)
