@@ -68,7 +68,7 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo test check-one asan ubsan tsan coverage lint format install uninstall clean help libcheck
+.PHONY: all demo test test-programs one asan ubsan tsan coverage lint format install uninstall clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -129,3 +129,59 @@ test: libcheck ## every test, in both precisions
 	@$(MAKE) --no-print-directory PRECISION=double all
 	@$(MAKE) --no-print-directory PRECISION=float test-programs
 	@$(MAKE) --no-print-directory PRECISION=double test-programs
+
+# ---- the demo -----------------------------------------------------------------------------------
+
+DEMO := $(OUT)/demo
+
+demo: $(COMMAND) ## train on `reverse`, decode unseen examples, draw the cross-attention
+	@rm -rf $(DEMO)
+	$(COMMAND) train --preset demo --out $(DEMO)
+	$(COMMAND) eval --model $(DEMO) --task reverse --task-min 3 --task-max 10 --show 8
+	$(COMMAND) study attention --model $(DEMO) --source tapeformer --which cross
+
+# ---- sanitizers and coverage --------------------------------------------------------------------
+
+# gcc's run-time option is the same for all: stop at the first report.
+SANITIZED = $(MAKE) --no-print-directory CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=$(1) -fno-sanitize-recover=all'
+
+asan: libcheck ## the tests under the address and leak sanitizer
+	@$(call SANITIZED,address) VARIANT=asan all test-programs
+ubsan: libcheck ## the tests under the undefined-behaviour sanitizer
+	@$(call SANITIZED,undefined) VARIANT=ubsan all test-programs
+tsan: libcheck ## the tests under the thread sanitizer
+	@$(call SANITIZED,thread) VARIANT=tsan all test-programs
+
+coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
+	@$(MAKE) --no-print-directory VARIANT=coverage CFLAGS='-O0 -g --coverage' all test-programs
+	@tests/coverage-table build/coverage
+
+# ---- tidiness -----------------------------------------------------------------------------------
+
+C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests))
+
+lint: ## cppcheck and clang-tidy, where they are installed
+	@tests/lint $(INCLUDES) $(DEFINES) -- $(C_FILES)
+format: ## clang-format all sources in place
+	clang-format -i $(C_FILES)
+
+# ---- installing ---------------------------------------------------------------------------------
+
+HEADERS := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
+
+install: $(COMMAND) ## command, library and headers below PREFIX (/usr/local), DESTDIR before it
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tapeformer
+	install -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/tapeformer
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/$(notdir $(COMMAND)) $(DESTDIR)$(PREFIX)/lib/$(notdir $(LIBRARY))
+	rm -rf $(DESTDIR)$(PREFIX)/include/tapeformer
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@echo "Variables: PRECISION=float|double  OPENMP=1|0  CC=gcc|clang  PREFIX=$(PREFIX)  DESTDIR="

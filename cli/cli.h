@@ -1,0 +1,41 @@
+/* cli.h - the subcommands. Each reads its flags, calls the library, prints, and returns the exit code. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "flags.h"
+
+#include "data.h"
+#include "train.h"
+
+#include <signal.h>
+
+int cli_train(int count, const char *const *arguments);
+int cli_eval(int count, const char *const *arguments);
+int cli_predict(int count, const char *const *arguments);
+int cli_generate(int count, const char *const *arguments);
+int cli_gradcheck(int count, const char *const *arguments);
+int cli_info(int count, const char *const *arguments);
+int cli_study(int count, const char *const *arguments);
+
+/* Not 0 after Ctrl-C (or SIGTERM): finish what is at hand. cli_catch_interrupts makes it so. */
+extern volatile sig_atomic_t cli_interrupted;
+void cli_catch_interrupts(void);
+
+/* Prints the sentence of an error and gives the exit code that fits it. */
+int cli_report(const char *command, const ag_error *error);
+
+/* --task's value as a task; NULL after saying which task is nearest. */
+const data_task *cli_task(const char *command, const char *name);
+
+/* The library's enumerations as words, in their order, ended by NULL. */
+extern const char *const cli_token_names[], *const cli_model_names[], *const cli_activation_names[], *const cli_norm_names[],
+    *const cli_position_names[], *const cli_optimizer_names[], *const cli_schedule_names[];
+
+/* The recipes of train: --preset NAME stands for these arguments. */
+typedef struct cli_preset {
+    const char *name, *help;
+    const char *arguments; /* separated by single spaces */
+} cli_preset;
+const cli_preset *cli_presets(int *count);
+
+#endif

@@ -1,0 +1,134 @@
+/* eval.c - tapeformer eval: how good a saved model is. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct eval_flags {
+    const char *model, *pairs, *task, *text;
+    int64_t count, seed, beam, batch, threads, show, task_min, task_max;
+    double length_penalty;
+    bool json;
+} eval_flags;
+
+/* ---- Data ----------------------------------------------------------------------------------- */
+
+/* The examples to measure on, in the model's own vocabularies. NULL after a report; *code says which exit. */
+static data_set *open_set(const eval_flags *f, const train_saved *saved, int *code, ag_error *error)
+{
+    data_set_options options = {
+        .part = f->task ? DATA_DEV : DATA_ALL, .seed = (uint64_t)f->seed, .count = f->count, .min_length = (int)f->task_min,
+        .max_length = (int)f->task_max, .source_vocab = saved->source_vocab, .target_vocab = saved->target_vocab,
+        .context = saved->model->config.max_length, .tagging = saved->tagging,
+    };
+    const data_task *task = f->task ? cli_task("eval", f->task) : NULL;
+    data_set *set = NULL;
+    *code = CLI_USAGE;
+    if (f->task && !task)
+        return NULL;
+    if ((saved->source_vocab == NULL) != (f->text != NULL)) {
+        cli_fail("eval", CLI_USAGE, saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
+                                                        : "this is a language model: give --text FILE");
+        return NULL;
+    }
+    if (task)
+        set = data_set_task(task, &options, error);
+    else if (f->text)
+        set = data_set_text(f->text, &options, error);
+    else
+        set = data_set_pairs(f->pairs, &options, error);
+    if (!set)
+        *code = cli_report("eval", error);
+    return set;
+}
+
+/* ---- Output --------------------------------------------------------------------------------- */
+
+static void show_output(void *context, const char *source, const char *output, const char *target, bool correct)
+{
+    int64_t *left = context;
+    if (*left > 0 && (*left)--)
+        printf("%s  %s -> %s%s%s\n", correct ? "right" : "WRONG", source, output, correct ? "" : "   expected ",
+               correct ? "" : target);
+}
+
+static void print_metrics(const train_metrics *m, bool json)
+{
+    if (json) {
+        printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"token_accuracy\": %.9g", m->loss, m->perplexity, m->token_accuracy);
+        if (m->decoded)
+            printf(", \"exact_match\": %.9g, \"wer\": %.9g, \"per\": %.9g, \"sources\": %lld", m->exact_match, m->wer, m->per,
+                   (long long)m->sources);
+        printf(", \"tokens\": %lld}\n", (long long)m->tokens);
+        return;
+    }
+    printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity, (long long)m->tokens);
+    printf("token accuracy  %.2f %%\n", 100 * m->token_accuracy);
+    if (!m->decoded)
+        return;
+    printf("exact match     %.2f %% of %lld sources\n", 100 * m->exact_match, (long long)m->sources);
+    printf("word error      %.2f %%\n", 100 * m->wer);
+    printf("phone error     %.2f %% of target tokens\n", 100 * m->per);
+}
+
+static int run(const eval_flags *f, ag_error *error)
+{
+    train_saved saved = {0};
+    train_metrics metrics;
+    int code;
+    if (train_saved_load(&saved, f->model, error) != AG_OK)
+        return cli_report("eval", error);
+    data_set *set = open_set(f, &saved, &code, error);
+    int64_t show = f->show;
+    if (set) {
+        train_evaluation evaluation = {
+            .batch = f->batch, .decode = saved.source_vocab != NULL, .threads = (int)f->threads,
+            .generation = {.beam = (int)f->beam, .length_penalty = f->length_penalty},
+            .on_output = show ? show_output : NULL, .context = &show, .stop = &cli_interrupted,
+        };
+        ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
+        code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
+    }
+    if (code == CLI_DONE)
+        print_metrics(&metrics, f->json);
+    data_set_free(set);
+    train_saved_clear(&saved);
+    return code;
+}
+
+int cli_eval(int count, const char *const *arguments)
+{
+    eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 128};
+    cli_flag table[] = {
+        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
+        {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .high = 0},
+        {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .high = 0},
+        {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .high = 0},
+        {"count", CLI_COUNT, &f.count, "N", "examples of the task [1000]", .low = 1},
+        {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100},
+        {"task-max", CLI_COUNT, &f.task_max, "N", "longest example of the task", .low = 1, .high = 100},
+        {"seed", CLI_COUNT, &f.seed, "N", "of the task's examples", .high = 0},
+        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [1]", .low = 1, .high = 1000},
+        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
+        {"batch", CLI_COUNT, &f.batch, "N", "sources at once [128]", .low = 1, .high = 100000},
+        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too [0]", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
+        {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},
+    };
+    cli_command command = {
+        .name = "eval", .summary = "measure a model", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .usage = "--model DIR --pairs FILE | --task NAME | --text FILE [flags]",
+        .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: edits to the\n"
+                   "nearest target, by the tokens of that target.",
+    };
+    ag_error error = {0};
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    if (!f.model)
+        return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
+    if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)
+        return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    cli_catch_interrupts();
+    return run(&f, &error);
+}

@@ -1,0 +1,66 @@
+/* flags.h - the flags of a subcommand as a table: reading them, their help, and what to say of a wrong one. */
+#ifndef CLI_FLAGS_H
+#define CLI_FLAGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+
+typedef enum cli_flag_type {
+    CLI_SWITCH, /* bool: no value */
+    CLI_TEXT,   /* const char * */
+    CLI_COUNT,  /* int64_t within [low, high] */
+    CLI_NUMBER, /* double within [low, high], never NaN */
+    CLI_CHOICE  /* int: the index of the value in `choices` */
+} cli_flag_type;
+
+typedef struct cli_flag {
+    const char *name; /* "batch": given as --batch 64 or --batch=64 */
+    cli_flag_type type;
+    void *target;
+    const char *value; /* what the value is called in the help: "N" */
+    const char *help;
+    double low, high;  /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
+    const char *const *choices; /* CLI_CHOICE: ends with NULL */
+    bool local;        /* belongs to this call alone: not part of what a resumed run repeats */
+    bool given;        /* set by cli_flags_read */
+} cli_flag;
+
+typedef struct cli_command {
+    const char *name;    /* "train" */
+    const char *summary; /* one line */
+    const char *usage;   /* "--task NAME | --pairs FILE [flags]" */
+    const char *details; /* printed under the flags; may be NULL */
+    cli_flag *flags;
+    int flag_count;
+    int max_words;       /* arguments that are no flags: how many may come */
+    const char **words;  /* [max_words], set by cli_flags_read */
+    int word_count;
+} cli_command;
+
+/* The exit codes. */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+/* What came of reading: go on; the help was printed; a mistake was reported; something needed could not be read. */
+typedef enum cli_read { CLI_READ_OK, CLI_READ_HELP, CLI_READ_WRONG, CLI_READ_FAILED } cli_read;
+/* The exit code of a command whose reading ended other than by CLI_READ_OK. */
+int cli_read_code(cli_read result);
+
+/* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one sentence to
+ * stderr. */
+cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments);
+
+/* The same from one text of arguments that are separated by line feeds. The text is cut into pieces in place and must
+ * live as long as the targets. */
+cli_read cli_flags_read_text(cli_command *command, char *text);
+
+/* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no memory. */
+char *cli_flags_write(const cli_command *command);
+
+/* The entry of a NULL-ended list that is nearest to a mistyped word, or NULL where none is near. */
+const char *cli_nearest(const char *word, const char *const *names);
+
+/* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
+int cli_fail(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

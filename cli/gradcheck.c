@@ -1,0 +1,116 @@
+/* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of each. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct gradcheck_flags {
+    const char *operation;
+    int64_t draws, seed, threads;
+    double tolerance;
+    bool json;
+} gradcheck_flags;
+
+/* JSON has no infinity: an error that is no number becomes null. */
+static void print_json(const ag_op *op, const ag_gradcheck_report *r)
+{
+    printf("{\"operation\": \"%s\", \"passed\": %s, \"checked\": %lld, \"kinks\": %lld, \"worst_error\": ", op->name,
+           r->passed ? "true" : "false", (long long)r->checked, (long long)r->kinks);
+    if (isfinite(r->worst_error))
+        printf("%.6g", r->worst_error);
+    else
+        printf("null");
+    printf(", \"input\": \"%s\", \"index\": %lld, \"draw\": %d", r->input_name ? r->input_name : "", (long long)r->index, r->draw);
+    if (isfinite(r->analytic) && isfinite(r->numeric))
+        printf(", \"analytic\": %.17g, \"numeric\": %.17g, \"step\": %.6g, \"numeric_error\": %.6g", r->analytic, r->numeric,
+               r->step, r->numeric_error);
+    printf("}\n");
+}
+
+static void print_row(const ag_op *op, const ag_gradcheck_report *r)
+{
+    printf("%-16s %8lld %6lld   %9.2e   %s\n", op->name, (long long)r->checked, (long long)r->kinks, r->worst_error,
+           r->passed ? "ok" : "FAILED");
+    if (!r->passed)
+        printf("    draw %d, %s\n", r->draw, r->message);
+}
+
+/* The operation called `name`, or NULL after saying which is nearest. */
+static const ag_op *find_operation(const char *name)
+{
+    int count;
+    const ag_op *const *ops = ag_ops(&count);
+    const char *names[128];
+    for (int i = 0; i < count; i++) {
+        if (!strcmp(ops[i]->name, name))
+            return ops[i];
+        names[i] = ops[i]->name;
+    }
+    names[count] = NULL;
+    const char *nearest = cli_nearest(name, names);
+    cli_fail("gradcheck", CLI_USAGE, "there is no operation '%s'%s%s", name, nearest ? "; did you mean " : "",
+             nearest ? nearest : "");
+    return NULL;
+}
+
+static int check_all(const gradcheck_flags *f, const ag_op *only)
+{
+    ag_gradcheck_options options = {.seed = (uint64_t)f->seed, .tolerance = f->tolerance, .threads = (int)f->threads};
+    int count, failed = 0;
+    const ag_op *const *ops = ag_ops(&count);
+    if (!f->json)
+        printf("%-16s %8s %6s   %9s\n", "operation", "elements", "kinks", "worst error");
+    for (int i = 0; i < count && !cli_interrupted; i++) {
+        ag_gradcheck_report report;
+        ag_error error = {0};
+        if (only && only != ops[i])
+            continue;
+        if (ag_gradcheck_op(ops[i], (int)f->draws, &options, &report, &error) != AG_OK)
+            return cli_report("gradcheck", &error);
+        if (f->json)
+            print_json(ops[i], &report);
+        else
+            print_row(ops[i], &report);
+        failed += !report.passed;
+        fflush(stdout);
+    }
+    if (cli_interrupted)
+        return CLI_INTERRUPTED;
+    if (failed)
+        return cli_fail("gradcheck", CLI_FAILED, "%d operation%s failed", failed, failed == 1 ? "" : "s");
+#ifndef TAPEFORMER_DOUBLE
+    if (!f->json)
+        puts("\nIn single precision the numeric side itself is this rough; the proof is `tapeformer64 gradcheck`\n"
+             "(make PRECISION=double), where every element must agree within 1e-9.");
+#endif
+    return CLI_DONE;
+}
+
+int cli_gradcheck(int count, const char *const *arguments)
+{
+    gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
+    cli_flag table[] = {
+        {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .high = 0},
+        {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation [24]", .low = 1, .high = 1e6},
+        {"seed", CLI_COUNT, &f.seed, "N", "of the examples [1]", .high = 0},
+        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|) [1e-9 in double]", .low = 1e-300, .high = 1},
+        {"threads", CLI_COUNT, &f.threads, "N", "[1]", .low = 1, .high = 1024},
+        {"json", CLI_SWITCH, &f.json, NULL, "one JSON object per operation and line", .high = 0},
+    };
+    cli_command command = {
+        .name = "gradcheck", .summary = "check gradients", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .usage = "[--op NAME] [--json]",
+        .details = "Each operation is drawn with many shapes and forms; every element of every gradient is compared with central\n"
+                   "differences under Richardson extrapolation. Elements that sit on a kink (relu at 0, equal maxima) are left out\n"
+                   "and counted.",
+    };
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    const ag_op *only = f.operation ? find_operation(f.operation) : NULL;
+    if (f.operation && !only)
+        return CLI_USAGE;
+    cli_catch_interrupts();
+    return check_all(&f, only);
+}

@@ -1,0 +1,122 @@
+/* main.c - the command: picks the subcommand. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION "0.1.0"
+#ifdef TAPEFORMER_DOUBLE
+#define PRECISION_NAME "double precision"
+#else
+#define PRECISION_NAME "single precision"
+#endif
+
+typedef struct subcommand {
+    const char *name, *summary;
+    int (*run)(int count, const char *const *arguments);
+} subcommand;
+
+static const subcommand subcommands[] = {
+    {"train", "train a model on a synthetic task, a pair file or a text", cli_train},
+    {"eval", "measure a model: loss, accuracy, exact match, error rates", cli_eval},
+    {"predict", "translate lines from standard input to standard output", cli_predict},
+    {"generate", "continue a text with a language model", cli_generate},
+    {"gradcheck", "check every operation's gradient against numeric ones", cli_gradcheck},
+    {"info", "show a saved model: configuration, vocabularies, parameters", cli_info},
+    {"study", "look at what a model attends to", cli_study},
+};
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+volatile sig_atomic_t cli_interrupted;
+
+static void note_interrupt(int signal_number)
+{
+    (void)signal_number;
+    cli_interrupted = 1;
+}
+
+void cli_catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = note_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int cli_report(const char *command, const ag_error *error)
+{
+    if (error->status == AG_INTERRUPTED)
+        return CLI_INTERRUPTED;
+    return cli_fail(command, CLI_FAILED, "%s", error->message);
+}
+
+const data_task *cli_task(const char *command, const char *name)
+{
+    const data_task *task = data_task_find(name);
+    int count;
+    const data_task *const *tasks = data_tasks(&count);
+    const char *names[64];
+
+    if (task)
+        return task;
+    for (int i = 0; i < count; i++)
+        names[i] = tasks[i]->name;
+    names[count] = NULL;
+    const char *nearest = cli_nearest(name, names);
+    if (nearest) {
+        cli_fail(command, CLI_USAGE, "there is no task '%s'; did you mean %s?", name, nearest);
+        return NULL;
+    }
+    cli_fail(command, CLI_USAGE, "there is no task '%s'; the tasks are:", name);
+    for (int i = 0; i < count; i++)
+        fprintf(stderr, "  %-10s %s\n", tasks[i]->name, tasks[i]->help);
+    return NULL;
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "tapeformer " VERSION " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
+                 "Usage: tapeformer COMMAND [flags]\n\nCommands:\n");
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);
+    fprintf(out, "\ntapeformer COMMAND --help lists the flags of each. Begin with:\n"
+                 "  tapeformer train --task reverse --out run\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[SUBCOMMANDS + 1] = {NULL};
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        names[i] = subcommands[i].name;
+    const char *nearest = cli_nearest(name, names);
+    if (nearest)
+        return cli_fail(NULL, CLI_USAGE, "there is no command '%s'; did you mean %s?", name, nearest);
+    cli_fail(NULL, CLI_USAGE, "there is no command '%s'", name);
+    print_help(stderr);
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        print_help(stdout);
+        return CLI_DONE;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("tapeformer " VERSION " (" PRECISION_NAME ")");
+        return CLI_DONE;
+    }
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (!strcmp(argv[1], subcommands[i].name)) {
+            int code = subcommands[i].run(argc - 2, (const char *const *)argv + 2);
+            /* Output that could not be written is work that failed. */
+            if (fflush(stdout) || ferror(stdout))
+                return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");
+            return code;
+        }
+    return unknown_command(argv[1]);
+}

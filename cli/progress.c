@@ -1,0 +1,50 @@
+/* progress.c - see progress.h. Progress goes to stderr, so that stdout stays for results. */
+#include "progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define TERMINAL_SECONDS 0.1 /* between two pictures of the live line */
+#define PLAIN_SECONDS 5.0    /* between two plain lines */
+
+cli_progress cli_progress_make(bool quiet)
+{
+    return (cli_progress){.terminal = isatty(STDERR_FILENO), .quiet = quiet, .last_shown = -PLAIN_SECONDS};
+}
+
+static void show_evaluation(const cli_progress *state, const train_progress *progress)
+{
+    const train_metrics *dev = progress->dev;
+    fprintf(stderr, "%sstep %lld  dev: loss %.4f  token accuracy %.2f %%", state->terminal ? "\r\033[K" : "",
+            (long long)progress->step, dev->loss, 100 * dev->token_accuracy);
+    if (dev->decoded)
+        fprintf(stderr, "  exact match %.2f %%", 100 * dev->exact_match);
+    else
+        fprintf(stderr, "  perplexity %.3f", dev->perplexity);
+    fprintf(stderr, "%s\n", progress->best ? "  (best)" : "");
+}
+
+void cli_progress_show(void *context, const train_progress *progress)
+{
+    cli_progress *state = context;
+    char line[256];
+    if (state->quiet)
+        return;
+    if (progress->dev) {
+        show_evaluation(state, progress);
+        return;
+    }
+    bool last = progress->step == progress->steps;
+    if (!last && progress->seconds - state->last_shown < (state->terminal ? TERMINAL_SECONDS : PLAIN_SECONDS))
+        return;
+    state->last_shown = progress->seconds;
+    train_progress_line(progress, line, sizeof line);
+    fprintf(stderr, state->terminal ? "\r\033[K%s" : "%s\n", line);
+    fflush(stderr);
+}
+
+void cli_progress_end(const cli_progress *progress)
+{
+    if (progress->terminal && !progress->quiet)
+        fputc('\n', stderr);
+}

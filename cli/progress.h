@@ -1,0 +1,19 @@
+/* progress.h - showing the progress of a training run: one live line on a terminal, plain lines elsewhere. */
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
+
+#include "train.h"
+
+typedef struct cli_progress {
+    bool terminal;     /* rewrite one line */
+    bool quiet;
+    double last_shown; /* seconds of the run when a line was last shown */
+} cli_progress;
+
+cli_progress cli_progress_make(bool quiet);
+/* An on_progress callback; `context` is a cli_progress. */
+void cli_progress_show(void *context, const train_progress *progress);
+/* Ends the live line. */
+void cli_progress_end(const cli_progress *progress);
+
+#endif

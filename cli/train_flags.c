@@ -1,0 +1,138 @@
+/* train_flags.c - the flags of tapeformer train, and the order in which presets, resumed runs and the user set them. */
+#include "train_flags.h"
+
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const train_flags defaults = {
+    .out = "run", .d_model = 128, .heads = 4, .layers = 2, .context = 128, .dropout = 0.1, .rate = 1e-3, .floor = 0.05,
+    .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.98, .clip = 1, .batch = 64, .accumulate = 1, .seed = 1, .held_out = 0.05,
+    .eval_sources = 500, .warmup = -1,
+};
+
+/* The table of flags, on the fields of `f`. */
+static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
+{
+    const cli_flag flags[] = {
+        {"task", CLI_TEXT, &f->task, "NAME", "train on a synthetic task: copy, reverse, sort, shift, addition, numbers, dates", .high = 0},
+        {"pairs", CLI_TEXT, &f->pairs, "FILE", "train on lines `source TAB target`", .high = 0},
+        {"dev", CLI_TEXT, &f->dev, "FILE", "pairs to choose the best model on [a part of --pairs, held out]", .high = 0},
+        {"text", CLI_TEXT, &f->text, "FILE", "train a language model on a text", .high = 0},
+        {"preset", CLI_TEXT, &f->preset, "NAME", "a recipe; other flags override it", .local = true},
+        {"list-presets", CLI_SWITCH, &f->list_presets, NULL, "print the recipes and their flags", .local = true},
+        {"src-tokens", CLI_CHOICE, &f->source_tokens, "KIND", "tokens of the sources", .choices = cli_token_names},
+        {"tgt-tokens", CLI_CHOICE, &f->target_tokens, "KIND", "tokens of the targets, or of the text", .choices = cli_token_names},
+        {"held-out", CLI_NUMBER, &f->held_out, "SHARE", "of --pairs or --text without --dev [0.05]", .low = 0.0001, .high = 0.9},
+        {"context", CLI_COUNT, &f->context, "N", "tokens that a language model sees [128]", .low = 1},
+        {"task-min", CLI_COUNT, &f->task_min, "N", "shortest example of the task", .low = 1, .high = 100},
+        {"task-max", CLI_COUNT, &f->task_max, "N", "longest example of the task", .low = 1, .high = 100},
+        {"task-count", CLI_COUNT, &f->task_count, "N", "examples of the task in an epoch [10000]", .low = 1},
+        {"model", CLI_CHOICE, &f->model, "KIND", "the model", .choices = cli_model_names},
+        {"d-model", CLI_COUNT, &f->d_model, "N", "width [128]", .low = 1, .high = 65536},
+        {"heads", CLI_COUNT, &f->heads, "N", "attention heads; they divide the width [4]", .low = 1, .high = 65536},
+        {"layers", CLI_COUNT, &f->layers, "N", "blocks in the encoder, and in the decoder [2]", .low = 1, .high = 1000},
+        {"encoder-layers", CLI_COUNT, &f->encoder_layers, "N", "blocks in the encoder [--layers]", .low = 1, .high = 1000},
+        {"decoder-layers", CLI_COUNT, &f->decoder_layers, "N", "blocks in the decoder [--layers]", .low = 1, .high = 1000},
+        {"ffn", CLI_COUNT, &f->ffn, "N", "width of the feed-forward layers [4 d-model]", .low = 1, .high = 1048576},
+        {"max-length", CLI_COUNT, &f->max_length, "N", "longest sequence in tokens [from the data]", .low = 1, .high = 1e6},
+        {"activation", CLI_CHOICE, &f->activation, "NAME", "of the feed-forward layers", .choices = cli_activation_names},
+        {"norm", CLI_CHOICE, &f->norm, "NAME", "", .choices = cli_norm_names},
+        {"post-norm", CLI_SWITCH, &f->post_norm, NULL, "norms behind the residual sums, not before the sublayers", .high = 0},
+        {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
+        {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
+        {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
+        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1]", .low = 0, .high = 0.99},
+        {"optimizer", CLI_CHOICE, &f->optimizer, "NAME", "", .choices = cli_optimizer_names},
+        {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor [0.001]", .low = 1e-12, .high = 1e3},
+        {"schedule", CLI_CHOICE, &f->schedule, "NAME", "of the learning rate", .choices = cli_schedule_names},
+        {"warmup", CLI_COUNT, &f->warmup, "N", "steps of linear warm-up [a twentieth of the steps]", .high = 0},
+        {"floor", CLI_NUMBER, &f->floor, "SHARE", "of the rate where the cosine ends [0.05]", .low = 0, .high = 1},
+        {"weight-decay", CLI_NUMBER, &f->weight_decay, "X", "not on biases and norms [0.01]", .high = 0},
+        {"beta1", CLI_NUMBER, &f->beta1, "X", "Adam's [0.9]", .low = 0, .high = 0.999999},
+        {"beta2", CLI_NUMBER, &f->beta2, "X", "Adam's [0.98]", .low = 0, .high = 0.999999},
+        {"momentum", CLI_NUMBER, &f->momentum, "X", "of sgd [0]", .low = 0, .high = 0.999999},
+        {"nesterov", CLI_SWITCH, &f->nesterov, NULL, "Nesterov's form of the momentum", .high = 0},
+        {"clip", CLI_NUMBER, &f->clip, "NORM", "largest global norm of the gradients; 0: no limit [1]", .high = 0},
+        {"label-smoothing", CLI_NUMBER, &f->label_smoothing, "X", "[0]", .low = 0, .high = 0.999},
+        {"average", CLI_NUMBER, &f->average, "DECAY", "evaluate and save a moving average of the weights [0: do not]", .low = 0, .high = 0.999999},
+        {"batch", CLI_COUNT, &f->batch, "N", "examples per step [64]", .low = 1, .high = 1e6},
+        {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in [1]", .low = 1, .high = 1e6},
+        {"steps", CLI_COUNT, &f->steps, "N", "updates to do [from the data]", .low = 1},
+        {"epochs", CLI_COUNT, &f->epochs, "N", "instead of --steps: passes over the data", .low = 1},
+        {"eval-every", CLI_COUNT, &f->eval_every, "N", "steps between evaluations on dev [a tenth of the steps]", .low = 1},
+        {"eval-sources", CLI_COUNT, &f->eval_sources, "N", "dev sources to decode each time [500]", .low = 1},
+        {"patience", CLI_COUNT, &f->patience, "N", "stop after so many evaluations without a better one [0: do not]", .high = 0},
+        {"save-every", CLI_COUNT, &f->save_every, "N", "steps between checkpoints [as --eval-every]", .low = 1},
+        {"seed", CLI_COUNT, &f->seed, "N", "of the parameters, the order and the dropout [1]", .high = 0},
+        {"threads", CLI_COUNT, &f->threads, "N", "[all there are]", .low = 1, .high = 1024, .local = true},
+        {"out", CLI_TEXT, &f->out, "DIR", "folder for the model, the checkpoint and the log [run]", .local = true},
+        {"resume", CLI_TEXT, &f->resume, "DIR", "go on with the run in DIR, with its flags; others override", .local = true},
+        {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1, .local = true},
+        {"quiet", CLI_SWITCH, &f->quiet, NULL, "no progress lines", .local = true},
+    };
+    memcpy(table, flags, sizeof flags);
+    return (int)(sizeof flags / sizeof *flags);
+}
+
+/* ---- Reading the flags ---------------------------------------------------------------------- */
+
+void train_presets_print(void)
+{
+    int count;
+    const cli_preset *presets = cli_presets(&count);
+    for (int i = 0; i < count; i++)
+        printf("%-12s %s\n             %s\n", presets[i].name, presets[i].help, presets[i].arguments);
+}
+
+/* The preset's arguments as lines in `text`; false after saying which preset is nearest. */
+static bool preset_text(const char *name, char *text, size_t size)
+{
+    int count;
+    const cli_preset *presets = cli_presets(&count);
+    const char *names[64];
+    for (int i = 0; i < count; i++) {
+        names[i] = presets[i].name;
+        if (strcmp(name, presets[i].name))
+            continue;
+        snprintf(text, size, "%s", presets[i].arguments);
+        for (char *at = text; *at; at++)
+            if (*at == ' ')
+                *at = '\n';
+        return true;
+    }
+    names[count] = NULL;
+    const char *nearest = cli_nearest(name, names);
+    cli_fail("train", CLI_USAGE, "there is no preset '%s'%s%s (train --list-presets prints them)", name,
+             nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return false;
+}
+
+/* Flags are read up to three times: to find --preset and --resume, then the resumed run's own and the preset's, then again the
+ * user's, which override. `resumed` is the text of the run's arguments or NULL. */
+cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments, char **resumed)
+{
+    static char preset[1024]; /* the flags' targets point into it until the program ends */
+    *f = defaults;
+    command->flag_count = fill_table(f, command->flags);
+    cli_read result = cli_flags_read(command, count, arguments);
+    if (result != CLI_READ_OK)
+        return result;
+    if (f->resume) {
+        ag_error error = {0};
+        *resumed = train_checkpoint_arguments(f->resume, &error);
+        if (!*resumed) {
+            cli_report("train", &error);
+            return CLI_READ_FAILED;
+        }
+        result = cli_flags_read_text(command, *resumed);
+    }
+    if (result == CLI_READ_OK && f->preset) {
+        if (!preset_text(f->preset, preset, sizeof preset))
+            return CLI_READ_WRONG;
+        result = cli_flags_read_text(command, preset);
+    }
+    return result == CLI_READ_OK ? cli_flags_read(command, count, arguments) : result;
+}

@@ -1,0 +1,26 @@
+/* train_flags.h - what the flags of tapeformer train say. */
+#ifndef CLI_TRAIN_FLAGS_H
+#define CLI_TRAIN_FLAGS_H
+
+#include "flags.h"
+
+/* Fields of type int are indices of choices, in the order of the library's enumerations. */
+typedef struct train_flags {
+    const char *task, *pairs, *dev, *text, *preset, *out, *resume;
+    int source_tokens, target_tokens, model, activation, norm, positions, optimizer, schedule;
+    int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
+    int64_t task_min, task_max, task_count;
+    bool post_norm, no_bias, tied, nesterov, list_presets, quiet;
+    double dropout, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing, average, held_out;
+    int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every, stop_at;
+} train_flags;
+
+enum { TRAIN_FLAGS_MOST = 64 };
+
+/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. `*resumed` holds what targets point to
+ * and is freed by the caller at the end. */
+cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments, char **resumed);
+
+void train_presets_print(void);
+
+#endif
