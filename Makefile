@@ -74,6 +74,10 @@ TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
 all: $(COMMAND) ## build the command and the library (PRECISION=double: build/tapeformer64)
 
+# V=1 shows the whole commands.
+Q   := $(if $(V),,@)
+SAY := @$(if $(V),: ,echo)
+
 # ---- rules --------------------------------------------------------------------------------------
 
 # Objects are made anew when the flags change.
@@ -85,21 +89,25 @@ FORCE:
 
 $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
+	$(SAY) '  CC    $<'
+	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
 
 define level_rule
 $(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
+	$$(SAY) '  CC    $$< ($(1))'
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
 $(LIBRARY): $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY) '  AR    $@'
+	$(Q)$(AR) rcs $@ $^
 
 $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
-	$(CC) $(CLI_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $(CLI_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
@@ -111,7 +119,8 @@ WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(CHECK_LIBS) -lm -o $@
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(CHECK_LIBS) -lm -o $@
 
 libcheck:
 	@tests/need-libcheck

@@ -129,16 +129,17 @@ static double add_row(double *row, int length, double slope, double step, gradch
     return fabs(row[length - 1] - last_above);
 }
 
-static double magnitude(double slope)
+/* The estimated error in the measure of the check: relative where the slope is large. */
+static double doubt(const gradcheck_estimate *estimate, double unit)
 {
-    return fmax(1, fabs(slope));
+    return estimate->error / fmax(unit, fabs(estimate->slope));
 }
 
 /* The table from the step `first` on, until its errors grow, or are far below what the comparison asks for. */
 static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, double first, gradcheck_estimate *best,
                              outcome *found)
 {
-    const double plenty = check->options.tolerance * 1e-3 * line->unit;
+    const double plenty = check->options.tolerance * 1e-3;
     double row[TABLE_ROWS] = {0}, step = first;
 
     *best = (gradcheck_estimate){.slope = NAN, .error = INFINITY};
@@ -148,7 +149,7 @@ static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, doubl
         if (status != AG_OK || *found != SMOOTH)
             return status;
         double change = add_row(row, length, slope, step, best);
-        if (length > 1 && (change >= 2 * best->error || best->error <= plenty * magnitude(best->slope / line->unit)))
+        if (length > 1 && (change >= 2 * best->error || doubt(best, line->unit) <= plenty))
             break;
     }
     if (!isfinite(best->error))
@@ -156,16 +157,19 @@ static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, doubl
     return AG_OK;
 }
 
+/* The smallest first step. A kink that is nearer than rounding allows cannot be got around. A pole or the border of a domain often
+ * lies at zero, so a lone small element may go down to steps of its own size, where the function is large too. */
+static double smallest_step(const gradcheck *check, const gradcheck_line *line, outcome found)
+{
+    double part = fabs((double)check->origin[line->input][line->begin] / line->unit);
+    bool small = line->end - line->begin == 1 && part > 0 && part < 1;
+    return found != CROSSED_KINK && small ? SMALLEST_STEP * fmax(part, 0x1p-60) : SMALLEST_STEP;
+}
+
 /* Tables from smaller and smaller first steps, until one neither crosses a kink nor leaves the domain nor doubts itself. */
 static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *best, bool *on_kink)
 {
-    const double enough = check->options.tolerance * 0.1 * line->unit;
-    double size = 1; /* of a lone element beside its unit: the border of a domain may be as near to it as zero is */
-    if (line->end - line->begin == 1) {
-        double part = fabs((double)check->origin[line->input][line->begin] / line->unit);
-        if (part > 0 && part < 1)
-            size = fmax(part, 0x1p-60);
-    }
+    const double enough = check->options.tolerance * 0.1;
 
     *on_kink = false;
     *best = (gradcheck_estimate){.slope = NAN, .error = INFINITY};
@@ -175,11 +179,11 @@ static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gra
         ag_status status = extrapolate(check, line, step, &attempt, &found);
         if (status != AG_OK)
             return status;
-        if (found == SMOOTH && attempt.error < best->error)
+        if (found == SMOOTH && (isnan(best->slope) || doubt(&attempt, line->unit) < doubt(best, line->unit)))
             *best = attempt;
-        if (best->error <= enough * magnitude(best->slope / line->unit))
+        if (doubt(best, line->unit) <= enough)
             return AG_OK;
-        if (step / SHRINK < SMALLEST_STEP * (found == LEFT_DOMAIN ? size : 1)) {
+        if (step / SHRINK < smallest_step(check, line, found)) {
             *on_kink = found == CROSSED_KINK && isnan(best->slope);
             return AG_OK;
         }

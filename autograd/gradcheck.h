@@ -64,10 +64,15 @@ ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, 
 /* A step of 1 for a number of this size: a power of two, so that steps add no rounding of their own. */
 double gradcheck_scale(real value);
 
-/* ag_gradcheck without the verdict on how much was compared. */
+/* Fills in the defaults of the options, or says what is wrong with them. */
+ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error);
+
+/* A report on nothing yet: its worst error is -1. */
+void gradcheck_begin(ag_gradcheck_report *report);
+/* ag_gradcheck with complete options and without the verdict. */
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
                         const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
-/* The verdict: passed if the worst error is within the tolerance and enough was compared. */
-void gradcheck_conclude(const ag_gradcheck_options *options, ag_gradcheck_report *report);
+/* The verdict: passed if the worst error is within the tolerance and enough was compared. `subject`: of what. */
+void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);
 
 #endif

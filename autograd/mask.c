@@ -259,7 +259,7 @@ static void array_chunk(const ag_mask *mask, mask_query query, int64_t begin, in
         memcpy(allow, mask->allow + row + begin, (size_t)count);
     else
         for (int64_t n = 0; n < count; n++)
-            allow[n] = !(mask->bias[row + (begin + n) * step] == -INFINITY);
+            allow[n] = (unsigned char)!(mask->bias[row + (begin + n) * step] == -INFINITY);
 }
 
 /* Keys begin .. begin + count - 1 of the query's row, at most CHUNK. */

@@ -21,6 +21,12 @@ void data_order_clear(data_order *order)
     *order = (data_order){0};
 }
 
+int64_t data_epoch_first(const data_set *set, uint64_t epoch)
+{
+    /* No stream gets as far as 2^62 examples; the bits above are cut off so that no sum overflows. */
+    return set->kind->endless ? (int64_t)(epoch * (uint64_t)set->count & (UINT64_MAX >> 2)) : 0;
+}
+
 /* A fresh array where the old one is too small; what it held is not needed. */
 static bool renew(uint32_t **array, size_t wanted)
 {
@@ -67,10 +73,13 @@ static bool reserve_order(data_set *set, int64_t rows)
 /* Sets values to 0 .. count-1 in a random order (Fisher and Yates, in Durstenfeld's form). */
 static void shuffle(uint32_t *values, int64_t count, ag_rng *rng)
 {
-    for (int64_t i = 0; i < count; i++) {
-        int64_t other = (int64_t)ag_rng_below(rng, (uint64_t)i + 1);
-        values[i] = values[other];
-        values[other] = (uint32_t)i;
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (uint32_t)i;
+    for (int64_t last = count - 1; last > 0; last--) {
+        int64_t other = (int64_t)ag_rng_below(rng, (uint64_t)last + 1);
+        uint32_t kept = values[last];
+        values[last] = values[other];
+        values[other] = kept;
     }
 }
 

@@ -70,6 +70,8 @@ int64_t data_count_tokens(data_token_kind kind, data_view text);
 /* A part of all 64-bit hashes: those below the returned one. 0 <= share < 1. */
 uint64_t data_share_limit(double share);
 
+/* The first example of an epoch. */
+int64_t data_epoch_first(const data_set *set, uint64_t epoch);
 /* Makes the order of an epoch unless it is there already. 1 <= rows <= count. */
 ag_status data_order_make(data_set *set, int64_t rows, uint64_t epoch, ag_error *error);
 void data_order_clear(data_order *order);

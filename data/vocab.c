@@ -3,6 +3,7 @@
  * All tokens stand zero-ended in one pool, in the order of their ids; a hash table with open addressing leads from a token to
  * its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any other. */
 #include "data.h"
+#include "grow.h"
 #include "hash.h"
 #include "utf8.h"
 
@@ -11,10 +12,10 @@
 
 struct data_vocab {
     data_token_kind kind;
-    int32_t size, capacity;
-    size_t *starts; /* [capacity + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and a zero */
+    int32_t size;
+    size_t *starts; /* [size + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and a zero */
     char *pool;
-    size_t pool_capacity;
+    size_t start_capacity, pool_capacity;
     int32_t *slots; /* [slot_count] ids; 0, which is no token of a text, is an empty slot */
     size_t slot_count; /* a power of two, at least twice the number of tokens */
 };
@@ -22,22 +23,6 @@ struct data_vocab {
 static const char *const specials[DATA_SPECIALS] = {"<pad>", "<bos>", "<eos>", "<unk>"};
 
 /* ---- Making and growing ---- */
-
-/* A bigger block for `array`, at least doubled so that adding stays cheap. */
-static bool grow(void **array, size_t width, size_t wanted, size_t *capacity)
-{
-    size_t larger = *capacity > SIZE_MAX / 2 ? wanted : *capacity * 2;
-    if (larger < wanted)
-        larger = wanted;
-    if (larger > SIZE_MAX / width)
-        return false;
-    void *moved = realloc(*array, larger * width);
-    if (!moved)
-        return false;
-    *array = moved;
-    *capacity = larger;
-    return true;
-}
 
 /* The slot where the token is, or would go. */
 static size_t slot_of(const data_vocab *vocab, const char *token, size_t size)
@@ -74,22 +59,18 @@ static bool grow_slots(data_vocab *vocab, size_t tokens)
 /* Room for one more token of `size` bytes. A failure leaves the vocabulary as it was. */
 static bool reserve_token(data_vocab *vocab, size_t size)
 {
-    size_t used = vocab->starts ? vocab->starts[vocab->size] : 0;
-    if (!vocab->starts || vocab->size == vocab->capacity) {
-        size_t entries = (size_t)vocab->capacity + (vocab->starts ? 1 : 0);
-        void *starts = vocab->starts;
-        if (vocab->size > INT32_MAX / 2 - 64 || !grow(&starts, sizeof(size_t), entries + 64, &entries))
-            return false;
-        vocab->starts = starts;
-        vocab->capacity = (int32_t)(entries - 1);
-        vocab->starts[vocab->size] = used;
-    }
-    if (size >= vocab->pool_capacity - used) {
-        void *pool = vocab->pool;
-        if (!grow(&pool, 1, used + size + 1, &vocab->pool_capacity))
-            return false;
-        vocab->pool = pool;
-    }
+    if (vocab->size == INT32_MAX)
+        return false;
+    size_t *starts = data_grow(vocab->starts, (size_t)vocab->size + 1, &vocab->start_capacity, sizeof *starts);
+    if (!starts)
+        return false;
+    vocab->starts = starts;
+    if (vocab->size == 0)
+        starts[0] = 0;
+    char *pool = data_grow(vocab->pool, starts[vocab->size] + size, &vocab->pool_capacity, 1);
+    if (!pool)
+        return false;
+    vocab->pool = pool;
     return grow_slots(vocab, (size_t)vocab->size + 1);
 }
 

@@ -411,9 +411,9 @@ START_TEST(bad_text_files)
         const char *message;
     } cases[] = {
         {"", 0, {0}, "text.txt: the file is empty"},
-        {"a", 0, {0}, "text.txt: the file has 1 tokens, and at least 2 are needed"},
-        {"  \n ", 0, {.target_kind = DATA_WORDS}, "text.txt: the file has 0 tokens"},
-        {"abcdefghij", 0, {.part = DATA_DEV}, "text.txt: this part of the file has 1 tokens"},
+        {"a", 0, {0}, "text.txt: the file has fewer than 2 tokens"},
+        {"  \n ", 0, {.target_kind = DATA_WORDS}, "text.txt: the file has fewer than 2 tokens"},
+        {"abcdefghij", 0, {.part = DATA_DEV}, "text.txt: this part of the file has fewer than 2 tokens"},
         {"abc\ndef\ngh\xFF\n", 0, {0}, "text.txt:3: byte 3 of the line is not well-formed UTF-8"},
         {"abc\nd\0f\n", 8, {0}, "text.txt:2: byte 2 of the line is zero, which no text holds"},
         {"abc", 0, {.tagging = true}, "text.txt: a text file has no tags"},

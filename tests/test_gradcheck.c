@@ -55,7 +55,7 @@ START_TEST(test_smooth_functions)
         test_fill(x, 12, 31 + i, cases[i].low, cases[i].high);
         ag_gradcheck_report report = check_one(cases[i].f, AG_SHAPE(3, 4), x, NULL);
         ck_assert_msg(report.passed, "function %d: %s", (int)i, report.message);
-        ck_assert_msg(report.worst_error < PRECISION(1e-10, 1e-2), "function %d: %s", (int)i, report.message);
+        ck_assert_msg(report.worst_error < PRECISION(1e-10, 1e-3), "function %d: %s", (int)i, report.message);
         ck_assert_int_eq(report.checked, 12);
         ck_assert_int_eq(report.kinks, 0);
     }
@@ -261,7 +261,7 @@ START_TEST(test_checks_that_cannot_run)
     ck_assert_ptr_nonnull(strstr(error.message, "returned NULL"));
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(f_other_shapes, &calls, &input, 1, NULL, &report, &error), AG_BAD_SHAPE);
-    ck_assert_ptr_nonnull(strstr(error.message, "made [2] at one call and [1] at another"));
+    ck_assert_ptr_nonnull(strstr(error.message, "made [1] at one call and [2] at another"));
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &no_grad, 1, NULL, &report, &error), AG_BAD_VALUE);
     ck_assert_str_eq(error.message, "gradcheck: input 1 has no memory for its gradient");
@@ -301,7 +301,7 @@ START_TEST(test_report)
     ck_assert_double_eq_tol(fabs(report.numeric), 2 * fabs(report.analytic), PRECISION(1e-10, 1e-3));
     ck_assert_double_eq_tol(report.worst_error, 0.5, PRECISION(1e-10, 1e-3));
     ck_assert(report.step > 0 && report.step <= 0x1p-4);
-    ck_assert(report.numeric_error < PRECISION(1e-10, 1e-2));
+    ck_assert(report.numeric_error < PRECISION(1e-10, 1e-3));
     const char *begin = "input 2 (weight) at [1,3] (flat 7): analytic ";
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
     /* what backward added stays for the caller to look at */
@@ -311,12 +311,12 @@ END_TEST
 
 START_TEST(test_tolerance_and_seed)
 {
-    real x[] = {1, 2, 3}, grad[3];
-    ag_gradcheck_input inputs[] = {{"x", AG_SHAPE(3), x, grad}, {"x", AG_SHAPE(3), x, grad}};
+    real x[] = {1, 2, 3}, grad[3], weight[] = {3, 2, 1}, weight_grad[3];
+    ag_gradcheck_input inputs[] = {{"x", AG_SHAPE(3), x, grad}, {"weight", AG_SHAPE(3), weight, weight_grad}};
     ag_gradcheck_report first, second;
     ag_gradcheck_options loose = {.tolerance = 0.6};
     ck_assert_int_eq(ag_gradcheck(f_wrong_weight, NULL, inputs, 2, &loose, &first, NULL), AG_OK);
-    ck_assert(first.worst_error <= 0.6);
+    ck_assert_msg(first.passed && first.worst_error > 0.4, "%s", first.message);
 
     ag_gradcheck_input input = inputs[0];
     ag_gradcheck(f_square, NULL, &input, 1, &(ag_gradcheck_options){.seed = 4}, &first, NULL);

@@ -121,7 +121,7 @@ END_TEST
 START_TEST(names_and_metadata)
 {
     static const bad_header cases[] = {
-        {"{" TENSOR("a", "U8", "[1]", "[0,1]") "," TENSOR("a", "U8", "[1]", "[1,2]") "}", 2, "two tensors are named 'a'"},
+        {"{" TENSOR("a", "U8", "[1]", "[0,1]") "," TENSOR("a", "U8", "[1]", "[1,2]") "}", 2, "named 'a'"},
         {"{" TENSOR("a", "U8", "[1]", "[0,1]") "," TENSOR("\\u0061", "U8", "[1]", "[1,2]") "}", 2, "two tensors"},
         {"{" TENSOR("a", "U8", "[1]", "[0,1]") "," TENSOR("a", "U8", "[1]", "[0,1]") "}", 1, "two tensors"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "'__metadata__' twice"},
@@ -158,7 +158,7 @@ START_TEST(places_and_sizes)
         {"{" TENSOR("a", "I32", "[2,2]", "[0,4]") "}", 4, "takes 16 bytes"},
         {"{" TENSOR("a", "I32", "[2,18446744073709551614]", "[0,16]") "}", 16, "2^64 bits"},
         {"{" TENSOR("a", "I32", "[2,9223372036854775807]", "[0,16]") "}", 16, "2^64 bits"},
-        {"{" TENSOR("a", "I32", "[4294967296,4294967296,0]", "[0,0]") "}", 0, "2^64 bits"}, /* in the order of the axes */
+        {"{" TENSOR("a", "I32", "[4294967296,4294967296,0]", "[0,0]") "}", 0, "2^64 bits"}, /* in the order */
         {"{" TENSOR("a", "F4", "[3]", "[0,2]") "}", 2, "whole byte"},
         {"{" TENSOR("a", "F6_E2M3", "[3]", "[0,3]") "}", 3, "whole byte"},
         {"{" TENSOR("a", "F4", "[]", "[0,1]") "}", 1, "whole byte"},
@@ -335,7 +335,7 @@ static unsigned bits_of(const char *dtype)
     return 0;
 }
 
-/* An accepted file must hold together: tensors one after the other, sizes by dtype and shape, found by name, readable. */
+/* An accepted file must hold together: no holes, sizes by dtype and shape, each tensor found by its name, readable. */
 static void check_consistent(const data_safetensors *file, size_t data_size)
 {
     const unsigned char *end = NULL;

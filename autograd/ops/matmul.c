@@ -49,7 +49,7 @@ static ag_status matmul_shape(ag_node *node)
                        would_fit ? " (transpose the second?)" : "");
     }
     ag_shape *shape = &node->output->shape;
-    if (!broadcast_shape(batch_shape(a->shape), batch_shape(b->shape), shape))
+    if (!broadcast_shapes(batch_shape(a->shape), batch_shape(b->shape), shape))
         return ag_fail(node, AG_BAD_SHAPE, "%s x %s: the batch axes before the last two do not broadcast", text_a, text_b);
     shape->dim[shape->ndim] = left.rows;
     shape->dim[shape->ndim + 1] = right.columns;

@@ -79,8 +79,11 @@ static ag_status norm_forward(ag_node *node)
         return AG_OK;
     const int64_t rows = size / context.task.width;
     const size_t bytes = (size_t)rows * sizeof(norm_statistics);
-    node->saved = node->output->needs_grad ? ag_tape_alloc(node->tape, bytes) : ag_scratch(node->tape, bytes);
-    if (!(context.task.statistics = node->saved))
+    if (node->output->needs_grad)
+        context.task.statistics = node->saved = ag_tape_alloc(node->tape, bytes);
+    else
+        context.task.statistics = ag_scratch(node->tape, bytes);
+    if (!context.task.statistics)
         return AG_NO_MEMORY;
     kernel_parallel(node->tape->threads, rows, 8.0 * (double)size, forward_rows, &context);
     return AG_OK;
@@ -186,8 +189,8 @@ static ag_tensor *layer_norm_example(ag_example *e)
 
 static ag_tensor *rms_norm_example(ag_example *e)
 {
-    ag_tensor *x = example_input(e);
-    return ag_rms_norm(x, example_vector(e, "weight", x), ag_example_real(e, 0.1, 0.5));
+    ag_tensor *x = example_input(e), *weight = example_vector(e, "weight", x);
+    return ag_rms_norm(x, weight, ag_example_real(e, 0.1, 0.5));
 }
 
 const ag_op op_layer_norm = {

@@ -4,6 +4,7 @@
  * that may look at nothing), its logarithm as all -inf. +inf and NaN make the whole row NaN. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
+#include "axis.h"
 #include "ops.h"
 
 typedef void rows_forward(int64_t rows, int64_t width, const real *x, real *y);
@@ -23,14 +24,13 @@ typedef struct softmax_task {
 
 static softmax_task task_of(const ag_node *node)
 {
-    const ag_shape *shape = &node->output->shape;
+    const ag_shape shape = node->output->shape;
     const int axis = *(const int *)node->attributes;
-    softmax_task task = {.outer = 1, .width = shape->dim[axis], .inner = 1};
-    for (int i = 0; i < axis; i++)
-        task.outer *= shape->dim[i];
-    for (int i = axis + 1; i < shape->ndim; i++)
-        task.inner *= shape->dim[i];
-    return task;
+    return (softmax_task){
+        .outer = axes_size(shape, 0, axis),
+        .width = shape.dim[axis],
+        .inner = axes_size(shape, axis + 1, shape.ndim),
+    };
 }
 
 /* `count` neighbouring columns of [width, inner] as rows, and added back. */
@@ -101,19 +101,13 @@ static ag_status run(ag_tape *tape, softmax_task *task)
     return AG_OK;
 }
 
-/* Makes the axis count from the beginning. */
+/* Leaves the axis counted from the front. */
 static ag_status softmax_shape(ag_node *node)
 {
-    const ag_shape shape = node->inputs[0]->shape;
     int *axis = node->attributes;
-    char text[AG_SHAPE_TEXT];
-    if (*axis < -shape.ndim || *axis >= shape.ndim)
-        return ag_fail(node, AG_BAD_VALUE, "axis %d of %s: there are %d axes", *axis, ag_shape_print(shape, text),
-                       shape.ndim);
-    if (*axis < 0)
-        *axis += shape.ndim;
-    node->output->shape = shape;
-    return AG_OK;
+    node->output->shape = node->inputs[0]->shape;
+    *axis = axis_from_front(node, node->output->shape, *axis);
+    return *axis < 0 ? AG_BAD_VALUE : AG_OK;
 }
 
 static ag_status forward(ag_node *node, rows_forward *kernel)

@@ -38,16 +38,23 @@ static inline real silu_derivative(real x)
     return s * (1 + within(x, -EXP_LOW) * (1 - s));
 }
 
+/* e^(-x^2/2) */
+static inline real bell(real x)
+{
+    return exp_real((real)-0.5 * x * x);
+}
+
 static inline real gelu_exact(real x)
 {
-    return at_least(x, -GELU_LIMIT) * normal_cdf_real(x);
+    real inside = at_least(x, -GELU_LIMIT);
+    return inside * normal_cdf_real(inside, bell(inside));
 }
 
 /* Phi(x) + x phi(x) */
 static inline real gelu_exact_derivative(real x)
 {
-    real inside = within(x, GELU_LIMIT);
-    return normal_cdf_real(x) + inside * ONE_OVER_SQRT_2_PI * exp_real((real)-0.5 * inside * inside);
+    real inside = within(x, GELU_LIMIT), power = bell(inside);
+    return normal_cdf_real(inside, power) + inside * ONE_OVER_SQRT_2_PI * power;
 }
 
 /* 0.5 (1 + tanh u) is sigmoid(2u), which loses nothing where u is far below zero. */

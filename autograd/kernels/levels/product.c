@@ -83,7 +83,7 @@ static inline void multiply_slivers(int64_t depth, const real *restrict a, const
 }
 
 /* Writes or adds the top left rows x columns of a tile to C. */
-static void write_tile(const vector tile[TILE_ROWS][TILE_VECTORS], real *c, int64_t c_row, int64_t rows,
+static void write_tile(vector tile[TILE_ROWS][TILE_VECTORS], real *c, int64_t c_row, int64_t rows,
                        int64_t columns, bool add, const real *bias)
 {
     for (int64_t i = 0; i < rows; i++, c += c_row) {

@@ -1,0 +1,44 @@
+/* broadcast.h - shapes that stretch, walks over arrays whose axes lie apart, and sums over axes. For autograd/ alone. */
+#ifndef AUTOGRAD_BROADCAST_H
+#define AUTOGRAD_BROADCAST_H
+
+#include "kernels/kernels.h"
+
+/* Elements that one thread takes at a time: large work is cut at its multiples, whatever the number of threads. */
+#define PIECE ((int64_t)16384)
+
+static inline int64_t piece_count(int64_t size)
+{
+    return (size + PIECE - 1) / PIECE;
+}
+
+/* The shape that two operands stretch to. False where they do not fit. */
+bool broadcast_shapes(ag_shape a, ag_shape b, ag_shape *result);
+/* Whether `from` stretches to `to`. */
+bool broadcast_fits(ag_shape from, ag_shape to);
+
+/* The row-major walk over an array, and the places in two operands that belong to each of its elements. Axes of one element
+ * are left out, and neighbouring axes that all operands walk evenly are merged, so equal shapes make one axis. */
+typedef struct walk {
+    int ndim; /* 1 at least */
+    int64_t size[AG_MAX_DIMS];
+    int64_t a_step[AG_MAX_DIMS], b_step[AG_MAX_DIMS];
+} walk;
+
+/* From steps per axis of `shape`. */
+walk walk_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step);
+/* Operands of the shapes a and b, stretched to `shape`: along the last axis their steps are 0 or 1. */
+walk walk_broadcast(ag_shape shape, ag_shape a, ag_shape b);
+
+/* A run along the last axis: elements at .. at + length - 1 of the array, whose first has its operands' at a and b. */
+typedef struct walk_run {
+    int64_t at, length, a, b;
+} walk_run;
+
+/* The run that begins at element `at` and ends at the axis' end, or before element `end`. */
+walk_run walk_from(const walk *w, int64_t at, int64_t end);
+
+/* y = x summed over the axes of the set, or y += that. Sums are in double and in an order that the shape fixes. */
+ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real *x, real *y, bool add);
+
+#endif

@@ -1,0 +1,331 @@
+/* attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one operation.
+ *
+ * The operation turns tensors, mask, bias and dropout into what the kernels take: heads as rows with steps, so that both
+ * layouts are read in place, and a few queries at a time with the keys that each may look at. Every query is computed by
+ * itself; in the backward a head of a batch row stays on one thread, so no two threads add to the same gradient. */
+#include "attention.h"
+
+#include "../broadcast.h"
+#include "../kernels/kernels.h"
+#include "../mask.h"
+#include "../tape.h"
+#include "ops.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+ag_shape attention_scores(const attention_sizes *s)
+{
+    return AG_SHAPE(s->batch, s->heads, s->queries, s->keys);
+}
+
+/* Fills `s` from the shapes of q, k, v, whose texts the sentences begin with. */
+static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, attention_sizes *s, ag_error *error)
+{
+    char text[3][AG_SHAPE_TEXT], inputs[3 * AG_SHAPE_TEXT + 32];
+    snprintf(inputs, sizeof inputs, "q %s, k %s, v %s", ag_shape_print(q, text[0]), ag_shape_print(k, text[1]),
+             ag_shape_print(v, text[2]));
+    if (q.ndim != k.ndim || q.ndim != v.ndim || (q.ndim != 3 && q.ndim != 4))
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: all have 3 axes [batch, length, heads*width] or all have 4 [batch, "
+                            "heads, length, width]", inputs);
+
+    int last = q.ndim - 1;
+    s->split = q.ndim == 4;
+    s->batch = q.dim[0];
+    s->heads = s->split ? q.dim[1] : heads ? heads : 1;
+    s->queries = q.dim[last - 1];
+    s->keys = k.dim[last - 1];
+    if (k.dim[0] != s->batch || v.dim[0] != s->batch)
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: the batch sizes differ", inputs);
+    if (heads < 0 || (heads && heads != s->heads))
+        return ag_error_set(error, AG_BAD_VALUE, "%s: %d heads asked for%s", inputs, heads,
+                            heads < 0 ? "" : " where the inputs have another number of them");
+    if (s->split && (k.dim[1] != s->heads || v.dim[1] != s->heads))
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: the numbers of heads differ", inputs);
+    if (k.dim[last] != q.dim[last])
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: queries of width %lld and keys of width %lld differ", inputs,
+                            (long long)q.dim[last], (long long)k.dim[last]);
+    if (v.dim[last - 1] != s->keys)
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld keys have %lld values", inputs, (long long)s->keys,
+                            (long long)v.dim[last - 1]);
+    int64_t parts = s->split ? 1 : s->heads;
+    if (q.dim[last] % parts || v.dim[last] % parts)
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld heads do not divide the width %lld", inputs, (long long)parts,
+                            (long long)(q.dim[last] % parts ? q.dim[last] : v.dim[last]));
+    s->key_width = q.dim[last] / parts;
+    s->value_width = v.dim[last] / parts;
+    return AG_OK;
+}
+
+ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v, const ag_attention_options *options,
+                          attention_sizes *s, ag_error *error)
+{
+    char text[2][AG_SHAPE_TEXT];
+    ag_status status = check_shapes(q->shape, k->shape, v->shape, options->heads, s, error);
+    if (status != AG_OK)
+        return status;
+    ag_shape scores = attention_scores(s);
+    if (ag_shape_size(scores) < 0)
+        return ag_error_set(error, AG_BAD_SHAPE, "scores %s are more than memory can hold", ag_shape_print(scores, text[0]));
+    if (options->bias && !broadcast_fits(options->bias->shape, scores))
+        return ag_error_set(error, AG_BAD_SHAPE, "bias %s does not broadcast to the scores %s",
+                            ag_shape_print(options->bias->shape, text[0]), ag_shape_print(scores, text[1]));
+    if (!(options->dropout >= 0 && options->dropout <= 1))
+        return ag_error_set(error, AG_BAD_VALUE, "dropout %g is outside [0, 1]", options->dropout);
+    if (!isfinite(options->scale))
+        return ag_error_set(error, AG_BAD_VALUE, "scale %g is not finite", options->scale);
+    s->scale = options->scale != 0 ? options->scale : 1 / sqrt(s->key_width ? (double)s->key_width : 1);
+    return ag_mask_fits(options->mask, s->batch, s->heads, s->queries, s->keys, error);
+}
+
+/* ---- Running the kernels -------------------------------------------------------------------- */
+
+/* What the node keeps: a few words, and no array. */
+typedef struct attention_state {
+    attention_sizes sizes;
+    const ag_mask *mask;  /* the option's, without where the bias is -inf */
+    map_dropout dropout;
+    bool drops;
+} attention_state;
+
+/* Queries that a kernel is given at a time. */
+#define TILE 8
+
+/* One run over all queries, forward or (with dy) backward. Gradients that nobody wants are NULL. */
+typedef struct attention_task {
+    const attention_state *state;
+    const ag_tensor *q, *k, *v, *bias;
+    real *dq, *dk, *dv;
+    real *dbias;            /* [B, H, T, S], of the bias as if it were stretched */
+    real *y;
+    const real *dy;
+    walk bias_walk;         /* over the scores; operand a is the bias */
+    real *numbers;          /* per worker: ATTENTION_SCRATCH keys of scratch, and TILE keys of dropout's factors */
+    int64_t *lists;         /* per worker: TILE lists of keys */
+} attention_task;
+
+#define WORKER_NUMBERS (ATTENTION_SCRATCH + TILE)
+
+static int64_t tile_count(const attention_sizes *s)
+{
+    return (s->queries + TILE - 1) / TILE;
+}
+
+/* Where head h of batch row b lies in a tensor of `length` rows. */
+static int64_t head_offset(const attention_sizes *s, int64_t b, int64_t h, int64_t length, int64_t width)
+{
+    return s->split ? (b * s->heads + h) * length * width : (b * length * s->heads + h) * width;
+}
+
+static attention_rows head_rows(const attention_sizes *s, int64_t b, int64_t h, int64_t length, int64_t width,
+                                const real *data, real *gradient)
+{
+    int64_t offset = head_offset(s, b, h, length, width);
+    return (attention_rows){.width = width, .step = s->split ? width : s->heads * width, .data = data + offset,
+                            .gradient = gradient ? gradient + offset : NULL};
+}
+
+static attention_head make_head(const attention_task *task, int64_t b, int64_t h)
+{
+    const attention_sizes *s = &task->state->sizes;
+    attention_head head = {
+        .scale = (real)s->scale,
+        .q = head_rows(s, b, h, s->queries, s->key_width, task->q->data, task->dq),
+        .k = head_rows(s, b, h, s->keys, s->key_width, task->k->data, task->dk),
+        .v = head_rows(s, b, h, s->keys, s->value_width, task->v->data, task->dv),
+    };
+    int64_t offset = head_offset(s, b, h, s->queries, s->value_width);
+    head.y = task->y ? task->y + offset : NULL;
+    head.dy = task->dy ? task->dy + offset : NULL;
+    head.y_step = head.v.step;
+    return head;
+}
+
+/* Queries tile * TILE .. of a head: with their keys, bias and dropout, and through the kernel. */
+static void run_tile(const attention_task *task, int64_t pair, int64_t tile, int worker)
+{
+    const attention_state *state = task->state;
+    const attention_sizes *s = &state->sizes;
+    const int64_t b = pair / s->heads, h = pair % s->heads, first = tile * TILE;
+    const int64_t count = s->queries - first < TILE ? s->queries - first : TILE;
+    const int64_t element = (pair * s->queries + first) * s->keys; /* of the scores */
+    real *scratch = task->numbers + worker * WORKER_NUMBERS * s->keys, *keep = scratch + ATTENTION_SCRATCH * s->keys;
+    attention_query queries[TILE];
+
+    if (state->drops) {
+        for (int64_t e = 0; e < count * s->keys; e++)
+            keep[e] = 1;
+        kernels()->map->dropout(&state->dropout, element, count * s->keys, keep, keep, false);
+    }
+    for (int64_t r = 0; r < count; r++) {
+        attention_query *query = &queries[r];
+        int64_t row = element + r * s->keys;
+        *query = (attention_query){.index = first + r, .keep = state->drops ? keep + r * s->keys : NULL,
+                                   .dbias = task->dbias ? task->dbias + row : NULL};
+        query->keys = mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys,
+                                task->lists + (worker * TILE + r) * s->keys);
+        if (task->bias && s->keys) {
+            query->bias = task->bias->data + walk_from(&task->bias_walk, row, row + s->keys).a;
+            query->bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
+        }
+    }
+    attention_head head = make_head(task, b, h);
+    (task->dy ? kernels()->attention->backward : kernels()->attention->forward)(&head, queries, count, scratch);
+}
+
+static void run_tiles(void *context, int64_t begin, int64_t end, int worker)
+{
+    const attention_task *task = context;
+    int64_t tiles = tile_count(&task->state->sizes);
+    for (int64_t piece = begin; piece < end; piece++)
+        run_tile(task, piece / tiles, piece % tiles, worker);
+}
+
+static void run_pairs(void *context, int64_t begin, int64_t end, int worker)
+{
+    const attention_task *task = context;
+    int64_t tiles = tile_count(&task->state->sizes);
+    run_tiles(context, begin * tiles, end * tiles, worker);
+}
+
+static ag_status run(ag_node *node, attention_task *task)
+{
+    const attention_sizes *s = &task->state->sizes;
+    size_t workers = (size_t)node->tape->threads, keys = (size_t)s->keys;
+    int64_t pairs = s->batch * s->heads;
+    double work = (task->dy ? 5.0 : 2.0) * (double)(pairs * s->queries) * (double)(s->keys * (s->key_width + s->value_width));
+
+    task->q = node->inputs[0];
+    task->k = node->inputs[1];
+    task->v = node->inputs[2];
+    task->bias = node->inputs[3];
+    if (task->bias)
+        task->bias_walk = walk_broadcast(attention_scores(s), task->bias->shape, task->bias->shape);
+    task->numbers = ag_scratch(node->tape, workers * WORKER_NUMBERS * keys * sizeof(real));
+    task->lists = ag_scratch(node->tape, workers * TILE * keys * sizeof(int64_t));
+    if (!task->numbers || !task->lists)
+        return AG_NO_MEMORY;
+    if (task->dy)
+        kernel_parallel(node->tape->threads, pairs, work, run_pairs, task);
+    else
+        kernel_parallel(node->tape->threads, pairs * tile_count(s), work, run_tiles, task);
+    return AG_OK;
+}
+
+/* ---- The operation -------------------------------------------------------------------------- */
+
+static ag_status attention_shape(ag_node *node)
+{
+    const ag_tensor *q = node->inputs[0], *v = node->inputs[2];
+    ag_error error = {0};
+    attention_state *state = node->saved = ag_tape_alloc(node->tape, sizeof *state);
+    if (!state)
+        return AG_NO_MEMORY;
+    *state = (attention_state){0};
+    if (attention_check(q, node->inputs[1], v, node->attributes, &state->sizes, &error) != AG_OK)
+        return ag_fail(node, error.status, "%s", error.message);
+    node->output->shape = q->shape;
+    node->output->shape.dim[q->shape.ndim - 1] = v->shape.dim[v->shape.ndim - 1];
+    return AG_OK;
+}
+
+/* y = D(softmax(scale q k^T + bias over the allowed keys)) v, with dropout D */
+static ag_status attention_forward(ag_node *node)
+{
+    const ag_attention_options *options = node->attributes;
+    ag_tape *tape = node->tape;
+    attention_state *state = node->saved;
+
+    state->mask = options->mask;
+    if (options->bias && !mask_without_bias(&state->mask, options->bias, attention_scores(&state->sizes)))
+        return AG_NO_MEMORY;
+    state->drops = options->dropout > 0;
+    if (state->drops)
+        state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+    return run(node, &(attention_task){.state = state, .y = node->output->data});
+}
+
+/* The kernel's backward has the formulas; here the bias' share is summed over the axes that it was stretched along. */
+static ag_status attention_backward(ag_node *node)
+{
+    const attention_state *state = node->saved;
+    ag_tensor *bias = node->inputs[3];
+    ag_shape scores = attention_scores(&state->sizes);
+    attention_task task = {.state = state, .dy = node->output->grad, .dq = ag_grad(node->inputs[0]),
+                           .dk = ag_grad(node->inputs[1]), .dv = ag_grad(node->inputs[2])};
+    if (bias && bias->needs_grad) {
+        int64_t size = ag_shape_size(scores);
+        if (!(task.dbias = ag_scratch(node->tape, (size_t)size * sizeof(real))))
+            return AG_NO_MEMORY;
+        for (int64_t e = 0; e < size; e++)
+            task.dbias[e] = 0;
+    }
+    if (node->tape->error.status != AG_OK)
+        return node->tape->error.status;
+    ag_status status = run(node, &task);
+    if (status == AG_OK && task.dbias)
+        ag_grad_add(bias, scores, task.dbias);
+    return status;
+}
+
+/* A bias with any of the axes of the scores stretched or missing, now and then with places that it forbids. */
+static ag_tensor *example_bias(ag_example *e, ag_shape scores)
+{
+    ag_shape shape = {.ndim = (int)ag_example_int(e, 0, 4)};
+    for (int axis = 0; axis < shape.ndim; axis++)
+        shape.dim[axis] = ag_example_int(e, 0, 2) ? scores.dim[4 - shape.ndim + axis] : 1;
+    ag_tensor *bias = ag_example_input(e, "bias", shape, -1, 1);
+    if (!bias || ag_example_int(e, 0, 1))
+        return bias;
+    ag_tensor *forbidding = ag_constant(bias->tape, shape, NULL);
+    for (int64_t i = 0; forbidding && i < forbidding->size; i++)
+        if (!ag_example_int(e, 0, 3))
+            forbidding->data[i] = -(real)INFINITY;
+    return ag_add(bias, forbidding);
+}
+
+/* Both layouts, widths of keys and values of their own, masks of every form, biases, dropout with a fixed stream. */
+static ag_tensor *attention_example(ag_example *e)
+{
+    int64_t batch = ag_example_int(e, 1, 2), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 6);
+    int64_t keys = ag_example_int(e, 1, 7), key_width = ag_example_int(e, 1, 5), value_width = ag_example_int(e, 1, 5);
+    bool split = ag_example_int(e, 0, 1);
+    ag_shape q = split ? AG_SHAPE(batch, heads, queries, key_width) : AG_SHAPE(batch, queries, heads * key_width);
+    ag_shape k = split ? AG_SHAPE(batch, heads, keys, key_width) : AG_SHAPE(batch, keys, heads * key_width);
+    ag_shape v = split ? AG_SHAPE(batch, heads, keys, value_width) : AG_SHAPE(batch, keys, heads * value_width);
+    ag_tensor *inputs[] = {ag_example_input(e, "q", q, -2, 2), ag_example_input(e, "k", k, -2, 2),
+                           ag_example_input(e, "v", v, -2, 2)};
+
+    ag_attention_options options = {.heads = (int)heads};
+    options.mask = attention_example_mask(e, batch, heads, queries, keys);
+    if (ag_example_int(e, 0, 1))
+        options.bias = example_bias(e, AG_SHAPE(batch, heads, queries, keys));
+    if (ag_example_int(e, 0, 2) == 0)
+        options.scale = ag_example_real(e, 0.2, 1);
+    if (ag_example_int(e, 0, 2) == 0) {
+        ag_tape_seed(ag_example_tape(e), (uint64_t)ag_example_int(e, 0, 1000), 0);
+        options.dropout = ag_example_real(e, 0.1, 0.5);
+    }
+    return ag_attention(inputs[0], inputs[1], inputs[2], &options);
+}
+
+const ag_op op_attention = {
+    .name = "attention",
+    .formula = "y = softmax(scale q k^T + bias | mask) v",
+    .shape = attention_shape,
+    .forward = attention_forward,
+    .backward = attention_backward,
+    .example = attention_example,
+};
+
+ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options)
+{
+    ag_attention_options chosen = options ? *options : (ag_attention_options){0};
+    if (chosen.weights)
+        *chosen.weights = NULL;
+    if ((chosen.plain || chosen.weights) && q && k && v)
+        return attention_plain(q, k, v, &chosen);
+    return ag_custom(&op_attention, (ag_tensor *[]){q, k, v, chosen.bias}, 4, 3, &chosen, sizeof chosen);
+}

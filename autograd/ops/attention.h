@@ -1,0 +1,27 @@
+/* attention.h - what the operations around attention share. */
+#ifndef AUTOGRAD_OPS_ATTENTION_H
+#define AUTOGRAD_OPS_ATTENTION_H
+
+#include "autograd.h"
+
+/* B batch, H heads, T queries, S keys, and the widths of a head. */
+typedef struct attention_sizes {
+    int64_t batch, heads, queries, keys, key_width, value_width;
+    bool split; /* heads have an axis of their own: [B, H, T, width], not [B, T, H * width] */
+    double scale;
+} attention_sizes;
+
+/* [B, H, T, S] */
+ag_shape attention_scores(const attention_sizes *sizes);
+
+/* Checks inputs and options; `sizes` is what they say, or `error` what is wrong. */
+ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v, const ag_attention_options *options,
+                          attention_sizes *sizes, ag_error *error);
+
+/* The composition of single operations. q, k, v are not NULL. */
+ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
+
+/* A drawn mask for scores of these sizes, of any form and any combination; sometimes NULL. */
+ag_mask *attention_example_mask(ag_example *example, int64_t batch, int64_t heads, int64_t queries, int64_t keys);
+
+#endif

@@ -1,0 +1,110 @@
+/* concat.c - tensors joined along an axis. */
+#include "../tape.h"
+#include "axis.h"
+#include "draw.h"
+#include "kernels/kernels.h"
+#include "ops.h"
+
+#include <string.h>
+
+static ag_status shape_concat(ag_node *node)
+{
+    ag_shape first = node->inputs[0]->shape, *y = &node->output->shape;
+    int axis = axis_from_front(node, first, *(int *)node->attributes);
+    if (axis < 0)
+        return AG_BAD_VALUE;
+    *y = first;
+    for (int i = 1; i < node->input_count; i++) {
+        ag_shape next = node->inputs[i]->shape, expected = first;
+        char first_text[AG_SHAPE_TEXT], next_text[AG_SHAPE_TEXT];
+        if (next.ndim == first.ndim)
+            expected.dim[axis] = next.dim[axis];
+        if (!ag_shape_equal(next, expected))
+            return ag_fail(node, AG_BAD_SHAPE, "%s and %s (input %d) differ in another axis than %d, the one they are joined along",
+                           ag_shape_print(first, first_text), ag_shape_print(next, next_text), i + 1, axis);
+        y->dim[axis] += next.dim[axis];
+    }
+    return AG_OK;
+}
+
+/* y [outer, row] has of each input its part of a row: `part` elements from `offset` on. */
+typedef struct concat_task {
+    int64_t row, part, offset;
+    const real *x;
+    real *y;
+    const real *dy;
+    real *dx;
+} concat_task;
+
+static void concat_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const concat_task *task = context;
+    (void)worker;
+    for (int64_t o = begin; o < end; o++) {
+        int64_t at = o * task->row + task->offset;
+        if (task->dx)
+            kernels()->map->add(task->part, task->dy + at, task->dx + o * task->part);
+        else
+            memcpy(task->y + at, task->x + o * task->part, (size_t)task->part * sizeof(real));
+    }
+}
+
+/* One input after the other: forward into the rows of y, or backward from the rows of dy. */
+static ag_status concat_all(ag_node *node, bool backward)
+{
+    const ag_tensor *y = node->output;
+    int axis = axis_from_front(node, y->shape, *(int *)node->attributes);
+    int64_t outer = axes_size(y->shape, 0, axis), inner = axes_size(y->shape, axis + 1, y->shape.ndim);
+    concat_task task = {.row = y->shape.dim[axis] * inner, .y = y->data, .dy = y->grad};
+
+    for (int i = 0; i < node->input_count; i++) {
+        ag_tensor *x = node->inputs[i];
+        task.part = x->shape.dim[axis] * inner;
+        task.x = x->data;
+        task.dx = backward ? ag_grad(x) : NULL;
+        if (backward && x->needs_grad && !task.dx)
+            return AG_NO_MEMORY;
+        if (!backward || task.dx)
+            kernel_parallel(node->tape->threads, outer, (double)x->size, concat_rows, &task);
+        task.offset += task.part;
+    }
+    return AG_OK;
+}
+
+static ag_status forward_concat(ag_node *node)
+{
+    return concat_all(node, false);
+}
+
+/* dx_i = the part of dy that came from x_i */
+static ag_status backward_concat(ag_node *node)
+{
+    return concat_all(node, true);
+}
+
+/* One to four inputs, one of which may have nothing along the axis. */
+static ag_tensor *example_concat(ag_example *example)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    ag_tensor *xs[4];
+    ag_shape shape = draw_shape(example, 1);
+    int count = (int)ag_example_int(example, 1, 4);
+    int axis = (int)ag_example_int(example, -shape.ndim, shape.ndim - 1);
+    for (int i = 0; i < count; i++) {
+        xs[i] = ag_example_input(example, names[i], shape, -2, 2);
+        shape.dim[axis < 0 ? axis + shape.ndim : axis] = ag_example_int(example, 0, 3);
+    }
+    return ag_concat(xs, count, axis);
+}
+
+const ag_op op_concat = {.name = "concat",
+                         .formula = "y = the xs, joined along an axis",
+                         .shape = shape_concat,
+                         .forward = forward_concat,
+                         .backward = backward_concat,
+                         .example = example_concat};
+
+ag_tensor *ag_concat(ag_tensor *const *xs, int count, int axis)
+{
+    return count > 0 ? ag_custom(&op_concat, xs, count, count, &axis, sizeof axis) : NULL;
+}

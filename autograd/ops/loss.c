@@ -1,0 +1,413 @@
+/* loss.c - cross-entropy with its softmax built in, and mean squared error.
+ *
+ * Losses of rows and their sums are in double: a mean over millions of tokens is as good as one over ten. */
+#include "../broadcast.h"
+#include "../kernels/kernels.h"
+#include "../tape.h"
+#include "draw.h"
+#include "ops.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Every loss has rows or elements that are added, averaged, or left as they are. */
+static ag_status check_reduction(const ag_node *node, ag_reduction reduction)
+{
+    if (reduction != AG_MEAN && reduction != AG_SUM && reduction != AG_NONE)
+        return ag_fail(node, AG_BAD_VALUE, "reduction %d is none of AG_MEAN, AG_SUM, AG_NONE", (int)reduction);
+    return AG_OK;
+}
+
+/* ---- Cross-entropy: arguments --------------------------------------------------------------- */
+
+typedef struct entropy_attributes {
+    ag_cross_entropy_options options;
+    const int32_t *targets; /* these and the weights are the caller's until the shape function has copied them */
+    double weight_total;    /* the sum of the class weights */
+    double counted;         /* the sum of w[t] over the rows that count: what the mean divides by */
+} entropy_attributes;
+
+/* Copies the class weights onto the tape. */
+static ag_status take_weights(ag_node *node, int64_t classes)
+{
+    entropy_attributes *attributes = node->attributes;
+    const real *given = attributes->options.class_weights;
+    attributes->weight_total = (double)classes;
+    if (!given || !classes)
+        return AG_OK;
+    real *weights = ag_tape_alloc(node->tape, (size_t)classes * sizeof *weights);
+    if (!weights)
+        return AG_NO_MEMORY;
+    memcpy(weights, given, (size_t)classes * sizeof *weights);
+    attributes->weight_total = 0;
+    for (int64_t c = 0; c < classes; c++)
+        attributes->weight_total += (double)weights[c];
+    attributes->options.class_weights = weights;
+    return AG_OK;
+}
+
+/* Copies the targets onto the tape after a look at each; ignored ones become -1. Adds up the weight of what counts. */
+static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
+{
+    entropy_attributes *attributes = node->attributes;
+    const ag_cross_entropy_options *options = &attributes->options;
+    if (rows && !attributes->targets)
+        return ag_fail(node, AG_BAD_VALUE, "no targets given");
+    int32_t *targets = ag_tape_alloc(node->tape, (size_t)rows * sizeof *targets);
+    if (!targets)
+        return AG_NO_MEMORY;
+    attributes->counted = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        const int32_t target = attributes->targets[r];
+        targets[r] = -1;
+        if (options->ignore && target == options->ignore_index)
+            continue;
+        if (target < 0 || target >= classes)
+            return ag_fail(node, AG_BAD_VALUE, "row %lld has target %d, which is none of the %lld classes and not ignored",
+                           (long long)r, (int)target, (long long)classes);
+        targets[r] = target;
+        attributes->counted += options->class_weights ? (double)options->class_weights[target] : 1;
+    }
+    attributes->targets = targets;
+    return AG_OK;
+}
+
+static ag_status cross_entropy_shape(ag_node *node)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const ag_cross_entropy_options *options = &attributes->options;
+    ag_shape shape = node->inputs[0]->shape;
+
+    if (shape.ndim < 1)
+        return ag_fail(node, AG_BAD_SHAPE, "the logits are a scalar: expected [..,classes]");
+    if (!(options->label_smoothing >= 0 && options->label_smoothing <= 1))
+        return ag_fail(node, AG_BAD_VALUE, "label smoothing is %g: it must be in [0, 1]", options->label_smoothing);
+    ag_status status = check_reduction(node, options->reduction);
+    if (status != AG_OK)
+        return status;
+
+    const int64_t classes = shape.dim[--shape.ndim];
+    node->output->shape = options->reduction == AG_NONE ? shape : AG_SCALAR;
+    status = take_weights(node, classes);
+    return status == AG_OK ? take_targets(node, ag_shape_size(shape), classes) : status;
+}
+
+/* ---- Cross-entropy: forward and backward ---------------------------------------------------- */
+
+/* Rows of logits, also where there are no classes (then all rows are ignored, or there are none). */
+static int64_t row_count(const ag_tensor *logits)
+{
+    ag_shape shape = logits->shape;
+    shape.ndim--;
+    return ag_shape_size(shape);
+}
+
+typedef struct entropy_context {
+    entropy_task task;
+    double *losses;    /* of forward: [rows] */
+    const real *dloss; /* of backward: [rows] */
+    real *dlogits;
+} entropy_context;
+
+static entropy_context entropy_context_of(const ag_node *node)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const ag_tensor *logits = node->inputs[0];
+    return (entropy_context){.task = {
+        .classes = logits->shape.dim[logits->shape.ndim - 1],
+        .logits = logits->data,
+        .targets = attributes->targets,
+        .weights = attributes->options.class_weights,
+        .weight_total = attributes->weight_total,
+        .smoothing = attributes->options.label_smoothing,
+        .statistics = node->saved,
+    }};
+}
+
+static void entropy_forward_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const entropy_context *c = context;
+    (void)worker;
+    kernels()->rows->cross_entropy(&c->task, begin, end, c->losses);
+}
+
+static void entropy_backward_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const entropy_context *c = context;
+    (void)worker;
+    kernels()->rows->cross_entropy_backward(&c->task, begin, end, c->dloss, c->dlogits);
+}
+
+/* What the sum of the rows is multiplied by; 0 where nothing counts. */
+static double entropy_scale(const entropy_attributes *attributes)
+{
+    if (attributes->options.reduction != AG_MEAN)
+        return 1;
+    return attributes->counted == 0 ? 0 : 1 / attributes->counted;
+}
+
+/* loss = (1 - s) w[t] (-log p[t]) + (s / C) sum_c w[c] (-log p[c]) */
+static ag_status cross_entropy_forward(ag_node *node)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const ag_tensor *logits = node->inputs[0];
+    const int64_t rows = row_count(logits);
+    node->saved = ag_tape_alloc(node->tape, (size_t)rows * sizeof(entropy_statistics));
+    entropy_context context = entropy_context_of(node);
+    context.losses = ag_scratch(node->tape, (size_t)rows * sizeof(double));
+    if (!node->saved || !context.losses)
+        return AG_NO_MEMORY;
+    kernel_parallel(node->tape->threads, rows, 10.0 * (double)logits->size, entropy_forward_rows, &context);
+
+    const double scale = entropy_scale(attributes);
+    real *y = node->output->data;
+    double sum = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        if (attributes->options.reduction == AG_NONE)
+            y[r] = (real)context.losses[r];
+        sum += context.losses[r];
+    }
+    if (attributes->options.reduction != AG_NONE)
+        y[0] = scale == 0 ? 0 : (real)(sum * scale);
+    return AG_OK;
+}
+
+/* dlogits[c] += dloss (p[c] sum(q) - q[c]), with the target's distribution q[c] = (1 - s) w[t] [c = t] + (s / C) w[c] */
+static ag_status cross_entropy_backward(ag_node *node)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const int64_t rows = row_count(node->inputs[0]);
+    const double scale = entropy_scale(attributes);
+    const real *dy = node->output->grad;
+    entropy_context context = entropy_context_of(node);
+    real *dloss = ag_scratch(node->tape, (size_t)rows * sizeof *dloss);
+    context.dlogits = ag_grad(node->inputs[0]);
+    if (!dloss || !context.dlogits)
+        return AG_NO_MEMORY;
+    for (int64_t r = 0; r < rows; r++)
+        dloss[r] = attributes->options.reduction == AG_NONE ? dy[r] : (real)((double)dy[0] * scale);
+    context.dloss = dloss;
+    kernel_parallel(node->tape->threads, rows, 8.0 * (double)node->inputs[0]->size, entropy_backward_rows, &context);
+    return AG_OK;
+}
+
+/* Every reduction, with and without weights, smoothing and an ignored index inside or outside the classes. */
+static ag_tensor *cross_entropy_example(ag_example *e)
+{
+    static const int64_t class_counts[] = {1, 2, 3, 17, 33};
+    static const int32_t ignored[] = {-100, 255, 0};
+    const int64_t classes = class_counts[ag_example_int(e, 0, 4)];
+    ag_shape shape = {.ndim = (int)ag_example_int(e, 1, 3)};
+    int64_t rows = 1;
+    for (int i = 0; i < shape.ndim - 1; i++)
+        rows *= shape.dim[i] = ag_example_int(e, 1, 4);
+    shape.dim[shape.ndim - 1] = classes;
+
+    real weights[33];
+    int32_t targets[16];
+    ag_cross_entropy_options options = {.reduction = (ag_reduction)ag_example_int(e, 0, 2)};
+    options.ignore = ag_example_int(e, 0, 1);
+    options.ignore_index = ignored[ag_example_int(e, 0, 2)];
+    for (int64_t r = 0; r < rows; r++) {
+        targets[r] = (int32_t)ag_example_int(e, 0, classes - 1);
+        if (options.ignore && ag_example_int(e, 0, 3) == 0)
+            targets[r] = options.ignore_index;
+    }
+    for (int64_t c = 0; c < classes; c++)
+        weights[c] = (real)ag_example_real(e, 0.25, 2);
+    if (ag_example_int(e, 0, 1))
+        options.class_weights = weights;
+    if (ag_example_int(e, 0, 1))
+        options.label_smoothing = ag_example_real(e, 0, 1);
+    return ag_cross_entropy(ag_example_input(e, "logits", shape, -3, 3), targets, &options);
+}
+
+const ag_op op_cross_entropy = {
+    .name = "cross_entropy",
+    .formula = "y = reduce((1 - s) w[t] (-log p[t]) + s/C sum_c w[c] (-log p[c])), p = softmax(logits)",
+    .shape = cross_entropy_shape,
+    .forward = cross_entropy_forward,
+    .backward = cross_entropy_backward,
+    .example = cross_entropy_example,
+};
+
+ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_cross_entropy_options *options)
+{
+    entropy_attributes attributes = {.targets = targets};
+    if (options)
+        attributes.options = *options;
+    return ag_custom(&op_cross_entropy, &logits, 1, 1, &attributes, sizeof attributes);
+}
+
+/* ---- Mean squared error --------------------------------------------------------------------- */
+
+/* The shape that both inputs stretch to, and what is done with its elements. */
+typedef struct mse_attributes {
+    ag_reduction reduction;
+    ag_shape shape;
+} mse_attributes;
+
+static ag_status mse_shape(ag_node *node)
+{
+    mse_attributes *attributes = node->attributes;
+    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    char text[2][AG_SHAPE_TEXT];
+
+    if (!broadcast_shapes(a->shape, b->shape, &attributes->shape))
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s do not broadcast", ag_shape_print(a->shape, text[0]),
+                       ag_shape_print(b->shape, text[1]));
+    const int64_t size = ag_shape_size(attributes->shape);
+    if (size < 0)
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s broadcast to more than memory can hold",
+                       ag_shape_print(a->shape, text[0]), ag_shape_print(b->shape, text[1]));
+    if (size == 0 && attributes->reduction == AG_MEAN)
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s: there is no mean of no elements",
+                       ag_shape_print(a->shape, text[0]), ag_shape_print(b->shape, text[1]));
+    node->output->shape = attributes->reduction == AG_NONE ? attributes->shape : AG_SCALAR;
+    return check_reduction(node, attributes->reduction);
+}
+
+typedef struct mse_context {
+    walk path;
+    int64_t size;
+    const real *a, *b;
+    real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
+    real *buffers;  /* forward, reducing: PIECE per worker in place of `out` */
+    double *sums;   /* forward, reducing: of each piece */
+    map_operand dy; /* backward: step 0 where the loss is one number */
+    real factor;    /* backward: 2, or 2 / size */
+} mse_context;
+
+static mse_context mse_context_of(const ag_node *node)
+{
+    const mse_attributes *attributes = node->attributes;
+    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    return (mse_context){
+        .path = walk_broadcast(attributes->shape, a->shape, b->shape),
+        .size = ag_shape_size(attributes->shape),
+        .a = a->data,
+        .b = b->data,
+    };
+}
+
+static int64_t end_of_piece(const mse_context *c, int64_t piece)
+{
+    return c->size - piece * PIECE < PIECE ? c->size : (piece + 1) * PIECE;
+}
+
+/* difference = a - b for the elements [begin, end) */
+static void subtract(const mse_context *c, int64_t begin, int64_t end, real *difference)
+{
+    const int last = c->path.ndim - 1;
+    walk_run run;
+    for (int64_t at = begin; at < end; at += run.length) {
+        run = walk_from(&c->path, at, end);
+        kernels()->map->binary(MAP_SUB, run.length, (map_operand){c->a + run.a, c->path.a_step[last]},
+                               (map_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
+    }
+}
+
+static void mse_forward_pieces(void *context, int64_t first, int64_t last, int worker)
+{
+    const mse_context *c = context;
+    const kernel_map *map = kernels()->map;
+
+    for (int64_t piece = first; piece < last; piece++) {
+        const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
+        real *out = c->out ? c->out + begin : c->buffers + worker * PIECE;
+        subtract(c, begin, end, out);
+        map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){out, 1}, out);
+        if (c->sums)
+            c->sums[piece] = map->sum(end - begin, out);
+    }
+}
+
+static void mse_backward_pieces(void *context, int64_t first, int64_t last, int worker)
+{
+    const mse_context *c = context;
+    const kernel_map *map = kernels()->map;
+    (void)worker;
+
+    for (int64_t piece = first; piece < last; piece++) {
+        const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
+        real *out = c->out + begin;
+        subtract(c, begin, end, out);
+        map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){&c->factor, 0}, out);
+        map->binary(MAP_MUL, end - begin, (map_operand){out, 1},
+                    (map_operand){c->dy.data + c->dy.step * begin, c->dy.step}, out);
+    }
+}
+
+/* y = (a - b)^2, summed, or averaged, or left as it is */
+static ag_status mse_forward(ag_node *node)
+{
+    const ag_reduction reduction = ((const mse_attributes *)node->attributes)->reduction;
+    mse_context c = mse_context_of(node);
+    const int64_t pieces = piece_count(c.size);
+    real *y = node->output->data;
+
+    if (reduction == AG_NONE) {
+        c.out = y;
+    } else {
+        c.sums = ag_scratch(node->tape, (size_t)pieces * sizeof *c.sums);
+        c.buffers = ag_scratch(node->tape, (size_t)node->tape->threads * PIECE * sizeof(real));
+        if (!c.sums || !c.buffers)
+            return AG_NO_MEMORY;
+    }
+    kernel_parallel(node->tape->threads, pieces, 2.0 * (double)c.size, mse_forward_pieces, &c);
+    if (reduction == AG_NONE)
+        return AG_OK;
+
+    double sum = 0;
+    for (int64_t piece = 0; piece < pieces; piece++)
+        sum += c.sums[piece];
+    y[0] = (real)(reduction == AG_MEAN ? sum / (double)c.size : sum);
+    return AG_OK;
+}
+
+/* da += 2 (a - b) dy, db -= 2 (a - b) dy, both summed over stretched axes; a mean's dy is divided by the size */
+static ag_status mse_backward(ag_node *node)
+{
+    const mse_attributes *attributes = node->attributes;
+    mse_context c = mse_context_of(node);
+    c.dy = (map_operand){node->output->grad, attributes->reduction == AG_NONE};
+    c.factor = attributes->reduction == AG_MEAN ? (real)(2 / (double)c.size) : 2;
+    c.out = ag_scratch(node->tape, (size_t)c.size * sizeof(real));
+    if (!c.out)
+        return AG_NO_MEMORY;
+
+    kernel_parallel(node->tape->threads, piece_count(c.size), 3.0 * (double)c.size, mse_backward_pieces, &c);
+    ag_grad_add(node->inputs[0], attributes->shape, c.out);
+    if (node->inputs[1]->needs_grad) {
+        c.factor = -c.factor;
+        kernel_parallel(node->tape->threads, piece_count(c.size), 3.0 * (double)c.size, mse_backward_pieces, &c);
+        ag_grad_add(node->inputs[1], attributes->shape, c.out);
+    }
+    return AG_OK;
+}
+
+/* Every reduction, but no mean of no elements. */
+static ag_tensor *mse_example(ag_example *e)
+{
+    ag_shape a_shape, b_shape;
+    draw_broadcast_pair(e, &a_shape, &b_shape);
+    const bool empty = ag_shape_size(a_shape) == 0 || ag_shape_size(b_shape) == 0;
+    const ag_reduction reduction = (ag_reduction)ag_example_int(e, empty ? AG_SUM : AG_MEAN, AG_NONE);
+    ag_tensor *a = ag_example_input(e, "a", a_shape, -2, 2), *b = ag_example_input(e, "b", b_shape, -2, 2);
+    return ag_mse(a, b, reduction);
+}
+
+const ag_op op_mse = {
+    .name = "mse",
+    .formula = "y = reduce((a - b)^2)",
+    .shape = mse_shape,
+    .forward = mse_forward,
+    .backward = mse_backward,
+    .example = mse_example,
+};
+
+ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction)
+{
+    return ag_custom(&op_mse, (ag_tensor *[]){a, b}, 2, 2, &(mse_attributes){.reduction = reduction},
+                     sizeof(mse_attributes));
+}

@@ -1,0 +1,95 @@
+/* reshape.c - the same elements in another shape. */
+#include "axis.h"
+#include "draw.h"
+#include "ops.h"
+
+/* The asked shape with a size of -1 worked out: what is left for it of the input's elements. */
+static ag_status work_out(const ag_node *node, ag_shape *shape)
+{
+    const ag_tensor *x = node->inputs[0];
+    char from[AG_SHAPE_TEXT], to[AG_SHAPE_TEXT];
+    int unknown = -1;
+    for (int i = 0; i < shape->ndim && i < AG_MAX_DIMS; i++) {
+        if (shape->dim[i] != -1)
+            continue;
+        if (unknown >= 0)
+            return ag_fail(node, AG_BAD_SHAPE, "%s has more than one size of -1", ag_shape_print(*shape, to));
+        unknown = i;
+    }
+    if (unknown < 0)
+        return AG_OK;
+    ag_shape asked = *shape;
+    shape->dim[unknown] = 1;
+    int64_t rest = ag_shape_size(*shape);
+    if (rest <= 0 || x->size % rest)
+        return ag_fail(node, AG_BAD_SHAPE, "no size for the -1 of %s gives the %lld elements of %s",
+                       ag_shape_print(asked, to), (long long)x->size, ag_shape_print(x->shape, from));
+    shape->dim[unknown] = x->size / rest;
+    return AG_OK;
+}
+
+/* The output shares the input's memory: the elements stay where they are. */
+static ag_status shape_reshape(ag_node *node)
+{
+    const ag_tensor *x = node->inputs[0];
+    ag_shape shape = *(ag_shape *)node->attributes;
+    char from[AG_SHAPE_TEXT], to[AG_SHAPE_TEXT];
+    ag_status status = work_out(node, &shape);
+    if (status != AG_OK)
+        return status;
+    if (ag_shape_size(shape) != x->size)
+        return ag_fail(node, AG_BAD_SHAPE, "%s has %lld elements, %s has another number",
+                       ag_shape_print(x->shape, from), (long long)x->size, ag_shape_print(shape, to));
+    node->output->shape = shape;
+    node->output->data = x->data;
+    return AG_OK;
+}
+
+static ag_status forward_reshape(ag_node *node)
+{
+    (void)node;
+    return AG_OK;
+}
+
+/* dx = dy in the shape of x */
+static ag_status backward_reshape(ag_node *node)
+{
+    ag_grad_add(node->inputs[0], node->inputs[0]->shape, node->output->grad);
+    return AG_OK;
+}
+
+/* Flat; two axes merged; a new axis of 1; each with or without -1. */
+static ag_tensor *example_reshape(ag_example *example)
+{
+    ag_shape from = draw_shape(example, 1), to = from;
+    int axis = (int)ag_example_int(example, 0, from.ndim - 1);
+    switch (ag_example_int(example, 0, 2)) {
+    case 0:
+        to = AG_SHAPE(ag_shape_size(from));
+        axis = 0;
+        break;
+    case 1:
+        to = AG_SHAPE(axes_size(from, 0, axis), axes_size(from, axis, from.ndim));
+        axis = 1;
+        break;
+    default:
+        if (to.ndim < AG_MAX_DIMS)
+            to.dim[to.ndim++] = 1;
+        break;
+    }
+    if (ag_example_int(example, 0, 1))
+        to.dim[axis] = -1;
+    return ag_reshape(ag_example_input(example, "x", from, -2, 2), to);
+}
+
+const ag_op op_reshape = {.name = "reshape",
+                          .formula = "y = the elements of x in another shape",
+                          .shape = shape_reshape,
+                          .forward = forward_reshape,
+                          .backward = backward_reshape,
+                          .example = example_reshape};
+
+ag_tensor *ag_reshape(ag_tensor *x, ag_shape shape)
+{
+    return ag_custom(&op_reshape, &x, 1, 1, &shape, sizeof shape);
+}

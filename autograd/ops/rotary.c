@@ -1,0 +1,132 @@
+/* rotary.c - rotary positions (Su et al. 2021, section 3.4.2).
+ *
+ * Each pair of numbers is a point in a plane and is turned by an angle that grows with the position, so that the dot product
+ * of a turned query and a turned key depends on their contents and on the distance between them alone. */
+#include "../kernels/kernels.h"
+#include "../tape.h"
+#include "ops.h"
+
+#include <math.h>
+
+typedef struct rotary_attributes {
+    int heads;
+    int64_t start;
+    double base;
+} rotary_attributes;
+
+static ag_status rotary_shape(ag_node *node)
+{
+    const rotary_attributes *attributes = node->attributes;
+    const ag_shape shape = node->inputs[0]->shape;
+    char text[AG_SHAPE_TEXT];
+
+    if (shape.ndim < 2)
+        return ag_fail(node, AG_BAD_SHAPE, "%s: expected [.., positions, heads * width]", ag_shape_print(shape, text));
+    if (attributes->heads < 1)
+        return ag_fail(node, AG_BAD_VALUE, "%d heads: there must be 1 at least", attributes->heads);
+    if (shape.dim[shape.ndim - 1] % (2 * (int64_t)attributes->heads) != 0)
+        return ag_fail(node, AG_BAD_SHAPE, "%s with %d heads: the last axis must be a multiple of 2 * heads",
+                       ag_shape_print(shape, text), attributes->heads);
+    if (!(attributes->base > 0 && isfinite(attributes->base)))
+        return ag_fail(node, AG_BAD_VALUE, "base is %g: it must be above 0 (10000 is usual)", attributes->base);
+    node->output->shape = shape;
+    return AG_OK;
+}
+
+/* The cosines and sines of (start + t) base^(-2i/width) for each position t and pair i: [positions, pairs] each. */
+static void fill_tables(const rotary_attributes *attributes, int64_t positions, int64_t pairs, real *cosine, real *sine)
+{
+    for (int64_t i = 0; i < pairs; i++) {
+        const double frequency = pow(attributes->base, -(double)i / (double)pairs);
+        for (int64_t t = 0; t < positions; t++) {
+            double angle = ((double)attributes->start + (double)t) * frequency;
+            cosine[t * pairs + i] = (real)cos(angle);
+            sine[t * pairs + i] = (real)sin(angle);
+        }
+    }
+}
+
+typedef struct rotary_context {
+    turn_task task;
+    const real *in;
+    real *out;
+} rotary_context;
+
+static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const rotary_context *c = context;
+    (void)worker;
+    kernels()->rows->turn(&c->task, begin, end, c->in, c->out);
+}
+
+static void backward_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const rotary_context *c = context;
+    (void)worker;
+    kernels()->rows->turn_backward(&c->task, begin, end, c->in, c->out);
+}
+
+/* (a, b) -> (a cos - b sin, a sin + b cos). Saves the turn_task with its tables. */
+static ag_status rotary_forward(ag_node *node)
+{
+    const rotary_attributes *attributes = node->attributes;
+    ag_tensor *y = node->output;
+    if (y->size == 0)
+        return AG_OK;
+    const int64_t width = y->shape.dim[y->shape.ndim - 1], positions = y->shape.dim[y->shape.ndim - 2];
+    const int64_t pairs = width / (2 * attributes->heads);
+
+    turn_task *task = ag_tape_alloc(node->tape, sizeof *task);
+    real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(real));
+    real *sine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(real));
+    if (!task || !cosine || !sine)
+        return AG_NO_MEMORY;
+    fill_tables(attributes, positions, pairs, cosine, sine);
+    *task = (turn_task){.heads = attributes->heads, .pairs = pairs, .period = positions, .cosine = cosine, .sine = sine};
+    node->saved = task;
+
+    rotary_context context = {*task, node->inputs[0]->data, y->data};
+    kernel_parallel(node->tape->threads, y->size / width, 4.0 * (double)y->size, forward_rows, &context);
+    return AG_OK;
+}
+
+/* The turn by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
+static ag_status rotary_backward(ag_node *node)
+{
+    const ag_tensor *y = node->output;
+    real *dx = ag_grad(node->inputs[0]);
+    if (!dx || y->size == 0)
+        return AG_OK;
+    const turn_task *task = node->saved;
+    rotary_context context = {*task, y->grad, dx};
+    kernel_parallel(node->tape->threads, y->size / (2 * task->heads * task->pairs), 4.0 * (double)y->size, backward_rows,
+                    &context);
+    return AG_OK;
+}
+
+static ag_tensor *rotary_example(ag_example *e)
+{
+    static const double bases[] = {1, 100, 10000};
+    ag_shape shape = {.ndim = (int)ag_example_int(e, 2, 4)};
+    for (int i = 0; i < shape.ndim - 1; i++)
+        shape.dim[i] = ag_example_int(e, 1, 5);
+    int heads = (int)ag_example_int(e, 1, 3);
+    shape.dim[shape.ndim - 1] = 2 * heads * ag_example_int(e, 1, 9);
+    int64_t start = ag_example_int(e, 0, 2) * 50;
+    double base = bases[ag_example_int(e, 0, 2)];
+    return ag_rotary(ag_example_input(e, "x", shape, -2, 2), heads, start, base);
+}
+
+const ag_op op_rotary = {
+    .name = "rotary",
+    .formula = "pairs (a, b) -> (a cos - b sin, a sin + b cos), angle (start + t) base^(-2i/width)",
+    .shape = rotary_shape,
+    .forward = rotary_forward,
+    .backward = rotary_backward,
+    .example = rotary_example,
+};
+
+ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base)
+{
+    return ag_custom(&op_rotary, &x, 1, 1, &(rotary_attributes){heads, start, base}, sizeof(rotary_attributes));
+}

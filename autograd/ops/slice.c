@@ -1,0 +1,105 @@
+/* slice.c - a range of an axis. */
+#include "../tape.h"
+#include "axis.h"
+#include "draw.h"
+#include "kernels/kernels.h"
+#include "ops.h"
+
+#include <string.h>
+
+typedef struct range {
+    int axis;
+    int64_t begin, end;
+} range;
+
+static ag_status shape_slice(ag_node *node)
+{
+    const range *r = node->attributes;
+    ag_shape shape = node->inputs[0]->shape;
+    int axis = axis_from_front(node, shape, r->axis);
+    char text[AG_SHAPE_TEXT];
+    if (axis < 0)
+        return AG_BAD_VALUE;
+    if (r->begin < 0 || r->begin > r->end || r->end > shape.dim[axis])
+        return ag_fail(node, AG_BAD_VALUE, "%lld to %lld is no range of axis %d of %s", (long long)r->begin,
+                       (long long)r->end, axis, ag_shape_print(shape, text));
+    shape.dim[axis] = r->end - r->begin;
+    node->output->shape = shape;
+    return AG_OK;
+}
+
+/* Of each row of x [outer, row], y has `part` elements from `offset` on. */
+typedef struct slice_task {
+    int64_t row, part, offset;
+    const real *x;
+    real *y;
+    const real *dy;
+    real *dx;
+} slice_task;
+
+static void slice_rows(void *context, int64_t begin, int64_t end, int worker)
+{
+    const slice_task *task = context;
+    (void)worker;
+    for (int64_t o = begin; o < end; o++) {
+        int64_t at = o * task->row + task->offset;
+        if (task->dx)
+            kernels()->map->add(task->part, task->dy + o * task->part, task->dx + at);
+        else
+            memcpy(task->y + o * task->part, task->x + at, (size_t)task->part * sizeof(real));
+    }
+}
+
+static void slice_run(ag_node *node, real *dx)
+{
+    const range *r = node->attributes;
+    const ag_tensor *x = node->inputs[0], *y = node->output;
+    int axis = axis_from_front(node, x->shape, r->axis);
+    int64_t inner = axes_size(x->shape, axis + 1, x->shape.ndim);
+    slice_task task = {.row = x->shape.dim[axis] * inner,
+                       .part = y->shape.dim[axis] * inner,
+                       .offset = r->begin * inner,
+                       .x = x->data,
+                       .y = y->data,
+                       .dy = y->grad,
+                       .dx = dx};
+    kernel_parallel(node->tape->threads, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
+}
+
+static ag_status forward_slice(ag_node *node)
+{
+    slice_run(node, NULL);
+    return AG_OK;
+}
+
+/* dx = dy in the range, 0 outside */
+static ag_status backward_slice(ag_node *node)
+{
+    real *dx = ag_grad(node->inputs[0]);
+    if (!dx)
+        return AG_NO_MEMORY;
+    slice_run(node, dx);
+    return AG_OK;
+}
+
+static ag_tensor *example_slice(ag_example *example)
+{
+    ag_shape shape = draw_shape(example, 1);
+    int axis = (int)ag_example_int(example, -shape.ndim, shape.ndim - 1);
+    int64_t size = shape.dim[axis < 0 ? axis + shape.ndim : axis];
+    int64_t begin = ag_example_int(example, 0, size), end = ag_example_int(example, begin, size);
+    return ag_slice(ag_example_input(example, "x", shape, -2, 2), axis, begin, end);
+}
+
+const ag_op op_slice = {.name = "slice",
+                        .formula = "y = x[.., begin:end, ..]",
+                        .shape = shape_slice,
+                        .forward = forward_slice,
+                        .backward = backward_slice,
+                        .example = example_slice};
+
+ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end)
+{
+    range r = {.axis = axis, .begin = begin, .end = end};
+    return ag_custom(&op_slice, &x, 1, 1, &r, sizeof r);
+}

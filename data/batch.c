@@ -1,0 +1,255 @@
+/* batch.c - padded blocks of token ids.
+ *
+ * All arrays of a batch are cut from one block of storage, with room for the set's longest rows, so a batch after the first
+ * needs no memory. Each row is encoded where a longest row would be; then, the longest of this batch being known, the rows
+ * move together and the gaps are padded. */
+#include "set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the arrays of a batch have room for. */
+typedef struct batch_room {
+    int64_t rows, source, target; /* rows, and the tokens in each */
+    int64_t most_rows;            /* memory is taken for so many, for the sake of batches to come */
+    bool has_source, has_target, has_target_in;
+} batch_room;
+
+/* ---- Storage ---- */
+
+void data_batch_clear(data_batch *batch)
+{
+    free(batch->storage);
+    *batch = (data_batch){0};
+}
+
+/* Bytes for the room; 0: more than there can be. */
+static size_t storage_needed(batch_room room)
+{
+    int64_t ids = room.source + 2 * room.target + 2; /* in a row, with the two lengths */
+    if (room.most_rows > INT64_MAX / 8 / (ids + 2) || (uint64_t)room.most_rows * (uint64_t)(ids + 2) > SIZE_MAX / 4)
+        return 0;
+    return (size_t)room.most_rows * (sizeof(int64_t) + (size_t)ids * sizeof(int32_t));
+}
+
+/* Lays out the arrays; what was in the batch is gone. On failure the batch is an empty one. */
+static ag_status reserve_batch(data_batch *batch, batch_room room, ag_error *error)
+{
+    size_t needed = storage_needed(room), size = batch->storage_size;
+    void *storage = batch->storage;
+    if (needed == 0 || needed > size) {
+        size_t larger = size < SIZE_MAX / 2 ? size + size / 2 : size;
+        data_batch_clear(batch);
+        size = larger > needed ? larger : needed;
+        storage = needed ? malloc(size) : NULL;
+        if (!storage)
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for a batch of %lld rows of up to %lld tokens",
+                                (long long)room.most_rows, (long long)(room.source + room.target));
+    }
+    *batch = (data_batch){.storage = storage, .storage_size = size};
+    batch->examples = storage; /* first, as it needs the widest alignment */
+    int32_t *lengths = (int32_t *)(void *)(batch->examples + room.rows), *next = lengths + 2 * room.rows;
+    if (room.has_source) {
+        batch->source_lengths = lengths;
+        batch->source = next;
+        next += room.rows * room.source;
+    }
+    if (room.has_target) {
+        batch->target_lengths = lengths + room.rows;
+        batch->target_out = next;
+        next += room.rows * room.target;
+    }
+    if (room.has_target_in)
+        batch->target_in = next;
+    return AG_OK;
+}
+
+/* ---- Rows ---- */
+
+static int64_t longest_of(const int32_t *lengths, int64_t rows)
+{
+    int64_t longest = 0;
+    for (int64_t r = 0; r < rows; r++)
+        longest = lengths[r] > longest ? lengths[r] : longest;
+    return longest;
+}
+
+/* Rows that are `stride` apart come to be `width` apart, padded behind their lengths. */
+static void close_up(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t stride, int64_t width)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        int32_t *row = ids + r * width;
+        memmove(row, ids + r * stride, (size_t)lengths[r] * sizeof *row);
+        for (int64_t t = lengths[r]; t < width; t++)
+            row[t] = DATA_PAD;
+    }
+}
+
+/* All rows are encoded: pads them and counts. */
+static void finish_batch(data_batch *batch, batch_room room)
+{
+    batch->rows = room.rows;
+    if (batch->source) {
+        batch->source_length = longest_of(batch->source_lengths, room.rows);
+        close_up(batch->source, batch->source_lengths, room.rows, room.source, batch->source_length);
+    }
+    if (batch->target_out) {
+        batch->target_length = longest_of(batch->target_lengths, room.rows);
+        close_up(batch->target_out, batch->target_lengths, room.rows, room.target, batch->target_length);
+        for (int64_t r = 0; r < room.rows; r++)
+            batch->tokens += batch->target_lengths[r];
+    }
+    if (batch->target_in)
+        close_up(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length);
+}
+
+/* Encodes a text and its end mark into a row. Returns its length, or -1 where the row has no room for it. */
+static int64_t encode_row(const data_vocab *vocab, data_view text, bool end_mark, int32_t *row, int64_t room)
+{
+    int64_t length = data_vocab_encode(vocab, text.text, text.size, row, room, NULL);
+    if (length + (end_mark ? 1 : 0) > room)
+        return -1;
+    if (end_mark)
+        row[length++] = DATA_EOS;
+    return length;
+}
+
+/* Row r from example i. Files were checked when they were opened; but a task is code, perhaps a user's. */
+static ag_status encode_example(data_set *set, data_batch *batch, batch_room room, int64_t r, int64_t i, int64_t shift,
+                                ag_error *error)
+{
+    data_view source, target;
+    bool tagging = set->options.tagging, is_text = set->kind->is_text;
+    int32_t *in = batch->target_in ? batch->target_in + r * room.target : NULL;
+    int32_t *out = batch->target_out + r * room.target;
+    int64_t source_length = 0, target_length;
+
+    set->kind->texts(set, i, shift, &source, &target);
+    batch->examples[r] = i;
+    target_length = encode_row(set->target_vocab, target, !tagging && !is_text, out, room.target);
+    if (is_text)
+        source_length = encode_row(set->target_vocab, source, false, in, room.target);
+    else
+        source_length = encode_row(set->source_vocab, source, !tagging, batch->source + r * room.source, room.source);
+    if (source_length < 0 || target_length < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: example %lld has more tokens than the task announced", set->name,
+                            (long long)i);
+    if (tagging && source_length != target_length)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: example %lld has %lld source tokens and %lld target tokens, but tagging needs equally "
+                            "many",
+                            set->name, (long long)i, (long long)source_length, (long long)target_length);
+    batch->target_lengths[r] = (int32_t)target_length;
+    if (!is_text)
+        batch->source_lengths[r] = (int32_t)source_length;
+    if (in && !is_text) {
+        in[0] = DATA_BOS;
+        memcpy(in + 1, out, (size_t)(target_length - 1) * sizeof *in); /* all but the end mark */
+    }
+    return AG_OK;
+}
+
+/* ---- Batches of a set ---- */
+
+static batch_room room_of(const data_set *set, int64_t rows, int64_t most_rows)
+{
+    return (batch_room){
+        .rows = rows,
+        .most_rows = most_rows,
+        .source = set->max_source,
+        .target = set->max_target,
+        .has_source = !set->kind->is_text,
+        .has_target = true,
+        .has_target_in = !set->options.tagging,
+    };
+}
+
+/* The batch of the examples first + offsets[r], or first + r where `offsets` is NULL. */
+static ag_status make_batch(data_set *set, int64_t first, const uint32_t *offsets, batch_room room, int64_t shift,
+                            data_batch *batch, ag_error *error)
+{
+    ag_status status = reserve_batch(batch, room, error);
+    for (int64_t r = 0; r < room.rows && status == AG_OK; r++)
+        status = encode_example(set, batch, room, r, first + (offsets ? offsets[r] : r), shift, error);
+    if (status == AG_OK)
+        finish_batch(batch, room);
+    return status;
+}
+
+int64_t data_set_batches(const data_set *set, int64_t rows)
+{
+    if (rows < 1)
+        return 0;
+    return set->count / rows + (set->count % rows != 0);
+}
+
+/* By how many tokens the windows of an epoch are moved: up to half a window to either side. */
+static int64_t window_shift(const data_set *set, uint64_t epoch)
+{
+    if (!set->kind->is_text)
+        return 0;
+    ag_rng rng = ag_rng_make(data_seed(set->options.seed, DATA_FOR_SHIFT), epoch);
+    int64_t context = set->options.context;
+    return (int64_t)ag_rng_below(&rng, (uint64_t)context) - context / 2;
+}
+
+ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error)
+{
+    if (rows < 1)
+        return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
+    if (rows > set->count)
+        rows = set->count;
+    uint64_t batches = (uint64_t)data_set_batches(set, rows), epoch = n / batches;
+    ag_status status = data_order_make(set, rows, epoch, error);
+    if (status != AG_OK)
+        return status;
+    int64_t start = set->order.batches[n % batches] * rows;
+    int64_t size = rows < set->count - start ? rows : set->count - start;
+    return make_batch(set, data_epoch_first(set, epoch), set->order.examples + start, room_of(set, size, rows),
+                      window_shift(set, epoch), batch, error);
+}
+
+ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error)
+{
+    int64_t end = set->kind->endless ? INT64_MAX : set->count;
+    if (first < 0 || rows < 1 || first > end || rows > end - first)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: %lld examples from number %lld on are not all among its %lld",
+                            set->name, (long long)rows, (long long)first, (long long)set->count);
+    return make_batch(set, first, NULL, room_of(set, rows, rows), 0, batch, error);
+}
+
+/* ---- Sources alone ---- */
+
+ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
+                             data_batch *batch, int64_t *unknown, ag_error *error)
+{
+    int64_t end_mark = tagging ? 0 : 1, missing, all_missing = 0;
+    batch_room room = {.rows = rows, .most_rows = rows, .source = end_mark, .has_source = true};
+    if (rows < 1)
+        return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
+    for (int64_t r = 0; r < rows; r++) {
+        size_t size = strlen(texts[r]), bad = data_utf8_check(texts[r], size);
+        if (bad < size)
+            return ag_error_set(error, AG_BAD_VALUE, "source %lld: byte %zu is not well-formed UTF-8", (long long)r + 1,
+                                bad + 1);
+        int64_t length = data_vocab_encode(vocab, texts[r], size, NULL, 0, &missing) + end_mark;
+        all_missing += missing;
+        if (length > INT32_MAX)
+            return ag_error_set(error, AG_BAD_VALUE, "source %lld: %lld tokens are too many", (long long)r + 1,
+                                (long long)length);
+        room.source = length > room.source ? length : room.source;
+    }
+    ag_status status = reserve_batch(batch, room, error);
+    if (status != AG_OK)
+        return status;
+    for (int64_t r = 0; r < rows; r++) {
+        data_view text = {texts[r], strlen(texts[r])};
+        int64_t length = encode_row(vocab, text, !tagging, batch->source + r * room.source, room.source);
+        batch->source_lengths[r] = (int32_t)length;
+        batch->examples[r] = r;
+    }
+    finish_batch(batch, room);
+    if (unknown)
+        *unknown = all_missing;
+    return AG_OK;
+}

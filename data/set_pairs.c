@@ -1,0 +1,345 @@
+/* set_pairs.c - a data set from a file of lines `source TAB target`.
+ *
+ * The file is mapped. Opening it goes over all lines once and keeps, for each of the chosen part, where it begins and how many
+ * tokens it has: 12 bytes. Texts and tokens are made anew from the map whenever a batch wants them. */
+#include "set.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TOKENS = UINT16_MAX };
+
+typedef struct pair_set {
+    data_set base;
+    data_map map;
+    uint64_t *offsets; /* [count]: where example i begins in the map */
+    uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
+} pair_set;
+
+typedef struct pair {
+    data_view source, target;
+} pair;
+
+/* ---- Lines ---- */
+
+/* The line that begins at `at`, without its end; *next is where the one after begins. */
+static data_view line_at(const data_map *map, size_t at, size_t *next)
+{
+    const char *text = (const char *)map->bytes + at;
+    size_t left = map->size - at;
+    const char *end = memchr(text, '\n', left);
+    size_t size = end ? (size_t)(end - text) : left;
+    *next = at + size + (end ? 1 : 0);
+    if (size > 0 && text[size - 1] == '\r')
+        size--;
+    return (data_view){text, size};
+}
+
+/* Cuts a line at its first TAB. False: it has none. */
+static bool cut_line(data_view line, pair *cut)
+{
+    const char *tab = memchr(line.text, '\t', line.size);
+    if (!tab)
+        return false;
+    cut->source = (data_view){line.text, (size_t)(tab - line.text)};
+    cut->target = (data_view){tab + 1, line.size - cut->source.size - 1};
+    return true;
+}
+
+/* The texts of example i, whose line was found good when the file was opened. */
+static pair pair_at(const pair_set *set, int64_t i)
+{
+    size_t next;
+    pair found = {{"", 0}, {"", 0}};
+    cut_line(line_at(&set->map, (size_t)set->offsets[i], &next), &found);
+    return found;
+}
+
+/* ---- The kind ---- */
+
+static void pair_texts(data_set *base, int64_t i, int64_t shift, data_view *source, data_view *target)
+{
+    (void)shift;
+    pair found = pair_at((pair_set *)base, i);
+    *source = found.source;
+    *target = found.target;
+}
+
+static int64_t pair_tokens(data_set *base, int64_t i)
+{
+    const pair_set *set = (pair_set *)base;
+    return (int64_t)set->source_tokens[i] + set->target_tokens[i];
+}
+
+static void pair_free(data_set *base)
+{
+    pair_set *set = (pair_set *)base;
+    data_map_close(&set->map);
+    free(set->offsets);
+    free(set->source_tokens);
+    free(set->target_tokens);
+}
+
+static const data_set_kind pair_kind = {pair_texts, pair_tokens, pair_free, .is_text = false, .endless = false};
+
+/* ---- Reading the lines ---- */
+
+/* Where an error is: file and line. */
+typedef struct place {
+    const char *name;
+    long long line;
+} place;
+
+static bool is_blank(data_view text)
+{
+    return data_count_tokens(DATA_WORDS, text) == 0;
+}
+
+static ag_status check_text(data_view line, pair *cut, place at, ag_error *error)
+{
+    const char *why;
+    size_t bad = data_text_check(line.text, line.size, &why);
+    if (bad < line.size)
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", at.name, at.line, bad + 1, why);
+    if (!cut_line(line, cut))
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: no TAB between source and target", at.name, at.line);
+    if (memchr(cut->target.text, '\t', cut->target.size))
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: more than one TAB (expected: source, TAB, target)", at.name,
+                            at.line);
+    if (is_blank(cut->source) || is_blank(cut->target))
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
+                            is_blank(cut->source) ? "source" : "target");
+    return AG_OK;
+}
+
+static ag_status check_count(const data_set *set, const char *side, int64_t tokens, place at, ag_error *error)
+{
+    int64_t end_mark = set->options.tagging ? 0 : 1, limit = set->options.max_tokens;
+    if (tokens > MOST_TOKENS)
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens, more than the limit of %d", at.name,
+                            at.line, side, (long long)tokens, (int)MOST_TOKENS);
+    if (limit > 0 && tokens + end_mark > limit)
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens%s, more than the limit of %lld",
+                            at.name, at.line, side, (long long)(tokens + end_mark),
+                            end_mark ? " with its end mark" : "", (long long)limit);
+    return AG_OK;
+}
+
+/* Checks a line and appends it to the examples. */
+static ag_status add_line(pair_set *set, data_view line, place at, ag_error *error)
+{
+    data_set *base = &set->base;
+    pair cut;
+    if (check_text(line, &cut, at, error) != AG_OK)
+        return AG_BAD_FILE;
+    int64_t source = data_count_tokens(data_vocab_kind(base->source_vocab), cut.source);
+    int64_t target = data_count_tokens(data_vocab_kind(base->target_vocab), cut.target);
+    if (check_count(base, "source", source, at, error) != AG_OK ||
+        check_count(base, "target", target, at, error) != AG_OK)
+        return AG_BAD_FILE;
+    if (base->options.tagging && source != target)
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s:%lld: the source has %lld tokens and the target %lld, but tagging needs equally many",
+                            at.name, at.line, (long long)source, (long long)target);
+    set->offsets[base->count] = (uint64_t)((const unsigned char *)line.text - set->map.bytes);
+    set->source_tokens[base->count] = (uint16_t)source;
+    set->target_tokens[base->count] = (uint16_t)target;
+    base->count++;
+    return AG_OK;
+}
+
+static size_t count_lines(const data_map *map)
+{
+    size_t lines = 1, next;
+    for (size_t at = 0; at < map->size; at = next, lines++)
+        line_at(map, at, &next);
+    return lines;
+}
+
+static ag_status read_lines(pair_set *set, ag_error *error)
+{
+    const data_map *map = &set->map;
+    size_t lines = count_lines(map), next;
+    if (lines > UINT32_MAX)
+        return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
+    set->offsets = malloc(lines * sizeof *set->offsets);
+    set->source_tokens = malloc(lines * sizeof *set->source_tokens);
+    set->target_tokens = malloc(lines * sizeof *set->target_tokens);
+    if (!set->offsets || !set->source_tokens || !set->target_tokens)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu lines", set->base.name, lines);
+
+    place at = {set->base.name, 1};
+    size_t mark = map->size >= 3 && memcmp(map->bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    for (size_t start = mark; start < map->size; start = next, at.line++) {
+        data_view line = line_at(map, start, &next);
+        ag_status status = line.size > 0 ? add_line(set, line, at, error) : AG_OK;
+        if (status != AG_OK)
+            return status;
+    }
+    if (set->base.count == 0)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the file %s", set->base.name,
+                            map->size == 0 ? "is empty" : "has no pairs, only empty lines");
+    return AG_OK;
+}
+
+/* ---- The part that is held out ----
+ *
+ * A source is held out when its hash is below a limit: that of the share, lowered so far that at most max_held_out sources
+ * are below it, but above the smallest hash and not above the greatest, so that neither part is empty. */
+
+static uint64_t source_hash(const pair_set *set, int64_t i)
+{
+    data_view source = pair_at(set, i).source;
+    return data_hash(source.text, source.size, data_seed(set->base.options.seed, DATA_FOR_SPLIT));
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The limit below which at most max_held_out of the `count` hashes are different ones. */
+static uint64_t lower_limit(uint64_t *hashes, size_t count, uint64_t limit, int64_t max_held_out)
+{
+    int64_t distinct = 0;
+    qsort(hashes, count, sizeof *hashes, compare_hashes);
+    for (size_t i = 0; i < count; i++)
+        if ((i == 0 || hashes[i] != hashes[i - 1]) && distinct++ == max_held_out)
+            return hashes[i];
+    return limit;
+}
+
+static ag_status choose_limit(const pair_set *set, uint64_t *limit, ag_error *error)
+{
+    const data_set *base = &set->base;
+    uint64_t smallest = UINT64_MAX, greatest = 0;
+    size_t below = 0, at = 0;
+    *limit = data_share_limit(base->options.held_out);
+    for (int64_t i = 0; i < base->count; i++) {
+        uint64_t hash = source_hash(set, i);
+        smallest = hash < smallest ? hash : smallest;
+        greatest = hash > greatest ? hash : greatest;
+        below += hash < *limit;
+    }
+    if (smallest == greatest)
+        return ag_error_set(error, AG_BAD_FILE, "%s: all its pairs have the same source, so none can be held out",
+                            base->name);
+
+    uint64_t *hashes = malloc((below + 1) * sizeof *hashes);
+    if (!hashes)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory to choose what is held out", base->name);
+    for (int64_t i = 0; i < base->count; i++) {
+        uint64_t hash = source_hash(set, i);
+        if (hash < *limit)
+            hashes[at++] = hash;
+    }
+    *limit = lower_limit(hashes, below, *limit, base->options.max_held_out);
+    free(hashes);
+    if (*limit <= smallest)
+        *limit = smallest + 1;
+    if (*limit > greatest)
+        *limit = greatest;
+    return AG_OK;
+}
+
+/* Keeps the examples of the set's part, in order. */
+static ag_status choose_part(pair_set *set, ag_error *error)
+{
+    data_set *base = &set->base;
+    uint64_t limit;
+    if (base->options.part == DATA_ALL)
+        return AG_OK;
+    ag_status status = choose_limit(set, &limit, error);
+    if (status != AG_OK)
+        return status;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < base->count; i++) {
+        if ((source_hash(set, i) < limit) != (base->options.part == DATA_DEV))
+            continue;
+        set->offsets[kept] = set->offsets[i];
+        set->source_tokens[kept] = set->source_tokens[i];
+        set->target_tokens[kept] = set->target_tokens[i];
+        kept++;
+    }
+    base->count = kept;
+    return AG_OK;
+}
+
+/* ---- Opening ---- */
+
+static void *shrink(void *array, size_t size)
+{
+    void *smaller = realloc(array, size);
+    return smaller ? smaller : array;
+}
+
+/* Notes the longest texts of the part, and gives back the memory of lines that are not in it. */
+static void measure(pair_set *set)
+{
+    data_set *base = &set->base;
+    size_t count = (size_t)base->count;
+    set->offsets = shrink(set->offsets, count * sizeof *set->offsets);
+    set->source_tokens = shrink(set->source_tokens, count * sizeof *set->source_tokens);
+    set->target_tokens = shrink(set->target_tokens, count * sizeof *set->target_tokens);
+    for (size_t i = 0; i < count; i++) {
+        pair texts = pair_at(set, (int64_t)i);
+        if (set->source_tokens[i] > base->max_source)
+            base->max_source = set->source_tokens[i];
+        if (set->target_tokens[i] > base->max_target)
+            base->max_target = set->target_tokens[i];
+        if (texts.source.size > base->source_bytes)
+            base->source_bytes = texts.source.size;
+        if (texts.target.size > base->target_bytes)
+            base->target_bytes = texts.target.size;
+    }
+    if (!base->options.tagging) {
+        base->max_source++;
+        base->max_target++;
+    }
+}
+
+static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *error)
+{
+    data_set *base = &set->base;
+    for (int64_t i = 0; (source || target) && i < base->count; i++) {
+        pair texts = pair_at(set, i);
+        if ((source && !data_vocab_add_text(base->source_vocab, texts.source)) ||
+            (target && !data_vocab_add_text(base->target_vocab, texts.target)))
+            return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
+    }
+    return AG_OK;
+}
+
+static ag_status open_pairs(pair_set *set, const char *path, const data_vocab *source, const data_vocab *target,
+                            ag_error *error)
+{
+    data_set *base = &set->base;
+    ag_status status = data_map_open(&set->map, path, error);
+    if (status != AG_OK)
+        return status;
+    base->source_vocab = data_set_vocab(source, base->options.source_kind, error);
+    base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
+    if (!base->source_vocab || !base->target_vocab)
+        return AG_NO_MEMORY;
+    status = read_lines(set, error);
+    if (status == AG_OK)
+        status = choose_part(set, error);
+    if (status == AG_OK) {
+        measure(set);
+        status = fill_vocabs(set, !source, !target, error);
+    }
+    return status == AG_OK ? data_set_finish(base, error) : status;
+}
+
+data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
+{
+    data_set *set = data_set_new(sizeof(pair_set), &pair_kind, path, options, error);
+    if (set && open_pairs((pair_set *)set, path, options ? options->source_vocab : NULL,
+                          options ? options->target_vocab : NULL, error) != AG_OK) {
+        data_set_free(set);
+        set = NULL;
+    }
+    return set;
+}

@@ -1,0 +1,149 @@
+/* set_task.c - a data set whose examples are made by a task.
+ *
+ * Example i is drawn from the random stream (seed, i), again and again until it belongs to the set's part. The part of an
+ * example is decided by a hash of its source that no seed enters: a set with another seed is still unseen. */
+#include "set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    NEVER_HELD_OUT = 3, /* bytes of source: so few sources are this short that each is needed to learn from */
+    PATIENCE = 100000   /* draws in search of the first example of a part */
+};
+
+typedef struct task_set {
+    data_set base;
+    const data_task *task;
+    uint64_t held_out_below; /* hashes below belong to DATA_DEV */
+    char source[DATA_TASK_TEXT], target[DATA_TASK_TEXT];
+} task_set;
+
+static bool belongs(const task_set *set, size_t source_size)
+{
+    if (set->base.options.part == DATA_ALL)
+        return true;
+    bool held_out = source_size > NEVER_HELD_OUT && data_hash(set->source, source_size, 0) < set->held_out_below;
+    return held_out == (set->base.options.part == DATA_DEV);
+}
+
+/* Makes example i in set->source and set->target. False after so many draws in vain. */
+static bool draw_example(task_set *set, int64_t i, uint64_t draws)
+{
+    const data_set_options *options = &set->base.options;
+    ag_rng rng = ag_rng_make(data_seed(options->seed, DATA_FOR_EXAMPLES), (uint64_t)i);
+    for (uint64_t draw = 0; draw < draws; draw++) {
+        set->task->make(&rng, options->min_length, options->max_length, set->source, set->target);
+        if (belongs(set, strlen(set->source)))
+            return true;
+    }
+    return false;
+}
+
+static void task_texts(data_set *base, int64_t i, int64_t shift, data_view *source, data_view *target)
+{
+    task_set *set = (task_set *)base;
+    (void)shift;
+    draw_example(set, i, UINT64_MAX);
+    *source = (data_view){set->source, strlen(set->source)};
+    *target = (data_view){set->target, strlen(set->target)};
+}
+
+static int64_t task_tokens(data_set *set, int64_t i)
+{
+    data_view source, target;
+    task_texts(set, i, 0, &source, &target);
+    return data_count_tokens(data_vocab_kind(set->source_vocab), source) +
+           data_count_tokens(data_vocab_kind(set->target_vocab), target);
+}
+
+static void task_free(data_set *set)
+{
+    (void)set; /* a task set owns nothing besides */
+}
+
+static const data_set_kind task_kind = {task_texts, task_tokens, task_free, .is_text = false, .endless = true};
+
+/* ---- Making ---- */
+
+static ag_status choose_lengths(task_set *set, ag_error *error)
+{
+    data_set_options *options = &set->base.options;
+    const data_task *task = set->task;
+    if (options->min_length == 0)
+        options->min_length = task->default_min;
+    if (options->max_length == 0)
+        options->max_length = options->min_length > task->default_max ? options->min_length : task->default_max;
+    if (options->min_length < 1 || options->max_length > task->longest)
+        return ag_error_set(error, AG_BAD_VALUE, "task %s: lengths from %d to %d are outside of 1 to %d", task->name,
+                            options->min_length, options->max_length, task->longest);
+    if (options->min_length > options->max_length)
+        return ag_error_set(error, AG_BAD_VALUE, "task %s: the shortest length %d is above the longest, %d", task->name,
+                            options->min_length, options->max_length);
+    return AG_OK;
+}
+
+static ag_status measure(task_set *set, ag_error *error)
+{
+    data_set *base = &set->base;
+    const data_set_options *options = &base->options;
+    int64_t end_mark = options->tagging ? 0 : 1;
+    set->task->most_tokens(options->max_length, &base->max_source, &base->max_target);
+    base->max_source += end_mark;
+    base->max_target += end_mark;
+    int64_t longest = base->max_source > base->max_target ? base->max_source : base->max_target;
+    if (options->max_tokens > 0 && longest > options->max_tokens)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "task %s: lengths up to %d make up to %lld tokens, more than the limit of %lld",
+                            set->task->name, options->max_length, (long long)longest, (long long)options->max_tokens);
+    if (options->tagging && !set->task->same_length)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "task %s: its targets are not of the length of their sources, which tagging needs",
+                            set->task->name);
+    base->count = options->count;
+    base->source_bytes = base->target_bytes = DATA_TASK_TEXT - 1;
+    set->held_out_below = data_share_limit(options->held_out);
+    if (!draw_example(set, 0, PATIENCE))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "task %s: with lengths from %d to %d and a held-out share of %g this part of the examples "
+                            "is empty (greater lengths have more)",
+                            set->task->name, options->min_length, options->max_length, options->held_out);
+    return AG_OK;
+}
+
+/* A given vocabulary is copied; else each symbol of the task goes into a new one. */
+static ag_status make_vocab(data_vocab **vocab, const data_vocab *given, data_token_kind kind, const char *symbols,
+                            ag_error *error)
+{
+    *vocab = data_set_vocab(given, kind, error);
+    if (!*vocab)
+        return AG_NO_MEMORY;
+    if (!given && !data_vocab_add_text(*vocab, (data_view){symbols, strlen(symbols)}))
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for the vocabulary of a task");
+    return AG_OK;
+}
+
+data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error)
+{
+    char name[64];
+    if (!task) {
+        ag_error_set(error, AG_BAD_VALUE, "there is no such task");
+        return NULL;
+    }
+    snprintf(name, sizeof name, "task %s", task->name);
+    data_set *base = data_set_new(sizeof(task_set), &task_kind, name, options, error);
+    task_set *set = (task_set *)base;
+    if (!set)
+        return NULL;
+    set->task = task;
+    if (choose_lengths(set, error) != AG_OK || measure(set, error) != AG_OK ||
+        make_vocab(&base->source_vocab, options ? options->source_vocab : NULL, task->source_kind,
+                   task->source_symbols, error) != AG_OK ||
+        make_vocab(&base->target_vocab, options ? options->target_vocab : NULL, task->target_kind,
+                   task->target_symbols, error) != AG_OK ||
+        data_set_finish(base, error) != AG_OK) {
+        data_set_free(base);
+        return NULL;
+    }
+    return base;
+}

@@ -1,0 +1,194 @@
+/* set_text.c - a data set for language models: a text file cut into windows.
+ *
+ * The file is mapped; what is kept is the place of every context-th token. Window i has the tokens from i * context on, and
+ * its targets are the tokens one later: N tokens give N - 1 targets. */
+#include "set.h"
+#include "utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct text_set {
+    data_set base;
+    data_map map;
+    data_view text;        /* the set's part of the file */
+    int64_t token_count;   /* in it */
+    size_t *window_starts; /* [count]: the offset in `text` of (or of white space before) token i * context */
+} text_set;
+
+/* ---- The kind ---- */
+
+/* The first token of window i, and its length. A moved window is always a whole one, pushed back inside the text. */
+static int64_t window_place(const text_set *set, int64_t i, int64_t shift, int64_t *length)
+{
+    int64_t context = set->base.options.context, targets = set->token_count - 1, start = i * context + shift;
+    int64_t whole = context < targets ? context : targets;
+    if (shift == 0) {
+        *length = targets - start < context ? targets - start : context;
+        return start;
+    }
+    *length = whole;
+    return start < 0 ? 0 : start > targets - whole ? targets - whole : start;
+}
+
+static void window_texts(data_set *base, int64_t i, int64_t shift, data_view *source, data_view *target)
+{
+    const text_set *set = (text_set *)base;
+    data_token_kind kind = data_vocab_kind(base->target_vocab);
+    int64_t context = base->options.context, length, start = window_place(set, i, shift, &length);
+    size_t at = set->window_starts[start / context], token_size = 0;
+    const char *token = set->text.text;
+
+    for (int64_t skipped = 0; skipped < start % context; skipped++)
+        data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+    for (int64_t n = 0; n <= length; n++) {
+        data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+        if (n == 0)
+            source->text = token;
+        if (n == 1)
+            target->text = token;
+        if (n == length - 1)
+            source->size = (size_t)(token + token_size - source->text);
+    }
+    target->size = (size_t)(token + token_size - target->text);
+}
+
+static int64_t window_tokens(data_set *base, int64_t i)
+{
+    int64_t length;
+    window_place((text_set *)base, i, 0, &length);
+    return length;
+}
+
+static void text_free(data_set *base)
+{
+    text_set *set = (text_set *)base;
+    data_map_close(&set->map);
+    free(set->window_starts);
+}
+
+static const data_set_kind text_kind = {window_texts, window_tokens, text_free, .is_text = true, .endless = false};
+
+/* ---- Opening ---- */
+
+static ag_status check_text(const text_set *set, ag_error *error)
+{
+    const char *text = (const char *)set->map.bytes, *why;
+    size_t bad = data_text_check(text, set->map.size, &why), line_start = 0;
+    long long line = 1;
+    if (bad == set->map.size)
+        return AG_OK;
+    for (size_t i = 0; i < bad; i++)
+        if (text[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", set->base.name, line,
+                        bad - line_start + 1, why);
+}
+
+/* Where the held-out end of the text begins: at the first border of tokens behind its share of the bytes. */
+static size_t held_out_start(const text_set *set, data_view text)
+{
+    double kept = (double)text.size * (1 - set->base.options.held_out);
+    size_t at = kept < (double)text.size ? (size_t)kept : text.size;
+    while (at < text.size && ((unsigned char)text.text[at] & 0xC0) == 0x80) /* inside a character */
+        at++;
+    if (data_vocab_kind(set->base.target_vocab) == DATA_WORDS)
+        while (at < text.size && !data_utf8_space(text.text + at, text.size - at))
+            at += (size_t)data_utf8_length(text.text + at, text.size - at);
+    return at;
+}
+
+static void choose_part(text_set *set)
+{
+    data_view text = {(const char *)set->map.bytes, set->map.size};
+    if (text.size >= 3 && memcmp(text.text, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark */
+        text.text += 3;
+        text.size -= 3;
+    }
+    size_t border = held_out_start(set, text);
+    if (set->base.options.part == DATA_TRAIN)
+        text.size = border;
+    if (set->base.options.part == DATA_DEV)
+        text = (data_view){text.text + border, text.size - border};
+    set->text = text;
+}
+
+static ag_status measure(text_set *set, ag_error *error)
+{
+    data_set *base = &set->base;
+    int64_t context = base->options.context;
+    set->token_count = data_count_tokens(data_vocab_kind(base->target_vocab), set->text);
+    if (set->token_count < 2)
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s: %s fewer than 2 tokens, too few to predict one from another", base->name,
+                            base->options.part == DATA_ALL ? "the file has" : "this part of the file has");
+    int64_t targets = set->token_count - 1;
+    base->count = (targets + context - 1) / context;
+    base->max_target = targets < context ? targets : context;
+    if (base->count > UINT32_MAX)
+        return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld windows (a longer context makes fewer)", base->name,
+                            (long long)UINT32_MAX);
+    if (base->options.max_tokens > 0 && base->max_target > base->options.max_tokens)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: windows of %lld tokens are longer than the limit of %lld",
+                            base->name, (long long)base->max_target, (long long)base->options.max_tokens);
+    return AG_OK;
+}
+
+/* Notes where windows begin, and the bytes of the longest. */
+static ag_status find_windows(text_set *set, ag_error *error)
+{
+    data_set *base = &set->base;
+    data_token_kind kind = data_vocab_kind(base->target_vocab);
+    int64_t context = base->options.context;
+    const char *token;
+    size_t at = 0, token_size;
+    set->window_starts = malloc((size_t)base->count * sizeof *set->window_starts);
+    if (!set->window_starts)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %lld windows", base->name,
+                            (long long)base->count);
+    for (int64_t window = 0; window < base->count; window++) {
+        size_t start = set->window_starts[window] = at;
+        for (int64_t n = 0; n < context; n++)
+            data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+        if (at - start > base->target_bytes)
+            base->target_bytes = at - start;
+    }
+    return AG_OK;
+}
+
+static ag_status open_text(text_set *set, const char *path, const data_vocab *given, ag_error *error)
+{
+    data_set *base = &set->base;
+    if (base->options.tagging)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", path);
+    ag_status status = data_map_open(&set->map, path, error);
+    if (status == AG_OK && set->map.size == 0)
+        status = ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", path);
+    if (status == AG_OK)
+        status = check_text(set, error);
+    if (status != AG_OK)
+        return status;
+
+    base->target_vocab = data_set_vocab(given, base->options.target_kind, error);
+    if (!base->target_vocab)
+        return AG_NO_MEMORY;
+    choose_part(set);
+    status = measure(set, error);
+    if (status == AG_OK)
+        status = find_windows(set, error);
+    if (status == AG_OK && !given && !data_vocab_add_text(base->target_vocab, set->text))
+        status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", path);
+    return status == AG_OK ? data_set_finish(base, error) : status;
+}
+
+data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error)
+{
+    data_set *set = data_set_new(sizeof(text_set), &text_kind, path, options, error);
+    if (set && open_text((text_set *)set, path, options ? options->target_vocab : NULL, error) != AG_OK) {
+        data_set_free(set);
+        set = NULL;
+    }
+    return set;
+}

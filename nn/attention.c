@@ -1,0 +1,214 @@
+/* attention.c - multi-head attention (Vaswani et al. 2017, section 3.2.2), with a cache of keys and values. */
+#include "layer.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define ROTARY_BASE 10000
+
+/* The nearest divisors of d_model around `heads`: what the user may have meant. */
+static void nearest_divisors(int64_t d_model, int64_t heads, int64_t *below, int64_t *above)
+{
+    *below = heads < d_model ? heads : d_model;
+    while (d_model % *below != 0)
+        --*below;
+    *above = heads < d_model ? heads : d_model;
+    while (d_model % *above != 0)
+        ++*above;
+}
+
+ag_status attention_config_check(const nn_attention_config *config, ag_error *error)
+{
+    const int64_t d_model = config->d_model, heads = config->heads;
+    if (d_model < 1 || d_model > INT_MAX)
+        return ag_error_set(error, AG_BAD_VALUE, "d_model is %lld: it must be 1 to %d", (long long)d_model, INT_MAX);
+    if (heads < 1)
+        return ag_error_set(error, AG_BAD_VALUE, "heads is %lld: it must be 1 or more", (long long)heads);
+    if (d_model % heads != 0) {
+        int64_t below, above;
+        nearest_divisors(d_model, heads, &below, &above);
+        if (below == above)
+            return ag_error_set(error, AG_BAD_VALUE, "heads %lld does not divide d_model %lld (use %lld?)", (long long)heads,
+                                (long long)d_model, (long long)below);
+        return ag_error_set(error, AG_BAD_VALUE, "heads %lld does not divide d_model %lld (use %lld or %lld?)",
+                            (long long)heads, (long long)d_model, (long long)below, (long long)above);
+    }
+    if (config->rotary && d_model / heads % 2 != 0)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "rotary positions turn pairs: the head width %lld (d_model %lld / heads %lld) must be even",
+                            (long long)(d_model / heads), (long long)d_model, (long long)heads);
+    if (config->key_width < 0 || config->value_width < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "key_width is %lld and value_width %lld: they must be 0 or more",
+                            (long long)config->key_width, (long long)config->value_width);
+    if (!(config->dropout >= 0 && config->dropout < 1))
+        return ag_error_set(error, AG_BAD_VALUE, "dropout is %g: it must be in [0, 1)", config->dropout);
+    return AG_OK;
+}
+
+ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *name, const nn_attention_config *config,
+                            ag_error *error)
+{
+    const nn_initializer xavier = {.kind = NN_XAVIER_UNIFORM}, zeros = {.kind = NN_ZEROS};
+    const int64_t d_model = config->d_model;
+    *layer = (nn_attention){.config = *config, .in_weight = -1, .in_bias = -1, .query_weight = -1, .key_weight = -1,
+                            .value_weight = -1, .out = {-1, -1}};
+    nn_attention_config *own = &layer->config;
+    own->key_width = config->key_width ? config->key_width : d_model;
+    own->value_width = config->value_width ? config->value_width : d_model;
+
+    ag_status status = attention_config_check(own, error);
+    if (status != AG_OK)
+        return status;
+    if (own->key_width == d_model && own->value_width == d_model) {
+        status = layer_parameter(params, name, "in_proj_weight", AG_SHAPE(3 * d_model, d_model), xavier, &layer->in_weight, error);
+    } else {
+        status = layer_parameter(params, name, "q_proj_weight", AG_SHAPE(d_model, d_model), xavier, &layer->query_weight, error);
+        if (status == AG_OK)
+            status = layer_parameter(params, name, "k_proj_weight", AG_SHAPE(d_model, own->key_width), xavier,
+                                     &layer->key_weight, error);
+        if (status == AG_OK)
+            status = layer_parameter(params, name, "v_proj_weight", AG_SHAPE(d_model, own->value_width), xavier,
+                                     &layer->value_weight, error);
+    }
+    if (status == AG_OK && !own->no_bias)
+        status = layer_parameter(params, name, "in_proj_bias", AG_SHAPE(3 * d_model), zeros, &layer->in_bias, error);
+
+    char out[NAME_SIZE];
+    if (status == AG_OK)
+        status = layer_name(out, name, "out_proj", error);
+    return status == AG_OK ? nn_linear_init(&layer->out, params, out, d_model, d_model, !own->no_bias, error) : status;
+}
+
+/* ---- Projections ---------------------------------------------------------------------------- */
+
+/* The block of in_proj, or the separate matrix. */
+typedef enum part { QUERY, KEY, VALUE } part;
+
+/* x [B, T, width] -> [B, T, D]; queries and keys are turned by their positions, of which the first is `start`. */
+static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_tensor *x, part which, int64_t start)
+{
+    const int64_t d_model = layer->config.d_model;
+    const int separate[] = {[QUERY] = layer->query_weight, [KEY] = layer->key_weight, [VALUE] = layer->value_weight};
+    ag_tensor *weight = layer->in_weight >= 0 ? nn_parameter_rows(pass, layer->in_weight, which * d_model, d_model)
+                                              : nn_parameter(pass, separate[which]);
+    ag_tensor *bias = nn_parameter_rows(pass, layer->in_bias, which * d_model, d_model);
+    ag_tensor *y = ag_linear(x, weight, bias);
+    return layer->config.rotary && which != VALUE ? ag_rotary(y, (int)layer->config.heads, start, ROTARY_BASE) : y;
+}
+
+/* ---- The cache ------------------------------------------------------------------------------ */
+
+/* Keys or values [rows, count, width] to their place in [rows, capacity, width]. */
+static void copy_in(const nn_attention_cache *cache, real *to, const ag_tensor *from)
+{
+    const int64_t count = from->shape.dim[1], width = from->shape.dim[2];
+    if (from->size == 0)
+        return;
+    for (int64_t row = 0; row < cache->rows; row++)
+        memcpy(to + (row * cache->capacity + cache->length) * width, from->data + row * count * width,
+               (size_t)(count * width) * sizeof(real));
+}
+
+bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
+                            nn_attention_cache *cache)
+{
+    ag_tensor *new_key = project(layer, pass, key, KEY, cache->length);
+    ag_tensor *new_value = project(layer, pass, value, VALUE, cache->length);
+    char text[AG_SHAPE_TEXT];
+    if (!new_key || !new_value)
+        return false;
+    const ag_shape shape = new_key->shape;
+    if (!ag_shape_equal(shape, new_value->shape) || shape.ndim != 3 || shape.dim[0] != cache->rows ||
+        shape.dim[1] > cache->capacity - cache->length) {
+        pass_fail(pass, AG_BAD_SHAPE, "attention", "keys %s do not fit into a cache of %lld rows that holds %lld of %lld",
+                  ag_shape_print(shape, text), (long long)cache->rows, (long long)cache->length, (long long)cache->capacity);
+        return false;
+    }
+    copy_in(cache, cache->key, new_key);
+    copy_in(cache, cache->value, new_value);
+    cache->length += shape.dim[1];
+    return true;
+}
+
+/* The mask that leaves out what the cache does not hold yet. Masks do not change once they are made, so the caller's, which
+ * is const here, may become a part. */
+static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache *cache, const ag_mask *mask)
+{
+    if (cache->length == cache->capacity)
+        return mask;
+    ag_mask *held = ag_mask_prefix(pass->tape, cache->length);
+    return mask ? ag_mask_and(pass->tape, held, (ag_mask *)mask) : held;
+}
+
+/* ---- Attention ------------------------------------------------------------------------------ */
+
+/* Tells who wants to know; the layer's name is that of its parameters. */
+static void show_weights(const nn_attention *layer, const nn_pass *pass, ag_tensor *weights)
+{
+    char name[NAME_SIZE];
+    const char *parameter = pass->params->items[layer->out.weight].name;
+    size_t length = strlen(parameter);
+    const size_t suffix = strlen("out_proj.weight");
+    length = length > suffix ? length - suffix - 1 : 0;
+    memcpy(name, parameter, length);
+    name[length] = '\0';
+    pass->on_attention(pass->context, name, weights);
+}
+
+/* q [B, T, D], k and v [B, S, D] -> [B, T, D]; `held` is how many of the S keys there are. */
+static ag_tensor *attend(const nn_attention *layer, const nn_pass *pass, ag_tensor *q, ag_tensor *k, ag_tensor *v,
+                         const ag_mask *mask, int64_t held, ag_tensor **weights)
+{
+    ag_tensor *seen = NULL;
+    ag_attention_options options = {
+        .heads = (int)layer->config.heads,
+        .mask = mask,
+        .dropout = pass->training ? layer->config.dropout : 0,
+        .plain = pass->plain_attention,
+        .weights = weights || pass->on_attention ? &seen : NULL,
+    };
+    ag_tensor *y = ag_attention(q, k, v, &options);
+    if (y && seen && seen->shape.dim[3] != held)
+        seen = ag_slice(seen, 3, 0, held);
+    if (y && seen && pass->on_attention)
+        show_weights(layer, pass, seen);
+    if (weights)
+        *weights = seen;
+    return y;
+}
+
+ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
+                              ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights)
+{
+    const bool full = cache && cache->fixed && cache->length == cache->capacity;
+    ag_tensor *q = project(layer, pass, query, QUERY, cache && !cache->fixed ? cache->length : 0);
+    ag_tensor *k, *v;
+    if (weights)
+        *weights = NULL;
+
+    if (cache) {
+        if (!full && !attention_cache_append(layer, pass, key, value, cache))
+            return NULL;
+        ag_shape shape = AG_SHAPE(cache->rows, cache->capacity, layer->config.d_model);
+        k = ag_leaf(pass->tape, shape, cache->key, NULL);
+        v = ag_leaf(pass->tape, shape, cache->value, NULL);
+        mask = within_cache(pass, cache, mask);
+        /* Several rows of queries may share a row of fixed keys (the hypotheses of a beam): more queries to it. */
+        if (q && cache->fixed && q->shape.dim[0] != cache->rows)
+            q = ag_reshape(q, AG_SHAPE(cache->rows, -1, layer->config.d_model));
+    } else {
+        k = project(layer, pass, key, KEY, 0);
+        v = project(layer, pass, value, VALUE, 0);
+    }
+    if (!q || !k || !v)
+        return NULL;
+    ag_tensor *y = attend(layer, pass, q, k, v, mask, cache ? cache->length : k->shape.dim[1], weights);
+    if (y && !ag_shape_equal(y->shape, query->shape))
+        y = ag_reshape(y, query->shape);
+
+    ag_tape_enter(pass->tape, "out_proj");
+    y = nn_linear_apply(&layer->out, pass, y);
+    ag_tape_leave(pass->tape);
+    return y;
+}

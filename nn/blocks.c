@@ -1,0 +1,143 @@
+/* blocks.c - the blocks of encoder and decoder.
+ *
+ * A block is a row of sublayers, each with a residual connection and a norm: post-norm norm(x + f(x)) is the original, pre-norm
+ * x + f(norm(x)) (Xiong et al. 2020) trains without a warm-up and leaves one norm to the end of the stack. */
+#include "layer.h"
+
+static ag_status init_norm(nn_norm *norm, nn_params *params, const char *block, const char *name,
+                           const nn_block_config *config, ag_error *error)
+{
+    char full[NAME_SIZE];
+    ag_status status = layer_name(full, block, name, error);
+    if (status != AG_OK)
+        return status;
+    return nn_norm_init(norm, params, full, config->norm, config->attention.d_model, true, config->norm_eps, error);
+}
+
+static ag_status init_attention(nn_attention *attention, nn_params *params, const char *block, const char *name,
+                                const nn_attention_config *config, ag_error *error)
+{
+    char full[NAME_SIZE];
+    ag_status status = layer_name(full, block, name, error);
+    return status == AG_OK ? nn_attention_init(attention, params, full, config, error) : status;
+}
+
+static ag_status init_feed_forward(nn_feed_forward *layer, nn_params *params, const char *block,
+                                   const nn_block_config *config, ag_error *error)
+{
+    return nn_feed_forward_init(layer, params, block, config->attention.d_model, config->ffn, config->activation,
+                                !config->attention.no_bias, config->dropout, error);
+}
+
+/* ---- The two halves of a sublayer: into f, and out of it -------------------------------------- */
+
+static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const char *name, ag_tensor *x)
+{
+    ag_tape_enter(pass->tape, name);
+    ag_tensor *y = nn_norm_apply(norm, pass, x);
+    ag_tape_leave(pass->tape);
+    return y;
+}
+
+/* What f is given. */
+static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass, const char *norm_name,
+                                 ag_tensor *x)
+{
+    return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
+}
+
+/* The sublayer's result, from its input x and fx, the result of f. */
+static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass, const char *norm_name,
+                                 ag_tensor *x, ag_tensor *fx)
+{
+    ag_tensor *y = ag_add(x, pass_dropout(pass, fx, config->dropout));
+    return config->post_norm ? apply_norm(norm, pass, norm_name, y) : y;
+}
+
+static ag_tensor *self_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
+                              nn_attention_cache *cache)
+{
+    ag_tape_enter(pass->tape, "self_attn");
+    ag_tensor *y = nn_attention_apply(attention, pass, x, x, x, mask, cache, NULL);
+    ag_tape_leave(pass->tape);
+    return y;
+}
+
+static ag_tensor *cross_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
+                               const ag_mask *mask, nn_attention_cache *cache)
+{
+    ag_tape_enter(pass->tape, "multihead_attn");
+    ag_tensor *y = nn_attention_apply(attention, pass, x, memory, memory, mask, cache, NULL);
+    ag_tape_leave(pass->tape);
+    return y;
+}
+
+/* ---- The encoder's block ---------------------------------------------------------------------- */
+
+ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
+                                const nn_block_config *config, ag_error *error)
+{
+    *block = (nn_encoder_block){.config = *config};
+    ag_status status = init_attention(&block->self_attention, params, name, "self_attn", &config->attention, error);
+    if (status == AG_OK)
+        status = init_feed_forward(&block->feed_forward, params, name, config, error);
+    if (status == AG_OK)
+        status = init_norm(&block->norm1, params, name, "norm1", config, error);
+    if (status == AG_OK)
+        status = init_norm(&block->norm2, params, name, "norm2", config, error);
+    return status;
+}
+
+ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
+                                  nn_attention_cache *cache)
+{
+    const nn_block_config *config = &block->config;
+    ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
+    fx = self_attend(&block->self_attention, pass, fx, mask, cache);
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", x, fx);
+
+    fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
+    fx = nn_feed_forward_apply(&block->feed_forward, pass, fx);
+    return leave_sublayer(config, &block->norm2, pass, "norm2", x, fx);
+}
+
+/* ---- The decoder's block ---------------------------------------------------------------------- */
+
+ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
+                                const nn_block_config *config, ag_error *error)
+{
+    *block = (nn_decoder_block){.config = *config};
+    /* Source and target positions are not on one line, so a turn by their distance would mean nothing. */
+    nn_attention_config cross = config->attention;
+    cross.rotary = false;
+    ag_status status = init_attention(&block->self_attention, params, name, "self_attn", &config->attention, error);
+    if (status == AG_OK)
+        status = init_attention(&block->cross_attention, params, name, "multihead_attn", &cross, error);
+    if (status == AG_OK)
+        status = init_feed_forward(&block->feed_forward, params, name, config, error);
+    if (status == AG_OK)
+        status = init_norm(&block->norm1, params, name, "norm1", config, error);
+    if (status == AG_OK)
+        status = init_norm(&block->norm2, params, name, "norm2", config, error);
+    if (status == AG_OK)
+        status = init_norm(&block->norm3, params, name, "norm3", config, error);
+    return status;
+}
+
+ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
+                                  const ag_mask *self_mask, const ag_mask *cross_mask, nn_attention_cache *self_cache,
+                                  nn_attention_cache *cross_cache)
+{
+    const nn_block_config *config = &block->config;
+    ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
+    fx = self_attend(&block->self_attention, pass, fx, self_mask, self_cache);
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", x, fx);
+
+    fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
+    fx = cross_attend(&block->cross_attention, pass, fx, memory, cross_mask, cross_cache);
+    x = leave_sublayer(config, &block->norm2, pass, "norm2", x, fx);
+
+    fx = enter_sublayer(config, &block->norm3, pass, "norm3", x);
+    fx = nn_feed_forward_apply(&block->feed_forward, pass, fx);
+    return leave_sublayer(config, &block->norm3, pass, "norm3", x, fx);
+}

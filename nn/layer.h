@@ -1,0 +1,44 @@
+/* layer.h - what the files of nn/ share among themselves.
+ *
+ * One rule of names holds in all layers: who appends a name to the parameters' names in _init ("self_attn", "linear1") enters
+ * the scope of the same name in _apply, so that errors and traces speak of parameters' owners. */
+#ifndef NN_LAYER_H
+#define NN_LAYER_H
+
+#include "nn.h"
+
+#define NAME_SIZE 256
+
+/* Writes "prefix.name"; an empty prefix leaves no dot. */
+ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, ag_error *error);
+
+/* nn_params_add under "prefix.name" that tells why by its status and writes the index to *index (-1 on failure). */
+ag_status layer_parameter(nn_params *params, const char *prefix, const char *name, ag_shape shape,
+                          nn_initializer initializer, int *index, ag_error *error);
+
+/* Notes "where: sentence" as the tape's error and returns NULL. */
+ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 4, 5)))
+#endif
+    ;
+
+/* Dropout while training, else x itself. */
+ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
+
+/* Copies what stopped the tape to `error` (may be NULL) and returns its status. */
+ag_status pass_error(const nn_pass *pass, ag_error *error);
+
+/* Heads divide the width, rotary turns whole pairs, dropout is a probability below 1. */
+ag_status attention_config_check(const nn_attention_config *config, ag_error *error);
+
+/* Projects `key` and `value` into the cache behind what it holds (turned by their positions where that is asked for). False,
+ * with the tape's error, where they do not fit. */
+bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
+                            nn_attention_cache *cache);
+
+/* The decoder of a model, embedding to logits, for the tokens [rows, length] that follow what `cache` (may be NULL) holds. */
+ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_t *tokens, int64_t rows, int64_t length,
+                        ag_tensor *memory, const ag_mask *self_mask, const ag_mask *cross_mask, nn_cache *cache);
+
+#endif

@@ -1,0 +1,140 @@
+/* params.c - parameters: names and shapes first, then two flat vectors for all of them. */
+#include "layer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void nn_params_init(nn_params *params)
+{
+    *params = (nn_params){0};
+}
+
+void nn_params_clear(nn_params *params)
+{
+    for (int i = 0; i < params->count; i++)
+        free(params->items[i].name);
+    free(params->items);
+    free(params->value);
+    free(params->grad);
+    *params = (nn_params){0};
+}
+
+int nn_params_find(const nn_params *params, const char *name)
+{
+    for (int i = 0; i < params->count; i++)
+        if (strcmp(params->items[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Makes room for one more item. */
+static ag_status reserve_item(nn_params *params, ag_error *error)
+{
+    if (params->count < params->capacity)
+        return AG_OK;
+    int capacity = params->capacity ? 2 * params->capacity : 64;
+    nn_param *items = realloc(params->items, (size_t)capacity * sizeof *items);
+    if (!items)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: the list of %d parameters cannot grow", params->count);
+    params->items = items;
+    params->capacity = capacity;
+    return AG_OK;
+}
+
+static ag_status check_new(const nn_params *params, const char *name, ag_shape shape, ag_error *error)
+{
+    char text[AG_SHAPE_TEXT];
+    const int64_t size = ag_shape_size(shape);
+    if (params->value)
+        return ag_error_set(error, AG_BAD_VALUE, "parameter %s comes too late: the parameters have been allocated", name);
+    if (nn_params_find(params, name) >= 0)
+        return ag_error_set(error, AG_BAD_VALUE, "there is a parameter of the name %s already", name);
+    if (size < 1)
+        return ag_error_set(error, AG_BAD_SHAPE, "parameter %s of shape %s: sizes must be 1 or more, and fit into memory", name,
+                            ag_shape_print(shape, text));
+    if (size > INT64_MAX / (int64_t)sizeof(real) - params->size)
+        return ag_error_set(error, AG_BAD_SHAPE, "parameter %s of shape %s: all parameters together are more than memory can hold",
+                            name, ag_shape_print(shape, text));
+    return AG_OK;
+}
+
+/* nn_params_add that says why not by its status. */
+static ag_status add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
+                     ag_error *error)
+{
+    ag_status status = check_new(params, name, shape, error);
+    if (status == AG_OK)
+        status = reserve_item(params, error);
+    if (status != AG_OK)
+        return status;
+
+    char *copy = malloc(strlen(name) + 1);
+    if (!copy)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for the name of parameter %s", name);
+    memcpy(copy, name, strlen(name) + 1);
+    const int64_t size = ag_shape_size(shape);
+    params->items[params->count++] = (nn_param){
+        .name = copy, .shape = shape, .offset = params->size, .size = size, .initializer = initializer, .decay = decay,
+    };
+    params->size += size;
+    return AG_OK;
+}
+
+int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
+                  ag_error *error)
+{
+    return add(params, name, shape, initializer, decay, error) == AG_OK ? params->count - 1 : -1;
+}
+
+ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
+{
+    if (params->value)
+        return ag_error_set(error, AG_BAD_VALUE, "the parameters have been allocated already");
+    const size_t size = params->size ? (size_t)params->size : 1;
+    params->value = calloc(size, sizeof(real));
+    params->grad = calloc(size, sizeof(real));
+    ag_status status = AG_OK;
+    if (!params->value || !params->grad)
+        status = ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld parameters", (long long)params->size);
+
+    for (int i = 0; i < params->count && status == AG_OK; i++) {
+        const nn_param *item = &params->items[i];
+        ag_rng rng = ag_rng_make(seed, (uint64_t)i);
+        status = nn_initialize(item->initializer, item->shape, params->value + item->offset, &rng, error);
+    }
+    if (status != AG_OK) {
+        free(params->value);
+        free(params->grad);
+        params->value = params->grad = NULL;
+    }
+    return status;
+}
+
+void nn_params_zero_grad(nn_params *params)
+{
+    if (params->grad && params->size)
+        memset(params->grad, 0, (size_t)params->size * sizeof(real));
+}
+
+/* ---- Registration by layers ----------------------------------------------------------------- */
+
+ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, ag_error *error)
+{
+    int length = snprintf(out, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", name);
+    if (length < 0 || length >= NAME_SIZE)
+        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d bytes at most", prefix, name, NAME_SIZE - 1);
+    return AG_OK;
+}
+
+ag_status layer_parameter(nn_params *params, const char *prefix, const char *name, ag_shape shape,
+                          nn_initializer initializer, int *index, ag_error *error)
+{
+    char full[NAME_SIZE];
+    const bool decay = shape.ndim > 1; /* matrices decay; biases and norms do not */
+    ag_status status = layer_name(full, prefix, name, error);
+    if (status == AG_OK)
+        status = add(params, full, shape, initializer, decay, error);
+    *index = status == AG_OK ? params->count - 1 : -1;
+    return status;
+}

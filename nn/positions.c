@@ -1,0 +1,57 @@
+/* positions.c - where a token stands, added to what it is.
+ *
+ * Rotary positions are no business of this layer: attention turns its queries and keys itself. */
+#include "layer.h"
+
+#include <math.h>
+
+void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width)
+{
+    for (int64_t i = 0; i < width; i += 2) {
+        const double frequency = pow(10000, -(double)i / (double)width);
+        for (int64_t t = 0; t < length; t++) {
+            const double angle = ((double)start + (double)t) * frequency;
+            out[t * width + i] = (real)sin(angle);
+            if (i + 1 < width)
+                out[t * width + i + 1] = (real)cos(angle);
+        }
+    }
+}
+
+ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *name, nn_position_kind kind,
+                            int64_t max_length, int64_t width, ag_error *error)
+{
+    *layer = (nn_positions){.kind = kind, .weight = -1, .max_length = max_length, .width = width};
+    if (kind != NN_LEARNED)
+        return AG_OK;
+    return layer_parameter(params, name, "weight", AG_SHAPE(max_length, width), (nn_initializer){.kind = NN_NORMAL, .scale = 0.02},
+                           &layer->weight, error);
+}
+
+/* The code of positions start .. start + length - 1: [length, width]. */
+static ag_tensor *position_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length)
+{
+    if (layer->kind == NN_SINUSOIDAL) {
+        ag_tensor *code = ag_constant(pass->tape, AG_SHAPE(length, layer->width), NULL);
+        if (code)
+            nn_sinusoidal(code->data, start, length, layer->width);
+        return code;
+    }
+    if (start < 0 || length > layer->max_length - start)
+        return pass_fail(pass, AG_BAD_SHAPE, "positions",
+                         "a sequence of %lld tokens is longer than the %lld positions that were learned (max_length)",
+                         (long long)(start + length), (long long)layer->max_length);
+    return nn_parameter_rows(pass, layer->weight, start, length);
+}
+
+ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start)
+{
+    char text[AG_SHAPE_TEXT];
+    if (!x || layer->kind == NN_ROTARY || layer->kind == NN_NO_POSITIONS)
+        return x;
+    const int ndim = x->shape.ndim;
+    if (ndim < 2 || x->shape.dim[ndim - 1] != layer->width)
+        return pass_fail(pass, AG_BAD_SHAPE, "positions", "%s: expected [.., length, %lld]", ag_shape_print(x->shape, text),
+                         (long long)layer->width);
+    return ag_add(x, position_code(layer, pass, start, x->shape.dim[ndim - 2]));
+}

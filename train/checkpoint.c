@@ -1,0 +1,204 @@
+/* checkpoint.c - the whole state of a run as a .safetensors file: see checkpoint.h.
+ *
+ * Tensors: the parameters under their names, and flat vectors beside them: "optimizer.first", "optimizer.second", "average". Metadata:
+ * the description of the model, the counters ("state."), the options ("run."). Nothing that differs between two equal states is in it:
+ * no time, no number of threads, no path.
+ */
+#include "checkpoint.h"
+
+#include "folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const OPTIMIZERS[] = {"adamw", "adam", "sgd", NULL};
+static const char *const SCHEDULES[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
+
+#define RUN(name, type, member) TRAIN_FIELD("run." name, type, train_options, member)
+#define RUN_OF(name, choices, member) TRAIN_FIELD_OF("run." name, choices, train_options, member)
+#define STATE(name, type, member) TRAIN_FIELD("state." name, type, train_state, member)
+
+/* The options on which every number of the run depends: a resume must have the same. */
+static const train_field RUN_FIELDS[] = {
+    RUN("batch", TRAIN_FIELD_INTEGER, batch),
+    RUN("accumulate", TRAIN_FIELD_INTEGER, accumulate),
+    RUN("seed", TRAIN_FIELD_SEED, seed),
+    RUN_OF("optimizer", OPTIMIZERS, optimizer.kind),
+    RUN("beta1", TRAIN_FIELD_DOUBLE, optimizer.beta1),
+    RUN("beta2", TRAIN_FIELD_DOUBLE, optimizer.beta2),
+    RUN("epsilon", TRAIN_FIELD_DOUBLE, optimizer.epsilon),
+    RUN("weight_decay", TRAIN_FIELD_DOUBLE, optimizer.weight_decay),
+    RUN("momentum", TRAIN_FIELD_DOUBLE, optimizer.momentum),
+    RUN("nesterov", TRAIN_FIELD_BOOL, optimizer.nesterov),
+    RUN_OF("schedule", SCHEDULES, schedule),
+    RUN("rate", TRAIN_FIELD_DOUBLE, rate),
+    RUN("warmup", TRAIN_FIELD_INTEGER, warmup),
+    RUN("floor", TRAIN_FIELD_DOUBLE, floor),
+    RUN("clip", TRAIN_FIELD_DOUBLE, clip),
+    RUN("label_smoothing", TRAIN_FIELD_DOUBLE, label_smoothing),
+    RUN("average", TRAIN_FIELD_DOUBLE, average),
+};
+enum { RUN_COUNT = (int)(sizeof RUN_FIELDS / sizeof *RUN_FIELDS) };
+
+/* What a resume may change, and takes over where it does not. `warmup` is in both. */
+static const train_field PLAN_FIELDS[] = {
+    RUN("steps", TRAIN_FIELD_INTEGER, steps),
+    RUN("warmup", TRAIN_FIELD_INTEGER, warmup),
+    RUN("evaluate_every", TRAIN_FIELD_INTEGER, evaluate_every),
+};
+enum { PLAN_COUNT = (int)(sizeof PLAN_FIELDS / sizeof *PLAN_FIELDS) };
+
+static const train_field STATE_FIELDS[] = {
+    STATE("step", TRAIN_FIELD_INTEGER, step),
+    STATE("evaluated", TRAIN_FIELD_INTEGER, evaluated),
+    STATE("best_step", TRAIN_FIELD_INTEGER, best_step),
+    STATE("worse", TRAIN_FIELD_INTEGER, worse),
+    STATE("examples", TRAIN_FIELD_INTEGER, examples),
+    STATE("best.loss", TRAIN_FIELD_DOUBLE, best.loss),
+    STATE("best.perplexity", TRAIN_FIELD_DOUBLE, best.perplexity),
+    STATE("best.token_accuracy", TRAIN_FIELD_DOUBLE, best.token_accuracy),
+    STATE("best.decoded", TRAIN_FIELD_BOOL, best.decoded),
+    STATE("best.exact_match", TRAIN_FIELD_DOUBLE, best.exact_match),
+    STATE("best.wer", TRAIN_FIELD_DOUBLE, best.wer),
+    STATE("best.per", TRAIN_FIELD_DOUBLE, best.per),
+    STATE("best.tokens", TRAIN_FIELD_INTEGER, best.tokens),
+    STATE("best.sources", TRAIN_FIELD_INTEGER, best.sources),
+};
+enum { STATE_COUNT = (int)(sizeof STATE_FIELDS / sizeof *STATE_FIELDS) };
+
+/* The flat vectors beside the parameters. */
+typedef struct vectors {
+    const char *names[3];
+    real *values[3]; /* NULL where the run has none */
+} vectors;
+
+static vectors vectors_of(const train_checkpoint *checkpoint)
+{
+    return (vectors){{"optimizer.first", "optimizer.second", "average"},
+                     {checkpoint->optimizer->first, checkpoint->optimizer->second, checkpoint->average}};
+}
+
+/* ---- Saving --------------------------------------------------------------------------------- */
+
+static ag_status add_vectors(const train_checkpoint *checkpoint, data_writer *writer, ag_error *error)
+{
+    vectors flat = vectors_of(checkpoint);
+    uint64_t size = (uint64_t)checkpoint->model->params.size;
+    ag_status status = AG_OK;
+    for (int i = 0; i < 3 && status == AG_OK; i++)
+        if (flat.values[i])
+            status = data_writer_add(writer, flat.names[i], data_real_dtype, 1, &size, flat.values[i], error);
+    return status;
+}
+
+ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error)
+{
+    const nn_model *model = checkpoint->model;
+    data_writer *writer = data_writer_new(error);
+    if (!writer)
+        return AG_NO_MEMORY;
+    ag_status status = train_description_write(writer, TRAIN_FORMAT_CHECKPOINT, &model->config, &checkpoint->labels, error);
+    if (status == AG_OK)
+        status = train_fields_write(RUN_FIELDS, RUN_COUNT, checkpoint->options, writer, error);
+    for (int i = 0; i < PLAN_COUNT && status == AG_OK; i++)
+        if (strcmp(PLAN_FIELDS[i].name, "run.warmup"))
+            status = train_fields_write(&PLAN_FIELDS[i], 1, checkpoint->options, writer, error);
+    if (status == AG_OK)
+        status = train_fields_write(STATE_FIELDS, STATE_COUNT, checkpoint->state, writer, error);
+    if (status == AG_OK)
+        status = train_parameters_add(writer, &model->params, model->params.value, error);
+    if (status == AG_OK)
+        status = add_vectors(checkpoint, writer, error);
+    if (status == AG_OK)
+        status = data_writer_save(writer, path, error);
+    data_writer_free(writer);
+    return status;
+}
+
+/* ---- Loading -------------------------------------------------------------------------------- */
+
+ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
+{
+    return train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error);
+}
+
+/* The file has the vectors that this run keeps, and no tensor that is unknown to it. */
+static ag_status check_tensors(const train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
+                               ag_error *error)
+{
+    const nn_params *params = &checkpoint->model->params;
+    vectors flat = vectors_of(checkpoint);
+    for (int i = 0; i < 3; i++)
+        if (flat.values[i] && !train_tensor_find(file, flat.names[i], AG_SHAPE(params->size), data_real_dtype, path, error))
+            return AG_BAD_FILE;
+    for (int64_t t = 0; t < data_safetensors_count(file); t++) {
+        const char *name = data_safetensors_at(file, t)->name;
+        bool known = nn_params_find(params, name) >= 0;
+        for (int i = 0; i < 3 && !known; i++)
+            known = flat.values[i] && !strcmp(name, flat.names[i]);
+        if (!known)
+            return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %.200s is none of this run's", path, name);
+    }
+    return AG_OK;
+}
+
+static ag_status read_state(const train_checkpoint *checkpoint, train_state *state, const data_safetensors *file,
+                            const char *path, ag_error *error)
+{
+    ag_status status = train_fields_read(STATE_FIELDS, STATE_COUNT, state, file, path, error);
+    if (status != AG_OK)
+        return status;
+    if (state->step < 0 || state->evaluated < 0 || state->evaluated > state->step || state->best_step < 0 ||
+        state->best_step > state->step || state->worse < 0)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the counters of the run do not fit together", path);
+    if (state->examples != checkpoint->state->examples)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: the training set had %lld examples in this run and has %lld now", path,
+                            (long long)state->examples, (long long)checkpoint->state->examples);
+    return AG_OK;
+}
+
+ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
+                                ag_error *error)
+{
+    nn_params *params = &checkpoint->model->params;
+    train_state state = {0};
+    ag_status status = train_description_agrees(file, TRAIN_FORMAT_CHECKPOINT, &checkpoint->model->config,
+                                                &checkpoint->labels, path, error);
+    if (status == AG_OK)
+        status = train_fields_agree(RUN_FIELDS, RUN_COUNT, checkpoint->options, file, path, error);
+    if (status == AG_OK)
+        status = read_state(checkpoint, &state, file, path, error);
+    if (status == AG_OK)
+        status = check_tensors(checkpoint, file, path, error);
+    if (status == AG_OK)
+        status = train_parameters_read(file, params, data_real_dtype, path, error);
+    vectors flat = vectors_of(checkpoint);
+    for (int i = 0; i < 3 && status == AG_OK; i++)
+        if (flat.values[i])
+            status = data_tensor_read(data_safetensors_find(file, flat.names[i]), flat.values[i], params->size, error);
+    if (status == AG_OK) {
+        *checkpoint->state = state;
+        checkpoint->optimizer->step = (uint64_t)state.step;
+    }
+    return status;
+}
+
+char *train_checkpoint_arguments(const char *out, ag_error *error)
+{
+    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error), *copy = NULL;
+    data_safetensors *file = path ? data_safetensors_open(path, error) : NULL;
+    const char *arguments = file ? data_safetensors_metadata(file, "arguments") : NULL;
+    if (arguments) {
+        size_t size = strlen(arguments) + 1;
+        copy = malloc(size);
+        if (copy)
+            memcpy(copy, arguments, size);
+        else
+            ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the arguments", path);
+    } else if (file) {
+        ag_error_set(error, AG_BAD_FILE, "%s: this is no checkpoint of a run", path);
+    }
+    data_safetensors_close(file);
+    free(path);
+    return copy;
+}

@@ -1,0 +1,39 @@
+/* checkpoint.h - the whole state of a run as a .safetensors file. */
+#ifndef TRAIN_CHECKPOINT_H
+#define TRAIN_CHECKPOINT_H
+
+#include "saved.h"
+#include "train.h"
+
+/* The counters of a run. */
+typedef struct train_state {
+    int64_t step;      /* updates done */
+    int64_t evaluated; /* the step of the latest evaluation */
+    int64_t best_step; /* the step of the best one; 0: there was none */
+    int64_t worse;     /* evaluations since then */
+    int64_t examples;  /* of the training set, to know it again */
+    train_metrics best;
+} train_state;
+
+/* Everything that a checkpoint holds. `options` has all its defaults filled in. */
+typedef struct train_checkpoint {
+    nn_model *model;
+    train_optimizer *optimizer;
+    real *average; /* [params.size], or NULL where the run keeps none */
+    train_state *state;
+    const train_options *options;
+    train_labels labels;
+} train_checkpoint;
+
+/* The bytes depend on what is saved alone. */
+ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error);
+
+/* What a resumed run is to take over where the caller says nothing: steps, warmup, evaluate_every; other members are not set. */
+ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error);
+
+/* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration, vocabularies, the
+ * options on which the numbers depend. Nothing is changed where something does not agree. */
+ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
+                                ag_error *error);
+
+#endif

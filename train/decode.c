@@ -1,0 +1,260 @@
+/* decode.c - a model's own outputs for the distinct sources of a set, against their targets.
+ *
+ * Sources of similar length are decoded together, and judged in the order of the set. Tokens are compared by id; a target token that
+ * the vocabulary does not know is UNKNOWN, which no output can be.
+ */
+#include "decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define UNKNOWN (-1)
+
+/* One distinct source: its text, and the output for it. Both are in the decoding's own memory. */
+typedef struct source_item {
+    char *text;
+    int64_t index;   /* of the distinct source in the set */
+    int64_t length;  /* tokens of the text */
+    int32_t *output; /* [output_length] */
+    int64_t output_length;
+} source_item;
+
+typedef struct decoding {
+    const nn_model *model;
+    ag_tape *tape;
+    data_set *set;
+    const train_evaluation *evaluation;
+    source_item *items;   /* [count] in the order of the set */
+    source_item **sorted; /* [count] by length */
+    int64_t count;
+    ag_error *error;
+} decoding;
+
+/* The verdict on one output. */
+typedef struct judgement {
+    bool correct;
+    int64_t edits, length; /* to the nearest target, and of it */
+    int64_t nearest;       /* which of the source's targets */
+} judgement;
+
+static ag_status no_memory(ag_error *error)
+{
+    return ag_error_set(error, AG_NO_MEMORY, "no memory to decode the set's sources");
+}
+
+/* ---- Sources -------------------------------------------------------------------------------- */
+
+static int by_length(const void *a, const void *b)
+{
+    const source_item *x = *(source_item *const *)a, *y = *(source_item *const *)b;
+    if (x->length != y->length)
+        return x->length < y->length ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
+static ag_status collect_sources(decoding *d)
+{
+    const data_vocab *vocab = data_set_source_vocab(d->set);
+    int64_t all = data_set_source_count(d->set), most = d->evaluation->max_sources;
+    if (all < 0)
+        return no_memory(d->error);
+    int64_t count = most && most < all ? most : all;
+    d->items = calloc((size_t)count + 1, sizeof *d->items);
+    d->sorted = calloc((size_t)count + 1, sizeof *d->sorted);
+    if (!d->items || !d->sorted)
+        return no_memory(d->error);
+    for (; d->count < count; d->count++) {
+        source_item *item = &d->items[d->count];
+        const char *source = NULL, *target = NULL;
+        data_set_example(d->set, data_set_target_index(d->set, d->count, 0), &source, &target);
+        size_t size = source ? strlen(source) : 0;
+        item->text = malloc(size + 1);
+        if (!item->text)
+            return no_memory(d->error);
+        memcpy(item->text, source ? source : "", size + 1);
+        item->index = d->count;
+        item->length = data_vocab_encode(vocab, item->text, size, NULL, 0, NULL);
+        d->sorted[d->count] = item;
+    }
+    if (count > 1)
+        qsort(d->sorted, (size_t)count, sizeof *d->sorted, by_length);
+    return AG_OK;
+}
+
+static ag_status keep_output(decoding *d, source_item *item, const int32_t *tokens, int64_t length)
+{
+    item->output = malloc((size_t)(length ? length : 1) * sizeof *item->output);
+    if (!item->output)
+        return no_memory(d->error);
+    if (length)
+        memcpy(item->output, tokens, (size_t)length * sizeof *tokens);
+    item->output_length = length;
+    return AG_OK;
+}
+
+/* ---- Outputs -------------------------------------------------------------------------------- */
+
+/* An encoder tags: the most probable label of each source token. */
+static ag_status tag_rows(decoding *d, const nn_input *input, source_item **items)
+{
+    int64_t classes = d->model->config.target_vocab;
+    nn_pass pass = {.tape = d->tape, .params = &d->model->params};
+    ag_tape_rewind(d->tape);
+    ag_tensor *logits = nn_model_apply(d->model, &pass, input);
+    int32_t *labels = ag_tape_alloc(d->tape, (size_t)input->source_length * sizeof *labels);
+    if (!logits || !labels)
+        return ag_error_set(d->error, ag_tape_error(d->tape)->status, "%s", ag_tape_error(d->tape)->message);
+    for (int64_t row = 0; row < input->rows; row++) {
+        const real *scores = logits->data + row * input->source_length * classes;
+        for (int32_t s = 0; s < input->source_lengths[row]; s++, scores += classes) {
+            int32_t best = 0;
+            for (int32_t c = 1; c < classes; c++)
+                best = scores[c] > scores[best] ? c : best;
+            labels[s] = best;
+        }
+        ag_status status = keep_output(d, items[row], labels, input->source_lengths[row]);
+        if (status != AG_OK)
+            return status;
+    }
+    return AG_OK;
+}
+
+static ag_status generate_rows(decoding *d, const nn_input *input, source_item **items)
+{
+    nn_generated generated = {0};
+    ag_status status = nn_generate(d->model, d->tape, input, &d->evaluation->generation, &generated, d->error);
+    for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
+        const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
+        status = keep_output(d, items[row], hypothesis->tokens, hypothesis->length);
+    }
+    nn_generated_clear(&generated);
+    return status;
+}
+
+/* Outputs of sorted sources begin <= i < begin + rows. */
+static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, const char **texts, data_batch *batch)
+{
+    bool tags = d->model->config.kind == NN_ENCODER;
+    source_item **items = d->sorted + begin;
+    for (int64_t row = 0; row < rows; row++)
+        texts[row] = items[row]->text;
+    ag_status status = data_batch_sources(data_set_source_vocab(d->set), texts, rows, tags, batch, NULL, d->error);
+    if (status != AG_OK)
+        return status;
+    nn_input input = {.rows = rows,
+                      .source = batch->source,
+                      .source_lengths = batch->source_lengths,
+                      .source_length = batch->source_length};
+    return tags ? tag_rows(d, &input, items) : generate_rows(d, &input, items);
+}
+
+static ag_status decode_all(decoding *d)
+{
+    int64_t most = d->evaluation->batch;
+    data_batch batch = {0};
+    const char **texts = malloc((size_t)most * sizeof *texts);
+    ag_status status = texts ? AG_OK : no_memory(d->error);
+    for (int64_t begin = 0; begin < d->count && status == AG_OK; begin += most) {
+        int64_t rows = d->count - begin < most ? d->count - begin : most;
+        status = train_evaluation_stopped(d->evaluation, d->error);
+        if (status == AG_OK)
+            status = decode_rows(d, begin, rows, texts, &batch);
+    }
+    data_batch_clear(&batch);
+    free(texts);
+    return status;
+}
+
+/* ---- Verdicts ------------------------------------------------------------------------------- */
+
+/* The target's ids, UNKNOWN where the vocabulary does not have a token. The caller frees them; NULL when memory is out. */
+static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *length)
+{
+    size_t size = strlen(text), at = 0, token_size = 0;
+    const char *token = NULL;
+    int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has a byte at least */
+    *length = 0;
+    while (ids && data_token_next(data_vocab_kind(vocab), text, size, &at, &token, &token_size)) {
+        int32_t id = data_vocab_find(vocab, token, token_size);
+        ids[(*length)++] = id == DATA_UNK ? UNKNOWN : id;
+    }
+    return ids;
+}
+
+/* The nearest of the source's targets is the one with the fewest edits, the first among equals. */
+static ag_status judge(const decoding *d, const source_item *item, judgement *verdict)
+{
+    verdict->edits = -1;
+    for (int64_t r = 0; r < data_set_target_count(d->set, item->index); r++) {
+        const char *source = NULL, *target = NULL;
+        data_set_example(d->set, data_set_target_index(d->set, item->index, r), &source, &target);
+        int64_t length = 0;
+        int32_t *ids = target_ids(data_set_target_vocab(d->set), target ? target : "", &length);
+        int64_t edits = ids ? train_edit_distance(item->output, item->output_length, ids, length) : -1;
+        free(ids);
+        if (edits < 0)
+            return no_memory(d->error);
+        if (verdict->edits < 0 || edits < verdict->edits) {
+            verdict->edits = edits;
+            verdict->length = length;
+            verdict->nearest = r;
+        }
+    }
+    verdict->correct = verdict->edits == 0;
+    return AG_OK;
+}
+
+static ag_status show(const decoding *d, const source_item *item, const judgement *verdict)
+{
+    const data_vocab *vocab = data_set_target_vocab(d->set);
+    const char *source = NULL, *target = NULL;
+    size_t size = data_vocab_decode(vocab, item->output, item->output_length, NULL, 0) + 1;
+    char *output = malloc(size);
+    if (!output)
+        return no_memory(d->error);
+    data_vocab_decode(vocab, item->output, item->output_length, output, size);
+    data_set_example(d->set, data_set_target_index(d->set, item->index, verdict->nearest), &source, &target);
+    d->evaluation->on_output(d->evaluation->context, item->text, output, target ? target : "", verdict->correct);
+    free(output);
+    return AG_OK;
+}
+
+static ag_status judge_all(const decoding *d, train_metrics *metrics)
+{
+    int64_t correct = 0, edits = 0, tokens = 0;
+    for (int64_t i = 0; i < d->count; i++) {
+        judgement verdict = {0};
+        ag_status status = judge(d, &d->items[i], &verdict);
+        if (status == AG_OK && d->evaluation->on_output)
+            status = show(d, &d->items[i], &verdict);
+        if (status != AG_OK)
+            return status;
+        correct += verdict.correct;
+        edits += verdict.edits;
+        tokens += verdict.length;
+    }
+    metrics->decoded = true;
+    metrics->sources = d->count;
+    metrics->exact_match = (double)correct / (double)(d->count ? d->count : 1);
+    metrics->wer = 1 - metrics->exact_match;
+    metrics->per = (double)edits / (double)(tokens ? tokens : 1);
+    return AG_OK;
+}
+
+ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
+                       train_metrics *metrics, ag_error *error)
+{
+    decoding d = {.model = model, .tape = tape, .set = set, .evaluation = evaluation, .error = error};
+    ag_status status = collect_sources(&d);
+    if (status == AG_OK)
+        status = decode_all(&d);
+    if (status == AG_OK)
+        status = judge_all(&d, metrics);
+    for (int64_t i = 0; i < d.count; i++) {
+        free(d.items[i].text);
+        free(d.items[i].output);
+    }
+    free(d.sorted);
+    free(d.items);
+    return status;
+}

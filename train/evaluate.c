@@ -1,0 +1,121 @@
+/* evaluate.c - loss and token accuracy under teacher forcing; decode.c has the rest.
+ *
+ * The sums over batches are in double, so that they do not depend on the size of a batch but for the rounding of its own loss.
+ */
+#include "decode.h"
+#include "finite.h"
+#include "part.h"
+
+#include <math.h>
+
+typedef struct loss_sums {
+    double loss;
+    int64_t tokens, right;
+} loss_sums;
+
+/* Counts the positions whose largest logit is the target's. logits [count, classes]. */
+static void count_right(const real *logits, int64_t classes, const int32_t *targets, int64_t count, loss_sums *sums)
+{
+    for (int64_t i = 0; i < count; i++, logits += classes) {
+        if (targets[i] == DATA_PAD)
+            continue;
+        int64_t best = 0;
+        for (int64_t c = 1; c < classes; c++)
+            best = logits[c] > logits[best] ? c : best;
+        sums->right += best == targets[i];
+        sums->tokens++;
+    }
+}
+
+/* A no-grad tape does not remember its operations, so the batch is run once more on one that does. */
+static ag_status explain(const nn_model *model, const data_batch *batch, double loss, ag_error *error)
+{
+    ag_status status = AG_NO_MEMORY;
+    train_part part;
+    ag_tape *tape = ag_tape_new(NULL);
+    if (!tape)
+        ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
+    else if ((status = train_part_make(model, batch, 0, batch->rows, tape, &part, error)) == AG_OK) {
+        nn_pass pass = {.tape = tape, .params = &model->params};
+        char text[AG_MESSAGE_SIZE];
+        train_part_loss(model, &pass, &part, 0, NULL);
+        bool found = ag_tape_find_nonfinite(tape, text);
+        status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", loss, found ? ": " : "",
+                              found ? text : "");
+    }
+    ag_tape_free(tape);
+    return status;
+}
+
+static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch, loss_sums *sums, ag_error *error)
+{
+    train_part part;
+    ag_tensor *logits = NULL;
+    nn_pass pass = {.tape = tape, .params = &model->params};
+    ag_tape_rewind(tape);
+    ag_status status = train_part_make(model, batch, 0, batch->rows, tape, &part, error);
+    if (status != AG_OK)
+        return status;
+    ag_tensor *loss = train_part_loss(model, &pass, &part, 0, &logits);
+    if (!loss)
+        return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
+    if (!isfinite(loss->data[0]))
+        return explain(model, batch, (double)loss->data[0], error);
+    sums->loss += (double)loss->data[0];
+    count_right(logits->data, model->config.target_vocab, part.targets, part.input.rows * part.length, sums);
+    return AG_OK;
+}
+
+ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error)
+{
+    if (evaluation->stop && *evaluation->stop)
+        return ag_error_set(error, AG_INTERRUPTED, "the evaluation was stopped");
+    return AG_OK;
+}
+
+static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
+                         loss_sums *sums, ag_error *error)
+{
+    data_batch batch = {0};
+    ag_status status = AG_OK;
+    int64_t count = data_set_count(set), rows = evaluation->batch;
+    for (int64_t first = 0; first < count && status == AG_OK; first += rows) {
+        int64_t now = count - first < rows ? count - first : rows;
+        status = train_evaluation_stopped(evaluation, error);
+        if (status == AG_OK)
+            status = data_set_range(set, first, now, &batch, error);
+        if (status == AG_OK)
+            status = add_batch(model, tape, &batch, sums, error);
+    }
+    data_batch_clear(&batch);
+    return status;
+}
+
+ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation, train_metrics *metrics,
+                         ag_error *error)
+{
+    train_evaluation own = *evaluation;
+    own.batch = own.batch ? own.batch : TRAIN_EVALUATION_BATCH;
+    *metrics = (train_metrics){0};
+    if (own.batch < 0 || own.max_sources < 0 || own.threads < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "an evaluation's batch, sources and threads cannot be negative");
+    ag_status status = train_set_fits(model, set, error);
+    if (status != AG_OK)
+        return status;
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = own.threads, .no_grad = true});
+    if (!tape)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
+
+    loss_sums sums = {0};
+    status = add_all(model, tape, set, &own, &sums, error);
+    if (status == AG_OK && own.decode && model->config.kind != NN_DECODER)
+        status = train_decode(model, tape, set, &own, metrics, error);
+    ag_tape_free(tape);
+
+    double tokens = sums.tokens ? (double)sums.tokens : 1;
+    metrics->tokens = sums.tokens;
+    metrics->loss = sums.loss / tokens;
+    metrics->perplexity = exp(metrics->loss);
+    metrics->token_accuracy = (double)sums.right / tokens;
+    return status;
+}

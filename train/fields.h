@@ -1,0 +1,40 @@
+/* fields.h - structs as lines of text: a table says which members a struct has, and one loop writes, reads or compares them.
+ *
+ * What a file must say of a model or a run (sizes, options, counters) is metadata: one readable "name" = "value" for each
+ * member. The text of a value is canonical, so two values are equal where their texts are.
+ */
+#ifndef TRAIN_FIELDS_H
+#define TRAIN_FIELDS_H
+
+#include "data.h"
+
+typedef enum train_field_type {
+    TRAIN_FIELD_INTEGER, /* int, int32_t or int64_t, by `size` */
+    TRAIN_FIELD_SEED,    /* uint64_t */
+    TRAIN_FIELD_DOUBLE,  /* the shortest decimal text that reads back as the same number */
+    TRAIN_FIELD_BOOL,    /* "true" or "false" */
+    TRAIN_FIELD_CHOICE   /* an enum whose values are 0, 1, ..: one of `choices` */
+} train_field_type;
+
+typedef struct train_field {
+    const char *name; /* the metadata's key: "model.d_model" */
+    train_field_type type;
+    size_t offset, size;
+    const char *const *choices; /* ended by NULL */
+} train_field;
+
+#define TRAIN_FIELD(name, type, owner, member) {name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL}
+#define TRAIN_FIELD_OF(name, choices, owner, member) \
+    {name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices}
+
+/* Adds each member of `object` to the writer's metadata. */
+ag_status train_fields_write(const train_field *fields, int count, const void *object, data_writer *writer,
+                             ag_error *error);
+/* Reads each member from the file's metadata; a key that is missing or has another kind of value is an error that names it. */
+ag_status train_fields_read(const train_field *fields, int count, void *object, const data_safetensors *file,
+                            const char *path, ag_error *error);
+/* Whether the file says the same of each member as `object` does; the error names the first that differs. */
+ag_status train_fields_agree(const train_field *fields, int count, const void *object, const data_safetensors *file,
+                             const char *path, ag_error *error);
+
+#endif

@@ -1,0 +1,59 @@
+/* folder.c - the folder of a run and the files in it: see folder.h. */
+#include "folder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool train_path_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool train_path_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *train_path_join(const char *folder, const char *name, ag_error *error)
+{
+    size_t folder_size = strlen(folder), name_size = strlen(name) + 1;
+    bool slash = folder_size > 0 && folder[folder_size - 1] != '/';
+    char *path = malloc(folder_size + slash + name_size);
+    if (!path) {
+        ag_error_set(error, AG_NO_MEMORY, "%.200s: no memory for a path", folder);
+        return NULL;
+    }
+    memcpy(path, folder, folder_size);
+    if (slash)
+        path[folder_size] = '/';
+    memcpy(path + folder_size + slash, name, name_size);
+    return path;
+}
+
+static bool make_one(const char *path)
+{
+    return mkdir(path, 0777) == 0 || (errno == EEXIST && train_path_is_folder(path));
+}
+
+ag_status train_folder_make(const char *folder, ag_error *error)
+{
+    char *path = train_path_join(folder, "", error);
+    if (!path)
+        return AG_NO_MEMORY;
+    bool made = true;
+    for (char *at = path + 1; *path && made && (at = strchr(at, '/')); at++) {
+        *at = '\0';
+        made = train_path_is_folder(path) || make_one(path);
+        *at = '/';
+    }
+    int reason = errno;
+    free(path);
+    if (!made)
+        return ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
+                            reason == EEXIST ? "there is a file in its way" : strerror(reason));
+    return AG_OK;
+}

@@ -1,0 +1,348 @@
+/* saved.c - models as .safetensors files: see saved.h.
+ *
+ * A file is believed in nothing: its configuration is checked as any caller's, and compared with the file's own numbers before
+ * memory is taken for the model that it claims to hold.
+ */
+#include "saved.h"
+
+#include "folder.h"
+#include "train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The description ------------------------------------------------------------------------ */
+
+static const char *const KINDS[] = {"encoder-decoder", "encoder", "decoder", NULL};
+static const char *const ACTIVATIONS[] = {"relu", "gelu", "gelu-tanh", "silu", "gated-silu", NULL};
+static const char *const NORMS[] = {"layer", "rms", NULL};
+static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
+
+#define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
+#define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member)
+
+static const train_field CONFIG_FIELDS[] = {
+    CONFIG_OF(KINDS, kind),
+    CONFIG(TRAIN_FIELD_INTEGER, source_vocab),
+    CONFIG(TRAIN_FIELD_INTEGER, target_vocab),
+    CONFIG(TRAIN_FIELD_INTEGER, d_model),
+    CONFIG(TRAIN_FIELD_INTEGER, heads),
+    CONFIG(TRAIN_FIELD_INTEGER, encoder_layers),
+    CONFIG(TRAIN_FIELD_INTEGER, decoder_layers),
+    CONFIG(TRAIN_FIELD_INTEGER, ffn),
+    CONFIG(TRAIN_FIELD_INTEGER, max_length),
+    CONFIG_OF(ACTIVATIONS, activation),
+    CONFIG_OF(NORMS, norm),
+    CONFIG(TRAIN_FIELD_DOUBLE, norm_eps),
+    CONFIG_OF(POSITIONS, positions),
+    CONFIG(TRAIN_FIELD_BOOL, post_norm),
+    CONFIG(TRAIN_FIELD_BOOL, no_bias),
+    CONFIG(TRAIN_FIELD_BOOL, tied_output),
+    CONFIG(TRAIN_FIELD_DOUBLE, dropout),
+    CONFIG(TRAIN_FIELD_INTEGER, padding_id),
+};
+enum { CONFIG_COUNT = (int)(sizeof CONFIG_FIELDS / sizeof *CONFIG_FIELDS) };
+
+/* The vocabularies' keys; the source's first. */
+static const char *const VOCAB_KEYS[2] = {"vocab.source", "vocab.target"};
+
+static ag_status write_vocab(data_writer *writer, const char *key, const data_vocab *vocab, ag_error *error)
+{
+    if (!vocab)
+        return AG_OK;
+    char *text = data_vocab_write(vocab, error);
+    if (!text)
+        return AG_NO_MEMORY;
+    ag_status status = data_writer_metadata(writer, key, text, error);
+    free(text);
+    return status;
+}
+
+ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
+                                  const train_labels *labels, ag_error *error)
+{
+    ag_status status = data_writer_metadata(writer, "format", format, error);
+    if (status == AG_OK)
+        status = train_fields_write(CONFIG_FIELDS, CONFIG_COUNT, config, writer, error);
+    if (status == AG_OK)
+        status = write_vocab(writer, VOCAB_KEYS[0], labels->source_vocab, error);
+    if (status == AG_OK)
+        status = write_vocab(writer, VOCAB_KEYS[1], labels->target_vocab, error);
+    if (status == AG_OK)
+        status = data_writer_metadata(writer, "task", labels->task, error);
+    if (status == AG_OK)
+        status = data_writer_metadata(writer, "arguments", labels->arguments, error);
+    return status;
+}
+
+static ag_status check_format(const data_safetensors *file, const char *format, const char *path, ag_error *error)
+{
+    const char *found = data_safetensors_metadata(file, "format");
+    if (!found)
+        return ag_error_set(error, AG_BAD_FILE, "%s: this is no file of tapeformer: its metadata names no format", path);
+    if (strcmp(found, format))
+        return ag_error_set(error, AG_BAD_FILE, "%s: this is a '%.40s', and a '%s' is needed", path, found, format);
+    return AG_OK;
+}
+
+static ag_status vocab_agrees(const data_safetensors *file, const char *key, const data_vocab *vocab, const char *path,
+                              ag_error *error)
+{
+    const char *found = data_safetensors_metadata(file, key);
+    char *text = vocab ? data_vocab_write(vocab, error) : NULL;
+    if (vocab && !text)
+        return AG_NO_MEMORY;
+    bool same = found && text ? !strcmp(found, text) : !found && !text;
+    free(text);
+    if (!same)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: the run's %s vocabulary was another one than it is now", path,
+                            key + strlen("vocab."));
+    return AG_OK;
+}
+
+ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
+                                   const train_labels *labels, const char *path, ag_error *error)
+{
+    ag_status status = check_format(file, format, path, error);
+    if (status == AG_OK)
+        status = train_fields_agree(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
+    if (status == AG_OK)
+        status = vocab_agrees(file, VOCAB_KEYS[0], labels->source_vocab, path, error);
+    if (status == AG_OK)
+        status = vocab_agrees(file, VOCAB_KEYS[1], labels->target_vocab, path, error);
+    return status;
+}
+
+/* ---- Parameters ----------------------------------------------------------------------------- */
+
+ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values, ag_error *error)
+{
+    for (int i = 0; i < params->count; i++) {
+        const nn_param *parameter = &params->items[i];
+        uint64_t shape[AG_MAX_DIMS] = {0};
+        for (int axis = 0; axis < parameter->shape.ndim; axis++)
+            shape[axis] = (uint64_t)parameter->shape.dim[axis];
+        ag_status status = data_writer_add(writer, parameter->name, data_real_dtype, parameter->shape.ndim, shape,
+                                           values + parameter->offset, error);
+        if (status != AG_OK)
+            return status;
+    }
+    return AG_OK;
+}
+
+char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int axis = 0; axis < tensor->rank && used < size; axis++)
+        used += (size_t)snprintf(text + used, size - used, axis ? ",%llu" : "%llu",
+                                 (unsigned long long)tensor->shape[axis]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
+
+const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
+                                     const char *path, ag_error *error)
+{
+    const data_tensor *tensor = data_safetensors_find(file, name);
+    if (!tensor) {
+        ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s is missing", path, name);
+        return NULL;
+    }
+    bool same = tensor->rank == shape.ndim;
+    for (int axis = 0; same && axis < shape.ndim; axis++)
+        same = tensor->shape[axis] == (uint64_t)shape.dim[axis];
+    if (!same) {
+        char found[AG_SHAPE_TEXT], wanted[AG_SHAPE_TEXT];
+        ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s has the shape %s and the model needs %s", path, name,
+                     train_tensor_shape(tensor, found, sizeof found), ag_shape_print(shape, wanted));
+        return NULL;
+    }
+    if (dtype && strcmp(tensor->dtype, dtype)) {
+        ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s is %s and this build computes in %s, so it cannot go on exactly",
+                     path, name, tensor->dtype, dtype);
+        return NULL;
+    }
+    return tensor;
+}
+
+ag_status train_parameters_read(const data_safetensors *file, nn_params *params, const char *dtype, const char *path,
+                                ag_error *error)
+{
+    for (int i = 0; i < params->count; i++)
+        if (!train_tensor_find(file, params->items[i].name, params->items[i].shape, dtype, path, error))
+            return AG_BAD_FILE;
+    for (int i = 0; i < params->count; i++) {
+        const nn_param *parameter = &params->items[i];
+        ag_error problem = {0};
+        ag_status status = data_tensor_read(data_safetensors_find(file, parameter->name),
+                                            params->value + parameter->offset, parameter->size, &problem);
+        if (status != AG_OK)
+            return ag_error_set(error, status, "%s: %.300s", path, problem.message);
+    }
+    return AG_OK;
+}
+
+ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,
+                           ag_error *error)
+{
+    data_writer *writer = data_writer_new(error);
+    if (!writer)
+        return AG_NO_MEMORY;
+    ag_status status = train_description_write(writer, TRAIN_FORMAT_MODEL, &model->config, labels, error);
+    if (status == AG_OK)
+        status = train_parameters_add(writer, &model->params, values, error);
+    if (status == AG_OK)
+        status = data_writer_save(writer, path, error);
+    data_writer_free(writer);
+    return status;
+}
+
+/* ---- Loading -------------------------------------------------------------------------------- */
+
+/* The least number of parameters that a model of this configuration has: embeddings, attentions and feed-forwards. */
+static double least_parameters(const nn_model_config *config)
+{
+    double width = config->d_model, ffn = config->ffn, tables = config->target_vocab;
+    double attention = 4 * width * width, feed_forward = 2 * width * ffn;
+    bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
+    double encoder = encodes ? config->encoder_layers * (attention + feed_forward) : 0;
+    double decoder = decodes ? config->decoder_layers * (attention + feed_forward) : 0;
+    if (encodes)
+        tables += config->source_vocab;
+    if (config->positions == NN_LEARNED)
+        tables += config->max_length;
+    return tables * width + encoder + decoder;
+}
+
+static ag_status check_size(const data_safetensors *file, const nn_model_config *config, const char *path,
+                            ag_error *error)
+{
+    double elements = 0;
+    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
+        const data_tensor *tensor = data_safetensors_at(file, i);
+        double product = 1;
+        for (int axis = 0; axis < tensor->rank; axis++)
+            product *= (double)tensor->shape[axis];
+        elements += product;
+    }
+    if (least_parameters(config) > elements)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the tensors are too few or too small for the model that the metadata describes",
+                            path);
+    return AG_OK;
+}
+
+static ag_status read_config(const data_safetensors *file, nn_model_config *config, const char *path, ag_error *error)
+{
+    ag_error problem = {0};
+    ag_status status = train_fields_read(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
+    if (status == AG_OK && nn_model_config_complete(config, &problem) != AG_OK)
+        status = ag_error_set(error, AG_BAD_FILE, "%s: %.300s", path, problem.message);
+    if (status == AG_OK)
+        status = check_size(file, config, path, error);
+    return status;
+}
+
+/* Reads the vocabulary under `key` and compares its size; leaves *vocab NULL where `size` is 0, for none. */
+static ag_status read_vocab(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
+                            const char *path, ag_error *error)
+{
+    const char *text = data_safetensors_metadata(file, key);
+    ag_error problem = {0};
+    if (size == 0)
+        return AG_OK;
+    if (!text)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the metadata \"%s\" is missing", path, key);
+    *vocab = data_vocab_read(text, &problem);
+    if (!*vocab)
+        return ag_error_set(error, problem.status, "%s: the metadata \"%s\": %.300s", path, key, problem.message);
+    if (data_vocab_size(*vocab) != size)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the %s vocabulary has %d tokens and the model's configuration says %d",
+                            path, key + strlen("vocab."), (int)data_vocab_size(*vocab), (int)size);
+    return AG_OK;
+}
+
+static ag_status copy_text(const data_safetensors *file, const char *key, char **copy, const char *path, ag_error *error)
+{
+    const char *text = data_safetensors_metadata(file, key);
+    size_t size = strlen(text ? text : "") + 1;
+    *copy = malloc(size);
+    if (!*copy)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the metadata", path);
+    memcpy(*copy, text ? text : "", size);
+    return AG_OK;
+}
+
+static ag_status refuse_unexpected(const data_safetensors *file, const nn_params *params, const char *path,
+                                   ag_error *error)
+{
+    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
+        const char *name = data_safetensors_at(file, i)->name;
+        if (nn_params_find(params, name) < 0)
+            return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model", path, name);
+    }
+    return AG_OK;
+}
+
+static ag_status read_model(train_saved *saved, const data_safetensors *file, const nn_model_config *config,
+                            const char *path, ag_error *error)
+{
+    ag_error problem = {0};
+    saved->model = nn_model_new(config, 0, &problem);
+    if (!saved->model)
+        return ag_error_set(error, problem.status, "%s: %.300s", path, problem.message);
+    ag_status status = refuse_unexpected(file, &saved->model->params, path, error);
+    if (status == AG_OK)
+        status = train_parameters_read(file, &saved->model->params, NULL, path, error);
+    return status;
+}
+
+static ag_status load_file(train_saved *saved, const char *path, ag_error *error)
+{
+    data_safetensors *file = data_safetensors_open(path, error);
+    if (!file)
+        return error->status;
+    nn_model_config config = {0};
+    ag_status status = check_format(file, TRAIN_FORMAT_MODEL, path, error);
+    if (status == AG_OK)
+        status = read_config(file, &config, path, error);
+    if (status == AG_OK)
+        status = read_vocab(file, VOCAB_KEYS[0], config.kind == NN_DECODER ? 0 : config.source_vocab,
+                            &saved->source_vocab, path, error);
+    if (status == AG_OK)
+        status = read_vocab(file, VOCAB_KEYS[1], config.target_vocab, &saved->target_vocab, path, error);
+    if (status == AG_OK)
+        status = copy_text(file, "task", &saved->task, path, error);
+    if (status == AG_OK)
+        status = copy_text(file, "arguments", &saved->arguments, path, error);
+    if (status == AG_OK)
+        status = read_model(saved, file, &config, path, error);
+    saved->tagging = config.kind == NN_ENCODER;
+    data_safetensors_close(file);
+    return status;
+}
+
+ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error)
+{
+    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    *saved = (train_saved){0};
+    char *inside = train_path_is_folder(path) ? train_path_join(path, TRAIN_MODEL_FILE, &own) : NULL;
+    if (own.status == AG_OK)
+        load_file(saved, inside ? inside : path, &own);
+    free(inside);
+    if (own.status == AG_OK)
+        return AG_OK;
+    train_saved_clear(saved);
+    return ag_error_set(error, own.status, "%s", own.message);
+}
+
+void train_saved_clear(train_saved *saved)
+{
+    nn_model_free(saved->model);
+    data_vocab_free(saved->source_vocab);
+    data_vocab_free(saved->target_vocab);
+    free(saved->task);
+    free(saved->arguments);
+    *saved = (train_saved){0};
+}

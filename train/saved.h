@@ -1,0 +1,44 @@
+/* saved.h - how a model stands in a .safetensors file: what model files and checkpoints share.
+ *
+ * Tensors: every parameter under its own name. Metadata: "format", the configuration ("model.d_model": "256", ..), the
+ * vocabularies ("vocab.source", "vocab.target"), "task" and "arguments".
+ */
+#ifndef TRAIN_SAVED_H
+#define TRAIN_SAVED_H
+
+#include "data.h"
+#include "fields.h"
+#include "nn.h"
+
+/* What a file is, in its metadata "format". */
+#define TRAIN_FORMAT_MODEL "tapeformer model"
+#define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
+
+/* What is saved beside a model's numbers. */
+typedef struct train_labels {
+    const data_vocab *source_vocab, *target_vocab; /* source NULL for language models */
+    const char *task, *arguments;                  /* never NULL */
+} train_labels;
+
+ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
+                                  const train_labels *labels, ag_error *error);
+/* Whether the file was made for this configuration and these vocabularies. */
+ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
+                                   const train_labels *labels, const char *path, ag_error *error);
+
+/* Adds every parameter, with the numbers at `values` [params->size]. */
+ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values, ag_error *error);
+/* Reads every parameter. All shapes (and dtypes, where `dtype` is not NULL) are compared before any number is read. */
+ag_status train_parameters_read(const data_safetensors *file, nn_params *params, const char *dtype, const char *path,
+                                ag_error *error);
+/* A tensor of this name and shape in the file; NULL with the error. `dtype` NULL: any. */
+const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
+                                     const char *path, ag_error *error);
+/* Writes "[2,3]" of a tensor's shape. */
+char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
+
+/* A model file: these numbers, this configuration, nothing else. */
+ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,
+                           ag_error *error);
+
+#endif
