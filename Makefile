@@ -126,12 +126,12 @@ libcheck:
 	@tests/need-libcheck
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-test-programs: $(TESTS)
-	@tests/run-tests $(TESTS)
+test-programs: $(TESTS) $(COMMAND)
+	@TAPEFORMER=$(abspath $(COMMAND)) tests/run-tests $(TESTS)
 
 one: ## one test program: make one T=test_random
-	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T)
-	@$(OUT)/tests$(SUFFIX)/$(T)
+	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli,$(T)),$(COMMAND))
+	@TAPEFORMER=$(abspath $(COMMAND)) $(OUT)/tests$(SUFFIX)/$(T)
 
 test: libcheck ## every test, in both precisions
 	@$(MAKE) --no-print-directory PRECISION=float all

@@ -294,9 +294,10 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
 /* Incremental decoding: the state of `rows` sequences. */
 typedef struct nn_cache {
     int64_t rows, length;      /* tokens seen so far */
+    int64_t width;             /* of a key: d_model */
     int layers;
     nn_attention_cache *self, *cross; /* [layers]; cross NULL for NN_DECODER */
-    int32_t *source_lengths;   /* [rows] or NULL */
+    int32_t *source_lengths;   /* [rows] or NULL: all full */
 } nn_cache;
 
 /* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values of the cross-attention;

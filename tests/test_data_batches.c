@@ -197,7 +197,7 @@ START_TEST(sources_alone)
     data_batch batch = {0};
     ag_error error = {0};
     int64_t unknown = -1;
-    const char *texts[] = {"ba", "", "a\xC9\x94" "xb"};
+    const char *texts[] = {"ba", "", "a\xC9\x94xb"};
     ck_assert_int_eq(data_batch_sources(vocab, texts, 3, false, &batch, &unknown, &error), AG_OK);
     ck_assert(batch.rows == 3 && batch.source_length == 5 && unknown == 2);
     expect_ids(batch.source, 15, (int32_t[]){5, 4, 2, 0, 0, 2, 0, 0, 0, 0, 4, 3, 3, 5, 2});

@@ -21,7 +21,8 @@ static void teardown(void)
 static void check_near(double found, double expected, double tolerance, const char *what)
 {
     double size = fabs(expected) > 1 ? fabs(expected) : 1;
-    ck_assert_msg(fabs(found - expected) <= tolerance * size, "%s is %.17g, expected %.17g", what, found, expected);
+    if (!(fabs(found - expected) <= tolerance * size)) /* (thousands of passing ck_asserts would be slow) */
+        ck_abort_msg("%s is %.17g, expected %.17g", what, found, expected);
 }
 
 static void check_status(ag_tensor *result, ag_status status, const char *part)
@@ -97,8 +98,8 @@ static void check_cross_entropy(int64_t classes, const ag_cross_entropy_options 
         double dloss = (double)seed[options->reduction == AG_NONE ? i / classes : 0];
         double scale = options->reduction == AG_MEAN ? 1 / counted : 1;
         check_near((double)logits->grad[i], dloss * scale * dx[i], PRECISION(1e-14, 5e-7), "gradient");
-        if (options->ignore && i / classes % 5 == 2)
-            ck_assert(logits->grad[i] == 0);
+        if (options->ignore && i / classes % 5 == 2 && logits->grad[i] != 0)
+            ck_abort_msg("an ignored row has a gradient");
     }
     free(x);
     free(dx);
@@ -108,9 +109,9 @@ static void check_cross_entropy(int64_t classes, const ag_cross_entropy_options 
 /* Every combination of options, for numbers of classes around where vectors and blocks end. */
 START_TEST(cross_entropy_equals_the_formula)
 {
-    const int64_t class_counts[] = {1, 2, 3, 17, 33, 256, 1031};
-    real weights[1031];
-    test_fill(weights, 1031, 9, 0.1, 3);
+    const int64_t class_counts[] = {1, 2, 3, 17, 33, 256, 531};
+    real weights[531];
+    test_fill(weights, 531, 9, 0.1, 3);
     for (size_t i = 0; i < sizeof class_counts / sizeof *class_counts; i++)
         for (int form = 0; form < 3 * 3 * 2 * 4; form++) {
             const double smoothing[] = {0, 0.1, 1};
@@ -297,15 +298,15 @@ START_TEST(precision_of_many_terms)
     double mean = (double)ag_cross_entropy(logits, targets, &options)->data[0];
     options.reduction = AG_SUM;
     double sum = (double)ag_cross_entropy(logits, targets, &options)->data[0];
-    check_near(mean, expected / DIFFERENT, PRECISION(1e-12, 1e-7), "mean of a million rows");
-    check_near(sum, expected / DIFFERENT * ROWS, PRECISION(1e-12, 1e-7), "sum of a million rows");
+    check_near(mean, expected / DIFFERENT, PRECISION(1e-11, 1e-7), "mean of a million rows");
+    check_near(sum, expected / DIFFERENT * ROWS, PRECISION(1e-11, 1e-7), "sum of a million rows");
 
     ag_tensor *zero = ag_constant(tape, AG_SHAPE(1), NULL);
     mean = (double)ag_mse(logits, zero, AG_MEAN)->data[0];
     double squares = 0;
     for (int i = 0; i < DIFFERENT * C; i++)
         squares += (double)logits->data[i] * (double)logits->data[i];
-    check_near(mean, squares / (DIFFERENT * C), PRECISION(1e-12, 1e-7), "mean of a million squares");
+    check_near(mean, squares / (DIFFERENT * C), PRECISION(1e-11, 1e-7), "mean of a million squares");
     free(targets);
 }
 END_TEST

@@ -34,18 +34,22 @@ typedef double reference;
 #endif
 #define COUNT (2 * MANTISSAS)
 
-/* Floating point numbers in their order are whole numbers in theirs: so many representable numbers lie from 0 to x. */
-static double place(real x)
+/* Floating point numbers in their order are whole numbers in theirs: so many representable numbers lie from 0 to |x|. */
+static real_bits place(real x)
 {
     real_bits bits;
     real size = (real)fabs((double)x);
     memcpy(&bits, &size, sizeof bits);
-    return signbit(x) ? -(double)bits : (double)bits;
+    return bits;
 }
 
+/* The number of steps from a to b by way of representable numbers. */
 static double distance(real a, real b)
 {
-    return fabs(place(a) - place(b));
+    real_bits from = place(a), to = place(b);
+    if (!signbit(a) != !signbit(b))
+        return (double)from + (double)to;
+    return (double)(from > to ? from - to : to - from);
 }
 
 /* Numbers with this exponent, of both signs: the least and the greatest mantissa, and drawn ones. */

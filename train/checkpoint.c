@@ -40,10 +40,9 @@ static const train_field RUN_FIELDS[] = {
 };
 enum { RUN_COUNT = (int)(sizeof RUN_FIELDS / sizeof *RUN_FIELDS) };
 
-/* What a resume may change, and takes over where it does not. `warmup` is in both. */
+/* What a resume may change. */
 static const train_field PLAN_FIELDS[] = {
     RUN("steps", TRAIN_FIELD_INTEGER, steps),
-    RUN("warmup", TRAIN_FIELD_INTEGER, warmup),
     RUN("evaluate_every", TRAIN_FIELD_INTEGER, evaluate_every),
 };
 enum { PLAN_COUNT = (int)(sizeof PLAN_FIELDS / sizeof *PLAN_FIELDS) };
@@ -100,9 +99,8 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
     ag_status status = train_description_write(writer, TRAIN_FORMAT_CHECKPOINT, &model->config, &checkpoint->labels, error);
     if (status == AG_OK)
         status = train_fields_write(RUN_FIELDS, RUN_COUNT, checkpoint->options, writer, error);
-    for (int i = 0; i < PLAN_COUNT && status == AG_OK; i++)
-        if (strcmp(PLAN_FIELDS[i].name, "run.warmup"))
-            status = train_fields_write(&PLAN_FIELDS[i], 1, checkpoint->options, writer, error);
+    if (status == AG_OK)
+        status = train_fields_write(PLAN_FIELDS, PLAN_COUNT, checkpoint->options, writer, error);
     if (status == AG_OK)
         status = train_fields_write(STATE_FIELDS, STATE_COUNT, checkpoint->state, writer, error);
     if (status == AG_OK)
@@ -119,7 +117,8 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
 
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
 {
-    return train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error);
+    ag_status status = train_fields_read(RUN_FIELDS, RUN_COUNT, plan, file, path, error);
+    return status == AG_OK ? train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error) : status;
 }
 
 /* The file has the vectors that this run keeps, and no tensor that is unknown to it. */

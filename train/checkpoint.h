@@ -28,7 +28,7 @@ typedef struct train_checkpoint {
 /* The bytes depend on what is saved alone. */
 ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error);
 
-/* What a resumed run is to take over where the caller says nothing: steps, warmup, evaluate_every; other members are not set. */
+/* Reads the options that the run had, for what a resume takes over where its caller says nothing. */
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error);
 
 /* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration, vocabularies, the

@@ -45,7 +45,7 @@ ag_status train_folder_make(const char *folder, ag_error *error)
     if (!path)
         return AG_NO_MEMORY;
     bool made = true;
-    for (char *at = path + 1; *path && made && (at = strchr(at, '/')); at++) {
+    for (char *at = strchr(path + (*path == '/'), '/'); at && made; at = strchr(at + 1, '/')) {
         *at = '\0';
         made = train_path_is_folder(path) || make_one(path);
         *at = '/';

@@ -1,0 +1,293 @@
+/* cache.c - incremental decoding: what attention has seen is kept, so that a new token costs one query and not a whole pass.
+ *
+ * Self-attention's keys and values grow by the new tokens; those of the cross-attention are made once from the encoder's result.
+ * Both are read where they lie, as leaves over the whole capacity with a mask for what is held. */
+#include "cache.h"
+#include "layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+/* Keys and values [rows, capacity, width] of one attention. Zeroed: nobody looks at what is not held, but tools that read all
+ * of a tensor do. */
+static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_t capacity, int64_t width, bool fixed,
+                                 ag_error *error)
+{
+    *cache = (nn_attention_cache){.rows = rows, .capacity = capacity, .fixed = fixed};
+    const int64_t size = ag_shape_size(AG_SHAPE(rows, capacity, width));
+    if (size >= 0) {
+        cache->key = calloc(size ? (size_t)size : 1, sizeof(real));
+        cache->value = calloc(size ? (size_t)size : 1, sizeof(real));
+    }
+    if (!cache->key || !cache->value)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %lld rows of %lld tokens",
+                            (long long)rows, (long long)capacity);
+    return AG_OK;
+}
+
+static void free_attention(nn_attention_cache *cache)
+{
+    free(cache->key);
+    free(cache->value);
+    *cache = (nn_attention_cache){0};
+}
+
+void nn_cache_clear(nn_cache *cache)
+{
+    for (int i = 0; i < cache->layers && cache->self; i++)
+        free_attention(&cache->self[i]);
+    for (int i = 0; i < cache->layers && cache->cross; i++)
+        free_attention(&cache->cross[i]);
+    free(cache->self);
+    free(cache->cross);
+    free(cache->source_lengths);
+    *cache = (nn_cache){0};
+}
+
+/* All the memory of a cache; on failure the caller clears it. */
+static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t group, int64_t capacity,
+                             ag_error *error)
+{
+    const int layers = model->config.decoder_layers, width = model->config.d_model;
+    const bool crosses = model->config.kind == NN_ENCODER_DECODER;
+    ag_status status = AG_OK;
+    cache->rows = input->rows * group;
+    cache->layers = layers;
+    cache->width = width;
+    cache->self = calloc((size_t)layers, sizeof *cache->self);
+    cache->cross = crosses ? calloc((size_t)layers, sizeof *cache->cross) : NULL;
+    if (!cache->self || (crosses && !cache->cross))
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d layers", layers);
+    for (int i = 0; i < layers && status == AG_OK; i++) {
+        status = alloc_attention(&cache->self[i], cache->rows, capacity, width, false, error);
+        if (status == AG_OK && crosses)
+            status = alloc_attention(&cache->cross[i], input->rows, input->source_length, width, true, error);
+    }
+    if (status == AG_OK && crosses && input->source_lengths && input->rows > 0) {
+        cache->source_lengths = malloc((size_t)input->rows * sizeof *cache->source_lengths);
+        if (!cache->source_lengths)
+            return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld lengths", (long long)input->rows);
+        memcpy(cache->source_lengths, input->source_lengths, (size_t)input->rows * sizeof *cache->source_lengths);
+    }
+    return status;
+}
+
+/* ---- Making --------------------------------------------------------------------------------- */
+
+/* Runs the encoder and keeps what the decoder's cross-attention makes of its result. */
+static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                            ag_error *error)
+{
+    ag_tensor *memory = nn_model_encode(model, pass, input);
+    for (int i = 0; i < cache->layers && memory; i++)
+        if (!attention_cache_append(&model->decoder[i].cross_attention, pass, memory, memory, &cache->cross[i]))
+            break;
+    return pass_error(pass, error);
+}
+
+ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input, int64_t group,
+                            int64_t capacity, ag_error *error)
+{
+    *cache = (nn_cache){0};
+    if (model->config.kind == NN_ENCODER)
+        return ag_error_set(error, AG_BAD_VALUE, "cache: an encoder does not decode");
+    if (input->rows < 0 || input->source_length < 0 || capacity < 0 || input->rows > INT64_MAX / group)
+        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows, a source of %lld, room for %lld tokens: there is no such cache",
+                            (long long)input->rows, (long long)input->source_length, (long long)capacity);
+    ag_status status = alloc_cache(cache, model, input, group, capacity, error);
+    if (status == AG_OK && cache->cross)
+        status = fill_cross(cache, model, pass, input, error);
+    if (status != AG_OK)
+        nn_cache_clear(cache);
+    return status;
+}
+
+ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                        int64_t capacity, ag_error *error)
+{
+    return cache_init_groups(cache, model, pass, input, 1, capacity, error);
+}
+
+ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
+{
+    const int64_t width = cache->width;
+    for (int i = 0; i < cache->layers; i++) {
+        nn_attention_cache *old = &cache->self[i], larger;
+        if (old->capacity >= capacity)
+            continue;
+        ag_status status = alloc_attention(&larger, cache->rows, capacity, width, false, error);
+        if (status != AG_OK) {
+            free_attention(&larger);
+            return status;
+        }
+        larger.length = old->length;
+        for (int64_t row = 0; row < cache->rows && old->length > 0; row++) {
+            const size_t bytes = (size_t)(old->length * width) * sizeof(real);
+            memcpy(larger.key + row * capacity * width, old->key + row * old->capacity * width, bytes);
+            memcpy(larger.value + row * capacity * width, old->value + row * old->capacity * width, bytes);
+        }
+        free_attention(old);
+        *old = larger;
+    }
+    return AG_OK;
+}
+
+/* ---- The next tokens ------------------------------------------------------------------------ */
+
+ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass *pass, const int32_t *tokens,
+                          int64_t count)
+{
+    if (count < 0 || !cache->self || count > cache->self[0].capacity - cache->length)
+        return pass_fail(pass, AG_BAD_VALUE, "cache", "%lld more tokens do not fit behind %lld of %lld", (long long)count,
+                         (long long)cache->length, (long long)(cache->self ? cache->self[0].capacity : 0));
+    for (int i = 0; i < cache->layers; i++)
+        cache->self[i].length = cache->length; /* also after a call that failed half-way */
+
+    const ag_mask *causal = ag_mask_causal(pass->tape, cache->length), *cross = NULL;
+    if (cache->source_lengths)
+        cross = ag_mask_key_lengths(pass->tape, cache->cross[0].rows, cache->source_lengths);
+    ag_tensor *logits = model_decode(model, pass, tokens, cache->rows, count, NULL, causal, cross, cache);
+    if (logits)
+        cache->length += count;
+    return logits;
+}
+
+/* ---- Reordering ----------------------------------------------------------------------------- */
+
+/* A copy of one row; -1 stands for a place aside. */
+typedef struct move {
+    int32_t to, from;
+} move;
+
+/* Moves that do "row i becomes what row from[i] was" for all i < rows in place: a row is written once nobody needs what it holds,
+ * and what remains are rings, for which one row is laid aside. Rows that stay cost nothing. `needed` [old rows] counts the
+ * readers of a row, `ready` [rows] is a stack. Returns how many moves there are, at most rows + rows / 2. */
+static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, int32_t *needed, int32_t *ready, move *moves)
+{
+    int64_t count = 0, waiting = 0;
+    memset(needed, 0, (size_t)old_rows * sizeof *needed);
+    for (int64_t i = 0; i < rows; i++)
+        needed[from[i]] += from[i] != i;
+    for (int64_t i = 0; i < rows; i++)
+        if (from[i] != i && needed[i] == 0)
+            ready[waiting++] = (int32_t)i;
+    while (waiting > 0) {
+        int32_t to = ready[--waiting], source = from[to];
+        moves[count++] = (move){to, source};
+        needed[to] = -1; /* done */
+        if (--needed[source] == 0 && source < rows && from[source] != source)
+            ready[waiting++] = source;
+    }
+    for (int64_t first = 0; first < rows; first++) {
+        if (from[first] == first || needed[first] < 0)
+            continue;
+        moves[count++] = (move){-1, (int32_t)first};
+        int32_t to = (int32_t)first;
+        for (; from[to] != first; to = from[to]) {
+            moves[count++] = (move){to, from[to]};
+            needed[to] = -1;
+        }
+        moves[count++] = (move){to, -1};
+        needed[to] = -1;
+    }
+    return count;
+}
+
+static void move_rows(real *values, const move *moves, int64_t count, int64_t stride, int64_t used, real *aside)
+{
+    if (used == 0)
+        return;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(moves[i].to < 0 ? aside : values + moves[i].to * stride,
+               moves[i].from < 0 ? aside : values + moves[i].from * stride, (size_t)used * sizeof(real));
+}
+
+static void reorder_attention(nn_attention_cache *cache, const move *moves, int64_t count, int64_t rows, int64_t width,
+                              real *aside)
+{
+    move_rows(cache->key, moves, count, cache->capacity * width, cache->length * width, aside);
+    move_rows(cache->value, moves, count, cache->capacity * width, cache->length * width, aside);
+    cache->rows = rows;
+}
+
+/* What a reordering works with, in one allocation each. */
+typedef struct workplace {
+    int32_t *numbers; /* [3, rows]: needed, ready, the groups' order */
+    move *moves;      /* [3/2 rows + 1] */
+    real *aside;      /* the longest row */
+} workplace;
+
+static void workplace_clear(workplace *work)
+{
+    free(work->numbers);
+    free(work->moves);
+    free(work->aside);
+}
+
+static ag_status workplace_init(workplace *work, const nn_cache *cache, ag_error *error)
+{
+    int64_t longest = cache->self[0].length;
+    if (cache->cross && cache->cross[0].length > longest)
+        longest = cache->cross[0].length;
+    const size_t rows = (size_t)cache->rows;
+    work->numbers = malloc(3 * rows * sizeof *work->numbers);
+    work->moves = malloc((rows + rows / 2 + 1) * sizeof *work->moves);
+    work->aside = malloc((size_t)(longest * cache->width + 1) * sizeof *work->aside);
+    if (work->numbers && work->moves && work->aside)
+        return AG_OK;
+    workplace_clear(work);
+    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to reorder %zu rows", rows);
+}
+
+/* Finds which groups stay: the cross-attention's rows move as groups do. */
+static ag_status find_groups(const nn_cache *cache, const int32_t *from, int64_t rows, int64_t group, int32_t *groups,
+                             ag_error *error)
+{
+    for (int64_t i = 0; i < rows; i++)
+        if (from[i] < 0 || from[i] >= cache->rows)
+            return ag_error_set(error, AG_BAD_VALUE, "cache: row %lld is to become row %d of %lld", (long long)i, (int)from[i],
+                                (long long)cache->rows);
+    for (int64_t i = 0; i < rows; i++) {
+        groups[i / group] = from[i - i % group] / (int32_t)group;
+        if (from[i] / group != groups[i / group])
+            return ag_error_set(error, AG_BAD_VALUE, "cache: row %lld would leave its group of %lld", (long long)i,
+                                (long long)group);
+    }
+    return AG_OK;
+}
+
+ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error)
+{
+    const int64_t group = cache->cross && cache->cross[0].rows ? cache->rows / cache->cross[0].rows : 1;
+    if (rows < 0 || rows > cache->rows || rows % group != 0)
+        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows cannot become %lld", (long long)cache->rows, (long long)rows);
+    if (cache->rows == 0)
+        return AG_OK;
+    workplace work;
+    ag_status status = workplace_init(&work, cache, error);
+    if (status != AG_OK)
+        return status;
+    int32_t *needed = work.numbers, *ready = needed + cache->rows, *groups = ready + cache->rows;
+    status = find_groups(cache, from, rows, group, groups, error);
+    if (status == AG_OK) {
+        int64_t count = plan_moves(from, rows, cache->rows, needed, ready, work.moves);
+        for (int i = 0; i < cache->layers; i++)
+            reorder_attention(&cache->self[i], work.moves, count, rows, cache->width, work.aside);
+    }
+    if (status == AG_OK && cache->cross) {
+        int64_t count = plan_moves(groups, rows / group, cache->rows / group, needed, ready, work.moves);
+        for (int i = 0; i < cache->layers; i++)
+            reorder_attention(&cache->cross[i], work.moves, count, rows / group, cache->width, work.aside);
+        /* The lengths move as the rows do; `ready` is free now. */
+        for (int64_t i = 0; i < rows / group && cache->source_lengths; i++)
+            ready[i] = cache->source_lengths[groups[i]];
+        for (int64_t i = 0; i < rows / group && cache->source_lengths; i++)
+            cache->source_lengths[i] = ready[i];
+    }
+    if (status == AG_OK)
+        cache->rows = rows;
+    workplace_clear(&work);
+    return status;
+}

@@ -1,0 +1,115 @@
+/* config.c - a model's configuration: defaults, and what cannot be. */
+#include "layer.h"
+
+#include <limits.h>
+#include <math.h>
+
+/* Larger sizes are no model of this library, but a slip or a damaged file. */
+#define MOST_WIDTH (1 << 20)
+#define MOST_FFN (1 << 23)
+#define MOST_LAYERS 1024
+#define MOST_LENGTH (1 << 24)
+
+static void set_default(int *field, int value)
+{
+    if (*field == 0)
+        *field = value;
+}
+
+static ag_status check_range(const char *field, int64_t value, int64_t most, ag_error *error)
+{
+    if (value >= 1 && value <= most)
+        return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE, "%s is %lld: it must be 1 to %lld", field, (long long)value, (long long)most);
+}
+
+/* Enumerations may come from a file. */
+static ag_status check_choices(const nn_model_config *config, ag_error *error)
+{
+    const struct {
+        const char *field;
+        int value, count;
+    } choices[] = {
+        {"kind", (int)config->kind, NN_DECODER + 1},
+        {"activation", (int)config->activation, NN_GATED_SILU + 1},
+        {"norm", (int)config->norm, NN_RMS_NORM + 1},
+        {"positions", (int)config->positions, NN_NO_POSITIONS + 1},
+    };
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if (choices[i].value < 0 || choices[i].value >= choices[i].count)
+            return ag_error_set(error, AG_BAD_VALUE, "%s is %d: it must be 0 to %d", choices[i].field, choices[i].value,
+                                choices[i].count - 1);
+    return AG_OK;
+}
+
+static void fill_in(nn_model_config *config)
+{
+    set_default(&config->d_model, 256);
+    set_default(&config->heads, 4);
+    set_default(&config->max_length, 512);
+    set_default(&config->encoder_layers, 3);
+    set_default(&config->decoder_layers, 3);
+    if (config->kind == NN_ENCODER)
+        config->decoder_layers = 0;
+    if (config->kind == NN_DECODER) {
+        config->encoder_layers = 0;
+        config->source_vocab = 0;
+    }
+    if (config->d_model >= 1 && config->d_model <= MOST_WIDTH)
+        set_default(&config->ffn, 4 * config->d_model);
+    if (config->norm_eps == 0)
+        config->norm_eps = 1e-5;
+}
+
+static ag_status check_sizes(const nn_model_config *config, ag_error *error)
+{
+    const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
+    ag_status status = encodes ? check_range("source_vocab", config->source_vocab, INT32_MAX, error) : AG_OK;
+    if (status == AG_OK)
+        status = check_range("target_vocab", config->target_vocab, INT32_MAX, error);
+    if (status == AG_OK)
+        status = check_range("d_model", config->d_model, MOST_WIDTH, error);
+    if (status == AG_OK)
+        status = check_range("heads", config->heads, MOST_WIDTH, error);
+    if (status == AG_OK && encodes)
+        status = check_range("encoder_layers", config->encoder_layers, MOST_LAYERS, error);
+    if (status == AG_OK && decodes)
+        status = check_range("decoder_layers", config->decoder_layers, MOST_LAYERS, error);
+    if (status == AG_OK)
+        status = check_range("ffn", config->ffn, MOST_FFN, error);
+    if (status == AG_OK)
+        status = check_range("max_length", config->max_length, MOST_LENGTH, error);
+    return status;
+}
+
+static ag_status check_padding(const nn_model_config *config, ag_error *error)
+{
+    const int32_t id = config->padding_id;
+    const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
+    if (id < -1 || (encodes && id >= config->source_vocab) || (decodes && id >= config->target_vocab))
+        return ag_error_set(error, AG_BAD_VALUE, "padding_id is %d: it must be a token of each vocabulary, or -1 for none",
+                            (int)id);
+    return AG_OK;
+}
+
+ag_status nn_model_config_complete(nn_model_config *config, ag_error *error)
+{
+    ag_status status = check_choices(config, error);
+    if (status != AG_OK)
+        return status;
+    fill_in(config);
+    status = check_sizes(config, error);
+    if (status != AG_OK)
+        return status;
+
+    const nn_attention_config attention = {.d_model = config->d_model, .heads = config->heads, .dropout = config->dropout,
+                                           .rotary = config->positions == NN_ROTARY};
+    status = attention_config_check(&attention, error);
+    if (status != AG_OK)
+        return status;
+    if (!(config->norm_eps > 0 && isfinite(config->norm_eps)))
+        return ag_error_set(error, AG_BAD_VALUE, "norm_eps is %g: it must be above 0", config->norm_eps);
+    if (config->tied_output && config->kind == NN_ENCODER)
+        return ag_error_set(error, AG_BAD_VALUE, "tied_output: an encoder has no target embedding to share");
+    return check_padding(config, error);
+}

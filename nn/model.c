@@ -1,0 +1,272 @@
+/* model.c - the three models: an encoder, a decoder, and both (Vaswani et al. 2017, figure 1).
+ *
+ * In pre-norm models a norm stands behind each stack, since nothing else has normed what it adds up; a post-norm stack ends with
+ * the norm of its last block. */
+#include "layer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- Making --------------------------------------------------------------------------------- */
+
+static nn_block_config block_config(const nn_model_config *config)
+{
+    return (nn_block_config){
+        .attention = {.d_model = config->d_model, .heads = config->heads, .no_bias = config->no_bias,
+                      .dropout = config->dropout, .rotary = config->positions == NN_ROTARY},
+        .ffn = config->ffn,
+        .activation = config->activation,
+        .norm = config->norm,
+        .norm_eps = config->norm_eps,
+        .post_norm = config->post_norm,
+        .dropout = config->dropout,
+    };
+}
+
+static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_positions *positions, const char *side,
+                                int32_t vocab, ag_error *error)
+{
+    const nn_model_config *config = &model->config;
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s_embedding", side);
+    ag_status status = nn_embedding_init(embedding, &model->params, name, vocab, config->d_model, sqrt(config->d_model),
+                                         config->padding_id, error);
+    if (status != AG_OK)
+        return status;
+    snprintf(name, sizeof name, "%s_positions", side);
+    return nn_positions_init(positions, &model->params, name, config->positions, config->max_length, config->d_model, error);
+}
+
+/* Blocks "STACK.layers.N" of an encoder, or of a decoder that stands alone. */
+static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, const char *stack, int count, ag_error *error)
+{
+    const nn_block_config config = block_config(&model->config);
+    ag_status status = AG_OK;
+    *blocks = calloc((size_t)count, sizeof **blocks);
+    if (!*blocks)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d blocks", count);
+    for (int i = 0; i < count && status == AG_OK; i++) {
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "%s.layers.%d", stack, i);
+        status = nn_encoder_block_init(&(*blocks)[i], &model->params, name, &config, error);
+    }
+    return status;
+}
+
+static ag_status init_decoder_stack(nn_model *model, int count, ag_error *error)
+{
+    const nn_block_config config = block_config(&model->config);
+    ag_status status = AG_OK;
+    model->decoder = calloc((size_t)count, sizeof *model->decoder);
+    if (!model->decoder)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d blocks", count);
+    for (int i = 0; i < count && status == AG_OK; i++) {
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "decoder.layers.%d", i);
+        status = nn_decoder_block_init(&model->decoder[i], &model->params, name, &config, error);
+    }
+    return status;
+}
+
+static ag_status init_final_norm(nn_model *model, nn_norm *norm, const char *name, ag_error *error)
+{
+    const nn_model_config *config = &model->config;
+    if (config->post_norm)
+        return AG_OK;
+    return nn_norm_init(norm, &model->params, name, config->norm, config->d_model, true, config->norm_eps, error);
+}
+
+/* Parameters are registered in the order in which the data meets them. */
+static ag_status init_model(nn_model *model, ag_error *error)
+{
+    const nn_model_config *config = &model->config;
+    ag_status status = AG_OK;
+    if (config->kind != NN_DECODER) {
+        status = init_embedding(model, &model->source_embedding, &model->source_positions, "src", config->source_vocab, error);
+        if (status == AG_OK)
+            status = init_encoder_stack(model, &model->encoder, "encoder", config->encoder_layers, error);
+        if (status == AG_OK)
+            status = init_final_norm(model, &model->encoder_norm, "encoder.norm", error);
+    }
+    if (config->kind != NN_ENCODER) {
+        if (status == AG_OK)
+            status = init_embedding(model, &model->target_embedding, &model->target_positions, "tgt", config->target_vocab,
+                                    error);
+        if (status == AG_OK && config->kind == NN_ENCODER_DECODER)
+            status = init_decoder_stack(model, config->decoder_layers, error);
+        if (status == AG_OK && config->kind == NN_DECODER)
+            status = init_encoder_stack(model, &model->decoder_only, "decoder", config->decoder_layers, error);
+        if (status == AG_OK)
+            status = init_final_norm(model, &model->decoder_norm, "decoder.norm", error);
+    }
+    if (status == AG_OK && !config->tied_output)
+        status = nn_linear_init(&model->output, &model->params, "output", config->d_model, config->target_vocab, true, error);
+    return status;
+}
+
+nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error)
+{
+    nn_model_config complete = *config;
+    if (nn_model_config_complete(&complete, error) != AG_OK)
+        return NULL;
+    nn_model *model = calloc(1, sizeof *model);
+    if (!model) {
+        ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a model");
+        return NULL;
+    }
+    model->config = complete;
+    model->source_embedding.weight = model->target_embedding.weight = -1;
+    model->source_positions.weight = model->target_positions.weight = -1;
+    model->encoder_norm = model->decoder_norm = (nn_norm){.weight = -1, .bias = -1};
+    model->output = (nn_linear){-1, -1};
+    if (init_model(model, error) != AG_OK || nn_params_allocate(&model->params, seed, error) != AG_OK) {
+        nn_model_free(model);
+        return NULL;
+    }
+    return model;
+}
+
+void nn_model_free(nn_model *model)
+{
+    if (!model)
+        return;
+    nn_params_clear(&model->params);
+    free(model->encoder);
+    free(model->decoder);
+    free(model->decoder_only);
+    free(model);
+}
+
+/* ---- Applying ------------------------------------------------------------------------------- */
+
+/* Whether tokens [rows, length] were given, and no row is longer than that. */
+static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *tokens, const int32_t *lengths, int64_t rows,
+                         int64_t length)
+{
+    if (rows < 0 || length < 0 || (!tokens && rows > 0 && length > 0)) {
+        pass_fail(pass, AG_BAD_VALUE, "model", "the %s is missing: [%lld,%lld] tokens are needed", side, (long long)rows,
+                  (long long)length);
+        return false;
+    }
+    for (int64_t b = 0; b < rows && lengths; b++)
+        if (lengths[b] < 0 || lengths[b] > length) {
+            pass_fail(pass, AG_BAD_VALUE, "model", "the %s of row %lld has %d tokens, but the rows are %lld long", side,
+                      (long long)b, (int)lengths[b], (long long)length);
+            return false;
+        }
+    return true;
+}
+
+/* tokens [rows, length] -> [rows, length, D]: their embeddings and positions. */
+static ag_tensor *embed(const nn_model *model, const nn_pass *pass, const char *side, const nn_embedding *embedding,
+                        const nn_positions *positions, const int32_t *tokens, int64_t rows, int64_t length, int64_t start)
+{
+    ag_tape_enter(pass->tape, side);
+    ag_tensor *x = nn_embedding_apply(embedding, pass, AG_SHAPE(rows, length), tokens);
+    x = nn_positions_apply(positions, pass, x, start);
+    x = pass_dropout(pass, x, model->config.dropout);
+    ag_tape_leave(pass->tape);
+    return x;
+}
+
+static void enter_layer(const nn_pass *pass, int index)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "layers.%d", index);
+    ag_tape_enter(pass->tape, name);
+}
+
+static ag_tensor *final_norm(const nn_model *model, const nn_pass *pass, const nn_norm *norm, ag_tensor *x)
+{
+    if (model->config.post_norm)
+        return x;
+    ag_tape_enter(pass->tape, "norm");
+    x = nn_norm_apply(norm, pass, x);
+    ag_tape_leave(pass->tape);
+    return x;
+}
+
+/* The padding mask; NULL, which allows all, where every row is full. */
+static const ag_mask *length_mask(const nn_pass *pass, int64_t rows, const int32_t *lengths)
+{
+    return lengths ? ag_mask_key_lengths(pass->tape, rows, lengths) : NULL;
+}
+
+ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_input *input)
+{
+    if (model->config.kind == NN_DECODER)
+        return pass_fail(pass, AG_BAD_VALUE, "model", "a decoder has no encoder to apply");
+    if (!check_tokens(pass, "source", input->source, input->source_lengths, input->rows, input->source_length))
+        return NULL;
+    const ag_mask *mask = input->encoder_mask;
+    if (!mask)
+        mask = length_mask(pass, input->rows, input->source_lengths);
+
+    ag_tensor *x = embed(model, pass, "src_embedding", &model->source_embedding, &model->source_positions, input->source,
+                         input->rows, input->source_length, 0);
+    ag_tape_enter(pass->tape, "encoder");
+    for (int i = 0; i < model->config.encoder_layers; i++) {
+        enter_layer(pass, i);
+        x = nn_encoder_block_apply(&model->encoder[i], pass, x, mask, NULL);
+        ag_tape_leave(pass->tape);
+    }
+    x = final_norm(model, pass, &model->encoder_norm, x);
+    ag_tape_leave(pass->tape);
+    return x;
+}
+
+static ag_tensor *project_output(const nn_model *model, const nn_pass *pass, ag_tensor *x)
+{
+    ag_tape_enter(pass->tape, "output");
+    x = model->config.tied_output ? nn_embedding_project(&model->target_embedding, pass, x)
+                                  : nn_linear_apply(&model->output, pass, x);
+    ag_tape_leave(pass->tape);
+    return x;
+}
+
+ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_t *tokens, int64_t rows, int64_t length,
+                        ag_tensor *memory, const ag_mask *self_mask, const ag_mask *cross_mask, nn_cache *cache)
+{
+    ag_tensor *x = embed(model, pass, "tgt_embedding", &model->target_embedding, &model->target_positions, tokens, rows, length,
+                         cache ? cache->length : 0);
+    ag_tape_enter(pass->tape, "decoder");
+    for (int i = 0; i < model->config.decoder_layers; i++) {
+        nn_attention_cache *self = cache ? &cache->self[i] : NULL, *cross = cache && cache->cross ? &cache->cross[i] : NULL;
+        enter_layer(pass, i);
+        x = model->decoder ? nn_decoder_block_apply(&model->decoder[i], pass, x, memory, self_mask, cross_mask, self, cross)
+                           : nn_encoder_block_apply(&model->decoder_only[i], pass, x, self_mask, self);
+        ag_tape_leave(pass->tape);
+    }
+    x = final_norm(model, pass, &model->decoder_norm, x);
+    ag_tape_leave(pass->tape);
+    return project_output(model, pass, x);
+}
+
+/* j <= i, within the target's length. */
+static const ag_mask *decoder_mask(const nn_pass *pass, const nn_input *input)
+{
+    ag_mask *causal = ag_mask_causal(pass->tape, 0);
+    if (!input->target_lengths)
+        return causal;
+    ag_mask *within = ag_mask_key_lengths(pass->tape, input->rows, input->target_lengths);
+    return ag_mask_and(pass->tape, causal, within);
+}
+
+ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_input *input)
+{
+    const nn_model_kind kind = model->config.kind;
+    ag_tensor *memory = kind != NN_DECODER ? nn_model_encode(model, pass, input) : NULL;
+    if (kind == NN_ENCODER)
+        return project_output(model, pass, memory);
+    if (kind == NN_ENCODER_DECODER && !memory)
+        return NULL;
+    if (!check_tokens(pass, "target", input->target, input->target_lengths, input->rows, input->target_length))
+        return NULL;
+
+    const ag_mask *self_mask = input->decoder_mask ? input->decoder_mask : decoder_mask(pass, input);
+    const ag_mask *cross_mask = input->cross_mask;
+    if (kind == NN_ENCODER_DECODER && !cross_mask)
+        cross_mask = length_mask(pass, input->rows, input->source_lengths);
+    return model_decode(model, pass, input->target, input->rows, input->target_length, memory, self_mask, cross_mask, NULL);
+}

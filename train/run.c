@@ -1,0 +1,344 @@
+/* run.c - the training loop.
+ *
+ * A run is a walk over steps, and what is to happen at a step (evaluate, save, stop) depends on the step and the state alone, never on how
+ * the walk came there. So a run that is stopped anywhere and resumed does what one never stopped does: it looks at the step where it stands,
+ * does what is still due there, and takes the next.
+ *
+ * The model file is that of the best evaluation. A run without a dev set writes it with each checkpoint; one that is stopped before
+ * its first evaluation writes it too, so that there is one, and the first evaluation replaces it.
+ */
+#include "run.h"
+
+#include "finite.h"
+#include "folder.h"
+#include "log.h"
+#include "part.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool stop_wanted(const train_loop *loop)
+{
+    return loop->options.stop && *loop->options.stop;
+}
+
+/* ---- Saving --------------------------------------------------------------------------------- */
+
+/* What is evaluated and saved as the model: the average where there is one. */
+static const real *model_values(const train_loop *loop)
+{
+    return loop->average ? loop->average : loop->model->params.value;
+}
+
+static ag_status save_model(const train_loop *loop)
+{
+    if (!loop->model_path)
+        return AG_OK;
+    return train_model_save(loop->model, model_values(loop), &loop->labels, loop->model_path, loop->error);
+}
+
+static ag_status save_checkpoint(train_loop *loop)
+{
+    if (!loop->unsaved || !loop->checkpoint_path)
+        return AG_OK;
+    ag_status status = train_parameters_finite(&loop->model->params, loop->state.step, loop->error);
+    if (status == AG_OK && !loop->dev)
+        status = save_model(loop);
+    train_checkpoint checkpoint = {.model = loop->model,
+                                   .optimizer = &loop->optimizer,
+                                   .average = loop->average,
+                                   .state = &loop->state,
+                                   .options = &loop->options,
+                                   .labels = loop->labels};
+    if (status == AG_OK)
+        status = train_checkpoint_save(&checkpoint, loop->checkpoint_path, loop->error);
+    loop->unsaved = status != AG_OK;
+    return status;
+}
+
+/* ---- Reports -------------------------------------------------------------------------------- */
+
+static ag_status report(train_loop *loop, const train_metrics *dev, bool best)
+{
+    ag_status status = AG_OK;
+    loop->progress.dev = dev;
+    loop->progress.best = best;
+    if (loop->log)
+        status = train_log_write(loop->log, loop->log_path, &loop->progress, loop->error);
+    if (status == AG_OK && loop->options.on_progress)
+        loop->options.on_progress(loop->options.context, &loop->progress);
+    return status;
+}
+
+static ag_status report_step(train_loop *loop, double loss, double norm)
+{
+    int64_t step = loop->state.step;
+    loop->loss_sum += loss;
+    loop->loss_count++;
+    loop->tokens += loop->batch.tokens;
+    if (step % loop->options.report_every != 0 && step != loop->first_step && step != loop->options.steps)
+        return AG_OK;
+
+    double now = seconds_now(), passed = now - loop->reported, all = now - loop->started;
+    loop->progress.step = step;
+    loop->progress.steps = loop->options.steps;
+    loop->progress.epoch = (step - 1) / loop->batches + 1;
+    loop->progress.loss = loop->loss_sum / (double)loop->loss_count;
+    loop->progress.rate = train_schedule_rate(&loop->schedule, step);
+    loop->progress.gradient_norm = norm;
+    loop->progress.tokens_per_second = passed > 0 ? (double)loop->tokens / passed : 0;
+    loop->progress.seconds = all;
+    loop->progress.seconds_left =
+        all / (double)(step - loop->first_step + 1) * (double)(loop->options.steps - step);
+    loop->reported = now;
+    loop->loss_sum = 0;
+    loop->loss_count = loop->tokens = 0;
+    return report(loop, NULL, false);
+}
+
+/* ---- Evaluation ----------------------------------------------------------------------------- */
+
+static bool better(const train_metrics *a, const train_metrics *b)
+{
+    if (a->decoded && a->wer != b->wer)
+        return a->wer < b->wer;
+    return a->loss < b->loss;
+}
+
+static ag_status evaluate(train_loop *loop, train_metrics *metrics)
+{
+    nn_params *params = &loop->model->params;
+    /* an output longer than every target is wrong however it goes on */
+    int64_t longest = data_set_max_target(loop->dev), most = loop->model->config.max_length;
+    train_evaluation evaluation = {.max_sources = loop->options.evaluate_sources,
+                                   .decode = true,
+                                   .generation.max_length = longest < most ? longest : most,
+                                   .threads = loop->threads,
+                                   .stop = loop->options.stop};
+    ag_error problem = {0};
+    real *values = params->value;
+    params->value = loop->average ? loop->average : values;
+    ag_status status = train_evaluate(loop->model, loop->dev, &evaluation, metrics, &problem);
+    params->value = values;
+    if (status != AG_OK && status != AG_INTERRUPTED)
+        ag_error_set(loop->error, status, "step %lld: %.400s", (long long)loop->state.step, problem.message);
+    return status;
+}
+
+static bool evaluation_due(const train_loop *loop)
+{
+    const train_state *state = &loop->state;
+    return loop->dev && state->step > 0 && state->evaluated != state->step &&
+           (state->step % loop->options.evaluate_every == 0 || state->step == loop->options.steps);
+}
+
+static ag_status evaluate_if_due(train_loop *loop)
+{
+    train_state *state = &loop->state;
+    train_metrics metrics;
+    if (!evaluation_due(loop))
+        return AG_OK;
+    double begin = seconds_now();
+    ag_status status = evaluate(loop, &metrics);
+    loop->reported += seconds_now() - begin; /* the speed is that of training alone */
+    if (status != AG_OK)
+        return status;
+    bool best = state->best_step == 0 || better(&metrics, &state->best);
+    state->evaluated = state->step;
+    state->worse = best ? 0 : state->worse + 1;
+    loop->unsaved = true;
+    if (best) {
+        state->best = metrics;
+        state->best_step = state->step;
+        status = train_parameters_finite(&loop->model->params, state->step, loop->error);
+        if (status == AG_OK)
+            status = save_model(loop);
+        if (status == AG_OK)
+            status = save_checkpoint(loop);
+    }
+    loop->progress.step = state->step;
+    loop->progress.steps = loop->options.steps;
+    return status == AG_OK ? report(loop, &metrics, best) : status;
+}
+
+/* ---- The loop ------------------------------------------------------------------------------- */
+
+static bool out_of_patience(const train_loop *loop)
+{
+    return loop->dev && loop->options.patience > 0 && loop->state.worse >= loop->options.patience;
+}
+
+static ag_status stop_here(train_loop *loop)
+{
+    ag_status status = save_checkpoint(loop);
+    if (status == AG_OK && loop->dev && loop->state.best_step == 0 && loop->state.step > 0)
+        status = save_model(loop);
+    if (status != AG_OK)
+        return status;
+    return ag_error_set(loop->error, AG_INTERRUPTED, "stopped after step %lld of %lld", (long long)loop->state.step,
+                        (long long)loop->options.steps);
+}
+
+static ag_status one_step(train_loop *loop)
+{
+    double loss, norm;
+    ag_status status = train_step(loop, &loss, &norm);
+    if (status != AG_OK)
+        return status;
+    loop->unsaved = true;
+    return report_step(loop, loss, norm);
+}
+
+static ag_status walk(train_loop *loop)
+{
+    for (;;) {
+        ag_status status = evaluate_if_due(loop);
+        if (status == AG_OK && loop->state.step % loop->options.save_every == 0)
+            status = save_checkpoint(loop);
+        if (status == AG_INTERRUPTED)
+            return stop_here(loop);
+        if (status != AG_OK)
+            return status;
+        if (loop->state.step >= loop->options.steps || out_of_patience(loop))
+            return save_checkpoint(loop);
+        if (stop_wanted(loop))
+            return stop_here(loop);
+        status = one_step(loop);
+        if (status != AG_OK)
+            return status;
+    }
+}
+
+/* ---- Setting up ----------------------------------------------------------------------------- */
+
+/* "Nothing that existed is lost": a new run does not begin where another one is. */
+static ag_status open_folder(train_loop *loop, const train_options *given)
+{
+    if (!given->out)
+        return AG_OK;
+    loop->model_path = train_path_join(given->out, TRAIN_MODEL_FILE, loop->error);
+    loop->checkpoint_path = train_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
+    loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
+    if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
+        return AG_NO_MEMORY;
+    if (given->resume)
+        return AG_OK;
+    if (train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path))
+        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
+                            given->out);
+    return train_folder_make(given->out, loop->error);
+}
+
+static ag_status make_state(train_loop *loop)
+{
+    nn_params *params = &loop->model->params;
+    train_options *options = &loop->options;
+    ag_status status = train_optimizer_init(&loop->optimizer, &options->optimizer, params, loop->error);
+    if (status != AG_OK)
+        return status;
+    options->optimizer = loop->optimizer.config;
+    loop->schedule = (train_schedule){.kind = options->schedule,
+                                      .rate = options->rate,
+                                      .warmup = options->warmup > 0 ? options->warmup : 0,
+                                      .total = options->steps,
+                                      .floor = options->floor,
+                                      .d_model = loop->model->config.d_model};
+    loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
+    if (options->average > 0)
+        loop->average = calloc((size_t)params->size + 1, sizeof *loop->average);
+    if (!loop->tape || (options->average > 0 && !loop->average))
+        return ag_error_set(loop->error, AG_NO_MEMORY, "no memory to train with");
+    loop->threads = ag_tape_threads(loop->tape);
+    return AG_OK;
+}
+
+/* Options, optimiser and counters: new ones, or those of the checkpoint `file`. */
+static ag_status set_up(train_loop *loop, const train_options *given, const data_safetensors *file)
+{
+    train_options earlier = {0};
+    ag_status status = file ? train_checkpoint_plan(&earlier, file, loop->checkpoint_path, loop->error) : AG_OK;
+    loop->options.batch = given->batch ? given->batch : 64;
+    if (status == AG_OK && given->batch >= 0)
+        loop->batches = data_set_batches(loop->training, loop->options.batch);
+    if (status == AG_OK)
+        status = train_options_complete(&loop->options, given, file ? &earlier : NULL, loop->batches, loop->error);
+    if (status == AG_OK)
+        status = make_state(loop);
+    train_checkpoint checkpoint = {.model = loop->model,
+                                   .optimizer = &loop->optimizer,
+                                   .average = loop->average,
+                                   .state = &loop->state,
+                                   .options = &loop->options,
+                                   .labels = loop->labels};
+    if (status == AG_OK && file)
+        status = train_checkpoint_load(&checkpoint, file, loop->checkpoint_path, loop->error);
+    return status;
+}
+
+static ag_status begin(train_loop *loop, const train_options *given)
+{
+    ag_status status = train_set_fits(loop->model, loop->training, loop->error);
+    if (status == AG_OK && loop->dev)
+        status = train_set_fits(loop->model, loop->dev, loop->error);
+    if (status == AG_OK)
+        status = open_folder(loop, given);
+    if (status != AG_OK)
+        return status;
+
+    data_safetensors *file = given->resume && given->out ? data_safetensors_open(loop->checkpoint_path, loop->error) : NULL;
+    if (given->resume && given->out && !file)
+        return loop->error->status;
+    status = set_up(loop, given, file);
+    data_safetensors_close(file);
+    if (status != AG_OK)
+        return status;
+    if (loop->log_path && !(loop->log = train_log_open(loop->log_path, loop->state.step, loop->error)))
+        return loop->error->status;
+    loop->first_step = loop->state.step + 1;
+    loop->started = loop->reported = seconds_now();
+    return AG_OK;
+}
+
+static void finish(train_loop *loop)
+{
+    train_optimizer_clear(&loop->optimizer);
+    data_batch_clear(&loop->batch);
+    ag_tape_free(loop->tape);
+    if (loop->log)
+        fclose(loop->log);
+    free(loop->average);
+    free(loop->model_path);
+    free(loop->checkpoint_path);
+    free(loop->log_path);
+}
+
+ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options, train_result *result,
+                    ag_error *error)
+{
+    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    train_loop loop = {.model = model,
+                       .training = training,
+                       .dev = dev,
+                       .state.examples = data_set_count(training),
+                       .labels = {options->source_vocab, options->target_vocab, options->task ? options->task : "",
+                                  options->arguments ? options->arguments : ""},
+                       .error = &own};
+    ag_status status = begin(&loop, options);
+    if (status == AG_OK)
+        status = walk(&loop);
+    if (result)
+        *result = (train_result){.steps = loop.state.step,
+                                 .stopped_early = status == AG_OK && loop.state.step < loop.options.steps,
+                                 .best = loop.state.best,
+                                 .best_step = loop.state.best_step};
+    finish(&loop);
+    return status == AG_OK ? AG_OK : ag_error_set(error, status, "%s", own.message);
+}
