@@ -399,7 +399,8 @@ void ag_kink(ag_kinks *kinks, int64_t decision);
 /* The table of all built-in operations. */
 const ag_op *const *ag_ops(int *count);
 
-/* Inside example: the tape, drawn numbers (ends included), and drawn inputs with values in [low, high]. */
+/* Inside example, which is called many times and must do the same each time: the tape, drawn numbers (ends included),
+ * and drawn inputs with values in [low, high]. `name` must outlive the check's report: give a literal. */
 ag_tape *ag_example_tape(ag_example *example);
 int64_t ag_example_int(ag_example *example, int64_t low, int64_t high);
 double ag_example_real(ag_example *example, double low, double high);
@@ -421,8 +422,9 @@ typedef struct ag_gradcheck_input {
 typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
 
 typedef struct ag_gradcheck_options {
-    double tolerance; /* on |a - n| / max(1, |a|, |n|); 0: 1e-9 in double, 1e-2 in float */
-    double step;      /* the largest step of the extrapolation; 0: 2^-6 in double, 2^-3 in float */
+    double tolerance; /* on |a - n| / max(1, |a|, |n|); 0: 1e-9 in double, 1e-3 in float */
+    double step;      /* the largest step of the extrapolation, rounded down to a power of two, times the size of
+                       * elements beyond 1; 0: 2^-6 in double, 2^-3 in float */
     int directions;   /* > 0: compare this many random directional derivatives per input instead of every element */
     uint64_t seed;    /* of the projections */
     int threads;      /* of the tape; 0: 1 */
@@ -434,9 +436,9 @@ typedef struct ag_gradcheck_report {
     int64_t checked;      /* elements (or directions) compared */
     int64_t kinks;        /* elements left out because they sit on a kink */
     double worst_error;   /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
-    int input;            /* the worst element's input, its name, its flat index */
+    int input;            /* the worst element's input, from 0; -1: the fault is in the result itself */
     const char *input_name;
-    int64_t index;
+    int64_t index;        /* its flat index, or the number of the direction */
     double analytic, numeric;
     double step;          /* the step at which the extrapolation settled */
     double numeric_error; /* its own estimate of its error */
@@ -446,8 +448,11 @@ typedef struct ag_gradcheck_report {
 
 /* Compares the gradients of `f` by backward and by central differences with Richardson extrapolation (Ridders 1982).
  * Where a step would cross a kink it is made smaller; an element on a kink is left out and counted. NaN on either side
- * is a failure, and so is a check that compared nothing. The status is an error only if the check could not run;
- * whether the gradients agree is in `report`. */
+ * is a failure, and so is a check that compared nothing, or less than half. Failures too, with an infinite worst error:
+ * results that differ between two calls; a function or a backward that changes an input or the result; a backward that
+ * overwrites gradients in place of adding to them, or adds something else when it runs again on the same tape. The
+ * gradients stay in the inputs' `grad`. The status is an error only if the check could not run; whether the gradients
+ * agree is in `report`. */
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
 

@@ -1,8 +1,9 @@
 /* example.c - operations checked on examples that their own records draw.
  *
- * An operation's `example` is called many times for one check: once to find out which inputs there are and to draw their values, and
- * then at each evaluation. Two streams of random numbers make the calls alike: attributes and shapes are drawn anew, and come out the
- * same since the stream starts again; values are drawn once, since the check moves them. */
+ * An operation's `example` is called many times for one check: once to find out which inputs there are and to draw
+ * their values, and then at each evaluation. Two streams of random numbers make the calls alike: attributes and
+ * shapes are drawn anew, and come out the same since the stream starts again; values are drawn once, since the check
+ * moves them. */
 #include "gradcheck.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ double ag_example_real(ag_example *example, double low, double high)
 }
 
 /* Another input, with drawn values. NULL when memory is out. */
-static const ag_gradcheck_input *add_input(ag_example *example, const char *name, ag_shape shape, double low, double high)
+static const ag_gradcheck_input *add_input(ag_example *example, const char *name, ag_shape shape, double low,
+                                           double high)
 {
     int64_t size = ag_shape_size(shape);
     size_t bytes = size > 0 ? (size_t)size * sizeof(real) : 0;

@@ -1,8 +1,8 @@
 /* gradcheck.c - the gradient check: what backward says against what the values say.
  *
- * Before gradients are compared the function has to behave: the same result at each call, inputs and result left alone, gradients
- * added to and not overwritten, the same gradient when backward runs again on the same tape. Each of these faults has a sentence
- * of its own, since the comparison would miss it or blame the wrong place. */
+ * Before gradients are compared the function has to behave: the same result at each call, inputs and result left
+ * alone, gradients added to and not overwritten, the same gradient when backward runs again on the same tape. Each
+ * of these faults has a sentence of its own, since the comparison would miss it or blame the wrong place. */
 #include "gradcheck.h"
 
 #include <math.h>
@@ -107,7 +107,8 @@ static const char *print_index(ag_shape shape, int64_t index, char text[PLACE_TE
 }
 
 /* "input 2 (weight) at [1,3] (flat 7)", or along a direction. Inputs are counted from 1, as in all errors. */
-static const char *print_place(const gradcheck *check, int input, int64_t index, bool is_direction, char text[PLACE_TEXT])
+static const char *print_place(const gradcheck *check, int input, int64_t index, bool is_direction,
+                               char text[PLACE_TEXT])
 {
     const ag_gradcheck_input *which = &check->inputs[input];
     const char *name = which->name ? which->name : "unnamed";
@@ -182,8 +183,8 @@ static ag_status note_result(gradcheck *check, const ag_tensor *y)
     return AG_OK;
 }
 
-/* Evaluates with every input a little away. A function that keeps something from its first or its latest call, in place of
- * what the tape saved for it, is found out by this. */
+/* Evaluates with every input a little away. A function that keeps something from its first or its latest call, in
+ * place of what the tape saved for it, is found out by this. */
 static ag_status evaluate_elsewhere(gradcheck *check)
 {
     ag_tensor *y;
@@ -269,11 +270,12 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
                 continue;
             char sentence[192];
             if (error_between(sum, gradient) <= DEFAULT_TOLERANCE)
-                snprintf(sentence, sizeof sentence, "backward overwrites the gradient instead of adding to it: %g was there, "
-                         "%g was to be added, %g came out", former, gradient, sum);
+                snprintf(sentence, sizeof sentence,
+                         "backward overwrites the gradient instead of adding to it: %g was there, %g was to be added, "
+                         "%g came out", former, gradient, sum);
             else
-                snprintf(sentence, sizeof sentence, "a second backward on the same tape adds %g where the first added %g",
-                         sum - former, gradient);
+                snprintf(sentence, sizeof sentence,
+                         "a second backward on the same tape adds %g where the first added %g", sum - former, gradient);
             fault(check, i, k, sentence);
         }
     return AG_OK;
@@ -324,6 +326,7 @@ static void report_comparison(gradcheck *check, const gradcheck_line *line, int6
     if (error <= report->worst_error)
         return;
     char place[PLACE_TEXT];
+    print_place(check, line->input, index, check->options.directions > 0, place);
     report->worst_error = error;
     report->input = line->input;
     report->input_name = check->inputs[line->input].name;
@@ -333,9 +336,8 @@ static void report_comparison(gradcheck *check, const gradcheck_line *line, int6
     report->step = numeric->step;
     report->numeric_error = numeric->error;
     snprintf(report->message, sizeof report->message,
-             "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g",
-             print_place(check, line->input, index, check->options.directions > 0, place), analytic, numeric->slope, error,
-             numeric->step, numeric->error);
+             "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
+             numeric->slope, error, numeric->step, numeric->error);
 }
 
 static ag_status compare(gradcheck *check, const gradcheck_line *line, int64_t index)

@@ -1,14 +1,15 @@
 /* gradcheck.h - the inside of the gradient check, for autograd/ alone.
  *
- * gradcheck.c runs the check and compares, differences.c finds derivatives from values alone, example.c draws the inputs
- * of an operation under check. */
+ * gradcheck.c runs the check and compares, differences.c finds derivatives from values alone, example.c draws the
+ * inputs of an operation under check. */
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 
 #include "arena.h"
 #include "tape.h"
 
-/* One check while it runs. The function under check is F; what is differentiated is its projection sum_k weights[k] F_k. */
+/* One check while it runs. The function under check is F; what is differentiated is its projection sum_k weights[k]
+ * F_k. */
 typedef struct gradcheck {
     ag_function function;
     void *context;
@@ -34,8 +35,8 @@ typedef struct gradcheck {
     real *ahead;         /* [size], the result one step ahead */
 } gradcheck;
 
-/* A straight line through the origin along which one input moves: its elements begin <= i < end go by t direction[i - begin].
- * Derivatives along it are divided by `unit`. */
+/* A straight line through the origin along which one input moves: its elements begin <= i < end go by t direction[i
+ * - begin]. Derivatives along it are divided by `unit`. */
 typedef struct gradcheck_line {
     int input;
     int64_t begin, end;
@@ -56,8 +57,8 @@ void *gradcheck_alloc(gradcheck *check, size_t bytes);
 /* Runs the function on `tape`, rewound before, at the inputs' present values. */
 ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result);
 
-/* The derivative of the projected function along the line; `on_kink` where the line crosses a kink at every step that is
- * large enough to tell anything. The input is back at the origin afterwards, to the bit. */
+/* The derivative of the projected function along the line; `on_kink` where the line crosses a kink at every step
+ * that is large enough to tell anything. The input is back at the origin afterwards, to the bit. */
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
                                   bool *on_kink);
 

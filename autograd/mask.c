@@ -1,8 +1,8 @@
 /* mask.c - masks: who may look at what, as an expression and not as an array.
  *
- * Most rows of most masks are an interval of keys: causal, padding, window and prefix masks always, and so is what `and`
- * makes of them. mask_range works with the intervals' ends alone, so that attention costs what a mask allows and no more;
- * only rows with holes are written out, key by key. */
+ * Most rows of most masks are an interval of keys: causal, padding, window and prefix masks always, and so is what
+ * `and` makes of them. mask_range works with the intervals' ends alone, so that attention costs what a mask allows and
+ * no more; only rows with holes are written out, key by key. */
 #include "mask.h"
 #include "tape.h"
 
@@ -73,7 +73,8 @@ ag_mask *ag_mask_window(ag_tape *tape, int64_t left, int64_t right)
 ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length)
 {
     if (tape && length < 0) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: a prefix of %lld keys: the length is 0 or more", (long long)length);
+        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: a prefix of %lld keys: the length is 0 or more",
+                     (long long)length);
         return NULL;
     }
     return mask_new(tape, (ag_mask){.kind = MASK_PREFIX, .right = length});
@@ -86,13 +87,15 @@ static ag_mask *mask_lengths(ag_tape *tape, mask_kind kind, int64_t batch, const
         return NULL;
     if (ag_shape_size(AG_SHAPE(batch)) < 0 || (batch > 0 && !lengths)) {
         ag_error_set(&tape->error, AG_BAD_VALUE, "mask: %s lengths of %lld batch rows%s", whose, (long long)batch,
-                     batch < 0 ? ": the count is 0 or more" : lengths ? ": more than memory can hold" : ", but none given");
+                     batch < 0 ? ": the count is 0 or more"
+                     : lengths ? ": more than memory can hold"
+                               : ", but none given");
         return NULL;
     }
     for (int64_t b = 0; b < batch; b++)
         if (lengths[b] < 0) {
-            ag_error_set(&tape->error, AG_BAD_VALUE, "mask: the %s length of batch row %lld is %d: it is 0 or more", whose,
-                         (long long)b, (int)lengths[b]);
+            ag_error_set(&tape->error, AG_BAD_VALUE, "mask: the %s length of batch row %lld is %d: it is 0 or more",
+                         whose, (long long)b, (int)lengths[b]);
             return NULL;
         }
     int32_t *copy = ag_tape_alloc(tape, (size_t)batch * sizeof *copy);
@@ -123,8 +126,8 @@ ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t q
         return NULL;
     if (size < 0 || (size > 0 && !allow)) {
         ag_error_set(&tape->error, size < 0 ? AG_BAD_SHAPE : AG_BAD_VALUE, "mask: an explicit mask %s %s",
-                     ag_shape_print(shape, text), size < 0 ? "cannot be: sizes are 0 or more, and fit into memory" :
-                     "was given no values");
+                     ag_shape_print(shape, text),
+                     size < 0 ? "cannot be: sizes are 0 or more, and fit into memory" : "was given no values");
         return NULL;
     }
     unsigned char *copy = ag_tape_alloc(tape, (size_t)size);
@@ -132,9 +135,11 @@ ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t q
         return NULL;
     for (int64_t e = 0; e < size; e++)
         copy[e] = allow[e] != 0;
-    return mask_new(tape, (ag_mask){
-        .kind = MASK_EXPLICIT, .allow = copy, .size = {batch, heads, queries, keys},
-        .step = {batch == 1 ? 0 : heads * queries * keys, heads == 1 ? 0 : queries * keys, keys, 1}});
+    return mask_new(
+        tape, (ag_mask){.kind = MASK_EXPLICIT,
+                        .allow = copy,
+                        .size = {batch, heads, queries, keys},
+                        .step = {batch == 1 ? 0 : heads * queries * keys, heads == 1 ? 0 : queries * keys, keys, 1}});
 }
 
 static ag_mask *mask_combine(ag_tape *tape, mask_kind kind, ag_mask *a, ag_mask *b)
@@ -148,8 +153,10 @@ static ag_mask *mask_combine(ag_tape *tape, mask_kind kind, ag_mask *a, ag_mask 
     }
     int parts = 1 + a->parts + (b ? b->parts : 0);
     if (parts > MOST_PARTS) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: '%s' would make an expression of %d parts, more than %d (an explicit "
-                     "mask holds any)", names[kind], parts, MOST_PARTS);
+        ag_error_set(&tape->error, AG_BAD_VALUE,
+                     "mask: '%s' would make an expression of %d parts, more than %d (an explicit "
+                     "mask holds any)",
+                     names[kind], parts, MOST_PARTS);
         return NULL;
     }
     return mask_new(tape, (ag_mask){.kind = kind, .parts = parts, .a = a, .b = b});
@@ -189,7 +196,8 @@ bool mask_without_bias(const ag_mask **mask, const ag_tensor *bias, ag_shape sco
     ag_mask *allowed = mask_new(bias->tape, part);
     if (allowed && *mask)
         /* (not by ag_mask_and: a mask of the user's that is just small enough must not fail here) */
-        allowed = mask_new(bias->tape, (ag_mask){.kind = MASK_AND, .parts = (*mask)->parts + 2, .a = *mask, .b = allowed});
+        allowed =
+            mask_new(bias->tape, (ag_mask){.kind = MASK_AND, .parts = (*mask)->parts + 2, .a = *mask, .b = allowed});
     if (allowed)
         *mask = allowed;
     return allowed != NULL;
@@ -368,8 +376,8 @@ static bool bound_not(const ag_mask *mask, mask_query query, interval within, in
     return true;
 }
 
-/* An interval inside `within` that contains all keys there that the query sees. Returns whether it sees all of it; if not,
- * a scan has to tell. */
+/* An interval inside `within` that contains all keys there that the query sees. Returns whether it sees all of it; if
+ * not, a scan has to tell. */
 static bool bound(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     *row = within;
@@ -435,7 +443,8 @@ bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_
     return allow;
 }
 
-ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_t queries, int64_t keys, ag_error *error)
+ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
+                       ag_error *error)
 {
     char own[AG_SHAPE_TEXT], scores[AG_SHAPE_TEXT];
     if (!mask)
@@ -447,16 +456,16 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
     case MASK_QUERY_LENGTHS:
         if (mask->size[0] == batch)
             return AG_OK;
-        return ag_error_set(error, AG_BAD_SHAPE, "a mask of %s lengths for %lld batch rows on scores %s, which have %lld",
-                            mask->kind == MASK_KEY_LENGTHS ? "key" : "query", (long long)mask->size[0], scores,
-                            (long long)batch);
+        return ag_error_set(
+            error, AG_BAD_SHAPE, "a mask of %s lengths for %lld batch rows on scores %s, which have %lld",
+            mask->kind == MASK_KEY_LENGTHS ? "key" : "query", (long long)mask->size[0], scores, (long long)batch);
     case MASK_EXPLICIT:
         if ((mask->size[0] == batch || mask->size[0] == 1) && (mask->size[1] == heads || mask->size[1] == 1) &&
             mask->size[2] == queries && mask->size[3] == keys)
             return AG_OK;
-        return ag_error_set(error, AG_BAD_SHAPE, "an explicit mask %s on scores %s (only its batch and heads may be 1 instead)",
-                            ag_shape_print(AG_SHAPE(mask->size[0], mask->size[1], mask->size[2], mask->size[3]), own),
-                            scores);
+        return ag_error_set(
+            error, AG_BAD_SHAPE, "an explicit mask %s on scores %s (only its batch and heads may be 1 instead)",
+            ag_shape_print(AG_SHAPE(mask->size[0], mask->size[1], mask->size[2], mask->size[3]), own), scores);
     case MASK_AND:
     case MASK_OR:
     case MASK_NOT: {

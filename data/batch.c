@@ -1,8 +1,8 @@
 /* batch.c - padded blocks of token ids.
  *
- * All arrays of a batch are cut from one block of storage, with room for the set's longest rows, so a batch after the first
- * needs no memory. Each row is encoded where a longest row would be; then, the longest of this batch being known, the rows
- * move together and the gaps are padded. */
+ * All arrays of a batch are cut from one block of storage, with room for the set's longest rows, so a batch after the
+ * first needs no memory. Each row is encoded where a longest row would be; then, the longest of this batch being known,
+ * the rows move together and the gaps are padded. */
 #include "set.h"
 
 #include <stdlib.h>

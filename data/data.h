@@ -41,12 +41,13 @@ data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 void data_vocab_free(data_vocab *vocab);
 data_token_kind data_vocab_kind(const data_vocab *vocab);
 int32_t data_vocab_size(const data_vocab *vocab); /* the four specials included */
-/* The id of a token: adds it where it is new (-1 when memory is out; DATA_UNK for bytes that are not one token of text);
- * or DATA_UNK where it is not known. The specials are found by id alone: "<pad>" in a text is a word like any other. */
+/* The id of a token: adds it where it is new (-1 when memory is out; DATA_UNK for bytes that are not one token of
+ * text); or DATA_UNK where it is not known. The specials are found by id alone: "<pad>" in a text is a word like any
+ * other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size);
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
-/* The text of a token, valid until the next data_vocab_add; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an id
- * outside. */
+/* The text of a token, valid until the next data_vocab_add; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an
+ * id outside. */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 /* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text. */
 char *data_vocab_write(const data_vocab *vocab, ag_error *error);
@@ -61,25 +62,25 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown);
 /* Ids to text, up to the first DATA_EOS; pad and bos are left out, an id outside is "<unk>"; words are joined by one
- * space. Behaves as snprintf:
- * returns the length needed, writes at most `size` bytes with a final zero. */
+ * space. Behaves as snprintf: returns the length needed, writes at most `size` bytes with a final zero. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
 
 /* ---- Synthetic tasks ------------------------------------------------------------------------ */
 
 /* A task makes the source and target text of example number n of a stream; equal arguments make equal text. */
 typedef struct data_task {
-    const char *name;         /* "reverse" */
-    const char *help;         /* "abc -> cba" with one line of words */
+    const char *name;             /* "reverse" */
+    const char *help;             /* "abc -> cba" with one line of words */
     int default_min, default_max; /* lengths: symbols, or digits for addition and numbers; 1 for dates */
-    int longest;              /* max_length is at most this */
-    bool same_length;         /* target token t belongs to source token t: a tagger can learn it */
+    int longest;                  /* max_length is at most this */
+    bool same_length;             /* target token t belongs to source token t: a tagger can learn it */
     /* Writes zero-ended texts of less than DATA_TASK_TEXT bytes. */
     void (*make)(ag_rng *rng, int min_length, int max_length, char *source, char *target);
     /* The most tokens that a source and a target have, without end marks. */
     void (*most_tokens)(int max_length, int64_t *source, int64_t *target);
     data_token_kind source_kind, target_kind;
-    const char *source_symbols, *target_symbols; /* texts that hold each token it can make: the vocabularies, in order */
+    /* Texts that hold each token it can make: the vocabularies, in order. */
+    const char *source_symbols, *target_symbols;
 } data_task;
 
 #define DATA_TASK_TEXT 1024
@@ -95,46 +96,48 @@ const data_task *data_task_find(const char *name); /* NULL: no such task */
 typedef enum data_part { DATA_ALL = 0, DATA_TRAIN, DATA_DEV } data_part;
 
 typedef struct data_set_options {
-    data_part part;       /* of a task: by a hash of the source alone, so what one seed holds out no other seed trains on */
-    double held_out;      /* the share of DATA_DEV; 0: 0.05 */
-    int64_t max_held_out; /* DATA_DEV is at most about this many sources; 0: 2000. For files */
-    uint64_t seed;        /* of tasks, and of the shuffling */
+    data_part part;             /* of files chosen by `seed`; of tasks by the text alone, so that all seeds agree */
+    double held_out;            /* the share of DATA_DEV; 0: 0.05 */
+    int64_t max_held_out;       /* of files: DATA_DEV has at most this many sources; 0: 2000 */
+    uint64_t seed;              /* of tasks, of the held-out part of files, and of the shuffling */
     int min_length, max_length; /* of tasks; 0: the task's default */
-    int64_t count;        /* of tasks: how many examples make an epoch; 0: 10000 */
-    data_token_kind source_kind, target_kind; /* of files, where no vocabulary is given */
-    const data_vocab *source_vocab, *target_vocab; /* copied; NULL: made from the examples, in order of appearance */
-    int64_t max_tokens;   /* longer sources or targets (with the end mark) are an error that names the line; 0: no limit */
-    int64_t context;      /* of text sets: tokens in a window; 0: 128 */
-    bool tagging;         /* source and target of a row must have equally many tokens; no end marks */
+    int64_t count;              /* of tasks: how many examples make an epoch; 0: 10000 */
+    int64_t max_tokens; /* more in a source or target (with the end mark) is an error with its line; 0: no limit */
+    int64_t context;    /* of text sets: tokens in a window; 0: 128 */
+    bool tagging;       /* source and target of a row must have equally many tokens; no end marks */
+    /* Of files, where no vocabulary is given. */
+    data_token_kind source_kind, target_kind;
+    /* Copied; NULL: made from the examples, in order of appearance. */
+    const data_vocab *source_vocab, *target_vocab;
 } data_set_options;
 
 typedef struct data_set data_set;
 
-/* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source. Sources of
- * less than 4 bytes are never held out: there are so few of them that each is needed to learn from. */
+/* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source.
+ * Sources of less than 4 bytes are never held out: there are so few of them that each is needed to learn from. */
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
-/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped. A source
- * may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad UTF-8, a zero
- * byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file. DATA_DEV has at least
- * one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. */
+/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped.
+ * A source may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad
+ * UTF-8, a zero byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file.
+ * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
-/* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words, white
- * space is lost. The windows of data_set_batch begin up to half a context earlier or later, anew in each epoch, so that what
- * stands at their borders differs; data_set_range has each token but the first as a target exactly once. */
+/* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words,
+ * white space is lost. The windows of data_set_batch begin up to half a context earlier or later, anew in each epoch,
+ * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
 void data_set_free(data_set *set);
 
-int64_t data_set_count(const data_set *set); /* examples in an epoch */
+int64_t data_set_count(const data_set *set);                  /* examples in an epoch */
 const data_vocab *data_set_source_vocab(const data_set *set); /* NULL for a text set */
 const data_vocab *data_set_target_vocab(const data_set *set);
 int64_t data_set_max_source(const data_set *set); /* tokens of the longest source, its end mark included */
 int64_t data_set_max_target(const data_set *set);
-/* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. A task has every
- * i >= 0; a text set has no source, and its target is the window. */
+/* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. A task has
+ * every i >= 0; a text set has no source, and its target is the window. */
 void data_set_example(data_set *set, int64_t i, const char **source, const char **target);
 
-/* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its targets.
- * -1 when memory is out; 0 for a text set. Outside: no targets, index -1. */
+/* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its
+ * targets. -1 when memory is out; 0 for a text set. Outside: no targets, index -1. */
 int64_t data_set_source_count(data_set *set);
 /* Number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
 int64_t data_set_target_count(data_set *set, int64_t s);
@@ -142,18 +145,19 @@ int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
 
 /* ---- Batches -------------------------------------------------------------------------------- */
 
-/* rows examples, padded with DATA_PAD to the longest. Sources end with DATA_EOS (not for tagging). target_in is DATA_BOS and
- * the target, target_out the target and DATA_EOS (tagging: target_out alone, target_in NULL; text: a window and the
- * window one later; source NULL). Arrays belong to the batch and are reused by the next data_set_batch. */
+/* rows examples, padded with DATA_PAD to the longest. Sources end with DATA_EOS (not for tagging). target_in is
+ * DATA_BOS and the target, target_out the target and DATA_EOS (tagging: target_out alone, target_in NULL; text: a
+ * window and the window one later; source NULL). The arrays belong to the batch; the next data_set_batch reuses
+ * them. */
 typedef struct data_batch {
     int64_t rows, source_length, target_length;
-    int32_t *source;         /* [rows, source_length] */
-    int32_t *source_lengths; /* [rows] */
+    int32_t *source;                 /* [rows, source_length] */
+    int32_t *source_lengths;         /* [rows] */
     int32_t *target_in, *target_out; /* [rows, target_length] */
-    int32_t *target_lengths; /* [rows] */
-    int64_t *examples;       /* [rows]: which example */
-    int64_t tokens;          /* target tokens that count (not padding) */
-    void *storage;           /* private */
+    int32_t *target_lengths;         /* [rows] */
+    int64_t *examples;               /* [rows]: which example */
+    int64_t tokens;                  /* target tokens that count (not padding) */
+    void *storage;                   /* private */
     size_t storage_size;
 } data_batch;
 
@@ -161,12 +165,13 @@ void data_batch_clear(data_batch *batch); /* frees; a zeroed batch is a fresh on
 
 /* Batches in an epoch of `rows` examples each (one may be smaller). */
 int64_t data_set_batches(const data_set *set, int64_t rows);
-/* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from (seed, epoch).
- * A pure function of the set, rows and n. */
+/* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from
+ * (seed, epoch). A pure function of the set, rows and n. */
 ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error);
-/* Examples first <= i < first + rows in their own order: for evaluation. All must be there (a task has every i >= 0). */
+/* Examples first <= i < first + rows in their own order: for evaluation. All must exist (a task has every i >= 0). */
 ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error);
-/* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK and are counted. */
+/* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK
+ * and are counted. */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error);
 
@@ -184,13 +189,13 @@ typedef struct data_tensor {
 
 typedef struct data_safetensors data_safetensors;
 
-/* Maps and checks a file, strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without holes or
- * overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal is one
- * sentence with the file's name. */
+/* Maps and checks a file, strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without
+ * holes or overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal
+ * is one sentence with the file's name. */
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
 void data_safetensors_close(data_safetensors *file);
 int64_t data_safetensors_count(const data_safetensors *file);
-const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i); /* in file order */
+const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i);          /* in file order */
 const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name); /* NULL: none */
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key);     /* NULL: none */
 
@@ -206,9 +211,9 @@ void data_writer_free(data_writer *writer);
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error);
 ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
-/* Writes the file whole or not at all: a temporary file in the same folder, flushed to disk, renamed, the folder flushed. The
- * bytes depend on the content alone: metadata by key, tensors by descending alignment of dtype, then by name; a checksum is
- * added to the metadata. */
+/* Writes the file whole or not at all: a temporary file in the same folder, flushed to disk, renamed, the folder
+ * flushed. The bytes depend on the content alone: metadata by key, tensors by descending alignment of dtype, then by
+ * name; a checksum is added to the metadata. */
 ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error);
 
 #if defined(__GNUC__)

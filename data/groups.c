@@ -1,7 +1,7 @@
 /* groups.c - the examples of a set by their source: for measures that take the nearest of several right answers.
  *
- * A hash table of group numbers finds, for each example, the first one with the same source; then the examples are laid out
- * group after group. Made on first demand. */
+ * A hash table of group numbers finds, for each example, the first one with the same source; then the examples are laid
+ * out group after group. Made on first demand. */
 #include "set.h"
 
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  */
 #include "json.h"
 
+/* Notes what is wrong at the cursor. Nothing is read after that, so there never is a second problem. */
 static bool fail(data_json *json, const char *problem)
 {
-    if (!json->problem)
-        json->problem = json->at < json->size ? problem : "the text ends too early";
+    json->problem = json->at < json->size ? problem : "the text ends too early";
     return false;
 }
 

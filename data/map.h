@@ -1,6 +1,7 @@
 /* map.h - a file mapped into memory, read-only.
  *
- * The kernel pages the bytes in as they are touched and may drop them again, so a file of a gigabyte costs no heap memory.
+ * The kernel pages the bytes in as they are touched and may drop them again, so a file of a gigabyte costs no heap
+ * memory.
  */
 #ifndef DATA_MAP_H
 #define DATA_MAP_H

@@ -1,9 +1,9 @@
 /* order.c - the order in which an epoch uses its examples.
  *
- * The examples are shuffled, the shuffled row is cut into pools of 64 batches, each pool is sorted by length and cut into
- * batches, and the batches are shuffled. So the rows of a batch are of similar length and little is padding, and yet neither
- * the company of an example nor the order of lengths is the same in any two epochs. All of it is a function of (seed, epoch,
- * rows): nothing needs to be remembered to continue. */
+ * The examples are shuffled, the shuffled row is cut into pools of 64 batches, each pool is sorted by length and cut
+ * into batches, and the batches are shuffled. So the rows of a batch are of similar length and little is padding, and
+ * yet neither the company of an example nor the order of lengths is the same in any two epochs. All of it is a function
+ * of (seed, epoch, rows): nothing needs to be remembered to continue. */
 #include "set.h"
 
 #include <stdlib.h>
@@ -83,8 +83,8 @@ static void shuffle(uint32_t *values, int64_t count, ag_rng *rng)
     }
 }
 
-/* Sorts examples[0..size) by length, those of equal length staying in order: a counting sort. `first` is the epoch's first
- * example. */
+/* Sorts examples[0..size) by length, those of equal length staying in order: a counting sort. `first` is the epoch's
+ * first example. */
 static void sort_pool(data_set *set, uint32_t *examples, int64_t size, int64_t first)
 {
     data_order *order = &set->order;

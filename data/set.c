@@ -6,7 +6,7 @@
 
 enum { DEFAULT_COUNT = 10000, DEFAULT_CONTEXT = 128, DEFAULT_MAX_HELD_OUT = 2000 };
 #define DEFAULT_HELD_OUT 0.05
-#define LARGEST_CONTEXT ((int64_t)1 << 30)
+#define LARGEST_CONTEXT  ((int64_t)1 << 30)
 
 /* ---- Options ---- */
 

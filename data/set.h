@@ -1,7 +1,7 @@
 /* set.h - what every kind of data set is made of. Internal to data/.
  *
- * A kind of set (a task, a pair file, a text file) is a struct that begins with a data_set, and a table of three functions; the
- * order of an epoch, the groups by source and the batches are made from those alone. */
+ * A kind of set (a task, a pair file, a text file) is a struct that begins with a data_set, and a table of three
+ * functions; the order of an epoch, the groups by source and the batches are made from those alone. */
 #ifndef DATA_SET_H
 #define DATA_SET_H
 
@@ -16,8 +16,8 @@ typedef struct data_view {
 } data_view;
 
 typedef struct data_set_kind {
-    /* The texts of example i, valid until the next call. Text sets: the source is the window, moved by `shift` tokens where
-     * the text allows, and the target the same one token later. Others have no use for `shift`. */
+    /* The texts of example i, valid until the next call. Text sets: the source is the window, moved by `shift` tokens
+     * where the text allows, and the target the same one token later. Others have no use for `shift`. */
     void (*texts)(data_set *set, int64_t i, int64_t shift, data_view *source, data_view *target);
     /* Its tokens, source and target together: the key of sorting. */
     int64_t (*tokens)(data_set *set, int64_t i);
@@ -29,11 +29,11 @@ typedef struct data_set_kind {
 /* The order of one epoch; see order.c. An example is its distance from the epoch's first. */
 typedef struct data_order {
     uint64_t epoch;
-    int64_t rows;       /* 0: no order has been made */
-    uint32_t *examples; /* [count]: batch after batch, `rows` each */
-    uint32_t *batches;  /* [number of batches]: which of them is the n-th to be used */
+    int64_t rows;             /* 0: no order has been made */
+    uint32_t *examples;       /* [count]: batch after batch, `rows` each */
+    uint32_t *batches;        /* [number of batches]: which of them is the n-th to be used */
     uint32_t *pool, *lengths; /* [rows of a pool] scratch */
-    uint32_t *starts;   /* [longest + 2] scratch */
+    uint32_t *starts;         /* [longest + 2] scratch */
     size_t batch_capacity, pool_capacity;
 } data_order;
 
@@ -50,7 +50,7 @@ struct data_set {
     data_set_options options; /* with no zeros where zero means a default; its vocabularies are NULL */
     data_vocab *source_vocab, *target_vocab;
     int64_t count, max_source, max_target;
-    char *source_copy, *target_copy; /* for data_set_example */
+    char *source_copy, *target_copy;   /* for data_set_example */
     size_t source_bytes, target_bytes; /* room in them, without the final zero */
     data_order order;
     data_groups groups;

@@ -1,7 +1,7 @@
 /* set_pairs.c - a data set from a file of lines `source TAB target`.
  *
- * The file is mapped. Opening it goes over all lines once and keeps, for each of the chosen part, where it begins and how many
- * tokens it has: 12 bytes. Texts and tokens are made anew from the map whenever a batch wants them. */
+ * The file is mapped. Opening it goes over all lines and keeps, for each of the chosen part, where it begins and
+ * how many tokens it has: 12 bytes. Texts and tokens are made anew from the map whenever a batch wants them. */
 #include "set.h"
 #include "utf8.h"
 
@@ -13,7 +13,7 @@ enum { MOST_TOKENS = UINT16_MAX };
 typedef struct pair_set {
     data_set base;
     data_map map;
-    uint64_t *offsets; /* [count]: where example i begins in the map */
+    uint64_t *offsets;                       /* [count]: where example i begins in the map */
     uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
 } pair_set;
 
@@ -93,7 +93,9 @@ typedef struct place {
 
 static bool is_blank(data_view text)
 {
-    return data_count_tokens(DATA_WORDS, text) == 0;
+    const char *word;
+    size_t at = 0, size;
+    return !data_token_next(DATA_WORDS, text.text, text.size, &at, &word, &size);
 }
 
 static ag_status check_text(data_view line, pair *cut, place at, ag_error *error)
@@ -185,8 +187,8 @@ static ag_status read_lines(pair_set *set, ag_error *error)
 
 /* ---- The part that is held out ----
  *
- * A source is held out when its hash is below a limit: that of the share, lowered so far that at most max_held_out sources
- * are below it, but above the smallest hash and not above the greatest, so that neither part is empty. */
+ * A source is held out when its hash is below a limit: that of the share, lowered so far that at most max_held_out
+ * sources are below it, but above the smallest hash and not above the greatest, so that neither part is empty. */
 
 static uint64_t source_hash(const pair_set *set, int64_t i)
 {

@@ -1,7 +1,7 @@
 /* set_task.c - a data set whose examples are made by a task.
  *
- * Example i is drawn from the random stream (seed, i), again and again until it belongs to the set's part. The part of an
- * example is decided by a hash of its source that no seed enters: a set with another seed is still unseen. */
+ * Example i is drawn from the random stream (seed, i), again and again until it belongs to the set's part. The part of
+ * an example is decided by a hash of its source that no seed enters: a set with another seed is still unseen. */
 #include "set.h"
 
 #include <stdio.h>
@@ -137,10 +137,10 @@ data_set *data_set_task(const data_task *task, const data_set_options *options, 
         return NULL;
     set->task = task;
     if (choose_lengths(set, error) != AG_OK || measure(set, error) != AG_OK ||
-        make_vocab(&base->source_vocab, options ? options->source_vocab : NULL, task->source_kind,
-                   task->source_symbols, error) != AG_OK ||
-        make_vocab(&base->target_vocab, options ? options->target_vocab : NULL, task->target_kind,
-                   task->target_symbols, error) != AG_OK ||
+        make_vocab(&base->source_vocab, options ? options->source_vocab : NULL, task->source_kind, task->source_symbols,
+                   error) != AG_OK ||
+        make_vocab(&base->target_vocab, options ? options->target_vocab : NULL, task->target_kind, task->target_symbols,
+                   error) != AG_OK ||
         data_set_finish(base, error) != AG_OK) {
         data_set_free(base);
         return NULL;

@@ -1,7 +1,7 @@
 /* set_text.c - a data set for language models: a text file cut into windows.
  *
- * The file is mapped; what is kept is the place of every context-th token. Window i has the tokens from i * context on, and
- * its targets are the tokens one later: N tokens give N - 1 targets. */
+ * The file is mapped; what is kept is the place of every context-th token. Window i has the tokens from i * context on,
+ * and its targets are the tokens one later: N tokens give N - 1 targets. */
 #include "set.h"
 #include "utf8.h"
 
@@ -121,9 +121,8 @@ static ag_status measure(text_set *set, ag_error *error)
     int64_t context = base->options.context;
     set->token_count = data_count_tokens(data_vocab_kind(base->target_vocab), set->text);
     if (set->token_count < 2)
-        return ag_error_set(error, AG_BAD_FILE,
-                            "%s: %s fewer than 2 tokens, too few to predict one from another", base->name,
-                            base->options.part == DATA_ALL ? "the file has" : "this part of the file has");
+        return ag_error_set(error, AG_BAD_FILE, "%s: %s fewer than 2 tokens, too few to predict one from another",
+                            base->name, base->options.part == DATA_ALL ? "the file has" : "this part of the file has");
     int64_t targets = set->token_count - 1;
     base->count = (targets + context - 1) / context;
     base->max_target = targets < context ? targets : context;

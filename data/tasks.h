@@ -5,8 +5,8 @@
 #include "data.h"
 
 extern const data_task data_task_copy, data_task_reverse, data_task_sort, data_task_shift; /* tasks_letters.c */
-extern const data_task data_task_addition, data_task_numbers;                             /* tasks_numbers.c */
-extern const data_task data_task_dates;                                                   /* tasks_dates.c */
+extern const data_task data_task_addition, data_task_numbers;                              /* tasks_numbers.c */
+extern const data_task data_task_dates;                                                    /* tasks_dates.c */
 
 /* A whole number from low to high, both included. */
 int data_draw_between(ag_rng *rng, int low, int high);

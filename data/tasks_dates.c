@@ -1,7 +1,8 @@
 /* tasks_dates.c - dates in many written forms to ISO 8601.
  *
- * Only forms that say without doubt which part is the month: 03/04/1987 is none of them. Each is written as it stands, in
- * small letters, or in capitals. Days are those of the Gregorian calendar from 1600 to 2399, two whole cycles of it. */
+ * Only forms that say without doubt which part is the month: 03/04/1987 is none of them. Each is written as it stands,
+ * in small letters, or in capitals. Days are those of the Gregorian calendar from 1600 to 2399, two whole cycles of it.
+ */
 #include "tasks.h"
 
 #include <stdio.h>
@@ -16,12 +17,11 @@ typedef struct calendar_day {
 /* %d day, %D day in two digits, %o day as "3rd", %m month in two digits, %b "Mar", %B "March", %R month as a Roman
  * number, %y year, %a "Tue", %A "Tuesday". */
 static const char *const forms[] = {
-    "%d %B %y",     "%d %b %y",           "%D %b %y",           "%B %d, %y",          "%b %d, %y",
-    "%o %B %y",     "%o of %B %y",        "the %o of %B, %y",   "%B %o, %y",          "%B the %o, %y",
-    "%A, %d %B %y", "%A, %o of %B %y",    "%A, %B %o, %y",      "%A, %B %d, %y",      "%a, %d %b %y",
-    "%a %b %d %y",  "%A the %o of %B %y", "%d. %B %y",          "%d-%b-%y",           "%D/%b/%y",
-    "%d.%R.%y",     "%y/%m/%D",           "%y.%m.%D",           "%y-%m-%D",           "%y%m%D",
-    "%y %B %d",     "%y-%b-%D",           "%B %d %y",           "%y, %B %o",
+    "%d %B %y",      "%d %b %y",         "%D %b %y",     "%B %d, %y",     "%b %d, %y",          "%o %B %y",
+    "%o of %B %y",   "the %o of %B, %y", "%B %o, %y",    "%B the %o, %y", "%A, %d %B %y",       "%A, %o of %B %y",
+    "%A, %B %o, %y", "%A, %B %d, %y",    "%a, %d %b %y", "%a %b %d %y",   "%A the %o of %B %y", "%d. %B %y",
+    "%d-%b-%y",      "%D/%b/%y",         "%d.%R.%y",     "%y/%m/%D",      "%y.%m.%D",           "%y-%m-%D",
+    "%y%m%D",        "%y %B %d",         "%y-%b-%D",     "%B %d %y",      "%y, %B %o",
 };
 enum { FORMS = sizeof forms / sizeof forms[0] };
 
@@ -60,16 +60,26 @@ static const char *ordinal_ending(int day)
 static int write_part(char part, calendar_day date, char *out)
 {
     switch (part) {
-    case 'd': return sprintf(out, "%d", date.day);
-    case 'D': return sprintf(out, "%02d", date.day);
-    case 'o': return sprintf(out, "%d%s", date.day, ordinal_ending(date.day));
-    case 'm': return sprintf(out, "%02d", date.month);
-    case 'b': return sprintf(out, "%.3s", months[date.month - 1]);
-    case 'B': return sprintf(out, "%s", months[date.month - 1]);
-    case 'R': return sprintf(out, "%s", romans[date.month - 1]);
-    case 'a': return sprintf(out, "%.3s", weekdays[weekday(date)]);
-    case 'A': return sprintf(out, "%s", weekdays[weekday(date)]);
-    default: return sprintf(out, "%04d", date.year);
+    case 'd':
+        return sprintf(out, "%d", date.day);
+    case 'D':
+        return sprintf(out, "%02d", date.day);
+    case 'o':
+        return sprintf(out, "%d%s", date.day, ordinal_ending(date.day));
+    case 'm':
+        return sprintf(out, "%02d", date.month);
+    case 'b':
+        return sprintf(out, "%.3s", months[date.month - 1]);
+    case 'B':
+        return sprintf(out, "%s", months[date.month - 1]);
+    case 'R':
+        return sprintf(out, "%s", romans[date.month - 1]);
+    case 'a':
+        return sprintf(out, "%.3s", weekdays[weekday(date)]);
+    case 'A':
+        return sprintf(out, "%s", weekdays[weekday(date)]);
+    default:
+        return sprintf(out, "%04d", date.year);
     }
 }
 
@@ -104,9 +114,14 @@ static void make_dates(ag_rng *rng, int min_length, int max_length, char *source
     date.day = data_draw_between(rng, 1, days_in_month(date.year, date.month));
     write_form(forms[ag_rng_below(rng, FORMS)], date, source);
     switch (ag_rng_below(rng, 3)) {
-    case 1: change_case(source, 'A', 'a' - 'A'); break;
-    case 2: change_case(source, 'a', 'A' - 'a'); break;
-    default: break;
+    case 1:
+        change_case(source, 'A', 'a' - 'A');
+        break;
+    case 2:
+        change_case(source, 'a', 'A' - 'a');
+        break;
+    default:
+        break;
     }
     snprintf(target, DATA_TASK_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
 }

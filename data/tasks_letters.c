@@ -56,8 +56,8 @@ static void make_shift(ag_rng *rng, int min_length, int max_length, char *source
     target[length] = '\0';
 }
 
-#define LETTER_FIELDS                                                                                        \
-    .default_min = 1, .default_max = 16, .longest = LONGEST, .same_length = true, .most_tokens = most_letters, \
+#define LETTER_FIELDS                                                                                                  \
+    .default_min = 1, .default_max = 16, .longest = LONGEST, .same_length = true, .most_tokens = most_letters,         \
     .source_kind = DATA_CHARS, .target_kind = DATA_CHARS, .source_symbols = LETTERS, .target_symbols = LETTERS
 
 const data_task data_task_copy = {

@@ -57,12 +57,12 @@ static const char *const below_twenty[] = {
 static const char *const tens[] = {"",      "",      "twenty",  "thirty", "forty",
                                    "fifty", "sixty", "seventy", "eighty", "ninety"};
 
-#define WITH_ONES(ten)                                                                                            \
-    ten " " ten "-one " ten "-two " ten "-three " ten "-four " ten "-five " ten "-six " ten "-seven " ten "-eight " ten \
-        "-nine "
-#define NUMBER_WORDS                                                                                                \
+#define WITH_ONES(ten)                                                                                                 \
+    ten " " ten "-one " ten "-two " ten "-three " ten "-four " ten "-five " ten "-six " ten "-seven " ten              \
+        "-eight " ten "-nine "
+#define NUMBER_WORDS                                                                                                   \
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen " \
-    "eighteen nineteen " WITH_ONES("twenty") WITH_ONES("thirty") WITH_ONES("forty") WITH_ONES("fifty")               \
+    "eighteen nineteen " WITH_ONES("twenty") WITH_ONES("thirty") WITH_ONES("forty") WITH_ONES("fifty")                 \
         WITH_ONES("sixty") WITH_ONES("seventy") WITH_ONES("eighty") WITH_ONES("ninety") "hundred thousand million"
 
 /* Writes 1 <= n < 1000, each word followed by a space; returns behind it. */
@@ -98,8 +98,8 @@ static void make_numbers(ag_rng *rng, int min_length, int max_length, char *sour
     out[-1] = '\0'; /* the last space */
 }
 
-/* A whole group of three digits has at most 3 words ("nine hundred ninety-nine"), a shorter one 1; all but the last are followed
- * by "thousand" or "million". */
+/* A whole group of three digits has at most 3 words ("nine hundred ninety-nine"), a shorter one 1; all but the last are
+ * followed by "thousand" or "million". */
 static void most_numbers(int max_length, int64_t *source, int64_t *target)
 {
     *source = max_length;

@@ -10,8 +10,8 @@ static bool between(unsigned char byte, unsigned char low, unsigned char high)
     return byte >= low && byte <= high;
 }
 
-/* The rules of RFC 3629 section 4: the second byte's range depends on the first, which excludes overlong forms (E0, F0),
- * surrogates (ED) and what is above U+10FFFF (F4); all later bytes are 80..BF. */
+/* The rules of RFC 3629 section 4: the second byte's range depends on the first, which excludes overlong forms (E0,
+ * F0), surrogates (ED) and what is above U+10FFFF (F4); all later bytes are 80..BF. */
 int data_utf8_length(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;
@@ -51,7 +51,7 @@ size_t data_utf8_check(const char *text, size_t size)
 {
     size_t at = 0;
     while (at < size) {
-        int length = data_utf8_length(text + at, size - at);
+        int length = (unsigned char)text[at] < 0x80 ? 1 : data_utf8_length(text + at, size - at);
         if (length == 0)
             return at;
         at += (size_t)length;

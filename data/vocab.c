@@ -1,7 +1,8 @@
 /* vocab.c - the two-way map between tokens and ids, and from text to ids and back.
  *
- * All tokens stand zero-ended in one pool, in the order of their ids; a hash table with open addressing leads from a token to
- * its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any other. */
+ * All tokens stand zero-ended in one pool, in the order of their ids; a hash table with open addressing leads from a
+ * token to its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any
+ * other. */
 #include "data.h"
 #include "grow.h"
 #include "hash.h"
@@ -16,7 +17,7 @@ struct data_vocab {
     size_t *starts; /* [size + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and a zero */
     char *pool;
     size_t start_capacity, pool_capacity;
-    int32_t *slots; /* [slot_count] ids; 0, which is no token of a text, is an empty slot */
+    int32_t *slots;    /* [slot_count] ids; 0, which is no token of a text, is an empty slot */
     size_t slot_count; /* a power of two, at least twice the number of tokens */
 };
 
@@ -177,7 +178,7 @@ const char *data_vocab_token(const data_vocab *vocab, int32_t id)
 /* The size of the character at text[at]. Bytes that are no UTF-8 count one by one, so that a walk always goes on. */
 static size_t character_size(const char *text, size_t size, size_t at)
 {
-    int length = data_utf8_length(text + at, size - at);
+    int length = (unsigned char)text[at] < 0x80 ? 1 : data_utf8_length(text + at, size - at);
     return length ? (size_t)length : 1;
 }
 

@@ -4,7 +4,8 @@
  *
  *     chars 4 a b \20 \5c
  *
- * A space, a backslash and control characters are a backslash with two hexadecimal digits; all else stands for itself. */
+ * A space, a backslash and control characters are a backslash with two hexadecimal digits; all else stands for itself.
+ */
 #include "data.h"
 
 #include <limits.h>
@@ -48,8 +49,8 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error)
 {
     char head[32];
     int32_t size = data_vocab_size(vocab);
-    size_t length = (size_t)snprintf(head, sizeof head, "%s %d", kind_names[data_vocab_kind(vocab)],
-                                     (int)(size - DATA_SPECIALS));
+    size_t length =
+        (size_t)snprintf(head, sizeof head, "%s %d", kind_names[data_vocab_kind(vocab)], (int)(size - DATA_SPECIALS));
     size_t total = length + 1;
     for (int32_t id = DATA_SPECIALS; id < size; id++)
         total += 1 + write_token(data_vocab_token(vocab, id), NULL);
@@ -76,8 +77,8 @@ static int digit_value(char byte)
     return found ? (int)(found - digits) : -1;
 }
 
-/* Takes the escaped token at *text up to a space or the end and writes it plainly. Returns its size, 0 where it is empty or
- * wrong. */
+/* Takes the escaped token at *text up to a space or the end and writes it plainly. Returns its size, 0 where it is
+ * empty or wrong. */
 static size_t read_token(const char **text, char *out)
 {
     size_t size = 0;
@@ -86,7 +87,7 @@ static size_t read_token(const char **text, char *out)
         char byte = *at++;
         if (byte == '\\') {
             int high = digit_value(at[0]), low = high >= 0 ? digit_value(at[1]) : -1;
-            if (low < 0 || high > 7)
+            if (low < 0)
                 return 0;
             byte = (char)(high << 4 | low);
             at += 2;

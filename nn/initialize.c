@@ -71,7 +71,7 @@ ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values
         return AG_OK;
     }
 
-    draw d;
+    draw d = {0};
     ag_status status = find_draw(initializer, shape, &d, error);
     for (int64_t i = 0; i < size && status == AG_OK; i++)
         values[i] = (real)(d.size * (d.normal ? ag_rng_normal(rng) : 2 * ag_rng_uniform(rng) - 1));

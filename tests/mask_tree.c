@@ -6,8 +6,8 @@ static int64_t draw(ag_rng *rng, int64_t low, int64_t high)
     return low + (int64_t)ag_rng_below(rng, (uint64_t)(high - low + 1));
 }
 
-static int draw_node(mask_tree *tree, ag_rng *rng, int64_t batch, int64_t heads, int64_t queries, int64_t keys, int depth,
-                     int kinds[TREE_KINDS])
+static int draw_node(mask_tree *tree, ag_rng *rng, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
+                     int depth, int kinds[TREE_KINDS])
 {
     int at = tree->count++;
     tree_node *node = &tree->node[at];

@@ -4,11 +4,11 @@
 
 #include "autograd.h"
 
-#define TREE_BATCH 3
-#define TREE_HEADS 3
+#define TREE_BATCH   3
+#define TREE_HEADS   3
 #define TREE_QUERIES 12
-#define TREE_KEYS 12
-#define TREE_NODES 15
+#define TREE_KEYS    12
+#define TREE_NODES   15
 
 typedef enum tree_kind {
     TREE_ALL,
@@ -26,11 +26,11 @@ typedef enum tree_kind {
 
 typedef struct tree_node {
     tree_kind kind;
-    int64_t left, right;                 /* causal: offset, prefix: length, both in `right` */
+    int64_t left, right; /* causal: offset, prefix: length, both in `right` */
     int32_t lengths[TREE_BATCH];
     int64_t batch, heads, queries, keys; /* explicit */
     unsigned char allow[TREE_BATCH * TREE_HEADS * TREE_QUERIES * TREE_KEYS];
-    int a, b;                            /* parts, as places in the tree */
+    int a, b; /* parts, as places in the tree */
 } tree_node;
 
 /* Node 0 is the root. */

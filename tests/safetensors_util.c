@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *tensors_folder, *tensors_path;
 
@@ -64,6 +65,7 @@ unsigned char *tensors_read_bytes(size_t *size)
 
 void tensors_write_bytes(const void *bytes, size_t size)
 {
+    unlink(tensors_path); /* a file that is cut to nothing and written anew would be flushed to the disk each time */
     free(test_file_write(tensors_folder, "model.safetensors", bytes, size));
 }
 

@@ -97,8 +97,9 @@ END_TEST
 
 START_TEST(lines_of_a_pair_file)
 {
-    data_set *set = good_pairs("\xEF\xBB\xBF" "ab\tx y\r\n\n\r\nc \xC9\x94\ty  z\nd\t x", (data_set_options){
-        .target_kind = DATA_WORDS});
+    data_set *set = good_pairs("\xEF\xBB\xBF"
+                               "ab\tx y\r\n\n\r\nc \xC9\x94\ty  z\nd\t x",
+                               (data_set_options){.target_kind = DATA_WORDS});
     ck_assert_int_eq(data_set_count(set), 3);
     expect_example(set, 0, "ab", "x y");
     expect_example(set, 1, "c \xC9\x94", "y  z");
@@ -166,15 +167,26 @@ START_TEST(bad_pair_files)
         {"a\tb\nb\t\xC3\n", 0, {0}, "train.tsv:2: byte 3 of the line is not well-formed UTF-8"},
         {"a\tb\nb\xED\xA0\x80\tc\n", 0, {0}, "train.tsv:2: byte 2 of the line is not well-formed UTF-8"},
         {"a\tb\na\0b\tc\n", 10, {0}, "train.tsv:2: byte 2 of the line is zero, which no text holds"},
-        {"a\tb\nabcd\tb\n", 0, {.max_tokens = 4},
+        {"a\tb\nabcd\tb\n",
+         0,
+         {.max_tokens = 4},
          "train.tsv:2: the source has 5 tokens with its end mark, more than the limit of 4"},
-        {"a\tb\na\tb c d e\n", 0, {.max_tokens = 4, .target_kind = DATA_WORDS},
+        {"a\tb\na\tb c d e\n",
+         0,
+         {.max_tokens = 4, .target_kind = DATA_WORDS},
          "train.tsv:2: the target has 5 tokens with its end mark, more than the limit of 4"},
-        {"abcd\tabcd\nabcde\tabcde\n", 0, {.max_tokens = 4, .tagging = true},
+        {"abcd\tabcd\nabcde\tabcde\n",
+         0,
+         {.max_tokens = 4, .tagging = true},
          "train.tsv:2: the source has 5 tokens, more than the limit of 4"},
-        {"a\tb\nab\tc\n", 0, {.tagging = true},
+        {"a\tb\nab\tc\n",
+         0,
+         {.tagging = true},
          "train.tsv:2: the source has 2 tokens and the target 1, but tagging needs equally many"},
-        {"a\tb\na\tc\n", 0, {.part = DATA_DEV}, "train.tsv: all its pairs have the same source, so none can be held out"},
+        {"a\tb\na\tc\n",
+         0,
+         {.part = DATA_DEV},
+         "train.tsv: all its pairs have the same source, so none can be held out"},
         {"a\tb\n", 0, {.held_out = 1.5}, "the held-out share must be between 0 and 1, not 1.5"},
         {"a\tb\n", 0, {.max_tokens = -1}, "max_tokens -1 must not be negative"},
         {"a\tb\n", 0, {.source_kind = (data_token_kind)5}, "tokens are characters or words"},
@@ -203,7 +215,8 @@ START_TEST(too_many_tokens_for_an_index)
     content[size - 1] = '\n';
     ag_error error = {0};
     ck_assert_ptr_null(pairs_from(content, size, NULL, &error));
-    ck_assert_ptr_nonnull(strstr(error.message, "train.tsv:1: the source has 65536 tokens, more than the limit of 65535"));
+    ck_assert_ptr_nonnull(
+        strstr(error.message, "train.tsv:1: the source has 65536 tokens, more than the limit of 65535"));
     memmove(content, content + 1, size - 1);
     data_set *set = pairs_from(content, size - 1, NULL, NULL);
     ck_assert_int_eq(data_set_max_source(set), 65536);
@@ -277,17 +290,26 @@ START_TEST(parts_of_a_pair_file)
 }
 END_TEST
 
+static void expect_one_example_as_long_as_the_maxima(data_set *set)
+{
+    const char *source, *target;
+    ck_assert_int_eq(data_set_count(set), 1);
+    data_set_example(set, 0, &source, &target);
+    ck_assert_int_eq(data_set_max_source(set), (int64_t)strlen(source) + 1);
+    ck_assert_int_eq(data_set_max_target(set), (int64_t)strlen(target) + 1);
+}
+
 /* However few sources: both parts have one. */
 START_TEST(parts_are_never_empty)
 {
     for (uint64_t seed = 0; seed < 20; seed++)
         for (int share = 1; share <= 9; share += 4) {
             data_set_options options = {.seed = seed, .held_out = share / 10.0, .part = DATA_TRAIN};
-            data_set *train = good_pairs("a\tb\nc\td\n", options);
+            data_set *train = good_pairs("a\tbb\nccc\tdddd\n", options);
             options.part = DATA_DEV;
-            data_set *dev = good_pairs("a\tb\nc\td\n", options);
-            ck_assert_int_eq(data_set_count(train), 1);
-            ck_assert_int_eq(data_set_count(dev), 1);
+            data_set *dev = good_pairs("a\tbb\nccc\tdddd\n", options);
+            expect_one_example_as_long_as_the_maxima(train);
+            expect_one_example_as_long_as_the_maxima(dev);
             data_set_free(train);
             data_set_free(dev);
         }
@@ -320,6 +342,22 @@ START_TEST(targets_of_a_source)
     ck_assert_int_eq(data_set_target_count(set, -1), 0);
     ck_assert_int_eq(data_set_target_index(set, 9, 0), -1);
     ck_assert_int_eq(data_set_target_index(set, 0, -1), -1);
+    data_set_free(set);
+}
+END_TEST
+
+/* In a small, crowded table a search often passes by sources that begin with the one sought. */
+START_TEST(sources_that_begin_alike)
+{
+    enum { SOURCES = 30 };
+    char content[SOURCES * (SOURCES + 4)], *out = content;
+    for (int size = SOURCES; size >= 1; size--) {
+        memset(out, 'a', (size_t)size);
+        out += size;
+        out += sprintf(out, "\tx\n");
+    }
+    data_set *set = good_pairs(content, (data_set_options){0});
+    ck_assert_int_eq(data_set_source_count(set), SOURCES);
     data_set_free(set);
 }
 END_TEST
@@ -360,7 +398,8 @@ START_TEST(windows_of_a_text)
     expect_example(set, 2, NULL, "i");
     data_set_free(set);
 
-    set = good_text("\xEF\xBB\xBF  one two\nthree \t four five ", (data_set_options){.context = 2, .target_kind = DATA_WORDS});
+    set = good_text("\xEF\xBB\xBF  one two\nthree \t four five ",
+                    (data_set_options){.context = 2, .target_kind = DATA_WORDS});
     ck_assert_int_eq(data_set_count(set), 2);
     expect_example(set, 0, NULL, "one two");
     expect_example(set, 1, NULL, "three \t four");
@@ -377,14 +416,17 @@ END_TEST
 
 START_TEST(parts_of_a_text)
 {
-    static const char text[] = "\xC3\xA4\xC3\xB6\xC3\xBC" "defghi\xC3\x9F\xC3\x9F\xC3\x9F"; /* 12 characters, 18 bytes */
+    static const char text[] = "\xC3\xA4\xC3\xB6\xC3\xBC"
+                               "defghi\xC3\x9F\xC3\x9F\xC3\x9F"; /* 12 characters, 18 bytes */
     data_set_options options = {.held_out = 0.25, .part = DATA_TRAIN};
     data_set *train = good_text(text, options); /* the cut, in the middle of a character, moves behind it */
     options.part = DATA_DEV;
     data_set *dev = good_text(text, options);
     ck_assert_int_eq(data_set_max_target(train), 9);
     ck_assert_int_eq(data_set_max_target(dev), 1);
-    expect_example(train, 0, NULL, "\xC3\xA4\xC3\xB6\xC3\xBC" "defghi");
+    expect_example(train, 0, NULL,
+                   "\xC3\xA4\xC3\xB6\xC3\xBC"
+                   "defghi");
     expect_example(dev, 0, NULL, "\xC3\x9F");
     data_set_free(train);
     data_set_free(dev);
@@ -448,6 +490,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, parts_are_never_empty);
     tcase_add_test(tests, vocabularies_come_from_the_part);
     tcase_add_test(tests, targets_of_a_source);
+    tcase_add_test(tests, sources_that_begin_alike);
     tcase_add_test(tests, groups_of_a_task);
     tcase_add_test(tests, windows_of_a_text);
     tcase_add_test(tests, parts_of_a_text);

@@ -116,9 +116,9 @@ END_TEST
 static long value_of_words(const char *text)
 {
     static const char *const names[] = {
-        "zero",    "one",     "two",       "three",    "four",     "five",   "six",    "seven",   "eight",
-        "nine",    "ten",     "eleven",    "twelve",   "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
-        "eighteen", "nineteen", "twenty",  "thirty",   "forty",    "fifty",  "sixty",  "seventy", "eighty", "ninety"};
+        "zero",   "one",    "two",    "three",    "four",     "five",    "six",     "seven",     "eight",    "nine",
+        "ten",    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "twenty", "thirty", "forty",  "fifty",    "sixty",    "seventy", "eighty",  "ninety"};
     long total = 0, group = 0;
     while (*text) {
         size_t size = strcspn(text, " -");
@@ -131,6 +131,7 @@ static long value_of_words(const char *text)
         } else if (size == 7 && strncmp(text, "hundred", 7) == 0) {
             group *= 100;
         } else if (size == 8 && strncmp(text, "thousand", 8) == 0) {
+            ck_assert_int_gt(group, 0);
             total += group * 1000;
             group = 0;
         } else if (size == 7 && strncmp(text, "million", 7) == 0) {
@@ -198,7 +199,8 @@ START_TEST(most_tokens_is_exact)
             int64_t most_source, most_target, found_source = 0, found_target = 0;
             tasks[n]->most_tokens(length, &most_source, &most_target);
             ag_rng rng = ag_rng_make(3, (uint64_t)length);
-            for (int i = 0; i < 20000 && !(found_source == most_source && found_target == most_target && i > 2000); i++) {
+            for (int i = 0; i < 20000 && !(found_source == most_source && found_target == most_target && i > 2000);
+                 i++) {
                 char source[DATA_TASK_TEXT], target[DATA_TASK_TEXT];
                 const char *token;
                 size_t at = 0, size;
@@ -247,8 +249,10 @@ static int counted_weekday(int year, int month, int day)
 
 START_TEST(dates)
 {
-    static const char *const weekdays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char *const weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                           "Thursday", "Friday", "Saturday"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     static const int most_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     data_set *set = open_task("dates", (data_set_options){.seed = 2});
     int with_weekday = 0, with_month = 0, with_ending = 0, leap_days = 0;
@@ -283,7 +287,7 @@ START_TEST(dates)
         snprintf(ending, sizeof ending, "%s", after + strlen(day_text));
         ending[2] = '\0';
         if (strlen(ending) == 2 && strpbrk("snrtSNRT", (char[]){ending[0], 0}) && strchr("tdhTDH", ending[1])) {
-            const char *right = day / 10 == 1    ? "th"
+            const char *right = day / 10 == 1   ? "th"
                                 : day % 10 == 1 ? "st"
                                 : day % 10 == 2 ? "nd"
                                 : day % 10 == 3 ? "rd"
@@ -394,7 +398,8 @@ END_TEST
 START_TEST(share_of_the_held_out)
 {
     data_set *all = open_task("reverse", (data_set_options){.seed = 3, .min_length = 8});
-    data_set *train = open_task("reverse", (data_set_options){.seed = 3, .min_length = 8, .part = DATA_TRAIN, .held_out = 0.2});
+    data_set *train =
+        open_task("reverse", (data_set_options){.seed = 3, .min_length = 8, .part = DATA_TRAIN, .held_out = 0.2});
     int moved = 0;
     for (int64_t i = 0; i < 5000; i++) {
         const char *a, *b, *target;

@@ -219,8 +219,8 @@ START_TEST(test_misbehaving_functions)
     int calls = 0;
     ck_assert_int_eq(ag_gradcheck(f_counts_its_calls, &calls, &input, 1, NULL, &report, NULL), AG_OK);
     ck_assert(!report.passed);
-    ck_assert_str_eq(report.message, "the result at [0] (flat 0): the function is not deterministic: two calls with the same "
-                                     "inputs differ");
+    ck_assert_str_eq(report.message, "the result at [0] (flat 0): the function is not deterministic: "
+                                     "two calls with the same inputs differ");
 
     ck_assert_int_eq(ag_gradcheck(f_changes_its_input, NULL, &input, 1, NULL, &report, NULL), AG_OK);
     ck_assert(!report.passed);

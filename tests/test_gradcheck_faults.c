@@ -1,7 +1,8 @@
 /* test_gradcheck_faults.c - wrong backwards on purpose: each must be caught, and its right twin must pass.
  *
- * A plant is an operation of our own with a switch in its attributes. Off, its backward is right and the check must pass; on, it
- * has one fault of the kinds that people make, and the check must say so, naming the place where there is one. */
+ * A plant is an operation of our own with a switch in its attributes. Off, its backward is right and the check
+ * must pass; on, it has one fault of the kinds that people make, and the check must say so, naming the place where
+ * there is one. */
 #include "check_util.h"
 
 #include <math.h>
@@ -361,36 +362,36 @@ typedef struct plant {
     const char *says;  /* NULL: a comparison of numbers */
 } plant;
 
-#define ONE(...) {{.ndim = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}}, {.ndim = -1}}
+#define NO_SECOND {.ndim = -1}
 
 static const plant plants[] = {
-    {WRONG_SIGN, f_square, ONE(2, 3), 0, -1, NULL},
-    {MISSING_FACTOR, f_square, ONE(2, 3), 0, -1, NULL},
-    {TINY_FACTOR, f_square, ONE(2, 3), 0, -1, NULL},
-    {ALL_ZERO, f_square, ONE(2, 3), 0, -1, NULL},
-    {ONE_NAN, f_square, ONE(2, 4), 0, 5, NULL},
-    {ONE_INFINITY, f_square, ONE(2, 4), 0, 5, NULL},
-    {OFF_BY_ONE, f_square, ONE(7), 0, -1, NULL},
-    {ONE_ELEMENT, f_square, ONE(40, 50), 0, 1234, NULL},
-    {TWICE, f_square, ONE(2, 3), 0, -1, NULL},
-    {ASSIGNED, f_square, ONE(2, 3), 0, 0, "overwrites the gradient instead of adding"},
-    {INPUT_OVERWRITTEN, f_square, ONE(2, 3), 0, 0, "backward changes it"},
-    {OUTPUT_OVERWRITTEN, f_square, ONE(2, 3), -1, 0, "backward changes it"},
-    {SAVED_OVERWRITTEN, f_square, ONE(2, 3), 0, 0, "a second backward on the same tape adds"},
-    {SAVED_IN_SCRATCH, f_square, ONE(2, 3), 0, 0, NULL},
-    {SAVED_FROM_FIRST_CALL, f_square, ONE(2, 3), 0, -1, NULL},
-    {SAVED_FROM_LATEST_CALL, f_square, ONE(2, 3), 0, 0, "a second backward on the same tape adds"},
+    {WRONG_SIGN, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {MISSING_FACTOR, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {TINY_FACTOR, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {ALL_ZERO, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {ONE_NAN, f_square, {{2, {2, 4}}, NO_SECOND}, 0, 5, NULL},
+    {ONE_INFINITY, f_square, {{2, {2, 4}}, NO_SECOND}, 0, 5, NULL},
+    {OFF_BY_ONE, f_square, {{1, {7}}, NO_SECOND}, 0, -1, NULL},
+    {ONE_ELEMENT, f_square, {{2, {40, 50}}, NO_SECOND}, 0, 1234, NULL},
+    {TWICE, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {ASSIGNED, f_square, {{2, {2, 3}}, NO_SECOND}, 0, 0, "overwrites the gradient instead of adding"},
+    {INPUT_OVERWRITTEN, f_square, {{2, {2, 3}}, NO_SECOND}, 0, 0, "backward changes it"},
+    {OUTPUT_OVERWRITTEN, f_square, {{2, {2, 3}}, NO_SECOND}, -1, 0, "backward changes it"},
+    {SAVED_OVERWRITTEN, f_square, {{2, {2, 3}}, NO_SECOND}, 0, 0, "a second backward on the same tape adds"},
+    {SAVED_IN_SCRATCH, f_square, {{2, {2, 3}}, NO_SECOND}, 0, 0, NULL},
+    {SAVED_FROM_FIRST_CALL, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {SAVED_FROM_LATEST_CALL, f_square, {{2, {2, 3}}, NO_SECOND}, 0, 0, "a second backward on the same tape adds"},
     {SWAPPED, f_times, {{2, {4, 3}}, {1, {3}}}, -1, -1, NULL},
     {NOT_SUMMED, f_times, {{2, {4, 3}}, {1, {3}}}, 1, -1, NULL},
     {SECOND_INPUT_FORGOTTEN, f_times, {{2, {4, 3}}, {1, {3}}}, 1, -1, NULL},
     {TRANSPOSED, f_product, {{2, {3, 3}}, {2, {3, 3}}}, 1, -1, NULL},
-    {DROPPED_TERM, f_softmax, ONE(5), 0, -1, NULL},
-    {MASK_IGNORED, f_softmax, ONE(5), 0, 4, NULL},
-    {SCALE_MISSING, f_softmax, ONE(5), 0, -1, NULL},
-    {MEAN_FOR_SUM, f_sum, ONE(2, 3), 0, -1, NULL},
-    {SUM_FOR_MEAN, f_mean, ONE(2, 3), 0, -1, NULL},
-    {SECOND_USE_LOST, f_times_itself, ONE(3), 0, -1, NULL},
-    {ASSIGNED, f_diamond, ONE(3), 0, -1, NULL},
+    {DROPPED_TERM, f_softmax, {{1, {5}}, NO_SECOND}, 0, -1, NULL},
+    {MASK_IGNORED, f_softmax, {{1, {5}}, NO_SECOND}, 0, 4, NULL},
+    {SCALE_MISSING, f_softmax, {{1, {5}}, NO_SECOND}, 0, -1, NULL},
+    {MEAN_FOR_SUM, f_sum, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {SUM_FOR_MEAN, f_mean, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
+    {SECOND_USE_LOST, f_times_itself, {{1, {3}}, NO_SECOND}, 0, -1, NULL},
+    {ASSIGNED, f_diamond, {{1, {3}}, NO_SECOND}, 0, -1, NULL},
 };
 #define PLANTS ((int)(sizeof plants / sizeof *plants))
 

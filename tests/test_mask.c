@@ -41,7 +41,8 @@ START_TEST(test_simple_constructors)
                 if (p >= 0)
                     ck_assert_int_eq(ag_mask_allows(ag_mask_prefix(tape, p), 0, 0, i, j), j < p);
                 for (int64_t right = -7; right <= 7; right++)
-                    ck_assert_int_eq(ag_mask_allows(ag_mask_window(tape, p, right), 0, 0, i, j), i - p <= j && j <= i + right);
+                    ck_assert_int_eq(ag_mask_allows(ag_mask_window(tape, p, right), 0, 0, i, j),
+                                     i - p <= j && j <= i + right);
             }
 }
 END_TEST
@@ -154,8 +155,10 @@ START_TEST(test_drawn_trees)
     int kinds[TREE_KINDS] = {0};
     for (int draw = 0; draw < 3000; draw++) {
         static mask_tree tree;
-        int64_t batch = 1 + (int64_t)ag_rng_below(&rng, TREE_BATCH), heads = 1 + (int64_t)ag_rng_below(&rng, TREE_HEADS);
-        int64_t queries = (int64_t)ag_rng_below(&rng, TREE_QUERIES + 1), keys = (int64_t)ag_rng_below(&rng, TREE_KEYS + 1);
+        int64_t batch = 1 + (int64_t)ag_rng_below(&rng, TREE_BATCH),
+                heads = 1 + (int64_t)ag_rng_below(&rng, TREE_HEADS);
+        int64_t queries = (int64_t)ag_rng_below(&rng, TREE_QUERIES + 1),
+                keys = (int64_t)ag_rng_below(&rng, TREE_KEYS + 1);
         mask_tree_draw(&tree, &rng, batch, heads, queries, keys, kinds);
         ag_mask *mask = mask_tree_build(&tree, tape);
         ck_assert_ptr_nonnull(mask);
@@ -182,7 +185,9 @@ START_TEST(test_long_rows)
     for (int64_t length = 250; length < 262; length++)
         for (int pattern = 0; pattern < 3; pattern++) {
             for (int64_t j = 0; j < KEYS; j++)
-                allow[j] = (unsigned char)(pattern == 0 ? j % 3 != 0 : pattern == 1 ? j < length : j >= length && j != 600);
+                allow[j] = (unsigned char)(pattern == 0   ? j % 3 != 0
+                                           : pattern == 1 ? j < length
+                                                          : j >= length && j != 600);
             ag_mask *array = ag_mask_explicit(tape, 1, 1, 1, KEYS, allow);
             check_row(array, (mask_query){0, 0, 0}, KEYS, allow);
             ag_mask *mask = ag_mask_and(tape, ag_mask_or(tape, array, ag_mask_prefix(tape, 10)),
@@ -315,7 +320,8 @@ START_TEST(test_refused)
     check_refused(ag_mask_prefix(tape, -2), AG_BAD_VALUE, "mask: a prefix of -2 keys: the length is 0 or more");
     check_refused(ag_mask_key_lengths(tape, 2, lengths), AG_BAD_VALUE,
                   "mask: the key length of batch row 1 is -1: it is 0 or more");
-    check_refused(ag_mask_query_lengths(tape, 2, NULL), AG_BAD_VALUE, "mask: query lengths of 2 batch rows, but none given");
+    check_refused(ag_mask_query_lengths(tape, 2, NULL), AG_BAD_VALUE,
+                  "mask: query lengths of 2 batch rows, but none given");
     check_refused(ag_mask_query_lengths(tape, -2, lengths), AG_BAD_VALUE,
                   "mask: query lengths of -2 batch rows: the count is 0 or more");
     check_refused(ag_mask_explicit(tape, 1, 1, -1, 2, NULL), AG_BAD_SHAPE,
@@ -331,7 +337,8 @@ START_TEST(test_refused)
 }
 END_TEST
 
-/* A mask of itself and itself, again and again, would take for ever; the depth of a long chain would be a danger, too. */
+/* A mask of itself and itself, again and again, would take for ever; the depth of a long chain would be a danger, too.
+ */
 START_TEST(test_expressions_end)
 {
     ag_mask *mask = ag_mask_all(tape);
@@ -339,7 +346,8 @@ START_TEST(test_expressions_end)
     for (; mask && doubled < 100; doubled++)
         mask = ag_mask_and(tape, mask, mask);
     ck_assert_int_eq(doubled, 8);
-    check_refused(mask, AG_BAD_VALUE, "mask: 'and' would make an expression of 511 parts, more than 256 (an explicit mask "
+    check_refused(mask, AG_BAD_VALUE,
+                  "mask: 'and' would make an expression of 511 parts, more than 256 (an explicit mask "
                   "holds any)");
     mask = ag_mask_prefix(tape, 1);
     for (int n = 0; n < 255; n++)

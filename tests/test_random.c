@@ -1,12 +1,13 @@
 /* test_random.c - Philox against published numbers, and the statistics of what is drawn from it.
  *
- * All draws have fixed seeds, so a statistic either always holds or never: the bounds below are those that a good generator
- * misses once in a thousand seeds or more rarely. */
+ * All draws have fixed seeds, so a statistic either always holds or never: the bounds below are those that a good
+ * generator misses once in a thousand seeds or more rarely. */
 #include "check_util.h"
 
 #include <math.h>
 
-/* Philox4x32 with 10 rounds, from the file kat_vectors of Random123 1.09 (D. E. Shaw Research, licence BSD-3-Clause). */
+/* Philox4x32 with 10 rounds, from the file kat_vectors of Random123 1.09 (D. E. Shaw Research, licence
+ * BSD-3-Clause). */
 static const struct {
     uint32_t counter[4], key[2], out[4];
 } known[] = {

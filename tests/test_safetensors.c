@@ -85,6 +85,23 @@ START_TEST(the_order_of_notes_does_not_matter)
 }
 END_TEST
 
+START_TEST(data_begin_at_a_multiple_of_8)
+{
+    for (int length = 1; length <= 8; length++) {
+        size_t size;
+        data_writer *writer = tensors_writer();
+        tensors_add(writer, &"12345678"[length], "F64", SHAPE(0), NULL);
+        tensors_save(writer);
+        data_writer_free(writer);
+        unsigned char *bytes = tensors_read_bytes(&size);
+        ck_assert_uint_eq(size % 8, 0);
+        ck_assert_uint_eq(bytes[0] % 8, 0);
+        ck_assert_uint_eq(bytes[0] + 8u, size);
+        free(bytes);
+    }
+}
+END_TEST
+
 START_TEST(saving_twice_writes_the_same)
 {
     data_writer *writer = tensors_writer();
@@ -352,6 +369,7 @@ static Suite *safetensors_suite(void)
     tcase_add_checked_fixture(reading, tensors_set_up, tensors_tear_down);
     tcase_add_test(writing, the_bytes_are_those_of_the_format);
     tcase_add_test(writing, the_order_of_notes_does_not_matter);
+    tcase_add_test(writing, data_begin_at_a_multiple_of_8);
     tcase_add_test(writing, saving_twice_writes_the_same);
     tcase_add_test(writing, data_are_read_by_save_and_not_before);
     tcase_add_test(writing, the_writer_refuses_what_no_reader_would_take);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool train_path_exists(const char *path)
 {
@@ -55,5 +56,7 @@ ag_status train_folder_make(const char *folder, ag_error *error)
     if (!made)
         return ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
                             reason == EEXIST ? "there is a file in its way" : strerror(reason));
+    if (access(folder, W_OK | X_OK) != 0)
+        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, strerror(errno));
     return AG_OK;
 }

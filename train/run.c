@@ -229,12 +229,32 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
     if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
-    if (given->resume)
-        return AG_OK;
-    if (train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path))
+    if (!given->resume && (train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path)))
         return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
                             given->out);
-    return train_folder_make(given->out, loop->error);
+    return AG_OK;
+}
+
+/* What a caller gave to be saved can be: better to know before the first step than after the last. */
+static ag_status check_labels(train_loop *loop, const train_options *given)
+{
+    nn_model_config *config = &loop->model->config;
+    bool pairs = config->kind != NN_DECODER;
+    train_labels *labels = &loop->labels;
+    *labels = (train_labels){.target_vocab = given->target_vocab ? given->target_vocab : data_set_target_vocab(loop->training),
+                             .task = given->task ? given->task : "",
+                             .arguments = given->arguments ? given->arguments : ""};
+    if (pairs)
+        labels->source_vocab = given->source_vocab ? given->source_vocab : data_set_source_vocab(loop->training);
+    if (data_vocab_size(labels->target_vocab) != config->target_vocab ||
+        (pairs && data_vocab_size(labels->source_vocab) != config->source_vocab))
+        return ag_error_set(loop->error, AG_BAD_VALUE, "the vocabularies to save with the model do not have its sizes");
+    data_writer *writer = data_writer_new(loop->error);
+    if (!writer)
+        return AG_NO_MEMORY;
+    ag_status status = train_description_write(writer, TRAIN_FORMAT_MODEL, config, labels, loop->error);
+    data_writer_free(writer);
+    return status;
 }
 
 static ag_status make_state(train_loop *loop)
@@ -265,13 +285,12 @@ static ag_status set_up(train_loop *loop, const train_options *given, const data
 {
     train_options earlier = {0};
     ag_status status = file ? train_checkpoint_plan(&earlier, file, loop->checkpoint_path, loop->error) : AG_OK;
-    loop->options.batch = given->batch ? given->batch : 64;
-    if (status == AG_OK && given->batch >= 0)
-        loop->batches = data_set_batches(loop->training, loop->options.batch);
     if (status == AG_OK)
-        status = train_options_complete(&loop->options, given, file ? &earlier : NULL, loop->batches, loop->error);
-    if (status == AG_OK)
-        status = make_state(loop);
+        status = train_options_complete(&loop->options, given, file ? &earlier : NULL, loop->training, loop->error);
+    if (status != AG_OK)
+        return status;
+    loop->batches = data_set_batches(loop->training, loop->options.batch);
+    status = make_state(loop);
     train_checkpoint checkpoint = {.model = loop->model,
                                    .optimizer = &loop->optimizer,
                                    .average = loop->average,
@@ -289,6 +308,8 @@ static ag_status begin(train_loop *loop, const train_options *given)
     if (status == AG_OK && loop->dev)
         status = train_set_fits(loop->model, loop->dev, loop->error);
     if (status == AG_OK)
+        status = check_labels(loop, given);
+    if (status == AG_OK)
         status = open_folder(loop, given);
     if (status != AG_OK)
         return status;
@@ -298,6 +319,8 @@ static ag_status begin(train_loop *loop, const train_options *given)
         return loop->error->status;
     status = set_up(loop, given, file);
     data_safetensors_close(file);
+    if (status == AG_OK && given->out)
+        status = train_folder_make(given->out, loop->error);
     if (status != AG_OK)
         return status;
     if (loop->log_path && !(loop->log = train_log_open(loop->log_path, loop->state.step, loop->error)))
@@ -328,8 +351,6 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
                        .training = training,
                        .dev = dev,
                        .state.examples = data_set_count(training),
-                       .labels = {options->source_vocab, options->target_vocab, options->task ? options->task : "",
-                                  options->arguments ? options->arguments : ""},
                        .error = &own};
     ag_status status = begin(&loop, options);
     if (status == AG_OK)

@@ -32,9 +32,10 @@ typedef struct train_loop {
     ag_error *error;          /* never NULL */
 } train_loop;
 
-/* Fills in the defaults and checks the ranges; `earlier` are the options of the run that is resumed, or NULL. */
+/* Fills in the defaults and checks the ranges, but for the optimiser's; `earlier` are the options of the run that is resumed, or
+ * NULL. */
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
-                                 int64_t batches, ag_error *error);
+                                 const data_set *training, ag_error *error);
 
 /* Update number state.step + 1: forward and backward of a batch, clip, optimiser, average. *loss is the mean per target token,
  * *norm the gradient's. On an error parameters and counters are as before. */

@@ -58,12 +58,14 @@ static int64_t one_at_least(int64_t x)
 }
 
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
-                                 int64_t batches, ag_error *error)
+                                 const data_set *training, ag_error *error)
 {
     *options = *given;
     ag_status status = check_ranges(options, error);
     if (status != AG_OK)
         return status;
+    set_default(&options->batch, 64);
+    int64_t batches = data_set_batches(training, options->batch);
     if (earlier) {
         if (options->epochs == 0)
             set_default(&options->steps, earlier->steps);

@@ -1,8 +1,9 @@
 /* attention.h - softmax(scale q K^T + bias) V, a query at a time, over the keys that the query may look at.
  *
- * Kernels know no masks: each query comes with its keys. What is not among them is never read, so it can hold anything; and
- * sums run over the n-th allowed key, n = 0, 1, .., whatever its place, so forbidden keys (padding, say) do not
- * even change the order of a sum. Memory is linear in the number of keys: nothing is kept for the backward, which makes the weights again. */
+ * Kernels know no masks: each query comes with its keys. What is not among them is never read, so it can hold anything;
+ * and sums run over the n-th allowed key, n = 0, 1, .., whatever its place, so forbidden keys (padding, say) do not
+ * even change the order of a sum. Memory is linear in the number of keys: nothing is kept for the backward, which makes
+ * the weights again. */
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
@@ -23,10 +24,10 @@ typedef struct attention_rows {
 
 /* One head of one batch row. */
 typedef struct attention_head {
-    real scale;             /* of q K^T */
+    real scale; /* of q K^T */
     attention_rows q, k, v;
-    real *y;                /* forward: rows of v.width numbers, y_step apart, to be written */
-    const real *dy;         /* backward: the same of the gradient */
+    real *y;        /* forward: rows of v.width numbers, y_step apart, to be written */
+    const real *dy; /* backward: the same of the gradient */
     int64_t y_step;
 } attention_head;
 
@@ -34,10 +35,10 @@ typedef struct attention_head {
 typedef struct attention_query {
     int64_t index;
     attention_keys keys;
-    const real *bias;       /* added to the score of key j: bias[j * bias_step]; NULL: none */
+    const real *bias; /* added to the score of key j: bias[j * bias_step]; NULL: none */
     int64_t bias_step;
-    const real *keep;       /* the weight of key j is multiplied by keep[j]: dropout; NULL: none */
-    real *dbias;            /* backward: receives the gradient of the score of key j at dbias[j]; NULL: not wanted */
+    const real *keep; /* the weight of key j is multiplied by keep[j]: dropout; NULL: none */
+    real *dbias;      /* backward: receives the gradient of the score of key j at dbias[j]; NULL: not wanted */
 } attention_query;
 
 /* `scratch` of the functions below: this many numbers for each key that there is. */

@@ -1,8 +1,9 @@
 /* attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one operation.
  *
- * The operation turns tensors, mask, bias and dropout into what the kernels take: heads as rows with steps, so that both
- * layouts are read in place, and a few queries at a time with the keys that each may look at. Every query is computed by
- * itself; in the backward a head of a batch row stays on one thread, so no two threads add to the same gradient. */
+ * The operation turns tensors, mask, bias and dropout into what the kernels take: heads as rows with steps, so that
+ * both layouts are read in place, and a few queries at a time with the keys that each may look at. Every query is
+ * computed by itself; in the backward a head of a batch row stays on one thread, so no two threads add to the same
+ * gradient. */
 #include "attention.h"
 
 #include "../broadcast.h"
@@ -28,8 +29,10 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, att
     snprintf(inputs, sizeof inputs, "q %s, k %s, v %s", ag_shape_print(q, text[0]), ag_shape_print(k, text[1]),
              ag_shape_print(v, text[2]));
     if (q.ndim != k.ndim || q.ndim != v.ndim || (q.ndim != 3 && q.ndim != 4))
-        return ag_error_set(error, AG_BAD_SHAPE, "%s: all have 3 axes [batch, length, heads*width] or all have 4 [batch, "
-                            "heads, length, width]", inputs);
+        return ag_error_set(error, AG_BAD_SHAPE,
+                            "%s: all have 3 axes [batch, length, heads*width] or all have 4 [batch, "
+                            "heads, length, width]",
+                            inputs);
 
     int last = q.ndim - 1;
     s->split = q.ndim == 4;
@@ -52,15 +55,15 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, att
                             (long long)v.dim[last - 1]);
     int64_t parts = s->split ? 1 : s->heads;
     if (q.dim[last] % parts || v.dim[last] % parts)
-        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld heads do not divide the width %lld", inputs, (long long)parts,
-                            (long long)(q.dim[last] % parts ? q.dim[last] : v.dim[last]));
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld heads do not divide the width %lld", inputs,
+                            (long long)parts, (long long)(q.dim[last] % parts ? q.dim[last] : v.dim[last]));
     s->key_width = q.dim[last] / parts;
     s->value_width = v.dim[last] / parts;
     return AG_OK;
 }
 
-ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v, const ag_attention_options *options,
-                          attention_sizes *s, ag_error *error)
+ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,
+                          const ag_attention_options *options, attention_sizes *s, ag_error *error)
 {
     char text[2][AG_SHAPE_TEXT];
     ag_status status = check_shapes(q->shape, k->shape, v->shape, options->heads, s, error);
@@ -68,7 +71,8 @@ ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tenso
         return status;
     ag_shape scores = attention_scores(s);
     if (ag_shape_size(scores) < 0)
-        return ag_error_set(error, AG_BAD_SHAPE, "scores %s are more than memory can hold", ag_shape_print(scores, text[0]));
+        return ag_error_set(error, AG_BAD_SHAPE, "scores %s are more than memory can hold",
+                            ag_shape_print(scores, text[0]));
     if (options->bias && !broadcast_fits(options->bias->shape, scores))
         return ag_error_set(error, AG_BAD_SHAPE, "bias %s does not broadcast to the scores %s",
                             ag_shape_print(options->bias->shape, text[0]), ag_shape_print(scores, text[1]));
@@ -85,7 +89,7 @@ ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tenso
 /* What the node keeps: a few words, and no array. */
 typedef struct attention_state {
     attention_sizes sizes;
-    const ag_mask *mask;  /* the option's, without where the bias is -inf */
+    const ag_mask *mask; /* the option's, without where the bias is -inf */
     map_dropout dropout;
     bool drops;
 } attention_state;
@@ -98,12 +102,12 @@ typedef struct attention_task {
     const attention_state *state;
     const ag_tensor *q, *k, *v, *bias;
     real *dq, *dk, *dv;
-    real *dbias;            /* [B, H, T, S], of the bias as if it were stretched */
+    real *dbias; /* [B, H, T, S], of the bias as if it were stretched */
     real *y;
     const real *dy;
-    walk bias_walk;         /* over the scores; operand a is the bias */
-    real *numbers;          /* per worker: ATTENTION_SCRATCH keys of scratch, and TILE keys of dropout's factors */
-    int64_t *lists;         /* per worker: TILE lists of keys */
+    walk bias_walk; /* over the scores; operand a is the bias */
+    real *numbers;  /* per worker: ATTENTION_SCRATCH keys of scratch, and TILE keys of dropout's factors */
+    int64_t *lists; /* per worker: TILE lists of keys */
 } attention_task;
 
 #define WORKER_NUMBERS (ATTENTION_SCRATCH + TILE)
@@ -123,7 +127,9 @@ static attention_rows head_rows(const attention_sizes *s, int64_t b, int64_t h, 
                                 const real *data, real *gradient)
 {
     int64_t offset = head_offset(s, b, h, length, width);
-    return (attention_rows){.width = width, .step = s->split ? width : s->heads * width, .data = data + offset,
+    return (attention_rows){.width = width,
+                            .step = s->split ? width : s->heads * width,
+                            .data = data + offset,
                             .gradient = gradient ? gradient + offset : NULL};
 }
 
@@ -162,10 +168,11 @@ static void run_tile(const attention_task *task, int64_t pair, int64_t tile, int
     for (int64_t r = 0; r < count; r++) {
         attention_query *query = &queries[r];
         int64_t row = element + r * s->keys;
-        *query = (attention_query){.index = first + r, .keep = state->drops ? keep + r * s->keys : NULL,
+        *query = (attention_query){.index = first + r,
+                                   .keep = state->drops ? keep + r * s->keys : NULL,
                                    .dbias = task->dbias ? task->dbias + row : NULL};
-        query->keys = mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys,
-                                task->lists + (worker * TILE + r) * s->keys);
+        query->keys =
+            mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys, task->lists + (worker * TILE + r) * s->keys);
         if (task->bias && s->keys) {
             query->bias = task->bias->data + walk_from(&task->bias_walk, row, row + s->keys).a;
             query->bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
@@ -195,7 +202,8 @@ static ag_status run(ag_node *node, attention_task *task)
     const attention_sizes *s = &task->state->sizes;
     size_t workers = (size_t)node->tape->threads, keys = (size_t)s->keys;
     int64_t pairs = s->batch * s->heads;
-    double work = (task->dy ? 5.0 : 2.0) * (double)(pairs * s->queries) * (double)(s->keys * (s->key_width + s->value_width));
+    double work =
+        (task->dy ? 5.0 : 2.0) * (double)(pairs * s->queries) * (double)(s->keys * (s->key_width + s->value_width));
 
     task->q = node->inputs[0];
     task->k = node->inputs[1];
@@ -253,8 +261,11 @@ static ag_status attention_backward(ag_node *node)
     const attention_state *state = node->saved;
     ag_tensor *bias = node->inputs[3];
     ag_shape scores = attention_scores(&state->sizes);
-    attention_task task = {.state = state, .dy = node->output->grad, .dq = ag_grad(node->inputs[0]),
-                           .dk = ag_grad(node->inputs[1]), .dv = ag_grad(node->inputs[2])};
+    attention_task task = {.state = state,
+                           .dy = node->output->grad,
+                           .dq = ag_grad(node->inputs[0]),
+                           .dk = ag_grad(node->inputs[1]),
+                           .dv = ag_grad(node->inputs[2])};
     if (bias && bias->needs_grad) {
         int64_t size = ag_shape_size(scores);
         if (!(task.dbias = ag_scratch(node->tape, (size_t)size * sizeof(real))))

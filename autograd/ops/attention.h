@@ -15,8 +15,8 @@ typedef struct attention_sizes {
 ag_shape attention_scores(const attention_sizes *sizes);
 
 /* Checks inputs and options; `sizes` is what they say, or `error` what is wrong. */
-ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v, const ag_attention_options *options,
-                          attention_sizes *sizes, ag_error *error);
+ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,
+                          const ag_attention_options *options, attention_sizes *sizes, ag_error *error);
 
 /* The composition of single operations. q, k, v are not NULL. */
 ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);

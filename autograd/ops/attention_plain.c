@@ -1,8 +1,9 @@
-/* attention_plain.c - attention as a composition of single operations: for reading, for the weights, and to be compared with
- * the operation that does it all at once.
+/* attention_plain.c - attention as a composition of single operations: for reading, for the weights, and to be compared
+ * with the operation that does it all at once.
  *
- * It keeps arrays [B, H, T, S]. What a forbidden key or value holds does not reach the output; but the product of q and k
- * is made whole, so a key that is NaN does reach the gradient of q, as 0 times NaN (the fused operation never reads it). */
+ * It keeps arrays [B, H, T, S]. What a forbidden key or value holds does not reach the output; but the product of q and
+ * k is made whole, so a key that is NaN does reach the gradient of q, as 0 times NaN (the fused operation never reads
+ * it). */
 #include "attention.h"
 
 #include "../mask.h"

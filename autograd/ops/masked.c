@@ -1,7 +1,7 @@
 /* masked.c - the two parts of plain attention that know the mask: softmax over the allowed keys, and the sum over them.
  *
- * Rows that are an interval of keys are worked on in place; the keys of other rows are gathered first. What is not allowed is
- * neither read nor written, but for the zeros in the softmax' result. */
+ * Rows that are an interval of keys are worked on in place; the keys of other rows are gathered first. What is not
+ * allowed is neither read nor written, but for the zeros in the softmax' result. */
 #include "../kernels/kernels.h"
 #include "../mask.h"
 #include "../tape.h"
@@ -13,14 +13,14 @@ typedef struct masked_task masked_task;
 struct masked_task {
     /* Row `row` of B * H * T, with its keys and room for 3 gathered rows. */
     void (*run_row)(const masked_task *task, int64_t row, attention_keys keys, real *room);
-    int64_t rows_together;          /* by one thread: 1, or T where rows of a head add to the same gradient */
+    int64_t rows_together; /* by one thread: 1, or T where rows of a head add to the same gradient */
     const ag_mask *mask;
     int64_t batch, heads, queries, keys;
-    const real *x, *y, *dy;         /* scores or weights; softmax: its result and gradient; sum: the result's gradient */
-    real *out, *dx;                 /* forward: the result; backward: of the scores or weights; NULL: not wanted */
-    attention_rows values;          /* of all heads, one after the other */
-    real *rooms;                    /* per worker: 3 rows */
-    int64_t *lists;                 /* per worker: a list of keys */
+    const real *x, *y, *dy; /* scores or weights; softmax: its result and gradient; sum: the result's gradient */
+    real *out, *dx;         /* forward: the result; backward: of the scores or weights; NULL: not wanted */
+    attention_rows values;  /* of all heads, one after the other */
+    real *rooms;            /* per worker: 3 rows */
+    int64_t *lists;         /* per worker: a list of keys */
 };
 
 static void run_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -85,8 +85,8 @@ static ag_status check_mask(ag_node *node, ag_shape scores, const char *what)
     if (scores.ndim != 4)
         return ag_fail(node, AG_BAD_SHAPE, "%s %s: expected [batch, heads, queries, keys]", what,
                        ag_shape_print(scores, text));
-    if (ag_mask_fits(*(const ag_mask *const *)node->attributes, scores.dim[0], scores.dim[1], scores.dim[2], scores.dim[3],
-                     &error) != AG_OK)
+    if (ag_mask_fits(*(const ag_mask *const *)node->attributes, scores.dim[0], scores.dim[1], scores.dim[2],
+                     scores.dim[3], &error) != AG_OK)
         return ag_fail(node, error.status, "%s", error.message);
     return AG_OK;
 }
@@ -125,15 +125,19 @@ static void softmax_row_backward(const masked_task *task, int64_t row, attention
 /* y[j] = e^x[j] / sum e^x over the allowed keys j; 0 elsewhere */
 static ag_status masked_softmax_forward(ag_node *node)
 {
-    masked_task task = {.run_row = softmax_row, .rows_together = 1, .x = node->inputs[0]->data, .out = node->output->data};
+    masked_task task = {
+        .run_row = softmax_row, .rows_together = 1, .x = node->inputs[0]->data, .out = node->output->data};
     return run(node, node->output->shape, &task);
 }
 
 /* dx += y (dy - sum y dy) at the allowed keys */
 static ag_status masked_softmax_backward(ag_node *node)
 {
-    masked_task task = {.run_row = softmax_row_backward, .rows_together = 1, .y = node->output->data,
-                        .dy = node->output->grad, .dx = ag_grad(node->inputs[0])};
+    masked_task task = {.run_row = softmax_row_backward,
+                        .rows_together = 1,
+                        .y = node->output->data,
+                        .dy = node->output->grad,
+                        .dx = ag_grad(node->inputs[0])};
     return task.dx ? run(node, node->output->shape, &task) : AG_OK;
 }
 
@@ -191,7 +195,8 @@ static attention_rows values_of(const masked_task *task, int64_t row)
 static void sum_row(const masked_task *task, int64_t row, attention_keys keys, real *room)
 {
     attention_rows values = values_of(task, row);
-    kernels()->attention->sum(keys, gather(keys, task->x + row * task->keys, room), &values, task->out + row * values.width);
+    kernels()->attention->sum(keys, gather(keys, task->x + row * task->keys, room), &values,
+                              task->out + row * values.width);
 }
 
 static void sum_row_backward(const masked_task *task, int64_t row, attention_keys keys, real *room)
@@ -213,7 +218,10 @@ static attention_rows all_values(const ag_tensor *values, real *gradient)
 /* y = sum w[j] v[j] over the allowed keys j */
 static ag_status masked_sum_forward(ag_node *node)
 {
-    masked_task task = {.run_row = sum_row, .rows_together = 1, .x = node->inputs[0]->data, .out = node->output->data,
+    masked_task task = {.run_row = sum_row,
+                        .rows_together = 1,
+                        .x = node->inputs[0]->data,
+                        .out = node->output->data,
                         .values = all_values(node->inputs[1], NULL)};
     return run(node, node->inputs[0]->shape, &task);
 }
@@ -222,8 +230,12 @@ static ag_status masked_sum_forward(ag_node *node)
 static ag_status masked_sum_backward(ag_node *node)
 {
     ag_tensor *weights = node->inputs[0], *values = node->inputs[1];
-    masked_task task = {.run_row = sum_row_backward, .rows_together = weights->shape.dim[2], .x = weights->data,
-                        .dy = node->output->grad, .dx = ag_grad(weights), .values = all_values(values, ag_grad(values))};
+    masked_task task = {.run_row = sum_row_backward,
+                        .rows_together = weights->shape.dim[2],
+                        .x = weights->data,
+                        .dy = node->output->grad,
+                        .dx = ag_grad(weights),
+                        .values = all_values(values, ag_grad(values))};
     if (node->tape->error.status != AG_OK)
         return node->tape->error.status;
     return run(node, weights->shape, &task);
@@ -277,17 +289,24 @@ static ag_mask *example_part(ag_example *e, int64_t batch, int64_t heads, int64_
 {
     ag_tape *tape = ag_example_tape(e);
     switch (ag_example_int(e, 0, 8)) {
-    case 0: return ag_mask_all(tape);
-    case 1: return ag_mask_causal(tape, 0);
-    case 2: return ag_mask_causal(tape, ag_example_int(e, -3, 3));
-    case 3: return example_lengths(e, batch, keys, ag_mask_key_lengths);
-    case 4: return example_lengths(e, batch, queries, ag_mask_query_lengths);
-    case 5: return ag_mask_prefix(tape, ag_example_int(e, 0, keys));
+    case 0:
+        return ag_mask_all(tape);
+    case 1:
+        return ag_mask_causal(tape, 0);
+    case 2:
+        return ag_mask_causal(tape, ag_example_int(e, -3, 3));
+    case 3:
+        return example_lengths(e, batch, keys, ag_mask_key_lengths);
+    case 4:
+        return example_lengths(e, batch, queries, ag_mask_query_lengths);
+    case 5:
+        return ag_mask_prefix(tape, ag_example_int(e, 0, keys));
     case 6: {
         int64_t left = ag_example_int(e, -1, 3);
         return ag_mask_window(tape, left, ag_example_int(e, -1, 2));
     }
-    default: return example_explicit(e, batch, heads, queries, keys);
+    default:
+        return example_explicit(e, batch, heads, queries, keys);
     }
 }
 

@@ -1,5 +1,5 @@
-/* attention.c - attention of one query after the other, in three motions: the products of one row with many, softmax, and
- * the sum of many rows. Four of the many rows are taken together, so that the one is loaded and stored a quarter as
+/* attention.c - attention of one query after the other, in three motions: the products of one row with many, softmax,
+ * and the sum of many rows. Four of the many rows are taken together, so that the one is loaded and stored a quarter as
  * often; how a key's product is summed does not depend on the three others. */
 #include "../attention.h"
 
@@ -85,8 +85,8 @@ static void set_zero(int64_t n, real *x)
         x[i] = 0;
 }
 
-/* weights[n] = softmax over the keys of (scale q . k[n] + bias[n]). Returns false where they are all 0: no key at all, or
- * no score above -inf. */
+/* weights[n] = softmax over the keys of (scale q . k[n] + bias[n]). Returns false where they are all 0: no key at all,
+ * or no score above -inf. */
 static bool make_weights(const attention_head *head, const attention_query *query, real *scores, real *weights)
 {
     const attention_keys keys = query->keys;

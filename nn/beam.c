@@ -1,0 +1,270 @@
+/* beam.c - beam search: the best hypotheses of each row, side by side.
+ *
+ * A row has up to `beam` live hypotheses. In a step each is extended by each token, and of all these the 2 beam best are looked
+ * at in their order: one that ends, if it is among the first `beam`, goes to the row's list of results; the best `beam` of the
+ * others live on. Nothing of what is asked for can be lost in the list, which keeps as many as are to be returned. A row is
+ * done when no live hypothesis can still enter its list. Ties go to the hypothesis that was better before, then to the lower
+ * token, so the result does not depend on anything else.
+ *
+ * Hypotheses are kept as steps that point to the ones before them; the tokens are read off at the end. */
+#include "generate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An extension of live hypothesis `parent` by a token. */
+typedef struct candidate {
+    double log_probability;
+    int32_t parent, token;
+} candidate;
+
+/* A result: ends with hypothesis `slot` of step `length` - 1. */
+typedef struct ended {
+    double log_probability, score;
+    int64_t length; /* without the end mark */
+    int32_t slot;
+    bool finished;
+} ended;
+
+typedef struct search_row {
+    int32_t live;     /* hypotheses that go on, in slots 0 .. live-1, best first */
+    int32_t found;    /* results in its list */
+    int64_t length;   /* tokens that each of the live ones has generated */
+} search_row;
+
+typedef struct search {
+    generation *g;
+    int beam;
+    int32_t *active;  /* [rows]: which rows are not done; group i of the cache belongs to row active[i] */
+    search_row *rows; /* [rows of the input] */
+    double *live;     /* [rows, beam]: log-probabilities */
+    ended *list;      /* [rows, best], best first */
+    int32_t *parent, *token; /* [rows, longest, beam]: the steps */
+    int32_t *next, *from;    /* [rows, beam]: the next token of each sequence, and which it was a step before */
+    candidate *candidates;   /* [2 beam] */
+} search;
+
+static ag_status init_search(search *s, ag_error *error)
+{
+    const generation *g = s->g;
+    const size_t rows = (size_t)g->input->rows, beam = (size_t)s->beam, best = (size_t)g->options.best;
+    const int64_t steps = ag_shape_size(AG_SHAPE(g->input->rows, g->longest, s->beam, (int64_t)sizeof(int32_t)));
+    if (g->input->rows > INT32_MAX / s->beam || steps < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld rows is more than memory can hold", s->beam,
+                            (long long)g->input->rows);
+    s->active = malloc(rows * sizeof *s->active);
+    s->rows = malloc(rows * sizeof *s->rows);
+    s->live = malloc(rows * beam * sizeof *s->live);
+    s->list = malloc(rows * best * sizeof *s->list);
+    s->parent = malloc((size_t)steps);
+    s->token = malloc((size_t)steps);
+    s->next = malloc(rows * beam * sizeof *s->next);
+    s->from = malloc(rows * beam * sizeof *s->from);
+    s->candidates = malloc(2 * beam * sizeof *s->candidates);
+    if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from || !s->candidates)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu rows", s->beam, rows);
+    for (size_t row = 0; row < rows; row++) {
+        s->active[row] = (int32_t)row;
+        s->rows[row] = (search_row){.live = 1};
+        s->live[row * beam] = 0;
+    }
+    return AG_OK;
+}
+
+static void clear_search(search *s)
+{
+    free(s->active);
+    free(s->rows);
+    free(s->live);
+    free(s->list);
+    free(s->parent);
+    free(s->token);
+    free(s->next);
+    free(s->from);
+    free(s->candidates);
+}
+
+/* ---- One step of one row -------------------------------------------------------------------- */
+
+/* Puts a candidate into the sorted list of the best `most`; it comes behind its equals. Returns the list's new length. */
+static int insert(candidate *list, int count, int most, candidate new)
+{
+    int place = count < most ? count : most - 1;
+    for (; place > 0 && list[place - 1].log_probability < new.log_probability; place--)
+        list[place] = list[place - 1];
+    list[place] = new;
+    return count < most ? count + 1 : most;
+}
+
+/* Finds the best extensions of the row's live hypotheses; -1 on an error. logits: of slot i at [i * stride]. */
+static int find_candidates(search *s, int32_t row, const real *logits, int64_t stride, ag_error *error)
+{
+    const int32_t vocab = s->g->model->config.target_vocab;
+    const int most = 2 * s->beam;
+    int count = 0;
+    for (int32_t slot = 0; slot < s->rows[row].live; slot++) {
+        const real *own = logits + slot * stride;
+        const double before = s->live[(int64_t)row * s->beam + slot];
+        double log_sum;
+        if (generation_normalise(own, vocab, row, &log_sum, error) != AG_OK)
+            return -1;
+        for (int32_t token = 0; token < vocab; token++) {
+            const double log_probability = before + ((double)own[token] - log_sum);
+            const double bar = count < most ? -INFINITY : s->candidates[most - 1].log_probability;
+            if (log_probability > bar)
+                count = insert(s->candidates, count, most, (candidate){log_probability, slot, token});
+        }
+    }
+    return count;
+}
+
+/* Enters a result into the row's list if it is good enough. */
+static void enter_list(search *s, int32_t row, ended new)
+{
+    const int best = s->g->options.best;
+    ended *list = s->list + (int64_t)row * best;
+    int32_t *found = &s->rows[row].found;
+    new.score = generation_score(s->g, new.log_probability, new.length + new.finished);
+    if (*found == best && !(new.score > list[best - 1].score))
+        return;
+    int place = *found < best ? (*found)++ : best - 1;
+    for (; place > 0 && list[place - 1].score < new.score; place--)
+        list[place] = list[place - 1];
+    list[place] = new;
+}
+
+/* The candidates in their order: to the list, or to the next step's slots. */
+static void sort_out(search *s, int32_t row, int count)
+{
+    search_row *r = &s->rows[row];
+    const int64_t at = ((int64_t)row * s->g->longest + r->length) * s->beam;
+    int32_t live = 0;
+    for (int rank = 0; rank < count && live < s->beam; rank++) {
+        const candidate c = s->candidates[rank];
+        if (c.token == s->g->options.eos) {
+            if (rank < s->beam)
+                enter_list(s, row, (ended){.log_probability = c.log_probability, .length = r->length, .slot = c.parent,
+                                           .finished = true});
+            continue;
+        }
+        s->parent[at + live] = c.parent;
+        s->token[at + live] = c.token;
+        s->live[(int64_t)row * s->beam + live++] = c.log_probability;
+    }
+    r->live = live;
+    r->length++;
+}
+
+/* Whether the row's list is final. Log-probabilities only sink, and the penalty's divisor grows with the length, so the best
+ * that may become of a live hypothesis is what it has now at the greatest length. */
+static bool is_done(search *s, int32_t row)
+{
+    const search_row *r = &s->rows[row];
+    const int best = s->g->options.best;
+    const int64_t limit = generation_limit(s->g, row);
+    const double *live = s->live + (int64_t)row * s->beam;
+    if (r->live == 0)
+        return true;
+    if (r->length == limit) {
+        for (int32_t slot = 0; slot < r->live; slot++)
+            enter_list(s, row, (ended){.log_probability = live[slot], .length = r->length, .slot = slot});
+        return true;
+    }
+    return r->found == best &&
+           generation_score(s->g, live[0], limit) <= s->list[(int64_t)row * best + best - 1].score;
+}
+
+/* ---- One step of all ------------------------------------------------------------------------ */
+
+/* Sequences of row `row`, group `to` of the next step and `at` of this: where each comes from, and its next token. Slots without a
+ * hypothesis are fed as well, and nobody looks at what comes out. */
+static void chain(search *s, int32_t row, int64_t at, int64_t to, bool prompting)
+{
+    const search_row *r = &s->rows[row];
+    const int64_t last = ((int64_t)row * s->g->longest + r->length - 1) * s->beam;
+    for (int32_t slot = 0; slot < s->beam; slot++) {
+        const bool stays = prompting || slot >= r->live;
+        s->from[to * s->beam + slot] = (int32_t)(at * s->beam) + (stays ? slot : s->parent[last + slot]);
+        s->next[to * s->beam + slot] = prompting        ? generation_prompt(s->g, row, s->g->cache.length)
+                                       : slot < r->live ? s->token[last + slot]
+                                                        : 0;
+    }
+}
+
+/* Extends every row that is not done. Returns how many are left, or -1. */
+static int64_t step(search *s, const real *logits, int64_t stride, ag_error *error)
+{
+    const int64_t groups = s->g->cache.rows / s->beam;
+    int64_t left = 0;
+    for (int64_t i = 0; i < groups; i++) {
+        const int32_t row = s->active[i];
+        const bool prompting = s->g->cache.length < generation_prompt_length(s->g, row);
+        if (!prompting) {
+            int count = find_candidates(s, row, logits + i * s->beam * stride, stride, error);
+            if (count < 0)
+                return -1;
+            sort_out(s, row, count);
+            if (is_done(s, row))
+                continue;
+        }
+        chain(s, row, i, left, prompting);
+        s->active[left++] = row;
+    }
+    return left;
+}
+
+/* ---- The result ----------------------------------------------------------------------------- */
+
+/* Reads the tokens off, from the last step to the first. */
+static void write_hypothesis(const search *s, int64_t row, int place)
+{
+    const ended *end = &s->list[row * s->g->options.best + place];
+    int32_t *tokens = generation_tokens(s->g, row, place);
+    int32_t slot = end->slot;
+    for (int64_t t = end->length - 1; t >= 0; t--) {
+        const int64_t at = (row * s->g->longest + t) * s->beam + slot;
+        tokens[t] = s->token[at];
+        slot = s->parent[at];
+    }
+    s->g->result->hypotheses[row * s->g->options.best + place] = (nn_hypothesis){
+        .tokens = tokens, .length = end->length, .finished = end->finished, .log_probability = end->log_probability,
+        .score = end->score,
+    };
+}
+
+/* Where there are fewer hypotheses than were asked for, the rest are empty and impossible. */
+static void write_results(const search *s)
+{
+    const int best = s->g->options.best;
+    for (int64_t row = 0; row < s->g->input->rows; row++)
+        for (int place = 0; place < best; place++)
+            if (place < s->rows[row].found)
+                write_hypothesis(s, row, place);
+            else
+                s->g->result->hypotheses[row * best + place] = (nn_hypothesis){
+                    .tokens = generation_tokens(s->g, row, place), .log_probability = -INFINITY, .score = -INFINITY};
+}
+
+ag_status generation_search(generation *g, ag_error *error)
+{
+    ag_error own = {0};
+    search s = {.g = g, .beam = g->options.beam};
+    const int64_t vocab = g->model->config.target_vocab;
+    int64_t count = g->common;
+    const real *logits = NULL;
+
+    if (init_search(&s, &own) == AG_OK)
+        logits = generation_begin(g, s.beam, &own);
+    while (logits) {
+        int64_t left = step(&s, logits, count * vocab, &own);
+        if (left <= 0 || nn_cache_reorder(&g->cache, s.from, left * s.beam, &own) != AG_OK)
+            break;
+        count = 1;
+        logits = generation_feed(g, s.next, count, &own);
+    }
+    if (own.status == AG_OK)
+        write_results(&s);
+    clear_search(&s);
+    return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
+}

@@ -1,0 +1,242 @@
+/* generate.c - generation: what is asked for, what both ways of doing it need, and the result. */
+#include "generate.h"
+#include "cache.h"
+#include "layer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The marks of data/: this layer knows no vocabularies. */
+#define DEFAULT_BOS 1
+#define DEFAULT_EOS 2
+
+/* The cache begins with room for this many tokens, and doubles. */
+#define FIRST_CAPACITY 32
+
+/* ---- What is asked for ---------------------------------------------------------------------- */
+
+static ag_status check_numbers(const nn_generation_options *options, ag_error *error)
+{
+    if (options->max_length < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "max_length is %lld: it must be 1 or more, or 0 for the model's",
+                            (long long)options->max_length);
+    if (options->beam < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "beam is %d: it must be 0 or more", options->beam);
+    if (options->best < 0 || options->best > (options->beam > 1 ? options->beam : 1))
+        return ag_error_set(error, AG_BAD_VALUE, "best is %d: a search with beam %d finds %d at most", options->best, options->beam,
+                            options->beam > 1 ? options->beam : 1);
+    if (options->sample && options->beam > 1)
+        return ag_error_set(error, AG_BAD_VALUE, "sample and beam %d exclude each other", options->beam);
+    if (!(options->length_penalty >= 0 && isfinite(options->length_penalty)))
+        return ag_error_set(error, AG_BAD_VALUE, "length_penalty is %g: it must be 0 or more", options->length_penalty);
+    if (!(options->temperature >= 0 && isfinite(options->temperature)))
+        return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1", options->temperature);
+    if (options->top_k < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "top_k is %d: it must be 1 or more, or 0 for all", options->top_k);
+    if (!(options->top_p >= 0 && options->top_p <= 1))
+        return ag_error_set(error, AG_BAD_VALUE, "top_p is %g: it must be in (0, 1], or 0 for all", options->top_p);
+    return AG_OK;
+}
+
+static ag_status complete_options(generation *g, const nn_generation_options *given, ag_error *error)
+{
+    nn_generation_options *options = &g->options;
+    const int32_t vocab = g->model->config.target_vocab;
+    *options = given ? *given : (nn_generation_options){0};
+    ag_status status = check_numbers(options, error);
+    if (status != AG_OK)
+        return status;
+    if (options->bos == 0 && options->eos == 0) {
+        options->bos = DEFAULT_BOS;
+        options->eos = DEFAULT_EOS;
+    }
+    if (options->no_eos)
+        options->eos = -1;
+    else if (options->eos < 0 || options->eos >= vocab)
+        return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d", (int)options->eos,
+                            (int)vocab);
+    if (g->model->config.kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
+        return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d", (int)options->bos,
+                            (int)vocab);
+    if (options->max_length == 0)
+        options->max_length = g->model->config.max_length;
+    if (options->temperature == 0)
+        options->temperature = 1;
+    if (options->best == 0)
+        options->best = 1;
+    return AG_OK;
+}
+
+static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_error *error)
+{
+    if (input->rows < 0 || input->rows > INT32_MAX)
+        return ag_error_set(error, AG_BAD_VALUE, "generation: %lld rows: they must be 0 to %d", (long long)input->rows, INT32_MAX);
+    if (model->config.kind != NN_DECODER)
+        return AG_OK;
+    if (!input->target && input->rows > 0)
+        return ag_error_set(error, AG_BAD_VALUE, "generation: a decoder needs prompts (a bos mark at least)");
+    for (int64_t row = 0; row < input->rows; row++) {
+        const int64_t length = input->target_lengths ? input->target_lengths[row] : input->target_length;
+        if (length < 1 || length > input->target_length)
+            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld tokens: it must be 1 to %lld",
+                                (long long)row, (long long)length, (long long)input->target_length);
+        if (length > model->config.max_length)
+            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld tokens: max_length is %d",
+                                (long long)row, (long long)length, model->config.max_length);
+    }
+    return AG_OK;
+}
+
+int64_t generation_prompt_length(const generation *g, int64_t row)
+{
+    if (g->model->config.kind != NN_DECODER)
+        return 1;
+    return g->input->target_lengths ? g->input->target_lengths[row] : g->input->target_length;
+}
+
+int32_t generation_prompt(const generation *g, int64_t row, int64_t position)
+{
+    if (g->model->config.kind != NN_DECODER)
+        return g->options.bos;
+    return g->input->target[row * g->input->target_length + position];
+}
+
+/* The last token is never fed, so it may stand behind the model's last position. */
+int64_t generation_limit(const generation *g, int64_t row)
+{
+    const int64_t room = g->model->config.max_length - generation_prompt_length(g, row) + 1;
+    return room < g->options.max_length ? room : g->options.max_length;
+}
+
+static void measure(generation *g)
+{
+    g->common = INT64_MAX;
+    for (int64_t row = 0; row < g->input->rows; row++) {
+        const int64_t prompt = generation_prompt_length(g, row), limit = generation_limit(g, row);
+        if (prompt < g->common)
+            g->common = prompt;
+        if (limit > g->longest)
+            g->longest = limit;
+        if (prompt + limit - 1 > g->most_fed)
+            g->most_fed = prompt + limit - 1;
+    }
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------- */
+
+const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
+{
+    const int64_t needed = g->cache.length + count;
+    int64_t capacity = g->cache.self[0].capacity;
+    if (needed > capacity) {
+        capacity = needed > 2 * capacity ? needed : 2 * capacity;
+        if (cache_reserve(&g->cache, capacity < g->most_fed ? capacity : g->most_fed, error) != AG_OK)
+            return NULL;
+    }
+    ag_tape_rewind(g->pass.tape);
+    const ag_tensor *logits = nn_cache_apply(&g->cache, g->model, &g->pass, tokens, count);
+    if (!logits) {
+        pass_error(&g->pass, error);
+        return NULL;
+    }
+    return logits->data + (count - 1) * g->model->config.target_vocab;
+}
+
+const real *generation_begin(generation *g, int64_t group, ag_error *error)
+{
+    int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
+    if (capacity > g->most_fed)
+        capacity = g->most_fed;
+    ag_tape_rewind(g->pass.tape);
+    if (cache_init_groups(&g->cache, g->model, &g->pass, g->input, group, capacity, error) != AG_OK)
+        return NULL;
+
+    const int64_t sequences = g->cache.rows;
+    int32_t *tokens = malloc((size_t)(sequences * g->common) * sizeof *tokens);
+    if (!tokens) {
+        ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld prompts", (long long)sequences);
+        return NULL;
+    }
+    for (int64_t i = 0; i < sequences; i++)
+        for (int64_t position = 0; position < g->common; position++)
+            tokens[i * g->common + position] = generation_prompt(g, i / group, position);
+    const real *logits = generation_feed(g, tokens, g->common, error);
+    free(tokens);
+    return logits;
+}
+
+ag_status generation_normalise(const real *logits, int64_t count, int64_t row, double *log_sum, ag_error *error)
+{
+    double most = (double)logits[0], sum = 0;
+    for (int64_t c = 1; c < count; c++)
+        if ((double)logits[c] > most)
+            most = (double)logits[c];
+    for (int64_t c = 0; c < count; c++)
+        sum += exp((double)logits[c] - most);
+    *log_sum = most + log(sum);
+    if (isfinite(*log_sum))
+        return AG_OK;
+    return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are no numbers (NaN or infinity)",
+                        (long long)row);
+}
+
+double generation_score(const generation *g, double log_probability, int64_t length)
+{
+    return log_probability / pow((5 + (double)length) / 6, g->options.length_penalty);
+}
+
+/* ---- The result ----------------------------------------------------------------------------- */
+
+int32_t *generation_tokens(const generation *g, int64_t row, int place)
+{
+    return (int32_t *)g->result->storage + (row * g->result->best + place) * g->longest;
+}
+
+void nn_generated_clear(nn_generated *result)
+{
+    free(result->hypotheses);
+    free(result->storage);
+    *result = (nn_generated){0};
+}
+
+static ag_status init_result(generation *g, ag_error *error)
+{
+    nn_generated *result = g->result;
+    const int64_t count = g->input->rows * g->options.best;
+    const int64_t size = ag_shape_size(AG_SHAPE(count, g->longest, (int64_t)sizeof(int32_t)));
+    *result = (nn_generated){.rows = g->input->rows, .best = g->options.best};
+    result->hypotheses = calloc(count ? (size_t)count : 1, sizeof *result->hypotheses);
+    result->storage = size >= 0 ? malloc(size ? (size_t)size : 1) : NULL;
+    if (result->hypotheses && result->storage)
+        return AG_OK;
+    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld results of %lld tokens", (long long)count,
+                        (long long)g->longest);
+}
+
+ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
+                      nn_generated *result, ag_error *error)
+{
+    generation g = {.model = model, .pass = {.tape = tape, .params = &model->params}, .input = input, .result = result};
+    *result = (nn_generated){0};
+    if (model->config.kind == NN_ENCODER)
+        return ag_error_set(error, AG_BAD_VALUE, "generation: an encoder labels tokens and generates none");
+    ag_status status = complete_options(&g, options, error);
+    if (status == AG_OK)
+        status = check_prompts(model, input, error);
+    if (status != AG_OK)
+        return status;
+
+    measure(&g);
+    status = init_result(&g, error);
+    if (status == AG_OK && input->rows > 0) {
+        const bool grad_was_on = ag_tape_set_grad(tape, false);
+        status = g.options.beam > 1 ? generation_search(&g, error) : generation_walk(&g, error);
+        nn_cache_clear(&g.cache);
+        ag_tape_rewind(tape);
+        ag_tape_set_grad(tape, grad_was_on);
+    }
+    if (status != AG_OK)
+        nn_generated_clear(result);
+    return status;
+}

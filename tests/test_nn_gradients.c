@@ -1,0 +1,113 @@
+/* test_nn_gradients.c - the gradients of whole models against central differences. */
+#include "nn_util.h"
+
+typedef struct problem {
+    nn_model *model;
+    test_batch batch;
+    bool plain;
+    double label_smoothing;
+} problem;
+
+/* The training loss of the model, with dropout from a fixed stream. */
+static ag_tensor *loss_of(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    const problem *p = context;
+    const nn_pass pass = {.tape = tape, .params = &p->model->params, .training = true, .plain_attention = p->plain};
+    const ag_cross_entropy_options options = {.ignore = true, .ignore_index = 0, .label_smoothing = p->label_smoothing};
+    (void)inputs; /* the same memory as the model's parameters */
+    ag_tape_seed(tape, 11, 5);
+    return ag_cross_entropy(nn_model_apply(p->model, &pass, &p->batch.input), p->batch.labels, &options);
+}
+
+/* Every parameter of the model is an input of the check. directions 0: every element. */
+static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length, int directions,
+                        bool plain)
+{
+    problem p = {.model = test_model(config, 3), .plain = plain, .label_smoothing = 0.1};
+    ag_gradcheck_input inputs[128];
+    ag_gradcheck_report report;
+    ag_error error = {0};
+    const nn_params *params = &p.model->params;
+
+    test_batch_fill(&p.batch, p.model, rows, source_length, target_length, 8);
+    ck_assert_int_le(params->count, 128);
+    for (int i = 0; i < params->count; i++) {
+        const nn_param *item = &params->items[i];
+        inputs[i] = (ag_gradcheck_input){item->name, item->shape, params->value + item->offset, params->grad + item->offset};
+    }
+#ifndef TAPEFORMER_DOUBLE
+    directions = directions ? directions : 2;
+#endif
+    const ag_gradcheck_options options = {.tolerance = PRECISION(1e-8, 0), .directions = directions, .seed = 4};
+    ag_status status = ag_gradcheck(loss_of, &p, inputs, params->count, &options, &report, &error);
+    ck_assert_msg(status == AG_OK, "%s", error.message);
+    ck_assert_msg(report.passed, "%s", report.message);
+    ck_assert_int_ge(report.checked + report.kinks, directions ? (int64_t)directions * params->count : params->size);
+    ck_assert_int_le(report.kinks * 20, report.checked);
+    nn_model_free(p.model);
+}
+
+static const nn_model_config encoder_decoder = {.kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = NN_GELU,
+                                                .source_vocab = 6, .target_vocab = 6, .ffn = 10};
+
+START_TEST(every_element_pre_norm)
+{
+    check_model(encoder_decoder, 2, 3, 3, 0, false);
+}
+END_TEST
+
+START_TEST(every_element_post_norm)
+{
+    nn_model_config config = encoder_decoder;
+    config.post_norm = true;
+    config.activation = NN_RELU;
+    check_model(config, 2, 3, 3, 0, false);
+}
+END_TEST
+
+START_TEST(plain_attention)
+{
+    check_model(encoder_decoder, 3, 5, 4, 3, true);
+}
+END_TEST
+
+START_TEST(encoder_with_rotary_positions)
+{
+    nn_model_config config = {.kind = NN_ENCODER, .positions = NN_ROTARY, .norm = NN_RMS_NORM, .activation = NN_GATED_SILU,
+                              .no_bias = true, .dropout = 0.2};
+    check_model(config, 3, 6, 0, 4, false);
+}
+END_TEST
+
+START_TEST(decoder_with_learned_positions_and_tied_output)
+{
+    nn_model_config config = {.kind = NN_DECODER, .positions = NN_LEARNED, .activation = NN_SILU, .tied_output = true,
+                              .max_length = 6};
+    check_model(config, 3, 0, 6, 4, false);
+}
+END_TEST
+
+START_TEST(encoder_decoder_with_everything_else)
+{
+    nn_model_config config = {.kind = NN_ENCODER_DECODER, .positions = NN_ROTARY, .activation = NN_GELU_TANH,
+                              .norm = NN_RMS_NORM, .post_norm = true, .tied_output = true, .dropout = 0.1};
+    check_model(config, 3, 5, 6, 4, false);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("nn_gradients");
+    TCase *tcase = tcase_create("gradients");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, every_element_pre_norm);
+    tcase_add_test(tcase, every_element_post_norm);
+    tcase_add_test(tcase, plain_attention);
+    tcase_add_test(tcase, encoder_with_rotary_positions);
+    tcase_add_test(tcase, decoder_with_learned_positions_and_tied_output);
+    tcase_add_test(tcase, encoder_decoder_with_everything_else);
+    suite_add_tcase(s, tcase);
+    return s;
+}
+
+TEST_MAIN(suite)

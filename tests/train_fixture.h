@@ -1,0 +1,29 @@
+/* train_fixture.h - a small model, its sets and a folder, for the tests of training. */
+#ifndef TESTS_TRAIN_FIXTURE_H
+#define TESTS_TRAIN_FIXTURE_H
+
+#include "check_util.h"
+#include "train.h"
+
+typedef struct train_fixture {
+    data_set *training, *dev;
+    nn_model *model;
+    char *folder; /* an empty one, removed at the end */
+    char *out;    /* folder/run, not there yet */
+} train_fixture;
+
+/* The task `name` with texts of min_length to max_length symbols, and a model of this kind with `width` for d_model, 2 heads
+ * and a layer on each side. */
+train_fixture train_fixture_new(const char *name, int min_length, int max_length, nn_model_kind kind, int width,
+                                double dropout);
+void train_fixture_clear(train_fixture *fixture);
+/* Draws the model's parameters anew. */
+void train_fixture_redraw(train_fixture *fixture, uint64_t seed);
+
+/* The bytes of a file, to be freed, and their number. */
+unsigned char *test_file_read(const char *folder, const char *name, size_t *size);
+/* Fails the test where the two files differ. */
+void test_files_equal(const char *folder_a, const char *folder_b, const char *name);
+bool test_file_exists(const char *folder, const char *name);
+
+#endif
