@@ -280,6 +280,7 @@ ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length);
 /* allow [batch, heads, queries, keys], nonzero = may look; batch or heads may be 1 and then hold for all. Copied. */
 ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
                           const unsigned char *allow);
+/* An expression has at most 256 parts, counting a part once for each place that it stands in. */
 ag_mask *ag_mask_and(ag_tape *tape, ag_mask *a, ag_mask *b);
 ag_mask *ag_mask_or(ag_tape *tape, ag_mask *a, ag_mask *b);
 ag_mask *ag_mask_not(ag_tape *tape, ag_mask *a);
@@ -303,7 +304,7 @@ typedef struct ag_attention_options {
     ag_tensor *bias;      /* added to the scores, broadcastable to [batch, heads, queries, keys]; NULL: none. -inf forbids */
     double dropout;       /* of the weights */
     bool plain;           /* the composition of single operations instead of the fused one */
-    ag_tensor **weights;  /* where to put the weights [batch, heads, queries, keys]; implies `plain` */
+    ag_tensor **weights;  /* where to put the weights [batch, heads, queries, keys], before dropout; implies `plain` */
 } ag_attention_options;
 
 /* Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1): softmax(scale Q K^T + bias | mask) V.
@@ -312,7 +313,8 @@ typedef struct ag_attention_options {
  *   rank 4: q [B, heads, T, dk], k [B, heads, S, dk], v [B, heads, S, dv] -> [B, heads, T, dv]
  *
  * A query that may look at nothing has output 0 and gradient 0. What a forbidden key or value holds, NaN and
- * infinity included, changes no bit of the output. The fused form keeps no [T, S] array. */
+ * infinity included, changes no bit of the output, nor (in the fused form, which never reads it) of any
+ * gradient but its own, which is 0. The fused form keeps no [T, S] array. */
 ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
 
 /* The parts of the plain form: softmax over the allowed keys of scores [B, H, T, S], 0 elsewhere and in rows

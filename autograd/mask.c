@@ -477,16 +477,26 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
     }
 }
 
+/* Writes a character where there is room for it and for the final zero. */
+static void put(char *text, size_t size, size_t *length, char c)
+{
+    if (*length + 1 < size)
+        text[*length] = c;
+    (*length)++;
+}
+
 size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text, size_t size)
 {
     size_t length = 0;
     for (int64_t i = 0; i < queries; i++) {
-        for (int64_t j = 0; j < keys; j++, length++)
-            if (length + 1 < size)
-                text[length] = ag_mask_allows(mask, b, h, i, j) ? '#' : '.';
-        if (length + 1 < size)
-            text[length] = '\n';
-        length++;
+        for (int64_t begin = 0; begin < keys; begin += CHUNK) {
+            unsigned char allow[CHUNK];
+            int64_t end = keys - begin < CHUNK ? keys : begin + CHUNK;
+            mask_row(mask, (mask_query){b, h, i}, begin, end, allow);
+            for (int64_t n = 0; n < end - begin; n++)
+                put(text, size, &length, allow[n] ? '#' : '.');
+        }
+        put(text, size, &length, '\n');
     }
     if (size)
         text[length < size ? length : size - 1] = 0;

@@ -118,42 +118,38 @@ START_TEST(test_truth_tables)
 }
 END_TEST
 
-/* The row, its range and its keys as they follow from `expected` [keys]. */
-static void check_row(const ag_mask *mask, mask_query query, int64_t keys, const unsigned char *expected)
+/* The row, its range and its keys as they follow from `wanted` [keys]. */
+static void check_row(const ag_mask *mask, mask_query query, int64_t keys, const unsigned char *wanted)
 {
     unsigned char allow[1000];
     int64_t room[1000], first = -1, last = -1, count = 0, begin, end;
     mask_row(mask, query, 0, keys, allow);
-    for (int64_t j = 0; j < keys; j++)
-        if (expected[j]) {
-            first = first < 0 ? j : first;
-            last = j;
-            count++;
-        }
-    for (int64_t j = 0; j < keys; j++) {
-        ck_assert_int_eq(allow[j], expected[j]);
-        ck_assert_int_eq(ag_mask_allows(mask, query.b, query.h, query.i, j), expected[j]);
-    }
     bool whole = mask_range(mask, query, keys, &begin, &end);
+    attention_keys found = mask_keys(mask, query, keys, room);
+
+    for (int64_t j = 0; j < keys; j++) {
+        if (allow[j] != wanted[j] || ag_mask_allows(mask, query.b, query.h, query.i, j) != (bool)wanted[j])
+            ck_abort_msg("key %lld of query %lld is not %d", (long long)j, (long long)query.i, wanted[j]);
+        if (!wanted[j])
+            continue;
+        first = first < 0 ? j : first;
+        last = j;
+        if (count >= found.count || (found.list ? found.list[count] : found.first + count) != j)
+            ck_abort_msg("key %lld of query %lld is not among its keys", (long long)j, (long long)query.i);
+        count++;
+    }
     ck_assert_int_eq(begin, count ? first : 0);
     ck_assert_int_eq(end, count ? last + 1 : 0);
     ck_assert_int_eq(whole, end - begin == count);
-
-    attention_keys found = mask_keys(mask, query, keys, room);
     ck_assert_int_eq(found.count, count);
     ck_assert_int_eq(found.list != NULL, !whole);
-    for (int64_t j = 0, n = 0; j < keys; j++)
-        if (expected[j]) {
-            ck_assert_int_eq(found.list ? found.list[n] : found.first + n, j);
-            n++;
-        }
 }
 
 START_TEST(test_drawn_trees)
 {
     ag_rng rng = ag_rng_make(20, 1);
     int kinds[TREE_KINDS] = {0};
-    for (int draw = 0; draw < 3000; draw++) {
+    for (int draw = 0; draw < 1000; draw++) {
         static mask_tree tree;
         int64_t batch = 1 + (int64_t)ag_rng_below(&rng, TREE_BATCH),
                 heads = 1 + (int64_t)ag_rng_below(&rng, TREE_HEADS);
@@ -173,7 +169,7 @@ START_TEST(test_drawn_trees)
         ag_tape_rewind(tape);
     }
     for (int kind = 0; kind < TREE_KINDS; kind++)
-        ck_assert_int_ge(kinds[kind], 200);
+        ck_assert_int_ge(kinds[kind], 100);
 }
 END_TEST
 

@@ -38,7 +38,8 @@ static void check_model(nn_model_config config, int64_t rows, int64_t source_len
 #ifndef TAPEFORMER_DOUBLE
     directions = directions ? directions : 2;
 #endif
-    const ag_gradcheck_options options = {.tolerance = PRECISION(1e-8, 0), .directions = directions, .seed = 4};
+    /* In float the rounding of a whole model is what limits the numeric side. */
+    const ag_gradcheck_options options = {.tolerance = PRECISION(1e-8, 1e-2), .directions = directions, .seed = 4};
     ag_status status = ag_gradcheck(loss_of, &p, inputs, params->count, &options, &report, &error);
     ck_assert_msg(status == AG_OK, "%s", error.message);
     ck_assert_msg(report.passed, "%s", report.message);

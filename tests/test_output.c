@@ -112,7 +112,7 @@ static ag_status write_new(const char *to, ag_error *error)
     ag_status status = data_output_open(&output, to, error);
     if (status == AG_OK) {
         data_output_put(output, new, 0);
-        for (size_t at = 0, size = 1; at < SIZE; at += size, size = size * 3 + 1) {
+        for (size_t at = 0, size = 1; at < SIZE; at += size, size += size < 9000 ? size : 0) {
             size = size < SIZE - at ? size : SIZE - at;
             data_output_put(output, new + at, size);
         }

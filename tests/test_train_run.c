@@ -323,8 +323,7 @@ START_TEST(a_gradient_that_is_not_finite_names_its_operation)
     options.accumulate = 2;
     ag_error error = {0};
     ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_NOT_FINITE);
-    ck_assert_msg(strstr(error.message, "step 1: the gradient of ") && strstr(error.message, " in decoder"), "%s",
-                  error.message);
+    ck_assert_msg(strstr(error.message, "step 1: the gradient of linear in output") != NULL, "%s", error.message);
     ck_assert(!test_file_exists(f.out, "checkpoint.safetensors"));
     train_fixture_clear(&f);
 }

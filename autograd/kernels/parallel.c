@@ -5,8 +5,8 @@
 #include <omp.h>
 #endif
 
-/* About 10 microseconds of work: what it takes for a second thread to pay. */
-#define WORTH_A_THREAD 2e4
+/* Some tens of microseconds of work: what it takes for a second thread to pay. */
+#define WORTH_A_THREAD 1e5
 
 /* gcc's OpenMP run time is not instrumented, so the thread sanitizer does not see that a region's threads start after and end
  * before the code around it. These tell it. */

@@ -85,9 +85,8 @@ static void set_zero(int64_t n, real *x)
         x[i] = 0;
 }
 
-/* weights[n] = softmax over the keys of (scale q . k[n] + bias[n]). Returns false where they are all 0: no key at all,
- * or no score above -inf. */
-static bool make_weights(const attention_head *head, const attention_query *query, real *scores, real *weights)
+/* weights[n] = softmax over the keys of (scale q . k[n] + bias[n]) */
+static void make_weights(const attention_head *head, const attention_query *query, real *scores, real *weights)
 {
     const attention_keys keys = query->keys;
     dot_keys(keys, &head->k, head->q.data + query->index * head->q.step, scores);
@@ -97,10 +96,15 @@ static bool make_weights(const attention_head *head, const attention_query *quer
         for (int64_t n = 0; n < keys.count; n++)
             scores[n] += query->bias[key_at(keys, n) * query->bias_step];
     KERNEL(rows).softmax(1, keys.count, scores, weights);
-    for (int64_t n = 0; n < keys.count; n++)
+}
+
+/* Whether the query sees nothing: no key at all, or no score above -inf. */
+static bool sees_nothing(int64_t count, const real *weights)
+{
+    for (int64_t n = 0; n < count; n++)
         if (weights[n] != 0)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
 /* kept[n] = x[n] keep[key n] */
@@ -129,14 +133,10 @@ static void forward(const attention_head *head, const attention_query *queries, 
 {
     for (const attention_query *query = queries; query < queries + count; query++) {
         real *scores = scratch, *weights = scratch + query->keys.count;
-        real *y = head->y + query->index * head->y_step;
-        if (!make_weights(head, query, scores, weights)) {
-            set_zero(head->v.width, y);
-            continue;
-        }
+        make_weights(head, query, scores, weights);
         if (query->keep)
             drop(query, weights, weights);
-        sum(query->keys, weights, &head->v, y);
+        sum(query->keys, weights, &head->v, head->y + query->index * head->y_step);
     }
 }
 
@@ -150,8 +150,9 @@ static void backward(const attention_head *head, const attention_query *queries,
         real *weights = scratch, *kept = weights + keys.count, *dweights = kept + keys.count;
         real *dscores = dweights + keys.count, *scores = dscores;
         const real *dy = head->dy + query->index * head->y_step;
-        if (!make_weights(head, query, scores, weights))
-            continue;
+        make_weights(head, query, scores, weights);
+        if (sees_nothing(keys.count, weights))
+            continue; /* with a key of infinity, 0 would become NaN */
 
         if (query->keep)
             drop(query, weights, kept);
