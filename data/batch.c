@@ -122,7 +122,7 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
     bool tagging = set->options.tagging, is_text = set->kind->is_text;
     int32_t *in = batch->target_in ? batch->target_in + r * room.target : NULL;
     int32_t *out = batch->target_out + r * room.target;
-    int64_t source_length = 0, target_length;
+    int64_t source_length, target_length;
 
     set->kind->texts(set, i, shift, &source, &target);
     batch->examples[r] = i;

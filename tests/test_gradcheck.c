@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Checks a function of one or two inputs, `data` and its gradient beside each other. */
+/* Checks a function of one input, which must be the same to the bit afterwards. */
 static ag_gradcheck_report check_one(ag_function f, ag_shape shape, real *data, const ag_gradcheck_options *options)
 {
     int64_t size = ag_shape_size(shape);
@@ -65,14 +65,50 @@ END_TEST
 /* Steps follow the size of a number where it is large, and shrink where its function bends on a smaller scale. */
 START_TEST(test_wide_scales)
 {
-    real wide[] = {(real)1e-6, (real)1e-3, 1, 1000, (real)1e6, (real)-1e-6, -1000, (real)-1e6};
-    ag_gradcheck_report report = check_one(f_square, AG_SHAPE(8), wide, NULL);
+    real wide[] = {(real)1e-6, (real)1e-3, 1, 1000, (real)1e6, (real)1e15, (real)-1e-6, -1000, (real)-1e15};
+    ag_gradcheck_report report = check_one(f_square, AG_SHAPE(9), wide, NULL);
     ck_assert_msg(report.passed, "%s", report.message);
-    report = check_one(f_inverse, AG_SHAPE(8), wide, NULL);
+    report = check_one(f_inverse, AG_SHAPE(9), wide, NULL);
     ck_assert_msg(report.passed, "%s", report.message);
-    report = check_one(f_log, AG_SHAPE(5), wide, NULL);
+    report = check_one(f_log, AG_SHAPE(6), wide, NULL);
     ck_assert_msg(report.passed, "%s", report.message);
-    ck_assert_int_eq(report.checked, 5);
+    ck_assert_int_eq(report.checked, 6);
+}
+END_TEST
+
+static ag_tensor *f_exp_counted(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    ++*(int *)context;
+    return ag_exp(inputs[0]);
+}
+
+/* The powers of the step fall away as they should: four differences are enough, where two-point ones alone would need
+ * steps so small that rounding is all there is. */
+START_TEST(test_extrapolation_is_quick)
+{
+    real x[6], grad[6];
+    test_fill(x, 6, 33, -1, 1);
+    ag_gradcheck_input input = {"x", AG_SHAPE(6), x, grad};
+    ag_gradcheck_report report;
+    int calls = 0;
+    ck_assert_int_eq(ag_gradcheck(f_exp_counted, &calls, &input, 1, NULL, &report, NULL), AG_OK);
+    ck_assert(report.passed);
+    ck_assert_msg(calls <= PRECISION(4 + 6 * 2 * 4, 4 + 6 * 2 * 8), "%d calls", calls);
+}
+END_TEST
+
+/* A square beside which something large hides the last digits: the estimate of the error knows. */
+FUNCTION(f_square_beside_large, ag_add(ag_mul(x, x), ag_constant(tape, AG_SCALAR, &(real){(real)PRECISION(0x1p30, 0x1p12)})))
+
+START_TEST(test_numeric_error_is_honest)
+{
+    for (int i = 0; i < 20; i++) {
+        real x = (real)(0.1 * i);
+        ag_gradcheck_report report = check_one(f_square_beside_large, AG_SHAPE(1), &x, NULL);
+        ck_assert_msg(fabs(report.analytic - report.numeric) <= report.numeric_error, "%s", report.message);
+        ck_assert_msg(fabs(report.analytic - report.numeric) <= PRECISION(1e-4, 1e-1), "%s", report.message);
+    }
 }
 END_TEST
 
@@ -301,6 +337,8 @@ START_TEST(test_report)
     ck_assert_double_eq_tol(fabs(report.numeric), 2 * fabs(report.analytic), PRECISION(1e-10, 1e-3));
     ck_assert_double_eq_tol(report.worst_error, 0.5, PRECISION(1e-10, 1e-3));
     ck_assert(report.step > 0 && report.step <= 0x1p-4);
+    int exponent;
+    ck_assert(frexp(report.step, &exponent) == 0.5); /* a power of two */
     ck_assert(report.numeric_error < PRECISION(1e-10, 1e-3));
     const char *begin = "input 2 (weight) at [1,3] (flat 7): analytic ";
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
@@ -412,6 +450,7 @@ static const ag_op wrong_cube = {.name = "wrong cube", .formula = "y = x^3", .sh
                                  .example = wrong_cube_example};
 
 static int64_t drawn_sizes[64], drawings;
+static double drawn_firsts[64]; /* the first value of each, beside its bound */
 
 static ag_tensor *draw_cube(ag_example *example, const ag_op *op)
 {
@@ -422,8 +461,10 @@ static ag_tensor *draw_cube(ag_example *example, const ag_op *op)
     ck_assert(!x || x->tape == ag_example_tape(example));
     for (int64_t i = 0; x && i < x->size; i++)
         ck_assert(fabs((double)x->data[i]) < 2.2); /* with room for the check's steps */
-    if (drawings < 64 && (!drawings || drawn_sizes[drawings - 1] != size))
+    if (x && drawings < 64 && (!drawings || drawn_sizes[drawings - 1] != size)) {
+        drawn_firsts[drawings] = size ? (double)x->data[0] / high : 0;
         drawn_sizes[drawings++] = size;
+    }
     return ag_custom(op, &x, 1, 1, NULL, 0);
 }
 
@@ -445,8 +486,11 @@ START_TEST(test_operation)
     ck_assert(report.checked > 20 && report.checked < 20 * 6);
     ck_assert_int_eq(report.kinks, 0);
     bool seen[7] = {false};
-    for (int64_t i = 0; i < drawings; i++)
+    for (int64_t i = 0; i < drawings; i++) {
         seen[drawn_sizes[i]] = true;
+        for (int64_t j = 0; j < i; j++)
+            ck_assert(drawn_sizes[i] == 0 || drawn_sizes[j] == 0 || fabs(drawn_firsts[i] - drawn_firsts[j]) > 1e-6);
+    }
     for (int size = 0; size <= 6; size++)
         ck_assert_msg(seen[size], "size %d was not drawn", size);
 }
@@ -454,19 +498,96 @@ END_TEST
 
 START_TEST(test_wrong_operation)
 {
+    ag_gradcheck_options options = {.seed = 3};
     ag_gradcheck_report report, again;
-    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, NULL, &report, NULL), AG_OK);
+    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, &options, &report, NULL), AG_OK);
     ck_assert(!report.passed);
+    ck_assert_int_gt(report.draw, 0);
     ck_assert_int_eq(report.index, 4);
     ck_assert_str_eq(report.input_name, "x");
     char begin[64];
     snprintf(begin, sizeof begin, "wrong cube, draw %d: input 1 (x) at [4] (flat 4): ", report.draw);
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
-    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, NULL, &again, NULL), AG_OK);
+    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, &options, &again, NULL), AG_OK);
     ck_assert_str_eq(report.message, again.message);
     /* the draws before the worst are other ones */
-    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, report.draw, NULL, &again, NULL), AG_OK);
+    ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, report.draw, &options, &again, NULL), AG_OK);
     ck_assert(again.worst_error < report.worst_error);
+}
+END_TEST
+
+/* y = |x|, whose backward at the kink is no number. */
+static ag_status fold_forward(ag_node *node)
+{
+    const ag_tensor *x = node->inputs[0];
+    for (int64_t i = 0; i < x->size; i++)
+        node->output->data[i] = x->data[i] < 0 ? -x->data[i] : x->data[i];
+    return AG_OK;
+}
+
+static ag_status fold_backward(ag_node *node)
+{
+    ag_tensor *x = node->inputs[0];
+    real *dx = ag_grad(x);
+    for (int64_t i = 0; i < x->size; i++)
+        if (x->data[i] != 0)
+            dx[i] += x->data[i] < 0 ? -node->output->grad[i] : node->output->grad[i];
+    return AG_OK;
+}
+
+static ag_status nan_fold_backward(ag_node *node)
+{
+    ag_tensor *x = node->inputs[0];
+    real *dx = ag_grad(x);
+    for (int64_t i = 0; i < x->size; i++)
+        dx[i] += node->output->grad[i] * x->data[i] / node->output->data[i];
+    return AG_OK;
+}
+
+static void fold_kinks(const ag_node *node, ag_kinks *kinks)
+{
+    const ag_tensor *x = node->inputs[0];
+    for (int64_t i = 0; i < x->size; i++)
+        ag_kink(kinks, x->data[i] > 0);
+}
+
+static ag_tensor *fold_example(ag_example *example);
+static ag_tensor *nan_fold_example(ag_example *example);
+
+static const ag_op fold = {.name = "fold", .formula = "y = |x|", .shape = cube_shape, .forward = fold_forward,
+                           .backward = fold_backward, .kinks = fold_kinks, .example = fold_example};
+static const ag_op nan_fold = {.name = "nan fold", .formula = "y = |x|", .shape = cube_shape,
+                               .forward = fold_forward, .backward = nan_fold_backward, .kinks = fold_kinks,
+                               .example = nan_fold_example};
+
+/* One element, which is 0 in one of three draws. */
+static ag_tensor *draw_fold(ag_example *example, const ag_op *op)
+{
+    double high = ag_example_int(example, 0, 2) ? 1 : 0;
+    ag_tensor *x = ag_example_input(example, "x", AG_SCALAR, -high, high);
+    return ag_custom(op, &x, 1, 1, NULL, 0);
+}
+
+static ag_tensor *fold_example(ag_example *example)
+{
+    return draw_fold(example, &fold);
+}
+
+static ag_tensor *nan_fold_example(ag_example *example)
+{
+    return draw_fold(example, &nan_fold);
+}
+
+START_TEST(test_operation_with_kinks)
+{
+    ag_gradcheck_report report;
+    ck_assert_int_eq(ag_gradcheck_op(&fold, 30, NULL, &report, NULL), AG_OK);
+    ck_assert_msg(report.passed, "%s", report.message);
+    ck_assert_int_eq(report.checked + report.kinks, 30);
+    ck_assert(report.kinks > 3 && report.kinks < 15);
+    /* a kink is no excuse for NaN */
+    ck_assert_int_eq(ag_gradcheck_op(&nan_fold, 30, NULL, &report, NULL), AG_OK);
+    ck_assert(!report.passed && isinf(report.worst_error) && isnan(report.analytic));
 }
 END_TEST
 
@@ -509,6 +630,8 @@ static Suite *gradcheck_suite(void)
     TCase *functions = tcase_create("functions");
     tcase_add_test(functions, test_smooth_functions);
     tcase_add_test(functions, test_wide_scales);
+    tcase_add_test(functions, test_extrapolation_is_quick);
+    tcase_add_test(functions, test_numeric_error_is_honest);
     tcase_add_test(functions, test_kinks_are_left_out);
     tcase_add_test(functions, test_ties_of_a_maximum_are_kinks);
     tcase_add_test(functions, test_too_many_kinks_is_a_failure);
@@ -529,6 +652,7 @@ static Suite *gradcheck_suite(void)
     TCase *operations = tcase_create("operations");
     tcase_add_test(operations, test_operation);
     tcase_add_test(operations, test_wrong_operation);
+    tcase_add_test(operations, test_operation_with_kinks);
     tcase_add_test(operations, test_operations_that_cannot_be_checked);
     suite_add_tcase(suite, operations);
     return suite;

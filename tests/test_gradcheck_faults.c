@@ -397,7 +397,7 @@ static const plant plants[] = {
 
 static ag_gradcheck_report check_plant(const plant *p, fault planted, int directions)
 {
-    static real data[2][2000], grad[2][2000];
+    static real data[2][2000], grad[2][2000], before[2][2000];
     ag_gradcheck_input inputs[2];
     ag_gradcheck_report report;
     ag_error error = {0};
@@ -406,10 +406,12 @@ static ag_gradcheck_report check_plant(const plant *p, fault planted, int direct
         test_fill(data[i], 2000, (uint64_t)(11 + i), 0.5, 2);
         inputs[i] = (ag_gradcheck_input){i ? "second" : "first", p->shape[i], data[i], grad[i]};
     }
+    memcpy(before, data, sizeof before);
     was_called = false;
     ag_gradcheck_options options = {.directions = directions, .seed = 5};
     ag_status status = ag_gradcheck(p->function, &planted, inputs, count, &options, &report, &error);
     ck_assert_msg(status == AG_OK, "%s", error.message);
+    ck_assert_mem_eq(before, data, sizeof before); /* whatever the fault does to its inputs */
     return report;
 }
 

@@ -155,7 +155,7 @@ START_TEST(embedding)
 }
 END_TEST
 
-START_TEST(norms)
+START_TEST(norm_layers)
 {
     bench b;
     set_up(&b);
@@ -217,16 +217,16 @@ enum { B = 2, T = 3, S = 4, D = 6, H = 2, W = 3 /* D / H */ };
 /* The weights [B, H, T, S] and the result [B, T, D] of attention over drawn inputs; allow(b, i, j) is the mask. */
 typedef bool (*allow_function)(int b, int i, int j);
 
-static void plain_attention(const bench *bench, const double *query, const double *key, const double *value, int key_width,
+static void plain_attention(const bench *own, const double *query, const double *key, const double *value, int key_width,
                             int value_width, bool packed, bool bias, allow_function allow, double *weights, double *out)
 {
     double q[B * T * D], k[B * S * D], v[B * S * D], heads[B * T * D] = {0};
-    const real *in_bias = bias ? value_of(bench, "a.in_proj_bias") : NULL;
-    const real *in_weight = packed ? value_of(bench, "a.in_proj_weight") : NULL;
-    plain_linear(query, B * T, D, D, packed ? in_weight : value_of(bench, "a.q_proj_weight"), in_bias, q);
-    plain_linear(key, B * S, key_width, D, packed ? in_weight + D * D : value_of(bench, "a.k_proj_weight"),
+    const real *in_bias = bias ? value_of(own, "a.in_proj_bias") : NULL;
+    const real *in_weight = packed ? value_of(own, "a.in_proj_weight") : NULL;
+    plain_linear(query, B * T, D, D, packed ? in_weight : value_of(own, "a.q_proj_weight"), in_bias, q);
+    plain_linear(key, B * S, key_width, D, packed ? in_weight + D * D : value_of(own, "a.k_proj_weight"),
                  bias ? in_bias + D : NULL, k);
-    plain_linear(value, B * S, value_width, D, packed ? in_weight + 2 * D * D : value_of(bench, "a.v_proj_weight"),
+    plain_linear(value, B * S, value_width, D, packed ? in_weight + 2 * D * D : value_of(own, "a.v_proj_weight"),
                  bias ? in_bias + 2 * D : NULL, v);
     for (int b = 0; b < B; b++)
         for (int h = 0; h < H; h++)
@@ -245,7 +245,7 @@ static void plain_attention(const bench *bench, const double *query, const doubl
                         heads[(b * T + i) * D + h * W + d] += row[j] * v[(b * S + j) * D + h * W + d];
                 }
             }
-    plain_linear(heads, B * T, D, D, value_of(bench, "a.out_proj.weight"), bias ? value_of(bench, "a.out_proj.bias") : NULL, out);
+    plain_linear(heads, B * T, D, D, value_of(own, "a.out_proj.weight"), bias ? value_of(own, "a.out_proj.bias") : NULL, out);
 }
 
 static bool allow_all(int b, int i, int j)
@@ -545,7 +545,7 @@ static Suite *suite(void)
     TCase *tcase = tcase_create("layers");
     tcase_add_test(tcase, linear);
     tcase_add_test(tcase, embedding);
-    tcase_add_test(tcase, norms);
+    tcase_add_test(tcase, norm_layers);
     tcase_add_test(tcase, positions);
     tcase_add_test(tcase, attention);
     tcase_add_test(tcase, rotary_attention_depends_on_distances);

@@ -75,7 +75,7 @@ static ag_tensor *loss_of_passing_arguments(ag_tensor *logits, const int32_t *ta
     return loss;
 }
 
-/* Compares loss and gradient with the plain way for one choice of options, over rows of which every fifth is ignored. */
+/* Compares loss and gradient with the plain way for one choice of options; every fifth row is ignored, if any. */
 static void check_cross_entropy(int64_t classes, const ag_cross_entropy_options *options)
 {
     enum { ROWS = 23 };
@@ -163,9 +163,10 @@ START_TEST(known_figures)
     check_near((double)loss->data[0], 0.3326, 5e-5, "smoothed loss");
     check_near((double)loss->data[0], (first + 0.075 * 2 + second + 0.075) / 2, EXACT, "smoothed loss");
 
-    /* Targets that are distributions, (0.8, 0.2) and (0.1, 0.9) smoothed by 0.2, by way of the logarithm of the softmax. */
+    /* Targets that are distributions, (0.8, 0.2) and (0.1, 0.9) smoothed by 0.2, by way of log-softmax. */
     const real q[] = {(real)0.74, (real)0.26, (real)0.18, (real)0.82};
-    loss = ag_scale(ag_sum(ag_mul(ag_constant(tape, AG_SHAPE(2, 2), q), ag_log_softmax(logits, -1)), AG_ALL_AXES, false), -0.5);
+    ag_tensor *weighted = ag_mul(ag_constant(tape, AG_SHAPE(2, 2), q), ag_log_softmax(logits, -1));
+    loss = ag_scale(ag_sum(weighted, AG_ALL_AXES, false), -0.5);
     check_near((double)loss->data[0], 0.5701, 5e-5, "loss of soft targets");
 }
 END_TEST
@@ -189,8 +190,8 @@ END_TEST
 
 /* ---- What does not count -------------------------------------------------------------------- */
 
-/* Smoothing must not leak to an ignored row: the result is, bit for bit, that of the other rows alone, and what an ignored row
- * holds, even NaN, changes nothing. */
+/* Smoothing must not leak to an ignored row: the result is, bit for bit, that of the other rows alone, and what an
+ * ignored row holds, even NaN, changes nothing. */
 START_TEST(ignored_rows_are_not_there)
 {
     enum { ROWS = 6, C = 5 };
@@ -206,8 +207,11 @@ START_TEST(ignored_rows_are_not_there)
             x[r * C + 1] = r == 1 ? (real)NAN : (real)INFINITY;
 
     for (int reduction = AG_MEAN; reduction <= AG_SUM; reduction++) {
-        ag_cross_entropy_options options = {.ignore = true, .ignore_index = 255, .label_smoothing = 0.3,
-                                            .class_weights = weights, .reduction = (ag_reduction)reduction};
+        ag_cross_entropy_options options = {.ignore = true,
+                                            .ignore_index = 255,
+                                            .label_smoothing = 0.3,
+                                            .class_weights = weights,
+                                            .reduction = (ag_reduction)reduction};
         ag_tensor *all = ag_variable(tape, AG_SHAPE(2, 3, C), x), *few = ag_variable(tape, AG_SHAPE(rows, C), kept);
         ag_tensor *loss = ag_cross_entropy(all, targets, &options);
         options.ignore = false;
@@ -230,7 +234,9 @@ START_TEST(nothing_counts)
     const int32_t zero_targets[] = {2, 2, 2};
     for (int reduction = AG_MEAN; reduction <= AG_NONE; reduction++)
         for (int form = 0; form < 2; form++) { /* all ignored; all classes of weight 0 */
-            ag_cross_entropy_options options = {.ignore = form == 0, .ignore_index = -100, .label_smoothing = 0.1,
+            ag_cross_entropy_options options = {.ignore = form == 0,
+                                                .ignore_index = -100,
+                                                .label_smoothing = 0.1,
                                                 .class_weights = form ? zeros : NULL,
                                                 .reduction = (ag_reduction)reduction};
             ag_tensor *logits = ag_variable(tape, AG_SHAPE(3, 4), NULL);
@@ -272,7 +278,8 @@ END_TEST
 START_TEST(extreme_logits)
 {
     const real inf = (real)INFINITY;
-    const real x[5][3] = {{10000, -10000, 9999}, {-30000, -30001, -30002}, {1, -inf, 2}, {1, -inf, 2}, {-inf, -inf, -inf}};
+    const real x[5][3] = {
+        {10000, -10000, 9999}, {-30000, -30001, -30002}, {1, -inf, 2}, {1, -inf, 2}, {-inf, -inf, -inf}};
     const real weights[] = {1, 0, 1};
     const int32_t targets[] = {2, 0, 0, 1, 0};
     const ag_cross_entropy_options options = {.reduction = AG_NONE, .class_weights = weights};
@@ -337,7 +344,8 @@ START_TEST(cross_entropy_errors)
     check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), high, NULL), AG_BAD_VALUE,
                  "cross_entropy: row 1 has target 3, which is none of the 3 classes");
     check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), low, NULL), AG_BAD_VALUE, "row 0 has target -1");
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), far, &options), AG_BAD_VALUE, "row 0 has target -100");
+    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), far, &options), AG_BAD_VALUE,
+                 "row 0 has target -100");
     check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), NULL, NULL), AG_BAD_VALUE, "no targets");
     check_status(ag_cross_entropy(ag_variable(tape, AG_SCALAR, NULL), good, NULL), AG_BAD_SHAPE, "scalar");
     const double smoothing[] = {-0.01, 1.01, (double)NAN};
@@ -356,9 +364,12 @@ END_TEST
 /* Against the composition of single operations, over every way to stretch. */
 START_TEST(mse_equals_its_composition)
 {
-    const ag_shape shapes[][2] = {{AG_SHAPE(3, 5), AG_SHAPE(3, 5)}, {AG_SHAPE(4, 3, 5), AG_SHAPE(5)},
-                                  {AG_SHAPE(1, 7), AG_SHAPE(6, 1)}, {AG_SHAPE(2, 3), AG_SCALAR},
-                                  {AG_SCALAR, AG_SCALAR},           {AG_SHAPE(1), AG_SHAPE(150, 301)},
+    const ag_shape shapes[][2] = {{AG_SHAPE(3, 5), AG_SHAPE(3, 5)},
+                                  {AG_SHAPE(4, 3, 5), AG_SHAPE(5)},
+                                  {AG_SHAPE(1, 7), AG_SHAPE(6, 1)},
+                                  {AG_SHAPE(2, 3), AG_SCALAR},
+                                  {AG_SCALAR, AG_SCALAR},
+                                  {AG_SHAPE(1), AG_SHAPE(150, 301)},
                                   {AG_SHAPE(2, 1, 3, 1), AG_SHAPE(4, 1, 5)}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int reduction = AG_MEAN; reduction <= AG_NONE; reduction++) {
@@ -371,7 +382,8 @@ START_TEST(mse_equals_its_composition)
             ag_tensor *found = ag_mse(x[0], x[1], (ag_reduction)reduction), *difference = ag_sub(x[2], x[3]);
             ag_tensor *expected = ag_mul(difference, difference);
             if (reduction != AG_NONE)
-                expected = reduction == AG_SUM ? ag_sum(expected, AG_ALL_AXES, false) : ag_mean(expected, AG_ALL_AXES, false);
+                expected =
+                    reduction == AG_SUM ? ag_sum(expected, AG_ALL_AXES, false) : ag_mean(expected, AG_ALL_AXES, false);
             ck_assert(found && expected && ag_shape_equal(found->shape, expected->shape));
             real *seed = malloc((size_t)found->size * sizeof *seed);
             test_fill(seed, found->size, 3, -1, 1);
@@ -405,8 +417,8 @@ END_TEST
 
 START_TEST(mse_errors)
 {
-    check_status(ag_mse(ag_variable(tape, AG_SHAPE(2, 3), NULL), ag_variable(tape, AG_SHAPE(2), NULL), AG_MEAN), AG_BAD_SHAPE,
-                 "mse: [2,3] and [2] do not broadcast");
+    check_status(ag_mse(ag_variable(tape, AG_SHAPE(2, 3), NULL), ag_variable(tape, AG_SHAPE(2), NULL), AG_MEAN),
+                 AG_BAD_SHAPE, "mse: [2,3] and [2] do not broadcast");
     check_status(ag_mse(ag_variable(tape, AG_SHAPE(2), NULL), ag_variable(tape, AG_SHAPE(2), NULL), (ag_reduction)-1),
                  AG_BAD_VALUE, "reduction -1");
     ck_assert_ptr_null(ag_mse(NULL, NULL, AG_MEAN));
@@ -434,8 +446,8 @@ static ag_tensor *mse(ag_tape *on, ag_tensor *const *inputs, void *context)
 START_TEST(same_bytes_at_any_threads)
 {
     for (int reduction = AG_MEAN; reduction <= AG_NONE; reduction++) {
-        ag_cross_entropy_options options = {.ignore = true, .ignore_index = -100, .label_smoothing = 0.1,
-                                            .reduction = (ag_reduction)reduction};
+        ag_cross_entropy_options options = {
+            .ignore = true, .ignore_index = -100, .label_smoothing = 0.1, .reduction = (ag_reduction)reduction};
         test_same_bytes(cross_entropy, &options, (ag_shape[]){AG_SHAPE(217, 131)}, 1);
         test_same_bytes(mse, &options.reduction, (ag_shape[]){AG_SHAPE(217, 331), AG_SHAPE(331)}, 2);
     }

@@ -107,8 +107,9 @@ END_TEST
 
 START_TEST(softmax_along_every_axis)
 {
-    const ag_shape shapes[] = {AG_SHAPE(7), AG_SHAPE(5, 40), AG_SHAPE(4, 33, 3), AG_SHAPE(2, 3, 5, 17),
-                               AG_SHAPE(3, 1, 2, 4, 5), AG_SHAPE(300, 50), AG_SHAPE(2, 0, 3), AG_SHAPE(0, 4)};
+    const ag_shape shapes[] = {AG_SHAPE(7),           AG_SHAPE(5, 40),         AG_SHAPE(4, 33, 3),
+                               AG_SHAPE(2, 3, 5, 17), AG_SHAPE(3, 1, 2, 4, 5), AG_SHAPE(300, 50),
+                               AG_SHAPE(2, 0, 3),     AG_SHAPE(0, 4)};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int axis = 0; axis < shapes[s].ndim; axis++) {
             const int64_t size = ag_shape_size(shapes[s]);
@@ -146,8 +147,11 @@ END_TEST
 START_TEST(softmax_with_infinities)
 {
     const real inf = (real)INFINITY;
-    const real x[5][4] = {
-        {-inf, 1, 2, -inf}, {-inf, -inf, -inf, -inf}, {-inf, (real)NAN, -inf, -inf}, {inf, 1, 2, 3}, {5, -inf, -inf, -inf}};
+    const real x[5][4] = {{-inf, 1, 2, -inf},
+                          {-inf, -inf, -inf, -inf},
+                          {-inf, (real)NAN, -inf, -inf},
+                          {inf, 1, 2, 3},
+                          {5, -inf, -inf, -inf}};
     const real seed[5 * 4] = {1, 2, 3, 4, 5, 6, 7, 8};
     ag_tensor *input = ag_variable(tape, AG_SHAPE(5, 4), x[0]), *log_input = ag_variable(tape, AG_SHAPE(5, 4), x[0]);
     ag_tensor *y = ag_softmax(input, -1), *y_log = ag_log_softmax(log_input, -1);
@@ -184,7 +188,7 @@ END_TEST
 
 /* ---- Norms ---------------------------------------------------------------------------------- */
 
-/* One row of either norm and its gradients, the plain way: dweight and dbias are added to. weight and bias may be NULL. */
+/* One row of either norm and its gradients, the plain way. weight and bias may be NULL; dweight, dbias are added to. */
 static void naive_norm(bool centred, int64_t n, double eps, const real *x, const real *weight, const real *bias,
                        const real *dy, double *y, double *dx, double *dweight, double *dbias)
 {
@@ -274,7 +278,7 @@ START_TEST(norms_of_many_rows)
 }
 END_TEST
 
-/* 1e4 and small noise: subtracting a mean that was rounded to float, or E[x^2] - E[x]^2, is off in the first digit here. */
+/* 1e4 and small noise: a mean that was rounded to float, or E[x^2] - E[x]^2, gets the first digit wrong here. */
 START_TEST(layer_norm_of_a_large_mean)
 {
     check_norm(true, 20, 64, 1e4, 0.1, true, true, PRECISION(1e-8, 5e-6));
@@ -291,7 +295,8 @@ START_TEST(layer_norm_of_a_constant_row)
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
             const int64_t width = widths[i];
-            ag_tensor *x = ag_variable(tape, AG_SHAPE(2, width), NULL), *weight = ag_variable(tape, AG_SHAPE(width), NULL);
+            ag_tensor *x = ag_variable(tape, AG_SHAPE(2, width), NULL);
+            ag_tensor *weight = ag_variable(tape, AG_SHAPE(width), NULL);
             ag_tensor *bias = ag_variable(tape, AG_SHAPE(width), NULL);
             for (int64_t e = 0; e < x->size; e++)
                 x->data[e] = values[v];

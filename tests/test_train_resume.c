@@ -4,19 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEPS = 12 };
+enum { STEPS = 8 };
 
 static const char *const FILES[2] = {"model.safetensors", "checkpoint.safetensors"};
 
 typedef struct stopper {
-    int64_t at; /* 0: never */
+    int64_t at;             /* 0: never */
+    bool after_evaluation;  /* only once the step is evaluated too */
     volatile sig_atomic_t stop;
 } stopper;
 
 static void stop_at(void *context, const train_progress *progress)
 {
     stopper *s = context;
-    if (progress->step == s->at)
+    if (progress->step == s->at && (progress->dev || !s->after_evaluation))
         s->stop = 1;
 }
 
@@ -30,9 +31,9 @@ static train_options options_of(const char *out, stopper *s)
                            .optimizer.weight_decay = 0.1,
                            .average = 0.7,
                            .label_smoothing = 0.1,
-                           .evaluate_every = 4,
+                           .evaluate_every = 3,
                            .evaluate_sources = 8,
-                           .save_every = 3,
+                           .save_every = 4,
                            .seed = 5,
                            .threads = 1,
                            .out = out,
@@ -100,8 +101,30 @@ START_TEST(stopped_anywhere_with_a_dev_set)
         run_stopped(&f, folder_in(&f, name, path), f.dev, step, 0);
         compare_folders(f.out, path);
     }
-    run_stopped(&f, folder_in(&f, "twice", path), f.dev, 2, 8);
+    run_stopped(&f, folder_in(&f, "twice", path), f.dev, 2, 6);
     compare_folders(f.out, path);
+    train_fixture_clear(&f);
+}
+END_TEST
+
+/* What was evaluated before the stop is not evaluated, and counted, again. */
+START_TEST(stopped_after_an_evaluation)
+{
+    train_fixture f = new_fixture();
+    char path[512];
+    run_whole(&f, f.out, f.dev, 1);
+    for (int64_t step = 3; step <= 6; step += 3) {
+        char name[32];
+        stopper s = {.at = step, .after_evaluation = true};
+        snprintf(name, sizeof name, "stopped-%d", (int)step);
+        train_options options = options_of(folder_in(&f, name, path), &s);
+        train_fixture_redraw(&f, 7);
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), AG_INTERRUPTED);
+        s = (stopper){0};
+        options.resume = true;
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), AG_OK);
+        compare_folders(f.out, path);
+    }
     train_fixture_clear(&f);
 }
 END_TEST
@@ -111,7 +134,7 @@ START_TEST(stopped_anywhere_without_a_dev_set)
     train_fixture f = new_fixture();
     char path[512];
     run_whole(&f, f.out, NULL, 1);
-    for (int64_t step = 1; step < STEPS; step += 2) {
+    for (int64_t step = 1; step < STEPS; step += 3) {
         char name[32];
         snprintf(name, sizeof name, "stopped-%d", (int)step);
         run_stopped(&f, folder_in(&f, name, path), NULL, step, 0);
@@ -509,14 +532,18 @@ START_TEST(checkpoints_that_do_not_fit_are_refused)
         {{.rename = "average"}, "the tensor average is missing"},
         {{.key = "run.steps", .value = "0x10"}, "\"run.steps\" cannot be"},
     };
+    train_fixture f = new_fixture();
+    char path[512];
+    size_t size;
+    run_whole(&f, f.out, NULL, 1);
+    unsigned char *bytes = test_file_read(f.out, FILES[1], &size);
+    free(test_file_write(f.folder, "original", bytes, size));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        train_fixture f = new_fixture();
-        char path[512];
-        run_whole(&f, f.out, NULL, 1);
-        copy_edited(f.out, FILES[1], folder_in(&f, "run/checkpoint.safetensors", path), cases[i].change);
+        copy_edited(f.folder, "original", folder_in(&f, "run/checkpoint.safetensors", path), cases[i].change);
         expect_refusal(&f, f.model, f.training, AG_BAD_FILE, cases[i].word);
-        train_fixture_clear(&f);
     }
+    free(bytes);
+    train_fixture_clear(&f);
 }
 END_TEST
 
@@ -575,6 +602,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("resume");
     tcase_set_timeout(t, 120); /* for sanitizers and slow machines */
     tcase_add_test(t, stopped_anywhere_with_a_dev_set);
+    tcase_add_test(t, stopped_after_an_evaluation);
     tcase_add_test(t, stopped_anywhere_without_a_dev_set);
     tcase_add_test(t, the_threads_do_not_matter);
     tcase_add_test(t, each_optimizer_goes_on);

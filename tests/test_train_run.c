@@ -95,6 +95,45 @@ START_TEST(a_sequence_model_learns_a_task)
 }
 END_TEST
 
+/* One step of plain descent is the gradient of the mean loss over the batch's target tokens, worked out here without the loop. */
+START_TEST(an_update_follows_the_mean_loss)
+{
+    train_fixture f = train_fixture_new("copy", 1, 6, NN_ENCODER_DECODER, 8, 0);
+    nn_params *params = &f.model->params;
+    data_batch b = {0};
+    ag_tape *tape = ag_tape_new(NULL);
+    nn_pass pass = {.tape = tape, .params = params};
+    ck_assert_int_eq(data_set_batch(f.training, 25, 0, &b, NULL), AG_OK);
+    nn_input input = {.rows = b.rows, .source = b.source, .source_lengths = b.source_lengths, .target = b.target_in,
+                      .source_length = b.source_length, .target_length = b.target_length,
+                      .target_lengths = b.target_lengths};
+    ag_cross_entropy_options mean = {.ignore = true, .ignore_index = DATA_PAD, .label_smoothing = 0.1};
+    ag_tensor *loss = ag_cross_entropy(nn_model_apply(f.model, &pass, &input), b.target_out, &mean);
+    ck_assert_int_eq(ag_backward(loss), AG_OK);
+    double *expected = malloc((size_t)params->size * sizeof *expected);
+    for (int64_t i = 0; i < params->size; i++)
+        expected[i] = (double)params->value[i] - 0.5 * (double)params->grad[i];
+
+    listener l = {0};
+    train_options options = options_of(&f, &l);
+    options.steps = 1;
+    options.optimizer.kind = TRAIN_SGD;
+    options.schedule = TRAIN_CONSTANT;
+    options.rate = 0.5;
+    options.warmup = -1;
+    options.clip = -1;
+    options.label_smoothing = 0.1;
+    ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, NULL), AG_OK);
+    ck_assert_double_eq_tol(l.first_loss, (double)loss->data[0], PRECISION(1e-12, 1e-5));
+    for (int64_t i = 0; i < params->size; i++)
+        ck_assert_double_eq_tol((double)params->value[i], expected[i], PRECISION(1e-13, 1e-5));
+    free(expected);
+    ag_tape_free(tape);
+    data_batch_clear(&b);
+    train_fixture_clear(&f);
+}
+END_TEST
+
 /* A batch in parts, trimmed and of different lengths, is the same update as the whole. */
 START_TEST(accumulation_is_the_large_batch)
 {
@@ -517,6 +556,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120); /* for sanitizers and slow machines */
     tcase_add_test(t, a_tagger_learns_a_task);
     tcase_add_test(t, a_sequence_model_learns_a_task);
+    tcase_add_test(t, an_update_follows_the_mean_loss);
     tcase_add_test(t, accumulation_is_the_large_batch);
     tcase_add_test(t, a_step_allocates_nothing);
     tcase_add_test(t, the_best_is_kept);

@@ -1,14 +1,14 @@
 /* rows.h - functions of whole rows: softmax, norms, cross-entropy, turned pairs.
  *
- * Arrays are [rows, width] without gaps. A row's result depends on nothing but the row, so any split of the rows over threads
- * gives the same bits; only the sums over rows (dweight, dbias) belong to the caller's choice of blocks. Backward
- * functions add to the gradients that they are given. */
+ * Arrays are [rows, width] without gaps. A row's result depends on nothing but the row, so any split of the rows over
+ * threads gives the same bits; only the sums over rows (dweight, dbias) belong to the caller's choice of blocks.
+ * Backward functions add to the gradients that they are given. */
 #ifndef AUTOGRAD_KERNELS_ROWS_H
 #define AUTOGRAD_KERNELS_ROWS_H
 
 #include "autograd.h"
 
-/* What a norm keeps of a row: y = (x - mean) inverse, with inverse = 1 / sqrt(variance + eps), or of the mean square. */
+/* What a norm keeps of a row: y = (x - mean) inverse. RMS norm has mean 0. */
 typedef struct norm_statistics {
     double mean, inverse;
 } norm_statistics;
@@ -30,10 +30,10 @@ typedef struct entropy_statistics {
 
 typedef struct entropy_task {
     int64_t classes;
-    const real *logits;             /* [rows, classes] */
-    const int32_t *targets;         /* [rows]; negative: a row that does not count */
-    const real *weights;            /* [classes] or NULL: ones */
-    double weight_total;            /* their sum */
+    const real *logits;     /* [rows, classes] */
+    const int32_t *targets; /* [rows]; negative: a row that does not count */
+    const real *weights;    /* [classes] or NULL: ones */
+    double weight_total;    /* their sum */
     double smoothing;
     entropy_statistics *statistics; /* [rows], made by forward, read by backward */
 } entropy_task;

@@ -44,7 +44,8 @@ static ag_status embedding_shape(ag_node *node)
         return ag_fail(node, AG_BAD_SHAPE, "ids of shape %s: sizes are 0 or more, axes %d at most",
                        ag_shape_print(shape, text), AG_MAX_DIMS - 1);
     if (attributes->padding_id < -1 || attributes->padding_id >= table.dim[0])
-        return ag_fail(node, AG_BAD_VALUE, "padding_id is %d: it must be an id of the table of %lld rows, or -1 for none",
+        return ag_fail(node, AG_BAD_VALUE,
+                       "padding_id is %d: it must be an id of the table of %lld rows, or -1 for none",
                        (int)attributes->padding_id, (long long)table.dim[0]);
     shape.dim[shape.ndim++] = table.dim[1];
     node->output->shape = shape;
@@ -109,8 +110,8 @@ static ag_status embedding_backward(ag_node *node)
     return AG_OK;
 }
 
-/* Few rows and many ids, so that ids repeat. A padding row is drawn, but not read: its gradient is 0 by decree, and is not the
- * derivative. */
+/* Few rows and many ids, so that ids repeat. A padding row is drawn, but not read: its gradient is 0 by decree, and is
+ * not the derivative. */
 static ag_tensor *embedding_example(ag_example *e)
 {
     static const int64_t widths[] = {1, 3, 8, 17, 33};

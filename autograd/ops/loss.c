@@ -63,8 +63,9 @@ static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
         if (options->ignore && target == options->ignore_index)
             continue;
         if (target < 0 || target >= classes)
-            return ag_fail(node, AG_BAD_VALUE, "row %lld has target %d, which is none of the %lld classes and not ignored",
-                           (long long)r, (int)target, (long long)classes);
+            return ag_fail(node, AG_BAD_VALUE,
+                           "row %lld has target %d, which is none of the %lld classes and not ignored", (long long)r,
+                           (int)target, (long long)classes);
         targets[r] = target;
         attributes->counted += options->class_weights ? (double)options->class_weights[target] : 1;
     }
@@ -109,11 +110,11 @@ typedef struct entropy_context {
     real *dlogits;
 } entropy_context;
 
-static entropy_context entropy_context_of(const ag_node *node)
+static entropy_task entropy_task_of(const ag_node *node)
 {
     const entropy_attributes *attributes = node->attributes;
     const ag_tensor *logits = node->inputs[0];
-    return (entropy_context){.task = {
+    return (entropy_task){
         .classes = logits->shape.dim[logits->shape.ndim - 1],
         .logits = logits->data,
         .targets = attributes->targets,
@@ -121,7 +122,7 @@ static entropy_context entropy_context_of(const ag_node *node)
         .weight_total = attributes->weight_total,
         .smoothing = attributes->options.label_smoothing,
         .statistics = node->saved,
-    }};
+    };
 }
 
 static void entropy_forward_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -153,7 +154,7 @@ static ag_status cross_entropy_forward(ag_node *node)
     const ag_tensor *logits = node->inputs[0];
     const int64_t rows = row_count(logits);
     node->saved = ag_tape_alloc(node->tape, (size_t)rows * sizeof(entropy_statistics));
-    entropy_context context = entropy_context_of(node);
+    entropy_context context = {.task = entropy_task_of(node)};
     context.losses = ag_scratch(node->tape, (size_t)rows * sizeof(double));
     if (!node->saved || !context.losses)
         return AG_NO_MEMORY;
@@ -172,14 +173,15 @@ static ag_status cross_entropy_forward(ag_node *node)
     return AG_OK;
 }
 
-/* dlogits[c] += dloss (p[c] sum(q) - q[c]), with the target's distribution q[c] = (1 - s) w[t] [c = t] + (s / C) w[c] */
+/* dlogits[c] += dloss (p[c] sum(q) - q[c]), where the target's distribution q[c] is (1 - s) w[t] [c = t] + (s / C) w[c],
+ * [c = t] being 1 at the target and 0 elsewhere */
 static ag_status cross_entropy_backward(ag_node *node)
 {
     const entropy_attributes *attributes = node->attributes;
     const int64_t rows = row_count(node->inputs[0]);
     const double scale = entropy_scale(attributes);
     const real *dy = node->output->grad;
-    entropy_context context = entropy_context_of(node);
+    entropy_context context = {.task = entropy_task_of(node)};
     real *dloss = ag_scratch(node->tape, (size_t)rows * sizeof *dloss);
     context.dlogits = ag_grad(node->inputs[0]);
     if (!dloss || !context.dlogits)

@@ -1,7 +1,7 @@
 /* norm.c - layer norm and RMS norm over the last axis.
  *
- * They are one computation: RMS norm is a layer norm whose mean is left at 0 and which has no bias. A constant row comes out
- * of layer norm as the bias exactly and has a finite gradient, given eps > 0. */
+ * They are one computation: RMS norm is a layer norm whose mean is left at 0 and which has no bias. A constant row
+ * comes out of layer norm as the bias exactly and has a finite gradient, given eps > 0. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "ops.h"
@@ -91,8 +91,9 @@ static ag_status norm_forward(ag_node *node)
 
 /* ---- Backward ------------------------------------------------------------------------------- */
 
-/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS blocks, by their number alone;
- * each block has sums of its own, which are added up in order. So the bits do not depend on who computed which block. */
+/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS blocks, by their number
+ * alone; each block has sums of its own, which are added up in order. So the bits do not depend on who computed which
+ * block. */
 #define MOST_BLOCKS 32
 #define LEAST_BLOCK 16 /* rows */
 

@@ -1,7 +1,7 @@
 /* rotary.c - rotary positions (Su et al. 2021, section 3.4.2).
  *
- * Each pair of numbers is a point in a plane and is turned by an angle that grows with the position, so that the dot product
- * of a turned query and a turned key depends on their contents and on the distance between them alone. */
+ * Each pair of numbers is a point in a plane and is turned by an angle that grows with the position, so that the dot
+ * product of a turned query and a turned key depends on their contents and on the distance between them alone. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "ops.h"
@@ -74,7 +74,7 @@ static ag_status rotary_forward(ag_node *node)
     if (y->size == 0)
         return AG_OK;
     const int64_t width = y->shape.dim[y->shape.ndim - 1], positions = y->shape.dim[y->shape.ndim - 2];
-    const int64_t pairs = width / (2 * attributes->heads);
+    const int64_t pairs = width / (2 * (int64_t)attributes->heads);
 
     turn_task *task = ag_tape_alloc(node->tape, sizeof *task);
     real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(real));
@@ -82,7 +82,13 @@ static ag_status rotary_forward(ag_node *node)
     if (!task || !cosine || !sine)
         return AG_NO_MEMORY;
     fill_tables(attributes, positions, pairs, cosine, sine);
-    *task = (turn_task){.heads = attributes->heads, .pairs = pairs, .period = positions, .cosine = cosine, .sine = sine};
+    *task = (turn_task){
+        .heads = attributes->heads,
+        .pairs = pairs,
+        .period = positions,
+        .cosine = cosine,
+        .sine = sine,
+    };
     node->saved = task;
 
     rotary_context context = {*task, node->inputs[0]->data, y->data};
@@ -99,8 +105,8 @@ static ag_status rotary_backward(ag_node *node)
         return AG_OK;
     const turn_task *task = node->saved;
     rotary_context context = {*task, y->grad, dx};
-    kernel_parallel(node->tape->threads, y->size / (2 * task->heads * task->pairs), 4.0 * (double)y->size, backward_rows,
-                    &context);
+    kernel_parallel(node->tape->threads, y->size / (2 * task->heads * task->pairs), 4.0 * (double)y->size,
+                    backward_rows, &context);
     return AG_OK;
 }
 

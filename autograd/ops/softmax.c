@@ -1,7 +1,7 @@
 /* softmax.c - softmax and its logarithm along any axis.
  *
- * An entry of -inf gets exactly 0. A row of nothing but -inf has no softmax; it is defined as all zeros (as an attention
- * that may look at nothing), its logarithm as all -inf. +inf and NaN make the whole row NaN. */
+ * An entry of -inf gets exactly 0. A row of nothing but -inf has no softmax; it is defined as all zeros (as an
+ * attention that may look at nothing), its logarithm as all -inf. +inf and NaN make the whole row NaN. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "axis.h"
@@ -97,7 +97,8 @@ static ag_status run(ag_tape *tape, softmax_task *task)
         if (!(task->gathered = ag_scratch(tape, numbers * sizeof(real))))
             return AG_NO_MEMORY;
     }
-    kernel_parallel(tape->threads, task->gathered ? task->outer * groups_of(task) : task->outer, work, run_pieces, task);
+    const int64_t pieces = task->gathered ? task->outer * groups_of(task) : task->outer;
+    kernel_parallel(tape->threads, pieces, work, run_pieces, task);
     return AG_OK;
 }
 

@@ -1,7 +1,7 @@
 /* rows.c - softmax, norms, cross-entropy and turned pairs, row by row.
  *
- * Sums along a row go through vectors for BLOCK elements at a time and in double from block to block: fast, in an order that
- * depends on the width alone, and as good for 30,000 classes as for 30. The sums are written with vectors, since a
+ * Sums along a row go through vectors for BLOCK elements at a time and in double from block to block: fast, in an order
+ * that depends on the width alone, and as good for 30,000 classes as for 30. The sums are written with vectors, since a
  * compiler may not reorder them; elementwise loops are plain C that compilers turn into vectors. */
 #include "../rows.h"
 
@@ -82,8 +82,8 @@ static double row_exp_sum(int64_t n, const real *x, real shift)
     return sum;
 }
 
-/* What to subtract before the exponential: the maximum, so that nothing overflows. A row without a number above -inf is left
- * as it is: its powers are 0 (or NaN where a NaN hides), where -inf - -inf would be NaN. */
+/* What to subtract before the exponential: the maximum, so that nothing overflows. A row without a number above -inf is
+ * left as it is: its powers are 0 (or NaN where a NaN hides), where -inf - -inf would be NaN. */
 static real softmax_shift(int64_t n, const real *x)
 {
     real max = row_max(n, x);
@@ -138,8 +138,8 @@ static void log_softmax_backward(int64_t rows, int64_t width, const real *restri
 
 /* ---- Norms ---------------------------------------------------------------------------------- */
 
-/* The mean in two parts, shift + rest: numbers near 1e4 in float lose their small differences when a mean rounded to float
- * is subtracted, while x - shift is exact there (Sterbenz) and leaves only small numbers. */
+/* The mean in two parts, shift + rest: numbers near 1e4 in float lose their small differences when a mean rounded to
+ * float is subtracted, while x - shift is exact there (Sterbenz) and leaves only small numbers. */
 typedef struct split_mean {
     real shift, rest;
 } split_mean;
@@ -225,7 +225,8 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
 
 /* ---- Cross-entropy -------------------------------------------------------------------------- */
 
-/* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0 adds nothing, whatever its logit. */
+/* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0 adds nothing,
+ * whatever its logit. */
 static double weighted_surprise(const entropy_task *task, const real *x, real shift, double log_sum)
 {
     const real *weights = task->weights;
