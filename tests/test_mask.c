@@ -209,6 +209,10 @@ START_TEST(test_intervals_cost_nothing)
     ck_assert(mask_range(mask, (mask_query){0, 0, 500}, keys, &begin, &end));
     ck_assert_int_eq(begin, 501);
     ck_assert_int_eq(end, 505);
+    mask = ag_mask_and(tape, ag_mask_not(tape, ag_mask_prefix(tape, 5)), ag_mask_not(tape, ag_mask_causal(tape, 0)));
+    ck_assert(mask_range(mask, (mask_query){0, 0, 500}, keys, &begin, &end));
+    ck_assert_int_eq(begin, 501);
+    ck_assert_int_eq(end, keys);
 }
 END_TEST
 

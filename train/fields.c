@@ -4,8 +4,6 @@
  */
 #include "fields.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +23,15 @@ static int64_t integer_of(const train_field *field, const void *object)
     return value;
 }
 
-static bool set_integer(const train_field *field, void *object, int64_t value)
+/* A number that the member cannot hold becomes another one, which parse_field sees. */
+static void set_integer(const train_field *field, void *object, int64_t value)
 {
     char *member = (char *)object + field->offset;
-    if (field->size == sizeof(int64_t)) {
-        memcpy(member, &value, sizeof value);
-        return true;
-    }
-    if (value < INT_MIN || value > INT_MAX)
-        return false;
     int narrow = (int)value;
-    memcpy(member, &narrow, sizeof narrow);
-    return true;
+    if (field->size == sizeof value)
+        memcpy(member, &value, sizeof value);
+    else
+        memcpy(member, &narrow, sizeof narrow);
 }
 
 /* 15 digits are the friendliest, 17 always read back exactly. */
@@ -80,28 +75,23 @@ static void print_field(const train_field *field, const void *object, char text[
     }
 }
 
-/* True where the text is the canonical one of some value, which is then in the object. */
+/* True where the text is the canonical one of some value, which is then in the object: whatever else the text is, printing what was
+ * read from it gives another. */
 static bool parse_field(const train_field *field, void *object, const char *text)
 {
     char *member = (char *)object + field->offset;
-    char *end = NULL;
-    errno = 0;
     switch (field->type) {
     case TRAIN_FIELD_INTEGER: {
-        long long value = strtoll(text, &end, 10);
-        if (errno || !set_integer(field, object, value))
-            return false;
+        set_integer(field, object, strtoll(text, NULL, 10));
         break;
     }
     case TRAIN_FIELD_SEED: {
-        uint64_t value = strtoull(text, &end, 10);
-        if (errno)
-            return false;
+        uint64_t value = strtoull(text, NULL, 10);
         memcpy(member, &value, sizeof value);
         break;
     }
     case TRAIN_FIELD_DOUBLE: {
-        double value = strtod(text, &end);
+        double value = strtod(text, NULL);
         memcpy(member, &value, sizeof value);
         break;
     }

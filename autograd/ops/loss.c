@@ -173,8 +173,8 @@ static ag_status cross_entropy_forward(ag_node *node)
     return AG_OK;
 }
 
-/* dlogits[c] += dloss (p[c] sum(q) - q[c]), where the target's distribution q[c] is (1 - s) w[t] [c = t] + (s / C) w[c],
- * [c = t] being 1 at the target and 0 elsewhere */
+/* dlogits[c] += dloss (p[c] sum(q) - q[c]), where the target's distribution is
+ * q[c] = (1 - s) w[t] [c = t] + (s / C) w[c] */
 static ag_status cross_entropy_backward(ag_node *node)
 {
     const entropy_attributes *attributes = node->attributes;
