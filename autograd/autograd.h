@@ -24,22 +24,13 @@
 #ifndef AG_AUTOGRAD_H
 #define AG_AUTOGRAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "real.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 #if defined(__GNUC__)
 #pragma GCC visibility push(default)
-#endif
-
-/* The number type of all tensors: float, or double in the library built with PRECISION=double. */
-#ifdef TAPEFORMER_DOUBLE
-typedef double real;
-#else
-typedef float real;
 #endif
 
 /* ---- Errors --------------------------------------------------------------------------------- */

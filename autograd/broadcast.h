@@ -2,6 +2,8 @@
 #ifndef AUTOGRAD_BROADCAST_H
 #define AUTOGRAD_BROADCAST_H
 
+#include "autograd.h"
+
 #include "kernels/kernels.h"
 
 /* Elements that one thread takes at a time: large work is cut at its multiples, whatever the number of threads. */

@@ -115,6 +115,7 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
                           ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    gradcheck_begin(report);
     ag_status status = gradcheck_complete(&complete, error);
     if (status != AG_OK)
         return status;
@@ -122,9 +123,9 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation %s draws no examples", op->name);
 
     int64_t checked = 0, kinks = 0;
-    gradcheck_begin(report);
     for (int draw = 0; draw < draws; draw++) {
         ag_gradcheck_report found;
+        gradcheck_begin(&found);
         status = check_draw(op, draw, &complete, &found, error);
         if (status != AG_OK)
             return status;

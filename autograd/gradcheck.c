@@ -123,12 +123,12 @@ static const char *print_place(const gradcheck *check, int input, int64_t index,
 /* Notes that the function misbehaves: nothing else is reported then. `input` -1: in the result. */
 static void fault(gradcheck *check, int input, int64_t index, const char *sentence)
 {
-    char place[PLACE_TEXT];
+    char place[PLACE_TEXT], at[PLACE_TEXT];
     ag_gradcheck_report *report = check->report;
     if (input >= 0)
         print_place(check, input, index, false, place);
     else
-        snprintf(place, sizeof place, "the result at %.150s", print_index(check->shape, index, (char[PLACE_TEXT]){0}));
+        snprintf(place, sizeof place, "the result at %.150s", print_index(check->shape, index, at));
     check->faulty = true;
     report->worst_error = INFINITY;
     report->input = input;
@@ -431,7 +431,6 @@ void gradcheck_begin(ag_gradcheck_report *report)
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
                         const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
 {
-    gradcheck_begin(report);
     ag_status status = check_inputs(inputs, count, error);
     if (status != AG_OK)
         return status;
@@ -467,6 +466,7 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    gradcheck_begin(report);
     ag_status status = gradcheck_complete(&complete, error);
     if (status == AG_OK)
         status = gradcheck_run(f, context, inputs, count, &complete, report, error);

@@ -70,7 +70,7 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error);
 
 /* A report on nothing yet: its worst error is -1. */
 void gradcheck_begin(ag_gradcheck_report *report);
-/* ag_gradcheck with complete options and without the verdict. */
+/* ag_gradcheck with complete options, on a report just begun, and without the verdict. */
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
                         const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
 /* The verdict: passed if the worst error is within the tolerance and enough was compared. `subject`: of what. */

@@ -29,8 +29,8 @@ ag_status attention_config_check(const nn_attention_config *config, ag_error *er
         int64_t below, above;
         nearest_divisors(d_model, heads, &below, &above);
         if (below == above)
-            return ag_error_set(error, AG_BAD_VALUE, "heads %lld does not divide d_model %lld (use %lld?)", (long long)heads,
-                                (long long)d_model, (long long)below);
+            return ag_error_set(error, AG_BAD_VALUE, "heads %lld does not divide d_model %lld (use %lld?)",
+                                (long long)heads, (long long)d_model, (long long)below);
         return ag_error_set(error, AG_BAD_VALUE, "heads %lld does not divide d_model %lld (use %lld or %lld?)",
                             (long long)heads, (long long)d_model, (long long)below, (long long)above);
     }
@@ -51,8 +51,13 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
 {
     const nn_initializer xavier = {.kind = NN_XAVIER_UNIFORM}, zeros = {.kind = NN_ZEROS};
     const int64_t d_model = config->d_model;
-    *layer = (nn_attention){.config = *config, .in_weight = -1, .in_bias = -1, .query_weight = -1, .key_weight = -1,
-                            .value_weight = -1, .out = {-1, -1}};
+    *layer = (nn_attention){.config = *config,
+                            .in_weight = -1,
+                            .in_bias = -1,
+                            .query_weight = -1,
+                            .key_weight = -1,
+                            .value_weight = -1,
+                            .out = {-1, -1}};
     nn_attention_config *own = &layer->config;
     own->key_width = config->key_width ? config->key_width : d_model;
     own->value_width = config->value_width ? config->value_width : d_model;
@@ -61,9 +66,11 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
     if (status != AG_OK)
         return status;
     if (own->key_width == d_model && own->value_width == d_model) {
-        status = layer_parameter(params, name, "in_proj_weight", AG_SHAPE(3 * d_model, d_model), xavier, &layer->in_weight, error);
+        status = layer_parameter(params, name, "in_proj_weight", AG_SHAPE(3 * d_model, d_model), xavier,
+                                 &layer->in_weight, error);
     } else {
-        status = layer_parameter(params, name, "q_proj_weight", AG_SHAPE(d_model, d_model), xavier, &layer->query_weight, error);
+        status = layer_parameter(params, name, "q_proj_weight", AG_SHAPE(d_model, d_model), xavier,
+                                 &layer->query_weight, error);
         if (status == AG_OK)
             status = layer_parameter(params, name, "k_proj_weight", AG_SHAPE(d_model, own->key_width), xavier,
                                      &layer->key_weight, error);
@@ -121,8 +128,9 @@ bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_t
     const ag_shape shape = new_key->shape;
     if (!ag_shape_equal(shape, new_value->shape) || shape.ndim != 3 || shape.dim[0] != cache->rows ||
         shape.dim[1] > cache->capacity - cache->length) {
-        pass_fail(pass, AG_BAD_SHAPE, "attention", "keys %s do not fit into a cache of %lld rows that holds %lld of %lld",
-                  ag_shape_print(shape, text), (long long)cache->rows, (long long)cache->length, (long long)cache->capacity);
+        pass_fail(pass, AG_BAD_SHAPE, "attention",
+                  "keys %s do not fit into a cache of %lld rows that holds %lld of %lld", ag_shape_print(shape, text),
+                  (long long)cache->rows, (long long)cache->length, (long long)cache->capacity);
         return false;
     }
     copy_in(cache, cache->key, new_key);
@@ -131,8 +139,8 @@ bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_t
     return true;
 }
 
-/* The mask that leaves out what the cache does not hold yet. Masks do not change once they are made, so the caller's, which
- * is const here, may become a part. */
+/* The mask that leaves out what the cache does not hold yet. Masks do not change once they are made, so the
+ * caller's, which is const here, may become a part. */
 static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache *cache, const ag_mask *mask)
 {
     if (cache->length == cache->capacity)

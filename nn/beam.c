@@ -1,10 +1,10 @@
 /* beam.c - beam search: the best hypotheses of each row, side by side.
  *
- * A row has up to `beam` live hypotheses. In a step each is extended by each token, and of all these the 2 beam best are looked
- * at in their order: one that ends, if it is among the first `beam`, goes to the row's list of results; the best `beam` of the
- * others live on. Nothing of what is asked for can be lost in the list, which keeps as many as are to be returned. A row is
- * done when no live hypothesis can still enter its list. Ties go to the hypothesis that was better before, then to the lower
- * token, so the result does not depend on anything else.
+ * A row has up to `beam` live hypotheses. In a step each is extended by each token, and of all these the 2 beam best
+ * are looked at in their order: one that ends, if it is among the first `beam`, goes to the row's list of results;
+ * the best `beam` of the others live on. Nothing of what is asked for can be lost in the list, which keeps as many
+ * as are to be returned. A row is done when no live hypothesis can still enter its list. Ties go to the hypothesis
+ * that was better before, then to the lower token, so the result does not depend on anything else.
  *
  * Hypotheses are kept as steps that point to the ones before them; the tokens are read off at the end. */
 #include "generate.h"
@@ -28,18 +28,18 @@ typedef struct ended {
 } ended;
 
 typedef struct search_row {
-    int32_t live;     /* hypotheses that go on, in slots 0 .. live-1, best first */
-    int32_t found;    /* results in its list */
-    int64_t length;   /* tokens that each of the live ones has generated */
+    int32_t live;   /* hypotheses that go on, in slots 0 .. live-1, best first */
+    int32_t found;  /* results in its list */
+    int64_t length; /* tokens that each of the live ones has generated */
 } search_row;
 
 typedef struct search {
     generation *g;
     int beam;
-    int32_t *active;  /* [rows]: which rows are not done; group i of the cache belongs to row active[i] */
-    search_row *rows; /* [rows of the input] */
-    double *live;     /* [rows, beam]: log-probabilities */
-    ended *list;      /* [rows, best], best first */
+    int32_t *active;         /* [rows]: which rows are not done; group i of the cache belongs to row active[i] */
+    search_row *rows;        /* [rows of the input] */
+    double *live;            /* [rows, beam]: log-probabilities */
+    ended *list;             /* [rows, best], best first */
     int32_t *parent, *token; /* [rows, longest, beam]: the steps */
     int32_t *next, *from;    /* [rows, beam]: the next token of each sequence, and which it was a step before */
     candidate *candidates;   /* [2 beam] */
@@ -62,7 +62,8 @@ static ag_status init_search(search *s, ag_error *error)
     s->next = malloc(rows * beam * sizeof *s->next);
     s->from = malloc(rows * beam * sizeof *s->from);
     s->candidates = malloc(2 * beam * sizeof *s->candidates);
-    if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from || !s->candidates)
+    if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from ||
+        !s->candidates)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu rows", s->beam, rows);
     for (size_t row = 0; row < rows; row++) {
         s->active[row] = (int32_t)row;
@@ -87,7 +88,8 @@ static void clear_search(search *s)
 
 /* ---- One step of one row -------------------------------------------------------------------- */
 
-/* Puts a candidate into the sorted list of the best `most`; it comes behind its equals. Returns the list's new length. */
+/* Puts a candidate into the sorted list of the best `most`; it comes behind its equals. Returns the list's new
+ * length. */
 static int insert(candidate *list, int count, int most, candidate new)
 {
     int place = count < most ? count : most - 1;
@@ -144,8 +146,7 @@ static void sort_out(search *s, int32_t row, int count)
         const candidate c = s->candidates[rank];
         if (c.token == s->g->options.eos) {
             if (rank < s->beam)
-                enter_list(s, row, (ended){.log_probability = c.log_probability, .length = r->length, .slot = c.parent,
-                                           .finished = true});
+                enter_list(s, row, (ended){c.log_probability, .length = r->length, .slot = c.parent, .finished = true});
             continue;
         }
         s->parent[at + live] = c.parent;
@@ -156,8 +157,8 @@ static void sort_out(search *s, int32_t row, int count)
     r->length++;
 }
 
-/* Whether the row's list is final. Log-probabilities only sink, and the penalty's divisor grows with the length, so the best
- * that may become of a live hypothesis is what it has now at the greatest length. */
+/* Whether the row's list is final. Log-probabilities only sink, and the penalty's divisor grows with the length, so
+ * the best that may become of a live hypothesis is what it has now at the greatest length. */
 static bool is_done(search *s, int32_t row)
 {
     const search_row *r = &s->rows[row];
@@ -171,14 +172,13 @@ static bool is_done(search *s, int32_t row)
             enter_list(s, row, (ended){.log_probability = live[slot], .length = r->length, .slot = slot});
         return true;
     }
-    return r->found == best &&
-           generation_score(s->g, live[0], limit) <= s->list[(int64_t)row * best + best - 1].score;
+    return r->found == best && generation_score(s->g, live[0], limit) <= s->list[(int64_t)row * best + best - 1].score;
 }
 
 /* ---- One step of all ------------------------------------------------------------------------ */
 
-/* Sequences of row `row`, group `to` of the next step and `at` of this: where each comes from, and its next token. Slots without a
- * hypothesis are fed as well, and nobody looks at what comes out. */
+/* Sequences of row `row`, group `to` of the next step and `at` of this: where each comes from, and its next token.
+ * Slots without a hypothesis are fed as well, and nobody looks at what comes out. */
 static void chain(search *s, int32_t row, int64_t at, int64_t to, bool prompting)
 {
     const search_row *r = &s->rows[row];
@@ -228,7 +228,10 @@ static void write_hypothesis(const search *s, int64_t row, int place)
         slot = s->parent[at];
     }
     s->g->result->hypotheses[row * s->g->options.best + place] = (nn_hypothesis){
-        .tokens = tokens, .length = end->length, .finished = end->finished, .log_probability = end->log_probability,
+        .tokens = tokens,
+        .length = end->length,
+        .finished = end->finished,
+        .log_probability = end->log_probability,
         .score = end->score,
     };
 }

@@ -1,7 +1,8 @@
 /* blocks.c - the blocks of encoder and decoder.
  *
- * A block is a row of sublayers, each with a residual connection and a norm: post-norm norm(x + f(x)) is the original, pre-norm
- * x + f(norm(x)) (Xiong et al. 2020) trains without a warm-up and leaves one norm to the end of the stack. */
+ * A block is a row of sublayers, each with a residual connection and a norm: post-norm norm(x + f(x)) is the
+ * original, pre-norm x + f(norm(x)) (Xiong et al. 2020) trains without a warm-up and leaves one norm to the end of
+ * the stack. */
 #include "layer.h"
 
 static ag_status init_norm(nn_norm *norm, nn_params *params, const char *block, const char *name,
@@ -40,15 +41,15 @@ static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const cha
 }
 
 /* What f is given. */
-static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass, const char *norm_name,
-                                 ag_tensor *x)
+static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
+                                 const char *norm_name, ag_tensor *x)
 {
     return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
 }
 
 /* The sublayer's result, from its input x and fx, the result of f. */
-static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass, const char *norm_name,
-                                 ag_tensor *x, ag_tensor *fx)
+static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
+                                 const char *norm_name, ag_tensor *x, ag_tensor *fx)
 {
     ag_tensor *y = ag_add(x, pass_dropout(pass, fx, config->dropout));
     return config->post_norm ? apply_norm(norm, pass, norm_name, y) : y;

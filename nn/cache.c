@@ -1,7 +1,8 @@
-/* cache.c - incremental decoding: what attention has seen is kept, so that a new token costs one query and not a whole pass.
+/* cache.c - incremental decoding: what attention has seen is kept, so that a new token costs one query and not a
+ * whole pass.
  *
- * Self-attention's keys and values grow by the new tokens; those of the cross-attention are made once from the encoder's result.
- * Both are read where they lie, as leaves over the whole capacity with a mask for what is held. */
+ * Self-attention's keys and values grow by the new tokens; those of the cross-attention are made once from the
+ * encoder's result. Both are read where they lie, as leaves over the whole capacity with a mask for what is held. */
 #include "cache.h"
 #include "layer.h"
 
@@ -10,8 +11,8 @@
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-/* Keys and values [rows, capacity, width] of one attention. Zeroed: nobody looks at what is not held, but tools that read all
- * of a tensor do. */
+/* Keys and values [rows, capacity, width] of one attention. Zeroed: nobody looks at what is not held, but tools that
+ * read all of a tensor do. */
 static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_t capacity, int64_t width, bool fixed,
                                  ag_error *error)
 {
@@ -47,8 +48,8 @@ void nn_cache_clear(nn_cache *cache)
 }
 
 /* All the memory of a cache; on failure the caller clears it. */
-static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t group, int64_t capacity,
-                             ag_error *error)
+static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t group,
+                             int64_t capacity, ag_error *error)
 {
     const int layers = model->config.decoder_layers, width = model->config.d_model;
     const bool crosses = model->config.kind == NN_ENCODER_DECODER;
@@ -87,14 +88,15 @@ static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pas
     return pass_error(pass, error);
 }
 
-ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input, int64_t group,
-                            int64_t capacity, ag_error *error)
+ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                            int64_t group, int64_t capacity, ag_error *error)
 {
     *cache = (nn_cache){0};
     if (model->config.kind == NN_ENCODER)
         return ag_error_set(error, AG_BAD_VALUE, "cache: an encoder does not decode");
     if (input->rows < 0 || input->source_length < 0 || capacity < 0 || input->rows > INT64_MAX / group)
-        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows, a source of %lld, room for %lld tokens: there is no such cache",
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "cache: %lld rows, a source of %lld, room for %lld tokens: there is no such cache",
                             (long long)input->rows, (long long)input->source_length, (long long)capacity);
     ag_status status = alloc_cache(cache, model, input, group, capacity, error);
     if (status == AG_OK && cache->cross)
@@ -140,8 +142,9 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
                           int64_t count)
 {
     if (count < 0 || !cache->self || count > cache->self[0].capacity - cache->length)
-        return pass_fail(pass, AG_BAD_VALUE, "cache", "%lld more tokens do not fit behind %lld of %lld", (long long)count,
-                         (long long)cache->length, (long long)(cache->self ? cache->self[0].capacity : 0));
+        return pass_fail(pass, AG_BAD_VALUE, "cache", "%lld more tokens do not fit behind %lld of %lld",
+                         (long long)count, (long long)cache->length,
+                         (long long)(cache->self ? cache->self[0].capacity : 0));
     for (int i = 0; i < cache->layers; i++)
         cache->self[i].length = cache->length; /* also after a call that failed half-way */
 
@@ -161,10 +164,12 @@ typedef struct move {
     int32_t to, from;
 } move;
 
-/* Moves that do "row i becomes what row from[i] was" for all i < rows in place: a row is written once nobody needs what it holds,
- * and what remains are rings, for which one row is laid aside. Rows that stay cost nothing. `needed` [old rows] counts the
- * readers of a row, `ready` [rows] is a stack. Returns how many moves there are, at most rows + rows / 2. */
-static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, int32_t *needed, int32_t *ready, move *moves)
+/* Moves that do "row i becomes what row from[i] was" for all i < rows in place: a row is written once nobody needs
+ * what it holds, and what remains are rings, for which one row is laid aside. Rows that stay cost nothing. `needed`
+ * [old rows] counts the readers of a row, `ready` [rows] is a stack. Returns how many moves there are, at most rows
+ * + rows / 2. */
+static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, int32_t *needed, int32_t *ready,
+                          move *moves)
 {
     int64_t count = 0, waiting = 0;
     memset(needed, 0, (size_t)old_rows * sizeof *needed);
@@ -247,8 +252,8 @@ static ag_status find_groups(const nn_cache *cache, const int32_t *from, int64_t
 {
     for (int64_t i = 0; i < rows; i++)
         if (from[i] < 0 || from[i] >= cache->rows)
-            return ag_error_set(error, AG_BAD_VALUE, "cache: row %lld is to become row %d of %lld", (long long)i, (int)from[i],
-                                (long long)cache->rows);
+            return ag_error_set(error, AG_BAD_VALUE, "cache: row %lld is to become row %d of %lld", (long long)i,
+                                (int)from[i], (long long)cache->rows);
     for (int64_t i = 0; i < rows; i++) {
         groups[i / group] = from[i - i % group] / (int32_t)group;
         if (from[i] / group != groups[i / group])
@@ -262,7 +267,8 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
 {
     const int64_t group = cache->cross && cache->cross[0].rows ? cache->rows / cache->cross[0].rows : 1;
     if (rows < 0 || rows > cache->rows || rows % group != 0)
-        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows cannot become %lld", (long long)cache->rows, (long long)rows);
+        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows cannot become %lld", (long long)cache->rows,
+                            (long long)rows);
     if (cache->rows == 0)
         return AG_OK;
     workplace work;

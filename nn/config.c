@@ -5,8 +5,8 @@
 #include <math.h>
 
 /* Larger sizes are no model of this library, but a slip or a damaged file. */
-#define MOST_WIDTH (1 << 20)
-#define MOST_FFN (1 << 23)
+#define MOST_WIDTH  (1 << 20)
+#define MOST_FFN    (1 << 23)
 #define MOST_LAYERS 1024
 #define MOST_LENGTH (1 << 24)
 
@@ -20,7 +20,8 @@ static ag_status check_range(const char *field, int64_t value, int64_t most, ag_
 {
     if (value >= 1 && value <= most)
         return AG_OK;
-    return ag_error_set(error, AG_BAD_VALUE, "%s is %lld: it must be 1 to %lld", field, (long long)value, (long long)most);
+    return ag_error_set(error, AG_BAD_VALUE, "%s is %lld: it must be 1 to %lld", field, (long long)value,
+                        (long long)most);
 }
 
 /* Enumerations may come from a file. */
@@ -87,8 +88,8 @@ static ag_status check_padding(const nn_model_config *config, ag_error *error)
     const int32_t id = config->padding_id;
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
     if (id < -1 || (encodes && id >= config->source_vocab) || (decodes && id >= config->target_vocab))
-        return ag_error_set(error, AG_BAD_VALUE, "padding_id is %d: it must be a token of each vocabulary, or -1 for none",
-                            (int)id);
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "padding_id is %d: it must be a token of each vocabulary, or -1 for none", (int)id);
     return AG_OK;
 }
 
@@ -102,7 +103,9 @@ ag_status nn_model_config_complete(nn_model_config *config, ag_error *error)
     if (status != AG_OK)
         return status;
 
-    const nn_attention_config attention = {.d_model = config->d_model, .heads = config->heads, .dropout = config->dropout,
+    const nn_attention_config attention = {.d_model = config->d_model,
+                                           .heads = config->heads,
+                                           .dropout = config->dropout,
                                            .rotary = config->positions == NN_ROTARY};
     status = attention_config_check(&attention, error);
     if (status != AG_OK)

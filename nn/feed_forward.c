@@ -1,18 +1,19 @@
 /* feed_forward.c - the position-wise feed-forward network (Vaswani et al. 2017, section 3.3) and its gated form. */
 #include "layer.h"
 
-static ag_status init_linear(nn_linear *layer, nn_params *params, const char *block, const char *name, int64_t in, int64_t out,
-                             bool bias, ag_error *error)
+static ag_status init_linear(nn_linear *layer, nn_params *params, const char *block, const char *name, int64_t in,
+                             int64_t out, bool bias, ag_error *error)
 {
     char full[NAME_SIZE];
     ag_status status = layer_name(full, block, name, error);
     return status == AG_OK ? nn_linear_init(layer, params, full, in, out, bias, error) : status;
 }
 
-ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model, int64_t ffn,
-                               nn_activation activation, bool bias, double dropout, ag_error *error)
+ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
+                               int64_t ffn, nn_activation activation, bool bias, double dropout, ag_error *error)
 {
-    *layer = (nn_feed_forward){.in = {-1, -1}, .gate = {-1, -1}, .out = {-1, -1}, .activation = activation, .dropout = dropout};
+    *layer = (nn_feed_forward){
+        .in = {-1, -1}, .gate = {-1, -1}, .out = {-1, -1}, .activation = activation, .dropout = dropout};
     if (!(dropout >= 0 && dropout < 1))
         return ag_error_set(error, AG_BAD_VALUE, "dropout is %g: it must be in [0, 1)", dropout);
     ag_status status = init_linear(&layer->in, params, block, "linear1", d_model, ffn, bias, error);

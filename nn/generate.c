@@ -24,14 +24,15 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
     if (options->beam < 0)
         return ag_error_set(error, AG_BAD_VALUE, "beam is %d: it must be 0 or more", options->beam);
     if (options->best < 0 || options->best > (options->beam > 1 ? options->beam : 1))
-        return ag_error_set(error, AG_BAD_VALUE, "best is %d: a search with beam %d finds %d at most", options->best, options->beam,
-                            options->beam > 1 ? options->beam : 1);
+        return ag_error_set(error, AG_BAD_VALUE, "best is %d: a search with beam %d finds %d at most", options->best,
+                            options->beam, options->beam > 1 ? options->beam : 1);
     if (options->sample && options->beam > 1)
         return ag_error_set(error, AG_BAD_VALUE, "sample and beam %d exclude each other", options->beam);
     if (!(options->length_penalty >= 0 && isfinite(options->length_penalty)))
         return ag_error_set(error, AG_BAD_VALUE, "length_penalty is %g: it must be 0 or more", options->length_penalty);
     if (!(options->temperature >= 0 && isfinite(options->temperature)))
-        return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1", options->temperature);
+        return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1",
+                            options->temperature);
     if (options->top_k < 0)
         return ag_error_set(error, AG_BAD_VALUE, "top_k is %d: it must be 1 or more, or 0 for all", options->top_k);
     if (!(options->top_p >= 0 && options->top_p <= 1))
@@ -54,11 +55,11 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
     if (options->no_eos)
         options->eos = -1;
     else if (options->eos < 0 || options->eos >= vocab)
-        return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d", (int)options->eos,
-                            (int)vocab);
+        return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d",
+                            (int)options->eos, (int)vocab);
     if (g->model->config.kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
-        return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d", (int)options->bos,
-                            (int)vocab);
+        return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
+                            (int)options->bos, (int)vocab);
     if (options->max_length == 0)
         options->max_length = g->model->config.max_length;
     if (options->temperature == 0)
@@ -71,7 +72,8 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
 static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_error *error)
 {
     if (input->rows < 0 || input->rows > INT32_MAX)
-        return ag_error_set(error, AG_BAD_VALUE, "generation: %lld rows: they must be 0 to %d", (long long)input->rows, INT32_MAX);
+        return ag_error_set(error, AG_BAD_VALUE, "generation: %lld rows: they must be 0 to %d", (long long)input->rows,
+                            INT32_MAX);
     if (model->config.kind != NN_DECODER)
         return AG_OK;
     if (!input->target && input->rows > 0)
@@ -79,11 +81,13 @@ static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_
     for (int64_t row = 0; row < input->rows; row++) {
         const int64_t length = input->target_lengths ? input->target_lengths[row] : input->target_length;
         if (length < 1 || length > input->target_length)
-            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld tokens: it must be 1 to %lld",
+            return ag_error_set(error, AG_BAD_VALUE,
+                                "generation: the prompt of row %lld has %lld tokens: it must be 1 to %lld",
                                 (long long)row, (long long)length, (long long)input->target_length);
         if (length > model->config.max_length)
-            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld tokens: max_length is %d",
-                                (long long)row, (long long)length, model->config.max_length);
+            return ag_error_set(error, AG_BAD_VALUE,
+                                "generation: the prompt of row %lld has %lld tokens: max_length is %d", (long long)row,
+                                (long long)length, model->config.max_length);
     }
     return AG_OK;
 }

@@ -10,9 +10,9 @@ typedef struct generation {
     nn_pass pass;
     const nn_input *input;
     nn_generation_options options; /* with the defaults filled in; eos -1 where nothing ends a sequence */
-    int64_t common;  /* tokens with which every row begins: the shortest prompt's length */
-    int64_t longest; /* the most tokens that any row can generate */
-    int64_t most_fed; /* the most tokens that any row can be fed, its prompt included */
+    int64_t common;                /* tokens with which every row begins: the shortest prompt's length */
+    int64_t longest;               /* the most tokens that any row can generate */
+    int64_t most_fed;              /* the most tokens that any row can be fed, its prompt included */
     nn_cache cache;
     nn_generated *result;
 } generation;
@@ -23,11 +23,11 @@ int32_t generation_prompt(const generation *g, int64_t row, int64_t position);
 /* How many tokens the row may generate, the end mark included. */
 int64_t generation_limit(const generation *g, int64_t row);
 
-/* Makes the cache, with `group` sequences for each row, and feeds it what all prompts have in common. Returns the logits as
- * generation_feed does. */
+/* Makes the cache, with `group` sequences for each row, and feeds it what all prompts have in common. Returns the
+ * logits as generation_feed does. */
 const real *generation_begin(generation *g, int64_t group, ag_error *error);
-/* Rewinds the tape and feeds each sequence its next `count` tokens [cache.rows, count]. Returns the logits behind the last of
- * them, those of sequence i at [i * count * V], or NULL. */
+/* Rewinds the tape and feeds each sequence its next `count` tokens [cache.rows, count]. Returns the logits behind
+ * the last of them, those of sequence i at [i * count * V], or NULL. */
 const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error);
 
 /* log sum_c e^logits[c] in double, so that log p(c) = logits[c] - it. AG_NOT_FINITE where it is none. */

@@ -9,8 +9,8 @@ typedef struct draw {
     double size; /* the bound or the deviation */
 } draw;
 
-/* fan_in and fan_out: inputs that a unit adds up, and units that an input goes to. Axes behind the second (there are none in a
- * matrix) multiply both, as in a convolution. */
+/* fan_in and fan_out: inputs that a unit adds up, and units that an input goes to. Axes behind the second (there are
+ * none in a matrix) multiply both, as in a convolution. */
 static void count_fans(ag_shape shape, double *fan_in, double *fan_out)
 {
     double each = 1;
@@ -31,7 +31,8 @@ static ag_status find_draw(nn_initializer initializer, ag_shape shape, draw *res
         return ag_error_set(error, AG_BAD_VALUE, "initializer: scale is %g: it must be 0 or more and finite", scale);
     if (kind >= NN_XAVIER_UNIFORM && kind <= NN_KAIMING_NORMAL) {
         if (shape.ndim < 2)
-            return ag_error_set(error, AG_BAD_SHAPE, "initializer: Xavier and Kaiming need a matrix, and the shape is %s",
+            return ag_error_set(error, AG_BAD_SHAPE,
+                                "initializer: Xavier and Kaiming need a matrix, and the shape is %s",
                                 ag_shape_print(shape, text));
         count_fans(shape, &fan_in, &fan_out);
     }
@@ -64,7 +65,8 @@ ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values
     const int64_t size = ag_shape_size(shape);
     char text[AG_SHAPE_TEXT];
     if (size < 0)
-        return ag_error_set(error, AG_BAD_SHAPE, "initializer: %s is no shape of a tensor", ag_shape_print(shape, text));
+        return ag_error_set(error, AG_BAD_SHAPE, "initializer: %s is no shape of a tensor",
+                            ag_shape_print(shape, text));
     if (initializer.kind == NN_ZEROS || initializer.kind == NN_ONES) {
         for (int64_t i = 0; i < size; i++)
             values[i] = initializer.kind == NN_ONES;

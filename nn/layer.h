@@ -1,7 +1,7 @@
 /* layer.h - what the files of nn/ share among themselves.
  *
- * One rule of names holds in all layers: who appends a name to the parameters' names in _init ("self_attn", "linear1") enters
- * the scope of the same name in _apply, so that errors and traces speak of parameters' owners. */
+ * One rule of names holds in all layers: who appends a name to the parameters' names in _init ("self_attn",
+ * "linear1") enters the scope of the same name in _apply, so that errors and traces speak of parameters' owners. */
 #ifndef NN_LAYER_H
 #define NN_LAYER_H
 
@@ -32,12 +32,13 @@ ag_status pass_error(const nn_pass *pass, ag_error *error);
 /* Heads divide the width, rotary turns whole pairs, dropout is a probability below 1. */
 ag_status attention_config_check(const nn_attention_config *config, ag_error *error);
 
-/* Projects `key` and `value` into the cache behind what it holds (turned by their positions where that is asked for). False,
- * with the tape's error, where they do not fit. */
+/* Projects `key` and `value` into the cache behind what it holds (turned by their positions where that is asked
+ * for). False, with the tape's error, where they do not fit. */
 bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
                             nn_attention_cache *cache);
 
-/* The decoder of a model, embedding to logits, for the tokens [rows, length] that follow what `cache` (may be NULL) holds. */
+/* The decoder of a model, embedding to logits, for the tokens [rows, length] that follow what `cache` (may be NULL)
+ * holds. */
 ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_t *tokens, int64_t rows, int64_t length,
                         ag_tensor *memory, const ag_mask *self_mask, const ag_mask *cross_mask, nn_cache *cache);
 

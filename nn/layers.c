@@ -9,10 +9,11 @@ ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, 
                          ag_error *error)
 {
     *layer = (nn_linear){-1, -1};
-    ag_status status = layer_parameter(params, name, "weight", AG_SHAPE(out, in), (nn_initializer){.kind = NN_XAVIER_UNIFORM},
-                                       &layer->weight, error);
+    ag_status status = layer_parameter(params, name, "weight", AG_SHAPE(out, in),
+                                       (nn_initializer){.kind = NN_XAVIER_UNIFORM}, &layer->weight, error);
     if (status == AG_OK && bias)
-        status = layer_parameter(params, name, "bias", AG_SHAPE(out), (nn_initializer){.kind = NN_ZEROS}, &layer->bias, error);
+        status = layer_parameter(params, name, "bias", AG_SHAPE(out), (nn_initializer){.kind = NN_ZEROS}, &layer->bias,
+                                 error);
     return status;
 }
 
@@ -28,11 +29,13 @@ ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *
 {
     *layer = (nn_embedding){.weight = -1, .scale = scale != 0 ? scale : 1, .padding_id = padding_id};
     if (width < 1)
-        return ag_error_set(error, AG_BAD_SHAPE, "embedding %s: the width is %lld: it must be 1 or more", name, (long long)width);
+        return ag_error_set(error, AG_BAD_SHAPE, "embedding %s: the width is %lld: it must be 1 or more", name,
+                            (long long)width);
     if (!isfinite(scale))
         return ag_error_set(error, AG_BAD_VALUE, "embedding %s: the scale is %g: it must be finite", name, scale);
     if (padding_id < -1 || padding_id >= count)
-        return ag_error_set(error, AG_BAD_VALUE, "embedding %s: padding_id is %d: it must be below %lld, or -1 for none", name,
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "embedding %s: padding_id is %d: it must be below %lld, or -1 for none", name,
                             (int)padding_id, (long long)count);
     nn_initializer initializer = {.kind = NN_NORMAL, .scale = 1 / sqrt((double)width)};
     return layer_parameter(params, name, "weight", AG_SHAPE(count, width), initializer, &layer->weight, error);
@@ -60,7 +63,8 @@ ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_n
     ag_status status = layer_parameter(params, name, "weight", AG_SHAPE(width), (nn_initializer){.kind = NN_ONES},
                                        &layer->weight, error);
     if (status == AG_OK && bias && kind == NN_LAYER_NORM)
-        status = layer_parameter(params, name, "bias", AG_SHAPE(width), (nn_initializer){.kind = NN_ZEROS}, &layer->bias, error);
+        status = layer_parameter(params, name, "bias", AG_SHAPE(width), (nn_initializer){.kind = NN_ZEROS},
+                                 &layer->bias, error);
     return status;
 }
 

@@ -1,7 +1,7 @@
 /* model.c - the three models: an encoder, a decoder, and both (Vaswani et al. 2017, figure 1).
  *
- * In pre-norm models a norm stands behind each stack, since nothing else has normed what it adds up; a post-norm stack ends with
- * the norm of its last block. */
+ * In pre-norm models a norm stands behind each stack, since nothing else has normed what it adds up; a post-norm
+ * stack ends with the norm of its last block. */
 #include "layer.h"
 
 #include <math.h>
@@ -13,8 +13,11 @@
 static nn_block_config block_config(const nn_model_config *config)
 {
     return (nn_block_config){
-        .attention = {.d_model = config->d_model, .heads = config->heads, .no_bias = config->no_bias,
-                      .dropout = config->dropout, .rotary = config->positions == NN_ROTARY},
+        .attention = {.d_model = config->d_model,
+                      .heads = config->heads,
+                      .no_bias = config->no_bias,
+                      .dropout = config->dropout,
+                      .rotary = config->positions == NN_ROTARY},
         .ffn = config->ffn,
         .activation = config->activation,
         .norm = config->norm,
@@ -35,11 +38,13 @@ static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_pos
     if (status != AG_OK)
         return status;
     snprintf(name, sizeof name, "%s_positions", side);
-    return nn_positions_init(positions, &model->params, name, config->positions, config->max_length, config->d_model, error);
+    return nn_positions_init(positions, &model->params, name, config->positions, config->max_length, config->d_model,
+                             error);
 }
 
 /* Blocks "STACK.layers.N" of an encoder, or of a decoder that stands alone. */
-static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, const char *stack, int count, ag_error *error)
+static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, const char *stack, int count,
+                                    ag_error *error)
 {
     const nn_block_config config = block_config(&model->config);
     ag_status status = AG_OK;
@@ -83,7 +88,8 @@ static ag_status init_model(nn_model *model, ag_error *error)
     const nn_model_config *config = &model->config;
     ag_status status = AG_OK;
     if (config->kind != NN_DECODER) {
-        status = init_embedding(model, &model->source_embedding, &model->source_positions, "src", config->source_vocab, error);
+        status = init_embedding(model, &model->source_embedding, &model->source_positions, "src", config->source_vocab,
+                                error);
         if (status == AG_OK)
             status = init_encoder_stack(model, &model->encoder, "encoder", config->encoder_layers, error);
         if (status == AG_OK)
@@ -91,8 +97,8 @@ static ag_status init_model(nn_model *model, ag_error *error)
     }
     if (config->kind != NN_ENCODER) {
         if (status == AG_OK)
-            status = init_embedding(model, &model->target_embedding, &model->target_positions, "tgt", config->target_vocab,
-                                    error);
+            status = init_embedding(model, &model->target_embedding, &model->target_positions, "tgt",
+                                    config->target_vocab, error);
         if (status == AG_OK && config->kind == NN_ENCODER_DECODER)
             status = init_decoder_stack(model, config->decoder_layers, error);
         if (status == AG_OK && config->kind == NN_DECODER)
@@ -101,7 +107,8 @@ static ag_status init_model(nn_model *model, ag_error *error)
             status = init_final_norm(model, &model->decoder_norm, "decoder.norm", error);
     }
     if (status == AG_OK && !config->tied_output)
-        status = nn_linear_init(&model->output, &model->params, "output", config->d_model, config->target_vocab, true, error);
+        status = nn_linear_init(&model->output, &model->params, "output", config->d_model, config->target_vocab, true,
+                                error);
     return status;
 }
 
@@ -141,12 +148,12 @@ void nn_model_free(nn_model *model)
 /* ---- Applying ------------------------------------------------------------------------------- */
 
 /* Whether tokens [rows, length] were given, and no row is longer than that. */
-static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *tokens, const int32_t *lengths, int64_t rows,
-                         int64_t length)
+static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *tokens, const int32_t *lengths,
+                         int64_t rows, int64_t length)
 {
     if (rows < 0 || length < 0 || (!tokens && rows > 0 && length > 0)) {
-        pass_fail(pass, AG_BAD_VALUE, "model", "the %s is missing: [%lld,%lld] tokens are needed", side, (long long)rows,
-                  (long long)length);
+        pass_fail(pass, AG_BAD_VALUE, "model", "the %s is missing: [%lld,%lld] tokens are needed", side,
+                  (long long)rows, (long long)length);
         return false;
     }
     for (int64_t b = 0; b < rows && lengths; b++)
@@ -160,7 +167,8 @@ static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *t
 
 /* tokens [rows, length] -> [rows, length, D]: their embeddings and positions. */
 static ag_tensor *embed(const nn_model *model, const nn_pass *pass, const char *side, const nn_embedding *embedding,
-                        const nn_positions *positions, const int32_t *tokens, int64_t rows, int64_t length, int64_t start)
+                        const nn_positions *positions, const int32_t *tokens, int64_t rows, int64_t length,
+                        int64_t start)
 {
     ag_tape_enter(pass->tape, side);
     ag_tensor *x = nn_embedding_apply(embedding, pass, AG_SHAPE(rows, length), tokens);
@@ -203,8 +211,8 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
     if (!mask)
         mask = length_mask(pass, input->rows, input->source_lengths);
 
-    ag_tensor *x = embed(model, pass, "src_embedding", &model->source_embedding, &model->source_positions, input->source,
-                         input->rows, input->source_length, 0);
+    ag_tensor *x = embed(model, pass, "src_embedding", &model->source_embedding, &model->source_positions,
+                         input->source, input->rows, input->source_length, 0);
     ag_tape_enter(pass->tape, "encoder");
     for (int i = 0; i < model->config.encoder_layers; i++) {
         enter_layer(pass, i);
@@ -228,14 +236,16 @@ static ag_tensor *project_output(const nn_model *model, const nn_pass *pass, ag_
 ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_t *tokens, int64_t rows, int64_t length,
                         ag_tensor *memory, const ag_mask *self_mask, const ag_mask *cross_mask, nn_cache *cache)
 {
-    ag_tensor *x = embed(model, pass, "tgt_embedding", &model->target_embedding, &model->target_positions, tokens, rows, length,
-                         cache ? cache->length : 0);
+    ag_tensor *x = embed(model, pass, "tgt_embedding", &model->target_embedding, &model->target_positions, tokens, rows,
+                         length, cache ? cache->length : 0);
     ag_tape_enter(pass->tape, "decoder");
     for (int i = 0; i < model->config.decoder_layers; i++) {
-        nn_attention_cache *self = cache ? &cache->self[i] : NULL, *cross = cache && cache->cross ? &cache->cross[i] : NULL;
+        nn_attention_cache *self = cache ? &cache->self[i] : NULL,
+                           *cross = cache && cache->cross ? &cache->cross[i] : NULL;
         enter_layer(pass, i);
-        x = model->decoder ? nn_decoder_block_apply(&model->decoder[i], pass, x, memory, self_mask, cross_mask, self, cross)
-                           : nn_encoder_block_apply(&model->decoder_only[i], pass, x, self_mask, self);
+        x = model->decoder
+                ? nn_decoder_block_apply(&model->decoder[i], pass, x, memory, self_mask, cross_mask, self, cross)
+                : nn_encoder_block_apply(&model->decoder_only[i], pass, x, self_mask, self);
         ag_tape_leave(pass->tape);
     }
     x = final_norm(model, pass, &model->decoder_norm, x);
@@ -268,5 +278,6 @@ ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_i
     const ag_mask *cross_mask = input->cross_mask;
     if (kind == NN_ENCODER_DECODER && !cross_mask)
         cross_mask = length_mask(pass, input->rows, input->source_lengths);
-    return model_decode(model, pass, input->target, input->rows, input->target_length, memory, self_mask, cross_mask, NULL);
+    return model_decode(model, pass, input->target, input->rows, input->target_length, memory, self_mask, cross_mask,
+                        NULL);
 }

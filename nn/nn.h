@@ -1,11 +1,12 @@
 /* nn.h - parameters with names, layers, blocks, the three transformer models, generation.
  *
- * A layer is a small struct: its sizes, and the indices of its parameters in an nn_params. `nn_X_init` registers the parameters
- * under a name, `nn_X_apply` builds the computation on a tape. Parameter names and layouts are those of PyTorch's modules of the
- * same kind, so a weight matrix is [out, in].
+ * A layer is a small struct: its sizes, and the indices of its parameters in an nn_params. `nn_X_init` registers the
+ * parameters under a name, `nn_X_apply` builds the computation on a tape. Parameter names and layouts are those of
+ * PyTorch's modules of the same kind, so a weight matrix is [out, in].
  *
- * Order of use: nn_model_new (or: nn_params_init, the layers' _init functions, nn_params_allocate); then for each step an nn_pass
- * with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and nn_generated.
+ * Order of use: nn_model_new (or: nn_params_init, the layers' _init functions, nn_params_allocate); then for each
+ * step an nn_pass with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and
+ * nn_generated.
  *
  * Shapes: B batch, T target (or only) length, S source length, D d_model, V vocabulary.
  */
@@ -23,8 +24,8 @@ extern "C" {
 
 /* ---- Parameters ----------------------------------------------------------------------------- */
 
-/* How a parameter begins. fan_in and fan_out are the sizes of axes 1 and 0 of a matrix; for Xavier and Kaiming the shape
- * has 2 axes at least. */
+/* How a parameter begins. fan_in and fan_out are the sizes of axes 1 and 0 of a matrix; for Xavier and Kaiming the
+ * shape has 2 axes at least. */
 typedef enum nn_init_kind {
     NN_ZEROS = 0,
     NN_ONES,
@@ -52,8 +53,8 @@ typedef struct nn_param {
     bool decay;     /* weight decay applies: matrices yes; biases and norms no */
 } nn_param;
 
-/* All parameters of a model: one flat vector of values, one of gradients. The optimiser, the clip and the checkpoint are
- * each one loop over them. */
+/* All parameters of a model: one flat vector of values, one of gradients. The optimiser, the clip and the checkpoint
+ * are each one loop over them. */
 typedef struct nn_params {
     nn_param *items; /* [count] in the order of registration */
     int count;
@@ -64,7 +65,8 @@ typedef struct nn_params {
 
 void nn_params_init(nn_params *params); /* a zeroed struct is the same */
 void nn_params_clear(nn_params *params);
-/* Registers a parameter before nn_params_allocate; returns its index, or -1 (name given twice, bad shape, no memory). */
+/* Registers a parameter before nn_params_allocate; returns its index, or -1 (name given twice, bad shape, no
+ * memory). */
 int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
                   ag_error *error);
 /* Allocates both vectors and draws the values: parameter i from stream i of `seed`. Gradients are zero. */
@@ -79,13 +81,14 @@ typedef struct nn_pass {
     const nn_params *params;
     bool training;      /* dropout is on */
     bool plain_attention;  /* the unfused attention */
-    /* Called with every attention's weights [B, heads, T, S] (which implies the plain form): the scope, such as
-     * "encoder.layers.0.self_attn", is in the tensor's node. NULL: not wanted. */
+    /* Called with every attention's weights [B, heads, T, S] (which implies the plain form); `name`, such as
+     * "encoder.layers.0.self_attn", lives as long as the call. NULL: not wanted. */
     void (*on_attention)(void *context, const char *name, ag_tensor *weights);
     void *context;
 } nn_pass;
 
-/* Parameter `index` as a leaf on the tape: gradients go to the flat vector. index -1 gives NULL (a bias that is not there). */
+/* Parameter `index` as a leaf on the tape: gradients go to the flat vector. index -1 gives NULL (a bias that is not
+ * there). */
 ag_tensor *nn_parameter(const nn_pass *pass, int index);
 /* Rows [begin, begin + rows) of a matrix (or elements of a vector): a part of a packed weight. */
 ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int64_t rows);
@@ -100,8 +103,8 @@ ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, 
                          ag_error *error);
 ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tensor *x);
 
-/* Rows of a table, times `scale` (sqrt(D) in Vaswani et al. 2017, section 3.4; 0: 1). NAME.weight [count, width], normal
- * with deviation 1/sqrt(width). Rows of padding_id (-1: none) get no gradient. */
+/* Rows of a table, times `scale` (sqrt(D) in Vaswani et al. 2017, section 3.4; 0: 1). NAME.weight [count, width],
+ * normal with deviation 1/sqrt(width). Rows of padding_id (-1: none) get no gradient. */
 typedef struct nn_embedding {
     int weight;
     double scale;
@@ -127,8 +130,8 @@ ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x
 
 /* Positions: added to the embeddings (sinusoidal, learned) or turned into queries and keys (rotary). */
 typedef enum nn_position_kind { NN_SINUSOIDAL = 0, NN_LEARNED, NN_ROTARY, NN_NO_POSITIONS } nn_position_kind;
-/* The sinusoidal code (Vaswani et al. 2017, section 3.5): out[t, 2i] = sin((start+t) / 10000^(2i/width)), out[t, 2i+1] = cos of
- * the same. out [length, width]. */
+/* The sinusoidal code (Vaswani et al. 2017, section 3.5): out[t, 2i] = sin((start+t) / 10000^(2i/width)), out[t,
+ * 2i+1] = cos of the same. out [length, width]. */
 void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width);
 /* Learned: NAME.weight [max_length, width], normal 0.02. */
 typedef struct nn_positions {
@@ -149,9 +152,9 @@ typedef struct nn_attention_cache {
 } nn_attention_cache;
 
 /* Multi-head attention (Vaswani et al. 2017, section 3.2.2). heads must divide d_model. Parameters as in
- * torch.nn.MultiheadAttention: NAME.in_proj_weight [3D, D] and NAME.in_proj_bias [3D] (query, key, value in this order), or
- * NAME.q_proj_weight [D, D], k_proj_weight [D, key_width], v_proj_weight [D, value_width] where those widths differ from D;
- * NAME.out_proj.weight [D, D], NAME.out_proj.bias [D]. */
+ * torch.nn.MultiheadAttention: NAME.in_proj_weight [3D, D] and NAME.in_proj_bias [3D] (query, key, value in this
+ * order), or NAME.q_proj_weight [D, D], k_proj_weight [D, key_width], v_proj_weight [D, value_width] where those
+ * widths differ from D; NAME.out_proj.weight [D, D], NAME.out_proj.bias [D]. */
 typedef struct nn_attention_config {
     int64_t d_model, heads;
     int64_t key_width, value_width; /* of the inputs that become keys and values; 0: d_model */
@@ -167,22 +170,24 @@ typedef struct nn_attention {
 } nn_attention;
 ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *name, const nn_attention_config *config,
                             ag_error *error);
-/* query [B, T, D], key [B, S, key_width], value [B, S, value_width] -> [B, T, D]. Self-attention gives the same tensor thrice.
- * `weights` (may be NULL) receives [B, heads, T, S]. `cache` (may be NULL): new keys and values are appended to it and all it
- * holds is attended to; the mask then speaks of absolute key positions, and of queries counted from 0 in this call. */
+/* query [B, T, D], key [B, S, key_width], value [B, S, value_width] -> [B, T, D]. Self-attention gives the same
+ * tensor thrice. `weights` (may be NULL) receives [B, heads, T, S]. `cache` (may be NULL): new keys and values are
+ * appended to it and all it holds is attended to; the mask then speaks of absolute key positions, and of queries
+ * counted from 0 in this call. */
 ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
                               ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights);
 
 typedef enum nn_activation { NN_RELU = 0, NN_GELU, NN_GELU_TANH, NN_SILU, NN_GATED_SILU } nn_activation;
-/* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) * gate x) with
- * a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the block itself, as in PyTorch. */
+/* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) *
+ * gate x) with a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the
+ * block itself, as in PyTorch. */
 typedef struct nn_feed_forward {
     nn_linear in, gate, out;
     nn_activation activation;
     double dropout;
 } nn_feed_forward;
-ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model, int64_t ffn,
-                               nn_activation activation, bool bias, double dropout, ag_error *error);
+ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
+                               int64_t ffn, nn_activation activation, bool bias, double dropout, ag_error *error);
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
 
 /* ---- Blocks --------------------------------------------------------------------------------- */
@@ -197,8 +202,8 @@ typedef struct nn_block_config {
     double dropout; /* on each sublayer's result, in the feed-forward; */
 } nn_block_config;
 
-/* Self-attention and feed-forward: NAME.self_attn.*, linear1, linear2, norm1, norm2 (torch.nn.TransformerEncoderLayer). With
- * a causal mask it is the block of a decoder-only model. */
+/* Self-attention and feed-forward: NAME.self_attn.*, linear1, linear2, norm1, norm2
+ * (torch.nn.TransformerEncoderLayer). With a causal mask it is the block of a decoder-only model. */
 typedef struct nn_encoder_block {
     nn_block_config config;
     nn_attention self_attention;
@@ -210,8 +215,8 @@ ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, cons
 ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
                                   nn_attention_cache *cache);
 
-/* Masked self-attention, attention to the encoder's result (the memory), feed-forward: NAME.self_attn.*, multihead_attn.*,
- * linear1, linear2, norm1, norm2, norm3 (torch.nn.TransformerDecoderLayer). */
+/* Masked self-attention, attention to the encoder's result (the memory), feed-forward: NAME.self_attn.*,
+ * multihead_attn.*, linear1, linear2, norm1, norm2, norm3 (torch.nn.TransformerDecoderLayer). */
 typedef struct nn_decoder_block {
     nn_block_config config;
     nn_attention self_attention, cross_attention;
@@ -247,14 +252,15 @@ typedef struct nn_model_config {
     double norm_eps;             /* [1e-5] */
     nn_position_kind positions;
     bool post_norm;              /* [pre-norm] */
-    bool no_bias;                /* linear layers without bias (the output keeps its own unless tied) */
+    bool no_bias;                /* linear layers without bias (norms keep theirs, the output too unless tied) */
     bool tied_output;            /* the output projection is the target embedding's table */
     double dropout;              /* [0] */
     int32_t padding_id;          /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
-/* Parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight (learned), encoder.layers.N.*,
- * encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models; none post-norm), output.weight, output.bias. */
+/* Parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight (learned),
+ * encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models; none
+ * post-norm), output.weight, output.bias. */
 typedef struct nn_model {
     nn_model_config config; /* with the defaults filled in */
     nn_params params;
@@ -267,7 +273,8 @@ typedef struct nn_model {
     nn_linear output;          /* weight -1 where tied */
 } nn_model;
 
-/* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout in [0, 1). */
+/* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
+ * in [0, 1). */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error);
 /* A model with drawn parameters. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
@@ -281,8 +288,9 @@ typedef struct nn_input {
     const int32_t *source_lengths; /* [rows]; NULL: all full */
     const int32_t *target;         /* [rows, target_length], begins with bos; not for NN_ENCODER */
     const int32_t *target_lengths; /* [rows]; NULL: all full */
-    /* Masks in place of the model's own, for study; NULL: the model's own, which are: encoder self-attention sees the keys within
-     * the source's length; decoder self-attention sees keys j <= i within the target's length; cross-attention those of the source. */
+    /* Masks in place of the model's own, for study; NULL: the model's own, which are: encoder self-attention sees
+     * the keys within the source's length; decoder self-attention sees keys j <= i within the target's length;
+     * cross-attention those of the source. */
     const ag_mask *encoder_mask, *decoder_mask, *cross_mask;
 } nn_input;
 
@@ -300,13 +308,13 @@ typedef struct nn_cache {
     int32_t *source_lengths;   /* [rows] or NULL: all full */
 } nn_cache;
 
-/* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values of the cross-attention;
- * for NN_DECODER `input` only tells the rows. The tape is rewound by the caller. */
+/* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values
+ * of the cross-attention; for NN_DECODER `input` only tells the rows. The tape is rewound by the caller. */
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                         int64_t capacity, ag_error *error);
 void nn_cache_clear(nn_cache *cache);
-/* The next `count` tokens [rows, count] of each sequence -> logits [rows, count, V], the same as nn_model_apply on all tokens so far
- * gives at these positions. */
+/* The next `count` tokens [rows, count] of each sequence -> logits [rows, count, V], the same as nn_model_apply on
+ * all tokens so far gives at these positions. */
 ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass *pass, const int32_t *tokens,
                           int64_t count);
 /* Row i becomes what row from[i] was (beam search); `rows` may shrink. */
@@ -316,14 +324,17 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
 
 /* Zero means greedy decoding to the model's longest length. */
 typedef struct nn_generation_options {
-    int64_t max_length;    /* tokens to generate at most, the end mark included; 0: max_length of the model */
+    int64_t max_length;    /* tokens to generate at most, the end mark included; 0: as many as the model's
+                              max_length lets. A prompt and what follows it are never longer than that */
     int beam;              /* > 1: beam search with this many hypotheses */
-    double length_penalty; /* alpha: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section 7); 0: not */
+    double length_penalty; /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
+                              7), where the length counts the end mark; 0: not */
     int best;              /* hypotheses to return per row; 0: 1; at most `beam` */
     bool sample;           /* draw from the distribution instead */
     double temperature;    /* of the logits; 0: 1 */
     int top_k;             /* > 0: only the k most probable tokens */
-    double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al. 2020) */
+    double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
+                              2020) */
     uint64_t seed;         /* of the drawing; row r draws from stream r */
     int32_t bos, eos;      /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
     bool no_eos;           /* language model text goes on until max_length */
@@ -333,19 +344,19 @@ typedef struct nn_hypothesis {
     int32_t *tokens;   /* [length], without bos; the end mark is not included */
     int64_t length;
     bool finished;     /* the end mark came */
-    double log_probability; /* natural, the end mark's included */
+    double log_probability; /* natural, the end mark's included; of a drawn sequence too it is the model's own */
     double score;           /* that, after the length penalty */
 } nn_hypothesis;
 
 typedef struct nn_generated {
     int64_t rows;
     int best;
-    nn_hypothesis *hypotheses; /* [rows, best], best first */
+    nn_hypothesis *hypotheses; /* [rows, best], best first; if there are fewer, the rest are empty, score -infinity */
     void *storage;             /* private */
 } nn_generated;
 
-/* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos included). The
- * tape is a no-grad one and is rewound at every token. */
+/* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos
+ * included). The tape is a no-grad one and is rewound at every token. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error);
 void nn_generated_clear(nn_generated *result);

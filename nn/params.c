@@ -47,15 +47,18 @@ static ag_status check_new(const nn_params *params, const char *name, ag_shape s
     char text[AG_SHAPE_TEXT];
     const int64_t size = ag_shape_size(shape);
     if (params->value)
-        return ag_error_set(error, AG_BAD_VALUE, "parameter %s comes too late: the parameters have been allocated", name);
+        return ag_error_set(error, AG_BAD_VALUE, "parameter %s comes too late: the parameters have been allocated",
+                            name);
     if (nn_params_find(params, name) >= 0)
         return ag_error_set(error, AG_BAD_VALUE, "there is a parameter of the name %s already", name);
     if (size < 1)
-        return ag_error_set(error, AG_BAD_SHAPE, "parameter %s of shape %s: sizes must be 1 or more, and fit into memory", name,
+        return ag_error_set(error, AG_BAD_SHAPE,
+                            "parameter %s of shape %s: sizes must be 1 or more, and fit into memory", name,
                             ag_shape_print(shape, text));
     if (size > INT64_MAX / (int64_t)sizeof(real) - params->size)
-        return ag_error_set(error, AG_BAD_SHAPE, "parameter %s of shape %s: all parameters together are more than memory can hold",
-                            name, ag_shape_print(shape, text));
+        return ag_error_set(error, AG_BAD_SHAPE,
+                            "parameter %s of shape %s: all parameters together are more than memory can hold", name,
+                            ag_shape_print(shape, text));
     return AG_OK;
 }
 
@@ -75,7 +78,12 @@ static ag_status add(nn_params *params, const char *name, ag_shape shape, nn_ini
     memcpy(copy, name, strlen(name) + 1);
     const int64_t size = ag_shape_size(shape);
     params->items[params->count++] = (nn_param){
-        .name = copy, .shape = shape, .offset = params->size, .size = size, .initializer = initializer, .decay = decay,
+        .name = copy,
+        .shape = shape,
+        .offset = params->size,
+        .size = size,
+        .initializer = initializer,
+        .decay = decay,
     };
     params->size += size;
     return AG_OK;
@@ -96,7 +104,8 @@ ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
     params->grad = calloc(size, sizeof(real));
     ag_status status = AG_OK;
     if (!params->value || !params->grad)
-        status = ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld parameters", (long long)params->size);
+        status =
+            ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld parameters", (long long)params->size);
 
     for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *item = &params->items[i];
@@ -123,7 +132,8 @@ ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, 
 {
     int length = snprintf(out, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", name);
     if (length < 0 || length >= NAME_SIZE)
-        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d bytes at most", prefix, name, NAME_SIZE - 1);
+        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d bytes at most", prefix, name,
+                            NAME_SIZE - 1);
     return AG_OK;
 }
 

@@ -53,8 +53,8 @@ static ag_tensor *leaf(const nn_pass *pass, int index, int64_t begin, int64_t ro
     int64_t offset = item->offset;
     if (rows >= 0) {
         if (shape.ndim < 1 || begin < 0 || begin > shape.dim[0] || rows > shape.dim[0] - begin)
-            return pass_fail(pass, AG_BAD_SHAPE, "parameter", "%s has no rows %lld to %lld", item->name, (long long)begin,
-                             (long long)begin + (long long)rows);
+            return pass_fail(pass, AG_BAD_SHAPE, "parameter", "%s has no rows %lld to %lld", item->name,
+                             (long long)begin, (long long)begin + (long long)rows);
         offset += begin * (item->size / shape.dim[0]);
         shape.dim[0] = rows;
     }

@@ -24,8 +24,8 @@ ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *
     *layer = (nn_positions){.kind = kind, .weight = -1, .max_length = max_length, .width = width};
     if (kind != NN_LEARNED)
         return AG_OK;
-    return layer_parameter(params, name, "weight", AG_SHAPE(max_length, width), (nn_initializer){.kind = NN_NORMAL, .scale = 0.02},
-                           &layer->weight, error);
+    return layer_parameter(params, name, "weight", AG_SHAPE(max_length, width),
+                           (nn_initializer){.kind = NN_NORMAL, .scale = 0.02}, &layer->weight, error);
 }
 
 /* The code of positions start .. start + length - 1: [length, width]. */
@@ -51,7 +51,7 @@ ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag
         return x;
     const int ndim = x->shape.ndim;
     if (ndim < 2 || x->shape.dim[ndim - 1] != layer->width)
-        return pass_fail(pass, AG_BAD_SHAPE, "positions", "%s: expected [.., length, %lld]", ag_shape_print(x->shape, text),
-                         (long long)layer->width);
+        return pass_fail(pass, AG_BAD_SHAPE, "positions", "%s: expected [.., length, %lld]",
+                         ag_shape_print(x->shape, text), (long long)layer->width);
     return ag_add(x, position_code(layer, pass, start, x->shape.dim[ndim - 2]));
 }

@@ -44,8 +44,8 @@ static int32_t cut_nucleus(const candidate *candidates, int32_t count, double sh
     return count;
 }
 
-/* Draws by one uniform number: temperature first, then top_k, then top_p of what that leaves. `candidates` [vocab] is room to
- * work. */
+/* Draws by one uniform number: temperature first, then top_k, then top_p of what that leaves. `candidates` [vocab]
+ * is room to work. */
 static int32_t draw(const nn_generation_options *options, const real *logits, int32_t vocab, candidate *candidates,
                     ag_rng *rng)
 {
@@ -135,7 +135,8 @@ static ag_status extend(const generation *g, walk *w, int64_t row, const real *l
 }
 
 /* The next token of every sequence; those that have ended leave. Returns how many go on, or -1. */
-static int64_t step(const generation *g, walk *w, int64_t sequences, const real *logits, int64_t stride, ag_error *error)
+static int64_t step(const generation *g, walk *w, int64_t sequences, const real *logits, int64_t stride,
+                    ag_error *error)
 {
     int64_t left = 0;
     for (int64_t i = 0; i < sequences; i++) {

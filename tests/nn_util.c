@@ -42,8 +42,8 @@ static void fill_rows(int32_t *tokens, int32_t *lengths, int64_t rows, int64_t l
     }
 }
 
-void test_batch_fill(test_batch *batch, const nn_model *model, int64_t rows, int64_t source_length, int64_t target_length,
-                     uint64_t seed)
+void test_batch_fill(test_batch *batch, const nn_model *model, int64_t rows, int64_t source_length,
+                     int64_t target_length, uint64_t seed)
 {
     const nn_model_config *config = &model->config;
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
@@ -75,6 +75,11 @@ ag_tape *test_quiet_tape(void)
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1, .no_grad = true});
     ck_assert_ptr_nonnull(tape);
     return tape;
+}
+
+nn_pass test_pass(const nn_model *model, ag_tape *tape)
+{
+    return (nn_pass){.tape = tape, .params = &model->params};
 }
 
 double test_distance(const real *a, const real *b, int64_t count)

@@ -308,6 +308,7 @@ START_TEST(test_checks_that_cannot_run)
                                                {.directions = -1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &bad[i], &report, NULL), AG_BAD_VALUE);
+    ck_assert(!report.passed && report.checked == 0);
 }
 END_TEST
 

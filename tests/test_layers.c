@@ -35,36 +35,32 @@ static bool file_exists(const char *folder, const char *name)
     return file != NULL;
 }
 
-/* The layer in which the header of `#include "name"` in `folder` stands: beside the including file, or in a layer's folder.
- * Only a layer's one public header, named after it, is found from outside (and autograd's kernels/... by path). */
+/* Whether `name` is, or begins with, `noun` and then `end`. */
+static bool is_named(const char *name, const char *noun, const char *end)
+{
+    size_t length = strlen(noun);
+    return !strncmp(name, noun, length) && !strncmp(name + length, end, strlen(end));
+}
+
+/* The layer in which the header of `#include "name"` in `folder` stands: beside the including file, above it (../), or in a layer's
+ * folder. From outside only a layer's one public header is found, which is named after it, and autograd's kernels by path. */
 static const char *layer_of_header(const char *folder, const char *name)
 {
     static char parent[512];
     if (!strcmp(name, "real.h"))
         return folder; /* the number type: the ground on which all stand */
-    while (!strncmp(name, "../", 3)) {
+    for (; !strncmp(name, "../", 3); name += 3) {
         snprintf(parent, sizeof parent, "%s", folder);
         char *slash = strrchr(parent, '/');
         ck_assert_msg(slash != NULL, "%s leaves the project", name);
         *slash = 0;
         folder = parent;
-        name += 3;
     }
-    if (file_exists(folder, name)) {
-        const char *inner = strrchr(name, '/');
-        static char found[512];
-        if (!inner)
-            snprintf(found, sizeof found, "%s", folder);
-        else
-            snprintf(found, sizeof found, "%s/%.*s", folder, (int)(inner - name), name);
-        return found;
-    }
+    if (!strchr(name, '/') && file_exists(folder, name))
+        return folder;
     for (int i = 0; i < LAYERS; i++) {
-        const char *last = strrchr(layers[i].folder, '/');
-        const char *noun = last ? last + 1 : layers[i].folder;
-        if (!strncmp(name, noun, strlen(noun)) && !strcmp(name + strlen(noun), ".h"))
-            return layers[i].folder;
-        if (last && !strncmp(name, noun, strlen(noun)) && name[strlen(noun)] == '/')
+        const char *last = strrchr(layers[i].folder, '/'), *noun = last ? last + 1 : layers[i].folder;
+        if (is_named(name, noun, last ? "/" : ".h"))
             return layers[i].folder;
     }
     return NULL;

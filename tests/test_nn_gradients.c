@@ -20,8 +20,8 @@ static ag_tensor *loss_of(ag_tape *tape, ag_tensor *const *inputs, void *context
 }
 
 /* Every parameter of the model is an input of the check. directions 0: every element. */
-static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length, int directions,
-                        bool plain)
+static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length,
+                        int directions, bool plain)
 {
     problem p = {.model = test_model(config, 3), .plain = plain, .label_smoothing = 0.1};
     ag_gradcheck_input inputs[128];
@@ -33,7 +33,8 @@ static void check_model(nn_model_config config, int64_t rows, int64_t source_len
     ck_assert_int_le(params->count, 128);
     for (int i = 0; i < params->count; i++) {
         const nn_param *item = &params->items[i];
-        inputs[i] = (ag_gradcheck_input){item->name, item->shape, params->value + item->offset, params->grad + item->offset};
+        inputs[i] =
+            (ag_gradcheck_input){item->name, item->shape, params->value + item->offset, params->grad + item->offset};
     }
 #ifndef TAPEFORMER_DOUBLE
     directions = directions ? directions : 2;
@@ -48,8 +49,8 @@ static void check_model(nn_model_config config, int64_t rows, int64_t source_len
     nn_model_free(p.model);
 }
 
-static const nn_model_config encoder_decoder = {.kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = NN_GELU,
-                                                .source_vocab = 6, .target_vocab = 6, .ffn = 10};
+static const nn_model_config encoder_decoder = {
+    .kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = NN_GELU, .source_vocab = 6, .target_vocab = 6, .ffn = 10};
 
 START_TEST(every_element_pre_norm)
 {
@@ -74,24 +75,33 @@ END_TEST
 
 START_TEST(encoder_with_rotary_positions)
 {
-    nn_model_config config = {.kind = NN_ENCODER, .positions = NN_ROTARY, .norm = NN_RMS_NORM, .activation = NN_GATED_SILU,
-                              .no_bias = true, .dropout = 0.2};
+    nn_model_config config = {.kind = NN_ENCODER,
+                              .positions = NN_ROTARY,
+                              .norm = NN_RMS_NORM,
+                              .activation = NN_GATED_SILU,
+                              .no_bias = true,
+                              .dropout = 0.2};
     check_model(config, 3, 6, 0, 4, false);
 }
 END_TEST
 
 START_TEST(decoder_with_learned_positions_and_tied_output)
 {
-    nn_model_config config = {.kind = NN_DECODER, .positions = NN_LEARNED, .activation = NN_SILU, .tied_output = true,
-                              .max_length = 6};
+    nn_model_config config = {
+        .kind = NN_DECODER, .positions = NN_LEARNED, .activation = NN_SILU, .tied_output = true, .max_length = 6};
     check_model(config, 3, 0, 6, 4, false);
 }
 END_TEST
 
 START_TEST(encoder_decoder_with_everything_else)
 {
-    nn_model_config config = {.kind = NN_ENCODER_DECODER, .positions = NN_ROTARY, .activation = NN_GELU_TANH,
-                              .norm = NN_RMS_NORM, .post_norm = true, .tied_output = true, .dropout = 0.1};
+    nn_model_config config = {.kind = NN_ENCODER_DECODER,
+                              .positions = NN_ROTARY,
+                              .activation = NN_GELU_TANH,
+                              .norm = NN_RMS_NORM,
+                              .post_norm = true,
+                              .tied_output = true,
+                              .dropout = 0.1};
     check_model(config, 3, 5, 6, 4, false);
 }
 END_TEST

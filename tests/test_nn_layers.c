@@ -65,8 +65,8 @@ static void plain_linear(const double *x, int64_t rows, int64_t ins, int64_t out
         }
 }
 
-static void plain_norm(const double *x, int64_t rows, int64_t width, bool rms, const real *weight, const real *bias, double eps,
-                       double *out)
+static void plain_norm(const double *x, int64_t rows, int64_t width, bool rms, const real *weight, const real *bias,
+                       double eps, double *out)
 {
     for (int64_t r = 0; r < rows; r++) {
         double mean = 0, square = 0;
@@ -75,7 +75,8 @@ static void plain_norm(const double *x, int64_t rows, int64_t width, bool rms, c
         for (int64_t i = 0; i < width; i++)
             square += (x[r * width + i] - mean) * (x[r * width + i] - mean) / (double)width;
         for (int64_t i = 0; i < width; i++)
-            out[r * width + i] = (x[r * width + i] - mean) / sqrt(square + eps) * (double)weight[i] + (bias ? (double)bias[i] : 0);
+            out[r * width + i] =
+                (x[r * width + i] - mean) / sqrt(square + eps) * (double)weight[i] + (bias ? (double)bias[i] : 0);
     }
 }
 
@@ -217,8 +218,9 @@ enum { B = 2, T = 3, S = 4, D = 6, H = 2, W = 3 /* D / H */ };
 /* The weights [B, H, T, S] and the result [B, T, D] of attention over drawn inputs; allow(b, i, j) is the mask. */
 typedef bool (*allow_function)(int b, int i, int j);
 
-static void plain_attention(const bench *own, const double *query, const double *key, const double *value, int key_width,
-                            int value_width, bool packed, bool bias, allow_function allow, double *weights, double *out)
+static void plain_attention(const bench *own, const double *query, const double *key, const double *value,
+                            int key_width, int value_width, bool packed, bool bias, allow_function allow,
+                            double *weights, double *out)
 {
     double q[B * T * D], k[B * S * D], v[B * S * D], heads[B * T * D] = {0};
     const real *in_bias = bias ? value_of(own, "a.in_proj_bias") : NULL;
@@ -245,7 +247,8 @@ static void plain_attention(const bench *own, const double *query, const double 
                         heads[(b * T + i) * D + h * W + d] += row[j] * v[(b * S + j) * D + h * W + d];
                 }
             }
-    plain_linear(heads, B * T, D, D, value_of(own, "a.out_proj.weight"), bias ? value_of(own, "a.out_proj.bias") : NULL, out);
+    plain_linear(heads, B * T, D, D, value_of(own, "a.out_proj.weight"), bias ? value_of(own, "a.out_proj.bias") : NULL,
+                 out);
 }
 
 static bool allow_all(int b, int i, int j)
@@ -276,7 +279,8 @@ static void check_attention(nn_attention_config config, bool masked)
 
     ag_tensor *query = drawn(&b, AG_SHAPE(B, T, D), 1), *key = drawn(&b, AG_SHAPE(B, S, key_width), 2);
     ag_tensor *value = drawn(&b, AG_SHAPE(B, S, value_width), 3), *weights = NULL;
-    double wide_query[B * T * D], wide_key[B * S * 9], wide_value[B * S * 9], expected_weights[B * H * T * S], expected[B * T * D];
+    double wide_query[B * T * D], wide_key[B * S * 9], wide_value[B * S * 9], expected_weights[B * H * T * S],
+        expected[B * T * D];
     widen(query->data, query->size, wide_query);
     widen(key->data, key->size, wide_key);
     widen(value->data, value->size, wide_value);
@@ -284,7 +288,8 @@ static void check_attention(nn_attention_config config, bool masked)
                     !config.no_bias, masked ? allow_some : allow_all, expected_weights, expected);
 
     static const int32_t lengths[] = {S, 0};
-    ag_mask *mask = masked ? ag_mask_and(b.tape, ag_mask_causal(b.tape, 0), ag_mask_key_lengths(b.tape, B, lengths)) : NULL;
+    ag_mask *mask =
+        masked ? ag_mask_and(b.tape, ag_mask_causal(b.tape, 0), ag_mask_key_lengths(b.tape, B, lengths)) : NULL;
     ag_tensor *fused = nn_attention_apply(&layer, &b.pass, query, key, value, mask, NULL, NULL);
     ASSERT_TENSOR(fused, &b);
     assert_near(fused, expected);
@@ -325,9 +330,12 @@ START_TEST(rotary_attention_depends_on_distances)
     nn_attention layer;
     ck_assert_int_eq(nn_attention_init(&layer, &b.params, "a", &config, &b.error), AG_OK);
     allocate(&b);
-    real key_memory[7 * 8] = {0}, value_memory[7 * 8] = {0};
-    nn_attention_cache cache = {.key = key_memory, .value = value_memory, .rows = 1, .capacity = 7, .length = 3};
-    ag_tensor *x = drawn(&b, AG_SHAPE(1, 4, 8), 1), *at_0, *at_3, *swapped_weights;
+    /* room for 9, of which 7 will be held: what lies behind them counts for nothing */
+    real key_memory[9 * 8] = {0}, value_memory[9 * 8] = {0};
+    for (int i = 7 * 8; i < 9 * 8; i++)
+        key_memory[i] = value_memory[i] = (real)NAN;
+    nn_attention_cache cache = {.key = key_memory, .value = value_memory, .rows = 1, .capacity = 9, .length = 3};
+    ag_tensor *x = drawn(&b, AG_SHAPE(1, 4, 8), 1), *at_0, *at_3, *all_held, *swapped_weights;
     nn_attention_apply(&layer, &b.pass, x, x, x, NULL, NULL, &at_0);
     /* the same tokens 3 places later, with the 3 keys before them masked away */
     ag_mask *mask = ag_mask_not(b.tape, ag_mask_prefix(b.tape, 3));
@@ -337,6 +345,15 @@ START_TEST(rotary_attention_depends_on_distances)
     ck_assert(ag_shape_equal(at_3->shape, AG_SHAPE(1, 2, 4, 7)));
     for (int row = 0; row < 8; row++)
         ck_assert_double_le(test_distance(at_0->data + row * 4, at_3->data + row * 7 + 3, 4), PRECISION(1e-13, 1e-6));
+
+    /* without a mask all that is held is attended to: the 3 keys of zeros too */
+    cache.length = 3;
+    ag_tensor *y = nn_attention_apply(&layer, &b.pass, x, x, x, NULL, &cache, &all_held);
+    ASSERT_TENSOR(y, &b);
+    for (int64_t i = 0; i < y->size; i++)
+        ck_assert(isfinite(y->data[i]));
+    ck_assert(ag_shape_equal(all_held->shape, AG_SHAPE(1, 2, 4, 7)));
+    ck_assert(all_held->data[0] > 0.01);
 
     /* and the order counts: the first two tokens swapped give other weights to the last */
     ag_tensor *parts[] = {ag_slice(x, 1, 1, 2), ag_slice(x, 1, 0, 1), ag_slice(x, 1, 2, 4)};
@@ -395,7 +412,8 @@ static void plain_feed_forward(const bench *b, nn_activation activation, const d
     double hidden[8 * 9], gate[8 * 9];
     plain_linear(x, rows, D, 9, value_of(b, "block.linear1.weight"), value_of(b, "block.linear1.bias"), hidden);
     if (activation == NN_GATED_SILU)
-        plain_linear(x, rows, D, 9, value_of(b, "block.linear_gate.weight"), value_of(b, "block.linear_gate.bias"), gate);
+        plain_linear(x, rows, D, 9, value_of(b, "block.linear_gate.weight"), value_of(b, "block.linear_gate.bias"),
+                     gate);
     for (int i = 0; i < rows * 9; i++)
         hidden[i] = activation_of(activation, hidden[i]) * (activation == NN_GATED_SILU ? gate[i] : 1);
     plain_linear(hidden, rows, 9, D, value_of(b, "block.linear2.weight"), value_of(b, "block.linear2.bias"), out);
@@ -407,8 +425,9 @@ START_TEST(feed_forward)
         bench b;
         set_up(&b);
         nn_feed_forward layer;
-        ck_assert_int_eq(nn_feed_forward_init(&layer, &b.params, "block", D, 9, (nn_activation)activation, true, 0, &b.error),
-                         AG_OK);
+        ck_assert_int_eq(
+            nn_feed_forward_init(&layer, &b.params, "block", D, 9, (nn_activation)activation, true, 0, &b.error),
+            AG_OK);
         allocate(&b);
         ag_tensor *x = drawn(&b, AG_SHAPE(2, 3, D), 1);
         double wide[6 * D], expected[6 * D];
@@ -470,7 +489,8 @@ static void check_decoder_block(bool post_norm)
 {
     bench b;
     set_up(&b);
-    const nn_block_config config = {.attention = {.d_model = 8, .heads = 2, .rotary = true}, .ffn = 9, .post_norm = post_norm};
+    const nn_block_config config = {
+        .attention = {.d_model = 8, .heads = 2, .rotary = true}, .ffn = 9, .post_norm = post_norm};
     nn_decoder_block block;
     ck_assert_int_eq(nn_decoder_block_init(&block, &b.params, "block", &config, &b.error), AG_OK);
     ck_assert(block.self_attention.config.rotary && !block.cross_attention.config.rotary);

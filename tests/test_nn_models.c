@@ -5,11 +5,6 @@
 
 static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER};
 
-static nn_pass pass_on(const nn_model *model, ag_tape *tape)
-{
-    return (nn_pass){.tape = tape, .params = &model->params};
-}
-
 #define ASSERT_LOGITS(logits, tape) ck_assert_msg((logits) != NULL, "%s", ag_tape_error(tape)->message)
 
 /* ---- Shapes and configurations -------------------------------------------------------------- */
@@ -19,7 +14,7 @@ START_TEST(shapes_of_logits)
     for (int k = 0; k < 3; k++) {
         nn_model *model = test_model((nn_model_config){.kind = kinds[k]}, 1);
         ag_tape *tape = test_quiet_tape();
-        nn_pass pass = pass_on(model, tape);
+        nn_pass pass = test_pass(model, tape);
         test_batch batch;
         test_batch_fill(&batch, model, 3, 5, 4, 2);
         const ag_tensor *logits = nn_model_apply(model, &pass, &batch.input);
@@ -42,7 +37,8 @@ START_TEST(bad_configurations_are_named)
         nn_model_config config;
         const char *message;
     } cases[] = {
-        {{.source_vocab = 5, .target_vocab = 5, .d_model = 64, .heads = 3}, "heads 3 does not divide d_model 64 (use 2 or 4?)"},
+        {{.source_vocab = 5, .target_vocab = 5, .d_model = 64, .heads = 3},
+         "heads 3 does not divide d_model 64 (use 2 or 4?)"},
         {{.target_vocab = 5}, "source_vocab is 0"},
         {{.source_vocab = 5}, "target_vocab is 0"},
         {{.source_vocab = 5, .target_vocab = 5, .d_model = -3}, "d_model is -3"},
@@ -73,11 +69,12 @@ START_TEST(bad_input_is_named)
 {
     nn_model *model = test_model((nn_model_config){.positions = NN_LEARNED, .max_length = 6}, 1);
     ag_tape *tape = test_quiet_tape();
-    nn_pass pass = pass_on(model, tape);
+    nn_pass pass = test_pass(model, tape);
     test_batch batch;
     test_batch_fill(&batch, model, 2, 5, 4, 2);
     nn_input cases[5];
-    static const char *const messages[] = {"the source is missing", "the target is missing", "the source of row 1 has 6 tokens",
+    static const char *const messages[] = {"the source is missing", "the target is missing",
+                                           "the source of row 1 has 6 tokens",
                                            "a sequence of 7 tokens is longer than the 6", "id 9"};
     static const int32_t lengths[] = {5, 6}, ids[10] = {3, 4, 9}, many[14] = {3};
     for (int i = 0; i < 5; i++)
@@ -92,7 +89,8 @@ START_TEST(bad_input_is_named)
     for (int i = 0; i < 5; i++) {
         ag_tape_rewind(tape);
         ck_assert_ptr_null(nn_model_apply(model, &pass, &cases[i]));
-        ck_assert_msg(strstr(ag_tape_error(tape)->message, messages[i]) != NULL, "case %d: %s", i, ag_tape_error(tape)->message);
+        ck_assert_msg(strstr(ag_tape_error(tape)->message, messages[i]) != NULL, "case %d: %s", i,
+                      ag_tape_error(tape)->message);
     }
     ag_tape_rewind(tape);
     ck_assert_ptr_nonnull(nn_model_apply(model, &pass, &batch.input));
@@ -107,7 +105,7 @@ END_TEST
 static void logits_of(const nn_model *model, const nn_input *input, bool plain, real *out)
 {
     ag_tape *tape = test_quiet_tape();
-    nn_pass pass = pass_on(model, tape);
+    nn_pass pass = test_pass(model, tape);
     pass.plain_attention = plain;
     const ag_tensor *logits = nn_model_apply(model, &pass, input);
     ASSERT_LOGITS(logits, tape);
@@ -149,7 +147,8 @@ START_TEST(padding_changes_nothing)
             logits_of(model, &input, variant >= 3, wide);
             const int32_t *lengths = input.target ? input.target_lengths : input.source_lengths;
             for (int64_t b = 0; b < ROWS; b++) {
-                double distance = test_distance(narrow + b * length * vocab, wide + b * WIDE * vocab, lengths[b] * vocab);
+                double distance =
+                    test_distance(narrow + b * length * vocab, wide + b * WIDE * vocab, lengths[b] * vocab);
                 ck_assert_msg(distance <= PRECISION(1e-13, 2e-6), "variant %d, row %d: %g", variant, (int)b, distance);
             }
         }
@@ -212,7 +211,8 @@ START_TEST(later_tokens_change_nothing_before_them)
     enum { ROWS = 2, LENGTH = 6 };
     for (int variant = 0; variant < 8; variant++) {
         nn_model *model = test_model((nn_model_config){.kind = variant & 1 ? NN_DECODER : NN_ENCODER_DECODER,
-                                                       .positions = variant & 2 ? NN_ROTARY : NN_SINUSOIDAL}, 1);
+                                                       .positions = variant & 2 ? NN_ROTARY : NN_SINUSOIDAL},
+                                     1);
         static real before[ROWS * LENGTH * 7], after[ROWS * LENGTH * 7];
         test_batch batch;
         test_batch_fill(&batch, model, ROWS, 5, LENGTH, 2);
@@ -237,7 +237,7 @@ START_TEST(masks_can_be_replaced)
 {
     nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 1);
     ag_tape *tape = test_quiet_tape();
-    nn_pass pass = pass_on(model, tape);
+    nn_pass pass = test_pass(model, tape);
     test_batch batch;
     test_batch_fill(&batch, model, 3, 5, 4, 2);
     const ag_tensor *own = nn_model_apply(model, &pass, &batch.input);
@@ -250,7 +250,9 @@ START_TEST(masks_can_be_replaced)
     ck_assert_mem_eq(own->data, given->data, (size_t)own->size * sizeof(real));
     for (int which = 0; which < 3; which++) {
         nn_input other = input;
-        *(which == 0 ? &other.encoder_mask : which == 1 ? &other.decoder_mask : &other.cross_mask) = ag_mask_window(tape, 0, 0);
+        *(which == 0   ? &other.encoder_mask
+          : which == 1 ? &other.decoder_mask
+                       : &other.cross_mask) = ag_mask_window(tape, 0, 0);
         const ag_tensor *changed = nn_model_apply(model, &pass, &other);
         ASSERT_LOGITS(changed, tape);
         ck_assert_double_gt(test_distance(own->data, changed->data, own->size), 1e-3);
@@ -273,9 +275,12 @@ static ag_tensor *loss_of(const nn_model *model, ag_tape *tape, const test_batch
 START_TEST(every_parameter_learns)
 {
     for (int variant = 0; variant < 12; variant++) {
-        nn_model *model = test_model((nn_model_config){
-            .kind = kinds[variant % 3], .post_norm = variant / 3 % 2, .norm = variant / 6 ? NN_RMS_NORM : NN_LAYER_NORM,
-            .activation = variant / 6 ? NN_GATED_SILU : NN_GELU, .positions = variant / 6 ? NN_SINUSOIDAL : NN_LEARNED}, 1);
+        nn_model *model = test_model((nn_model_config){.kind = kinds[variant % 3],
+                                                       .post_norm = variant / 3 % 2,
+                                                       .norm = variant / 6 ? NN_RMS_NORM : NN_LAYER_NORM,
+                                                       .activation = variant / 6 ? NN_GATED_SILU : NN_GELU,
+                                                       .positions = variant / 6 ? NN_SINUSOIDAL : NN_LEARNED},
+                                     1);
         ag_tape *tape = ag_tape_new(NULL);
         test_batch batch;
         test_batch_fill(&batch, model, 3, 5, 4, 2);
@@ -302,8 +307,15 @@ END_TEST
 START_TEST(threads_change_no_bit)
 {
     for (int k = 0; k < 3; k++) {
-        nn_model *model = test_model((nn_model_config){.kind = kinds[k], .d_model = 48, .heads = 3, .ffn = 96, .source_vocab = 40,
-                                                       .target_vocab = 30, .dropout = 0.1, .max_length = 32}, 1);
+        nn_model *model = test_model((nn_model_config){.kind = kinds[k],
+                                                       .d_model = 48,
+                                                       .heads = 3,
+                                                       .ffn = 96,
+                                                       .source_vocab = 40,
+                                                       .target_vocab = 30,
+                                                       .dropout = 0.1,
+                                                       .max_length = 32},
+                                     1);
         const size_t bytes = (size_t)model->params.size * sizeof(real);
         real *gradients = malloc(bytes), loss = 0;
         test_batch batch;
@@ -331,7 +343,8 @@ END_TEST
 START_TEST(the_second_pass_allocates_nothing)
 {
     for (int k = 0; k < 3; k++) {
-        nn_model *model = test_model((nn_model_config){.kind = kinds[k], .dropout = 0.1, .positions = k ? NN_ROTARY : NN_LEARNED}, 1);
+        nn_model *model =
+            test_model((nn_model_config){.kind = kinds[k], .dropout = 0.1, .positions = k ? NN_ROTARY : NN_LEARNED}, 1);
         ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1});
         test_batch batch;
         test_batch_fill(&batch, model, 4, 7, 6, 2);
@@ -378,15 +391,15 @@ static void note_attention(void *context, const char *name, ag_tensor *weights)
 
 START_TEST(attention_is_shown_with_its_name)
 {
-    static const char *const names[] = {"encoder.layers.0.self_attn", "encoder.layers.1.self_attn", "decoder.layers.0.self_attn",
-                                        "decoder.layers.0.multihead_attn", "decoder.layers.1.self_attn",
-                                        "decoder.layers.1.multihead_attn"};
+    static const char *const names[] = {"encoder.layers.0.self_attn", "encoder.layers.1.self_attn",
+                                        "decoder.layers.0.self_attn", "decoder.layers.0.multihead_attn",
+                                        "decoder.layers.1.self_attn", "decoder.layers.1.multihead_attn"};
     const ag_shape shapes[] = {AG_SHAPE(3, 2, 5, 5), AG_SHAPE(3, 2, 5, 5), AG_SHAPE(3, 2, 4, 4),
                                AG_SHAPE(3, 2, 4, 5), AG_SHAPE(3, 2, 4, 4), AG_SHAPE(3, 2, 4, 5)};
     nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 1);
     ag_tape *tape = test_quiet_tape();
     seen s = {.sums = true};
-    nn_pass pass = pass_on(model, tape);
+    nn_pass pass = test_pass(model, tape);
     test_batch batch;
     test_batch_fill(&batch, model, 3, 5, 4, 2);
     const ag_tensor *quiet = nn_model_apply(model, &pass, &batch.input);
@@ -414,7 +427,7 @@ START_TEST(scopes_are_the_names_of_parameters)
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 1);
         ag_tape *tape = ag_tape_new(NULL);
-        nn_pass pass = pass_on(model, tape);
+        nn_pass pass = test_pass(model, tape);
         char name[64], text[AG_MESSAGE_SIZE] = "";
         test_batch batch;
         test_batch_fill(&batch, model, 3, 5, 4, 2);

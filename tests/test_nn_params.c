@@ -6,9 +6,9 @@
 
 /* ---- Initialisers --------------------------------------------------------------------------- */
 
-#define ROWS 120
+#define ROWS    120
 #define COLUMNS 200
-#define COUNT (ROWS * COLUMNS)
+#define COUNT   (ROWS * COLUMNS)
 
 static int ascending(const void *a, const void *b)
 {
@@ -16,7 +16,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The Kolmogorov-Smirnov distance of the values from the uniform distribution in [-bound, bound), or from the normal one. */
+/* The Kolmogorov-Smirnov distance of the values from the uniform distribution in [-bound, bound), or from the normal
+ * one. */
 static double distance_from(real *values, int64_t count, double size, bool normal)
 {
     double worst = 0;
@@ -72,7 +73,8 @@ START_TEST(axes_behind_the_second_count_as_a_field)
     static real values[4 * 3 * 50];
     ag_rng rng = ag_rng_make(1, 1);
     double most = 0;
-    ck_assert_int_eq(nn_initialize((nn_initializer){.kind = NN_KAIMING_UNIFORM}, AG_SHAPE(4, 3, 50), values, &rng, NULL), AG_OK);
+    ck_assert_int_eq(
+        nn_initialize((nn_initializer){.kind = NN_KAIMING_UNIFORM}, AG_SHAPE(4, 3, 50), values, &rng, NULL), AG_OK);
     for (int i = 0; i < 600; i++)
         most = fmax(most, fabs((double)values[i]));
     ck_assert_double_lt(most, sqrt(6.0 / 150) * (1 + 1e-6));
@@ -96,7 +98,8 @@ START_TEST(constants_and_refusals)
     }
     ck_assert_int_eq(nn_initialize((nn_initializer){NN_NORMAL, NAN}, AG_SHAPE(4), values, &rng, NULL), AG_BAD_VALUE);
     ck_assert_int_eq(nn_initialize((nn_initializer){NN_UNIFORM, -1}, AG_SHAPE(4), values, &rng, NULL), AG_BAD_VALUE);
-    ck_assert_int_eq(nn_initialize((nn_initializer){.kind = (nn_init_kind)99}, AG_SHAPE(4), values, &rng, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(nn_initialize((nn_initializer){.kind = (nn_init_kind)99}, AG_SHAPE(4), values, &rng, NULL),
+                     AG_BAD_VALUE);
     ck_assert_int_eq(nn_initialize((nn_initializer){NN_NORMAL, 1}, AG_SHAPE(-4), values, &rng, NULL), AG_BAD_SHAPE);
     ck_assert(values[3] == 5);
 }
@@ -184,7 +187,8 @@ START_TEST(a_failed_initialiser_leaves_nothing_allocated)
 {
     nn_params params = {0};
     ag_error error = {0};
-    ck_assert_int_eq(nn_params_add(&params, "a", AG_SHAPE(2), (nn_initializer){.kind = NN_XAVIER_NORMAL}, false, &error), 0);
+    ck_assert_int_eq(
+        nn_params_add(&params, "a", AG_SHAPE(2), (nn_initializer){.kind = NN_XAVIER_NORMAL}, false, &error), 0);
     ck_assert_int_eq(nn_params_allocate(&params, 0, &error), AG_BAD_SHAPE);
     ck_assert_ptr_null(params.value);
     ck_assert_ptr_null(params.grad);
@@ -225,7 +229,8 @@ END_TEST
 
 START_TEST(every_allocation_of_a_model_may_fail)
 {
-    const nn_model_config config = {.source_vocab = 9, .target_vocab = 8, .d_model = 8, .heads = 2, .positions = NN_LEARNED};
+    const nn_model_config config = {
+        .source_vocab = 9, .target_vocab = 8, .d_model = 8, .heads = 2, .positions = NN_LEARNED};
     int64_t failed = 0;
     for (int64_t n = 1;; n++) {
         ag_error error = {0};
@@ -262,31 +267,72 @@ static void check_names(nn_model_config config, const char *const *names)
 
 START_TEST(names_are_those_of_pytorch)
 {
-    static const char *const encoder_decoder[] = {
-        "src_embedding.weight", "encoder.layers.0.self_attn.in_proj_weight", "encoder.layers.0.self_attn.in_proj_bias",
-        "encoder.layers.0.self_attn.out_proj.weight", "encoder.layers.0.self_attn.out_proj.bias",
-        "encoder.layers.0.linear1.weight", "encoder.layers.0.linear1.bias", "encoder.layers.0.linear2.weight",
-        "encoder.layers.0.linear2.bias", "encoder.layers.0.norm1.weight", "encoder.layers.0.norm1.bias",
-        "encoder.layers.0.norm2.weight", "encoder.layers.0.norm2.bias", "encoder.norm.weight", "encoder.norm.bias",
-        "tgt_embedding.weight", "decoder.layers.0.self_attn.in_proj_weight", "decoder.layers.0.self_attn.in_proj_bias",
-        "decoder.layers.0.self_attn.out_proj.weight", "decoder.layers.0.self_attn.out_proj.bias",
-        "decoder.layers.0.multihead_attn.in_proj_weight", "decoder.layers.0.multihead_attn.in_proj_bias",
-        "decoder.layers.0.multihead_attn.out_proj.weight", "decoder.layers.0.multihead_attn.out_proj.bias",
-        "decoder.layers.0.linear1.weight", "decoder.layers.0.linear1.bias", "decoder.layers.0.linear2.weight",
-        "decoder.layers.0.linear2.bias", "decoder.layers.0.norm1.weight", "decoder.layers.0.norm1.bias",
-        "decoder.layers.0.norm2.weight", "decoder.layers.0.norm2.bias", "decoder.layers.0.norm3.weight",
-        "decoder.layers.0.norm3.bias", "decoder.norm.weight", "decoder.norm.bias", "output.weight", "output.bias", NULL};
-    static const char *const decoder[] = {
-        "tgt_embedding.weight", "tgt_positions.weight", "decoder.layers.0.self_attn.in_proj_weight",
-        "decoder.layers.0.self_attn.out_proj.weight", "decoder.layers.0.linear1.weight", "decoder.layers.0.linear_gate.weight",
-        "decoder.layers.0.linear2.weight", "decoder.layers.0.norm1.weight", "decoder.layers.0.norm2.weight", NULL};
-    static const char *const encoder[] = {
-        "src_embedding.weight", "src_positions.weight", "encoder.layers.0.self_attn.in_proj_weight",
-        "encoder.layers.0.self_attn.out_proj.weight", "encoder.layers.0.linear1.weight", "encoder.layers.0.linear2.weight",
-        "encoder.layers.0.norm1.weight", "encoder.layers.0.norm1.bias", "encoder.layers.0.norm2.weight",
-        "encoder.layers.0.norm2.bias", "encoder.norm.weight", "encoder.norm.bias", "output.weight", "output.bias", NULL};
-    nn_model_config config = {.source_vocab = 9, .target_vocab = 8, .d_model = 8, .heads = 2, .encoder_layers = 1,
-                              .decoder_layers = 1};
+    static const char *const encoder_decoder[] = {"src_embedding.weight",
+                                                  "encoder.layers.0.self_attn.in_proj_weight",
+                                                  "encoder.layers.0.self_attn.in_proj_bias",
+                                                  "encoder.layers.0.self_attn.out_proj.weight",
+                                                  "encoder.layers.0.self_attn.out_proj.bias",
+                                                  "encoder.layers.0.linear1.weight",
+                                                  "encoder.layers.0.linear1.bias",
+                                                  "encoder.layers.0.linear2.weight",
+                                                  "encoder.layers.0.linear2.bias",
+                                                  "encoder.layers.0.norm1.weight",
+                                                  "encoder.layers.0.norm1.bias",
+                                                  "encoder.layers.0.norm2.weight",
+                                                  "encoder.layers.0.norm2.bias",
+                                                  "encoder.norm.weight",
+                                                  "encoder.norm.bias",
+                                                  "tgt_embedding.weight",
+                                                  "decoder.layers.0.self_attn.in_proj_weight",
+                                                  "decoder.layers.0.self_attn.in_proj_bias",
+                                                  "decoder.layers.0.self_attn.out_proj.weight",
+                                                  "decoder.layers.0.self_attn.out_proj.bias",
+                                                  "decoder.layers.0.multihead_attn.in_proj_weight",
+                                                  "decoder.layers.0.multihead_attn.in_proj_bias",
+                                                  "decoder.layers.0.multihead_attn.out_proj.weight",
+                                                  "decoder.layers.0.multihead_attn.out_proj.bias",
+                                                  "decoder.layers.0.linear1.weight",
+                                                  "decoder.layers.0.linear1.bias",
+                                                  "decoder.layers.0.linear2.weight",
+                                                  "decoder.layers.0.linear2.bias",
+                                                  "decoder.layers.0.norm1.weight",
+                                                  "decoder.layers.0.norm1.bias",
+                                                  "decoder.layers.0.norm2.weight",
+                                                  "decoder.layers.0.norm2.bias",
+                                                  "decoder.layers.0.norm3.weight",
+                                                  "decoder.layers.0.norm3.bias",
+                                                  "decoder.norm.weight",
+                                                  "decoder.norm.bias",
+                                                  "output.weight",
+                                                  "output.bias",
+                                                  NULL};
+    static const char *const decoder[] = {"tgt_embedding.weight",
+                                          "tgt_positions.weight",
+                                          "decoder.layers.0.self_attn.in_proj_weight",
+                                          "decoder.layers.0.self_attn.out_proj.weight",
+                                          "decoder.layers.0.linear1.weight",
+                                          "decoder.layers.0.linear_gate.weight",
+                                          "decoder.layers.0.linear2.weight",
+                                          "decoder.layers.0.norm1.weight",
+                                          "decoder.layers.0.norm2.weight",
+                                          NULL};
+    static const char *const encoder[] = {"src_embedding.weight",
+                                          "src_positions.weight",
+                                          "encoder.layers.0.self_attn.in_proj_weight",
+                                          "encoder.layers.0.self_attn.out_proj.weight",
+                                          "encoder.layers.0.linear1.weight",
+                                          "encoder.layers.0.linear2.weight",
+                                          "encoder.layers.0.norm1.weight",
+                                          "encoder.layers.0.norm1.bias",
+                                          "encoder.layers.0.norm2.weight",
+                                          "encoder.layers.0.norm2.bias",
+                                          "encoder.norm.weight",
+                                          "encoder.norm.bias",
+                                          "output.weight",
+                                          "output.bias",
+                                          NULL};
+    nn_model_config config = {
+        .source_vocab = 9, .target_vocab = 8, .d_model = 8, .heads = 2, .encoder_layers = 1, .decoder_layers = 1};
     check_names(config, encoder_decoder);
     config.kind = NN_ENCODER;
     config.positions = NN_LEARNED;

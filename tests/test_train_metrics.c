@@ -46,7 +46,8 @@ END_TEST
 /* ---- Evaluations ---------------------------------------------------------------------------- */
 
 /* A model whose parameters are all zero but for the output's bias: it gives each class the same logit everywhere. */
-static nn_model *constant_model(nn_model_kind kind, const data_vocab *source, const data_vocab *target, const real *bias)
+static nn_model *constant_model(nn_model_kind kind, const data_vocab *source, const data_vocab *target,
+                                const real *bias)
 {
     ag_error error = {0};
     nn_model_config config = {.kind = kind,
@@ -62,7 +63,8 @@ static nn_model *constant_model(nn_model_kind kind, const data_vocab *source, co
     memset(model->params.value, 0, (size_t)model->params.size * sizeof(real));
     int index = nn_params_find(&model->params, "output.bias");
     ck_assert_int_ge(index, 0);
-    memcpy(model->params.value + model->params.items[index].offset, bias, (size_t)data_vocab_size(target) * sizeof(real));
+    memcpy(model->params.value + model->params.items[index].offset, bias,
+           (size_t)data_vocab_size(target) * sizeof(real));
     return model;
 }
 
@@ -210,7 +212,8 @@ START_TEST(batch_size_changes_nothing)
         if (batch == 1)
             first = metrics;
         ck_assert_double_eq_tol(metrics.loss, first.loss, PRECISION(1e-13, 1e-6));
-        ck_assert(metrics.token_accuracy == first.token_accuracy && metrics.per == first.per && metrics.wer == first.wer);
+        ck_assert(metrics.token_accuracy == first.token_accuracy && metrics.per == first.per &&
+                  metrics.wer == first.wer);
     }
     evaluated_clear(&e);
 }

@@ -1,4 +1,5 @@
-/* test_train_optimizer.c - optimisers against formulas written out again here in double, schedules at exact values, the clip. */
+/* test_train_optimizer.c - optimisers against formulas written out again here in double, schedules at exact values, the
+ * clip. */
 #include "check_util.h"
 #include "train.h"
 
@@ -71,8 +72,9 @@ static void compare_steps(const train_optimizer_config *config)
         test_fill(f->grad, SIZE, (uint64_t)t, -2, 2);
         f->grad[3] = 0;
         for (int i = 0; i < SIZE; i++)
-            f->expected[i] = config->kind == TRAIN_SGD ? expect_sgd(f, &optimizer.config, i, (double)f->grad[i], t, rate)
-                                                       : expect_adam(f, &optimizer.config, i, (double)f->grad[i], t, rate);
+            f->expected[i] = config->kind == TRAIN_SGD
+                                 ? expect_sgd(f, &optimizer.config, i, (double)f->grad[i], t, rate)
+                                 : expect_adam(f, &optimizer.config, i, (double)f->grad[i], t, rate);
         train_optimizer_step(&optimizer, &f->params, rate, 1);
         ck_assert_uint_eq(optimizer.step, (uint64_t)t);
         for (int i = 0; i < SIZE; i++)
@@ -127,7 +129,8 @@ START_TEST(defaults_are_filled_in)
     ck_assert(optimizer.config.beta1 == 0.9 && optimizer.config.beta2 == 0.98 && optimizer.config.epsilon == 1e-8);
     ck_assert(optimizer.first && optimizer.second);
     train_optimizer_clear(&optimizer);
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){.kind = TRAIN_SGD}, &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){.kind = TRAIN_SGD}, &f->params, NULL),
+                     AG_OK);
     ck_assert(!optimizer.first && !optimizer.second);
     train_optimizer_clear(&optimizer);
     free(f);
@@ -166,7 +169,8 @@ START_TEST(init_survives_each_failing_allocation)
         train_optimizer optimizer;
         ag_error error = {0};
         test_fail_allocation(n);
-        ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, &error), AG_NO_MEMORY);
+        ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, &error),
+                         AG_NO_MEMORY);
         ck_assert_int_eq(error.status, AG_NO_MEMORY);
         train_optimizer_clear(&optimizer);
     }
@@ -224,7 +228,8 @@ START_TEST(clip_scales_to_the_norm)
         } else {
             ck_assert_double_eq_tol(norm_of(f), norms[n], norms[n] * PRECISION(1e-14, 1e-6));
             for (int i = 0; i < SIZE; i++) /* the direction is kept */
-                ck_assert_double_eq_tol((double)f->grad[i], (double)before[i] * norms[n] / norm, PRECISION(1e-16, 1e-8));
+                ck_assert_double_eq_tol((double)f->grad[i], (double)before[i] * norms[n] / norm,
+                                        PRECISION(1e-16, 1e-8));
         }
         free(f);
     }
@@ -277,7 +282,8 @@ END_TEST
 
 /* ---- Schedules ------------------------------------------------------------------------------ */
 
-#define CHECK_RATE(schedule, step, expected) ck_assert_double_eq_tol(train_schedule_rate(&(schedule), (step)), (expected), 1e-15)
+#define CHECK_RATE(schedule, step, expected)                                                                           \
+    ck_assert_double_eq_tol(train_schedule_rate(&(schedule), (step)), (expected), 1e-15)
 
 START_TEST(cosine_rates)
 {

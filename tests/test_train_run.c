@@ -8,7 +8,7 @@
 /* A listener that does something to the run at a step, and notes what it hears. */
 typedef struct listener {
     nn_model *model;
-    int64_t at;                       /* the step of `act` */
+    int64_t at; /* the step of `act` */
     void (*act)(struct listener *listener);
     const char *out;
     volatile sig_atomic_t stop;
@@ -16,7 +16,7 @@ typedef struct listener {
     int64_t allocations, grown;       /* the count at the last report; reports after which it had grown */
     real *copy;                       /* of the parameters at the best evaluation */
     double first_loss, last_loss;
-    unsigned char *bytes;             /* of the checkpoint */
+    unsigned char *bytes; /* of the checkpoint */
     size_t size;
 } listener;
 
@@ -95,7 +95,8 @@ START_TEST(a_sequence_model_learns_a_task)
 }
 END_TEST
 
-/* One step of plain descent is the gradient of the mean loss over the batch's target tokens, worked out here without the loop. */
+/* One step of plain descent is the gradient of the mean loss over the batch's target tokens, worked out here without
+ * the loop. */
 START_TEST(an_update_follows_the_mean_loss)
 {
     train_fixture f = train_fixture_new("copy", 1, 6, NN_ENCODER_DECODER, 8, 0);
@@ -105,8 +106,12 @@ START_TEST(an_update_follows_the_mean_loss)
     nn_pass pass = {.tape = tape, .params = params};
     ck_assert_int_eq(data_set_batch(f.training, 200, 0, &b, NULL), AG_OK);
     ck_assert_int_lt(b.tokens, b.rows * b.target_length); /* there is padding */
-    nn_input input = {.rows = b.rows, .source = b.source, .source_lengths = b.source_lengths, .target = b.target_in,
-                      .source_length = b.source_length, .target_length = b.target_length,
+    nn_input input = {.rows = b.rows,
+                      .source = b.source,
+                      .source_lengths = b.source_lengths,
+                      .target = b.target_in,
+                      .source_length = b.source_length,
+                      .target_length = b.target_length,
                       .target_lengths = b.target_lengths};
     ag_cross_entropy_options mean = {.ignore = true, .ignore_index = DATA_PAD, .label_smoothing = 0.1};
     ag_tensor *loss = ag_cross_entropy(nn_model_apply(f.model, &pass, &input), b.target_out, &mean);
@@ -341,13 +346,14 @@ START_TEST(a_huge_rate_names_an_operation)
     options.warmup = -1;
     ag_error error = {0};
     ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_NOT_FINITE);
-    ck_assert_msg(strstr(error.message, "from finite inputs") != NULL || strstr(error.message, "gradient") != NULL, "%s",
-                  error.message);
+    ck_assert_msg(strstr(error.message, "from finite inputs") != NULL || strstr(error.message, "gradient") != NULL,
+                  "%s", error.message);
     train_fixture_clear(&f);
 }
 END_TEST
 
-/* Logits that are ordinary, as the product of a tiny norm and a huge projection: their gradients are beyond the type. */
+/* Logits that are ordinary, as the product of a tiny norm and a huge projection: their gradients are beyond the type.
+ */
 START_TEST(a_gradient_that_is_not_finite_names_its_operation)
 {
     train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER_DECODER, 8, 0);
@@ -519,7 +525,8 @@ START_TEST(the_log_has_a_line_for_each_report)
         char begin[64], *end = strchr(line, '\n');
         ck_assert_ptr_nonnull(end);
         *end = 0;
-        snprintf(begin, sizeof begin, "{\"step\":%d,\"%s", expected[i].step, *expected[i].key == 'd' ? "dev_loss\":" : "epoch\":");
+        snprintf(begin, sizeof begin, "{\"step\":%d,\"%s", expected[i].step,
+                 *expected[i].key == 'd' ? "dev_loss\":" : "epoch\":");
         ck_assert_msg(!strncmp(line, begin, strlen(begin)) && end[-1] == '}', "%s", line);
         ck_assert_msg(!strstr(line, "nan") && !strstr(line, "inf"), "%s", line);
         ck_assert((*expected[i].key == 'd') == (strstr(line, "\"best\":") && strstr(line, "\"dev_wer\":")));
@@ -535,8 +542,13 @@ END_TEST
 START_TEST(progress_as_a_line)
 {
     char text[256];
-    train_progress p = {.step = 1200, .steps = 2000, .epoch = 3, .loss = 0.0123, .rate = 8.1e-4,
-                        .tokens_per_second = 41234, .seconds_left = 21.2};
+    train_progress p = {.step = 1200,
+                        .steps = 2000,
+                        .epoch = 3,
+                        .loss = 0.0123,
+                        .rate = 8.1e-4,
+                        .tokens_per_second = 41234,
+                        .seconds_left = 21.2};
     ck_assert_str_eq(train_progress_line(&p, text, sizeof text),
                      "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left");
     p.tokens_per_second = 1.5e6;
@@ -551,8 +563,9 @@ START_TEST(progress_as_a_line)
     train_metrics dev = {.loss = 0.5, .token_accuracy = 0.875, .decoded = true, .wer = 0.25, .per = 0.125};
     p.dev = &dev;
     p.best = true;
-    ck_assert_str_eq(train_progress_line(&p, text, sizeof text),
-                     "step 1200/2000  dev loss 0.5000  token accuracy 87.50%  word error 25.00%  token error 12.50%  best");
+    ck_assert_str_eq(
+        train_progress_line(&p, text, sizeof text),
+        "step 1200/2000  dev loss 0.5000  token accuracy 87.50%  word error 25.00%  token error 12.50%  best");
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* test_vector_math.c - the library's own exp, tanh, sigmoid and normal distribution against libm, at each level. */
+/* test_vector_math.c - the library's own exp, tanh, sigmoid, normal distribution and dropout masks, at each level. */
 #include "check_util.h"
 #include "kernels/kernels.h"
 
@@ -204,6 +204,25 @@ START_TEST(infinity_and_nan_are_found_anywhere)
 }
 END_TEST
 
+/* Wherever a part begins, its elements have the words of Philox that belong to them. */
+START_TEST(a_dropout_mask_may_be_drawn_in_parts)
+{
+    const kernel_map *map = map_at(_i);
+    const map_dropout mask = map_dropout_make(7, 8, 9, 0.5);
+    real ones[300], y[300];
+    for (int i = 0; i < 300; i++)
+        ones[i] = 1;
+    for (uint32_t first = 0; first < 530; first += 53) {
+        map->dropout(&mask, first, 300, ones, y, false);
+        for (uint32_t i = 0; i < 300; i++) {
+            uint32_t words[4], counter[4] = {(first + i) / 4, 0, 9, 8}, key[2] = {7, 0};
+            ag_philox(counter, key, words);
+            ck_assert_double_eq((double)y[i], words[(first + i) % 4] >> 31 ? 2 : 0);
+        }
+    }
+}
+END_TEST
+
 static Suite *vector_math_suite(void)
 {
     Suite *suite = suite_create("vector_math");
@@ -217,6 +236,7 @@ static Suite *vector_math_suite(void)
     tcase_add_loop_test(tcase, special_values_are_those_of_libm, 0, LEVELS);
     tcase_add_loop_test(tcase, a_number_has_one_value_wherever_it_stands, 0, LEVELS);
     tcase_add_loop_test(tcase, infinity_and_nan_are_found_anywhere, 0, LEVELS);
+    tcase_add_loop_test(tcase, a_dropout_mask_may_be_drawn_in_parts, 0, LEVELS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

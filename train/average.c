@@ -1,7 +1,7 @@
 /* average.c - the exponential moving average of the weights.
  *
- * The weights of the average sum to one over the updates that there were, as in the bias correction of Adam: the drawn parameters, from
- * before the first update, have no part in it, and a short run is not held back by them.
+ * The weights of the average sum to one over the updates that there were, as in the bias correction of Adam: the drawn
+ * parameters, from before the first update, have no part in it, and a short run is not held back by them.
  *
  *     average_t = average_{t-1} + share (value_t - average_{t-1}),   share = (1 - decay) / (1 - decay^t)
  */

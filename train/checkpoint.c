@@ -1,8 +1,8 @@
 /* checkpoint.c - the whole state of a run as a .safetensors file: see checkpoint.h.
  *
- * Tensors: the parameters under their names, and flat vectors beside them: "optimizer.first", "optimizer.second", "average". Metadata:
- * the description of the model, the counters ("state."), the options ("run."). Nothing that differs between two equal states is in it:
- * no time, no number of threads, no path.
+ * Tensors: the parameters under their names, and flat vectors beside them: "optimizer.first", "optimizer.second",
+ * "average". Metadata: the description of the model, the counters ("state."), the options ("run."). Nothing that
+ * differs between two equal states is in it: no time, no number of threads, no path.
  */
 #include "checkpoint.h"
 
@@ -14,9 +14,9 @@
 static const char *const OPTIMIZERS[] = {"adamw", "adam", "sgd", NULL};
 static const char *const SCHEDULES[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
 
-#define RUN(name, type, member) TRAIN_FIELD("run." name, type, train_options, member)
+#define RUN(name, type, member)       TRAIN_FIELD("run." name, type, train_options, member)
 #define RUN_OF(name, choices, member) TRAIN_FIELD_OF("run." name, choices, train_options, member)
-#define STATE(name, type, member) TRAIN_FIELD("state." name, type, train_state, member)
+#define STATE(name, type, member)     TRAIN_FIELD("state." name, type, train_state, member)
 
 /* The options on which every number of the run depends: a resume must have the same. */
 static const train_field RUN_FIELDS[] = {
@@ -96,7 +96,8 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
     data_writer *writer = data_writer_new(error);
     if (!writer)
         return AG_NO_MEMORY;
-    ag_status status = train_description_write(writer, TRAIN_FORMAT_CHECKPOINT, &model->config, &checkpoint->labels, error);
+    ag_status status =
+        train_description_write(writer, TRAIN_FORMAT_CHECKPOINT, &model->config, &checkpoint->labels, error);
     if (status == AG_OK)
         status = train_fields_write(RUN_FIELDS, RUN_COUNT, checkpoint->options, writer, error);
     if (status == AG_OK)
@@ -128,7 +129,8 @@ static ag_status check_tensors(const train_checkpoint *checkpoint, const data_sa
     const nn_params *params = &checkpoint->model->params;
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < 3; i++)
-        if (flat.values[i] && !train_tensor_find(file, flat.names[i], AG_SHAPE(params->size), data_real_dtype, path, error))
+        if (flat.values[i] &&
+            !train_tensor_find(file, flat.names[i], AG_SHAPE(params->size), data_real_dtype, path, error))
             return AG_BAD_FILE;
     for (int64_t t = 0; t < data_safetensors_count(file); t++) {
         const char *name = data_safetensors_at(file, t)->name;
@@ -147,12 +149,15 @@ static ag_status read_state(const train_checkpoint *checkpoint, train_state *sta
     ag_status status = train_fields_read(STATE_FIELDS, STATE_COUNT, state, file, path, error);
     if (status != AG_OK)
         return status;
-    if (state->step < 0 || state->evaluated < 0 || state->evaluated > state->step || state->best_step < 0 ||
-        state->best_step > state->step || state->worse < 0)
+    const int64_t counters[] = {state->evaluated, state->best_step, state->worse}; /* none is ahead of the steps */
+    bool good = state->step >= 0 && state->step <= INT64_C(1000000000000000);
+    for (int i = 0; i < 3; i++)
+        good = good && counters[i] >= 0 && counters[i] <= state->step;
+    if (!good)
         return ag_error_set(error, AG_BAD_FILE, "%s: the counters of the run do not fit together", path);
     if (state->examples != checkpoint->state->examples)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: the training set had %lld examples in this run and has %lld now", path,
-                            (long long)state->examples, (long long)checkpoint->state->examples);
+        return ag_error_set(error, AG_BAD_VALUE, "%s: the training set had %lld examples in this run and has %lld now",
+                            path, (long long)state->examples, (long long)checkpoint->state->examples);
     return AG_OK;
 }
 

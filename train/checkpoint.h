@@ -31,8 +31,8 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
 /* Reads the options that the run had, for what a resume takes over where its caller says nothing. */
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error);
 
-/* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration, vocabularies, the
- * options on which the numbers depend. Nothing is changed where something does not agree. */
+/* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration,
+ * vocabularies, the options on which the numbers depend. Nothing is changed where something does not agree. */
 ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
                                 ag_error *error);
 

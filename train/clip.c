@@ -1,7 +1,7 @@
 /* clip.c - the gradients' global norm, scaling and clipping.
  *
- * The norm is summed in double over pieces whose borders depend on the vector's size alone, and the pieces' sums are added in their
- * order: the same bits at any number of threads. Scaling by the factor and by the clip is one pass.
+ * The norm is summed in double over pieces whose borders depend on the vector's size alone, and the pieces' sums are
+ * added in their order: the same bits at any number of threads. Scaling by the factor and by the clip is one pass.
  */
 #include "kernels/parallel.h"
 #include "train.h"

@@ -1,7 +1,7 @@
 /* decode.c - a model's own outputs for the distinct sources of a set, against their targets.
  *
- * Sources of similar length are decoded together, and judged in the order of the set. Tokens are compared by id; a target token that
- * the vocabulary does not know is UNKNOWN, which no output can be.
+ * Sources of similar length are decoded together, and judged in the order of the set. Tokens are compared by id; a
+ * target token that the vocabulary does not know is UNKNOWN, which no output can be.
  */
 #include "decode.h"
 
@@ -167,7 +167,8 @@ static ag_status decode_all(decoding *d)
 
 /* ---- Verdicts ------------------------------------------------------------------------------- */
 
-/* The target's ids, UNKNOWN where the vocabulary does not have a token. The caller frees them; NULL when memory is out. */
+/* The target's ids, UNKNOWN where the vocabulary does not have a token. The caller frees them; NULL when memory is out.
+ */
 static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *length)
 {
     size_t size = strlen(text), at = 0, token_size = 0;

@@ -1,6 +1,7 @@
 /* evaluate.c - loss and token accuracy under teacher forcing; decode.c has the rest.
  *
- * The sums over batches are in double, so that they do not depend on the size of a batch but for the rounding of its own loss.
+ * The sums over batches are in double, so that they do not depend on the size of a batch but for the rounding of its
+ * own loss.
  */
 #include "decode.h"
 #include "finite.h"
@@ -47,7 +48,8 @@ static ag_status explain(const nn_model *model, const data_batch *batch, double 
     return status;
 }
 
-static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch, loss_sums *sums, ag_error *error)
+static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch, loss_sums *sums,
+                           ag_error *error)
 {
     train_part part;
     ag_tensor *logits = NULL;
@@ -91,8 +93,8 @@ static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, co
     return status;
 }
 
-ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation, train_metrics *metrics,
-                         ag_error *error)
+ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
+                         train_metrics *metrics, ag_error *error)
 {
     train_evaluation own = *evaluation;
     own.batch = own.batch ? own.batch : TRAIN_EVALUATION_BATCH;

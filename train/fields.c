@@ -75,8 +75,8 @@ static void print_field(const train_field *field, const void *object, char text[
     }
 }
 
-/* True where the text is the canonical one of some value, which is then in the object: whatever else the text is, printing what was
- * read from it gives another. */
+/* True where the text is the canonical one of some value, which is then in the object: whatever else the text is,
+ * printing what was read from it gives another. */
 static bool parse_field(const train_field *field, void *object, const char *text)
 {
     char *member = (char *)object + field->offset;
@@ -115,7 +115,8 @@ static bool parse_field(const train_field *field, void *object, const char *text
     return !strcmp(text, again);
 }
 
-static const char *text_in_file(const train_field *field, const data_safetensors *file, const char *path, ag_error *error)
+static const char *text_in_file(const train_field *field, const data_safetensors *file, const char *path,
+                                ag_error *error)
 {
     const char *text = data_safetensors_metadata(file, field->name);
     if (!text)
@@ -161,8 +162,9 @@ ag_status train_fields_agree(const train_field *fields, int count, const void *o
         char wanted[FIELD_TEXT];
         print_field(&fields[i], object, wanted);
         if (strcmp(text, wanted))
-            return ag_error_set(error, AG_BAD_VALUE, "%s: %s was %.40s in this run and is %s now, so it cannot go on exactly",
-                                path, fields[i].name, text, wanted);
+            return ag_error_set(error, AG_BAD_VALUE,
+                                "%s: %s was %.40s in this run and is %s now, so it cannot go on exactly", path,
+                                fields[i].name, text, wanted);
     }
     return AG_OK;
 }

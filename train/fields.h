@@ -1,7 +1,8 @@
-/* fields.h - structs as lines of text: a table says which members a struct has, and one loop writes, reads or compares them.
+/* fields.h - structs as lines of text: a table says which members a struct has, and one loop writes, reads or compares
+ * them.
  *
- * What a file must say of a model or a run (sizes, options, counters) is metadata: one readable "name" = "value" for each
- * member. The text of a value is canonical, so two values are equal where their texts are.
+ * What a file must say of a model or a run (sizes, options, counters) is metadata: one readable "name" = "value" for
+ * each member. The text of a value is canonical, so two values are equal where their texts are.
  */
 #ifndef TRAIN_FIELDS_H
 #define TRAIN_FIELDS_H
@@ -23,14 +24,20 @@ typedef struct train_field {
     const char *const *choices; /* ended by NULL */
 } train_field;
 
-#define TRAIN_FIELD(name, type, owner, member) {name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL}
-#define TRAIN_FIELD_OF(name, choices, owner, member) \
-    {name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices}
+#define TRAIN_FIELD(name, type, owner, member)                                                                         \
+    {                                                                                                                  \
+        name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL                                        \
+    }
+#define TRAIN_FIELD_OF(name, choices, owner, member)                                                                   \
+    {                                                                                                                  \
+        name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices                       \
+    }
 
 /* Adds each member of `object` to the writer's metadata. */
 ag_status train_fields_write(const train_field *fields, int count, const void *object, data_writer *writer,
                              ag_error *error);
-/* Reads each member from the file's metadata; a key that is missing or has another kind of value is an error that names it. */
+/* Reads each member from the file's metadata; a key that is missing or has another kind of value is an error that names
+ * it. */
 ag_status train_fields_read(const train_field *fields, int count, void *object, const data_safetensors *file,
                             const char *path, ag_error *error);
 /* Whether the file says the same of each member as `object` does; the error names the first that differs. */

@@ -4,9 +4,9 @@
 
 #include "autograd.h"
 
-#define TRAIN_MODEL_FILE "model.safetensors"
+#define TRAIN_MODEL_FILE      "model.safetensors"
 #define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
-#define TRAIN_LOG_FILE "log.jsonl"
+#define TRAIN_LOG_FILE        "log.jsonl"
 
 /* "folder/name", to be freed; NULL with the error. */
 char *train_path_join(const char *folder, const char *name, ag_error *error);

@@ -1,7 +1,7 @@
 /* log.c - log.jsonl: see log.h.
  *
- * Every line begins {"step":N, and N never falls, so a resumed run finds the place where its log goes on by reading the lines: the first of a
- * later step, or that is not whole, and all behind it are cut off.
+ * Every line begins {"step":N, and N never falls, so a resumed run finds the place where its log goes on by reading the
+ * lines: the first of a later step, or that is not whole, and all behind it are cut off.
  */
 #include "log.h"
 
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LINE_START "{\"step\":"
-#define LINE_SIZE 1024 /* longer than any line that is written here */
+#define LINE_SIZE  1024 /* longer than any line that is written here */
 
 static bool line_is_kept(const char *line, int64_t step)
 {
@@ -68,7 +68,8 @@ static void print_evaluation(FILE *log, const train_progress *progress)
     fprintf(log, LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
             finite_or_zero(dev->loss), dev->token_accuracy);
     if (dev->decoded)
-        fprintf(log, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer, dev->per);
+        fprintf(log, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer,
+                dev->per);
     fprintf(log, ",\"best\":%s}\n", progress->best ? "true" : "false");
 }
 

@@ -4,7 +4,8 @@
 
 #include "train.h"
 
-/* Opens the file for lines behind those of steps up to `step`; what is behind them is cut off. Step 0 begins it anew. */
+/* Opens the file for lines behind those of steps up to `step`; what is behind them is cut off. Step 0 begins it anew.
+ */
 FILE *train_log_open(const char *path, int64_t step, ag_error *error);
 /* Writes the line of a report (of an evaluation, where progress->dev is there), and flushes it. */
 ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error);

@@ -1,4 +1,5 @@
-/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of which one row at a time is kept. */
+/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of which one row at a time is kept.
+ */
 #include "train.h"
 
 #include <stdlib.h>

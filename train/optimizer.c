@@ -1,8 +1,9 @@
 /* optimizer.c - SGD, Adam and AdamW: one pass over the flat parameter vector, with the formulas of torch.optim.
  *
- * An update is elementwise, so the vector is cut into fixed blocks that any thread may take: the result does not depend on who
- * takes which. Inside a block the parameters differ only in whether weight decay applies, which is settled once for
- * each run of elements and not inside the loops; these have no branches, so that compilers can use vector instructions.
+ * An update is elementwise, so the vector is cut into fixed blocks that any thread may take: the result does not depend
+ * on who takes which. Inside a block the parameters differ only in whether weight decay applies, which is settled once
+ * for each run of elements and not inside the loops; these have no branches, so that compilers can use vector
+ * instructions.
  */
 #include "kernels/parallel.h"
 #include "train.h"
@@ -26,7 +27,8 @@ static ag_status check_config(const train_optimizer_config *config, ag_error *er
     if (!(config->epsilon > 0 && isfinite(config->epsilon)))
         return ag_error_set(error, AG_BAD_VALUE, "epsilon is %g and must be greater than 0", config->epsilon);
     if (!(config->weight_decay >= 0 && isfinite(config->weight_decay)))
-        return ag_error_set(error, AG_BAD_VALUE, "the weight decay is %g and must not be negative", config->weight_decay);
+        return ag_error_set(error, AG_BAD_VALUE, "the weight decay is %g and must not be negative",
+                            config->weight_decay);
     if (config->nesterov && config->momentum == 0)
         return ag_error_set(error, AG_BAD_VALUE, "Nesterov's form needs a momentum greater than 0");
     return AG_OK;
@@ -40,8 +42,8 @@ static real *zeros(int64_t size, ag_error *error)
     return vector;
 }
 
-ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config, const nn_params *params,
-                               ag_error *error)
+ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
+                               const nn_params *params, ag_error *error)
 {
     *optimizer = (train_optimizer){.config = *config, .size = params->size};
     train_optimizer_config *own = &optimizer->config;
@@ -84,11 +86,11 @@ static inline real root(real x)
 /* The numbers of one update that all elements share. */
 typedef struct step_constants {
     real one_minus_beta1, beta2, one_minus_beta2, epsilon;
-    real step_size;       /* rate / (1 - beta1^t) */
-    real second_scale;    /* sqrt(1 - beta2^t) */
+    real step_size;    /* rate / (1 - beta1^t) */
+    real second_scale; /* sqrt(1 - beta2^t) */
     real rate, momentum;
-    real keep;            /* AdamW: 1 - rate * weight_decay, or 1 where there is no decay */
-    real decay;           /* the others: the weight decay that is added to the gradient, or 0 */
+    real keep;  /* AdamW: 1 - rate * weight_decay, or 1 where there is no decay */
+    real decay; /* the others: the weight decay that is added to the gradient, or 0 */
 } step_constants;
 
 /*   g += decay p;  p *= keep;  m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g
@@ -211,10 +213,10 @@ static step_constants constants_of(const train_optimizer *optimizer, double rate
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, double rate, int threads)
 {
     optimizer->step++;
-    update u = {.optimizer = optimizer,
-                .params = params,
-                .constants = {constants_of(optimizer, rate, 0),
-                              constants_of(optimizer, rate, optimizer->config.weight_decay)}};
+    update u = {
+        .optimizer = optimizer,
+        .params = params,
+        .constants = {constants_of(optimizer, rate, 0), constants_of(optimizer, rate, optimizer->config.weight_decay)}};
     int64_t blocks = (params->size + BLOCK - 1) / BLOCK;
     kernel_parallel(threads, blocks, 16.0 * (double)params->size, update_blocks, &u);
 }

@@ -18,8 +18,9 @@ static ag_status vocab_fits(const data_vocab *vocab, int32_t size, const char *s
 static ag_status length_fits(const nn_model *model, int64_t length, const char *side, ag_error *error)
 {
     if (model->config.positions == NN_LEARNED && length > model->config.max_length)
-        return ag_error_set(error, AG_BAD_VALUE, "the set's longest %s has %lld tokens and the model has positions for %d",
-                            side, (long long)length, model->config.max_length);
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "the set's longest %s has %lld tokens and the model has positions for %d", side,
+                            (long long)length, model->config.max_length);
     return AG_OK;
 }
 
@@ -45,7 +46,8 @@ static int64_t longest(const int32_t *lengths, int64_t rows)
     return most;
 }
 
-/* ids [rows, width] -> the first `kept` columns, [rows, kept]: a copy on the tape, or itself where nothing is to be cut. */
+/* ids [rows, width] -> the first `kept` columns, [rows, kept]: a copy on the tape, or itself where nothing is to be
+ * cut. */
 static const int32_t *first_columns(ag_tape *tape, const int32_t *ids, int64_t rows, int64_t width, int64_t kept)
 {
     if (kept == width)
@@ -79,7 +81,8 @@ ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_
 {
     bool encoder = model->config.kind == NN_ENCODER, decoder = model->config.kind == NN_DECODER;
     if (encoder && (!batch->source || batch->target_in || batch->source_length != batch->target_length))
-        return ag_error_set(error, AG_BAD_VALUE, "an encoder learns from a tagging set, with a target for each source token");
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "an encoder learns from a tagging set, with a target for each source token");
     if (!encoder && (!batch->target_in || (!decoder && !batch->source)))
         return ag_error_set(error, AG_BAD_VALUE, "the set's examples do not have what this kind of model learns from");
 

@@ -19,7 +19,8 @@ ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error);
 ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end, ag_tape *tape,
                           train_part *part, ag_error *error);
 
-/* The sum of the cross-entropies of all targets that are not padding; *logits (may be NULL) receives [rows, length, V]. */
+/* The sum of the cross-entropies of all targets that are not padding; *logits (may be NULL) receives [rows, length, V].
+ */
 ag_tensor *train_part_loss(const nn_model *model, const nn_pass *pass, const train_part *part, double label_smoothing,
                            ag_tensor **logits);
 

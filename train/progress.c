@@ -2,7 +2,8 @@
 #include "train.h"
 
 /* Appends as snprintf does, and never writes behind the end. */
-#define APPEND(...) (used += (size_t)snprintf(text + (used < size ? used : size - 1), used < size ? size - used : 1, __VA_ARGS__))
+#define APPEND(...)                                                                                                    \
+    (used += (size_t)snprintf(text + (used < size ? used : size - 1), used < size ? size - used : 1, __VA_ARGS__))
 
 static const char *duration(double seconds, char text[32])
 {

@@ -1,11 +1,11 @@
 /* run.c - the training loop.
  *
- * A run is a walk over steps, and what is to happen at a step (evaluate, save, stop) depends on the step and the state alone, never on how
- * the walk came there. So a run that is stopped anywhere and resumed does what one never stopped does: it looks at the step where it stands,
- * does what is still due there, and takes the next.
+ * A run is a walk over steps, and what is to happen at a step (evaluate, save, stop) depends on the step and the state
+ * alone, never on how the walk came there. So a run that is stopped anywhere and resumed does what one never stopped
+ * does: it looks at the step where it stands, does what is still due there, and takes the next.
  *
- * The model file is that of the best evaluation. A run without a dev set writes it with each checkpoint; one that is stopped before
- * its first evaluation writes it too, so that there is one, and the first evaluation replaces it.
+ * The model file is that of the best evaluation. A run without a dev set writes it with each checkpoint; one that is
+ * stopped before its first evaluation writes it too, so that there is one, and the first evaluation replaces it.
  */
 #include "run.h"
 
@@ -96,8 +96,7 @@ static ag_status report_step(train_loop *loop, double loss, double norm)
     loop->progress.gradient_norm = norm;
     loop->progress.tokens_per_second = passed > 0 ? (double)loop->tokens / passed : 0;
     loop->progress.seconds = all;
-    loop->progress.seconds_left =
-        all / (double)(step - loop->first_step + 1) * (double)(loop->options.steps - step);
+    loop->progress.seconds_left = all / (double)(step - loop->first_step + 1) * (double)(loop->options.steps - step);
     loop->reported = now;
     loop->loss_sum = 0;
     loop->loss_count = loop->tokens = 0;
@@ -241,7 +240,8 @@ static ag_status check_labels(train_loop *loop, const train_options *given)
     nn_model_config *config = &loop->model->config;
     bool pairs = config->kind != NN_DECODER;
     train_labels *labels = &loop->labels;
-    *labels = (train_labels){.target_vocab = given->target_vocab ? given->target_vocab : data_set_target_vocab(loop->training),
+    *labels = (train_labels){.target_vocab =
+                                 given->target_vocab ? given->target_vocab : data_set_target_vocab(loop->training),
                              .task = given->task ? given->task : "",
                              .arguments = given->arguments ? given->arguments : ""};
     if (pairs)
@@ -314,7 +314,8 @@ static ag_status begin(train_loop *loop, const train_options *given)
     if (status != AG_OK)
         return status;
 
-    data_safetensors *file = given->resume && given->out ? data_safetensors_open(loop->checkpoint_path, loop->error) : NULL;
+    data_safetensors *file =
+        given->resume && given->out ? data_safetensors_open(loop->checkpoint_path, loop->error) : NULL;
     if (given->resume && given->out && !file)
         return loop->error->status;
     status = set_up(loop, given, file);
@@ -343,15 +344,12 @@ static void finish(train_loop *loop)
     free(loop->log_path);
 }
 
-ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options, train_result *result,
-                    ag_error *error)
+ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
+                    train_result *result, ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
-    train_loop loop = {.model = model,
-                       .training = training,
-                       .dev = dev,
-                       .state.examples = data_set_count(training),
-                       .error = &own};
+    train_loop loop = {
+        .model = model, .training = training, .dev = dev, .state.examples = data_set_count(training), .error = &own};
     ag_status status = begin(&loop, options);
     if (status == AG_OK)
         status = walk(&loop);

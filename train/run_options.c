@@ -61,23 +61,24 @@ ag_status train_options_complete(train_options *options, const train_options *gi
                                  const data_set *training, ag_error *error)
 {
     *options = *given;
-    ag_status status = check_ranges(options, error);
-    if (status != AG_OK)
-        return status;
-    set_default(&options->batch, 64);
-    int64_t batches = data_set_batches(training, options->batch);
     if (earlier) {
         if (options->epochs == 0)
             set_default(&options->steps, earlier->steps);
         set_default(&options->warmup, earlier->warmup);
         set_default(&options->evaluate_every, earlier->evaluate_every);
     }
+    ag_status status = check_ranges(options, error);
+    if (status != AG_OK)
+        return status;
+    set_default(&options->batch, 64);
+    int64_t batches = data_set_batches(training, options->batch);
     set_default(&options->epochs, 10);
     if ((double)options->epochs * (double)batches > 1e15)
         return ag_error_set(error, AG_BAD_VALUE, "%lld epochs are too many", (long long)options->epochs);
     set_default(&options->steps, options->epochs * batches);
     if (earlier && options->steps < earlier->steps)
-        return ag_error_set(error, AG_BAD_VALUE, "the run was to have %lld steps, which a resume cannot make fewer (%lld)",
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "the run was to have %lld steps, which a resume cannot make fewer (%lld)",
                             (long long)earlier->steps, (long long)options->steps);
     set_default(&options->warmup, smaller(options->steps / 20, 4000));
     set_default(&options->warmup, -1);

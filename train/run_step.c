@@ -1,7 +1,7 @@
 /* run_step.c - one update: forward and backward of a batch in parts, clip, optimiser, average.
  *
- * The loss of a part is the sum over its targets, and gradients of sums add up; so the division by the whole batch's targets, which comes with
- * the clip, makes any number of parts the same update.
+ * The loss of a part is the sum over its targets, and gradients of sums add up; so the division by the whole batch's
+ * targets, which comes with the clip, makes any number of parts the same update.
  */
 #include "average.h"
 #include "finite.h"
@@ -77,7 +77,8 @@ ag_status train_step(train_loop *loop, double *loss, double *norm)
 {
     nn_params *params = &loop->model->params;
     const train_options *options = &loop->options;
-    ag_status status = data_set_batch(loop->training, options->batch, (uint64_t)loop->state.step, &loop->batch, loop->error);
+    ag_status status =
+        data_set_batch(loop->training, options->batch, (uint64_t)loop->state.step, &loop->batch, loop->error);
     if (status == AG_OK)
         status = batch_gradients(loop, loss);
     if (status != AG_OK)

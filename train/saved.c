@@ -1,7 +1,7 @@
 /* saved.c - models as .safetensors files: see saved.h.
  *
- * A file is believed in nothing: its configuration is checked as any caller's, and compared with the file's own numbers before
- * memory is taken for the model that it claims to hold.
+ * A file is believed in nothing: its configuration is checked as any caller's, and compared with the file's own numbers
+ * before memory is taken for the model that it claims to hold.
  */
 #include "saved.h"
 
@@ -19,7 +19,7 @@ static const char *const ACTIVATIONS[] = {"relu", "gelu", "gelu-tanh", "silu", "
 static const char *const NORMS[] = {"layer", "rms", NULL};
 static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
 
-#define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
+#define CONFIG(type, member)       TRAIN_FIELD("model." #member, type, nn_model_config, member)
 #define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member)
 
 static const train_field CONFIG_FIELDS[] = {
@@ -80,7 +80,8 @@ static ag_status check_format(const data_safetensors *file, const char *format, 
 {
     const char *found = data_safetensors_metadata(file, "format");
     if (!found)
-        return ag_error_set(error, AG_BAD_FILE, "%s: this is no file of tapeformer: its metadata names no format", path);
+        return ag_error_set(error, AG_BAD_FILE, "%s: this is no file of tapeformer: its metadata names no format",
+                            path);
     if (strcmp(found, format))
         return ag_error_set(error, AG_BAD_FILE, "%s: this is a '%.40s', and a '%s' is needed", path, found, format);
     return AG_OK;
@@ -160,8 +161,9 @@ const data_tensor *train_tensor_find(const data_safetensors *file, const char *n
         return NULL;
     }
     if (dtype && strcmp(tensor->dtype, dtype)) {
-        ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s is %s and this build computes in %s, so it cannot go on exactly",
-                     path, name, tensor->dtype, dtype);
+        ag_error_set(error, AG_BAD_FILE,
+                     "%s: the tensor %s is %s and this build computes in %s, so it cannot go on exactly", path, name,
+                     tensor->dtype, dtype);
         return NULL;
     }
     return tensor;
@@ -228,8 +230,8 @@ static ag_status check_size(const data_safetensors *file, const nn_model_config 
         elements += product;
     }
     if (least_parameters(config) > elements)
-        return ag_error_set(error, AG_BAD_FILE, "%s: the tensors are too few or too small for the model that the metadata describes",
-                            path);
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s: the tensors are too few or too small for the model that the metadata describes", path);
     return AG_OK;
 }
 
@@ -258,12 +260,14 @@ static ag_status read_vocab(const data_safetensors *file, const char *key, int32
     if (!*vocab)
         return ag_error_set(error, problem.status, "%s: the metadata \"%s\": %.300s", path, key, problem.message);
     if (data_vocab_size(*vocab) != size)
-        return ag_error_set(error, AG_BAD_FILE, "%s: the %s vocabulary has %d tokens and the model's configuration says %d",
-                            path, key + strlen("vocab."), (int)data_vocab_size(*vocab), (int)size);
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s: the %s vocabulary has %d tokens and the model's configuration says %d", path,
+                            key + strlen("vocab."), (int)data_vocab_size(*vocab), (int)size);
     return AG_OK;
 }
 
-static ag_status copy_text(const data_safetensors *file, const char *key, char **copy, const char *path, ag_error *error)
+static ag_status copy_text(const data_safetensors *file, const char *key, char **copy, const char *path,
+                           ag_error *error)
 {
     const char *text = data_safetensors_metadata(file, key);
     size_t size = strlen(text ? text : "") + 1;

@@ -11,7 +11,7 @@
 #include "nn.h"
 
 /* What a file is, in its metadata "format". */
-#define TRAIN_FORMAT_MODEL "tapeformer model"
+#define TRAIN_FORMAT_MODEL      "tapeformer model"
 #define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
 
 /* What is saved beside a model's numbers. */

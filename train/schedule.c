@@ -1,7 +1,7 @@
 /* schedule.c - the learning rate of each update.
  *
- * Updates count from 1. The warm-up is a line that reaches the full rate at update `warmup`, so that no update has rate 0; and the cosine
- * stands at its floor just after the last update, for the same reason.
+ * Updates count from 1. The warm-up is a line that reaches the full rate at update `warmup`, so that no update has rate
+ * 0; and the cosine stands at its floor just after the last update, for the same reason.
  */
 #include "train.h"
 

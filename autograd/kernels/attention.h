@@ -7,7 +7,7 @@
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
-#include "autograd.h"
+#include "real.h"
 
 /* Keys in ascending order: `list` [count], or first .. first + count - 1 where it is NULL. */
 typedef struct attention_keys {

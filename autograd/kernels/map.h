@@ -2,7 +2,7 @@
 #ifndef AUTOGRAD_KERNELS_MAP_H
 #define AUTOGRAD_KERNELS_MAP_H
 
-#include "autograd.h"
+#include "real.h"
 
 typedef enum map_unary {
     MAP_NEG,

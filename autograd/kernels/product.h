@@ -2,7 +2,7 @@
 #ifndef AUTOGRAD_KERNELS_PRODUCT_H
 #define AUTOGRAD_KERNELS_PRODUCT_H
 
-#include "autograd.h"
+#include "real.h"
 
 /* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed matrix has
  * its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */

@@ -6,7 +6,7 @@
 #ifndef AUTOGRAD_KERNELS_ROWS_H
 #define AUTOGRAD_KERNELS_ROWS_H
 
-#include "autograd.h"
+#include "real.h"
 
 /* What a norm keeps of a row: y = (x - mean) inverse. RMS norm has mean 0. */
 typedef struct norm_statistics {

@@ -77,7 +77,7 @@ static void set_zero(int64_t n, real *x)
         x[i] = 0;
 }
 
-/* The masks's fit, and that scores or weights have the axes of scores. */
+/* That the scores (or weights: `what`) have the right axes, and that the mask fits them. */
 static ag_status check_mask(ag_node *node, ag_shape scores, const char *what)
 {
     char text[AG_SHAPE_TEXT];

@@ -3,7 +3,7 @@
 #ifndef AUTOGRAD_KERNELS_LEVEL_H
 #define AUTOGRAD_KERNELS_LEVEL_H
 
-#include "autograd.h"
+#include "real.h"
 
 #define KERNEL_JOIN2(a, b) a##_##b
 #define KERNEL_JOIN(a, b) KERNEL_JOIN2(a, b)

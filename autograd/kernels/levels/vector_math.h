@@ -5,7 +5,7 @@
 #ifndef AUTOGRAD_KERNELS_VECTOR_MATH_H
 #define AUTOGRAD_KERNELS_VECTOR_MATH_H
 
-#include "autograd.h"
+#include "real.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,16 @@
+/* real.h - the number type of all tensors. The ground that every layer stands on, the kernels included. */
+#ifndef AG_REAL_H
+#define AG_REAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* float, or double in the library built with PRECISION=double (its users define TAPEFORMER_DOUBLE too). */
+#ifdef TAPEFORMER_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+#endif
