@@ -306,8 +306,9 @@ static ag_tensor *attention_example(ag_example *e)
     ag_shape q = split ? AG_SHAPE(batch, heads, queries, key_width) : AG_SHAPE(batch, queries, heads * key_width);
     ag_shape k = split ? AG_SHAPE(batch, heads, keys, key_width) : AG_SHAPE(batch, keys, heads * key_width);
     ag_shape v = split ? AG_SHAPE(batch, heads, keys, value_width) : AG_SHAPE(batch, keys, heads * value_width);
-    ag_tensor *inputs[] = {ag_example_input(e, "q", q, -2, 2), ag_example_input(e, "k", k, -2, 2),
-                           ag_example_input(e, "v", v, -2, 2)};
+    ag_tensor *query = ag_example_input(e, "q", q, -2, 2);
+    ag_tensor *key = ag_example_input(e, "k", k, -2, 2);
+    ag_tensor *value = ag_example_input(e, "v", v, -2, 2);
 
     ag_attention_options options = {.heads = (int)heads};
     options.mask = attention_example_mask(e, batch, heads, queries, keys);
@@ -319,7 +320,7 @@ static ag_tensor *attention_example(ag_example *e)
         ag_tape_seed(ag_example_tape(e), (uint64_t)ag_example_int(e, 0, 1000), 0);
         options.dropout = ag_example_real(e, 0.1, 0.5);
     }
-    return ag_attention(inputs[0], inputs[1], inputs[2], &options);
+    return ag_attention(query, key, value, &options);
 }
 
 const ag_op op_attention = {

@@ -183,7 +183,8 @@ static ag_tensor *matmul_example(ag_example *e)
     a.dim[a.ndim++] = transpose_a ? m : k;
     b.dim[b.ndim++] = transpose_b ? n : k;
     b.dim[b.ndim++] = transpose_b ? k : n;
-    return ag_matmul(ag_example_input(e, "a", a, -2, 2), ag_example_input(e, "b", b, -2, 2), transpose_a, transpose_b);
+    ag_tensor *left = ag_example_input(e, "a", a, -2, 2), *right = ag_example_input(e, "b", b, -2, 2);
+    return ag_matmul(left, right, transpose_a, transpose_b);
 }
 
 const ag_op op_matmul = {

@@ -1,7 +1,8 @@
-/* vector_math.h - exp, tanh, sigmoid and the normal distribution without branches, so that a compiler turns a loop around them into vector code.
+/* vector_math.h - exp, tanh, sigmoid and the normal distribution without branches, for loops that become vector code.
  *
- * At most 2 ulp from libm in float. Special values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays NaN,
- * and results below the smallest normal number lose their bits gradually. */
+ * In float the first three are at most 2 representable numbers away from the nearest to the truth, in double 4. Special
+ * values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays NaN, and results below the smallest normal
+ * number lose their bits gradually. */
 #ifndef AUTOGRAD_KERNELS_VECTOR_MATH_H
 #define AUTOGRAD_KERNELS_VECTOR_MATH_H
 
