@@ -1,4 +1,4 @@
-/* broadcast.h - shapes that stretch, walks over arrays whose axes lie apart, and sums over axes. For autograd/ alone. */
+/* broadcast.h - shapes that stretch, walks over arrays whose axes lie apart, sums over axes. For autograd/ alone. */
 #ifndef AUTOGRAD_BROADCAST_H
 #define AUTOGRAD_BROADCAST_H
 
@@ -19,8 +19,8 @@ bool broadcast_shapes(ag_shape a, ag_shape b, ag_shape *result);
 /* Whether `from` stretches to `to`. */
 bool broadcast_fits(ag_shape from, ag_shape to);
 
-/* The row-major walk over an array, and the places in two operands that belong to each of its elements. Axes of one element
- * are left out, and neighbouring axes that all operands walk evenly are merged, so equal shapes make one axis. */
+/* The row-major walk over an array, and the places in two operands that belong to each of its elements. Axes of one
+ * element are left out, and neighbouring axes that all operands walk evenly are merged: equal shapes make one axis. */
 typedef struct walk {
     int ndim; /* 1 at least */
     int64_t size[AG_MAX_DIMS];

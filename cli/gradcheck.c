@@ -49,8 +49,8 @@ static const ag_op *find_operation(const char *name)
     }
     names[count] = NULL;
     const char *nearest = cli_nearest(name, names);
-    cli_fail("gradcheck", CLI_USAGE, "there is no operation '%s'%s%s", name, nearest ? "; did you mean " : "",
-             nearest ? nearest : "");
+    cli_fail("gradcheck", CLI_USAGE, "there is no operation '%s'%s%s%s", name, nearest ? "; did you mean " : "",
+             nearest ? nearest : "", nearest ? "?" : "");
     return NULL;
 }
 

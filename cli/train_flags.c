@@ -105,8 +105,8 @@ static bool preset_text(const char *name, char *text, size_t size)
     }
     names[count] = NULL;
     const char *nearest = cli_nearest(name, names);
-    cli_fail("train", CLI_USAGE, "there is no preset '%s'%s%s (train --list-presets prints them)", name,
-             nearest ? "; did you mean " : "", nearest ? nearest : "");
+    cli_fail("train", CLI_USAGE, "there is no preset '%s'%s%s%s (train --list-presets prints them)", name,
+             nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
     return false;
 }
 

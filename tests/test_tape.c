@@ -1,4 +1,4 @@
-/* test_tape.c - the tape: its memory, its errors, scopes, and what backward does with values that are used in many ways. */
+/* test_tape.c - the tape: its memory, errors and scopes, and what backward does with values of many uses. */
 #include "check_util.h"
 
 #include <math.h>
@@ -298,7 +298,7 @@ START_TEST(the_second_step_allocates_nothing)
 }
 END_TEST
 
-/* The n-th allocation fails, for each n that there is. No assertion stands where it may be its allocation that fails. */
+/* The n-th allocation fails, for each n that there is. Assertions allocate too, so none stands where that may fail. */
 START_TEST(any_allocation_may_fail)
 {
     static real weight[1200], gradient[1200], again[1200];

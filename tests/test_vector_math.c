@@ -34,7 +34,7 @@ typedef double reference;
 #endif
 #define COUNT (2 * MANTISSAS)
 
-/* Floating point numbers in their order are whole numbers in theirs: so many representable numbers lie from 0 to |x|. */
+/* The bits of numbers are in the order of the numbers: so many representable numbers lie from 0 to |x|. */
 static real_bits place(real x)
 {
     real_bits bits;

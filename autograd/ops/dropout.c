@@ -1,7 +1,7 @@
 /* dropout.c - elements set to zero at random (Srivastava et al. 2014), the others scaled so that the mean stays.
  *
- * The mask is a function of (seed, step, number of the dropout, element), so it is the same at any number of threads, and the
- * backward draws it again instead of keeping it. */
+ * The mask is a function of (seed, step, number of the dropout, element), so it is the same at any number of threads,
+ * and the backward draws it again instead of keeping it. */
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"

@@ -57,7 +57,8 @@ static void pair_pieces(void *context, int64_t begin, int64_t end, int worker)
         map_operand a = {.data = task->a + run.a, .step = w->a_step[w->ndim - 1]};
         map_operand b = {.data = task->b + run.b, .step = w->b_step[w->ndim - 1]};
         if (task->gradient)
-            map->binary_backward(task->f, task->side, run.length, a, b, task->y + at, task->dy + at, task->gradient + at);
+            map->binary_backward(task->f, task->side, run.length, a, b, task->y + at, task->dy + at,
+                                 task->gradient + at);
         else
             map->binary(task->f, run.length, a, b, task->y + at);
     }

@@ -1,4 +1,4 @@
-/* unary.c - functions of one tensor, element by element. The functions and their derivatives are kernels/levels/map.c's. */
+/* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/levels/map.c. */
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"

@@ -8,8 +8,8 @@
 #define SQRT_2_OVER_PI ((real)0.79788456080286535588)
 #define ONE_OVER_SQRT_2_PI ((real)0.39894228040143267794)
 #define GELU_CUBIC ((real)0.044715)
-/* Beyond this the gelus are 0 or x to the last bit. Where a function is a product of x and something that vanishes, x is
- * held inside of it, so that infinity times zero does not make a NaN. */
+/* Beyond this the gelus are 0 or x to the last bit. Where a function is a product of x and something that vanishes, x
+ * is held inside of it, so that infinity times zero does not make a NaN. */
 #define GELU_LIMIT ((real)40)
 
 static inline real at_least(real x, real low)
@@ -115,8 +115,8 @@ static void unary_backward(map_unary f, real factor, int64_t n, const real *x, c
 
 /* ---- Of two numbers ------------------------------------------------------------------------- */
 
-/* The loop for each way in which the operands are walked, so that the compiler knows the steps. In the statement `a` and `b`
- * are the two numbers. */
+/* The loop for each way in which the operands are walked, so that the compiler knows the steps. In the statement `a`
+ * and `b` are the two numbers. */
 #define EACH_PAIR(statement)                    \
     if (left.step && right.step)                \
         for (int64_t i = 0; i < n; i++) {       \
@@ -228,8 +228,8 @@ static int64_t argmax(int64_t n, const real *x)
     return best;
 }
 
-/* Infinity and NaN have an exponent of ones alone, and adding one to its lowest bit carries into the sign. Or-ing the signs
- * needs no order, so it is vector code. */
+/* Infinity and NaN have an exponent of ones alone, and adding one to its lowest bit carries into the sign. Or-ing the
+ * signs needs no order, so it is vector code. */
 static bool all_finite(int64_t n, const real *x)
 {
     const real_bits one = (real_bits)1 << FRACTION_BITS, exponent = ((real_bits)2 * EXPONENT_BIAS + 1) << FRACTION_BITS;

@@ -11,8 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero. ROUNDER is 1.5
- * times 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest bits. */
+/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero. ROUNDER is
+ * 1.5 times 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest bits. */
 #ifdef TAPEFORMER_DOUBLE
 typedef uint64_t real_bits;
 #define FRACTION_BITS 52
@@ -57,8 +57,8 @@ static inline real power_of_two(real_bits field)
     return real_from_bits(field << FRACTION_BITS);
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high part of ln 2 is exact). Returns e^r - 1, and
- * n + 2 bias in `*biased`. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high part of ln 2 is exact). Returns e^r - 1,
+ * and n + 2 bias in `*biased`. */
 static inline real exp_reduced(real x, real_bits *biased)
 {
     real shifted = x * (real)1.44269504088896340736 + ROUNDER;
@@ -117,10 +117,10 @@ static inline real sigmoid_real(real x)
     return (x < 0 ? power : 1) / (1 + power);
 }
 
-/* Phi(x), the normal distribution function, given e^(-x^2/2), which whoever needs Phi often needs as well. In float: near 0
- * a polynomial about 1/2; beyond, with v = 1 / (|x| + 2), the smaller side is e^(-x^2/2) v times a polynomial in v (the form
- * of Abramowitz and Stegun 1964, 7.1.26). Both polynomials interpolate at Chebyshev nodes. The error is at most 1e-7, and
- * down to x = -6 at most 2e-6 of the value. */
+/* Phi(x), the normal distribution function, given e^(-x^2/2), which whoever needs Phi often needs as well. In float:
+ * near 0 a polynomial about 1/2; beyond, with v = 1 / (|x| + 2), the smaller side is e^(-x^2/2) v times a polynomial
+ * in v (the form of Abramowitz and Stegun 1964, 7.1.26). Both polynomials interpolate at Chebyshev nodes. The error is at
+ * most 1e-7, and down to x = -6 at most 2e-6 of the value. */
 static inline real normal_cdf_real(real x, real power)
 {
 #ifdef TAPEFORMER_DOUBLE
