@@ -24,7 +24,7 @@ static int print_tokens(const data_vocab *vocab, const int32_t *tokens, int64_t 
     return CLI_DONE;
 }
 
-/* The prompt's tokens with bos before them: a prompt of none is bos alone. NULL after a report. */
+/* The prompt's tokens. An empty prompt stands for the beginning of a line. NULL after a report. */
 static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, int64_t *length)
 {
     size_t size = strlen(f->prompt), good = data_utf8_check(f->prompt, size);
@@ -39,42 +39,48 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
         cli_fail("generate", CLI_FAILED, "out of memory");
         return NULL;
     }
-    tokens[0] = DATA_BOS;
-    data_vocab_encode(saved->target_vocab, f->prompt, size, tokens + 1, count, &unknown);
+    data_vocab_encode(saved->target_vocab, f->prompt, size, tokens, count, &unknown);
     if (unknown) {
         cli_fail("generate", CLI_FAILED, "--prompt: %lld of %lld tokens are not in the model's vocabulary", (long long)unknown,
                  (long long)count);
         free(tokens);
         return NULL;
     }
-    *length = count + 1;
+    if (count == 0) {
+        int32_t line_feed = data_vocab_find(saved->target_vocab, "\n", 1);
+        tokens[count++] = line_feed == DATA_UNK ? DATA_SPECIALS : line_feed;
+    }
+    *length = count;
     return tokens;
 }
 
 static int generate(const generate_flags *f, const train_saved *saved, ag_error *error)
 {
-    int64_t length;
-    int32_t *prompt = read_prompt(f, saved, &length);
+    int64_t length = 0;
+    int32_t *prompt = read_prompt(f, saved, &length), *tokens = malloc((size_t)f->length * sizeof *tokens);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
-    int code = prompt && tape ? CLI_DONE : CLI_FAILED;
+    int code = prompt ? CLI_DONE : CLI_FAILED;
+    if (!tokens || !tape)
+        code = cli_fail("generate", CLI_FAILED, "out of memory for %lld tokens", (long long)f->length);
 
     for (int64_t i = 0; i < f->count && code == CLI_DONE && !cli_interrupted; i++) {
-        nn_input input = {.rows = 1, .target_length = length, .target = prompt};
         nn_generation_options options = {
-            .max_length = f->length, .sample = !f->greedy, .temperature = f->temperature, .top_k = (int)f->top_k,
-            .top_p = f->top_p < 1 ? f->top_p : 0, .seed = (uint64_t)(f->seed + i), .no_eos = true,
+            .marks = DATA_SPECIALS,
+            .sample = !f->greedy, .temperature = f->temperature, .top_k = (int)f->top_k, .top_p = f->top_p < 1 ? f->top_p : 0,
+            .seed = (uint64_t)(f->seed + i),
         };
-        nn_generated result = {0};
-        if (nn_generate(saved->model, tape, &input, &options, &result, error) != AG_OK) {
+        if (nn_continue(saved->model, tape, prompt, length, f->length, &options, tokens, error) != AG_OK) {
             code = cli_report("generate", error);
         } else {
             fputs(f->prompt, stdout);
-            code = print_tokens(saved->target_vocab, result.hypotheses[0].tokens, result.hypotheses[0].length);
+            if (*f->prompt && data_vocab_kind(saved->target_vocab) == DATA_WORDS)
+                putchar(' ');
+            code = print_tokens(saved->target_vocab, tokens, f->length);
             putchar('\n');
         }
-        nn_generated_clear(&result);
     }
     free(prompt);
+    free(tokens);
     ag_tape_free(tape);
     return cli_interrupted ? CLI_INTERRUPTED : code;
 }
@@ -84,7 +90,7 @@ int cli_generate(int count, const char *const *arguments)
     generate_flags f = {.prompt = "", .length = 500, .temperature = 1, .top_p = 1, .seed = 1, .count = 1};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained language model, or a .safetensors file", .high = 0},
-        {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue [nothing]", .high = 0},
+        {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue [the beginning of a line]", .high = 0},
         {"length", CLI_COUNT, &f.length, "N", "tokens to generate [500]", .low = 1, .high = 1e9},
         {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer [1]", .low = 1e-3, .high = 100},
         {"top-k", CLI_COUNT, &f.top_k, "K", "draw from the K most probable tokens [all]", .high = 0},

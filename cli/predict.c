@@ -110,7 +110,7 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
     const predict_flags *f = p->flags;
     nn_input input = {.rows = p->batch.rows, .source_length = p->batch.source_length, .source = p->batch.source,
                       .source_lengths = p->batch.source_lengths};
-    nn_generation_options options = {.max_length = f->max_length, .beam = (int)f->beam, .length_penalty = f->length_penalty,
+    nn_generation_options options = {.marks = DATA_SPECIALS, .max_length = f->max_length, .beam = (int)f->beam, .length_penalty = f->length_penalty,
                                      .best = (int)f->best};
     if (p->saved->tagging)
         return tag_batch(p, &input, result, error);

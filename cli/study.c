@@ -70,7 +70,7 @@ static char *predicted_target(const train_saved *saved, const example *e)
     ag_error error = {0};
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true});
     nn_input input = {.rows = 1, .source_length = e->source_length, .source = e->source};
-    nn_generation_options options = {0};
+    nn_generation_options options = {.marks = DATA_SPECIALS};
     nn_generated result = {0};
     char *text = NULL;
 

@@ -33,6 +33,8 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
     if (!(options->temperature >= 0 && isfinite(options->temperature)))
         return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1",
                             options->temperature);
+    if (options->marks < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: it must be 0 or more", (int)options->marks);
     if (options->top_k < 0)
         return ag_error_set(error, AG_BAD_VALUE, "top_k is %d: it must be 1 or more, or 0 for all", options->top_k);
     if (!(options->top_p >= 0 && options->top_p <= 1))
@@ -60,6 +62,9 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
     if (g->model->config.kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
         return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
                             (int)options->bos, (int)vocab);
+    if (options->marks >= vocab)
+        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d tokens and needs one more", (int)options->marks,
+                            (int)vocab);
     if (options->max_length == 0)
         options->max_length = g->model->config.max_length;
     if (options->temperature == 0)
@@ -129,6 +134,16 @@ static void measure(generation *g)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
+/* Gives the marks, eos aside, probability 0 behind the last of `count` tokens. */
+static void forbid_marks(const generation *g, ag_tensor *logits, int64_t count)
+{
+    const int64_t vocab = g->model->config.target_vocab;
+    for (int64_t i = 0; i < g->cache.rows; i++)
+        for (int32_t mark = 0; mark < g->options.marks; mark++)
+            if (mark != g->options.eos)
+                logits->data[(i * count + count - 1) * vocab + mark] = -(real)INFINITY;
+}
+
 const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
 {
     const int64_t needed = g->cache.length + count;
@@ -139,11 +154,12 @@ const real *generation_feed(generation *g, const int32_t *tokens, int64_t count,
             return NULL;
     }
     ag_tape_rewind(g->pass.tape);
-    const ag_tensor *logits = nn_cache_apply(&g->cache, g->model, &g->pass, tokens, count);
+    ag_tensor *logits = nn_cache_apply(&g->cache, g->model, &g->pass, tokens, count);
     if (!logits) {
         pass_error(&g->pass, error);
         return NULL;
     }
+    forbid_marks(g, logits, count);
     return logits->data + (count - 1) * g->model->config.target_vocab;
 }
 

@@ -336,6 +336,7 @@ typedef struct nn_generation_options {
     double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
                               2020) */
     uint64_t seed;         /* of the drawing; row r draws from stream r */
+    int32_t marks;         /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */
     int32_t bos, eos;      /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
     bool no_eos;           /* language model text goes on until max_length */
 } nn_generation_options;
@@ -360,6 +361,12 @@ typedef struct nn_generated {
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error);
 void nn_generated_clear(nn_generated *result);
+
+/* A language model's text of any length: `count` tokens behind `prompt` [length], 1 at least, into `tokens` [count]. The model
+ * sees max_length tokens at most; when they are full it goes on from the newer half of them (and from the newest tokens of a
+ * prompt that is too long). Of the options those of drawing count; no token ends the text. */
+ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
+                      const nn_generation_options *options, int32_t *tokens, ag_error *error);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

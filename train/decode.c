@@ -122,7 +122,9 @@ static ag_status tag_rows(decoding *d, const nn_input *input, source_item **item
 static ag_status generate_rows(decoding *d, const nn_input *input, source_item **items)
 {
     nn_generated generated = {0};
-    ag_status status = nn_generate(d->model, d->tape, input, &d->evaluation->generation, &generated, d->error);
+    nn_generation_options options = d->evaluation->generation;
+    options.marks = DATA_SPECIALS;
+    ag_status status = nn_generate(d->model, d->tape, input, &options, &generated, d->error);
     for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
         const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
         status = keep_output(d, items[row], hypothesis->tokens, hypothesis->length);
