@@ -20,6 +20,7 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
         .part = f->task ? DATA_DEV : DATA_ALL, .seed = (uint64_t)f->seed, .count = f->count, .min_length = (int)f->task_min,
         .max_length = (int)f->task_max, .source_vocab = saved->source_vocab, .target_vocab = saved->target_vocab,
         .context = saved->model->config.max_length, .tagging = saved->tagging,
+        .max_tokens = f->pairs ? saved->model->config.max_length : 0,
     };
     const data_task *task = f->task ? cli_task("eval", f->task) : NULL;
     data_set *set = NULL;

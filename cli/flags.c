@@ -66,7 +66,7 @@ static cli_read wrong(const cli_command *command)
 
 static cli_read wrong_value(const cli_command *command, const cli_flag *flag, const char *value, const char *expected)
 {
-    cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->name, value, expected);
+    cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->name, *value ? value : "''", expected);
     return CLI_READ_WRONG;
 }
 
@@ -122,6 +122,8 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
     case CLI_CHOICE:
         return read_choice(command, flag, text);
     case CLI_TEXT:
+        if (!*text && strcmp(flag->value, "TEXT")) /* no file, folder or name is empty */
+            return wrong_value(command, flag, text, flag->value);
         *(const char **)flag->target = text;
         return CLI_READ_OK;
     case CLI_SWITCH:
@@ -143,7 +145,7 @@ static void print_help(const cli_command *command)
         snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->value ? " " : "", flag->value ? flag->value : "");
         printf("  %-24s %s", left, flag->help);
         for (int c = 0; flag->choices && flag->choices[c]; c++)
-            printf("%s%s", c ? ", " : ": ", flag->choices[c]);
+            printf("%s%s", c ? ", " : *flag->help ? ": " : "", flag->choices[c]);
         putchar('\n');
     }
     printf("  %-24s %s\n", "--help", "this text");
@@ -159,6 +161,16 @@ static cli_flag *find_flag(const cli_command *command, const char *name, size_t 
         if (strlen(command->flags[i].name) == length && !strncmp(command->flags[i].name, name, length))
             return &command->flags[i];
     return NULL;
+}
+
+void cli_flag_drop(const cli_command *command, const char *name)
+{
+    cli_flag *flag = find_flag(command, name, strlen(name));
+    flag->given = false;
+    if (flag->type == CLI_TEXT)
+        *(const char **)flag->target = NULL;
+    else
+        *(int64_t *)flag->target = 0;
 }
 
 static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)

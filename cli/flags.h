@@ -57,6 +57,9 @@ cli_read cli_flags_read_text(cli_command *command, char *text);
 /* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no memory. */
 char *cli_flags_write(const cli_command *command);
 
+/* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
+void cli_flag_drop(const cli_command *command, const char *name);
+
 /* The entry of a NULL-ended list that is nearest to a mistyped word, or NULL where none is near. */
 const char *cli_nearest(const char *word, const char *const *names);
 

@@ -12,16 +12,29 @@ typedef struct generate_flags {
     bool greedy;
 } generate_flags;
 
-static int print_tokens(const data_vocab *vocab, const int32_t *tokens, int64_t length)
+/* Where tokens are printed, as they come. */
+typedef struct printer {
+    const data_vocab *vocab;
+    bool begun; /* something stands before: words are set apart from it */
+    int code;
+} printer;
+
+static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
 {
-    size_t size = data_vocab_decode(vocab, tokens, length, NULL, 0) + 1;
+    printer *p = context;
+    size_t size = data_vocab_decode(p->vocab, tokens, count, NULL, 0) + 1;
     char *text = malloc(size);
-    if (!text)
-        return cli_fail("generate", CLI_FAILED, "out of memory");
-    data_vocab_decode(vocab, tokens, length, text, size);
+    if (!text) {
+        p->code = cli_fail("generate", CLI_FAILED, "out of memory");
+        return false;
+    }
+    data_vocab_decode(p->vocab, tokens, count, text, size);
+    if (p->begun && data_vocab_kind(p->vocab) == DATA_WORDS)
+        putchar(' ');
     fputs(text, stdout);
+    p->begun = true;
     free(text);
-    return CLI_DONE;
+    return fflush(stdout) == 0 && !cli_interrupted;
 }
 
 /* The prompt's tokens. An empty prompt stands for the beginning of a line. NULL after a report. */
@@ -54,33 +67,31 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
     return tokens;
 }
 
+/* One text after the prompt, the i-th. */
+static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
+                         int64_t length, int64_t i, ag_error *error)
+{
+    printer p = {.vocab = saved->target_vocab, .begun = *f->prompt != 0, .code = CLI_DONE};
+    nn_generation_options options = {
+        .marks = DATA_SPECIALS, .sample = !f->greedy, .temperature = f->temperature, .top_k = (int)f->top_k,
+        .top_p = f->top_p < 1 ? f->top_p : 0, .seed = (uint64_t)(f->seed + i),
+    };
+    fputs(f->prompt, stdout);
+    if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
+        p.code = cli_report("generate", error);
+    putchar('\n');
+    return p.code;
+}
+
 static int generate(const generate_flags *f, const train_saved *saved, ag_error *error)
 {
     int64_t length = 0;
-    int32_t *prompt = read_prompt(f, saved, &length), *tokens = malloc((size_t)f->length * sizeof *tokens);
+    int32_t *prompt = read_prompt(f, saved, &length);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
-    int code = prompt ? CLI_DONE : CLI_FAILED;
-    if (!tokens || !tape)
-        code = cli_fail("generate", CLI_FAILED, "out of memory for %lld tokens", (long long)f->length);
-
-    for (int64_t i = 0; i < f->count && code == CLI_DONE && !cli_interrupted; i++) {
-        nn_generation_options options = {
-            .marks = DATA_SPECIALS,
-            .sample = !f->greedy, .temperature = f->temperature, .top_k = (int)f->top_k, .top_p = f->top_p < 1 ? f->top_p : 0,
-            .seed = (uint64_t)(f->seed + i),
-        };
-        if (nn_continue(saved->model, tape, prompt, length, f->length, &options, tokens, error) != AG_OK) {
-            code = cli_report("generate", error);
-        } else {
-            fputs(f->prompt, stdout);
-            if (*f->prompt && data_vocab_kind(saved->target_vocab) == DATA_WORDS)
-                putchar(' ');
-            code = print_tokens(saved->target_vocab, tokens, f->length);
-            putchar('\n');
-        }
-    }
+    int code = !prompt ? CLI_FAILED : tape ? CLI_DONE : cli_fail("generate", CLI_FAILED, "out of memory");
+    for (int64_t i = 0; i < f->count && code == CLI_DONE && !cli_interrupted; i++)
+        code = generate_text(f, saved, tape, prompt, length, i, error);
     free(prompt);
-    free(tokens);
     ag_tape_free(tape);
     return cli_interrupted ? CLI_INTERRUPTED : code;
 }

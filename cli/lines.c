@@ -27,7 +27,10 @@ char *cli_lines_next(cli_lines *lines, size_t *size)
     if (*size && line[*size - 1] == '\r')
         --*size;
     line[*size] = 0; /* the buffer has room for one byte behind the last */
-    lines->number++;
+    if (!lines->number++ && *size >= 3 && !memcmp(line, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
+        line += 3;
+        *size -= 3;
+    }
     return line;
 }
 

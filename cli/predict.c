@@ -45,11 +45,12 @@ static bool check_line(predictor *p, const char *line, size_t size, int64_t numb
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
     if (tokens == 0)
         return false;
-    if (tokens + 1 > config->max_length)
+    int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
+    if (tokens > most)
         complaint = "tokens, more than the model's longest";
     if (complaint) {
         cli_fail("predict", CLI_FAILED, "stdin:%lld: %lld %s %d; answered by an empty line", (long long)number,
-                 (long long)tokens, complaint, config->max_length - 1);
+                 (long long)tokens, complaint, most);
         p->complained = true;
         return false;
     }

@@ -12,7 +12,7 @@ cli_progress cli_progress_make(bool quiet)
     return (cli_progress){.terminal = isatty(STDERR_FILENO), .quiet = quiet, .last_shown = -PLAIN_SECONDS};
 }
 
-static void show_evaluation(const cli_progress *state, const train_progress *progress)
+static void show_evaluation(cli_progress *state, const train_progress *progress)
 {
     const train_metrics *dev = progress->dev;
     fprintf(stderr, "%sstep %lld  dev: loss %.4f  token accuracy %.2f %%", state->terminal ? "\r\033[K" : "",
@@ -22,6 +22,7 @@ static void show_evaluation(const cli_progress *state, const train_progress *pro
     else
         fprintf(stderr, "  perplexity %.3f", dev->perplexity);
     fprintf(stderr, "%s\n", progress->best ? "  (best)" : "");
+    state->live = false;
 }
 
 void cli_progress_show(void *context, const train_progress *progress)
@@ -41,10 +42,11 @@ void cli_progress_show(void *context, const train_progress *progress)
     train_progress_line(progress, line, sizeof line);
     fprintf(stderr, state->terminal ? "\r\033[K%s" : "%s\n", line);
     fflush(stderr);
+    state->live = state->terminal;
 }
 
 void cli_progress_end(const cli_progress *progress)
 {
-    if (progress->terminal && !progress->quiet)
+    if (progress->live)
         fputc('\n', stderr);
 }

@@ -7,6 +7,7 @@
 typedef struct cli_progress {
     bool terminal;     /* rewrite one line */
     bool quiet;
+    bool live;         /* the cursor stands behind such a line */
     double last_shown; /* seconds of the run when a line was last shown */
 } cli_progress;
 

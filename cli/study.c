@@ -204,9 +204,9 @@ int cli_study(int count, const char *const *arguments)
     if (read != CLI_READ_OK)
         return cli_read_code(read);
     if (!f.what || strcmp(f.what, "attention")) {
-        const char *nearest = f.what ? cli_nearest(f.what, studies) : NULL;
-        return cli_fail("study", CLI_USAGE, "study what? %s: tapeformer study attention --model DIR --source TEXT",
-                        nearest ? "Did you mean attention?" : "There is one kind");
+        bool near = f.what && cli_nearest(f.what, studies);
+        return cli_fail("study", CLI_USAGE, "study what? %stapeformer study attention --model DIR --source TEXT",
+                        near ? "Did you mean " : "There is one kind: ");
     }
     if (!f.model)
         return cli_fail("study", CLI_USAGE, "which model? Give --model DIR");

@@ -26,6 +26,8 @@ static int check_source(train_flags *f)
         return cli_fail("train", CLI_USAGE, "--task, --pairs and --text exclude each other");
     if (f->dev && !f->pairs)
         return cli_fail("train", CLI_USAGE, "--dev goes with --pairs");
+    if (f->text && f->model == NN_ENCODER)
+        return cli_fail("train", CLI_USAGE, "--model encoder labels pairs: with --text the model is a decoder");
     if (f->text)
         f->model = NN_DECODER;
     else if (f->model == NN_DECODER)
@@ -105,8 +107,13 @@ static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
 /* Room for inputs longer than the longest seen, where the user does not say. */
 static int64_t default_max_length(const train_setup *setup)
 {
-    int64_t source = data_set_max_source(setup->training), target = data_set_max_target(setup->training);
-    int64_t longest = source > target ? source : target;
+    const data_set *sets[] = {setup->training, setup->dev};
+    int64_t longest = 0;
+    for (int i = 0; i < 2; i++) {
+        int64_t source = data_set_max_source(sets[i]), target = data_set_max_target(sets[i]);
+        longest = source > longest ? source : longest;
+        longest = target > longest ? target : longest;
+    }
     return longest < 32 ? 64 : 2 * longest;
 }
 

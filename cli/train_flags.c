@@ -110,6 +110,27 @@ static bool preset_text(const char *name, char *text, size_t size)
     return false;
 }
 
+/* What the user's own flags say must not contradict itself. */
+static cli_read check_own(const train_flags *f)
+{
+    if (f->steps && f->epochs)
+        cli_fail("train", CLI_USAGE, "--steps and --epochs exclude each other");
+    else if (f->resume && f->out != defaults.out)
+        cli_fail("train", CLI_USAGE, "--out and --resume exclude each other: a run goes on in its own folder");
+    else
+        return CLI_READ_OK;
+    return CLI_READ_WRONG;
+}
+
+/* Flags that exclude each other: the user's own one replaces whichever the preset or the resumed run has. */
+static void make_way(const cli_command *command, bool source, bool length)
+{
+    static const char *const names[] = {"task", "pairs", "text", "steps", "epochs"};
+    for (int i = 0; i < 5; i++)
+        if (i < 3 ? source : length)
+            cli_flag_drop(command, names[i]);
+}
+
 /* Flags are read up to three times: to find --preset and --resume, then the resumed run's own and the preset's, then again the
  * user's, which override. `resumed` is the text of the run's arguments or NULL. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments, char **resumed)
@@ -118,8 +139,11 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
     *f = defaults;
     command->flag_count = fill_table(f, command->flags);
     cli_read result = cli_flags_read(command, count, arguments);
+    if (result == CLI_READ_OK)
+        result = check_own(f);
     if (result != CLI_READ_OK)
         return result;
+    bool own_source = f->task || f->pairs || f->text, own_length = f->steps || f->epochs;
     if (f->resume) {
         ag_error error = {0};
         *resumed = train_checkpoint_arguments(f->resume, &error);
@@ -134,5 +158,6 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
             return CLI_READ_WRONG;
         result = cli_flags_read_text(command, preset);
     }
+    make_way(command, own_source, own_length);
     return result == CLI_READ_OK ? cli_flags_read(command, count, arguments) : result;
 }

@@ -4,46 +4,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The newest `length` tokens of what is there: the prompt, and behind it what has been generated. */
-static void newest(const int32_t *prompt, int64_t prompt_length, const int32_t *tokens, int64_t done, int64_t length,
-                   int32_t *window)
+/* The text's newest tokens: `held` of them, at most `half` when a window begins. */
+typedef struct window {
+    int32_t *tokens; /* [half] */
+    int64_t held, half;
+} window;
+
+/* Appends, and forgets the oldest where there is no more room. */
+static void append(window *w, const int32_t *tokens, int64_t count)
 {
-    for (int64_t i = 0; i < length; i++) {
-        const int64_t at = prompt_length + done - length + i;
-        window[i] = at < prompt_length ? prompt[at] : tokens[at - prompt_length];
+    if (count > w->half) {
+        tokens += count - w->half;
+        count = w->half;
     }
+    int64_t kept = w->held + count > w->half ? w->half - count : w->held;
+    memmove(w->tokens, w->tokens + w->held - kept, (size_t)kept * sizeof *tokens);
+    memcpy(w->tokens + kept, tokens, (size_t)count * sizeof *tokens);
+    w->held = kept + count;
+}
+
+/* What the model makes of one window: as many tokens as it has room for, `most` at most. Returns how many, 0 on an error. */
+static int64_t continue_window(const nn_model *model, ag_tape *tape, window *w, nn_generation_options options, int64_t most,
+                               nn_generated *result, ag_error *error)
+{
+    nn_input input = {.rows = 1, .target_length = w->held, .target = w->tokens};
+    options.no_eos = true;
+    options.max_length = most;
+    if (nn_generate(model, tape, &input, &options, result, error) != AG_OK)
+        return 0;
+    return result->hypotheses[0].length;
 }
 
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
-                      const nn_generation_options *options, int32_t *tokens, ag_error *error)
+                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error)
 {
-    const int64_t longest = model->config.max_length, half = longest > 1 ? longest / 2 : 1;
-    ag_status status = AG_OK;
+    window w = {.half = model->config.max_length > 1 ? model->config.max_length / 2 : 1};
+    ag_error own = {0};
     if (model->config.kind != NN_DECODER)
         return ag_error_set(error, AG_BAD_VALUE, "continue: only a language model (a decoder) goes on with a text");
     if (length < 1)
         return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld tokens: one at least is needed", (long long)length);
-    int32_t *window = malloc((size_t)longest * sizeof *window);
-    if (!window)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld tokens", (long long)longest);
+    if (!(w.tokens = malloc((size_t)w.half * sizeof *w.tokens)))
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld tokens", (long long)w.half);
 
-    int64_t done = 0;
-    for (uint64_t turn = 0; done < count && status == AG_OK; turn++) {
-        const int64_t held = length + done <= half ? length + done : half;
-        nn_generation_options chunk = *options;
+    append(&w, prompt, length);
+    bool more = true;
+    for (uint64_t turn = 0; more && count > 0 && own.status == AG_OK; turn++) {
+        nn_generation_options drawing = *options;
         nn_generated result = {0};
-        chunk.no_eos = true;
-        chunk.max_length = count - done;
-        chunk.seed += turn << 32; /* each window draws from numbers of its own */
-        newest(prompt, length, tokens, done, held, window);
-        nn_input input = {.rows = 1, .target_length = held, .target = window};
-        status = nn_generate(model, tape, &input, &chunk, &result, error);
-        if (status == AG_OK) {
-            memcpy(tokens + done, result.hypotheses[0].tokens, (size_t)result.hypotheses[0].length * sizeof *tokens);
-            done += result.hypotheses[0].length;
+        drawing.seed += turn << 32; /* each window draws from numbers of its own */
+        int64_t made = continue_window(model, tape, &w, drawing, count, &result, &own);
+        if (made) {
+            more = on_tokens(context, result.hypotheses[0].tokens, made);
+            append(&w, result.hypotheses[0].tokens, made);
+            count -= made;
         }
         nn_generated_clear(&result);
     }
-    free(window);
-    return status;
+    free(w.tokens);
+    return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
 }

@@ -199,7 +199,7 @@ typedef struct nn_block_config {
     nn_norm_kind norm;
     double norm_eps;
     bool post_norm; /* norm(x + f(x)), the original; else pre-norm x + f(norm(x)) */
-    double dropout; /* on each sublayer's result, in the feed-forward; */
+    double dropout; /* on each sublayer's result, and inside the feed-forward */
 } nn_block_config;
 
 /* Self-attention and feed-forward: NAME.self_attn.*, linear1, linear2, norm1, norm2
@@ -362,11 +362,14 @@ ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *inpu
                       nn_generated *result, ag_error *error);
 void nn_generated_clear(nn_generated *result);
 
-/* A language model's text of any length: `count` tokens behind `prompt` [length], 1 at least, into `tokens` [count]. The model
+/* Receives the next tokens of a text, valid during the call; false ends the text. */
+typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
+
+/* A language model's text of any length: `count` tokens behind `prompt` [length], 1 at least, handed on as they come. The model
  * sees max_length tokens at most; when they are full it goes on from the newer half of them (and from the newest tokens of a
- * prompt that is too long). Of the options those of drawing count; no token ends the text. */
+ * prompt that is longer than that). Of the options those of drawing and `marks` count; no token ends the text. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
-                      const nn_generation_options *options, int32_t *tokens, ag_error *error);
+                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

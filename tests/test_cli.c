@@ -75,6 +75,10 @@ START_TEST(test_usage)
     expect("$T train --list-presets", 0, "g2p");
     expect("$T gradcheck --op matmull", 2, "did you mean matmul?");
     expect("$T eval --model $DIR", 2, "--pairs FILE");
+    expect("$T help train", 0, "Usage: tapeformer train");
+    expect("$T train --task copy --steps 5 --epochs 2", 2, "--steps and --epochs exclude each other");
+    expect("$T train --resume $DIR --out $DIR/x", 2, "--out and --resume exclude each other");
+    expect("$T train --text x --model encoder", 2, "--model encoder labels pairs");
     static const char *const commands[] = {"train", "eval", "predict", "generate", "gradcheck", "info", "study"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         char line[64];
@@ -88,6 +92,7 @@ START_TEST(test_values)
 {
     expect("$T train --task copy --threads 0", 2, "--threads 0: expected a whole number from 1");
     expect("$T train --task copy --lr nan", 2, "--lr nan: expected");
+    expect("$T train --task copy --out ''", 2, "--out '': expected DIR");
     expect("$T train --task copy --lr", 2, "--lr needs a value");
     expect("$T train --task copy --steps 1.5", 2, "--steps 1.5: expected a whole number");
     expect("$T train --task copy --steps -3", 2, "--steps -3: expected");
@@ -127,12 +132,40 @@ START_TEST(test_whole_path)
 }
 END_TEST
 
+/* The user's own data and length replace those of a preset and of the run that is resumed. */
+START_TEST(test_overrides)
+{
+    write_pairs("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    expect("$T train --preset demo --pairs $DIR/pairs.tsv --epochs 2 " TINY " --out $DIR/run; tail -n 1 $DIR/run/log.jsonl", 0,
+           "\"step\":2,");
+    expect("$T train --resume $DIR/run --epochs 3 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":3,");
+    expect("$T train --resume $DIR/run --steps 5 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":5,");
+}
+END_TEST
+
+/* Lengths: room for the longest of dev, too; what is longer than the model's longest is refused with its line. */
+START_TEST(test_long_lines)
+{
+    write_pairs("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    expect("{ printf 'a\\ta\\n'; head -c 99 /dev/zero | tr '\\0' a; printf '\\tb\\n'; } > $DIR/long.tsv", 0, "");
+    expect("$T train --pairs $DIR/pairs.tsv --steps 2 " TINY " --out $DIR/run", 0, "");
+    expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
+    expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " TINY " --out $DIR/dev", 0, "");
+    expect("$T info $DIR/dev", 0, "longest          200");
+    expect("$T train --pairs $DIR/pairs.tsv --model encoder --max-length 3 --steps 2 " TINY " --out $DIR/tags", 0, "");
+    expect("echo abc | $T predict --model $DIR/tags", 0, "");
+    expect("echo abca | $T predict --model $DIR/tags", 1, "4 tokens, more than the model's longest 3");
+}
+END_TEST
+
 START_TEST(test_bad_lines)
 {
     train_tiny();
     expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run", 1, "stdin:2:");
     expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run 2>/dev/null | wc -l", 0, "3");
     expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1, "stdin:2: 1 of 1 tokens are not in the model's vocabulary");
+    expect("printf '\\357\\273\\277ab\\r\\nba' | $T predict --model $DIR/run | wc -l", 0, "2");
+    ck_assert_ptr_null(strstr(output, "stdin:1:")); /* a byte order mark is no token */
     expect("head -c 1000 /dev/zero | tr '\\0' 'a' | $T predict --model $DIR/run", 1, "stdin:1:");
     expect("$T study attention --model $DIR/run --source ABC", 1, "not in the model's vocabulary");
     expect("$T generate --model $DIR/run", 2, "use tapeformer predict");
@@ -216,6 +249,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_values);
     tcase_add_test(c, test_bad_pairs);
     tcase_add_test(c, test_whole_path);
+    tcase_add_test(c, test_overrides);
+    tcase_add_test(c, test_long_lines);
     tcase_add_test(c, test_bad_lines);
     tcase_add_test(c, test_bad_models);
     tcase_add_test(c, test_nothing_is_lost);

@@ -35,6 +35,21 @@ static void continue_plainly(const nn_model *model, const int32_t *prompt, int64
     ag_tape_free(tape);
 }
 
+/* Where the tokens of a text are put, and how many of them are wanted before it is ended. */
+typedef struct text {
+    int32_t tokens[400];
+    int64_t count, enough;
+} text;
+
+static bool keep(void *context, const int32_t *tokens, int64_t count)
+{
+    text *t = context;
+    ck_assert_int_le(t->count + count, 400);
+    memcpy(t->tokens + t->count, tokens, (size_t)count * sizeof *tokens);
+    t->count += count;
+    return !t->enough || t->count < t->enough;
+}
+
 START_TEST(test_windows)
 {
     nn_model *model = language_model();
@@ -43,13 +58,16 @@ START_TEST(test_windows)
     const int32_t prompt[] = {5, 4, 6, 5, 5, 4, 6, 4, 4, 5, 6, 5, 4, 4, 6, 5, 4};
     const int64_t lengths[] = {1, 3, 6, 7, 17};
     for (int i = 0; i < 5; i++) {
-        int32_t expected[60], tokens[60];
+        int32_t expected[60];
+        text got = {.count = 0};
         ag_error error = {0};
         continue_plainly(model, prompt, lengths[i], 60, expected);
-        ck_assert_msg(nn_continue(model, tape, prompt, lengths[i], 60, &options, tokens, &error) == AG_OK, "%s", error.message);
+        ck_assert_msg(nn_continue(model, tape, prompt, lengths[i], 60, &options, keep, &got, &error) == AG_OK, "%s",
+                      error.message);
+        ck_assert_int_eq(got.count, 60);
         for (int t = 0; t < 60; t++)
-            ck_assert_msg(tokens[t] == expected[t], "prompt of %d, token %d: %d, expected %d", (int)lengths[i], t, tokens[t],
-                          expected[t]);
+            ck_assert_msg(got.tokens[t] == expected[t], "prompt of %d, token %d: %d, expected %d", (int)lengths[i], t,
+                          got.tokens[t], expected[t]);
     }
     ag_tape_free(tape);
     nn_model_free(model);
@@ -61,14 +79,29 @@ START_TEST(test_marks)
 {
     nn_model *model = language_model();
     ag_tape *tape = test_quiet_tape();
-    int32_t tokens[400];
+    text got = {.count = 0};
     int seen[64] = {0};
     nn_generation_options options = {.marks = MARKS, .sample = true, .temperature = 50, .seed = 7};
-    ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){5}, 1, 400, &options, tokens, NULL), AG_OK);
+    ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){5}, 1, 400, &options, keep, &got, NULL), AG_OK);
     for (int t = 0; t < 400; t++)
-        seen[tokens[t]]++;
+        seen[got.tokens[t]]++;
     for (int32_t token = 0; token < model->config.target_vocab; token++)
         ck_assert_msg((seen[token] > 0) == (token >= MARKS), "token %d came %d times", token, seen[token]);
+    ag_tape_free(tape);
+    nn_model_free(model);
+}
+END_TEST
+
+/* The receiver ends the text: no further window is made. */
+START_TEST(test_enough)
+{
+    nn_model *model = language_model();
+    ag_tape *tape = test_quiet_tape();
+    text got = {.enough = 1};
+    nn_generation_options options = {.marks = MARKS};
+    ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){5}, 1, INT64_MAX / 2, &options, keep, &got, NULL), AG_OK);
+    ck_assert_int_ge(got.count, 1);
+    ck_assert_int_le(got.count, LONGEST);
     ag_tape_free(tape);
     nn_model_free(model);
 }
@@ -102,13 +135,14 @@ START_TEST(test_refused)
     nn_model *decoder = language_model(), *pairs = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 5);
     ag_tape *tape = test_quiet_tape();
     int32_t token = 5;
+    text got = {.count = 0};
     nn_generation_options options = {0};
-    ck_assert_int_eq(nn_continue(pairs, tape, &token, 1, 1, &options, &token, NULL), AG_BAD_VALUE);
-    ck_assert_int_eq(nn_continue(decoder, tape, &token, 0, 1, &options, &token, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(nn_continue(pairs, tape, &token, 1, 1, &options, keep, &got, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(nn_continue(decoder, tape, &token, 0, 1, &options, keep, &got, NULL), AG_BAD_VALUE);
     options.marks = decoder->config.target_vocab;
-    ck_assert_int_eq(nn_continue(decoder, tape, &token, 1, 1, &options, &token, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(nn_continue(decoder, tape, &token, 1, 1, &options, keep, &got, NULL), AG_BAD_VALUE);
     options.marks = -1;
-    ck_assert_int_eq(nn_continue(decoder, tape, &token, 1, 1, &options, &token, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(nn_continue(decoder, tape, &token, 1, 1, &options, keep, &got, NULL), AG_BAD_VALUE);
     ag_tape_free(tape);
     nn_model_free(decoder);
     nn_model_free(pairs);
@@ -121,6 +155,7 @@ static Suite *suite(void)
     TCase *c = tcase_create("continue");
     tcase_add_test(c, test_windows);
     tcase_add_test(c, test_marks);
+    tcase_add_test(c, test_enough);
     tcase_add_test(c, test_eos_may_come);
     tcase_add_test(c, test_refused);
     suite_add_tcase(s, c);

@@ -1,6 +1,7 @@
 /* test_nn_models.c - the three models: shapes, masks, independence of padding, batch and threads, memory. */
 #include "nn_util.h"
 
+#include <math.h>
 #include <string.h>
 
 static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER};
@@ -303,6 +304,34 @@ START_TEST(every_parameter_learns)
 }
 END_TEST
 
+/* A row without any token, neither source nor target, through a hundred steps of descent. */
+START_TEST(a_row_of_padding_alone_is_no_danger)
+{
+    for (int variant = 0; variant < 6; variant++) {
+        nn_model *model = test_model((nn_model_config){.kind = kinds[variant % 3], .post_norm = variant / 3}, 1);
+        nn_params *params = &model->params;
+        ag_tape *tape = ag_tape_new(NULL);
+        test_batch batch;
+        test_batch_fill(&batch, model, 3, 5, 5, 2);
+        batch.source_lengths[1] = batch.target_lengths[1] = 0;
+        memset(batch.labels + 5, 0, 5 * sizeof *batch.labels);
+        for (int step = 0; step < 100; step++) {
+            ag_tape_rewind(tape);
+            nn_params_zero_grad(params);
+            ag_tensor *loss = loss_of(model, tape, &batch, true);
+            ck_assert_int_eq(ag_backward_checked(loss), AG_OK);
+            ck_assert(isfinite(loss->data[0]));
+            for (int64_t i = 0; i < params->size; i++)
+                params->value[i] -= (real)0.05 * params->grad[i];
+        }
+        for (int64_t i = 0; i < params->size; i++)
+            ck_assert(isfinite(params->value[i]));
+        ag_tape_free(tape);
+        nn_model_free(model);
+    }
+}
+END_TEST
+
 /* Large enough for the kernels to cut the work into pieces. */
 START_TEST(threads_change_no_bit)
 {
@@ -463,6 +492,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, later_tokens_change_nothing_before_them);
     tcase_add_test(tcase, masks_can_be_replaced);
     tcase_add_test(tcase, every_parameter_learns);
+    tcase_add_test(tcase, a_row_of_padding_alone_is_no_danger);
     tcase_add_test(tcase, threads_change_no_bit);
     tcase_add_test(tcase, the_second_pass_allocates_nothing);
     tcase_add_test(tcase, attention_is_shown_with_its_name);

@@ -220,6 +220,8 @@ START_TEST(reshape_keeps_the_elements)
     ck_assert(ag_shape_equal(ag_reshape(x, AG_SHAPE(1, 24, 1))->shape, AG_SHAPE(1, 24, 1)));
     ag_tensor *nothing = ag_constant(tape, AG_SHAPE(0, 4), NULL);
     ck_assert(ag_shape_equal(ag_reshape(nothing, AG_SHAPE(-1, 2))->shape, AG_SHAPE(0, 2)));
+    nothing = ag_leaf(tape, AG_SHAPE(2, 0), NULL, NULL);
+    ck_assert(ag_shape_equal(ag_reshape(nothing, AG_SHAPE(0))->shape, AG_SHAPE(0)));
     ag_tape_free(tape);
 }
 END_TEST
@@ -364,6 +366,9 @@ START_TEST(concat_and_slice_errors)
     expect_error(ag_slice(x, -1, 2, 1), tape, AG_BAD_VALUE, "slice: 2 to 1 is no range of axis 1 of [2,3]");
     x = ag_variable(tape, AG_SHAPE(2, 3), NULL);
     expect_error(ag_slice(x, 0, -1, 1), tape, AG_BAD_VALUE, "slice: -1 to 1 is no range of axis 0 of [2,3]");
+    ag_tensor *nothing = ag_leaf(tape, AG_SHAPE(2, 0), NULL, NULL); /* without memory */
+    ck_assert(ag_shape_equal(ag_slice(nothing, 0, 1, 2)->shape, AG_SHAPE(1, 0)));
+    ck_assert(ag_shape_equal(ag_slice(nothing, 1, 0, 0)->shape, AG_SHAPE(2, 0)));
     ck_assert_ptr_null(ag_concat(NULL, 0, 0));
     ck_assert_ptr_null(ag_slice(NULL, 0, 0, 0));
     ag_tape_free(tape);

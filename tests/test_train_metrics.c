@@ -204,12 +204,12 @@ START_TEST(batch_size_changes_nothing)
 {
     evaluated e = evaluated_new(NN_ENCODER_DECODER, PAIRS, BIAS);
     test_fill(e.model->params.value, e.model->params.size, 3, -0.5, 0.5);
-    train_metrics first;
-    for (int64_t batch = 1; batch <= 5; batch++) {
+    train_metrics first = {0};
+    for (int64_t i = 1; i <= 6; i++) {
         train_metrics metrics;
-        train_evaluation evaluation = {.batch = batch, .decode = true, .threads = 1};
+        train_evaluation evaluation = {.batch = i < 6 ? i : INT64_C(1) << 60, .decode = true, .threads = 1};
         ck_assert_int_eq(train_evaluate(e.model, e.set, &evaluation, &metrics, NULL), AG_OK);
-        if (batch == 1)
+        if (i == 1)
             first = metrics;
         ck_assert_double_eq_tol(metrics.loss, first.loss, PRECISION(1e-13, 1e-6));
         ck_assert(metrics.token_accuracy == first.token_accuracy && metrics.per == first.per &&

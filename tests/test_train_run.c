@@ -459,6 +459,8 @@ START_TEST(bad_options_are_refused)
         const char *word;
     } cases[] = {
         {{.rate = (double)NAN}, "learning rate is nan"},
+        {{.optimizer.kind = (train_optimizer_kind)7}, "optimizer is 7"},
+        {{.schedule = (train_schedule_kind)9}, "schedule is 9"},
         {{.rate = -1}, "learning rate is -1"},
         {{.rate = (double)INFINITY}, "learning rate is inf"},
         {{.batch = -1}, "batch is -1"},
