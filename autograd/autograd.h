@@ -137,8 +137,8 @@ void ag_tape_leave(ag_tape *tape);
  * the error, when memory is out. For an operation's saved values. */
 void *ag_tape_alloc(ag_tape *tape, size_t bytes);
 
-/* The first operation whose output (forward) is not finite although its inputs are: writes a sentence
- * such as "log in decoder.layers.1 made -inf from finite inputs" and returns true. */
+/* The first operation whose output (forward) is not finite: writes a sentence such as "log in decoder.layers.1 made
+ * -inf from finite inputs", or which input it was that was not finite before, and returns true. */
 bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE]);
 
 /* The nodes of the tape, newest first; NULL at the end. For pictures, traces and profiles. */

@@ -53,16 +53,15 @@ static void forget_inner_gradients(ag_tape *tape)
 }
 
 /* Stops with the name of the operation if its backward has just made something that is no number. */
-static ag_status check_gradients(const ag_node *node)
+static void check_gradients(const ag_node *node)
 {
     double value;
     for (int i = 0; i < node->input_count; i++) {
         const ag_tensor *x = node->inputs[i];
         if (x && x->grad && tape_find_nonfinite(x->grad, x->size, &value))
-            return ag_error_set(&node->tape->error, AG_NOT_FINITE, "the gradient of %s in %s by its input %d became %g",
-                                node->op->name, *node->scope ? node->scope : "the outermost scope", i + 1, value);
+            ag_error_set(&node->tape->error, AG_NOT_FINITE, "the gradient of %s in %s by its input %d became %g",
+                         node->op->name, *node->scope ? node->scope : "the outermost scope", i + 1, value);
     }
-    return AG_OK;
 }
 
 /* `seed` NULL stands for ones. */

@@ -27,7 +27,8 @@ bool data_output_put(data_output *output, const void *bytes, size_t size);
 bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size_t size);
 
 /* Flushes the bytes to the disk and lets them be the file `path`; or, after any failure, removes what was written and
- * leaves `path` as it was. Frees the output in both cases. */
+ * leaves `path` as it was (but where the folder alone could not be flushed: then `path` is the new file). Frees the
+ * output in all cases. */
 ag_status data_output_finish(data_output *output, ag_error *error);
 
 #endif

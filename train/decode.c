@@ -152,9 +152,9 @@ static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, const cha
 
 static ag_status decode_all(decoding *d)
 {
-    int64_t most = d->evaluation->batch;
+    int64_t most = d->evaluation->batch < d->count ? d->evaluation->batch : d->count;
     data_batch batch = {0};
-    const char **texts = malloc((size_t)most * sizeof *texts);
+    const char **texts = malloc((size_t)(most + 1) * sizeof *texts);
     ag_status status = texts ? AG_OK : no_memory(d->error);
     for (int64_t begin = 0; begin < d->count && status == AG_OK; begin += most) {
         int64_t rows = d->count - begin < most ? d->count - begin : most;

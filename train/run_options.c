@@ -18,6 +18,8 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
         {"epochs", (double)options->epochs, 0, most},
         {"batch", (double)options->batch, 0, most},
         {"accumulate", (double)options->accumulate, 0, most},
+        {"optimizer", (double)options->optimizer.kind, 0, TRAIN_SGD},
+        {"schedule", (double)options->schedule, 0, TRAIN_NOAM},
         {"learning rate", options->rate, 0, HUGE_VAL},
         {"warmup", (double)options->warmup, -1, most},
         {"floor", options->floor, 0, 1},

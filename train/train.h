@@ -153,7 +153,8 @@ typedef struct train_options {
     int64_t steps;            /* updates; [from epochs] */
     int64_t epochs;           /* where steps is 0 [10] */
     int64_t batch;            /* rows per update [64] */
-    int64_t accumulate;       /* the batch goes through the model in this many parts of rows; the result is that of the whole [1] */
+    int64_t accumulate;       /* the batch goes through the model in this many parts of rows; the result is that of the whole, but that
+                               * each part draws a dropout mask of its own [1] */
     train_optimizer_config optimizer;
     train_schedule_kind schedule;
     double rate;              /* [1e-3] */

@@ -63,7 +63,8 @@ static void slice_run(ag_node *node, real *dx)
                        .y = y->data,
                        .dy = y->grad,
                        .dx = dx};
-    kernel_parallel(node->tape->threads, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
+    if (y->size) /* an empty input may have no memory at all */
+        kernel_parallel(node->tape->threads, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
 }
 
 static ag_status forward_slice(ag_node *node)

@@ -119,8 +119,8 @@ static inline real sigmoid_real(real x)
 
 /* Phi(x), the normal distribution function, given e^(-x^2/2), which whoever needs Phi often needs as well. In float:
  * near 0 a polynomial about 1/2; beyond, with v = 1 / (|x| + 2), the smaller side is e^(-x^2/2) v times a polynomial
- * in v (the form of Abramowitz and Stegun 1964, 7.1.26). Both polynomials interpolate at Chebyshev nodes. The error is at
- * most 1e-7, and down to x = -6 at most 2e-6 of the value. */
+ * in v (the form of Abramowitz and Stegun 1964, 7.1.26). Both polynomials interpolate at Chebyshev nodes. The error is
+ * at most 1e-7, and down to x = -6 at most 2e-6 of the value. */
 static inline real normal_cdf_real(real x, real power)
 {
 #ifdef TAPEFORMER_DOUBLE
