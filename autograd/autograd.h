@@ -272,9 +272,9 @@ ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length);
 ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
                           const unsigned char *allow);
 /* An expression has at most 256 parts, counting a part once for each place that it stands in. */
-ag_mask *ag_mask_and(ag_tape *tape, ag_mask *a, ag_mask *b);
-ag_mask *ag_mask_or(ag_tape *tape, ag_mask *a, ag_mask *b);
-ag_mask *ag_mask_not(ag_tape *tape, ag_mask *a);
+ag_mask *ag_mask_and(ag_tape *tape, const ag_mask *a, const ag_mask *b);
+ag_mask *ag_mask_or(ag_tape *tape, const ag_mask *a, const ag_mask *b);
+ag_mask *ag_mask_not(ag_tape *tape, const ag_mask *a);
 
 /* May query i of head h in batch row b look at key j? */
 bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j);

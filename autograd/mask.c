@@ -142,7 +142,7 @@ ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t q
                         .step = {batch == 1 ? 0 : heads * queries * keys, heads == 1 ? 0 : queries * keys, keys, 1}});
 }
 
-static ag_mask *mask_combine(ag_tape *tape, mask_kind kind, ag_mask *a, ag_mask *b)
+static ag_mask *mask_combine(ag_tape *tape, mask_kind kind, const ag_mask *a, const ag_mask *b)
 {
     static const char *const names[] = {[MASK_AND] = "and", [MASK_OR] = "or", [MASK_NOT] = "not"};
     if (!tape)
@@ -162,17 +162,17 @@ static ag_mask *mask_combine(ag_tape *tape, mask_kind kind, ag_mask *a, ag_mask 
     return mask_new(tape, (ag_mask){.kind = kind, .parts = parts, .a = a, .b = b});
 }
 
-ag_mask *ag_mask_and(ag_tape *tape, ag_mask *a, ag_mask *b)
+ag_mask *ag_mask_and(ag_tape *tape, const ag_mask *a, const ag_mask *b)
 {
     return mask_combine(tape, MASK_AND, a, b);
 }
 
-ag_mask *ag_mask_or(ag_tape *tape, ag_mask *a, ag_mask *b)
+ag_mask *ag_mask_or(ag_tape *tape, const ag_mask *a, const ag_mask *b)
 {
     return mask_combine(tape, MASK_OR, a, b);
 }
 
-ag_mask *ag_mask_not(ag_tape *tape, ag_mask *a)
+ag_mask *ag_mask_not(ag_tape *tape, const ag_mask *a)
 {
     return mask_combine(tape, MASK_NOT, a, NULL);
 }

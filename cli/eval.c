@@ -90,6 +90,9 @@ static int run(const eval_flags *f, ag_error *error)
         ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
+    if (code == CLI_DONE && metrics.unknown)
+        cli_fail("eval", CLI_DONE, "note: %lld tokens are not in the model's vocabularies and were read as <unk>",
+                 (long long)metrics.unknown);
     if (code == CLI_DONE)
         print_metrics(&metrics, f->json);
     data_set_free(set);

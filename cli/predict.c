@@ -76,45 +76,13 @@ static ag_status print_text(const data_vocab *vocab, const int32_t *tokens, int6
     return AG_OK;
 }
 
-/* The labels of an encoder: the most probable one of each token. */
-static ag_status tag_batch(predictor *p, const nn_input *input, nn_generated *result, ag_error *error)
-{
-    const nn_model *model = p->saved->model;
-    nn_pass pass = {.tape = p->tape, .params = &model->params};
-    nn_hypothesis *rows = calloc((size_t)input->rows, sizeof *rows);
-    int32_t *labels = calloc((size_t)(input->rows * input->source_length), sizeof *labels);
-    *result = (nn_generated){.rows = input->rows, .best = 1, .hypotheses = rows, .storage = labels};
-    if (!rows || !labels)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-
-    ag_tape_rewind(p->tape);
-    const ag_tensor *logits = nn_model_apply(model, &pass, input);
-    if (!logits) {
-        *error = *ag_tape_error(p->tape);
-        return error->status;
-    }
-    int64_t classes = model->config.target_vocab;
-    for (int64_t r = 0; r < input->rows; r++) {
-        rows[r] = (nn_hypothesis){.tokens = labels + r * input->source_length, .length = input->source_lengths[r]};
-        for (int64_t t = 0; t < rows[r].length; t++) {
-            const real *row = logits->data + (r * input->source_length + t) * classes;
-            for (int32_t c = DATA_SPECIALS; c < classes; c++)
-                if (!rows[r].tokens[t] || row[c] > row[rows[r].tokens[t]])
-                    rows[r].tokens[t] = c;
-        }
-    }
-    return AG_OK;
-}
-
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
     const predict_flags *f = p->flags;
     nn_input input = {.rows = p->batch.rows, .source_length = p->batch.source_length, .source = p->batch.source,
                       .source_lengths = p->batch.source_lengths};
-    nn_generation_options options = {.marks = DATA_SPECIALS, .max_length = f->max_length, .beam = (int)f->beam, .length_penalty = f->length_penalty,
-                                     .best = (int)f->best};
-    if (p->saved->tagging)
-        return tag_batch(p, &input, result, error);
+    nn_generation_options options = {.marks = DATA_SPECIALS, .max_length = f->max_length, .beam = (int)f->beam,
+                                     .length_penalty = f->length_penalty, .best = (int)f->best};
     return nn_generate(p->saved->model, p->tape, &input, &options, result, error);
 }
 
@@ -150,12 +118,7 @@ static ag_status answer(predictor *p, ag_error *error)
     }
     if (status == AG_OK)
         status = print_batch(p, &result, error);
-    if (p->saved->tagging) {
-        free(result.hypotheses);
-        free(result.storage);
-    } else {
-        nn_generated_clear(&result);
-    }
+    nn_generated_clear(&result);
     p->lines = p->usable_lines = 0;
     return status;
 }

@@ -128,7 +128,7 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
         .max_length = (int)(f->max_length ? f->max_length : f->text ? f->context : default_max_length(setup)),
         .activation = (nn_activation)f->activation, .norm = (nn_norm_kind)f->norm,
         .positions = (nn_position_kind)f->positions, .post_norm = f->post_norm, .no_bias = f->no_bias,
-        .tied_output = f->tied, .dropout = f->dropout, .padding_id = DATA_PAD,
+        .tied_output = f->tied, .dropout = f->dropout >= 0 ? f->dropout : f->task ? 0 : 0.1, .padding_id = DATA_PAD,
     };
     setup->model = nn_model_new(&config, (uint64_t)f->seed, error);
     if (!setup->model)

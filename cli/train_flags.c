@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const train_flags defaults = {
-    .out = "run", .d_model = 128, .heads = 4, .layers = 2, .context = 128, .dropout = 0.1, .rate = 1e-3, .floor = 0.05,
+    .out = "run", .d_model = 128, .heads = 4, .layers = 2, .context = 128, .dropout = -1, .rate = 1e-3, .floor = 0.05,
     .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.98, .clip = 1, .batch = 64, .accumulate = 1, .seed = 1, .held_out = 0.05,
     .eval_sources = 500, .warmup = -1,
 };
@@ -44,7 +44,7 @@ static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
         {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
-        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1]", .low = 0, .high = 0.99},
+        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1; 0 for tasks, whose examples never repeat]", .low = 0, .high = 0.99},
         {"optimizer", CLI_CHOICE, &f->optimizer, "NAME", "", .choices = cli_optimizer_names},
         {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor [0.001]", .low = 1e-12, .high = 1e3},
         {"schedule", CLI_CHOICE, &f->schedule, "NAME", "of the learning rate", .choices = cli_schedule_names},

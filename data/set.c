@@ -182,3 +182,15 @@ void data_set_example(data_set *set, int64_t i, const char **source, const char 
     *source = copy_view(set->source_copy, set->source_bytes, source_view);
     *target = copy_view(set->target_copy, set->target_bytes, target_view);
 }
+
+uint64_t data_set_fingerprint(data_set *set)
+{
+    uint64_t hash = (uint64_t)set->count;
+    for (int64_t i = 0; i < set->count; i++) {
+        data_view source = {0}, target = {0};
+        set->kind->texts(set, i, 0, &source, &target);
+        hash = data_hash(source.text, source.size, hash);
+        hash = data_hash(target.text, target.size, hash);
+    }
+    return hash;
+}

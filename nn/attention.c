@@ -146,7 +146,7 @@ static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache
     if (cache->length == cache->capacity)
         return mask;
     ag_mask *held = ag_mask_prefix(pass->tape, cache->length);
-    return mask ? ag_mask_and(pass->tape, held, (ag_mask *)mask) : held;
+    return mask ? ag_mask_and(pass->tape, held, mask) : held;
 }
 
 /* ---- Attention ------------------------------------------------------------------------------ */

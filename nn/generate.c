@@ -69,7 +69,7 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
         options->max_length = g->model->config.max_length;
     if (options->temperature == 0)
         options->temperature = 1;
-    if (options->best == 0)
+    if (options->best == 0 || g->model->config.kind == NN_ENCODER)
         options->best = 1;
     return AG_OK;
 }
@@ -239,19 +239,23 @@ ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *inpu
 {
     generation g = {.model = model, .pass = {.tape = tape, .params = &model->params}, .input = input, .result = result};
     *result = (nn_generated){0};
-    if (model->config.kind == NN_ENCODER)
-        return ag_error_set(error, AG_BAD_VALUE, "generation: an encoder labels tokens and generates none");
     ag_status status = complete_options(&g, options, error);
     if (status == AG_OK)
         status = check_prompts(model, input, error);
     if (status != AG_OK)
         return status;
 
-    measure(&g);
+    const bool labels = model->config.kind == NN_ENCODER;
+    if (labels)
+        g.longest = input->source_length;
+    else
+        measure(&g);
     status = init_result(&g, error);
     if (status == AG_OK && input->rows > 0) {
         const bool grad_was_on = ag_tape_set_grad(tape, false);
-        status = g.options.beam > 1 ? generation_search(&g, error) : generation_walk(&g, error);
+        status = labels                ? generation_label(&g, error)
+                 : g.options.beam > 1  ? generation_search(&g, error)
+                                       : generation_walk(&g, error);
         nn_cache_clear(&g.cache);
         ag_tape_rewind(tape);
         ag_tape_set_grad(tape, grad_was_on);

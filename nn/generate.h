@@ -35,11 +35,15 @@ ag_status generation_normalise(const real *logits, int64_t count, int64_t row, d
 /* A log-probability after the length penalty; `length` counts the end mark. */
 double generation_score(const generation *g, double log_probability, int64_t length);
 
+/* The most probable of the tokens first .. vocab - 1; of equals the first. */
+int32_t generation_most_probable(const real *logits, int32_t first, int32_t vocab);
+
 /* Where hypothesis number `place` of a row has its tokens: [longest]. */
 int32_t *generation_tokens(const generation *g, int64_t row, int place);
 
-/* The two ways: greedy or drawn, token by token; and the search. */
+/* The ways: greedy or drawn, token by token; the search; and an encoder's labels. */
 ag_status generation_walk(generation *g, ag_error *error);
 ag_status generation_search(generation *g, ag_error *error);
+ag_status generation_label(generation *g, ag_error *error);
 
 #endif

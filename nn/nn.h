@@ -357,7 +357,8 @@ typedef struct nn_generated {
 } nn_generated;
 
 /* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos
- * included). The tape is a no-grad one and is rewound at every token. */
+ * included). The tape is a no-grad one and is rewound at every token.
+ * An encoder (NN_ENCODER) answers with the most probable label of each source token; of the options only `marks` counts then. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error);
 void nn_generated_clear(nn_generated *result);

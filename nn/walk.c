@@ -6,11 +6,10 @@
 
 /* ---- Choosing a token ----------------------------------------------------------------------- */
 
-/* The most probable token; of equals the first. */
-static int32_t find_most_probable(const real *logits, int32_t vocab)
+int32_t generation_most_probable(const real *logits, int32_t first, int32_t vocab)
 {
-    int32_t best = 0;
-    for (int32_t token = 1; token < vocab; token++)
+    int32_t best = first;
+    for (int32_t token = first + 1; token < vocab; token++)
         if (logits[token] > logits[best])
             best = token;
     return best;
@@ -49,7 +48,7 @@ static int32_t cut_nucleus(const candidate *candidates, int32_t count, double sh
 static int32_t draw(const nn_generation_options *options, const real *logits, int32_t vocab, candidate *candidates,
                     ag_rng *rng)
 {
-    const double most = (double)logits[find_most_probable(logits, vocab)];
+    const double most = (double)logits[generation_most_probable(logits, 0, vocab)];
     const bool nucleus = options->top_p > 0 && options->top_p < 1;
     int32_t count = vocab, chosen = 0;
     double total = 0, sum = 0;
@@ -123,7 +122,7 @@ static ag_status extend(const generation *g, walk *w, int64_t row, const real *l
     if (status != AG_OK)
         return status;
     *token = g->options.sample ? draw(&g->options, logits, vocab, w->candidates, &w->rng[row])
-                               : find_most_probable(logits, vocab);
+                               : generation_most_probable(logits, 0, vocab);
     hypothesis->log_probability += (double)logits[*token] - log_sum;
     hypothesis->finished = *token == g->options.eos;
     if (!hypothesis->finished)

@@ -1,4 +1,4 @@
-/* test_nn_continue.c - text of any length window by window, and marks that are never generated. */
+/* test_nn_continue.c - text of any length window by window, marks that are never generated, an encoder's labels. */
 #include "nn_util.h"
 
 #include <string.h>
@@ -130,6 +130,37 @@ START_TEST(test_eos_may_come)
 }
 END_TEST
 
+/* An encoder answers with the most probable label of each token that is there. */
+START_TEST(test_labels)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER}, 5);
+    ag_tape *tape = test_quiet_tape(), *plain = test_quiet_tape();
+    nn_pass pass = test_pass(model, plain);
+    const int32_t classes = model->config.target_vocab;
+    test_batch batch;
+    nn_generated result;
+    nn_generation_options options = {.marks = MARKS};
+    test_batch_fill(&batch, model, 6, 7, 0, 1);
+    const ag_tensor *logits = nn_model_apply(model, &pass, &batch.input);
+    ck_assert_ptr_nonnull(logits);
+    ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, NULL), AG_OK);
+    for (int64_t row = 0; row < 6; row++) {
+        const nn_hypothesis *labels = &result.hypotheses[row];
+        ck_assert_int_eq(labels->length, batch.source_lengths[row]);
+        for (int64_t t = 0; t < labels->length; t++) {
+            const real *scores = logits->data + (row * 7 + t) * classes;
+            ck_assert_int_ge(labels->tokens[t], MARKS);
+            for (int32_t c = MARKS; c < classes; c++)
+                ck_assert(scores[c] <= scores[labels->tokens[t]]);
+        }
+    }
+    nn_generated_clear(&result);
+    ag_tape_free(tape);
+    ag_tape_free(plain);
+    nn_model_free(model);
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     nn_model *decoder = language_model(), *pairs = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 5);
@@ -157,6 +188,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_marks);
     tcase_add_test(c, test_enough);
     tcase_add_test(c, test_eos_may_come);
+    tcase_add_test(c, test_labels);
     tcase_add_test(c, test_refused);
     suite_add_tcase(s, c);
     return s;

@@ -542,7 +542,6 @@ START_TEST(bad_options_are_named)
     ck_assert_int_eq(nn_generate(decoder, tape, &prompts, NULL, &result, NULL), AG_BAD_VALUE);
     prompts.target = NULL;
     ck_assert_int_eq(nn_generate(decoder, tape, &prompts, NULL, &result, NULL), AG_BAD_VALUE);
-    ck_assert_int_eq(nn_generate(encoder, tape, &batch.input, NULL, &result, NULL), AG_BAD_VALUE);
     prompts.rows = 0;
     ck_assert_int_eq(nn_generate(decoder, tape, &prompts, NULL, &result, NULL), AG_OK);
     ck_assert_int_eq(result.rows, 0);

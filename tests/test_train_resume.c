@@ -380,7 +380,7 @@ START_TEST(a_resume_needs_the_same_model_and_data)
     data_set_options options = {.part = DATA_TRAIN, .min_length = 3, .max_length = 5, .count = 499};
     data_set *fewer = data_set_task(data_task_find("reverse"), &options, NULL);
     ck_assert_ptr_nonnull(fewer);
-    expect_refusal(&f, f.model, fewer, AG_BAD_VALUE, "had 500 examples in this run and has 499 now");
+    expect_refusal(&f, f.model, fewer, AG_BAD_VALUE, "training set is not the one that this run began with");
     data_set_free(fewer);
     train_fixture_clear(&other);
     train_fixture_clear(&wide);

@@ -37,6 +37,7 @@ static const train_field RUN_FIELDS[] = {
     RUN("clip", TRAIN_FIELD_DOUBLE, clip),
     RUN("label_smoothing", TRAIN_FIELD_DOUBLE, label_smoothing),
     RUN("average", TRAIN_FIELD_DOUBLE, average),
+    RUN("evaluate_sources", TRAIN_FIELD_INTEGER, evaluate_sources),
 };
 enum { RUN_COUNT = (int)(sizeof RUN_FIELDS / sizeof *RUN_FIELDS) };
 
@@ -52,7 +53,8 @@ static const train_field STATE_FIELDS[] = {
     STATE("evaluated", TRAIN_FIELD_INTEGER, evaluated),
     STATE("best_step", TRAIN_FIELD_INTEGER, best_step),
     STATE("worse", TRAIN_FIELD_INTEGER, worse),
-    STATE("examples", TRAIN_FIELD_INTEGER, examples),
+    STATE("training", TRAIN_FIELD_SEED, training),
+    STATE("dev", TRAIN_FIELD_SEED, dev),
     STATE("best.loss", TRAIN_FIELD_DOUBLE, best.loss),
     STATE("best.perplexity", TRAIN_FIELD_DOUBLE, best.perplexity),
     STATE("best.token_accuracy", TRAIN_FIELD_DOUBLE, best.token_accuracy),
@@ -118,7 +120,9 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
 
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
 {
-    ag_status status = train_fields_read(RUN_FIELDS, RUN_COUNT, plan, file, path, error);
+    ag_status status = train_format_check(file, TRAIN_FORMAT_CHECKPOINT, path, error);
+    if (status == AG_OK)
+        status = train_fields_read(RUN_FIELDS, RUN_COUNT, plan, file, path, error);
     return status == AG_OK ? train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error) : status;
 }
 
@@ -155,9 +159,9 @@ static ag_status read_state(const train_checkpoint *checkpoint, train_state *sta
         good = good && counters[i] >= 0 && counters[i] <= state->step;
     if (!good)
         return ag_error_set(error, AG_BAD_FILE, "%s: the counters of the run do not fit together", path);
-    if (state->examples != checkpoint->state->examples)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: the training set had %lld examples in this run and has %lld now",
-                            path, (long long)state->examples, (long long)checkpoint->state->examples);
+    if (state->training != checkpoint->state->training || state->dev != checkpoint->state->dev)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: the %s set is not the one that this run began with", path,
+                            state->training != checkpoint->state->training ? "training" : "dev");
     return AG_OK;
 }
 

@@ -94,32 +94,7 @@ static ag_status keep_output(decoding *d, source_item *item, const int32_t *toke
 
 /* ---- Outputs -------------------------------------------------------------------------------- */
 
-/* An encoder tags: the most probable label of each source token. */
-static ag_status tag_rows(decoding *d, const nn_input *input, source_item **items)
-{
-    int64_t classes = d->model->config.target_vocab;
-    nn_pass pass = {.tape = d->tape, .params = &d->model->params};
-    ag_tape_rewind(d->tape);
-    ag_tensor *logits = nn_model_apply(d->model, &pass, input);
-    int32_t *labels = ag_tape_alloc(d->tape, (size_t)input->source_length * sizeof *labels);
-    if (!logits || !labels)
-        return ag_error_set(d->error, ag_tape_error(d->tape)->status, "%s", ag_tape_error(d->tape)->message);
-    for (int64_t row = 0; row < input->rows; row++) {
-        const real *scores = logits->data + row * input->source_length * classes;
-        for (int32_t s = 0; s < input->source_lengths[row]; s++, scores += classes) {
-            int32_t best = 0;
-            for (int32_t c = 1; c < classes; c++)
-                best = scores[c] > scores[best] ? c : best;
-            labels[s] = best;
-        }
-        ag_status status = keep_output(d, items[row], labels, input->source_lengths[row]);
-        if (status != AG_OK)
-            return status;
-    }
-    return AG_OK;
-}
-
-static ag_status generate_rows(decoding *d, const nn_input *input, source_item **items)
+static ag_status answer_rows(decoding *d, const nn_input *input, source_item **items)
 {
     nn_generated generated = {0};
     nn_generation_options options = d->evaluation->generation;
@@ -147,7 +122,7 @@ static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, const cha
                       .source = batch->source,
                       .source_lengths = batch->source_lengths,
                       .source_length = batch->source_length};
-    return tags ? tag_rows(d, &input, items) : generate_rows(d, &input, items);
+    return answer_rows(d, &input, items);
 }
 
 static ag_status decode_all(decoding *d)

@@ -11,7 +11,7 @@
 
 typedef struct loss_sums {
     double loss;
-    int64_t tokens, right;
+    int64_t tokens, right, unknown;
 } loss_sums;
 
 /* Counts the positions whose largest logit is the target's. logits [count, classes]. */
@@ -75,6 +75,14 @@ ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error 
     return AG_OK;
 }
 
+static int64_t count_unknown(const int32_t *tokens, int64_t count)
+{
+    int64_t unknown = 0;
+    for (int64_t i = 0; tokens && i < count; i++)
+        unknown += tokens[i] == DATA_UNK;
+    return unknown;
+}
+
 static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                          loss_sums *sums, ag_error *error)
 {
@@ -88,6 +96,9 @@ static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, co
             status = data_set_range(set, first, now, &batch, error);
         if (status == AG_OK)
             status = add_batch(model, tape, &batch, sums, error);
+        if (status == AG_OK)
+            sums->unknown += count_unknown(batch.source, batch.rows * batch.source_length) +
+                             count_unknown(batch.target_out, batch.rows * batch.target_length);
     }
     data_batch_clear(&batch);
     return status;
@@ -116,6 +127,7 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
 
     double tokens = sums.tokens ? (double)sums.tokens : 1;
     metrics->tokens = sums.tokens;
+    metrics->unknown = sums.unknown;
     metrics->loss = sums.loss / tokens;
     metrics->perplexity = exp(metrics->loss);
     metrics->token_accuracy = (double)sums.right / tokens;

@@ -228,7 +228,9 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
     if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
-    if (!given->resume && (train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path)))
+    bool held = train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path) ||
+                train_path_exists(loop->log_path);
+    if (!given->resume && held)
         return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
                             given->out);
     return AG_OK;
@@ -290,6 +292,8 @@ static ag_status set_up(train_loop *loop, const train_options *given, const data
     if (status != AG_OK)
         return status;
     loop->batches = data_set_batches(loop->training, loop->options.batch);
+    loop->state.training = data_set_fingerprint(loop->training);
+    loop->state.dev = loop->dev ? data_set_fingerprint(loop->dev) : 0;
     status = make_state(loop);
     train_checkpoint checkpoint = {.model = loop->model,
                                    .optimizer = &loop->optimizer,
@@ -348,8 +352,7 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
                     train_result *result, ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
-    train_loop loop = {
-        .model = model, .training = training, .dev = dev, .state.examples = data_set_count(training), .error = &own};
+    train_loop loop = {.model = model, .training = training, .dev = dev, .error = &own};
     ag_status status = begin(&loop, options);
     if (status == AG_OK)
         status = walk(&loop);

@@ -76,7 +76,7 @@ ag_status train_description_write(data_writer *writer, const char *format, const
     return status;
 }
 
-static ag_status check_format(const data_safetensors *file, const char *format, const char *path, ag_error *error)
+ag_status train_format_check(const data_safetensors *file, const char *format, const char *path, ag_error *error)
 {
     const char *found = data_safetensors_metadata(file, "format");
     if (!found)
@@ -105,7 +105,7 @@ static ag_status vocab_agrees(const data_safetensors *file, const char *key, con
 ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
                                    const train_labels *labels, const char *path, ag_error *error)
 {
-    ag_status status = check_format(file, format, path, error);
+    ag_status status = train_format_check(file, format, path, error);
     if (status == AG_OK)
         status = train_fields_agree(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
     if (status == AG_OK)
@@ -308,7 +308,7 @@ static ag_status load_file(train_saved *saved, const char *path, ag_error *error
     if (!file)
         return error->status;
     nn_model_config config = {0};
-    ag_status status = check_format(file, TRAIN_FORMAT_MODEL, path, error);
+    ag_status status = train_format_check(file, TRAIN_FORMAT_MODEL, path, error);
     if (status == AG_OK)
         status = read_config(file, &config, path, error);
     if (status == AG_OK)

@@ -20,6 +20,9 @@ typedef struct train_labels {
     const char *task, *arguments;                  /* never NULL */
 } train_labels;
 
+/* Whether a file says that it is of this format. */
+ag_status train_format_check(const data_safetensors *file, const char *format, const char *path, ag_error *error);
+
 ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
                                   const train_labels *labels, ag_error *error);
 /* Whether the file was made for this configuration and these vocabularies. */

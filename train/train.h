@@ -103,6 +103,7 @@ typedef struct train_metrics {
     double wer;            /* word error rate as in grapheme-to-phoneme work: 1 - exact_match */
     double per;            /* phone (token) error rate: edits to the nearest target / tokens of it, summed over sources */
     int64_t tokens, sources;
+    int64_t unknown;       /* source and target tokens that the vocabularies do not have */
 } train_metrics;
 
 typedef struct train_evaluation {
