@@ -133,17 +133,19 @@ one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli,$(T)),$(COMMAND))
 	@TAPEFORMER=$(abspath $(COMMAND)) $(OUT)/tests$(SUFFIX)/$(T)
 
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
 test: libcheck ## every test, in both precisions
-	@$(MAKE) --no-print-directory PRECISION=float all
-	@$(MAKE) --no-print-directory PRECISION=double all
-	@$(MAKE) --no-print-directory PRECISION=float test-programs
-	@$(MAKE) --no-print-directory PRECISION=double test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=float test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=double test-programs
 
 # ---- the demo -----------------------------------------------------------------------------------
 
 DEMO := $(OUT)/demo
 
-demo: $(COMMAND) ## train on `reverse`, decode unseen examples, draw the cross-attention
+# Built by all cores first, so that a first `make demo` is not mostly compiling.
+demo: ## train on `reverse`, decode unseen examples, draw the cross-attention
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
 	@rm -rf $(DEMO)
 	$(COMMAND) train --preset demo --out $(DEMO)
 	$(COMMAND) eval --model $(DEMO) --task reverse --task-min 3 --task-max 10 --show 8
@@ -152,17 +154,17 @@ demo: $(COMMAND) ## train on `reverse`, decode unseen examples, draw the cross-a
 # ---- sanitizers and coverage --------------------------------------------------------------------
 
 # gcc's run-time option is the same for all: stop at the first report.
-SANITIZED = $(MAKE) --no-print-directory CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=$(1) -fno-sanitize-recover=all'
+SANITIZED = $(MAKE) --no-print-directory -j$(JOBS) CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=$(1) -fno-sanitize-recover=all'
 
 asan: libcheck ## the tests under the address and leak sanitizer
-	@$(call SANITIZED,address) VARIANT=asan all test-programs
+	@$(call SANITIZED,address) VARIANT=asan test-programs
 ubsan: libcheck ## the tests under the undefined-behaviour sanitizer
-	@$(call SANITIZED,undefined) VARIANT=ubsan all test-programs
+	@$(call SANITIZED,undefined) VARIANT=ubsan test-programs
 tsan: libcheck ## the tests under the thread sanitizer
-	@$(call SANITIZED,thread) VARIANT=tsan all test-programs
+	@$(call SANITIZED,thread) VARIANT=tsan test-programs
 
 coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
-	@$(MAKE) --no-print-directory VARIANT=coverage CFLAGS='-O0 -g --coverage' all test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g --coverage' test-programs
 	@tests/coverage-table build/coverage
 
 # ---- tidiness -----------------------------------------------------------------------------------
