@@ -68,7 +68,7 @@ static void broadcast_steps(ag_shape shape, ag_shape operand, int64_t step[AG_MA
 
 walk walk_broadcast(ag_shape shape, ag_shape a, ag_shape b)
 {
-    int64_t a_step[AG_MAX_DIMS], b_step[AG_MAX_DIMS];
+    int64_t a_step[AG_MAX_DIMS] = {0}, b_step[AG_MAX_DIMS] = {0};
     broadcast_steps(shape, a, a_step);
     broadcast_steps(shape, b, b_step);
     return walk_make(shape, a_step, b_step);

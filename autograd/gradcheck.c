@@ -64,7 +64,7 @@ static void copy(real *to, const real *from, int64_t count)
 static int64_t find_difference(const real *a, const real *b, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
-        if (memcmp(&a[i], &b[i], sizeof(real)) != 0)
+        if (memcmp(&a[i], &b[i], sizeof(real)) != 0) /* NOLINT(bugprone-suspicious-memory-comparison): of bits */
             return i;
     return -1;
 }

@@ -75,7 +75,7 @@ static void print_metrics(const train_metrics *m, bool json)
 static int run(const eval_flags *f, ag_error *error)
 {
     train_saved saved = {0};
-    train_metrics metrics;
+    train_metrics metrics = {0};
     int code;
     if (train_saved_load(&saved, f->model, error) != AG_OK)
         return cli_report("eval", error);

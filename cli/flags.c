@@ -33,7 +33,7 @@ static int64_t distance(const char *a, const char *b)
     const char *text[2] = {a, b};
     for (int side = 0; side < 2; side++)
         for (; text[side][length[side]] && length[side] < LONGEST_NAME; length[side]++)
-            wide[side][length[side]] = text[side][length[side]];
+            wide[side][length[side]] = (unsigned char)text[side][length[side]];
     return train_edit_distance(wide[0], length[0], wide[1], length[1]);
 }
 
@@ -241,7 +241,7 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
 
 cli_read cli_flags_read_text(cli_command *command, char *text)
 {
-    const char *pieces[2 * LONGEST_NAME];
+    const char *pieces[2 * LONGEST_NAME] = {0};
     int count = 0;
     while (text && *text && count < 2 * LONGEST_NAME) {
         char *end = strchr(text, '\n');

@@ -44,7 +44,7 @@ static ag_status reserve_batch(data_batch *batch, batch_room room, ag_error *err
         storage = needed ? malloc(size) : NULL;
         if (!storage)
             return ag_error_set(error, AG_NO_MEMORY, "no memory for a batch of %lld rows of up to %lld tokens",
-                                (long long)room.most_rows, (long long)(room.source + room.target));
+                                (long long)room.most_rows, (long long)room.source + room.target);
     }
     *batch = (data_batch){.storage = storage, .storage_size = size};
     batch->examples = storage; /* first, as it needs the widest alignment */
@@ -120,7 +120,7 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
 {
     data_view source, target;
     bool tagging = set->options.tagging, is_text = set->kind->is_text;
-    int32_t *in = batch->target_in ? batch->target_in + r * room.target : NULL;
+    int32_t *in = room.has_target_in ? batch->target_in + r * room.target : NULL;
     int32_t *out = batch->target_out + r * room.target;
     int64_t source_length, target_length;
 
@@ -142,7 +142,7 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
     batch->target_lengths[r] = (int32_t)target_length;
     if (!is_text)
         batch->source_lengths[r] = (int32_t)source_length;
-    if (in && !is_text) {
+    if (room.has_target_in && !is_text) {
         in[0] = DATA_BOS;
         memcpy(in + 1, out, (size_t)(target_length - 1) * sizeof *in); /* all but the end mark */
     }
@@ -199,6 +199,7 @@ ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *ba
         return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
     if (rows > set->count)
         rows = set->count;
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a set has one example at least, so it has a batch */
     uint64_t batches = (uint64_t)data_set_batches(set, rows), epoch = n / batches;
     ag_status status = data_order_make(set, rows, epoch, error);
     if (status != AG_OK)

@@ -54,6 +54,6 @@ ag_status data_map_open(data_map *map, const char *path, ag_error *error)
 void data_map_close(data_map *map)
 {
     if (map->size > 0)
-        munmap((void *)(uintptr_t)map->bytes, map->size);
+        munmap((void *)map->bytes, map->size);
     *map = (data_map){nothing, 0};
 }

@@ -154,7 +154,7 @@ static bool read_shape(reader *r, tensor_entry *entry)
 
 static bool read_offsets(reader *r, tensor_entry *entry)
 {
-    uint64_t offsets[2];
+    uint64_t offsets[2] = {0};
     size_t count = 0;
     data_json_enter(&r->json, '[');
     while (data_json_more(&r->json, ']', &count)) {

@@ -62,14 +62,15 @@ data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name,
     if (check_options(&complete, error) != AG_OK)
         return NULL;
     data_set *set = calloc(1, size);
-    char *copy = malloc(strlen(name) + 1);
+    size_t name_size = strlen(name) + 1;
+    char *copy = malloc(name_size);
     if (!set || !copy) {
         free(set);
         free(copy);
         ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a data set", name);
         return NULL;
     }
-    strcpy(copy, name);
+    memcpy(copy, name, name_size);
     set->kind = kind;
     set->name = copy;
     set->options = complete;
@@ -96,7 +97,7 @@ void data_set_free(data_set *set)
     data_vocab_free(set->target_vocab);
     free(set->source_copy);
     free(set->target_copy);
-    free((void *)(uintptr_t)set->name);
+    free((void *)set->name);
     free(set);
 }
 

@@ -123,7 +123,7 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
                             at.line, side, (long long)tokens, (int)MOST_TOKENS);
     if (limit > 0 && tokens + end_mark > limit)
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens%s, more than the limit of %lld",
-                            at.name, at.line, side, (long long)(tokens + end_mark),
+                            at.name, at.line, side, (long long)tokens + end_mark,
                             end_mark ? " with its end mark" : "", (long long)limit);
     return AG_OK;
 }
@@ -132,7 +132,7 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
 static ag_status add_line(pair_set *set, data_view line, place at, ag_error *error)
 {
     data_set *base = &set->base;
-    pair cut;
+    pair cut = {{"", 0}, {"", 0}};
     if (check_text(line, &cut, at, error) != AG_OK)
         return AG_BAD_FILE;
     int64_t source = data_count_tokens(data_vocab_kind(base->source_vocab), cut.source);
@@ -165,9 +165,9 @@ static ag_status read_lines(pair_set *set, ag_error *error)
     size_t lines = count_lines(map), next;
     if (lines > UINT32_MAX)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
-    set->offsets = malloc(lines * sizeof *set->offsets);
-    set->source_tokens = malloc(lines * sizeof *set->source_tokens);
-    set->target_tokens = malloc(lines * sizeof *set->target_tokens);
+    set->offsets = calloc(lines, sizeof *set->offsets);
+    set->source_tokens = calloc(lines, sizeof *set->source_tokens);
+    set->target_tokens = calloc(lines, sizeof *set->target_tokens);
     if (!set->offsets || !set->source_tokens || !set->target_tokens)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu lines", set->base.name, lines);
 
@@ -271,10 +271,13 @@ static ag_status choose_part(pair_set *set, ag_error *error)
 
 /* ---- Opening ---- */
 
+/* Gives back what is behind the first `size` bytes, if it can. (What realloc does with a size of 0 differs.) */
 static void *shrink(void *array, size_t size)
 {
-    void *smaller = realloc(array, size);
-    return smaller ? smaller : array;
+    void *smaller = size > 0 ? realloc(array, size) : NULL;
+    if (smaller)
+        return smaller;
+    return array;
 }
 
 /* Notes the longest texts of the part, and gives back the memory of lines that are not in it. */

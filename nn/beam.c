@@ -53,15 +53,15 @@ static ag_status init_search(search *s, ag_error *error)
     if (g->input->rows > INT32_MAX / s->beam || steps < 0)
         return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld rows is more than memory can hold", s->beam,
                             (long long)g->input->rows);
-    s->active = malloc(rows * sizeof *s->active);
-    s->rows = malloc(rows * sizeof *s->rows);
-    s->live = malloc(rows * beam * sizeof *s->live);
-    s->list = malloc(rows * best * sizeof *s->list);
+    s->active = calloc(rows, sizeof *s->active);
+    s->rows = calloc(rows, sizeof *s->rows);
+    s->live = calloc(rows * beam, sizeof *s->live);
+    s->list = calloc(rows * best, sizeof *s->list);
     s->parent = malloc((size_t)steps);
     s->token = malloc((size_t)steps);
     s->next = malloc(rows * beam * sizeof *s->next);
     s->from = malloc(rows * beam * sizeof *s->from);
-    s->candidates = malloc(2 * beam * sizeof *s->candidates);
+    s->candidates = calloc(2 * beam, sizeof *s->candidates);
     if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from ||
         !s->candidates)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu rows", s->beam, rows);

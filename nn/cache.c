@@ -182,7 +182,8 @@ static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, i
         int32_t to = ready[--waiting], source = from[to];
         moves[count++] = (move){to, source};
         needed[to] = -1; /* done */
-        if (--needed[source] == 0 && source < rows && from[source] != source)
+        needed[source]--;
+        if (source < rows && needed[source] == 0 && from[source] != source)
             ready[waiting++] = source;
     }
     for (int64_t first = 0; first < rows; first++) {

@@ -194,6 +194,7 @@ ag_status generation_normalise(const real *logits, int64_t count, int64_t row, d
             most = (double)logits[c];
     for (int64_t c = 0; c < count; c++)
         sum += exp((double)logits[c] - most);
+    /* cppcheck-suppress invalidFunctionArg ; the greatest logit adds e^0 = 1 */
     *log_sum = most + log(sum);
     if (isfinite(*log_sum))
         return AG_OK;

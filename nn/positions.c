@@ -40,7 +40,7 @@ static ag_tensor *position_code(const nn_positions *layer, const nn_pass *pass, 
     if (start < 0 || length > layer->max_length - start)
         return pass_fail(pass, AG_BAD_SHAPE, "positions",
                          "a sequence of %lld tokens is longer than the %lld positions that were learned (max_length)",
-                         (long long)(start + length), (long long)layer->max_length);
+                         (long long)start + length, (long long)layer->max_length);
     return nn_parameter_rows(pass, layer->weight, start, length);
 }
 

@@ -87,11 +87,11 @@ typedef struct walk {
 static ag_status init_walk(walk *w, const generation *g, ag_error *error)
 {
     const size_t rows = (size_t)g->input->rows, vocab = (size_t)g->model->config.target_vocab;
-    w->row = malloc(rows * sizeof *w->row);
+    w->row = calloc(rows, sizeof *w->row);
     w->next = malloc(rows * sizeof *w->next);
     w->from = malloc(rows * sizeof *w->from);
     w->rng = malloc(rows * sizeof *w->rng);
-    w->candidates = malloc(vocab * sizeof *w->candidates);
+    w->candidates = calloc(vocab, sizeof *w->candidates);
     if (!w->row || !w->next || !w->from || !w->rng || !w->candidates)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu rows", rows);
     for (size_t i = 0; i < rows; i++) {

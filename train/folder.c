@@ -2,6 +2,7 @@
 #include "folder.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,17 +22,14 @@ bool train_path_is_folder(const char *path)
 
 char *train_path_join(const char *folder, const char *name, ag_error *error)
 {
-    size_t folder_size = strlen(folder), name_size = strlen(name) + 1;
+    size_t folder_size = strlen(folder), size = folder_size + strlen(name) + 2;
     bool slash = folder_size > 0 && folder[folder_size - 1] != '/';
-    char *path = malloc(folder_size + slash + name_size);
+    char *path = malloc(size);
     if (!path) {
         ag_error_set(error, AG_NO_MEMORY, "%.200s: no memory for a path", folder);
         return NULL;
     }
-    memcpy(path, folder, folder_size);
-    if (slash)
-        path[folder_size] = '/';
-    memcpy(path + folder_size + slash, name, name_size);
+    snprintf(path, size, "%s%s%s", folder, slash ? "/" : "", name);
     return path;
 }
 

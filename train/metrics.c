@@ -18,7 +18,7 @@ int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b
     for (int64_t j = 0; j <= b_length; j++)
         row[j] = j;
     for (int64_t i = 1; i <= a_length; i++) {
-        int64_t diagonal = row[0]; /* of the row before, at j - 1 */
+        int64_t diagonal = i - 1; /* of the row before, at j - 1 */
         row[0] = i;
         for (int64_t j = 1; j <= b_length; j++) {
             int64_t above = row[j];

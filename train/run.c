@@ -75,6 +75,7 @@ static ag_status report(train_loop *loop, const train_metrics *dev, bool best)
         status = train_log_write(loop->log, loop->log_path, &loop->progress, loop->error);
     if (status == AG_OK && loop->options.on_progress)
         loop->options.on_progress(loop->options.context, &loop->progress);
+    loop->progress.dev = NULL; /* the metrics are the caller's */
     return status;
 }
 
@@ -200,6 +201,7 @@ static ag_status walk(train_loop *loop)
 {
     for (;;) {
         ag_status status = evaluate_if_due(loop);
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): run_options.c makes it 1 at least */
         if (status == AG_OK && loop->state.step % loop->options.save_every == 0)
             status = save_checkpoint(loop);
         if (status == AG_INTERRUPTED)

@@ -157,7 +157,7 @@ static void run_tile(const attention_task *task, int64_t pair, int64_t tile, int
     const int64_t b = pair / s->heads, h = pair % s->heads, first = tile * TILE;
     const int64_t count = s->queries - first < TILE ? s->queries - first : TILE;
     const int64_t element = (pair * s->queries + first) * s->keys; /* of the scores */
-    real *scratch = task->numbers + worker * WORKER_NUMBERS * s->keys, *keep = scratch + ATTENTION_SCRATCH * s->keys;
+    real *scratch = task->numbers + worker * s->keys * WORKER_NUMBERS, *keep = scratch + ATTENTION_SCRATCH * s->keys;
     attention_query queries[TILE];
 
     if (state->drops) {
@@ -171,8 +171,8 @@ static void run_tile(const attention_task *task, int64_t pair, int64_t tile, int
         *query = (attention_query){.index = first + r,
                                    .keep = state->drops ? keep + r * s->keys : NULL,
                                    .dbias = task->dbias ? task->dbias + row : NULL};
-        query->keys =
-            mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys, task->lists + (worker * TILE + r) * s->keys);
+        int64_t *list = task->lists + ((int64_t)worker * TILE + r) * s->keys;
+        query->keys = mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys, list);
         if (task->bias && s->keys) {
             query->bias = task->bias->data + walk_from(&task->bias_walk, row, row + s->keys).a;
             query->bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];

@@ -30,7 +30,7 @@ static void run_rows(void *context, int64_t begin, int64_t end, int worker)
         int64_t pair = row / task->queries;
         mask_query query = {pair / task->heads, pair % task->heads, row % task->queries};
         attention_keys keys = mask_keys(task->mask, query, task->keys, task->lists + worker * task->keys);
-        task->run_row(task, row, keys, task->rooms + worker * 3 * task->keys);
+        task->run_row(task, row, keys, task->rooms + worker * task->keys * 3);
     }
 }
 

@@ -117,7 +117,7 @@ static void backward_blocks(void *context, int64_t begin, int64_t end, int worke
         memset(sums, 0, (size_t)(2 * width) * sizeof(real));
         kernels()->rows->norm_backward(&c->task, first, last < c->rows ? last : c->rows, c->dy, c->dx,
                                        c->dweight ? sums : NULL, c->dbias ? sums + width : NULL,
-                                       c->workspace + worker * 2 * width);
+                                       c->workspace + worker * width * 2);
     }
 }
 

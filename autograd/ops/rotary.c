@@ -117,7 +117,7 @@ static ag_tensor *rotary_example(ag_example *e)
     for (int i = 0; i < shape.ndim - 1; i++)
         shape.dim[i] = ag_example_int(e, 1, 5);
     int heads = (int)ag_example_int(e, 1, 3);
-    shape.dim[shape.ndim - 1] = 2 * heads * ag_example_int(e, 1, 9);
+    shape.dim[shape.ndim - 1] = ag_example_int(e, 1, 9) * heads * 2;
     int64_t start = ag_example_int(e, 0, 2) * 50;
     double base = bases[ag_example_int(e, 0, 2)];
     return ag_rotary(ag_example_input(e, "x", shape, -2, 2), heads, start, base);

@@ -80,7 +80,7 @@ static void run_pieces(void *context, int64_t begin, int64_t end, int worker)
 
     if (task->gathered)
         for (int64_t piece = begin; piece < end; piece++)
-            run_group(task, piece, task->gathered + worker * 3 * GROUP * task->width);
+            run_group(task, piece, task->gathered + worker * task->width * 3 * GROUP);
     else if (task->dy)
         task->backward(end - begin, task->width, task->y + place, task->dy + place, task->out + place);
     else

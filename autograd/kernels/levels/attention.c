@@ -156,7 +156,9 @@ static void backward(const attention_head *head, const attention_query *queries,
 
         if (query->keep)
             drop(query, weights, kept);
-        sum_backward(keys, query->keep ? kept : weights, &head->v, dy, dweights);
+        dot_keys(keys, &head->v, dy, dweights);
+        if (head->v.gradient)
+            add_to_keys(keys, query->keep ? kept : weights, &head->v, dy);
         if (query->keep)
             drop(query, dweights, dweights);
         set_zero(keys.count, dscores);

@@ -16,7 +16,7 @@
 #else
 #define VECTOR_BYTES 16
 #endif
-#define LANES ((int)(VECTOR_BYTES / sizeof(real)))
+#define LANES ((int64_t)(VECTOR_BYTES / sizeof(real)))
 
 /* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same without
  * alignment, for loads and stores anywhere in an array of real. */

@@ -74,9 +74,9 @@ static inline real gelu_tanh_derivative(real x)
     return s + inside * s * (1 - s) * 2 * u_derivative;
 }
 
-#define EACH(statement)             \
-    for (int64_t i = 0; i < n; i++) \
-        statement;                  \
+#define EACH(statement)                                                         \
+    for (int64_t i = 0; i < n; i++)                                             \
+        statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */  \
     break
 
 static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
@@ -280,7 +280,8 @@ static void dropout(const map_dropout *mask, int64_t first, int64_t n, const rea
     for (int64_t done = 0, count; done < n; done += count) {
         int64_t skipped = (first + done) % 4; /* words of the block that are of elements before */
         draw_words(mask, (uint64_t)(first + done) / 4, words);
-        count = 4 * PHILOX_BLOCKS - skipped < n - done ? 4 * PHILOX_BLOCKS - skipped : n - done;
+        const int64_t left = (int64_t)4 * PHILOX_BLOCKS - skipped;
+        count = left < n - done ? left : n - done;
         const uint32_t *word = words + skipped;
         if (add)
             for (int64_t i = 0; i < count; i++)

@@ -19,7 +19,7 @@
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
 #define M_STEP 96
-#define K_STEP 256
+#define K_STEP ((int64_t)256)
 #define N_STEP 512
 
 /* A's panel, in slivers of TILE_ROWS rows: sliver s holds for each p the elements (s * TILE_ROWS + 0.., p). Rows beyond the
