@@ -1,4 +1,5 @@
 /* map.c - a file mapped into memory, read-only. */
+#define _DEFAULT_SOURCE /* madvise, where there is one: POSIX has only advice that may be ignored */
 #include "map.h"
 
 #include <errno.h>
@@ -49,6 +50,16 @@ ag_status data_map_open(data_map *map, const char *path, ag_error *error)
     ag_status status = map_descriptor(map, descriptor, path, error);
     close(descriptor); /* the map lives on without it */
     return status;
+}
+
+void data_map_rest(const data_map *map)
+{
+#ifdef MADV_DONTNEED
+    if (map->size > 0)
+        madvise((void *)map->bytes, map->size, MADV_DONTNEED); /* refused: then it just stays */
+#else
+    (void)map;
+#endif
 }
 
 void data_map_close(data_map *map)

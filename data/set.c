@@ -83,6 +83,8 @@ ag_status data_set_finish(data_set *set, ag_error *error)
     set->target_copy = malloc(set->target_bytes + 1);
     if (!set->source_copy || !set->target_copy)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the texts of an example", set->name);
+    if (set->map)
+        data_map_rest(set->map); /* all of it was read; batches want a few lines at a time */
     return AG_OK;
 }
 
@@ -186,8 +188,11 @@ void data_set_example(data_set *set, int64_t i, const char **source, const char 
 
 uint64_t data_set_fingerprint(data_set *set)
 {
+    const int64_t stretch = INT64_C(1) << 18; /* after so many the file's pages are let go of */
     uint64_t hash = (uint64_t)set->count;
     for (int64_t i = 0; i < set->count; i++) {
+        if (set->map && i % stretch == 0)
+            data_map_rest(set->map);
         data_view source = {0}, target = {0};
         set->kind->texts(set, i, 0, &source, &target);
         hash = data_hash(source.text, source.size, hash);

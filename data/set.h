@@ -49,6 +49,7 @@ struct data_set {
     const char *name;         /* of the file or task, for errors; a copy */
     data_set_options options; /* with no zeros where zero means a default; its vocabularies are NULL */
     data_vocab *source_vocab, *target_vocab;
+    const data_map *map; /* of the file; NULL for a task */
     int64_t count, max_source, max_target;
     char *source_copy, *target_copy;   /* for data_set_example */
     size_t source_bytes, target_bytes; /* room in them, without the final zero */

@@ -322,6 +322,7 @@ static ag_status open_pairs(pair_set *set, const char *path, const data_vocab *s
 {
     data_set *base = &set->base;
     ag_status status = data_map_open(&set->map, path, error);
+    base->map = &set->map;
     if (status != AG_OK)
         return status;
     base->source_vocab = data_set_vocab(source, base->options.source_kind, error);

@@ -163,6 +163,7 @@ static ag_status open_text(text_set *set, const char *path, const data_vocab *gi
     if (base->options.tagging)
         return ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", path);
     ag_status status = data_map_open(&set->map, path, error);
+    base->map = &set->map;
     if (status == AG_OK && set->map.size == 0)
         status = ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", path);
     if (status == AG_OK)

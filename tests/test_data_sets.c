@@ -384,6 +384,25 @@ END_TEST
 
 /* ---- Text files ---- */
 
+static uint64_t fingerprint_of(const char *content)
+{
+    data_set *set = good_pairs(content, (data_set_options){0});
+    uint64_t print = data_set_fingerprint(set);
+    data_set_free(set);
+    return print;
+}
+
+START_TEST(fingerprints)
+{
+    uint64_t print = fingerprint_of("a\tb\nc\td\n");
+    ck_assert(print == fingerprint_of("a\tb\n\nc\td"));
+    ck_assert(print != fingerprint_of("a\tb\nc\te\n"));
+    ck_assert(print != fingerprint_of("c\td\na\tb\n"));
+    ck_assert(print != fingerprint_of("a\tb\n"));
+    ck_assert(print != fingerprint_of("a\tbc\n\xc2\xa2\td\n"));
+}
+END_TEST
+
 START_TEST(windows_of_a_text)
 {
     data_set *set = good_text("abcdefghi\xC9\x94", (data_set_options){.context = 4});
@@ -492,6 +511,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, targets_of_a_source);
     tcase_add_test(tests, sources_that_begin_alike);
     tcase_add_test(tests, groups_of_a_task);
+    tcase_add_test(tests, fingerprints);
     tcase_add_test(tests, windows_of_a_text);
     tcase_add_test(tests, parts_of_a_text);
     tcase_add_test(tests, bad_text_files);
