@@ -1,5 +1,6 @@
 /* map.c - a file mapped into memory, read-only. */
-#define _DEFAULT_SOURCE /* madvise, where there is one: POSIX has only advice that may be ignored */
+/* for madvise, where there is one: POSIX has only advice that may be ignored */
+#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch */
 #include "map.h"
 
 #include <errno.h>
