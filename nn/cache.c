@@ -219,20 +219,20 @@ static void reorder_attention(nn_attention_cache *cache, const move *moves, int6
 }
 
 /* What a reordering works with, in one allocation each. */
-typedef struct workplace {
+typedef struct reorder_room {
     int32_t *numbers; /* [3, rows]: needed, ready, the groups' order */
     move *moves;      /* [3/2 rows + 1] */
     real *aside;      /* the longest row */
-} workplace;
+} reorder_room;
 
-static void workplace_clear(workplace *work)
+static void reorder_room_clear(reorder_room *work)
 {
     free(work->numbers);
     free(work->moves);
     free(work->aside);
 }
 
-static ag_status workplace_init(workplace *work, const nn_cache *cache, ag_error *error)
+static ag_status reorder_room_init(reorder_room *work, const nn_cache *cache, ag_error *error)
 {
     int64_t longest = cache->self[0].length;
     if (cache->cross && cache->cross[0].length > longest)
@@ -243,7 +243,7 @@ static ag_status workplace_init(workplace *work, const nn_cache *cache, ag_error
     work->aside = malloc((size_t)(longest * cache->width + 1) * sizeof *work->aside);
     if (work->numbers && work->moves && work->aside)
         return AG_OK;
-    workplace_clear(work);
+    reorder_room_clear(work);
     return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to reorder %zu rows", rows);
 }
 
@@ -272,8 +272,8 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
                             (long long)rows);
     if (cache->rows == 0)
         return AG_OK;
-    workplace work;
-    ag_status status = workplace_init(&work, cache, error);
+    reorder_room work;
+    ag_status status = reorder_room_init(&work, cache, error);
     if (status != AG_OK)
         return status;
     int32_t *needed = work.numbers, *ready = needed + cache->rows, *groups = ready + cache->rows;
@@ -295,6 +295,6 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
     }
     if (status == AG_OK)
         cache->rows = rows;
-    workplace_clear(&work);
+    reorder_room_clear(&work);
     return status;
 }
