@@ -164,7 +164,7 @@ tsan: libcheck ## the tests under the thread sanitizer
 	@$(call SANITIZED,thread) VARIANT=tsan test-programs
 
 coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g --coverage' test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g' SANITIZE=--coverage test-programs
 	@tests/coverage-table build/coverage
 
 # ---- tidiness -----------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels
 lint: ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) $(DEFINES) -- $(C_FILES)
 format: ## clang-format all sources in place
-	clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES)
 
 # ---- installing ---------------------------------------------------------------------------------
 

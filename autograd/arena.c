@@ -1,7 +1,7 @@
 /* arena.c - chunks of memory used in order and rewound together.
  *
- * The same sequence of requests after a rewind finds the same places, so a training step whose shapes have been seen makes no
- * heap allocation. */
+ * The same sequence of requests after a rewind finds the same places, so a training step whose shapes have been seen
+ * makes no heap allocation. */
 #include "arena.h"
 
 #include <stdint.h>
@@ -14,7 +14,7 @@ struct arena_chunk {
 };
 
 #define SMALLEST_CHUNK ((size_t)1 << 16)
-#define LARGEST_STEP ((size_t)1 << 26)
+#define LARGEST_STEP   ((size_t)1 << 26)
 
 static size_t round_up(size_t bytes)
 {

@@ -37,13 +37,13 @@ extern "C" {
 
 typedef enum ag_status {
     AG_OK = 0,
-    AG_BAD_SHAPE,   /* shapes that do not fit together */
-    AG_BAD_VALUE,   /* an argument outside its range */
+    AG_BAD_SHAPE, /* shapes that do not fit together */
+    AG_BAD_VALUE, /* an argument outside its range */
     AG_NO_MEMORY,
-    AG_BAD_FILE,    /* a file whose content is wrong */
-    AG_IO,          /* the system refused to read or write */
-    AG_NOT_FINITE,  /* NaN or infinity where a number was needed */
-    AG_INTERRUPTED  /* stopped on request */
+    AG_BAD_FILE,   /* a file whose content is wrong */
+    AG_IO,         /* the system refused to read or write */
+    AG_NOT_FINITE, /* NaN or infinity where a number was needed */
+    AG_INTERRUPTED /* stopped on request */
 } ag_status;
 
 #define AG_MESSAGE_SIZE 512
@@ -73,7 +73,7 @@ typedef struct ag_shape {
 } ag_shape;
 
 /* AG_SHAPE(2, 3): a shape from its sizes (C only). */
-#define AG_SHAPE(...) \
+#define AG_SHAPE(...)                                                                                                  \
     ((ag_shape){.ndim = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
 #define AG_SCALAR ((ag_shape){.ndim = 0})
 
@@ -91,9 +91,9 @@ typedef struct ag_node ag_node;
 /* A tensor. Read every field; write only through `data`, and only of tensors you made yourself. */
 typedef struct ag_tensor {
     ag_shape shape;
-    int64_t size;      /* the number of elements */
-    real *data;        /* [size], row-major */
-    real *grad;        /* [size] or NULL; see ag_backward */
+    int64_t size; /* the number of elements */
+    real *data;   /* [size], row-major */
+    real *grad;   /* [size] or NULL; see ag_backward */
     ag_tape *tape;
     ag_node *node;     /* the operation that made it; NULL for a leaf */
     bool needs_grad;   /* a leaf with a gradient, or made from one */
@@ -189,7 +189,7 @@ ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b);
 ag_tensor *ag_neg(ag_tensor *x);
 ag_tensor *ag_scale(ag_tensor *x, double factor);
 ag_tensor *ag_exp(ag_tensor *x);
-ag_tensor *ag_log(ag_tensor *x);  /* natural */
+ag_tensor *ag_log(ag_tensor *x); /* natural */
 ag_tensor *ag_sqrt(ag_tensor *x);
 ag_tensor *ag_tanh(ag_tensor *x);
 ag_tensor *ag_sigmoid(ag_tensor *x); /* 1 / (1 + e^-x) */
@@ -211,7 +211,7 @@ ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
 /* ---- Reductions ----------------------------------------------------------------------------- */
 
 /* A set of axes: AG_AXIS(0) | AG_AXIS(2). AG_ALL_AXES stands for all there are. */
-#define AG_AXIS(i) (1u << (i))
+#define AG_AXIS(i)  (1u << (i))
 #define AG_ALL_AXES (~0u)
 /* Reduced axes vanish, or stay with size 1 where `keep`. The sum over nothing is 0, its mean an error,
  * its max an error. max sends its gradient to the first of equal maxima. */
@@ -283,19 +283,18 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
                        ag_error *error);
 /* A picture, a line per query, '#' may look and '.' may not, as snprintf does: returns the length that it needs
  * (without the final zero), writes at most `size` bytes. */
-size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text,
-                     size_t size);
+size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text, size_t size);
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
 typedef struct ag_attention_options {
-    int heads;            /* of rank-3 inputs; 0: 1 */
-    double scale;         /* of the scores; 0: 1/sqrt(key width) */
-    const ag_mask *mask;  /* NULL: all */
-    ag_tensor *bias;      /* added to the scores, broadcastable to [batch, heads, queries, keys]; NULL: none. -inf forbids */
-    double dropout;       /* of the weights */
-    bool plain;           /* the composition of single operations instead of the fused one */
-    ag_tensor **weights;  /* where to put the weights [batch, heads, queries, keys], before dropout; implies `plain` */
+    int heads;           /* of rank-3 inputs; 0: 1 */
+    double scale;        /* of the scores; 0: 1/sqrt(key width) */
+    const ag_mask *mask; /* NULL: all */
+    ag_tensor *bias; /* added to the scores, broadcastable to [batch, heads, queries, keys]; NULL: none. -inf forbids */
+    double dropout;  /* of the weights */
+    bool plain;      /* the composition of single operations instead of the fused one */
+    ag_tensor **weights; /* where to put the weights [batch, heads, queries, keys], before dropout; implies `plain` */
 } ag_attention_options;
 
 /* Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1): softmax(scale Q K^T + bias | mask) V.
@@ -318,7 +317,7 @@ ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *m
 typedef enum ag_reduction { AG_MEAN = 0, AG_SUM, AG_NONE } ag_reduction;
 
 typedef struct ag_cross_entropy_options {
-    bool ignore;               /* whether targets equal to ignore_index are left out */
+    bool ignore; /* whether targets equal to ignore_index are left out */
     int32_t ignore_index;
     double label_smoothing;    /* in [0, 1]: this much of the target spreads evenly over the classes */
     const real *class_weights; /* [classes] or NULL: all 1; copied */
@@ -359,11 +358,11 @@ struct ag_node {
     const ag_op *op;
     ag_tape *tape;
     int input_count;
-    ag_tensor **inputs;    /* [input_count]; an optional input that was not given is NULL */
+    ag_tensor **inputs; /* [input_count]; an optional input that was not given is NULL */
     ag_tensor *output;
-    void *attributes;      /* the operation's own struct, copied by ag_custom */
-    void *saved;           /* what forward keeps for backward, from ag_tape_alloc */
-    const char *scope;     /* see ag_tape_enter; "" outside */
+    void *attributes;  /* the operation's own struct, copied by ag_custom */
+    void *saved;       /* what forward keeps for backward, from ag_tape_alloc */
+    const char *scope; /* see ag_tape_enter; "" outside */
     ag_node *before;
 };
 
@@ -426,16 +425,16 @@ typedef struct ag_gradcheck_options {
 /* What was found. The worst element: which input, where, both sides, and how well the numeric side knows itself. */
 typedef struct ag_gradcheck_report {
     bool passed;
-    int64_t checked;      /* elements (or directions) compared */
-    int64_t kinks;        /* elements left out because they sit on a kink */
-    double worst_error;   /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
-    int input;            /* the worst element's input, from 0; -1: the fault is in the result itself */
+    int64_t checked;    /* elements (or directions) compared */
+    int64_t kinks;      /* elements left out because they sit on a kink */
+    double worst_error; /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
+    int input;          /* the worst element's input, from 0; -1: the fault is in the result itself */
     const char *input_name;
-    int64_t index;        /* its flat index, or the number of the direction */
+    int64_t index; /* its flat index, or the number of the direction */
     double analytic, numeric;
-    double step;          /* the step at which the extrapolation settled */
-    double numeric_error; /* its own estimate of its error */
-    int draw;             /* ag_gradcheck_op: which drawn example */
+    double step;                   /* the step at which the extrapolation settled */
+    double numeric_error;          /* its own estimate of its error */
+    int draw;                      /* ag_gradcheck_op: which drawn example */
     char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
 } ag_gradcheck_report;
 
@@ -450,8 +449,8 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
 
 /* Checks an operation on `draws` examples that its record draws; the report is that of the worst. */
-ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options,
-                          ag_gradcheck_report *report, ag_error *error);
+ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                          ag_error *error);
 
 /* ---- Random numbers ------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* backward.c - from the loss back to the leaves, with a loop over the tape.
  *
- * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value before
- * the operation that made it: when a node's turn comes, its output's gradient is complete. */
+ * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
+ * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
 #include "tape.h"
 
 #include <string.h>
@@ -73,8 +73,9 @@ static ag_status backward(ag_tensor *y, const real *seed, bool checked)
     if (tape->error.status != AG_OK)
         return tape->error.status;
     if (!y->needs_grad)
-        return ag_error_set(&tape->error, AG_BAD_VALUE,
-                            "backward: the result depends on nothing that has a gradient (only constants, or a no-grad tape)");
+        return ag_error_set(
+            &tape->error, AG_BAD_VALUE,
+            "backward: the result depends on nothing that has a gradient (only constants, or a no-grad tape)");
 
     forget_inner_gradients(tape);
     real *dy = ag_grad(y);
@@ -103,9 +104,10 @@ static ag_status backward_from_scalar(ag_tensor *loss, bool checked)
 {
     if (loss && loss->size != 1) {
         char text[AG_SHAPE_TEXT];
-        return ag_error_set(&loss->tape->error, AG_BAD_SHAPE,
-                            "backward: the loss is %s, not one element (reduce it by ag_sum or ag_mean, or give a seed)",
-                            ag_shape_print(loss->shape, text));
+        return ag_error_set(
+            &loss->tape->error, AG_BAD_SHAPE,
+            "backward: the loss is %s, not one element (reduce it by ag_sum or ag_mean, or give a seed)",
+            ag_shape_print(loss->shape, text));
     }
     return backward(loss, NULL, checked);
 }

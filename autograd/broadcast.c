@@ -78,10 +78,8 @@ walk_run walk_from(const walk *w, int64_t at, int64_t end)
 {
     int last = w->ndim - 1;
     int64_t row = at / w->size[last], column = at % w->size[last];
-    walk_run run = {.at = at,
-                    .length = w->size[last] - column,
-                    .a = column * w->a_step[last],
-                    .b = column * w->b_step[last]};
+    walk_run run = {
+        .at = at, .length = w->size[last] - column, .a = column * w->a_step[last], .b = column * w->b_step[last]};
     if (run.length > end - at)
         run.length = end - at;
     for (int i = last - 1; i >= 0; i--) {
@@ -106,8 +104,8 @@ typedef struct sum_task {
     double *partial; /* NULL where chunks is 1 */
 } sum_task;
 
-#define BLOCK ((int64_t)512) /* columns whose sums stay in the nearest cache */
-#define FEWEST_ROWS 64       /* of a chunk: so the partial sums are far fewer than the elements */
+#define BLOCK       ((int64_t)512) /* columns whose sums stay in the nearest cache */
+#define FEWEST_ROWS 64             /* of a chunk: so the partial sums are far fewer than the elements */
 
 static void put(const sum_task *task, int64_t at, double sum)
 {

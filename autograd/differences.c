@@ -12,12 +12,12 @@
 
 /* How many steps a table has, and the smallest first step of a table: below it rounding hides the derivative. */
 #ifdef TAPEFORMER_DOUBLE
-#define EPSILON DBL_EPSILON
-#define TABLE_ROWS 9
+#define EPSILON       DBL_EPSILON
+#define TABLE_ROWS    9
 #define SMALLEST_STEP 0x1p-18
 #else
-#define EPSILON FLT_EPSILON
-#define TABLE_ROWS 4
+#define EPSILON       FLT_EPSILON
+#define TABLE_ROWS    4
 #define SMALLEST_STEP 0x1p-9
 #endif
 #define SHRINK 8.0 /* of the first step, where a table comes to nothing */

@@ -11,13 +11,13 @@
 
 struct ag_example {
     const ag_op *op;
-    ag_tape *tape;                /* of the running call */
-    ag_tensor *const *leaves;     /* on that tape, for each input; NULL while inputs are drawn */
+    ag_tape *tape;            /* of the running call */
+    ag_tensor *const *leaves; /* on that tape, for each input; NULL while inputs are drawn */
     ag_rng attributes, values;
     ag_gradcheck_input *inputs;
-    int count;                    /* inputs known so far */
-    int next;                     /* the one that the running call comes to next */
-    ag_arena arena;               /* the inputs' values and gradients */
+    int count;      /* inputs known so far */
+    int next;       /* the one that the running call comes to next */
+    ag_arena arena; /* the inputs' values and gradients */
 };
 
 ag_tape *ag_example_tape(ag_example *example)
@@ -101,8 +101,8 @@ static ag_status check_draw(const ag_op *op, int draw, const ag_gradcheck_option
                             ag_error *error)
 {
     uint64_t stream = 2 * (uint64_t)draw;
-    ag_example example = {.op = op, .attributes = ag_rng_make(options->seed, stream),
-                          .values = ag_rng_make(options->seed, stream + 1)};
+    ag_example example = {
+        .op = op, .attributes = ag_rng_make(options->seed, stream), .values = ag_rng_make(options->seed, stream + 1)};
     ag_status status = draw_inputs(&example, options->threads, error);
     if (status == AG_OK)
         status = gradcheck_run(call, &example, example.inputs, example.count, options, report, error);

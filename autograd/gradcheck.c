@@ -11,10 +11,10 @@
 
 #ifdef TAPEFORMER_DOUBLE
 #define DEFAULT_TOLERANCE 1e-9
-#define DEFAULT_STEP 0x1p-6
+#define DEFAULT_STEP      0x1p-6
 #else
 #define DEFAULT_TOLERANCE 1e-3
-#define DEFAULT_STEP 0x1p-3
+#define DEFAULT_STEP      0x1p-3
 #endif
 
 /* The streams of random numbers of a check; that of the directions of input i is DIRECTIONS + i. */
@@ -272,7 +272,8 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
             if (error_between(sum, gradient) <= DEFAULT_TOLERANCE)
                 snprintf(sentence, sizeof sentence,
                          "backward overwrites the gradient instead of adding to it: %g was there, %g was to be added, "
-                         "%g came out", former, gradient, sum);
+                         "%g came out",
+                         former, gradient, sum);
             else
                 snprintf(sentence, sizeof sentence,
                          "a second backward on the same tape adds %g where the first added %g", sum - former, gradient);
@@ -435,8 +436,14 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
     if (status != AG_OK)
         return status;
 
-    gradcheck check = {.function = function, .context = context, .inputs = inputs, .count = count, .options = *options,
-                       .report = report, .error = error, .shape = {.ndim = -1}};
+    gradcheck check = {.function = function,
+                       .context = context,
+                       .inputs = inputs,
+                       .count = count,
+                       .options = *options,
+                       .report = report,
+                       .error = error,
+                       .shape = {.ndim = -1}};
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
     check.tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .no_grad = true});
     if (tape && check.tape)

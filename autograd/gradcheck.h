@@ -18,21 +18,21 @@ typedef struct gradcheck {
     ag_gradcheck_options options; /* with the defaults filled in */
     ag_gradcheck_report *report;
     ag_error *error;
-    bool faulty;         /* the function is wrong in a way that makes comparing its gradients pointless */
+    bool faulty; /* the function is wrong in a way that makes comparing its gradients pointless */
 
-    ag_arena arena;      /* all memory of the check but the tapes' */
-    ag_tape *tape;       /* without gradients, for evaluations */
-    ag_tensor **leaves;  /* [count], of the latest evaluation */
-    real **origin;       /* [count], copies of the inputs' data: where the derivatives are taken */
-    real **gradient;     /* [count], what backward found there */
+    ag_arena arena;     /* all memory of the check but the tapes' */
+    ag_tape *tape;      /* without gradients, for evaluations */
+    ag_tensor **leaves; /* [count], of the latest evaluation */
+    real **origin;      /* [count], copies of the inputs' data: where the derivatives are taken */
+    real **gradient;    /* [count], what backward found there */
 
-    ag_kinks kinks;      /* of the latest evaluation */
-    uint64_t side;       /* of the kinks, at the origin */
-    ag_shape shape;      /* of the result; its ndim is -1 until it is known */
+    ag_kinks kinks; /* of the latest evaluation */
+    uint64_t side;  /* of the kinks, at the origin */
+    ag_shape shape; /* of the result; its ndim is -1 until it is known */
     int64_t size;
-    real *result;        /* [size], at the origin */
-    real *weights;       /* [size] */
-    real *ahead;         /* [size], the result one step ahead */
+    real *result;  /* [size], at the origin */
+    real *weights; /* [size] */
+    real *ahead;   /* [size], the result one step ahead */
 } gradcheck;
 
 /* A straight line through the origin along which one input moves: its elements begin <= i < end go by t direction[i

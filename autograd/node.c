@@ -46,8 +46,13 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
     memcpy(kept_inputs, inputs, (size_t)count * sizeof *inputs);
     if (attributes_size)
         memcpy(kept_attributes, attributes, attributes_size);
-    *node = (ag_node){.op = op, .tape = tape, .input_count = count, .inputs = kept_inputs, .output = output,
-                      .attributes = kept_attributes, .scope = tape->scope ? tape->scope->text : ""};
+    *node = (ag_node){.op = op,
+                      .tape = tape,
+                      .input_count = count,
+                      .inputs = kept_inputs,
+                      .output = output,
+                      .attributes = kept_attributes,
+                      .scope = tape->scope ? tape->scope->text : ""};
     for (int i = 0; i < count; i++)
         if (inputs[i] && inputs[i]->needs_grad && tape->grad_on && op->backward)
             output->needs_grad = true;

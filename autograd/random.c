@@ -1,7 +1,7 @@
 /* random.c - Philox4x32-10 and the numbers drawn from it.
  *
- * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011, section 3.3.
- * A counter-based generator: the n-th number is a function of n, so nobody has to draw the ones before. */
+ * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011,
+ * section 3.3. A counter-based generator: the n-th number is a function of n, so nobody has to draw the ones before. */
 #include "autograd.h"
 
 #include <math.h>
@@ -36,7 +36,8 @@ ag_rng ag_rng_make(uint64_t seed, uint64_t stream)
     return (ag_rng){.seed = seed, .stream = stream, .position = 0};
 }
 
-/* 128 bits of the block at the rng's position; every number drawn has a block of its own, which is simple to continue. */
+/* 128 bits of the block at the rng's position; every number drawn has a block of its own, which is simple to continue.
+ */
 static void draw_block(ag_rng *rng, uint32_t out[4])
 {
     uint32_t counter[4] = {(uint32_t)rng->position, (uint32_t)(rng->position >> 32), (uint32_t)rng->stream,

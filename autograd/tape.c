@@ -224,8 +224,7 @@ bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE])
 
     int guilty = -1; /* an input that was bad before */
     for (int i = 0; i < oldest->input_count && guilty < 0; i++)
-        if (oldest->inputs[i] &&
-            tape_find_nonfinite(oldest->inputs[i]->data, oldest->inputs[i]->size, &input_value))
+        if (oldest->inputs[i] && tape_find_nonfinite(oldest->inputs[i]->data, oldest->inputs[i]->size, &input_value))
             guilty = i;
     tape_find_nonfinite(oldest->output->data, oldest->output->size, &value);
     if (guilty < 0)

@@ -18,17 +18,17 @@ typedef struct ag_free_gradient {
 } ag_free_gradient;
 
 struct ag_tape {
-    ag_arena arena;     /* what lives until the rewind */
-    ag_arena scratch;   /* what lives until the operation returns */
-    ag_error error;     /* the first */
-    ag_node *last;      /* the newest node */
-    ag_scope *scope;    /* the innermost, NULL outside */
+    ag_arena arena;   /* what lives until the rewind */
+    ag_arena scratch; /* what lives until the operation returns */
+    ag_error error;   /* the first */
+    ag_node *last;    /* the newest node */
+    ag_scope *scope;  /* the innermost, NULL outside */
     int threads;
     bool grad_on;
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
     ag_free_gradient *free_gradients;
-    ag_kinks *kinks;    /* where forward passes note their decisions; NULL but for gradient checks */
-    char *workspace;    /* of the matrix product: kernel_product_workspace(threads) bytes */
+    ag_kinks *kinks; /* where forward passes note their decisions; NULL but for gradient checks */
+    char *workspace; /* of the matrix product: kernel_product_workspace(threads) bytes */
 };
 
 /* The decisions of a computation, as one hash (FNV-1a): two runs on the same side of every kink have the same. */

@@ -17,9 +17,15 @@ typedef struct eval_flags {
 static data_set *open_set(const eval_flags *f, const train_saved *saved, int *code, ag_error *error)
 {
     data_set_options options = {
-        .part = f->task ? DATA_DEV : DATA_ALL, .seed = (uint64_t)f->seed, .count = f->count, .min_length = (int)f->task_min,
-        .max_length = (int)f->task_max, .source_vocab = saved->source_vocab, .target_vocab = saved->target_vocab,
-        .context = saved->model->config.max_length, .tagging = saved->tagging,
+        .part = f->task ? DATA_DEV : DATA_ALL,
+        .seed = (uint64_t)f->seed,
+        .count = f->count,
+        .min_length = (int)f->task_min,
+        .max_length = (int)f->task_max,
+        .source_vocab = saved->source_vocab,
+        .target_vocab = saved->target_vocab,
+        .context = saved->model->config.max_length,
+        .tagging = saved->tagging,
         .max_tokens = f->pairs ? saved->model->config.max_length : 0,
     };
     const data_task *task = f->task ? cli_task("eval", f->task) : NULL;
@@ -28,8 +34,9 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
     if (f->task && !task)
         return NULL;
     if ((saved->source_vocab == NULL) != (f->text != NULL)) {
-        cli_fail("eval", CLI_USAGE, saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
-                                                        : "this is a language model: give --text FILE");
+        cli_fail("eval", CLI_USAGE,
+                 saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
+                                     : "this is a language model: give --text FILE");
         return NULL;
     }
     if (task)
@@ -56,14 +63,16 @@ static void show_output(void *context, const char *source, const char *output, c
 static void print_metrics(const train_metrics *m, bool json)
 {
     if (json) {
-        printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"token_accuracy\": %.9g", m->loss, m->perplexity, m->token_accuracy);
+        printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"token_accuracy\": %.9g", m->loss, m->perplexity,
+               m->token_accuracy);
         if (m->decoded)
-            printf(", \"exact_match\": %.9g, \"wer\": %.9g, \"per\": %.9g, \"sources\": %lld", m->exact_match, m->wer, m->per,
-                   (long long)m->sources);
+            printf(", \"exact_match\": %.9g, \"wer\": %.9g, \"per\": %.9g, \"sources\": %lld", m->exact_match, m->wer,
+                   m->per, (long long)m->sources);
         printf(", \"tokens\": %lld}\n", (long long)m->tokens);
         return;
     }
-    printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity, (long long)m->tokens);
+    printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity,
+           (long long)m->tokens);
     printf("token accuracy  %.2f %%\n", 100 * m->token_accuracy);
     if (!m->decoded)
         return;
@@ -83,9 +92,13 @@ static int run(const eval_flags *f, ag_error *error)
     int64_t show = f->show;
     if (set) {
         train_evaluation evaluation = {
-            .batch = f->batch, .decode = saved.source_vocab != NULL, .threads = (int)f->threads,
+            .batch = f->batch,
+            .decode = saved.source_vocab != NULL,
+            .threads = (int)f->threads,
             .generation = {.beam = (int)f->beam, .length_penalty = f->length_penalty},
-            .on_output = show ? show_output : NULL, .context = &show, .stop = &cli_interrupted,
+            .on_output = show ? show_output : NULL,
+            .context = &show,
+            .stop = &cli_interrupted,
         };
         ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
@@ -120,9 +133,13 @@ int cli_eval(int count, const char *const *arguments)
         {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},
     };
     cli_command command = {
-        .name = "eval", .summary = "measure a model", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .name = "eval",
+        .summary = "measure a model",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR --pairs FILE | --task NAME | --text FILE [flags]",
-        .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: edits to the\n"
+        .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: "
+                   "edits to the\n"
                    "nearest target, by the tokens of that target.",
     };
     ag_error error = {0};

@@ -73,7 +73,7 @@ static cli_read wrong_value(const cli_command *command, const cli_flag *flag, co
 static cli_read read_number(const cli_command *command, const cli_flag *flag, const char *text)
 {
     bool whole = flag->type == CLI_COUNT;
-    bool bounded = flag->low < flag->high, from = flag->low > 0 && !bounded;
+    bool bounded = flag->low<flag->high, from = flag->low> 0 && !bounded;
     char expected[128], *end;
     double low = bounded || from ? flag->low : 0, high = bounded ? flag->high : whole ? 9e15 : HUGE_VAL;
 

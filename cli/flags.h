@@ -20,10 +20,10 @@ typedef struct cli_flag {
     void *target;
     const char *value; /* what the value is called in the help: "N" */
     const char *help;
-    double low, high;  /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
+    double low, high;           /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
     const char *const *choices; /* CLI_CHOICE: ends with NULL */
-    bool local;        /* belongs to this call alone: not part of what a resumed run repeats */
-    bool given;        /* set by cli_flags_read */
+    bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
+    bool given;                 /* set by cli_flags_read */
 } cli_flag;
 
 typedef struct cli_command {
@@ -33,8 +33,8 @@ typedef struct cli_command {
     const char *details; /* printed under the flags; may be NULL */
     cli_flag *flags;
     int flag_count;
-    int max_words;       /* arguments that are no flags: how many may come */
-    const char **words;  /* [max_words], set by cli_flags_read */
+    int max_words;      /* arguments that are no flags: how many may come */
+    const char **words; /* [max_words], set by cli_flags_read */
     int word_count;
 } cli_command;
 
@@ -46,15 +46,16 @@ typedef enum cli_read { CLI_READ_OK, CLI_READ_HELP, CLI_READ_WRONG, CLI_READ_FAI
 /* The exit code of a command whose reading ended other than by CLI_READ_OK. */
 int cli_read_code(cli_read result);
 
-/* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one sentence to
- * stderr. */
+/* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one
+ * sentence to stderr. */
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments);
 
 /* The same from one text of arguments that are separated by line feeds. The text is cut into pieces in place and must
  * live as long as the targets. */
 cli_read cli_flags_read_text(cli_command *command, char *text);
 
-/* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no memory. */
+/* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no
+ * memory. */
 char *cli_flags_write(const cli_command *command);
 
 /* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */

@@ -54,8 +54,8 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
     }
     data_vocab_encode(saved->target_vocab, f->prompt, size, tokens, count, &unknown);
     if (unknown) {
-        cli_fail("generate", CLI_FAILED, "--prompt: %lld of %lld tokens are not in the model's vocabulary", (long long)unknown,
-                 (long long)count);
+        cli_fail("generate", CLI_FAILED, "--prompt: %lld of %lld tokens are not in the model's vocabulary",
+                 (long long)unknown, (long long)count);
         free(tokens);
         return NULL;
     }
@@ -73,8 +73,12 @@ static int generate_text(const generate_flags *f, const train_saved *saved, ag_t
 {
     printer p = {.vocab = saved->target_vocab, .begun = *f->prompt != 0, .code = CLI_DONE};
     nn_generation_options options = {
-        .marks = DATA_SPECIALS, .sample = !f->greedy, .temperature = f->temperature, .top_k = (int)f->top_k,
-        .top_p = f->top_p < 1 ? f->top_p : 0, .seed = (uint64_t)(f->seed + i),
+        .marks = DATA_SPECIALS,
+        .sample = !f->greedy,
+        .temperature = f->temperature,
+        .top_k = (int)f->top_k,
+        .top_p = f->top_p < 1 ? f->top_p : 0,
+        .seed = (uint64_t)(f->seed + i),
     };
     fputs(f->prompt, stdout);
     if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
@@ -100,19 +104,25 @@ int cli_generate(int count, const char *const *arguments)
 {
     generate_flags f = {.prompt = "", .length = 500, .temperature = 1, .top_p = 1, .seed = 1, .count = 1};
     cli_flag table[] = {
-        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained language model, or a .safetensors file", .high = 0},
+        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained language model, or a .safetensors file",
+         .high = 0},
         {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue [the beginning of a line]", .high = 0},
         {"length", CLI_COUNT, &f.length, "N", "tokens to generate [500]", .low = 1, .high = 1e9},
-        {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer [1]", .low = 1e-3, .high = 100},
+        {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer [1]", .low = 1e-3,
+         .high = 100},
         {"top-k", CLI_COUNT, &f.top_k, "K", "draw from the K most probable tokens [all]", .high = 0},
-        {"top-p", CLI_NUMBER, &f.top_p, "P", "draw from the most probable tokens that together have P [1]", .low = 1e-6, .high = 1},
+        {"top-p", CLI_NUMBER, &f.top_p, "P", "draw from the most probable tokens that together have P [1]", .low = 1e-6,
+         .high = 1},
         {"greedy", CLI_SWITCH, &f.greedy, NULL, "always the most probable token", .high = 0},
         {"count", CLI_COUNT, &f.count, "N", "texts [1]", .low = 1, .high = 1e6},
         {"seed", CLI_COUNT, &f.seed, "N", "of the drawing [1]", .high = 0},
         {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
     };
     cli_command command = {
-        .name = "generate", .summary = "continue a text", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .name = "generate",
+        .summary = "continue a text",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR [--prompt TEXT] [flags]",
     };
     ag_error error = {0};

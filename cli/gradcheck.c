@@ -21,10 +21,11 @@ static void print_json(const ag_op *op, const ag_gradcheck_report *r)
         printf("%.6g", r->worst_error);
     else
         printf("null");
-    printf(", \"input\": \"%s\", \"index\": %lld, \"draw\": %d", r->input_name ? r->input_name : "", (long long)r->index, r->draw);
+    printf(", \"input\": \"%s\", \"index\": %lld, \"draw\": %d", r->input_name ? r->input_name : "",
+           (long long)r->index, r->draw);
     if (isfinite(r->analytic) && isfinite(r->numeric))
-        printf(", \"analytic\": %.17g, \"numeric\": %.17g, \"step\": %.6g, \"numeric_error\": %.6g", r->analytic, r->numeric,
-               r->step, r->numeric_error);
+        printf(", \"analytic\": %.17g, \"numeric\": %.17g, \"step\": %.6g, \"numeric_error\": %.6g", r->analytic,
+               r->numeric, r->step, r->numeric_error);
     printf("}\n");
 }
 
@@ -94,15 +95,21 @@ int cli_gradcheck(int count, const char *const *arguments)
         {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .high = 0},
         {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation [24]", .low = 1, .high = 1e6},
         {"seed", CLI_COUNT, &f.seed, "N", "of the examples [1]", .high = 0},
-        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|) [1e-9 in double]", .low = 1e-300, .high = 1},
+        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|) [1e-9 in double]", .low = 1e-300,
+         .high = 1},
         {"threads", CLI_COUNT, &f.threads, "N", "[1]", .low = 1, .high = 1024},
         {"json", CLI_SWITCH, &f.json, NULL, "one JSON object per operation and line", .high = 0},
     };
     cli_command command = {
-        .name = "gradcheck", .summary = "check gradients", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .name = "gradcheck",
+        .summary = "check gradients",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
         .usage = "[--op NAME] [--json]",
-        .details = "Each operation is drawn with many shapes and forms; every element of every gradient is compared with central\n"
-                   "differences under Richardson extrapolation. Elements that sit on a kink (relu at 0, equal maxima) are left out\n"
+        .details = "Each operation is drawn with many shapes and forms; every element of every gradient is compared "
+                   "with central\n"
+                   "differences under Richardson extrapolation. Elements that sit on a kink (relu at 0, equal maxima) "
+                   "are left out\n"
                    "and counted.",
     };
     cli_read read = cli_flags_read(&command, count, arguments);

@@ -33,7 +33,11 @@ int cli_info(int count, const char *const *arguments)
 {
     const char *path = NULL;
     cli_command command = {
-        .name = "info", .summary = "show a saved model", .usage = "MODEL", .max_words = 1, .words = &path,
+        .name = "info",
+        .summary = "show a saved model",
+        .usage = "MODEL",
+        .max_words = 1,
+        .words = &path,
         .details = "MODEL is the folder of a training run or a .safetensors file.",
     };
     train_saved saved = {0};

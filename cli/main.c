@@ -79,7 +79,8 @@ const data_task *cli_task(const char *command, const char *name)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "tapeformer " VERSION " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
+    fprintf(out, "tapeformer " VERSION
+                 " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
                  "Usage: tapeformer COMMAND [flags]\n\nCommands:\n");
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);

@@ -20,10 +20,10 @@ typedef struct predictor {
     const train_saved *saved;
     ag_tape *tape;
     data_batch batch;
-    const char **texts;   /* [flags->batch]: the lines that go through the model */
-    bool *usable;         /* [flags->batch]: for each line, whether it does */
+    const char **texts; /* [flags->batch]: the lines that go through the model */
+    bool *usable;       /* [flags->batch]: for each line, whether it does */
     int64_t lines, usable_lines;
-    bool complained;      /* a line was not as it should be */
+    bool complained; /* a line was not as it should be */
 } predictor;
 
 /* ---- One line ------------------------------------------------------------------------------- */
@@ -37,8 +37,8 @@ static bool check_line(predictor *p, const char *line, size_t size, int64_t numb
     const char *complaint = NULL;
 
     if (good < size || strlen(line) < size) {
-        cli_fail("predict", CLI_FAILED, "stdin:%lld: byte %zu is not UTF-8 text; answered by an empty line", (long long)number,
-                 good < size ? good + 1 : strlen(line) + 1);
+        cli_fail("predict", CLI_FAILED, "stdin:%lld: byte %zu is not UTF-8 text; answered by an empty line",
+                 (long long)number, good < size ? good + 1 : strlen(line) + 1);
         p->complained = true;
         return false;
     }
@@ -55,7 +55,8 @@ static bool check_line(predictor *p, const char *line, size_t size, int64_t numb
         return false;
     }
     if (unknown) {
-        cli_fail("predict", CLI_FAILED, "stdin:%lld: %lld of %lld tokens are not in the model's vocabulary and are read as <unk>",
+        cli_fail("predict", CLI_FAILED,
+                 "stdin:%lld: %lld of %lld tokens are not in the model's vocabulary and are read as <unk>",
                  (long long)number, (long long)unknown, (long long)tokens);
         p->complained = true;
     }
@@ -79,10 +80,15 @@ static ag_status print_text(const data_vocab *vocab, const int32_t *tokens, int6
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
     const predict_flags *f = p->flags;
-    nn_input input = {.rows = p->batch.rows, .source_length = p->batch.source_length, .source = p->batch.source,
+    nn_input input = {.rows = p->batch.rows,
+                      .source_length = p->batch.source_length,
+                      .source = p->batch.source,
                       .source_lengths = p->batch.source_lengths};
-    nn_generation_options options = {.marks = DATA_SPECIALS, .max_length = f->max_length, .beam = (int)f->beam,
-                                     .length_penalty = f->length_penalty, .best = (int)f->best};
+    nn_generation_options options = {.marks = DATA_SPECIALS,
+                                     .max_length = f->max_length,
+                                     .beam = (int)f->beam,
+                                     .length_penalty = f->length_penalty,
+                                     .best = (int)f->best};
     return nn_generate(p->saved->model, p->tape, &input, &options, result, error);
 }
 
@@ -112,7 +118,8 @@ static ag_status answer(predictor *p, ag_error *error)
     nn_generated result = {0};
     ag_status status = AG_OK;
     if (p->usable_lines) {
-        status = data_batch_sources(p->saved->source_vocab, p->texts, p->usable_lines, p->saved->tagging, &p->batch, NULL, error);
+        status = data_batch_sources(p->saved->source_vocab, p->texts, p->usable_lines, p->saved->tagging, &p->batch,
+                                    NULL, error);
         if (status == AG_OK)
             status = decode_batch(p, &result, error);
     }
@@ -187,7 +194,8 @@ int cli_predict(int count, const char *const *arguments)
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
         {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [1]", .low = 1, .high = 1000},
-        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB; at most --beam [1]", .low = 1, .high = 1000},
+        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB; at most --beam [1]", .low = 1,
+         .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL, "print TAB and the score behind each hypothesis", .high = 0},
         {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens [the model's]", .low = 1, .high = 1e6},
@@ -195,9 +203,13 @@ int cli_predict(int count, const char *const *arguments)
         {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
     };
     cli_command command = {
-        .name = "predict", .summary = "translate lines", .flags = table, .flag_count = sizeof table / sizeof *table,
+        .name = "predict",
+        .summary = "translate lines",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR < sources > outputs",
-        .details = "A line that cannot be read (bad UTF-8, too long) is answered by an empty line, a token that the model does not know\n"
+        .details = "A line that cannot be read (bad UTF-8, too long) is answered by an empty line, a token that the "
+                   "model does not know\n"
                    "is read as <unk>; each is reported with its line number, and the exit code is then 1.",
     };
     ag_error error = {0};
@@ -207,8 +219,8 @@ int cli_predict(int count, const char *const *arguments)
     if (!f.model)
         return cli_fail("predict", CLI_USAGE, "which model? Give --model DIR");
     if (f.best > f.beam)
-        return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that", (long long)f.best,
-                        (long long)f.beam);
+        return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
+                        (long long)f.best, (long long)f.beam);
     cli_catch_interrupts();
     return run(&f, &error);
 }

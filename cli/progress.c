@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define TERMINAL_SECONDS 0.1 /* between two pictures of the live line */
-#define PLAIN_SECONDS 5.0    /* between two plain lines */
+#define PLAIN_SECONDS    5.0 /* between two plain lines */
 
 cli_progress cli_progress_make(bool quiet)
 {

@@ -5,7 +5,7 @@
 #include "train.h"
 
 typedef struct cli_progress {
-    bool terminal;     /* rewrite one line */
+    bool terminal; /* rewrite one line */
     bool quiet;
     bool live;         /* the cursor stands behind such a line */
     double last_shown; /* seconds of the run when a line was last shown */

@@ -34,8 +34,8 @@ static void example_clear(example *e)
 }
 
 /* Tokens of `text` between bos and eos, each where asked. */
-static bool read_tokens(const char *flag, const data_vocab *vocab, const char *text, bool bos, bool eos, int32_t **tokens,
-                        const char ***labels, int64_t *length)
+static bool read_tokens(const char *flag, const data_vocab *vocab, const char *text, bool bos, bool eos,
+                        int32_t **tokens, const char ***labels, int64_t *length)
 {
     size_t size = strlen(text), good = data_utf8_check(text, size);
     if (good < size) {
@@ -55,8 +55,8 @@ static bool read_tokens(const char *flag, const data_vocab *vocab, const char *t
     if (eos)
         (*tokens)[*length - 1] = DATA_EOS;
     if (unknown) {
-        cli_fail("study", CLI_FAILED, "--%s: %lld of %lld tokens are not in the model's vocabulary", flag, (long long)unknown,
-                 (long long)count);
+        cli_fail("study", CLI_FAILED, "--%s: %lld of %lld tokens are not in the model's vocabulary", flag,
+                 (long long)unknown, (long long)count);
         return false;
     }
     for (int64_t i = 0; i < *length; i++)
@@ -98,8 +98,8 @@ static bool read_example(const study_flags *f, const train_saved *saved, example
     bool good = true;
 
     if (kind != NN_DECODER)
-        good = read_tokens("source", saved->source_vocab, f->source, false, !saved->tagging, &e->source, &e->source_labels,
-                           &e->source_length);
+        good = read_tokens("source", saved->source_vocab, f->source, false, !saved->tagging, &e->source,
+                           &e->source_labels, &e->source_length);
     if (good && kind == NN_ENCODER_DECODER && !target)
         target = predicted = predicted_target(saved, e);
     if (good && kind != NN_ENCODER)
@@ -114,9 +114,11 @@ static bool read_example(const study_flags *f, const train_saved *saved, example
 /* Draws one head. Rows are what each position attends from; in the decoder row i predicts the token behind it. */
 static int draw_head(const study_flags *f, const study_map *map, int64_t head, const example *e)
 {
-    bool from_encoder = !strncmp(map->name, "encoder.", 8), to_source = from_encoder || strstr(map->name, ".multihead_attn");
+    bool from_encoder = !strncmp(map->name, "encoder.", 8),
+         to_source = from_encoder || strstr(map->name, ".multihead_attn");
     bool color = f->color == 1 || (f->color == 0 && isatty(STDOUT_FILENO));
-    study_drawing drawing = {.color = color, .row_labels = from_encoder ? e->source_labels : e->target_labels,
+    study_drawing drawing = {.color = color,
+                             .row_labels = from_encoder ? e->source_labels : e->target_labels,
                              .column_labels = to_source ? e->source_labels : e->target_labels};
     const real *weights = map->weights + head * map->queries * map->keys;
     size_t size = study_draw_matrix(weights, map->queries, map->keys, &drawing, NULL, 0) + 1;
@@ -171,7 +173,10 @@ static int study_attention_command(const study_flags *f)
     } else if (!saved.source_vocab && !f->target) {
         code = cli_fail("study", CLI_USAGE, "attend to what? Give --target TEXT");
     } else if (read_example(f, &saved, &e)) {
-        nn_input input = {.rows = 1, .source_length = e.source_length, .target_length = e.target_length, .source = e.source,
+        nn_input input = {.rows = 1,
+                          .source_length = e.source_length,
+                          .target_length = e.target_length,
+                          .source = e.source,
                           .target = e.target};
         code = study_attention(saved.model, &input, &maps, &error) == AG_OK ? draw_maps(f, &maps, &e)
                                                                             : cli_report("study", &error);
@@ -195,8 +200,13 @@ int cli_study(int count, const char *const *arguments)
         {"color", CLI_CHOICE, &f.color, "WHEN", "", .choices = color_names},
     };
     cli_command command = {
-        .name = "study", .summary = "look at attention", .flags = table, .flag_count = sizeof table / sizeof *table,
-        .usage = "attention --model DIR --source TEXT [flags]", .max_words = 1, .words = &f.what,
+        .name = "study",
+        .summary = "look at attention",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .usage = "attention --model DIR --source TEXT [flags]",
+        .max_words = 1,
+        .words = &f.what,
         .details = "Draws the attention weights of each layer and head: a row for each query, a column for each key.",
     };
     static const char *const studies[] = {"attention", NULL};

@@ -38,9 +38,16 @@ static int check_source(train_flags *f)
 static data_set_options set_options(const train_flags *f, data_part part)
 {
     return (data_set_options){
-        .part = part, .held_out = f->held_out, .seed = (uint64_t)f->seed, .min_length = (int)f->task_min,
-        .max_length = (int)f->task_max, .count = f->task_count, .source_kind = (data_token_kind)f->source_tokens,
-        .target_kind = (data_token_kind)f->target_tokens, .max_tokens = f->max_length, .context = f->context,
+        .part = part,
+        .held_out = f->held_out,
+        .seed = (uint64_t)f->seed,
+        .min_length = (int)f->task_min,
+        .max_length = (int)f->task_max,
+        .count = f->task_count,
+        .source_kind = (data_token_kind)f->source_tokens,
+        .target_kind = (data_token_kind)f->target_tokens,
+        .max_tokens = f->max_length,
+        .context = f->context,
         .tagging = f->model == NN_ENCODER,
     };
 }
@@ -51,7 +58,8 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
     if (!task)
         return CLI_USAGE;
     if (f->model == NN_ENCODER && !task->same_length)
-        return cli_fail("train", CLI_USAGE, "--model encoder labels each token, and in the task %s source and target differ in length",
+        return cli_fail("train", CLI_USAGE,
+                        "--model encoder labels each token, and in the task %s source and target differ in length",
                         task->name);
     data_set_options training = set_options(f, DATA_TRAIN), dev = set_options(f, DATA_DEV);
     dev.count = 1000;
@@ -63,7 +71,8 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
 /* Without --dev a part of the training file itself is held out. */
 static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    data_set_options training = set_options(f, f->dev ? DATA_ALL : DATA_TRAIN), dev = set_options(f, f->dev ? DATA_ALL : DATA_DEV);
+    data_set_options training = set_options(f, f->dev ? DATA_ALL : DATA_TRAIN),
+                     dev = set_options(f, f->dev ? DATA_ALL : DATA_DEV);
     setup->training = data_set_pairs(f->pairs, &training, error);
     if (!setup->training)
         return cli_report("train", error);
@@ -86,17 +95,25 @@ static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
 
 static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    int code = f->task ? open_task(f, setup, error) : f->pairs ? open_pairs(f, setup, error) : open_text(f, setup, error);
+    int code = f->task    ? open_task(f, setup, error)
+               : f->pairs ? open_pairs(f, setup, error)
+                          : open_text(f, setup, error);
     if (code != CLI_DONE || f->quiet)
         return code;
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
     const char *unit = f->text ? "windows" : f->pairs ? "pairs" : "examples";
-    fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n", f->task ? f->task : f->pairs ? f->pairs : f->text,
+    fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n",
+            f->task    ? f->task
+            : f->pairs ? f->pairs
+                       : f->text,
             (long long)data_set_count(setup->training), unit, f->task ? " an epoch" : "",
             (long long)data_set_count(setup->dev), unit,
-            f->dev ? "" : f->task ? " that training never sees" : ", held out of the same file");
+            f->dev    ? ""
+            : f->task ? " that training never sees"
+                      : ", held out of the same file");
     if (source)
-        fprintf(stderr, "vocabularies: %d source and %d target tokens\n", data_vocab_size(source), data_vocab_size(target));
+        fprintf(stderr, "vocabularies: %d source and %d target tokens\n", data_vocab_size(source),
+                data_vocab_size(target));
     else
         fprintf(stderr, "vocabulary: %d tokens\n", data_vocab_size(target));
     return CLI_DONE;
@@ -121,28 +138,41 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
 {
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
     nn_model_config config = {
-        .kind = (nn_model_kind)f->model, .source_vocab = source ? data_vocab_size(source) : 0,
-        .target_vocab = data_vocab_size(target), .d_model = (int)f->d_model, .heads = (int)f->heads,
+        .kind = (nn_model_kind)f->model,
+        .source_vocab = source ? data_vocab_size(source) : 0,
+        .target_vocab = data_vocab_size(target),
+        .d_model = (int)f->d_model,
+        .heads = (int)f->heads,
         .encoder_layers = (int)(f->encoder_layers ? f->encoder_layers : f->layers),
-        .decoder_layers = (int)(f->decoder_layers ? f->decoder_layers : f->layers), .ffn = (int)f->ffn,
-        .max_length = (int)(f->max_length ? f->max_length : f->text ? f->context : default_max_length(setup)),
-        .activation = (nn_activation)f->activation, .norm = (nn_norm_kind)f->norm,
-        .positions = (nn_position_kind)f->positions, .post_norm = f->post_norm, .no_bias = f->no_bias,
-        .tied_output = f->tied, .dropout = f->dropout >= 0 ? f->dropout : f->task ? 0 : 0.1, .padding_id = DATA_PAD,
+        .decoder_layers = (int)(f->decoder_layers ? f->decoder_layers : f->layers),
+        .ffn = (int)f->ffn,
+        .max_length = (int)(f->max_length ? f->max_length
+                            : f->text     ? f->context
+                                          : default_max_length(setup)),
+        .activation = (nn_activation)f->activation,
+        .norm = (nn_norm_kind)f->norm,
+        .positions = (nn_position_kind)f->positions,
+        .post_norm = f->post_norm,
+        .no_bias = f->no_bias,
+        .tied_output = f->tied,
+        .dropout = f->dropout >= 0 ? f->dropout
+                   : f->task       ? 0
+                                   : 0.1,
+        .padding_id = DATA_PAD,
     };
     setup->model = nn_model_new(&config, (uint64_t)f->seed, error);
     if (!setup->model)
         return cli_report("train", error);
     if (!f->quiet)
-        fprintf(stderr, "model: %s, width %lld, %lld heads, %lld parameters\n",
-                cli_model_names[config.kind], (long long)f->d_model, (long long)f->heads, (long long)setup->model->params.size);
+        fprintf(stderr, "model: %s, width %lld, %lld heads, %lld parameters\n", cli_model_names[config.kind],
+                (long long)f->d_model, (long long)f->heads, (long long)setup->model->params.size);
     return CLI_DONE;
 }
 
 /* ---- The run -------------------------------------------------------------------------------- */
 
-/* Without --steps and --epochs: 30 passes over the data, but neither so few steps that nothing is learnt nor so many that it
- * takes a day. */
+/* Without --steps and --epochs: 30 passes over the data, but neither so few steps that nothing is learnt nor so many
+ * that it takes a day. */
 static int64_t default_steps(const train_flags *f, const train_setup *setup)
 {
     int64_t steps = 30 * data_set_batches(setup->training, f->batch);
@@ -152,18 +182,41 @@ static int64_t default_steps(const train_flags *f, const train_setup *setup)
 static train_options run_options(const train_flags *f, const train_setup *setup)
 {
     return (train_options){
-        .steps = f->steps ? f->steps : f->epochs ? 0 : default_steps(f, setup), .epochs = f->epochs, .batch = f->batch,
+        .steps = f->steps    ? f->steps
+                 : f->epochs ? 0
+                             : default_steps(f, setup),
+        .epochs = f->epochs,
+        .batch = f->batch,
         .accumulate = f->accumulate,
-        .optimizer = {.kind = (train_optimizer_kind)f->optimizer, .beta1 = f->beta1, .beta2 = f->beta2,
-                      .weight_decay = f->weight_decay, .momentum = f->momentum, .nesterov = f->nesterov},
-        .schedule = (train_schedule_kind)f->schedule, .rate = f->rate, .floor = f->floor,
+        .optimizer = {.kind = (train_optimizer_kind)f->optimizer,
+                      .beta1 = f->beta1,
+                      .beta2 = f->beta2,
+                      .weight_decay = f->weight_decay,
+                      .momentum = f->momentum,
+                      .nesterov = f->nesterov},
+        .schedule = (train_schedule_kind)f->schedule,
+        .rate = f->rate,
+        .floor = f->floor,
         /* the library's 0 is "its default" and -1 is "none" */
-        .warmup = f->warmup < 0 ? 0 : f->warmup == 0 ? -1 : f->warmup, .clip = f->clip > 0 ? f->clip : -1,
-        .label_smoothing = f->label_smoothing, .average = f->average, .seed = (uint64_t)f->seed, .threads = (int)f->threads,
-        .evaluate_every = f->eval_every, .evaluate_sources = f->eval_sources, .patience = f->patience,
-        .save_every = f->save_every, .out = f->resume ? f->resume : f->out, .resume = f->resume != NULL,
-        .source_vocab = data_set_source_vocab(setup->training), .target_vocab = data_set_target_vocab(setup->training),
-        .task = f->task, .arguments = setup->arguments, .stop = &cli_interrupted,
+        .warmup = f->warmup < 0    ? 0
+                  : f->warmup == 0 ? -1
+                                   : f->warmup,
+        .clip = f->clip > 0 ? f->clip : -1,
+        .label_smoothing = f->label_smoothing,
+        .average = f->average,
+        .seed = (uint64_t)f->seed,
+        .threads = (int)f->threads,
+        .evaluate_every = f->eval_every,
+        .evaluate_sources = f->eval_sources,
+        .patience = f->patience,
+        .save_every = f->save_every,
+        .out = f->resume ? f->resume : f->out,
+        .resume = f->resume != NULL,
+        .source_vocab = data_set_source_vocab(setup->training),
+        .target_vocab = data_set_target_vocab(setup->training),
+        .task = f->task,
+        .arguments = setup->arguments,
+        .stop = &cli_interrupted,
     };
 }
 
@@ -189,7 +242,8 @@ static void print_result(const train_flags *f, const train_options *options, con
             result->stopped_early ? "stopped early" : "done", (long long)result->steps, (long long)result->best_step,
             result->best.loss);
     if (result->best.decoded)
-        fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match, 100 * result->best.per);
+        fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match,
+                100 * result->best.per);
     fprintf(stderr, "\nsaved: %s/model.safetensors\n", options->out);
 }
 
@@ -219,10 +273,14 @@ int cli_train(int count, const char *const *arguments)
     train_flags f;
     cli_flag table[TRAIN_FLAGS_MOST];
     cli_command command = {
-        .name = "train", .summary = "train a model", .flags = table,
+        .name = "train",
+        .summary = "train a model",
+        .flags = table,
         .usage = "--task NAME | --pairs FILE [--dev FILE] | --text FILE | --resume DIR [flags]",
-        .details = "`train --pairs FILE` alone trains a small encoder-decoder and holds out a part of the file to choose the best\n"
-                   "model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if it had never stopped.",
+        .details =
+            "`train --pairs FILE` alone trains a small encoder-decoder and holds out a part of the file to choose the "
+            "best\n"
+            "model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if it had never stopped.",
     };
     char *resumed = NULL;
     train_setup setup = {0};

@@ -12,14 +12,16 @@ typedef struct train_flags {
     int64_t task_min, task_max, task_count;
     bool post_norm, no_bias, tied, nesterov, list_presets, quiet;
     double dropout, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing, average, held_out;
-    int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every, stop_at;
+    int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every,
+        stop_at;
 } train_flags;
 
 enum { TRAIN_FLAGS_MOST = 64 };
 
-/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. `*resumed` holds what targets point to
- * and is freed by the caller at the end. */
-cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments, char **resumed);
+/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. `*resumed` holds what targets point
+ * to and is freed by the caller at the end. */
+cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
+                          char **resumed);
 
 void train_presets_print(void);
 

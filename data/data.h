@@ -136,8 +136,8 @@ int64_t data_set_max_target(const data_set *set);
  * every i >= 0; a text set has no source, and its target is the window. */
 void data_set_example(data_set *set, int64_t i, const char **source, const char **target);
 
-/* A number that is the same for equal sets, and another when an example, their order or their number changes: what a resumed run
- * knows its sets again by. Reads all examples of an epoch. */
+/* A number that is the same for equal sets, and another when an example, their order or their number changes: what a
+ * resumed run knows its sets again by. Reads all examples of an epoch. */
 uint64_t data_set_fingerprint(data_set *set);
 
 /* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its

@@ -121,28 +121,12 @@ static real load_bool(const unsigned char *bytes)
 
 /* In the format's order, which is that of their alignment: the writer puts the last ones first. */
 static const data_dtype dtypes[] = {
-    {"BOOL", 8, 1, load_bool},
-    {"F4", 4, 1, NULL},
-    {"F6_E2M3", 6, 1, NULL},
-    {"F6_E3M2", 6, 1, NULL},
-    {"U8", 8, 1, load_u8},
-    {"I8", 8, 1, load_i8},
-    {"F8_E5M2", 8, 1, NULL},
-    {"F8_E4M3", 8, 1, NULL},
-    {"F8_E8M0", 8, 1, NULL},
-    {"F8_E4M3FNUZ", 8, 1, NULL},
-    {"F8_E5M2FNUZ", 8, 1, NULL},
-    {"I16", 16, 2, load_i16},
-    {"U16", 16, 2, load_u16},
-    {"F16", 16, 2, load_f16},
-    {"BF16", 16, 2, load_bf16},
-    {"I32", 32, 4, load_i32},
-    {"U32", 32, 4, load_u32},
-    {"F32", 32, 4, load_f32},
-    {"C64", 64, 4, NULL}, /* two F32: real and imaginary part */
-    {"F64", 64, 8, load_f64},
-    {"I64", 64, 8, load_i64},
-    {"U64", 64, 8, load_u64},
+    {"BOOL", 8, 1, load_bool}, {"F4", 4, 1, NULL},          {"F6_E2M3", 6, 1, NULL},     {"F6_E3M2", 6, 1, NULL},
+    {"U8", 8, 1, load_u8},     {"I8", 8, 1, load_i8},       {"F8_E5M2", 8, 1, NULL},     {"F8_E4M3", 8, 1, NULL},
+    {"F8_E8M0", 8, 1, NULL},   {"F8_E4M3FNUZ", 8, 1, NULL}, {"F8_E5M2FNUZ", 8, 1, NULL}, {"I16", 16, 2, load_i16},
+    {"U16", 16, 2, load_u16},  {"F16", 16, 2, load_f16},    {"BF16", 16, 2, load_bf16},  {"I32", 32, 4, load_i32},
+    {"U32", 32, 4, load_u32},  {"F32", 32, 4, load_f32},    {"C64", 64, 4, NULL}, /* two F32: real and imaginary part */
+    {"F64", 64, 8, load_f64},  {"I64", 64, 8, load_i64},    {"U64", 64, 8, load_u64},
 };
 
 const data_dtype *data_dtype_find(const char *name)

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 typedef struct data_json {
-    const char *text;    /* [size], well-formed UTF-8: the caller has checked it */
+    const char *text; /* [size], well-formed UTF-8: the caller has checked it */
     size_t size, at;
     const char *problem; /* what is wrong at byte `at`, such as "a string was expected"; NULL: nothing yet */
 } data_json;

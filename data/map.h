@@ -15,7 +15,8 @@ typedef struct data_map {
 
 /* Maps the regular file at `path`. A refusal is one sentence with the path and the system's reason. */
 ag_status data_map_open(data_map *map, const char *path, ag_error *error);
-/* Lets go of the pages that have been read, as after a pass over the whole file: those wanted again are paged in again. */
+/* Lets go of the pages that have been read, as after a pass over the whole file: those wanted again are paged in again.
+ */
 void data_map_rest(const data_map *map);
 /* A zeroed map may be closed, and a closed one again. */
 void data_map_close(data_map *map);

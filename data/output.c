@@ -48,8 +48,8 @@ static void folder_of(const char *path, char *folder)
 static bool open_temporary(data_output *output)
 {
     for (int i = 0; i < NAMES_TRIED; i++) {
-        snprintf(output->temporary, strlen(output->path) + SUFFIX_SIZE, "%s.tmp-%ld-%d", output->path,
-                 (long)getpid(), i);
+        snprintf(output->temporary, strlen(output->path) + SUFFIX_SIZE, "%s.tmp-%ld-%d", output->path, (long)getpid(),
+                 i);
         output->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (output->descriptor >= 0)
             return true;

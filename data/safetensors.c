@@ -67,7 +67,8 @@ typedef struct reader {
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static bool refuse(reader *r, const char *format, ...)
+static bool
+refuse(reader *r, const char *format, ...)
 {
     char sentence[AG_MESSAGE_SIZE];
     va_list arguments;
@@ -83,8 +84,8 @@ static bool refuse_json(reader *r)
 {
     if (!r->tensor)
         return refuse(r, "bad header at byte %zu: %s", HEADER_AT + r->json.at, r->json.problem);
-    return refuse(r, "bad header at byte %zu, in tensor '%s': %s", HEADER_AT + r->json.at,
-                  DATA_SHOW(r->tensor), r->json.problem);
+    return refuse(r, "bad header at byte %zu, in tensor '%s': %s", HEADER_AT + r->json.at, DATA_SHOW(r->tensor),
+                  r->json.problem);
 }
 
 static bool no_memory(reader *r)
@@ -317,9 +318,10 @@ static bool check_places(reader *r, uint64_t data_size)
         data_tensor *tensor = &r->file->tensors[i].tensor;
         unsigned long long begin = entry->begin, end = entry->end;
         if (begin != at || end < begin)
-            return refuse(r, "tensor '%s' has the data_offsets %llu to %llu, but must begin at %llu: "
-                          "the format has no holes and no overlaps", DATA_SHOW(tensor->name), begin, end,
-                          (unsigned long long)at);
+            return refuse(r,
+                          "tensor '%s' has the data_offsets %llu to %llu, but must begin at %llu: "
+                          "the format has no holes and no overlaps",
+                          DATA_SHOW(tensor->name), begin, end, (unsigned long long)at);
         const data_dtype *dtype = data_dtype_find(tensor->dtype);
         const char *problem = data_dtype_size(dtype, tensor->rank, tensor->shape, &tensor->size);
         if (problem)
@@ -361,11 +363,13 @@ static bool find_header(reader *r)
     for (int i = 0; i < HEADER_AT; i++)
         size |= (unsigned long long)map->bytes[i] << (8 * i);
     if (size > SAFETENSORS_MAX_HEADER)
-        return refuse(r, "its header's length of %llu bytes is above the format's limit of %u: "
-                      "this is no .safetensors file, or a damaged one", size, SAFETENSORS_MAX_HEADER);
+        return refuse(r,
+                      "its header's length of %llu bytes is above the format's limit of %u: "
+                      "this is no .safetensors file, or a damaged one",
+                      size, SAFETENSORS_MAX_HEADER);
     if (size > map->size - HEADER_AT)
-        return refuse(r, "its header should have %llu bytes, but only %zu follow: the file is cut short",
-                      size, map->size - HEADER_AT);
+        return refuse(r, "its header should have %llu bytes, but only %zu follow: the file is cut short", size,
+                      map->size - HEADER_AT);
     r->json = data_json_start((const char *)map->bytes + HEADER_AT, (size_t)size);
     return true;
 }

@@ -11,15 +11,15 @@
 
 #include "autograd.h"
 
-#define SAFETENSORS_METADATA "__metadata__" /* the one key of the header that is no tensor */
-#define SAFETENSORS_MAX_HEADER 100000000u   /* bytes; the format's limit */
+#define SAFETENSORS_METADATA   "__metadata__" /* the one key of the header that is no tensor */
+#define SAFETENSORS_MAX_HEADER 100000000u     /* bytes; the format's limit */
 
 /* ---- Element types (dtype.c) ---------------------------------------------------------------- */
 
 typedef struct data_dtype {
     const char *name;
-    unsigned bits; /* of one element */
-    unsigned unit; /* the bytes whose order depends on the host: 1, 2, 4 or 8 */
+    unsigned bits;                            /* of one element */
+    unsigned unit;                            /* the bytes whose order depends on the host: 1, 2, 4 or 8 */
     real (*load)(const unsigned char *bytes); /* an element as a number; NULL where there is no such conversion */
 } data_dtype;
 
@@ -36,9 +36,9 @@ const char *data_dtype_size(const data_dtype *dtype, int rank, const uint64_t *s
 
 /* Our files hold the metadata "checksum": 16 lower-case hexadecimal digits of FNV-1a (64 bits) over the whole file,
  * taken while those digits are zeros. */
-#define CHECKSUM_KEY "checksum"
+#define CHECKSUM_KEY    "checksum"
 #define CHECKSUM_DIGITS 16
-#define CHECKSUM_ZEROS "0000000000000000"
+#define CHECKSUM_ZEROS  "0000000000000000"
 
 /* Continues a hash over more bytes (Fowler, Noll and Vo; draft-eastlake-fnv). Each step is invertible, so two texts
  * that differ in one byte never have the same hash. */

@@ -123,8 +123,8 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
                             at.line, side, (long long)tokens, (int)MOST_TOKENS);
     if (limit > 0 && tokens + end_mark > limit)
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens%s, more than the limit of %lld",
-                            at.name, at.line, side, (long long)tokens + end_mark,
-                            end_mark ? " with its end mark" : "", (long long)limit);
+                            at.name, at.line, side, (long long)tokens + end_mark, end_mark ? " with its end mark" : "",
+                            (long long)limit);
     return AG_OK;
 }
 

@@ -23,9 +23,10 @@ static void append(window *w, const int32_t *tokens, int64_t count)
     w->held = kept + count;
 }
 
-/* What the model makes of one window: as many tokens as it has room for, `most` at most. Returns how many, 0 on an error. */
-static int64_t continue_window(const nn_model *model, ag_tape *tape, window *w, nn_generation_options options, int64_t most,
-                               nn_generated *result, ag_error *error)
+/* What the model makes of one window: as many tokens as it has room for, `most` at most. Returns how many, 0 on an
+ * error. */
+static int64_t continue_window(const nn_model *model, ag_tape *tape, window *w, nn_generation_options options,
+                               int64_t most, nn_generated *result, ag_error *error)
 {
     nn_input input = {.rows = 1, .target_length = w->held, .target = w->tokens};
     options.no_eos = true;
@@ -43,9 +44,11 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     if (model->config.kind != NN_DECODER)
         return ag_error_set(error, AG_BAD_VALUE, "continue: only a language model (a decoder) goes on with a text");
     if (length < 1)
-        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld tokens: one at least is needed", (long long)length);
+        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld tokens: one at least is needed",
+                            (long long)length);
     if (!(w.tokens = malloc((size_t)w.half * sizeof *w.tokens)))
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld tokens", (long long)w.half);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld tokens",
+                            (long long)w.half);
 
     append(&w, prompt, length);
     bool more = true;

@@ -63,8 +63,8 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
         return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
                             (int)options->bos, (int)vocab);
     if (options->marks >= vocab)
-        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d tokens and needs one more", (int)options->marks,
-                            (int)vocab);
+        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d tokens and needs one more",
+                            (int)options->marks, (int)vocab);
     if (options->max_length == 0)
         options->max_length = g->model->config.max_length;
     if (options->temperature == 0)
@@ -254,9 +254,9 @@ ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *inpu
     status = init_result(&g, error);
     if (status == AG_OK && input->rows > 0) {
         const bool grad_was_on = ag_tape_set_grad(tape, false);
-        status = labels                ? generation_label(&g, error)
-                 : g.options.beam > 1  ? generation_search(&g, error)
-                                       : generation_walk(&g, error);
+        status = labels               ? generation_label(&g, error)
+                 : g.options.beam > 1 ? generation_search(&g, error)
+                                      : generation_walk(&g, error);
         nn_cache_clear(&g.cache);
         ag_tape_rewind(tape);
         ag_tape_set_grad(tape, grad_was_on);

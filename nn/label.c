@@ -14,7 +14,8 @@ ag_status generation_label(generation *g, ag_error *error)
     }
     for (int64_t row = 0; row < input->rows; row++) {
         nn_hypothesis *labels = &g->result->hypotheses[row];
-        *labels = (nn_hypothesis){.tokens = generation_tokens(g, row, 0), .finished = true,
+        *labels = (nn_hypothesis){.tokens = generation_tokens(g, row, 0),
+                                  .finished = true,
                                   .length = input->source_lengths ? input->source_lengths[row] : input->source_length};
         for (int64_t t = 0; t < labels->length; t++) {
             const real *token = logits->data + (row * input->source_length + t) * classes;

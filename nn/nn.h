@@ -46,11 +46,11 @@ typedef struct nn_initializer {
 ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng, ag_error *error);
 
 typedef struct nn_param {
-    char *name;     /* "encoder.layers.0.linear1.weight" */
+    char *name; /* "encoder.layers.0.linear1.weight" */
     ag_shape shape;
     int64_t offset, size; /* its place in the flat vectors */
     nn_initializer initializer;
-    bool decay;     /* weight decay applies: matrices yes; biases and norms no */
+    bool decay; /* weight decay applies: matrices yes; biases and norms no */
 } nn_param;
 
 /* All parameters of a model: one flat vector of values, one of gradients. The optimiser, the clip and the checkpoint
@@ -58,8 +58,8 @@ typedef struct nn_param {
 typedef struct nn_params {
     nn_param *items; /* [count] in the order of registration */
     int count;
-    int capacity;    /* private */
-    int64_t size;    /* of the flat vectors */
+    int capacity;       /* private */
+    int64_t size;       /* of the flat vectors */
     real *value, *grad; /* [size]; NULL before nn_params_allocate */
 } nn_params;
 
@@ -79,8 +79,8 @@ int nn_params_find(const nn_params *params, const char *name); /* -1: none */
 typedef struct nn_pass {
     ag_tape *tape;
     const nn_params *params;
-    bool training;      /* dropout is on */
-    bool plain_attention;  /* the unfused attention */
+    bool training;        /* dropout is on */
+    bool plain_attention; /* the unfused attention */
     /* Called with every attention's weights [B, heads, T, S] (which implies the plain form); `name`, such as
      * "encoder.layers.0.self_attn", lives as long as the call. NULL: not wanted. */
     void (*on_attention)(void *context, const char *name, ag_tensor *weights);
@@ -159,12 +159,12 @@ typedef struct nn_attention_config {
     int64_t d_model, heads;
     int64_t key_width, value_width; /* of the inputs that become keys and values; 0: d_model */
     bool no_bias;
-    double dropout;  /* of the weights */
-    bool rotary;     /* turn queries and keys by their positions */
+    double dropout; /* of the weights */
+    bool rotary;    /* turn queries and keys by their positions */
 } nn_attention_config;
 typedef struct nn_attention {
     nn_attention_config config;
-    int in_weight, in_bias;                  /* packed, or -1 */
+    int in_weight, in_bias;                     /* packed, or -1 */
     int query_weight, key_weight, value_weight; /* separate, or -1 */
     nn_linear out;
 } nn_attention;
@@ -242,20 +242,20 @@ typedef enum nn_model_kind {
 typedef struct nn_model_config {
     nn_model_kind kind;
     int32_t source_vocab, target_vocab; /* needed: source for encoder kinds, target for all */
-    int d_model;                 /* [256] */
-    int heads;                   /* [4] */
+    int d_model;                        /* [256] */
+    int heads;                          /* [4] */
     int encoder_layers, decoder_layers; /* [3]; those that the kind has */
-    int ffn;                     /* [4 d_model] */
-    int max_length;              /* [512] longest sequence, for learned positions and generation */
+    int ffn;                            /* [4 d_model] */
+    int max_length;                     /* [512] longest sequence, for learned positions and generation */
     nn_activation activation;
     nn_norm_kind norm;
-    double norm_eps;             /* [1e-5] */
+    double norm_eps; /* [1e-5] */
     nn_position_kind positions;
-    bool post_norm;              /* [pre-norm] */
-    bool no_bias;                /* linear layers without bias (norms keep theirs, the output too unless tied) */
-    bool tied_output;            /* the output projection is the target embedding's table */
-    double dropout;              /* [0] */
-    int32_t padding_id;          /* DATA_PAD: its embedding gets no gradient. [0] */
+    bool post_norm;     /* [pre-norm] */
+    bool no_bias;       /* linear layers without bias (norms keep theirs, the output too unless tied) */
+    bool tied_output;   /* the output projection is the target embedding's table */
+    double dropout;     /* [0] */
+    int32_t padding_id; /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
 /* Parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight (learned),
@@ -270,7 +270,7 @@ typedef struct nn_model {
     nn_decoder_block *decoder;
     nn_encoder_block *decoder_only;
     nn_norm encoder_norm, decoder_norm;
-    nn_linear output;          /* weight -1 where tied */
+    nn_linear output; /* weight -1 where tied */
 } nn_model;
 
 /* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
@@ -301,11 +301,11 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
 
 /* Incremental decoding: the state of `rows` sequences. */
 typedef struct nn_cache {
-    int64_t rows, length;      /* tokens seen so far */
-    int64_t width;             /* of a key: d_model */
+    int64_t rows, length; /* tokens seen so far */
+    int64_t width;        /* of a key: d_model */
     int layers;
     nn_attention_cache *self, *cross; /* [layers]; cross NULL for NN_DECODER */
-    int32_t *source_lengths;   /* [rows] or NULL: all full */
+    int32_t *source_lengths;          /* [rows] or NULL: all full */
 } nn_cache;
 
 /* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values
@@ -336,15 +336,16 @@ typedef struct nn_generation_options {
     double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
                               2020) */
     uint64_t seed;         /* of the drawing; row r draws from stream r */
-    int32_t marks;         /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */
-    int32_t bos, eos;      /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
-    bool no_eos;           /* language model text goes on until max_length */
+    int32_t
+        marks; /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */
+    int32_t bos, eos; /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
+    bool no_eos;      /* language model text goes on until max_length */
 } nn_generation_options;
 
 typedef struct nn_hypothesis {
-    int32_t *tokens;   /* [length], without bos; the end mark is not included */
+    int32_t *tokens; /* [length], without bos; the end mark is not included */
     int64_t length;
-    bool finished;     /* the end mark came */
+    bool finished;          /* the end mark came */
     double log_probability; /* natural, the end mark's included; of a drawn sequence too it is the model's own */
     double score;           /* that, after the length penalty */
 } nn_hypothesis;
@@ -358,7 +359,8 @@ typedef struct nn_generated {
 
 /* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos
  * included). The tape is a no-grad one and is rewound at every token.
- * An encoder (NN_ENCODER) answers with the most probable label of each source token; of the options only `marks` counts then. */
+ * An encoder (NN_ENCODER) answers with the most probable label of each source token; of the options only `marks` counts
+ * then. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error);
 void nn_generated_clear(nn_generated *result);
@@ -366,9 +368,10 @@ void nn_generated_clear(nn_generated *result);
 /* Receives the next tokens of a text, valid during the call; false ends the text. */
 typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
 
-/* A language model's text of any length: `count` tokens behind `prompt` [length], 1 at least, handed on as they come. The model
- * sees max_length tokens at most; when they are full it goes on from the newer half of them (and from the newest tokens of a
- * prompt that is longer than that). Of the options those of drawing and `marks` count; no token ends the text. */
+/* A language model's text of any length: `count` tokens behind `prompt` [length], 1 at least, handed on as they come.
+ * The model sees max_length tokens at most; when they are full it goes on from the newer half of them (and from the
+ * newest tokens of a prompt that is longer than that). Of the options those of drawing and `marks` count; no token ends
+ * the text. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error);
 

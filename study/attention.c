@@ -28,8 +28,11 @@ static void keep(void *context, const char *name, ag_tensor *weights)
     study_map *items = realloc(maps->items, (size_t)(maps->count + 1) * sizeof *items);
     if (items)
         maps->items = items;
-    study_map map = {.name = malloc(name_size), .heads = weights->shape.dim[1], .queries = weights->shape.dim[2],
-                     .keys = weights->shape.dim[3], .weights = malloc(bytes ? bytes : 1)};
+    study_map map = {.name = malloc(name_size),
+                     .heads = weights->shape.dim[1],
+                     .queries = weights->shape.dim[2],
+                     .keys = weights->shape.dim[3],
+                     .weights = malloc(bytes ? bytes : 1)};
     if (!items || !map.name || !map.weights) {
         free(map.name);
         free(map.weights);
@@ -48,7 +51,8 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
     collector collect = {maps, &own};
     *maps = (study_maps){0};
     if (input->rows != 1)
-        return ag_error_set(error, AG_BAD_VALUE, "attention is studied on one example, not on %lld", (long long)input->rows);
+        return ag_error_set(error, AG_BAD_VALUE, "attention is studied on one example, not on %lld",
+                            (long long)input->rows);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true});
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");

@@ -31,12 +31,12 @@ void study_maps_clear(study_maps *maps);
 
 /* How a matrix is drawn on a terminal. */
 typedef struct study_drawing {
-    bool color;           /* 24-step grey blocks by escape sequences; else characters from ' ' to '#' */
+    bool color; /* 24-step grey blocks by escape sequences; else characters from ' ' to '#' */
     const char *const *row_labels, *const *column_labels; /* [rows], [columns]; may be NULL */
 } study_drawing;
 
-/* Draws values in [0, 1], a line per row, labels at the left and on top. Behaves as snprintf: returns the length needed, writes at most
- * `size` bytes with a final zero. */
+/* Draws values in [0, 1], a line per row, labels at the left and on top. Behaves as snprintf: returns the length
+ * needed, writes at most `size` bytes with a final zero. */
 size_t study_draw_matrix(const real *values, int64_t rows, int64_t columns, const study_drawing *drawing, char *text,
                          size_t size);
 

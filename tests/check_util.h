@@ -9,14 +9,14 @@
 
 /* The main of a test program: runs one suite, exits 1 on a failure. Each test has a process of its own; CK_FORK=no in
  * the environment keeps them in one, for valgrind and debuggers. */
-#define TEST_MAIN(make_suite)                               \
-    int main(void)                                          \
-    {                                                       \
-        SRunner *runner = srunner_create(make_suite());     \
-        srunner_run_all(runner, CK_ENV);                    \
-        int failed = srunner_ntests_failed(runner);         \
-        srunner_free(runner);                               \
-        return failed != 0;                                 \
+#define TEST_MAIN(make_suite)                                                                                          \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        SRunner *runner = srunner_create(make_suite());                                                                \
+        srunner_run_all(runner, CK_ENV);                                                                               \
+        int failed = srunner_ntests_failed(runner);                                                                    \
+        srunner_free(runner);                                                                                          \
+        return failed != 0;                                                                                            \
     }
 
 /* What a figure may differ in this build: `tight` in double, `loose` in float. */
@@ -35,8 +35,8 @@ void test_folder_remove(char *folder);
 /* Writes `size` bytes to folder/name and returns the path (to be freed). */
 char *test_file_write(const char *folder, const char *name, const void *bytes, size_t size);
 
-/* Allocations of the library and the test since the start; and: let the n-th from now fail (0: none, 1: the next). After
- * that one all succeed again. */
+/* Allocations of the library and the test since the start; and: let the n-th from now fail (0: none, 1: the next).
+ * After that one all succeed again. */
 int64_t test_allocations(void);
 void test_fail_allocation(int64_t n);
 

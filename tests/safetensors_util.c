@@ -30,7 +30,7 @@ data_writer *tensors_writer(void)
 }
 
 void tensors_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
-                const void *data)
+                 const void *data)
 {
     ag_error error = {0};
     ck_assert_msg(data_writer_add(writer, name, dtype, rank, shape, data, &error) == AG_OK, "%s", error.message);

@@ -6,7 +6,11 @@
 #include "data.h"
 
 /* SHAPE(2, 3): rank and shape, two arguments. */
-#define SHAPE(...) (int)(sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)), (const uint64_t[]){__VA_ARGS__}
+#define SHAPE(...)                                                                                                     \
+    (int)(sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)), (const uint64_t[])                                    \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* The folder of the test that runs, and the file in it: a fixture. */

@@ -24,8 +24,8 @@ static void tear_down(void)
 
 static char output[1 << 16];
 
-/* Runs a shell command in which $T is the tapeformer and $DIR a folder of our own; both output streams go to `output`. Returns
- * the exit code, or 1000 and more when a signal ended it. */
+/* Runs a shell command in which $T is the tapeformer and $DIR a folder of our own; both output streams go to `output`.
+ * Returns the exit code, or 1000 and more when a signal ended it. */
 static int run(const char *command)
 {
     char line[4096];
@@ -128,7 +128,8 @@ START_TEST(test_whole_path)
     expect("$T eval --model $DIR/run --task copy --count 20 --json", 0, "\"exact_match\": ");
     expect("printf 'ab\\nba\\n\\nc\\n' | $T predict --model $DIR/run | wc -l", 0, "4");
     expect("printf 'ab\\n' | $T predict --model $DIR/run --beam 3 --best 3 | tr '\\t' '\\n' | wc -l", 0, "3");
-    expect("$T study attention --model $DIR/run --source abc --which cross --color never", 0, "decoder.layers.0.multihead_attn, head 1");
+    expect("$T study attention --model $DIR/run --source abc --which cross --color never", 0,
+           "decoder.layers.0.multihead_attn, head 1");
 }
 END_TEST
 
@@ -136,8 +137,9 @@ END_TEST
 START_TEST(test_overrides)
 {
     write_pairs("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
-    expect("$T train --preset demo --pairs $DIR/pairs.tsv --epochs 2 " TINY " --out $DIR/run; tail -n 1 $DIR/run/log.jsonl", 0,
-           "\"step\":2,");
+    expect("$T train --preset demo --pairs $DIR/pairs.tsv --epochs 2 " TINY
+           " --out $DIR/run; tail -n 1 $DIR/run/log.jsonl",
+           0, "\"step\":2,");
     expect("$T train --resume $DIR/run --epochs 3 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":3,");
     expect("$T train --resume $DIR/run --steps 5 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":5,");
 }
@@ -150,7 +152,8 @@ START_TEST(test_long_lines)
     expect("{ printf 'a\\ta\\n'; head -c 99 /dev/zero | tr '\\0' a; printf '\\tb\\n'; } > $DIR/long.tsv", 0, "");
     expect("$T train --pairs $DIR/pairs.tsv --steps 2 " TINY " --out $DIR/run", 0, "");
     expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
-    expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " TINY " --out $DIR/dev", 0, "");
+    expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " TINY " --out $DIR/dev",
+           0, "");
     expect("$T info $DIR/dev", 0, "longest          200");
     expect("$T train --pairs $DIR/pairs.tsv --model encoder --max-length 3 --steps 2 " TINY " --out $DIR/tags", 0, "");
     expect("echo abc | $T predict --model $DIR/tags", 0, "");
@@ -163,7 +166,8 @@ START_TEST(test_bad_lines)
     train_tiny();
     expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run", 1, "stdin:2:");
     expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run 2>/dev/null | wc -l", 0, "3");
-    expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1, "stdin:2: 1 of 1 tokens are not in the model's vocabulary");
+    expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1,
+           "stdin:2: 1 of 1 tokens are not in the model's vocabulary");
     expect("printf '\\357\\273\\277ab\\r\\nba' | $T predict --model $DIR/run | wc -l", 0, "2");
     ck_assert_ptr_null(strstr(output, "stdin:1:")); /* a byte order mark is no token */
     expect("head -c 1000 /dev/zero | tr '\\0' 'a' | $T predict --model $DIR/run", 1, "stdin:1:");
@@ -176,13 +180,16 @@ START_TEST(test_bad_models)
 {
     train_tiny();
     expect("$T info $DIR/none", 1, "none");
-    expect("head -c 2000 $DIR/run/model.safetensors > $DIR/cut.safetensors; $T info $DIR/cut.safetensors", 1, "cut.safetensors");
+    expect("head -c 2000 $DIR/run/model.safetensors > $DIR/cut.safetensors; $T info $DIR/cut.safetensors", 1,
+           "cut.safetensors");
     /* one bit of the last byte, and one digit of the configuration */
     expect("cp $DIR/run/model.safetensors $DIR/byte.safetensors; n=$(wc -c < $DIR/byte.safetensors);"
-           "printf '\\125' | dd of=$DIR/byte.safetensors bs=1 seek=$((n - 2)) conv=notrunc 2>/dev/null; $T info $DIR/byte.safetensors",
+           "printf '\\125' | dd of=$DIR/byte.safetensors bs=1 seek=$((n - 2)) conv=notrunc 2>/dev/null; $T info "
+           "$DIR/byte.safetensors",
            1, "damaged");
     expect("sed 's/\"model.heads\":\"2\"/\"model.heads\":\"4\"/' $DIR/run/model.safetensors > $DIR/digit.safetensors;"
-           "$T info $DIR/digit.safetensors", 1, "damaged");
+           "$T info $DIR/digit.safetensors",
+           1, "damaged");
 }
 END_TEST
 
@@ -193,7 +200,8 @@ START_TEST(test_nothing_is_lost)
     expect("$T train --task copy --steps 20 " TINY " --out $DIR/run", 1, "already holds a run");
     expect("$T train --resume $DIR/run --seed 5", 1, "seed");
     expect("$T train --task copy --steps 5 " TINY " --out $DIR/run/model.safetensors/x", 1, "x");
-    expect("for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/kept/$f.safetensors; done && echo same", 0, "same");
+    expect("for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/kept/$f.safetensors; done && echo same", 0,
+           "same");
     /* a disk that takes no more: the limit is on the size of a file */
     expect("(trap '' XFSZ; ulimit -f 4; $T train --resume $DIR/run --steps 40)", 1, "cannot write");
     expect("cmp $DIR/run/model.safetensors $DIR/kept/model.safetensors && echo same; ls $DIR/run", 0, "same");
@@ -203,7 +211,8 @@ START_TEST(test_nothing_is_lost)
 }
 END_TEST
 
-/* Ctrl-C in the middle, then a resume: the same bytes as a run that was left alone, and at another number of threads. */
+/* Ctrl-C in the middle, then a resume: the same bytes as a run that was left alone, and at another number of threads.
+ */
 START_TEST(test_interrupt_and_resume)
 {
     const char *flags = "--task copy --task-max 4 --steps 300 --eval-every 100 --lr 0.003 --threads";
@@ -213,9 +222,11 @@ START_TEST(test_interrupt_and_resume)
     snprintf(line, sizeof line, "$T train %s 2 " TINY " --stop-at 137 --out $DIR/parts", flags);
     expect(line, 0, "--resume");
     expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
-    expect("for f in model checkpoint; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same", 0, "same");
+    expect("for f in model checkpoint; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same",
+           0, "same");
     expect("$T train --task copy --steps 1000000 " TINY " --out $DIR/endless & p=$!;"
-           "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p", 130, "stopped after step");
+           "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p",
+           130, "stopped after step");
     expect("test -s $DIR/endless/checkpoint.safetensors && echo saved", 0, "saved");
 }
 END_TEST
@@ -229,9 +240,11 @@ END_TEST
 
 START_TEST(test_language_model)
 {
-    write_pairs("text.txt", "the cat sat on the mat. the dog sat on the log. the cat saw the dog. the dog saw the cat. ");
+    write_pairs("text.txt",
+                "the cat sat on the mat. the dog sat on the log. the cat saw the dog. the dog saw the cat. ");
     expect("for i in 1 2 3 4 5 6; do cat $DIR/text.txt $DIR/text.txt > $DIR/t; mv $DIR/t $DIR/text.txt; done;"
-           "$T train --text $DIR/text.txt --context 16 --steps 20 " TINY " --out $DIR/lm", 0, "");
+           "$T train --text $DIR/text.txt --context 16 --steps 20 " TINY " --out $DIR/lm",
+           0, "");
     expect("$T generate --model $DIR/lm --prompt 'the ' --length 8 | wc -c", 0, "13");
     expect("$T generate --model $DIR/lm --prompt 'XYZ' --length 8", 1, "not in the model's vocabulary");
     expect("$T eval --model $DIR/lm --text $DIR/text.txt --json", 0, "\"perplexity\"");

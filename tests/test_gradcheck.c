@@ -24,13 +24,13 @@ static ag_gradcheck_report check_one(ag_function f, ag_shape shape, real *data, 
     return report;
 }
 
-#define FUNCTION(name, expression)                                                                  \
-    static ag_tensor *name(ag_tape *tape, ag_tensor *const *inputs, void *context)                   \
-    {                                                                                               \
-        (void)tape;                                                                                 \
-        (void)context;                                                                              \
-        ag_tensor *x = inputs[0];                                                                   \
-        return expression;                                                                          \
+#define FUNCTION(name, expression)                                                                                     \
+    static ag_tensor *name(ag_tape *tape, ag_tensor *const *inputs, void *context)                                     \
+    {                                                                                                                  \
+        (void)tape;                                                                                                    \
+        (void)context;                                                                                                 \
+        ag_tensor *x = inputs[0];                                                                                      \
+        return expression;                                                                                             \
     }
 
 /* ---- Smooth functions ----------------------------------------------------------------------- */
@@ -99,7 +99,8 @@ START_TEST(test_extrapolation_is_quick)
 END_TEST
 
 /* A square beside which something large hides the last digits: the estimate of the error knows. */
-FUNCTION(f_square_beside_large, ag_add(ag_mul(x, x), ag_constant(tape, AG_SCALAR, &(real){(real)PRECISION(0x1p30, 0x1p12)})))
+FUNCTION(f_square_beside_large,
+         ag_add(ag_mul(x, x), ag_constant(tape, AG_SCALAR, &(real){(real)PRECISION(0x1p30, 0x1p12)})))
 
 START_TEST(test_numeric_error_is_honest)
 {
@@ -117,7 +118,7 @@ END_TEST
 FUNCTION(f_relu, ag_relu(x))
 FUNCTION(f_max, ag_max(x, AG_AXIS(1), false))
 
-#define NEAR ((real)PRECISION(1e-3, 2e-2))   /* a kink that smaller steps get around */
+#define NEAR     ((real)PRECISION(1e-3, 2e-2)) /* a kink that smaller steps get around */
 #define TOO_NEAR ((real)PRECISION(1e-9, 1e-6)) /* one that no step can */
 
 START_TEST(test_kinks_are_left_out)
@@ -132,9 +133,12 @@ END_TEST
 
 START_TEST(test_ties_of_a_maximum_are_kinks)
 {
-    real x[] = {1, 2, 2, /* two equal maxima */
-                1, 3, 2, /* none */
-                5, (real)(5 - NEAR), 0};
+    real x[] = {1, 2,
+                2, /* two equal maxima */
+                1, 3,
+                2, /* none */
+                5, (real)(5 - NEAR),
+                0};
     ag_gradcheck_report report = check_one(f_max, AG_SHAPE(3, 3), x, NULL);
     ck_assert_msg(report.passed, "%s", report.message);
     ck_assert_int_eq(report.kinks, 2);
@@ -304,8 +308,8 @@ START_TEST(test_checks_that_cannot_run)
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &bad_shape, 1, NULL, &report, NULL), AG_BAD_SHAPE);
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
 
-    static const ag_gradcheck_options bad[] = {{.tolerance = -1}, {.tolerance = NAN}, {.step = -1}, {.step = INFINITY},
-                                               {.directions = -1}};
+    static const ag_gradcheck_options bad[] = {
+        {.tolerance = -1}, {.tolerance = NAN}, {.step = -1}, {.step = INFINITY}, {.directions = -1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &bad[i], &report, NULL), AG_BAD_VALUE);
     ck_assert(!report.passed && report.checked == 0);
@@ -444,10 +448,17 @@ static ag_status wrong_cube_backward(ag_node *node)
 static ag_tensor *cube_example(ag_example *example);
 static ag_tensor *wrong_cube_example(ag_example *example);
 
-static const ag_op cube = {.name = "cube", .formula = "y = x^3", .shape = cube_shape, .forward = cube_forward,
-                           .backward = cube_backward, .example = cube_example};
-static const ag_op wrong_cube = {.name = "wrong cube", .formula = "y = x^3", .shape = cube_shape,
-                                 .forward = cube_forward, .backward = wrong_cube_backward,
+static const ag_op cube = {.name = "cube",
+                           .formula = "y = x^3",
+                           .shape = cube_shape,
+                           .forward = cube_forward,
+                           .backward = cube_backward,
+                           .example = cube_example};
+static const ag_op wrong_cube = {.name = "wrong cube",
+                                 .formula = "y = x^3",
+                                 .shape = cube_shape,
+                                 .forward = cube_forward,
+                                 .backward = wrong_cube_backward,
                                  .example = wrong_cube_example};
 
 static int64_t drawn_sizes[64], drawings;
@@ -555,10 +566,19 @@ static void fold_kinks(const ag_node *node, ag_kinks *kinks)
 static ag_tensor *fold_example(ag_example *example);
 static ag_tensor *nan_fold_example(ag_example *example);
 
-static const ag_op fold = {.name = "fold", .formula = "y = |x|", .shape = cube_shape, .forward = fold_forward,
-                           .backward = fold_backward, .kinks = fold_kinks, .example = fold_example};
-static const ag_op nan_fold = {.name = "nan fold", .formula = "y = |x|", .shape = cube_shape,
-                               .forward = fold_forward, .backward = nan_fold_backward, .kinks = fold_kinks,
+static const ag_op fold = {.name = "fold",
+                           .formula = "y = |x|",
+                           .shape = cube_shape,
+                           .forward = fold_forward,
+                           .backward = fold_backward,
+                           .kinks = fold_kinks,
+                           .example = fold_example};
+static const ag_op nan_fold = {.name = "nan fold",
+                               .formula = "y = |x|",
+                               .shape = cube_shape,
+                               .forward = fold_forward,
+                               .backward = nan_fold_backward,
+                               .kinks = fold_kinks,
                                .example = nan_fold_example};
 
 /* One element, which is 0 in one of three draws. */

@@ -142,8 +142,11 @@ static ag_status square_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op square = {.name = "square", .formula = "y = x^2", .shape = shape_of_first,
-                             .forward = square_forward, .backward = square_backward};
+static const ag_op square = {.name = "square",
+                             .formula = "y = x^2",
+                             .shape = shape_of_first,
+                             .forward = square_forward,
+                             .backward = square_backward};
 
 /* ---- Times: y = a b elementwise; b is one row and is broadcast ------------------------------ */
 
@@ -175,7 +178,10 @@ static ag_status times_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op times = {.name = "times", .formula = "y = a b", .shape = shape_of_first, .forward = times_forward,
+static const ag_op times = {.name = "times",
+                            .formula = "y = a b",
+                            .shape = shape_of_first,
+                            .forward = times_forward,
                             .backward = times_backward};
 
 /* ---- Product: Y = A B of square matrices; dA = dY B^T, dB = A^T dY --------------------------- */
@@ -211,8 +217,11 @@ static ag_status product_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op product = {.name = "product", .formula = "Y = A B", .shape = shape_of_first,
-                              .forward = product_forward, .backward = product_backward};
+static const ag_op product = {.name = "product",
+                              .formula = "Y = A B",
+                              .shape = shape_of_first,
+                              .forward = product_forward,
+                              .backward = product_backward};
 
 /* ---- Masked softmax of a row: y = softmax(scale x) over all but the last element ------------- */
 
@@ -249,8 +258,11 @@ static ag_status softmax_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op softmax = {.name = "softmax", .formula = "y = softmax(scale x) over the allowed",
-                              .shape = shape_of_first, .forward = softmax_forward, .backward = softmax_backward};
+static const ag_op softmax = {.name = "softmax",
+                              .formula = "y = softmax(scale x) over the allowed",
+                              .shape = shape_of_first,
+                              .forward = softmax_forward,
+                              .backward = softmax_backward};
 
 /* ---- Sum and mean over all ------------------------------------------------------------------ */
 
@@ -273,8 +285,8 @@ static ag_status sum_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op sum_all = {.name = "sum_all", .formula = "y = sum x", .shape = shape_scalar,
-                              .forward = sum_forward, .backward = sum_backward};
+static const ag_op sum_all = {
+    .name = "sum_all", .formula = "y = sum x", .shape = shape_scalar, .forward = sum_forward, .backward = sum_backward};
 
 static ag_status mean_forward(ag_node *node)
 {
@@ -292,8 +304,11 @@ static ag_status mean_backward(ag_node *node)
     return AG_OK;
 }
 
-static const ag_op mean_all = {.name = "mean_all", .formula = "y = mean x", .shape = shape_scalar,
-                               .forward = mean_forward, .backward = mean_backward};
+static const ag_op mean_all = {.name = "mean_all",
+                               .formula = "y = mean x",
+                               .shape = shape_scalar,
+                               .forward = mean_forward,
+                               .backward = mean_backward};
 
 /* ---- The functions under check -------------------------------------------------------------- */
 
@@ -362,7 +377,10 @@ typedef struct plant {
     const char *says;  /* NULL: a comparison of numbers */
 } plant;
 
-#define NO_SECOND {.ndim = -1}
+#define NO_SECOND                                                                                                      \
+    {                                                                                                                  \
+        .ndim = -1                                                                                                     \
+    }
 
 static const plant plants[] = {
     {WRONG_SIGN, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},

@@ -42,8 +42,9 @@ static bool is_named(const char *name, const char *noun, const char *end)
     return !strncmp(name, noun, length) && !strncmp(name + length, end, strlen(end));
 }
 
-/* The layer in which the header of `#include "name"` in `folder` stands: beside the including file, above it (../), or in a layer's
- * folder. From outside only a layer's one public header is found, which is named after it, and autograd's kernels by path. */
+/* The layer in which the header of `#include "name"` in `folder` stands: beside the including file, above it (../), or
+ * in a layer's folder. From outside only a layer's one public header is found, which is named after it, and autograd's
+ * kernels by path. */
 static const char *layer_of_header(const char *folder, const char *name)
 {
     static char parent[512];

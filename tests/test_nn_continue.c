@@ -11,7 +11,8 @@ static nn_model *language_model(void)
 }
 
 /* Greedy tokens by whole passes: each from at most the window that nn_continue documents. */
-static void continue_plainly(const nn_model *model, const int32_t *prompt, int64_t length, int64_t count, int32_t *tokens)
+static void continue_plainly(const nn_model *model, const int32_t *prompt, int64_t length, int64_t count,
+                             int32_t *tokens)
 {
     int32_t text[256];
     int64_t begin = length <= LONGEST / 2 ? 0 : length - LONGEST / 2, end = length;

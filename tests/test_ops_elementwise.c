@@ -322,14 +322,12 @@ static const struct {
     double (*by_a)(double, double);
     double (*by_b)(double, double);
 } binary[] = {
-    {"add", ag_add, plus, one, one},
-    {"sub", ag_sub, minus, one, less_one},
-    {"mul", ag_mul, times, second, first},
-    {"div", ag_div, over, over_by_a, over_by_b},
+    {"add", ag_add, plus, one, one},          {"sub", ag_sub, minus, one, less_one},
+    {"mul", ag_mul, times, second, first},    {"div", ag_div, over, over_by_a, over_by_b},
     {"pow", ag_pow, pow, pow_by_a, pow_by_b},
 };
 #define BINARY ((int)(sizeof binary / sizeof *binary))
-#define MOST 5000 /* elements of a drawn shape */
+#define MOST   5000 /* elements of a drawn shape */
 
 /* The flat index in an operand of the element `flat` of the broadcast shape. */
 static int64_t place_in(ag_shape operand, ag_shape whole, int64_t flat)
@@ -416,8 +414,8 @@ START_TEST(large_broadcasts)
     static const struct {
         ag_shape a, b;
     } pairs[] = {
-        {{3, {7, 60, 130}}, {1, {130}}},    {{1, {130}}, {3, {7, 60, 130}}}, {{2, {300, 170}}, {2, {300, 1}}},
-        {{2, {300, 170}}, {0, {0}}},        {{3, {40, 1, 70}}, {3, {40, 20, 70}}}, {{2, {1, 1700}}, {2, {30, 1}}},
+        {{3, {7, 60, 130}}, {1, {130}}}, {{1, {130}}, {3, {7, 60, 130}}},       {{2, {300, 170}}, {2, {300, 1}}},
+        {{2, {300, 170}}, {0, {0}}},     {{3, {40, 1, 70}}, {3, {40, 20, 70}}}, {{2, {1, 1700}}, {2, {30, 1}}},
         {{2, {40000, 1}}, {2, {1, 1}}},
     };
     ag_shape a_shape = pairs[_i].a, b_shape = pairs[_i].b;

@@ -198,8 +198,8 @@ START_TEST(test_normal_moments)
     /* the variance of x^p is E x^2p - (E x^p)^2: 1, 2, 15, 96 */
     static const double expected[5] = {0, 0, 1, 0, 3}, variance[5] = {0, 1, 2, 15, 96};
     for (int power = 1; power <= 4; power++)
-        ck_assert_msg(fabs(sum[power] / COUNT - expected[power]) < 3.3 * sqrt(variance[power] / COUNT),
-                      "moment %d: %g", power, sum[power] / COUNT);
+        ck_assert_msg(fabs(sum[power] / COUNT - expected[power]) < 3.3 * sqrt(variance[power] / COUNT), "moment %d: %g",
+                      power, sum[power] / COUNT);
 }
 END_TEST
 

@@ -15,9 +15,9 @@ START_TEST(the_bytes_are_those_of_the_format)
         "\"weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[8,32]},"
         "\"flags\":{\"dtype\":\"BOOL\",\"shape\":[3],\"data_offsets\":[32,35]}}";
     static const unsigned char data[35] = {
-        0xCB, 0x04, 0xFB, 0x71, 0x1F, 0x01, 0, 0, /* step */
-        0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0, 0, 0, 0x60, 0x40, 0, 0, 0, 0, 0xCA, 0xF2, 0x49, 0x71, 0x60, 0x42, 0xA2, 0x8D,
-        1, 0, 1,
+        0xCB, 0x04, 0xFB, 0x71, 0x1F, 0x01, 0,    0, /* step */
+        0,    0,    0x80, 0x3F, 0,    0,    0,    0xC0, 0,    0,    0x60, 0x40, 0, 0,
+        0,    0,    0xCA, 0xF2, 0x49, 0x71, 0x60, 0x42, 0xA2, 0x8D, 1,    0,    1,
     };
     char text[sizeof header + 8], digits[17];
     size_t size, header_size = (sizeof header - 1 + 7) / 8 * 8;
@@ -210,11 +210,11 @@ static const struct type_case {
     unsigned bits;
     bool numbers; /* can be read as numbers */
 } types[] = {
-    {"BOOL", 8, true},     {"F4", 4, false},      {"F6_E2M3", 6, false},     {"F6_E3M2", 6, false},
-    {"U8", 8, true},       {"I8", 8, true},       {"F8_E5M2", 8, false},     {"F8_E4M3", 8, false},
+    {"BOOL", 8, true},     {"F4", 4, false},          {"F6_E2M3", 6, false},     {"F6_E3M2", 6, false},
+    {"U8", 8, true},       {"I8", 8, true},           {"F8_E5M2", 8, false},     {"F8_E4M3", 8, false},
     {"F8_E8M0", 8, false}, {"F8_E4M3FNUZ", 8, false}, {"F8_E5M2FNUZ", 8, false}, {"I16", 16, true},
-    {"U16", 16, true},     {"F16", 16, true},     {"BF16", 16, true},        {"I32", 32, true},
-    {"U32", 32, true},     {"F32", 32, true},     {"C64", 64, false},        {"F64", 64, true},
+    {"U16", 16, true},     {"F16", 16, true},         {"BF16", 16, true},        {"I32", 32, true},
+    {"U32", 32, true},     {"F32", 32, true},         {"C64", 64, false},        {"F64", 64, true},
     {"I64", 64, true},     {"U64", 64, true},
 };
 
@@ -306,7 +306,7 @@ END_TEST
 START_TEST(any_text_comes_back)
 {
     static const char *const texts[] = {
-        "plain", "\"quoted\" \\ / \b\f\n\r\t", "\x01\x1f\x7f", "\xC3\xA9 \xE1\x83\x93 \xF0\x9F\x98\x80", "",
+        "plain",       "\"quoted\" \\ / \b\f\n\r\t", "\x01\x1f\x7f", "\xC3\xA9 \xE1\x83\x93 \xF0\x9F\x98\x80", "",
         "{\"a\":[1]}",
     };
     unsigned char byte = 9;

@@ -33,9 +33,9 @@ static void check_refused(const char *what, const char *word)
 
 /* ---- Headers -------------------------------------------------------------------------------- */
 
-#define ENTRY(dtype, shape, offsets) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define ENTRY(dtype, shape, offsets)        "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 #define TENSOR(name, dtype, shape, offsets) "\"" name "\":" ENTRY(dtype, shape, offsets)
-#define META(members) "{\"__metadata__\":{" members "}}"
+#define META(members)                       "{\"__metadata__\":{" members "}}"
 
 typedef struct bad_header {
     const char *header;
@@ -200,8 +200,8 @@ START_TEST(the_length_of_the_header)
         {"\x02\0\0\0\0\0\0\0", 8, "2 bytes, but only 0 follow"},
         {"\x02\0\0\0\0\0\0\0{", 9, "cut short"},
         {"\xE8\x03\0\0\0\0\0\0{}", 10, "1000 bytes, but only 2 follow"},
-        {"\x00\xE1\xF5\x05\0\0\0\0{}", 10, "100000000 bytes, but only 2"},    /* the limit */
-        {"\x01\xE1\xF5\x05\0\0\0\0{}", 10, "above the format's limit"},      /* one more */
+        {"\x00\xE1\xF5\x05\0\0\0\0{}", 10, "100000000 bytes, but only 2"}, /* the limit */
+        {"\x01\xE1\xF5\x05\0\0\0\0{}", 10, "above the format's limit"},    /* one more */
         {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10, "above the format's limit"},
         {"\xFA\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10, "above the format's limit"}, /* 8 + N is 2 in 64 bits */
     };
@@ -237,7 +237,8 @@ START_TEST(unusual_files_are_read)
 
     /* white space anywhere, fields in another order, an odd offset, tensors not in the order of the data */
     file = open_header(" \r\n\t{ \"b\" : { \"data_offsets\" : [ 1 , 5 ] , \"shape\" : [ ] , \"dtype\" : \"U32\" } ,"
-                       "\"\\u0061\":" ENTRY("U8", "[1]", "[0,1]") "}\n\t ", 5);
+                       "\"\\u0061\":" ENTRY("U8", "[1]", "[0,1]") "}\n\t ",
+                       5);
     real value;
     ck_assert_str_eq(data_safetensors_at(file, 0)->name, "a");
     ck_assert_str_eq(data_safetensors_at(file, 1)->name, "b");
@@ -246,8 +247,9 @@ START_TEST(unusual_files_are_read)
     data_safetensors_close(file);
 
     /* no bytes: they may share an offset, before, between and behind the others, and keep the header's order */
-    file = open_header("{" TENSOR("z", "F32", "[0]", "[1,1]") "," TENSOR("y", "F32", "[0]", "[1,1]") ","
-                       TENSOR("w", "U8", "[1]", "[0,1]") "," TENSOR("x", "F32", "[2,0]", "[0,0]") "}", 1);
+    file = open_header("{" TENSOR("z", "F32", "[0]", "[1,1]") "," TENSOR("y", "F32", "[0]", "[1,1]") "," TENSOR(
+                           "w", "U8", "[1]", "[0,1]") "," TENSOR("x", "F32", "[2,0]", "[0,0]") "}",
+                       1);
     static const char *const order[] = {"x", "w", "z", "y"};
     for (int i = 0; i < 4; i++)
         ck_assert_str_eq(data_safetensors_at(file, i)->name, order[i]);
@@ -325,7 +327,7 @@ static unsigned bits_of(const char *dtype)
     static const struct {
         const char *name;
         unsigned bits;
-    } known[] = {{"F32", 32}, {"F16", 16}, {"U8", 8}, {"I64", 64}, {"F4", 4}, {"F64", 64}, {"I8", 8},
+    } known[] = {{"F32", 32}, {"F16", 16}, {"U8", 8},   {"I64", 64}, {"F4", 4},   {"F64", 64}, {"I8", 8},
                  {"U16", 16}, {"I16", 16}, {"I32", 32}, {"U32", 32}, {"U64", 64}, {"C64", 64}};
     for (size_t i = 0; i < COUNT(known); i++) {
         if (!strcmp(known[i].name, dtype))
@@ -362,7 +364,8 @@ static void check_consistent(const data_safetensors *file, size_t data_size)
 /* Changes a header in place, by one of the ways in which fuzzers do; the new size, at most `room`. */
 static size_t mutate(char *header, size_t size, size_t room, ag_rng *rng)
 {
-    static const char marks[] = "{}[],:\"\\u0 19-.eE\n\x01\x7f\xC3\xFF" "F8tas";
+    static const char marks[] = "{}[],:\"\\u0 19-.eE\n\x01\x7f\xC3\xFF"
+                                "F8tas";
     size_t at = (size_t)ag_rng_below(rng, size), from = (size_t)ag_rng_below(rng, size);
     size_t length = (size_t)ag_rng_below(rng, 12) + 1;
     length = length > size - at ? size - at : length;
@@ -390,11 +393,13 @@ static size_t mutate(char *header, size_t size, size_t room, ag_rng *rng)
 
 START_TEST(mutated_headers_do_no_harm)
 {
-    static const char seed_header[] =
-        "{\"__metadata__\":{\"format\":\"pt\",\"k\\u00e9\":\"\\ud83d\\ude00\"},"
-        TENSOR("a", "F32", "[2,3]", "[0,24]") "," TENSOR("b", "F16", "[]", "[24,26]") ","
-        TENSOR("c", "U8", "[1,1,6]", "[26,32]") "," TENSOR("d", "I64", "[0,5]", "[32,32]") ","
-        TENSOR("e", "F4", "[16]", "[32,40]") "}      ";
+    static const char seed_header[] = "{\"__metadata__\":{\"format\":\"pt\",\"k\\u00e9\":\"\\ud83d\\ude00\"}," TENSOR(
+        "a", "F32", "[2,3]",
+        "[0,24]") "," TENSOR("b", "F16", "[]",
+                             "[24,26]") "," TENSOR("c", "U8", "[1,1,6]",
+                                                   "[26,32]") "," TENSOR("d", "I64", "[0,5]",
+                                                                         "[32,32]") "," TENSOR("e", "F4", "[16]",
+                                                                                               "[32,40]") "}      ";
     enum { ROUNDS = 6000, DATA = 40, ROOM = 2 * sizeof seed_header };
     int taken = 0;
     for (uint64_t round = 0; round < ROUNDS; round++) {

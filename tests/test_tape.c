@@ -405,7 +405,7 @@ END_TEST
 
 /* ---- Threads -------------------------------------------------------------------------------- */
 
-#define ROWS 700
+#define ROWS    700
 #define COLUMNS 90
 
 /* The loss and both gradients of operations on a tensor of several pieces. */

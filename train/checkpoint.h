@@ -7,10 +7,10 @@
 
 /* The counters of a run. */
 typedef struct train_state {
-    int64_t step;      /* updates done */
-    int64_t evaluated; /* the step of the latest evaluation */
-    int64_t best_step; /* the step of the best one; 0: there was none */
-    int64_t worse;     /* evaluations since then */
+    int64_t step;           /* updates done */
+    int64_t evaluated;      /* the step of the latest evaluation */
+    int64_t best_step;      /* the step of the best one; 0: there was none */
+    int64_t worse;          /* evaluations since then */
     uint64_t training, dev; /* fingerprints of the sets, to know them again; dev 0: there is none */
     train_metrics best;
 } train_state;

@@ -7,13 +7,13 @@
  *
  * leaves in the folder `out`:
  *
- *     model.safetensors       the model that was best on dev (the last one where there is no dev set): weights, configuration,
- *                             vocabularies. What eval, predict and generate read.
- *     checkpoint.safetensors  the newest state of the run: weights, optimiser, counters, best so far. What a resume reads.
- *     log.jsonl               one JSON object per line; see train_run.
+ *     model.safetensors       the model that was best on dev (the last one where there is no dev set): weights,
+ * configuration, vocabularies. What eval, predict and generate read. checkpoint.safetensors  the newest state of the
+ * run: weights, optimiser, counters, best so far. What a resume reads. log.jsonl               one JSON object per
+ * line; see train_run.
  *
- * A run stopped at any step and resumed gives the same bytes in both .safetensors files as one never stopped, at any number of
- * threads.
+ * A run stopped at any step and resumed gives the same bytes in both .safetensors files as one never stopped, at any
+ * number of threads.
  */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
@@ -37,7 +37,7 @@ extern "C" {
 typedef enum train_optimizer_kind {
     TRAIN_ADAMW = 0, /* Loshchilov and Hutter 2019, algorithm 2: decay apart from the gradient */
     TRAIN_ADAM,      /* Kingma and Ba 2015, algorithm 1; weight_decay is added to the gradient */
-    TRAIN_SGD        /* with momentum (Sutskever et al. 2013) and Nesterov's form; weight_decay is added to the gradient */
+    TRAIN_SGD /* with momentum (Sutskever et al. 2013) and Nesterov's form; weight_decay is added to the gradient */
 } train_optimizer_kind;
 
 typedef struct train_optimizer_config {
@@ -49,7 +49,8 @@ typedef struct train_optimizer_config {
     bool nesterov;
 } train_optimizer_config;
 
-/* The state: `first` (Adam's mean, SGD's velocity) and `second` (Adam's uncentred variance), flat vectors beside the parameters. */
+/* The state: `first` (Adam's mean, SGD's velocity) and `second` (Adam's uncentred variance), flat vectors beside the
+ * parameters. */
 typedef struct train_optimizer {
     train_optimizer_config config;
     int64_t size;
@@ -57,14 +58,14 @@ typedef struct train_optimizer {
     uint64_t step;        /* updates done */
 } train_optimizer;
 
-ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config, const nn_params *params,
-                               ag_error *error);
+ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
+                               const nn_params *params, ag_error *error);
 void train_optimizer_clear(train_optimizer *optimizer);
 /* One update of params->value from params->grad at this learning rate. The formulas are those of torch.optim. */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, double rate, int threads);
 
-/* Multiplies all gradients by `factor`, and then scales them down where their global norm exceeds max_norm (0: never). Returns the
- * norm before that (after the factor); a norm that is not finite leaves the gradients as they are. */
+/* Multiplies all gradients by `factor`, and then scales them down where their global norm exceeds max_norm (0: never).
+ * Returns the norm before that (after the factor); a norm that is not finite leaves the gradients as they are. */
 double train_clip_gradients(nn_params *params, double factor, double max_norm, int threads);
 
 /* ---- Schedules of the learning rate --------------------------------------------------------- */
@@ -101,25 +102,26 @@ typedef struct train_metrics {
     bool decoded;          /* whether the rest was measured */
     double exact_match;    /* sources whose output equals one of their targets */
     double wer;            /* word error rate as in grapheme-to-phoneme work: 1 - exact_match */
-    double per;            /* phone (token) error rate: edits to the nearest target / tokens of it, summed over sources */
+    double per; /* phone (token) error rate: edits to the nearest target / tokens of it, summed over sources */
     int64_t tokens, sources;
-    int64_t unknown;       /* source and target tokens that the vocabularies do not have */
+    int64_t unknown; /* source and target tokens that the vocabularies do not have */
 } train_metrics;
 
 typedef struct train_evaluation {
-    int64_t batch;         /* rows at once; 0: 128 */
-    int64_t max_sources;   /* 0: all */
-    bool decode;           /* generate and measure exact match and error rates (encoder-decoder; an encoder tags) */
+    int64_t batch;       /* rows at once; 0: 128 */
+    int64_t max_sources; /* 0: all */
+    bool decode;         /* generate and measure exact match and error rates (encoder-decoder; an encoder tags) */
     nn_generation_options generation;
     int threads;
-    /* Called for each source after decoding, in order: its text, the output and the nearest target. NULL: not wanted. */
+    /* Called for each source after decoding, in order: its text, the output and the nearest target. NULL: not wanted.
+     */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
     void *context;
     const volatile sig_atomic_t *stop; /* not 0: gives up with AG_INTERRUPTED. NULL: never */
 } train_evaluation;
 
-ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation, train_metrics *metrics,
-                         ag_error *error);
+ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
+                         train_metrics *metrics, ag_error *error);
 
 /* ---- Saved models --------------------------------------------------------------------------- */
 
@@ -132,41 +134,41 @@ typedef struct train_saved {
     char *arguments; /* what train_options.arguments said, or "" */
 } train_saved;
 
-/* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a missing tensor, an
- * unexpected one, a wrong shape, a vocabulary of another size. */
+/* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
+ * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error);
 void train_saved_clear(train_saved *saved);
 
 /* ---- The training loop ---------------------------------------------------------------------- */
 
 typedef struct train_progress {
-    int64_t step, steps;       /* updates done and wanted */
+    int64_t step, steps; /* updates done and wanted */
     int64_t epoch;
-    double loss;               /* mean of the steps since the last report */
+    double loss; /* mean of the steps since the last report */
     double rate, gradient_norm;
     double tokens_per_second, seconds, seconds_left;
-    const train_metrics *dev;  /* on reports after an evaluation; else NULL */
-    bool best;                 /* that evaluation was the best so far */
+    const train_metrics *dev; /* on reports after an evaluation; else NULL */
+    bool best;                /* that evaluation was the best so far */
 } train_progress;
 
 /* Zero means the default in brackets. */
 typedef struct train_options {
-    int64_t steps;            /* updates; [from epochs] */
-    int64_t epochs;           /* where steps is 0 [10] */
-    int64_t batch;            /* rows per update [64] */
-    int64_t accumulate;       /* the batch goes through the model in this many parts of rows; the result is that of the whole, but that
-                               * each part draws a dropout mask of its own [1] */
+    int64_t steps;      /* updates; [from epochs] */
+    int64_t epochs;     /* where steps is 0 [10] */
+    int64_t batch;      /* rows per update [64] */
+    int64_t accumulate; /* the batch goes through the model in this many parts of rows; the result is that of the whole,
+                         * but that each part draws a dropout mask of its own [1] */
     train_optimizer_config optimizer;
     train_schedule_kind schedule;
-    double rate;              /* [1e-3] */
-    int64_t warmup;           /* [a twentieth of the steps, 4000 at most]; -1: none */
+    double rate;    /* [1e-3] */
+    int64_t warmup; /* [a twentieth of the steps, 4000 at most]; -1: none */
     double floor;
-    double clip;              /* global norm [1]; -1: none */
+    double clip; /* global norm [1]; -1: none */
     double label_smoothing;
-    double average;           /* > 0: what is evaluated and saved as the model is the exponential moving average of the weights, with
-                               * this decay (0.999, say) */
-    uint64_t seed;            /* dropout and batch order */
-    int threads;              /* [all] */
+    double average; /* > 0: what is evaluated and saved as the model is the exponential moving average of the weights,
+                     * with this decay (0.999, say) */
+    uint64_t seed;  /* dropout and batch order */
+    int threads;    /* [all] */
     int64_t evaluate_every;   /* steps between evaluations on dev [steps / 10, or an epoch if that is shorter] */
     int64_t evaluate_sources; /* at most so many dev sources are decoded each time [500] */
     int64_t patience;         /* evaluations without a better one before an early stop; 0: none */
@@ -175,27 +177,29 @@ typedef struct train_options {
     const char *out;          /* the folder, made where it is missing; NULL: nothing is written */
     bool resume;              /* go on from out/checkpoint.safetensors */
     const data_vocab *source_vocab, *target_vocab; /* saved with the model */
-    const char *task;         /* saved with the model; may be NULL */
-    const char *arguments;    /* saved with the checkpoint: whatever the caller needs to set the run up again; may be NULL */
+    const char *task;                              /* saved with the model; may be NULL */
+    const char
+        *arguments; /* saved with the checkpoint: whatever the caller needs to set the run up again; may be NULL */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return AG_INTERRUPTED */
     void (*on_progress)(void *context, const train_progress *progress);
     void *context;
 } train_options;
 
 typedef struct train_result {
-    int64_t steps;        /* updates done in the whole run */
+    int64_t steps; /* updates done in the whole run */
     bool stopped_early;
-    train_metrics best;   /* on dev */
+    train_metrics best; /* on dev */
     int64_t best_step;
 } train_result;
 
-/* Trains `model` in place. "Best" is the lowest word error rate where dev is decoded (sequence models), ties broken by loss; else the lowest
- * loss. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the operation that made it; files stay
- * as they were at the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
- * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"};
- * a resume cuts off what was logged after the checkpoint. */
-ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options, train_result *result,
-                    ag_error *error);
+/* Trains `model` in place. "Best" is the lowest word error rate where dev is decoded (sequence models), ties broken by
+ * loss; else the lowest loss. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the
+ * operation that made it; files stay as they were at the last good checkpoint. log.jsonl gets a line per report:
+ * {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"} and per evaluation {"step",
+ * "dev_loss", "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}; a resume cuts off what was logged
+ * after the checkpoint. */
+ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
+                    train_result *result, ag_error *error);
 
 /* The `arguments` of out/checkpoint.safetensors, to be freed; NULL with the error. */
 char *train_checkpoint_arguments(const char *out, ag_error *error);

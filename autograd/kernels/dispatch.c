@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DECLARE_LEVEL(level)                                                                       \
-    extern const kernel_product product_##level;                                                   \
-    extern const kernel_map map_##level;                                                           \
-    extern const kernel_rows rows_##level;                                                         \
-    extern const kernel_attention attention_##level;                                               \
-    static const kernel_table table_##level = {#level, &product_##level, &map_##level, &rows_##level, &attention_##level}
+#define DECLARE_LEVEL(level)                                                                                           \
+    extern const kernel_product product_##level;                                                                       \
+    extern const kernel_map map_##level;                                                                               \
+    extern const kernel_rows rows_##level;                                                                             \
+    extern const kernel_attention attention_##level;                                                                   \
+    static const kernel_table table_##level = {#level, &product_##level, &map_##level, &rows_##level,                  \
+                                               &attention_##level}
 
 DECLARE_LEVEL(generic);
 #ifdef KERNEL_HAS_avx2

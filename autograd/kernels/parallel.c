@@ -8,8 +8,8 @@
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
 #define WORTH_A_THREAD 1e5
 
-/* gcc's OpenMP run time is not instrumented, so the thread sanitizer does not see that a region's threads start after and end
- * before the code around it. These tell it. */
+/* gcc's OpenMP run time is not instrumented, so the thread sanitizer does not see that a region's threads start after
+ * and end before the code around it. These tell it. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define WATCHED_BY_TSAN

@@ -4,8 +4,8 @@
 
 #include "real.h"
 
-/* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed matrix has
- * its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */
+/* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed
+ * matrix has its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */
 typedef struct product_task {
     int64_t m, n, k;
     const real *a;
@@ -24,8 +24,8 @@ typedef struct product_block {
 } product_block;
 
 typedef struct kernel_product {
-    /* Computes one part of C, with `workspace_bytes` at `workspace`. The bits of an element do not depend on the part that it
-     * is computed in. */
+    /* Computes one part of C, with `workspace_bytes` at `workspace`. The bits of an element do not depend on the part
+     * that it is computed in. */
     void (*block)(const product_task *task, product_block part, void *workspace);
     size_t workspace_bytes;
     int64_t row_step, column_step; /* parts with borders at multiples of these waste nothing */
@@ -34,8 +34,8 @@ typedef struct kernel_product {
 /* Bytes of workspace for kernel_product_run. */
 size_t kernel_product_workspace(int threads);
 
-/* `count` products: product i has its operands moved by i * (a_step, b_step, c_step) elements; a step of 0 keeps an operand
- * (of a and b). In parallel over the batch, or over parts of C. */
+/* `count` products: product i has its operands moved by i * (a_step, b_step, c_step) elements; a step of 0 keeps an
+ * operand (of a and b). In parallel over the batch, or over parts of C. */
 void kernel_product_run(const product_task *task, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step,
                         int threads, void *workspace);
 

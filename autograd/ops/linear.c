@@ -25,15 +25,15 @@ static ag_status linear_shape(ag_node *node)
     ag_shape_print(weight->shape, text[1]);
 
     if (x->shape.ndim < 1 || weight->shape.ndim != 2)
-        return ag_fail(node, AG_BAD_SHAPE, "%s by weight %s: the input has 1 axis at least, the weight is [out,in]", text[0],
-                       text[1]);
+        return ag_fail(node, AG_BAD_SHAPE, "%s by weight %s: the input has 1 axis at least, the weight is [out,in]",
+                       text[0], text[1]);
     int64_t width = x->shape.dim[x->shape.ndim - 1], in = weight->shape.dim[1], out = weight->shape.dim[0];
     if (width != in)
-        return ag_fail(node, AG_BAD_SHAPE, "%s by weight %s: the last axis %lld and the weight's inputs %lld differ", text[0],
-                       text[1], (long long)width, (long long)in);
+        return ag_fail(node, AG_BAD_SHAPE, "%s by weight %s: the last axis %lld and the weight's inputs %lld differ",
+                       text[0], text[1], (long long)width, (long long)in);
     if (bias && (bias->shape.ndim != 1 || bias->shape.dim[0] != out))
-        return ag_fail(node, AG_BAD_SHAPE, "bias %s for weight %s: expected [%lld]", ag_shape_print(bias->shape, text[2]),
-                       text[1], (long long)out);
+        return ag_fail(node, AG_BAD_SHAPE, "bias %s for weight %s: expected [%lld]",
+                       ag_shape_print(bias->shape, text[2]), text[1], (long long)out);
     node->output->shape = x->shape;
     node->output->shape.dim[x->shape.ndim - 1] = out;
     return AG_OK;
@@ -44,10 +44,17 @@ static ag_status linear_forward(ag_node *node)
 {
     linear_sizes s = sizes_of(node);
     product_task task = {
-        .m = s.rows, .n = s.out, .k = s.in,
-        .a = node->inputs[0]->data, .a_row = s.in, .a_column = 1,
-        .b = node->inputs[1]->data, .b_row = 1, .b_column = s.in,
-        .c = node->output->data, .c_row = s.out,
+        .m = s.rows,
+        .n = s.out,
+        .k = s.in,
+        .a = node->inputs[0]->data,
+        .a_row = s.in,
+        .a_column = 1,
+        .b = node->inputs[1]->data,
+        .b_row = 1,
+        .b_column = s.in,
+        .c = node->output->data,
+        .c_row = s.out,
         .bias = node->inputs[2] ? node->inputs[2]->data : NULL,
     };
     kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
@@ -64,19 +71,35 @@ static ag_status linear_backward(ag_node *node)
 
     if (dx) {
         product_task task = {
-            .m = s.rows, .n = s.in, .k = s.out,
-            .a = dy, .a_row = s.out, .a_column = 1,
-            .b = weight->data, .b_row = s.in, .b_column = 1,
-            .c = dx, .c_row = s.in, .add = true,
+            .m = s.rows,
+            .n = s.in,
+            .k = s.out,
+            .a = dy,
+            .a_row = s.out,
+            .a_column = 1,
+            .b = weight->data,
+            .b_row = s.in,
+            .b_column = 1,
+            .c = dx,
+            .c_row = s.in,
+            .add = true,
         };
         kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
     }
     if (dweight) {
         product_task task = {
-            .m = s.out, .n = s.in, .k = s.rows,
-            .a = dy, .a_row = 1, .a_column = s.out,
-            .b = x->data, .b_row = s.in, .b_column = 1,
-            .c = dweight, .c_row = s.in, .add = true,
+            .m = s.out,
+            .n = s.in,
+            .k = s.rows,
+            .a = dy,
+            .a_row = 1,
+            .a_column = s.out,
+            .b = x->data,
+            .b_row = s.in,
+            .b_column = 1,
+            .c = dweight,
+            .c_row = s.in,
+            .add = true,
         };
         kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
     }

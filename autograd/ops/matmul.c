@@ -45,12 +45,12 @@ static ag_status matmul_shape(ag_node *node)
         bool would_fit = left.columns == right.columns;
         return ag_fail(node, AG_BAD_SHAPE, "%s%s x %s%s: inner dimensions %lld and %lld differ%s", text_a,
                        attributes->transpose_a ? "^T" : "", text_b, attributes->transpose_b ? "^T" : "",
-                       (long long)left.columns, (long long)right.rows,
-                       would_fit ? " (transpose the second?)" : "");
+                       (long long)left.columns, (long long)right.rows, would_fit ? " (transpose the second?)" : "");
     }
     ag_shape *shape = &node->output->shape;
     if (!broadcast_shapes(batch_shape(a->shape), batch_shape(b->shape), shape))
-        return ag_fail(node, AG_BAD_SHAPE, "%s x %s: the batch axes before the last two do not broadcast", text_a, text_b);
+        return ag_fail(node, AG_BAD_SHAPE, "%s x %s: the batch axes before the last two do not broadcast", text_a,
+                       text_b);
     shape->dim[shape->ndim] = left.rows;
     shape->dim[shape->ndim + 1] = right.columns;
     shape->ndim += 2;
@@ -77,12 +77,14 @@ static bool is_constant(ag_shape operand)
     return ag_shape_size(operand) == 1;
 }
 
-/* Runs `task` for every item of the batch `whole`. Operand shapes are those of the batch axes; c has the whole batch. */
+/* Runs `task` for every item of the batch `whole`. Operand shapes are those of the batch axes; c has the whole batch.
+ */
 static void run_batch(const ag_node *node, product_task task, ag_shape whole, ag_shape a, ag_shape b)
 {
     int64_t count = ag_shape_size(whole), size_a = task.m * task.k, size_b = task.k * task.n, size_c = task.m * task.n;
     int threads = node->tape->threads;
-    bool regular_a = is_constant(a) || ag_shape_size(a) == count, regular_b = is_constant(b) || ag_shape_size(b) == count;
+    bool regular_a = is_constant(a) || ag_shape_size(a) == count,
+         regular_b = is_constant(b) || ag_shape_size(b) == count;
 
     if (regular_a && regular_b) {
         kernel_product_run(&task, count, is_constant(a) ? 0 : size_a, is_constant(b) ? 0 : size_b, size_c, threads,
@@ -105,17 +107,24 @@ static ag_status matmul_forward(ag_node *node)
     const matmul_attributes *attributes = node->attributes;
     matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
     product_task task = {
-        .m = left.rows, .n = right.columns, .k = left.columns,
-        .a = a->data, .a_row = left.row, .a_column = left.column,
-        .b = b->data, .b_row = right.row, .b_column = right.column,
-        .c = node->output->data, .c_row = right.columns,
+        .m = left.rows,
+        .n = right.columns,
+        .k = left.columns,
+        .a = a->data,
+        .a_row = left.row,
+        .a_column = left.column,
+        .b = b->data,
+        .b_row = right.row,
+        .b_column = right.column,
+        .c = node->output->data,
+        .c_row = right.columns,
     };
     run_batch(node, task, batch_shape(node->output->shape), batch_shape(a->shape), batch_shape(b->shape));
     return AG_OK;
 }
 
-/* Adds the product `task`, whose result has the batch `whole` and belongs to x, to the gradient of x: straight into it where
- * x has the whole batch, else through a full-size result that is summed over the stretched axes. */
+/* Adds the product `task`, whose result has the batch `whole` and belongs to x, to the gradient of x: straight into it
+ * where x has the whole batch, else through a full-size result that is summed over the stretched axes. */
 static void add_gradient(const ag_node *node, ag_tensor *x, product_task task, ag_shape whole, ag_shape a, ag_shape b)
 {
     real *dx = ag_grad(x);
@@ -144,14 +153,42 @@ static ag_status matmul_backward(ag_node *node)
     ag_shape whole = batch_shape(node->output->shape), batch_a = batch_shape(a->shape), batch_b = batch_shape(b->shape);
     int64_t m = left.rows, n = right.columns, k = left.columns;
 
-    product_task da = {.m = m, .n = k, .k = n, .a = dy, .a_row = n, .a_column = 1,
-                       .b = b->data, .b_row = right.column, .b_column = right.row};
-    product_task da_transposed = {.m = k, .n = m, .k = n, .a = b->data, .a_row = right.row, .a_column = right.column,
-                                  .b = dy, .b_row = 1, .b_column = n};
-    product_task db = {.m = k, .n = n, .k = m, .a = a->data, .a_row = left.column, .a_column = left.row,
-                       .b = dy, .b_row = n, .b_column = 1};
-    product_task db_transposed = {.m = n, .n = k, .k = m, .a = dy, .a_row = 1, .a_column = n,
-                                  .b = a->data, .b_row = left.row, .b_column = left.column};
+    product_task da = {.m = m,
+                       .n = k,
+                       .k = n,
+                       .a = dy,
+                       .a_row = n,
+                       .a_column = 1,
+                       .b = b->data,
+                       .b_row = right.column,
+                       .b_column = right.row};
+    product_task da_transposed = {.m = k,
+                                  .n = m,
+                                  .k = n,
+                                  .a = b->data,
+                                  .a_row = right.row,
+                                  .a_column = right.column,
+                                  .b = dy,
+                                  .b_row = 1,
+                                  .b_column = n};
+    product_task db = {.m = k,
+                       .n = n,
+                       .k = m,
+                       .a = a->data,
+                       .a_row = left.column,
+                       .a_column = left.row,
+                       .b = dy,
+                       .b_row = n,
+                       .b_column = 1};
+    product_task db_transposed = {.m = n,
+                                  .n = k,
+                                  .k = m,
+                                  .a = dy,
+                                  .a_row = 1,
+                                  .a_column = n,
+                                  .b = a->data,
+                                  .b_row = left.row,
+                                  .b_column = left.column};
 
     if (attributes->transpose_a)
         add_gradient(node, a, da_transposed, whole, batch_b, whole);

@@ -77,11 +77,8 @@ static void permute_run(const ag_node *node, ag_shape to_shape, const int64_t *f
                         bool add)
 {
     const int64_t none[AG_MAX_DIMS] = {0};
-    permute_task task = {.walk = walk_make(to_shape, from_step, none),
-                         .size = node->output->size,
-                         .from = from,
-                         .to = to,
-                         .add = add};
+    permute_task task = {
+        .walk = walk_make(to_shape, from_step, none), .size = node->output->size, .from = from, .to = to, .add = add};
     kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, permute_pieces, &task);
 }
 

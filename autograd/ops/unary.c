@@ -84,11 +84,11 @@ static ag_tensor *example_neg(ag_example *example)
 }
 
 const ag_op op_neg = {.name = "neg",
-                   .formula = "y = -x",
-                   .shape = shape_same,
-                   .forward = forward_neg,
-                   .backward = backward_neg,
-                   .example = example_neg};
+                      .formula = "y = -x",
+                      .shape = shape_same,
+                      .forward = forward_neg,
+                      .backward = backward_neg,
+                      .example = example_neg};
 
 ag_tensor *ag_neg(ag_tensor *x)
 {
@@ -145,11 +145,11 @@ static ag_tensor *example_exp(ag_example *example)
 }
 
 const ag_op op_exp = {.name = "exp",
-                   .formula = "y = e^x",
-                   .shape = shape_same,
-                   .forward = forward_exp,
-                   .backward = backward_exp,
-                   .example = example_exp};
+                      .formula = "y = e^x",
+                      .shape = shape_same,
+                      .forward = forward_exp,
+                      .backward = backward_exp,
+                      .example = example_exp};
 
 ag_tensor *ag_exp(ag_tensor *x)
 {
@@ -175,11 +175,11 @@ static ag_tensor *example_log(ag_example *example)
 }
 
 const ag_op op_log = {.name = "log",
-                   .formula = "y = ln x",
-                   .shape = shape_same,
-                   .forward = forward_log,
-                   .backward = backward_log,
-                   .example = example_log};
+                      .formula = "y = ln x",
+                      .shape = shape_same,
+                      .forward = forward_log,
+                      .backward = backward_log,
+                      .example = example_log};
 
 ag_tensor *ag_log(ag_tensor *x)
 {
@@ -205,11 +205,11 @@ static ag_tensor *example_sqrt(ag_example *example)
 }
 
 const ag_op op_sqrt = {.name = "sqrt",
-                    .formula = "y = sqrt(x)",
-                    .shape = shape_same,
-                    .forward = forward_sqrt,
-                    .backward = backward_sqrt,
-                    .example = example_sqrt};
+                       .formula = "y = sqrt(x)",
+                       .shape = shape_same,
+                       .forward = forward_sqrt,
+                       .backward = backward_sqrt,
+                       .example = example_sqrt};
 
 ag_tensor *ag_sqrt(ag_tensor *x)
 {
@@ -235,11 +235,11 @@ static ag_tensor *example_tanh(ag_example *example)
 }
 
 const ag_op op_tanh = {.name = "tanh",
-                    .formula = "y = tanh(x)",
-                    .shape = shape_same,
-                    .forward = forward_tanh,
-                    .backward = backward_tanh,
-                    .example = example_tanh};
+                       .formula = "y = tanh(x)",
+                       .shape = shape_same,
+                       .forward = forward_tanh,
+                       .backward = backward_tanh,
+                       .example = example_tanh};
 
 ag_tensor *ag_tanh(ag_tensor *x)
 {
@@ -265,11 +265,11 @@ static ag_tensor *example_sigmoid(ag_example *example)
 }
 
 const ag_op op_sigmoid = {.name = "sigmoid",
-                       .formula = "y = 1 / (1 + e^-x)",
-                       .shape = shape_same,
-                       .forward = forward_sigmoid,
-                       .backward = backward_sigmoid,
-                       .example = example_sigmoid};
+                          .formula = "y = 1 / (1 + e^-x)",
+                          .shape = shape_same,
+                          .forward = forward_sigmoid,
+                          .backward = backward_sigmoid,
+                          .example = example_sigmoid};
 
 ag_tensor *ag_sigmoid(ag_tensor *x)
 {
@@ -302,12 +302,12 @@ static void kinks_relu(const ag_node *node, ag_kinks *kinks)
 }
 
 const ag_op op_relu = {.name = "relu",
-                    .formula = "y = max(x, 0)",
-                    .shape = shape_same,
-                    .forward = forward_relu,
-                    .backward = backward_relu,
-                    .example = example_relu,
-                    .kinks = kinks_relu};
+                       .formula = "y = max(x, 0)",
+                       .shape = shape_same,
+                       .forward = forward_relu,
+                       .backward = backward_relu,
+                       .example = example_relu,
+                       .kinks = kinks_relu};
 
 ag_tensor *ag_relu(ag_tensor *x)
 {
@@ -378,11 +378,11 @@ static ag_tensor *example_silu(ag_example *example)
 }
 
 const ag_op op_silu = {.name = "silu",
-                    .formula = "y = x sigmoid(x)",
-                    .shape = shape_same,
-                    .forward = forward_silu,
-                    .backward = backward_silu,
-                    .example = example_silu};
+                       .formula = "y = x sigmoid(x)",
+                       .shape = shape_same,
+                       .forward = forward_silu,
+                       .backward = backward_silu,
+                       .example = example_silu};
 
 ag_tensor *ag_silu(ag_tensor *x)
 {

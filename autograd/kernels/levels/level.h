@@ -1,13 +1,13 @@
-/* level.h - what the sources in levels/ share. Each is compiled once per instruction-set level, with KERNEL_LEVEL naming it;
- * KERNEL(name) is the level's own symbol, such as rows_avx2. All other functions in levels/ are static. */
+/* level.h - what the sources in levels/ share. Each is compiled once per instruction-set level, with KERNEL_LEVEL
+ * naming it; KERNEL(name) is the level's own symbol, such as rows_avx2. All other functions in levels/ are static. */
 #ifndef AUTOGRAD_KERNELS_LEVEL_H
 #define AUTOGRAD_KERNELS_LEVEL_H
 
 #include "real.h"
 
 #define KERNEL_JOIN2(a, b) a##_##b
-#define KERNEL_JOIN(a, b) KERNEL_JOIN2(a, b)
-#define KERNEL(name) KERNEL_JOIN(name, KERNEL_LEVEL)
+#define KERNEL_JOIN(a, b)  KERNEL_JOIN2(a, b)
+#define KERNEL(name)       KERNEL_JOIN(name, KERNEL_LEVEL)
 
 #if defined(KERNEL_LEVEL_avx512)
 #define VECTOR_BYTES 64
@@ -18,8 +18,8 @@
 #endif
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(real)))
 
-/* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same without
- * alignment, for loads and stores anywhere in an array of real. */
+/* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same
+ * without alignment, for loads and stores anywhere in an array of real. */
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vector_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 

@@ -5,9 +5,9 @@
 
 /* ---- The functions of one number, and their derivatives -------------------------------------- */
 
-#define SQRT_2_OVER_PI ((real)0.79788456080286535588)
+#define SQRT_2_OVER_PI     ((real)0.79788456080286535588)
 #define ONE_OVER_SQRT_2_PI ((real)0.39894228040143267794)
-#define GELU_CUBIC ((real)0.044715)
+#define GELU_CUBIC         ((real)0.044715)
 /* Beyond this the gelus are 0 or x to the last bit. Where a function is a product of x and something that vanishes, x
  * is held inside of it, so that infinity times zero does not make a NaN. */
 #define GELU_LIMIT ((real)40)
@@ -74,42 +74,64 @@ static inline real gelu_tanh_derivative(real x)
     return s + inside * s * (1 - s) * 2 * u_derivative;
 }
 
-#define EACH(statement)                                                         \
-    for (int64_t i = 0; i < n; i++)                                             \
-        statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */  \
+#define EACH(statement)                                                                                                \
+    for (int64_t i = 0; i < n; i++)                                                                                    \
+        statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */                                         \
     break
 
 static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
 {
     switch (f) {
-    case MAP_NEG: EACH(y[i] = -x[i]);
-    case MAP_SCALE: EACH(y[i] = factor * x[i]);
-    case MAP_EXP: EACH(y[i] = exp_real(x[i]));
-    case MAP_LOG: EACH(y[i] = log_real(x[i]));
-    case MAP_SQRT: EACH(y[i] = sqrt_real(x[i]));
-    case MAP_TANH: EACH(y[i] = tanh_real(x[i]));
-    case MAP_SIGMOID: EACH(y[i] = sigmoid_real(x[i]));
-    case MAP_RELU: EACH(y[i] = relu(x[i]));
-    case MAP_GELU_EXACT: EACH(y[i] = gelu_exact(x[i]));
-    case MAP_GELU_TANH: EACH(y[i] = gelu_tanh(x[i]));
-    case MAP_SILU: EACH(y[i] = silu(x[i]));
+    case MAP_NEG:
+        EACH(y[i] = -x[i]);
+    case MAP_SCALE:
+        EACH(y[i] = factor * x[i]);
+    case MAP_EXP:
+        EACH(y[i] = exp_real(x[i]));
+    case MAP_LOG:
+        EACH(y[i] = log_real(x[i]));
+    case MAP_SQRT:
+        EACH(y[i] = sqrt_real(x[i]));
+    case MAP_TANH:
+        EACH(y[i] = tanh_real(x[i]));
+    case MAP_SIGMOID:
+        EACH(y[i] = sigmoid_real(x[i]));
+    case MAP_RELU:
+        EACH(y[i] = relu(x[i]));
+    case MAP_GELU_EXACT:
+        EACH(y[i] = gelu_exact(x[i]));
+    case MAP_GELU_TANH:
+        EACH(y[i] = gelu_tanh(x[i]));
+    case MAP_SILU:
+        EACH(y[i] = silu(x[i]));
     }
 }
 
 static void unary_backward(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx)
 {
     switch (f) {
-    case MAP_NEG: EACH(dx[i] -= dy[i]);
-    case MAP_SCALE: EACH(dx[i] += factor * dy[i]);
-    case MAP_EXP: EACH(dx[i] += dy[i] * y[i]);
-    case MAP_LOG: EACH(dx[i] += dy[i] / x[i]);
-    case MAP_SQRT: EACH(dx[i] += dy[i] / (2 * y[i]));
-    case MAP_TANH: EACH(dx[i] += dy[i] * (1 - y[i] * y[i]));
-    case MAP_SIGMOID: EACH(dx[i] += dy[i] * y[i] * (1 - y[i]));
-    case MAP_RELU: EACH(dx[i] += x[i] <= 0 ? 0 : dy[i]);
-    case MAP_GELU_EXACT: EACH(dx[i] += dy[i] * gelu_exact_derivative(x[i]));
-    case MAP_GELU_TANH: EACH(dx[i] += dy[i] * gelu_tanh_derivative(x[i]));
-    case MAP_SILU: EACH(dx[i] += dy[i] * silu_derivative(x[i]));
+    case MAP_NEG:
+        EACH(dx[i] -= dy[i]);
+    case MAP_SCALE:
+        EACH(dx[i] += factor * dy[i]);
+    case MAP_EXP:
+        EACH(dx[i] += dy[i] * y[i]);
+    case MAP_LOG:
+        EACH(dx[i] += dy[i] / x[i]);
+    case MAP_SQRT:
+        EACH(dx[i] += dy[i] / (2 * y[i]));
+    case MAP_TANH:
+        EACH(dx[i] += dy[i] * (1 - y[i] * y[i]));
+    case MAP_SIGMOID:
+        EACH(dx[i] += dy[i] * y[i] * (1 - y[i]));
+    case MAP_RELU:
+        EACH(dx[i] += x[i] <= 0 ? 0 : dy[i]);
+    case MAP_GELU_EXACT:
+        EACH(dx[i] += dy[i] * gelu_exact_derivative(x[i]));
+    case MAP_GELU_TANH:
+        EACH(dx[i] += dy[i] * gelu_tanh_derivative(x[i]));
+    case MAP_SILU:
+        EACH(dx[i] += dy[i] * silu_derivative(x[i]));
     }
 }
 
@@ -117,26 +139,26 @@ static void unary_backward(map_unary f, real factor, int64_t n, const real *x, c
 
 /* The loop for each way in which the operands are walked, so that the compiler knows the steps. In the statement `a`
  * and `b` are the two numbers. */
-#define EACH_PAIR(statement)                    \
-    if (left.step && right.step)                \
-        for (int64_t i = 0; i < n; i++) {       \
-            real a = left.data[i];              \
-            real b = right.data[i];             \
-            statement;                          \
-        }                                       \
-    else if (left.step) {                       \
-        const real b = *right.data;             \
-        for (int64_t i = 0; i < n; i++) {       \
-            real a = left.data[i];              \
-            statement;                          \
-        }                                       \
-    } else {                                    \
-        const real a = *left.data;              \
-        for (int64_t i = 0; i < n; i++) {       \
-            real b = right.data[i * right.step]; \
-            statement;                          \
-        }                                       \
-    }                                           \
+#define EACH_PAIR(statement)                                                                                           \
+    if (left.step && right.step)                                                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            real a = left.data[i];                                                                                     \
+            real b = right.data[i];                                                                                    \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    else if (left.step) {                                                                                              \
+        const real b = *right.data;                                                                                    \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            real a = left.data[i];                                                                                     \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        const real a = *left.data;                                                                                     \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            real b = right.data[i * right.step];                                                                       \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
     break
 
 static void binary(map_binary f, int64_t n, map_operand left, map_operand right, real *y)
@@ -144,11 +166,16 @@ static void binary(map_binary f, int64_t n, map_operand left, map_operand right,
     if (n == 0)
         return;
     switch (f) {
-    case MAP_ADD: EACH_PAIR(y[i] = a + b);
-    case MAP_SUB: EACH_PAIR(y[i] = a - b);
-    case MAP_MUL: EACH_PAIR(y[i] = a * b);
-    case MAP_DIV: EACH_PAIR(y[i] = a / b);
-    case MAP_POW: EACH_PAIR(y[i] = pow_real(a, b));
+    case MAP_ADD:
+        EACH_PAIR(y[i] = a + b);
+    case MAP_SUB:
+        EACH_PAIR(y[i] = a - b);
+    case MAP_MUL:
+        EACH_PAIR(y[i] = a * b);
+    case MAP_DIV:
+        EACH_PAIR(y[i] = a / b);
+    case MAP_POW:
+        EACH_PAIR(y[i] = pow_real(a, b));
     }
 }
 
@@ -172,14 +199,22 @@ static void binary_backward(map_binary f, int side, int64_t n, map_operand left,
     switch (2 * (int)f + side) {
     case 2 * MAP_ADD:
     case 2 * MAP_ADD + 1:
-    case 2 * MAP_SUB: EACH(gradient[i] += dy[i]);
-    case 2 * MAP_SUB + 1: EACH(gradient[i] -= dy[i]);
-    case 2 * MAP_MUL: EACH_PAIR((void)a; gradient[i] += dy[i] * b);
-    case 2 * MAP_MUL + 1: EACH_PAIR((void)b; gradient[i] += dy[i] * a);
-    case 2 * MAP_DIV: EACH_PAIR((void)a; gradient[i] += dy[i] / b);
-    case 2 * MAP_DIV + 1: EACH_PAIR((void)a; gradient[i] -= dy[i] * y[i] / b);
-    case 2 * MAP_POW: EACH_PAIR(gradient[i] += dy[i] * pow_by_base(a, b));
-    case 2 * MAP_POW + 1: EACH_PAIR((void)b; gradient[i] += dy[i] * pow_by_exponent(a, y[i]));
+    case 2 * MAP_SUB:
+        EACH(gradient[i] += dy[i]);
+    case 2 * MAP_SUB + 1:
+        EACH(gradient[i] -= dy[i]);
+    case 2 * MAP_MUL:
+        EACH_PAIR((void)a; gradient[i] += dy[i] * b);
+    case 2 * MAP_MUL + 1:
+        EACH_PAIR((void)b; gradient[i] += dy[i] * a);
+    case 2 * MAP_DIV:
+        EACH_PAIR((void)a; gradient[i] += dy[i] / b);
+    case 2 * MAP_DIV + 1:
+        EACH_PAIR((void)a; gradient[i] -= dy[i] * y[i] / b);
+    case 2 * MAP_POW:
+        EACH_PAIR(gradient[i] += dy[i] * pow_by_base(a, b));
+    case 2 * MAP_POW + 1:
+        EACH_PAIR((void)b; gradient[i] += dy[i] * pow_by_exponent(a, y[i]));
     }
 }
 

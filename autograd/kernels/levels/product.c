@@ -1,11 +1,11 @@
 /* product.c - the matrix product of one level, packed and register-blocked.
  *
  * The loops are those of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, 2008): B is cut into
- * panels of K_STEP x N_STEP and A into panels of M_STEP x K_STEP, both copied into slivers that the innermost loop reads in
- * order; that loop keeps a tile of TILE_ROWS x TILE_COLUMNS of C in registers.
+ * panels of K_STEP x N_STEP and A into panels of M_STEP x K_STEP, both copied into slivers that the innermost loop
+ * reads in order; that loop keeps a tile of TILE_ROWS x TILE_COLUMNS of C in registers.
  *
- * Every element of C is the sum over the panels of k, in order, of a sum over p in order: the same bits whichever tile, part
- * or thread it falls to. */
+ * Every element of C is the sum over the panels of k, in order, of a sum over p in order: the same bits whichever tile,
+ * part or thread it falls to. */
 #include "../product.h"
 
 #include "level.h"
@@ -13,17 +13,17 @@
 #if defined(KERNEL_LEVEL_avx512)
 #define TILE_ROWS 12 /* 24 of 32 registers hold C */
 #else
-#define TILE_ROWS 6  /* 12 of 16 registers hold C */
+#define TILE_ROWS 6 /* 12 of 16 registers hold C */
 #endif
 #define TILE_VECTORS 2
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
-#define M_STEP 96
-#define K_STEP ((int64_t)256)
-#define N_STEP 512
+#define M_STEP       96
+#define K_STEP       ((int64_t)256)
+#define N_STEP       512
 
-/* A's panel, in slivers of TILE_ROWS rows: sliver s holds for each p the elements (s * TILE_ROWS + 0.., p). Rows beyond the
- * end are 0. */
+/* A's panel, in slivers of TILE_ROWS rows: sliver s holds for each p the elements (s * TILE_ROWS + 0.., p). Rows beyond
+ * the end are 0. */
 static void pack_a(const product_task *task, int64_t row, int64_t rows, int64_t p0, int64_t depth, real *out)
 {
     for (int64_t sliver = 0; sliver < rows; sliver += TILE_ROWS) {
@@ -83,8 +83,8 @@ static inline void multiply_slivers(int64_t depth, const real *restrict a, const
 }
 
 /* Writes or adds the top left rows x columns of a tile to C. */
-static void write_tile(vector tile[TILE_ROWS][TILE_VECTORS], real *c, int64_t c_row, int64_t rows,
-                       int64_t columns, bool add, const real *bias)
+static void write_tile(vector tile[TILE_ROWS][TILE_VECTORS], real *c, int64_t c_row, int64_t rows, int64_t columns,
+                       bool add, const real *bias)
 {
     for (int64_t i = 0; i < rows; i++, c += c_row) {
         if (columns == TILE_COLUMNS) {

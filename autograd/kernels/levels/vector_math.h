@@ -17,22 +17,22 @@
 typedef uint64_t real_bits;
 #define FRACTION_BITS 52
 #define EXPONENT_BIAS 1023u
-#define ROUNDER 0x1.8p52
-#define EXP_HIGH 710.0
-#define EXP_LOW (-746.0)
-#define LN2_HIGH 0x1.62e42feep-1
-#define LN2_LOW 0x1.a39ef35793c76p-33
-#define TANH_HIGH 20.0
+#define ROUNDER       0x1.8p52
+#define EXP_HIGH      710.0
+#define EXP_LOW       (-746.0)
+#define LN2_HIGH      0x1.62e42feep-1
+#define LN2_LOW       0x1.a39ef35793c76p-33
+#define TANH_HIGH     20.0
 #else
 typedef uint32_t real_bits;
 #define FRACTION_BITS 23
 #define EXPONENT_BIAS 127u
-#define ROUNDER 0x1.8p23f
-#define EXP_HIGH 89.0f
-#define EXP_LOW (-104.0f)
-#define LN2_HIGH 0x1.62e4p-1f
-#define LN2_LOW 0x1.7f7d1cp-20f
-#define TANH_HIGH 10.0f
+#define ROUNDER       0x1.8p23f
+#define EXP_HIGH      89.0f
+#define EXP_LOW       (-104.0f)
+#define LN2_HIGH      0x1.62e4p-1f
+#define LN2_LOW       0x1.7f7d1cp-20f
+#define TANH_HIGH     10.0f
 #endif
 
 #define SIGN_BIT ((real_bits)1 << (8 * sizeof(real) - 1))
@@ -153,13 +153,13 @@ static inline real normal_cdf_real(real x, real power)
 
 /* Of libm, by the number type. */
 #ifdef TAPEFORMER_DOUBLE
-#define log_real log
+#define log_real  log
 #define sqrt_real sqrt
-#define pow_real pow
+#define pow_real  pow
 #else
-#define log_real logf
+#define log_real  logf
 #define sqrt_real sqrtf
-#define pow_real powf
+#define pow_real  powf
 #endif
 
 #endif
