@@ -1,5 +1,6 @@
 /* generate.c - tapeformer generate: text from a language model. */
 #include "cli.h"
+#include "tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +23,11 @@ typedef struct printer {
 static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
 {
     printer *p = context;
-    size_t size = data_vocab_decode(p->vocab, tokens, count, NULL, 0) + 1;
-    char *text = malloc(size);
+    char *text = cli_text(p->vocab, tokens, count);
     if (!text) {
         p->code = cli_fail("generate", CLI_FAILED, "out of memory");
         return false;
     }
-    data_vocab_decode(p->vocab, tokens, count, text, size);
     if (p->begun && data_vocab_kind(p->vocab) == DATA_WORDS)
         putchar(' ');
     fputs(text, stdout);
@@ -40,30 +39,11 @@ static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
 /* The prompt's tokens. An empty prompt stands for the beginning of a line. NULL after a report. */
 static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, int64_t *length)
 {
-    size_t size = strlen(f->prompt), good = data_utf8_check(f->prompt, size);
-    int64_t unknown = 0;
-    if (good < size) {
-        cli_fail("generate", CLI_FAILED, "--prompt: byte %zu is not UTF-8", good + 1);
-        return NULL;
-    }
-    int64_t count = data_vocab_encode(saved->target_vocab, f->prompt, size, NULL, 0, NULL);
-    int32_t *tokens = malloc((size_t)(count + 1) * sizeof *tokens);
-    if (!tokens) {
-        cli_fail("generate", CLI_FAILED, "out of memory");
-        return NULL;
-    }
-    data_vocab_encode(saved->target_vocab, f->prompt, size, tokens, count, &unknown);
-    if (unknown) {
-        cli_fail("generate", CLI_FAILED, "--prompt: %lld of %lld tokens are not in the model's vocabulary",
-                 (long long)unknown, (long long)count);
-        free(tokens);
-        return NULL;
-    }
-    if (count == 0) {
+    int32_t *tokens = cli_tokens("generate", "prompt", saved->target_vocab, f->prompt, false, length);
+    if (tokens && *length == 0) {
         int32_t line_feed = data_vocab_find(saved->target_vocab, "\n", 1);
-        tokens[count++] = line_feed == DATA_UNK ? DATA_SPECIALS : line_feed;
+        tokens[(*length)++] = line_feed == DATA_UNK ? DATA_SPECIALS : line_feed;
     }
-    *length = count;
     return tokens;
 }
 

@@ -1,6 +1,7 @@
 /* predict.c - tapeformer predict: one line in, one line out, in order, as the lines come. */
 #include "cli.h"
 #include "lines.h"
+#include "tokens.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,11 +68,9 @@ static bool check_line(predictor *p, const char *line, size_t size, int64_t numb
 
 static ag_status print_text(const data_vocab *vocab, const int32_t *tokens, int64_t length, ag_error *error)
 {
-    size_t size = data_vocab_decode(vocab, tokens, length, NULL, 0) + 1;
-    char *text = malloc(size);
+    char *text = cli_text(vocab, tokens, length);
     if (!text)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-    data_vocab_decode(vocab, tokens, length, text, size);
     fputs(text, stdout);
     free(text);
     return AG_OK;

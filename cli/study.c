@@ -1,5 +1,6 @@
 /* study.c - tapeformer study attention: what each token looks at, drawn in the terminal. */
 #include "cli.h"
+#include "tokens.h"
 
 #include "study.h"
 
@@ -37,26 +38,16 @@ static void example_clear(example *e)
 static bool read_tokens(const char *flag, const data_vocab *vocab, const char *text, bool bos, bool eos,
                         int32_t **tokens, const char ***labels, int64_t *length)
 {
-    size_t size = strlen(text), good = data_utf8_check(text, size);
-    if (good < size) {
-        cli_fail("study", CLI_FAILED, "--%s: byte %zu is not UTF-8", flag, good + 1);
+    int64_t count;
+    *tokens = cli_tokens("study", flag, vocab, text, bos, &count);
+    if (!*tokens)
         return false;
-    }
-    int64_t count = data_vocab_encode(vocab, text, size, NULL, 0, NULL), unknown = 0;
     *length = count + bos + eos;
-    *tokens = malloc((size_t)(*length + 1) * sizeof **tokens);
-    *labels = malloc((size_t)(*length + 1) * sizeof **labels);
-    if (!*tokens || !*labels) {
-        cli_fail("study", CLI_FAILED, "out of memory");
-        return false;
-    }
-    (*tokens)[0] = DATA_BOS;
-    data_vocab_encode(vocab, text, size, *tokens + bos, count, &unknown);
     if (eos)
         (*tokens)[*length - 1] = DATA_EOS;
-    if (unknown) {
-        cli_fail("study", CLI_FAILED, "--%s: %lld of %lld tokens are not in the model's vocabulary", flag,
-                 (long long)unknown, (long long)count);
+    *labels = malloc((size_t)(*length + 1) * sizeof **labels);
+    if (!*labels) {
+        cli_fail("study", CLI_FAILED, "out of memory");
         return false;
     }
     for (int64_t i = 0; i < *length; i++)
@@ -76,15 +67,14 @@ static char *predicted_target(const train_saved *saved, const example *e)
 
     if (!tape)
         ag_error_set(&error, AG_NO_MEMORY, "out of memory");
-    else if (nn_generate(saved->model, tape, &input, &options, &result, &error) == AG_OK) {
-        const nn_hypothesis *best = result.hypotheses;
-        size_t size = data_vocab_decode(saved->target_vocab, best->tokens, best->length, NULL, 0) + 1;
-        text = malloc(size);
-        if (text)
-            data_vocab_decode(saved->target_vocab, best->tokens, best->length, text, size);
-    }
-    if (!text)
+    else
+        nn_generate(saved->model, tape, &input, &options, &result, &error);
+    if (error.status == AG_OK)
+        text = cli_text(saved->target_vocab, result.hypotheses[0].tokens, result.hypotheses[0].length);
+    if (!text) {
+        ag_error_set(&error, AG_NO_MEMORY, "out of memory");
         cli_report("study", &error);
+    }
     nn_generated_clear(&result);
     ag_tape_free(tape);
     return text;
