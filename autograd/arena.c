@@ -4,7 +4,6 @@
  * makes no heap allocation. */
 #include "arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 struct arena_chunk {
@@ -34,9 +33,7 @@ static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
     arena_chunk *chunk = malloc(sizeof *chunk + ARENA_ALIGNMENT + capacity);
     if (!chunk)
         return NULL;
-    uintptr_t begin = (uintptr_t)(chunk + 1);
-    size_t gap = (ARENA_ALIGNMENT - begin % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
-    *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)(chunk + 1) + gap};
+    *chunk = (arena_chunk){.capacity = capacity, .bytes = arena_align(chunk + 1)};
     arena->bytes += capacity;
 
     arena_chunk **end = &arena->first;

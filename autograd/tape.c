@@ -16,11 +16,12 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     int threads = options ? options->threads : 0;
     tape->threads = threads > 0 ? threads : kernel_threads_available();
     tape->grad_on = !(options && options->no_grad);
-    tape->workspace = malloc(kernel_product_workspace(tape->threads));
-    if (!tape->workspace) {
+    tape->workspace_memory = malloc(kernel_product_workspace(tape->threads) + ARENA_ALIGNMENT);
+    if (!tape->workspace_memory) {
         free(tape);
         return NULL;
     }
+    tape->workspace = arena_align(tape->workspace_memory);
     return tape;
 }
 
@@ -30,7 +31,7 @@ void ag_tape_free(ag_tape *tape)
         return;
     arena_clear(&tape->arena);
     arena_clear(&tape->scratch);
-    free(tape->workspace);
+    free(tape->workspace_memory);
     free(tape);
 }
 

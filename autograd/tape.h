@@ -28,7 +28,8 @@ struct ag_tape {
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
     ag_free_gradient *free_gradients;
     ag_kinks *kinks; /* where forward passes note their decisions; NULL but for gradient checks */
-    char *workspace; /* of the matrix product: kernel_product_workspace(threads) bytes */
+    char *workspace; /* of the matrix product: kernel_product_workspace(threads) bytes, aligned, in workspace_memory */
+    char *workspace_memory;
 };
 
 /* The decisions of a computation, as one hash (FNV-1a): two runs on the same side of every kink have the same. */

@@ -17,6 +17,11 @@
 #define VECTOR_BYTES 16
 #endif
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(real)))
+#ifdef TAPEFORMER_DOUBLE
+#define LANE_COUNT (VECTOR_BYTES / 8) /* LANES for the preprocessor */
+#else
+#define LANE_COUNT (VECTOR_BYTES / 4)
+#endif
 
 /* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same
  * without alignment, for loads and stores anywhere in an array of real. */
