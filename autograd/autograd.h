@@ -207,6 +207,16 @@ ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form);
 ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b);
 /* y = x W^T + bias: x [.., in], weight [out, in], bias [out] or NULL -> [.., out]. */
 ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
+/* What follows a linear layer in a transformer; a zeroed struct adds nothing to it. */
+typedef enum ag_activation { AG_NO_ACTIVATION = 0, AG_RELU, AG_GELU, AG_GELU_BY_TANH, AG_SILU } ag_activation;
+typedef struct ag_linear_options {
+    ag_activation activation;
+    double dropout;      /* in [0, 1] */
+    ag_tensor *residual; /* [.., out] or NULL */
+} ag_linear_options;
+/* y = residual + dropout(activation(x W^T + bias)): the same as the operations one after the other, but each part of
+ * the product is finished while it is in the cache, and what lies between is not kept. `options` may be NULL. */
+ag_tensor *ag_linear_fused(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, const ag_linear_options *options);
 
 /* ---- Reductions ----------------------------------------------------------------------------- */
 
@@ -380,6 +390,9 @@ ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...
     ;
 /* Inside backward: where to add the gradient of x, zeroed at first use; NULL where x (or NULL) needs none. */
 real *ag_grad(ag_tensor *x);
+/* The same without the zeros: where *add comes back false, nothing is there yet, and the caller writes every element
+ * instead of adding to it. */
+real *ag_grad_begin(ag_tensor *x, bool *add);
 /* Inside backward: adds g (of shape `shape`, to which x broadcasts) to the gradient of x, summing over the axes
  * that were stretched. The one place where broadcast gradients are summed. */
 void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g);

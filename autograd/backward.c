@@ -6,42 +6,93 @@
 
 #include <string.h>
 
-real *tape_gradient_new(ag_tensor *x)
-{
-    size_t bytes = (size_t)x->size * sizeof(real);
-    size_t at_least = bytes < sizeof(ag_free_gradient) ? sizeof(ag_free_gradient) : bytes;
-    void *place = NULL;
+/* The buffer of an inner gradient. Several tensors may hold one buffer as long as none of them writes. */
+typedef struct gradient_buffer {
+    size_t bytes;                 /* of the numbers behind this header */
+    int holders;                  /* 0: free */
+    struct gradient_buffer *next; /* in the list of free buffers */
+} gradient_buffer;
 
-    for (ag_free_gradient **link = &x->tape->free_gradients; *link; link = &(*link)->next)
-        if ((*link)->bytes == at_least) {
-            place = *link;
-            *link = (*link)->next;
-            break;
-        }
-    if (!place)
-        place = ag_tape_alloc(x->tape, at_least);
-    if (place)
-        memset(place, 0, bytes);
-    return place;
+#define HEADER_BYTES ARENA_ALIGNMENT
+
+static gradient_buffer *buffer_of(const ag_tensor *x)
+{
+    return (gradient_buffer *)(void *)((char *)x->grad - HEADER_BYTES);
 }
 
-void tape_gradient_done(ag_tensor *x)
+/* Memory for the gradient of x, from the buffers that are done with where one fits. Not zeroed. */
+static real *buffer_new(ag_tensor *x)
 {
     size_t bytes = (size_t)x->size * sizeof(real);
-    ag_free_gradient *entry = (void *)x->grad;
-    entry->bytes = bytes < sizeof *entry ? sizeof *entry : bytes;
-    entry->next = x->tape->free_gradients;
-    x->tape->free_gradients = entry;
+    gradient_buffer *buffer = NULL;
+    for (gradient_buffer **link = &x->tape->free_gradients; *link; link = &(*link)->next)
+        if ((*link)->bytes == bytes) {
+            buffer = *link;
+            *link = buffer->next;
+            break;
+        }
+    if (!buffer && !(buffer = ag_tape_alloc(x->tape, HEADER_BYTES + bytes)))
+        return NULL;
+    *buffer = (gradient_buffer){.bytes = bytes, .holders = 1};
+    return (real *)(void *)((char *)buffer + HEADER_BYTES);
+}
+
+/* x lets go of its gradient. */
+static void gradient_done(ag_tensor *x)
+{
+    gradient_buffer *buffer = buffer_of(x);
+    if (--buffer->holders == 0) {
+        buffer->next = x->tape->free_gradients;
+        x->tape->free_gradients = buffer;
+    }
     x->grad = NULL;
+}
+
+/* x, an inner tensor, gets a buffer of its own with what the shared one holds. */
+static void unshare(ag_tensor *x)
+{
+    real *own = buffer_new(x);
+    if (own)
+        memcpy(own, x->grad, (size_t)x->size * sizeof(real));
+    gradient_done(x);
+    x->grad = own;
+}
+
+real *ag_grad_begin(ag_tensor *x, bool *add)
+{
+    *add = true;
+    if (!x || !x->needs_grad)
+        return NULL;
+    if (!x->grad) {
+        x->grad = buffer_new(x);
+        *add = false;
+    } else if (x->node && buffer_of(x)->holders > 1) {
+        unshare(x);
+    }
+    return x->grad;
 }
 
 real *ag_grad(ag_tensor *x)
 {
-    if (!x || !x->needs_grad)
-        return NULL;
-    if (!x->grad)
-        x->grad = tape_gradient_new(x);
-    return x->grad;
+    bool add;
+    real *dx = ag_grad_begin(x, &add);
+    if (dx && !add)
+        memset(dx, 0, (size_t)x->size * sizeof(real));
+    return dx;
+}
+
+bool tape_gradient_share(ag_tensor *x, const ag_tensor *y)
+{
+    if (!x->needs_grad || x->grad || !x->node || x->size != y->size)
+        return false;
+    x->grad = y->grad;
+    buffer_of(y)->holders++;
+    return true;
+}
+
+bool tape_gradient_spare(const ag_tensor *y)
+{
+    return !y->retains_grad && buffer_of(y)->holders == 1;
 }
 
 /* Inner gradients that an earlier backward left (they were asked for) belong to that call. */
@@ -49,7 +100,7 @@ static void forget_inner_gradients(ag_tape *tape)
 {
     for (ag_node *node = tape->last; node; node = node->before)
         if (node->output->grad)
-            tape_gradient_done(node->output);
+            gradient_done(node->output);
 }
 
 /* Stops with the name of the operation if its backward has just made something that is no number. */
@@ -95,7 +146,7 @@ static ag_status backward(ag_tensor *y, const real *seed, bool checked)
         else if (checked)
             check_gradients(node);
         if (!output->retains_grad)
-            tape_gradient_done(output);
+            gradient_done(output);
     }
     return tape->error.status;
 }

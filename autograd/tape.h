@@ -11,12 +11,6 @@ typedef struct ag_scope {
     struct ag_scope *outer;
 } ag_scope;
 
-/* A gradient buffer that waits for its next use, written into the buffer itself. */
-typedef struct ag_free_gradient {
-    size_t bytes;
-    struct ag_free_gradient *next;
-} ag_free_gradient;
-
 struct ag_tape {
     ag_arena arena;   /* what lives until the rewind */
     ag_arena scratch; /* what lives until the operation returns */
@@ -26,7 +20,7 @@ struct ag_tape {
     int threads;
     bool grad_on;
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
-    ag_free_gradient *free_gradients;
+    struct gradient_buffer *free_gradients; /* backward.c */
     ag_kinks *kinks; /* where forward passes note their decisions; NULL but for gradient checks */
     char *workspace; /* of the matrix product: kernel_product_workspace(threads) bytes, aligned, in workspace_memory */
     char *workspace_memory;
@@ -37,9 +31,11 @@ struct ag_kinks {
     uint64_t hash;
 };
 
-/* Memory for the gradient of x, zeroed; from the buffers that are done with where one fits. NULL when memory is out. */
-real *tape_gradient_new(ag_tensor *x);
-void tape_gradient_done(ag_tensor *x);
+/* Inside the backward of y, whose gradient is x's as it stands (x is an input of the same size): lets both hold the one
+ * buffer instead of adding. False, and nothing is done, where x has a gradient already or memory of its own for it. */
+bool tape_gradient_share(ag_tensor *x, const ag_tensor *y);
+/* Inside the backward of y: whether nobody will look at the gradient of y again, so that it may be overwritten. */
+bool tape_gradient_spare(const ag_tensor *y);
 
 /* A tensor in the arena without data: the caller sets `data`. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);

@@ -106,15 +106,17 @@ static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_ten
 
 /* ---- The cache ------------------------------------------------------------------------------ */
 
-/* Keys or values [rows, count, width] to their place in [rows, capacity, width]. */
-static void copy_in(const nn_attention_cache *cache, real *to, const ag_tensor *from)
+/* Keys or values [rows, count, heads * width] to their place in [rows, heads, capacity, width]. */
+static void copy_in(const nn_attention_cache *cache, int64_t heads, real *to, const ag_tensor *from)
 {
-    const int64_t count = from->shape.dim[1], width = from->shape.dim[2];
-    if (from->size == 0)
-        return;
+    const int64_t count = from->shape.dim[1], width = from->shape.dim[2] / heads;
     for (int64_t row = 0; row < cache->rows; row++)
-        memcpy(to + (row * cache->capacity + cache->length) * width, from->data + row * count * width,
-               (size_t)(count * width) * sizeof(real));
+        for (int64_t head = 0; head < heads; head++) {
+            real *place = to + ((row * heads + head) * cache->capacity + cache->length) * width;
+            const real *own = from->data + (row * count * heads + head) * width;
+            for (int64_t t = 0; t < count; t++)
+                memcpy(place + t * width, own + t * heads * width, (size_t)width * sizeof(real));
+        }
 }
 
 bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
@@ -133,10 +135,26 @@ bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_t
                   (long long)cache->rows, (long long)cache->length, (long long)cache->capacity);
         return false;
     }
-    copy_in(cache, cache->key, new_key);
-    copy_in(cache, cache->value, new_value);
+    copy_in(cache, layer->config.heads, cache->key, new_key);
+    copy_in(cache, layer->config.heads, cache->value, new_value);
     cache->length += shape.dim[1];
     return true;
+}
+
+/* x [.., heads * width], T queries to each of the cache's rows -> [rows, heads, T, width]. Several rows of queries may
+ * share a row of fixed keys (the hypotheses of a beam): more queries to it. */
+static ag_tensor *part_heads(const nn_attention *layer, const nn_attention_cache *cache, ag_tensor *x)
+{
+    const int64_t heads = layer->config.heads, width = layer->config.d_model / heads;
+    if (x && x->size == cache->rows * layer->config.d_model) /* one query: nothing changes places */
+        return ag_reshape(x, AG_SHAPE(cache->rows, heads, 1, width));
+    return ag_permute(ag_reshape(x, AG_SHAPE(cache->rows, -1, heads, width)), (int[]){0, 2, 1, 3});
+}
+
+/* What part_heads did, undone: x [rows, heads, T, width] -> `shape`. */
+static ag_tensor *join_heads(ag_tensor *x, ag_shape shape)
+{
+    return ag_reshape(x && x->shape.dim[2] == 1 ? x : ag_permute(x, (int[]){0, 2, 1, 3}), shape);
 }
 
 /* The mask that leaves out what the cache does not hold yet. Masks do not change once they are made, so the
@@ -164,7 +182,8 @@ static void show_weights(const nn_attention *layer, const nn_pass *pass, ag_tens
     pass->on_attention(pass->context, name, weights);
 }
 
-/* q [B, T, D], k and v [B, S, D] -> [B, T, D]; `held` is how many of the S keys there are. */
+/* q [B, T, D], k and v [B, S, D] -> [B, T, D], or heads apart as ag_attention has it; `held` is how many of the S keys
+ * there are. */
 static ag_tensor *attend(const nn_attention *layer, const nn_pass *pass, ag_tensor *q, ag_tensor *k, ag_tensor *v,
                          const ag_mask *mask, int64_t held, ag_tensor **weights)
 {
@@ -186,8 +205,9 @@ static ag_tensor *attend(const nn_attention *layer, const nn_pass *pass, ag_tens
     return y;
 }
 
-ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
-                              ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights)
+ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
+                                ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights,
+                                const residual *onto)
 {
     const bool full = cache && cache->fixed && cache->length == cache->capacity;
     ag_tensor *q = project(layer, pass, query, QUERY, cache && !cache->fixed ? cache->length : 0);
@@ -198,13 +218,12 @@ ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag
     if (cache) {
         if (!full && !attention_cache_append(layer, pass, key, value, cache))
             return NULL;
-        ag_shape shape = AG_SHAPE(cache->rows, cache->capacity, layer->config.d_model);
+        const int64_t heads = layer->config.heads;
+        ag_shape shape = AG_SHAPE(cache->rows, heads, cache->capacity, layer->config.d_model / heads);
         k = ag_leaf(pass->tape, shape, cache->key, NULL);
         v = ag_leaf(pass->tape, shape, cache->value, NULL);
+        q = part_heads(layer, cache, q);
         mask = within_cache(pass, cache, mask);
-        /* Several rows of queries may share a row of fixed keys (the hypotheses of a beam): more queries to it. */
-        if (q && cache->fixed && q->shape.dim[0] != cache->rows)
-            q = ag_reshape(q, AG_SHAPE(cache->rows, -1, layer->config.d_model));
     } else {
         k = project(layer, pass, key, KEY, 0);
         v = project(layer, pass, value, VALUE, 0);
@@ -212,11 +231,17 @@ ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag
     if (!q || !k || !v)
         return NULL;
     ag_tensor *y = attend(layer, pass, q, k, v, mask, cache ? cache->length : k->shape.dim[1], weights);
-    if (y && !ag_shape_equal(y->shape, query->shape))
-        y = ag_reshape(y, query->shape);
+    if (cache)
+        y = join_heads(y, query->shape);
 
     ag_tape_enter(pass->tape, "out_proj");
-    y = nn_linear_apply(&layer->out, pass, y);
+    y = linear_apply_onto(&layer->out, pass, y, AG_NO_ACTIVATION, onto);
     ag_tape_leave(pass->tape);
     return y;
+}
+
+ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
+                              ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights)
+{
+    return attention_apply_onto(layer, pass, query, key, value, mask, cache, weights, NULL);
 }

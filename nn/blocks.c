@@ -47,30 +47,39 @@ static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *n
     return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
 }
 
-/* The sublayer's result, from its input x and fx, the result of f. */
+/* The sublayer's result, from x + f(..), which f's last linear layer makes (residual_of). */
 static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
-                                 const char *norm_name, ag_tensor *x, ag_tensor *fx)
+                                 const char *norm_name, ag_tensor *sum)
 {
-    ag_tensor *y = ag_add(x, pass_dropout(pass, fx, config->dropout));
-    return config->post_norm ? apply_norm(norm, pass, norm_name, y) : y;
+    return config->post_norm ? apply_norm(norm, pass, norm_name, sum) : sum;
+}
+
+static residual residual_of(const nn_block_config *config, ag_tensor *x)
+{
+    return (residual){.x = x, .dropout = config->dropout};
 }
 
 static ag_tensor *self_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
-                              nn_attention_cache *cache)
+                              nn_attention_cache *cache, residual onto)
 {
     ag_tape_enter(pass->tape, "self_attn");
-    ag_tensor *y = nn_attention_apply(attention, pass, x, x, x, mask, cache, NULL);
+    ag_tensor *y = attention_apply_onto(attention, pass, x, x, x, mask, cache, NULL, &onto);
     ag_tape_leave(pass->tape);
     return y;
 }
 
 static ag_tensor *cross_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
-                               const ag_mask *mask, nn_attention_cache *cache)
+                               const ag_mask *mask, nn_attention_cache *cache, residual onto)
 {
     ag_tape_enter(pass->tape, "multihead_attn");
-    ag_tensor *y = nn_attention_apply(attention, pass, x, memory, memory, mask, cache, NULL);
+    ag_tensor *y = attention_apply_onto(attention, pass, x, memory, memory, mask, cache, NULL, &onto);
     ag_tape_leave(pass->tape);
     return y;
+}
+
+static ag_tensor *feed_forward(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x, residual onto)
+{
+    return feed_forward_apply_onto(layer, pass, x, &onto);
 }
 
 /* ---- The encoder's block ---------------------------------------------------------------------- */
@@ -94,12 +103,12 @@ ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *
 {
     const nn_block_config *config = &block->config;
     ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    fx = self_attend(&block->self_attention, pass, fx, mask, cache);
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", x, fx);
+    fx = self_attend(&block->self_attention, pass, fx, mask, cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", fx);
 
     fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    fx = nn_feed_forward_apply(&block->feed_forward, pass, fx);
-    return leave_sublayer(config, &block->norm2, pass, "norm2", x, fx);
+    fx = feed_forward(&block->feed_forward, pass, fx, residual_of(config, x));
+    return leave_sublayer(config, &block->norm2, pass, "norm2", fx);
 }
 
 /* ---- The decoder's block ---------------------------------------------------------------------- */
@@ -131,14 +140,14 @@ ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *
 {
     const nn_block_config *config = &block->config;
     ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    fx = self_attend(&block->self_attention, pass, fx, self_mask, self_cache);
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", x, fx);
+    fx = self_attend(&block->self_attention, pass, fx, self_mask, self_cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", fx);
 
     fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    fx = cross_attend(&block->cross_attention, pass, fx, memory, cross_mask, cross_cache);
-    x = leave_sublayer(config, &block->norm2, pass, "norm2", x, fx);
+    fx = cross_attend(&block->cross_attention, pass, fx, memory, cross_mask, cross_cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm2, pass, "norm2", fx);
 
     fx = enter_sublayer(config, &block->norm3, pass, "norm3", x);
-    fx = nn_feed_forward_apply(&block->feed_forward, pass, fx);
-    return leave_sublayer(config, &block->norm3, pass, "norm3", x, fx);
+    fx = feed_forward(&block->feed_forward, pass, fx, residual_of(config, x));
+    return leave_sublayer(config, &block->norm3, pass, "norm3", fx);
 }

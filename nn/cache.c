@@ -11,8 +11,8 @@
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-/* Keys and values [rows, capacity, width] of one attention. Zeroed: nobody looks at what is not held, but tools that
- * read all of a tensor do. */
+/* Keys and values of one attention, of `width` in all heads together. Zeroed: nobody looks at what is not held, but
+ * tools that read all of a tensor do. */
 static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_t capacity, int64_t width, bool fixed,
                                  ag_error *error)
 {
@@ -56,6 +56,7 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
     ag_status status = AG_OK;
     cache->rows = input->rows * group;
     cache->layers = layers;
+    cache->heads = model->config.heads;
     cache->width = width;
     cache->self = calloc((size_t)layers, sizeof *cache->self);
     cache->cross = crosses ? calloc((size_t)layers, sizeof *cache->cross) : NULL;
@@ -112,24 +113,29 @@ ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *p
     return cache_init_groups(cache, model, pass, input, 1, capacity, error);
 }
 
+/* The keys of each head of each row, `width` wide, from one place to a larger one. */
+static void copy_heads(const nn_attention_cache *from, const nn_attention_cache *to, int64_t heads, int64_t width)
+{
+    const size_t bytes = (size_t)(from->length * width) * sizeof(real);
+    for (int64_t head = 0; head < from->rows * heads && bytes; head++) {
+        memcpy(to->key + head * to->capacity * width, from->key + head * from->capacity * width, bytes);
+        memcpy(to->value + head * to->capacity * width, from->value + head * from->capacity * width, bytes);
+    }
+}
+
 ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
 {
-    const int64_t width = cache->width;
     for (int i = 0; i < cache->layers; i++) {
         nn_attention_cache *old = &cache->self[i], larger;
         if (old->capacity >= capacity)
             continue;
-        ag_status status = alloc_attention(&larger, cache->rows, capacity, width, false, error);
+        ag_status status = alloc_attention(&larger, cache->rows, capacity, cache->width, false, error);
         if (status != AG_OK) {
             free_attention(&larger);
             return status;
         }
         larger.length = old->length;
-        for (int64_t row = 0; row < cache->rows && old->length > 0; row++) {
-            const size_t bytes = (size_t)(old->length * width) * sizeof(real);
-            memcpy(larger.key + row * capacity * width, old->key + row * old->capacity * width, bytes);
-            memcpy(larger.value + row * capacity * width, old->value + row * old->capacity * width, bytes);
-        }
+        copy_heads(old, &larger, cache->heads, cache->width / cache->heads);
         free_attention(old);
         *old = larger;
     }
@@ -201,20 +207,23 @@ static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, i
     return count;
 }
 
-static void move_rows(real *values, const move *moves, int64_t count, int64_t stride, int64_t used, real *aside)
+/* A row is `heads` stretches of `stride` numbers, of which the first `used` count. */
+static void move_rows(real *values, const move *moves, int64_t count, int64_t heads, int64_t stride, int64_t used,
+                      real *aside)
 {
-    if (used == 0)
-        return;
-    for (int64_t i = 0; i < count; i++)
-        memcpy(moves[i].to < 0 ? aside : values + moves[i].to * stride,
-               moves[i].from < 0 ? aside : values + moves[i].from * stride, (size_t)used * sizeof(real));
+    for (int64_t i = 0; i < count && used > 0; i++)
+        for (int64_t head = 0; head < heads; head++)
+            memcpy(moves[i].to < 0 ? aside + head * used : values + (moves[i].to * heads + head) * stride,
+                   moves[i].from < 0 ? aside + head * used : values + (moves[i].from * heads + head) * stride,
+                   (size_t)used * sizeof(real));
 }
 
-static void reorder_attention(nn_attention_cache *cache, const move *moves, int64_t count, int64_t rows, int64_t width,
-                              real *aside)
+static void reorder_attention(const nn_cache *whole, nn_attention_cache *cache, const move *moves, int64_t count,
+                              int64_t rows, real *aside)
 {
-    move_rows(cache->key, moves, count, cache->capacity * width, cache->length * width, aside);
-    move_rows(cache->value, moves, count, cache->capacity * width, cache->length * width, aside);
+    const int64_t width = whole->width / whole->heads, stride = cache->capacity * width, used = cache->length * width;
+    move_rows(cache->key, moves, count, whole->heads, stride, used, aside);
+    move_rows(cache->value, moves, count, whole->heads, stride, used, aside);
     cache->rows = rows;
 }
 
@@ -281,12 +290,12 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
     if (status == AG_OK) {
         int64_t count = plan_moves(from, rows, cache->rows, needed, ready, work.moves);
         for (int i = 0; i < cache->layers; i++)
-            reorder_attention(&cache->self[i], work.moves, count, rows, cache->width, work.aside);
+            reorder_attention(cache, &cache->self[i], work.moves, count, rows, work.aside);
     }
     if (status == AG_OK && cache->cross) {
         int64_t count = plan_moves(groups, rows / group, cache->rows / group, needed, ready, work.moves);
         for (int i = 0; i < cache->layers; i++)
-            reorder_attention(&cache->cross[i], work.moves, count, rows / group, cache->width, work.aside);
+            reorder_attention(cache, &cache->cross[i], work.moves, count, rows / group, work.aside);
         /* The lengths move as the rows do; `ready` is free now. */
         for (int64_t i = 0; i < rows / group && cache->source_lengths; i++)
             ready[i] = cache->source_lengths[groups[i]];

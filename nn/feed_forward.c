@@ -24,33 +24,45 @@ ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const 
     return status;
 }
 
-static ag_tensor *apply_linear(const nn_linear *layer, const nn_pass *pass, const char *name, ag_tensor *x)
+static ag_tensor *apply_linear(const nn_linear *layer, const nn_pass *pass, const char *name, ag_tensor *x,
+                               ag_activation activation, const residual *onto)
 {
     ag_tape_enter(pass->tape, name);
-    ag_tensor *y = nn_linear_apply(layer, pass, x);
+    ag_tensor *y = linear_apply_onto(layer, pass, x, activation, onto);
     ag_tape_leave(pass->tape);
     return y;
 }
 
-static ag_tensor *activate(nn_activation activation, ag_tensor *x)
+static ag_activation activation_of(nn_activation activation)
 {
     switch (activation) {
     case NN_GELU:
-        return ag_gelu(x, AG_GELU_EXACT);
+        return AG_GELU;
     case NN_GELU_TANH:
-        return ag_gelu(x, AG_GELU_TANH);
+        return AG_GELU_BY_TANH;
     case NN_SILU:
     case NN_GATED_SILU:
-        return ag_silu(x);
+        return AG_SILU;
     default:
-        return ag_relu(x);
+        return AG_RELU;
     }
+}
+
+ag_tensor *feed_forward_apply_onto(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x,
+                                   const residual *onto)
+{
+    const bool gated = layer->activation == NN_GATED_SILU;
+    const residual dropped = {.dropout = layer->dropout};
+    ag_tensor *hidden =
+        apply_linear(&layer->in, pass, "linear1", x, activation_of(layer->activation), gated ? NULL : &dropped);
+    if (gated) {
+        hidden = ag_mul(hidden, apply_linear(&layer->gate, pass, "linear_gate", x, AG_NO_ACTIVATION, NULL));
+        hidden = pass_dropout(pass, hidden, layer->dropout);
+    }
+    return apply_linear(&layer->out, pass, "linear2", hidden, AG_NO_ACTIVATION, onto);
 }
 
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x)
 {
-    ag_tensor *hidden = activate(layer->activation, apply_linear(&layer->in, pass, "linear1", x));
-    if (layer->activation == NN_GATED_SILU)
-        hidden = ag_mul(hidden, apply_linear(&layer->gate, pass, "linear_gate", x));
-    return apply_linear(&layer->out, pass, "linear2", pass_dropout(pass, hidden, layer->dropout));
+    return feed_forward_apply_onto(layer, pass, x, NULL);
 }

@@ -26,6 +26,22 @@ ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, c
 /* Dropout while training, else x itself. */
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
 
+/* What a block makes of the result of a sublayer: y = x + dropout(result). */
+typedef struct residual {
+    ag_tensor *x;
+    double dropout;
+} residual;
+
+/* y = x + dropout(activation(linear)), as one operation; `onto` NULL: without the residual and its dropout. */
+ag_tensor *linear_apply_onto(const nn_linear *layer, const nn_pass *pass, ag_tensor *x, ag_activation activation,
+                             const residual *onto);
+/* nn_attention_apply and nn_feed_forward_apply onto a residual (NULL: none). */
+ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
+                                ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights,
+                                const residual *onto);
+ag_tensor *feed_forward_apply_onto(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x,
+                                   const residual *onto);
+
 /* Copies what stopped the tape to `error` (may be NULL) and returns its status. */
 ag_status pass_error(const nn_pass *pass, ag_error *error);
 

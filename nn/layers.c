@@ -17,9 +17,20 @@ ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, 
     return status;
 }
 
+ag_tensor *linear_apply_onto(const nn_linear *layer, const nn_pass *pass, ag_tensor *x, ag_activation activation,
+                             const residual *onto)
+{
+    ag_linear_options options = {.activation = activation};
+    if (onto) {
+        options.residual = onto->x;
+        options.dropout = pass->training ? onto->dropout : 0;
+    }
+    return ag_linear_fused(x, nn_parameter(pass, layer->weight), nn_parameter(pass, layer->bias), &options);
+}
+
 ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tensor *x)
 {
-    return ag_linear(x, nn_parameter(pass, layer->weight), nn_parameter(pass, layer->bias));
+    return linear_apply_onto(layer, pass, x, AG_NO_ACTIVATION, NULL);
 }
 
 /* ---- Embedding ------------------------------------------------------------------------------ */

@@ -144,7 +144,8 @@ ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *
 /* x [B, T, D] plus the code of positions start .. start+T-1. */
 ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start);
 
-/* Keys and values of one attention for incremental decoding: [rows, capacity, width] each, `length` filled. */
+/* Keys and values of one attention for incremental decoding: [rows, heads, capacity, width of a head] each, of which
+ * `length` are filled. A head's keys lie one behind the other, since all of them are read for each new token. */
 typedef struct nn_attention_cache {
     real *key, *value;
     int64_t rows, capacity, length;
@@ -302,7 +303,7 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
 /* Incremental decoding: the state of `rows` sequences. */
 typedef struct nn_cache {
     int64_t rows, length; /* tokens seen so far */
-    int64_t width;        /* of a key: d_model */
+    int64_t heads, width; /* of a key, all heads together: d_model */
     int layers;
     nn_attention_cache *self, *cross; /* [layers]; cross NULL for NN_DECODER */
     int32_t *source_lengths;          /* [rows] or NULL: all full */
@@ -324,18 +325,19 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
 
 /* Zero means greedy decoding to the model's longest length. */
 typedef struct nn_generation_options {
-    int64_t max_length;    /* tokens to generate at most, the end mark included; 0: as many as the model's
-                              max_length lets. A prompt and what follows it are never longer than that */
-    int beam;              /* > 1: beam search with this many hypotheses */
-    double length_penalty; /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
-                              7), where the length counts the end mark; 0: not */
-    int best;              /* hypotheses to return per row; 0: 1; at most `beam` */
-    bool sample;           /* draw from the distribution instead */
-    double temperature;    /* of the logits; 0: 1 */
-    int top_k;             /* > 0: only the k most probable tokens */
-    double top_p;          /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
-                              2020) */
-    uint64_t seed;         /* of the drawing; row r draws from stream r */
+    int64_t max_length;      /* tokens to generate at most, the end mark included; 0: as many as the model's
+                                max_length lets. A prompt and what follows it are never longer than that */
+    int beam;                /* > 1: beam search with this many hypotheses */
+    double length_penalty;   /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
+                                7), where the length counts the end mark; 0: not */
+    int best;                /* hypotheses to return per row; 0: 1; at most `beam` */
+    bool sample;             /* draw from the distribution instead */
+    double temperature;      /* of the logits; 0: 1 */
+    int top_k;               /* > 0: only the k most probable tokens */
+    double top_p;            /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
+                                2020) */
+    uint64_t seed;           /* of the drawing */
+    const uint64_t *streams; /* [rows]: which stream each row draws from; NULL: row r from stream r */
     int32_t
         marks; /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */
     int32_t bos, eos; /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */

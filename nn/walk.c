@@ -96,7 +96,7 @@ static ag_status init_walk(walk *w, const generation *g, ag_error *error)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu rows", rows);
     for (size_t i = 0; i < rows; i++) {
         w->row[i] = (int32_t)i;
-        w->rng[i] = ag_rng_make(g->options.seed, i);
+        w->rng[i] = ag_rng_make(g->options.seed, g->options.streams ? g->options.streams[i] : i);
         g->result->hypotheses[i] = (nn_hypothesis){.tokens = generation_tokens(g, (int64_t)i, 0)};
     }
     return AG_OK;

@@ -332,8 +332,9 @@ START_TEST(rotary_attention_depends_on_distances)
     allocate(&b);
     /* room for 9, of which 7 will be held: what lies behind them counts for nothing */
     real key_memory[9 * 8] = {0}, value_memory[9 * 8] = {0};
-    for (int i = 7 * 8; i < 9 * 8; i++)
-        key_memory[i] = value_memory[i] = (real)NAN;
+    for (int head = 0; head < 2; head++)
+        for (int i = 7 * 4; i < 9 * 4; i++)
+            key_memory[head * 9 * 4 + i] = value_memory[head * 9 * 4 + i] = (real)NAN;
     nn_attention_cache cache = {.key = key_memory, .value = value_memory, .rows = 1, .capacity = 9, .length = 3};
     ag_tensor *x = drawn(&b, AG_SHAPE(1, 4, 8), 1), *at_0, *at_3, *all_held, *swapped_weights;
     nn_attention_apply(&layer, &b.pass, x, x, x, NULL, NULL, &at_0);

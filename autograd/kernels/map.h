@@ -37,8 +37,9 @@ typedef struct map_dropout {
 typedef struct kernel_map {
     /* y = f(x). */
     void (*unary)(map_unary f, real factor, int64_t n, const real *x, real *y);
-    /* dx += dy f'(x), where y = f(x). */
-    void (*unary_backward)(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx);
+    /* dx = dy f'(x), or += that, where y = f(x); without adding, dx may be where dy is. */
+    void (*unary_backward)(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,
+                           bool add);
     /* y = f(a, b); y may be where a is. */
     void (*binary)(map_binary f, int64_t n, map_operand a, map_operand b, real *y);
     /* da += dy df/da (side 0) or db += dy df/db (side 1), where y = f(a, b); the gradient is an array of n. */

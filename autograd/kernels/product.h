@@ -4,6 +4,9 @@
 
 #include "real.h"
 
+/* What is to be done with `count` elements of C from (row, column) on, which are final and still in the cache. */
+typedef void product_finish(const void *context, int64_t row, int64_t column, int64_t count);
+
 /* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed
  * matrix has its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */
 typedef struct product_task {
@@ -15,7 +18,9 @@ typedef struct product_task {
     real *c;
     int64_t c_row;
     bool add;
-    const real *bias; /* [n], added to every row; NULL: none */
+    const real *bias;       /* [n], added to every row; NULL: none */
+    product_finish *finish; /* called once for every element, by any thread; NULL: nothing more to do */
+    const void *finish_context;
 } product_task;
 
 /* A part of C: rows [row_begin, row_end) and columns [column_begin, column_end). */

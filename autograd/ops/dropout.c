@@ -45,10 +45,11 @@ static ag_status forward_dropout(ag_node *node)
 /* dx = dy / (1 - p) where x was kept, else 0 */
 static ag_status backward_dropout(ag_node *node)
 {
-    real *dx = ag_grad(node->inputs[0]);
+    bool add;
+    real *dx = ag_grad_begin(node->inputs[0], &add);
     if (!dx)
         return AG_NO_MEMORY;
-    dropout_run(node, node->output->grad, dx, true);
+    dropout_run(node, node->output->grad, dx, add);
     return AG_OK;
 }
 

@@ -114,8 +114,9 @@ static ag_status forward_add(ag_node *node)
 /* da = dy, db = dy */
 static ag_status backward_add(ag_node *node)
 {
-    ag_grad_add(node->inputs[0], node->output->shape, node->output->grad);
-    ag_grad_add(node->inputs[1], node->output->shape, node->output->grad);
+    for (int side = 0; side < 2; side++)
+        if (!tape_gradient_share(node->inputs[side], node->output))
+            ag_grad_add(node->inputs[side], node->output->shape, node->output->grad);
     return AG_OK;
 }
 

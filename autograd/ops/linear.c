@@ -1,7 +1,11 @@
-/* linear.c - y = x W^T + b, the layer that most of the arithmetic of a transformer is in. */
-#include "../tape.h"
+/* linear.c - y = x W^T + b, the layer that most of the arithmetic of a transformer is in, and what follows it there:
+ * activation, dropout, residual. These are done to each part of the product as it is made, in the cache. */
+#include "../broadcast.h"
 #include "../kernels/kernels.h"
+#include "../tape.h"
 #include "ops.h"
+
+#include <string.h>
 
 /* x [rows, in], where all axes but the last count as rows; weight [out, in]. */
 typedef struct linear_sizes {
@@ -15,6 +19,20 @@ static linear_sizes sizes_of(const ag_node *node)
     for (int i = 0; i + 1 < x->shape.ndim; i++)
         s.rows *= x->shape.dim[i];
     return s;
+}
+
+/* Whether a residual and a dropout are ones that fit; the output has its shape. */
+static ag_status check_options(ag_node *node)
+{
+    const ag_linear_options *options = node->attributes;
+    const ag_tensor *residual = node->inputs[3];
+    char text[2][AG_SHAPE_TEXT];
+    if (residual && !ag_shape_equal(residual->shape, node->output->shape))
+        return ag_fail(node, AG_BAD_SHAPE, "residual %s for a result of %s: they must be equal",
+                       ag_shape_print(residual->shape, text[0]), ag_shape_print(node->output->shape, text[1]));
+    if (!(options->dropout >= 0 && options->dropout <= 1))
+        return ag_fail(node, AG_BAD_VALUE, "dropout %g is outside [0, 1]", options->dropout);
+    return AG_OK;
 }
 
 static ag_status linear_shape(ag_node *node)
@@ -36,13 +54,74 @@ static ag_status linear_shape(ag_node *node)
                        ag_shape_print(bias->shape, text[2]), text[1], (long long)out);
     node->output->shape = x->shape;
     node->output->shape.dim[x->shape.ndim - 1] = out;
-    return AG_OK;
+    return check_options(node);
 }
 
-/* y = x W^T + b */
+/* ---- Forward -------------------------------------------------------------------------------- */
+
+/* What the node keeps. */
+typedef struct linear_state {
+    map_dropout dropout;
+    real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
+} linear_state;
+
+static map_unary activation_of(const ag_linear_options *options)
+{
+    switch (options->activation) {
+    case AG_GELU:
+        return MAP_GELU_EXACT;
+    case AG_GELU_BY_TANH:
+        return MAP_GELU_TANH;
+    case AG_SILU:
+        return MAP_SILU;
+    default:
+        return MAP_RELU;
+    }
+}
+
+/* The sign of relu's result tells that of its argument, as long as nothing is added to it. */
+static bool argument_needed(const ag_node *node)
+{
+    const ag_linear_options *options = node->attributes;
+    return options->activation != AG_NO_ACTIVATION && (options->activation != AG_RELU || node->inputs[3]);
+}
+
+/* From x W^T + b to y, for `count` elements of a row. */
+static void linear_finish(const void *context, int64_t row, int64_t column, int64_t count)
+{
+    const ag_node *node = context;
+    const ag_linear_options *options = node->attributes;
+    const linear_state *state = node->saved;
+    const kernel_map *map = kernels()->map;
+    const int64_t first = row * node->inputs[1]->shape.dim[0] + column;
+    real *y = node->output->data + first;
+
+    if (options->activation != AG_NO_ACTIVATION)
+        map->unary(activation_of(options), 1, count, state->before ? state->before + first : y, y);
+    if (options->dropout > 0)
+        map->dropout(&state->dropout, first, count, y, y, false);
+    if (node->inputs[3])
+        map->binary(MAP_ADD, count, (map_operand){y, 1}, (map_operand){node->inputs[3]->data + first, 1}, y);
+}
+
+/* y = residual + D(f(x W^T + b)), with the activation f and dropout D */
 static ag_status linear_forward(ag_node *node)
 {
+    const ag_linear_options *options = node->attributes;
+    ag_tape *tape = node->tape;
     linear_sizes s = sizes_of(node);
+    linear_state *state = node->saved = ag_tape_alloc(tape, sizeof *state);
+    if (!state)
+        return AG_NO_MEMORY;
+    *state = (linear_state){0};
+    if (options->dropout > 0)
+        state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+    if (argument_needed(node)) {
+        const size_t bytes = (size_t)node->output->size * sizeof(real);
+        state->before = node->output->needs_grad ? ag_tape_alloc(tape, bytes) : ag_scratch(tape, bytes);
+        if (!state->before)
+            return AG_NO_MEMORY;
+    }
     product_task task = {
         .m = s.rows,
         .n = s.out,
@@ -53,59 +132,133 @@ static ag_status linear_forward(ag_node *node)
         .b = node->inputs[1]->data,
         .b_row = 1,
         .b_column = s.in,
-        .c = node->output->data,
+        .c = state->before ? state->before : node->output->data,
         .c_row = s.out,
         .bias = node->inputs[2] ? node->inputs[2]->data : NULL,
     };
-    kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+    if (options->activation != AG_NO_ACTIVATION || options->dropout > 0 || node->inputs[3]) {
+        task.finish = linear_finish;
+        task.finish_context = node;
+    }
+    kernel_product_run(&task, 1, 0, 0, 0, tape->threads, tape->workspace);
     return AG_OK;
 }
 
-/* dx += dy W;  dW += dy^T x;  db += the sum of dy over the rows */
+/* ---- Backward ------------------------------------------------------------------------------- */
+
+typedef struct before_task {
+    const ag_node *node;
+    real *dz;
+} before_task;
+
+/* dz = D(dy) f'(z) for pieces of the elements, where z = x W^T + b. */
+static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
+{
+    const before_task *task = context;
+    const ag_node *node = task->node;
+    const ag_linear_options *options = node->attributes;
+    const linear_state *state = node->saved;
+    const kernel_map *map = kernels()->map;
+    (void)worker;
+    for (int64_t piece = begin; piece < end; piece++) {
+        const int64_t at = piece * PIECE, left = node->output->size - at, count = left < PIECE ? left : PIECE;
+        const real *y = node->output->data + at, *z = state->before ? state->before + at : y;
+        const real *dy = node->output->grad + at;
+        real *dz = task->dz + at;
+        if (options->dropout > 0) {
+            map->dropout(&state->dropout, at, count, dy, dz, false);
+            dy = dz;
+        }
+        if (options->activation != AG_NO_ACTIVATION)
+            map->unary_backward(activation_of(options), 1, count, z, y, dy, dz, false);
+    }
+}
+
+/* The gradient of x W^T + b: dy itself where nothing follows it, else in dy's place where nobody else needs that. NULL
+ * when memory is out. */
+static const real *gradient_before(const ag_node *node)
+{
+    const ag_linear_options *options = node->attributes;
+    before_task task = {.node = node, .dz = node->output->grad};
+    const int64_t size = node->output->size;
+    if (options->activation == AG_NO_ACTIVATION && options->dropout == 0)
+        return node->output->grad;
+    if (!tape_gradient_spare(node->output))
+        task.dz = ag_scratch(node->tape, (size_t)size * sizeof(real));
+    if (task.dz)
+        kernel_parallel(node->tape->threads, piece_count(size), (double)size * 8, before_pieces, &task);
+    return task.dz;
+}
+
+/* dx += dz W */
+static void add_to_input(const ag_node *node, const real *dz)
+{
+    linear_sizes s = sizes_of(node);
+    product_task task = {
+        .m = s.rows,
+        .n = s.in,
+        .k = s.out,
+        .a = dz,
+        .a_row = s.out,
+        .a_column = 1,
+        .b = node->inputs[1]->data,
+        .b_row = s.in,
+        .b_column = 1,
+        .c_row = s.in,
+    };
+    task.c = ag_grad_begin(node->inputs[0], &task.add);
+    if (task.c)
+        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+}
+
+/* dW += dz^T x */
+static void add_to_weight(const ag_node *node, const real *dz)
+{
+    linear_sizes s = sizes_of(node);
+    product_task task = {
+        .m = s.out,
+        .n = s.in,
+        .k = s.rows,
+        .a = dz,
+        .a_row = 1,
+        .a_column = s.out,
+        .b = node->inputs[0]->data,
+        .b_row = s.in,
+        .b_column = 1,
+        .c_row = s.in,
+    };
+    task.c = ag_grad_begin(node->inputs[1], &task.add);
+    if (task.c)
+        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+}
+
+/* dresidual += dy;  with dz = D(dy) f'(z):  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */
 static ag_status linear_backward(ag_node *node)
 {
-    ag_tensor *x = node->inputs[0], *weight = node->inputs[1], *bias = node->inputs[2];
-    linear_sizes s = sizes_of(node);
-    const real *dy = node->output->grad;
-    real *dx = ag_grad(x), *dweight = ag_grad(weight);
-
-    if (dx) {
-        product_task task = {
-            .m = s.rows,
-            .n = s.in,
-            .k = s.out,
-            .a = dy,
-            .a_row = s.out,
-            .a_column = 1,
-            .b = weight->data,
-            .b_row = s.in,
-            .b_column = 1,
-            .c = dx,
-            .c_row = s.in,
-            .add = true,
-        };
-        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
-    }
-    if (dweight) {
-        product_task task = {
-            .m = s.out,
-            .n = s.in,
-            .k = s.rows,
-            .a = dy,
-            .a_row = 1,
-            .a_column = s.out,
-            .b = x->data,
-            .b_row = s.in,
-            .b_column = 1,
-            .c = dweight,
-            .c_row = s.in,
-            .add = true,
-        };
-        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
-    }
+    ag_tensor *bias = node->inputs[2], *residual = node->inputs[3];
+    if (residual && !tape_gradient_share(residual, node->output))
+        ag_grad_add(residual, node->output->shape, node->output->grad);
+    const real *dz = gradient_before(node);
+    if (!dz)
+        return AG_NO_MEMORY;
+    add_to_input(node, dz);
+    add_to_weight(node, dz);
     if (bias)
-        ag_grad_add(bias, node->output->shape, dy);
-    return AG_OK;
+        ag_grad_add(bias, node->output->shape, dz);
+    return node->tape->error.status;
+}
+
+/* ---- The record ----------------------------------------------------------------------------- */
+
+/* Which side of 0 relu's arguments are on. */
+static void linear_kinks(const ag_node *node, ag_kinks *kinks)
+{
+    const ag_linear_options *options = node->attributes;
+    const linear_state *state = node->saved;
+    const real *z = state->before ? state->before : node->output->data;
+    if (options->activation == AG_RELU)
+        for (int64_t i = 0; i < node->output->size; i++)
+            ag_kink(kinks, z[i] > 0);
 }
 
 static ag_tensor *linear_example(ag_example *e)
@@ -118,19 +271,34 @@ static ag_tensor *linear_example(ag_example *e)
     ag_tensor *x = ag_example_input(e, "x", shape, -2, 2);
     ag_tensor *weight = ag_example_input(e, "weight", AG_SHAPE(out, in), -2, 2);
     ag_tensor *bias = ag_example_int(e, 0, 1) ? ag_example_input(e, "bias", AG_SHAPE(out), -2, 2) : NULL;
-    return ag_linear(x, weight, bias);
+    ag_linear_options options = {.activation = (ag_activation)ag_example_int(e, AG_NO_ACTIVATION, AG_SILU)};
+    if (ag_example_int(e, 0, 2) == 0) {
+        ag_tape_seed(ag_example_tape(e), (uint64_t)ag_example_int(e, 0, 1000), 0);
+        options.dropout = ag_example_real(e, 0.1, 0.5);
+    }
+    shape.dim[ndim - 1] = out;
+    if (ag_example_int(e, 0, 1))
+        options.residual = ag_example_input(e, "residual", shape, -2, 2);
+    return ag_linear_fused(x, weight, bias, &options);
 }
 
 const ag_op op_linear = {
     .name = "linear",
-    .formula = "y = x W^T + b",
+    .formula = "y = residual + dropout(f(x W^T + b))",
     .shape = linear_shape,
     .forward = linear_forward,
     .backward = linear_backward,
     .example = linear_example,
+    .kinks = linear_kinks,
 };
+
+ag_tensor *ag_linear_fused(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, const ag_linear_options *options)
+{
+    ag_linear_options chosen = options ? *options : (ag_linear_options){0};
+    return ag_custom(&op_linear, (ag_tensor *[]){x, weight, bias, chosen.residual}, 4, 2, &chosen, sizeof chosen);
+}
 
 ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias)
 {
-    return ag_custom(&op_linear, (ag_tensor *[]){x, weight, bias}, 3, 2, NULL, 0);
+    return ag_linear_fused(x, weight, bias, NULL);
 }

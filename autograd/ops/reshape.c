@@ -1,5 +1,6 @@
 /* reshape.c - the same elements in another shape. */
 #include "axis.h"
+#include "../tape.h"
 #include "draw.h"
 #include "ops.h"
 
@@ -54,7 +55,8 @@ static ag_status forward_reshape(ag_node *node)
 /* dx = dy in the shape of x */
 static ag_status backward_reshape(ag_node *node)
 {
-    ag_grad_add(node->inputs[0], node->inputs[0]->shape, node->output->grad);
+    if (!tape_gradient_share(node->inputs[0], node->output))
+        ag_grad_add(node->inputs[0], node->inputs[0]->shape, node->output->grad);
     return AG_OK;
 }
 

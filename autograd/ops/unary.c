@@ -21,6 +21,7 @@ typedef struct unary_task {
     real *y;
     const real *dy;
     real *dx;
+    bool add;
 } unary_task;
 
 static void unary_pieces(void *context, int64_t begin, int64_t end, int worker)
@@ -31,7 +32,7 @@ static void unary_pieces(void *context, int64_t begin, int64_t end, int worker)
     (void)worker;
     if (task->dx)
         kernels()->map->unary_backward(task->f, task->factor, count, task->x + at, task->y + at, task->dy + at,
-                                       task->dx + at);
+                                       task->dx + at, task->add);
     else
         kernels()->map->unary(task->f, task->factor, count, task->x + at, task->y + at);
 }
@@ -52,8 +53,8 @@ static ag_status backward_unary(ag_node *node, map_unary f, double factor)
                        .size = x->size,
                        .x = x->data,
                        .y = node->output->data,
-                       .dy = node->output->grad,
-                       .dx = ag_grad(x)};
+                       .dy = node->output->grad};
+    task.dx = ag_grad_begin(x, &task.add);
     if (!task.dx)
         return AG_NO_MEMORY;
     kernel_parallel(node->tape->threads, piece_count(x->size), (double)x->size * 8, unary_pieces, &task);

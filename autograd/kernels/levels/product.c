@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define K_STEP 512
-#define N_STEP ((int64_t)384)
+#define N_STEP ((int64_t)256)
 
 /* A sliver of A is copied by rows, with a step that spreads them over the cache's sets, or by columns. */
 #define SLIVER_ROW  (K_STEP + 16)
@@ -208,6 +208,9 @@ static void multiply_sliver(const product_task *task, const panel *part, int64_t
         prefetch_next(task, next, smaller(task->m - next, next - row), part, t, tiles);
         KERNEL(tile)(&tile);
     }
+    if (task->finish && part->p0 + part->depth == task->k)
+        for (int64_t i = row; i < next; i++)
+            task->finish(task->finish_context, i, part->column, part->columns);
 }
 
 /* The same for `rows` rows from `row` on, a group of slivers. */
