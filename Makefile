@@ -34,7 +34,7 @@ LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -
 
 # ---- flags --------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -pedantic -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -pedantic -Wno-pass-failed -Werror
 STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
 # -ffp-contract=off: the same source gives the same bits with every compiler option but the level's own.
 NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
@@ -56,19 +56,22 @@ OUT     := build$(if $(VARIANT),/$(VARIANT))
 OBJ     := $(OUT)/obj$(SUFFIX)
 LIBRARY := $(OUT)/libtapeformer$(SUFFIX).a
 COMMAND := $(OUT)/tapeformer$(SUFFIX)
+BENCH   := $(OUT)/bench$(SUFFIX)
 
 LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
 LIB_SOURCES   := $(wildcard autograd/*.c autograd/ops/*.c autograd/kernels/*.c nn/*.c data/*.c train/*.c study/*.c)
 CLI_SOURCES   := $(wildcard cli/*.c)
+BENCH_SOURCES := $(wildcard bench/*.c)
 TEST_SOURCES  := $(wildcard tests/test_*.c)
 TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
                $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
+BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo test test-programs one asan ubsan tsan coverage lint format install uninstall clean help libcheck FORCE
+.PHONY: all demo test test-programs one asan ubsan tsan coverage bench bench-peers lint format install uninstall clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -126,12 +129,12 @@ libcheck:
 	@tests/need-libcheck
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-test-programs: $(TESTS) $(COMMAND)
-	@TAPEFORMER=$(abspath $(COMMAND)) tests/run-tests $(TESTS)
+test-programs: $(TESTS) $(COMMAND) $(BENCH)
+	@TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) tests/run-tests $(TESTS)
 
 one: ## one test program: make one T=test_random
-	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli,$(T)),$(COMMAND))
-	@TAPEFORMER=$(abspath $(COMMAND)) $(OUT)/tests$(SUFFIX)/$(T)
+	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH))
+	@TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) $(OUT)/tests$(SUFFIX)/$(T)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
@@ -151,6 +154,22 @@ demo: ## train on `reverse`, decode unseen examples, draw the cross-attention
 	$(COMMAND) eval --model $(DEMO) --task reverse --task-min 3 --task-max 10 --show 8
 	$(COMMAND) study attention --model $(DEMO) --source tapeformer --which cross
 
+# ---- the bench ----------------------------------------------------------------------------------
+
+# It counts allocations as the tests do, and can open a BLAS library to compare with.
+DLOPEN_LIB = $(if $(call accepts,-ldl),-ldl)
+$(BENCH): $(BENCH_OBJECTS) $(LIBRARY)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $(BENCH_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(DLOPEN_LIB) -lm -o $@
+
+bench: ## training steps, products, attention, generation, beside the machine's peak (bench/README.md)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
+	@$(BENCH)
+
+bench-peers: ## PyTorch and OpenBLAS on the same work, side by side, where they are installed
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
+	@bench/peers/run $(BENCH)
+
 # ---- sanitizers and coverage --------------------------------------------------------------------
 
 # gcc's run-time option is the same for all: stop at the first report.
@@ -169,7 +188,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 
 # ---- tidiness -----------------------------------------------------------------------------------
 
-C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests))
+C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench))
 
 lint: ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) $(DEFINES) -- $(C_FILES)
