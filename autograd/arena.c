@@ -20,15 +20,17 @@ static size_t round_up(size_t bytes)
     return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
 }
 
-/* A new chunk at the end of the list, for a request of `bytes` at least; they grow with the arena, so they stay few. */
+/* A new chunk at the end of the list, for a request of `bytes` at least. Chunks grow with the arena, so they stay few,
+ * but slowly, so that little of the last one is left over; and each is a multiple of the request that made it, since
+ * the tensors of a model have few sizes. */
 static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
 {
-    size_t capacity = arena->bytes / 4;
+    size_t capacity = arena->bytes / 16;
     if (capacity < SMALLEST_CHUNK)
         capacity = SMALLEST_CHUNK;
     if (capacity > LARGEST_STEP)
         capacity = LARGEST_STEP;
-    capacity = round_up(capacity < bytes ? bytes : capacity);
+    capacity = bytes + capacity / bytes * bytes;
 
     arena_chunk *chunk = malloc(sizeof *chunk + ARENA_ALIGNMENT + capacity);
     if (!chunk)
@@ -48,12 +50,11 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         return NULL;
     bytes = round_up(bytes ? bytes : 1);
-    arena_chunk *chunk = arena->current;
+    arena_chunk *chunk = arena->first; /* the first that has room: small requests fill what large ones left */
     while (chunk && chunk->capacity - chunk->used < bytes)
         chunk = chunk->next;
     if (!chunk && !(chunk = add_chunk(arena, bytes)))
         return NULL;
-    arena->current = chunk;
     void *place = chunk->bytes + chunk->used;
     chunk->used += bytes;
     return place;
@@ -63,7 +64,6 @@ void arena_rewind(ag_arena *arena)
 {
     for (arena_chunk *chunk = arena->first; chunk; chunk = chunk->next)
         chunk->used = 0;
-    arena->current = arena->first;
 }
 
 void arena_clear(ag_arena *arena)

@@ -7,9 +7,9 @@
 
 typedef struct arena_chunk arena_chunk;
 
-/* A list of chunks, used in order. A zeroed arena is an empty one. */
+/* A list of chunks. A zeroed arena is an empty one. */
 typedef struct ag_arena {
-    arena_chunk *first, *current;
+    arena_chunk *first;
     size_t bytes; /* of all chunks */
 } ag_arena;
 

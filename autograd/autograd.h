@@ -242,6 +242,14 @@ ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end);
 /* Rows of a table: table [count, width], ids of shape `shape` -> [shape.., width]. An id outside the table is an
  * error. Rows with id `padding_id` (-1: none) are read but get no gradient. `ids` is copied. */
 ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id);
+/* scale table[ids] + positions, as one operation: ids of shape [.., length], positions [length, width] or NULL. */
+typedef struct ag_embedding_options {
+    int32_t padding_id;   /* -1: none */
+    double scale;         /* 0: 1 */
+    ag_tensor *positions; /* what is added, the same for every row of ids */
+} ag_embedding_options;
+ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *ids,
+                              const ag_embedding_options *options);
 
 /* ---- Softmax, norms, dropout, positions ----------------------------------------------------- */
 

@@ -415,22 +415,27 @@ bool mask_range(const ag_mask *mask, mask_query query, int64_t keys, int64_t *be
     return whole;
 }
 
-attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, int64_t *room)
+attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, unsigned char *room)
 {
-    int64_t begin, end;
-    if (mask_range(mask, query, keys, &begin, &end))
-        return (attention_keys){.first = begin, .count = end - begin};
+    attention_keys seen = {0};
+    if (mask_range(mask, query, keys, &seen.begin, &seen.end))
+        return seen;
+    mask_row(mask, query, seen.begin, seen.end, room + seen.begin);
+    seen.allow = room;
+    return seen;
+}
 
-    attention_keys list = {.list = room};
-    for (; begin < end; begin += CHUNK) {
-        unsigned char allow[CHUNK];
-        int64_t count = end - begin < CHUNK ? end - begin : CHUNK;
-        row_chunk(mask, query, begin, count, allow);
-        for (int64_t n = 0; n < count; n++)
-            if (allow[n])
-                room[list.count++] = begin + n;
+bool mask_differs_by_head(const ag_mask *mask)
+{
+    switch (mask ? mask->kind : MASK_ALL) {
+    case MASK_AND:
+    case MASK_OR:
+        return mask_differs_by_head(mask->a) || mask_differs_by_head(mask->b);
+    case MASK_NOT:
+        return mask_differs_by_head(mask->a);
+    default:
+        return mask && mask->step[1] != 0;
     }
-    return list;
 }
 
 /* ---- Questions ------------------------------------------------------------------------------ */

@@ -18,8 +18,11 @@ void mask_row(const ag_mask *mask, mask_query query, int64_t begin, int64_t end,
  * answer, in whatever way they are put together; unless an array must be read, the time does not depend on `keys`. */
 bool mask_range(const ag_mask *mask, mask_query query, int64_t keys, int64_t *begin, int64_t *end);
 
-/* The keys that the query sees, in the form that kernels take. `room` [keys] holds the list where one is needed. */
-attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, int64_t *room);
+/* The keys that the query sees, in the form that kernels take; where they have holes, `room` [keys] becomes `allow`. */
+attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, unsigned char *room);
+
+/* Whether two heads of a batch row may see different keys. */
+bool mask_differs_by_head(const ag_mask *mask);
 
 /* `mask` (NULL: all) without the places where the additive bias is -inf. bias broadcasts to `scores` [B, H, T, S] and
  * is read in place. `*mask` stays as it is where no element is -inf. Returns false, the tape's error set, where it

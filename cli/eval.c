@@ -115,7 +115,7 @@ static int run(const eval_flags *f, ag_error *error)
 
 int cli_eval(int count, const char *const *arguments)
 {
-    eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 128};
+    eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 64};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
         {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .high = 0},
@@ -127,7 +127,7 @@ int cli_eval(int count, const char *const *arguments)
         {"seed", CLI_COUNT, &f.seed, "N", "of the task's examples", .high = 0},
         {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [1]", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
-        {"batch", CLI_COUNT, &f.batch, "N", "sources at once [128]", .low = 1, .high = 100000},
+        {"batch", CLI_COUNT, &f.batch, "N", "sources at once [64]", .low = 1, .high = 100000},
         {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too [0]", .high = 0},
         {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
         {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_SIZE ((size_t)1 << 16)
+#define READ_SIZE ((size_t)1 << 18)
 
 void cli_lines_clear(cli_lines *lines)
 {

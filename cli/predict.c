@@ -1,4 +1,7 @@
-/* predict.c - tapeformer predict: one line in, one line out, in order, as the lines come. */
+/* predict.c - tapeformer predict: one line in, one line out, in order, as the lines come.
+ *
+ * The lines that have been read are answered before more are waited for, so who types gets an answer to each line, and
+ * a file is read ahead. Lines of similar length go through the model together. */
 #include "cli.h"
 #include "lines.h"
 #include "tokens.h"
@@ -15,45 +18,52 @@ typedef struct predict_flags {
     bool scores;
 } predict_flags;
 
-/* A run of lines that are answered together. */
+/* So many batches of lines are taken from what has been read, and sorted by length: the padding is then about this
+ * part of what it would be. */
+#define BATCHES 16
+
+typedef struct source_line {
+    const char *text;
+    int64_t number;   /* from 1 */
+    int64_t tokens;   /* 0: it does not go through the model, and its answer is empty */
+    off_t begin, end; /* its answer, in that of all */
+} source_line;
+
 typedef struct predictor {
     const predict_flags *flags;
     const train_saved *saved;
     ag_tape *tape;
     data_batch batch;
-    const char **texts; /* [flags->batch]: the lines that go through the model */
-    bool *usable;       /* [flags->batch]: for each line, whether it does */
-    int64_t lines, usable_lines;
+    source_line *lines;   /* [BATCHES * flags->batch] in their order */
+    source_line **sorted; /* [the same] those that go through the model, by length */
+    const char **texts;   /* [flags->batch] */
+    int64_t count, usable;
     bool complained; /* a line was not as it should be */
 } predictor;
 
 /* ---- One line ------------------------------------------------------------------------------- */
 
-/* Whether the model can read a line; if not, or only in part, says so. */
-static bool check_line(predictor *p, const char *line, size_t size, int64_t number)
+/* The tokens of a line that the model can read, else 0; if it cannot, or only in part, says so. */
+static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
     const nn_model_config *config = &p->saved->model->config;
     size_t good = data_utf8_check(line, size);
     int64_t unknown = 0;
-    const char *complaint = NULL;
 
     if (good < size || strlen(line) < size) {
         cli_fail("predict", CLI_FAILED, "stdin:%lld: byte %zu is not UTF-8 text; answered by an empty line",
                  (long long)number, good < size ? good + 1 : strlen(line) + 1);
         p->complained = true;
-        return false;
+        return 0;
     }
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
-    if (tokens == 0)
-        return false;
     int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
-    if (tokens > most)
-        complaint = "tokens, more than the model's longest";
-    if (complaint) {
-        cli_fail("predict", CLI_FAILED, "stdin:%lld: %lld %s %d; answered by an empty line", (long long)number,
-                 (long long)tokens, complaint, most);
+    if (tokens > most) {
+        cli_fail("predict", CLI_FAILED,
+                 "stdin:%lld: %lld tokens, more than the model's longest %d; answered by an empty line",
+                 (long long)number, (long long)tokens, most);
         p->complained = true;
-        return false;
+        return 0;
     }
     if (unknown) {
         cli_fail("predict", CLI_FAILED,
@@ -61,20 +71,18 @@ static bool check_line(predictor *p, const char *line, size_t size, int64_t numb
                  (long long)number, (long long)unknown, (long long)tokens);
         p->complained = true;
     }
-    return true;
+    return tokens;
+}
+
+static int by_length(const void *a, const void *b)
+{
+    const source_line *x = *(source_line *const *)a, *y = *(source_line *const *)b;
+    if (x->tokens != y->tokens)
+        return x->tokens < y->tokens ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
 }
 
 /* ---- A batch of lines ----------------------------------------------------------------------- */
-
-static ag_status print_text(const data_vocab *vocab, const int32_t *tokens, int64_t length, ag_error *error)
-{
-    char *text = cli_text(vocab, tokens, length);
-    if (!text)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-    fputs(text, stdout);
-    free(text);
-    return AG_OK;
-}
 
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
@@ -91,62 +99,93 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
     return nn_generate(p->saved->model, p->tape, &input, &options, result, error);
 }
 
-/* The answers in the order of the lines; lines that could not be read have an empty one. */
-static ag_status print_batch(predictor *p, const nn_generated *result, ag_error *error)
+/* The hypotheses [best] of one line. */
+static ag_status write_answer(const predictor *p, const nn_hypothesis *hypotheses, int best, FILE *out, ag_error *error)
 {
-    ag_status status = AG_OK;
-    int64_t row = 0;
-    for (int64_t i = 0; i < p->lines && status == AG_OK; i++) {
-        for (int b = 0; p->usable[i] && b < result->best && status == AG_OK; b++) {
-            const nn_hypothesis *hypothesis = &result->hypotheses[row * result->best + b];
-            if (b)
-                putchar('\t');
-            status = print_text(p->saved->target_vocab, hypothesis->tokens, hypothesis->length, error);
-            if (p->flags->scores)
-                printf("\t%.6f", hypothesis->score);
-        }
-        row += p->usable[i];
-        putchar('\n');
+    for (int i = 0; i < best; i++) {
+        char *text = cli_text(p->saved->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
+        if (!text)
+            return ag_error_set(error, AG_NO_MEMORY, "out of memory");
+        fprintf(out, "%s%s", i ? "\t" : "", text);
+        if (p->flags->scores)
+            fprintf(out, "\t%.6f", hypotheses[i].score);
+        free(text);
     }
-    fflush(stdout);
-    return status;
+    return AG_OK;
 }
 
-static ag_status answer(predictor *p, ag_error *error)
+static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t rows, FILE *out, ag_error *error)
 {
     nn_generated result = {0};
-    ag_status status = AG_OK;
-    if (p->usable_lines) {
-        status = data_batch_sources(p->saved->source_vocab, p->texts, p->usable_lines, p->saved->tagging, &p->batch,
-                                    NULL, error);
-        if (status == AG_OK)
-            status = decode_batch(p, &result, error);
-    }
+    for (int64_t row = 0; row < rows; row++)
+        p->texts[row] = lines[row]->text;
+    ag_status status =
+        data_batch_sources(p->saved->source_vocab, p->texts, rows, p->saved->tagging, &p->batch, NULL, error);
     if (status == AG_OK)
-        status = print_batch(p, &result, error);
+        status = decode_batch(p, &result, error);
+    for (int64_t row = 0; row < rows && status == AG_OK; row++) {
+        lines[row]->begin = ftello(out);
+        status = write_answer(p, result.hypotheses + row * result.best, result.best, out, error);
+        lines[row]->end = ftello(out);
+    }
     nn_generated_clear(&result);
-    p->lines = p->usable_lines = 0;
     return status;
 }
 
 /* ---- All lines ------------------------------------------------------------------------------ */
 
-/* Collects the lines that are there, up to a batch, and answers them; waits only when it has none. */
+/* Takes lines that have been read. */
+static void take_lines(predictor *p, cli_lines *lines)
+{
+    p->count = p->usable = 0;
+    while (p->count < BATCHES * p->flags->batch) {
+        size_t size;
+        char *text = cli_lines_next(lines, &size);
+        if (!text)
+            break;
+        source_line *line = &p->lines[p->count++];
+        *line = (source_line){.text = text, .number = lines->number};
+        line->tokens = check_line(p, text, size, line->number);
+        if (line->tokens)
+            p->sorted[p->usable++] = line;
+    }
+    if (p->usable)
+        qsort(p->sorted, (size_t)p->usable, sizeof(source_line *), by_length);
+}
+
+/* Answers the lines that were taken, in batches of similar length, and prints the answers in the lines' order. */
+static ag_status answer_lines(predictor *p, ag_error *error)
+{
+    char *answers = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&answers, &size);
+    ag_status status = AG_OK;
+    for (int64_t begin = 0; begin < p->usable && out && status == AG_OK && !cli_interrupted; begin += p->flags->batch) {
+        int64_t left = p->usable - begin, rows = left < p->flags->batch ? left : p->flags->batch;
+        status = answer_batch(p, p->sorted + begin, rows, out, error);
+    }
+    bool failed = !out || ferror(out);
+    if ((out && fclose(out)) || failed)
+        status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
+    for (int64_t i = 0; i < p->count && status == AG_OK && !cli_interrupted; i++) {
+        const source_line *line = &p->lines[i];
+        fwrite(answers + line->begin, 1, (size_t)(line->end - line->begin), stdout);
+        putchar('\n');
+    }
+    fflush(stdout);
+    free(answers);
+    return status;
+}
+
+/* Waits for lines only when all that came have been answered. */
 static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
 {
     ag_status status = AG_OK;
     while (status == AG_OK && !cli_interrupted) {
-        size_t size;
-        char *line = cli_lines_next(lines, &size);
-        if (line) {
-            bool usable = check_line(p, line, size, lines->number);
-            p->usable[p->lines++] = usable;
-            if (usable)
-                p->texts[p->usable_lines++] = line;
-        }
-        if (p->lines == p->flags->batch || (!line && p->lines))
-            status = answer(p, error); /* before more is read: the lines' memory is reused */
-        else if (!line && !cli_lines_fill(lines))
+        take_lines(p, lines);
+        if (p->count)
+            status = answer_lines(p, error); /* before more is read: the lines' memory is reused */
+        else if (!cli_lines_fill(lines))
             break;
     }
     if (status == AG_OK && lines->failed)
@@ -167,9 +206,10 @@ static int run(const predict_flags *f, ag_error *error)
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
     } else {
         p.tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
+        p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
+        p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
         p.texts = malloc((size_t)f->batch * sizeof *p.texts);
-        p.usable = malloc((size_t)f->batch * sizeof *p.usable);
-        if (!p.tape || !p.texts || !p.usable)
+        if (!p.tape || !p.lines || !p.sorted || !p.texts)
             code = cli_fail("predict", CLI_FAILED, "out of memory");
         else if (answer_all(&p, &lines, error) != AG_OK)
             code = cli_report("predict", error);
@@ -178,8 +218,9 @@ static int run(const predict_flags *f, ag_error *error)
         else if (p.complained)
             code = CLI_FAILED;
     }
+    free(p.lines);
+    free(p.sorted);
     free(p.texts);
-    free(p.usable);
     data_batch_clear(&p.batch);
     ag_tape_free(p.tape);
     cli_lines_clear(&lines);

@@ -217,21 +217,8 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
         .task = f->task,
         .arguments = setup->arguments,
         .stop = &cli_interrupted,
+        .stop_at = f->stop_at,
     };
-}
-
-/* What on_progress gets: the display, and where to stop. */
-typedef struct watcher {
-    cli_progress display;
-    int64_t stop_at;
-} watcher;
-
-static void on_progress(void *context, const train_progress *progress)
-{
-    watcher *watch = context;
-    cli_progress_show(&watch->display, progress);
-    if (watch->stop_at && progress->step >= watch->stop_at)
-        cli_interrupted = 1;
 }
 
 static void print_result(const train_flags *f, const train_options *options, const train_result *result)
@@ -249,14 +236,14 @@ static void print_result(const train_flags *f, const train_options *options, con
 
 static int run(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    watcher watch = {.display = cli_progress_make(f->quiet), .stop_at = f->stop_at};
+    cli_progress display = cli_progress_make(f->quiet);
     train_options options = run_options(f, setup);
     train_result result = {0};
-    options.on_progress = on_progress;
-    options.context = &watch;
+    options.on_progress = cli_progress_show;
+    options.context = &display;
 
     ag_status status = train_run(setup->model, setup->training, setup->dev, &options, &result, error);
-    cli_progress_end(&watch.display);
+    cli_progress_end(&display);
     if (status == AG_INTERRUPTED) {
         fprintf(stderr, "stopped after step %lld and saved; go on with: tapeformer train --resume %s\n",
                 (long long)result.steps, options.out);

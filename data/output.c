@@ -6,8 +6,11 @@
 #include "output.h"
 #include "show.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +47,39 @@ static void folder_of(const char *path, char *folder)
     folder[length] = '\0';
 }
 
+#define TEMPORARY "%s.tmp-%ld-%d" /* path, process, a number to tell its files apart */
+
+/* Whether this is the name of a temporary file for `target` whose process is no more. */
+static bool is_left_behind(const char *name, const char *target)
+{
+    long process;
+    int number;
+    char expected[NAME_MAX + 1];
+    if (strncmp(name, target, strlen(target)) != 0 ||
+        sscanf(name + strlen(target), ".tmp-%9ld-%9d", &process, &number) != 2)
+        return false;
+    snprintf(expected, sizeof expected, TEMPORARY, target, process, number);
+    return strcmp(name, expected) == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+/* A process that was killed while it wrote could not clean up. */
+static void remove_left_behind(const data_output *output)
+{
+    const char *slash = strrchr(output->path, '/'), *target = slash ? slash + 1 : output->path;
+    DIR *folder = opendir(output->folder);
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder)))
+        if (is_left_behind(entry->d_name, target))
+            unlinkat(output->folder_descriptor, entry->d_name, 0);
+    if (folder)
+        closedir(folder);
+}
+
 /* Makes a file with a name that nobody has: not mkstemp, which would give a file that others cannot read. */
 static bool open_temporary(data_output *output)
 {
     for (int i = 0; i < NAMES_TRIED; i++) {
-        snprintf(output->temporary, strlen(output->path) + SUFFIX_SIZE, "%s.tmp-%ld-%d", output->path, (long)getpid(),
-                 i);
+        snprintf(output->temporary, strlen(output->path) + SUFFIX_SIZE, TEMPORARY, output->path, (long)getpid(), i);
         output->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (output->descriptor >= 0)
             return true;
@@ -63,7 +93,10 @@ static bool open_temporary(data_output *output)
 static bool open_files(data_output *output)
 {
     output->folder_descriptor = open(output->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return output->folder_descriptor >= 0 ? open_temporary(output) : fail(output);
+    if (output->folder_descriptor < 0)
+        return fail(output);
+    remove_left_behind(output);
+    return open_temporary(output);
 }
 
 ag_status data_output_open(data_output **output, const char *path, ag_error *error)

@@ -8,7 +8,8 @@
  *     }
  *
  * The bytes go to a temporary file in the same folder, which replaces `path` at the end: a crash at any instant leaves
- * the old file or the new one.
+ * the old file or the new one. A temporary file that a killed process left is removed when the same path is written
+ * again.
  */
 #ifndef DATA_OUTPUT_H
 #define DATA_OUTPUT_H

@@ -26,6 +26,13 @@ ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, c
 /* Dropout while training, else x itself. */
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
 
+/* The code [length, width] of positions start .. that is to be added to embeddings; NULL where these positions add
+ * none (rotary, no positions), or where the tape has an error. */
+ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length);
+/* nn_embedding_apply with `code` (NULL: none) added. */
+ag_tensor *embedding_apply_with(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids,
+                                ag_tensor *code);
+
 /* What a block makes of the result of a sublayer: y = x + dropout(result). */
 typedef struct residual {
     ag_tensor *x;

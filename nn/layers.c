@@ -52,10 +52,16 @@ ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *
     return layer_parameter(params, name, "weight", AG_SHAPE(count, width), initializer, &layer->weight, error);
 }
 
+ag_tensor *embedding_apply_with(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids,
+                                ag_tensor *code)
+{
+    const ag_embedding_options options = {.padding_id = layer->padding_id, .scale = layer->scale, .positions = code};
+    return ag_embedding_fused(nn_parameter(pass, layer->weight), shape, ids, &options);
+}
+
 ag_tensor *nn_embedding_apply(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids)
 {
-    ag_tensor *rows = ag_embedding(nn_parameter(pass, layer->weight), shape, ids, layer->padding_id);
-    return layer->scale != 1 ? ag_scale(rows, layer->scale) : rows;
+    return embedding_apply_with(layer, pass, shape, ids, NULL);
 }
 
 ag_tensor *nn_embedding_project(const nn_embedding *layer, const nn_pass *pass, ag_tensor *x)

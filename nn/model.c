@@ -171,8 +171,8 @@ static ag_tensor *embed(const nn_model *model, const nn_pass *pass, const char *
                         int64_t start)
 {
     ag_tape_enter(pass->tape, side);
-    ag_tensor *x = nn_embedding_apply(embedding, pass, AG_SHAPE(rows, length), tokens);
-    x = nn_positions_apply(positions, pass, x, start);
+    ag_tensor *code = positions_code(positions, pass, start, length);
+    ag_tensor *x = embedding_apply_with(embedding, pass, AG_SHAPE(rows, length), tokens, code);
     x = pass_dropout(pass, x, model->config.dropout);
     ag_tape_leave(pass->tape);
     return x;

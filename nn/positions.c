@@ -28,9 +28,10 @@ ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *
                            (nn_initializer){.kind = NN_NORMAL, .scale = 0.02}, &layer->weight, error);
 }
 
-/* The code of positions start .. start + length - 1: [length, width]. */
-static ag_tensor *position_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length)
+ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length)
 {
+    if (layer->kind == NN_ROTARY || layer->kind == NN_NO_POSITIONS)
+        return NULL;
     if (layer->kind == NN_SINUSOIDAL) {
         ag_tensor *code = ag_constant(pass->tape, AG_SHAPE(length, layer->width), NULL);
         if (code)
@@ -53,5 +54,5 @@ ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag
     if (ndim < 2 || x->shape.dim[ndim - 1] != layer->width)
         return pass_fail(pass, AG_BAD_SHAPE, "positions", "%s: expected [.., length, %lld]",
                          ag_shape_print(x->shape, text), (long long)layer->width);
-    return ag_add(x, position_code(layer, pass, start, x->shape.dim[ndim - 2]));
+    return ag_add(x, positions_code(layer, pass, start, x->shape.dim[ndim - 2]));
 }

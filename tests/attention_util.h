@@ -33,6 +33,8 @@ typedef struct result {
 
 typedef struct reference {
     double y[MOST], dq[MOST], dk[MOST], dv[MOST], dbias[MOST];
+    double dbias_terms[MOST]; /* the sizes of what dbias is the sum of, summed */
+    double score_terms;       /* the largest such sum for a score */
 } reference;
 
 extern problem given;      /* the problem of the running test */

@@ -176,6 +176,42 @@ START_TEST(test_bad_lines)
 }
 END_TEST
 
+/* Lines of mixed lengths go through the model in batches of similar length; the answers are those of each line alone,
+ * to the last digit of their scores, and in the lines' order. Two of the lines cannot be read. */
+START_TEST(test_predict_in_batches)
+{
+    train_tiny();
+    expect("awk 'BEGIN { for (i = 1; i <= 150; i++) { n = 1 + i * 7 % 12; if (i == 70) n = 3000;"
+           " for (j = 1; j <= n; j++) printf \"%s\", i == 40 ? \"\\303\" : substr(\"abcd\", 1 + (i * j + j) % 4, 1);"
+           " print \"\" } }' > $DIR/lines; wc -l < $DIR/lines",
+           0, "150");
+    static const char *const flags[] = {"--batch 3", "", "--batch 4 --beam 3 --best 2"};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        char line[1024];
+        snprintf(line, sizeof line,
+                 "F=\"--model $DIR/run --max-length 14 --scores %s\";"
+                 "while IFS= read -r line; do printf '%%s\\n' \"$line\" | $T predict $F; done < $DIR/lines"
+                 " > $DIR/alone 2>/dev/null; $T predict $F < $DIR/lines > $DIR/together; echo $?;"
+                 "cmp $DIR/alone $DIR/together && wc -l < $DIR/together; grep -Ec '\\.[0-9]{6}$' $DIR/together",
+                 flags[i]);
+        expect(line, 0, "stdin:40: byte 1 is not UTF-8");
+        ck_assert_msg(strstr(output, "stdin:70: 3000 tokens") && strstr(output, "\n1\n150\n148\n"), "%s", output);
+    }
+}
+END_TEST
+
+/* Who waits for an answer before writing the next line gets it. */
+START_TEST(test_predict_answers_at_once)
+{
+    train_tiny();
+    expect(
+        "mkfifo $DIR/in $DIR/out; timeout 60 $T predict --model $DIR/run < $DIR/in > $DIR/out &"
+        "exec 3> $DIR/in 4< $DIR/out;"
+        "for word in ab ba abc; do echo $word >&3; read answer <&4 || exit 9; done; exec 3>&-; wait && echo answered",
+        0, "answered");
+}
+END_TEST
+
 START_TEST(test_bad_models)
 {
     train_tiny();
@@ -221,6 +257,7 @@ START_TEST(test_interrupt_and_resume)
     expect(line, 0, "");
     snprintf(line, sizeof line, "$T train %s 2 " TINY " --stop-at 137 --out $DIR/parts", flags);
     expect(line, 0, "--resume");
+    expect("$T train --resume $DIR/parts --stop-at 100 --quiet", 0, "stopped after step 137");
     expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
     expect("for f in model checkpoint; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same",
            0, "same");
@@ -265,6 +302,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_overrides);
     tcase_add_test(c, test_long_lines);
     tcase_add_test(c, test_bad_lines);
+    tcase_add_test(c, test_predict_in_batches);
+    tcase_add_test(c, test_predict_answers_at_once);
     tcase_add_test(c, test_bad_models);
     tcase_add_test(c, test_nothing_is_lost);
     tcase_add_test(c, test_interrupt_and_resume);

@@ -392,13 +392,12 @@ START_TEST(draws_follow_the_distribution)
 }
 END_TEST
 
-/* Compares two results row by row; `shift`: row i of b is row i + shift of a. */
+/* Whether two results are the same, to the bit; `shift`: row i of b is row i + shift of a. */
 static bool same(const nn_generated *a, const nn_generated *b, int64_t shift)
 {
     for (int64_t i = 0; i < b->rows; i++) {
         const nn_hypothesis *x = &a->hypotheses[i + shift], *y = &b->hypotheses[i];
-        if (x->length != y->length || x->finished != y->finished ||
-            fabs(x->log_probability - y->log_probability) > PRECISION(1e-11, 1e-4) ||
+        if (x->length != y->length || x->finished != y->finished || x->log_probability != y->log_probability ||
             (x->length && memcmp(x->tokens, y->tokens, (size_t)x->length * sizeof *x->tokens) != 0))
             return false;
     }

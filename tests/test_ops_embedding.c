@@ -64,6 +64,32 @@ START_TEST(rows_are_read)
 }
 END_TEST
 
+START_TEST(scale_and_positions_are_fused)
+{
+    enum { COUNT = 4, WIDTH = 5, LENGTH = 3 };
+    const int32_t ids[2][LENGTH] = {{3, 0, 3}, {1, 2, 3}};
+    ag_tensor *table = ag_variable(tape, AG_SHAPE(COUNT, WIDTH), NULL);
+    ag_tensor *positions = ag_variable(tape, AG_SHAPE(LENGTH, WIDTH), NULL);
+    test_fill(table->data, table->size, 1, -1, 1);
+    test_fill(positions->data, positions->size, 2, -1, 1);
+    ag_embedding_options options = {.padding_id = 0, .scale = 1.5, .positions = positions};
+    ag_tensor *fused = ag_embedding_fused(table, AG_SHAPE(2, LENGTH), ids[0], &options);
+    ag_tensor *plain = ag_add(ag_scale(ag_embedding(table, AG_SHAPE(2, LENGTH), ids[0], 0), 1.5), positions);
+    ck_assert(fused && plain && ag_shape_equal(fused->shape, plain->shape));
+    ck_assert_mem_eq(fused->data, plain->data, (size_t)fused->size * sizeof(real));
+    ck_assert_int_eq(ag_backward(ag_sum(fused, AG_ALL_AXES, false)), AG_OK);
+    const double times[COUNT] = {0, 1, 1, 3};
+    for (int i = 0; i < COUNT * WIDTH; i++)
+        check_near((double)table->grad[i], 1.5 * times[i / WIDTH], 0, "dtable");
+    for (int i = 0; i < LENGTH * WIDTH; i++)
+        check_near((double)positions->grad[i], 2, 0, "dpositions");
+
+    options.positions = ag_constant(tape, AG_SHAPE(WIDTH), NULL);
+    check_status(ag_embedding_fused(table, AG_SHAPE(2, LENGTH), ids[0], &options), AG_BAD_SHAPE,
+                 "positions [5] for a result of [2,3,5]: expected its last two axes");
+}
+END_TEST
+
 START_TEST(padding_is_read_but_not_trained)
 {
     const int32_t ids[] = {2, 0, 2, 1};
@@ -258,6 +284,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, rows_are_read);
+    tcase_add_test(tests, scale_and_positions_are_fused);
     tcase_add_test(tests, padding_is_read_but_not_trained);
     tcase_add_test(tests, ids_of_any_shape);
     tcase_add_test(tests, embedding_errors);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- The calls of the system ---------------------------------------------------------------- */
@@ -235,6 +236,40 @@ START_TEST(a_folder_that_cannot_be_flushed_is_no_failure)
 }
 END_TEST
 
+/* What a killed process has left is removed by the next who writes the same file; nothing else is. */
+START_TEST(what_a_crash_left_is_removed)
+{
+    pid_t dead = fork();
+    if (dead == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(dead, NULL, 0), dead);
+    const struct {
+        const char *format;
+        long process;
+        bool goes;
+    } cases[] = {
+        {"file.tmp-%ld-0", dead, true},          {"file.tmp-%ld-13", dead, true},
+        {"file.tmp-%ld-0", getppid(), false},    {"file.tmp-%ld-50", getpid(), false},
+        {"other.tmp-%ld-0", dead, false},        {"file.tmp-%ld-0.txt", dead, false},
+        {"file.tmp-%ld", dead, false},           {"file.tmp-0%ld-0", dead, false},
+        {"my-file.tmp-%ld-0", dead, false},      {"file.tmp--%ld-0", dead, false},
+        {"file.tmp-99999999999%ld-0", 9, false}, {"file.tmp-%ld-0", 0, false},
+    };
+    enum { CASES = sizeof cases / sizeof *cases };
+    char *paths[CASES];
+    for (int i = 0; i < CASES; i++) {
+        char name[64];
+        snprintf(name, sizeof name, cases[i].format, cases[i].process);
+        paths[i] = test_file_write(folder, name, old, sizeof old);
+    }
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    for (int i = 0; i < CASES; i++) {
+        ck_assert_msg((access(paths[i], F_OK) != 0) == cases[i].goes, "%s", paths[i]);
+        free(paths[i]);
+    }
+}
+END_TEST
+
 static Suite *output_suite(void)
 {
     Suite *suite = suite_create("output");
@@ -246,6 +281,7 @@ static Suite *output_suite(void)
     tcase_add_test(tcase, nothing_is_written_after_a_failure);
     tcase_add_test(tcase, short_and_interrupted_writes_go_on);
     tcase_add_test(tcase, a_folder_that_cannot_be_flushed_is_no_failure);
+    tcase_add_test(tcase, what_a_crash_left_is_removed);
     suite_add_tcase(suite, tcase);
     return suite;
 }

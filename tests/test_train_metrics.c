@@ -205,11 +205,14 @@ START_TEST(batch_size_changes_nothing)
     evaluated e = evaluated_new(NN_ENCODER_DECODER, PAIRS, BIAS);
     test_fill(e.model->params.value, e.model->params.size, 3, -0.5, 0.5);
     train_metrics first = {0};
-    for (int64_t i = 1; i <= 6; i++) {
+    for (int64_t i = 0; i < 12; i++) { /* the most probable outputs, and drawn ones */
         train_metrics metrics;
-        train_evaluation evaluation = {.batch = i < 6 ? i : INT64_C(1) << 60, .decode = true, .threads = 1};
+        train_evaluation evaluation = {.batch = i % 6 < 5 ? i % 6 + 1 : INT64_C(1) << 60,
+                                       .decode = true,
+                                       .generation = {.sample = i >= 6, .seed = 5},
+                                       .threads = 1};
         ck_assert_int_eq(train_evaluate(e.model, e.set, &evaluation, &metrics, NULL), AG_OK);
-        if (i == 1)
+        if (i % 6 == 0)
             first = metrics;
         ck_assert_double_eq_tol(metrics.loss, first.loss, PRECISION(1e-13, 1e-6));
         ck_assert(metrics.token_accuracy == first.token_accuracy && metrics.per == first.per &&

@@ -108,6 +108,30 @@ START_TEST(stopped_anywhere_with_a_dev_set)
 }
 END_TEST
 
+/* A run that stands behind the step at which it is to stop takes no other. */
+START_TEST(stopped_at_a_step_that_is_passed)
+{
+    static const int64_t stops[] = {5, 3, 5, 6, 0};
+    static const int64_t steps[] = {5, 5, 5, 6, STEPS};
+    train_fixture f = new_fixture();
+    char path[512];
+    run_whole(&f, f.out, f.dev);
+    train_fixture_redraw(&f, 7);
+    for (int i = 0; i < 5; i++) {
+        train_result result;
+        train_options options = options_of(folder_in(&f, "stopped", path), NULL);
+        options.stop_at = stops[i];
+        options.resume = i > 0;
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, &result, NULL),
+                         stops[i] ? AG_INTERRUPTED : AG_OK);
+        ck_assert_int_eq(result.steps, steps[i]);
+        train_fixture_redraw(&f, 100);
+    }
+    compare_folders(f.out, path);
+    train_fixture_clear(&f);
+}
+END_TEST
+
 /* What was evaluated before the stop is not evaluated, and counted, again; nor is it forgotten: patience ends both runs
  * at the same step. */
 START_TEST(stopped_after_an_evaluation)
@@ -446,6 +470,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("resume");
     tcase_set_timeout(t, 120); /* for sanitizers and slow machines */
     tcase_add_test(t, stopped_anywhere_with_a_dev_set);
+    tcase_add_test(t, stopped_at_a_step_that_is_passed);
     tcase_add_test(t, stopped_after_an_evaluation);
     tcase_add_test(t, stopped_anywhere_without_a_dev_set);
     tcase_add_test(t, the_threads_do_not_matter);

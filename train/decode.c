@@ -19,6 +19,13 @@ typedef struct source_item {
     int64_t output_length;
 } source_item;
 
+/* What goes through the model at once. */
+typedef struct decoded_rows {
+    const char **texts; /* [rows] */
+    uint64_t *streams;  /* [rows]: a source draws from a stream of its own, whatever batch it is in */
+    data_batch batch;
+} decoded_rows;
+
 typedef struct decoding {
     const nn_model *model;
     ag_tape *tape;
@@ -94,11 +101,12 @@ static ag_status keep_output(decoding *d, source_item *item, const int32_t *toke
 
 /* ---- Outputs -------------------------------------------------------------------------------- */
 
-static ag_status answer_rows(decoding *d, const nn_input *input, source_item **items)
+static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t *streams, source_item **items)
 {
     nn_generated generated = {0};
     nn_generation_options options = d->evaluation->generation;
     options.marks = DATA_SPECIALS;
+    options.streams = streams;
     ag_status status = nn_generate(d->model, d->tape, input, &options, &generated, d->error);
     for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
         const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
@@ -109,36 +117,41 @@ static ag_status answer_rows(decoding *d, const nn_input *input, source_item **i
 }
 
 /* Outputs of sorted sources begin <= i < begin + rows. */
-static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, const char **texts, data_batch *batch)
+static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, decoded_rows *at_once)
 {
     bool tags = d->model->config.kind == NN_ENCODER;
     source_item **items = d->sorted + begin;
-    for (int64_t row = 0; row < rows; row++)
-        texts[row] = items[row]->text;
-    ag_status status = data_batch_sources(data_set_source_vocab(d->set), texts, rows, tags, batch, NULL, d->error);
+    data_batch *batch = &at_once->batch;
+    for (int64_t row = 0; row < rows; row++) {
+        at_once->texts[row] = items[row]->text;
+        at_once->streams[row] = (uint64_t)items[row]->index;
+    }
+    ag_status status =
+        data_batch_sources(data_set_source_vocab(d->set), at_once->texts, rows, tags, batch, NULL, d->error);
     if (status != AG_OK)
         return status;
     nn_input input = {.rows = rows,
                       .source = batch->source,
                       .source_lengths = batch->source_lengths,
                       .source_length = batch->source_length};
-    return answer_rows(d, &input, items);
+    return answer_rows(d, &input, at_once->streams, items);
 }
 
 static ag_status decode_all(decoding *d)
 {
     int64_t most = d->evaluation->batch < d->count ? d->evaluation->batch : d->count;
-    data_batch batch = {0};
-    const char **texts = malloc((size_t)(most + 1) * sizeof *texts);
-    ag_status status = texts ? AG_OK : no_memory(d->error);
+    decoded_rows at_once = {.texts = malloc((size_t)(most + 1) * sizeof *at_once.texts),
+                            .streams = malloc((size_t)(most + 1) * sizeof *at_once.streams)};
+    ag_status status = at_once.texts && at_once.streams ? AG_OK : no_memory(d->error);
     for (int64_t begin = 0; begin < d->count && status == AG_OK; begin += most) {
         int64_t rows = d->count - begin < most ? d->count - begin : most;
         status = train_evaluation_stopped(d->evaluation, d->error);
         if (status == AG_OK)
-            status = decode_rows(d, begin, rows, texts, &batch);
+            status = decode_rows(d, begin, rows, &at_once);
     }
-    data_batch_clear(&batch);
-    free(texts);
+    data_batch_clear(&at_once.batch);
+    free(at_once.texts);
+    free(at_once.streams);
     return status;
 }
 

@@ -9,7 +9,7 @@ ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, cons
                        train_metrics *metrics, ag_error *error);
 
 /* Rows at once where the caller does not say. */
-#define TRAIN_EVALUATION_BATCH 128
+#define TRAIN_EVALUATION_BATCH 64
 
 /* AG_INTERRUPTED where a stop was asked for. */
 ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error);

@@ -115,15 +115,18 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     ag_status status = train_set_fits(model, set, error);
     if (status != AG_OK)
         return status;
-    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = own.threads, .no_grad = true});
+    ag_tape *tape = own.tape ? own.tape : ag_tape_new(&(ag_tape_options){.threads = own.threads});
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
 
+    const bool grad = ag_tape_set_grad(tape, false);
     loss_sums sums = {0};
     status = add_all(model, tape, set, &own, &sums, error);
     if (status == AG_OK && own.decode && model->config.kind != NN_DECODER)
         status = train_decode(model, tape, set, &own, metrics, error);
-    ag_tape_free(tape);
+    ag_tape_set_grad(tape, grad);
+    if (!own.tape)
+        ag_tape_free(tape);
 
     double tokens = sums.tokens ? (double)sums.tokens : 1;
     metrics->tokens = sums.tokens;

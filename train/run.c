@@ -27,7 +27,8 @@ static double seconds_now(void)
 
 static bool stop_wanted(const train_loop *loop)
 {
-    return loop->options.stop && *loop->options.stop;
+    const train_options *options = &loop->options;
+    return (options->stop && *options->stop) || (options->stop_at && loop->state.step >= options->stop_at);
 }
 
 /* ---- Saving --------------------------------------------------------------------------------- */
@@ -121,7 +122,7 @@ static ag_status evaluate(train_loop *loop, train_metrics *metrics)
     train_evaluation evaluation = {.max_sources = loop->options.evaluate_sources,
                                    .decode = true,
                                    .generation.max_length = longest < most ? longest : most,
-                                   .threads = loop->threads,
+                                   .tape = loop->tape,
                                    .stop = loop->options.stop};
     ag_error problem = {0};
     real *values = params->value;

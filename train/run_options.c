@@ -31,6 +31,7 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
         {"patience", (double)options->patience, 0, most},
         {"report_every", (double)options->report_every, 0, most},
         {"save_every", (double)options->save_every, 0, most},
+        {"stop_at", (double)options->stop_at, 0, most},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high) || isinf(ranges[i].value))

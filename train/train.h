@@ -108,11 +108,12 @@ typedef struct train_metrics {
 } train_metrics;
 
 typedef struct train_evaluation {
-    int64_t batch;       /* rows at once; 0: 128 */
+    int64_t batch;       /* rows at once; 0: 64 */
     int64_t max_sources; /* 0: all */
     bool decode;         /* generate and measure exact match and error rates (encoder-decoder; an encoder tags) */
     nn_generation_options generation;
     int threads;
+    ag_tape *tape; /* to work on, in place of one of its own: what it holds is forgotten, its threads count */
     /* Called for each source after decoding, in order: its text, the output and the nearest target. NULL: not wanted.
      */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
@@ -181,6 +182,7 @@ typedef struct train_options {
     const char
         *arguments; /* saved with the checkpoint: whatever the caller needs to set the run up again; may be NULL */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return AG_INTERRUPTED */
+    int64_t stop_at;                   /* the same behind this step, or at once where it is passed; 0: none */
     void (*on_progress)(void *context, const train_progress *progress);
     void *context;
 } train_options;

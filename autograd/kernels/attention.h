@@ -1,58 +1,66 @@
-/* attention.h - softmax(scale q K^T + bias) V, a query at a time, over the keys that the query may look at.
+/* attention.h - softmax(scale q K^T + bias) V, a block of queries at a time, each over the keys that it may look at.
  *
- * Kernels know no masks: each query comes with its keys. What is not among them is never read, so it can hold anything;
- * and sums run over the n-th allowed key, n = 0, 1, .., whatever its place, so forbidden keys (padding, say) do not
- * even change the order of a sum. Memory is linear in the number of keys: nothing is kept for the backward, which makes
- * the weights again. */
+ * Kernels know no masks: each query comes with its keys. What the others hold has no influence on any bit, NaN and
+ * infinity included; nor has how many there are behind the last one that is looked at, padding say. Sums run over keys
+ * and queries in ascending order and are cut at fixed places. Memory is linear in the numbers of keys and queries: two
+ * numbers for every query are kept for the backward, which makes the weights again. */
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
+#include "map.h"
 #include "real.h"
 
-/* Keys in ascending order: `list` [count], or first .. first + count - 1 where it is NULL. */
+/* begin <= j < end; where `allow` is not NULL, only those with allow[j] = 1 (the others have 0). None: 0, 0. */
 typedef struct attention_keys {
-    int64_t first, count;
-    const int64_t *list;
+    int64_t begin, end;
+    const unsigned char *allow;
 } attention_keys;
 
 /* Rows of `width` numbers, `step` apart, and their gradient: the same places in an array of its own, or NULL. */
 typedef struct attention_rows {
     int64_t width, step;
-    const real *data;
-    real *gradient;
+    real *data, *gradient;
 } attention_rows;
 
-/* One head of one batch row. */
+/* What the backward needs to know of a query's weights, e^(score - max) inverse_sum. Both are 0 where it sees nothing:
+ * no key, or scores of -inf alone. */
+typedef struct attention_statistics {
+    real max, inverse_sum;
+} attention_statistics;
+
+/* One head of one batch row. Forward: y.data is written, and `statistics` where it is not NULL. Backward: all data is
+ * read, and y's gradient; the gradients of q, k, v that are wanted are added to. */
 typedef struct attention_head {
+    int64_t queries, keys;
     real scale; /* of q K^T */
-    attention_rows q, k, v;
-    real *y;        /* forward: rows of v.width numbers, y_step apart, to be written */
-    const real *dy; /* backward: the same of the gradient */
-    int64_t y_step;
+    attention_rows q, k, v, y;
+    attention_statistics *statistics; /* [queries] */
+    const map_dropout *dropout;       /* of the weights; NULL: none */
+    int64_t first_weight;             /* the number, for dropout, of query 0's weight of key 0; the others follow */
 } attention_head;
 
-/* One query of a head: row `index` of q and y. */
-typedef struct attention_query {
-    int64_t index;
-    attention_keys keys;
-    const real *bias; /* added to the score of key j: bias[j * bias_step]; NULL: none */
+/* Queries first .. first + count - 1 of a head. */
+typedef struct attention_block {
+    int64_t first, count;       /* `first` is a multiple of ATTENTION_QUERIES, which `count` is at most */
+    const attention_keys *keys; /* [count] */
+    const real *const *bias;    /* [count]: bias[r][j * bias_step] is added to the score of key j; NULL: none */
     int64_t bias_step;
-    const real *keep; /* the weight of key j is multiplied by keep[j]: dropout; NULL: none */
-    real *dbias;      /* backward: receives the gradient of the score of key j at dbias[j]; NULL: not wanted */
-} attention_query;
+    real *dbias; /* backward: dbias[r * keys + j] becomes the gradient of that score; NULL: not wanted */
+} attention_block;
 
-/* `scratch` of the functions below: this many numbers for each key that there is. */
-#define ATTENTION_SCRATCH 4
+#define ATTENTION_QUERIES 96
 
 typedef struct kernel_attention {
-    /* Writes the rows of y. Keys none, or with scores of -inf alone, make a row of zeros. */
-    void (*forward)(const attention_head *head, const attention_query *queries, int64_t count, real *scratch);
-    /* Adds to the gradients that are wanted. */
-    void (*backward)(const attention_head *head, const attention_query *queries, int64_t count, real *scratch);
+    /* Memory for the others: this many numbers. */
+    int64_t (*scratch_size)(const attention_head *head, bool is_backward);
+    /* To be called before the blocks of a head, in any order, are computed in the same scratch memory. */
+    void (*begin)(const attention_head *head, bool is_backward, real *scratch);
+    void (*forward)(const attention_head *head, const attention_block *block, real *scratch);
+    void (*backward)(const attention_head *head, const attention_block *block, real *scratch);
 
-    /* y = sum over the keys of weights[n] values[key n]; `weights` [keys.count]. */
+    /* One query alone: y = sum over the keys j of weights[j] values[j]. */
     void (*sum)(attention_keys keys, const real *weights, const attention_rows *values, real *y);
-    /* dweights[n] = dy . values[key n] where dweights is not NULL; adds weights[n] dy to the values' gradient. */
+    /* dweights[j] += dy . values[j] where dweights is not NULL; the values' gradient += weights[j] dy where wanted. */
     void (*sum_backward)(attention_keys keys, const real *weights, const attention_rows *values, const real *dy,
                          real *dweights);
 } kernel_attention;

@@ -1,9 +1,9 @@
 /* map.c - what the element-wise kernels of all levels share. */
 #include "map.h"
 
-map_dropout map_dropout_make(uint64_t seed, uint64_t step, uint64_t number, double p)
+map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
 {
-    return (map_dropout){.seed = seed,
+    return (map_dropout){.key = key,
                          .step = step,
                          .number = number,
                          .threshold = (uint64_t)(p * 0x1p32 + 0.5),

@@ -11,6 +11,7 @@ typedef enum map_unary {
     MAP_LOG,
     MAP_SQRT,
     MAP_TANH,
+    MAP_ERF,
     MAP_SIGMOID,
     MAP_RELU,
     MAP_GELU_EXACT,
@@ -26,10 +27,10 @@ typedef struct map_operand {
     int64_t step;
 } map_operand;
 
-/* One dropout: element e is decided by lane e % 4 of Philox at the counter (e / 4, number, step) under the key `seed`.
+/* One dropout: element e is decided by lane e % 4 of Philox at the counter (e / 4, number, step) under `key`.
  * Nothing of the mask is stored: the backward draws it again. */
 typedef struct map_dropout {
-    uint64_t seed, step, number;
+    uint64_t key, step, number;
     uint64_t threshold; /* an element stays where its 32 bits are at least this; 2^32 drops all */
     real scale;         /* of what stays */
 } map_dropout;
@@ -59,6 +60,6 @@ typedef struct kernel_map {
 } kernel_map;
 
 /* The mask of dropout `number` of a step: drops with probability p in [0, 1]. */
-map_dropout map_dropout_make(uint64_t seed, uint64_t step, uint64_t number, double p);
+map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);
 
 #endif

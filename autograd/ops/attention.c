@@ -1,9 +1,7 @@
 /* attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one operation.
  *
  * The operation turns tensors, mask, bias and dropout into what the kernels take: heads as rows with steps, so that
- * both layouts are read in place, and a few queries at a time with the keys that each may look at. Every query is
- * computed by itself; in the backward a head of a batch row stays on one thread, so no two threads add to the same
- * gradient. */
+ * both layouts are read in place, and blocks of queries with the keys that each may look at. */
 #include "attention.h"
 
 #include "../broadcast.h"
@@ -86,139 +84,171 @@ ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tenso
 
 /* ---- Running the kernels -------------------------------------------------------------------- */
 
-/* What the node keeps: a few words, and no array. */
+/* What the node keeps: a few words, and two numbers for every query where there will be a backward. */
 typedef struct attention_state {
     attention_sizes sizes;
     const ag_mask *mask; /* the option's, without where the bias is -inf */
     map_dropout dropout;
     bool drops;
+    attention_statistics *statistics; /* [B, H, T] */
 } attention_state;
-
-/* Queries that a kernel is given at a time. */
-#define TILE 8
 
 /* One run over all queries, forward or (with dy) backward. Gradients that nobody wants are NULL. */
 typedef struct attention_task {
     const attention_state *state;
-    const ag_tensor *q, *k, *v, *bias;
-    real *dq, *dk, *dv;
-    real *dbias; /* [B, H, T, S], of the bias as if it were stretched */
-    real *y;
-    const real *dy;
+    const ag_tensor *q, *k, *v, *bias, *y;
+    real *dq, *dk, *dv, *dy;
+    real *dbias;    /* [B, H, T, S], of the bias as if it were stretched */
     walk bias_walk; /* over the scores; operand a is the bias */
-    real *numbers;  /* per worker: ATTENTION_SCRATCH keys of scratch, and TILE keys of dropout's factors */
-    int64_t *lists; /* per worker: TILE lists of keys */
+    bool mask_differs_by_head;
+    /* Per worker: the kernel's memory, and which keys a block of queries looks at. */
+    int64_t scratch_size;
+    real *scratch;
+    attention_keys *seen;
+    unsigned char *allow; /* [ATTENTION_QUERIES, keys] */
 } attention_task;
 
-#define WORKER_NUMBERS (ATTENTION_SCRATCH + TILE)
-
-static int64_t tile_count(const attention_sizes *s)
+static int64_t block_count(const attention_sizes *s)
 {
-    return (s->queries + TILE - 1) / TILE;
+    return (s->queries + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
 }
 
-/* Where head h of batch row b lies in a tensor of `length` rows. */
-static int64_t head_offset(const attention_sizes *s, int64_t b, int64_t h, int64_t length, int64_t width)
+/* The queries of the largest block. */
+static int64_t block_size(const attention_sizes *s)
 {
-    return s->split ? (b * s->heads + h) * length * width : (b * length * s->heads + h) * width;
+    return s->queries < ATTENTION_QUERIES ? s->queries : ATTENTION_QUERIES;
 }
 
-static attention_rows head_rows(const attention_sizes *s, int64_t b, int64_t h, int64_t length, int64_t width,
-                                const real *data, real *gradient)
+static attention_rows head_rows(const attention_sizes *s, int64_t pair, int64_t length, int64_t width, real *data,
+                                real *gradient)
 {
-    int64_t offset = head_offset(s, b, h, length, width);
+    const int64_t b = pair / s->heads, h = pair % s->heads;
+    const int64_t offset = s->split ? pair * length * width : (b * length * s->heads + h) * width;
     return (attention_rows){.width = width,
                             .step = s->split ? width : s->heads * width,
                             .data = data + offset,
                             .gradient = gradient ? gradient + offset : NULL};
 }
 
-static attention_head make_head(const attention_task *task, int64_t b, int64_t h)
-{
-    const attention_sizes *s = &task->state->sizes;
-    attention_head head = {
-        .scale = (real)s->scale,
-        .q = head_rows(s, b, h, s->queries, s->key_width, task->q->data, task->dq),
-        .k = head_rows(s, b, h, s->keys, s->key_width, task->k->data, task->dk),
-        .v = head_rows(s, b, h, s->keys, s->value_width, task->v->data, task->dv),
-    };
-    int64_t offset = head_offset(s, b, h, s->queries, s->value_width);
-    head.y = task->y ? task->y + offset : NULL;
-    head.dy = task->dy ? task->dy + offset : NULL;
-    head.y_step = head.v.step;
-    return head;
-}
-
-/* Queries tile * TILE .. of a head: with their keys, bias and dropout, and through the kernel. */
-static void run_tile(const attention_task *task, int64_t pair, int64_t tile, int worker)
+static attention_head make_head(const attention_task *task, int64_t pair)
 {
     const attention_state *state = task->state;
     const attention_sizes *s = &state->sizes;
-    const int64_t b = pair / s->heads, h = pair % s->heads, first = tile * TILE;
-    const int64_t count = s->queries - first < TILE ? s->queries - first : TILE;
-    const int64_t element = (pair * s->queries + first) * s->keys; /* of the scores */
-    real *scratch = task->numbers + worker * s->keys * WORKER_NUMBERS, *keep = scratch + ATTENTION_SCRATCH * s->keys;
-    attention_query queries[TILE];
-
-    if (state->drops) {
-        for (int64_t e = 0; e < count * s->keys; e++)
-            keep[e] = 1;
-        kernels()->map->dropout(&state->dropout, element, count * s->keys, keep, keep, false);
-    }
-    for (int64_t r = 0; r < count; r++) {
-        attention_query *query = &queries[r];
-        int64_t row = element + r * s->keys;
-        *query = (attention_query){.index = first + r,
-                                   .keep = state->drops ? keep + r * s->keys : NULL,
-                                   .dbias = task->dbias ? task->dbias + row : NULL};
-        int64_t *list = task->lists + ((int64_t)worker * TILE + r) * s->keys;
-        query->keys = mask_keys(state->mask, (mask_query){b, h, first + r}, s->keys, list);
-        if (task->bias && s->keys) {
-            query->bias = task->bias->data + walk_from(&task->bias_walk, row, row + s->keys).a;
-            query->bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
-        }
-    }
-    attention_head head = make_head(task, b, h);
-    (task->dy ? kernels()->attention->backward : kernels()->attention->forward)(&head, queries, count, scratch);
+    return (attention_head){
+        .queries = s->queries,
+        .keys = s->keys,
+        .scale = (real)s->scale,
+        .q = head_rows(s, pair, s->queries, s->key_width, task->q->data, task->dq),
+        .k = head_rows(s, pair, s->keys, s->key_width, task->k->data, task->dk),
+        .v = head_rows(s, pair, s->keys, s->value_width, task->v->data, task->dv),
+        .y = head_rows(s, pair, s->queries, s->value_width, task->y->data, task->dy),
+        .statistics = state->statistics ? state->statistics + pair * s->queries : NULL,
+        .dropout = state->drops ? &state->dropout : NULL,
+        .first_weight = pair * s->queries * s->keys,
+    };
 }
 
-static void run_tiles(void *context, int64_t begin, int64_t end, int worker)
+/* Sets the keys of the queries first .. first + count - 1. */
+static void find_keys(const attention_task *task, int64_t pair, int64_t first, int64_t count, int worker)
+{
+    const attention_sizes *s = &task->state->sizes;
+    attention_keys *seen = task->seen + worker * ATTENTION_QUERIES;
+    unsigned char *allow = task->allow + worker * block_size(s) * s->keys;
+    for (int64_t r = 0; r < count; r++)
+        seen[r] = mask_keys(task->state->mask, (mask_query){pair / s->heads, pair % s->heads, first + r}, s->keys,
+                            allow + r * s->keys);
+}
+
+/* A block of a head through the kernel; its keys are known. */
+static void run_block(const attention_task *task, const attention_head *head, int64_t pair, int64_t first,
+                      int64_t count, int worker)
+{
+    const attention_sizes *s = &task->state->sizes;
+    const int64_t row = (pair * s->queries + first) * s->keys; /* of the scores */
+    const real *bias[ATTENTION_QUERIES];
+    attention_block block = {.first = first,
+                             .count = count,
+                             .keys = task->seen + worker * ATTENTION_QUERIES,
+                             .dbias = task->dbias ? task->dbias + row : NULL};
+    if (task->bias && s->keys) {
+        for (int64_t r = 0; r < count; r++)
+            bias[r] = task->bias->data + walk_from(&task->bias_walk, row + r * s->keys, row + (r + 1) * s->keys).a;
+        block.bias = bias;
+        block.bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
+    }
+    (task->dy ? kernels()->attention->backward
+              : kernels()->attention->forward)(head, &block, task->scratch + worker * task->scratch_size);
+}
+
+/* The block that comes at `place`. Backward: in order, as sums over queries go. Forward: the first and the last, the
+ * second and the last but one follow one another: with a causal mask, two threads then share a head evenly. */
+static int64_t block_at(const attention_task *task, int64_t place, int64_t blocks)
+{
+    if (task->dy)
+        return place;
+    return place % 2 ? blocks - 1 - place / 2 : place / 2;
+}
+
+/* Blocks begin <= piece < end of all heads. */
+static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
 {
     const attention_task *task = context;
-    int64_t tiles = tile_count(&task->state->sizes);
-    for (int64_t piece = begin; piece < end; piece++)
-        run_tile(task, piece / tiles, piece % tiles, worker);
+    const attention_sizes *s = &task->state->sizes;
+    const int64_t blocks = block_count(s);
+    int64_t head_at = -1, keys_at = -1; /* what is ready: a head's pair; the batch row or pair of the keys */
+    attention_head head = {0};
+    for (int64_t piece = begin; piece < end; piece++) {
+        const int64_t pair = piece / blocks, first = block_at(task, piece % blocks, blocks) * ATTENTION_QUERIES;
+        const int64_t count = s->queries - first < ATTENTION_QUERIES ? s->queries - first : ATTENTION_QUERIES;
+        const int64_t whose = task->mask_differs_by_head ? pair : pair / s->heads;
+        if (pair != head_at) {
+            head = make_head(task, pair);
+            kernels()->attention->begin(&head, task->dy != NULL, task->scratch + worker * task->scratch_size);
+            head_at = pair;
+        }
+        if (blocks > 1 || whose != keys_at)
+            find_keys(task, pair, first, count, worker);
+        keys_at = whose;
+        run_block(task, &head, pair, first, count, worker);
+    }
 }
 
 static void run_pairs(void *context, int64_t begin, int64_t end, int worker)
 {
     const attention_task *task = context;
-    int64_t tiles = tile_count(&task->state->sizes);
-    run_tiles(context, begin * tiles, end * tiles, worker);
+    const int64_t blocks = block_count(&task->state->sizes);
+    run_blocks(context, begin * blocks, end * blocks, worker);
 }
 
 static ag_status run(ag_node *node, attention_task *task)
 {
     const attention_sizes *s = &task->state->sizes;
-    size_t workers = (size_t)node->tape->threads, keys = (size_t)s->keys;
-    int64_t pairs = s->batch * s->heads;
-    double work =
+    const size_t workers = (size_t)node->tape->threads;
+    const int64_t pairs = s->batch * s->heads;
+    const double work =
         (task->dy ? 5.0 : 2.0) * (double)(pairs * s->queries) * (double)(s->keys * (s->key_width + s->value_width));
 
+    if (!pairs || !s->queries)
+        return AG_OK;
     task->q = node->inputs[0];
     task->k = node->inputs[1];
     task->v = node->inputs[2];
     task->bias = node->inputs[3];
+    task->y = node->output;
     if (task->bias)
         task->bias_walk = walk_broadcast(attention_scores(s), task->bias->shape, task->bias->shape);
-    task->numbers = ag_scratch(node->tape, workers * WORKER_NUMBERS * keys * sizeof(real));
-    task->lists = ag_scratch(node->tape, workers * TILE * keys * sizeof(int64_t));
-    if (!task->numbers || !task->lists)
+    task->mask_differs_by_head = mask_differs_by_head(task->state->mask);
+    attention_head head = make_head(task, 0);
+    task->scratch_size = kernels()->attention->scratch_size(&head, task->dy != NULL);
+    task->scratch = ag_scratch(node->tape, workers * (size_t)task->scratch_size * sizeof(real));
+    task->seen = ag_scratch(node->tape, workers * ATTENTION_QUERIES * sizeof(attention_keys));
+    task->allow = ag_scratch(node->tape, workers * (size_t)(block_size(s) * s->keys));
+    if (!task->scratch || !task->seen || !task->allow)
         return AG_NO_MEMORY;
-    if (task->dy)
+    if (task->dy) /* (a head stays on one thread: no two add to the same gradient) */
         kernel_parallel(node->tape->threads, pairs, work, run_pairs, task);
     else
-        kernel_parallel(node->tape->threads, pairs * tile_count(s), work, run_tiles, task);
+        kernel_parallel(node->tape->threads, pairs * block_count(s), work, run_blocks, task);
     return AG_OK;
 }
 
@@ -252,7 +282,13 @@ static ag_status attention_forward(ag_node *node)
     state->drops = options->dropout > 0;
     if (state->drops)
         state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
-    return run(node, &(attention_task){.state = state, .y = node->output->data});
+    if (node->output->needs_grad) {
+        const int64_t rows = state->sizes.batch * state->sizes.heads * state->sizes.queries;
+        state->statistics = ag_tape_alloc(tape, (size_t)rows * sizeof *state->statistics);
+        if (!state->statistics)
+            return AG_NO_MEMORY;
+    }
+    return run(node, &(attention_task){.state = state});
 }
 
 /* The kernel's backward has the formulas; here the bias' share is summed over the axes that it was stretched along. */

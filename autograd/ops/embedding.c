@@ -1,4 +1,5 @@
-/* embedding.c - rows of a table, chosen by ids. */
+/* embedding.c - rows of a table, chosen by ids; scaled, and with the code of their positions added, as models do. */
+#include "../broadcast.h"
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "ops.h"
@@ -8,8 +9,14 @@
 typedef struct embedding_attributes {
     ag_shape shape;     /* of the ids */
     const int32_t *ids; /* the caller's until the shape function has copied them */
-    int32_t padding_id; /* -1: none */
+    ag_embedding_options options;
 } embedding_attributes;
+
+/* By which rows are multiplied. */
+static double scale_of(const embedding_attributes *attributes)
+{
+    return attributes->options.scale != 0 ? attributes->options.scale : 1;
+}
 
 /* Copies the ids onto the tape, after a look at each. */
 static ag_status take_ids(ag_node *node, int64_t count, int64_t table_rows)
@@ -35,7 +42,7 @@ static ag_status embedding_shape(ag_node *node)
     const embedding_attributes *attributes = node->attributes;
     const ag_shape table = node->inputs[0]->shape;
     ag_shape shape = attributes->shape;
-    char text[AG_SHAPE_TEXT];
+    char text[AG_SHAPE_TEXT], result[AG_SHAPE_TEXT];
 
     if (table.ndim != 2)
         return ag_fail(node, AG_BAD_SHAPE, "the table is %s: expected [count,width]", ag_shape_print(table, text));
@@ -43,18 +50,26 @@ static ag_status embedding_shape(ag_node *node)
     if (count < 0 || shape.ndim + 1 > AG_MAX_DIMS)
         return ag_fail(node, AG_BAD_SHAPE, "ids of shape %s: sizes are 0 or more, axes %d at most",
                        ag_shape_print(shape, text), AG_MAX_DIMS - 1);
-    if (attributes->padding_id < -1 || attributes->padding_id >= table.dim[0])
+    if (attributes->options.padding_id < -1 || attributes->options.padding_id >= table.dim[0])
         return ag_fail(node, AG_BAD_VALUE,
                        "padding_id is %d: it must be an id of the table of %lld rows, or -1 for none",
-                       (int)attributes->padding_id, (long long)table.dim[0]);
+                       (int)attributes->options.padding_id, (long long)table.dim[0]);
     shape.dim[shape.ndim++] = table.dim[1];
     node->output->shape = shape;
+    const ag_tensor *positions = node->inputs[1];
+    if (positions && (shape.ndim < 2 || !ag_shape_equal(positions->shape, AG_SHAPE(shape.dim[shape.ndim - 2],
+                                                                                   shape.dim[shape.ndim - 1]))))
+        return ag_fail(node, AG_BAD_SHAPE, "positions %s for a result of %s: expected its last two axes",
+                       ag_shape_print(positions->shape, text), ag_shape_print(shape, result));
     return take_ids(node, count, table.dim[0]);
 }
 
 typedef struct embedding_context {
     const embedding_attributes *attributes;
-    int64_t count, width; /* count of ids */
+    int64_t count, width;  /* count of ids */
+    const real *positions; /* [length, width] or NULL */
+    int64_t length;
+    real scale;
     const real *from;
     real *to;
 } embedding_context;
@@ -62,19 +77,32 @@ typedef struct embedding_context {
 static embedding_context context_of(const ag_node *node, const real *from, real *to)
 {
     const embedding_attributes *attributes = node->attributes;
-    return (embedding_context){attributes, ag_shape_size(attributes->shape), node->inputs[0]->shape.dim[1], from, to};
+    const ag_tensor *positions = node->inputs[1];
+    return (embedding_context){.attributes = attributes,
+                               .count = ag_shape_size(attributes->shape),
+                               .width = node->inputs[0]->shape.dim[1],
+                               .positions = positions ? positions->data : NULL,
+                               .length = positions ? positions->shape.dim[0] : 0,
+                               .scale = (real)scale_of(attributes),
+                               .from = from,
+                               .to = to};
 }
 
 /* The ids [begin, end). */
 static void read_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const embedding_context *c = context;
+    const kernel_map *map = kernels()->map;
     (void)worker;
-    for (int64_t i = begin; i < end; i++)
-        memcpy(c->to + i * c->width, c->from + c->attributes->ids[i] * c->width, (size_t)c->width * sizeof(real));
+    for (int64_t i = begin; i < end; i++) {
+        real *y = c->to + i * c->width;
+        map->unary(MAP_SCALE, c->scale, c->width, c->from + c->attributes->ids[i] * c->width, y);
+        if (c->positions)
+            map->add(c->width, c->positions + i % c->length * c->width, y);
+    }
 }
 
-/* y[i] = table[ids[i]] */
+/* y[i] = scale table[ids[i]] + positions[i mod length] */
 static ag_status embedding_forward(ag_node *node)
 {
     embedding_context context = context_of(node, node->inputs[0]->data, node->output->data);
@@ -91,22 +119,21 @@ static void add_rows(void *context, int64_t begin, int64_t end, int worker)
     (void)worker;
     for (int64_t i = 0; i < c->count; i++) {
         const int32_t id = c->attributes->ids[i];
-        if (id < begin || id >= end || id == c->attributes->padding_id)
+        if (id < begin || id >= end || id == c->attributes->options.padding_id)
             continue;
-        const real *dy = c->from + i * c->width;
-        real *row = c->to + id * c->width;
-        for (int64_t d = 0; d < c->width; d++)
-            row[d] += dy[d];
+        kernels()->map->axpy(c->width, c->scale, c->from + i * c->width, c->to + id * c->width);
     }
 }
 
-/* dtable[ids[i]] += dy[i], but nothing for padding */
+/* dtable[ids[i]] += scale dy[i], but nothing for padding;  dpositions[i mod length] += dy[i] */
 static ag_status embedding_backward(ag_node *node)
 {
     const ag_tensor *table = node->inputs[0];
     embedding_context context = context_of(node, node->output->grad, ag_grad(node->inputs[0]));
     if (context.to)
         kernel_parallel(node->tape->threads, table->shape.dim[0], (double)node->output->size, add_rows, &context);
+    if (node->inputs[1])
+        ag_grad_add(node->inputs[1], node->output->shape, node->output->grad);
     return AG_OK;
 }
 
@@ -123,21 +150,32 @@ static ag_tensor *embedding_example(ag_example *e)
         shape.dim[i] = ag_example_int(e, 1, 4);
     for (int64_t i = 0; i < ag_shape_size(shape); i++)
         ids[i] = (int32_t)ag_example_int(e, padded, rows - 1);
-    ag_tensor *table = ag_example_input(e, "table", AG_SHAPE(rows, widths[ag_example_int(e, 0, 4)]), -2, 2);
-    return ag_embedding(table, shape, ids, padded ? 0 : -1);
+    const int64_t width = widths[ag_example_int(e, 0, 4)];
+    ag_tensor *table = ag_example_input(e, "table", AG_SHAPE(rows, width), -2, 2);
+    ag_embedding_options options = {.padding_id = padded ? 0 : -1};
+    if (ag_example_int(e, 0, 1))
+        options.scale = ag_example_real(e, 0.5, 2);
+    if (shape.ndim > 0 && ag_example_int(e, 0, 1))
+        options.positions = ag_example_input(e, "positions", AG_SHAPE(shape.dim[shape.ndim - 1], width), -2, 2);
+    return ag_embedding_fused(table, shape, ids, &options);
 }
 
 const ag_op op_embedding = {
     .name = "embedding",
-    .formula = "y[i] = table[ids[i]]",
+    .formula = "y[i] = scale table[ids[i]] + positions[i]",
     .shape = embedding_shape,
     .forward = embedding_forward,
     .backward = embedding_backward,
     .example = embedding_example,
 };
 
+ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *ids, const ag_embedding_options *options)
+{
+    return ag_custom(&op_embedding, (ag_tensor *[]){table, options->positions}, 2, 1,
+                     &(embedding_attributes){shape, ids, *options}, sizeof(embedding_attributes));
+}
+
 ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id)
 {
-    return ag_custom(&op_embedding, &table, 1, 1, &(embedding_attributes){shape, ids, padding_id},
-                     sizeof(embedding_attributes));
+    return ag_embedding_fused(table, shape, ids, &(ag_embedding_options){.padding_id = padding_id});
 }

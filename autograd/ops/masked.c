@@ -1,17 +1,19 @@
 /* masked.c - the two parts of plain attention that know the mask: softmax over the allowed keys, and the sum over them.
  *
- * Rows that are an interval of keys are worked on in place; the keys of other rows are gathered first. What is not
- * allowed is neither read nor written, but for the zeros in the softmax' result. */
+ * A row is worked on from the first to the last key that it may look at, in place, or with those in between that it may
+ * not look at taken out of a copy. What is not allowed is not written, but for the zeros in the softmax' result. */
 #include "../kernels/kernels.h"
 #include "../mask.h"
 #include "../tape.h"
 #include "attention.h"
 #include "ops.h"
 
+#include <math.h>
+
 /* One run over the rows of scores or weights [B, H, T, S]. */
 typedef struct masked_task masked_task;
 struct masked_task {
-    /* Row `row` of B * H * T, with its keys and room for 3 gathered rows. */
+    /* Row `row` of B * H * T, with its keys and room for 2 rows. */
     void (*run_row)(const masked_task *task, int64_t row, attention_keys keys, real *room);
     int64_t rows_together; /* by one thread: 1, or T where rows of a head add to the same gradient */
     const ag_mask *mask;
@@ -19,8 +21,8 @@ struct masked_task {
     const real *x, *y, *dy; /* scores or weights; softmax: its result and gradient; sum: the result's gradient */
     real *out, *dx;         /* forward: the result; backward: of the scores or weights; NULL: not wanted */
     attention_rows values;  /* of all heads, one after the other */
-    real *rooms;            /* per worker: 3 rows */
-    int64_t *lists;         /* per worker: a list of keys */
+    real *rooms;            /* per worker: 2 rows */
+    unsigned char *allow;   /* per worker: a row of the mask */
 };
 
 static void run_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -29,8 +31,8 @@ static void run_rows(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t row = begin * task->rows_together; row < end * task->rows_together; row++) {
         int64_t pair = row / task->queries;
         mask_query query = {pair / task->heads, pair % task->heads, row % task->queries};
-        attention_keys keys = mask_keys(task->mask, query, task->keys, task->lists + worker * task->keys);
-        task->run_row(task, row, keys, task->rooms + worker * task->keys * 3);
+        attention_keys keys = mask_keys(task->mask, query, task->keys, task->allow + worker * task->keys);
+        task->run_row(task, row, keys, task->rooms + worker * task->keys * 2);
     }
 }
 
@@ -46,29 +48,24 @@ static ag_status run(const ag_node *node, ag_shape scores, masked_task *task)
     int64_t rows = task->batch * task->heads * task->queries;
     if (!rows)
         return AG_OK;
-    task->rooms = ag_scratch(node->tape, workers * 3 * (size_t)task->keys * sizeof(real));
-    task->lists = ag_scratch(node->tape, workers * (size_t)task->keys * sizeof(int64_t));
-    if (!task->rooms || !task->lists)
+    task->rooms = ag_scratch(node->tape, workers * 2 * (size_t)task->keys * sizeof(real));
+    task->allow = ag_scratch(node->tape, workers * (size_t)task->keys);
+    if (!task->rooms || !task->allow)
         return AG_NO_MEMORY;
     double work = (double)rows * (double)task->keys * (double)(10 + task->values.width);
     kernel_parallel(node->tape->threads, rows / task->rows_together, work, run_rows, task);
     return AG_OK;
 }
 
-/* The allowed elements of a row, without gaps: where they lie, or copied to `room`. */
-static const real *gather(attention_keys keys, const real *row, real *room)
+/* A row from its first allowed element on: where it lies, or copied to `room` with `value` in the place of what is not
+ * allowed. */
+static const real *without_holes(attention_keys keys, const real *row, real value, real *room)
 {
-    if (!keys.list)
-        return row + keys.first;
-    for (int64_t n = 0; n < keys.count; n++)
-        room[n] = row[keys.list[n]];
+    if (!keys.allow)
+        return row + keys.begin;
+    for (int64_t j = keys.begin; j < keys.end; j++)
+        room[j - keys.begin] = keys.allow[j] ? row[j] : value;
     return room;
-}
-
-static void scatter_add(attention_keys keys, const real *dense, real *row)
-{
-    for (int64_t n = 0; n < keys.count; n++)
-        row[keys.list ? keys.list[n] : keys.first + n] += dense[n];
 }
 
 static void set_zero(int64_t n, real *x)
@@ -103,23 +100,24 @@ static void softmax_row(const masked_task *task, int64_t row, attention_keys key
 {
     real *y = task->out + row * task->keys;
     set_zero(task->keys, y);
-    kernels()->rows->softmax(1, keys.count, gather(keys, task->x + row * task->keys, room),
-                             keys.list ? room + task->keys : y + keys.first);
-    if (keys.list)
-        scatter_add(keys, room + task->keys, y);
+    kernels()->rows->softmax(1, keys.end - keys.begin,
+                             without_holes(keys, task->x + row * task->keys, -(real)INFINITY, room), y + keys.begin);
 }
 
 static void softmax_row_backward(const masked_task *task, int64_t row, attention_keys keys, real *room)
 {
-    int64_t at = row * task->keys;
-    real *dx = task->dx + at, *dense = room + 2 * task->keys;
-    if (keys.list)
-        set_zero(keys.count, dense);
-    kernels()->rows->softmax_backward(1, keys.count, gather(keys, task->y + at, room),
-                                      gather(keys, task->dy + at, room + task->keys),
-                                      keys.list ? dense : dx + keys.first);
-    if (keys.list)
-        scatter_add(keys, dense, dx);
+    const int64_t at = row * task->keys, count = keys.end - keys.begin;
+    const real *y = task->y + at + keys.begin, *dy = without_holes(keys, task->dy + at, 0, room);
+    real *dx = task->dx + at, *dense = room + task->keys;
+    if (!keys.allow) {
+        kernels()->rows->softmax_backward(1, count, y, dy, dx + keys.begin);
+        return;
+    }
+    set_zero(count, dense);
+    kernels()->rows->softmax_backward(1, count, y, dy, dense);
+    for (int64_t j = keys.begin; j < keys.end; j++)
+        if (keys.allow[j])
+            dx[j] += dense[j - keys.begin];
 }
 
 /* y[j] = e^x[j] / sum e^x over the allowed keys j; 0 elsewhere */
@@ -195,18 +193,16 @@ static attention_rows values_of(const masked_task *task, int64_t row)
 static void sum_row(const masked_task *task, int64_t row, attention_keys keys, real *room)
 {
     attention_rows values = values_of(task, row);
-    kernels()->attention->sum(keys, gather(keys, task->x + row * task->keys, room), &values,
-                              task->out + row * values.width);
+    (void)room;
+    kernels()->attention->sum(keys, task->x + row * task->keys, &values, task->out + row * values.width);
 }
 
 static void sum_row_backward(const masked_task *task, int64_t row, attention_keys keys, real *room)
 {
     attention_rows values = values_of(task, row);
-    real *dweights = task->dx ? room + task->keys : NULL;
-    kernels()->attention->sum_backward(keys, gather(keys, task->x + row * task->keys, room), &values,
-                                       task->dy + row * values.width, dweights);
-    if (dweights)
-        scatter_add(keys, dweights, task->dx + row * task->keys);
+    (void)room;
+    kernels()->attention->sum_backward(keys, task->x + row * task->keys, &values, task->dy + row * values.width,
+                                       task->dx ? task->dx + row * task->keys : NULL);
 }
 
 static attention_rows all_values(const ag_tensor *values, real *gradient)

@@ -1,18 +1,21 @@
-/* vector_math.h - exp, tanh, sigmoid and the normal distribution without branches, for loops that become vector code.
+/* vector_math.h - exp, tanh, sigmoid, erf, log and the normal distribution without branches, for loops that become
+ * vector code.
  *
- * In float the first three are at most 2 representable numbers away from the nearest to the truth, in double 4. Special
- * values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays NaN, and results below the smallest normal
- * number lose their bits gradually. */
+ * No value is more than 2 representable numbers away from the one nearest to the truth (exp, tanh and log: 1), whatever
+ * the argument, in float and in double. Special values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays
+ * NaN, and results below the smallest normal number lose their bits gradually. */
 #ifndef AUTOGRAD_KERNELS_VECTOR_MATH_H
 #define AUTOGRAD_KERNELS_VECTOR_MATH_H
 
-#include "real.h"
+#include "coefficients.h"
 
 #include <math.h>
 #include <string.h>
 
-/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero. ROUNDER is
- * 1.5 times 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest bits. */
+/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero; from
+ * TANH_HIGH on tanh is 1, and from TAIL_LIMIT on t Phi(-t) is 0, to the last bit. ROUNDER is 1.5 times 2^(bits of the
+ * fraction): adding it leaves the nearest whole number in the lowest bits. UPPER_HALF leaves so few bits of a number
+ * that its square is exact. */
 #ifdef TAPEFORMER_DOUBLE
 typedef uint64_t real_bits;
 #define FRACTION_BITS 52
@@ -23,6 +26,8 @@ typedef uint64_t real_bits;
 #define LN2_HIGH      0x1.62e42feep-1
 #define LN2_LOW       0x1.a39ef35793c76p-33
 #define TANH_HIGH     20.0
+#define TAIL_LIMIT    39.0
+#define UPPER_HALF    (~(real_bits)0 << 27)
 #else
 typedef uint32_t real_bits;
 #define FRACTION_BITS 23
@@ -33,9 +38,14 @@ typedef uint32_t real_bits;
 #define LN2_HIGH      0x1.62e4p-1f
 #define LN2_LOW       0x1.7f7d1cp-20f
 #define TANH_HIGH     10.0f
+#define TAIL_LIMIT    14.5f
+#define UPPER_HALF    (~(real_bits)0 << 12)
 #endif
 
-#define SIGN_BIT ((real_bits)1 << (8 * sizeof(real) - 1))
+#define SIGN_BIT  ((real_bits)1 << (8 * sizeof(real) - 1))
+#define ROOT_HALF ((real)0.70710678118654752440)
+#define ROOT_2    ((real)1.41421356237309504880)
+#define ROOT_2_PI ((real)2.50662827463100050242)
 
 static inline real_bits bits_of(real x)
 {
@@ -51,63 +61,80 @@ static inline real real_from_bits(real_bits bits)
     return x;
 }
 
+static inline real magnitude(real x)
+{
+    return real_from_bits(bits_of(x) & ~SIGN_BIT);
+}
+
+/* `size`, which is not negative, with the sign of x. */
+static inline real with_sign(real size, real x)
+{
+    return real_from_bits(bits_of(size) | (bits_of(x) & SIGN_BIT));
+}
+
+/* The comparisons keep NaN. */
+static inline real at_most(real x, real high)
+{
+    return x > high ? high : x;
+}
+
+static inline real at_least(real x, real low)
+{
+    return x < low ? low : x;
+}
+
+/* c[0] + c[1] x + c[2] x^2 + .. (Horner's rule) */
+#define POLYNOMIAL(x, c) polynomial(x, sizeof(c) / sizeof *(c), c)
+static inline real polynomial(real x, size_t count, const real *c)
+{
+    real sum = c[count - 1];
+    for (size_t i = count - 1; i-- > 0;)
+        sum = sum * x + c[i];
+    return sum;
+}
+
+/* ---- Powers of e ---------------------------------------------------------------------------- */
+
 /* 2^(field - bias), for 0 < field < 2 bias + 1. */
 static inline real power_of_two(real_bits field)
 {
     return real_from_bits(field << FRACTION_BITS);
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high part of ln 2 is exact). Returns e^r - 1,
- * and n + 2 bias in `*biased`. */
-static inline real exp_reduced(real x, real_bits *biased)
+/* With x + rest = n ln 2 + r and |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high part of ln 2 is exact): returns
+ * e^r - 1, and n + 2 bias in `*biased`. `rest` is small against x, whose bits would not hold it. */
+static inline real exp_reduced(real x, real rest, real_bits *biased)
 {
     real shifted = x * (real)1.44269504088896340736 + ROUNDER;
     real n = shifted - ROUNDER;
-    real r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    real r = (x - n * LN2_HIGH) - (n * LN2_LOW - rest);
     *biased = bits_of(shifted) - bits_of(ROUNDER) + 2 * EXPONENT_BIAS;
-
-    /* (e^r - 1 - r) / r^2 by Taylor's series; the first term left out is below a tenth of an ulp. */
-#ifdef TAPEFORMER_DOUBLE
-    real tail = 1.0 / 6227020800.0;
-    tail = tail * r + 1.0 / 479001600.0;
-    tail = tail * r + 1.0 / 39916800.0;
-    tail = tail * r + 1.0 / 3628800.0;
-    tail = tail * r + 1.0 / 362880.0;
-    tail = tail * r + 1.0 / 40320.0;
-    tail = tail * r + 1.0 / 5040.0;
-#else
-    real tail = 1.0f / 5040.0f;
-#endif
-    tail = tail * r + (real)(1.0 / 720.0);
-    tail = tail * r + (real)(1.0 / 120.0);
-    tail = tail * r + (real)(1.0 / 24.0);
-    tail = tail * r + (real)(1.0 / 6.0);
-    tail = tail * r + (real)0.5;
-    return tail * (r * r) + r;
+    return POLYNOMIAL(r, EXP_TAIL) * (r * r) + r;
 }
 
-/* e^x. */
+/* x 2^n in two factors, since n reaches beyond the exponents of normal numbers; only the second product rounds. */
+static inline real times_power_of_two(real x, real_bits biased)
+{
+    real_bits half = biased / 2;
+    return x * power_of_two(half) * power_of_two(biased - half);
+}
+
+/* e^x */
 static inline real exp_real(real x)
 {
     real_bits biased;
-    x = x > EXP_HIGH ? EXP_HIGH : x; /* (comparisons that keep NaN) */
-    x = x < EXP_LOW ? EXP_LOW : x;
-    real power = exp_reduced(x, &biased) + 1;
-    /* 2^n in two factors, since n reaches beyond the exponents of normal numbers; only the second product rounds. */
-    real_bits half = biased / 2;
-    return power * power_of_two(half) * power_of_two(biased - half);
+    real power = exp_reduced(at_least(at_most(x, EXP_HIGH), EXP_LOW), 0, &biased) + 1;
+    return times_power_of_two(power, biased);
 }
 
-/* tanh x = (e^2|x| - 1) / (e^2|x| + 1), with the sign of x. Near 0 all is in e^r - 1, which is accurate there. */
+/* 1 - 2 / (e^2|x| + 1) with the sign of x; near 0, where the difference would lose bits, a polynomial. */
 static inline real tanh_real(real x)
 {
     real_bits biased;
-    real magnitude = x < 0 ? -x : x;
-    magnitude = magnitude > TANH_HIGH ? TANH_HIGH : magnitude; /* 1 to the last bit from there on */
-    real less_one = exp_reduced(2 * magnitude, &biased);
-    real scale = power_of_two(biased - EXPONENT_BIAS);
-    less_one = less_one * scale + (scale - 1);
-    return real_from_bits(bits_of(less_one / (less_one + 2)) | (bits_of(x) & SIGN_BIT));
+    real size = at_most(magnitude(x), TANH_HIGH), square = size * size;
+    real near = POLYNOMIAL(square, TANH_NEAR) * square * size + size;
+    real power = (exp_reduced(2 * size, 0, &biased) + 1) * power_of_two(biased - EXPONENT_BIAS);
+    return with_sign(size < (real)0.55 ? near : 1 - 2 / (power + 1), x);
 }
 
 /* 1 / (1 + e^-x), from the exponential that cannot overflow. */
@@ -117,47 +144,63 @@ static inline real sigmoid_real(real x)
     return (x < 0 ? power : 1) / (1 + power);
 }
 
-/* Phi(x), the normal distribution function, given e^(-x^2/2), which whoever needs Phi often needs as well. In float:
- * near 0 a polynomial about 1/2; beyond, with v = 1 / (|x| + 2), the smaller side is e^(-x^2/2) v times a polynomial
- * in v (the form of Abramowitz and Stegun 1964, 7.1.26). Both polynomials interpolate at Chebyshev nodes. The error is
- * at most 1e-7, and down to x = -6 at most 2e-6 of the value. */
-static inline real normal_cdf_real(real x, real power)
+/* ---- The normal distribution ---------------------------------------------------------------- */
+
+/* factor e^(-t^2/2), for 0 <= t <= TAIL_LIMIT. The square is taken in two parts: a square of 100 rounded to float would
+ * make the power wrong in its last 6 bits. */
+static inline real times_bell(real factor, real t)
 {
-#ifdef TAPEFORMER_DOUBLE
-    (void)power;
-    return 0.5 * erfc(-0.70710678118654752440 * x);
-#else
-    real size = x < 0 ? -x : x, square = x * x, v = 1 / (size + 2);
-
-    real near = -6.82239678e-6f;
-    near = near * square + 1.11092028e-4f;
-    near = near * square - 1.18390762e-3f;
-    near = near * square + 9.97232271e-3f;
-    near = near * square - 6.64902159e-2f;
-    near = near * square + 3.98942277e-1f;
-
-    real far = -36.648641f;
-    far = far * v + 52.9388912f;
-    far = far * v - 24.5040235f;
-    far = far * v + 0.935884454f;
-    far = far * v + 0.497100511f;
-    far = far * v + 1.21541141f;
-    far = far * v + 0.797249379f;
-    far = far * v + 0.398951487f;
-    far = far * v * power;
-
-    real outside = x < 0 ? far : 1 - far;
-    return size < 1.25f ? near * x + 0.5f : outside;
-#endif
+    real_bits biased;
+    real upper = real_from_bits(bits_of(t) & UPPER_HALF), rest = (t - upper) * (t + upper);
+    real less_one = exp_reduced((real)-0.5 * upper * upper, (real)-0.5 * rest, &biased);
+    return times_power_of_two(factor * less_one + factor, biased);
 }
 
-/* Of libm, by the number type. */
+/* factor Phi(-t), for 0.7 <= t <= TAIL_LIMIT: the lower tail of the normal distribution. In sqrt(2 pi) t + rest / main,
+ * the inverse of Phi(-t) e^(t^2/2), what the polynomials lose by rounding is small beside the first term. */
+static inline real times_normal_tail(real factor, real t)
+{
+    real main = POLYNOMIAL(t, TAIL_MAIN), rest = POLYNOMIAL(t, TAIL_REST);
+    return times_bell(factor * main / (ROOT_2_PI * (t * main) + rest), t);
+}
+
+/* 1 - 2 Phi(-sqrt 2 |x|) with the sign of x; near 0, where the difference would lose bits, a polynomial. */
+static inline real erf_real(real x)
+{
+    real size = magnitude(x), near = POLYNOMIAL(size * size, ERF_NEAR) * size + size;
+    real far = 1 - times_normal_tail(2, at_most(size * ROOT_2, TAIL_LIMIT));
+    return with_sign(size < (real)0.5 ? near : far, x);
+}
+
+/* ---- Logarithms ----------------------------------------------------------------------------- */
+
+/* ln x = n ln 2 + ln(1 + f) with sqrt(1/2) <= 1 + f < sqrt 2, and with s = f / (2 + f)
+ *     ln(1 + f) = 2 artanh s = f - (f^2/2 - s (f^2/2 + R)),  R = 2 artanh(s) / s - 2,
+ * where the first and largest term is exact. */
+static inline real log_real(real x)
+{
+    const bool tiny = x < power_of_two(1); /* not a normal number: made one */
+    const real_bits root_half = bits_of(ROOT_HALF), fraction = ((real_bits)1 << FRACTION_BITS) - 1;
+    real_bits bits = bits_of(tiny ? x * power_of_two(EXPONENT_BIAS + FRACTION_BITS + 1) : x) - root_half;
+    real_bits biased = (bits + ((real_bits)EXPONENT_BIAS << FRACTION_BITS)) >> FRACTION_BITS;
+    real n = real_from_bits(bits_of(ROUNDER) + biased) - (ROUNDER + EXPONENT_BIAS);
+    n = tiny ? n - (FRACTION_BITS + 1) : n;
+
+    real f = real_from_bits((bits & fraction) + root_half) - 1;
+    real s = f / (2 + f), square = s * s, half_square = (real)0.5 * f * f;
+    real inner = s * (half_square + POLYNOMIAL(square, LOG_TAIL) * square);
+    real result = n * LN2_HIGH - ((half_square - (inner + n * LN2_LOW)) - f);
+
+    result = x < (real)INFINITY ? result : x; /* infinity and NaN */
+    real outside = x == 0 ? -(real)INFINITY : (real)NAN;
+    return x <= 0 ? outside : result;
+}
+
+/* Of libm, by the number type: a square root is one instruction, a power is a call. */
 #ifdef TAPEFORMER_DOUBLE
-#define log_real  log
 #define sqrt_real sqrt
 #define pow_real  pow
 #else
-#define log_real  logf
 #define sqrt_real sqrtf
 #define pow_real  powf
 #endif

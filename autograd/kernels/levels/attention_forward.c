@@ -1,0 +1,218 @@
+/* attention_forward.c - tile by tile with a running maximum and sum for every query (Milakov and Gimelshein 2018;
+ * FlashAttention-2, Dao 2023): when a tile raises the maximum, what was summed before is scaled down. */
+#include "attention_tiles.h"
+#include "transpose.h"
+
+/* Of a group: for each row the largest score so far, and the sums relative to it, of powers and of powers times
+ * values. */
+typedef struct running {
+    real max[GROUP_LANES], sum[GROUP_LANES];
+    bool has_y; /* whether the group has any of the latter */
+} running;
+
+typedef struct forward_pass {
+    const attention_head *head;
+    const attention_block *block;
+    attention_layout at;
+    real *scratch;
+    int64_t groups;
+    running group[MOST_GROUPS];
+} forward_pass;
+
+/* ---- Softmax of a group --------------------------------------------------------------------- */
+
+/* Turns the vectors of rows into LANES vectors with a lane for each row: rows from `row` on. */
+static inline void turn(int64_t rows, const vector *partial, int64_t row, real *square)
+{
+    transpose(smaller(rows - row, LANES), (const real *)(partial + row), LANES, square, LANES);
+}
+
+/* Sets what the rows may not look at to -inf, and returns the largest in each lane. */
+static inline vector mask_row(const attention_block *block, int64_t row, int64_t first, span columns, real *scores)
+{
+    const attention_keys *keys = &block->keys[row];
+    const vector forbidden = splat(-(real)INFINITY);
+    vector max = forbidden;
+    if (block->bias)
+        add_bias(block, row, first, columns, scores);
+    if (keys->allow)
+        fill_holes(keys, first, columns, -(real)INFINITY, scores);
+    if (sees_span(keys, first, columns)) {
+        for (int64_t c = columns.begin; c < columns.end; c += LANES)
+            max = vector_max(max, load(scores + c));
+        return max;
+    }
+    for (int64_t c = columns.begin; c < columns.end; c += LANES) {
+        vector own =
+            vector_choose(lanes_between(keys->begin - first - c, keys->end - first - c), load(scores + c), forbidden);
+        store(scores + c, own);
+        max = vector_max(max, own);
+    }
+    return max;
+}
+
+/* Turns scores into powers; `decay[r]` becomes what the earlier sums of row r are to be multiplied by. */
+static void raise(const attention_block *block, group rows, int64_t first, span columns, real *scores, running *so_far,
+                  real *decay)
+{
+    const int64_t count = rows.end - rows.begin;
+    vector partial[GROUP_LANES];
+    real square[LANE_COUNT * LANE_COUNT], shift[GROUP_LANES];
+    for (int64_t r = 0; r < count; r++)
+        partial[r] = mask_row(block, rows.begin + r, first, columns, scores + r * KEYS);
+    for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
+        const vector before = load(so_far->max + v);
+        vector max = before;
+        turn(count, partial, v, square);
+        for (int l = 0; l < LANE_COUNT; l++)
+            max = vector_max(max, load(square + l * LANES));
+        store(so_far->max + v, max);
+        store(shift + v, max);
+        for (int64_t r = v; r < v + LANES; r++) /* (-inf - -inf would be NaN) */
+            shift[r] = shift[r] == -(real)INFINITY ? 0 : shift[r];
+        store(decay + v, vector_exp(before - load(shift + v)));
+    }
+
+    for (int64_t r = 0; r < count; r++) {
+        const vector own = splat(shift[r]);
+        vector sum = {0};
+        for (real *x = scores + r * KEYS + columns.begin; x < scores + r * KEYS + columns.end; x += LANES) {
+            vector power = vector_exp(load(x) - own);
+            store(x, power);
+            sum += power;
+        }
+        partial[r] = sum;
+    }
+    for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
+        vector sum = {0};
+        turn(count, partial, v, square);
+        for (int l = 0; l < LANE_COUNT; l++)
+            sum += load(square + l * LANES);
+        store(so_far->sum + v, load(so_far->sum + v) * load(decay + v) + sum);
+    }
+}
+
+/* ---- Tiles ---------------------------------------------------------------------------------- */
+
+static void drop(const forward_pass *pass, group rows, int64_t first, span columns, real *weights)
+{
+    real *keep = pass->scratch + pass->at.keep;
+    int64_t step;
+    draw_dropout(pass->head, pass->block->first + rows.begin, rows.end - rows.begin, first, columns, keep, &step);
+    for (int64_t r = 0; r < rows.end - rows.begin; r++, keep += step)
+        for (int64_t c = columns.begin; c < columns.end; c += LANES)
+            store(weights + r * KEYS + c, load(weights + r * KEYS + c) * load(keep + c - columns.begin));
+}
+
+/* Adds the values that were left out of the copy to those who may look at them. */
+static void add_left_out(const forward_pass *pass, group rows, int64_t first, span columns, const real *weights)
+{
+    const attention_rows *v = &pass->head->v;
+    const int64_t end = smaller(first + columns.end, pass->head->keys);
+    real *y = pass->scratch + pass->at.y;
+    for (int64_t j = first + columns.begin; j < end; j++) {
+        const real *value = v->data + j * v->step;
+        if (row_is_finite(v->width, value, 1))
+            continue;
+        for (int64_t r = rows.begin; r < rows.end; r++)
+            if (sees(&pass->block->keys[r], j))
+                axpy(v->width, weights[(r - rows.begin) * KEYS + j - first], value, y + r * padded(v->width));
+    }
+}
+
+static void forward_group(forward_pass *pass, int64_t g, int64_t first)
+{
+    const attention_head *head = pass->head;
+    const group rows = group_at(pass->block->count, pass->groups, g);
+    const int64_t count = rows.end - rows.begin, width = padded(head->v.width);
+    const span columns = seen_by(count, pass->block->keys + rows.begin, first);
+    if (columns.begin == columns.end)
+        return;
+
+    running *so_far = &pass->group[g];
+    real *weights = pass->scratch + pass->at.weights, *y = pass->scratch + pass->at.y + rows.begin * width;
+    real decay[GROUP_LANES];
+    multiply_transposed(count, head->q.width, pass->scratch + pass->at.queries + rows.begin * padded(head->q.width),
+                        pass->scratch + pass->at.keys_t, first, columns, weights);
+    raise(pass->block, rows, first, columns, weights, so_far, decay);
+    if (head->dropout)
+        drop(pass, rows, first, columns, weights);
+    if (so_far->has_y)
+        for (int64_t r = 0; r < count; r++)
+            for (int64_t c = 0; c < width; c += LANES)
+                store(y + r * width + c, load(y + r * width + c) * splat(decay[r]));
+
+    const bool in_part =
+        KERNEL(attention_pack)(head, &pass->at, false, first + columns.begin, first + columns.end, pass->scratch);
+    multiply(&(tile_task){.rows = count,
+                          .columns = width,
+                          .depth = smaller(columns.end, head->keys - first) - columns.begin,
+                          .a = weights + columns.begin,
+                          .a_row = KEYS,
+                          .a_column = 1,
+                          .b = pass->scratch + pass->at.values + (first + columns.begin) * width,
+                          .b_row = width,
+                          .c = y,
+                          .c_row = width,
+                          .add = so_far->has_y},
+             TILE_COLUMNS);
+    so_far->has_y = true;
+    if (in_part)
+        add_left_out(pass, rows, first, columns, weights);
+}
+
+/* y[i] = the sum of the powers times values / the sum of the powers */
+static void finish_group(const forward_pass *pass, int64_t g)
+{
+    const attention_head *head = pass->head;
+    const running *so_far = &pass->group[g];
+    const group rows = group_at(pass->block->count, pass->groups, g);
+    const int64_t width = head->v.width;
+    for (int64_t r = rows.begin; r < rows.end; r++) {
+        const real max = so_far->max[r - rows.begin], sum = so_far->sum[r - rows.begin];
+        const bool sees_nothing = sum == 0;
+        const real inverse = sees_nothing ? 0 : 1 / sum;
+        const real *in = pass->scratch + pass->at.y + r * padded(width);
+        real *out = head->y.data + (pass->block->first + r) * head->y.step;
+        if (head->statistics)
+            head->statistics[pass->block->first + r] = (attention_statistics){sees_nothing ? 0 : max, inverse};
+        if (sees_nothing) {
+            memset(out, 0, (size_t)width * sizeof(real));
+            continue;
+        }
+        int64_t c = 0;
+        for (; c + LANES <= width; c += LANES)
+            store(out + c, load(in + c) * splat(inverse));
+        for (; c < width; c++)
+            out[c] = in[c] * inverse;
+    }
+}
+
+void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, real *scratch)
+{
+    forward_pass pass = {.head = head,
+                         .block = block,
+                         .at = KERNEL(attention_layout)(head, false),
+                         .scratch = scratch,
+                         .groups = parts_of(block->count, TILE_ROWS)};
+    int64_t begin = head->keys, end = 0;
+    for (int64_t r = 0; r < block->count; r++)
+        if (block->keys[r].begin < block->keys[r].end) {
+            begin = smaller(begin, block->keys[r].begin);
+            end = larger(end, block->keys[r].end);
+        }
+    for (int64_t g = 0; g < pass.groups; g++)
+        for (int64_t r = 0; r < GROUP_LANES; r++)
+            pass.group[g].max[r] = -(real)INFINITY;
+
+    KERNEL(attention_copy)
+    (block->count, head->q.width, head->q.data + block->first * head->q.step, head->q.step, head->scale,
+     scratch + pass.at.queries);
+    for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS) {
+        KERNEL(attention_pack)(head, &pass.at, false, larger(begin, first), smaller(end, first + KEYS), scratch);
+        for (int64_t g = 0; g < pass.groups; g++)
+            forward_group(&pass, g, first);
+    }
+    for (int64_t g = 0; g < pass.groups; g++)
+        finish_group(&pass, g);
+}

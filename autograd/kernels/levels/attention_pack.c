@@ -1,0 +1,124 @@
+/* attention_pack.c - copies of keys, values and queries, in the order in which tiles read them. */
+#include "attention_tiles.h"
+#include "transpose.h"
+
+static int64_t take(int64_t *next, int64_t count)
+{
+    const int64_t line = (int64_t)(64 / sizeof(real)), place = *next;
+    *next += (count + line - 1) / line * line;
+    return place;
+}
+
+attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_backward)
+{
+    const int64_t slivers = parts_of(head->keys, TILE_COLUMNS), keys = slivers * TILE_COLUMNS;
+    const int64_t key_width = padded(head->q.width), value_width = padded(head->v.width);
+    const int64_t queries = smaller(head->queries, ATTENTION_QUERIES);
+    int64_t next = 0;
+    attention_layout at = {0};
+    at.packed = take(&next, slivers);
+    at.keys_t = take(&next, keys * head->q.width);
+    at.queries = take(&next, queries * key_width);
+    at.weights = take(&next, (is_backward ? queries : TILE_ROWS) * KEYS);
+    if (is_backward) {
+        at.values_t = take(&next, keys * head->v.width);
+        at.keys = take(&next, keys * key_width);
+        at.dy = take(&next, queries * value_width);
+        at.dscores = take(&next, queries * KEYS);
+    } else {
+        at.values = take(&next, keys * value_width);
+        at.y = take(&next, queries * value_width);
+    }
+    if (head->dropout)
+        at.keep = take(&next, TILE_ROWS * KEYS + LANES);
+    at.size = next;
+    return at;
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t step, real factor, real *out)
+{
+    const int64_t whole = width / LANES * LANES;
+    const size_t rest = (size_t)(width - whole) * sizeof(real);
+    vector zero = {0}; /* but NaN where a number is not finite */
+    for (int64_t i = 0; i < rows; i++, x += step, out += padded(width)) {
+        for (int64_t c = 0; c < whole; c += LANES) {
+            vector own = load(x + c) * factor;
+            zero += own - own;
+            store(out + c, own);
+        }
+        if (rest) {
+            vector own = {0};
+            memcpy(&own, x + whole, rest);
+            own *= factor;
+            zero += own - own;
+            store(out + whole, own);
+        }
+    }
+    return vector_sum(zero) == 0;
+}
+
+/* Sets rows that hold NaN or infinity to 0. */
+static void leave_out(int64_t rows, int64_t width, real *x)
+{
+    for (int64_t i = 0; i < rows; i++, x += padded(width))
+        if (!row_is_finite(width, x, 1))
+            memset(x, 0, (size_t)width * sizeof(real));
+}
+
+/* ---- Slivers -------------------------------------------------------------------------------- */
+
+/* The transpose of a sliver of `rows` rows: out[c * TILE_COLUMNS + i] = x[i * step + c], and 0 for the rows that are
+ * missing to whole vectors. By squares; the last in a row overlaps the one before. */
+static void transpose_sliver(int64_t rows, int64_t width, const real *x, int64_t step, real *out)
+{
+    for (int64_t i = 0; i < rows; i += LANES, x += LANES * step, out += LANES) {
+        const int64_t count = smaller(rows - i, LANES);
+        for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
+            const int64_t from = smaller(c, width - LANES);
+            if (count == LANES)
+                transpose(LANES, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
+            else
+                transpose(count, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
+        }
+        for (int64_t c = 0; c < width && width < LANES; c++)
+            for (int64_t l = 0; l < LANES; l++)
+                out[c * TILE_COLUMNS + l] = l < count ? x[l * step + c] : 0;
+    }
+}
+
+static sliver_state pack_sliver(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
+                                real *scratch)
+{
+    const attention_rows *k = &head->k, *v = &head->v;
+    const int64_t rows = smaller(head->keys - begin, TILE_COLUMNS);
+    const real *keys = k->data + begin * k->step, *values = v->data + begin * v->step;
+    transpose_sliver(rows, k->width, keys, k->step, scratch + at->keys_t + begin * k->width);
+    if (is_backward) {
+        real *copy = scratch + at->keys + begin * padded(k->width);
+        transpose_sliver(rows, v->width, values, v->step, scratch + at->values_t + begin * v->width);
+        if (!KERNEL(attention_copy)(rows, k->width, keys, k->step, head->scale, copy))
+            leave_out(rows, k->width, copy);
+        return PACKED;
+    }
+    real *copy = scratch + at->values + begin * padded(v->width);
+    if (KERNEL(attention_copy)(rows, v->width, values, v->step, 1, copy))
+        return PACKED;
+    leave_out(rows, v->width, copy);
+    return PACKED_IN_PART;
+}
+
+bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
+                            int64_t end, real *scratch)
+{
+    bool in_part = false;
+    end = smaller(end, head->keys);
+    for (int64_t j = begin / TILE_COLUMNS * TILE_COLUMNS; j < end; j += TILE_COLUMNS) {
+        real *state = scratch + at->packed + j / TILE_COLUMNS;
+        if (*state == NOT_PACKED)
+            *state = (real)pack_sliver(head, at, is_backward, j, scratch);
+        in_part |= *state == PACKED_IN_PART;
+    }
+    return in_part;
+}

@@ -1,0 +1,249 @@
+/* attention_tiles.h - what forward and backward of attention share: the packed copies of a head, tiles of scores, and
+ * products of any size made of register tiles.
+ *
+ * A block of up to ATTENTION_QUERIES queries meets the keys in tiles of KEYS. Both borders are fixed places, and the
+ * products sum in order in between, so that what a row is does not depend on what else is computed with it.
+ *
+ * A product's sum takes in every row of its right-hand side, with 0 for those that a query may not look at; NaN and
+ * infinity would survive that. So a copied row that holds one is left out (zeros); whoever may look at it gets it
+ * otherwise. */
+#ifndef AUTOGRAD_KERNELS_ATTENTION_TILES_H
+#define AUTOGRAD_KERNELS_ATTENTION_TILES_H
+
+#include "../attention.h"
+#include "../map.h"
+#include "tile.h"
+#include "vector_math.h"
+
+#include <math.h>
+#include <string.h>
+
+#define KEYS 96 /* of a tile of scores; a multiple of TILE_COLUMNS at every level */
+
+extern const kernel_map KERNEL(map);
+
+/* ---- Sizes ---------------------------------------------------------------------------------- */
+
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t parts_of(int64_t size, int64_t most)
+{
+    return (size + most - 1) / most;
+}
+
+/* n rounded up to whole vectors. */
+static inline int64_t padded(int64_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+/* Rows of a group: what a register tile holds. A block's rows are shared out evenly over its groups. */
+typedef struct group {
+    int64_t begin, end;
+} group;
+
+static inline group group_at(int64_t rows, int64_t groups, int64_t index)
+{
+    return (group){rows * index / groups, rows * (index + 1) / groups};
+}
+
+#define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
+/* Numbers of a group's rows, in whole vectors. */
+#define GROUP_VECTORS ((TILE_ROWS + LANE_COUNT - 1) / LANE_COUNT)
+#define GROUP_LANES   (GROUP_VECTORS * LANES)
+
+/* ---- Vectors -------------------------------------------------------------------------------- */
+
+#ifdef TAPEFORMER_DOUBLE
+typedef int64_t lane_integer;
+#else
+typedef int32_t lane_integer;
+#endif
+/* What a comparison of vectors gives: all bits of a lane, or none. */
+typedef lane_integer vector_bits __attribute__((vector_size(VECTOR_BYTES)));
+
+/* a where `chosen`, else b. */
+static inline vector vector_choose(vector_bits chosen, vector a, vector b)
+{
+    return (vector)((chosen & (vector_bits)a) | (~chosen & (vector_bits)b));
+}
+
+static inline vector vector_max(vector a, vector b)
+{
+    return vector_choose((vector_bits)(b > a), b, a);
+}
+
+/* The lanes begin <= l < end. */
+static inline vector_bits lanes_between(int64_t begin, int64_t end)
+{
+    static const lane_integer numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const lane_integer from = (lane_integer)larger(begin, 0), to = (lane_integer)smaller(end, LANES);
+    vector_bits lane;
+    memcpy(&lane, numbers, sizeof lane);
+    return (vector_bits)((lane >= from) & (lane < to));
+}
+
+/* (A loop over an array, which compilers turn into vector code.) */
+static inline vector vector_exp(vector a)
+{
+    real x[LANES];
+    store(x, a);
+    for (int64_t l = 0; l < LANES; l++)
+        x[l] = exp_real(x[l]);
+    return load(x);
+}
+
+/* ---- A head's copies ------------------------------------------------------------------------ */
+
+/* Where the copies are in the scratch memory. Keys and values are copied in slivers of TILE_COLUMNS rows when the first
+ * block looks at them. */
+typedef struct attention_layout {
+    int64_t packed;         /* [slivers]: how far each sliver is: sliver_state */
+    int64_t keys_t;         /* K^T: for each sliver [k.width, TILE_COLUMNS] */
+    int64_t values;         /* V: [keys, padded v.width]; forward */
+    int64_t values_t, keys; /* V^T as K^T; scale K as V: backward */
+    int64_t queries;        /* scale Q: [ATTENTION_QUERIES, padded q.width] */
+    int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]: backward */
+    int64_t y;              /* the same: forward */
+    int64_t weights;        /* [TILE_ROWS, KEYS]; backward: [ATTENTION_QUERIES, KEYS] */
+    int64_t dscores;        /* the same: backward */
+    int64_t keep;           /* [TILE_ROWS, KEYS] and a vector: what dropout multiplies weights by */
+    int64_t size;
+} attention_layout;
+
+attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_backward);
+
+typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /* in part: with rows left out */
+
+/* Copies the keys begin <= j < end, and their values, where that is not done. Returns whether values are left out. */
+bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
+                            int64_t end, real *scratch);
+
+/* out[i] = factor x[i], in rows of whole vectors. Returns whether all of it is finite. */
+bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t step, real factor, real *out);
+
+/* The functions of kernel_attention. */
+void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, real *scratch);
+void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, real *scratch);
+
+static inline bool row_is_finite(int64_t width, const real *x, real factor)
+{
+    for (int64_t c = 0; c < width; c++)
+        if (!isfinite(x[c] * factor))
+            return false;
+    return true;
+}
+
+/* ---- Tiles of scores ------------------------------------------------------------------------ */
+
+/* Columns of a tile of scores, in whole vectors. */
+typedef struct span {
+    int64_t begin, end;
+} span;
+
+/* The columns of the tile from key `first` on that these queries look at. */
+static inline span seen_by(int64_t count, const attention_keys *keys, int64_t first)
+{
+    span seen = {KEYS, 0};
+    for (int64_t r = 0; r < count; r++) {
+        int64_t begin = larger(keys[r].begin - first, 0), end = smaller(keys[r].end - first, KEYS);
+        if (begin < end) {
+            seen.begin = smaller(seen.begin, begin);
+            seen.end = larger(seen.end, end);
+        }
+    }
+    if (seen.begin >= seen.end)
+        return (span){0, 0};
+    return (span){seen.begin / TILE_COLUMNS * TILE_COLUMNS, padded(seen.end)};
+}
+
+static inline bool sees(const attention_keys *keys, int64_t j)
+{
+    return j >= keys->begin && j < keys->end && (!keys->allow || keys->allow[j]);
+}
+
+/* Whether the query sees all columns of the span, but for holes. */
+static inline bool sees_span(const attention_keys *keys, int64_t first, span columns)
+{
+    return keys->begin <= first + columns.begin && keys->end >= first + columns.end;
+}
+
+/* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further. */
+static inline void multiply(const tile_task *task, int64_t b_step)
+{
+    const int64_t groups = parts_of(task->rows, TILE_ROWS);
+    for (int64_t g = 0; g < groups; g++) {
+        const group rows = group_at(task->rows, groups, g);
+        tile_task part = *task;
+        part.rows = rows.end - rows.begin;
+        part.a += rows.begin * task->a_row;
+        part.c += rows.begin * task->c_row;
+        for (int64_t left = task->columns; left > 0; left -= TILE_COLUMNS) {
+            part.columns = smaller(left, TILE_COLUMNS);
+            KERNEL(tile)(&part);
+            part.b += b_step;
+            part.c += TILE_COLUMNS;
+        }
+    }
+}
+
+/* out[r * KEYS + j] = x[r] . (row `first` + j of what `packed_t` is the transpose of), for the columns of a span. */
+static inline void multiply_transposed(int64_t rows, int64_t width, const real *x, const real *packed_t, int64_t first,
+                                       span columns, real *out)
+{
+    multiply(&(tile_task){.rows = rows,
+                          .columns = columns.end - columns.begin,
+                          .depth = width,
+                          .a = x,
+                          .a_row = padded(width),
+                          .a_column = 1,
+                          .b = packed_t + (first + columns.begin) * width,
+                          .b_row = TILE_COLUMNS,
+                          .c = out + columns.begin,
+                          .c_row = KEYS},
+             TILE_COLUMNS * width);
+}
+
+/* scores[c] += bias of key first + c, where the query looks. */
+static inline void add_bias(const attention_block *block, int64_t row, int64_t first, span columns, real *scores)
+{
+    const attention_keys *keys = &block->keys[row];
+    const real *bias = block->bias[row];
+    const int64_t end = smaller(keys->end, first + columns.end);
+    for (int64_t j = larger(keys->begin, first + columns.begin); j < end; j++)
+        scores[j - first] += bias[j * block->bias_step];
+}
+
+/* Sets x[c] to `value` where the query may not look at key first + c between the first and the last that it sees. */
+static inline void fill_holes(const attention_keys *keys, int64_t first, span columns, real value, real *x)
+{
+    const int64_t end = smaller(keys->end, first + columns.end);
+    for (int64_t j = larger(keys->begin, first + columns.begin); j < end; j++)
+        x[j - first] = keys->allow[j] ? x[j - first] : value;
+}
+
+/* keep[r * *step + j - columns.begin] = what dropout multiplies weight j of row r by, for the rows of a block. */
+static inline void draw_dropout(const attention_head *head, int64_t row, int64_t rows, int64_t first, span columns,
+                                real *keep, int64_t *step)
+{
+    const int64_t from = first + columns.begin, count = smaller(first + columns.end, head->keys) - from;
+    const bool together = head->keys <= KEYS; /* the rows follow one another, and fit */
+    const int64_t draws = together ? 1 : rows, numbers = together ? rows * head->keys - from : count;
+    *step = together ? head->keys : KEYS;
+    for (int64_t r = 0; r < draws; r++, keep += *step) {
+        for (int64_t e = 0; e < numbers; e++)
+            keep[e] = 1;
+        KERNEL(map).dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep,
+                            false);
+    }
+}
+
+#endif
