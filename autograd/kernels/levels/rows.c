@@ -152,42 +152,89 @@ static split_mean mean_split(double mean)
 
 /* Two steps: a first mean of the differences from x[0], and what the differences from that still average to. A
  * constant row comes out without any rounding. */
-static double row_mean(int64_t n, const real *x)
+static split_mean row_mean(int64_t n, const real *x)
 {
     real near = (real)((double)x[0] + row_sum(n, x, x[0]) / (double)n);
-    return (double)near + row_sum(n, x, near) / (double)n;
+    return (split_mean){near, (real)(row_sum(n, x, near) / (double)n)};
 }
 
-/* y = (x - mean) scale */
-static void row_normalize(int64_t n, const real *restrict x, split_mean mean, real scale, real *restrict y)
+/* y = x - mean; returns sum y^2. */
+static double row_centre(int64_t n, const real *restrict x, split_mean mean, real *restrict y)
 {
-    for (int64_t i = 0; i < n; i++)
-        y[i] = ((x[i] - mean.shift) - mean.rest) * scale;
+    double squares = 0;
+    for (int64_t begin = 0; begin < n; begin += BLOCK) {
+        int64_t end = block_end(begin, n), i = begin;
+        vector lanes = {0};
+        real tail = 0;
+        for (; i + LANES <= end; i += LANES) {
+            vector centred = (load(x + i) - splat(mean.shift)) - splat(mean.rest);
+            store(y + i, centred);
+            lanes += centred * centred;
+        }
+        for (; i < end; i++) {
+            y[i] = (x[i] - mean.shift) - mean.rest;
+            tail += y[i] * y[i];
+        }
+        squares += (double)(vector_sum(lanes) + tail);
+    }
+    return squares;
+}
+
+/* y = y scale weight + bias */
+static void row_scale(int64_t n, real scale, const real *restrict weight, const real *restrict bias, real *restrict y)
+{
+    if (weight && bias)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = y[i] * scale * weight[i] + bias[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = y[i] * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
 }
 
 static void norm(const norm_task *task, int64_t begin, int64_t end, real *y_all)
 {
     const int64_t width = task->width;
-    const real *weight = task->weight, *bias = task->bias;
-
     for (int64_t r = begin; r < end; r++) {
         const real *x = task->x + r * width;
         real *y = y_all + r * width;
-        double mean = task->centred ? row_mean(width, x) : 0;
-        row_normalize(width, x, mean_split(mean), 1, y);
-        double inverse = 1 / sqrt(row_dot(width, y, y) / (double)width + task->eps);
-        task->statistics[r] = (norm_statistics){mean, inverse};
-
-        real scale = (real)inverse;
-        for (int64_t i = 0; i < width; i++)
-            y[i] *= scale;
-        if (weight)
-            for (int64_t i = 0; i < width; i++)
-                y[i] *= weight[i];
-        if (bias)
-            for (int64_t i = 0; i < width; i++)
-                y[i] += bias[i];
+        split_mean mean = task->centred ? row_mean(width, x) : (split_mean){0, 0};
+        double inverse = 1 / sqrt(row_centre(width, x, mean, y) / (double)width + task->eps);
+        task->statistics[r] = (norm_statistics){(double)mean.shift + (double)mean.rest, inverse};
+        row_scale(width, (real)inverse, task->weight, task->bias, y);
     }
+}
+
+typedef struct norm_sums {
+    double g, gn;
+} norm_sums;
+
+/* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
+static norm_sums row_products(int64_t width, const real *restrict x, split_mean mean, real inverse,
+                              const real *restrict dy, const real *restrict weight, real *restrict n, real *restrict g)
+{
+    norm_sums sums = {0, 0};
+    for (int64_t begin = 0; begin < width; begin += BLOCK) {
+        int64_t end = block_end(begin, width), i = begin;
+        vector lanes_g = {0}, lanes_gn = {0};
+        real tail_g = 0, tail_gn = 0;
+        for (; i + LANES <= end; i += LANES) {
+            vector normal = ((load(x + i) - splat(mean.shift)) - splat(mean.rest)) * splat(inverse);
+            vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
+            store(n + i, normal);
+            store(g + i, weighted);
+            lanes_g += weighted;
+            lanes_gn += weighted * normal;
+        }
+        for (; i < end; i++) {
+            n[i] = ((x[i] - mean.shift) - mean.rest) * inverse;
+            g[i] = weight ? dy[i] * weight[i] : dy[i];
+            tail_g += g[i];
+            tail_gn += g[i] * n[i];
+        }
+        sums.g += (double)(vector_sum(lanes_g) + tail_g);
+        sums.gn += (double)(vector_sum(lanes_gn) + tail_gn);
+    }
+    return sums;
 }
 
 /* With n = (x - mean) inverse and g = dy weight:
@@ -197,20 +244,17 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
                           real *restrict dweight, real *restrict dbias, real *restrict workspace)
 {
     const int64_t width = task->width;
-    const real *weight = task->weight;
     real *restrict n = workspace, *restrict g = workspace + width;
 
     for (int64_t r = begin; r < end; r++) {
         const norm_statistics *row = &task->statistics[r];
         const real *restrict dy = dy_all + r * width;
-        row_normalize(width, task->x + r * width, mean_split(row->mean), (real)row->inverse, n);
+        const real scale = (real)row->inverse;
+        norm_sums sums = row_products(width, task->x + r * width, mean_split(row->mean), scale, dy, task->weight, n, g);
         if (dx_all) {
             real *restrict dx = dx_all + r * width;
-            for (int64_t i = 0; i < width; i++)
-                g[i] = weight ? dy[i] * weight[i] : dy[i];
-            real mean_g = task->centred ? (real)(row_sum(width, g, 0) / (double)width) : 0;
-            real mean_gn = (real)(row_dot(width, g, n) / (double)width);
-            real scale = (real)row->inverse;
+            real mean_g = task->centred ? (real)(sums.g / (double)width) : 0;
+            real mean_gn = (real)(sums.gn / (double)width);
             for (int64_t i = 0; i < width; i++)
                 dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn);
         }
