@@ -26,11 +26,14 @@ SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
 LEVELS := generic
 ifneq ($(filter x86_64%,$(MACHINE)),)
   LEVELS += avx2 avx512
+  # The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
+  BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
 LEVEL_FLAGS_generic :=
 # (a fused multiply-add rounds once; the flag lets these levels use it)
 LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
 LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
+LEVEL_FLAGS_bf16    := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
 
 # ---- flags --------------------------------------------------------------------------------------
 
@@ -47,7 +50,7 @@ ifeq ($(PRECISION),double)
 else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
-LEVEL_DEFINES := $(foreach level,$(LEVELS),-DKERNEL_HAS_$(level))
+LEVEL_DEFINES := $(foreach level,$(LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
 ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(OPENMP_FLAG) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = $(OPENMP_FLAG) $(SANITIZE) $(LDFLAGS)
 
@@ -68,7 +71,8 @@ TEST_SOURCES  := $(wildcard tests/test_*.c)
 TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
-               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o))
+               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o)) \
+               $(foreach level,$(BF16_LEVEL),$(OBJ)/kernels-$(level)/product.o $(OBJ)/kernels-$(level)/tile.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
@@ -86,7 +90,7 @@ SAY := @$(if $(V),: ,echo)
 # ---- rules --------------------------------------------------------------------------------------
 
 # Objects are made anew when the flags change.
-FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(LEVELS)
+FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(LEVELS) $(BF16_LEVEL)
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_TEXT)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_TEXT)' > $@
@@ -103,7 +107,7 @@ $(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
 	$$(SAY) '  CC    $$< ($(1))'
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
+$(foreach level,$(LEVELS) $(BF16_LEVEL),$(eval $(call level_rule,$(level))))
 
 $(LIBRARY): $(LIB_OBJECTS)
 	@rm -f $@

@@ -121,11 +121,25 @@ const ag_error *ag_tape_error(const ag_tape *tape);
 int ag_tape_threads(const ag_tape *tape);
 size_t ag_tape_bytes(const ag_tape *tape); /* memory that the tape holds */
 
+/* What the products of linear layers and matmuls make of their operands, forward and backward. Sums are real. */
+typedef enum ag_matmul_numbers {
+    AG_MATMUL_REAL = 0, /* they are taken as they are */
+    AG_MATMUL_BF16      /* each is rounded to bfloat16 in passing: 8 bits of precision, to nearest, ties to even; a
+                         * denormal number, operand or sum, becomes 0. About twice as fast */
+} ag_matmul_numbers;
+
+/* Whether there are such products here. AG_MATMUL_BF16 takes a processor with AVX512_BF16, a compiler that knows it,
+ * and PRECISION=float. */
+bool ag_matmul_available(ag_matmul_numbers numbers);
+/* From now on; a new tape has AG_MATMUL_REAL. False, and nothing changes, where they are not available. */
+bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers);
+ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
+
 /* Operations made while off are not noted: their results are constants. Returns the former state. */
 bool ag_tape_set_grad(ag_tape *tape, bool on);
 
-/* The stream from which dropout draws: the k-th dropout after this call draws from (seed, step, k).
- * Call it once per training step; equal arguments give equal masks at any number of threads. */
+/* The stream from which dropout draws: the k-th dropout after this call draws from (seed, step, k), a new tape's from
+ * (0, 0, k). Call it once per training step; equal arguments give equal masks at any number of threads. */
 void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step);
 
 /* A name for where we are, such as "encoder.layers.0"; scopes nest and are joined with dots. Errors and
@@ -192,6 +206,7 @@ ag_tensor *ag_exp(ag_tensor *x);
 ag_tensor *ag_log(ag_tensor *x); /* natural */
 ag_tensor *ag_sqrt(ag_tensor *x);
 ag_tensor *ag_tanh(ag_tensor *x);
+ag_tensor *ag_erf(ag_tensor *x);     /* 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x */
 ag_tensor *ag_sigmoid(ag_tensor *x); /* 1 / (1 + e^-x) */
 ag_tensor *ag_relu(ag_tensor *x);    /* max(x, 0); derivative 0 at 0 */
 ag_tensor *ag_silu(ag_tensor *x);    /* x sigmoid(x) */
@@ -262,7 +277,8 @@ ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, doubl
 /* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL. */
 ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
 /* Zero with probability p, else x / (1 - p). p in [0, 1]; p = 0 is x itself, p = 1 all zeros. Element e of the k-th
- * dropout after ag_tape_seed draws from Philox (seed, step, k, e). */
+ * dropout after ag_tape_seed stays where word e % 4 of Philox is at least p 2^32, whose key is
+ * ag_seed_for(seed, AG_FOR_DROPOUT) and whose counter is (e / 4, k, step) in 64, 32 and 32 bits, low words first. */
 ag_tensor *ag_dropout(ag_tensor *x, double p);
 /* Rotary positions (Su et al. 2021, section 3.4.2): x [.., T, heads * width]; in each head the pair (2i, 2i+1) at
  * position t is turned by the angle (start + t) base^(-2i/width). width is even. */
@@ -477,6 +493,23 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
 
 /* Philox4x32-10 (Salmon et al. 2011): 128 random bits from a 128-bit counter and a 64-bit key. */
 void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* Spreads every bit of x over all 64 (the finalizer of Steele et al. 2014 with Stafford's constants, variant 13). */
+uint64_t ag_mix(uint64_t x);
+
+/* What random numbers are drawn for: one list for all layers, and a program's own purposes from 1000 on. One seed of
+ * the user's serves them all, by way of ag_seed_for, without one use meeting the numbers of another. */
+typedef enum ag_purpose {
+    AG_FOR_EXAMPLES = 1,
+    AG_FOR_ORDER,
+    AG_FOR_SHIFT,
+    AG_FOR_SPLIT,
+    AG_FOR_DROPOUT,
+    AG_FOR_PARAMETERS,
+    AG_FOR_SAMPLING
+} ag_purpose;
+
+uint64_t ag_seed_for(uint64_t seed, ag_purpose purpose);
 
 /* A place in a random stream: equal (seed, stream, position) give equal numbers everywhere. Copy it, save it, set
  * `position` to jump. Each number advances position by one. */

@@ -31,6 +31,19 @@ void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     out[3] = c3;
 }
 
+/* G. L. Steele, D. Lea, C. H. Flood: Fast splittable pseudorandom number generators. OOPSLA 2014, section 5. */
+uint64_t ag_mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+uint64_t ag_seed_for(uint64_t seed, ag_purpose purpose)
+{
+    return ag_mix(seed + 0x9E3779B97F4A7C15u * (uint64_t)purpose);
+}
+
 ag_rng ag_rng_make(uint64_t seed, uint64_t stream)
 {
     return (ag_rng){.seed = seed, .stream = stream, .position = 0};

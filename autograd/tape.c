@@ -8,6 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For any product that there is. */
+static size_t workspace_bytes(int threads)
+{
+    const size_t plain = kernel_product_workspace(kernels()->product, threads);
+    const size_t bf16 = kernels()->product_bf16 ? kernel_product_workspace(kernels()->product_bf16, threads) : 0;
+    return plain > bf16 ? plain : bf16;
+}
+
 ag_tape *ag_tape_new(const ag_tape_options *options)
 {
     ag_tape *tape = calloc(1, sizeof *tape);
@@ -16,12 +24,14 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     int threads = options ? options->threads : 0;
     tape->threads = threads > 0 ? threads : kernel_threads_available();
     tape->grad_on = !(options && options->no_grad);
-    tape->workspace_memory = malloc(kernel_product_workspace(tape->threads) + ARENA_ALIGNMENT);
+    tape->product = kernels()->product;
+    tape->workspace_memory = malloc(workspace_bytes(tape->threads) + ARENA_ALIGNMENT);
     if (!tape->workspace_memory) {
         free(tape);
         return NULL;
     }
     tape->workspace = arena_align(tape->workspace_memory);
+    ag_tape_seed(tape, 0, 0);
     return tape;
 }
 
@@ -57,7 +67,31 @@ int ag_tape_threads(const ag_tape *tape)
 
 size_t ag_tape_bytes(const ag_tape *tape)
 {
-    return tape->arena.bytes + tape->scratch.bytes + kernel_product_workspace(tape->threads);
+    return tape->arena.bytes + tape->scratch.bytes + workspace_bytes(tape->threads);
+}
+
+/* NULL where there are none with such numbers. */
+static const kernel_product *product_with(ag_matmul_numbers numbers)
+{
+    return numbers == AG_MATMUL_BF16 ? kernels()->product_bf16 : kernels()->product;
+}
+
+bool ag_matmul_available(ag_matmul_numbers numbers)
+{
+    return product_with(numbers) != NULL;
+}
+
+bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers)
+{
+    const kernel_product *product = product_with(numbers);
+    if (product)
+        tape->product = product;
+    return product != NULL;
+}
+
+ag_matmul_numbers ag_tape_matmul(const ag_tape *tape)
+{
+    return tape->product == kernels()->product ? AG_MATMUL_REAL : AG_MATMUL_BF16;
 }
 
 bool ag_tape_set_grad(ag_tape *tape, bool on)
@@ -69,7 +103,7 @@ bool ag_tape_set_grad(ag_tape *tape, bool on)
 
 void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step)
 {
-    tape->dropout_seed = seed;
+    tape->dropout_seed = ag_seed_for(seed, AG_FOR_DROPOUT);
     tape->dropout_step = step;
     tape->dropouts = 0;
 }

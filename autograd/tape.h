@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "autograd.h"
+#include "kernels/product.h"
 
 /* Where an operation was made: "encoder.layers.0". Lives in the arena. */
 typedef struct ag_scope {
@@ -20,9 +21,10 @@ struct ag_tape {
     int threads;
     bool grad_on;
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
-    struct gradient_buffer *free_gradients; /* backward.c */
-    ag_kinks *kinks; /* where forward passes note their decisions; NULL but for gradient checks */
-    char *workspace; /* of the matrix product: kernel_product_workspace(threads) bytes, aligned, in workspace_memory */
+    struct gradient_buffer *free_gradients;        /* backward.c */
+    ag_kinks *kinks;               /* where forward passes note their decisions; NULL but for gradient checks */
+    const kernel_product *product; /* of linear layers and matmuls */
+    char *workspace;               /* for any product, aligned, in workspace_memory */
     char *workspace_memory;
 };
 

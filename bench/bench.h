@@ -10,11 +10,12 @@
 #define BENCH_COUNTS 2 /* thread counts of one run: one, and all */
 
 typedef struct bench_options {
-    const char *config; /* NULL: all */
-    const char *only;   /* the part to run; NULL: all */
-    int64_t threads;    /* 0: one, and then all that the machine has */
-    int64_t steps;      /* timed steps; 0: as many as fit the time */
-    double dropout;     /* negative: 0, and then 0.1 */
+    const char *config;       /* NULL: all */
+    const char *only;         /* the part to run; NULL: all */
+    int64_t threads;          /* 0: one, and then all that the machine has */
+    int64_t steps;            /* timed steps; 0: as many as fit the time */
+    double dropout;           /* negative: 0, and then 0.1 */
+    ag_matmul_numbers matmul; /* of training steps and products */
     bool json;
     const char *compare[2]; /* two files instead of a run */
     const char *blas;       /* the shared library that multiplies in place of ours; NULL: none */
@@ -32,6 +33,7 @@ typedef struct bench_config {
     int64_t rows, source_length, target_length;
 } bench_config;
 
+extern const char *const bench_matmul_names[]; /* in the order of ag_matmul_numbers, ended by NULL */
 extern const bench_config bench_configs[];
 extern const int bench_config_count;
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+const char *const bench_matmul_names[] = {"float", "bf16", NULL};
+
 const bench_config bench_configs[] = {
     {"toy", NN_ENCODER_DECODER, 16, 64, 4, 2, 256, 64, 12, 12},
     {"small", NN_ENCODER_DECODER, 32, 128, 4, 2, 512, 64, 32, 32},

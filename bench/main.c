@@ -18,6 +18,7 @@ static const char help[] =
     "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid); alone it means --only step\n"
     "  --threads N       default: 1, and then as many as the machine has\n"
     "  --dropout P       of training steps; default: 0, and then 0.1\n"
+    "  --matmul NUMBERS  of training steps and products: float, or bf16 where the processor has it; default float\n"
     "  --steps N         timed training steps; default: as many as fit into 1.5 seconds, 5 to 200\n"
     "  --blas FILE       products by a shared library, such as libopenblas.so.0, in place of our own\n"
     "  --json            an object per line in place of tables\n"
@@ -100,12 +101,22 @@ static bool read_config(const char *flag, const char *text, const char **name)
     return true;
 }
 
+static bool read_matmul(const char *flag, const char *text, ag_matmul_numbers *matmul)
+{
+    for (int i = 0; bench_matmul_names[i]; i++)
+        if (!strcmp(text, bench_matmul_names[i])) {
+            *matmul = (ag_matmul_numbers)i;
+            return ag_matmul_available(*matmul) || complain("%s %s: this processor or build has none", flag, text);
+        }
+    return complain("%s %s: expected float or bf16", flag, text);
+}
+
 /* One flag and the values behind it; *used counts both. */
 static bool read_flag(char **arguments, int count, int *used, bench_options *options)
 {
     const char *flag = arguments[0];
     const bool compare = !strcmp(flag, "--compare"), json = !strcmp(flag, "--json");
-    const char *const with_value[] = {"--only", "--config", "--threads", "--dropout", "--steps", "--blas"};
+    const char *const with_value[] = {"--only", "--config", "--threads", "--dropout", "--matmul", "--steps", "--blas"};
     bool known = compare || json;
     for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++)
         known = known || !strcmp(flag, with_value[i]);
@@ -133,6 +144,8 @@ static bool read_flag(char **arguments, int count, int *used, bench_options *opt
         return read_config(flag, arguments[1], &options->config);
     if (!strcmp(flag, "--threads"))
         return read_count(flag, arguments[1], 1024, &options->threads);
+    if (!strcmp(flag, "--matmul"))
+        return read_matmul(flag, arguments[1], &options->matmul);
     if (!strcmp(flag, "--dropout"))
         return read_dropout(flag, arguments[1], &options->dropout);
     return read_count(flag, arguments[1], 1000, &options->steps);

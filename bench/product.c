@@ -29,6 +29,7 @@ typedef struct product_row {
     bench_layer layer;
     product_form form;
     int threads;
+    ag_matmul_numbers matmul;
     const char *blas; /* the shared library that multiplies; NULL: our own product */
 } product_row;
 
@@ -37,7 +38,12 @@ typedef struct product_row {
 static product_case case_of(const product_row *row)
 {
     const bench_layer *layer = &row->layer;
-    product_case product = {.batch = layer->batch, .threads = row->threads, .add = row->form != FORWARD};
+    product_case product = {
+        .kernel = row->matmul == AG_MATMUL_BF16 ? kernels()->product_bf16 : kernels()->product,
+        .batch = layer->batch,
+        .threads = row->threads,
+        .add = row->form != FORWARD,
+    };
     switch (row->form) {
     case WEIGHT:
         product.m = layer->out;
@@ -76,7 +82,8 @@ void product_case_run(const product_case *product)
         .c_row = n,
         .add = product->add,
     };
-    kernel_product_run(&task, product->batch, m * k, k * n, m * n, product->threads, product->workspace);
+    kernel_product_run(product->kernel, &task, product->batch, m * k, k * n, m * n, product->threads,
+                       product->workspace);
 }
 
 static ag_status run_own(void *context, ag_error *error)
@@ -116,7 +123,7 @@ static ag_status measure(const void *given, void *result, ag_error *error)
     product.a = drawn(product.batch * product.m * product.k, 1);
     product.b = drawn(product.batch * product.k * product.n, 2);
     product.c = drawn(product.batch * product.m * product.n, 3);
-    product.workspace = lines(kernel_product_workspace(row->threads));
+    product.workspace = lines(kernel_product_workspace(product.kernel, row->threads));
     if (!product.a || !product.b || !product.c || !product.workspace)
         ag_error_set(error, status, "out of memory");
     else if (!row->blas)
@@ -142,6 +149,7 @@ static void report(const bench_options *options, const product_row *row, const b
         {.key = "m", .title = "m", .number = (double)product.m},
         {.key = "n", .title = "n", .number = (double)product.n},
         {.key = "k", .title = "k", .number = (double)product.k},
+        {.key = "matmul", .title = "matmul", .text = bench_matmul_names[row->matmul]},
         {.key = "threads", .title = "threads", .number = row->threads},
         {.key = "ms", .title = "ms", .number = 1e3 * times->median, .digits = 5},
         {.key = "min_ms", .title = "least", .number = 1e3 * times->least, .digits = 5},
@@ -159,7 +167,8 @@ static ag_status run_layer(const bench_options *options, const char *config, con
     ag_status status = AG_OK;
     for (int form = 0; form < FORMS; form++)
         for (int i = 0; i < options->count_count && status == AG_OK; i++) {
-            const product_row row = {config, *layer, (product_form)form, options->counts[i], options->blas};
+            const product_row row = {config,          *layer,       (product_form)form, options->counts[i],
+                                     options->matmul, options->blas};
             bench_times times;
             status = bench_child(measure, &row, &times, sizeof times, error);
             if (status == AG_OK)

@@ -3,10 +3,12 @@
 #define BENCH_PRODUCT_CASE_H
 
 #include "autograd.h"
+#include "kernels/product.h"
 
 /* C = op(A) op(B) or C += op(A) op(B), `batch` times, matrices of a batch one behind the other: op(A) [m, k],
  * op(B) [k, n], C [m, n], where op transposes what is stored the other way round. */
 typedef struct product_case {
+    const kernel_product *kernel;
     int64_t batch, m, n, k;
     bool transpose_a, transpose_b, add;
     real *a, *b, *c;

@@ -9,6 +9,7 @@
 typedef struct step_task {
     const bench_config *config;
     double dropout;
+    ag_matmul_numbers matmul;
     int threads;
     int64_t steps; /* 0: as many as fit the time */
 } step_task;
@@ -33,7 +34,8 @@ typedef struct step_run {
 
 /* ---- A step --------------------------------------------------------------------------------- */
 
-/* The loss is a sum, and the clip's factor makes a mean of it and of its gradients. */
+/* The loss is a sum, and the update's scale makes a mean of it and of its gradients. The gradients are zero before and
+ * after. */
 static ag_status train_once(void *context, ag_error *error)
 {
     step_run *run = context;
@@ -44,17 +46,17 @@ static ag_status train_once(void *context, ag_error *error)
 
     ag_tape_rewind(run->tape);
     ag_tape_seed(run->tape, 1, run->step++);
-    nn_params_zero_grad(params);
     ag_tensor *loss = ag_cross_entropy(nn_model_apply(run->model, &pass, &run->input), run->next, &options);
     if (!loss || ag_backward(loss) != AG_OK) {
         const ag_error *problem = ag_tape_error(run->tape);
         return ag_error_set(error, problem->status, "%s", problem->message);
     }
     run->loss = (double)loss->data[0] / tokens;
-    double norm = train_clip_gradients(params, 1 / tokens, 1.0, run->threads);
+    double norm = train_gradient_norm(params, run->threads) / tokens;
     if (!isfinite(norm))
         return ag_error_set(error, AG_NOT_FINITE, "the norm of the gradients is not finite");
-    train_optimizer_step(&run->optimizer, params, 1e-3, run->threads);
+    const train_update update = {.rate = 1e-3, .scale = train_clip_scale(norm, 1) / tokens};
+    train_optimizer_step(&run->optimizer, params, &update, run->threads);
     return AG_OK;
 }
 
@@ -79,6 +81,8 @@ static ag_status start_run(const step_task *task, step_run *run, ag_error *error
     run->source = draw_tokens(config->rows * config->source_length, config->vocab, 1);
     run->target = draw_tokens(config->rows * config->target_length, config->vocab, 2);
     run->next = draw_tokens(config->rows * config->target_length, config->vocab, 3);
+    if (run->tape)
+        ag_tape_set_matmul(run->tape, task->matmul);
     if (!run->tape || !run->source || !run->target || !run->next)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
     run->input = (nn_input){
@@ -139,6 +143,7 @@ static void report(const bench_options *options, const step_task *task, const st
     const bench_field fields[] = {
         {.key = "config", .title = "config", .text = task->config->name},
         {.key = "dropout", .title = "dropout", .number = task->dropout, .digits = 2},
+        {.key = "matmul", .title = "matmul", .text = bench_matmul_names[task->matmul]},
         {.key = "threads", .title = "threads", .number = task->threads},
         {.key = "ms_per_step", .title = "ms/step", .number = 1e3 * seconds, .digits = 3},
         {.key = "min_ms", .title = "least", .number = 1e3 * result->times.least, .digits = 3},
@@ -158,7 +163,7 @@ static ag_status run_rows(const bench_options *options, const bench_config *conf
 {
     ag_status status = AG_OK;
     for (int i = 0; i < options->count_count && status == AG_OK; i++) {
-        const step_task task = {config, dropout, options->counts[i], options->steps};
+        const step_task task = {config, dropout, options->matmul, options->counts[i], options->steps};
         step_result result = {0};
         status = bench_child(measure, &task, &result, sizeof result, error);
         if (status == AG_OK)

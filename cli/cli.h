@@ -28,10 +28,14 @@ int cli_report(const char *command, const ag_error *error);
 const data_task *cli_task(const char *command, const char *name);
 
 /* The library's enumerations as words, in their order, ended by NULL. */
-extern const char *const cli_token_names[],
-    *const cli_model_names[], *const cli_activation_names[],
-                                  *const cli_norm_names[], *const cli_position_names[], *const cli_optimizer_names[],
-                                                                                            *const cli_schedule_names[];
+extern const char *const cli_token_names[];
+extern const char *const cli_model_names[];
+extern const char *const cli_activation_names[];
+extern const char *const cli_norm_names[];
+extern const char *const cli_position_names[];
+extern const char *const cli_matmul_names[];
+extern const char *const cli_optimizer_names[];
+extern const char *const cli_schedule_names[];
 
 /* The recipes of train: --preset NAME stands for these arguments. */
 typedef struct cli_preset {

@@ -6,5 +6,6 @@ const char *const cli_model_names[] = {"encoder-decoder", "encoder", "decoder", 
 const char *const cli_activation_names[] = {"relu", "gelu", "gelu-tanh", "silu", "gated-silu", NULL};
 const char *const cli_norm_names[] = {"layer", "rms", NULL};
 const char *const cli_position_names[] = {"sinusoidal", "learned", "rotary", "none", NULL};
+const char *const cli_matmul_names[] = {"float", "bf16", NULL};
 const char *const cli_optimizer_names[] = {"adamw", "adam", "sgd", NULL};
 const char *const cli_schedule_names[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};

@@ -35,6 +35,15 @@ static int check_source(train_flags *f)
     return CLI_DONE;
 }
 
+static int check_matmul(const train_flags *f)
+{
+    if (ag_matmul_available((ag_matmul_numbers)f->matmul))
+        return CLI_DONE;
+    return cli_fail("train", CLI_USAGE,
+                    "--matmul bf16 needs a processor with AVX512_BF16, and a program built for float by a compiler "
+                    "that knows it; --matmul float runs everywhere");
+}
+
 static data_set_options set_options(const train_flags *f, data_part part)
 {
     return (data_set_options){
@@ -206,6 +215,7 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
         .average = f->average,
         .seed = (uint64_t)f->seed,
         .threads = (int)f->threads,
+        .matmul = (ag_matmul_numbers)f->matmul,
         .evaluate_every = f->eval_every,
         .evaluate_sources = f->eval_sources,
         .patience = f->patience,
@@ -281,6 +291,8 @@ int cli_train(int count, const char *const *arguments)
         cli_catch_interrupts();
         code = check_source(&f);
         setup.arguments = cli_flags_write(&command);
+        if (code == CLI_DONE)
+            code = check_matmul(&f);
         if (code == CLI_DONE)
             code = open_data(&f, &setup, &error);
         if (code == CLI_DONE)

@@ -7,7 +7,7 @@
 /* Fields of type int are indices of choices, in the order of the library's enumerations. */
 typedef struct train_flags {
     const char *task, *pairs, *dev, *text, *preset, *out, *resume;
-    int source_tokens, target_tokens, model, activation, norm, positions, optimizer, schedule;
+    int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule;
     int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
     int64_t task_min, task_max, task_count;
     bool post_norm, no_bias, tied, nesterov, list_presets, quiet;

@@ -188,7 +188,7 @@ static int64_t window_shift(const data_set *set, uint64_t epoch)
 {
     if (!set->kind->is_text)
         return 0;
-    ag_rng rng = ag_rng_make(data_seed(set->options.seed, DATA_FOR_SHIFT), epoch);
+    ag_rng rng = ag_rng_make(ag_seed_for(set->options.seed, AG_FOR_SHIFT), epoch);
     int64_t context = set->options.context;
     return (int64_t)ag_rng_below(&rng, (uint64_t)context) - context / 2;
 }

@@ -28,7 +28,7 @@ void data_groups_clear(data_groups *groups)
 /* The group of example i, whose source stands zero-ended in set->source_copy. */
 static uint32_t find_group(data_set *set, grouping *work, uint32_t i, size_t size)
 {
-    uint64_t key = data_seed(set->options.seed, DATA_FOR_SPLIT);
+    uint64_t key = ag_seed_for(set->options.seed, AG_FOR_SPLIT);
     size_t mask = work->slot_count - 1, slot = (size_t)data_hash(set->source_copy, size, key) & mask;
     for (; work->slots[slot] != NO_GROUP; slot = (slot + 1) & mask) {
         data_view source, target;

@@ -112,7 +112,7 @@ ag_status data_order_make(data_set *set, int64_t rows, uint64_t epoch, ag_error 
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the order of %lld examples", set->name,
                             (long long)set->count);
 
-    ag_rng rng = ag_rng_make(data_seed(set->options.seed, DATA_FOR_ORDER), epoch);
+    ag_rng rng = ag_rng_make(ag_seed_for(set->options.seed, AG_FOR_ORDER), epoch);
     int64_t pool = pool_rows(set, rows), first = data_epoch_first(set, epoch);
     shuffle(order->examples, set->count, &rng);
     for (int64_t at = 0; at < set->count; at += pool)

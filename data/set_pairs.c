@@ -193,7 +193,7 @@ static ag_status read_lines(pair_set *set, ag_error *error)
 static uint64_t source_hash(const pair_set *set, int64_t i)
 {
     data_view source = pair_at(set, i).source;
-    return data_hash(source.text, source.size, data_seed(set->base.options.seed, DATA_FOR_SPLIT));
+    return data_hash(source.text, source.size, ag_seed_for(set->base.options.seed, AG_FOR_SPLIT));
 }
 
 static int compare_hashes(const void *left, const void *right)

@@ -31,7 +31,7 @@ static bool belongs(const task_set *set, size_t source_size)
 static bool draw_example(task_set *set, int64_t i, uint64_t draws)
 {
     const data_set_options *options = &set->base.options;
-    ag_rng rng = ag_rng_make(data_seed(options->seed, DATA_FOR_EXAMPLES), (uint64_t)i);
+    ag_rng rng = ag_rng_make(ag_seed_for(options->seed, AG_FOR_EXAMPLES), (uint64_t)i);
     for (uint64_t draw = 0; draw < draws; draw++) {
         set->task->make(&rng, options->min_length, options->max_length, set->source, set->target);
         if (belongs(set, strlen(set->source)))

@@ -69,7 +69,8 @@ void nn_params_clear(nn_params *params);
  * memory). */
 int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
                   ag_error *error);
-/* Allocates both vectors and draws the values: parameter i from stream i of `seed`. Gradients are zero. */
+/* Allocates both vectors and draws the values: parameter i from stream i of
+ * ag_seed_for(seed, AG_FOR_PARAMETERS). Gradients are zero. */
 ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error);
 void nn_params_zero_grad(nn_params *params);
 int nn_params_find(const nn_params *params, const char *name); /* -1: none */
@@ -336,7 +337,7 @@ typedef struct nn_generation_options {
     int top_k;               /* > 0: only the k most probable tokens */
     double top_p;            /* in (0, 1): only the most probable tokens that together have this much (Holtzman et al.
                                 2020) */
-    uint64_t seed;           /* of the drawing */
+    uint64_t seed;           /* of the drawing, by way of ag_seed_for(seed, AG_FOR_SAMPLING) */
     const uint64_t *streams; /* [rows]: which stream each row draws from; NULL: row r from stream r */
     int32_t
         marks; /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */

@@ -109,7 +109,7 @@ ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
 
     for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *item = &params->items[i];
-        ag_rng rng = ag_rng_make(seed, (uint64_t)i);
+        ag_rng rng = ag_rng_make(ag_seed_for(seed, AG_FOR_PARAMETERS), (uint64_t)i);
         status = nn_initialize(item->initializer, item->shape, params->value + item->offset, &rng, error);
     }
     if (status != AG_OK) {

@@ -94,9 +94,10 @@ static ag_status init_walk(walk *w, const generation *g, ag_error *error)
     w->candidates = calloc(vocab, sizeof *w->candidates);
     if (!w->row || !w->next || !w->from || !w->rng || !w->candidates)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu rows", rows);
+    const uint64_t seed = ag_seed_for(g->options.seed, AG_FOR_SAMPLING);
     for (size_t i = 0; i < rows; i++) {
         w->row[i] = (int32_t)i;
-        w->rng[i] = ag_rng_make(g->options.seed, g->options.streams ? g->options.streams[i] : i);
+        w->rng[i] = ag_rng_make(seed, g->options.streams ? g->options.streams[i] : i);
         g->result->hypotheses[i] = (nn_hypothesis){.tokens = generation_tokens(g, (int64_t)i, 0)};
     }
     return AG_OK;

@@ -28,7 +28,9 @@ static int64_t bias_place(int64_t b, int64_t h, int64_t i, int64_t j)
 /* What dropout multiplies weight `element` of [B, H, T, S] by: the first dropout after ag_tape_seed(seed, 0). */
 static double kept(int64_t element)
 {
-    uint32_t counter[4] = {(uint32_t)(element / 4), 0, 0, 0}, key[2] = {(uint32_t)given.seed, 0}, out[4];
+    uint32_t counter[4] = {(uint32_t)(element / 4), 0, 0, 0}, out[4];
+    const uint64_t seed = ag_seed_for(given.seed, AG_FOR_DROPOUT);
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     ag_philox(counter, key, out);
     if (given.dropout == 0)
         return 1;

@@ -5,7 +5,7 @@
 #include "check_util.h"
 #include "mask_tree.h"
 
-#define MOST      40000 /* elements of an array */
+#define MOST      70000 /* elements of an array */
 #define TOLERANCE PRECISION(1e-12, 1e-6)
 
 /* A mask as the library makes it, and its meaning; `context` is the problem's mask_context. */

@@ -64,6 +64,51 @@ START_TEST(test_reference_drawn)
 }
 END_TEST
 
+/* Masks that leave tiles out, cut through them, and make holes in them; by number. */
+enum { BORDER_MASKS = 7 };
+
+static bool border_allows(const void *context, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    switch (*(const int *)context) {
+    case 0:
+        return true;
+    case 1:
+        return j <= i;
+    case 2:
+        return j > i + 3;
+    case 3:
+        return j >= i - 40 && j <= i + 20; /* a window */
+    case 4:
+        return j < given.keys / 2 + 7 * b || j <= i; /* a prefix */
+    case 5:
+        return (i + 3 * j + h) % 5 < 2 && i % 17 != 4;
+    default:
+        return j == (i * 37 + 11) % given.keys || j > given.keys - 4; /* far apart */
+    }
+}
+
+/* Lengths around the borders of tiles: of registers, of queries, of keys. */
+START_TEST(test_tile_borders)
+{
+    static const int64_t lengths[] = {1, 6, 7, 12, 13, 31, 32, 33, 95, 96, 97, 127, 128, 129, 195, 259};
+    static const int64_t widths[] = {1, 3, 8, 16, 17, 31, 32, 33, 64};
+    ag_rng rng = ag_rng_make(8, 8);
+    for (int draw = 0; draw < 84; draw++) {
+        int64_t queries = lengths[ag_rng_below(&rng, 16)], keys = lengths[ag_rng_below(&rng, 16)];
+        int64_t heads = queries * keys < 20000 ? 2 : 1;
+        int64_t key_width = widths[ag_rng_below(&rng, 9)], value_width = widths[ag_rng_below(&rng, 9)];
+        attention_begin(1, heads, queries, keys, key_width, value_width, 3000 + (uint64_t)draw);
+        given.split = ag_rng_below(&rng, 2);
+        given.dropout = ag_rng_below(&rng, 3) ? 0 : 0.25;
+        int mask = draw % BORDER_MASKS;
+        attention_set_mask(attention_array, border_allows, &mask);
+        if (ag_rng_below(&rng, 3) == 0)
+            attention_begin_bias(AG_SHAPE(queries, keys), 6000 + (uint64_t)draw);
+        attention_both(&fused, &plain);
+    }
+}
+END_TEST
+
 /* Each of the 2^(T S) masks. Rows that see nothing give exactly 0. */
 START_TEST(test_every_small_mask)
 {
@@ -283,7 +328,7 @@ START_TEST(test_memory_is_linear)
     given.mask = attention_causal;
     given.mask_context = &offset;
     attention_compute(false, 2, &fused);
-    ck_assert_uint_lt(fused.bytes, (size_t)4096 * 4096 * sizeof(real) / 8);
+    ck_assert_uint_lt(fused.bytes, (size_t)4096 * 4096 * sizeof(real) / 4);
 }
 END_TEST
 
@@ -443,6 +488,7 @@ static Suite *attention_suite(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_reference_sizes);
     tcase_add_test(tests, test_reference_drawn);
+    tcase_add_test(tests, test_tile_borders);
     tcase_add_test(tests, test_every_small_mask);
     tcase_add_test(tests, test_rows_that_see_nothing);
     tcase_add_test(tests, test_large_scores);

@@ -67,6 +67,81 @@ START_TEST(test_forbidden_is_not_read)
 }
 END_TEST
 
+/* The same over several tiles: some queries see nothing, nobody sees some keys. */
+static bool sparse(const void *context, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    (void)context;
+    (void)b;
+    (void)h;
+    return i % 40 != 7 && j % 50 != 3 && (i + j) % 3 != 0;
+}
+
+START_TEST(test_forbidden_in_tiles)
+{
+    for (int poison = 0; poison < 3; poison++) {
+        attention_begin(1, 1, 200, 270, 20, 17, 17);
+        attention_set_mask(attention_array, sparse, NULL);
+        attention_compute(false, 1, &other);
+        for (int64_t j = 3; j < 270; j += 50)
+            given.k[j * 20 + 19] = given.v[j * 17 + j % 17] = poisons[poison];
+        for (int64_t i = 7; i < 200; i += 40)
+            given.q[i * 20] = given.dy[i * 17 + 16] = poisons[poison];
+        attention_compute(false, 1, &fused);
+        attention_same(&fused, &other);
+    }
+}
+END_TEST
+
+static bool row_has_nan(const real *x, int64_t row, int64_t width)
+{
+    for (int64_t c = 0; c < width; c++)
+        if (isnan(x[row * width + c]))
+            return true;
+    return false;
+}
+
+/* A gradient that is NaN for query 150, or a value for key 150, reaches whoever may know of it, and leaves the bits of
+ * all others alone. */
+START_TEST(test_nan_reaches_those_who_see_it)
+{
+    static const int64_t offset = 0;
+    for (int of_value = 0; of_value < 2; of_value++) {
+        attention_begin(1, 1, 200, 200, 16, 16, 18);
+        attention_set_mask(attention_causal, attention_causal_allows, &offset);
+        attention_compute(false, 1, &other);
+        (of_value ? given.v : given.dy)[150 * 16 + 5] = (real)NAN;
+        attention_compute(false, 1, &fused);
+        for (int64_t i = 0; i < 200; i++) {
+            bool y_changes = of_value && i >= 150, dq_changes = of_value ? i >= 150 : i == 150;
+            bool dk_changes = of_value || i <= 150, dv_changes = !of_value && i <= 150;
+            ck_assert_int_eq(row_has_nan(fused.y, i, 16), y_changes);
+            ck_assert_int_eq(row_has_nan(fused.dq, i, 16), dq_changes);
+            ck_assert_int_eq(row_has_nan(fused.dk, i, 16), dk_changes);
+            ck_assert_int_eq(row_has_nan(fused.dv, i, 16), dv_changes);
+            ck_assert(y_changes || attention_bits(fused.y + i * 16, other.y + i * 16, 16));
+            ck_assert(dq_changes || attention_bits(fused.dq + i * 16, other.dq + i * 16, 16));
+            ck_assert(dk_changes || attention_bits(fused.dk + i * 16, other.dk + i * 16, 16));
+            ck_assert(dv_changes || attention_bits(fused.dv + i * 16, other.dv + i * 16, 16));
+            ck_assert(!y_changes || !isnan(fused.y[i * 16 + 4])); /* only in its own column */
+        }
+    }
+}
+END_TEST
+
+/* A key of -inf that makes a score of -inf weighs nothing in the output, and is NaN (0 times infinity) in dq. */
+START_TEST(test_infinite_key)
+{
+    attention_begin(1, 1, 2, 3, 1, 1, 19);
+    given.q[0] = given.q[1] = 1;
+    attention_set_mask(attention_array, sparse, NULL); /* query 0 sees keys 1, 2, query 1 sees 0, 1 */
+    given.k[2] = -(real)INFINITY;
+    attention_compute(false, 1, &fused);
+    ck_assert(attention_bits(fused.y, given.v + 1, 1));
+    ck_assert(isnan(fused.dq[0]));
+    ck_assert(isfinite(fused.y[1]) && isfinite(fused.dq[1]));
+}
+END_TEST
+
 /* Where it is allowed, it shows, and only there: query 1 sees key 1, query 0 does not. */
 START_TEST(test_allowed_nan_shows)
 {
@@ -203,8 +278,35 @@ START_TEST(test_padding_changes_nothing)
 {
     for (int64_t n = 1; n <= 100; n++)
         check_padding(n, n < 20 ? n : 5, 1 + n % 9);
+    check_padding(130, 200, 150);
     check_padding(1024, 3, 3);
     check_padding(1027, 2, 997);
+}
+END_TEST
+
+/* Queries that see nothing, whatever they hold, behind those that do. */
+static ag_mask *query_lengths_mask(ag_tape *tape, const void *lengths)
+{
+    return ag_mask_and(tape, ag_mask_query_lengths(tape, given.batch, lengths), ag_mask_causal(tape, 3));
+}
+
+START_TEST(test_padding_of_queries_changes_nothing)
+{
+    static const int64_t counts[] = {1, 11, 12, 13, 90, 96, 97, 150};
+    for (int n = 0; n < 8; n++)
+        for (int64_t more = 1; more <= 200; more += 66) {
+            const int32_t lengths[] = {(int32_t)counts[n]};
+            attention_begin(1, 1, counts[n], 180, 4, 3, 35);
+            attention_set_mask(query_lengths_mask, NULL, lengths);
+            attention_compute(false, 1, &fused);
+            given.queries += more;
+            for (int64_t e = counts[n] * 4; e < given.queries * 4; e++)
+                given.q[e] = (real)NAN;
+            for (int64_t e = counts[n] * 3; e < given.queries * 3; e++)
+                given.dy[e] = (real)NAN;
+            attention_compute(false, 1, &other);
+            attention_same(&fused, &other);
+        }
 }
 END_TEST
 
@@ -265,9 +367,9 @@ START_TEST(test_threads_change_nothing)
 {
     static const int64_t offset = 0;
     for (int is_plain = 0; is_plain < 2; is_plain++) {
-        attention_begin(2, 3, 70, 65, 16, 16, 33);
+        attention_begin(2, 3, 200, 65, 16, 16, 33);
         attention_set_mask(attention_causal, attention_causal_allows, &offset);
-        attention_begin_bias(AG_SHAPE(3, 70, 65), 34);
+        attention_begin_bias(AG_SHAPE(3, 200, 65), 34);
         given.dropout = 0.2;
         attention_compute(is_plain, 1, &fused);
         for (int threads = 2; threads <= 5; threads++) {
@@ -284,12 +386,16 @@ static Suite *attention_bits_suite(void)
     TCase *tests = tcase_create("attention_bits");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_forbidden_is_not_read);
+    tcase_add_test(tests, test_forbidden_in_tiles);
     tcase_add_test(tests, test_allowed_nan_shows);
+    tcase_add_test(tests, test_nan_reaches_those_who_see_it);
+    tcase_add_test(tests, test_infinite_key);
     tcase_add_test(tests, test_scores_of_minus_infinity);
     tcase_add_test(tests, test_causal_is_its_array);
     tcase_add_test(tests, test_mask_of_all_is_none);
     tcase_add_test(tests, test_mask_is_infinite_bias);
     tcase_add_test(tests, test_padding_changes_nothing);
+    tcase_add_test(tests, test_padding_of_queries_changes_nothing);
     tcase_add_test(tests, test_rows_and_heads_are_alone);
     tcase_add_test(tests, test_layouts_are_equal);
     tcase_add_test(tests, test_threads_change_nothing);

@@ -77,6 +77,8 @@ START_TEST(test_usage)
     expect("$T eval --model $DIR", 2, "--pairs FILE");
     expect("$T help train", 0, "Usage: tapeformer train");
     expect("$T train --task copy --steps 5 --epochs 2", 2, "--steps and --epochs exclude each other");
+    expect("TAPEFORMER_LEVEL=avx2 $T train --task copy --matmul bf16", 2,
+           "--matmul bf16 needs a processor with AVX512");
     expect("$T train --resume $DIR --out $DIR/x", 2, "--out and --resume exclude each other");
     expect("$T train --text x --model encoder", 2, "--model encoder labels pairs");
     static const char *const commands[] = {"train", "eval", "predict", "generate", "gradcheck", "info", "study"};

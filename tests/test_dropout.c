@@ -32,10 +32,12 @@ START_TEST(dropout_draws_from_philox)
 {
     static real y[DROPPED], dx[DROPPED];
     const double p = 0.3;
+    const uint64_t seed = UINT64_C(0x123456789abcdef0), own = ag_seed_for(seed, AG_FOR_DROPOUT);
+    const uint32_t key[2] = {(uint32_t)own, (uint32_t)(own >> 32)};
     double sum = 0;
-    drop(1, UINT64_C(0x123456789abcdef0), 21, 2, p, y, dx);
+    drop(1, seed, 21, 2, p, y, dx);
     for (uint32_t e = 0; e < DROPPED; e++) {
-        uint32_t words[4], counter[4] = {e / 4, 0, 2, 21}, key[2] = {0x9abcdef0u, 0x12345678u};
+        uint32_t words[4], counter[4] = {e / 4, 0, 2, 21};
         ag_philox(counter, key, words);
         real wanted = words[e % 4] >= (uint32_t)(p * 4294967296.0 + 0.5) ? (real)(1 / (1 - p)) : 0;
         ck_assert_msg(y[e] == wanted && dx[e] == wanted, "element %u", e);
@@ -60,6 +62,19 @@ START_TEST(dropout_masks_differ_by_seed_step_and_number_alone)
     ck_assert_mem_ne(y, other, sizeof y);
     drop(1, 5, 6, 1, 0.5, other, dx);
     ck_assert_mem_ne(y, other, sizeof y);
+}
+END_TEST
+
+START_TEST(a_new_tape_is_seeded_by_zeros)
+{
+    static real ones[DROPPED], y[DROPPED], dx[DROPPED];
+    drop(1, 0, 0, 0, 0.5, y, dx);
+    for (int i = 0; i < DROPPED; i++)
+        ones[i] = 1;
+    ag_tape *tape = ag_tape_new(NULL);
+    ag_tensor *x = ag_constant(tape, AG_SHAPE(DROPPED), ones);
+    ck_assert_mem_eq(ag_dropout(x, 0.5)->data, y, sizeof y);
+    ag_tape_free(tape);
 }
 END_TEST
 
@@ -101,6 +116,7 @@ static Suite *dropout_suite(void)
     TCase *tcase = tcase_create("dropout");
     tcase_add_test(tcase, dropout_draws_from_philox);
     tcase_add_test(tcase, dropout_masks_differ_by_seed_step_and_number_alone);
+    tcase_add_test(tcase, a_new_tape_is_seeded_by_zeros);
     tcase_add_test(tcase, dropout_at_the_ends_of_its_range);
     tcase_add_loop_test(tcase, dropout_needs_a_probability, 0, 4);
     suite_add_tcase(suite, tcase);

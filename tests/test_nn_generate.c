@@ -220,7 +220,7 @@ END_TEST
 /* Rows that end at different times, prompts of different lengths: each row is what it is alone, token by token. */
 static void check_greedy(nn_model_config config)
 {
-    nn_model *model = test_model(config, 51);
+    nn_model *model = test_model(config, 58);
     for (int64_t i = 0; i < model->params.size; i++)
         model->params.value[i] *= (real)1.4;
     const int64_t rows = 12;

@@ -23,7 +23,7 @@ static ag_tensor *loss_of(ag_tape *tape, ag_tensor *const *inputs, void *context
 static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length,
                         int directions, bool plain)
 {
-    problem p = {.model = test_model(config, 3), .plain = plain, .label_smoothing = 0.1};
+    problem p = {.model = test_model(config, 9), .plain = plain, .label_smoothing = 0.1};
     ag_gradcheck_input inputs[128];
     ag_gradcheck_report report;
     ag_error error = {0};

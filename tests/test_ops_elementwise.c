@@ -82,6 +82,11 @@ static double relu(double x)
     return x > 0 ? x : 0;
 }
 
+static double erf_slope(double x)
+{
+    return exp(-x * x) / sqrt(atan(1));
+}
+
 static double step(double x)
 {
     return x > 0 ? 1 : 0;
@@ -141,6 +146,7 @@ static const struct {
     {"log", ag_log, log, inverse, 0.2, 9},
     {"sqrt", ag_sqrt, sqrt, sqrt_slope, 0.1, 9},
     {"tanh", ag_tanh, tanh, tanh_slope, -6, 6},
+    {"erf", ag_erf, erf, erf_slope, -4, 4},
     {"sigmoid", ag_sigmoid, sigmoid, sigmoid_slope, -9, 9},
     {"relu", ag_relu, relu, step, -3, 3},
     {"silu", ag_silu, silu, silu_slope, -9, 9},
@@ -228,6 +234,8 @@ START_TEST(others_at_special_values)
     at(ag_tanh, INFINITY, &y, &dx);
     ck_assert(y == 1 && dx == 0);
     at(ag_tanh, -INFINITY, &y, &dx);
+    ck_assert(y == -1 && dx == 0);
+    at(ag_erf, -INFINITY, &y, &dx);
     ck_assert(y == -1 && dx == 0);
     at(ag_sigmoid, -INFINITY, &y, &dx);
     ck_assert(y == 0 && dx == 0);

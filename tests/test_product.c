@@ -94,7 +94,7 @@ static operand operand_new(const real *values, int64_t rows, int64_t columns, st
 /* The workspace of so many threads, to the byte, with a number that it may hold from before. */
 static real *workspace_new(int threads, double left_over)
 {
-    const size_t bytes = kernel_product_workspace(threads);
+    const size_t bytes = kernel_product_workspace(kernels()->product, threads);
     real *workspace = malloc(bytes);
     ck_assert_ptr_nonnull(workspace);
     for (size_t e = 0; e < bytes / sizeof(real); e++)
@@ -288,7 +288,7 @@ static void check_variant(const problem *p, variant v, void *workspace)
 {
     placed made;
     placed_init(&made, p, &v);
-    kernel_product_run(&made.task, 1, 0, 0, 0, 1, workspace);
+    kernel_product_run(kernels()->product, &made.task, 1, 0, 0, 0, 1, workspace);
     check_c(p, &v, made.c);
     placed_clear(&made);
 }
@@ -442,7 +442,7 @@ static void in_pieces(const product_task *task, int64_t most_rows, int64_t most_
             own.c += i * task->c_row + j;
             own.bias = task->bias ? task->bias + j : NULL;
             own.finish_context = &own;
-            kernel_product_run(&own, 1, 0, 0, 0, 1, workspace);
+            kernel_product_run(kernels()->product, &own, 1, 0, 0, 0, 1, workspace);
         }
     }
 }
@@ -538,7 +538,7 @@ static void check_batch(const batch *all, real *const workspaces[TEAMS], ag_rng 
         task.a = a.first;
         task.b = b.first;
         task.c = c.first;
-        kernel_product_run(&task, count, a_step, b_step, c_step, threads[team], workspaces[team]);
+        kernel_product_run(kernels()->product, &task, count, a_step, b_step, c_step, threads[team], workspaces[team]);
         ck_assert_msg(!memcmp(c.memory, expected.memory, (size_t)c.size * sizeof(real)),
                       "%s, %lld times: %d threads give other bytes than each item alone", name_of(m, n, k),
                       (long long)count, threads[team]);

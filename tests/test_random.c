@@ -227,6 +227,21 @@ START_TEST(test_normal_distribution)
 }
 END_TEST
 
+/* The seeds that 0 gives for the purposes are the first outputs of SplitMix64 from state 0, as published. */
+START_TEST(test_purposes_have_seeds_of_their_own)
+{
+    ck_assert_uint_eq(ag_seed_for(0, AG_FOR_EXAMPLES), UINT64_C(0xE220A8397B1DCDAF));
+    ck_assert_uint_eq(ag_seed_for(0, AG_FOR_ORDER), UINT64_C(0x6E789E6AA1B965F4));
+    ck_assert_uint_eq(ag_seed_for(0, AG_FOR_SHIFT), UINT64_C(0x06C45D188009454F));
+    ck_assert_uint_eq(ag_seed_for(0, AG_FOR_SPLIT), UINT64_C(0xF88BB8A8724C81EC));
+    ck_assert_uint_eq(ag_mix(0), 0);
+    for (int a = 0; a < 7 * 50; a++)
+        for (int b = 0; b < a; b++)
+            ck_assert_uint_ne(ag_seed_for((uint64_t)a / 7, (ag_purpose)(a % 7 + 1)),
+                              ag_seed_for((uint64_t)b / 7, (ag_purpose)(b % 7 + 1)));
+}
+END_TEST
+
 static Suite *random_suite(void)
 {
     Suite *suite = suite_create("random");
@@ -235,6 +250,7 @@ static Suite *random_suite(void)
     tcase_add_test(philox, test_stream_is_philox);
     tcase_add_test(philox, test_position_jumps);
     tcase_add_test(philox, test_seeds_and_streams_differ);
+    tcase_add_test(philox, test_purposes_have_seeds_of_their_own);
     suite_add_tcase(suite, philox);
     TCase *statistics = tcase_create("statistics");
     tcase_add_test(statistics, test_uniform);

@@ -1,4 +1,4 @@
-/* test_vector_math.c - the library's own exp, tanh, sigmoid, normal distribution and dropout masks, at each level. */
+/* test_vector_math.c - the library's own exp, log, tanh, sigmoid, erf, gelu and dropout masks, at each level. */
 #include "check_util.h"
 #include "kernels/kernels.h"
 
@@ -20,17 +20,15 @@ typedef uint64_t real_bits;
 typedef long double reference; /* wider than real */
 #define FRACTION_BITS 52
 #define EXPONENTS     2048
-#define MANTISSAS     60
-#define EXP_OF        expl
-#define TANH_OF       tanhl
+#define MANTISSAS     40
+#define OF(f)         f##l
 #else
 typedef uint32_t real_bits;
 typedef double reference;
 #define FRACTION_BITS 23
 #define EXPONENTS     256
-#define MANTISSAS     2000
-#define EXP_OF        exp
-#define TANH_OF       tanh
+#define MANTISSAS     700
+#define OF(f)         f
 #endif
 #define COUNT (2 * MANTISSAS)
 
@@ -68,36 +66,96 @@ static void fill_exponent(int exponent, real x[COUNT])
     }
 }
 
-/* The greatest distance of the library's f to `wanted`, over all finite numbers' exponents. */
-static double worst_distance(const kernel_map *map, map_unary f, reference (*wanted)(reference))
+/* A function or its derivative: y = f(x), or the gradient at x where that of y is 1. */
+typedef struct curve {
+    map_unary f;
+    bool derivative;
+    reference (*wanted)(reference);
+} curve;
+
+static void evaluate(const kernel_map *map, const curve *c, int64_t n, const real *x, real *y)
+{
+    static real ones[2000];
+    for (int64_t i = 0; i < n; i++)
+        ones[i] = 1;
+    if (c->derivative)
+        map->unary_backward(c->f, 1, n, x, NULL, ones, y, false);
+    else
+        map->unary(c->f, 1, n, x, y);
+}
+
+/* The greatest distance of the library's function from what is wanted, over all finite numbers' exponents. */
+static double worst_distance(const kernel_map *map, curve c)
 {
     double worst = 0;
     for (int exponent = 0; exponent < EXPONENTS - 1; exponent++) {
         real x[COUNT], y[COUNT];
         fill_exponent(exponent, x);
-        map->unary(f, 1, COUNT, x, y);
+        evaluate(map, &c, COUNT, x, y);
         for (int i = 0; i < COUNT; i++) {
-            real expected = (real)wanted((reference)x[i]);
-            if (isnan(y[i]) || distance(y[i], expected) > worst)
-                worst = isnan(y[i]) ? (double)INFINITY : distance(y[i], expected);
+            real expected = (real)c.wanted((reference)x[i]);
+            bool number = !isnan(y[i]);
+            if (number == isnan(expected) || (number && distance(y[i], expected) > worst))
+                worst = number && !isnan(expected) ? distance(y[i], expected) : (double)INFINITY;
         }
     }
     return worst;
 }
 
+/* What the level without fused multiply-add may lose beside the others. */
+static double without_fused(int level, double more)
+{
+    return strcmp(levels[level], "generic") ? 0 : more;
+}
+
 static reference wanted_exp(reference x)
 {
-    return EXP_OF(x);
+    return OF(exp)(x);
+}
+
+static reference wanted_log(reference x)
+{
+    return OF(log)(x);
 }
 
 static reference wanted_tanh(reference x)
 {
-    return TANH_OF(x);
+    return OF(tanh)(x);
 }
 
 static reference wanted_sigmoid(reference x)
 {
-    return 1 / (1 + EXP_OF(-x));
+    return 1 / (1 + OF(exp)(-x));
+}
+
+static reference wanted_erf(reference x)
+{
+    return OF(erf)(x);
+}
+
+/* erfc(z) / 2 with z = -x sqrt(1/2), and to the first order what z lost by rounding: far below 0 the lower tail
+ * multiplies a relative error of z by 2 z^2. */
+static reference phi(reference x)
+{
+    const reference root = OF(sqrt)((reference)0.5), root_rest = OF(fma)(-root, root, (reference)0.5) / (2 * root);
+    const reference two_over_root_pi = (reference)1.128379167095512573896158903121545172L;
+    reference z = -x * root, rest = OF(fma)(-x, root, -z) - x * root_rest;
+    return (OF(erfc)(z) - two_over_root_pi * OF(exp)(-z * z) * rest) / 2;
+}
+
+static reference phi_slope(reference x)
+{
+    return OF(exp)(-x * x / 2) * (reference)0.398942280401432677939946059934381868L;
+}
+
+static reference wanted_gelu(reference x)
+{
+    return x < -100 ? 0 : x * phi(x);
+}
+
+static reference wanted_gelu_slope(reference x)
+{
+    return x < -100 ? 0 : x > 100 ? 1 : phi(x) + x * phi_slope(x);
 }
 
 START_TEST(distances_are_those_of_neighbours)
@@ -110,35 +168,62 @@ START_TEST(distances_are_those_of_neighbours)
 }
 END_TEST
 
-START_TEST(exp_is_within_two_ulp)
-{
-    ck_assert_double_le(worst_distance(map_at(_i), MAP_EXP, wanted_exp), 2);
-}
-END_TEST
-
-START_TEST(tanh_is_within_two_ulp)
-{
-    ck_assert_double_le(worst_distance(map_at(_i), MAP_TANH, wanted_tanh), PRECISION(4, 2));
-}
-END_TEST
-
-START_TEST(sigmoid_is_within_two_ulp)
-{
-    ck_assert_double_le(worst_distance(map_at(_i), MAP_SIGMOID, wanted_sigmoid), PRECISION(3, 2));
-}
-END_TEST
-
-/* Phi by way of gelu, x Phi(x). */
-START_TEST(the_normal_distribution_is_near_libm)
+START_TEST(exp_tanh_and_log_are_neighbours_of_the_truth)
 {
     const kernel_map *map = map_at(_i);
-    for (double x = -14; x < 14; x += 1.0 / 512) {
-        real in = (real)x, out;
-        map->unary(MAP_GELU_EXACT, 1, 1, &in, &out);
-        double phi = 0.5 * erfc(-x * 0.70710678118654752440);
-        ck_assert_double_le(fabs((double)out - x * phi), fabs(x) * PRECISION(1e-15, 1e-7));
-        if (x > -6)
-            ck_assert_double_le(fabs((double)out - x * phi), fabs(x) * phi * PRECISION(1e-15, 2e-6));
+    ck_assert_double_le(worst_distance(map, (curve){MAP_EXP, false, wanted_exp}), 1);
+    ck_assert_double_le(worst_distance(map, (curve){MAP_TANH, false, wanted_tanh}), 1);
+    ck_assert_double_le(worst_distance(map, (curve){MAP_LOG, false, wanted_log}), 1);
+}
+END_TEST
+
+START_TEST(sigmoid_and_erf_are_within_two_ulp)
+{
+    const kernel_map *map = map_at(_i);
+    ck_assert_double_le(worst_distance(map, (curve){MAP_SIGMOID, false, wanted_sigmoid}), 2);
+    ck_assert_double_le(worst_distance(map, (curve){MAP_ERF, false, wanted_erf}), 2);
+}
+END_TEST
+
+START_TEST(gelu_is_within_two_ulp_and_its_slope_within_four)
+{
+    const kernel_map *map = map_at(_i);
+    ck_assert_double_le(worst_distance(map, (curve){MAP_GELU_EXACT, false, wanted_gelu}), 2 + without_fused(_i, 1));
+    ck_assert_double_le(worst_distance(map, (curve){MAP_GELU_EXACT, true, wanted_gelu_slope}), 4);
+}
+END_TEST
+
+/* Between the first and the last exponents at which gelu is neither 0 nor x/2 there are few: many numbers there. */
+START_TEST(gelu_is_as_near_between_all_its_bends)
+{
+    const kernel_map *map = map_at(_i);
+    for (int part = -40; part < 40; part++) {
+        real x[COUNT], y[COUNT], slope[COUNT];
+        test_fill(x, COUNT, (uint64_t)(part + 40), part * PRECISION(1.0, 0.4), (part + 1) * PRECISION(1.0, 0.4));
+        evaluate(map, &(curve){MAP_GELU_EXACT, false, NULL}, COUNT, x, y);
+        evaluate(map, &(curve){MAP_GELU_EXACT, true, NULL}, COUNT, x, slope);
+        for (int i = 0; i < COUNT; i++) {
+            reference at = (reference)x[i];
+            ck_assert_double_le(distance(y[i], (real)wanted_gelu(at)), 2 + without_fused(_i, 1));
+            ck_assert_double_le(distance(slope[i], (real)wanted_gelu_slope(at)), 4);
+        }
+    }
+}
+END_TEST
+
+/* Where the slope is 0, its first digits are right all the same. */
+START_TEST(the_slope_of_gelu_keeps_its_digits_at_its_zero)
+{
+    const kernel_map *map = map_at(_i);
+    const reference zero = -0.7517915246935645, zero_rest = (reference)1.4956759177009883e-17; /* together */
+    real x = (real)zero, slope;
+    for (int i = 0; i < 10; i++)
+        x = (real)PRECISION(nextafter((double)x, -1), nextafterf((float)x, -1));
+    for (int i = 0; i < 20; i++) {
+        reference wanted = ((reference)x - zero - zero_rest) * phi_slope(zero) * (2 - zero * zero);
+        evaluate(map, &(curve){MAP_GELU_EXACT, true, NULL}, 1, &x, &slope);
+        ck_assert_double_le(fabs((double)((reference)slope - wanted)), 2e-6 * fabs((double)wanted));
+        x = (real)PRECISION(nextafter((double)x, 0), nextafterf((float)x, 0));
     }
 }
 END_TEST
@@ -152,13 +237,42 @@ START_TEST(special_values_are_those_of_libm)
         map_unary f;
         double x, y;
     } cases[] = {
-        {MAP_EXP, -INFINITY, 0},    {MAP_EXP, INFINITY, INFINITY}, {MAP_EXP, 0, 1},
-        {MAP_EXP, -0.0, 1},         {MAP_EXP, 1e30, INFINITY},     {MAP_EXP, -1e30, 0},
-        {MAP_EXP, NAN, NAN},        {MAP_TANH, NAN, NAN},          {MAP_TANH, INFINITY, 1},
-        {MAP_TANH, -INFINITY, -1},  {MAP_TANH, -0.0, -0.0},        {MAP_TANH, 1e-30, 1e-30},
-        {MAP_SIGMOID, INFINITY, 1}, {MAP_SIGMOID, -INFINITY, 0},   {MAP_SIGMOID, NAN, NAN},
-        {MAP_SIGMOID, 0, 0.5},      {MAP_LOG, 0, -INFINITY},       {MAP_LOG, -1, NAN},
-        {MAP_SQRT, -1, NAN},        {MAP_SQRT, -0.0, -0.0},
+        {MAP_EXP, -INFINITY, 0},
+        {MAP_EXP, INFINITY, INFINITY},
+        {MAP_EXP, 0, 1},
+        {MAP_EXP, -0.0, 1},
+        {MAP_EXP, 1e30, INFINITY},
+        {MAP_EXP, -1e30, 0},
+        {MAP_EXP, NAN, NAN},
+        {MAP_TANH, NAN, NAN},
+        {MAP_TANH, INFINITY, 1},
+        {MAP_TANH, -INFINITY, -1},
+        {MAP_TANH, -0.0, -0.0},
+        {MAP_TANH, 1e-30, 1e-30},
+        {MAP_SIGMOID, INFINITY, 1},
+        {MAP_SIGMOID, -INFINITY, 0},
+        {MAP_SIGMOID, NAN, NAN},
+        {MAP_SIGMOID, 0, 0.5},
+        {MAP_LOG, 0, -INFINITY},
+        {MAP_LOG, -1, NAN},
+        {MAP_LOG, -0.0, -INFINITY},
+        {MAP_LOG, INFINITY, INFINITY},
+        {MAP_LOG, -INFINITY, NAN},
+        {MAP_LOG, NAN, NAN},
+        {MAP_LOG, 1, 0},
+        {MAP_LOG, -1e-320, PRECISION(NAN, -INFINITY)},
+        {MAP_ERF, INFINITY, 1},
+        {MAP_ERF, -INFINITY, -1},
+        {MAP_ERF, NAN, NAN},
+        {MAP_ERF, -0.0, -0.0},
+        {MAP_ERF, 0, 0},
+        {MAP_GELU_EXACT, -INFINITY, -0.0},
+        {MAP_GELU_EXACT, INFINITY, INFINITY},
+        {MAP_GELU_EXACT, -1e30, -0.0},
+        {MAP_GELU_EXACT, NAN, NAN},
+        {MAP_GELU_EXACT, -0.0, -0.0},
+        {MAP_SQRT, -1, NAN},
+        {MAP_SQRT, -0.0, -0.0},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         real expected = (real)cases[c].y;
@@ -172,17 +286,26 @@ START_TEST(special_values_are_those_of_libm)
 }
 END_TEST
 
+/* Alone or among others, and in its argument's place too. */
 START_TEST(a_number_has_one_value_wherever_it_stands)
 {
-    static const map_unary functions[] = {MAP_EXP, MAP_TANH, MAP_SIGMOID, MAP_GELU_EXACT, MAP_GELU_TANH, MAP_SILU};
+    static const curve curves[] = {
+        {MAP_EXP, false, NULL},  {MAP_LOG, false, NULL},        {MAP_TANH, false, NULL},
+        {MAP_ERF, false, NULL},  {MAP_SIGMOID, false, NULL},    {MAP_GELU_TANH, false, NULL},
+        {MAP_SILU, false, NULL}, {MAP_GELU_EXACT, false, NULL}, {MAP_GELU_EXACT, true, NULL},
+    };
     const kernel_map *map = map_at(_i);
-    real x[101], whole[101], alone;
-    test_fill(x, 101, 9, -8, 8);
-    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
-        map->unary(functions[f], 1, 101, x, whole);
+    for (size_t f = 0; f < sizeof curves / sizeof *curves; f++) {
+        real x[101], whole[101], alone;
+        test_fill(x, 101, 9, curves[f].f == MAP_LOG ? 0.1 : -8, 8);
+        evaluate(map, &curves[f], 101, x, whole);
         for (int i = 0; i < 101; i++) {
-            map->unary(functions[f], 1, 1, &x[i], &alone);
-            ck_assert_msg(alone == whole[i], "function %zu of %g", f, (double)x[i]);
+            evaluate(map, &curves[f], 1, &x[i], &alone);
+            ck_assert_msg(alone == whole[i], "curve %zu of %g", f, (double)x[i]);
+        }
+        if (!curves[f].derivative) {
+            evaluate(map, &curves[f], 101, x, x);
+            ck_assert_mem_eq(x, whole, sizeof x);
         }
     }
 }
@@ -205,25 +328,68 @@ START_TEST(infinity_and_nan_are_found_anywhere)
 }
 END_TEST
 
-/* Wherever a part begins, its elements have the words of Philox that belong to them. */
+/* Element e under mask (7 + 2^40, 8, 9) for p = 1/2: kept and doubled, or 0. */
+static double kept(uint64_t e)
+{
+    const uint32_t counter[4] = {(uint32_t)(e / 4), (uint32_t)(e / 4 >> 32), 9, 8}, key[2] = {7, 256};
+    uint32_t words[4];
+    ag_philox(counter, key, words);
+    return words[e % 4] >> 31 ? 2 : 0;
+}
+
+/* Wherever a part begins and however long it is, its elements have the words of Philox that belong to them: at the
+ * start, and where the number of the block outgrows 32 bits. */
 START_TEST(a_dropout_mask_may_be_drawn_in_parts)
 {
+    static const int64_t origins[] = {0, (INT64_C(1) << 34) - 40, (INT64_C(1) << 34) - 350};
+    static const int64_t lengths[] = {1, 2, 5, 31, 32, 33, 64, 97, 129, 255, 256, 257, 700};
     const kernel_map *map = map_at(_i);
-    const map_dropout mask = map_dropout_make(7, 8, 9, 0.5);
-    real ones[300], y[300];
-    for (int i = 0; i < 300; i++)
-        ones[i] = 1;
-    for (uint32_t first = 0; first < 530; first += 53) {
-        map->dropout(&mask, first, 300, ones, y, false);
-        for (uint32_t i = 0; i < 300; i++) {
-            uint32_t words[4], counter[4] = {(first + i) / 4, 0, 9, 8}, key[2] = {7, 0};
+    const map_dropout mask = map_dropout_make((UINT64_C(1) << 40) + 7, 8, 9, 0.5);
+    real x[700], y[700];
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+        for (int64_t part = 0; part < 18; part++) {
+            const int64_t first = origins[part % 3] + part * 11, n = lengths[l];
+            for (int i = 0; i < 700; i++) {
+                x[i] = 1;
+                y[i] = 10;
+            }
+            map->dropout(&mask, first, n, x, y, true);
+            map->dropout(&mask, first, n, x, x, false);
+            for (int64_t i = 0; i < 700; i++) {
+                const double wanted = i < n ? kept((uint64_t)(first + i)) : 0;
+                ck_assert_double_eq((double)x[i], i < n ? wanted : 1);
+                ck_assert_double_eq((double)y[i], 10 + wanted);
+            }
+        }
+}
+END_TEST
+
+/* An element stays where its word is at least the threshold. */
+START_TEST(a_dropout_keeps_by_its_threshold)
+{
+    const kernel_map *map = map_at(_i);
+    static const double chances[] = {1e-10, 0.25, 0.999, 1};
+    static const uint64_t thresholds[] = {0, UINT64_C(1) << 30, 4290672329, UINT64_C(1) << 32};
+    real x[200], y[200], one;
+    for (int i = 0; i < 200; i++)
+        x[i] = (real)NAN;
+    for (int c = 0; c < 4; c++) {
+        const map_dropout mask = map_dropout_make(7, 8, 9, chances[c]);
+        ck_assert_uint_eq(mask.threshold, thresholds[c]);
+        map->dropout(&mask, 0, 200, x, y, false);
+        for (uint32_t e = 0; e < 200; e++) {
+            uint32_t words[4], counter[4] = {e / 4, 0, 9, 8}, key[2] = {7, 0};
             ag_philox(counter, key, words);
-            ck_assert_double_eq((double)y[i], words[(first + i) % 4] >> 31 ? 2 : 0);
+            ck_assert(words[e % 4] >= mask.threshold ? isnan(y[e]) : y[e] == 0);
+            map_dropout border = mask;
+            border.threshold = words[e % 4];
+            map->dropout(&border, e, 1, x, &one, false);
+            ck_assert(isnan(one));
+            border.threshold++;
+            map->dropout(&border, e, 1, x, &one, false);
+            ck_assert(one == 0);
         }
     }
-    ck_assert_uint_eq(map_dropout_make(7, 8, 9, 1e-10).threshold, 0);
-    ck_assert_uint_eq(map_dropout_make(7, 8, 9, 0.25).threshold, UINT64_C(1) << 30);
-    ck_assert_uint_eq(map_dropout_make(7, 8, 9, 1).threshold, UINT64_C(1) << 32);
 }
 END_TEST
 
@@ -233,14 +399,16 @@ static Suite *vector_math_suite(void)
     TCase *tcase = tcase_create("levels");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, distances_are_those_of_neighbours);
-    tcase_add_loop_test(tcase, exp_is_within_two_ulp, 0, LEVELS);
-    tcase_add_loop_test(tcase, tanh_is_within_two_ulp, 0, LEVELS);
-    tcase_add_loop_test(tcase, sigmoid_is_within_two_ulp, 0, LEVELS);
-    tcase_add_loop_test(tcase, the_normal_distribution_is_near_libm, 0, LEVELS);
+    tcase_add_loop_test(tcase, exp_tanh_and_log_are_neighbours_of_the_truth, 0, LEVELS);
+    tcase_add_loop_test(tcase, sigmoid_and_erf_are_within_two_ulp, 0, LEVELS);
+    tcase_add_loop_test(tcase, gelu_is_within_two_ulp_and_its_slope_within_four, 0, LEVELS);
+    tcase_add_loop_test(tcase, gelu_is_as_near_between_all_its_bends, 0, LEVELS);
+    tcase_add_loop_test(tcase, the_slope_of_gelu_keeps_its_digits_at_its_zero, 0, LEVELS);
     tcase_add_loop_test(tcase, special_values_are_those_of_libm, 0, LEVELS);
     tcase_add_loop_test(tcase, a_number_has_one_value_wherever_it_stands, 0, LEVELS);
     tcase_add_loop_test(tcase, infinity_and_nan_are_found_anywhere, 0, LEVELS);
     tcase_add_loop_test(tcase, a_dropout_mask_may_be_drawn_in_parts, 0, LEVELS);
+    tcase_add_loop_test(tcase, a_dropout_keeps_by_its_threshold, 0, LEVELS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const char *const OPTIMIZERS[] = {"adamw", "adam", "sgd", NULL};
+static const char *const MATMULS[] = {"float", "bf16", NULL};
 static const char *const SCHEDULES[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
 
 #define RUN(name, type, member)       TRAIN_FIELD("run." name, type, train_options, member)
@@ -23,6 +24,7 @@ static const train_field RUN_FIELDS[] = {
     RUN("batch", TRAIN_FIELD_INTEGER, batch),
     RUN("accumulate", TRAIN_FIELD_INTEGER, accumulate),
     RUN("seed", TRAIN_FIELD_SEED, seed),
+    RUN_OF("matmul", MATMULS, matmul),
     RUN_OF("optimizer", OPTIMIZERS, optimizer.kind),
     RUN("beta1", TRAIN_FIELD_DOUBLE, optimizer.beta1),
     RUN("beta2", TRAIN_FIELD_DOUBLE, optimizer.beta2),

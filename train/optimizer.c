@@ -2,17 +2,17 @@
  *
  * An update is elementwise, so the vector is cut into fixed blocks that any thread may take: the result does not depend
  * on who takes which. Inside a block the parameters differ only in whether weight decay applies, which is settled once
- * for each run of elements and not inside the loops; these have no branches, so that compilers can use vector
- * instructions.
+ * for each run of elements and not inside the kernels' loops.
  */
-#include "kernels/parallel.h"
+#include "kernels/kernels.h"
 #include "train.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define BLOCK 4096 /* elements; a few hundred kB of traffic each, so that waking a thread pays */
+/* Elements: so few that what one loop over a block leaves in the cache is still there for the next (the average's, or
+ * the zeroing that compilers take out of the update's), and so many that setting out is nothing beside the work. */
+#define BLOCK 2048
 
 static ag_status check_config(const train_optimizer_config *config, ag_error *error)
 {
@@ -72,95 +72,33 @@ void train_optimizer_clear(train_optimizer *optimizer)
     *optimizer = (train_optimizer){0};
 }
 
-/* ---- The loops ------------------------------------------------------------------------------ */
-
-static inline real root(real x)
-{
-#ifdef TAPEFORMER_DOUBLE
-    return sqrt(x);
-#else
-    return sqrtf(x);
-#endif
-}
-
-/* The numbers of one update that all elements share. */
-typedef struct step_constants {
-    real one_minus_beta1, beta2, one_minus_beta2, epsilon;
-    real step_size;    /* rate / (1 - beta1^t) */
-    real second_scale; /* sqrt(1 - beta2^t) */
-    real rate, momentum;
-    real keep;  /* AdamW: 1 - rate * weight_decay, or 1 where there is no decay */
-    real decay; /* the others: the weight decay that is added to the gradient, or 0 */
-} step_constants;
-
-/*   g += decay p;  p *= keep;  m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g
- *   p -= rate / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps) */
-static void adam_run(const step_constants *c, int64_t size, real *restrict p, const real *restrict grad,
-                     real *restrict m, real *restrict v)
-{
-    const step_constants k = *c;
-    for (int64_t i = 0; i < size; i++) {
-        real g = grad[i] + k.decay * p[i];
-        m[i] += k.one_minus_beta1 * (g - m[i]);
-        v[i] = k.beta2 * v[i] + k.one_minus_beta2 * (g * g);
-        p[i] = p[i] * k.keep - k.step_size * (m[i] / (root(v[i]) / k.second_scale + k.epsilon));
-    }
-}
-
-/*   g += decay p;  p -= rate g */
-static void sgd_run(const step_constants *c, int64_t size, real *restrict p, const real *restrict grad)
-{
-    const step_constants k = *c;
-    for (int64_t i = 0; i < size; i++)
-        p[i] -= k.rate * (grad[i] + k.decay * p[i]);
-}
-
-/*   g += decay p;  b = momentum b + g;  p -= rate b
- * b begins at 0, so that the first step's b is g, as PyTorch has it. */
-static void momentum_run(const step_constants *c, int64_t size, real *restrict p, const real *restrict grad,
-                         real *restrict b)
-{
-    const step_constants k = *c;
-    for (int64_t i = 0; i < size; i++) {
-        b[i] = k.momentum * b[i] + (grad[i] + k.decay * p[i]);
-        p[i] -= k.rate * b[i];
-    }
-}
-
-/* The same with p -= rate (g + momentum b). */
-static void nesterov_run(const step_constants *c, int64_t size, real *restrict p, const real *restrict grad,
-                         real *restrict b)
-{
-    const step_constants k = *c;
-    for (int64_t i = 0; i < size; i++) {
-        real g = grad[i] + k.decay * p[i];
-        b[i] = k.momentum * b[i] + g;
-        p[i] -= k.rate * (g + k.momentum * b[i]);
-    }
-}
-
 /* ---- One update ----------------------------------------------------------------------------- */
 
-typedef struct update {
+typedef struct update_work {
     const train_optimizer *optimizer;
     const nn_params *params;
-    step_constants constants[2]; /* of parameters without and with decay */
-} update;
+    update_constants constants[2]; /* of parameters without and with decay */
+    real *average;                 /* NULL: none */
+    real share;                    /* of the new values in it */
+} update_work;
 
-static void update_run(const update *u, bool decay, int64_t begin, int64_t size)
+/* Elements [begin, begin + size), which decay or do not. */
+static void update_run(const update_work *work, bool decay, int64_t begin, int64_t size)
 {
-    const train_optimizer *optimizer = u->optimizer;
-    const step_constants *constants = &u->constants[decay];
-    real *value = u->params->value + begin;
-    const real *grad = u->params->grad + begin;
+    const kernel_update *update = kernels()->update;
+    const train_optimizer *optimizer = work->optimizer;
+    const update_constants *constants = &work->constants[decay];
+    real *value = work->params->value + begin, *grad = work->params->grad + begin;
     if (optimizer->config.kind != TRAIN_SGD)
-        adam_run(constants, size, value, grad, optimizer->first + begin, optimizer->second + begin);
+        update->adam(constants, size, value, grad, optimizer->first + begin, optimizer->second + begin);
     else if (!optimizer->first)
-        sgd_run(constants, size, value, grad);
+        update->sgd(constants, size, value, grad);
     else if (optimizer->config.nesterov)
-        nesterov_run(constants, size, value, grad, optimizer->first + begin);
+        update->nesterov(constants, size, value, grad, optimizer->first + begin);
     else
-        momentum_run(constants, size, value, grad, optimizer->first + begin);
+        update->momentum(constants, size, value, grad, optimizer->first + begin);
+    if (work->average)
+        update->average(work->share, size, value, work->average + begin);
 }
 
 /* The first parameter that ends behind element `at`. */
@@ -177,46 +115,64 @@ static int parameter_at(const nn_params *params, int64_t at)
     return low;
 }
 
-static void update_blocks(void *context, int64_t begin, int64_t end, int worker)
+/* The elements [begin, end), run by run. */
+static void update_block(const update_work *work, int64_t begin, int64_t end)
 {
-    const update *u = context;
-    (void)worker;
-    int64_t last = end * BLOCK < u->params->size ? end * BLOCK : u->params->size;
-    int64_t at = begin * BLOCK;
-    for (int i = parameter_at(u->params, at); i < u->params->count && u->params->items[i].offset < last; i++) {
-        const nn_param *parameter = &u->params->items[i];
-        int64_t from = parameter->offset > at ? parameter->offset : at;
-        int64_t to = parameter->offset + parameter->size < last ? parameter->offset + parameter->size : last;
-        update_run(u, parameter->decay, from, to - from);
+    const nn_params *params = work->params;
+    for (int i = parameter_at(params, begin); i < params->count && params->items[i].offset < end; i++) {
+        const nn_param *parameter = &params->items[i];
+        int64_t from = parameter->offset > begin ? parameter->offset : begin;
+        int64_t to = parameter->offset + parameter->size < end ? parameter->offset + parameter->size : end;
+        update_run(work, parameter->decay, from, to - from);
     }
 }
 
-static step_constants constants_of(const train_optimizer *optimizer, double rate, double weight_decay)
+static void update_blocks(void *context, int64_t begin, int64_t end, int worker)
+{
+    const update_work *work = context;
+    const int64_t size = work->params->size;
+    (void)worker;
+    for (int64_t at = begin * BLOCK; at < end * BLOCK && at < size; at += BLOCK)
+        update_block(work, at, at + BLOCK < size ? at + BLOCK : size);
+}
+
+static update_constants constants_of(const train_optimizer *optimizer, const train_update *update, double weight_decay)
 {
     const train_optimizer_config *config = &optimizer->config;
     double t = (double)optimizer->step;
     bool apart = config->kind == TRAIN_ADAMW;
-    return (step_constants){
+    return (update_constants){
+        .scale = (real)(update->scale == 0 ? 1 : update->scale),
+        .decay = (real)(apart ? 0 : weight_decay),
+        .keep = (real)(apart ? 1 - update->rate * weight_decay : 1),
+        .rate = (real)update->rate,
+        .momentum = (real)config->momentum,
         .one_minus_beta1 = (real)(1 - config->beta1),
         .beta2 = (real)config->beta2,
         .one_minus_beta2 = (real)(1 - config->beta2),
         .epsilon = (real)config->epsilon,
-        .step_size = (real)(rate / (1 - pow(config->beta1, t))),
-        .second_scale = (real)sqrt(1 - pow(config->beta2, t)),
-        .rate = (real)rate,
-        .momentum = (real)config->momentum,
-        .keep = (real)(apart ? 1 - rate * weight_decay : 1),
-        .decay = (real)(apart ? 0 : weight_decay),
+        .step_size = (real)(update->rate / (1 - pow(config->beta1, t))),
+        .second_scale = (real)(1 / sqrt(1 - pow(config->beta2, t))),
     };
 }
 
-void train_optimizer_step(train_optimizer *optimizer, nn_params *params, double rate, int threads)
+/* What the newest values weigh in the average, so that the weights of all sum to one. */
+static double average_share(double decay, uint64_t step)
+{
+    return (1 - decay) / (1 - pow(decay, (double)step));
+}
+
+void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads)
 {
     optimizer->step++;
-    update u = {
+    update_work work = {
         .optimizer = optimizer,
         .params = params,
-        .constants = {constants_of(optimizer, rate, 0), constants_of(optimizer, rate, optimizer->config.weight_decay)}};
+        .constants = {constants_of(optimizer, update, 0),
+                      constants_of(optimizer, update, optimizer->config.weight_decay)},
+        .average = update->average,
+        .share = (real)average_share(update->average_decay, optimizer->step),
+    };
     int64_t blocks = (params->size + BLOCK - 1) / BLOCK;
-    kernel_parallel(threads, blocks, 16.0 * (double)params->size, update_blocks, &u);
+    kernel_parallel(threads, blocks, 16.0 * (double)params->size, update_blocks, &work);
 }

@@ -26,6 +26,7 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
         {"label smoothing", options->label_smoothing, 0, 1},
         {"average", options->average, 0, below_one},
         {"threads", options->threads, 0, 4096},
+        {"matmul", (double)options->matmul, 0, AG_MATMUL_BF16},
         {"evaluate_every", (double)options->evaluate_every, 0, most},
         {"evaluate_sources", (double)options->evaluate_sources, 0, most},
         {"patience", (double)options->patience, 0, most},
@@ -39,6 +40,8 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
                                 ranges[i].value, ranges[i].low, ranges[i].high);
     if (!(options->clip >= 0 || options->clip == -1) || isinf(options->clip))
         return ag_error_set(error, AG_BAD_VALUE, "clip is %g and must be positive, or -1 for none", options->clip);
+    if (!ag_matmul_available(options->matmul))
+        return ag_error_set(error, AG_BAD_VALUE, "this processor, or this build, has no products of bfloat16");
     if (options->resume && !options->out)
         return ag_error_set(error, AG_BAD_VALUE, "a resume needs the folder of the run");
     return AG_OK;

@@ -1,9 +1,8 @@
 /* run_step.c - one update: forward and backward of a batch in parts, clip, optimiser, average.
  *
  * The loss of a part is the sum over its targets, and gradients of sums add up; so the division by the whole batch's
- * targets, which comes with the clip, makes any number of parts the same update.
+ * targets, which is left to the optimiser, makes any number of parts the same update.
  */
-#include "average.h"
 #include "finite.h"
 #include "part.h"
 #include "run.h"
@@ -40,7 +39,8 @@ static ag_status part_forward(train_loop *loop, int64_t index, ag_tensor **loss)
 static ag_status batch_gradients(train_loop *loop, double *sum)
 {
     *sum = 0;
-    nn_params_zero_grad(&loop->model->params);
+    if (loop->state.step + 1 == loop->first_step) /* the later ones find the zeros that an update leaves */
+        nn_params_zero_grad(&loop->model->params);
     for (int64_t index = 0; index < loop->options.accumulate; index++) {
         ag_tensor *loss;
         ag_status status = part_forward(loop, index, &loss);
@@ -85,13 +85,15 @@ ag_status train_step(train_loop *loop, double *loss, double *norm)
         return status;
     double tokens = loop->batch.tokens > 0 ? (double)loop->batch.tokens : 1;
     *loss /= tokens;
-    *norm = train_clip_gradients(params, 1 / tokens, options->clip > 0 ? options->clip : 0, loop->threads);
+    *norm = train_gradient_norm(params, loop->threads) / tokens;
     if (!isfinite(*norm))
         return explain_gradients(loop);
 
     int64_t step = ++loop->state.step;
-    train_optimizer_step(&loop->optimizer, params, train_schedule_rate(&loop->schedule, step), loop->threads);
-    if (loop->average)
-        train_average_update(loop->average, params->value, params->size, options->average, step, loop->threads);
+    const train_update update = {.rate = train_schedule_rate(&loop->schedule, step),
+                                 .scale = train_clip_scale(*norm, options->clip) / tokens,
+                                 .average = loop->average,
+                                 .average_decay = options->average};
+    train_optimizer_step(&loop->optimizer, params, &update, loop->threads);
     return AG_OK;
 }

@@ -61,12 +61,30 @@ typedef struct train_optimizer {
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
                                const nn_params *params, ag_error *error);
 void train_optimizer_clear(train_optimizer *optimizer);
-/* One update of params->value from params->grad at this learning rate. The formulas are those of torch.optim. */
-void train_optimizer_step(train_optimizer *optimizer, nn_params *params, double rate, int threads);
 
-/* Multiplies all gradients by `factor`, and then scales them down where their global norm exceeds max_norm (0: never).
- * Returns the norm before that (after the factor); a norm that is not finite leaves the gradients as they are. */
-double train_clip_gradients(nn_params *params, double factor, double max_norm, int threads);
+/* The Euclidean norm of all gradients together. Gradients of a summed loss give the norm of the sum: the norm of the
+ * mean over n is that divided by n. Not finite where a gradient is not. */
+double train_gradient_norm(const nn_params *params, int threads);
+/* What multiplies gradients of a finite norm so that the norm is at most max_norm: max_norm / norm, or 1 where it is no
+ * larger, or where max_norm is not above 0. */
+double train_clip_scale(double norm, double max_norm);
+
+/* What one update is told. */
+typedef struct train_update {
+    double rate;   /* the learning rate */
+    double scale;  /* multiplies each gradient: 1 / n for the mean over n of a summed loss, times train_clip_scale of
+                    * that mean's norm; 0: 1 */
+    real *average; /* [params->size] follows the values, as below, from the first update on; NULL: none */
+    double average_decay; /* in [0, 1) */
+} train_update;
+
+/* One pass over all vectors: updates params->value from params->grad, with the formulas of torch.optim, and sets
+ * params->grad to zero, so that the next backward may add to it at once. The caller has seen that the gradients are
+ * finite. The average after t updates is that of the values after each of them (those before the first have no part in
+ * it), weighted by decay^0 for the newest, decay^1 for the one before ...:
+ *
+ *     average += share (value - average),   share = (1 - decay) / (1 - decay^t) */
+void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
 
 /* ---- Schedules of the learning rate --------------------------------------------------------- */
 
@@ -170,6 +188,7 @@ typedef struct train_options {
                      * with this decay (0.999, say) */
     uint64_t seed;  /* dropout and batch order */
     int threads;    /* [all] */
+    ag_matmul_numbers matmul; /* of the updates; evaluations on dev have AG_MATMUL_REAL */
     int64_t evaluate_every;   /* steps between evaluations on dev [steps / 10, or an epoch if that is shorter] */
     int64_t evaluate_sources; /* at most so many dev sources are decoded each time [500] */
     int64_t patience;         /* evaluations without a better one before an early stop; 0: none */
@@ -194,12 +213,13 @@ typedef struct train_result {
     int64_t best_step;
 } train_result;
 
-/* Trains `model` in place. "Best" is the lowest word error rate where dev is decoded (sequence models), ties broken by
- * loss; else the lowest loss. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the
- * operation that made it; files stay as they were at the last good checkpoint. log.jsonl gets a line per report:
- * {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"} and per evaluation {"step",
- * "dev_loss", "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}; a resume cuts off what was logged
- * after the checkpoint. */
+/* Trains `model` in place; its gradients are set to zero first, and are zero again after each step (on_progress leaves
+ * them so). "Best" is the lowest word error rate where dev is decoded (sequence models), ties broken by loss; else the
+ * lowest loss. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the operation that
+ * made it; files stay as they were at the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch",
+ * "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss",
+ * "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}; a resume cuts off what was logged after the
+ * checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error);
 

@@ -20,6 +20,7 @@ typedef struct attention_keys {
 typedef struct attention_rows {
     int64_t width, step;
     real *data, *gradient;
+    bool is_new; /* the gradient holds nothing yet, not even zeros */
 } attention_rows;
 
 /* What the backward needs to know of a query's weights, e^(score - max) inverse_sum. Both are 0 where it sees nothing:
@@ -29,7 +30,7 @@ typedef struct attention_statistics {
 } attention_statistics;
 
 /* One head of one batch row. Forward: y.data is written, and `statistics` where it is not NULL. Backward: all data is
- * read, and y's gradient; the gradients of q, k, v that are wanted are added to. */
+ * read, and y's gradient; the gradients of q, k, v that are wanted are added to (from zero, where they are new). */
 typedef struct attention_head {
     int64_t queries, keys;
     real scale; /* of q K^T */
@@ -53,7 +54,8 @@ typedef struct attention_block {
 typedef struct kernel_attention {
     /* Memory for the others: this many numbers. */
     int64_t (*scratch_size)(const attention_head *head, bool is_backward);
-    /* To be called before the blocks of a head, in any order, are computed in the same scratch memory. */
+    /* To be called before the blocks of a head are computed in the same scratch memory: forward in any order, and any
+     * of them; backward all, in ascending order. */
     void (*begin)(const attention_head *head, bool is_backward, real *scratch);
     void (*forward)(const attention_head *head, const attention_block *block, real *scratch);
     void (*backward)(const attention_head *head, const attention_block *block, real *scratch);

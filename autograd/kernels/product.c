@@ -1,14 +1,15 @@
 /* product.c - cutting matrix products into pieces for threads. */
 #include "product.h"
 
-#include "kernels.h"
+#include "parallel.h"
 
-size_t kernel_product_workspace(int threads)
+size_t kernel_product_workspace(const kernel_product *product, int threads)
 {
-    return (size_t)threads * kernels()->product->workspace_bytes;
+    return (size_t)threads * product->workspace_bytes;
 }
 
 typedef struct product_batch {
+    const kernel_product *product;
     product_task task;
     int64_t a_step, b_step, c_step;
     char *workspace;
@@ -25,7 +26,7 @@ static product_task batch_item(const product_batch *batch, int64_t i)
 
 static char *worker_memory(const product_batch *batch, int worker)
 {
-    return batch->workspace + (size_t)worker * kernels()->product->workspace_bytes;
+    return batch->workspace + (size_t)worker * batch->product->workspace_bytes;
 }
 
 /* Pieces are whole products. */
@@ -34,7 +35,7 @@ static void run_items(void *context, int64_t begin, int64_t end, int worker)
     const product_batch *batch = context;
     for (int64_t i = begin; i < end; i++) {
         product_task task = batch_item(batch, i);
-        kernels()->product->block(&task, (product_block){0, task.m, 0, task.n}, worker_memory(batch, worker));
+        batch->product->block(&task, (product_block){0, task.m, 0, task.n}, worker_memory(batch, worker));
     }
 }
 
@@ -47,23 +48,23 @@ static int64_t smaller(int64_t a, int64_t b)
 static void run_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const product_batch *batch = context;
-    int64_t step = kernels()->product->row_step, m = batch->task.m;
+    int64_t step = batch->product->row_step, m = batch->task.m;
     product_block part = {begin * step, smaller(end * step, m), 0, batch->task.n};
-    kernels()->product->block(&batch->task, part, worker_memory(batch, worker));
+    batch->product->block(&batch->task, part, worker_memory(batch, worker));
 }
 
 static void run_columns(void *context, int64_t begin, int64_t end, int worker)
 {
     const product_batch *batch = context;
-    int64_t step = kernels()->product->column_step, n = batch->task.n;
+    int64_t step = batch->product->column_step, n = batch->task.n;
     product_block part = {0, batch->task.m, begin * step, smaller(end * step, n)};
-    kernels()->product->block(&batch->task, part, worker_memory(batch, worker));
+    batch->product->block(&batch->task, part, worker_memory(batch, worker));
 }
 
-void kernel_product_run(const product_task *task, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step,
-                        int threads, void *workspace)
+void kernel_product_run(const kernel_product *product, const product_task *task, int64_t count, int64_t a_step,
+                        int64_t b_step, int64_t c_step, int threads, void *workspace)
 {
-    product_batch batch = {*task, a_step, b_step, c_step, workspace};
+    product_batch batch = {product, *task, a_step, b_step, c_step, workspace};
     /* A multiply-add here costs a small part of what an operation on memory does. */
     double work = 0.1 * (double)task->m * (double)task->n * (double)task->k;
     if (task->m == 0 || task->n == 0)
@@ -72,9 +73,8 @@ void kernel_product_run(const product_task *task, int64_t count, int64_t a_step,
         kernel_parallel(threads, count, work * (double)count, run_items, &batch);
         return;
     }
-    const kernel_product *product = kernels()->product;
     for (int64_t i = 0; i < count; i++) {
-        product_batch one = {batch_item(&batch, i), 0, 0, 0, workspace};
+        product_batch one = {product, batch_item(&batch, i), 0, 0, 0, workspace};
         int64_t row_steps = (task->m + product->row_step - 1) / product->row_step;
         int64_t column_steps = (task->n + product->column_step - 1) / product->column_step;
         if (row_steps >= column_steps)

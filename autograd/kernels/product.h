@@ -37,11 +37,11 @@ typedef struct kernel_product {
 } kernel_product;
 
 /* Bytes of workspace for kernel_product_run. */
-size_t kernel_product_workspace(int threads);
+size_t kernel_product_workspace(const kernel_product *product, int threads);
 
-/* `count` products: product i has its operands moved by i * (a_step, b_step, c_step) elements; a step of 0 keeps an
- * operand (of a and b). In parallel over the batch, or over parts of C. */
-void kernel_product_run(const product_task *task, int64_t count, int64_t a_step, int64_t b_step, int64_t c_step,
-                        int threads, void *workspace);
+/* `count` products by the kernel `product`: number i has its operands moved by i * (a_step, b_step, c_step) elements; a
+ * step of 0 keeps an operand (of a and b). In parallel over the batch, or over parts of C. */
+void kernel_product_run(const kernel_product *product, const product_task *task, int64_t count, int64_t a_step,
+                        int64_t b_step, int64_t c_step, int threads, void *workspace);
 
 #endif

@@ -98,14 +98,15 @@ typedef struct attention_task {
     const attention_state *state;
     const ag_tensor *q, *k, *v, *bias, *y;
     real *dq, *dk, *dv, *dy;
-    real *dbias;    /* [B, H, T, S], of the bias as if it were stretched */
-    walk bias_walk; /* over the scores; operand a is the bias */
+    bool dq_holds, dk_holds, dv_holds; /* something to add to */
+    real *dbias;                       /* [B, H, T, S], of the bias as if it were stretched */
+    walk bias_walk;                    /* over the scores; operand a is the bias */
     bool mask_differs_by_head;
-    /* Per worker: the kernel's memory, and which keys a block of queries looks at. */
+    /* Per worker: the kernel's memory, and which keys the queries look at. */
     int64_t scratch_size;
     real *scratch;
-    attention_keys *seen;
-    unsigned char *allow; /* [ATTENTION_QUERIES, keys] */
+    attention_keys *seen; /* [queries] */
+    unsigned char *allow; /* [ATTENTION_QUERIES, keys]: of one block, where there are holes */
 } attention_task;
 
 static int64_t block_count(const attention_sizes *s)
@@ -134,7 +135,7 @@ static attention_head make_head(const attention_task *task, int64_t pair)
 {
     const attention_state *state = task->state;
     const attention_sizes *s = &state->sizes;
-    return (attention_head){
+    attention_head head = {
         .queries = s->queries,
         .keys = s->keys,
         .scale = (real)s->scale,
@@ -146,17 +147,26 @@ static attention_head make_head(const attention_task *task, int64_t pair)
         .dropout = state->drops ? &state->dropout : NULL,
         .first_weight = pair * s->queries * s->keys,
     };
+    head.q.is_new = !task->dq_holds;
+    head.k.is_new = !task->dk_holds;
+    head.v.is_new = !task->dv_holds;
+    return head;
 }
 
-/* Sets the keys of the queries first .. first + count - 1. */
-static void find_keys(const attention_task *task, int64_t pair, int64_t first, int64_t count, int worker)
+/* Finds the keys of the queries first .. first + count - 1. Returns whether any have holes: then they are good for one
+ * block only. */
+static bool find_keys(const attention_task *task, int64_t pair, int64_t first, int64_t count, int worker)
 {
     const attention_sizes *s = &task->state->sizes;
-    attention_keys *seen = task->seen + worker * ATTENTION_QUERIES;
+    attention_keys *seen = task->seen + worker * s->queries;
     unsigned char *allow = task->allow + worker * block_size(s) * s->keys;
-    for (int64_t r = 0; r < count; r++)
-        seen[r] = mask_keys(task->state->mask, (mask_query){pair / s->heads, pair % s->heads, first + r}, s->keys,
-                            allow + r * s->keys);
+    bool have_holes = false;
+    for (int64_t i = first; i < first + count; i++) {
+        seen[i] = mask_keys(task->state->mask, (mask_query){pair / s->heads, pair % s->heads, i}, s->keys,
+                            allow + i % ATTENTION_QUERIES * s->keys);
+        have_holes |= seen[i].allow != NULL;
+    }
+    return have_holes;
 }
 
 /* A block of a head through the kernel; its keys are known. */
@@ -168,7 +178,7 @@ static void run_block(const attention_task *task, const attention_head *head, in
     const real *bias[ATTENTION_QUERIES];
     attention_block block = {.first = first,
                              .count = count,
-                             .keys = task->seen + worker * ATTENTION_QUERIES,
+                             .keys = task->seen + worker * s->queries + first,
                              .dbias = task->dbias ? task->dbias + row : NULL};
     if (task->bias && s->keys) {
         for (int64_t r = 0; r < count; r++)
@@ -197,6 +207,7 @@ static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
     const int64_t blocks = block_count(s);
     int64_t head_at = -1, keys_at = -1; /* what is ready: a head's pair; the batch row or pair of the keys */
     attention_head head = {0};
+    bool have_holes = false;
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t pair = piece / blocks, first = block_at(task, piece % blocks, blocks) * ATTENTION_QUERIES;
         const int64_t count = s->queries - first < ATTENTION_QUERIES ? s->queries - first : ATTENTION_QUERIES;
@@ -206,7 +217,9 @@ static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
             kernels()->attention->begin(&head, task->dy != NULL, task->scratch + worker * task->scratch_size);
             head_at = pair;
         }
-        if (blocks > 1 || whose != keys_at)
+        if (whose != keys_at)
+            have_holes = find_keys(task, pair, 0, s->queries, worker) && blocks > 1;
+        if (have_holes)
             find_keys(task, pair, first, count, worker);
         keys_at = whose;
         run_block(task, &head, pair, first, count, worker);
@@ -241,7 +254,7 @@ static ag_status run(ag_node *node, attention_task *task)
     attention_head head = make_head(task, 0);
     task->scratch_size = kernels()->attention->scratch_size(&head, task->dy != NULL);
     task->scratch = ag_scratch(node->tape, workers * (size_t)task->scratch_size * sizeof(real));
-    task->seen = ag_scratch(node->tape, workers * ATTENTION_QUERIES * sizeof(attention_keys));
+    task->seen = ag_scratch(node->tape, workers * (size_t)s->queries * sizeof(attention_keys));
     task->allow = ag_scratch(node->tape, workers * (size_t)(block_size(s) * s->keys));
     if (!task->scratch || !task->seen || !task->allow)
         return AG_NO_MEMORY;
@@ -297,11 +310,15 @@ static ag_status attention_backward(ag_node *node)
     const attention_state *state = node->saved;
     ag_tensor *bias = node->inputs[3];
     ag_shape scores = attention_scores(&state->sizes);
-    attention_task task = {.state = state,
-                           .dy = node->output->grad,
-                           .dq = ag_grad(node->inputs[0]),
-                           .dk = ag_grad(node->inputs[1]),
-                           .dv = ag_grad(node->inputs[2])};
+    attention_task task = {.state = state, .dy = node->output->grad};
+    if (!state->sizes.queries) {
+        for (int i = 0; i < node->input_count; i++)
+            ag_grad(node->inputs[i]);
+        return node->tape->error.status;
+    }
+    task.dq = ag_grad_begin(node->inputs[0], &task.dq_holds);
+    task.dk = ag_grad_begin(node->inputs[1], &task.dk_holds);
+    task.dv = ag_grad_begin(node->inputs[2], &task.dv_holds);
     if (bias && bias->needs_grad) {
         int64_t size = ag_shape_size(scores);
         if (!(task.dbias = ag_scratch(node->tape, (size_t)size * sizeof(real))))

@@ -140,7 +140,7 @@ static ag_status linear_forward(ag_node *node)
         task.finish = linear_finish;
         task.finish_context = node;
     }
-    kernel_product_run(&task, 1, 0, 0, 0, tape->threads, tape->workspace);
+    kernel_product_run(tape->product, &task, 1, 0, 0, 0, tape->threads, tape->workspace);
     return AG_OK;
 }
 
@@ -208,7 +208,7 @@ static void add_to_input(const ag_node *node, const real *dz)
     };
     task.c = ag_grad_begin(node->inputs[0], &task.add);
     if (task.c)
-        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+        kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
 /* dW += dz^T x */
@@ -229,7 +229,7 @@ static void add_to_weight(const ag_node *node, const real *dz)
     };
     task.c = ag_grad_begin(node->inputs[1], &task.add);
     if (task.c)
-        kernel_product_run(&task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+        kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
 /* dresidual += dy;  with dz = D(dy) f'(z):  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */

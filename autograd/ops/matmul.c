@@ -87,8 +87,8 @@ static void run_batch(const ag_node *node, product_task task, ag_shape whole, ag
          regular_b = is_constant(b) || ag_shape_size(b) == count;
 
     if (regular_a && regular_b) {
-        kernel_product_run(&task, count, is_constant(a) ? 0 : size_a, is_constant(b) ? 0 : size_b, size_c, threads,
-                           node->tape->workspace);
+        kernel_product_run(node->tape->product, &task, count, is_constant(a) ? 0 : size_a, is_constant(b) ? 0 : size_b,
+                           size_c, threads, node->tape->workspace);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
@@ -96,7 +96,7 @@ static void run_batch(const ag_node *node, product_task task, ag_shape whole, ag
         item.a += batch_item(a, whole, i) * size_a;
         item.b += batch_item(b, whole, i) * size_b;
         item.c += i * size_c;
-        kernel_product_run(&item, 1, 0, 0, 0, threads, node->tape->workspace);
+        kernel_product_run(node->tape->product, &item, 1, 0, 0, 0, threads, node->tape->workspace);
     }
 }
 

@@ -7,7 +7,7 @@
 /* elementwise.c */
 extern const ag_op op_add, op_sub, op_mul, op_div, op_pow;
 /* unary.c */
-extern const ag_op op_neg, op_scale, op_exp, op_log, op_sqrt, op_tanh, op_sigmoid, op_relu, op_gelu, op_silu;
+extern const ag_op op_neg, op_scale, op_exp, op_log, op_sqrt, op_tanh, op_erf, op_sigmoid, op_relu, op_gelu, op_silu;
 /* matmul.c, linear.c */
 extern const ag_op op_matmul, op_linear;
 /* reduce.c */

@@ -247,6 +247,36 @@ ag_tensor *ag_tanh(ag_tensor *x)
     return ag_custom(&op_tanh, &x, 1, 1, NULL, 0);
 }
 
+/* ---- erf ------------------------------------------------------------------------------------ */
+
+static ag_status forward_erf(ag_node *node)
+{
+    return forward_unary(node, MAP_ERF, 1);
+}
+
+/* dx = dy 2/sqrt(pi) e^(-x^2) */
+static ag_status backward_erf(ag_node *node)
+{
+    return backward_unary(node, MAP_ERF, 1);
+}
+
+static ag_tensor *example_erf(ag_example *example)
+{
+    return example_unary(example, ag_erf, -2, 2);
+}
+
+const ag_op op_erf = {.name = "erf",
+                      .formula = "y = erf(x)",
+                      .shape = shape_same,
+                      .forward = forward_erf,
+                      .backward = backward_erf,
+                      .example = example_erf};
+
+ag_tensor *ag_erf(ag_tensor *x)
+{
+    return ag_custom(&op_erf, &x, 1, 1, NULL, 0);
+}
+
 /* ---- sigmoid -------------------------------------------------------------------------------- */
 
 static ag_status forward_sigmoid(ag_node *node)

@@ -7,11 +7,21 @@ static int64_t scratch_size(const attention_head *head, bool is_backward)
     return KERNEL(attention_layout)(head, is_backward).size;
 }
 
+static void begin_gradient(int64_t count, const attention_rows *rows)
+{
+    for (int64_t i = 0; rows->gradient && rows->is_new && i < count; i++)
+        memset(rows->gradient + i * rows->step, 0, (size_t)rows->width * sizeof(real));
+}
+
 static void begin(const attention_head *head, bool is_backward, real *scratch)
 {
-    const attention_layout at = KERNEL(attention_layout)(head, is_backward);
     for (int64_t sliver = 0; sliver < parts_of(head->keys, TILE_COLUMNS); sliver++)
-        scratch[at.packed + sliver] = NOT_PACKED;
+        scratch[sliver] = NOT_PACKED;
+    if (is_backward) {
+        begin_gradient(head->queries, &head->q);
+        begin_gradient(head->keys, &head->k);
+        begin_gradient(head->keys, &head->v);
+    }
 }
 
 static void sum(attention_keys keys, const real *weights, const attention_rows *values, real *y)

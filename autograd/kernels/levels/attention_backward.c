@@ -5,8 +5,7 @@
  *     dv[j] += p[j] m[j] dy          ds[j] = p[j] (m[j] dy . v[j] - dy . y)
  *     dq += scale sum ds[j] k[j]     dk[j] += scale ds[j] q
  *
- * dy . y is sum p dp, which softmax' gradient asks for. Rows of q, k or dy that hold NaN or infinity are left out of
- * the products; whoever looks at such a q or k has NaN among its weights, or the weight 0 there, and hands that on. */
+ * dy . y is sum p dp, which softmax' gradient asks for. */
 #include "attention_tiles.h"
 
 typedef struct backward_pass {
@@ -14,13 +13,13 @@ typedef struct backward_pass {
     const attention_block *block;
     attention_layout at;
     real *scratch;
-    int64_t groups;
-    attention_keys keys[ATTENTION_QUERIES]; /* the block's; none where a query sees scores of -inf alone */
-    real mean[ATTENTION_QUERIES];           /* dy . y */
-    span columns[MOST_GROUPS];              /* of the tile: what each group looks at */
-    span all;                               /* what any of them looks at */
-    bool dy_in_part;                        /* rows of dy are left out */
-    bool needs_scores;                      /* the gradient of the scores */
+    int64_t height, groups; /* of and in the block */
+    attention_keys *keys;   /* [count]: the block's; none where a query sees scores of -inf alone */
+    real *mean;             /* [count]: dy . y */
+    span *columns;          /* [groups]: what each group looks at in the tile */
+    span all;               /* what any of them looks at */
+    bool dy_in_part;        /* rows of dy are left out */
+    bool needs_scores;      /* the gradient of the scores */
 } backward_pass;
 
 /* ---- Preparing a block ---------------------------------------------------------------------- */
@@ -29,9 +28,11 @@ static void prepare_rows(backward_pass *pass)
 {
     const attention_head *head = pass->head;
     const attention_block *block = pass->block;
-    const int64_t key_width = padded(head->q.width), value_width = padded(head->v.width);
     const real *q = head->q.data + block->first * head->q.step;
     const real *y = head->y.data + block->first * head->y.step, *dy = head->y.gradient + block->first * head->y.step;
+    if (head->q.gradient)
+        prefetch_rows(block->count, head->q.width, head->q.gradient + block->first * head->q.step, head->q.step);
+    prefetch_next(block->count, head->v.width, y, head->y.step);
     real *queries = pass->scratch + pass->at.queries, *copy = pass->scratch + pass->at.dy;
 
     for (int64_t r = 0; r < block->count; r++) {
@@ -41,16 +42,15 @@ static void prepare_rows(backward_pass *pass)
         pass->mean[r] = dot(head->v.width, dy + r * head->y.step, y + r * head->y.step);
     }
     if (!KERNEL(attention_copy)(block->count, head->q.width, q, head->q.step, head->scale, queries))
-        for (int64_t r = 0; r < block->count; r++)
-            if (!row_is_finite(head->q.width, queries + r * key_width, 1))
-                memset(queries + r * key_width, 0, (size_t)key_width * sizeof(real));
+        /* (such a query has NaN for all its weights, and so for the gradients of its scores) */
+        KERNEL(attention_leave_out)(block->count, head->q.width, queries);
     pass->dy_in_part = !KERNEL(attention_copy)(block->count, head->v.width, dy, head->y.step, 1, copy);
-    if (pass->dy_in_part)
-        for (int64_t r = 0; r < block->count; r++)
-            if (!row_is_finite(head->v.width, copy + r * value_width, 1)) {
-                memset(copy + r * value_width, 0, (size_t)value_width * sizeof(real));
-                pass->mean[r] = (real)NAN;
-            }
+    if (!pass->dy_in_part)
+        return;
+    KERNEL(attention_leave_out)(block->count, head->v.width, copy);
+    for (int64_t r = 0; r < block->count; r++)
+        if (!row_is_finite(head->v.width, dy + r * head->y.step, 1))
+            pass->mean[r] = (real)NAN;
 }
 
 /* ---- Weights and the gradient of scores ----------------------------------------------------- */
@@ -98,12 +98,12 @@ static inline void set_zero(real *x, int64_t begin, int64_t end)
 static void make_group(const backward_pass *pass, int64_t g, int64_t first)
 {
     const attention_head *head = pass->head;
-    const group rows = group_at(pass->block->count, pass->groups, g);
+    const group rows = group_at(pass->block->count, pass->height, g);
     const int64_t count = rows.end - rows.begin;
     const span columns = pass->columns[g], all = pass->all;
     real *scratch = pass->scratch;
-    real *weights = scratch + pass->at.weights + rows.begin * KEYS,
-         *dscores = scratch + pass->at.dscores + rows.begin * KEYS;
+    real *weights = scratch + pass->at.weights + rows.begin * KEYS_STEP,
+         *dscores = scratch + pass->at.dscores + rows.begin * KEYS_STEP;
     real *keep = head->dropout ? scratch + pass->at.keep : NULL;
     int64_t keep_step = 0;
 
@@ -114,7 +114,7 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
                             scratch + pass->at.values_t, first, columns, dscores);
     if (keep && columns.begin < columns.end)
         draw_dropout(head, pass->block->first + rows.begin, count, first, columns, keep, &keep_step);
-    for (int64_t r = 0; r < count; r++, weights += KEYS, dscores += KEYS) {
+    for (int64_t r = 0; r < count; r++, weights += KEYS_STEP, dscores += KEYS_STEP) {
         make_row(pass, rows.begin + r, first, columns, keep ? keep + r * keep_step : NULL, weights, dscores);
         set_zero(weights, all.begin, columns.begin);
         set_zero(weights, columns.end, all.end);
@@ -127,16 +127,14 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
 
 /* ---- Gradients ------------------------------------------------------------------------------ */
 
-/* Rows of the gradient of keys or values += x^T rows, x being [queries, KEYS] and rows [queries, padded width]. */
+/* Rows of the gradient of keys or values += x^T rows, x being [queries, KEYS_STEP] and rows [queries, padded width]. */
 static void add_to_keys(const backward_pass *pass, int64_t first, const real *x, const real *rows,
                         const attention_rows *to)
 {
     const int64_t begin = pass->all.begin, end = smaller(pass->all.end, pass->head->keys - first);
-    const int64_t parts = parts_of(end - begin, TILE_ROWS);
-    for (int64_t p = 0; p < parts; p++) {
-        group own = group_at(end - begin, parts, p);
-        own.begin += begin;
-        own.end += begin;
+    const int64_t height = group_height(end - begin);
+    for (int64_t row = begin; row < end; row += height) {
+        const group own = {row, smaller(row + height, end)};
         int64_t from = pass->groups, past = 0; /* the groups between which all are that look at these keys */
         for (int64_t g = 0; g < pass->groups; g++)
             if (pass->columns[g].begin < own.end && pass->columns[g].end > own.begin) {
@@ -145,14 +143,14 @@ static void add_to_keys(const backward_pass *pass, int64_t first, const real *x,
             }
         if (from >= past)
             continue;
-        const int64_t row = group_at(pass->block->count, pass->groups, from).begin;
+        const int64_t top = from * pass->height;
         multiply(&(tile_task){.rows = own.end - own.begin,
                               .columns = to->width,
-                              .depth = group_at(pass->block->count, pass->groups, past - 1).end - row,
-                              .a = x + row * KEYS + own.begin,
+                              .depth = group_at(pass->block->count, pass->height, past - 1).end - top,
+                              .a = x + top * KEYS_STEP + own.begin,
                               .a_row = 1,
-                              .a_column = KEYS,
-                              .b = rows + row * padded(to->width),
+                              .a_column = KEYS_STEP,
+                              .b = rows + top * padded(to->width),
                               .b_row = padded(to->width),
                               .c = to->gradient + (first + own.begin) * to->step,
                               .c_row = to->step,
@@ -161,14 +159,14 @@ static void add_to_keys(const backward_pass *pass, int64_t first, const real *x,
     }
 }
 
-/* The share of rows of dy that were left out of the copy. */
-static void add_left_out(const backward_pass *pass, int64_t first)
+/* The share of rows of dy that were left out of the copy, for the values that they may look at. */
+static void add_left_out_dy(const backward_pass *pass, int64_t first)
 {
     const attention_head *head = pass->head;
     const int64_t end = smaller(pass->all.end, head->keys - first), width = head->v.width;
     for (int64_t r = 0; r < pass->block->count; r++) {
         const real *dy = head->y.gradient + (pass->block->first + r) * head->y.step;
-        const real *weights = pass->scratch + pass->at.weights + r * KEYS;
+        const real *weights = pass->scratch + pass->at.weights + r * KEYS_STEP;
         if (row_is_finite(width, dy, 1))
             continue;
         for (int64_t c = pass->all.begin; c < end; c++)
@@ -180,15 +178,15 @@ static void add_left_out(const backward_pass *pass, int64_t first)
 static void add_to_queries(const backward_pass *pass, int64_t g, int64_t first)
 {
     const attention_head *head = pass->head;
-    const group rows = group_at(pass->block->count, pass->groups, g);
+    const group rows = group_at(pass->block->count, pass->height, g);
     const span columns = pass->columns[g];
     const int64_t width = padded(head->q.width);
     if (columns.begin < columns.end)
         multiply(&(tile_task){.rows = rows.end - rows.begin,
                               .columns = head->q.width,
                               .depth = smaller(columns.end, head->keys - first) - columns.begin,
-                              .a = pass->scratch + pass->at.dscores + rows.begin * KEYS + columns.begin,
-                              .a_row = KEYS,
+                              .a = pass->scratch + pass->at.dscores + rows.begin * KEYS_STEP + columns.begin,
+                              .a_row = KEYS_STEP,
                               .a_column = 1,
                               .b = pass->scratch + pass->at.keys + (first + columns.begin) * width,
                               .b_row = width,
@@ -198,15 +196,38 @@ static void add_to_queries(const backward_pass *pass, int64_t g, int64_t first)
                  TILE_COLUMNS);
 }
 
-/* Copies of the gradient of scores, for the queries' and keys' sakes made of multiples of... */
+/* The share of keys that were left out of the copy, for the queries that may look at them. */
+static void add_left_out_keys(const backward_pass *pass, int64_t first)
+{
+    const attention_head *head = pass->head;
+    const int64_t end = smaller(pass->all.end, head->keys - first), width = head->k.width;
+    for (int64_t c = pass->all.begin; c < end; c++) {
+        const real *key = head->k.data + (first + c) * head->k.step;
+        if (row_is_finite(width, key, head->scale))
+            continue;
+        for (int64_t r = 0; r < pass->block->count; r++)
+            if (sees(&pass->keys[r], first + c))
+                axpy(width, pass->scratch[pass->at.dscores + r * KEYS_STEP + c] * head->scale, key,
+                     head->q.gradient + (pass->block->first + r) * head->q.step);
+    }
+}
+
+/* Copies the gradients of the tile's scores to where they are wanted. */
 static void give_dbias(const backward_pass *pass, int64_t first)
 {
     for (int64_t r = 0; r < pass->block->count; r++) {
         const int64_t begin = larger(pass->keys[r].begin, first), end = smaller(pass->keys[r].end, first + KEYS);
-        const real *dscores = pass->scratch + pass->at.dscores + r * KEYS;
+        const real *dscores = pass->scratch + pass->at.dscores + r * KEYS_STEP;
         for (int64_t j = begin; j < end; j++)
             pass->block->dbias[r * pass->head->keys + j] = dscores[j - first];
     }
+}
+
+static void prefetch_gradient(const backward_pass *pass, int64_t first, const attention_rows *to)
+{
+    const int64_t begin = first + pass->all.begin, end = smaller(first + pass->all.end, pass->head->keys);
+    if (to->gradient)
+        prefetch_rows(end - begin, to->width, to->gradient + begin * to->step, to->step);
 }
 
 static void backward_tile(backward_pass *pass, int64_t first)
@@ -215,7 +236,7 @@ static void backward_tile(backward_pass *pass, int64_t first)
     real *scratch = pass->scratch;
     pass->all = (span){KEYS, 0};
     for (int64_t g = 0; g < pass->groups; g++) {
-        const group rows = group_at(pass->block->count, pass->groups, g);
+        const group rows = group_at(pass->block->count, pass->height, g);
         const span columns = pass->columns[g] = seen_by(rows.end - rows.begin, pass->keys + rows.begin, first);
         if (columns.begin < columns.end)
             pass->all = (span){smaller(pass->all.begin, columns.begin), larger(pass->all.end, columns.end)};
@@ -223,37 +244,50 @@ static void backward_tile(backward_pass *pass, int64_t first)
     if (pass->all.begin >= pass->all.end)
         return;
 
-    KERNEL(attention_pack)(head, &pass->at, true, first + pass->all.begin, first + pass->all.end, scratch);
+    prefetch_gradient(pass, first, &head->k);
+    prefetch_gradient(pass, first, &head->v);
+    const bool keys_in_part =
+        KERNEL(attention_pack)(head, &pass->at, true, first + pass->all.begin, first + pass->all.end, scratch);
     for (int64_t g = 0; g < pass->groups; g++)
         make_group(pass, g, first);
     if (head->v.gradient) {
         add_to_keys(pass, first, scratch + pass->at.weights, scratch + pass->at.dy, &head->v);
         if (pass->dy_in_part)
-            add_left_out(pass, first);
+            add_left_out_dy(pass, first);
     }
     if (head->k.gradient)
         add_to_keys(pass, first, scratch + pass->at.dscores, scratch + pass->at.queries, &head->k);
-    if (head->q.gradient)
+    if (head->q.gradient) {
         for (int64_t g = 0; g < pass->groups; g++)
             add_to_queries(pass, g, first);
+        if (keys_in_part)
+            add_left_out_keys(pass, first);
+    }
     if (pass->block->dbias)
         give_dbias(pass, first);
 }
 
 void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, real *scratch)
 {
+    attention_keys keys[ATTENTION_QUERIES];
+    real mean[ATTENTION_QUERIES];
+    span columns[MOST_GROUPS];
     backward_pass pass = {.head = head,
                           .block = block,
                           .at = KERNEL(attention_layout)(head, true),
                           .scratch = scratch,
-                          .groups = parts_of(block->count, TILE_ROWS),
+                          .height = group_height(block->count),
+                          .keys = keys,
+                          .mean = mean,
+                          .columns = columns,
                           .needs_scores = head->q.gradient || head->k.gradient || block->dbias};
+    pass.groups = parts_of(block->count, pass.height);
     prepare_rows(&pass);
     int64_t begin = head->keys, end = 0;
     for (int64_t r = 0; r < block->count; r++)
-        if (pass.keys[r].begin < pass.keys[r].end) {
-            begin = smaller(begin, pass.keys[r].begin);
-            end = larger(end, pass.keys[r].end);
+        if (keys[r].begin < keys[r].end) {
+            begin = smaller(begin, keys[r].begin);
+            end = larger(end, keys[r].end);
         }
     for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS)
         backward_tile(&pass, first);

@@ -15,16 +15,27 @@ typedef struct forward_pass {
     const attention_block *block;
     attention_layout at;
     real *scratch;
-    int64_t groups;
-    running group[MOST_GROUPS];
+    int64_t height, groups; /* of and in the block */
+    running *group;         /* [groups] */
 } forward_pass;
 
 /* ---- Softmax of a group --------------------------------------------------------------------- */
 
-/* Turns the vectors of rows into LANES vectors with a lane for each row: rows from `row` on. */
-static inline void turn(int64_t rows, const vector *partial, int64_t row, real *square)
+/* Lane l becomes the largest element, or the sum of all, of vector l. As in a transposition, whose first and second
+ * halves meet; what meets is combined, so that half as many vectors are left after each round. */
+static inline vector across(const vector *rows, bool is_max)
 {
-    transpose(smaller(rows - row, LANES), (const real *)(partial + row), LANES, square, LANES);
+    vector x[LANE_COUNT];
+    for (int i = 0; i < LANE_COUNT; i++)
+        x[i] = rows[i];
+#pragma GCC unroll 4
+    for (int left = LANE_COUNT / 2; left > 0; left /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < left; i++) {
+            vector a = FIRST_HALVES(x[i], x[i + left]), b = SECOND_HALVES(x[i], x[i + left]);
+            x[i] = is_max ? vector_max(a, b) : a + b;
+        }
+    return x[0];
 }
 
 /* Sets what the rows may not look at to -inf, and returns the largest in each lane. */
@@ -57,15 +68,13 @@ static void raise(const attention_block *block, group rows, int64_t first, span 
 {
     const int64_t count = rows.end - rows.begin;
     vector partial[GROUP_LANES];
-    real square[LANE_COUNT * LANE_COUNT], shift[GROUP_LANES];
+    real shift[GROUP_LANES];
     for (int64_t r = 0; r < count; r++)
-        partial[r] = mask_row(block, rows.begin + r, first, columns, scores + r * KEYS);
+        partial[r] = mask_row(block, rows.begin + r, first, columns, scores + r * KEYS_STEP);
+    for (int64_t r = count; r < GROUP_LANES; r++)
+        partial[r] = (vector){0};
     for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
-        const vector before = load(so_far->max + v);
-        vector max = before;
-        turn(count, partial, v, square);
-        for (int l = 0; l < LANE_COUNT; l++)
-            max = vector_max(max, load(square + l * LANES));
+        const vector before = load(so_far->max + v), max = vector_max(before, across(partial + v, true));
         store(so_far->max + v, max);
         store(shift + v, max);
         for (int64_t r = v; r < v + LANES; r++) /* (-inf - -inf would be NaN) */
@@ -76,20 +85,15 @@ static void raise(const attention_block *block, group rows, int64_t first, span 
     for (int64_t r = 0; r < count; r++) {
         const vector own = splat(shift[r]);
         vector sum = {0};
-        for (real *x = scores + r * KEYS + columns.begin; x < scores + r * KEYS + columns.end; x += LANES) {
+        for (real *x = scores + r * KEYS_STEP + columns.begin; x < scores + r * KEYS_STEP + columns.end; x += LANES) {
             vector power = vector_exp(load(x) - own);
             store(x, power);
             sum += power;
         }
         partial[r] = sum;
     }
-    for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
-        vector sum = {0};
-        turn(count, partial, v, square);
-        for (int l = 0; l < LANE_COUNT; l++)
-            sum += load(square + l * LANES);
-        store(so_far->sum + v, load(so_far->sum + v) * load(decay + v) + sum);
-    }
+    for (int64_t v = 0; v < GROUP_LANES; v += LANES)
+        store(so_far->sum + v, load(so_far->sum + v) * load(decay + v) + across(partial + v, false));
 }
 
 /* ---- Tiles ---------------------------------------------------------------------------------- */
@@ -101,7 +105,7 @@ static void drop(const forward_pass *pass, group rows, int64_t first, span colum
     draw_dropout(pass->head, pass->block->first + rows.begin, rows.end - rows.begin, first, columns, keep, &step);
     for (int64_t r = 0; r < rows.end - rows.begin; r++, keep += step)
         for (int64_t c = columns.begin; c < columns.end; c += LANES)
-            store(weights + r * KEYS + c, load(weights + r * KEYS + c) * load(keep + c - columns.begin));
+            store(weights + r * KEYS_STEP + c, load(weights + r * KEYS_STEP + c) * load(keep + c - columns.begin));
 }
 
 /* Adds the values that were left out of the copy to those who may look at them. */
@@ -116,14 +120,14 @@ static void add_left_out(const forward_pass *pass, group rows, int64_t first, sp
             continue;
         for (int64_t r = rows.begin; r < rows.end; r++)
             if (sees(&pass->block->keys[r], j))
-                axpy(v->width, weights[(r - rows.begin) * KEYS + j - first], value, y + r * padded(v->width));
+                axpy(v->width, weights[(r - rows.begin) * KEYS_STEP + j - first], value, y + r * padded(v->width));
     }
 }
 
 static void forward_group(forward_pass *pass, int64_t g, int64_t first)
 {
     const attention_head *head = pass->head;
-    const group rows = group_at(pass->block->count, pass->groups, g);
+    const group rows = group_at(pass->block->count, pass->height, g);
     const int64_t count = rows.end - rows.begin, width = padded(head->v.width);
     const span columns = seen_by(count, pass->block->keys + rows.begin, first);
     if (columns.begin == columns.end)
@@ -148,7 +152,7 @@ static void forward_group(forward_pass *pass, int64_t g, int64_t first)
                           .columns = width,
                           .depth = smaller(columns.end, head->keys - first) - columns.begin,
                           .a = weights + columns.begin,
-                          .a_row = KEYS,
+                          .a_row = KEYS_STEP,
                           .a_column = 1,
                           .b = pass->scratch + pass->at.values + (first + columns.begin) * width,
                           .b_row = width,
@@ -166,7 +170,7 @@ static void finish_group(const forward_pass *pass, int64_t g)
 {
     const attention_head *head = pass->head;
     const running *so_far = &pass->group[g];
-    const group rows = group_at(pass->block->count, pass->groups, g);
+    const group rows = group_at(pass->block->count, pass->height, g);
     const int64_t width = head->v.width;
     for (int64_t r = rows.begin; r < rows.end; r++) {
         const real max = so_far->max[r - rows.begin], sum = so_far->sum[r - rows.begin];
@@ -190,20 +194,27 @@ static void finish_group(const forward_pass *pass, int64_t g)
 
 void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, real *scratch)
 {
+    running so_far[MOST_GROUPS];
     forward_pass pass = {.head = head,
                          .block = block,
                          .at = KERNEL(attention_layout)(head, false),
                          .scratch = scratch,
-                         .groups = parts_of(block->count, TILE_ROWS)};
+                         .height = group_height(block->count),
+                         .group = so_far};
     int64_t begin = head->keys, end = 0;
     for (int64_t r = 0; r < block->count; r++)
         if (block->keys[r].begin < block->keys[r].end) {
             begin = smaller(begin, block->keys[r].begin);
             end = larger(end, block->keys[r].end);
         }
-    for (int64_t g = 0; g < pass.groups; g++)
-        for (int64_t r = 0; r < GROUP_LANES; r++)
-            pass.group[g].max[r] = -(real)INFINITY;
+    pass.groups = parts_of(block->count, pass.height);
+    for (int64_t g = 0; g < pass.groups; g++) {
+        so_far[g].has_y = false;
+        for (int64_t r = 0; r < GROUP_LANES; r++) {
+            so_far[g].max[r] = -(real)INFINITY;
+            so_far[g].sum[r] = 0;
+        }
+    }
 
     KERNEL(attention_copy)
     (block->count, head->q.width, head->q.data + block->first * head->q.step, head->q.step, head->scale,

@@ -19,12 +19,12 @@ attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_ba
     at.packed = take(&next, slivers);
     at.keys_t = take(&next, keys * head->q.width);
     at.queries = take(&next, queries * key_width);
-    at.weights = take(&next, (is_backward ? queries : TILE_ROWS) * KEYS);
+    at.weights = take(&next, (is_backward ? queries : TILE_ROWS) * KEYS_STEP);
     if (is_backward) {
         at.values_t = take(&next, keys * head->v.width);
         at.keys = take(&next, keys * key_width);
         at.dy = take(&next, queries * value_width);
-        at.dscores = take(&next, queries * KEYS);
+        at.dscores = take(&next, queries * KEYS_STEP);
     } else {
         at.values = take(&next, keys * value_width);
         at.y = take(&next, queries * value_width);
@@ -41,51 +41,70 @@ bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t 
 {
     const int64_t whole = width / LANES * LANES;
     const size_t rest = (size_t)(width - whole) * sizeof(real);
-    vector zero = {0}; /* but NaN where a number is not finite */
+    vector_bits odd = {0}; /* x - x is 0, but for NaN and infinity */
     for (int64_t i = 0; i < rows; i++, x += step, out += padded(width)) {
         for (int64_t c = 0; c < whole; c += LANES) {
+            prefetch(x + c, width); /* the next head, where heads lie side by side */
             vector own = load(x + c) * factor;
-            zero += own - own;
+            odd |= (vector_bits)(own - own);
             store(out + c, own);
         }
         if (rest) {
             vector own = {0};
             memcpy(&own, x + whole, rest);
             own *= factor;
-            zero += own - own;
+            odd |= (vector_bits)(own - own);
             store(out + whole, own);
         }
     }
-    return vector_sum(zero) == 0;
+    return no_bits(odd);
 }
 
-/* Sets rows that hold NaN or infinity to 0. */
-static void leave_out(int64_t rows, int64_t width, real *x)
+void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy)
 {
-    for (int64_t i = 0; i < rows; i++, x += padded(width))
-        if (!row_is_finite(width, x, 1))
-            memset(x, 0, (size_t)width * sizeof(real));
+    for (int64_t i = 0; i < rows; i++, copy += padded(width))
+        if (!row_is_finite(width, copy, 1))
+            memset(copy, 0, (size_t)width * sizeof(real));
 }
 
 /* ---- Slivers -------------------------------------------------------------------------------- */
 
-/* The transpose of a sliver of `rows` rows: out[c * TILE_COLUMNS + i] = x[i * step + c], and 0 for the rows that are
- * missing to whole vectors. By squares; the last in a row overlaps the one before. */
+/* out[c * TILE_COLUMNS + i] = x[i * step + c] for LANES rows i. By squares; the last overlaps the one before. */
+static void transpose_rows(int64_t width, const real *x, int64_t step, real *out)
+{
+    for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
+        const int64_t from = smaller(c, width - LANES);
+        transpose(LANES, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
+    }
+    for (int64_t c = 0; c < width && width < LANES; c++)
+        for (int64_t l = 0; l < LANES; l++)
+            out[c * TILE_COLUMNS + l] = x[l * step + c];
+}
+
+/* The same where only `count` rows are there, through a square of which the rest is whatever it is. */
+static void transpose_some_rows(int64_t count, int64_t width, const real *x, int64_t step, real *out)
+{
+    real square[LANES * LANES];
+    for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
+        const int64_t from = smaller(c, width - LANES);
+        for (int64_t i = 0; i < LANES; i++)
+            store(square + i * LANES, load(x + smaller(i, count - 1) * step + from));
+        transpose(LANES, square, LANES, out + from * TILE_COLUMNS, TILE_COLUMNS);
+    }
+    for (int64_t c = 0; c < width && width < LANES; c++)
+        for (int64_t l = 0; l < LANES; l++)
+            out[c * TILE_COLUMNS + l] = x[smaller(l, count - 1) * step + c];
+}
+
+/* The transpose of a sliver of `rows` rows: out[c * TILE_COLUMNS + i] = x[i * step + c]. To whole vectors, the last row
+ * is repeated. */
 static void transpose_sliver(int64_t rows, int64_t width, const real *x, int64_t step, real *out)
 {
-    for (int64_t i = 0; i < rows; i += LANES, x += LANES * step, out += LANES) {
-        const int64_t count = smaller(rows - i, LANES);
-        for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
-            const int64_t from = smaller(c, width - LANES);
-            if (count == LANES)
-                transpose(LANES, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
-            else
-                transpose(count, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
-        }
-        for (int64_t c = 0; c < width && width < LANES; c++)
-            for (int64_t l = 0; l < LANES; l++)
-                out[c * TILE_COLUMNS + l] = l < count ? x[l * step + c] : 0;
-    }
+    for (int64_t i = 0; i < rows; i += LANES, x += LANES * step, out += LANES)
+        if (rows - i >= LANES)
+            transpose_rows(width, x, step, out);
+        else
+            transpose_some_rows(rows - i, width, x, step, out);
 }
 
 static sliver_state pack_sliver(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
@@ -95,17 +114,18 @@ static sliver_state pack_sliver(const attention_head *head, const attention_layo
     const int64_t rows = smaller(head->keys - begin, TILE_COLUMNS);
     const real *keys = k->data + begin * k->step, *values = v->data + begin * v->step;
     transpose_sliver(rows, k->width, keys, k->step, scratch + at->keys_t + begin * k->width);
+    prefetch_next(rows, k->width, keys, k->step);
     if (is_backward) {
-        real *copy = scratch + at->keys + begin * padded(k->width);
         transpose_sliver(rows, v->width, values, v->step, scratch + at->values_t + begin * v->width);
-        if (!KERNEL(attention_copy)(rows, k->width, keys, k->step, head->scale, copy))
-            leave_out(rows, k->width, copy);
-        return PACKED;
+        prefetch_next(rows, v->width, values, v->step);
     }
-    real *copy = scratch + at->values + begin * padded(v->width);
-    if (KERNEL(attention_copy)(rows, v->width, values, v->step, 1, copy))
+
+    const attention_rows *copied = is_backward ? k : v;
+    real *copy = scratch + (is_backward ? at->keys : at->values) + begin * padded(copied->width);
+    if (KERNEL(attention_copy)(rows, copied->width, is_backward ? keys : values, copied->step,
+                               is_backward ? head->scale : 1, copy))
         return PACKED;
-    leave_out(rows, v->width, copy);
+    KERNEL(attention_leave_out)(rows, copied->width, copy);
     return PACKED_IN_PART;
 }
 

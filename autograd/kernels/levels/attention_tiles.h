@@ -18,7 +18,9 @@
 #include <math.h>
 #include <string.h>
 
-#define KEYS 96 /* of a tile of scores; a multiple of TILE_COLUMNS at every level */
+#define KEYS 128 /* of a tile of scores; a multiple of TILE_COLUMNS at every level */
+/* From one row of such a tile to the next: a step that spreads columns over the sets of the first-level cache. */
+#define KEYS_STEP (KEYS + 16)
 
 extern const kernel_map KERNEL(map);
 
@@ -45,14 +47,19 @@ static inline int64_t padded(int64_t n)
     return (n + LANES - 1) / LANES * LANES;
 }
 
-/* Rows of a group: what a register tile holds. A block's rows are shared out evenly over its groups. */
+/* Rows are taken in groups that a register tile holds, of nearly equal height; the last may have less. */
 typedef struct group {
     int64_t begin, end;
 } group;
 
-static inline group group_at(int64_t rows, int64_t groups, int64_t index)
+static inline int64_t group_height(int64_t rows)
 {
-    return (group){rows * index / groups, rows * (index + 1) / groups};
+    return rows <= TILE_ROWS ? rows : parts_of(rows, parts_of(rows, TILE_ROWS));
+}
+
+static inline group group_at(int64_t rows, int64_t height, int64_t index)
+{
+    return (group){index * height, smaller((index + 1) * height, rows)};
 }
 
 #define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
@@ -74,6 +81,15 @@ typedef lane_integer vector_bits __attribute__((vector_size(VECTOR_BYTES)));
 static inline vector vector_choose(vector_bits chosen, vector a, vector b)
 {
     return (vector)((chosen & (vector_bits)a) | (~chosen & (vector_bits)b));
+}
+
+static inline bool no_bits(vector_bits bits)
+{
+    lane_integer lane[LANES], all = 0;
+    memcpy(lane, &bits, sizeof bits);
+    for (int64_t l = 0; l < LANES; l++)
+        all |= lane[l];
+    return all == 0;
 }
 
 static inline vector vector_max(vector a, vector b)
@@ -113,7 +129,7 @@ typedef struct attention_layout {
     int64_t queries;        /* scale Q: [ATTENTION_QUERIES, padded q.width] */
     int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]: backward */
     int64_t y;              /* the same: forward */
-    int64_t weights;        /* [TILE_ROWS, KEYS]; backward: [ATTENTION_QUERIES, KEYS] */
+    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]; backward: [ATTENTION_QUERIES, KEYS_STEP] */
     int64_t dscores;        /* the same: backward */
     int64_t keep;           /* [TILE_ROWS, KEYS] and a vector: what dropout multiplies weights by */
     int64_t size;
@@ -123,16 +139,42 @@ attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_ba
 
 typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /* in part: with rows left out */
 
-/* Copies the keys begin <= j < end, and their values, where that is not done. Returns whether values are left out. */
+/* Copies the keys begin <= j < end, and their values, where that is not done. Returns whether rows are
+ * left out: of the values, or backward of the keys. */
 bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
                             int64_t end, real *scratch);
 
 /* out[i] = factor x[i], in rows of whole vectors. Returns whether all of it is finite. */
 bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t step, real factor, real *out);
 
+/* Sets the rows of a copy that hold NaN or infinity to 0. */
+void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy);
+
 /* The functions of kernel_attention. */
 void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, real *scratch);
 void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, real *scratch);
+
+/* Asks for the memory `distance` numbers behind x, which may be nobody's. */
+static inline void prefetch(const real *x, int64_t distance)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)distance * sizeof(real)));
+}
+
+/* Asks for rows that will soon be written. */
+static inline void prefetch_rows(int64_t rows, int64_t width, const real *x, int64_t step)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c += (int64_t)(64 / sizeof(real)))
+            __builtin_prefetch(x + i * step + c, 1);
+}
+
+/* Asks for rows of the next head, where heads lie side by side. */
+static inline void prefetch_next(int64_t rows, int64_t width, const real *x, int64_t step)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c += (int64_t)(64 / sizeof(real)))
+            prefetch(x + i * step, c + width);
+}
 
 static inline bool row_is_finite(int64_t width, const real *x, real factor)
 {
@@ -179,13 +221,12 @@ static inline bool sees_span(const attention_keys *keys, int64_t first, span col
 /* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further. */
 static inline void multiply(const tile_task *task, int64_t b_step)
 {
-    const int64_t groups = parts_of(task->rows, TILE_ROWS);
-    for (int64_t g = 0; g < groups; g++) {
-        const group rows = group_at(task->rows, groups, g);
+    const int64_t height = group_height(task->rows);
+    for (int64_t row = 0; row < task->rows; row += height) {
         tile_task part = *task;
-        part.rows = rows.end - rows.begin;
-        part.a += rows.begin * task->a_row;
-        part.c += rows.begin * task->c_row;
+        part.rows = smaller(task->rows - row, height);
+        part.a += row * task->a_row;
+        part.c += row * task->c_row;
         for (int64_t left = task->columns; left > 0; left -= TILE_COLUMNS) {
             part.columns = smaller(left, TILE_COLUMNS);
             KERNEL(tile)(&part);
@@ -195,7 +236,8 @@ static inline void multiply(const tile_task *task, int64_t b_step)
     }
 }
 
-/* out[r * KEYS + j] = x[r] . (row `first` + j of what `packed_t` is the transpose of), for the columns of a span. */
+/* out[r * KEYS_STEP + j] = x[r] . (row `first` + j of what `packed_t` is the transpose of), for the columns of a span.
+ */
 static inline void multiply_transposed(int64_t rows, int64_t width, const real *x, const real *packed_t, int64_t first,
                                        span columns, real *out)
 {
@@ -208,7 +250,7 @@ static inline void multiply_transposed(int64_t rows, int64_t width, const real *
                           .b = packed_t + (first + columns.begin) * width,
                           .b_row = TILE_COLUMNS,
                           .c = out + columns.begin,
-                          .c_row = KEYS},
+                          .c_row = KEYS_STEP},
              TILE_COLUMNS * width);
 }
 

@@ -46,13 +46,13 @@ static inline real erf_derivative(real x)
     return TWO_OVER_ROOT_PI * exp_real(-x * x);
 }
 
-/* x Phi(x) = max(x, 0) - |x| Phi(-|x|), at most 2 representable numbers away from the truth, 3 without fused
+/* x Phi(x) = max(x, -0) - |x| Phi(-|x|), at most 2 representable numbers away from the truth, 3 without fused
  * multiply-add. Near 0 Phi is 1/2 and a polynomial, which loses less. */
 static inline real gelu_exact(real x)
 {
-    real t = at_most(magnitude(x), TAIL_LIMIT);
+    real t = magnitude(x);
     real near = x * (x * POLYNOMIAL(x * x, CDF_NEAR) + (real)0.5);
-    real far = at_least(x, 0) - times_normal_tail(t, t);
+    real far = at_least(x, -(real)0) - times_normal_tail(t, t);
     return t < (real)0.7 ? near : far;
 }
 
@@ -61,7 +61,7 @@ static inline real gelu_exact(real x)
  * values at x and -x add up to 1. */
 static inline real gelu_exact_derivative(real x)
 {
-    real t = at_most(magnitude(x), TAIL_LIMIT), from_zero = (SLOPE_ZERO - t) + SLOPE_ZERO_REST;
+    real t = magnitude(x), from_zero = (SLOPE_ZERO - t) + SLOPE_ZERO_REST;
     real slope = ONE_OVER_ROOT_2_PI + POLYNOMIAL(t, SLOPE_ABOVE) / POLYNOMIAL(t, SLOPE_BELOW);
     real left = times_bell(from_zero * slope, t);
     return x > 0 ? 1 - left : left;
@@ -84,9 +84,12 @@ static inline real gelu_tanh_derivative(real x)
     return s + inside * s * (1 - s) * 2 * u_derivative;
 }
 
+/* A loop over elements. The pragma says what compilers cannot see: that no element needs the result of another, even
+ * where results take the place of arguments. */
+#define OVER(count) _Pragma("omp simd") for (int64_t i = 0; i < (count); i++)
+
 #define EACH(statement)                                                                                                \
-    for (int64_t i = 0; i < n; i++)                                                                                    \
-        statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */                                         \
+    OVER(n) statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */                                     \
     break
 
 static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
@@ -119,13 +122,12 @@ static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
     }
 }
 
-/* dx[i] = expression, or += that. The pragma says what compilers cannot see: that no element needs another's result,
- * even where dx is dy. */
+/* dx[i] = expression, or += that. */
 #define GIVE(expression)                                                                                               \
     if (add)                                                                                                           \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) dx[i] += expression;                                       \
+        OVER(n) dx[i] += expression;                                                                                   \
     else                                                                                                               \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) dx[i] = expression;                                        \
+        OVER(n) dx[i] = expression;                                                                                    \
     break
 
 static void unary_backward(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,
@@ -165,20 +167,23 @@ static void unary_backward(map_unary f, real factor, int64_t n, const real *x, c
  * and `b` are the two numbers. */
 #define EACH_PAIR(statement)                                                                                           \
     if (left.step && right.step)                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
             real a = left.data[i];                                                                                     \
             real b = right.data[i];                                                                                    \
             statement;                                                                                                 \
         }                                                                                                              \
     else if (left.step) {                                                                                              \
         const real b = *right.data;                                                                                    \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
             real a = left.data[i];                                                                                     \
             statement;                                                                                                 \
         }                                                                                                              \
     } else {                                                                                                           \
         const real a = *left.data;                                                                                     \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
             real b = right.data[i * right.step];                                                                       \
             statement;                                                                                                 \
         }                                                                                                              \
@@ -315,7 +320,8 @@ static void dropout(const map_dropout *mask, int64_t first, int64_t n, const rea
         const uint32_t *word = words + skipped;
         count = left < n - done ? left : n - done;
         philox_words(mask, (uint64_t)(first + done) / 4, (skipped + count + 3) / 4, words);
-        for (int64_t i = 0; i < count; i++) {
+        OVER(count)
+        {
             real scaled = x[done + i] * scale, kept = none || word[i] < threshold ? 0 : scaled;
             y[done + i] = add ? y[done + i] + kept : kept;
         }

@@ -47,8 +47,10 @@ static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
 
 /* The words of `vectors` PHILOX_LANES blocks, from block `first` on: Philox4x32-10 (Salmon et al. 2011; ag_philox is
  * the plain form), a block in each lane. A product's lower half is a number of the next round and stays where it is,
- * the upper half is moved down. `vectors` is PHILOX_TOGETHER or 1, known to the compiler at each call. */
-static inline void philox_draw(int vectors, const map_dropout *mask, uint64_t first, uint32_t *words)
+ * the upper half is moved down. `vectors` is PHILOX_TOGETHER or 1: with `inline` not left to the compiler, it knows
+ * which. */
+static inline __attribute__((always_inline)) void philox_draw(int vectors, const map_dropout *mask, uint64_t first,
+                                                              uint32_t *words)
 {
     const philox_lanes multiplier0 = philox_splat(0xD2511F53u), multiplier1 = philox_splat(0xCD9E8D57u);
     philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER], numbers;

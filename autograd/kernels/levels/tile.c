@@ -8,19 +8,19 @@
 INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
     const int64_t a_row = task->a_row, a_column = task->a_column, b_row = task->b_row;
-    const real *b = task->b, *a[(TILE_ROWS + 2) / 3];
+    const unit *b = task->b, *a[(TILE_ROWS + 2) / 3];
     for (int third = 0; third < (rows + 2) / 3; third++)
         a[third] = task->a + 3 * third * a_row;
 
     for (int64_t p = 0; p < task->depth; p++, b += b_row) {
-        vector own[TILE_VECTORS];
+        units own[TILE_VECTORS];
         for (int v = 0; v < vectors; v++)
-            own[v] = load(b + v * LANES);
+            own[v] = load_units(b + v * LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            vector element = splat(a[i / 3][i % 3 * a_row]);
+            units element = splat_unit(a[i / 3][i % 3 * a_row]);
             for (int v = 0; v < vectors; v++)
-                sum[i][v] += element * own[v];
+                sum[i][v] = multiply_add(sum[i][v], element, own[v]);
         }
 #pragma GCC unroll 4
         for (int third = 0; third < (rows + 2) / 3; third++)

@@ -2,7 +2,7 @@
 #ifndef AUTOGRAD_KERNELS_TILE_H
 #define AUTOGRAD_KERNELS_TILE_H
 
-#include "level.h"
+#include "unit.h"
 
 /* The largest tile. Registers hold its sums, a row of B and one element of A. */
 #if defined(KERNEL_LEVEL_avx512)
@@ -13,13 +13,13 @@
 #define TILE_VECTORS 2
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
-/* Element (i, p) of A is at a[i * a_row + p * a_column]: any matrix, transposed or not, where it lies. The rows of B
- * are b_row apart and begin with whole vectors: as many as `columns` needs are read, whatever stands behind it. */
+/* Unit (i, p) of A is at a[i * a_row + p * a_column]: any matrix, transposed or not, where it lies. The rows of B are
+ * b_row apart and begin with whole vectors: as many as `columns` needs are read, whatever stands behind it. */
 typedef struct tile_task {
-    int64_t rows, columns, depth; /* of C: at most TILE_ROWS, TILE_COLUMNS; of the sum */
-    const real *a;
+    int64_t rows, columns, depth; /* of C: at most TILE_ROWS, TILE_COLUMNS; of the sum, in units */
+    const unit *a;
     int64_t a_row, a_column;
-    const real *b;
+    const unit *b;
     int64_t b_row;
     real *c;
     int64_t c_row;

@@ -31,16 +31,14 @@ typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
 #define SECOND_HALVES(a, b) PICK(a, b, 1, 3)
 #endif
 
-/* out[j * out_row + i] = in[i * in_row + j] for 0 <= j < LANES and 0 <= i < rows, and 0 for rows <= i < LANES.
+/* Exchanges lane j of x[i] and lane i of x[j].
  *
  * Of an element's place, row and column written in binary one behind the other, each round moves the first bit of the
  * row to the end of the column and the first bit of the column to the end of the row; after as many rounds as either
  * has bits, they have changed places. */
-static inline void transpose(int64_t rows, const real *in, int64_t in_row, real *out, int64_t out_row)
+static inline void transpose_square(vector x[LANE_COUNT])
 {
-    vector x[LANE_COUNT] = {{0}}, y[LANE_COUNT];
-    for (int64_t i = 0; i < LANE_COUNT && i < rows; i++)
-        x[i] = load(in + i * in_row);
+    vector y[LANE_COUNT];
 #pragma GCC unroll 4
     for (int round = 1; round < LANE_COUNT; round *= 2) {
 #pragma GCC unroll 8
@@ -52,6 +50,15 @@ static inline void transpose(int64_t rows, const real *in, int64_t in_row, real 
         for (int i = 0; i < LANE_COUNT; i++)
             x[i] = y[i];
     }
+}
+
+/* out[j * out_row + i] = in[i * in_row + j] for 0 <= j < LANES and 0 <= i < rows, and 0 for rows <= i < LANES. */
+static inline void transpose(int64_t rows, const real *in, int64_t in_row, real *out, int64_t out_row)
+{
+    vector x[LANE_COUNT] = {{0}};
+    for (int64_t i = 0; i < LANE_COUNT && i < rows; i++)
+        x[i] = load(in + i * in_row);
+    transpose_square(x);
     for (int i = 0; i < LANE_COUNT; i++)
         store(out + i * out_row, x[i]);
 }

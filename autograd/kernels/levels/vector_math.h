@@ -12,8 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero; from
- * TANH_HIGH on tanh is 1, and from TAIL_LIMIT on t Phi(-t) is 0, to the last bit. ROUNDER is 1.5 times 2^(bits of the
+/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero; beyond
+ * TANH_HIGH tanh is 1, and beyond TAIL_LIMIT the slope of gelu is, to the last bit. ROUNDER is 1.5 times 2^(bits of the
  * fraction): adding it leaves the nearest whole number in the lowest bits. UPPER_HALF leaves so few bits of a number
  * that its square is exact. */
 #ifdef TAPEFORMER_DOUBLE
@@ -38,7 +38,7 @@ typedef uint32_t real_bits;
 #define LN2_HIGH      0x1.62e4p-1f
 #define LN2_LOW       0x1.7f7d1cp-20f
 #define TANH_HIGH     10.0f
-#define TAIL_LIMIT    14.5f
+#define TAIL_LIMIT    14.6f
 #define UPPER_HALF    (~(real_bits)0 << 12)
 #endif
 
@@ -119,45 +119,50 @@ static inline real times_power_of_two(real x, real_bits biased)
     return x * power_of_two(half) * power_of_two(biased - half);
 }
 
-/* e^x */
+/* e^x. The ends are chosen last: compilers make less of it where the argument is cut first. */
 static inline real exp_real(real x)
 {
     real_bits biased;
-    real power = exp_reduced(at_least(at_most(x, EXP_HIGH), EXP_LOW), 0, &biased) + 1;
-    return times_power_of_two(power, biased);
+    real fraction = exp_reduced(x, 0, &biased) + 1;
+    real power = times_power_of_two(fraction, biased);
+    power = x > EXP_HIGH ? (real)INFINITY : power;
+    return x < EXP_LOW ? 0 : power;
 }
 
 /* 1 - 2 / (e^2|x| + 1) with the sign of x; near 0, where the difference would lose bits, a polynomial. */
 static inline real tanh_real(real x)
 {
     real_bits biased;
-    real size = at_most(magnitude(x), TANH_HIGH), square = size * size;
+    real size = magnitude(x), square = size * size;
     real near = POLYNOMIAL(square, TANH_NEAR) * square * size + size;
-    real power = (exp_reduced(2 * size, 0, &biased) + 1) * power_of_two(biased - EXPONENT_BIAS);
-    return with_sign(size < (real)0.55 ? near : 1 - 2 / (power + 1), x);
+    real fraction = exp_reduced(2 * size, 0, &biased) + 1;
+    real power = fraction * power_of_two(biased - EXPONENT_BIAS);
+    real far = size > TANH_HIGH ? 1 : 1 - 2 / (power + 1);
+    return with_sign(size < (real)0.55 ? near : far, x);
 }
 
 /* 1 / (1 + e^-x), from the exponential that cannot overflow. */
 static inline real sigmoid_real(real x)
 {
-    real power = exp_real(x < 0 ? x : -x);
+    real power = exp_real(-magnitude(x));
     return (x < 0 ? power : 1) / (1 + power);
 }
 
 /* ---- The normal distribution ---------------------------------------------------------------- */
 
-/* factor e^(-t^2/2), for 0 <= t <= TAIL_LIMIT. The square is taken in two parts: a square of 100 rounded to float would
- * make the power wrong in its last 6 bits. */
+/* factor e^(-t^2/2) for t >= 0; 0 beyond TAIL_LIMIT. The square is taken in two parts: a square of 100 rounded to float
+ * would make the power wrong in its last 6 bits. */
 static inline real times_bell(real factor, real t)
 {
     real_bits biased;
     real upper = real_from_bits(bits_of(t) & UPPER_HALF), rest = (t - upper) * (t + upper);
     real less_one = exp_reduced((real)-0.5 * upper * upper, (real)-0.5 * rest, &biased);
-    return times_power_of_two(factor * less_one + factor, biased);
+    real result = times_power_of_two(factor * less_one + factor, biased);
+    return t > TAIL_LIMIT ? 0 : result;
 }
 
-/* factor Phi(-t), for 0.7 <= t <= TAIL_LIMIT: the lower tail of the normal distribution. In sqrt(2 pi) t + rest / main,
- * the inverse of Phi(-t) e^(t^2/2), what the polynomials lose by rounding is small beside the first term. */
+/* factor Phi(-t) for t >= 0.7, the lower tail of the normal distribution; 0 beyond TAIL_LIMIT. Phi(-t) e^(t^2/2) is the
+ * inverse of sqrt(2 pi) t + rest / main, where the polynomials' rounding is small beside the first term. */
 static inline real times_normal_tail(real factor, real t)
 {
     real main = POLYNOMIAL(t, TAIL_MAIN), rest = POLYNOMIAL(t, TAIL_REST);
@@ -168,7 +173,7 @@ static inline real times_normal_tail(real factor, real t)
 static inline real erf_real(real x)
 {
     real size = magnitude(x), near = POLYNOMIAL(size * size, ERF_NEAR) * size + size;
-    real far = 1 - times_normal_tail(2, at_most(size * ROOT_2, TAIL_LIMIT));
+    real far = 1 - times_normal_tail(2, size * ROOT_2);
     return with_sign(size < (real)0.5 ? near : far, x);
 }
 

@@ -1,0 +1,144 @@
+/* pack_numbers.h - copies of A and B made of their numbers as they are. */
+#ifndef AUTOGRAD_KERNELS_PACK_NUMBERS_H
+#define AUTOGRAD_KERNELS_PACK_NUMBERS_H
+
+#include "panel.h"
+#include "transpose.h"
+
+#include <string.h>
+
+/* ---- Panels of B ---------------------------------------------------------------------------- */
+
+/* Rows of B lie in one piece: whole rows are read, so that they stream. The last vector of a row may read on into the
+ * next row, where there is one. */
+static void pack_rows(const product_task *task, const panel *part, real *copy)
+{
+    const real *end = task->b + (task->k - 1) * task->b_row + task->n;
+    const int64_t whole = part->columns / TILE_COLUMNS * TILE_COLUMNS;
+    for (int64_t p = 0; p < part->depth; p++) {
+        const real *b = task->b + (part->p0 + p) * task->b_row + part->column;
+        const int64_t ahead = p + 4 < part->depth ? 4 * task->b_row : 0;
+        real *out = copy + p * TILE_COLUMNS;
+        for (int64_t j = 0; j < whole; j += TILE_COLUMNS, out += TILE_COLUMNS * part->depth)
+            for (int v = 0; v < TILE_VECTORS; v++) {
+                __builtin_prefetch(b + ahead + j + v * LANES);
+                store(out + v * LANES, load(b + j + v * LANES));
+            }
+        for (int64_t j = whole; j < part->columns; j += LANES, out += LANES)
+            if (end - (b + j) >= LANES)
+                store(out, load(b + j));
+            else
+                memcpy(out, b + j, (size_t)(part->columns - j) * sizeof(real));
+    }
+}
+
+/* LANES columns of B, of which there are `width`, to the same columns of a sliver. Where columns lie in one piece, such
+ * as those of a transposed weight, by squares; the last square overlaps the one before. */
+static void pack_columns(const product_task *task, const real *b, int64_t depth, int64_t width, real *out)
+{
+    if (task->b_row == 1 && depth >= LANES) {
+        for (int64_t p = 0; p < depth; p += LANES) {
+            int64_t from = smaller(p, depth - LANES);
+            if (width == LANES)
+                transpose(LANES, b + from, task->b_column, out + from * TILE_COLUMNS, TILE_COLUMNS);
+            else
+                transpose(width, b + from, task->b_column, out + from * TILE_COLUMNS, TILE_COLUMNS);
+        }
+        return;
+    }
+    for (int64_t p = 0; p < depth; p++)
+        for (int64_t i = 0; i < width; i++)
+            out[p * TILE_COLUMNS + i] = b[p * task->b_row + i * task->b_column];
+}
+
+static void pack_panel(const product_task *task, const panel *part, real *copy)
+{
+    if (task->b_column == 1) {
+        pack_rows(task, part, copy);
+        return;
+    }
+    for (int64_t j = 0; j < part->columns; j += LANES) {
+        const real *b = task->b + part->p0 * task->b_row + (part->column + j) * task->b_column;
+        real *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
+        pack_columns(task, b, part->depth, smaller(part->columns - j, LANES), out);
+    }
+}
+
+/* ---- Slivers of A --------------------------------------------------------------------------- */
+
+/* What lies in one piece needs no copy, unless it is so far apart that a tile's elements compete for the same few
+ * places of the first-level cache: rows by their distance, columns by the many that a tile goes through. */
+static bool needs_no_copy(const product_task *task)
+{
+    const size_t row = (size_t)task->a_row * sizeof(real), column = (size_t)task->a_column * sizeof(real);
+    return task->a_column == 1 ? row % 2048 != 0 : task->a_row == 1 && column <= 512;
+}
+
+/* The sliver's elements, row behind row. */
+static void copy_rows(const product_task *task, int64_t row, int64_t rows, const panel *part, real *copy)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const real *a = task->a + (row + i) * task->a_row + part->p0;
+        const int64_t ahead = row + i + 2 < task->m ? 2 * task->a_row : 0;
+        int64_t p = 0;
+        for (; p + LANES <= part->depth; p += LANES) {
+            __builtin_prefetch(a + ahead + p);
+            store(copy + i * SLIVER_ROW + p, load(a + p));
+        }
+        for (; p < part->depth; p++)
+            copy[i * SLIVER_ROW + p] = a[p];
+    }
+}
+
+/* The elements of a group of slivers whose columns lie in one piece, such as those of a transposed gradient, column
+ * behind column. The last vector may read on behind the group, where A has so many rows. */
+static void copy_columns(const product_task *task, int64_t row, int64_t rows, const panel *part, real *copy)
+{
+    const bool whole = task->a_row == 1 && row + (rows + LANES - 1) / LANES * LANES <= task->m;
+    for (int64_t p = 0; p < part->depth; p++, copy += GROUP_ROWS) {
+        const real *a = task->a + row * task->a_row + (part->p0 + p) * task->a_column;
+        const int64_t ahead = p + 8 < part->depth ? 8 * task->a_column : 0;
+        if (whole)
+            for (int64_t i = 0; i < rows; i += LANES) {
+                __builtin_prefetch(a + ahead + i);
+                store(copy + i, load(a + i));
+            }
+        else
+            for (int64_t i = 0; i < rows; i++)
+                copy[i] = a[i * task->a_row];
+    }
+}
+
+/* What is copied of a group of slivers, rows row .. row + rows - 1, before the first of them is needed. */
+static void copy_group(const product_task *task, int64_t row, int64_t rows, const panel *part, real *copy)
+{
+    if (task->a_column != 1 && !needs_no_copy(task))
+        copy_columns(task, row, rows, part, copy);
+}
+
+/* Rows begin .. end - 1 of the group that begins at `row`. */
+static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end, const panel *part,
+                             real *copy)
+{
+    if (needs_no_copy(task))
+        return (rows_of_a){task->a + (row + begin) * task->a_row + part->p0 * task->a_column, task->a_row,
+                           task->a_column};
+    if (task->a_column != 1)
+        return (rows_of_a){copy + begin, 1, GROUP_ROWS};
+    copy_rows(task, row + begin, end - begin, part, copy);
+    return (rows_of_a){copy, SLIVER_ROW, 1};
+}
+
+/* Asks for a share of the rows that the next sliver will read where they lie, while this one is computed. */
+static void prefetch_next(const product_task *task, int64_t row, int64_t rows, const panel *part, int64_t share,
+                          int64_t shares)
+{
+    if (task->a_column != 1 || !needs_no_copy(task))
+        return;
+    const real *a = task->a + row * task->a_row + part->p0;
+    for (int64_t p = part->depth * share / shares; p < part->depth * (share + 1) / shares; p += LANES)
+        for (int64_t i = 0; i < rows; i++)
+            __builtin_prefetch(a + i * task->a_row + p);
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* unit.h - what the copies that a product is computed from are made of: numbers; or, at the level bf16, pairs of
+ * numbers rounded to bfloat16, that a processor multiplies and adds in the time of one. Sums are of real either way. */
+#ifndef AUTOGRAD_KERNELS_UNIT_H
+#define AUTOGRAD_KERNELS_UNIT_H
+
+#include "level.h"
+
+#ifdef KERNEL_LEVEL_bf16
+
+#include <immintrin.h>
+
+/* Two numbers that follow each other along the product's sum: the first is in the lower half. */
+typedef int32_t unit;
+#define UNIT_NUMBERS ((int64_t)2)
+
+typedef __m512i units; /* as many as a vector has lanes */
+
+static inline units load_units(const unit *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+static inline void store_units(unit *p, units x)
+{
+    _mm512_storeu_si512(p, x);
+}
+
+static inline units splat_unit(unit x)
+{
+    return _mm512_set1_epi32(x);
+}
+
+/* sum + x y, where each unit stands for the sum of its two products. */
+static inline vector multiply_add(vector sum, units x, units y)
+{
+    return (vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y);
+}
+
+#else
+
+typedef real unit;
+#define UNIT_NUMBERS ((int64_t)1)
+
+typedef vector units;
+
+static inline units load_units(const unit *p)
+{
+    return load(p);
+}
+
+static inline units splat_unit(unit x)
+{
+    return splat(x);
+}
+
+static inline vector multiply_add(vector sum, units x, units y)
+{
+    return sum + x * y;
+}
+
+#endif
+
+#endif

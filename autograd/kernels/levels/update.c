@@ -1,0 +1,89 @@
+/* update.c - the loops of the optimisers: each reads and writes every array once.
+ *
+ * They are bound by memory, so whatever is to happen to a gradient (scale, weight decay, zero for the next step)
+ * happens while it is at hand. None has a branch, so that compilers turn them into vector code. */
+#include "../update.h"
+
+#include "level.h"
+#include "vector_math.h"
+
+/* g, leaving zero behind. */
+static inline real take_gradient(const update_constants *k, real p, real *gradient)
+{
+    real g = k->scale * *gradient + k->decay * p;
+    *gradient = 0;
+    return g;
+}
+
+static void adam(const update_constants *constants, int64_t n, real *restrict p, real *restrict gradient,
+                 real *restrict m, real *restrict v)
+{
+    const update_constants k = *constants;
+    for (int64_t i = 0; i < n; i++) {
+        real g = take_gradient(&k, p[i], &gradient[i]);
+        m[i] += k.one_minus_beta1 * (g - m[i]);
+        v[i] = k.beta2 * v[i] + k.one_minus_beta2 * (g * g);
+        p[i] = p[i] * k.keep - k.step_size * (m[i] / (sqrt_real(v[i]) * k.second_scale + k.epsilon));
+    }
+}
+
+static void sgd(const update_constants *constants, int64_t n, real *restrict p, real *restrict gradient)
+{
+    const update_constants k = *constants;
+    for (int64_t i = 0; i < n; i++)
+        p[i] -= k.rate * take_gradient(&k, p[i], &gradient[i]);
+}
+
+static void momentum(const update_constants *constants, int64_t n, real *restrict p, real *restrict gradient,
+                     real *restrict b)
+{
+    const update_constants k = *constants;
+    for (int64_t i = 0; i < n; i++) {
+        b[i] = k.momentum * b[i] + take_gradient(&k, p[i], &gradient[i]);
+        p[i] -= k.rate * b[i];
+    }
+}
+
+static void nesterov(const update_constants *constants, int64_t n, real *restrict p, real *restrict gradient,
+                     real *restrict b)
+{
+    const update_constants k = *constants;
+    for (int64_t i = 0; i < n; i++) {
+        real g = take_gradient(&k, p[i], &gradient[i]);
+        b[i] = k.momentum * b[i] + g;
+        p[i] -= k.rate * (g + k.momentum * b[i]);
+    }
+}
+
+static void average(real share, int64_t n, const real *restrict p, real *restrict mean)
+{
+    const real rest = 1 - share;
+    for (int64_t i = 0; i < n; i++)
+        mean[i] = rest * mean[i] + share * p[i];
+}
+
+#define SUM_LANES 16
+
+static double sum_of_squares(int64_t n, const real *x)
+{
+    double lane[SUM_LANES] = {0};
+    int64_t whole = n - n % SUM_LANES;
+    for (int64_t i = 0; i < whole; i += SUM_LANES)
+        for (int j = 0; j < SUM_LANES; j++)
+            lane[j] += (double)x[i + j] * (double)x[i + j];
+    for (int64_t i = whole; i < n; i++)
+        lane[i - whole] += (double)x[i] * (double)x[i];
+    for (int width = SUM_LANES / 2; width; width /= 2)
+        for (int j = 0; j < width; j++)
+            lane[j] += lane[j + width];
+    return lane[0];
+}
+
+const kernel_update KERNEL(update) = {
+    .adam = adam,
+    .sgd = sgd,
+    .momentum = momentum,
+    .nesterov = nesterov,
+    .average = average,
+    .sum_of_squares = sum_of_squares,
+};
