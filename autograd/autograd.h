@@ -337,8 +337,8 @@ typedef struct ag_attention_options {
  *   rank 4: q [B, heads, T, dk], k [B, heads, S, dk], v [B, heads, S, dv] -> [B, heads, T, dv]
  *
  * A query that may look at nothing has output 0 and gradient 0. What a forbidden key or value holds, NaN and
- * infinity included, changes no bit of the output, nor (in the fused form, which never reads it) of any
- * gradient but its own, which is 0. The fused form keeps no [T, S] array. */
+ * infinity included, changes no bit of the output, nor (in the fused form) of any gradient but its own, which
+ * is 0. The fused form keeps no [T, S] array: two numbers per query and head. */
 ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
 
 /* The parts of the plain form: softmax over the allowed keys of scores [B, H, T, S], 0 elsewhere and in rows

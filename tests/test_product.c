@@ -19,8 +19,7 @@ static bool is_forced(int level)
     return !strcmp(kernels()->name, levels[level]);
 }
 
-/* Steps at which levels/product.c cuts k and n, how many tiles it takes together, and how many vectors a tile is wide.
- */
+/* As in levels/panel.h and levels/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */
 enum { K_STEP = 512, N_STEP = 256, GROUP = 4, TILE_VECTORS = 2 };
 
 static int64_t tile_rows(void)

@@ -36,7 +36,7 @@ typedef struct map_dropout {
 } map_dropout;
 
 typedef struct kernel_map {
-    /* y = f(x). */
+    /* y = f(x); y may be where x is. */
     void (*unary)(map_unary f, real factor, int64_t n, const real *x, real *y);
     /* dx = dy f'(x), or += that, where y = f(x); without adding, dx may be where dy is. */
     void (*unary_backward)(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,
@@ -54,7 +54,7 @@ typedef struct kernel_map {
     double (*sum)(int64_t n, const real *x);
     /* The first of the largest elements, NaN being larger than all; n > 0. */
     int64_t (*argmax)(int64_t n, const real *x);
-    /* y = x scaled or 0, or y += that, as the mask says for the elements first .. first + n - 1. */
+    /* y = x scaled or 0, or += that, as the mask says for elements first .. first + n - 1; y may be where x is. */
     void (*dropout)(const map_dropout *mask, int64_t first, int64_t n, const real *x, real *y, bool add);
     bool (*all_finite)(int64_t n, const real *x);
 } kernel_map;

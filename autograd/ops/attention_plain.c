@@ -2,8 +2,8 @@
  * with the operation that does it all at once.
  *
  * It keeps arrays [B, H, T, S]. What a forbidden key or value holds does not reach the output; but the product of q and
- * k is made whole, so a key that is NaN does reach the gradient of q, as 0 times NaN (the fused operation never reads
- * it). */
+ * k is made whole, so a key that is NaN does reach the gradient of q, as 0 times NaN (in the fused operation it reaches
+ * nothing). */
 #include "attention.h"
 
 #include "../mask.h"

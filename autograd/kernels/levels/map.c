@@ -316,7 +316,7 @@ static void dropout(const map_dropout *mask, int64_t first, int64_t n, const rea
 
     for (int64_t done = 0, count; done < n; done += count) {
         const int64_t skipped = (first + done) % 4; /* words of the block that are of elements before */
-        const int64_t left = 4 * BLOCKS_TOGETHER - skipped;
+        const int64_t left = (int64_t)4 * BLOCKS_TOGETHER - skipped;
         const uint32_t *word = words + skipped;
         count = left < n - done ? left : n - done;
         philox_words(mask, (uint64_t)(first + done) / 4, (skipped + count + 3) / 4, words);

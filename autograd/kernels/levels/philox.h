@@ -13,7 +13,7 @@
 /* Numbers of 32 bits in the lower halves of lanes of 64; the upper halves may hold anything. */
 typedef uint64_t philox_lanes __attribute__((vector_size(VECTOR_BYTES)));
 
-#define PHILOX_LANES    ((int)(VECTOR_BYTES / sizeof(uint64_t)))
+#define PHILOX_LANES    ((int64_t)(VECTOR_BYTES / sizeof(uint64_t)))
 #define PHILOX_TOGETHER 4 /* vectors: while one waits for its products, the others multiply */
 
 static inline philox_lanes philox_splat(uint64_t x)
@@ -49,14 +49,14 @@ static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
  * the plain form), a block in each lane. A product's lower half is a number of the next round and stays where it is,
  * the upper half is moved down. `vectors` is PHILOX_TOGETHER or 1: with `inline` not left to the compiler, it knows
  * which. */
-static inline __attribute__((always_inline)) void philox_draw(int vectors, const map_dropout *mask, uint64_t first,
+static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, const map_dropout *mask, uint64_t first,
                                                               uint32_t *words)
 {
     const philox_lanes multiplier0 = philox_splat(0xD2511F53u), multiplier1 = philox_splat(0xCD9E8D57u);
     philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER], numbers;
-    for (int lane = 0; lane < PHILOX_LANES; lane++)
+    for (int64_t lane = 0; lane < PHILOX_LANES; lane++)
         numbers[lane] = (uint64_t)lane;
-    for (int v = 0; v < vectors; v++) {
+    for (int64_t v = 0; v < vectors; v++) {
         c0[v] = philox_splat(first + (uint64_t)(v * PHILOX_LANES)) + numbers;
         c1[v] = c0[v] >> 32;
         c2[v] = philox_splat(mask->number);
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void philox_draw(int vectors, const
         const philox_lanes key0 = philox_splat((uint32_t)mask->key + round * 0x9E3779B9u);
         const philox_lanes key1 = philox_splat((uint32_t)(mask->key >> 32) + round * 0xBB67AE85u);
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
+        for (int64_t v = 0; v < vectors; v++) {
             philox_lanes product0 = philox_multiply(c0[v], multiplier0), product1 = philox_multiply(c2[v], multiplier1);
             c0[v] = (product1 >> 32) ^ c1[v] ^ key0;
             c1[v] = product1;
@@ -76,10 +76,10 @@ static inline __attribute__((always_inline)) void philox_draw(int vectors, const
         }
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
+    for (int64_t v = 0; v < vectors; v++) {
         philox_lanes front = philox_pair(c0[v], c1[v]), back = philox_pair(c2[v], c3[v]);
         uint64_t pairs[2 * PHILOX_LANES];
-        for (int lane = 0; lane < PHILOX_LANES; lane++) {
+        for (int64_t lane = 0; lane < PHILOX_LANES; lane++) {
             pairs[2 * lane] = front[lane];
             pairs[2 * lane + 1] = back[lane];
         }
@@ -91,8 +91,9 @@ static inline __attribute__((always_inline)) void philox_draw(int vectors, const
  * PHILOX_LANES. */
 static inline void philox_words(const map_dropout *mask, uint64_t first, int64_t blocks, uint32_t *words)
 {
+    const int64_t together = PHILOX_TOGETHER * PHILOX_LANES;
     int64_t block = 0;
-    for (; block + (PHILOX_TOGETHER - 1) * PHILOX_LANES < blocks; block += PHILOX_TOGETHER * PHILOX_LANES)
+    for (; block + together - PHILOX_LANES < blocks; block += together)
         philox_draw(PHILOX_TOGETHER, mask, first + (uint64_t)block, words + 4 * block);
     for (; block < blocks; block += PHILOX_LANES)
         philox_draw(1, mask, first + (uint64_t)block, words + 4 * block);
