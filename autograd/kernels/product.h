@@ -4,7 +4,8 @@
 
 #include "real.h"
 
-/* What is to be done with `count` elements of C from (row, column) on, which are final and still in the cache. */
+/* What is to be done with `count` elements of C from (row, column) on, which are final and still in the cache.
+ * In a batch of products it is not told which of them: it is for single ones. */
 typedef void product_finish(const void *context, int64_t row, int64_t column, int64_t count);
 
 /* C = A B + bias, or C += A B + bias. A is [m, k] with element (i, p) at a[i * a_row + p * a_column]: a transposed

@@ -28,13 +28,13 @@ static inline vector across(const vector *rows, bool is_max)
     vector x[LANE_COUNT];
     for (int i = 0; i < LANE_COUNT; i++)
         x[i] = rows[i];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int left = LANE_COUNT / 2; left > 0; left /= 2)
-#pragma GCC unroll 8
-        for (int i = 0; i < left; i++) {
-            vector a = FIRST_HALVES(x[i], x[i + left]), b = SECOND_HALVES(x[i], x[i + left]);
-            x[i] = is_max ? vector_max(a, b) : a + b;
-        }
+        UNROLL(8)
+    for (int i = 0; i < left; i++) {
+        vector a = FIRST_HALVES(x[i], x[i + left]), b = SECOND_HALVES(x[i], x[i + left]);
+        x[i] = is_max ? vector_max(a, b) : a + b;
+    }
     return x[0];
 }
 

@@ -23,6 +23,14 @@
 #define LANE_COUNT (VECTOR_BYTES / 4)
 #endif
 
+/* Before a loop whose count the compiler knows, so that arrays that it goes through become registers. */
+#define PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define UNROLL(count) PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL(count) PRAGMA(GCC unroll count)
+#endif
+
 /* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same
  * without alignment, for loads and stores anywhere in an array of real. */
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));

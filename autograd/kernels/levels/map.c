@@ -125,9 +125,9 @@ static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
 /* dx[i] = expression, or += that. */
 #define GIVE(expression)                                                                                               \
     if (add)                                                                                                           \
-        OVER(n) dx[i] += expression;                                                                                   \
+        OVER(n) dx[i] += (expression);                                                                                 \
     else                                                                                                               \
-        OVER(n) dx[i] = expression;                                                                                    \
+        OVER(n) dx[i] = (expression);                                                                                  \
     break
 
 static void unary_backward(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,

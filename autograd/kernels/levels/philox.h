@@ -53,7 +53,8 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
                                                               uint32_t *words)
 {
     const philox_lanes multiplier0 = philox_splat(0xD2511F53u), multiplier1 = philox_splat(0xCD9E8D57u);
-    philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER], numbers;
+    philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER];
+    philox_lanes numbers = {0};
     for (int64_t lane = 0; lane < PHILOX_LANES; lane++)
         numbers[lane] = (uint64_t)lane;
     for (int64_t v = 0; v < vectors; v++) {
@@ -62,11 +63,11 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
         c2[v] = philox_splat(mask->number);
         c3[v] = philox_splat(mask->step);
     }
-#pragma GCC unroll 10
+    UNROLL(10)
     for (uint32_t round = 0; round < 10; round++) {
         const philox_lanes key0 = philox_splat((uint32_t)mask->key + round * 0x9E3779B9u);
         const philox_lanes key1 = philox_splat((uint32_t)(mask->key >> 32) + round * 0xBB67AE85u);
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int64_t v = 0; v < vectors; v++) {
             philox_lanes product0 = philox_multiply(c0[v], multiplier0), product1 = philox_multiply(c2[v], multiplier1);
             c0[v] = (product1 >> 32) ^ c1[v] ^ key0;
@@ -75,7 +76,7 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
             c3[v] = product0;
         }
     }
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int64_t v = 0; v < vectors; v++) {
         philox_lanes front = philox_pair(c0[v], c1[v]), back = philox_pair(c2[v], c3[v]);
         uint64_t pairs[2 * PHILOX_LANES];

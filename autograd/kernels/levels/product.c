@@ -30,11 +30,11 @@ static inline int64_t depth_of(const product_task *task)
     return parts_of(task->k, UNIT_NUMBERS);
 }
 
-static void prefetch_tile(const real *c, int64_t c_row, int64_t rows)
+static void prefetch_tile(const real *c, int64_t c_row, int64_t rows, int64_t columns)
 {
     for (int64_t i = 0; i < rows; i++)
-        for (int v = 0; v < TILE_VECTORS; v++)
-            __builtin_prefetch(c + i * c_row + v * LANES, 1);
+        for (int64_t j = 0; j < columns; j += LANES)
+            __builtin_prefetch(c + i * c_row + j, 1);
 }
 
 /* ---- The loops ------------------------------------------------------------------------------ */
@@ -61,8 +61,9 @@ static void multiply_sliver(const product_task *task, const panel *part, int64_t
             .add = task->add || !first,
             .bias = first && task->bias ? task->bias + part->column + j : NULL,
         };
-        prefetch_tile(tile.c, tile.c_row, tile.rows);
-        prefetch_next(task, next, smaller(task->m - next, next - row), part, t, tiles);
+        prefetch_tile(tile.c, tile.c_row, tile.rows, tile.columns);
+        if (next < task->m)
+            prefetch_next(task, next, smaller(task->m - next, next - row), part, t, tiles);
         KERNEL(tile)(&tile);
     }
     if (task->finish && part->p0 + part->depth == depth_of(task))
@@ -97,7 +98,8 @@ static void block(const product_task *task, product_block place, void *workspace
                           .column = place.column_begin + even_border(width, widths, w, TILE_COLUMNS)};
             part.depth = even_border(k, depths, d + 1, 1) - part.p0;
             part.columns = place.column_begin + even_border(width, widths, w + 1, TILE_COLUMNS) - part.column;
-            pack_panel(task, &part, packed);
+            if (part.depth > 0)
+                pack_panel(task, &part, packed);
             for (int64_t g = 0; g < groups; g++) {
                 int64_t begin = even_border(height, groups, g, 1), end = even_border(height, groups, g + 1, 1);
                 multiply_group(task, &part, place.row_begin + begin, end - begin, copy, packed);

@@ -3,6 +3,12 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* `steps` units further: after the last step that is a place behind the matrix, which nobody reads. */
+INLINE const unit *further(const unit *p, int64_t steps)
+{
+    return (const unit *)((uintptr_t)p + (uintptr_t)steps * sizeof(unit));
+}
+
 /* sum = A B. Rows of A are reached from a pointer for every three of them, by steps that addresses can hold: so few
  * pointers fit into registers as well. `rows` and `vectors` are known where this is inlined. */
 INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
@@ -12,19 +18,19 @@ INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TI
     for (int third = 0; third < (rows + 2) / 3; third++)
         a[third] = task->a + 3 * third * a_row;
 
-    for (int64_t p = 0; p < task->depth; p++, b += b_row) {
+    for (int64_t p = 0; p < task->depth; p++, b = further(b, b_row)) {
         units own[TILE_VECTORS];
         for (int v = 0; v < vectors; v++)
             own[v] = load_units(b + v * LANES);
-#pragma GCC unroll 12
+        UNROLL(12)
         for (int i = 0; i < rows; i++) {
             units element = splat_unit(a[i / 3][i % 3 * a_row]);
             for (int v = 0; v < vectors; v++)
                 sum[i][v] = multiply_add(sum[i][v], element, own[v]);
         }
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int third = 0; third < (rows + 2) / 3; third++)
-            a[third] += a_column;
+            a[third] = further(a[third], a_column);
     }
 }
 
@@ -32,7 +38,7 @@ INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TI
 INLINE void write_vectors(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
     real *c = task->c;
-#pragma GCC unroll 12
+    UNROLL(12)
     for (int i = 0; i < rows; i++, c += task->c_row)
         for (int v = 0; v < vectors; v++) {
             vector element = sum[i][v];
@@ -67,7 +73,7 @@ INLINE void tile_of(int rows, int vectors, const tile_task *task)
         return;
     }
     real spilled[TILE_ROWS * TILE_COLUMNS];
-#pragma GCC unroll 12
+    UNROLL(12)
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++)
             store(spilled + i * TILE_COLUMNS + v * LANES, sum[i][v]);

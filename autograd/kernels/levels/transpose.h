@@ -39,14 +39,14 @@ typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
 static inline void transpose_square(vector x[LANE_COUNT])
 {
     vector y[LANE_COUNT];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int round = 1; round < LANE_COUNT; round *= 2) {
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int i = 0; i < LANE_COUNT / 2; i++) {
             y[2 * i] = FIRST_HALVES(x[i], x[i + LANE_COUNT / 2]);
             y[2 * i + 1] = SECOND_HALVES(x[i], x[i + LANE_COUNT / 2]);
         }
-#pragma GCC unroll 16
+        UNROLL(16)
         for (int i = 0; i < LANE_COUNT; i++)
             x[i] = y[i];
     }

@@ -38,6 +38,10 @@ static inline vector multiply_add(vector sum, units x, units y)
 
 #else
 
+#if defined(KERNEL_LEVEL_avx512) || defined(KERNEL_LEVEL_avx2)
+#include <immintrin.h>
+#endif
+
 typedef real unit;
 #define UNIT_NUMBERS ((int64_t)1)
 
@@ -53,9 +57,21 @@ static inline units splat_unit(unit x)
     return splat(x);
 }
 
+/* sum + x y, rounded once where the level can. That is said by name, since a compiler may fuse in one tile and not in
+ * another, and then an element's bits would depend on its place. */
 static inline vector multiply_add(vector sum, units x, units y)
 {
+#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
+    return (vector)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)sum);
+#elif defined(KERNEL_LEVEL_avx512)
+    return (vector)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)sum);
+#elif defined(KERNEL_LEVEL_avx2) && defined(TAPEFORMER_DOUBLE)
+    return (vector)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)sum);
+#elif defined(KERNEL_LEVEL_avx2)
+    return (vector)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)sum);
+#else
     return sum + x * y;
+#endif
 }
 
 #endif
