@@ -1,18 +1,18 @@
 /* coefficients.h - the numbers in the formulas of vector_math.h, lowest power first.
  *
- * Each set keeps the largest relative error over an interval as small as it can be: polynomials by Remez's exchange,
- * fractions by linear least squares with Lawson's weights, in 50 digits or more. The two halves of a fraction share a
- * factor, that of many with which their rounding does least harm. Which function, where, and the errors that are left
- * in double and in float:
+ * Each set keeps the largest relative error over an interval as small as it can be: polynomials by Remez's exchange
+ * (CDF_NEAR rounded one after the other, the rest fitted anew), fractions by linear least squares with Lawson's
+ * weights, all in 40 digits or more. The two halves of a fraction share a factor, that of many with which rounding does
+ * least harm. Which function, where, and the error that is left of the set as it stands here, in double and in float:
  *
- *     EXP_TAIL   (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2               2^-57.9 and 2^-28.3 of e^r
- *     TANH_NEAR  (tanh(x) / x - 1) / x^2 by x^2 for |x| < 0.55         2^-60.6     2^-29.8 of tanh
- *     LOG_TAIL   (2 artanh(s) - 2 s) / s^3 by s^2 for |s| < 0.1716     2^-59.5     2^-30.2 of 2 s
- *     ERF_NEAR   erf(x) / x - 1 by x^2 for |x| < 0.5                   2^-57.8     2^-29.5 of erf
- *     CDF_NEAR   (Phi(x) - 1/2) / x by x^2 for |x| < 0.75              2^-57.4     2^-29.8 of Phi
- *     TAIL       Phi(-t) e^(t^2/2) for 0.7 <= t <= TAIL_LIMIT          2^-59.1     2^-27.1
+ *     EXP_TAIL   (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2               2^-56.4 and 2^-28.0 of e^r
+ *     TANH_NEAR  (tanh(x) / x - 1) / x^2 by x^2 for |x| < 0.55         2^-59.7     2^-27.8 of tanh
+ *     LOG_TAIL   (2 artanh(s) - 2 s) / s^3 by s^2 for |s| < 0.1716     2^-59.0     2^-30.1 of 2 s
+ *     ERF_NEAR   erf(x) / x - 1 by x^2 for |x| < 0.5                   2^-56.0     2^-28.4 of erf
+ *     CDF_NEAR   (Phi(x) - 1/2) / x by x^2 for |x| < 0.7               2^-58.4     2^-28.5 of Phi
+ *     TAIL       Phi(-t) e^(t^2/2) for 0.7 <= t <= TAIL_LIMIT          2^-59.1     2^-26.8
  *                is MAIN / (sqrt(2 pi) t MAIN + REST)
- *     SLOPE      (Phi(-t) e^(t^2/2) - t / sqrt(2 pi)) / (ZERO - t)     2^-57.7     2^-25.5
+ *     SLOPE      (Phi(-t) e^(t^2/2) - t / sqrt(2 pi)) / (ZERO - t)     2^-57.7     2^-24.9
  *                for t <= TAIL_LIMIT is 1 / sqrt(2 pi) + ABOVE / BELOW
  */
 #ifndef AUTOGRAD_KERNELS_COEFFICIENTS_H
@@ -64,8 +64,8 @@ static const real TANH_NEAR[] = {-0.333333164f, 0.13332586f, -0.0538523085f, 0.0
 static const real LOG_TAIL[] = {0.666667759f, 0.399775386f, 0.298718244f};
 static const real ERF_NEAR[] = {0.128379166f, -0.376126081f, 0.112828225f, -0.0267571844f, 0.00471799029f};
 static const real CDF_NEAR[] = {0.398942292f, -0.0664905682f, 0.00997415837f, -0.0011859216f, 0.00010698702f};
-static const real TAIL_MAIN[] = {0.84089601f, 0.846682727f, 0.398810089f, 0.101644583f, 0.0129655171f};
-static const real TAIL_REST[] = {1.68171835f, 0.9278422f, 0.2551651f, 0.0324908234f};
+static const real TAIL_MAIN[] = {0.866166651f, 0.872127295f, 0.410795182f, 0.104699209f, 0.0133551583f};
+static const real TAIL_REST[] = {1.73225749f, 0.955725789f, 0.262833327f, 0.0334672406f};
 static const real SLOPE_ABOVE[] = {0.239854783f, 0.184567586f, 0.0602227822f, 0.00806767121f};
 static const real SLOPE_BELOW[] = {0.901250005f, 1.29173112f, 0.753337085f, 0.216282606f, 0.0269011222f};
 
