@@ -52,15 +52,45 @@ static inline vector splat(real x)
     return x - (vector){0};
 }
 
+/* The lanes of two vectors by number, those of the second coming after those of the first. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#ifdef TAPEFORMER_DOUBLE
+typedef int64_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
+#else
+typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
+#endif
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (lane_numbers){__VA_ARGS__})
+#endif
+
+/* Every lane plus the lane `distance` from it, a power of two. */
+#if LANE_COUNT == 16
+#define FOLD(v, d)                                                                                                     \
+    ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d), 2 ^ (d), 3 ^ (d), 4 ^ (d), 5 ^ (d), 6 ^ (d), 7 ^ (d), 8 ^ (d), 9 ^ (d),        \
+                10 ^ (d), 11 ^ (d), 12 ^ (d), 13 ^ (d), 14 ^ (d), 15 ^ (d)))
+#elif LANE_COUNT == 8
+#define FOLD(v, d) ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d), 2 ^ (d), 3 ^ (d), 4 ^ (d), 5 ^ (d), 6 ^ (d), 7 ^ (d)))
+#elif LANE_COUNT == 4
+#define FOLD(v, d) ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d), 2 ^ (d), 3 ^ (d)))
+#else
+#define FOLD(v, d) ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d)))
+#endif
+
 /* The lanes added pairwise: a fixed order. */
 static inline real vector_sum(vector v)
 {
-    real lane[LANES];
-    store(lane, v);
-    for (int width = LANES / 2; width; width /= 2)
-        for (int i = 0; i < width; i++)
-            lane[i] += lane[i + width];
-    return lane[0];
+#if LANE_COUNT >= 16
+    v = FOLD(v, 8);
+#endif
+#if LANE_COUNT >= 8
+    v = FOLD(v, 4);
+#endif
+#if LANE_COUNT >= 4
+    v = FOLD(v, 2);
+#endif
+    v = FOLD(v, 1);
+    return v[0];
 }
 
 /* sum a[i] b[i], in a fixed order. */

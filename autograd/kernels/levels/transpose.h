@@ -4,18 +4,6 @@
 
 #include "level.h"
 
-/* The lanes of two vectors by number, those of the second coming after those of the first. */
-#if defined(__clang__) || __GNUC__ >= 12
-#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#ifdef TAPEFORMER_DOUBLE
-typedef int64_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
-#else
-typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
-#endif
-#define PICK(a, b, ...) __builtin_shuffle(a, b, (lane_numbers){__VA_ARGS__})
-#endif
-
 /* The first, and the second, halves of two vectors, a lane of one and a lane of the other in turn. */
 #if LANE_COUNT == 16
 #define FIRST_HALVES(a, b)  PICK(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
