@@ -25,7 +25,7 @@ static size_t round_up(size_t bytes)
  * the tensors of a model have few sizes. */
 static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
 {
-    size_t capacity = arena->bytes / 16;
+    size_t capacity = arena->bytes / 32;
     if (capacity < SMALLEST_CHUNK)
         capacity = SMALLEST_CHUNK;
     if (capacity > LARGEST_STEP)

@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-/* The buffer of an inner gradient. Several tensors may hold one buffer as long as none of them writes. */
+/* The buffer of an inner gradient, or a free piece. Several tensors may hold one buffer as long as none of them writes.
+ */
 typedef struct gradient_buffer {
-    size_t bytes;                 /* of the numbers behind this header */
-    int holders;                  /* 0: free */
-    struct gradient_buffer *next; /* in the list of free buffers */
+    size_t bytes;                 /* of this header and the numbers behind it */
+    int holders;                  /* of one in use */
+    struct gradient_buffer *next; /* of a free one: the next free one, at a higher address */
 } gradient_buffer;
 
 #define HEADER_BYTES ARENA_ALIGNMENT
@@ -20,18 +21,54 @@ static gradient_buffer *buffer_of(const ag_tensor *x)
     return (gradient_buffer *)(void *)((char *)x->grad - HEADER_BYTES);
 }
 
-/* Memory for the gradient of x, from the buffers that are done with where one fits. Not zeroed. */
+/* Takes `bytes`, header included, from the front of a free piece that is large enough, the smallest such; what is left
+ * of it stays free. NULL where there is none. */
+static gradient_buffer *take_free(ag_tape *tape, size_t bytes)
+{
+    gradient_buffer **best = NULL;
+    for (gradient_buffer **link = &tape->free_gradients; *link; link = &(*link)->next)
+        if ((*link)->bytes >= bytes && (!best || (*link)->bytes < (*best)->bytes))
+            best = link;
+    if (!best)
+        return NULL;
+    gradient_buffer *piece = *best, *next = piece->next;
+    if (piece->bytes > bytes) {
+        gradient_buffer *rest = (gradient_buffer *)(void *)((char *)piece + bytes);
+        *rest = (gradient_buffer){.bytes = piece->bytes - bytes, .next = next};
+        next = rest;
+    }
+    *best = next;
+    return piece;
+}
+
+/* Puts a piece back among the free ones, which are kept in the order of their addresses, and joins it with those that
+ * it touches. */
+static void give_back(ag_tape *tape, gradient_buffer *piece)
+{
+    gradient_buffer **link = &tape->free_gradients, *before = NULL;
+    while (*link && (uintptr_t)*link < (uintptr_t)piece) {
+        before = *link;
+        link = &before->next;
+    }
+    piece->next = *link;
+    *link = piece;
+    if (piece->next && (char *)piece + piece->bytes == (char *)piece->next) {
+        piece->bytes += piece->next->bytes;
+        piece->next = piece->next->next;
+    }
+    if (before && (char *)before + before->bytes == (char *)piece) {
+        before->bytes += piece->bytes;
+        before->next = piece->next;
+    }
+}
+
+/* Memory for the gradient of x, from what earlier ones left where it fits. Not zeroed. */
 static real *buffer_new(ag_tensor *x)
 {
-    size_t bytes = (size_t)x->size * sizeof(real);
-    gradient_buffer *buffer = NULL;
-    for (gradient_buffer **link = &x->tape->free_gradients; *link; link = &(*link)->next)
-        if ((*link)->bytes == bytes) {
-            buffer = *link;
-            *link = buffer->next;
-            break;
-        }
-    if (!buffer && !(buffer = ag_tape_alloc(x->tape, HEADER_BYTES + bytes)))
+    size_t bytes =
+        HEADER_BYTES + ((size_t)x->size * sizeof(real) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    gradient_buffer *buffer = take_free(x->tape, bytes);
+    if (!buffer && !(buffer = ag_tape_alloc(x->tape, bytes)))
         return NULL;
     *buffer = (gradient_buffer){.bytes = bytes, .holders = 1};
     return (real *)(void *)((char *)buffer + HEADER_BYTES);
@@ -41,10 +78,8 @@ static real *buffer_new(ag_tensor *x)
 static void gradient_done(ag_tensor *x)
 {
     gradient_buffer *buffer = buffer_of(x);
-    if (--buffer->holders == 0) {
-        buffer->next = x->tape->free_gradients;
-        x->tape->free_gradients = buffer;
-    }
+    if (--buffer->holders == 0)
+        give_back(x->tape, buffer);
     x->grad = NULL;
 }
 

@@ -299,6 +299,26 @@ START_TEST(the_second_step_allocates_nothing)
 END_TEST
 
 /* The n-th allocation fails, for each n that there is. Assertions allocate too, so none stands where that may fail. */
+/* The gradients of a chain of tensors each of which is longer (0) or shorter (1) than the one before: few are alive at a
+ * time, but none has the size of another. Backward walks from the last: in the first case the memory of each can be cut
+ * from that of those before it, in the second pieces must be joined. */
+START_TEST(gradients_of_many_sizes_share_memory)
+{
+    enum { COUNT = 40, SIZE = 40000, STEP = 500 };
+    ag_tape *tape = ag_tape_new(NULL);
+    ag_tensor *some = ag_constant(tape, AG_SHAPE(STEP), NULL), *x = ag_variable(tape, AG_SHAPE(SIZE), NULL), *y = x;
+    for (int i = 0; i < COUNT; i++)
+        y = _i == 0 ? ag_concat((ag_tensor *[]){y, some}, 2, 0) : ag_slice(y, 0, STEP, y->size);
+    ag_tensor *loss = ag_sum(ag_scale(y, 2), AG_ALL_AXES, false);
+    size_t before = ag_tape_bytes(tape);
+    ck_assert_int_eq(ag_backward(loss), AG_OK);
+    ck_assert_uint_lt(ag_tape_bytes(tape) - before, 6 * sizeof(real[SIZE + COUNT * STEP]));
+    for (int i = 0; i < SIZE; i++)
+        ck_assert_double_eq((double)x->grad[i], _i == 0 || i >= COUNT * STEP ? 2 : 0);
+    ag_tape_free(tape);
+}
+END_TEST
+
 START_TEST(any_allocation_may_fail)
 {
     static real weight[1200], gradient[1200], again[1200];
@@ -472,6 +492,7 @@ static Suite *tape_suite(void)
     tcase = tcase_create("memory");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, the_second_step_allocates_nothing);
+    tcase_add_loop_test(tcase, gradients_of_many_sizes_share_memory, 0, 2);
     tcase_add_test(tcase, any_allocation_may_fail);
     tcase_add_test(tcase, memory_is_aligned_and_lives_until_the_rewind);
     tcase_add_test(tcase, scratch_memory_is_used_again_by_the_next_operation);
