@@ -67,6 +67,7 @@ LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
 LIB_SOURCES   := $(wildcard autograd/*.c autograd/ops/*.c autograd/kernels/*.c nn/*.c data/*.c train/*.c study/*.c)
 CLI_SOURCES   := $(wildcard cli/*.c)
 BENCH_SOURCES := $(wildcard bench/*.c)
+EXAMPLE_SOURCES := $(wildcard examples/*.c)
 TEST_SOURCES  := $(wildcard tests/test_*.c)
 TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
 
@@ -75,9 +76,10 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
                $(foreach level,$(BF16_LEVEL),$(OBJ)/kernels-$(level)/product.o $(OBJ)/kernels-$(level)/tile.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
+EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo test test-programs one asan ubsan tsan coverage bench bench-peers lint format install uninstall clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage bench bench-peers lint format install uninstall clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,6 +122,14 @@ $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
+# The examples see what a user's program sees: the public headers alone.
+$(OUT)/examples$(SUFFIX)/%: examples/%.c $(LIBRARY) $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(SAY) '  EXAMPLE $<'
+	$(Q)$(CC) $(filter-out -I.,$(ALL_CFLAGS)) $< $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+
+examples: $(EXAMPLES) ## the programs of examples/, to build/examples
+
 # ---- tests --------------------------------------------------------------------------------------
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
@@ -135,12 +145,14 @@ libcheck:
 	@tests/need-libcheck
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-test-programs: $(TESTS) $(COMMAND) $(BENCH)
-	@TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) tests/run-tests $(TESTS)
+TOLD := TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX))
+
+test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES)
+	@$(TOLD) tests/run-tests $(TESTS)
 
 one: ## one test program: make one T=test_random
-	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH))
-	@TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) $(OUT)/tests$(SUFFIX)/$(T)
+	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
+	@$(TOLD) $(OUT)/tests$(SUFFIX)/$(T)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
@@ -194,7 +206,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 
 # ---- tidiness -----------------------------------------------------------------------------------
 
-C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench))
+C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench examples))
 
 lint: ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) $(DEFINES) -- $(C_FILES)
