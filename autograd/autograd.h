@@ -35,6 +35,7 @@ extern "C" {
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
+/* How something ended. */
 typedef enum ag_status {
     AG_OK = 0,
     AG_BAD_SHAPE, /* shapes that do not fit together */
@@ -46,6 +47,7 @@ typedef enum ag_status {
     AG_INTERRUPTED /* stopped on request */
 } ag_status;
 
+/* The room for an error's sentence in bytes, its final zero included. */
 #define AG_MESSAGE_SIZE 512
 
 /* An error: what kind, and one sentence for a person, with no line break and no full stop. */
@@ -54,8 +56,8 @@ typedef struct ag_error {
     char message[AG_MESSAGE_SIZE];
 } ag_error;
 
-/* Notes an error unless one is noted already: the first is the one to show. `error` may be NULL.
- * Returns `status`, so that `return ag_error_set(...)` reads well. */
+/* Notes an error unless one is noted already: the first is the one to show. `format` is that of printf; what is longer
+ * than AG_MESSAGE_SIZE is cut. `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. */
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -64,6 +66,7 @@ ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ..
 
 /* ---- Shapes and tensors --------------------------------------------------------------------- */
 
+/* The most axes that a tensor can have. */
 #define AG_MAX_DIMS 5
 
 /* A shape of 0 to 5 axes; a scalar has ndim 0. An axis may have size 0. */
@@ -75,17 +78,22 @@ typedef struct ag_shape {
 /* AG_SHAPE(2, 3): a shape from its sizes (C only). */
 #define AG_SHAPE(...)                                                                                                  \
     ((ag_shape){.ndim = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dim = {__VA_ARGS__}})
+/* The shape of a single number. */
 #define AG_SCALAR ((ag_shape){.ndim = 0})
 
 /* The number of elements: the product of the sizes, 1 for a scalar. -1 for a shape that cannot be
  * (more than 5 axes, a negative size, a product beyond what memory can address). */
 int64_t ag_shape_size(ag_shape shape);
+/* Whether they have the same number of axes, and of the same sizes. */
 bool ag_shape_equal(ag_shape a, ag_shape b);
-/* Writes "[2,3]" into `text` and returns it; 128 bytes are always enough. */
+/* The room for any shape as text, in bytes. */
 #define AG_SHAPE_TEXT 128
+/* Writes "[2,3]" into `text` and returns it. */
 char *ag_shape_print(ag_shape shape, char text[AG_SHAPE_TEXT]);
 
+/* The record of a computation, and the memory of all that it makes. */
 typedef struct ag_tape ag_tape;
+/* An operation on a tape. */
 typedef struct ag_node ag_node;
 
 /* A tensor. Read every field; write only through `data`, and only of tensors you made yourself. */
@@ -102,14 +110,16 @@ typedef struct ag_tensor {
 
 /* ---- The tape ------------------------------------------------------------------------------- */
 
+/* Zero means the default. */
 typedef struct ag_tape_options {
     int threads;  /* threads that operations may use; 0: all that OpenMP offers */
     bool no_grad; /* true: forward only, nothing is noted or kept for a backward */
 } ag_tape_options;
 
-/* A new tape; `options` may be NULL. Returns NULL when memory is out. */
+/* A new tape, which the caller frees; `options` may be NULL. NULL when memory is out. */
 ag_tape *ag_tape_new(const ag_tape_options *options);
-void ag_tape_free(ag_tape *tape); /* NULL is fine */
+/* Frees the tape and every tensor and mask on it. NULL is fine. */
+void ag_tape_free(ag_tape *tape);
 
 /* Forgets every tensor and the error, keeps the memory for the next step. A step of the same shapes
  * then makes no heap allocation. */
@@ -118,8 +128,10 @@ void ag_tape_rewind(ag_tape *tape);
 /* The first error since the last rewind; status AG_OK where there is none. Never NULL. */
 const ag_error *ag_tape_error(const ag_tape *tape);
 
+/* The threads that operations may use. */
 int ag_tape_threads(const ag_tape *tape);
-size_t ag_tape_bytes(const ag_tape *tape); /* memory that the tape holds */
+/* The bytes of memory that the tape holds, in use or kept for the next step. */
+size_t ag_tape_bytes(const ag_tape *tape);
 
 /* What the products of linear layers and matmuls make of their operands, forward and backward. Sums are real. */
 typedef enum ag_matmul_numbers {
@@ -131,8 +143,10 @@ typedef enum ag_matmul_numbers {
 /* Whether there are such products here. AG_MATMUL_BF16 takes a processor with AVX512_BF16, a compiler that knows it,
  * and PRECISION=float. */
 bool ag_matmul_available(ag_matmul_numbers numbers);
-/* From now on; a new tape has AG_MATMUL_REAL. False, and nothing changes, where they are not available. */
+/* Makes the products of the tape such ones from now on; a new tape has AG_MATMUL_REAL. False, and nothing changes,
+ * where they are not available. */
 bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers);
+/* The ones that it has. */
 ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 
 /* Operations made while off are not noted: their results are constants. Returns the former state. */
@@ -142,8 +156,8 @@ bool ag_tape_set_grad(ag_tape *tape, bool on);
  * (0, 0, k). Call it once per training step; equal arguments give equal masks at any number of threads. */
 void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step);
 
-/* A name for where we are, such as "encoder.layers.0"; scopes nest and are joined with dots. Errors and
- * ag_tape_find_nonfinite use it. `name` is copied. */
+/* A name for where we are, such as "encoder.layers.0", until we leave; scopes nest and are joined with dots. Operations
+ * note it: see ag_node and ag_tape_find_nonfinite. `name` is copied. */
 void ag_tape_enter(ag_tape *tape, const char *name);
 void ag_tape_leave(ag_tape *tape);
 
@@ -155,7 +169,7 @@ void *ag_tape_alloc(ag_tape *tape, size_t bytes);
  * -inf from finite inputs", or which input it was that was not finite before, and returns true. */
 bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE]);
 
-/* The nodes of the tape, newest first; NULL at the end. For pictures, traces and profiles. */
+/* The newest node of the tape, and the one before a node; NULL at the end. For pictures, traces and profiles. */
 const ag_node *ag_tape_last(const ag_tape *tape);
 const ag_node *ag_node_before(const ag_node *node);
 
@@ -164,12 +178,12 @@ const ag_node *ag_node_before(const ag_node *node);
 /* A copy of `data` (zeros where NULL) on the tape that takes part in differentiation: after ag_backward
  * its gradient is in ->grad. */
 ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data);
-/* The same, but without a gradient. */
+/* A copy of `data` (zeros where NULL) without a gradient. */
 ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data);
-/* A tensor on the caller's own memory, which must live until the rewind: parameters. Gradients are ADDED to
- * `grad` ([size]); grad NULL makes a constant. */
+/* A tensor on the caller's own memory, which must live until the rewind: parameters. `data` is [size]. Gradients are
+ * ADDED to `grad` ([size]); grad NULL makes a constant. */
 ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad);
-/* The same values, cut off from differentiation. */
+/* The same values, in the memory of x, cut off from differentiation. */
 ag_tensor *ag_detach(ag_tensor *x);
 /* Asks that the gradient of an inner tensor stays readable in x->grad after ag_backward. Returns x. */
 ag_tensor *ag_retain_grad(ag_tensor *x);
@@ -185,7 +199,7 @@ ag_tensor *ag_retain_grad(ag_tensor *x);
  * - Errors: no element or several elements; nothing that needs a gradient; an error noted before. */
 ag_status ag_backward(ag_tensor *loss);
 
-/* The same from any tensor: `seed` ([y->size]) is the gradient of the end result by y. */
+/* ag_backward from any tensor: `seed` ([y->size]; NULL: ones) is the gradient of the end result by y. */
 ag_status ag_backward_seeded(ag_tensor *y, const real *seed);
 
 /* ag_backward that looks at each gradient as it is made and stops with AG_NOT_FINITE, naming the first
@@ -194,36 +208,42 @@ ag_status ag_backward_checked(ag_tensor *loss);
 
 /* ---- Elementwise operations (with NumPy broadcasting) --------------------------------------- */
 
+/* a + b, a - b, a b, a / b, element by element. The result has the shape to which both stretch, AG_BAD_SHAPE where
+ * there is none; an input that was stretched gets the sum of the gradients of its copies. */
 ag_tensor *ag_add(ag_tensor *a, ag_tensor *b);
 ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b);
 ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b);
 ag_tensor *ag_div(ag_tensor *a, ag_tensor *b);
 /* a^b elementwise; a > 0 where b gets a gradient or is no whole number. */
 ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b);
-ag_tensor *ag_neg(ag_tensor *x);
-ag_tensor *ag_scale(ag_tensor *x, double factor);
-ag_tensor *ag_exp(ag_tensor *x);
-ag_tensor *ag_log(ag_tensor *x); /* natural */
-ag_tensor *ag_sqrt(ag_tensor *x);
-ag_tensor *ag_tanh(ag_tensor *x);
-ag_tensor *ag_erf(ag_tensor *x);     /* 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x */
-ag_tensor *ag_sigmoid(ag_tensor *x); /* 1 / (1 + e^-x) */
-ag_tensor *ag_relu(ag_tensor *x);    /* max(x, 0); derivative 0 at 0 */
-ag_tensor *ag_silu(ag_tensor *x);    /* x sigmoid(x) */
+/* A function of each element; the result has the shape of x. Outside of its domain a function is NaN or infinite, as in
+ * libm, and that is no error. */
+ag_tensor *ag_neg(ag_tensor *x);                  /* -x */
+ag_tensor *ag_scale(ag_tensor *x, double factor); /* factor x */
+ag_tensor *ag_exp(ag_tensor *x);                  /* e^x */
+ag_tensor *ag_log(ag_tensor *x);                  /* the natural logarithm */
+ag_tensor *ag_sqrt(ag_tensor *x);                 /* the square root */
+ag_tensor *ag_tanh(ag_tensor *x);                 /* the hyperbolic tangent */
+ag_tensor *ag_erf(ag_tensor *x);                  /* 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x */
+ag_tensor *ag_sigmoid(ag_tensor *x);              /* 1 / (1 + e^-x) */
+ag_tensor *ag_relu(ag_tensor *x);                 /* max(x, 0); derivative 0 at 0 */
+ag_tensor *ag_silu(ag_tensor *x);                 /* x sigmoid(x) */
+/* How Phi, the distribution function of the normal distribution, is computed. */
+typedef enum ag_gelu_form { AG_GELU_EXACT = 0, AG_GELU_TANH } ag_gelu_form;
 /* Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), with Phi by erf (AG_GELU_EXACT) or by
  * 0.5 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (AG_GELU_TANH). gelu(-inf) is -0. */
-typedef enum ag_gelu_form { AG_GELU_EXACT = 0, AG_GELU_TANH } ag_gelu_form;
 ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form);
 
 /* ---- Products ------------------------------------------------------------------------------- */
 
 /* y = op(a) op(b) on the last two axes, op transposing them where asked; the axes before are a batch
- * and broadcast. [.., m, k] x [.., k, n] -> [.., m, n]. Both have 2 axes at least. */
+ * and broadcast. [.., m, k] x [.., k, n] -> [.., m, n]. Both have 2 axes at least; AG_BAD_SHAPE if they do not fit. */
 ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b);
 /* y = x W^T + bias: x [.., in], weight [out, in], bias [out] or NULL -> [.., out]. */
 ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
 /* What follows a linear layer in a transformer; a zeroed struct adds nothing to it. */
 typedef enum ag_activation { AG_NO_ACTIVATION = 0, AG_RELU, AG_GELU, AG_GELU_BY_TANH, AG_SILU } ag_activation;
+/* Zero means nothing of the kind. */
 typedef struct ag_linear_options {
     ag_activation activation;
     double dropout;      /* in [0, 1] */
@@ -235,20 +255,22 @@ ag_tensor *ag_linear_fused(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, con
 
 /* ---- Reductions ----------------------------------------------------------------------------- */
 
-/* A set of axes: AG_AXIS(0) | AG_AXIS(2). AG_ALL_AXES stands for all there are. */
-#define AG_AXIS(i)  (1u << (i))
+/* A set of axes: AG_AXIS(0) | AG_AXIS(2). */
+#define AG_AXIS(i) (1u << (i))
+/* All the axes that there are. */
 #define AG_ALL_AXES (~0u)
-/* Reduced axes vanish, or stay with size 1 where `keep`. The sum over nothing is 0, its mean an error,
- * its max an error. max sends its gradient to the first of equal maxima. */
+/* The sum, the mean, the maximum over a set of axes. Reduced axes vanish, or stay with size 1 where `keep`. The sum
+ * over nothing is 0; its mean and its maximum are errors, and so is an axis that x does not have. The maximum sends its
+ * gradient to the first of equal ones. */
 ag_tensor *ag_sum(ag_tensor *x, unsigned axes, bool keep);
 ag_tensor *ag_mean(ag_tensor *x, unsigned axes, bool keep);
 ag_tensor *ag_max(ag_tensor *x, unsigned axes, bool keep);
 
 /* ---- Shape operations ----------------------------------------------------------------------- */
 
-/* The same elements in another shape; one size may be -1 and is worked out. */
+/* The same elements, in the memory of x, in another shape of that many; one size may be -1 and is worked out. */
 ag_tensor *ag_reshape(ag_tensor *x, ag_shape shape);
-/* Axis i of the result is axis order[i] of x; `order` has x->shape.ndim entries. */
+/* Axis i of the result is axis order[i] of x; `order` has x->shape.ndim entries, each axis once. */
 ag_tensor *ag_permute(ag_tensor *x, const int *order);
 /* Joins `count` tensors along `axis` (negative: from the end); other axes are equal. */
 ag_tensor *ag_concat(ag_tensor *const *xs, int count, int axis);
@@ -257,31 +279,35 @@ ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end);
 /* Rows of a table: table [count, width], ids of shape `shape` -> [shape.., width]. An id outside the table is an
  * error. Rows with id `padding_id` (-1: none) are read but get no gradient. `ids` is copied. */
 ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id);
-/* scale table[ids] + positions, as one operation: ids of shape [.., length], positions [length, width] or NULL. */
+/* What is made of the rows of a table. */
 typedef struct ag_embedding_options {
     int32_t padding_id;   /* -1: none */
     double scale;         /* 0: 1 */
     ag_tensor *positions; /* what is added, the same for every row of ids */
 } ag_embedding_options;
+/* scale table[ids] + positions, as one operation: ids of shape [.., length], positions [length, width] or NULL. The
+ * rest is as in ag_embedding. */
 ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *ids,
                               const ag_embedding_options *options);
 
 /* ---- Softmax, norms, dropout, positions ----------------------------------------------------- */
 
-/* e^x / sum e^x along `axis` (negative: from the end), shifted by the maximum. */
+/* e^x / sum e^x along `axis` (negative: from the end), computed from x less its maximum; and the logarithm of that,
+ * x - log sum e^x. Of nothing but -inf they are all 0, and all -inf. */
 ag_tensor *ag_softmax(ag_tensor *x, int axis);
 ag_tensor *ag_log_softmax(ag_tensor *x, int axis);
-/* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). weight and bias
- * [width] or NULL. */
+/* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). The variance is the mean
+ * squared deviation. weight and bias [width] or NULL; eps is 0 or more. */
 ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, double eps);
-/* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL. */
+/* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL;
+ * eps is 0 or more. */
 ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
 /* Zero with probability p, else x / (1 - p). p in [0, 1]; p = 0 is x itself, p = 1 all zeros. Element e of the k-th
  * dropout after ag_tape_seed stays where word e % 4 of Philox is at least p 2^32, whose key is
  * ag_seed_for(seed, AG_FOR_DROPOUT) and whose counter is (e / 4, k, step) in 64, 32 and 32 bits, low words first. */
 ag_tensor *ag_dropout(ag_tensor *x, double p);
 /* Rotary positions (Su et al. 2021, section 3.4.2): x [.., T, heads * width]; in each head the pair (2i, 2i+1) at
- * position t is turned by the angle (start + t) base^(-2i/width). width is even. */
+ * position t is turned by the angle (start + t) base^(-2i/width), in radians. width is even, base above 0 (say, 10000). */
 ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
 
 /* ---- Masks ---------------------------------------------------------------------------------- */
@@ -291,12 +317,13 @@ ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
  * argument of an operation allows everything; constructors given NULL return NULL with the tape's error set. */
 typedef struct ag_mask ag_mask;
 
+/* Every query may look at every key. */
 ag_mask *ag_mask_all(ag_tape *tape);
 /* j <= i + offset. Offset 0 for queries and keys that start together; keys - queries to align their ends. */
 ag_mask *ag_mask_causal(ag_tape *tape, int64_t offset);
 /* j < lengths[b]: the padding mask of the keys. `lengths` [batch] is copied. */
 ag_mask *ag_mask_key_lengths(ag_tape *tape, int64_t batch, const int32_t *lengths);
-/* i < lengths[b]: padded queries see nothing and get output 0. */
+/* i < lengths[b]: padded queries see nothing and get output 0. `lengths` [batch] is copied. */
 ag_mask *ag_mask_query_lengths(ag_tape *tape, int64_t batch, const int32_t *lengths);
 /* i - left <= j <= i + right: a band. */
 ag_mask *ag_mask_window(ag_tape *tape, int64_t left, int64_t right);
@@ -305,14 +332,16 @@ ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length);
 /* allow [batch, heads, queries, keys], nonzero = may look; batch or heads may be 1 and then hold for all. Copied. */
 ag_mask *ag_mask_explicit(ag_tape *tape, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
                           const unsigned char *allow);
-/* An expression has at most 256 parts, counting a part once for each place that it stands in. */
+/* Where both a and b may look; where one of them may, or both; where a may not. An expression has at most 256 parts,
+ * counting a part once for each place that it stands in. */
 ag_mask *ag_mask_and(ag_tape *tape, const ag_mask *a, const ag_mask *b);
 ag_mask *ag_mask_or(ag_tape *tape, const ag_mask *a, const ag_mask *b);
 ag_mask *ag_mask_not(ag_tape *tape, const ag_mask *a);
 
-/* May query i of head h in batch row b look at key j? */
+/* May query i of head h in batch row b look at key j? An explicit mask allows nothing outside of itself, and lengths
+ * nothing beyond their batch. */
 bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j);
-/* Whether the mask can be used on scores of these sizes; the sentence in `error` says why not. */
+/* Whether the mask can be used on scores of these sizes: AG_OK, or AG_BAD_SHAPE and a sentence that says why not. */
 ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
                        ag_error *error);
 /* A picture, a line per query, '#' may look and '.' may not, as snprintf does: returns the length that it needs
@@ -321,6 +350,7 @@ size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries,
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
+/* Zero means the default. */
 typedef struct ag_attention_options {
     int heads;           /* of rank-3 inputs; 0: 1 */
     double scale;        /* of the scores; 0: 1/sqrt(key width) */
@@ -346,10 +376,17 @@ ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_atten
 ag_tensor *ag_masked_softmax(ag_tensor *scores, const ag_mask *mask);
 ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *mask);
 
+/* How many queries had no key to look at, in the forward passes of attention and of masked softmax since the tape was
+ * made or rewound. Each head's query counts; which form of attention it was, and how many threads, change nothing. A
+ * model that is not meant to have such queries is masked wrongly where this is not 0. */
+int64_t ag_tape_blind_queries(const ag_tape *tape);
+
 /* ---- Losses --------------------------------------------------------------------------------- */
 
+/* What becomes of the losses of the rows: their mean, their sum, or nothing. */
 typedef enum ag_reduction { AG_MEAN = 0, AG_SUM, AG_NONE } ag_reduction;
 
+/* Zero means the default. */
 typedef struct ag_cross_entropy_options {
     bool ignore; /* whether targets equal to ignore_index are left out */
     int32_t ignore_index;
@@ -358,14 +395,15 @@ typedef struct ag_cross_entropy_options {
     ag_reduction reduction;
 } ag_cross_entropy_options;
 
-/* -log softmax(logits)[target], logits [.., C], `targets` one per row (copied), in [0, C) or ignored.
+/* -log softmax(logits)[target] in nats: logits [.., C], `targets` one per row (copied), in [0, C) or ignored, or else
+ * AG_BAD_VALUE. `options` may be NULL.
  *
  *   loss_i = (1 - s) w[t_i] (-log p_i[t_i]) + (s / C) sum_c w[c] (-log p_i[c])
  *
  * AG_SUM adds the rows that count; AG_MEAN divides that by the sum of w[t_i] over them, and is 0 where
  * nothing counts; AG_NONE keeps the shape [..], 0 at ignored rows. Ignored rows get gradient 0. */
 ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_cross_entropy_options *options);
-/* (a - b)^2 with broadcasting, reduced. */
+/* (a - b)^2 with broadcasting, reduced; the mean over nothing is an error. */
 ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction);
 
 /* ---- Operations as records, and your own ---------------------------------------------------- */
@@ -376,11 +414,11 @@ typedef struct ag_kinks ag_kinks;     /* the sides of kinks that a computation i
 /* An operation. `shape` checks the inputs and attributes and sets node->output->shape; `forward` fills
  * node->output->data; `backward` adds to the gradients of the inputs (ag_grad). Each reports by ag_fail. */
 typedef struct ag_op {
-    const char *name;
-    const char *formula; /* one line, for tables and messages */
-    ag_status (*shape)(ag_node *node);
-    ag_status (*forward)(ag_node *node);
-    ag_status (*backward)(ag_node *node);
+    const char *name;                     /* "matmul" */
+    const char *formula;                  /* one line, for tables and messages */
+    ag_status (*shape)(ag_node *node);    /* see above */
+    ag_status (*forward)(ag_node *node);  /* see above */
+    ag_status (*backward)(ag_node *node); /* see above; NULL: its result is a constant */
     /* Calls the constructor on drawn inputs from the operation's domain (see ag_example_*), so that the operation
      * can be checked. NULL: not checked by the table's walk. */
     ag_tensor *(*example)(ag_example *example);
@@ -388,6 +426,7 @@ typedef struct ag_op {
     void (*kinks)(const ag_node *node, ag_kinks *kinks);
 } ag_op;
 
+/* An operation on a tape: what it was given and what it made. */
 struct ag_node {
     const ag_op *op;
     ag_tape *tape;
@@ -425,7 +464,7 @@ void *ag_scratch(ag_tape *tape, size_t bytes);
 /* Inside kinks: notes a decision (a sign, the index of a maximum). */
 void ag_kink(ag_kinks *kinks, int64_t decision);
 
-/* The table of all built-in operations. */
+/* The table of all built-in operations, [*count]. */
 const ag_op *const *ag_ops(int *count);
 
 /* Inside example, which is called many times and must do the same each time: the tape, drawn numbers (ends included),
@@ -450,6 +489,7 @@ typedef struct ag_gradcheck_input {
  * call. A result of several elements is projected on fixed random weights. */
 typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
 
+/* Zero means the default. */
 typedef struct ag_gradcheck_options {
     double tolerance; /* on |a - n| / max(1, |a|, |n|); 0: 1e-9 in double, 1e-3 in float */
     double step;      /* the largest step of the extrapolation, rounded down to a power of two, times the size of
@@ -481,11 +521,12 @@ typedef struct ag_gradcheck_report {
  * results that differ between two calls; a function or a backward that changes an input or the result; a backward that
  * overwrites gradients in place of adding to them, or adds something else when it runs again on the same tape. The
  * gradients stay in the inputs' `grad`. The status is an error only if the check could not run; whether the gradients
- * agree is in `report`. */
+ * agree is in `report`. `options` may be NULL. */
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
 
-/* Checks an operation on `draws` examples that its record draws; the report is that of the worst. */
+/* Checks an operation on `draws` examples that its record draws; the report is that of the worst, with the counts of
+ * all. AG_BAD_VALUE where the record draws none. */
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error);
 
@@ -509,6 +550,7 @@ typedef enum ag_purpose {
     AG_FOR_SAMPLING
 } ag_purpose;
 
+/* The seed for one purpose, made of the user's: ag_mix(seed + 0x9E3779B97F4A7C15 purpose), modulo 2^64. */
 uint64_t ag_seed_for(uint64_t seed, ag_purpose purpose);
 
 /* A place in a random stream: equal (seed, stream, position) give equal numbers everywhere. Copy it, save it, set
@@ -517,8 +559,10 @@ typedef struct ag_rng {
     uint64_t seed, stream, position;
 } ag_rng;
 
+/* The beginning of a stream: position 0. */
 ag_rng ag_rng_make(uint64_t seed, uint64_t stream);
-uint32_t ag_rng_u32(ag_rng *rng);
+/* The next number of the stream, made by ag_philox with the seed as its key and (position, stream) as its counter. */
+uint32_t ag_rng_u32(ag_rng *rng);               /* 0 .. 2^32 - 1 */
 uint64_t ag_rng_below(ag_rng *rng, uint64_t n); /* 0 .. n-1, unbiased; n = 0 gives 0 */
 double ag_rng_uniform(ag_rng *rng);             /* [0, 1), 53 bits */
 double ag_rng_normal(ag_rng *rng);              /* mean 0, variance 1, by Box and Muller (1958) */

@@ -53,11 +53,17 @@ void ag_tape_rewind(ag_tape *tape)
     tape->last = NULL;
     tape->scope = NULL;
     tape->free_gradients = NULL;
+    tape->blind_queries = 0;
 }
 
 const ag_error *ag_tape_error(const ag_tape *tape)
 {
     return &tape->error;
+}
+
+int64_t ag_tape_blind_queries(const ag_tape *tape)
+{
+    return tape->blind_queries;
 }
 
 int ag_tape_threads(const ag_tape *tape)

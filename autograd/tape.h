@@ -21,6 +21,7 @@ struct ag_tape {
     int threads;
     bool grad_on;
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
+    int64_t blind_queries;                         /* since the rewind */
     struct gradient_buffer *free_gradients;        /* backward.c */
     ag_kinks *kinks;               /* where forward passes note their decisions; NULL but for gradient checks */
     const kernel_product *product; /* of linear layers and matmuls */

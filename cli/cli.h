@@ -15,7 +15,10 @@ int cli_predict(int count, const char *const *arguments);
 int cli_generate(int count, const char *const *arguments);
 int cli_gradcheck(int count, const char *const *arguments);
 int cli_info(int count, const char *const *arguments);
+int cli_import(int count, const char *const *arguments);
+int cli_export(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
+int cli_trace(int count, const char *const *arguments);
 
 /* Not 0 after Ctrl-C (or SIGTERM): finish what is at hand. cli_catch_interrupts makes it so. */
 extern volatile sig_atomic_t cli_interrupted;
@@ -36,6 +39,7 @@ extern const char *const cli_position_names[];
 extern const char *const cli_matmul_names[];
 extern const char *const cli_optimizer_names[];
 extern const char *const cli_schedule_names[];
+extern const char *const cli_layout_names[];
 
 /* The recipes of train: --preset NAME stands for these arguments. */
 typedef struct cli_preset {

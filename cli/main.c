@@ -23,7 +23,10 @@ static const subcommand subcommands[] = {
     {"generate", "continue a text with a language model", cli_generate},
     {"gradcheck", "check every operation's gradient against numeric ones", cli_gradcheck},
     {"info", "show a saved model: configuration, vocabularies, parameters", cli_info},
-    {"study", "look at what a model attends to", cli_study},
+    {"study", "see, prove and break what models can look at", cli_study},
+    {"import", "make a model of another program's weights: PyTorch's, GPT-2's", cli_import},
+    {"export", "write a model's weights for other programs", cli_export},
+    {"trace", "write down what a model computes, or compare two such files", cli_trace},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 

@@ -9,3 +9,4 @@ const char *const cli_position_names[] = {"sinusoidal", "learned", "rotary", "no
 const char *const cli_matmul_names[] = {"float", "bf16", NULL};
 const char *const cli_optimizer_names[] = {"adamw", "adam", "sgd", NULL};
 const char *const cli_schedule_names[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
+const char *const cli_layout_names[] = {"pytorch", "gpt2", NULL};

@@ -146,29 +146,13 @@ static int64_t default_max_length(const train_setup *setup)
 static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
 {
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
-    nn_model_config config = {
-        .kind = (nn_model_kind)f->model,
-        .source_vocab = source ? data_vocab_size(source) : 0,
-        .target_vocab = data_vocab_size(target),
-        .d_model = (int)f->d_model,
-        .heads = (int)f->heads,
-        .encoder_layers = (int)(f->encoder_layers ? f->encoder_layers : f->layers),
-        .decoder_layers = (int)(f->decoder_layers ? f->decoder_layers : f->layers),
-        .ffn = (int)f->ffn,
-        .max_length = (int)(f->max_length ? f->max_length
-                            : f->text     ? f->context
-                                          : default_max_length(setup)),
-        .activation = (nn_activation)f->activation,
-        .norm = (nn_norm_kind)f->norm,
-        .positions = (nn_position_kind)f->positions,
-        .post_norm = f->post_norm,
-        .no_bias = f->no_bias,
-        .tied_output = f->tied,
-        .dropout = f->dropout >= 0 ? f->dropout
-                   : f->task       ? 0
-                                   : 0.1,
-        .padding_id = DATA_PAD,
-    };
+    nn_model_config config = train_flags_config(f);
+    config.source_vocab = source ? data_vocab_size(source) : 0;
+    config.target_vocab = data_vocab_size(target);
+    if (!config.max_length)
+        config.max_length = (int)(f->text ? f->context : default_max_length(setup));
+    if (f->dropout < 0)
+        config.dropout = f->task ? 0 : 0.1;
     setup->model = nn_model_new(&config, (uint64_t)f->seed, error);
     if (!setup->model)
         return cli_report("train", error);

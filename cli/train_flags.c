@@ -28,8 +28,10 @@ static const train_flags defaults = {
     .warmup = -1,
 };
 
-/* The table of flags, on the fields of `f`. */
-static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
+/* ---- The table of flags ---------------------------------------------------------------------- */
+
+/* Each part is written behind the last one, on the fields of `f`; the number of its rows is returned. */
+static int fill_source(train_flags *f, cli_flag *table)
 {
     const cli_flag flags[] = {
         {"task", CLI_TEXT, &f->task, "NAME",
@@ -49,6 +51,14 @@ static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
         {"task-min", CLI_COUNT, &f->task_min, "N", "shortest example of the task", .low = 1, .high = 100},
         {"task-max", CLI_COUNT, &f->task_max, "N", "longest example of the task", .low = 1, .high = 100},
         {"task-count", CLI_COUNT, &f->task_count, "N", "examples of the task in an epoch [10000]", .low = 1},
+    };
+    memcpy(table, flags, sizeof flags);
+    return (int)(sizeof flags / sizeof *flags);
+}
+
+int train_flags_model(train_flags *f, cli_flag *table)
+{
+    const cli_flag flags[] = {
         {"model", CLI_CHOICE, &f->model, "KIND", "the model", .choices = cli_model_names},
         {"d-model", CLI_COUNT, &f->d_model, "N", "width [128]", .low = 1, .high = 65536},
         {"heads", CLI_COUNT, &f->heads, "N", "attention heads; they divide the width [4]", .low = 1, .high = 65536},
@@ -65,11 +75,22 @@ static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
         {"norm", CLI_CHOICE, &f->norm, "NAME", "", .choices = cli_norm_names},
         {"post-norm", CLI_SWITCH, &f->post_norm, NULL, "norms behind the residual sums, not before the sublayers",
          .high = 0},
+        {"norm-eps", CLI_NUMBER, &f->norm_eps, "X", "what norms add to the variance [1e-5]", .low = 1e-30, .high = 1},
+        {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings [square root of d-model]",
+         .low = 1e-6, .high = 1e6},
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
         {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
         {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1; 0 for tasks, whose examples never repeat]", .low = 0,
          .high = 0.99},
+    };
+    memcpy(table, flags, sizeof flags);
+    return (int)(sizeof flags / sizeof *flags);
+}
+
+static int fill_training(train_flags *f, cli_flag *table)
+{
+    const cli_flag flags[] = {
         {"matmul", CLI_CHOICE, &f->matmul, "NUMBERS",
          "what products multiply in training; bf16, on processors that have it, is faster and coarser",
          .choices = cli_matmul_names},
@@ -109,6 +130,38 @@ static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
     };
     memcpy(table, flags, sizeof flags);
     return (int)(sizeof flags / sizeof *flags);
+}
+
+static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
+{
+    int count = fill_source(f, table);
+    count += train_flags_model(f, table + count);
+    return count + fill_training(f, table + count);
+}
+
+/* ---- The model that they describe ------------------------------------------------------------ */
+
+nn_model_config train_flags_config(const train_flags *f)
+{
+    return (nn_model_config){
+        .kind = (nn_model_kind)f->model,
+        .d_model = (int)f->d_model,
+        .heads = (int)f->heads,
+        .encoder_layers = (int)(f->encoder_layers ? f->encoder_layers : f->layers),
+        .decoder_layers = (int)(f->decoder_layers ? f->decoder_layers : f->layers),
+        .ffn = (int)f->ffn,
+        .max_length = (int)f->max_length,
+        .activation = (nn_activation)f->activation,
+        .norm = (nn_norm_kind)f->norm,
+        .norm_eps = f->norm_eps,
+        .embedding_scale = f->embedding_scale,
+        .positions = (nn_position_kind)f->positions,
+        .post_norm = f->post_norm,
+        .no_bias = f->no_bias,
+        .tied_output = f->tied,
+        .dropout = f->dropout,
+        .padding_id = DATA_PAD,
+    };
 }
 
 /* ---- Reading the flags ---------------------------------------------------------------------- */

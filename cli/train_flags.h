@@ -4,6 +4,8 @@
 
 #include "flags.h"
 
+#include "nn.h"
+
 /* Fields of type int are indices of choices, in the order of the library's enumerations. */
 typedef struct train_flags {
     const char *task, *pairs, *dev, *text, *preset, *out, *resume;
@@ -11,7 +13,8 @@ typedef struct train_flags {
     int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
     int64_t task_min, task_max, task_count;
     bool post_norm, no_bias, tied, nesterov, list_presets, quiet;
-    double dropout, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing, average, held_out;
+    double dropout, norm_eps, embedding_scale, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing,
+        average, held_out;
     int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every,
         stop_at;
 } train_flags;
@@ -22,6 +25,11 @@ enum { TRAIN_FLAGS_MOST = 64 };
  * to and is freed by the caller at the end. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
                           char **resumed);
+
+/* The rows that describe a model, for other commands: writes them to `table` and returns how many. */
+int train_flags_model(train_flags *f, cli_flag *table);
+/* The model that they describe, but for its vocabularies. */
+nn_model_config train_flags_config(const train_flags *f);
 
 void train_presets_print(void);
 

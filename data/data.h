@@ -1,4 +1,5 @@
-/* data.h - vocabularies, synthetic tasks, pair and text files, batches, .safetensors files.
+/* data.h - vocabularies, synthetic tasks, pair and text files, batches, .safetensors files;
+ * writing a file safely, reading JSON.
  *
  * A data_set is a source of examples (a file, or a task made by code); a data_batch is a padded block of them.
  * Which examples batch n holds depends on the set, its seed and n alone, so a training run continues exactly by
@@ -52,6 +53,11 @@ const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 /* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text. */
 char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
+/* A file with a line for each token, in the order of their ids: a backslash with two hexadecimal digits is the byte of
+ * that code (\20 a space, \0a a line feed, \5c a backslash). The four specials may stand in front. */
+data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
+/* Writes such a file, the specials in front, so that line i + 1 is token i. */
+ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error);
 
 /* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
  * (Unicode's) between words is skipped. The text is well-formed UTF-8. */
@@ -215,10 +221,106 @@ void data_writer_free(data_writer *writer);
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error);
 ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
+/* For files that other programs will change: leaves the checksum out. A program that keeps the metadata would keep it,
+ * too, and its file would be called damaged. */
+void data_writer_no_checksum(data_writer *writer);
 /* Writes the file whole or not at all: a temporary file in the same folder, flushed to disk, renamed, the folder
  * flushed. The bytes depend on the content alone: metadata by key, tensors by descending alignment of dtype, then by
  * name; a checksum is added to the metadata. */
 ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error);
+
+/* ---- .npy ----------------------------------------------------------------------------------- */
+
+#define DATA_ARRAY_DIMS 64 /* as many axes as NumPy has */
+
+/* Numbers in the order of their indices, the last axis the fastest. */
+typedef struct data_array {
+    int ndim;
+    int64_t dim[DATA_ARRAY_DIMS]; /* [ndim] */
+    int64_t size;                 /* the product of the axes; 1 where there are none */
+    real *values;                 /* [size] */
+} data_array;
+
+void data_array_clear(data_array *array); /* frees; a zeroed array is an empty one */
+
+/* Reads the first array of a file that NumPy's save wrote (versions 1.0 to 3.0): numbers and truth values, of either
+ * byte order, in C or Fortran order. AG_BAD_FILE, with the file's name, for anything else: objects, records, complex
+ * numbers, texts, a header that is wrong, numbers that are not all there. The array is empty after an error. */
+ag_status data_npy_read(data_array *array, const char *path, ag_error *error);
+/* Writes the file whole or not at all: version 1.0, '<f4' ('<f8' in the double library), byte for byte as NumPy (1.24
+ * and later) saves that array. */
+ag_status data_npy_write(const data_array *array, const char *path, ag_error *error);
+
+/* ---- Files that appear whole or not at all --------------------------------------------------- */
+
+/* The bytes go to a temporary file in the same folder, which replaces `path` at the end: a crash at any instant leaves
+ * the old file or the new one. A temporary file that a killed process left is removed when the same path is written
+ * again.
+ *
+ *     data_output *output;
+ *     ag_status status = data_output_open(&output, path, error);
+ *     if (status == AG_OK) {
+ *         data_output_put(output, bytes, size);
+ *         status = data_output_finish(output, error);
+ *     }
+ */
+typedef struct data_output data_output;
+
+/* Begins a file: AG_IO where the folder cannot be written to, AG_NO_MEMORY. */
+ag_status data_output_open(data_output **output, const char *path, ag_error *error);
+/* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
+bool data_output_put(data_output *output, const void *bytes, size_t size);
+/* Writes over bytes that were put before, `at` bytes from the start. */
+bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size_t size);
+/* Flushes the bytes to the disk and lets them be the file `path`; or, after any failure, removes what was written and
+ * leaves `path` as it was (but where the folder alone could not be flushed: then `path` is the new file). Frees the
+ * output in all cases. */
+ag_status data_output_finish(data_output *output, ag_error *error);
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+/* A strict reader of JSON text (RFC 8259) whose layout the caller knows. The caller walks the text with a cursor and
+ * asks for what must come next, so there is no tree, no allocation and no recursion: nesting deeper than the caller
+ * asks for is simply not what was expected. The pattern of use:
+ *
+ *     data_json json = data_json_start(text, size);
+ *     size_t members = 0;
+ *     data_json_enter(&json, '{');
+ *     while (data_json_more(&json, '}', &members)) {
+ *         data_json_key(&json, key);
+ *         data_json_u64(&json, &value);
+ *     }
+ *     if (!data_json_finish(&json))
+ *         puts(json.problem);
+ *
+ * The first problem stays, and every later call returns false and does nothing. */
+typedef struct data_json {
+    const char *text; /* [size], well-formed UTF-8: the caller has checked it */
+    size_t size, at;
+    const char *problem; /* what is wrong at byte `at`, such as "a string was expected"; NULL: nothing yet */
+} data_json;
+
+data_json data_json_start(const char *text, size_t size);
+/* Goes into an object ('{') or an array ('['). */
+bool data_json_enter(data_json *json, char open);
+/* Goes to the next member of an object (close '}') or of an array (']'): false after the last one, where the closing
+ * mark is taken too, and on a problem. *count, which must start at 0, counts the members. */
+bool data_json_more(data_json *json, char close, size_t *count);
+/* A string, with its escapes undone: UTF-8 and a final zero in `out`, which needs as much room as the string takes in
+ * the text, its quotes included. \u0000 is a problem: the result is a C string. */
+bool data_json_string(data_json *json, char *out);
+/* A string and the colon behind it. */
+bool data_json_key(data_json *json, char *out);
+/* A whole number from 0 to 2^64 - 1, without a sign, a fraction or an exponent. */
+bool data_json_u64(data_json *json, uint64_t *value);
+/* Any number, as the nearest double; one beyond the largest double is a problem. */
+bool data_json_number(data_json *json, double *value);
+/* true or false. */
+bool data_json_bool(data_json *json, bool *value);
+/* Moves over white space and returns the character with which the next value begins; '\0' at the end. */
+char data_json_peek(data_json *json);
+/* True where there was no problem and nothing but white space is left. */
+bool data_json_finish(data_json *json);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

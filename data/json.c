@@ -3,12 +3,24 @@
  * Strict means the grammar of RFC 8259 to the letter: no comments, no trailing commas, no control characters in
  * strings, no leading zeros, no lone surrogates.
  */
-#include "json.h"
+#include "data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Notes what is wrong at the cursor. Nothing is read after that, so there never is a second problem. */
 static bool fail(data_json *json, const char *problem)
 {
     json->problem = json->at < json->size ? problem : "the text ends too early";
+    return false;
+}
+
+/* The same of something that has been read already. */
+static bool fail_at(data_json *json, size_t at, const char *problem)
+{
+    json->at = at;
+    json->problem = problem;
     return false;
 }
 
@@ -31,17 +43,18 @@ data_json data_json_start(const char *text, size_t size)
     return (data_json){.text = text, .size = size};
 }
 
-void data_json_skip_space(data_json *json)
+char data_json_peek(data_json *json)
 {
     while (take(json, ' ') || take(json, '\t') || take(json, '\n') || take(json, '\r'))
         ;
+    return peek(json);
 }
 
 bool data_json_enter(data_json *json, char open)
 {
     if (json->problem)
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     return take(json, open) || fail(json, open == '{' ? "an object was expected" : "an array was expected");
 }
 
@@ -49,7 +62,7 @@ bool data_json_more(data_json *json, char close, size_t *count)
 {
     if (json->problem)
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     if (take(json, close))
         return false;
     if (*count > 0 && !take(json, ','))
@@ -141,7 +154,7 @@ bool data_json_string(data_json *json, char *out)
 {
     if (json->problem)
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     if (!take(json, '"'))
         return fail(json, "a string was expected");
     while (!take(json, '"')) {
@@ -160,18 +173,18 @@ bool data_json_key(data_json *json, char *out)
 {
     if (!data_json_string(json, out))
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     return take(json, ':') || fail(json, "':' was expected");
 }
 
-/* ---- Numbers (section 6) and the end -------------------------------------------------------- */
+/* ---- Numbers (section 6), literals and the end ---------------------------------------------- */
 
 bool data_json_u64(data_json *json, uint64_t *value)
 {
     static const char expected[] = "a whole number without sign, fraction or exponent was expected";
     if (json->problem)
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     size_t start = json->at;
     *value = 0;
     for (; peek(json) >= '0' && peek(json) <= '9'; json->at++) {
@@ -187,10 +200,75 @@ bool data_json_u64(data_json *json, uint64_t *value)
     return true;
 }
 
+static bool digit_follows(const data_json *json)
+{
+    return peek(json) >= '0' && peek(json) <= '9';
+}
+
+static bool take_digits(data_json *json)
+{
+    size_t start = json->at;
+    while (digit_follows(json))
+        json->at++;
+    return json->at > start || fail(json, "a digit was expected");
+}
+
+/* [ minus ] int [ frac ] [ exp ] */
+static bool take_number(data_json *json)
+{
+    take(json, '-');
+    if (!digit_follows(json))
+        return fail(json, "a number was expected");
+    if (!take(json, '0'))
+        take_digits(json);
+    else if (digit_follows(json))
+        return fail(json, "a number begins with 0");
+    if (take(json, '.') && !take_digits(json))
+        return false;
+    if (!take(json, 'e') && !take(json, 'E'))
+        return true;
+    if (!take(json, '+'))
+        take(json, '-');
+    return take_digits(json);
+}
+
+bool data_json_number(data_json *json, double *value)
+{
+    char digits[64], *end; /* a copy, because nothing says that the text has an end that strtod sees */
+    if (json->problem)
+        return false;
+    data_json_peek(json);
+    size_t start = json->at;
+    if (!take_number(json))
+        return false;
+    size_t size = json->at - start;
+    if (size >= sizeof digits)
+        return fail_at(json, start, "a number has more than 63 characters");
+    memcpy(digits, json->text + start, size);
+    digits[size] = '\0';
+    *value = strtod(digits, &end);
+    if (*end)
+        return fail_at(json, start, "a number cannot be read: the locale wants another decimal point");
+    return isfinite(*value) || fail_at(json, start, "a number is too large");
+}
+
+bool data_json_bool(data_json *json, bool *value)
+{
+    if (json->problem)
+        return false;
+    data_json_peek(json);
+    const char *word = peek(json) == 't' ? "true" : "false";
+    for (const char *c = word; *c; c++)
+        if (!take(json, *c))
+            return fail(json, "true or false was expected");
+    *value = *word == 't';
+    return true;
+}
+
 bool data_json_finish(data_json *json)
 {
     if (json->problem)
         return false;
-    data_json_skip_space(json);
+    data_json_peek(json);
     return json->at == json->size || fail(json, "something follows the end");
 }

@@ -3,7 +3,7 @@
  * The order of steps is what makes it so: the new bytes are on the disk (fsync) before the name points to them
  * (rename), and the name is on the disk (fsync of the folder) before success is reported.
  */
-#include "output.h"
+#include "data.h"
 #include "show.h"
 
 #include <dirent.h>

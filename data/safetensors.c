@@ -16,7 +16,6 @@
  */
 #include "data.h"
 #include "grow.h"
-#include "json.h"
 #include "map.h"
 #include "safetensors.h"
 #include "show.h"
@@ -124,7 +123,7 @@ static bool read_metadata(reader *r)
         if (!data_json_key(&r->json, string_room(r)))
             break;
         entry->key = keep_string(r);
-        data_json_skip_space(&r->json);
+        data_json_peek(&r->json);
         entry->value_at = r->json.at + 1;
         if (!data_json_string(&r->json, string_room(r)))
             break;
@@ -350,7 +349,8 @@ static bool check_checksum(reader *r, const metadata_entry *entry)
     data_checksum_print(hash, digits);
     if (!memcmp(digits, map->bytes + at, CHECKSUM_DIGITS))
         return true;
-    return refuse(r, "the content does not agree with its checksum: the file is damaged");
+    return refuse(r, "the content does not agree with its checksum: the file is damaged, or was changed by a program "
+                     "that kept the old checksum");
 }
 
 /* Finds the header in the mapped file: the checks that come before any memory is asked for. */

@@ -1,14 +1,14 @@
 /* safetensors_write.c - the writer of .safetensors files.
  *
- * The bytes depend on the content alone and are those of the format's reference writer, but for the checksum: metadata
- * first, tensors by descending alignment of their dtype and then by name, compact JSON, and spaces until the header's
- * length is a multiple of 8, so that data in the file are as aligned as they need be.
+ * The bytes depend on the content alone and are those of the format's reference writer: metadata first (by key),
+ * tensors by descending alignment of their dtype and then by name, compact JSON, and spaces until the header's length
+ * is a multiple of 8, so that data in the file are as aligned as they need be. What the reference does not write is the
+ * checksum in the metadata; files for other programs are without.
  *
  * The file is written in one pass with zeros for the checksum, which is set at the end.
  */
 #include "data.h"
 #include "grow.h"
-#include "output.h"
 #include "safetensors.h"
 #include "show.h"
 
@@ -132,6 +132,17 @@ data_writer *data_writer_new(ag_error *error)
     return writer;
 }
 
+void data_writer_no_checksum(data_writer *writer)
+{
+    size_t i = 0;
+    while (i < writer->metadata_count && strcmp(writer->metadata[i].key, CHECKSUM_KEY) != 0)
+        i++;
+    if (i == writer->metadata_count)
+        return;
+    free(writer->metadata[i].key);
+    writer->metadata[i] = writer->metadata[--writer->metadata_count];
+}
+
 /* ---- The order of the file ------------------------------------------------------------------ */
 
 static int compare_names(const void *a, const void *b)
@@ -236,9 +247,12 @@ static void append_string(text_buffer *text, const char *string)
     append(text, "\"", 1);
 }
 
-/* "__metadata__":{"checksum":"0000000000000000","key":"value"}; *checksum_at becomes the place of the zeros. */
+/* "__metadata__":{"checksum":"0000000000000000","key":"value"}, or nothing where there is no metadata; *checksum_at
+ * becomes the place of the zeros. */
 static void append_metadata(text_buffer *text, const data_writer *writer, size_t *checksum_at)
 {
+    if (writer->metadata_count == 0)
+        return;
     append_string(text, SAFETENSORS_METADATA);
     append_text(text, ":{");
     for (size_t i = 0; i < writer->metadata_count; i++) {
@@ -275,14 +289,14 @@ static void append_tensor(text_buffer *text, const tensor_note *note, uint64_t b
 static ag_status make_header(const data_writer *writer, text_buffer *text, size_t *checksum_at, ag_error *error)
 {
     uint64_t begin = 0;
-    append(text, "\0\0\0\0\0\0\0", 8);
+    append(text, "\0\0\0\0\0\0\0", 8); /* for the length */
     append_text(text, "{");
     append_metadata(text, writer, checksum_at);
     for (size_t i = 0; i < writer->tensor_count; i++) {
         const tensor_note *note = &writer->tensors[i];
         if (note->size > INT64_MAX - begin)
             return ag_error_set(error, AG_BAD_VALUE, "the tensors take more than 2^63 bytes");
-        append_text(text, ",");
+        append_text(text, i > 0 || writer->metadata_count > 0 ? "," : "");
         append_tensor(text, note, begin);
         begin += note->size;
     }
@@ -334,7 +348,8 @@ static ag_status write_file(const data_writer *writer, const text_buffer *header
     for (size_t i = 0; good && i < writer->tensor_count; i++)
         good = put_tensor(output, &writer->tensors[i], &hash);
     data_checksum_print(hash, digits);
-    data_output_patch(output, checksum_at, digits, CHECKSUM_DIGITS);
+    if (checksum_at > 0)
+        data_output_patch(output, checksum_at, digits, CHECKSUM_DIGITS);
     return data_output_finish(output, error);
 }
 

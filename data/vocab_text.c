@@ -1,12 +1,15 @@
-/* vocab_text.c - a vocabulary as one line of text, as it stands in the metadata of a checkpoint.
+/* vocab_text.c - a vocabulary as text: one line, as it stands in the metadata of a checkpoint, or a file of lines.
  *
- * The line is the kind, the number of tokens without the specials, and the tokens by id, each behind one space:
+ * The one line is the kind, the number of tokens without the specials, and the tokens by id, each behind one space:
  *
  *     chars 4 a b \20 \5c
  *
  * A space, a backslash and control characters are a backslash with two hexadecimal digits; all else stands for itself.
+ * In a file, which has a line for each token, spaces may stand for themselves, too.
  */
 #include "data.h"
+#include "map.h"
+#include "show.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -174,4 +177,127 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
         vocab = NULL;
     }
     return vocab;
+}
+
+/* ---- Files of lines ---- */
+
+/* Where a file is read. */
+typedef struct line_reader {
+    data_vocab *vocab;
+    char *token; /* room for any line */
+    char path[SHOWN_PATH];
+    ag_error *error;
+} line_reader;
+
+/* Undoes the escapes of a line. Returns the token's size, 0 where it is empty or an escape is wrong. */
+static size_t read_line(const char *line, size_t size, char *token)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < size; at++) {
+        char byte = line[at];
+        if (byte == '\\') {
+            int high = size - at > 2 ? digit_value(line[at + 1]) : -1, low = high >= 0 ? digit_value(line[at + 2]) : -1;
+            if (low < 0)
+                return 0;
+            byte = (char)(high << 4 | low);
+            at += 2;
+        }
+        token[length++] = byte;
+    }
+    return length;
+}
+
+/* Line number `number`, whose token gets the next id. */
+static ag_status add_line(const line_reader *r, const char *line, size_t size, int64_t number)
+{
+    const bool chars = data_vocab_kind(r->vocab) == DATA_CHARS;
+    const int32_t next = data_vocab_size(r->vocab);
+    size_t length = read_line(line, size, r->token);
+    int32_t id = data_vocab_add(r->vocab, r->token, length);
+    if (id < 0)
+        return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d tokens", r->path, (int)next);
+    if (id == DATA_UNK)
+        return ag_error_set(r->error, AG_BAD_FILE,
+                            "%s:%lld: this is not one %s (a line is a token; \\20 is a space, \\0a a line feed, \\5c a "
+                            "backslash)",
+                            r->path, (long long)number, chars ? "character" : "word");
+    if (id != next)
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this token has come before", r->path, (long long)number);
+    return AG_OK;
+}
+
+/* Whether the text begins with the specials, a line for each; moves *at behind them. */
+static bool skip_specials(const data_vocab *vocab, const char *text, size_t size, size_t *at)
+{
+    size_t end = *at;
+    for (int32_t id = 0; id < DATA_SPECIALS; id++) {
+        const char *name = data_vocab_token(vocab, id);
+        const size_t length = strlen(name);
+        if (size - end <= length || memcmp(text + end, name, length) != 0)
+            return false;
+        end += length;
+        end += size - end > 1 && text[end] == '\r';
+        if (text[end++] != '\n')
+            return false;
+    }
+    *at = end;
+    return true;
+}
+
+static ag_status read_lines(const line_reader *r, const char *text, size_t size)
+{
+    ag_status status = AG_OK;
+    size_t at = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    int64_t number = skip_specials(r->vocab, text, size, &at) ? DATA_SPECIALS : 0;
+    while (at < size && status == AG_OK) {
+        const char *line = text + at, *end = memchr(line, '\n', size - at);
+        size_t length = end ? (size_t)(end - line) : size - at;
+        at += length + 1;
+        length -= length > 0 && line[length - 1] == '\r';
+        status = add_line(r, line, length, ++number);
+    }
+    return status;
+}
+
+data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error)
+{
+    data_map map;
+    line_reader r = {.error = error};
+    data_text_show(path, r.path, sizeof r.path);
+    if (data_map_open(&map, path, error) != AG_OK)
+        return NULL;
+    r.vocab = data_vocab_new(kind, error);
+    r.token = r.vocab ? malloc(map.size + 1) : NULL;
+    ag_status status = AG_NO_MEMORY;
+    if (r.token)
+        status = read_lines(&r, (const char *)map.bytes, map.size);
+    else if (r.vocab)
+        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its longest line", r.path);
+    free(r.token);
+    data_map_close(&map);
+    if (status == AG_OK)
+        return r.vocab;
+    data_vocab_free(r.vocab);
+    return NULL;
+}
+
+ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error)
+{
+    size_t longest = 0;
+    for (int32_t id = 0; id < data_vocab_size(vocab); id++) {
+        size_t length = write_token(data_vocab_token(vocab, id), NULL);
+        longest = length > longest ? length : longest;
+    }
+    char *line = malloc(longest + 1);
+    if (!line)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a token of %zu bytes", longest);
+    data_output *output;
+    ag_status status = data_output_open(&output, path, error);
+    for (int32_t id = 0; status == AG_OK && id < data_vocab_size(vocab); id++) {
+        size_t length = write_token(data_vocab_token(vocab, id), line);
+        line[length] = '\n';
+        data_output_put(output, line, length + 1);
+    }
+    free(line);
+    return status == AG_OK ? data_output_finish(output, error) : status;
 }

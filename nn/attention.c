@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ROTARY_BASE 10000
@@ -169,17 +170,13 @@ static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
-/* Tells who wants to know; the layer's name is that of its parameters. */
-static void show_weights(const nn_attention *layer, const nn_pass *pass, ag_tensor *weights)
+void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_tensor *weights, const ag_mask *mask)
 {
     char name[NAME_SIZE];
-    const char *parameter = pass->params->items[layer->out.weight].name;
-    size_t length = strlen(parameter);
-    const size_t suffix = strlen("out_proj.weight");
-    length = length > suffix ? length - suffix - 1 : 0;
-    memcpy(name, parameter, length);
-    name[length] = '\0';
-    pass->on_attention(pass->context, name, weights);
+    const char *whole = pass->params->items[parameter].name;
+    const size_t length = strlen(whole), end = strlen(suffix);
+    snprintf(name, sizeof name, "%.*s", length > end ? (int)(length - end) : 0, whole);
+    pass->on_attention(pass->context, name, weights, mask);
 }
 
 /* q [B, T, D], k and v [B, S, D] -> [B, T, D], or heads apart as ag_attention has it; `held` is how many of the S keys
@@ -199,7 +196,7 @@ static ag_tensor *attend(const nn_attention *layer, const nn_pass *pass, ag_tens
     if (y && seen && seen->shape.dim[3] != held)
         seen = ag_slice(seen, 3, 0, held);
     if (y && seen && pass->on_attention)
-        show_weights(layer, pass, seen);
+        attention_show(pass, layer->out.weight, ".out_proj.weight", seen, mask);
     if (weights)
         *weights = seen;
     return y;

@@ -60,6 +60,8 @@ static void fill_in(nn_model_config *config)
         set_default(&config->ffn, 4 * config->d_model);
     if (config->norm_eps == 0)
         config->norm_eps = 1e-5;
+    if (config->embedding_scale == 0)
+        config->embedding_scale = sqrt(config->d_model);
 }
 
 static ag_status check_sizes(const nn_model_config *config, ag_error *error)
@@ -112,6 +114,8 @@ ag_status nn_model_config_complete(nn_model_config *config, ag_error *error)
         return status;
     if (!(config->norm_eps > 0 && isfinite(config->norm_eps)))
         return ag_error_set(error, AG_BAD_VALUE, "norm_eps is %g: it must be above 0", config->norm_eps);
+    if (!(config->embedding_scale > 0 && isfinite(config->embedding_scale)))
+        return ag_error_set(error, AG_BAD_VALUE, "embedding_scale is %g: it must be above 0", config->embedding_scale);
     if (config->tied_output && config->kind == NN_ENCODER)
         return ag_error_set(error, AG_BAD_VALUE, "tied_output: an encoder has no target embedding to share");
     return check_padding(config, error);

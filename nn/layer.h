@@ -55,6 +55,10 @@ ag_status pass_error(const nn_pass *pass, ag_error *error);
 /* Heads divide the width, rotary turns whole pairs, dropout is a probability below 1. */
 ag_status attention_config_check(const nn_attention_config *config, ag_error *error);
 
+/* Hands an attention's weights to pass->on_attention, under the layer's name: that of its parameter without `suffix`,
+ * such as ".out_proj.weight"; `mask` is the one in force. */
+void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_tensor *weights, const ag_mask *mask);
+
 /* Projects `key` and `value` into the cache behind what it holds (turned by their positions where that is asked
  * for). False, with the tape's error, where they do not fit. */
 bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,

@@ -4,7 +4,6 @@
  * stack ends with the norm of its last block. */
 #include "layer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,8 +32,8 @@ static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_pos
     const nn_model_config *config = &model->config;
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "%s_embedding", side);
-    ag_status status = nn_embedding_init(embedding, &model->params, name, vocab, config->d_model, sqrt(config->d_model),
-                                         config->padding_id, error);
+    ag_status status = nn_embedding_init(embedding, &model->params, name, vocab, config->d_model,
+                                         config->embedding_scale, config->padding_id, error);
     if (status != AG_OK)
         return status;
     snprintf(name, sizeof name, "%s_positions", side);
@@ -112,7 +111,7 @@ static ag_status init_model(nn_model *model, ag_error *error)
     return status;
 }
 
-nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error)
+nn_model *nn_model_outline(const nn_model_config *config, ag_error *error)
 {
     nn_model_config complete = *config;
     if (nn_model_config_complete(&complete, error) != AG_OK)
@@ -127,7 +126,17 @@ nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *e
     model->source_positions.weight = model->target_positions.weight = -1;
     model->encoder_norm = model->decoder_norm = (nn_norm){.weight = -1, .bias = -1};
     model->output = (nn_linear){-1, -1};
-    if (init_model(model, error) != AG_OK || nn_params_allocate(&model->params, seed, error) != AG_OK) {
+    if (init_model(model, error) != AG_OK) {
+        nn_model_free(model);
+        return NULL;
+    }
+    return model;
+}
+
+nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error)
+{
+    nn_model *model = nn_model_outline(config, error);
+    if (model && nn_params_allocate(&model->params, seed, error) != AG_OK) {
         nn_model_free(model);
         return NULL;
     }
@@ -185,6 +194,16 @@ static void enter_layer(const nn_pass *pass, int index)
     ag_tape_enter(pass->tape, name);
 }
 
+/* x, or what is to stand in its place, at one end of a block. */
+static ag_tensor *show_block(const nn_pass *pass, const char *stack, int index, nn_block_end end, ag_tensor *x)
+{
+    char name[NAME_SIZE];
+    if (!x || !pass->on_block)
+        return x;
+    snprintf(name, sizeof name, "%s.layers.%d", stack, index);
+    return pass->on_block(pass->context, name, end, x);
+}
+
 static ag_tensor *final_norm(const nn_model *model, const nn_pass *pass, const nn_norm *norm, ag_tensor *x)
 {
     if (model->config.post_norm)
@@ -216,7 +235,9 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
     ag_tape_enter(pass->tape, "encoder");
     for (int i = 0; i < model->config.encoder_layers; i++) {
         enter_layer(pass, i);
+        x = show_block(pass, "encoder", i, NN_BLOCK_INPUT, x);
         x = nn_encoder_block_apply(&model->encoder[i], pass, x, mask, NULL);
+        x = show_block(pass, "encoder", i, NN_BLOCK_OUTPUT, x);
         ag_tape_leave(pass->tape);
     }
     x = final_norm(model, pass, &model->encoder_norm, x);
@@ -243,9 +264,12 @@ ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_
         nn_attention_cache *self = cache ? &cache->self[i] : NULL,
                            *cross = cache && cache->cross ? &cache->cross[i] : NULL;
         enter_layer(pass, i);
+        ag_tensor *attended = show_block(pass, "decoder", i, NN_BLOCK_MEMORY, memory);
+        x = show_block(pass, "decoder", i, NN_BLOCK_INPUT, x);
         x = model->decoder
-                ? nn_decoder_block_apply(&model->decoder[i], pass, x, memory, self_mask, cross_mask, self, cross)
+                ? nn_decoder_block_apply(&model->decoder[i], pass, x, attended, self_mask, cross_mask, self, cross)
                 : nn_encoder_block_apply(&model->decoder_only[i], pass, x, self_mask, self);
+        x = show_block(pass, "decoder", i, NN_BLOCK_OUTPUT, x);
         ag_tape_leave(pass->tape);
     }
     x = final_norm(model, pass, &model->decoder_norm, x);

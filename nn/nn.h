@@ -77,15 +77,23 @@ int nn_params_find(const nn_params *params, const char *name); /* -1: none */
 
 /* ---- A forward pass ------------------------------------------------------------------------- */
 
+/* Where a model may be looked into: what a decoder's block attends to beside its input (the memory), what enters a
+ * block, and what leaves it. */
+typedef enum nn_block_end { NN_BLOCK_MEMORY = 0, NN_BLOCK_INPUT, NN_BLOCK_OUTPUT } nn_block_end;
+
 typedef struct nn_pass {
     ag_tape *tape;
-    const nn_params *params;
-    bool training;        /* dropout is on */
-    bool plain_attention; /* the unfused attention */
-    /* Called with every attention's weights [B, heads, T, S] (which implies the plain form); `name`, such as
-     * "encoder.layers.0.self_attn", lives as long as the call. NULL: not wanted. */
-    void (*on_attention)(void *context, const char *name, ag_tensor *weights);
-    void *context;
+    const nn_params *params; /* with grad NULL they are constants */
+    bool training;           /* dropout is on */
+    bool plain_attention;    /* the unfused attention */
+    /* Called with every attention's weights [B, heads, T, S] (which implies the plain form) and the mask that was in
+     * force (NULL: none); `name`, such as "encoder.layers.0.self_attn", lives as long as the call. NULL: not wanted. */
+    void (*on_attention)(void *context, const char *name, ag_tensor *weights, const ag_mask *mask);
+    /* Called by the models around every block, in the order of nn_block_end, with `name` such as "decoder.layers.1".
+     * What it returns stands in place of x: x itself or another tensor of that shape, such as a leaf that cuts the
+     * computation there. NULL: not wanted. */
+    ag_tensor *(*on_block)(void *context, const char *name, nn_block_end end, ag_tensor *x);
+    void *context; /* of both */
 } nn_pass;
 
 /* Parameter `index` as a leaf on the tape: gradients go to the flat vector. index -1 gives NULL (a bias that is not
@@ -179,6 +187,34 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
 ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
                               ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights);
 
+/* Additive attention (Bahdanau et al. 2015, section 3.1): another way to score a key, by a network with one hidden
+ * layer in place of a product, so that queries and keys may have different widths:
+ *
+ *   score(q, k) = w . tanh(W_q q + W_k k)
+ *   y = sum_j softmax_j(score(q, k_j)) v_j   over the keys that the mask allows
+ *
+ * The values are summed as they are, and nothing is projected behind. Of several heads each has its own `hidden /
+ * heads` rows of W_q and W_k, its own row of w, and sums its own part of the values. Parameters: NAME.q_proj_weight
+ * [hidden, query_width], NAME.k_proj_weight [hidden, key_width], NAME.score_weight [heads, hidden / heads].
+ *
+ * It keeps arrays [B, T, S, hidden]: much more than a product does. */
+typedef struct nn_additive_attention_config {
+    int64_t hidden, heads;          /* heads 0: 1; they must divide hidden and the values' width */
+    int64_t query_width, key_width; /* 0: hidden */
+    double dropout;                 /* of the weights */
+} nn_additive_attention_config;
+typedef struct nn_additive_attention {
+    nn_additive_attention_config config;
+    int query_weight, key_weight, score_weight;
+} nn_additive_attention;
+ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *params, const char *name,
+                                     const nn_additive_attention_config *config, ag_error *error);
+/* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V]. `weights` (may be NULL) receives
+ * [B, heads, T, S], before dropout. A query that may look at nothing has output 0 and gradient 0; what a forbidden key
+ * or value holds changes no bit of the output (but a key that is NaN reaches gradients, as 0 times NaN). */
+ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
+                                       ag_tensor *key, ag_tensor *value, const ag_mask *mask, ag_tensor **weights);
+
 typedef enum nn_activation { NN_RELU = 0, NN_GELU, NN_GELU_TANH, NN_SILU, NN_GATED_SILU } nn_activation;
 /* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) *
  * gate x) with a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the
@@ -251,7 +287,8 @@ typedef struct nn_model_config {
     int max_length;                     /* [512] longest sequence, for learned positions and generation */
     nn_activation activation;
     nn_norm_kind norm;
-    double norm_eps; /* [1e-5] */
+    double norm_eps;        /* [1e-5] */
+    double embedding_scale; /* [sqrt(d_model): Vaswani et al. 2017, section 3.4] the factor on embeddings */
     nn_position_kind positions;
     bool post_norm;     /* [pre-norm] */
     bool no_bias;       /* linear layers without bias (norms keep theirs, the output too unless tied) */
@@ -280,9 +317,19 @@ typedef struct nn_model {
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error);
 /* A model with drawn parameters. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
+/* The same before nn_params_allocate: for a reader that compares the parameters' names and shapes with a file before it
+ * takes memory for their numbers. */
+nn_model *nn_model_outline(const nn_model_config *config, ag_error *error);
 void nn_model_free(nn_model *model);
 
-/* What a model is applied to. Arrays are row-major; padding is told by the lengths alone. */
+/* What a model is applied to. Arrays are row-major; padding is told by the lengths alone.
+ *
+ * Without dropout, the logits of a row's tokens have the same bits alone and in any batch, padded to any length,
+ * whatever the padding holds; so have their losses, the sum of these that ag_cross_entropy makes of a batch, and the
+ * gradients that reach each token's embedding by its own position. Gradients of parameters are sums over all positions
+ * of [rows, length], in pieces of fixed length. They keep every bit where padding leaves the tokens' places in there as
+ * they are: a single row padded to any length, rows of padding alone behind the others. Where padding moves the places,
+ * the order of the summands changes, and nothing else. */
 typedef struct nn_input {
     int64_t rows;
     int64_t source_length, target_length;

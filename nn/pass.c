@@ -58,7 +58,7 @@ static ag_tensor *leaf(const nn_pass *pass, int index, int64_t begin, int64_t ro
         offset += begin * (item->size / shape.dim[0]);
         shape.dim[0] = rows;
     }
-    return ag_leaf(pass->tape, shape, params->value + offset, params->grad + offset);
+    return ag_leaf(pass->tape, shape, params->value + offset, params->grad ? params->grad + offset : NULL);
 }
 
 ag_tensor *nn_parameter(const nn_pass *pass, int index)

@@ -1,54 +1,118 @@
-/* attention.c - every attention's weights, kept while a model runs. */
+/* attention.c - every attention's weights, kept while a model runs, beside what its mask allowed. */
 #include "study.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct collector {
+    const nn_input *input;
     study_maps *maps;
     ag_error *error;
 } collector;
 
+static void map_clear(study_map *map)
+{
+    free(map->name);
+    free(map->weights);
+    free(map->cells);
+    free(map->entropy);
+}
+
 void study_maps_clear(study_maps *maps)
 {
-    for (int i = 0; i < maps->count; i++) {
-        free(maps->items[i].name);
-        free(maps->items[i].weights);
-    }
+    for (int i = 0; i < maps->count; i++)
+        map_clear(&maps->items[i]);
     free(maps->items);
     *maps = (study_maps){0};
 }
 
+/* How many positions of a side of the one row are no padding. */
+static int64_t side_length(const nn_input *input, bool source)
+{
+    const int32_t *lengths = source ? input->source_lengths : input->target_lengths;
+    return lengths ? lengths[0] : source ? input->source_length : input->target_length;
+}
+
+/* Each query's side and each key's is told by the attention's name. */
+static void mark_cells(study_map *map, const nn_input *input, const ag_mask *mask)
+{
+    const bool from_source = !strncmp(map->name, "encoder.", strlen("encoder.")),
+               to_source = from_source || strstr(map->name, ".multihead_attn");
+    const int64_t queries = side_length(input, from_source), keys = side_length(input, to_source);
+    unsigned char *cell = map->cells;
+    for (int64_t h = 0; h < map->heads; h++)
+        for (int64_t i = 0; i < map->queries; i++)
+            for (int64_t j = 0; j < map->keys; j++)
+                *cell++ = (unsigned char)(i >= queries || j >= keys          ? STUDY_PADDING
+                                          : ag_mask_allows(mask, 0, h, i, j) ? STUDY_SEEN
+                                                                             : STUDY_MASKED);
+}
+
+/* -sum w log2 w over a row's keys; -1 where the row sees none, or is padding. */
+static double row_entropy(const real *weights, const unsigned char *cells, int64_t keys)
+{
+    bool sees = false;
+    double sum = 0;
+    for (int64_t j = 0; j < keys; j++) {
+        const double w = (double)weights[j];
+        sees |= cells[j] == STUDY_SEEN;
+        sum -= w > 0 ? w * log2(w) : w; /* (0, or NaN, which shows) */
+    }
+    return sees ? sum : -1;
+}
+
+static void measure_entropy(study_map *map)
+{
+    for (int64_t h = 0; h < map->heads; h++) {
+        double sum = 0;
+        int64_t rows = 0;
+        for (int64_t i = 0; i < map->queries; i++) {
+            const int64_t row = (h * map->queries + i) * map->keys;
+            const double entropy = row_entropy(map->weights + row, map->cells + row, map->keys);
+            if (entropy != -1) {
+                sum += entropy;
+                rows++;
+            }
+        }
+        map->entropy[h] = rows ? sum / (double)rows : 0;
+    }
+}
+
 /* A copy of one attention's weights [1, heads, queries, keys], behind those that are there. */
-static void keep(void *context, const char *name, ag_tensor *weights)
+static void keep(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
 {
     const collector *collect = context;
     study_maps *maps = collect->maps;
-    size_t name_size = strlen(name) + 1, bytes = (size_t)weights->size * sizeof(real);
+    const int64_t *size = weights->shape.dim;
+    const size_t elements = (size_t)weights->size;
     study_map *items = realloc(maps->items, (size_t)(maps->count + 1) * sizeof *items);
     if (items)
         maps->items = items;
-    study_map map = {.name = malloc(name_size),
-                     .heads = weights->shape.dim[1],
-                     .queries = weights->shape.dim[2],
-                     .keys = weights->shape.dim[3],
-                     .weights = malloc(bytes ? bytes : 1)};
-    if (!items || !map.name || !map.weights) {
-        free(map.name);
-        free(map.weights);
+    /* (one more of each, since there may be none) */
+    study_map map = {.name = malloc(strlen(name) + 1),
+                     .heads = size[1],
+                     .queries = size[2],
+                     .keys = size[3],
+                     .weights = malloc((elements + 1) * sizeof(real)),
+                     .cells = malloc(elements + 1),
+                     .entropy = malloc((size_t)(size[1] + 1) * sizeof(double))};
+    if (!items || !map.name || !map.weights || !map.cells || !map.entropy) {
+        map_clear(&map);
         ag_error_set(collect->error, AG_NO_MEMORY, "out of memory for the attention of %s", name);
         return;
     }
-    memcpy(map.name, name, name_size);
-    if (bytes)
-        memcpy(map.weights, weights->data, bytes);
+    memcpy(map.name, name, strlen(name) + 1);
+    memcpy(map.weights, weights->data, elements * sizeof(real));
+    mark_cells(&map, collect->input, mask);
+    measure_entropy(&map);
     maps->items[maps->count++] = map;
 }
 
 ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error)
 {
     ag_error own = {0};
-    collector collect = {maps, &own};
+    collector collect = {input, maps, &own};
     *maps = (study_maps){0};
     if (input->rows != 1)
         return ag_error_set(error, AG_BAD_VALUE, "attention is studied on one example, not on %lld",
@@ -59,6 +123,7 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
     nn_pass pass = {.tape = tape, .params = &model->params, .on_attention = keep, .context = &collect};
     if (!nn_model_apply(model, &pass, input))
         ag_error_set(&own, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
+    maps->blind = ag_tape_blind_queries(tape);
     ag_tape_free(tape);
     if (own.status != AG_OK) {
         study_maps_clear(maps);

@@ -63,6 +63,7 @@ static void reference_row(int64_t b, int64_t h, int64_t i)
     }
     for (int64_t j = 0; j < given.keys; j++)
         sum += weight[j] = allowed[j] ? exp(weight[j] - max) : 0;
+    expected.blind += sum == 0;
     for (int64_t j = 0; j < given.keys; j++)
         if (allowed[j]) {
             const int64_t key = pair * given.keys + j;
@@ -159,6 +160,7 @@ void attention_compute(bool is_plain, int threads, result *found)
     if (bias)
         memcpy(found->dbias, bias->grad, (size_t)bias->size * sizeof(real));
     found->bytes = ag_tape_bytes(tape);
+    found->blind = ag_tape_blind_queries(tape);
     ag_tape_free(tape);
 }
 
@@ -222,6 +224,8 @@ void attention_both(result *fused, result *plain)
     attention_compute(true, 1, plain);
     attention_compare(fused, TOLERANCE);
     attention_compare(plain, TOLERANCE);
+    ck_assert_int_eq(fused->blind, expected.blind);
+    ck_assert_int_eq(plain->blind, expected.blind);
 }
 
 bool attention_bits(const real *a, const real *b, int64_t count)

@@ -28,13 +28,15 @@ typedef struct problem {
 
 typedef struct result {
     real y[MOST], dq[MOST], dk[MOST], dv[MOST], dbias[MOST];
-    size_t bytes; /* of the tape */
+    size_t bytes;  /* of the tape */
+    int64_t blind; /* what the tape counted: queries that saw nothing */
 } result;
 
 typedef struct reference {
     double y[MOST], dq[MOST], dk[MOST], dv[MOST], dbias[MOST];
     double dbias_terms[MOST]; /* the sizes of what dbias is the sum of, summed */
     double score_terms;       /* the largest such sum for a score */
+    int64_t blind;            /* queries that may look at nothing */
 } reference;
 
 extern problem given;      /* the problem of the running test */
@@ -58,7 +60,7 @@ void attention_take(const real *from, real *to, int64_t length, int64_t width);
 
 void attention_reference(void);
 void attention_compute(bool is_plain, int threads, result *found);
-/* The reference, both forms of the library, and that they agree within TOLERANCE. */
+/* The reference, both forms of the library, and that they agree: within TOLERANCE, and all on how many are blind. */
 void attention_both(result *fused, result *plain);
 
 void attention_near(const char *what, const real *found, const double *wanted, int64_t count, double tolerance);

@@ -258,6 +258,25 @@ START_TEST(test_mask_is_infinite_bias)
 }
 END_TEST
 
+/* A finite bias forbids nothing, however low: all keys alike, each query sees the mean of the values. */
+START_TEST(test_low_bias_is_no_mask)
+{
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        attention_begin(1, 2, 3, 4, 5, 6, 23);
+        attention_begin_bias(AG_SHAPE(3, 4), 0);
+        for (int64_t e = 0; e < 12; e++)
+            given.bias[e] = PRECISION(-1e300, -1e30f);
+        attention_compute(is_plain, 1, &fused);
+        ck_assert_int_eq(fused.blind, 0);
+        for (int64_t e = 0; e < 2 * 3 * 6; e++) {
+            const real *v = given.v + e / 18 * 24 + e % 6;
+            const double mean = ((double)v[0] + (double)v[6] + (double)v[12] + (double)v[18]) / 4;
+            ck_assert(fabs((double)fused.y[e] - mean) < PRECISION(1e-15, 1e-6));
+        }
+    }
+}
+END_TEST
+
 /* Sequences of n, and the same with `more` rows of garbage behind them. */
 static void check_padding(int64_t n, int64_t queries, int64_t more)
 {
@@ -394,6 +413,7 @@ static Suite *attention_bits_suite(void)
     tcase_add_test(tests, test_causal_is_its_array);
     tcase_add_test(tests, test_mask_of_all_is_none);
     tcase_add_test(tests, test_mask_is_infinite_bias);
+    tcase_add_test(tests, test_low_bias_is_no_mask);
     tcase_add_test(tests, test_padding_changes_nothing);
     tcase_add_test(tests, test_padding_of_queries_changes_nothing);
     tcase_add_test(tests, test_rows_and_heads_are_alone);

@@ -1,180 +1,126 @@
-/* test_cli.c - the command as a user meets it: what it prints, its exit codes, and what it says of bad input.
- *
- * The command under test is in the environment variable TAPEFORMER (the Makefile sets it). */
-#include "check_util.h"
+/* test_cli.c - the command as a user meets it: what it prints, its exit codes, and what it says of bad input. */
+#include "cli_util.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static char *folder;
-
-static void set_up(void)
-{
-    ck_assert_msg(getenv("TAPEFORMER") != NULL, "TAPEFORMER must name the command (make does that)");
-    folder = test_folder_new();
-    ck_assert_int_eq(setenv("DIR", folder, 1), 0);
-}
-
-static void tear_down(void)
-{
-    test_folder_remove(folder);
-}
-
-static char output[1 << 16];
-
-/* Runs a shell command in which $T is the tapeformer and $DIR a folder of our own; both output streams go to `output`.
- * Returns the exit code, or 1000 and more when a signal ended it. */
-static int run(const char *command)
-{
-    char line[4096];
-    snprintf(line, sizeof line, "T=$TAPEFORMER; { %s; } 2>&1", command);
-    FILE *pipe = popen(line, "r");
-    ck_assert_ptr_nonnull(pipe);
-    size_t length = fread(output, 1, sizeof output - 1, pipe);
-    output[length] = 0;
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-/* The command fails with this code, says this, says it in one line (of the program's own), and nothing crashed. */
-static void expect(const char *command, int code, const char *saying)
-{
-    int got = run(command);
-    ck_assert_msg(got == code, "%s\nexit %d, expected %d:\n%s", command, got, code, output);
-    ck_assert_msg(strstr(output, saying) != NULL, "%s\ndoes not say \"%s\" but:\n%s", command, saying, output);
-}
-
-/* A tiny run in $DIR/run: a second or less. */
-#define TINY "--d-model 16 --heads 2 --layers 1 --ffn 16 --batch 16 --dropout 0 --eval-sources 20 --quiet"
-
-static void train_tiny(void)
-{
-    int code = run("$T train --task copy --task-max 4 --steps 20 --eval-every 10 " TINY " --out $DIR/run");
-    ck_assert_msg(code == 0, "training failed: %s", output);
-}
-
-static void write_pairs(const char *name, const char *text)
-{
-    free(test_file_write(folder, name, text, strlen(text)));
-}
 
 START_TEST(test_usage)
 {
-    expect("$T", 2, "Usage: tapeformer COMMAND");
-    expect("$T --help", 0, "Usage: tapeformer COMMAND");
-    expect("$T --version", 0, "tapeformer ");
-    expect("$T trian", 2, "did you mean train?");
-    expect("$T train --taks reverse", 2, "did you mean --task?");
-    expect("$T train --task revers", 2, "did you mean reverse?");
-    expect("$T train --preset g2", 2, "did you mean g2p?");
-    expect("$T train --task reverse --model encodr", 2, "did you mean encoder?");
-    expect("$T train", 2, "--task NAME, --pairs FILE or --text FILE");
-    expect("$T train --task reverse --text x", 2, "exclude each other");
-    expect("$T train --list-presets", 0, "g2p");
-    expect("$T gradcheck --op matmull", 2, "did you mean matmul?");
-    expect("$T eval --model $DIR", 2, "--pairs FILE");
-    expect("$T help train", 0, "Usage: tapeformer train");
-    expect("$T train --task copy --steps 5 --epochs 2", 2, "--steps and --epochs exclude each other");
-    expect("TAPEFORMER_LEVEL=avx2 $T train --task copy --matmul bf16", 2,
-           "--matmul bf16 needs a processor with AVX512");
-    expect("$T train --resume $DIR --out $DIR/x", 2, "--out and --resume exclude each other");
-    expect("$T train --text x --model encoder", 2, "--model encoder labels pairs");
+    cli_expect("$T", 2, "Usage: tapeformer COMMAND");
+    cli_expect("$T --help", 0, "Usage: tapeformer COMMAND");
+    cli_expect("$T --version", 0, "tapeformer ");
+    cli_expect("$T trian", 2, "did you mean train?");
+    cli_expect("$T train --taks reverse", 2, "did you mean --task?");
+    cli_expect("$T train --task revers", 2, "did you mean reverse?");
+    cli_expect("$T train --preset g2", 2, "did you mean g2p?");
+    cli_expect("$T train --task reverse --model encodr", 2, "did you mean encoder?");
+    cli_expect("$T train", 2, "--task NAME, --pairs FILE or --text FILE");
+    cli_expect("$T train --task reverse --text x", 2, "exclude each other");
+    cli_expect("$T train --list-presets", 0, "g2p");
+    cli_expect("$T gradcheck --op matmull", 2, "did you mean matmul?");
+    cli_expect("$T eval --model $DIR", 2, "--pairs FILE");
+    cli_expect("$T help train", 0, "Usage: tapeformer train");
+    cli_expect("$T train --task copy --steps 5 --epochs 2", 2, "--steps and --epochs exclude each other");
+    cli_expect("TAPEFORMER_LEVEL=avx2 $T train --task copy --matmul bf16", 2,
+               "--matmul bf16 needs a processor with AVX512");
+    cli_expect("$T train --resume $DIR --out $DIR/x", 2, "--out and --resume exclude each other");
+    cli_expect("$T train --text x --model encoder", 2, "--model encoder labels pairs");
     static const char *const commands[] = {"train", "eval", "predict", "generate", "gradcheck", "info", "study"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         char line[64];
         snprintf(line, sizeof line, "$T %s --help", commands[i]);
-        expect(line, 0, "Usage: tapeformer");
+        cli_expect(line, 0, "Usage: tapeformer");
     }
 }
 END_TEST
 
 START_TEST(test_values)
 {
-    expect("$T train --task copy --threads 0", 2, "--threads 0: expected a whole number from 1");
-    expect("$T train --task copy --lr nan", 2, "--lr nan: expected");
-    expect("$T train --task copy --out ''", 2, "--out '': expected DIR");
-    expect("$T train --task copy --lr", 2, "--lr needs a value");
-    expect("$T train --task copy --steps 1.5", 2, "--steps 1.5: expected a whole number");
-    expect("$T train --task copy --steps -3", 2, "--steps -3: expected");
-    expect("$T train --task copy --dropout 1", 2, "--dropout 1: expected");
-    expect("$T train --task copy --d-model 64 --heads 3 --out $DIR/run", 1, "heads 3");
-    expect("$T train --task addition --model encoder --out $DIR/run", 2, "labels each token");
-    expect("test ! -e $DIR/run && echo none", 0, "none");
+    cli_expect("$T train --task copy --threads 0", 2, "--threads 0: expected a whole number from 1");
+    cli_expect("$T train --task copy --lr nan", 2, "--lr nan: expected");
+    cli_expect("$T train --task copy --out ''", 2, "--out '': expected DIR");
+    cli_expect("$T train --task copy --lr", 2, "--lr needs a value");
+    cli_expect("$T train --task copy --steps 1.5", 2, "--steps 1.5: expected a whole number");
+    cli_expect("$T train --task copy --steps -3", 2, "--steps -3: expected");
+    cli_expect("$T train --task copy --dropout 1", 2, "--dropout 1: expected");
+    cli_expect("$T train --task copy --d-model 64 --heads 3 --out $DIR/run", 1, "heads 3");
+    cli_expect("$T train --task addition --model encoder --out $DIR/run", 2, "labels each token");
+    cli_expect("test ! -e $DIR/run && echo none", 0, "none");
 }
 END_TEST
 
 START_TEST(test_bad_pairs)
 {
-    write_pairs("empty.tsv", "");
-    write_pairs("tab.tsv", "abc\tcba\nno tab here\n");
-    write_pairs("utf8.tsv", "abc\tcba\nd\xff\tx\n");
-    write_pairs("side.tsv", "abc\tcba\n\tx\n");
-    write_pairs("long.tsv", "abc\tcba\naaaaaaaaaaaaaaaaaaaaaaaa\tb\n");
-    expect("$T train --pairs $DIR/none.tsv --out $DIR/run", 1, "none.tsv");
-    expect("$T train --pairs $DIR --out $DIR/run", 1, folder);
-    expect("$T train --pairs $DIR/empty.tsv --out $DIR/run", 1, "empty.tsv");
-    expect("$T train --pairs $DIR/tab.tsv --out $DIR/run", 1, "tab.tsv:2:");
-    expect("$T train --pairs $DIR/utf8.tsv --out $DIR/run", 1, "utf8.tsv:2:");
-    expect("$T train --pairs $DIR/side.tsv --out $DIR/run", 1, "side.tsv:2:");
-    expect("$T train --pairs $DIR/long.tsv --max-length 10 --out $DIR/run", 1, "long.tsv:2:");
-    expect("test ! -e $DIR/run && echo none", 0, "none");
+    cli_write("empty.tsv", "");
+    cli_write("tab.tsv", "abc\tcba\nno tab here\n");
+    cli_write("utf8.tsv", "abc\tcba\nd\xff\tx\n");
+    cli_write("side.tsv", "abc\tcba\n\tx\n");
+    cli_write("long.tsv", "abc\tcba\naaaaaaaaaaaaaaaaaaaaaaaa\tb\n");
+    cli_expect("$T train --pairs $DIR/none.tsv --out $DIR/run", 1, "none.tsv");
+    cli_expect("$T train --pairs $DIR --out $DIR/run", 1, cli_folder);
+    cli_expect("$T train --pairs $DIR/empty.tsv --out $DIR/run", 1, "empty.tsv");
+    cli_expect("$T train --pairs $DIR/tab.tsv --out $DIR/run", 1, "tab.tsv:2:");
+    cli_expect("$T train --pairs $DIR/utf8.tsv --out $DIR/run", 1, "utf8.tsv:2:");
+    cli_expect("$T train --pairs $DIR/side.tsv --out $DIR/run", 1, "side.tsv:2:");
+    cli_expect("$T train --pairs $DIR/long.tsv --max-length 10 --out $DIR/run", 1, "long.tsv:2:");
+    cli_expect("test ! -e $DIR/run && echo none", 0, "none");
 }
 END_TEST
 
 START_TEST(test_whole_path)
 {
-    train_tiny();
-    expect("$T info $DIR/run", 0, "encoder.layers.0.self_attn.in_proj_weight");
-    expect("$T eval --model $DIR/run --task copy --count 20 --json", 0, "\"exact_match\": ");
-    expect("printf 'ab\\nba\\n\\nc\\n' | $T predict --model $DIR/run | wc -l", 0, "4");
-    expect("printf 'ab\\n' | $T predict --model $DIR/run --beam 3 --best 3 | tr '\\t' '\\n' | wc -l", 0, "3");
-    expect("$T study attention --model $DIR/run --source abc --which cross --color never", 0,
-           "decoder.layers.0.multihead_attn, head 1");
+    cli_train_tiny();
+    cli_expect("$T info $DIR/run", 0, "encoder.layers.0.self_attn.in_proj_weight");
+    cli_expect("$T eval --model $DIR/run --task copy --count 20 --json", 0, "\"exact_match\": ");
+    cli_expect("printf 'ab\\nba\\n\\nc\\n' | $T predict --model $DIR/run | wc -l", 0, "4");
+    cli_expect("printf 'ab\\n' | $T predict --model $DIR/run --beam 3 --best 3 | tr '\\t' '\\n' | wc -l", 0, "3");
+    cli_expect("$T study attention --model $DIR/run --source abc --which cross --color never", 0,
+               "decoder.layers.0.multihead_attn, head 1");
 }
 END_TEST
 
 /* The user's own data and length replace those of a preset and of the run that is resumed. */
 START_TEST(test_overrides)
 {
-    write_pairs("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
-    expect("$T train --preset demo --pairs $DIR/pairs.tsv --epochs 2 " TINY
-           " --out $DIR/run; tail -n 1 $DIR/run/log.jsonl",
-           0, "\"step\":2,");
-    expect("$T train --resume $DIR/run --epochs 3 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":3,");
-    expect("$T train --resume $DIR/run --steps 5 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":5,");
+    cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    cli_expect("$T train --preset demo --pairs $DIR/pairs.tsv --epochs 2 " CLI_TINY
+               " --out $DIR/run; tail -n 1 $DIR/run/log.jsonl",
+               0, "\"step\":2,");
+    cli_expect("$T train --resume $DIR/run --epochs 3 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":3,");
+    cli_expect("$T train --resume $DIR/run --steps 5 --quiet; tail -n 1 $DIR/run/log.jsonl", 0, "\"step\":5,");
 }
 END_TEST
 
 /* Lengths: room for the longest of dev, too; what is longer than the model's longest is refused with its line. */
 START_TEST(test_long_lines)
 {
-    write_pairs("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
-    expect("{ printf 'a\\ta\\n'; head -c 99 /dev/zero | tr '\\0' a; printf '\\tb\\n'; } > $DIR/long.tsv", 0, "");
-    expect("$T train --pairs $DIR/pairs.tsv --steps 2 " TINY " --out $DIR/run", 0, "");
-    expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
-    expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " TINY " --out $DIR/dev",
-           0, "");
-    expect("$T info $DIR/dev", 0, "longest          200");
-    expect("$T train --pairs $DIR/pairs.tsv --model encoder --max-length 3 --steps 2 " TINY " --out $DIR/tags", 0, "");
-    expect("echo abc | $T predict --model $DIR/tags", 0, "");
-    expect("echo abca | $T predict --model $DIR/tags", 1, "4 tokens, more than the model's longest 3");
+    cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    cli_expect("{ printf 'a\\ta\\n'; head -c 99 /dev/zero | tr '\\0' a; printf '\\tb\\n'; } > $DIR/long.tsv", 0, "");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --steps 2 " CLI_TINY " --out $DIR/run", 0, "");
+    cli_expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " CLI_TINY
+               " --out $DIR/dev",
+               0, "");
+    cli_expect("$T info $DIR/dev", 0, "longest          200");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --model encoder --max-length 3 --steps 2 " CLI_TINY " --out $DIR/tags",
+               0, "");
+    cli_expect("echo abc | $T predict --model $DIR/tags", 0, "");
+    cli_expect("echo abca | $T predict --model $DIR/tags", 1, "4 tokens, more than the model's longest 3");
 }
 END_TEST
 
 START_TEST(test_bad_lines)
 {
-    train_tiny();
-    expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run", 1, "stdin:2:");
-    expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run 2>/dev/null | wc -l", 0, "3");
-    expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1,
-           "stdin:2: 1 of 1 tokens are not in the model's vocabulary");
-    expect("printf '\\357\\273\\277ab\\r\\nba' | $T predict --model $DIR/run | wc -l", 0, "2");
-    ck_assert_ptr_null(strstr(output, "stdin:1:")); /* a byte order mark is no token */
-    expect("head -c 1000 /dev/zero | tr '\\0' 'a' | $T predict --model $DIR/run", 1, "stdin:1:");
-    expect("$T study attention --model $DIR/run --source ABC", 1, "not in the model's vocabulary");
-    expect("$T generate --model $DIR/run", 2, "use tapeformer predict");
+    cli_train_tiny();
+    cli_expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run", 1, "stdin:2:");
+    cli_expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run 2>/dev/null | wc -l", 0, "3");
+    cli_expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1,
+               "stdin:2: 1 of 1 tokens are not in the model's vocabulary");
+    cli_expect("printf '\\357\\273\\277ab\\r\\nba' | $T predict --model $DIR/run | wc -l", 0, "2");
+    ck_assert_ptr_null(strstr(cli_output, "stdin:1:")); /* a byte order mark is no token */
+    cli_expect("head -c 1000 /dev/zero | tr '\\0' 'a' | $T predict --model $DIR/run", 1, "stdin:1:");
+    cli_expect("$T study attention --model $DIR/run --source ABC", 1, "not in the model's vocabulary");
+    cli_expect("$T generate --model $DIR/run", 2, "use tapeformer predict");
 }
 END_TEST
 
@@ -182,11 +128,12 @@ END_TEST
  * to the last digit of their scores, and in the lines' order. Two of the lines cannot be read. */
 START_TEST(test_predict_in_batches)
 {
-    train_tiny();
-    expect("awk 'BEGIN { for (i = 1; i <= 150; i++) { n = 1 + i * 7 % 12; if (i == 70) n = 3000;"
-           " for (j = 1; j <= n; j++) printf \"%s\", i == 40 ? \"\\303\" : substr(\"abcd\", 1 + (i * j + j) % 4, 1);"
-           " print \"\" } }' > $DIR/lines; wc -l < $DIR/lines",
-           0, "150");
+    cli_train_tiny();
+    cli_expect(
+        "awk 'BEGIN { for (i = 1; i <= 150; i++) { n = 1 + i * 7 % 12; if (i == 70) n = 3000;"
+        " for (j = 1; j <= n; j++) printf \"%s\", i == 40 ? \"\\303\" : substr(\"abcd\", 1 + (i * j + j) % 4, 1);"
+        " print \"\" } }' > $DIR/lines; wc -l < $DIR/lines",
+        0, "150");
     static const char *const flags[] = {"--batch 3", "", "--batch 4 --beam 3 --best 2"};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         char line[1024];
@@ -196,8 +143,9 @@ START_TEST(test_predict_in_batches)
                  " > $DIR/alone 2>/dev/null; $T predict $F < $DIR/lines > $DIR/together; echo $?;"
                  "cmp $DIR/alone $DIR/together && wc -l < $DIR/together; grep -Ec '\\.[0-9]{6}$' $DIR/together",
                  flags[i]);
-        expect(line, 0, "stdin:40: byte 1 is not UTF-8");
-        ck_assert_msg(strstr(output, "stdin:70: 3000 tokens") && strstr(output, "\n1\n150\n148\n"), "%s", output);
+        cli_expect(line, 0, "stdin:40: byte 1 is not UTF-8");
+        ck_assert_msg(strstr(cli_output, "stdin:70: 3000 tokens") && strstr(cli_output, "\n1\n150\n148\n"), "%s",
+                      cli_output);
     }
 }
 END_TEST
@@ -205,8 +153,8 @@ END_TEST
 /* Who waits for an answer before writing the next line gets it. */
 START_TEST(test_predict_answers_at_once)
 {
-    train_tiny();
-    expect(
+    cli_train_tiny();
+    cli_expect(
         "mkfifo $DIR/in $DIR/out; timeout 60 $T predict --model $DIR/run < $DIR/in > $DIR/out &"
         "exec 3> $DIR/in 4< $DIR/out;"
         "for word in ab ba abc; do echo $word >&3; read answer <&4 || exit 9; done; exec 3>&-; wait && echo answered",
@@ -216,36 +164,37 @@ END_TEST
 
 START_TEST(test_bad_models)
 {
-    train_tiny();
-    expect("$T info $DIR/none", 1, "none");
-    expect("head -c 2000 $DIR/run/model.safetensors > $DIR/cut.safetensors; $T info $DIR/cut.safetensors", 1,
-           "cut.safetensors");
+    cli_train_tiny();
+    cli_expect("$T info $DIR/none", 1, "none");
+    cli_expect("head -c 2000 $DIR/run/model.safetensors > $DIR/cut.safetensors; $T info $DIR/cut.safetensors", 1,
+               "cut.safetensors");
     /* one bit of the last byte, and one digit of the configuration */
-    expect("cp $DIR/run/model.safetensors $DIR/byte.safetensors; n=$(wc -c < $DIR/byte.safetensors);"
-           "printf '\\125' | dd of=$DIR/byte.safetensors bs=1 seek=$((n - 2)) conv=notrunc 2>/dev/null; $T info "
-           "$DIR/byte.safetensors",
-           1, "damaged");
-    expect("sed 's/\"model.heads\":\"2\"/\"model.heads\":\"4\"/' $DIR/run/model.safetensors > $DIR/digit.safetensors;"
-           "$T info $DIR/digit.safetensors",
-           1, "damaged");
+    cli_expect("cp $DIR/run/model.safetensors $DIR/byte.safetensors; n=$(wc -c < $DIR/byte.safetensors);"
+               "printf '\\125' | dd of=$DIR/byte.safetensors bs=1 seek=$((n - 2)) conv=notrunc 2>/dev/null; $T info "
+               "$DIR/byte.safetensors",
+               1, "damaged");
+    cli_expect(
+        "sed 's/\"model.heads\":\"2\"/\"model.heads\":\"4\"/' $DIR/run/model.safetensors > $DIR/digit.safetensors;"
+        "$T info $DIR/digit.safetensors",
+        1, "damaged");
 }
 END_TEST
 
 START_TEST(test_nothing_is_lost)
 {
-    train_tiny();
-    expect("cp -r $DIR/run $DIR/kept", 0, "");
-    expect("$T train --task copy --steps 20 " TINY " --out $DIR/run", 1, "already holds a run");
-    expect("$T train --resume $DIR/run --seed 5", 1, "seed");
-    expect("$T train --task copy --steps 5 " TINY " --out $DIR/run/model.safetensors/x", 1, "x");
-    expect("for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/kept/$f.safetensors; done && echo same", 0,
-           "same");
+    cli_train_tiny();
+    cli_expect("cp -r $DIR/run $DIR/kept", 0, "");
+    cli_expect("$T train --task copy --steps 20 " CLI_TINY " --out $DIR/run", 1, "already holds a run");
+    cli_expect("$T train --resume $DIR/run --seed 5", 1, "seed");
+    cli_expect("$T train --task copy --steps 5 " CLI_TINY " --out $DIR/run/model.safetensors/x", 1, "x");
+    cli_expect("for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/kept/$f.safetensors; done && echo same",
+               0, "same");
     /* a disk that takes no more: the limit is on the size of a file */
-    expect("(trap '' XFSZ; ulimit -f 4; $T train --resume $DIR/run --steps 40)", 1, "cannot write");
-    expect("cmp $DIR/run/model.safetensors $DIR/kept/model.safetensors && echo same; ls $DIR/run", 0, "same");
-    ck_assert_ptr_null(strstr(output, "tmp"));
-    expect("$T train --resume $DIR/run --steps 40 --quiet", 0, "");
-    expect("$T info $DIR/run > /dev/full", 1, "cannot write to standard output");
+    cli_expect("(trap '' XFSZ; ulimit -f 4; $T train --resume $DIR/run --steps 40)", 1, "cannot write");
+    cli_expect("cmp $DIR/run/model.safetensors $DIR/kept/model.safetensors && echo same; ls $DIR/run", 0, "same");
+    ck_assert_ptr_null(strstr(cli_output, "tmp"));
+    cli_expect("$T train --resume $DIR/run --steps 40 --quiet", 0, "");
+    cli_expect("$T info $DIR/run > /dev/full", 1, "cannot write to standard output");
 }
 END_TEST
 
@@ -255,39 +204,39 @@ START_TEST(test_interrupt_and_resume)
 {
     const char *flags = "--task copy --task-max 4 --steps 300 --eval-every 100 --lr 0.003 --threads";
     char line[1024];
-    snprintf(line, sizeof line, "$T train %s 1 " TINY " --out $DIR/whole", flags);
-    expect(line, 0, "");
-    snprintf(line, sizeof line, "$T train %s 2 " TINY " --stop-at 137 --out $DIR/parts", flags);
-    expect(line, 0, "--resume");
-    expect("$T train --resume $DIR/parts --stop-at 100 --quiet", 0, "stopped after step 137");
-    expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
-    expect("for f in model checkpoint; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same",
-           0, "same");
-    expect("$T train --task copy --steps 1000000 " TINY " --out $DIR/endless & p=$!;"
-           "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p",
-           130, "stopped after step");
-    expect("test -s $DIR/endless/checkpoint.safetensors && echo saved", 0, "saved");
+    snprintf(line, sizeof line, "$T train %s 1 " CLI_TINY " --out $DIR/whole", flags);
+    cli_expect(line, 0, "");
+    snprintf(line, sizeof line, "$T train %s 2 " CLI_TINY " --stop-at 137 --out $DIR/parts", flags);
+    cli_expect(line, 0, "--resume");
+    cli_expect("$T train --resume $DIR/parts --stop-at 100 --quiet", 0, "stopped after step 137");
+    cli_expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
+    cli_expect(
+        "for f in model checkpoint; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same", 0,
+        "same");
+    cli_expect("$T train --task copy --steps 1000000 " CLI_TINY " --out $DIR/endless & p=$!;"
+               "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p",
+               130, "stopped after step");
+    cli_expect("test -s $DIR/endless/checkpoint.safetensors && echo saved", 0, "saved");
 }
 END_TEST
 
 START_TEST(test_gradcheck)
 {
-    expect("$T gradcheck --op softmax --json", 0, "\"operation\": \"softmax\", \"passed\": true");
-    expect("$T gradcheck --op matmul", 0, "ok");
+    cli_expect("$T gradcheck --op softmax --json", 0, "\"operation\": \"softmax\", \"passed\": true");
+    cli_expect("$T gradcheck --op matmul", 0, "ok");
 }
 END_TEST
 
 START_TEST(test_language_model)
 {
-    write_pairs("text.txt",
-                "the cat sat on the mat. the dog sat on the log. the cat saw the dog. the dog saw the cat. ");
-    expect("for i in 1 2 3 4 5 6; do cat $DIR/text.txt $DIR/text.txt > $DIR/t; mv $DIR/t $DIR/text.txt; done;"
-           "$T train --text $DIR/text.txt --context 16 --steps 20 " TINY " --out $DIR/lm",
-           0, "");
-    expect("$T generate --model $DIR/lm --prompt 'the ' --length 8 | wc -c", 0, "13");
-    expect("$T generate --model $DIR/lm --prompt 'XYZ' --length 8", 1, "not in the model's vocabulary");
-    expect("$T eval --model $DIR/lm --text $DIR/text.txt --json", 0, "\"perplexity\"");
-    expect("$T predict --model $DIR/lm </dev/null", 2, "use tapeformer generate");
+    cli_write("text.txt", "the cat sat on the mat. the dog sat on the log. the cat saw the dog. the dog saw the cat. ");
+    cli_expect("for i in 1 2 3 4 5 6; do cat $DIR/text.txt $DIR/text.txt > $DIR/t; mv $DIR/t $DIR/text.txt; done;"
+               "$T train --text $DIR/text.txt --context 16 --steps 20 " CLI_TINY " --out $DIR/lm",
+               0, "");
+    cli_expect("$T generate --model $DIR/lm --prompt 'the ' --length 8 | wc -c", 0, "13");
+    cli_expect("$T generate --model $DIR/lm --prompt 'XYZ' --length 8", 1, "not in the model's vocabulary");
+    cli_expect("$T eval --model $DIR/lm --text $DIR/text.txt --json", 0, "\"perplexity\"");
+    cli_expect("$T predict --model $DIR/lm </dev/null", 2, "use tapeformer generate");
 }
 END_TEST
 
@@ -295,7 +244,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("cli");
     TCase *c = tcase_create("cli");
-    tcase_add_checked_fixture(c, set_up, tear_down);
+    tcase_add_checked_fixture(c, cli_set_up, cli_tear_down);
     tcase_set_timeout(c, 120);
     tcase_add_test(c, test_usage);
     tcase_add_test(c, test_values);

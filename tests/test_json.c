@@ -1,6 +1,6 @@
 /* test_json.c - the strict JSON reader: what it takes, what it refuses, and where. */
 #include "check_util.h"
-#include "data/json.h"
+#include "data.h"
 
 #include <string.h>
 
@@ -130,6 +130,128 @@ START_TEST(numbers)
 }
 END_TEST
 
+/* A number alone. */
+static bool read_number(const char *text, size_t size, double *value, data_json *json)
+{
+    *json = data_json_start(text, size);
+    return data_json_number(json, value) && data_json_finish(json);
+}
+
+START_TEST(doubles)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {
+        {"0", 0},
+        {"-0", -0.0},
+        {" -12 ", -12},
+        {"0.5", 0.5},
+        {"10.25e2", 1025},
+        {"1E+2", 100},
+        {"1e-2", 0.01},
+        {"0e0", 0},
+        {"0.0123456789", 0.0123456789},
+        {"0.0000000000000000000000000000000000000000000000000000000000001", 1e-61}, /* 63 characters */
+        {"1.7976931348623157e308", 1.7976931348623157e308},
+        {"4.9e-324", 4.9e-324},
+        {"1e-999", 0},
+        {"123456789012345678901234567890", 123456789012345678901234567890.0},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        data_json json;
+        double value = 99;
+        ck_assert_msg(read_number(good[i].text, strlen(good[i].text), &value, &json), "'%s': %s", good[i].text,
+                      json.problem);
+        ck_assert_mem_eq(&value, &good[i].value, sizeof value); /* the sign of zero, too */
+    }
+}
+END_TEST
+
+START_TEST(bad_doubles_are_refused)
+{
+    static const struct {
+        const char *text, *word;
+        size_t at;
+    } cases[] = {
+        {"", "early", 0},
+        {"-", "early", 1},
+        {"1.", "early", 2},
+        {"1e", "early", 2},
+        {"1e-", "early", 3},
+        {"+1", "number was expected", 0},
+        {".5", "number was expected", 0},
+        {"-x", "number was expected", 1},
+        {"NaN", "number was expected", 0},
+        {"Infinity", "number was expected", 0},
+        {"-Infinity", "number was expected", 1},
+        {"true", "number was expected", 0},
+        {"\"1\"", "number was expected", 0},
+        {"01", "begins with 0", 1},
+        {"-00", "begins with 0", 2},
+        {"0x10", "follows", 1},
+        {"1.e5", "digit was expected", 2},
+        {"1.5e+x", "digit was expected", 5},
+        {"1,5", "follows", 1},
+        {"1 2", "follows", 2},
+        {"1e309", "too large", 0},
+        {" -1e309", "too large", 1},
+        {"1e4000000000000000000000000000000000000000000000000000000000000", "too large", 0},
+        {"0.00000000000000000000000000000000000000000000000000000000000001", "63 characters", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        data_json json;
+        double value;
+        ck_assert_msg(!read_number(cases[i].text, strlen(cases[i].text), &value, &json), "'%s' is taken",
+                      cases[i].text);
+        ck_assert_msg(strstr(json.problem, cases[i].word) != NULL, "'%s': %s", cases[i].text, json.problem);
+        ck_assert_uint_eq(json.at, cases[i].at);
+    }
+}
+END_TEST
+
+/* Nothing behind `size` is looked at: the text is a part of a longer one. */
+START_TEST(a_number_ends_with_the_text)
+{
+    data_json json;
+    double value;
+    bool yes;
+    ck_assert(read_number("12.34", 4, &value, &json) && value == 12.3);
+    ck_assert(!read_number("1e5", 2, &value, &json));
+    json = data_json_start("true", 3);
+    ck_assert(!data_json_bool(&json, &yes));
+    ck_assert_ptr_nonnull(strstr(json.problem, "early"));
+}
+END_TEST
+
+START_TEST(booleans)
+{
+    static const char *const bad[] = {"", "t", "tru", "True", "TRUE", "1", "null", "falsy", "truefalse", "\"true\""};
+    bool value = false;
+    data_json json = data_json_start(" true ", 6);
+    ck_assert(data_json_bool(&json, &value) && data_json_finish(&json) && value);
+    json = data_json_start("false", 5);
+    ck_assert(data_json_bool(&json, &value) && data_json_finish(&json) && !value);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json = data_json_start(bad[i], strlen(bad[i]));
+        ck_assert_msg(!(data_json_bool(&json, &value) && data_json_finish(&json)), "'%s' is taken", bad[i]);
+        ck_assert_ptr_nonnull(json.problem);
+    }
+}
+END_TEST
+
+START_TEST(what_comes_next)
+{
+    data_json json = data_json_start(" \t[", 3);
+    ck_assert_int_eq(data_json_peek(&json), '[');
+    ck_assert_uint_eq(json.at, 2);
+    ck_assert_int_eq(data_json_peek(&json), '[');
+    json = data_json_start(" \n", 2);
+    ck_assert_int_eq(data_json_peek(&json), 0);
+    ck_assert(data_json_finish(&json));
+}
+END_TEST
+
 /* Reads an object of arrays of numbers and returns the sum of all, or -1. */
 static int64_t sum_of(const char *text)
 {
@@ -202,6 +324,7 @@ START_TEST(the_first_problem_stays)
     ck_assert(data_json_enter(&json, '{') && data_json_more(&json, '}', &members) && data_json_key(&json, out));
     ck_assert(!data_json_enter(&json, '['));
     ck_assert_str_eq(json.problem, "an array was expected");
+    ck_assert(!data_json_number(&json, &(double){0}) && !data_json_bool(&json, &(bool){0}));
     ck_assert(!data_json_u64(&json, &value) && !data_json_string(&json, out) && !data_json_key(&json, out));
     ck_assert(!data_json_more(&json, '}', &members) && !data_json_enter(&json, '{') && !data_json_finish(&json));
     ck_assert_str_eq(json.problem, "an array was expected");
@@ -217,6 +340,11 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, bad_strings_are_refused);
     tcase_add_test(tcase, a_raw_zero_byte_is_a_control_character);
     tcase_add_test(tcase, numbers);
+    tcase_add_test(tcase, doubles);
+    tcase_add_test(tcase, bad_doubles_are_refused);
+    tcase_add_test(tcase, a_number_ends_with_the_text);
+    tcase_add_test(tcase, booleans);
+    tcase_add_test(tcase, what_comes_next);
     tcase_add_test(tcase, objects_and_arrays);
     tcase_add_test(tcase, the_first_problem_stays);
     suite_add_tcase(suite, tcase);

@@ -275,6 +275,47 @@ START_TEST(test_print)
 }
 END_TEST
 
+/* Each batch row and head has its own picture. */
+START_TEST(test_print_by_head)
+{
+    const unsigned char allow[] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    static const char *const pictures[] = {"#.\n..\n", ".#\n..\n", "..\n#.\n", "..\n.#\n"};
+    ag_mask *mask = ag_mask_explicit(tape, 2, 2, 2, 2, allow);
+    char text[16];
+    for (int pair = 0; pair < 4; pair++) {
+        ck_assert_uint_eq(ag_mask_print(mask, pair / 2, pair % 2, 2, 2, text, sizeof text), 6);
+        ck_assert_str_eq(text, pictures[pair]);
+    }
+}
+END_TEST
+
+/* Every kind of mask, and rows longer than what is worked on at once, as ag_mask_allows says. */
+START_TEST(test_print_is_what_it_allows)
+{
+    enum { QUERIES = 5, KEYS = 700 };
+    static char text[QUERIES * (KEYS + 1) + 1];
+    const ag_mask *masks[] = {
+        NULL,
+        ag_mask_all(tape),
+        ag_mask_causal(tape, 254),
+        ag_mask_key_lengths(tape, 1, (int32_t[]){513}),
+        ag_mask_query_lengths(tape, 1, (int32_t[]){2}),
+        ag_mask_window(tape, 1, 300),
+        ag_mask_prefix(tape, 256),
+        ag_mask_and(tape, ag_mask_not(tape, ag_mask_prefix(tape, 255)), ag_mask_causal(tape, 600)),
+        ag_mask_or(tape, ag_mask_prefix(tape, 3), ag_mask_not(tape, ag_mask_causal(tape, 512))),
+    };
+    for (size_t m = 0; m < sizeof masks / sizeof *masks; m++) {
+        ck_assert_uint_eq(ag_mask_print(masks[m], 0, 0, QUERIES, KEYS, text, sizeof text), sizeof text - 1);
+        for (int64_t i = 0; i < QUERIES; i++) {
+            for (int64_t j = 0; j < KEYS; j++)
+                ck_assert_int_eq(text[i * (KEYS + 1) + j], ag_mask_allows(masks[m], 0, 0, i, j) ? '#' : '.');
+            ck_assert_int_eq(text[i * (KEYS + 1) + KEYS], '\n');
+        }
+    }
+}
+END_TEST
+
 static void check_misfit(const ag_mask *mask, const char *sentence)
 {
     ag_error error = {0};
@@ -386,6 +427,8 @@ static Suite *mask_suite(void)
     tcase_add_test(tests, test_intervals_cost_nothing);
     tcase_add_test(tests, test_bias_forbids);
     tcase_add_test(tests, test_print);
+    tcase_add_test(tests, test_print_by_head);
+    tcase_add_test(tests, test_print_is_what_it_allows);
     tcase_add_test(tests, test_fits);
     tcase_add_test(tests, test_refused);
     tcase_add_test(tests, test_expressions_end);

@@ -400,20 +400,25 @@ typedef struct seen {
     int count;
     char names[8][64];
     ag_shape shapes[8];
-    bool sums; /* every row of weights adds up to 1 */
+    bool sums;  /* every row of weights adds up to 1 */
+    bool masks; /* what the mask forbids weighs nothing, and all else something */
 } seen;
 
-static void note_attention(void *context, const char *name, ag_tensor *weights)
+static void note_attention(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
 {
     seen *s = context;
     ck_assert_int_lt(s->count, 8);
     strncpy(s->names[s->count], name, 63);
     s->shapes[s->count++] = weights->shape;
-    const int64_t keys = weights->shape.dim[3];
+    const int64_t heads = weights->shape.dim[1], queries = weights->shape.dim[2], keys = weights->shape.dim[3];
     for (int64_t row = 0; row < weights->size / keys; row++) {
         double sum = -1;
-        for (int64_t j = 0; j < keys; j++)
-            sum += (double)weights->data[row * keys + j];
+        for (int64_t j = 0; j < keys; j++) {
+            const real weight = weights->data[row * keys + j];
+            const int64_t pair = row / queries;
+            sum += (double)weight;
+            s->masks = s->masks && (weight != 0) == ag_mask_allows(mask, pair / heads, pair % heads, row % queries, j);
+        }
         s->sums = s->sums && sum < 1e-5 && sum > -1e-5;
     }
 }
@@ -427,7 +432,7 @@ START_TEST(attention_is_shown_with_its_name)
                                AG_SHAPE(3, 2, 4, 5), AG_SHAPE(3, 2, 4, 4), AG_SHAPE(3, 2, 4, 5)};
     nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 1);
     ag_tape *tape = test_quiet_tape();
-    seen s = {.sums = true};
+    seen s = {.sums = true, .masks = true};
     nn_pass pass = test_pass(model, tape);
     test_batch batch;
     test_batch_fill(&batch, model, 3, 5, 4, 2);
@@ -438,7 +443,7 @@ START_TEST(attention_is_shown_with_its_name)
     ASSERT_LOGITS(logits, tape);
     ck_assert_double_le(test_distance(quiet->data, logits->data, logits->size), PRECISION(1e-13, 2e-6));
     ck_assert_int_eq(s.count, 6);
-    ck_assert(s.sums);
+    ck_assert(s.sums && s.masks);
     for (int i = 0; i < 6; i++) {
         ck_assert_str_eq(s.names[i], names[i]);
         ck_assert(ag_shape_equal(s.shapes[i], shapes[i]));

@@ -3,7 +3,7 @@
  * The calls through which a file is written are defined here, in front of the C library's, and lead to their twins.
  */
 #include "check_util.h"
-#include "data/output.h"
+#include "data.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -46,6 +46,69 @@ START_TEST(the_bytes_are_those_of_the_format)
 }
 END_TEST
 
+/* Without the checksum a file is byte for byte the reference writer's. The header's length is a multiple of 8; the
+ * first three are cases of its own tests. */
+START_TEST(without_a_checksum_the_bytes_are_those_of_the_reference)
+{
+    static const struct {
+        const char *names[3], *dtypes[3], *key, *header;
+        uint64_t shape[4];
+        int rank;
+        unsigned char header_size;
+    } cases[] = {
+        {{"attn.0"},
+         {"F32"},
+         NULL,
+         "{\"attn.0\":{\"dtype\":\"F32\",\"shape\":[1,2,3],\"data_offsets\":[0,24]}}",
+         {1, 2, 3},
+         3,
+         64},
+        {{"attn0"},
+         {"F32"},
+         NULL,
+         "{\"attn0\":{\"dtype\":\"F32\",\"shape\":[1,1,2,3],\"data_offsets\":[0,24]}}       ",
+         {1, 1, 2, 3},
+         4,
+         72},
+        {{NULL}, {NULL}, NULL, "{}      ", {0}, 0, 8},
+        {{NULL}, {NULL}, "framework", "{\"__metadata__\":{\"framework\":\"pt\"}}     ", {0}, 0, 40},
+        {{"b", "a", "c"},
+         {"I32", "I32", "F32"},
+         "format",
+         "{\"__metadata__\":{\"format\":\"pt\"},\"c\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+         "\"a\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[8,16]},"
+         "\"b\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[16,24]}}      ",
+         {2},
+         1,
+         200},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        static const unsigned char data[24] = {1, 2, 3, 4, 5, 6, 7, 8};
+        size_t size, length = strlen(cases[i].header), bytes_of_data = 0;
+        data_writer *writer = tensors_writer();
+        data_writer_no_checksum(writer);
+        data_writer_no_checksum(writer); /* nothing is left to leave out */
+        for (int n = 0; n < 3 && cases[i].names[n]; n++) {
+            tensors_add(writer, cases[i].names[n], cases[i].dtypes[n], cases[i].rank, cases[i].shape, data);
+            bytes_of_data += cases[i].rank == 1 ? 8 : 24;
+        }
+        if (cases[i].key)
+            ck_assert_int_eq(data_writer_metadata(writer, cases[i].key, "pt", NULL), AG_OK);
+        tensors_save(writer);
+        data_writer_free(writer);
+        unsigned char *bytes = tensors_read_bytes(&size);
+        ck_assert_uint_eq(length, cases[i].header_size);
+        ck_assert_uint_eq(size, 8 + length + bytes_of_data);
+        ck_assert_mem_eq(bytes, ((unsigned char[8]){cases[i].header_size}), 8);
+        ck_assert_mem_eq(bytes + 8, cases[i].header, length);
+        free(bytes);
+        data_safetensors *file = tensors_open();
+        ck_assert_ptr_null(data_safetensors_metadata(file, "checksum"));
+        data_safetensors_close(file);
+    }
+}
+END_TEST
+
 START_TEST(the_order_of_notes_does_not_matter)
 {
     enum { TENSORS = 40, KEYS = 12 };
@@ -368,6 +431,7 @@ static Suite *safetensors_suite(void)
     TCase *reading = tcase_create("reading");
     tcase_add_checked_fixture(reading, tensors_set_up, tensors_tear_down);
     tcase_add_test(writing, the_bytes_are_those_of_the_format);
+    tcase_add_test(writing, without_a_checksum_the_bytes_are_those_of_the_reference);
     tcase_add_test(writing, the_order_of_notes_does_not_matter);
     tcase_add_test(writing, data_begin_at_a_multiple_of_8);
     tcase_add_test(writing, saving_twice_writes_the_same);

@@ -11,20 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_START "{\"step\":"
-#define LINE_SIZE  1024 /* longer than any line that is written here */
-
 static bool line_is_kept(const char *line, int64_t step)
 {
-    size_t start = strlen(LINE_START), size = strlen(line);
-    return size > start && line[size - 1] == '\n' && !strncmp(line, LINE_START, start) &&
+    size_t start = strlen(LOG_LINE_START), size = strlen(line);
+    return size > start && line[size - 1] == '\n' && !strncmp(line, LOG_LINE_START, start) &&
            strtoll(line + start, NULL, 10) <= step;
 }
 
 /* The bytes of the lines to keep; 0 where there is no file. */
 static long kept_bytes(const char *path, int64_t step)
 {
-    char line[LINE_SIZE];
+    char line[LOG_LINE_SIZE];
     long kept = 0;
     FILE *log = step > 0 ? fopen(path, "r") : NULL;
     while (log && fgets(line, sizeof line, log) && line_is_kept(line, step))
@@ -55,8 +52,8 @@ static double finite_or_zero(double x)
 static void print_report(FILE *log, const train_progress *progress)
 {
     fprintf(log,
-            LINE_START "%lld,\"epoch\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"gradient_norm\":%.9g,"
-                       "\"tokens_per_second\":%.6g,\"seconds\":%.3f}\n",
+            LOG_LINE_START "%lld,\"epoch\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"gradient_norm\":%.9g,"
+                           "\"tokens_per_second\":%.6g,\"seconds\":%.3f}\n",
             (long long)progress->step, (long long)progress->epoch, finite_or_zero(progress->loss),
             finite_or_zero(progress->rate), finite_or_zero(progress->gradient_norm),
             finite_or_zero(progress->tokens_per_second), finite_or_zero(progress->seconds));
@@ -65,7 +62,7 @@ static void print_report(FILE *log, const train_progress *progress)
 static void print_evaluation(FILE *log, const train_progress *progress)
 {
     const train_metrics *dev = progress->dev;
-    fprintf(log, LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
+    fprintf(log, LOG_LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
             finite_or_zero(dev->loss), dev->token_accuracy);
     if (dev->decoded)
         fprintf(log, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer,

@@ -4,6 +4,9 @@
 
 #include "train.h"
 
+#define LOG_LINE_START "{\"step\":"
+#define LOG_LINE_SIZE  1024 /* longer than any line that is written */
+
 /* Opens the file for lines behind those of steps up to `step`; what is behind them is cut off. Step 0 begins it anew.
  */
 FILE *train_log_open(const char *path, int64_t step, ag_error *error);

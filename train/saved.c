@@ -6,7 +6,7 @@
 #include "saved.h"
 
 #include "folder.h"
-#include "train.h"
+#include "layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +35,7 @@ static const train_field CONFIG_FIELDS[] = {
     CONFIG_OF(ACTIVATIONS, activation),
     CONFIG_OF(NORMS, norm),
     CONFIG(TRAIN_FIELD_DOUBLE, norm_eps),
+    CONFIG(TRAIN_FIELD_DOUBLE, embedding_scale),
     CONFIG_OF(POSITIONS, positions),
     CONFIG(TRAIN_FIELD_BOOL, post_norm),
     CONFIG(TRAIN_FIELD_BOOL, no_bias),
@@ -43,9 +44,6 @@ static const train_field CONFIG_FIELDS[] = {
     CONFIG(TRAIN_FIELD_INTEGER, padding_id),
 };
 enum { CONFIG_COUNT = (int)(sizeof CONFIG_FIELDS / sizeof *CONFIG_FIELDS) };
-
-/* The vocabularies' keys; the source's first. */
-static const char *const VOCAB_KEYS[2] = {"vocab.source", "vocab.target"};
 
 static ag_status write_vocab(data_writer *writer, const char *key, const data_vocab *vocab, ag_error *error)
 {
@@ -66,9 +64,9 @@ ag_status train_description_write(data_writer *writer, const char *format, const
     if (status == AG_OK)
         status = train_fields_write(CONFIG_FIELDS, CONFIG_COUNT, config, writer, error);
     if (status == AG_OK)
-        status = write_vocab(writer, VOCAB_KEYS[0], labels->source_vocab, error);
+        status = write_vocab(writer, TRAIN_VOCAB_SOURCE, labels->source_vocab, error);
     if (status == AG_OK)
-        status = write_vocab(writer, VOCAB_KEYS[1], labels->target_vocab, error);
+        status = write_vocab(writer, TRAIN_VOCAB_TARGET, labels->target_vocab, error);
     if (status == AG_OK)
         status = data_writer_metadata(writer, "task", labels->task, error);
     if (status == AG_OK)
@@ -109,9 +107,9 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
     if (status == AG_OK)
         status = train_fields_agree(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
     if (status == AG_OK)
-        status = vocab_agrees(file, VOCAB_KEYS[0], labels->source_vocab, path, error);
+        status = vocab_agrees(file, TRAIN_VOCAB_SOURCE, labels->source_vocab, path, error);
     if (status == AG_OK)
-        status = vocab_agrees(file, VOCAB_KEYS[1], labels->target_vocab, path, error);
+        status = vocab_agrees(file, TRAIN_VOCAB_TARGET, labels->target_vocab, path, error);
     return status;
 }
 
@@ -203,52 +201,18 @@ ag_status train_model_save(const nn_model *model, const real *values, const trai
 
 /* ---- Loading -------------------------------------------------------------------------------- */
 
-/* The least number of parameters that a model of this configuration has: embeddings, attentions and feed-forwards. */
-static double least_parameters(const nn_model_config *config)
-{
-    double width = config->d_model, ffn = config->ffn, tables = config->target_vocab;
-    double attention = 4 * width * width, feed_forward = 2 * width * ffn;
-    bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
-    double encoder = encodes ? config->encoder_layers * (attention + feed_forward) : 0;
-    double decoder = decodes ? config->decoder_layers * (attention + feed_forward) : 0;
-    if (encodes)
-        tables += config->source_vocab;
-    if (config->positions == NN_LEARNED)
-        tables += config->max_length;
-    return tables * width + encoder + decoder;
-}
-
-static ag_status check_size(const data_safetensors *file, const nn_model_config *config, const char *path,
-                            ag_error *error)
-{
-    double elements = 0;
-    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
-        const data_tensor *tensor = data_safetensors_at(file, i);
-        double product = 1;
-        for (int axis = 0; axis < tensor->rank; axis++)
-            product *= (double)tensor->shape[axis];
-        elements += product;
-    }
-    if (least_parameters(config) > elements)
-        return ag_error_set(error, AG_BAD_FILE,
-                            "%s: the tensors are too few or too small for the model that the metadata describes", path);
-    return AG_OK;
-}
-
-static ag_status read_config(const data_safetensors *file, nn_model_config *config, const char *path, ag_error *error)
+ag_status train_description_read(const data_safetensors *file, nn_model_config *config, const char *path,
+                                 ag_error *error)
 {
     ag_error problem = {0};
     ag_status status = train_fields_read(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
     if (status == AG_OK && nn_model_config_complete(config, &problem) != AG_OK)
         status = ag_error_set(error, AG_BAD_FILE, "%s: %.300s", path, problem.message);
-    if (status == AG_OK)
-        status = check_size(file, config, path, error);
     return status;
 }
 
-/* Reads the vocabulary under `key` and compares its size; leaves *vocab NULL where `size` is 0, for none. */
-static ag_status read_vocab(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
-                            const char *path, ag_error *error)
+ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
+                           const char *path, ag_error *error)
 {
     const char *text = data_safetensors_metadata(file, key);
     ag_error problem = {0};
@@ -266,40 +230,16 @@ static ag_status read_vocab(const data_safetensors *file, const char *key, int32
     return AG_OK;
 }
 
-static ag_status copy_text(const data_safetensors *file, const char *key, char **copy, const char *path,
-                           ag_error *error)
+char *train_text_read(const data_safetensors *file, const char *key, const char *path, ag_error *error)
 {
-    const char *text = data_safetensors_metadata(file, key);
-    size_t size = strlen(text ? text : "") + 1;
-    *copy = malloc(size);
-    if (!*copy)
-        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the metadata", path);
-    memcpy(*copy, text ? text : "", size);
-    return AG_OK;
-}
-
-static ag_status refuse_unexpected(const data_safetensors *file, const nn_params *params, const char *path,
-                                   ag_error *error)
-{
-    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
-        const char *name = data_safetensors_at(file, i)->name;
-        if (nn_params_find(params, name) < 0)
-            return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model", path, name);
-    }
-    return AG_OK;
-}
-
-static ag_status read_model(train_saved *saved, const data_safetensors *file, const nn_model_config *config,
-                            const char *path, ag_error *error)
-{
-    ag_error problem = {0};
-    saved->model = nn_model_new(config, 0, &problem);
-    if (!saved->model)
-        return ag_error_set(error, problem.status, "%s: %.300s", path, problem.message);
-    ag_status status = refuse_unexpected(file, &saved->model->params, path, error);
-    if (status == AG_OK)
-        status = train_parameters_read(file, &saved->model->params, NULL, path, error);
-    return status;
+    const char *found = data_safetensors_metadata(file, key), *text = found ? found : "";
+    size_t size = strlen(text) + 1;
+    char *copy = malloc(size);
+    if (copy)
+        memcpy(copy, text, size);
+    else
+        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the metadata", path);
+    return copy;
 }
 
 static ag_status load_file(train_saved *saved, const char *path, ag_error *error)
@@ -310,18 +250,18 @@ static ag_status load_file(train_saved *saved, const char *path, ag_error *error
     nn_model_config config = {0};
     ag_status status = train_format_check(file, TRAIN_FORMAT_MODEL, path, error);
     if (status == AG_OK)
-        status = read_config(file, &config, path, error);
+        status = train_description_read(file, &config, path, error);
     if (status == AG_OK)
-        status = read_vocab(file, VOCAB_KEYS[0], config.kind == NN_DECODER ? 0 : config.source_vocab,
-                            &saved->source_vocab, path, error);
+        status = train_vocab_read(file, TRAIN_VOCAB_SOURCE, config.kind == NN_DECODER ? 0 : config.source_vocab,
+                                  &saved->source_vocab, path, error);
     if (status == AG_OK)
-        status = read_vocab(file, VOCAB_KEYS[1], config.target_vocab, &saved->target_vocab, path, error);
-    if (status == AG_OK)
-        status = copy_text(file, "task", &saved->task, path, error);
-    if (status == AG_OK)
-        status = copy_text(file, "arguments", &saved->arguments, path, error);
-    if (status == AG_OK)
-        status = read_model(saved, file, &config, path, error);
+        status = train_vocab_read(file, TRAIN_VOCAB_TARGET, config.target_vocab, &saved->target_vocab, path, error);
+    if (status == AG_OK && !(saved->task = train_text_read(file, "task", path, error)))
+        status = AG_NO_MEMORY;
+    if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
+        status = AG_NO_MEMORY;
+    if (status == AG_OK && !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH, &config, path, error)))
+        status = error->status;
     saved->tagging = config.kind == NN_ENCODER;
     data_safetensors_close(file);
     return status;
@@ -339,6 +279,22 @@ ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error
         return AG_OK;
     train_saved_clear(saved);
     return ag_error_set(error, own.status, "%s", own.message);
+}
+
+ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error)
+{
+    const train_labels labels = {saved->source_vocab, saved->target_vocab, saved->task ? saved->task : "",
+                                 saved->arguments ? saved->arguments : ""};
+    ag_status status = train_folder_make(folder, error);
+    char *path = status == AG_OK ? train_path_join(folder, TRAIN_MODEL_FILE, error) : NULL;
+    if (!path)
+        return status == AG_OK ? AG_NO_MEMORY : status;
+    if (train_path_exists(path))
+        status = ag_error_set(error, AG_BAD_VALUE, "%.300s already holds a model: choose another folder", folder);
+    else
+        status = train_model_save(saved->model, saved->model->params.value, &labels, path, error);
+    free(path);
+    return status;
 }
 
 void train_saved_clear(train_saved *saved)

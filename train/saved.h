@@ -14,6 +14,11 @@
 #define TRAIN_FORMAT_MODEL      "tapeformer model"
 #define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
 
+/* The metadata that every description of a model has, and those that vocabularies stand in. */
+#define TRAIN_DESCRIBED    "model.kind"
+#define TRAIN_VOCAB_SOURCE "vocab.source"
+#define TRAIN_VOCAB_TARGET "vocab.target"
+
 /* What is saved beside a model's numbers. */
 typedef struct train_labels {
     const data_vocab *source_vocab, *target_vocab; /* source NULL for language models */
@@ -25,6 +30,14 @@ ag_status train_format_check(const data_safetensors *file, const char *format, c
 
 ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
                                   const train_labels *labels, ag_error *error);
+/* Reads the configuration, complete and checked as any caller's. */
+ag_status train_description_read(const data_safetensors *file, nn_model_config *config, const char *path,
+                                 ag_error *error);
+/* Reads the vocabulary under `key`, which must have `size` tokens; leaves *vocab as it is where that is 0, for none. */
+ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
+                           const char *path, ag_error *error);
+/* A copy of the text under `key`, "" where there is none; NULL with the error. */
+char *train_text_read(const data_safetensors *file, const char *key, const char *path, ag_error *error);
 /* Whether the file was made for this configuration and these vocabularies. */
 ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
                                    const train_labels *labels, const char *path, ag_error *error);

@@ -156,7 +156,35 @@ typedef struct train_saved {
 /* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error);
+/* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where one is there. */
+ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error);
 void train_saved_clear(train_saved *saved);
+
+/* ---- Weights from other programs, and for them ---------------------------------------------- */
+
+/* How a model's tensors are called and laid out in a file (docs/import-export.md). */
+typedef enum train_layout {
+    TRAIN_LAYOUT_PYTORCH = 0, /* as in model.safetensors: as in PyTorch's modules of the same kinds */
+    TRAIN_LAYOUT_GPT2         /* that of GPT-2's checkpoints: "transformer.h.0.attn.c_attn.weight" .. */
+} train_layout;
+
+typedef struct train_import_options {
+    train_layout layout;
+    /* Sizes that are 0 (d_model, layers, ffn; max_length where positions are learned) are taken from the tensors, and
+     * so are the vocabularies' in any case; `heads` must be said. The layout of GPT-2 says all but heads and dropout.
+     * NULL: what the file's metadata says, as in model.safetensors. */
+    const nn_model_config *config;
+    /* Copied. NULL: those of the metadata; where there is none, the words "4", "5" .. for the tokens 4, 5 .. */
+    const data_vocab *source_vocab, *target_vocab;
+    const char *task, *arguments; /* NULL: those of the metadata, or "" */
+} train_import_options;
+
+/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16. Each thing that does not fit is a
+ * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. */
+ag_status train_import(train_saved *saved, const char *path, const train_import_options *options, ag_error *error);
+/* Writes a model's parameters, and nothing else but the metadata "format": "pt". AG_BAD_VALUE where the layout has no
+ * place for such a model. What goes out and comes in again has the same bits. */
+ag_status train_export(const nn_model *model, train_layout layout, const char *path, ag_error *error);
 
 /* ---- The training loop ---------------------------------------------------------------------- */
 
@@ -229,6 +257,28 @@ char *train_checkpoint_arguments(const char *out, ag_error *error);
 /* A progress report as one line without line end, such as
  * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left". Returns text. */
 char *train_progress_line(const train_progress *progress, char *text, size_t size);
+
+/* ---- Logs ----------------------------------------------------------------------------------- */
+
+/* The values that a log has under one name. */
+typedef struct train_series {
+    char *name;             /* "dev_loss" */
+    int64_t count;          /* above 0 */
+    double *steps, *values; /* [count], steps never fall; true is 1 and false 0 */
+} train_series;
+
+typedef struct train_history {
+    train_series *items; /* [count], in the order in which the log names them; "step" is none of them */
+    int count;
+} train_history;
+
+/* Reads log.jsonl (or any such file), or the one in a folder: of a run that goes on, too. A last line that was cut
+ * short by the end of its run is left out; any other damage is a sentence with the line's number. The history is empty
+ * where there are no lines, and after an error. */
+ag_status train_history_read(train_history *history, const char *path, ag_error *error);
+void train_history_clear(train_history *history);
+/* NULL: the log has no such name. */
+const train_series *train_history_find(const train_history *history, const char *name);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -107,6 +107,7 @@ typedef struct attention_task {
     real *scratch;
     attention_keys *seen; /* [queries] */
     unsigned char *allow; /* [ATTENTION_QUERIES, keys]: of one block, where there are holes */
+    int64_t *blind;       /* how many queries see nothing; NULL: not counted */
 } attention_task;
 
 static int64_t block_count(const attention_sizes *s)
@@ -190,6 +191,15 @@ static void run_block(const attention_task *task, const attention_head *head, in
               : kernels()->attention->forward)(head, &block, task->scratch + worker * task->scratch_size);
 }
 
+/* How many of a block's queries have no keys. */
+static int64_t count_blind(const attention_keys *seen, int64_t count)
+{
+    int64_t blind = 0;
+    for (int64_t r = 0; r < count; r++)
+        blind += seen[r].begin == seen[r].end;
+    return blind;
+}
+
 /* The block that comes at `place`. Backward: in order, as sums over queries go. Forward: the first and the last, the
  * second and the last but one follow one another: with a causal mask, two threads then share a head evenly. */
 static int64_t block_at(const attention_task *task, int64_t place, int64_t blocks)
@@ -222,6 +232,8 @@ static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
         if (have_holes)
             find_keys(task, pair, first, count, worker);
         keys_at = whose;
+        if (task->blind)
+            task->blind[worker] += count_blind(task->seen + worker * s->queries + first, count);
         run_block(task, &head, pair, first, count, worker);
     }
 }
@@ -301,7 +313,11 @@ static ag_status attention_forward(ag_node *node)
         if (!state->statistics)
             return AG_NO_MEMORY;
     }
-    return run(node, &(attention_task){.state = state});
+    attention_task task = {.state = state, .blind = blind_counters(tape)};
+    ag_status status = task.blind ? run(node, &task) : AG_NO_MEMORY;
+    if (status == AG_OK)
+        blind_add(tape, task.blind);
+    return status;
 }
 
 /* The kernel's backward has the formulas; here the bias' share is summed over the axes that it was stretched along. */

@@ -18,6 +18,11 @@ ag_shape attention_scores(const attention_sizes *sizes);
 ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,
                           const ag_attention_options *options, attention_sizes *sizes, ag_error *error);
 
+/* A counter for each worker, at 0, of the queries that see nothing; NULL when memory is out. */
+int64_t *blind_counters(ag_tape *tape);
+/* Adds what they counted to ag_tape_blind_queries. */
+void blind_add(ag_tape *tape, const int64_t *counters);
+
 /* The composition of single operations. q, k, v are not NULL. */
 ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
 

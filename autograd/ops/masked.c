@@ -23,7 +23,26 @@ struct masked_task {
     attention_rows values;  /* of all heads, one after the other */
     real *rooms;            /* per worker: 2 rows */
     unsigned char *allow;   /* per worker: a row of the mask */
+    int64_t *blind;         /* per worker: how many rows see nothing; NULL: not counted */
 };
+
+/* ---- Counting ------------------------------------------------------------------------------- */
+
+int64_t *blind_counters(ag_tape *tape)
+{
+    int64_t *counters = ag_scratch(tape, (size_t)tape->threads * sizeof *counters);
+    for (int worker = 0; counters && worker < tape->threads; worker++)
+        counters[worker] = 0;
+    return counters;
+}
+
+void blind_add(ag_tape *tape, const int64_t *counters)
+{
+    for (int worker = 0; worker < tape->threads; worker++)
+        tape->blind_queries += counters[worker];
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
 
 static void run_rows(void *context, int64_t begin, int64_t end, int worker)
 {
@@ -33,6 +52,8 @@ static void run_rows(void *context, int64_t begin, int64_t end, int worker)
         mask_query query = {pair / task->heads, pair % task->heads, row % task->queries};
         attention_keys keys = mask_keys(task->mask, query, task->keys, task->allow + worker * task->keys);
         task->run_row(task, row, keys, task->rooms + worker * task->keys * 2);
+        if (task->blind)
+            task->blind[worker] += keys.begin == keys.end;
     }
 }
 
@@ -123,9 +144,15 @@ static void softmax_row_backward(const masked_task *task, int64_t row, attention
 /* y[j] = e^x[j] / sum e^x over the allowed keys j; 0 elsewhere */
 static ag_status masked_softmax_forward(ag_node *node)
 {
-    masked_task task = {
-        .run_row = softmax_row, .rows_together = 1, .x = node->inputs[0]->data, .out = node->output->data};
-    return run(node, node->output->shape, &task);
+    masked_task task = {.run_row = softmax_row,
+                        .rows_together = 1,
+                        .x = node->inputs[0]->data,
+                        .out = node->output->data,
+                        .blind = blind_counters(node->tape)};
+    ag_status status = task.blind ? run(node, node->output->shape, &task) : AG_NO_MEMORY;
+    if (status == AG_OK)
+        blind_add(node->tape, task.blind);
+    return status;
 }
 
 /* dx += y (dy - sum y dy) at the allowed keys */

@@ -1,0 +1,56 @@
+/* export.c - tapeformer export: a saved model's weights, and its vocabularies, for other programs. */
+#include "cli.h"
+
+typedef struct export_flags {
+    const char *model, *out, *source_vocab, *target_vocab;
+    int layout;
+} export_flags;
+
+/* Vocabularies first: they are small, and a file of weights that is there means that all is. */
+static int write_files(const export_flags *f, const train_saved *saved, ag_error *error)
+{
+    if (f->source_vocab && !saved->source_vocab)
+        return cli_fail("export", CLI_USAGE, "--src-vocab: a language model has no sources");
+    if (f->source_vocab && data_vocab_write_file(saved->source_vocab, f->source_vocab, error) != AG_OK)
+        return cli_report("export", error);
+    if (f->target_vocab && data_vocab_write_file(saved->target_vocab, f->target_vocab, error) != AG_OK)
+        return cli_report("export", error);
+    if (train_export(saved->model, (train_layout)f->layout, f->out, error) != AG_OK)
+        return cli_report("export", error);
+    return CLI_DONE;
+}
+
+int cli_export(int count, const char *const *arguments)
+{
+    export_flags f = {0};
+    cli_flag table[] = {
+        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
+        {"out", CLI_TEXT, &f.out, "FILE", "where the weights go: a .safetensors file", .high = 0},
+        {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
+         .choices = cli_layout_names},
+        {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "write the sources' tokens, too, a line for each", .high = 0},
+        {"tgt-vocab", CLI_TEXT, &f.target_vocab, "FILE", "write the targets' tokens, or the text's", .high = 0},
+    };
+    cli_command command = {
+        .name = "export",
+        .summary = "write a model's weights for other programs",
+        .usage = "--model DIR --out FILE.safetensors [flags]",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .details = "The names are those of PyTorch's modules (docs/import-export.md). `tapeformer import FILE --config "
+                   "DIR` brings\n"
+                   "the weights back, changed or not.",
+    };
+    ag_error error = {0};
+    train_saved saved = {0};
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    if (!f.model || !f.out)
+        return cli_fail("export", CLI_USAGE, f.model ? "where to? Give --out FILE" : "which model? Give --model DIR");
+    if (train_saved_load(&saved, f.model, &error) != AG_OK)
+        return cli_report("export", &error);
+    int code = write_files(&f, &saved, &error);
+    train_saved_clear(&saved);
+    return code;
+}

@@ -1,0 +1,143 @@
+/* import.c - tapeformer import: a saved model from the weights of another program. */
+#include "cli.h"
+#include "train_flags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct import_flags {
+    const char *file, *out, *config, *source_vocab, *target_vocab;
+    int layout, source_tokens, target_tokens;
+    train_flags model; /* of these, what describes a model */
+} import_flags;
+
+enum { OWN_FLAGS = 7 };
+
+/* What the rows of train say of defaults that are others here. */
+static void adapt_help(cli_flag *rows, int count)
+{
+    static const char *const help[][2] = {
+        {"d-model", "width [from the tensors]"},
+        {"heads", "attention heads; they divide the width"},
+        {"layers", "blocks in the encoder, and in the decoder [from the tensors]"},
+        {"ffn", "width of the feed-forward layers [from the tensors]"},
+        {"max-length", "longest sequence in tokens [512; learned positions: from the tensors]"},
+        {"dropout", "of later training [0]"},
+    };
+    for (int i = 0; i < count; i++)
+        for (size_t h = 0; h < sizeof help / sizeof *help; h++)
+            if (!strcmp(rows[i].name, help[h][0]))
+                rows[i].help = help[h][1];
+}
+
+/* The first flag of the model that was given and that the layout of GPT-2 leaves open (or, `fixed`, does not); NULL:
+ * none. */
+static const char *given_flag(const cli_flag *rows, int count, bool fixed)
+{
+    for (int i = 0; i < count; i++) {
+        bool open = !strcmp(rows[i].name, "heads") || !strcmp(rows[i].name, "dropout");
+        if (rows[i].given && !(fixed && open))
+            return rows[i].name;
+    }
+    return NULL;
+}
+
+static int check(const import_flags *f, const cli_flag *rows, int count)
+{
+    const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
+    if (!f->file)
+        return cli_fail("import", CLI_USAGE, "which weights? Give a .safetensors file");
+    if (!f->out)
+        return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
+    if (f->config && given)
+        return cli_fail("import", CLI_USAGE, "--config and --%s exclude each other: the configuration is that of %s",
+                        given, f->config);
+    if (f->layout == TRAIN_LAYOUT_GPT2 && fixed)
+        return cli_fail("import", CLI_USAGE, "--%s: the layout gpt2 leaves only --heads and --dropout open", fixed);
+    return CLI_DONE;
+}
+
+/* Reads the vocabularies that were given as files; false with the error. */
+static bool read_vocabs(const import_flags *f, data_vocab *vocabs[2], ag_error *error)
+{
+    const char *const paths[] = {f->source_vocab, f->target_vocab};
+    const int kinds[] = {f->source_tokens, f->target_tokens};
+    for (int side = 0; side < 2; side++)
+        if (paths[side] && !(vocabs[side] = data_vocab_read_file((data_token_kind)kinds[side], paths[side], error)))
+            return false;
+    return true;
+}
+
+static int import_model(const import_flags *f, const nn_model_config *config, const train_saved *like,
+                        data_vocab *const vocabs[2])
+{
+    ag_error error = {0};
+    train_saved saved = {0};
+    const train_import_options options = {
+        .layout = (train_layout)f->layout,
+        .config = like->model ? &like->model->config : config,
+        .source_vocab = vocabs[0] ? vocabs[0] : like->source_vocab,
+        .target_vocab = vocabs[1] ? vocabs[1] : like->target_vocab,
+        .task = like->task,
+        .arguments = like->arguments,
+    };
+    ag_status status = train_import(&saved, f->file, &options, &error);
+    if (status == AG_OK)
+        status = train_saved_save(&saved, f->out, &error);
+    if (status == AG_OK)
+        fprintf(stderr, "model: %s, width %d, %d heads, %lld parameters\nsaved: %s/model.safetensors\n",
+                cli_model_names[saved.model->config.kind], saved.model->config.d_model, saved.model->config.heads,
+                (long long)saved.model->params.size, f->out);
+    train_saved_clear(&saved);
+    return status == AG_OK ? CLI_DONE : cli_report("import", &error);
+}
+
+int cli_import(int count, const char *const *arguments)
+{
+    import_flags f = {0};
+    cli_flag table[OWN_FLAGS + TRAIN_FLAGS_MOST] = {
+        {"out", CLI_TEXT, &f.out, "DIR", "folder for the model", .high = 0},
+        {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
+         .choices = cli_layout_names},
+        {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",
+         .high = 0},
+        {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "the sources' tokens, a line for each", .high = 0},
+        {"tgt-vocab", CLI_TEXT, &f.target_vocab, "FILE", "the targets' tokens, or the text's", .high = 0},
+        {"src-tokens", CLI_CHOICE, &f.source_tokens, "KIND", "what those are", .choices = cli_token_names},
+        {"tgt-tokens", CLI_CHOICE, &f.target_tokens, "KIND", "what those are", .choices = cli_token_names},
+    };
+    cli_flag *rows = table + OWN_FLAGS;
+    const int row_count = train_flags_model(&f.model, rows);
+    cli_command command = {
+        .name = "import",
+        .summary = "make a model of another program's weights",
+        .usage = "FILE.safetensors --out DIR [--config MODEL | --heads N [flags of the model]] [flags]",
+        .flags = table,
+        .flag_count = OWN_FLAGS + row_count,
+        .max_words = 1,
+        .words = &f.file,
+        .details = "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
+                   "metadata\n"
+                   "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "
+                   "<pad> <bos>\n"
+                   "<eos> <unk>; without a vocabulary the tokens from 4 on are the words 4, 5, ...",
+    };
+    adapt_help(rows, row_count);
+    cli_read read = cli_flags_read(&command, count, arguments);
+    int code = read == CLI_READ_OK ? check(&f, rows, row_count) : cli_read_code(read);
+    if (read != CLI_READ_OK || code != CLI_DONE)
+        return code;
+
+    const nn_model_config config = train_flags_config(&f.model);
+    data_vocab *vocabs[2] = {NULL, NULL};
+    train_saved like = {0};
+    ag_error error = {0};
+    if (!read_vocabs(&f, vocabs, &error) || (f.config && train_saved_load(&like, f.config, &error) != AG_OK))
+        code = cli_report("import", &error);
+    else
+        code = import_model(&f, given_flag(rows, row_count, false) ? &config : NULL, &like, vocabs);
+    train_saved_clear(&like);
+    data_vocab_free(vocabs[0]);
+    data_vocab_free(vocabs[1]);
+    return code;
+}

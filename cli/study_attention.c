@@ -1,0 +1,151 @@
+/* study_attention.c - tapeformer study attention: what each token looks at. */
+#include "study.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct attention_flags {
+    study_example_flags example;
+    study_output output;
+    int which;
+    int64_t layer, head;
+} attention_flags;
+
+enum { CROSS, ENCODER, DECODER, ALL };
+static const char *const which_names[] = {"cross", "encoder", "decoder", "all", NULL};
+
+/* Of a name such as "decoder.layers.1.multihead_attn". */
+static bool is_encoder(const char *name)
+{
+    return !strncmp(name, "encoder.", strlen("encoder."));
+}
+
+static bool is_cross(const char *name)
+{
+    return strstr(name, ".multihead_attn") != NULL;
+}
+
+static int64_t layer_of(const char *name)
+{
+    const char *number = strstr(name, "layers.");
+    return number ? strtoll(number + strlen("layers."), NULL, 10) : 0;
+}
+
+static bool is_wanted(const attention_flags *f, const char *name)
+{
+    const int which = is_encoder(name) ? ENCODER : is_cross(name) ? CROSS : DECODER;
+    return (f->which == ALL || f->which == which) && (f->layer < 0 || f->layer == layer_of(name));
+}
+
+/* A heat map, and the memory of its texts. */
+typedef struct picture {
+    char title[32], note[64];
+} picture;
+
+static study_heat make_heat(const study_map *map, int64_t head, const study_example *example, picture *texts)
+{
+    const int64_t size = map->queries * map->keys;
+    const bool from_source = is_encoder(map->name), to_source = from_source || is_cross(map->name);
+    snprintf(texts->title, sizeof texts->title, "head %lld", (long long)head);
+    snprintf(texts->note, sizeof texts->note, "entropy %.2f bits", map->entropy[head]);
+    return (study_heat){
+        .group = map->name,
+        .title = texts->title,
+        .note = texts->note,
+        .rows = map->queries,
+        .columns = map->keys,
+        .values = map->weights + head * size,
+        .cells = map->cells + head * size,
+        .row_axis = "query",
+        .column_axis = "key",
+        .row_labels = from_source ? example->source_labels : example->target_labels,
+        .column_labels = to_source ? example->source_labels : example->target_labels,
+    };
+}
+
+/* All heads that are wanted, in one part of the document. */
+static int add_maps(const attention_flags *f, const study_maps *maps, const study_example *example,
+                    study_document *document)
+{
+    int64_t most = 0, count = 0;
+    for (int i = 0; i < maps->count; i++)
+        most += maps->items[i].heads;
+    study_heat *heats = malloc((size_t)(most + 1) * sizeof *heats);
+    picture *texts = malloc((size_t)(most + 1) * sizeof *texts);
+    if (heats && texts) {
+        for (int i = 0; i < maps->count; i++)
+            for (int64_t head = 0; head < maps->items[i].heads; head++)
+                if (is_wanted(f, maps->items[i].name) && (f->head < 0 || f->head == head)) {
+                    heats[count] = make_heat(&maps->items[i], head, example, &texts[count]);
+                    count++;
+                }
+        study_add_heats(document, heats, count, false);
+    }
+    int code = !heats || !texts ? cli_fail("study", CLI_FAILED, "out of memory")
+               : !count ? cli_fail("study", CLI_FAILED, "the model has no such attention (--which, --layer, --head)")
+                        : CLI_DONE;
+    free(heats);
+    free(texts);
+    return code;
+}
+
+static int show_maps(const attention_flags *f, const study_maps *maps, const study_example *example)
+{
+    study_document *document = study_document_new("What each token looks at");
+    cli_study_describe(document, &f->example, example);
+    study_add_text(document,
+                   "A row for each query, a column for each key%s. The entropy is 0 bits for one key alone and "
+                   "log2 n for n keys alike.",
+                   example->input.target ? "; in the decoder each row predicts the token behind its own" : "");
+    if (maps->blind)
+        study_add_text(document,
+                       "%lld queries, those of each head counted, had no key that they may look at: their "
+                       "attention is zero.",
+                       (long long)maps->blind);
+    int code = add_maps(f, maps, example, document);
+    if (code == CLI_DONE)
+        code = cli_study_show(document, &f->output);
+    study_document_free(document);
+    return code;
+}
+
+static int study(const attention_flags *f)
+{
+    ag_error error = {0};
+    study_example example;
+    study_maps maps = {0};
+    int code = cli_study_read(&f->example, &example);
+    if (code == CLI_DONE)
+        code = study_attention(example.saved.model, &example.input, &maps, &error) == AG_OK
+                   ? show_maps(f, &maps, &example)
+                   : cli_report("study", &error);
+    study_maps_clear(&maps);
+    cli_study_clear(&example);
+    return code;
+}
+
+int cli_study_attention(int count, const char *const *arguments)
+{
+    attention_flags f = {.layer = -1, .head = -1, .which = ALL};
+    cli_flag table[] = {
+        STUDY_EXAMPLE_FLAGS(f.example),
+        {"which", CLI_CHOICE, &f.which, "PART", "[all]", .choices = which_names},
+        {"layer", CLI_COUNT, &f.layer, "N", "only this layer, from 0", .high = 0},
+        {"head", CLI_COUNT, &f.head, "N", "only this head, from 0", .high = 0},
+        STUDY_OUTPUT_FLAGS(f.output),
+    };
+    cli_command command = {
+        .name = "study attention",
+        .summary = "what each token looks at",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .usage = "--model DIR --source TEXT [flags]",
+        .details = "Draws the attention weights of each layer and head: a row for each query, a column for each key. "
+                   "What a mask\nforbids is marked apart from a weight of zero, and so is padding.",
+    };
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    return study(&f);
+}

@@ -1,0 +1,163 @@
+/* study_influence.c - tapeformer study influence: what each output depends on, beside what the masks allow. */
+#include "study.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct influence_flags {
+    study_example_flags example;
+    study_output output;
+    int64_t threads;
+} influence_flags;
+
+/* The two pictures' own memory: [outputs, inputs], and a label for each input. */
+typedef struct pictures {
+    real *shares, *allowed;
+    unsigned char *cells; /* of the shares */
+    const char **labels;
+    int64_t forbidden, broken; /* pairs that the masks forbid; those of them that are not 0 */
+} pictures;
+
+static void pictures_clear(pictures *p)
+{
+    free(p->shares);
+    free(p->allowed);
+    free(p->cells);
+    free(p->labels);
+}
+
+/* Each output's influences in parts of its largest; what is forbidden but not 0 is shown as any other number. */
+static void fill(const study_influence *influence, pictures *p)
+{
+    const int64_t inputs = influence->inputs;
+    for (int64_t i = 0; i < influence->outputs; i++) {
+        const real *values = influence->values + i * inputs;
+        real largest = 0;
+        for (int64_t j = 0; j < inputs; j++)
+            largest = values[j] > largest ? values[j] : largest;
+        for (int64_t j = 0; j < inputs; j++) {
+            const int64_t e = i * inputs + j;
+            const bool forbidden = influence->cells[e] != STUDY_SEEN, broken = forbidden && !(values[j] == 0);
+            p->shares[e] = largest > 0 ? values[j] / largest : values[j];
+            p->cells[e] = broken ? STUDY_SEEN : influence->cells[e];
+            p->allowed[e] = !forbidden;
+            p->forbidden += forbidden;
+            p->broken += broken;
+        }
+    }
+}
+
+static int pictures_init(pictures *p, const study_influence *influence, const study_example *example)
+{
+    const size_t inputs = (size_t)influence->inputs, size = (size_t)influence->outputs * inputs;
+    *p = (pictures){.shares = malloc((size + 1) * sizeof *p->shares),
+                    .allowed = malloc((size + 1) * sizeof *p->allowed),
+                    .cells = malloc(size + 1),
+                    .labels = malloc((inputs + 1) * sizeof *p->labels)};
+    if (!p->shares || !p->allowed || !p->cells || !p->labels)
+        return cli_fail("study influence", CLI_FAILED, "out of memory");
+    fill(influence, p);
+    for (int64_t j = 0; j < influence->inputs; j++)
+        p->labels[j] = j < influence->source_length ? example->source_labels[j]
+                                                    : example->target_labels[j - influence->source_length];
+    return CLI_DONE;
+}
+
+static void add_pictures(study_document *document, const study_influence *influence, const study_example *example,
+                         const pictures *p)
+{
+    const nn_model_kind kind = example->saved.model->config.kind;
+    study_heat heats[2];
+    heats[0] = (study_heat){
+        .title = "influence",
+        .note = "each row in parts of its largest",
+        .rows = influence->outputs,
+        .columns = influence->inputs,
+        .values = p->shares,
+        .cells = p->cells,
+        .row_axis = "output",
+        .column_axis = "input",
+        .row_labels = kind == NN_ENCODER ? example->source_labels : example->target_labels,
+        .column_labels = p->labels,
+    };
+    heats[1] = heats[0];
+    heats[1].title = "declared";
+    heats[1].note = "what the masks let through all layers together";
+    heats[1].values = p->allowed;
+    heats[1].cells = influence->cells;
+    study_add_heats(document, heats, 2, true);
+}
+
+static int show(const influence_flags *f, const study_influence *influence, const study_example *example)
+{
+    pictures p;
+    int code = pictures_init(&p, influence, example);
+    if (code == CLI_DONE) {
+        study_document *document = study_document_new("What each output depends on");
+        cli_study_describe(document, &f->example, example);
+        study_add_text(document,
+                       "How much the output of each row moves with what enters the first block in each column: the "
+                       "norm of its derivatives.%s%s",
+                       influence->source_length && example->input.target ? " The source's columns come first." : "",
+                       example->input.target ? " In the decoder each row predicts the token behind its own." : "");
+        add_pictures(document, influence, example, &p);
+        if (p.broken)
+            study_add_text(document, "LEAK: %lld of the %lld influences that the masks forbid are not 0.",
+                           (long long)p.broken, (long long)p.forbidden);
+        else if (p.forbidden)
+            study_add_text(document, "All %lld influences that the masks forbid are exactly 0.",
+                           (long long)p.forbidden);
+        else
+            study_add_text(document, "The masks forbid nothing here.");
+        code = cli_study_show(document, &f->output);
+        study_document_free(document);
+        if (code == CLI_DONE && p.broken)
+            code = cli_fail("study influence", CLI_FAILED,
+                            "the model sees what its masks forbid (tapeformer study leaks tells where)");
+    }
+    pictures_clear(&p);
+    return code;
+}
+
+static int study(const influence_flags *f)
+{
+    ag_error error = {0};
+    study_example example;
+    study_influence influence = {0};
+    int code = cli_study_read(&f->example, &example);
+    if (code == CLI_DONE) {
+        const study_subject subject = {
+            .model = example.saved.model, .input = &example.input, .threads = (int)f->threads};
+        code = study_influence_find(&subject, &influence, &error) == AG_OK ? show(f, &influence, &example)
+                                                                           : cli_report("study influence", &error);
+    }
+    study_influence_clear(&influence);
+    cli_study_clear(&example);
+    return code;
+}
+
+int cli_study_influence(int count, const char *const *arguments)
+{
+    influence_flags f = {0};
+    cli_flag table[] = {
+        STUDY_EXAMPLE_FLAGS(f.example),
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+        STUDY_OUTPUT_FLAGS(f.output),
+    };
+    cli_command command = {
+        .name = "study influence",
+        .summary = "what each output depends on, beside what the masks allow",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .usage = "--model DIR --source TEXT [flags]",
+        .details =
+            "Draws how much each output moves with each input: the norm of the derivatives of its logits by what "
+            "enters the\nfirst block there. Beside it stands what the masks let through. Exits with 1 where the "
+            "model sees more.",
+    };
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    return study(&f);
+}

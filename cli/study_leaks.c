@@ -1,0 +1,172 @@
+/* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see, and nothing else. */
+#include "study.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct leaks_flags {
+    study_example_flags example;
+    int64_t threads, seed;
+} leaks_flags;
+
+/* Leaks of all examples together; the first are told one by one. */
+enum { TOLD = 10 };
+typedef struct tally {
+    int64_t examples, allowed, forbidden, leaks;
+} tally;
+
+/* ---- One example ---------------------------------------------------------------------------- */
+
+static void print_side(const char *side, int64_t tokens, int64_t positions, const char *behind)
+{
+    printf("%s of %lld", side, (long long)tokens);
+    if (positions > tokens)
+        printf(" and %lld of padding", (long long)(positions - tokens));
+    fputs(behind, stdout);
+}
+
+static void print_leak(const study_leak *leak)
+{
+    if (leak->forbidden)
+        printf("  LEAK in %s: output %lld depends on %s %lld, which the masks forbid (derivative %.3g)\n", leak->layer,
+               (long long)leak->i, leak->side, (long long)leak->j, leak->influence);
+    else
+        printf("  BLIND in %s: output %lld does not depend on %s %lld, which the masks allow\n", leak->layer,
+               (long long)leak->i, leak->side, (long long)leak->j);
+}
+
+static int look(const leaks_flags *f, const nn_model *model, const nn_input *input, tally *all)
+{
+    ag_error error = {0};
+    study_leaks leaks;
+    const study_subject subject = {.model = model, .input = input, .threads = (int)f->threads};
+    if (study_leaks_find(&subject, &leaks, &error) != AG_OK)
+        return cli_report("study leaks", &error);
+    if (input->source)
+        print_side("source", *input->source_lengths, input->source_length, input->target ? ", " : ": ");
+    if (input->target)
+        print_side("target", *input->target_lengths, input->target_length, ": ");
+    printf("%lld pairs allowed, %lld forbidden, %lld leaks\n", (long long)leaks.allowed, (long long)leaks.forbidden,
+           (long long)leaks.count);
+    for (int64_t n = 0; n < leaks.count && all->leaks + n < TOLD; n++)
+        print_leak(&leaks.items[n]);
+    all->examples++;
+    all->allowed += leaks.allowed;
+    all->forbidden += leaks.forbidden;
+    all->leaks += leaks.count;
+    study_leaks_clear(&leaks);
+    return CLI_DONE;
+}
+
+/* ---- Drawn examples ------------------------------------------------------------------------- */
+
+/* Lengths of both sides; each with padding and without. */
+enum { SIZES = 4, PADDING = 3, LONGEST = 16 };
+static const int drawn_sizes[SIZES][2] = {{1, 1}, {4, 7}, {9, 6}, {LONGEST - PADDING, LONGEST - PADDING}};
+
+/* `count` drawn tokens, behind bos where asked, and padding. */
+static void draw(int32_t *tokens, int32_t count, int32_t vocab, bool bos, ag_rng *rng)
+{
+    const int32_t first = vocab > DATA_SPECIALS ? DATA_SPECIALS : 0;
+    for (int32_t t = 0; t < LONGEST; t++)
+        tokens[t] = t < count ? first + (int32_t)ag_rng_below(rng, (uint64_t)(vocab - first)) : DATA_PAD;
+    if (bos)
+        tokens[0] = DATA_BOS;
+}
+
+static int look_at_drawn(const leaks_flags *f, const nn_model *model, tally *all)
+{
+    const nn_model_config *config = &model->config;
+    const int room = config->max_length < LONGEST ? config->max_length : LONGEST;
+    ag_rng rng = ag_rng_make((uint64_t)f->seed, 0);
+    int code = CLI_DONE;
+    for (int n = 0; n < 2 * SIZES && code == CLI_DONE; n++) {
+        int32_t source[LONGEST], target[LONGEST], lengths[2];
+        const int padding = n % 2 && room > PADDING ? PADDING : 0;
+        for (int side = 0; side < 2; side++)
+            lengths[side] = drawn_sizes[n / 2][side] < room - padding ? drawn_sizes[n / 2][side] : room - padding;
+        nn_input input = {.rows = 1};
+        if (config->kind != NN_DECODER) {
+            draw(source, lengths[0], config->source_vocab, false, &rng);
+            input.source = source;
+            input.source_lengths = &lengths[0];
+            input.source_length = lengths[0] + padding;
+        }
+        if (config->kind != NN_ENCODER) {
+            draw(target, lengths[1], config->target_vocab, true, &rng);
+            input.target = target;
+            input.target_lengths = &lengths[1];
+            input.target_length = lengths[1] + padding;
+        }
+        code = look(f, model, &input, all);
+    }
+    return code;
+}
+
+/* ---- The command ---------------------------------------------------------------------------- */
+
+static int judge(const leaks_flags *f, const tally *all)
+{
+    if (all->leaks > TOLD)
+        printf("  and %lld more\n", (long long)(all->leaks - TOLD));
+    if (all->leaks)
+        return cli_fail("study leaks", CLI_FAILED, "%s has %lld leaks in %lld examples", f->example.model,
+                        (long long)all->leaks, (long long)all->examples);
+    printf("No leak. Each block by itself and the whole model, %lld example%s: all %lld derivatives that the masks "
+           "forbid are\nexactly 0, and none of the %lld that they allow is.\n",
+           (long long)all->examples, all->examples == 1 ? "" : "s", (long long)all->forbidden, (long long)all->allowed);
+    return CLI_DONE;
+}
+
+static int study_drawn(const leaks_flags *f, tally *all)
+{
+    ag_error error = {0};
+    train_saved saved = {0};
+    if (!f->example.model)
+        return cli_fail("study leaks", CLI_USAGE, "which model? Give --model DIR");
+    if (train_saved_load(&saved, f->example.model, &error) != AG_OK)
+        return cli_report("study leaks", &error);
+    const int code = look_at_drawn(f, saved.model, all);
+    train_saved_clear(&saved);
+    return code;
+}
+
+static int study_given(const leaks_flags *f, tally *all)
+{
+    study_example example;
+    int code = cli_study_read(&f->example, &example);
+    if (code == CLI_DONE)
+        code = look(f, example.saved.model, &example.input, all);
+    cli_study_clear(&example);
+    return code;
+}
+
+int cli_study_leaks(int count, const char *const *arguments)
+{
+    leaks_flags f = {0};
+    tally all = {0};
+    cli_flag table[] = {
+        STUDY_EXAMPLE_FLAGS(f.example),
+        {"seed", CLI_COUNT, &f.seed, "N", "of the drawn examples [0]", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+    };
+    cli_command command = {
+        .name = "study leaks",
+        .summary = "prove that a model sees what it may see, and nothing else",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .usage = "--model DIR [--source TEXT] [--target TEXT] [flags]",
+        .details =
+            "Differentiates every output of each block, and of the whole model, by every input. What the masks forbid "
+            "must be\nexactly 0, what they allow must not; else it exits with 1. Without a text it draws examples of "
+            "several lengths,\nwith padding and without.",
+    };
+    cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    const bool given = f.example.source || f.example.target;
+    if (!given && f.example.padding)
+        return cli_fail("study leaks", CLI_USAGE, "--pad goes with a text: examples that are drawn have their own");
+    const int code = given ? study_given(&f, &all) : study_drawn(&f, &all);
+    return code == CLI_DONE ? judge(&f, &all) : code;
+}

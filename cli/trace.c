@@ -1,0 +1,76 @@
+/* trace.c - tapeformer trace: what a model computes on one example, as a file; and where two such files differ. */
+#include "study.h"
+
+#include <stdio.h>
+
+typedef struct trace_flags {
+    study_example_flags example;
+    const char *out, *files[2];
+    bool compare, common, plain;
+    double tolerance;
+    int64_t threads;
+} trace_flags;
+
+static int write_trace(const trace_flags *f)
+{
+    if (!f->example.model)
+        return cli_fail("trace", CLI_USAGE, "which model? Give --model DIR, or --compare and two files");
+    study_example example;
+    ag_error error = {0};
+    int code = cli_study_read(&f->example, &example);
+    if (code == CLI_DONE) {
+        const study_trace_options options = {.threads = (int)f->threads, .plain_attention = f->plain};
+        if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)
+            code = cli_report("trace", &error);
+        else
+            printf("The trace is in %s\n", f->out);
+    }
+    cli_study_clear(&example);
+    return code;
+}
+
+static int compare(const trace_flags *f)
+{
+    if (!f->files[1])
+        return cli_fail("trace", CLI_USAGE, "compare which files? Give two");
+    study_difference difference;
+    ag_error error = {0};
+    if (study_trace_compare(f->files[0], f->files[1], f->common, f->tolerance, &difference, &error) != AG_OK)
+        return cli_report("trace", &error);
+    printf("%lld tensors agree\n", (long long)difference.compared);
+    return difference.found ? cli_fail("trace", CLI_FAILED, "%s", difference.message) : CLI_DONE;
+}
+
+int cli_trace(int count, const char *const *arguments)
+{
+    trace_flags f = {.out = "trace.safetensors"};
+    cli_flag table[] = {
+        STUDY_EXAMPLE_FLAGS(f.example),
+        {"out", CLI_TEXT, &f.out, "FILE", "where to [trace.safetensors]", .high = 0},
+        {"plain", CLI_SWITCH, &f.plain, NULL, "attention by single operations: scores and weights show", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+        {"compare", CLI_SWITCH, &f.compare, NULL, "name the first tensor in which two files differ", .high = 0},
+        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "of |a - b| / max(1, |a|, |b|) [0]", .high = 0},
+        {"common", CLI_SWITCH, &f.common, NULL, "compare only tensors that both files have", .high = 0},
+    };
+    cli_command command = {
+        .name = "trace",
+        .summary = "write down what a model computes on one example, or compare two such files",
+        .flags = table,
+        .flag_count = sizeof table / sizeof *table,
+        .usage = "--model DIR --source TEXT [flags] | --compare FILE FILE [--tolerance X]",
+        .max_words = 2,
+        .words = f.files,
+        .details =
+            "The file holds each operation's result under forward/, the loss's gradient by it under gradient/, and by\n"
+            "each parameter under parameter/, numbered in the order of the computation.",
+    };
+    const cli_read read = cli_flags_read(&command, count, arguments);
+    if (read != CLI_READ_OK)
+        return cli_read_code(read);
+    if (f.compare)
+        return compare(&f);
+    if (f.files[0])
+        return cli_fail("trace", CLI_USAGE, "what is '%s'? Files are for --compare", f.files[0]);
+    return write_trace(&f);
+}

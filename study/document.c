@@ -1,0 +1,214 @@
+/* document.c - documents are built by copying all they are given. */
+#include "document.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory of a document, freed with it. */
+typedef struct document_block {
+    struct document_block *next;
+    max_align_t bytes[];
+} document_block;
+
+study_document *study_document_new(const char *title)
+{
+    size_t size = title ? strlen(title) + 1 : 1;
+    study_document *document = malloc(sizeof *document + size);
+    if (!document)
+        return NULL;
+    char *own = (char *)(document + 1);
+    memcpy(own, title ? title : "", size);
+    *document = (study_document){.title = own};
+    return document;
+}
+
+void study_document_free(study_document *document)
+{
+    if (!document)
+        return;
+    for (document_block *block = document->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(document);
+}
+
+ag_status document_check(const study_document *document, ag_error *error)
+{
+    if (!document)
+        return ag_error_set(error, AG_NO_MEMORY, "there is no document: out of memory, or none was made");
+    if (document->error.status != AG_OK)
+        return ag_error_set(error, document->error.status, "%s", document->error.message);
+    return AG_OK;
+}
+
+/* ---- Copies --------------------------------------------------------------------------------- */
+
+static bool takes(const study_document *document)
+{
+    return document && document->error.status == AG_OK;
+}
+
+/* `count` elements of `size`, of the document's own; never NULL while takes(document), even for none. */
+static void *take(study_document *document, int64_t count, size_t size)
+{
+    document_block *block = NULL;
+    if (!takes(document))
+        return NULL;
+    if (count < 0) {
+        ag_error_set(&document->error, AG_BAD_SHAPE, "a document takes no %lld of anything", (long long)count);
+        return NULL;
+    }
+    if ((uint64_t)count <= (PTRDIFF_MAX - sizeof *block) / size)
+        block = malloc(sizeof *block + (size_t)count * size);
+    if (!block) {
+        ag_error_set(&document->error, AG_NO_MEMORY, "out of memory for the document");
+        return NULL;
+    }
+    block->next = document->blocks;
+    document->blocks = block;
+    return block->bytes;
+}
+
+/* A copy of `count` elements; NULL where there is nothing to copy. */
+static void *copy(study_document *document, const void *from, int64_t count, size_t size)
+{
+    void *to = from ? take(document, count, size) : NULL;
+    if (to && count)
+        memcpy(to, from, (size_t)count * size);
+    return to;
+}
+
+static const char *copy_text(study_document *document, const char *text)
+{
+    return text ? copy(document, text, (int64_t)strlen(text) + 1, 1) : NULL;
+}
+
+static const char *const *copy_texts(study_document *document, const char *const *texts, int64_t count)
+{
+    const char **own = texts ? take(document, count, sizeof *own) : NULL;
+    for (int64_t i = 0; own && i < count; i++)
+        own[i] = copy_text(document, texts[i] ? texts[i] : "");
+    return own;
+}
+
+/* rows * columns; -1, with the document's error, where that is no size. */
+static int64_t area(study_document *document, int64_t rows, int64_t columns)
+{
+    if (rows < 0 || columns < 0 || (rows > 0 && columns > INT64_MAX / rows)) {
+        ag_error_set(&document->error, AG_BAD_SHAPE, "a document takes no table or map of %lld rows and %lld columns",
+                     (long long)rows, (long long)columns);
+        return -1;
+    }
+    return rows * columns;
+}
+
+/* ---- Parts ---------------------------------------------------------------------------------- */
+
+/* Puts the part last, if all of it could be copied. */
+static void append(study_document *document, const document_part *part)
+{
+    document_part *own = takes(document) ? copy(document, part, 1, sizeof *part) : NULL;
+    if (!own)
+        return;
+    if (document->last)
+        document->last->next = own;
+    else
+        document->first = own;
+    document->last = own;
+}
+
+void study_add_heading(study_document *document, const char *text)
+{
+    if (takes(document))
+        append(document, &(document_part){.kind = PART_HEADING, .text = copy_text(document, text ? text : "")});
+}
+
+void study_add_text(study_document *document, const char *format, ...)
+{
+    if (!takes(document))
+        return;
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    size_t size = length > 0 ? (size_t)length + 1 : 1; /* a text that cannot be formatted is an empty one */
+    char *text = take(document, (int64_t)size, 1);
+    if (text) {
+        text[0] = 0;
+        if (size > 1)
+            vsnprintf(text, size, format, again);
+        append(document, &(document_part){.kind = PART_TEXT, .text = text});
+    }
+    va_end(again);
+    va_end(arguments);
+}
+
+void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                     const char *const *cells)
+{
+    int64_t count = takes(document) ? area(document, rows, columns) : -1;
+    if (count < 0)
+        return;
+    append(document, &(document_part){.kind = PART_TABLE,
+                                      .text = copy_text(document, caption ? caption : ""),
+                                      .rows = cells ? rows : 0,
+                                      .columns = cells ? columns : 0,
+                                      .cells = copy_texts(document, cells, count)});
+}
+
+static study_heat copy_heat(study_document *document, const study_heat *heat)
+{
+    study_heat own = *heat;
+    int64_t count = area(document, heat->rows, heat->columns);
+    if (count < 0)
+        return own;
+    if (!heat->values)
+        own.rows = own.columns = 0;
+    own.group = copy_text(document, heat->group);
+    own.title = copy_text(document, heat->title ? heat->title : "");
+    own.note = copy_text(document, heat->note);
+    own.values = copy(document, heat->values, count, sizeof *heat->values);
+    own.cells = copy(document, heat->cells, count, 1);
+    own.row_axis = copy_text(document, heat->row_axis);
+    own.column_axis = copy_text(document, heat->column_axis);
+    own.row_labels = copy_texts(document, heat->row_labels, own.rows);
+    own.column_labels = copy_texts(document, heat->column_labels, own.columns);
+    return own;
+}
+
+void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side)
+{
+    study_heat *own = take(document, count, sizeof *own);
+    for (int64_t i = 0; own && i < count && takes(document); i++)
+        own[i] = copy_heat(document, &heats[i]);
+    append(document,
+           &(document_part){.kind = PART_HEATS, .heats = own, .heat_count = count, .side_by_side = side_by_side});
+}
+
+static study_line copy_line(study_document *document, const study_line *line)
+{
+    bool whole = line->x && line->y;
+    return (study_line){.name = copy_text(document, line->name ? line->name : ""),
+                        .count = whole ? line->count : 0,
+                        .x = whole ? copy(document, line->x, line->count, sizeof *line->x) : NULL,
+                        .y = whole ? copy(document, line->y, line->count, sizeof *line->y) : NULL};
+}
+
+void study_add_chart(study_document *document, const study_chart *chart)
+{
+    if (!takes(document))
+        return;
+    study_chart own = *chart;
+    study_line *lines = take(document, chart->line_count, sizeof *lines);
+    for (int64_t i = 0; lines && i < chart->line_count && takes(document); i++)
+        lines[i] = copy_line(document, &chart->lines[i]);
+    own.title = copy_text(document, chart->title ? chart->title : "");
+    own.x_axis = copy_text(document, chart->x_axis);
+    own.y_axis = copy_text(document, chart->y_axis);
+    own.lines = lines;
+    append(document, &(document_part){.kind = PART_CHART, .chart = own});
+}

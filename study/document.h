@@ -1,0 +1,100 @@
+/* document.h - the inside of documents, for the files of study/ that build and draw them.
+ *
+ * document.c builds; text.c draws in a terminal, svg_heat.c and svg_chart.c make pictures, html.c the report. What all
+ * of them need to draw a part the same way is here: a pen, labels, heat maps as grids, axes, the style. */
+#ifndef STUDY_DOCUMENT_H
+#define STUDY_DOCUMENT_H
+
+#include "study.h"
+
+typedef enum document_part_kind { PART_HEADING, PART_TEXT, PART_TABLE, PART_HEATS, PART_CHART } document_part_kind;
+
+/* One part; all it points to is the document's own memory. */
+typedef struct document_part {
+    document_part_kind kind;
+    const char *text; /* heading, paragraph, caption of a table */
+    int64_t rows, columns;
+    const char *const *cells; /* of a table */
+    const study_heat *heats;  /* [heat_count] */
+    int64_t heat_count;
+    bool side_by_side;
+    study_chart chart;
+    struct document_part *next;
+} document_part;
+
+struct study_document {
+    const char *title;
+    document_part *first, *last;
+    struct document_block *blocks; /* the memory, freed together */
+    ag_error error;
+};
+
+/* What a document is shown by begins here: AG_OK, or the error of a document that is NULL or not whole. */
+ag_status document_check(const study_document *document, ag_error *error);
+
+/* ---- The pen: text that grows --------------------------------------------------------------- */
+
+/* Its first failure to find memory stays. A zeroed one is empty; its text is to be freed. */
+typedef struct pen {
+    char *text; /* [length + 1], with a final zero; NULL before anything was put */
+    size_t length, capacity;
+    bool failed;
+} pen;
+/* For text and whole numbers. Not for %f and %g, which the locale changes: those are pen_put_number's. */
+void pen_put(pen *p, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+void pen_put_bytes(pen *p, const char *bytes, size_t count);
+/* A number with a decimal point in every locale: as %.{digits}g writes it, "NaN", "infinity", "-infinity". */
+void pen_put_number(pen *p, double value, int digits);
+/* The same with at most `decimals` places after the point, zeros at its end left out: for coordinates. */
+void pen_put_fixed(pen *p, double value, int decimals);
+/* The text with & < > " ' as entities, for HTML and SVG; what is no UTF-8 or no character of XML, and control
+ * characters but tab and line feed, become U+FFFD. NULL is as "". */
+void pen_put_escaped(pen *p, const char *text);
+
+/* ---- Labels --------------------------------------------------------------------------------- */
+
+enum { LABEL_WIDEST = 1 << 20 }; /* where counting of columns ends */
+
+/* A token as a label shows it, with entities where `escaped`: one line, cut with an ellipsis where it takes more than
+ * `columns` columns (0: never). Spaces at its ends are drawn as open boxes, line feeds and other controls as their
+ * signs, what is no UTF-8 as U+FFFD: so no label steers a terminal. NULL is as "". */
+void pen_put_label(pen *p, const char *text, int columns, bool escaped);
+/* The columns that this takes: 2 for East Asian letters and emoji, 0 for marks over the letter before, else 1. */
+int label_width(const char *text, int columns);
+bool label_is_cut(const char *text, int columns);
+/* The label's character number `index` alone, with its marks: for labels that are written downward. Returns its width,
+ * 0 behind the end. */
+int pen_put_glyph(pen *p, const char *text, int index);
+
+/* ---- Style ---------------------------------------------------------------------------------- */
+
+enum { STYLE_LEVELS = 33, STYLE_LINES = 8 }; /* colours of heat maps from 0 to high, and of lines */
+#define STYLE_SANS      "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
+#define STYLE_MONOSPACE "ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace"
+
+/* Declarations of the custom properties that all pictures use, to stand between braces, without line breaks:
+ *     --paper --ink (text) --soft (minor text) --faint (grid) --padding --padded (its labels) --hatch --alarm
+ *     --heat-0 .. --heat-32 (from 0 to high), --line-0 .. --line-7
+ * A page puts them at :root, light and (under its own condition) dark, and may use them for itself. */
+void style_put_colours(pen *p, bool dark);
+/* The rules by which pictures use them; every selector begins with ".study-picture". Once in a page. */
+void style_put_rules(pen *p);
+
+/* ---- Pictures ------------------------------------------------------------------------------- */
+
+/* One picture as an <svg class="study-picture" role="img"> element, with a title and a description for those who do not
+ * see it. `id`, of letters, digits and '-', makes the names inside unique in a page whose style holds the above. With
+ * NULL it stands alone: it has a background and its own style, light and dark.
+ *
+ * A cell of a heat map of up to 64 x 64 is
+ *     <rect class="cell heat-17" data-row="0" data-column="3" data-value="0.87" ...><title>m -> r: 0.87</title></rect>
+ * or of class "cell masked", "cell padding", "cell leak" (masked, and yet not 0), "cell strange" (not finite). Larger
+ * maps are paths of many cells, without data. */
+void svg_heat(pen *p, const study_heat *heat, const char *id);
+void svg_chart(pen *p, const study_chart *chart, const char *id);
+
+#endif

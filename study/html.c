@@ -1,0 +1,385 @@
+/* html.c - a document as one HTML file that needs nothing else.
+ *
+ * The page says everything without a script and without colours: pictures have descriptions, and small ones their
+ * numbers as tables. What the script adds, see html_page.c. All foreign text is escaped; the security policy forbids
+ * the network and every script but that one, should that ever fail. */
+#include "draw.h"
+#include "html_page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TABLE_SIDE = 32,    /* rows and columns of maps whose numbers are in a table */
+    TABLE_POINTS = 400, /* points of charts whose numbers are */
+    CONTENTS_FROM = 3,  /* headings, for a list of them */
+    ELEMENTS_SIDE = 64, /* rows and columns of maps whose cells are elements with their data: see svg_heat */
+    VALUES_SIDE = 256,  /* of larger ones whose values the script gets */
+    NUMBER_DIGITS = 4
+};
+
+/* What is counted while the page is written. */
+typedef struct html_page {
+    pen *p;
+    int64_t headings, pictures;
+} html_page;
+
+static bool has_text(const char *text)
+{
+    return text && *text;
+}
+
+/* ---- Head ----------------------------------------------------------------------------------- */
+
+static void put_texts(pen *p, const char *const *texts)
+{
+    for (; *texts; texts++)
+        pen_put_bytes(p, *texts, strlen(*texts));
+}
+
+static void put_theme(pen *p, const char *before, bool dark, const char *after)
+{
+    pen_put(p, "%s{color-scheme:%s;", before, dark ? "dark" : "light");
+    style_put_colours(p, dark);
+    pen_put(p, "}%s\n", after);
+}
+
+/* Dark where the reader's system is, or where the button says so; never on paper. */
+static void put_style(pen *p)
+{
+    pen_put(p, "<style>\n");
+    put_theme(p, ":root", false, "");
+    put_theme(p, "@media screen and (prefers-color-scheme:dark){:root:not([data-theme=light])", true, "}");
+    put_theme(p, "@media screen{:root[data-theme=dark]", true, "}");
+    style_put_rules(p);
+    put_texts(p, html_style);
+    pen_put(p, "</style>\n");
+}
+
+static void put_head(pen *p, const char *title)
+{
+    pen_put(p,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n"
+            "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"tapeformer\">\n",
+            html_script_hash);
+    pen_put(p, "<title>");
+    pen_put_escaped(p, title);
+    pen_put(p, "</title>\n");
+    put_style(p);
+    pen_put(p, "</head>\n");
+}
+
+static void put_contents(pen *p, const study_document *document)
+{
+    int64_t headings = 0;
+    for (const document_part *part = document->first; part; part = part->next)
+        headings += part->kind == PART_HEADING;
+    if (headings < CONTENTS_FROM)
+        return;
+    headings = 0;
+    pen_put(p, "<nav aria-label=\"Contents\">\n<ol>\n");
+    for (const document_part *part = document->first; part; part = part->next)
+        if (part->kind == PART_HEADING) {
+            pen_put(p, "<li><a href=\"#part-%lld\">", (long long)++headings);
+            pen_put_escaped(p, part->text);
+            pen_put(p, "</a></li>\n");
+        }
+    pen_put(p, "</ol>\n</nav>\n");
+}
+
+/* ---- Tables --------------------------------------------------------------------------------- */
+
+/* Numbers stand to the right, and so does the head of a column that has nothing else. An empty cell may be either. */
+static bool is_number(const document_part *part, int64_t row, int64_t column)
+{
+    if (row > 0)
+        return strchr("0123456789+-.", *part->cells[row * part->columns + column]) != NULL;
+    for (int64_t i = 1; i < part->rows; i++)
+        if (!is_number(part, i, column))
+            return false;
+    return part->rows > 1;
+}
+
+static void put_table_row(pen *p, const document_part *part, int64_t row)
+{
+    pen_put(p, "<tr>");
+    for (int64_t j = 0; j < part->columns; j++) {
+        const char *name = row == 0 || j == 0 ? "th" : "td", *scope = row == 0 ? " scope=\"col\""
+                                                                      : j == 0 ? " scope=\"row\""
+                                                                               : "";
+        pen_put(p, "<%s%s%s>", name, scope, is_number(part, row, j) ? " class=\"number\"" : "");
+        pen_put_escaped(p, part->cells[row * part->columns + j]);
+        pen_put(p, "</%s>", name);
+    }
+    pen_put(p, "</tr>\n");
+}
+
+static void put_table(pen *p, const document_part *part)
+{
+    pen_put(p, "<div class=\"scroll\">\n<table>\n");
+    if (has_text(part->text)) {
+        pen_put(p, "<caption>");
+        pen_put_escaped(p, part->text);
+        pen_put(p, "</caption>\n");
+    }
+    for (int64_t i = 0; i < part->rows; i++) {
+        pen_put(p, "%s", i == 0 ? "<thead>\n" : i == 1 ? "<tbody>\n" : "");
+        put_table_row(p, part, i);
+        pen_put(p, "%s", i == 0 ? "</thead>\n" : i == part->rows - 1 ? "</tbody>\n" : "");
+    }
+    pen_put(p, "</table>\n</div>\n");
+}
+
+/* ---- Heat maps ------------------------------------------------------------------------------ */
+
+static void put_number_cell(pen *p, heat_cell cell)
+{
+    pen_put(p, "<td class=\"number\">");
+    if (cell.look == LOOK_PADDING)
+        pen_put(p, "padding");
+    else if (cell.look == LOOK_MASKED)
+        pen_put(p, "masked");
+    else
+        pen_put_number(p, cell.value, NUMBER_DIGITS);
+    pen_put(p, "%s</td>", cell.look == LOOK_LEAK ? " (masked)" : "");
+}
+
+/* The numbers of a small map, for those who do not see it. */
+static void put_heat_numbers(pen *p, const study_heat *heat)
+{
+    char number[HEAT_NUMBER_SIZE];
+    if (heat->rows > TABLE_SIDE || heat->columns > TABLE_SIDE || heat->rows == 0 || heat->columns == 0)
+        return;
+    const heat_grid grid = heat_grid_make(heat, TABLE_SIDE, TABLE_SIDE);
+    pen_put(p, "<details>\n<summary>Numbers</summary>\n<div class=\"scroll\">\n<table>\n<caption>");
+    pen_put_escaped(p, heat->title);
+    pen_put(p, "</caption>\n<thead>\n<tr><th scope=\"col\">");
+    pen_put_escaped(p, heat->row_axis ? heat->row_axis : "row");
+    pen_put(p, " \\ ");
+    pen_put_escaped(p, heat->column_axis ? heat->column_axis : "column");
+    pen_put(p, "</th>");
+    for (int64_t j = 0; j < heat->columns; j++) {
+        pen_put(p, "<th scope=\"col\" class=\"number\">");
+        pen_put_label(p, heat_column_label(&grid, j, number), 0, true);
+        pen_put(p, "</th>");
+    }
+    pen_put(p, "</tr>\n</thead>\n<tbody>\n");
+    for (int64_t i = 0; i < heat->rows; i++) {
+        pen_put(p, "<tr><th scope=\"row\">");
+        pen_put_label(p, heat_row_label(&grid, i, number), 0, true);
+        pen_put(p, "</th>");
+        for (int64_t j = 0; j < heat->columns; j++)
+            put_number_cell(p, heat_grid_cell(&grid, i, j));
+        pen_put(p, "</tr>\n");
+    }
+    pen_put(p, "</tbody>\n</table>\n</div>\n</details>\n");
+}
+
+static void put_attribute(pen *p, const char *name, const char *text)
+{
+    if (!has_text(text))
+        return;
+    pen_put(p, " %s=\"", name);
+    pen_put_escaped(p, text);
+    pen_put(p, "\"");
+}
+
+/* Labels for the script, one to a line: a label has no line feeds where it is shown. */
+static void put_labels(pen *p, const char *name, const char *const *labels, int64_t count)
+{
+    if (!labels)
+        return;
+    pen_put(p, " %s=\"", name);
+    for (int64_t i = 0; i < count; i++) {
+        pen_put(p, "%s", i ? "\n" : "");
+        pen_put_label(p, labels[i], 0, true);
+    }
+    pen_put(p, "\"");
+}
+
+/* The values of a map that is too large for elements, a line to each row: "0.25", "m" masked, "m0.25" masked and yet
+ * not 0, "p" padding. */
+static void put_values(pen *p, const study_heat *heat)
+{
+    bool elements = heat->rows <= ELEMENTS_SIDE && heat->columns <= ELEMENTS_SIDE;
+    if (elements || heat->rows > VALUES_SIDE || heat->columns > VALUES_SIDE)
+        return;
+    const heat_grid grid = heat_grid_make(heat, VALUES_SIDE, VALUES_SIDE);
+    pen_put(p, " data-values=\"");
+    for (int64_t i = 0; i < heat->rows; i++)
+        for (int64_t j = 0; j < heat->columns; j++) {
+            heat_cell cell = heat_grid_cell(&grid, i, j);
+            pen_put(p, "%s", j ? " " : i ? "\n" : "");
+            pen_put(p, "%s",
+                    cell.look == LOOK_PADDING                            ? "p"
+                    : cell.look == LOOK_MASKED || cell.look == LOOK_LEAK ? "m"
+                                                                         : "");
+            if (cell.look != LOOK_PADDING && cell.look != LOOK_MASKED)
+                pen_put_number(p, cell.value, NUMBER_DIGITS);
+        }
+    pen_put(p, "\"");
+}
+
+/* The group stands above the picture and the note below it, as text that wraps: in the picture they would not. */
+static void put_heat(html_page *page, const study_heat *heat)
+{
+    pen *p = page->p;
+    char id[32];
+    study_heat bare = *heat;
+    bare.group = bare.note = NULL;
+    snprintf(id, sizeof id, "picture-%lld", (long long)++page->pictures);
+    pen_put(p, "<figure class=\"heat\"");
+    put_attribute(p, "data-title", heat->title);
+    put_attribute(p, "data-row-axis", heat->row_axis);
+    put_attribute(p, "data-column-axis", heat->column_axis);
+    put_labels(p, "data-rows", heat->row_labels, heat->rows);
+    put_labels(p, "data-columns", heat->column_labels, heat->columns);
+    put_values(p, heat);
+    pen_put(p, ">\n<div class=\"picture\">\n");
+    svg_heat(p, &bare, id);
+    pen_put(p, "</div>\n<figcaption><span class=\"unseen\">");
+    pen_put_escaped(p, heat->group);
+    pen_put(p, "%s", has_text(heat->group) ? ", " : "");
+    pen_put_escaped(p, heat->title);
+    pen_put(p, ". </span>");
+    pen_put_escaped(p, heat->note);
+    pen_put(p, "</figcaption>\n");
+    put_heat_numbers(p, heat);
+    pen_put(p, "</figure>\n");
+}
+
+static bool same_group(const study_heat *a, const study_heat *b)
+{
+    return !strcmp(a->group ? a->group : "", b->group ? b->group : "");
+}
+
+static void put_heats(html_page *page, const document_part *part)
+{
+    pen *p = page->p;
+    const study_heat *heats = part->heats;
+    int level = page->headings ? 3 : 2;
+    bool choice = !part->side_by_side && part->heat_count > 1;
+    pen_put(p, "<section class=\"heats%s\">\n", choice ? " choice" : "");
+    for (int64_t i = 0; i < part->heat_count; i++) {
+        if (i == 0 || !same_group(&heats[i - 1], &heats[i])) {
+            pen_put(p, "%s<div class=\"group%s\"", i ? "</div>\n" : "", part->side_by_side ? " beside" : "");
+            put_attribute(p, "data-name", heats[i].group);
+            pen_put(p, ">\n");
+            if (has_text(heats[i].group)) {
+                pen_put(p, "<h%d class=\"name\">", level);
+                pen_put_escaped(p, heats[i].group);
+                pen_put(p, "</h%d>\n", level);
+            }
+        }
+        put_heat(page, &heats[i]);
+    }
+    pen_put(p, "%s</section>\n", part->heat_count ? "</div>\n" : "");
+}
+
+/* ---- Charts --------------------------------------------------------------------------------- */
+
+/* The points of a chart that has few. */
+static void put_chart_numbers(pen *p, const study_chart *chart)
+{
+    int64_t points = 0;
+    for (int64_t i = 0; i < chart->line_count; i++)
+        points += chart->lines[i].count;
+    if (points == 0 || points > TABLE_POINTS)
+        return;
+    pen_put(p, "<details>\n<summary>Numbers</summary>\n<div class=\"scroll\">\n<table>\n<caption>");
+    pen_put_escaped(p, chart->title);
+    pen_put(p, "</caption>\n<thead>\n<tr><th scope=\"col\">line</th><th scope=\"col\" class=\"number\">");
+    pen_put_escaped(p, has_text(chart->x_axis) ? chart->x_axis : "x");
+    pen_put(p, "</th><th scope=\"col\" class=\"number\">");
+    pen_put_escaped(p, has_text(chart->y_axis) ? chart->y_axis : "y");
+    pen_put(p, "</th></tr>\n</thead>\n<tbody>\n");
+    for (int64_t i = 0; i < chart->line_count; i++)
+        for (int64_t n = 0; n < chart->lines[i].count; n++) {
+            pen_put(p, "<tr><th scope=\"row\">");
+            pen_put_escaped(p, chart->lines[i].name);
+            pen_put(p, "</th><td class=\"number\">");
+            pen_put_number(p, chart->lines[i].x[n], NUMBER_DIGITS + 2);
+            pen_put(p, "</td><td class=\"number\">");
+            pen_put_number(p, chart->lines[i].y[n], NUMBER_DIGITS);
+            pen_put(p, "</td></tr>\n");
+        }
+    pen_put(p, "</tbody>\n</table>\n</div>\n</details>\n");
+}
+
+static void put_chart(html_page *page, const study_chart *chart)
+{
+    pen *p = page->p;
+    char id[32];
+    snprintf(id, sizeof id, "picture-%lld", (long long)++page->pictures);
+    pen_put(p, "<figure class=\"chart\">\n<div class=\"picture\">\n");
+    svg_chart(p, chart, id);
+    pen_put(p, "</div>\n<figcaption><span class=\"unseen\">");
+    pen_put_escaped(p, chart->title);
+    pen_put(p, "</span></figcaption>\n");
+    put_chart_numbers(p, chart);
+    pen_put(p, "</figure>\n");
+}
+
+/* ---- The page ------------------------------------------------------------------------------- */
+
+static void put_part(html_page *page, const document_part *part)
+{
+    pen *p = page->p;
+    switch (part->kind) {
+    case PART_HEADING:
+        pen_put(p, "<h2 id=\"part-%lld\">", (long long)++page->headings);
+        pen_put_escaped(p, part->text);
+        pen_put(p, "</h2>\n");
+        break;
+    case PART_TEXT:
+        pen_put(p, "<p>");
+        pen_put_escaped(p, part->text);
+        pen_put(p, "</p>\n");
+        break;
+    case PART_TABLE:
+        put_table(p, part);
+        break;
+    case PART_HEATS:
+        put_heats(page, part);
+        break;
+    case PART_CHART:
+        put_chart(page, &part->chart);
+        break;
+    }
+}
+
+static void put_page(pen *p, const study_document *document)
+{
+    html_page page = {.p = p};
+    put_head(p, document->title);
+    pen_put(p, "<body>\n<header>\n<h1>");
+    pen_put_escaped(p, document->title);
+    pen_put(p, "</h1>\n</header>\n<main>\n");
+    put_contents(p, document);
+    for (const document_part *part = document->first; part; part = part->next)
+        put_part(&page, part);
+    pen_put(p, "</main>\n<script>");
+    put_texts(p, html_script);
+    pen_put(p, "</script>\n</body>\n</html>\n");
+}
+
+ag_status study_document_save(const study_document *document, const char *path, ag_error *error)
+{
+    pen p = {0};
+    data_output *output;
+    ag_status status = document_check(document, error);
+    if (status == AG_OK) {
+        put_page(&p, document);
+        status = p.failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for the report")
+                          : data_output_open(&output, path, error);
+    }
+    if (status == AG_OK) {
+        data_output_put(output, p.text, p.length);
+        status = data_output_finish(output, error);
+    }
+    free(p.text);
+    return status;
+}

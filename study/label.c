@@ -1,0 +1,150 @@
+/* label.c - tokens as labels: one line, a known width, nothing that steers a terminal. */
+#include "document.h"
+
+#include <string.h>
+
+enum {
+    REPLACEMENT = 0xFFFD,
+    ELLIPSIS = 0x2026,
+    OPEN_BOX = 0x2423,
+    CONTROL_SIGNS = 0x2400, /* U+240A shows a line feed, and so on */
+    DELETE_SIGN = 0x2421
+};
+
+typedef struct code_range {
+    uint32_t first, last;
+} code_range;
+
+static bool is_in(uint32_t code, const code_range *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last)
+            return true;
+    return false;
+}
+
+/* The blocks that matter of what terminals draw over the letter before, and of what takes two columns. */
+static const code_range marks[] = {{0x300, 0x36F},   {0x483, 0x489},   {0x591, 0x5BD},   {0x610, 0x61A},
+                                   {0x64B, 0x65F},   {0x93C, 0x93C},   {0x941, 0x948},   {0x94D, 0x94D},
+                                   {0xE31, 0xE31},   {0xE34, 0xE3A},   {0xE47, 0xE4E},   {0x1AB0, 0x1AFF},
+                                   {0x1DC0, 0x1DFF}, {0x200B, 0x200D}, {0x20D0, 0x20FF}, {0x302A, 0x302D},
+                                   {0x3099, 0x309A}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}, {0xE0100, 0xE01EF}};
+static const code_range wide[] = {{0x1100, 0x115F},  {0x2E80, 0x303E},   {0x3041, 0xA4CF},   {0xA960, 0xA97F},
+                                  {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
+                                  {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
+                                  {0x20000, 0x3FFFD}};
+/* C1 controls, what turns the direction of text, separators of lines, and what is no character. */
+static const code_range unfit[] = {{0x80, 0x9F},     {0x200E, 0x200F}, {0x2028, 0x202E},
+                                   {0x2066, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFFE, 0xFFFF}};
+
+#define IS_IN(code, ranges) is_in(code, ranges, sizeof(ranges) / sizeof *(ranges))
+
+static int width_of(uint32_t code)
+{
+    return code < marks[0].first ? 1 : IS_IN(code, marks) ? 0 : IS_IN(code, wide) ? 2 : 1;
+}
+
+/* A walk over a label's characters, as they are shown. */
+typedef struct walk {
+    const char *text, *inner, *inner_end, *end; /* spaces before `inner` and from `inner_end` on are drawn */
+    uint32_t code;
+    int width;
+} walk;
+
+static walk walk_start(const char *text)
+{
+    walk w = {.text = text ? text : ""};
+    w.end = w.inner_end = w.text + strlen(w.text);
+    w.inner = w.text + strspn(w.text, " ");
+    while (w.inner_end > w.inner && w.inner_end[-1] == ' ')
+        w.inner_end--;
+    return w;
+}
+
+static uint32_t decode(const char *text, int length)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    uint32_t code = length == 1 ? byte[0] : byte[0] & (0x7Fu >> length);
+    for (int i = 1; i < length; i++)
+        code = code << 6 | (byte[i] & 0x3Fu);
+    return code;
+}
+
+static bool walk_next(walk *w)
+{
+    if (w->text == w->end)
+        return false;
+    int length = data_utf8_length(w->text, (size_t)(w->end - w->text));
+    w->code = length ? decode(w->text, length) : REPLACEMENT;
+    if (w->code < 0x20)
+        w->code += CONTROL_SIGNS;
+    else if (w->code == 0x7F)
+        w->code = DELETE_SIGN;
+    else if (w->code == ' ' && (w->text < w->inner || w->text >= w->inner_end))
+        w->code = OPEN_BOX;
+    else if (IS_IN(w->code, unfit))
+        w->code = REPLACEMENT;
+    w->width = width_of(w->code);
+    w->text += length ? length : 1;
+    return true;
+}
+
+static void put_code(pen *p, uint32_t code, bool escaped)
+{
+    char text[5] = {0};
+    int length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (int i = length - 1; i > 0; i--, code >>= 6)
+        text[i] = (char)(0x80 | (code & 0x3F));
+    text[0] = (char)(length == 1 ? code : (0xF00u >> length & 0xFF) | code);
+    if (escaped)
+        pen_put_escaped(p, text);
+    else
+        pen_put_bytes(p, text, (size_t)length);
+}
+
+/* Stops counting above `most`. */
+static int width_up_to(const char *text, int most)
+{
+    int width = 0;
+    for (walk w = walk_start(text); width <= most && walk_next(&w);)
+        width += w.width;
+    return width;
+}
+
+bool label_is_cut(const char *text, int columns)
+{
+    return columns > 0 && width_up_to(text, columns) > columns;
+}
+
+int label_width(const char *text, int columns)
+{
+    int kept = 0;
+    if (!label_is_cut(text, columns))
+        return width_up_to(text, LABEL_WIDEST);
+    for (walk w = walk_start(text); walk_next(&w) && kept + w.width < columns;)
+        kept += w.width;
+    return kept + 1;
+}
+
+void pen_put_label(pen *p, const char *text, int columns, bool escaped)
+{
+    bool cut = label_is_cut(text, columns);
+    int width = 0;
+    for (walk w = walk_start(text); walk_next(&w) && (!cut || width + w.width < columns); width += w.width)
+        put_code(p, w.code, escaped);
+    if (cut)
+        put_code(p, ELLIPSIS, false);
+}
+
+int pen_put_glyph(pen *p, const char *text, int index)
+{
+    int at = -1, width = 0;
+    for (walk w = walk_start(text); walk_next(&w) && at <= index;) {
+        at += w.width > 0 || at < 0;
+        if (at != index)
+            continue;
+        put_code(p, w.code, false);
+        width += w.width;
+    }
+    return width;
+}

@@ -1,0 +1,156 @@
+/* pen.c - text that grows, and numbers and foreign text in it that are right in any locale and any page. */
+#include "document.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 1024, NUMBER_SIZE = 400 /* %.9f of the largest double has 309 digits before the point */ };
+
+/* Room for `count` more bytes and the final zero. */
+static bool make_room(pen *p, size_t count)
+{
+    if (p->failed)
+        return false;
+    if (count < p->capacity - p->length)
+        return true;
+    size_t capacity = p->capacity ? p->capacity : FIRST_CAPACITY;
+    while (capacity - p->length <= count && capacity <= SIZE_MAX / 2)
+        capacity *= 2;
+    char *text = capacity - p->length > count ? realloc(p->text, capacity) : NULL;
+    if (!text) {
+        p->failed = true;
+        return false;
+    }
+    p->text = text;
+    p->capacity = capacity;
+    return true;
+}
+
+void pen_put_bytes(pen *p, const char *bytes, size_t count)
+{
+    if (!make_room(p, count))
+        return;
+    if (count)
+        memcpy(p->text + p->length, bytes, count);
+    p->length += count;
+    p->text[p->length] = 0;
+}
+
+void pen_put(pen *p, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0)
+        p->failed = true;
+    else if (make_room(p, (size_t)length))
+        p->length += (size_t)vsnprintf(p->text + p->length, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+}
+
+/* ---- Numbers -------------------------------------------------------------------------------- */
+
+/* What the C library wrote, with '.' in place of the locale's decimal point, which may take several bytes. */
+static size_t plain_number(char *text)
+{
+    size_t length = 0;
+    bool in_point = false;
+    for (const char *from = text; *from; from++) {
+        bool number = (*from >= '0' && *from <= '9') || *from == '-' || *from == '+' || *from == 'e';
+        if (number)
+            text[length++] = *from;
+        else if (!in_point)
+            text[length++] = '.';
+        in_point = !number;
+    }
+    text[length] = 0;
+    return length;
+}
+
+static bool put_not_finite(pen *p, double value)
+{
+    if (!isfinite(value))
+        pen_put(p, "%s", isnan(value) ? "NaN" : value > 0 ? "infinity" : "-infinity");
+    return !isfinite(value);
+}
+
+void pen_put_number(pen *p, double value, int digits)
+{
+    char text[NUMBER_SIZE];
+    if (put_not_finite(p, value))
+        return;
+    snprintf(text, sizeof text, "%.*g", digits, value == 0 ? 0 : value); /* (no "-0") */
+    pen_put_bytes(p, text, plain_number(text));
+}
+
+void pen_put_fixed(pen *p, double value, int decimals)
+{
+    char text[NUMBER_SIZE];
+    if (put_not_finite(p, value))
+        return;
+    snprintf(text, sizeof text, "%.*f", decimals, value);
+    size_t length = plain_number(text);
+    if (strchr(text, '.')) {
+        while (text[length - 1] == '0')
+            length--;
+        length -= text[length - 1] == '.';
+    }
+    if (length == 2 && text[0] == '-' && text[1] == '0')
+        pen_put(p, "0");
+    else
+        pen_put_bytes(p, text, length);
+}
+
+/* ---- Foreign text --------------------------------------------------------------------------- */
+
+static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+
+static const char *entity_of(char byte)
+{
+    switch (byte) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+/* C0 and C1 controls and delete; and U+FFFE and U+FFFF, which are no characters. */
+static bool is_forbidden(const char *text, int length)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    if (length == 1)
+        return (byte[0] < 0x20 && byte[0] != '\t' && byte[0] != '\n') || byte[0] == 0x7F;
+    if (length == 2)
+        return byte[0] == 0xC2 && byte[1] < 0xA0;
+    return length == 3 && byte[0] == 0xEF && byte[1] == 0xBF && byte[2] >= 0xBE;
+}
+
+void pen_put_escaped(pen *p, const char *text)
+{
+    size_t size = text ? strlen(text) : 0;
+    for (size_t at = 0; at < size;) {
+        int length = data_utf8_length(text + at, size - at);
+        const char *entity = entity_of(text[at]);
+        if (length == 0 || is_forbidden(text + at, length))
+            pen_put_bytes(p, replacement, strlen(replacement));
+        else if (entity)
+            pen_put_bytes(p, entity, strlen(entity));
+        else
+            pen_put_bytes(p, text + at, (size_t)length);
+        at += length ? (size_t)length : 1;
+    }
+}

@@ -1,0 +1,128 @@
+/* trace.c - everything that one forward and one backward compute, as a file. */
+#include "study.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 512
+
+/* ---- The loss ------------------------------------------------------------------------------- */
+
+/* What each position should answer, [length]: the token behind it, and the end mark behind the last one; of a tagger,
+ * which knows no right answer here, its own. Positions of padding do not count. */
+static void fill_wanted(const nn_model *model, const nn_input *input, const ag_tensor *logits, int32_t *wanted)
+{
+    const bool tags = model->config.kind == NN_ENCODER;
+    const int64_t length = logits->shape.dim[1], classes = logits->shape.dim[2];
+    const int32_t *lengths = tags ? input->source_lengths : input->target_lengths;
+    const int64_t tokens = lengths ? lengths[0] : length;
+    for (int64_t i = 0; i < length; i++) {
+        const real *row = logits->data + i * classes;
+        int32_t best = 0;
+        for (int32_t c = 1; c < classes; c++)
+            best = row[c] > row[best] ? c : best;
+        wanted[i] = i >= tokens ? -1 : tags ? best : i + 1 < tokens ? input->target[i + 1] : DATA_EOS;
+    }
+}
+
+static ag_tensor *make_loss(const nn_model *model, const nn_input *input, ag_tensor *logits)
+{
+    if (!logits)
+        return NULL;
+    int32_t *wanted = ag_tape_alloc(logits->tape, (size_t)logits->shape.dim[1] * sizeof *wanted);
+    if (!wanted)
+        return NULL;
+    fill_wanted(model, input, logits, wanted);
+    return ag_cross_entropy(logits, wanted, &(ag_cross_entropy_options){.ignore = true, .ignore_index = -1});
+}
+
+/* ---- The file ------------------------------------------------------------------------------- */
+
+static ag_status add(data_writer *writer, const char *name, ag_shape shape, const real *data, ag_error *error)
+{
+    uint64_t sizes[AG_MAX_DIMS];
+    for (int i = 0; i < shape.ndim; i++)
+        sizes[i] = (uint64_t)shape.dim[i];
+    return data_writer_add(writer, name, data_real_dtype, shape.ndim, sizes, data, error);
+}
+
+/* The operations of the tape in the order in which they were done, each with what it made and the gradient of that. */
+static ag_status add_nodes(data_writer *writer, const ag_tape *tape, ag_error *error)
+{
+    int64_t number = 0;
+    for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
+        number++;
+    for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node)) {
+        const ag_tensor *y = node->output;
+        char name[NAME_SIZE];
+        const int at = snprintf(name, sizeof name, "forward/%05lld.%s%s%s", (long long)--number, node->scope,
+                                *node->scope ? "." : "", node->op->name);
+        if (at < 0 || (size_t)at + 2 > sizeof name)
+            return ag_error_set(error, AG_BAD_VALUE, "the name of a scope is too long: %.100s...", node->scope);
+        ag_status status = add(writer, name, y->shape, y->data, error);
+        if (status == AG_OK && y->grad) {
+            memmove(name + strlen("gradient"), name + strlen("forward"), strlen(name + strlen("forward")) + 1);
+            memcpy(name, "gradient", strlen("gradient"));
+            status = add(writer, name, y->shape, y->grad, error);
+        }
+        if (status != AG_OK)
+            return status;
+    }
+    return AG_OK;
+}
+
+static ag_status add_parameters(data_writer *writer, const nn_params *params, ag_error *error)
+{
+    for (int i = 0; i < params->count; i++) {
+        const nn_param *item = &params->items[i];
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "parameter/%s", item->name);
+        ag_status status = add(writer, name, item->shape, params->grad + item->offset, error);
+        if (status != AG_OK)
+            return status;
+    }
+    return AG_OK;
+}
+
+/* Other programs will read and make such files, so there is no checksum. */
+static ag_status save(const ag_tape *tape, const nn_params *params, const char *path, ag_error *error)
+{
+    data_writer *writer = data_writer_new(error);
+    if (!writer)
+        return AG_NO_MEMORY;
+    data_writer_no_checksum(writer);
+    ag_status status = add_nodes(writer, tape, error);
+    if (status == AG_OK)
+        status = add_parameters(writer, params, error);
+    if (status == AG_OK)
+        status = data_writer_save(writer, path, error);
+    data_writer_free(writer);
+    return status;
+}
+
+ag_status study_trace(const nn_model *model, const nn_input *input, const study_trace_options *options,
+                      const char *path, ag_error *error)
+{
+    if (input->rows != 1)
+        return ag_error_set(error, AG_BAD_VALUE, "a trace is of one example, not of %lld", (long long)input->rows);
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
+    nn_params params = model->params; /* with gradients of its own: the model stays as it is */
+    params.grad = calloc((size_t)params.size + 1, sizeof *params.grad);
+    ag_status status = AG_OK;
+    if (!tape || !params.grad) {
+        status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
+    } else {
+        nn_pass pass = {.tape = tape, .params = &params, .plain_attention = options->plain_attention};
+        ag_tensor *loss = make_loss(model, input, nn_model_apply(model, &pass, input));
+        for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
+            ag_retain_grad(node->output);
+        if (!loss || ag_backward(loss) != AG_OK)
+            status = ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
+        else
+            status = save(tape, &params, path, error);
+    }
+    free(params.grad);
+    ag_tape_free(tape);
+    return status;
+}

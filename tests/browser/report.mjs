@@ -1,0 +1,309 @@
+// report.mjs - reports in a real browser: node report.mjs SAMPLE [REPORT...]
+//
+// SAMPLE is the report of tests/sample_document.c, which this test knows part by part; of the others it is seen that
+// they open, show something, and ask for nothing.
+import {existsSync} from 'node:fs';
+import {resolve} from 'node:path';
+import {pathToFileURL} from 'node:url';
+import {Browser, findChromium} from './chromium.mjs';
+import {colours, decodePng} from './png.mjs';
+
+const MAPS = 9, FIGURES = 15; // of the sample: in its first choice, and in all
+const HOSTILE = '</td></script><img src=x onerror=alert(1)>"\'&amp;';
+const PATIENCE = 180000; // milliseconds until a browser that answers nothing is given up
+
+let checks = 0, failures = 0;
+
+function check(good, what, ...found) {
+  checks++;
+  if (good)
+    return;
+  failures++;
+  console.log(`FAILED: ${what}`, ...found);
+}
+
+function same(found, expected, what) {
+  check(JSON.stringify(found) === JSON.stringify(expected), what, 'found', found, 'expected', expected);
+}
+
+// SAMPLE_WEIGHT of tests/sample_document.h
+const weight = (head, query, key) => ((head + 1) * (query * 10 + key + 1)) / 256;
+
+// ---- What can be seen ---------------------------------------------------------------------------
+
+// The numbers of the elements that take room on the page.
+const seen = (page, selector) => page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})]
+  .map((element, i) => [i, element.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 1 && box.height > 1).map(([i]) => i)`);
+const seenMaps = page => seen(page, '.choice:nth-of-type(1) figure svg');
+const readout = page => page.evaluate(`document.querySelector('.readout').textContent`);
+const hasFocus = (page, selector) => page.evaluate(`document.activeElement.matches(${JSON.stringify(selector)})`);
+const radio = index => `.choice fieldset label:nth-of-type(${index + 1})`;
+
+// Of the map that is seen, because those of other groups fit the same selector.
+async function pointAtCell(page, row, column) {
+  const selector = `.choice figure .cell[data-row="${row}"][data-column="${column}"]`;
+  await page.evaluate(`document.querySelectorAll('.aim').forEach(element => element.classList.remove('aim'))`);
+  await page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})]
+    .find(element => element.getBoundingClientRect().width > 0).classList.add('aim')`);
+  await page.point('.aim');
+}
+
+function checkReadout(text, expected, place) {
+  const number = parseFloat(text);
+  check(Math.abs(number - expected) < 1e-6 && text.endsWith(' ' + place), 'the readout', [text], 'expected',
+    expected, place);
+}
+
+// ---- Parts of the test --------------------------------------------------------------------------
+
+async function opens(page, url) {
+  await page.show();
+  await page.open(url);
+  same(page.requests, [url], 'nothing is asked for but the file');
+  same(page.complaints, [], 'no error, no exception');
+  check((await page.evaluate('document.title')).length > 0, 'the page has a title');
+}
+
+async function showsSomething(page) {
+  for (const dark of [false, true]) {
+    await page.show({dark});
+    const {count, ground, share} = colours(decodePng(await page.screenshot()));
+    const light = (ground[0] + ground[1] + ground[2]) / 765;
+    check(dark ? light < 0.25 : light > 0.9, `the ground of ${dark ? 'dark' : 'light'} pages`, ground);
+    check(count > 40, 'a screenshot has colours', count);
+    check(share < 0.97, 'a screenshot is not blank', share);
+  }
+  await page.show();
+}
+
+// As many heads as are seen; by mouse, by the keys of radio buttons and selections, and by [ and ].
+async function switches(page) {
+  same(await seenMaps(page), [0], 'one map is seen first');
+  await page.click(radio(1));
+  same(await seenMaps(page), [1], 'a click shows another head');
+  await page.press('ArrowRight');
+  same(await seenMaps(page), [2], 'an arrow key goes to the next head');
+  check(await hasFocus(page, 'fieldset input:checked'), 'the button of the head has the focus');
+  await page.press(']');
+  same(await seenMaps(page), [3], '] goes to the next group');
+  check(await hasFocus(page, 'fieldset input:checked'), 'and the focus stays in the heads');
+  await page.press('[');
+  await page.press('[');
+  same(await seenMaps(page), [1], '[ goes back');
+  await page.evaluate(`document.querySelector('.choice select').focus()`);
+  await page.press('ArrowDown');
+  same(await seenMaps(page), [4], 'the selection changes the group, the head stays');
+  await page.click(radio(3));
+  same(await seenMaps(page), [3, 4, 5], 'all heads of the group');
+  await page.evaluate(`document.activeElement.blur()`);
+  await page.press(']');
+  same(await seenMaps(page), [3], 'back to one head, without any focus');
+  for (let i = 0; i < MAPS; i++)
+    await page.press(']');
+  same(await seenMaps(page), [MAPS - 1], 'the last map is the end');
+  for (let i = 0; i < MAPS; i++)
+    await page.press('[');
+  same(await seenMaps(page), [0], 'the first map is the start');
+  check((await readout(page)).includes('encoder.layers.0.self_attn, head 0'), 'the line names what is shown');
+}
+
+async function answersTheMouse(page) {
+  const idle = await readout(page);
+  await pointAtCell(page, 2, 1);
+  checkReadout(await readout(page), weight(0, 2, 1), 'query 2 p → key 1 a');
+  const [row, column, texts] = await page.evaluate(`(() => {
+    const svg = document.querySelector('.aim').ownerSVGElement, box = element => element.getBoundingClientRect();
+    const [row, column] = svg.querySelectorAll('.band');
+    const inside = (band, name) => [...svg.querySelectorAll('.cell')].filter(cell => cell.dataset[name] &&
+      box(cell).x >= box(band).x - 1 && box(cell).right <= box(band).right + 1 && box(cell).y >= box(band).y - 1 &&
+      box(cell).bottom <= box(band).bottom + 1).map(cell => cell.dataset[name]);
+    return [inside(row, 'row'), inside(column, 'column'), [...svg.querySelectorAll('.lit')].map(e => e.textContent)];
+  })()`);
+  same(row, ['2', '2', '2', '2', '2'], 'the row is framed');
+  same(column, ['1', '1', '1', '1', '1'], 'the column is framed');
+  same(texts, ['p', 'a'], 'the labels of both are marked');
+  await pointAtCell(page, 3, 4);
+  same(await readout(page), 'padding query 3 e → key 4 <eos>', 'padding is called so');
+  await page.point('h1');
+  same([await readout(page), await page.evaluate(`document.querySelectorAll('.band, .lit').length`)], [idle, 0],
+    'all is as before when the mouse has left');
+  for (let i = 0; i < 4; i++)
+    await page.press(']');
+  await pointAtCell(page, 3, 0);
+  checkReadout(await readout(page), weight(1, 3, 0), `query 3 ${HOSTILE} → key 0 <bos>`);
+  await pointAtCell(page, 1, 3);
+  same(await readout(page), `masked query 1 e → key 3 ${HOSTILE}`, 'a masked cell is called so');
+  await page.point('h1');
+}
+
+async function answersTheKeys(page) {
+  await page.evaluate(`document.querySelector('.choice fieldset input:checked').focus()`);
+  await page.press('Tab');
+  check(await hasFocus(page, '.picture:focus-visible'), 'Tab goes from the heads to the map, and is seen');
+  checkReadout(await readout(page), weight(1, 0, 0), 'query 0 <bos> → key 0 <bos>');
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight'])
+    await page.press(key);
+  checkReadout(await readout(page), weight(1, 2, 1), 'query 2 p → key 1 e');
+  await page.press('[');
+  checkReadout(await readout(page), weight(0, 2, 1), 'query 2 p → key 1 e');
+  check(await hasFocus(page, '.picture'), 'the same cell of the next head has the focus');
+  same(await seenMaps(page), [3], 'and its head is seen');
+  for (const key of ['PageDown', 'Home', 'ArrowLeft', 'ArrowDown'])
+    await page.press(key);
+  checkReadout(await readout(page), weight(0, 5, 0), 'query 5 é → key 0 <bos>');
+  await page.press('End');
+  await page.press('PageUp');
+  same(await readout(page), 'masked query 0 <bos> → key 5 é', 'the first row, the last column');
+  await page.evaluate(`document.activeElement.blur()`);
+  same(await page.evaluate(`document.querySelectorAll('.band').length`), 0, 'no frame without focus');
+  await page.point('.heats:not(.choice) .cell.leak[data-row]');
+  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`),
+    'masked, yet 0.125 row 0 → column 3', 'a leak is called so');
+  await page.point('.heats:not(.choice) .cell.strange[data-row]');
+  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`), 'NaN row 1 → column 0',
+    'what is not finite is called so');
+}
+
+// Cells that are no elements: the place comes from the picture, in which a cell is 1 x 1.
+async function answersOnLargeMaps(page) {
+  await page.click('.heats:nth-of-type(3) fieldset label:nth-of-type(2)');
+  const say = async (row, column) => {
+    await page.place('.heats:nth-of-type(3) figure:nth-of-type(2) svg');
+    const {x, y} = await page.evaluate(`(() => {
+      const area = document.querySelector('.heats:nth-of-type(3) figure:nth-of-type(2) svg g[transform]');
+      const {x, y} = new DOMPoint(${column} + 0.5, ${row} + 0.5).matrixTransform(area.getScreenCTM());
+      return {x, y};
+    })()`);
+    await page.send('Input.dispatchMouseEvent', {type: 'mouseMoved', x, y});
+    return page.evaluate(`document.querySelectorAll('.readout')[2].textContent`);
+  };
+  same(await say(40, 93), `${+(4093 % 101 / 101).toPrecision(4)} row 40 → column 93`, 'a cell of a large map');
+  same(await say(0, 1), 'masked row 0 → column 1', 'one that is masked');
+  same(await say(0, 2), 'padding row 0 → column 2', 'one of padding');
+  same(await say(0, 3), `masked, yet ${+(3 / 101).toPrecision(4)} row 0 → column 3`, 'a leak');
+}
+
+const ground = page => page.evaluate(`getComputedStyle(document.body).backgroundColor`);
+
+async function changesColours(page) {
+  const light = await ground(page);
+  await page.click('header button');
+  const dark = await ground(page);
+  check(light === 'rgb(255, 255, 255)' && dark !== light, 'the button makes it dark', light, dark);
+  same(await page.evaluate(`document.querySelector('header button').textContent`), 'Light colours', 'its new name');
+  const shot = colours(decodePng(await page.screenshot()));
+  check(shot.ground[0] < 64 && shot.count > 40, 'and it looks so', shot);
+  await page.show({dark: true});
+  same(await ground(page), dark, 'as the system makes it');
+  await page.press('Enter');
+  same(await ground(page), light, 'and light again, by the keyboard, in a dark system');
+  await page.show();
+}
+
+async function fits(page) {
+  for (const width of [400, 320]) {
+    await page.show({width});
+    const wide = await page.evaluate(`document.documentElement.scrollWidth`);
+    check(wide <= width, `nothing is wider than a window of ${width}`, wide);
+  }
+  await page.show();
+}
+
+async function prints(page) {
+  await page.show({media: 'print', dark: true});
+  same((await seen(page, 'figure svg')).length, FIGURES, 'paper has all pictures');
+  same(await seen(page, 'button, select, input, .readout, nav, summary'), [], 'and no controls');
+  same(await ground(page), 'rgb(255, 255, 255)', 'and is white');
+  same(await page.evaluate(`getComputedStyle(document.querySelector('.study-picture .title')).fill`),
+    'rgb(31, 35, 40)', 'with dark letters');
+  const pdf = await page.print();
+  const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g);
+  check(pages && pages.length > 2, 'several pages are printed', pages?.length);
+  await page.show();
+}
+
+// Every picture, control and map that is seen has a name for those who do not see it.
+async function isNamed(page) {
+  const {nodes} = await page.send('Accessibility.getFullAXTree');
+  const roles = ['image', 'img', 'combobox', 'radio', 'button', 'application', 'link'];
+  const controls = nodes.filter(node => !node.ignored && roles.includes(node.role?.value));
+  check(controls.length > 10, 'controls are found', controls.length);
+  for (const {role, name} of controls)
+    check(name?.value, `a ${role.value} without a name`);
+}
+
+async function runsNoOtherScript(page) {
+  await page.evaluate(`(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.smuggled = true';
+    document.body.append(script);
+  })()`);
+  same(await page.evaluate(`window.smuggled === undefined`), true, 'the policy stops a script');
+  check(page.complaints.some(text => text.includes('Content Security Policy')), 'and says so', page.complaints);
+}
+
+async function isWholeWithoutScript(browser, url) {
+  const page = await browser.page();
+  await page.show();
+  await page.send('Emulation.setScriptExecutionDisabled', {value: true});
+  await page.open(url);
+  same((await seen(page, 'figure svg')).length, FIGURES, 'without a script all pictures are seen');
+  same((await seen(page, 'h3.name')).length, 4, 'and their headings');
+  same(await seen(page, 'button, select, input, .readout'), [], 'and nothing that does nothing');
+  await page.show({dark: true});
+  check((await ground(page)) !== 'rgb(255, 255, 255)', 'dark where the system is, without a script, too');
+}
+
+// ---- All of it ----------------------------------------------------------------------------------
+
+async function testSample(browser, url) {
+  const page = await browser.page();
+  await opens(page, url);
+  for (const part of [showsSomething, switches, answersTheMouse, answersTheKeys, answersOnLargeMaps,
+    changesColours, fits, prints, isNamed])
+    await part(page);
+  same(page.requests, [url], 'still nothing else was asked for');
+  same(page.complaints, [], 'still no error');
+  await runsNoOtherScript(page);
+  await isWholeWithoutScript(browser, url);
+}
+
+async function testOther(browser, url) {
+  const page = await browser.page();
+  await opens(page, url);
+  await showsSomething(page);
+  check((await seen(page, 'figure svg')).length > 0, 'a picture is seen');
+  await page.show({media: 'print'});
+  const all = await page.evaluate(`document.querySelectorAll('figure svg').length`);
+  same((await seen(page, 'figure svg')).length, all, 'paper has all pictures');
+  same([page.requests, page.complaints], [[url], []], 'nothing was asked for, no error');
+}
+
+const files = process.argv.slice(2);
+const chromium = findChromium();
+if (files.length === 0 || !files.every(file => existsSync(file))) {
+  console.log('usage: node report.mjs SAMPLE [REPORT...]', files);
+  process.exit(2);
+}
+if (!chromium) {
+  console.log('browser: skipped, there is no Chromium here (the environment variable CHROMIUM may name one)');
+  process.exit(0);
+}
+const browser = new Browser(chromium);
+const watch = setTimeout(() => {
+  console.log('FAILED: the browser does not answer');
+  browser.close().finally(() => process.exit(1));
+}, PATIENCE);
+try {
+  const urls = files.map(file => pathToFileURL(resolve(file)).href);
+  await testSample(browser, urls[0]);
+  for (const url of urls.slice(1))
+    await testOther(browser, url);
+} catch (error) {
+  check(false, error.stack);
+}
+clearTimeout(watch);
+await browser.close();
+console.log(`browser: ${checks} checks, ${failures} failures`);
+process.exitCode = failures ? 1 : 0;

@@ -1,0 +1,107 @@
+/* test_cli_import.c - tapeformer import and export as a user meets them. */
+#include "cli_util.h"
+
+#include <string.h>
+
+#define GPT2 "tests/reference/gpt2.safetensors"
+
+START_TEST(test_help_and_usage)
+{
+    cli_expect("$T import --help", 0, "Usage: tapeformer import");
+    cli_expect("$T export --help", 0, "Usage: tapeformer export");
+    cli_expect_sentence("$T import --out $DIR/x", 2, "which weights?");
+    cli_expect("$T import a b --out $DIR/x", 2, "what is 'b'?");
+    cli_expect_sentence("$T import " GPT2, 2, "where to?");
+    cli_expect_sentence("$T export --out $DIR/x", 2, "which model?");
+    cli_expect_sentence("$T export --model $DIR", 2, "where to?");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt --out $DIR/x", 2, "did you mean gpt2?");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --activation relu --out $DIR/x", 2,
+                        "--activation: the layout gpt2 leaves only --heads and --dropout open");
+    cli_expect_sentence("$T import " GPT2 " --config $DIR/run --heads 2 --out $DIR/x", 2,
+                        "--config and --heads exclude each other");
+}
+END_TEST
+
+/* Out and in again: the same file, byte for byte, where the configuration and the labels come from the model; the same
+ * weights where they come from flags and the vocabularies' own files. */
+START_TEST(test_out_and_in_again)
+{
+    cli_train_tiny();
+    cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors --src-vocab $DIR/s.txt --tgt-vocab $DIR/t.txt", 0,
+               "");
+    cli_expect("$T import $DIR/w.safetensors --config $DIR/run --out $DIR/again", 0, "saved: ");
+    cli_expect("cmp $DIR/run/model.safetensors $DIR/again/model.safetensors && echo same", 0, "same");
+    cli_expect("$T import $DIR/run/model.safetensors --out $DIR/copy && "
+               "cmp $DIR/run/model.safetensors $DIR/copy/model.safetensors && echo same",
+               0, "same");
+    cli_expect(
+        "heads=$($T info $DIR/run | sed -n 's/^heads *//p');"
+        "$T import $DIR/w.safetensors --heads $heads --src-vocab $DIR/s.txt --tgt-vocab $DIR/t.txt --out $DIR/flags",
+        0, "saved: ");
+    cli_expect("$T export --model $DIR/flags --out $DIR/w2.safetensors --tgt-vocab $DIR/t2.txt;"
+               "cmp $DIR/w.safetensors $DIR/w2.safetensors && cmp $DIR/t.txt $DIR/t2.txt && echo same",
+               0, "same");
+    cli_expect("for d in run flags; do printf 'abc\\nzz\\n' | $T predict --model $DIR/$d > $DIR/$d.out; done;"
+               "cmp $DIR/run.out $DIR/flags.out && echo same",
+               0, "same");
+    cli_expect_sentence("$T import $DIR/w.safetensors --config $DIR/run --out $DIR/again", 1, "already holds a model");
+    cli_expect_sentence("$T import $DIR/w.safetensors --out $DIR/x", 1, "its metadata describes no model");
+    cli_expect_sentence("$T export --model $DIR/run --layout gpt2 --out $DIR/x", 1, "is for decoders");
+    cli_expect_sentence("$T export --model $DIR/run --out $DIR/none/x", 1, "cannot write");
+    cli_expect("test ! -e $DIR/x && echo none", 0, "none");
+}
+END_TEST
+
+START_TEST(test_gpt2)
+{
+    cli_expect("$T import " GPT2 " --layout gpt2 --heads 3 --out $DIR/gpt2", 0, "model: decoder, width 12, 3 heads");
+    cli_expect("$T info $DIR/gpt2", 0, "embedding scale  1\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, "target           11 tokens (words)"));
+    cli_expect("$T generate --model $DIR/gpt2 --prompt '4 5' --length 3 --greedy | wc -w", 0, "5");
+    cli_expect("$T export --model $DIR/gpt2 --layout gpt2 --out $DIR/out.safetensors;"
+               "$T import $DIR/out.safetensors --layout gpt2 --config $DIR/gpt2 --out $DIR/again && "
+               "cmp $DIR/gpt2/model.safetensors $DIR/again/model.safetensors && echo same",
+               0, "same");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --out $DIR/x", 1, "how many heads");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 5 --out $DIR/x", 1, "heads 5 does not divide");
+    cli_expect_sentence("$T import " GPT2 " --heads 3 --model decoder --out $DIR/x", 1,
+                        "the tensor tgt_embedding.weight is missing");
+    cli_expect_sentence("$T export --model $DIR/gpt2 --src-vocab $DIR/x --out $DIR/y", 2, "has no sources");
+    cli_write("vocab.txt", "a\nb\nc\n");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --tgt-vocab $DIR/vocab.txt --out $DIR/x", 1,
+                        "has 7 tokens");
+    cli_write("vocab.txt", "a\nb\ncc\n");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --tgt-vocab $DIR/vocab.txt --out $DIR/x", 1,
+                        "vocab.txt:3: this is not one character");
+    cli_write("vocab.txt", "a\nb\nc\nd\n \n\\0a\nz\n");
+    cli_expect("$T import " GPT2 " --layout gpt2 --heads 3 --tgt-vocab $DIR/vocab.txt --out $DIR/letters", 0, "saved");
+    cli_expect("$T generate --model $DIR/letters --prompt 'a b' --length 3 --greedy | head -c 3", 0, "a b");
+}
+END_TEST
+
+/* The flags of train that came with this: they reach the model and what is saved of it. */
+START_TEST(test_flags_of_train)
+{
+    cli_expect("$T train --task copy --task-max 4 --steps 1 " CLI_TINY
+               " --embedding-scale 2 --norm-eps 0.5 --out $DIR/run && $T info $DIR/run",
+               0, "embedding scale  2\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, "eps 0.5"));
+    cli_expect("$T train --task copy --embedding-scale 0 --out $DIR/x", 2, "--embedding-scale 0: expected");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("cli/import");
+    TCase *c = tcase_create("import");
+    tcase_add_checked_fixture(c, cli_set_up, cli_tear_down);
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, test_help_and_usage);
+    tcase_add_test(c, test_out_and_in_again);
+    tcase_add_test(c, test_gpt2);
+    tcase_add_test(c, test_flags_of_train);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+TEST_MAIN(suite)

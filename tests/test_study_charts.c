@@ -1,0 +1,290 @@
+/* test_study_charts.c - line charts, as pictures and as text: axes, gaps, ranges of any size. */
+#include "check_util.h"
+#include "document_util.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double chart_x[] = {0, 1, 2, 3, 4}, chart_other[] = {1, 2, 3, 4, 5};
+
+/* ---- Charts --------------------------------------------------------------------------------- */
+
+/* How many pieces the n-th line has. */
+static size_t pieces(const char *picture, int line)
+{
+    pen mark = {0}, path = {0};
+    pen_put(&mark, "<path class=\"line line-%d\"", line);
+    const char *start = strstr(strstr(strstr(picture, mark.text), " d=\"M0 0") + 8, "");
+    pen_put_bytes(&path, start, strcspn(start, "\""));
+    size_t count = test_count(path.text, "M");
+    free(mark.text);
+    free(path.text);
+    return count;
+}
+
+START_TEST(gaps_and_single_points)
+{
+    static const double x[] = {0, 1, 2, 3, NAN, 5, 6}, y[] = {1, 1, NAN, 2, 3, 1, INFINITY},
+                        zeros[] = {1, 1, 0, 1, 1, -1, 1};
+    static const study_line lines[] = {{"a", 7, x, y}, {"b", 1, x, y}, {"c", 7, x, zeros}};
+    study_chart chart = {.title = "t", .lines = lines, .line_count = 3};
+    char *picture = test_chart_picture(&chart, NULL);
+    ck_assert_uint_eq(pieces(picture, 0), 3);
+    ck_assert_uint_eq(pieces(picture, 1), 1);
+    ck_assert_uint_eq(pieces(picture, 2), 2);
+    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-0\""), 4);
+    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-0\" r=\"4\""), 2); /* alone between gaps */
+    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-1\" r=\"4\""), 1);
+    test_has(picture, "<title>a at 3: 2</title>");
+    free(picture);
+    chart.log_y = true; /* 0 and -1 have no place */
+    picture = test_chart_picture(&chart, NULL);
+    ck_assert_uint_eq(pieces(picture, 2), 3);
+    free(picture);
+}
+END_TEST
+
+START_TEST(a_point_between_gaps_is_marked_on_long_lines_too)
+{
+    enum { POINTS = 200 };
+    double x[POINTS], y[POINTS];
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = i;
+        y[i] = i > 95 && i < 105 && i != 100 ? NAN : 1;
+    }
+    study_line line = {"l", POINTS, x, y};
+    char *picture = test_chart_picture(&(study_chart){.title = "t", .lines = &line, .line_count = 1}, NULL);
+    ck_assert_uint_eq(test_count(picture, "<circle"), 1);
+    test_has(picture, "<title>l at 100: 1</title>");
+    free(picture);
+}
+END_TEST
+
+START_TEST(charts_without_data_say_so)
+{
+    static const double x[] = {1, 2}, y[] = {NAN, INFINITY}, low[] = {0, -1};
+    static const study_line none[] = {{"a", 2, x, y}, {"b", 0, NULL, NULL}}, negative[] = {{"c", 2, x, low}};
+    const study_chart charts[] = {{.title = "t"},
+                                  {.title = "t", .lines = none, .line_count = 2},
+                                  {.title = "t", .lines = negative, .line_count = 1, .log_y = true}};
+    for (int i = 0; i < 3; i++) {
+        char *picture = test_chart_picture(&charts[i], NULL), *text = test_chart_text(&charts[i]);
+        test_has(picture, ">no data</text>");
+        test_has(text, "no data\n");
+        free(picture);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(lines_are_told_apart_without_colour)
+{
+    study_line lines[40];
+    for (int i = 0; i < 40; i++)
+        lines[i] = (study_line){"l", 5, chart_x, chart_other};
+    char *picture = test_chart_picture(&(study_chart){.title = "t", .lines = lines, .line_count = 40}, NULL);
+    const char *at = picture;
+    char *seen[40];
+    for (int i = 0; i < 40; i++) {
+        at = strstr(at, "<path class=\"line line-");
+        size_t size = (size_t)(strstr(at, " d=") - at);
+        seen[i] = calloc(size + 1, 1);
+        memcpy(seen[i], at, size);
+        for (int k = 0; k < i; k++)
+            ck_assert_str_ne(seen[k], seen[i]);
+        at += size;
+    }
+    for (int i = 1; i < 5; i++) /* the first five by their dashes alone */
+        for (int k = 0; k < i; k++)
+            ck_assert_str_ne(seen[k] + 24, seen[i] + 24);
+    for (int i = 0; i < 40; i++)
+        free(seen[i]);
+    free(picture);
+}
+END_TEST
+
+/* A hundred thousand points: the mean, and a band from the lowest to the highest. */
+START_TEST(many_points_stay_small)
+{
+    enum { POINTS = 100000 };
+    double *x = malloc(POINTS * sizeof *x), *y = malloc(POINTS * sizeof *y);
+    for (int i = 0; i < POINTS; i++) {
+        x[i] = i;
+        y[i] = i % 2 ? 1 : 3;
+    }
+    y[POINTS / 2] = 4;
+    study_line line = {"l", POINTS, x, y};
+    study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .low = 0, .high = 4};
+    char *picture = test_chart_picture(&chart, NULL);
+    ck_assert_uint_lt(strlen(picture), 40000);
+    test_has(picture, "<path class=\"dot-0\" fill-opacity=\"0.25\" d=\"M0 0M");
+    test_has(picture, " 123h2V273h-2z"); /* 3 and 1 on an axis that is 300 high and ends at 348 */
+    test_has(picture, " 48h2V273h-2z");  /* the one 4 */
+    ck_assert_uint_eq(test_count(picture, "h2V"), 320);
+    free(picture);
+    free(x);
+    free(y);
+}
+END_TEST
+
+START_TEST(axes_have_round_numbers)
+{
+    static const struct {
+        double low, high;
+        bool log;
+        int wanted;
+        const char *ticks;
+    } cases[] = {{0, 1, false, 5, "0 0.2 0.4 0.6 0.8 1 "},
+                 {1000001, 1000005.5, false, 4, "1000001 1000002 1000003 1000004 1000005 "},
+                 {-3, 7, false, 5, "-2 0 2 4 6 "},
+                 {0, 19990, false, 8, "0 2000 4000 6000 8000 10000 12000 14000 16000 18000 "},
+                 {1e-9, 3e-9, false, 4, "1e-09 1.5e-09 2e-09 2.5e-09 3e-09 "},
+                 {-2e249, 5e249, false, 4, "-2e+249 0 2e+249 4e+249 "},
+                 {0.01, 100, true, 6, "0.01 0.1 1 10 100 "},
+                 {0.5, 9, true, 6, "0.5 1 2 5 "},
+                 {0.05, 4, true, 4, "0.05 0.1 0.2 0.5 1 2 "},
+                 {1, 1.5, true, 5, "1 1.1 1.2 1.3 1.4 1.5 "},
+                 {1e-200, 1e200, true, 4, "1e-200 1e-99 100 1e+103 "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double x[] = {cases[i].low, cases[i].high}, same[] = {1, 1};
+        study_line line = {"l", 2, cases[i].log ? same : x, cases[i].log ? x : same};
+        study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .log_y = cases[i].log};
+        if (cases[i].log) {
+            chart.low = x[0];
+            chart.high = x[1];
+        }
+        axis across, up;
+        pen ticks = {0};
+        ck_assert(chart_axes(&chart, cases[i].wanted, cases[i].wanted, &across, &up));
+        const axis *a = cases[i].log ? &up : &across;
+        for (int k = 0; k < a->tick_count; k++) {
+            pen_put_number(&ticks, a->ticks[k], a->digits);
+            pen_put(&ticks, " ");
+        }
+        ck_assert_str_eq(ticks.text, cases[i].ticks);
+        free(ticks.text);
+    }
+}
+END_TEST
+
+/* Ranges that are nothing, tiny, or as wide as numbers go. */
+START_TEST(axes_hold_all_points)
+{
+    static const double ranges[][2] = {{0, 0},          {5, 5},           {-5, -5},         {1e16, 1e16 + 2},
+                                       {-9e249, 9e249}, {1e-249, 9e249},  {1e-249, 1e-249}, {3, 3.1},
+                                       {0.4, 3},        {-1e-320, 1e-320}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        for (int log = 0; log < 2; log++) {
+            study_line line = {"l", 2, ranges[i], ranges[i]};
+            study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .log_y = log};
+            axis x, y;
+            if (!chart_axes(&chart, 6, 6, &x, &y))
+                continue;
+            for (int k = 0; k < 2; k++) {
+                if (!chart_has_point(&chart, &line, k))
+                    continue;
+                double across = axis_share(&x, ranges[i][k]), up = axis_share(&y, ranges[i][k]);
+                if (ranges[i][0] == ranges[i][1]) /* one place stands in the middle */
+                    ck_assert(fabs(across - 0.5) < 1e-6 && (up > 0.2 && up < 0.8));
+                ck_assert_msg(across >= 0 && across <= 1, "%g of %zu", across, i);
+                ck_assert_msg(up >= 0 && up <= 1, "%g of %zu", up, i);
+            }
+            ck_assert_int_gt(y.tick_count, 1);
+            char *picture = test_chart_picture(&chart, NULL), *text = test_chart_text(&chart);
+            test_has_no(picture, "NaN");
+            test_has_no(picture, "infinity");
+            free(picture);
+            free(text);
+        }
+}
+END_TEST
+
+START_TEST(what_is_outside_a_given_range_is_cut_off)
+{
+    static const double x[] = {0, 1, 2}, y[] = {0.5, 1e240, -1e240};
+    static const study_line line = {"l", 3, x, y};
+    study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .low = 0, .high = 1};
+    char *picture = test_chart_picture(&chart, "c"), *text = test_chart_text(&chart);
+    test_has(picture, "<g clip-path=\"url(#c-plot)\">");
+    test_has_no(picture, "00000000");
+    test_has(text, "1 +");
+    free(picture);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_chart_as_text)
+{
+    static const double x[] = {0, 1, 2, 3}, y[] = {0, 1, NAN, 0}, other[] = {1, 0.5, 0.5, 0.5};
+    static const study_line lines[] = {{"train", 4, x, y}, {"dev", 1, x, other}};
+    char *text = test_chart_text(&(study_chart){
+        .title = "loss", .x_axis = "step", .y_axis = "bits", .lines = lines, .line_count = 2, .low = 0, .high = 1});
+    static const char *const wanted[] = {
+        "loss",
+        "bits",
+        "  1 +o                       *",
+        "    |                      **",
+        "    |                     *",
+        "0.8 +                   **",
+        "    |                 **",
+        "    |                *",
+        "0.6 +              **",
+        "    |             *",
+        "    |           **",
+        "0.4 +         **",
+        "    |        *",
+        "    |      **",
+        "0.2 +     *",
+        "    |   **",
+        "    | **",
+        "  0 +*                                                                      *",
+        "    ++-----------+-----------+-----------+----------+-----------+-----------+",
+        "     0          0.5          1          1.5         2          2.5          3",
+        "                                                                         step",
+        "* train   o dev"};
+    const char *at = text;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        ck_assert_msg(strncmp(at, wanted[i], strlen(wanted[i])) == 0 && at[strlen(wanted[i])] == '\n',
+                      "line %zu: '%s' in\n%s", i, wanted[i], text);
+        at += strlen(wanted[i]) + 1;
+    }
+    ck_assert_str_eq(at, "");
+    free(text);
+}
+END_TEST
+
+/* Numbers below an axis do not run into each other. */
+START_TEST(crowded_numbers_are_left_out)
+{
+    static const double x[] = {1000000.001, 1000000.0045}, y[] = {1, 2};
+    static const study_line line = {"l", 2, x, y};
+    study_chart chart = {.title = "t", .lines = &line, .line_count = 1};
+    char *text = test_chart_text(&chart);
+    char *picture = test_chart_picture(&chart, NULL);
+    ck_assert_uint_eq(test_count(picture, ">1000000.00"), 4);
+    free(picture);
+    test_has(text, "     1000000.001    1000000.002          1000000.003         1000000.004\n");
+    free(text);
+}
+END_TEST
+
+static Suite *charts_suite(void)
+{
+    Suite *suite = suite_create("study charts");
+    TCase *charts = tcase_create("charts");
+    tcase_add_test(charts, gaps_and_single_points);
+    tcase_add_test(charts, a_point_between_gaps_is_marked_on_long_lines_too);
+    tcase_add_test(charts, charts_without_data_say_so);
+    tcase_add_test(charts, lines_are_told_apart_without_colour);
+    tcase_add_test(charts, many_points_stay_small);
+    tcase_add_test(charts, axes_have_round_numbers);
+    tcase_add_test(charts, axes_hold_all_points);
+    tcase_add_test(charts, what_is_outside_a_given_range_is_cut_off);
+    tcase_add_test(charts, a_chart_as_text);
+    tcase_add_test(charts, crowded_numbers_are_left_out);
+    suite_add_tcase(suite, charts);
+    return suite;
+}
+
+TEST_MAIN(charts_suite)

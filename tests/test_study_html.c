@@ -1,0 +1,567 @@
+/* test_study_html.c - reports: well-formed, whole, the same each time, harmless whatever a label holds, and written
+ * whole or not at all. What they do in a browser, tests/browser/report.mjs looks at. */
+#include "check_util.h"
+#include "sample_document.h"
+#include "sha256.h"
+#include "train_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static ag_error error;
+
+/* The document as HTML, to be freed. */
+static char *save(const study_document *document)
+{
+    char *folder = test_folder_new(), path[512];
+    size_t size;
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    error = (ag_error){0};
+    ck_assert_msg(study_document_save(document, path, &error) == AG_OK, "%s", error.message);
+    char *bytes = (char *)test_file_read(folder, "report.html", &size), *html = malloc(size + 1);
+    memcpy(html, bytes, size);
+    html[size] = 0;
+    ck_assert_uint_eq(strlen(html), size);
+    free(bytes);
+    test_folder_remove(folder);
+    return html;
+}
+
+static char *save_sample(void)
+{
+    study_document *document = test_sample_document();
+    char *html = save(document);
+    study_document_free(document);
+    return html;
+}
+
+static int occurrences(const char *text, const char *what)
+{
+    int count = 0;
+    for (; (text = strstr(text, what)); text += strlen(what))
+        count++;
+    return count;
+}
+
+/* ---- Well-formed ---------------------------------------------------------------------------- */
+
+/* A reader of the HTML that is written here, stricter than the language: every element but the void ones is closed
+ * where it was opened, attributes are quoted and come once, every '&' begins a known entity, ids are unique, and what
+ * points to an id finds it. */
+typedef struct markup {
+    const char *html, *at;
+    char open[64][32];
+    int depth;
+    char ids[4096][48];
+    int id_count;
+} markup;
+
+static void wrong(const markup *m, const char *what)
+{
+    ck_abort_msg("byte %td: %s: %.80s", m->at - m->html, what, m->at);
+}
+
+static bool begins(const markup *m, const char *text)
+{
+    return !strncmp(m->at, text, strlen(text));
+}
+
+/* Text up to `end`, which stays. */
+static void read_text(markup *m, char end)
+{
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+    for (; *m->at && *m->at != end; m->at++) {
+        bool known = *m->at != '&';
+        for (int i = 0; i < 5; i++)
+            known = known || begins(m, entities[i]);
+        if (!known || *m->at == '<')
+            wrong(m, "a mark that is not escaped");
+    }
+    if (!*m->at && end == '"')
+        wrong(m, "a value without an end");
+}
+
+static void read_name(markup *m, char name[32])
+{
+    size_t length = strspn(m->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:");
+    if (length == 0 || length > 31)
+        wrong(m, "a name was expected");
+    snprintf(name, 32, "%.*s", (int)length, m->at);
+    m->at += length;
+}
+
+static void note_attribute(markup *m, const char *name, const char *value, int length)
+{
+    if (!strcmp(name, "id")) {
+        for (int i = 0; i < m->id_count; i++)
+            if (strlen(m->ids[i]) == (size_t)length && !strncmp(m->ids[i], value, (size_t)length))
+                wrong(m, "an id comes twice");
+        ck_assert_int_lt(m->id_count, 4096);
+        snprintf(m->ids[m->id_count++], sizeof m->ids[0], "%.*s", length, value);
+    }
+    ck_assert_msg(strncmp(name, "on", 2) != 0, "a handler in the markup: %s", name);
+    static const char *const fetching[] = {"src", "srcset", "action", "data", "poster", "background", "xlink:href"};
+    for (int i = 0; i < 7; i++)
+        ck_assert_msg(strcmp(name, fetching[i]) != 0, "an attribute that fetches: %s", name);
+    ck_assert_msg(strcmp(name, "href") != 0 || *value == '#', "a link to the outside: %.*s", length, value);
+}
+
+static void read_attributes(markup *m)
+{
+    char names[16][32];
+    int count = 0;
+    while (*m->at == ' ') {
+        m->at++;
+        ck_assert_int_lt(count, 16);
+        read_name(m, names[count]);
+        for (int i = 0; i < count; i++)
+            if (!strcmp(names[i], names[count]))
+                wrong(m, "an attribute comes twice");
+        if (!begins(m, "=\""))
+            wrong(m, "a quoted value was expected");
+        const char *value = m->at += 2;
+        read_text(m, '"');
+        note_attribute(m, names[count++], value, (int)(m->at - value));
+        m->at++;
+    }
+}
+
+/* Behind '<'. */
+static void read_tag(markup *m)
+{
+    char name[32];
+    bool closing = *m->at == '/';
+    m->at += closing;
+    read_name(m, name);
+    if (closing) {
+        if (m->depth == 0 || strcmp(m->open[m->depth - 1], name) != 0)
+            wrong(m, "an element is closed that is not the last one open");
+        m->depth--;
+    } else {
+        read_attributes(m);
+        bool empty = !strcmp(name, "meta");
+        if (*m->at == '/') { /* only in SVG */
+            bool inside = false;
+            for (int i = 0; i < m->depth; i++)
+                inside = inside || !strcmp(m->open[i], "svg");
+            if (!inside)
+                wrong(m, "an element of HTML that ends itself");
+            empty = true;
+            m->at++;
+        }
+        ck_assert_int_lt(m->depth, 64);
+        if (!empty)
+            strcpy(m->open[m->depth++], name);
+    }
+    if (*m->at++ != '>')
+        wrong(m, "'>' was expected");
+    if (!closing && (!strcmp(name, "script") || !strcmp(name, "style"))) {
+        char end[40];
+        snprintf(end, sizeof end, "</%s>", name);
+        m->at = strstr(m->at, end);
+        ck_assert_ptr_nonnull(m->at);
+    }
+}
+
+/* Every `before`ID`after` names an id that is there. */
+static void check_references(const markup *m, const char *before, char after)
+{
+    for (const char *at = m->html; (at = strstr(at, before));) {
+        at += strlen(before);
+        size_t length = (size_t)(strchr(at, after) - at);
+        bool found = false;
+        for (int i = 0; i < m->id_count; i++)
+            found = found || (strlen(m->ids[i]) == length && !strncmp(m->ids[i], at, length));
+        ck_assert_msg(found, "there is no id %.*s", (int)length, at);
+    }
+}
+
+static void check_markup(const char *html)
+{
+    static markup m;
+    m = (markup){.html = html, .at = html};
+    ck_assert(begins(&m, "<!DOCTYPE html>\n"));
+    m.at += strlen("<!DOCTYPE html>");
+    while (*m.at) {
+        read_text(&m, '<');
+        if (*m.at == '<' && m.at++)
+            read_tag(&m);
+    }
+    ck_assert_msg(m.depth == 0, "%s is not closed", m.open[m.depth ? m.depth - 1 : 0]);
+    check_references(&m, "url(#", ')');
+    check_references(&m, "href=\"#", '"');
+    check_references(&m, "aria-describedby=\"", '"');
+}
+
+START_TEST(the_page_is_well_formed)
+{
+    char *html = save_sample();
+    check_markup(html);
+    static const char *const once[] = {"<html lang=\"en\">",
+                                       "<meta charset=\"utf-8\">",
+                                       "<meta name=\"viewport\"",
+                                       "default-src 'none'",
+                                       "<title>A sample &amp; its &lt;parts&gt;</title>",
+                                       "<h1>A sample &amp; its &lt;parts&gt;</h1>",
+                                       "</html>\n",
+                                       "<main>",
+                                       "<script",
+                                       "<style>",
+                                       "<nav aria-label=",
+                                       "<caption>Accuracy by mask</caption>",
+                                       "<th scope=\"row\">causal</th><td class=\"number\">0.562</td>"};
+    for (size_t i = 0; i < sizeof once / sizeof *once; i++)
+        ck_assert_msg(occurrences(html, once[i]) == 1, "%d x %s", occurrences(html, once[i]), once[i]);
+    ck_assert_int_eq(occurrences(html, "<h2"), 4);
+    ck_assert_int_eq(occurrences(html, "<h3"), 4); /* the groups */
+    ck_assert_int_eq(occurrences(html, "<figure"), 15);
+    ck_assert_int_eq(occurrences(html, "<figcaption"), 15);
+    ck_assert_int_eq(occurrences(html, "<svg"), 15);
+    *strstr(html, "<script>") = 0;
+    ck_assert_ptr_null(strstr(strstr(html, "<body>"), " hidden")); /* without the script all is seen */
+    free(html);
+}
+END_TEST
+
+/* ---- Nothing from outside, no harm from inside ---------------------------------------------- */
+
+START_TEST(nothing_comes_from_the_network)
+{
+    char *html = save_sample(), *at = html;
+    while ((at = strstr(at, "://"))) {
+        const char *namespace = "http://www.w3.org/2000/svg\"";
+        ck_assert_msg(!strncmp(at - 4, namespace, strlen(namespace)), "%.60s", at - 8);
+        at += 3;
+    }
+    static const char *const none[] = {"<link",
+                                       "<img",
+                                       "<iframe",
+                                       "<object",
+                                       "<embed",
+                                       "<base",
+                                       "@import",
+                                       "<script ",
+                                       "<image",
+                                       "<use",
+                                       "http-equiv=\"refresh",
+                                       "fetch(",
+                                       "XMLHttpRequest",
+                                       "innerHTML",
+                                       "eval("};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        ck_assert_msg(!strstr(html, none[i]), "%s", none[i]);
+    free(html);
+}
+END_TEST
+
+/* The security policy lets this script run, and no other. */
+START_TEST(the_script_is_the_one_that_is_allowed)
+{
+    char *html = save_sample(), hash[SHA256_BASE64], policy[128];
+    test_sha256_base64("abc", 3, hash);
+    ck_assert_str_eq(hash, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    const char *script = strstr(html, "<script>") + strlen("<script>");
+    test_sha256_base64(script, (size_t)(strstr(script, "</script>") - script), hash);
+    snprintf(policy, sizeof policy, "; script-src 'sha256-%s';", hash);
+    ck_assert_msg(strstr(html, policy) != NULL, "html_script_hash must be \"%s\"", hash);
+    free(html);
+}
+END_TEST
+
+#define ESCAPED "&lt;/td&gt;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;amp;"
+
+/* Each text of a document in turn is hostile. */
+static study_document *hostile_document(int place, const char *text)
+{
+    static const real values[2] = {0.5, 1};
+    static const double x[2] = {1, 2};
+    const char *own[16], *labels[2], *others[2];
+    for (int i = 0; i < 16; i++)
+        own[i] = i == place ? text : "fine";
+    labels[0] = own[6];
+    others[0] = own[7];
+    labels[1] = others[1] = "fine";
+    study_document *document = study_document_new(own[0]);
+    study_add_heading(document, own[1]);
+    study_add_text(document, "%s", own[2]);
+    study_heat heat = {.group = own[3],
+                       .title = own[4],
+                       .note = own[5],
+                       .rows = 1,
+                       .columns = 2,
+                       .values = values,
+                       .row_labels = labels,
+                       .column_labels = others,
+                       .row_axis = own[8],
+                       .column_axis = own[9]};
+    study_add_heats(document, &heat, 1, false);
+    const char *const cells[] = {own[11], "fine", "fine", own[12]};
+    study_add_table(document, own[10], 2, 2, cells);
+    study_line line = {.name = own[13], .count = 2, .x = x, .y = x};
+    study_chart chart = {.title = own[14], .x_axis = own[15], .y_axis = own[15], .lines = &line, .line_count = 1};
+    study_add_chart(document, &chart);
+    return document;
+}
+
+START_TEST(hostile_texts_are_escaped)
+{
+    for (int place = 0; place < 16; place++) {
+        study_document *document = hostile_document(place, SAMPLE_HOSTILE);
+        char *html = save(document);
+        check_markup(html);
+        ck_assert_msg(strstr(html, ESCAPED) != NULL, "text %d is lost", place);
+        ck_assert_msg(!strstr(html, "<img") && occurrences(html, "<script") == 1, "text %d is not escaped", place);
+        free(html);
+        study_document_free(document);
+    }
+}
+END_TEST
+
+/* No UTF-8, controls, and line feeds in labels, which the script cuts at line feeds. */
+START_TEST(strange_texts_stay_text)
+{
+    static const char strange[] = "a\xff\x01\x1b[31m\nb\r\t\xC0\x80\xED\xA0\x80";
+    for (int place = 0; place < 16; place++) {
+        study_document *document = hostile_document(place, strange);
+        char *html = save(document);
+        check_markup(html);
+        ck_assert_uint_eq(data_utf8_check(html, strlen(html)), strlen(html));
+        for (const char *c = html; *c; c++)
+            ck_assert_msg((unsigned char)*c >= ' ' || *c == '\n' || *c == '\t', "byte %d of text %d", *c, place);
+        const char *rows = strstr(html, "data-rows=\"") + strlen("data-rows=\"");
+        ck_assert_ptr_null(memchr(rows, '\n', (size_t)(strchr(rows, '"') - rows))); /* one row, one label */
+        const char *columns = strstr(html, "data-columns=\"") + strlen("data-columns=\"");
+        const char *break_at = memchr(columns, '\n', (size_t)(strchr(columns, '"') - columns));
+        ck_assert(break_at && !strncmp(break_at, "\nfine\"", 6));
+        free(html);
+        study_document_free(document);
+    }
+}
+END_TEST
+
+/* ---- What it says --------------------------------------------------------------------------- */
+
+START_TEST(maps_have_their_numbers_beside_them)
+{
+    static const real values[6] = {0.25, 0, 0, 0.5, 0.125, 0};
+    static const unsigned char cells[6] = {STUDY_SEEN, STUDY_MASKED, STUDY_PADDING,
+                                           STUDY_SEEN, STUDY_MASKED, STUDY_PADDING};
+    static const char *const rows[] = {"x", "y & z"};
+    study_heat heat = {.title = "head 0",
+                       .note = "a note",
+                       .rows = 2,
+                       .columns = 3,
+                       .values = values,
+                       .cells = cells,
+                       .row_axis = "query",
+                       .column_axis = "key",
+                       .row_labels = rows};
+    study_document *document = study_document_new("numbers");
+    study_add_heats(document, &heat, 1, false);
+    char *html = save(document);
+    check_markup(html);
+    ck_assert_ptr_nonnull(
+        strstr(html, "<tr><th scope=\"col\">query \\ key</th><th scope=\"col\" class=\"number\">0</th>"));
+    ck_assert_ptr_nonnull(strstr(html, "<tr><th scope=\"row\">x</th><td class=\"number\">0.25</td>"
+                                       "<td class=\"number\">masked</td><td class=\"number\">padding</td></tr>"));
+    ck_assert_ptr_nonnull(strstr(html,
+                                 "<tr><th scope=\"row\">y &amp; z</th><td class=\"number\">0.5</td>"
+                                 "<td class=\"number\">0.125 (masked)</td><td class=\"number\">padding</td></tr>"));
+    ck_assert_ptr_nonnull(strstr(html, "data-row-axis=\"query\" data-column-axis=\"key\" data-rows=\"x\ny &amp; z\">"));
+    ck_assert_ptr_nonnull(strstr(html, "head 0. </span>a note</figcaption>"));
+    ck_assert_ptr_null(strstr(html, "<nav"));
+    ck_assert_ptr_null(strstr(html, "heats choice")); /* of one there is none */
+    free(html);
+    study_document_free(document);
+}
+END_TEST
+
+/* A map of 32 x 32 has a table of its numbers, a larger one has its picture's description. */
+START_TEST(large_maps_have_no_table)
+{
+    static real values[33 * 32];
+    for (int k = 0; k < 3; k++) {
+        study_heat heat = {.title = "", .rows = 32 + (k == 1), .columns = 32, .values = values};
+        if (k == 2) {
+            heat.rows = 32;
+            heat.columns = 33;
+        }
+        study_document *document = study_document_new("large");
+        study_add_heats(document, &heat, 1, false);
+        char *html = save(document);
+        check_markup(html);
+        ck_assert_int_eq(occurrences(html, "<details>"), k == 0);
+        ck_assert_int_eq(occurrences(html, "<desc "), 1);
+        free(html);
+        study_document_free(document);
+    }
+}
+END_TEST
+
+/* Above 64 cells are no elements: their values are beside the picture, up to 256. */
+START_TEST(large_maps_have_their_values_for_the_script)
+{
+    static real values[257 * 2] = {0.25, 0, 0, 0.5};
+    static unsigned char cells[257 * 2] = {STUDY_SEEN, STUDY_MASKED, STUDY_PADDING, STUDY_MASKED};
+    static const int64_t rows[] = {64, 65, 256, 257};
+    for (int k = 0; k < 4; k++) {
+        study_heat heat = {.title = "", .rows = rows[k], .columns = 2, .values = values, .cells = cells};
+        study_document *document = study_document_new("large");
+        study_add_heats(document, &heat, 1, false);
+        char *html = save(document);
+        check_markup(html);
+        ck_assert_int_eq(occurrences(html, " data-values=\"0.25 m\np m0.5\n0 0\n"), k == 1 || k == 2);
+        ck_assert_int_eq(occurrences(html, " data-values="), k == 1 || k == 2);
+        ck_assert_int_eq(occurrences(html, " data-value="), k == 0 ? 128 : 0);
+        free(html);
+        study_document_free(document);
+    }
+}
+END_TEST
+
+START_TEST(charts_have_their_points_beside_them)
+{
+    static double x[401];
+    for (int more = 0; more < 2; more++) {
+        study_line lines[2] = {{.name = "a", .count = 399, .x = x, .y = x},
+                               {.name = "b", .count = 1 + more, .x = x, .y = x}};
+        study_chart chart = {.title = "points", .x_axis = "step", .lines = lines, .line_count = 2};
+        x[0] = 3;
+        study_document *document = study_document_new("chart");
+        study_add_chart(document, &chart);
+        char *html = save(document);
+        check_markup(html);
+        const char *row = "<tr><th scope=\"row\">b</th><td class=\"number\">3</td><td class=\"number\">3</td></tr>";
+        ck_assert_int_eq(occurrences(html, row), 1 - more);
+        free(html);
+        study_document_free(document);
+    }
+}
+END_TEST
+
+START_TEST(parts_may_be_empty)
+{
+    study_document *document = study_document_new(NULL);
+    char *html = save(document);
+    check_markup(html);
+    free(html);
+    study_heat heat = {.title = NULL};
+    study_chart chart = {0};
+    study_add_heading(document, "");
+    study_add_text(document, "%s", "");
+    study_add_table(document, NULL, 0, 0, NULL);
+    study_add_table(document, "one row", 1, 1, (const char *const[]){""});
+    study_add_table(document, "one row", 2, 1, (const char *const[]){"", NULL});
+    study_add_heats(document, NULL, 0, false);
+    study_add_heats(document, NULL, 0, true);
+    study_add_heats(document, &heat, 1, true);
+    study_add_chart(document, &chart);
+    html = save(document);
+    check_markup(html);
+    free(html);
+    study_document_free(document);
+}
+END_TEST
+
+START_TEST(the_same_document_makes_the_same_bytes)
+{
+    char *one = save_sample(), *two = save_sample();
+    ck_assert_str_eq(one, two);
+    free(one);
+    free(two);
+}
+END_TEST
+
+/* ---- Failures ------------------------------------------------------------------------------- */
+
+static void check_old_file(const char *folder)
+{
+    size_t size;
+    unsigned char *bytes = test_file_read(folder, "report.html", &size);
+    ck_assert(size == 3 && !memcmp(bytes, "old", 3));
+    free(bytes);
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    char *folder = test_folder_new(), *path = test_file_write(folder, "report.html", "old", 3);
+    study_document *document = hostile_document(-1, "");
+    int64_t n = 0;
+    do {
+        error = (ag_error){0};
+        test_fail_allocation(++n);
+        study_document_save(document, path, &error);
+        test_fail_allocation(0);
+        ck_assert(error.status == AG_OK || error.status == AG_NO_MEMORY);
+        if (error.status != AG_OK)
+            check_old_file(folder);
+    } while (error.status != AG_OK);
+    ck_assert_int_gt(n, 10);
+    size_t size;
+    char *whole = save(document), *bytes = (char *)test_file_read(folder, "report.html", &size);
+    ck_assert(size == strlen(whole) && !memcmp(bytes, whole, size));
+    free(whole);
+    free(bytes);
+    study_document_free(document);
+    free(path);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_leaves_the_old)
+{
+    char *folder = test_folder_new(), *path = test_file_write(folder, "report.html", "old", 3), wrong_path[512];
+    study_document *document = study_document_new("fine");
+    error = (ag_error){0};
+    snprintf(wrong_path, sizeof wrong_path, "%s/none/report.html", folder);
+    ck_assert_int_eq(study_document_save(document, wrong_path, &error), AG_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, "none/report.html"));
+    ck_assert_int_eq(study_document_save(document, folder, NULL), AG_IO);
+    ck_assert_int_eq(study_document_save(NULL, path, NULL), AG_NO_MEMORY);
+    check_old_file(folder);
+    test_fail_allocation(1);
+    study_add_text(document, "more");
+    test_fail_allocation(0);
+    ck_assert_int_eq(study_document_save(document, path, NULL), AG_NO_MEMORY);
+    check_old_file(folder);
+    study_document_free(document);
+    free(path);
+    test_folder_remove(folder);
+}
+END_TEST
+
+/* For the browser's test: the sample goes to the file that SAMPLE_REPORT names. */
+START_TEST(the_sample_for_the_browser)
+{
+    const char *path = getenv("SAMPLE_REPORT");
+    study_document *document = test_sample_document();
+    error = (ag_error){0};
+    ck_assert_msg(!path || study_document_save(document, path, &error) == AG_OK, "%s", error.message);
+    study_document_free(document);
+}
+END_TEST
+
+static Suite *html_suite(void)
+{
+    Suite *suite = suite_create("study_html");
+    TCase *tcase = tcase_create("html");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, the_page_is_well_formed);
+    tcase_add_test(tcase, nothing_comes_from_the_network);
+    tcase_add_test(tcase, the_script_is_the_one_that_is_allowed);
+    tcase_add_test(tcase, hostile_texts_are_escaped);
+    tcase_add_test(tcase, strange_texts_stay_text);
+    tcase_add_test(tcase, maps_have_their_numbers_beside_them);
+    tcase_add_test(tcase, large_maps_have_no_table);
+    tcase_add_test(tcase, large_maps_have_their_values_for_the_script);
+    tcase_add_test(tcase, charts_have_their_points_beside_them);
+    tcase_add_test(tcase, parts_may_be_empty);
+    tcase_add_test(tcase, the_same_document_makes_the_same_bytes);
+    tcase_add_test(tcase, every_allocation_may_fail);
+    tcase_add_test(tcase, what_cannot_be_written_leaves_the_old);
+    tcase_add_test(tcase, the_sample_for_the_browser);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+TEST_MAIN(html_suite)

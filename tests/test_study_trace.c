@@ -1,0 +1,266 @@
+/* test_study_trace.c - a trace holds what was computed, in order; comparing two names the first difference. */
+#include "safetensors_util.h"
+#include "subject_util.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static test_subject s;
+static char other_path[512];
+
+static void set_up(void)
+{
+    tensors_set_up();
+    test_subject_init(&s, (nn_model_config){.kind = (nn_model_kind)0}, (test_sizes){6, 5, 4, 3});
+    snprintf(other_path, sizeof other_path, "%s/other.safetensors", tensors_folder);
+}
+
+static void tear_down(void)
+{
+    remove(other_path);
+    test_subject_clear(&s);
+    tensors_tear_down();
+}
+
+static void trace(const char *path, int threads, bool plain)
+{
+    ag_error error = {0};
+    const study_trace_options options = {.threads = threads, .plain_attention = plain};
+    ck_assert_msg(study_trace(s.model, s.subject.input, &options, path, &error) == AG_OK, "%s", error.message);
+}
+
+/* The first tensor of the file whose name ends so. */
+static const data_tensor *ending(const data_safetensors *file, const char *part, const char *end)
+{
+    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
+        const data_tensor *tensor = data_safetensors_at(file, i);
+        const size_t length = strlen(tensor->name);
+        if (!strncmp(tensor->name, part, strlen(part)) && length >= strlen(end) &&
+            !strcmp(tensor->name + length - strlen(end), end))
+            return tensor;
+    }
+    ck_abort_msg("no %s...%s", part, end);
+    return NULL;
+}
+
+/* ---- What is in it -------------------------------------------------------------------------- */
+
+/* The logits and the loss are those of the model; the gradients of the logits sum to 0 in each row, as those of a
+ * softmax do, and are 0 at padding. */
+START_TEST(it_holds_what_was_computed)
+{
+    trace(tensors_path, 1, false);
+    data_safetensors *file = tensors_open();
+    ag_tape *tape = test_quiet_tape();
+    nn_pass pass = test_pass(s.model, tape);
+    ag_tensor *logits = nn_model_apply(s.model, &pass, s.subject.input);
+    ck_assert_ptr_nonnull(logits);
+    const data_tensor *forward = ending(file, "forward/", "output.linear");
+    ck_assert_uint_eq(forward->size, (uint64_t)logits->size * sizeof(real));
+    ck_assert_mem_eq(forward->data, logits->data, (size_t)forward->size);
+
+    const int64_t classes = logits->shape.dim[2];
+    real gradient[1000];
+    ck_assert_int_eq(data_tensor_read(ending(file, "gradient/", "output.linear"), gradient, logits->size, NULL), AG_OK);
+    for (int64_t i = 0; i < logits->shape.dim[1]; i++) {
+        double sum = 0, most = 0;
+        for (int64_t c = 0; c < classes; c++) {
+            sum += (double)gradient[i * classes + c];
+            most = fmax(most, fabs((double)gradient[i * classes + c]));
+        }
+        ck_assert_double_lt(fabs(sum), PRECISION(1e-14, 1e-6));
+        ck_assert((most > 0) == (i < 3));
+    }
+    ag_tape_free(tape);
+    data_safetensors_close(file);
+}
+END_TEST
+
+/* The gradient of the loss by a parameter is that of central differences of the loss in the file. */
+START_TEST(the_gradients_are_those_of_the_loss)
+{
+    const double step = PRECISION(1e-5, 1e-2);
+    const nn_param *item = &s.model->params.items[nn_params_find(&s.model->params, "output.weight")];
+    real *place = s.model->params.value + item->offset + 7, gradient[1000], loss[2];
+    trace(tensors_path, 1, false);
+    data_safetensors *file = tensors_open();
+    ck_assert_int_eq(data_tensor_read(ending(file, "parameter/", "output.weight"), gradient, item->size, NULL), AG_OK);
+    data_safetensors_close(file);
+    const real before = *place;
+    for (int side = 0; side < 2; side++) {
+        *place = (real)((double)before + (side ? step : -step));
+        trace(tensors_path, 1, false);
+        file = tensors_open();
+        ck_assert_int_eq(data_tensor_read(ending(file, "forward/", "cross_entropy"), &loss[side], 1, NULL), AG_OK);
+        data_safetensors_close(file);
+    }
+    *place = before;
+    ck_assert_double_lt(fabs(((double)loss[1] - (double)loss[0]) / (2 * step) - (double)gradient[7]),
+                        PRECISION(1e-9, 1e-3));
+    ck_assert_double_gt(fabs((double)gradient[7]), 1e-4);
+    for (int64_t i = 0; i < s.model->params.size; i++) /* the model's own gradients stay as they were */
+        ck_assert(s.model->params.grad[i] == 0);
+}
+END_TEST
+
+START_TEST(plain_attention_shows_its_weights)
+{
+    trace(tensors_path, 1, true);
+    data_safetensors *file = tensors_open();
+    ending(file, "forward/", "encoder.layers.0.self_attn.masked_softmax");
+    data_safetensors_close(file);
+}
+END_TEST
+
+START_TEST(every_kind_has_a_trace)
+{
+    test_subject_clear(&s);
+    test_subject_init(&s, (nn_model_config){.kind = (nn_model_kind)_i}, (test_sizes){6, 5, 4, 3});
+    trace(tensors_path, 1, false);
+    data_safetensors *file = tensors_open();
+    ending(file, "gradient/", "output.linear");
+    data_safetensors_close(file);
+}
+END_TEST
+
+/* ---- Comparing ------------------------------------------------------------------------------ */
+
+static study_difference compare(bool common, double tolerance)
+{
+    ag_error error = {0};
+    study_difference difference;
+    ck_assert_msg(study_trace_compare(tensors_path, other_path, common, tolerance, &difference, &error) == AG_OK, "%s",
+                  error.message);
+    return difference;
+}
+
+START_TEST(threads_change_no_byte)
+{
+    trace(tensors_path, 1, false);
+    trace(other_path, 2, false);
+    study_difference difference = compare(false, 0);
+    ck_assert(!difference.found);
+    ck_assert_int_gt(difference.compared, 100);
+}
+END_TEST
+
+/* A parameter of the last block is moved: what comes before it agrees, and the first that it makes is named. */
+START_TEST(the_first_difference_is_named)
+{
+    const nn_params *params = &s.model->params;
+    trace(tensors_path, 1, false);
+    real *place = params->value + params->items[nn_params_find(params, "decoder.layers.1.linear2.bias")].offset;
+    *place += (real)0.25;
+    trace(other_path, 1, false);
+    study_difference difference = compare(false, 0);
+    ck_assert(difference.found);
+    ck_assert_msg(strstr(difference.message, "forward/") == difference.message &&
+                      strstr(difference.message, "decoder.layers.1.linear") != NULL,
+                  "%s", difference.message);
+    ck_assert_int_gt(difference.compared, 20);
+    ck_assert(!compare(false, 100).found);
+}
+END_TEST
+
+static void write_numbers(const char *path, const char *name, const char *dtype, int rank, const uint64_t *shape,
+                          const void *data)
+{
+    data_writer *writer = data_writer_new(NULL);
+    ck_assert_int_eq(data_writer_add(writer, name, dtype, rank, shape, data, NULL), AG_OK);
+    ck_assert_int_eq(data_writer_add(writer, "shared", dtype, rank, shape, data, NULL), AG_OK);
+    ck_assert_int_eq(data_writer_save(writer, path, NULL), AG_OK);
+    data_writer_free(writer);
+}
+
+START_TEST(tolerance_shapes_and_names)
+{
+    const float a[2] = {1, NAN}, b[2] = {1.5f, NAN};
+    const double wide[2] = {1, (double)NAN};
+    write_numbers(tensors_path, "one", "F32", SHAPE(2), a);
+    write_numbers(other_path, "one", "F64", SHAPE(2), wide);
+    ck_assert(!compare(false, 0).found); /* element types may differ, and NaN agrees with NaN */
+    write_numbers(other_path, "one", "F32", SHAPE(2), b);
+    ck_assert(compare(false, 0.33).found);
+    ck_assert(!compare(false, 0.34).found); /* 0.5 is a third of 1.5 */
+    write_numbers(other_path, "one", "F32", SHAPE(2, 1), a);
+    ck_assert_ptr_nonnull(strstr(compare(false, 1).message, "another shape"));
+    write_numbers(other_path, "two", "F32", SHAPE(2), a);
+    ck_assert_ptr_nonnull(strstr(compare(false, 0).message, "one is in the first file alone"));
+    ck_assert_int_eq(compare(true, 0).compared, 1);
+}
+END_TEST
+
+START_TEST(what_cannot_be_compared_or_traced)
+{
+    ag_error error = {0};
+    study_difference difference;
+    ck_assert_int_ne(study_trace_compare(tensors_path, other_path, false, 0, &difference, &error), AG_OK);
+    ck_assert_ptr_nonnull(strstr(error.message, tensors_path));
+    const float a[1] = {1};
+    data_writer *writer = data_writer_new(NULL);
+    ck_assert_int_eq(data_writer_add(writer, "x", "F32", SHAPE(1), a, NULL), AG_OK);
+    ck_assert_int_eq(data_writer_save(writer, tensors_path, NULL), AG_OK);
+    data_writer_free(writer);
+    write_numbers(other_path, "y", "F32", SHAPE(1), a);
+    error = (ag_error){0};
+    ck_assert_int_eq(study_trace_compare(tensors_path, other_path, true, 0, &difference, &error), AG_BAD_VALUE);
+
+    nn_input two = *s.subject.input;
+    two.rows = 2;
+    error = (ag_error){0};
+    ck_assert_int_eq(study_trace(s.model, &two, &(study_trace_options){.threads = 1}, tensors_path, &error),
+                     AG_BAD_VALUE);
+}
+END_TEST
+
+START_TEST(any_allocation_may_fail)
+{
+    const study_trace_options options = {.threads = 1};
+    trace(tensors_path, 1, false);
+    int64_t before = test_allocations();
+    trace(tensors_path, 1, false);
+    const int64_t count = test_allocations() - before;
+    ck_assert_int_gt(count, 10);
+    for (int64_t n = 1; n <= count; n++) {
+        ag_error error = {0};
+        test_fail_allocation(n);
+        ag_status status = study_trace(s.model, s.subject.input, &options, other_path, &error);
+        test_fail_allocation(0);
+        ck_assert_int_eq(status, error.status);
+        ck_assert((status == AG_OK) == (*error.message == 0));
+    }
+    before = test_allocations();
+    ck_assert(!compare(false, 0).found);
+    const int64_t compared = test_allocations() - before;
+    for (int64_t n = 1; n <= compared; n++) {
+        ag_error error = {0};
+        study_difference difference;
+        test_fail_allocation(n);
+        ag_status status = study_trace_compare(tensors_path, other_path, false, 0, &difference, &error);
+        test_fail_allocation(0);
+        ck_assert_int_eq(status, error.status);
+    }
+}
+END_TEST
+
+static Suite *trace_suite(void)
+{
+    Suite *suite = suite_create("study/trace");
+    TCase *tests = tcase_create("trace");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, it_holds_what_was_computed);
+    tcase_add_test(tests, the_gradients_are_those_of_the_loss);
+    tcase_add_test(tests, plain_attention_shows_its_weights);
+    tcase_add_loop_test(tests, every_kind_has_a_trace, 0, 3);
+    tcase_add_test(tests, threads_change_no_byte);
+    tcase_add_test(tests, the_first_difference_is_named);
+    tcase_add_test(tests, tolerance_shapes_and_names);
+    tcase_add_test(tests, what_cannot_be_compared_or_traced);
+    tcase_add_test(tests, any_allocation_may_fail);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
+
+TEST_MAIN(trace_suite)
