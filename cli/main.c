@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
 #ifdef TAPEFORMER_DOUBLE
 #define PRECISION_NAME "double precision"
 #else
@@ -79,7 +78,7 @@ const data_task *cli_task(const char *command, const char *name)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "tapeformer " VERSION
+    fprintf(out, "tapeformer " AG_VERSION
                  " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
                  "Usage: tapeformer COMMAND [flags]\n\nCommands:\n");
     for (int i = 0; i < SUBCOMMANDS; i++)
@@ -116,7 +115,7 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("tapeformer " VERSION " (" PRECISION_NAME ")");
+        puts("tapeformer " AG_VERSION " (" PRECISION_NAME ")");
         return CLI_DONE;
     }
     for (int i = 0; i < SUBCOMMANDS; i++)
