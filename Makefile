@@ -46,6 +46,8 @@ WARNINGS += $(if $(call accepts,-Wpass-failed),-Wno-pass-failed)
 STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
 # -ffp-contract=off: the same source gives the same bits with every compiler option but the level's own.
 NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
+# 32-bit x86: the old floating-point unit rounds when it likes.
+NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
 # What the public headers declare is seen from outside (they say so), and nothing else.
 LINKAGE  := -fPIC -fvisibility=hidden
 INCLUDES := $(addprefix -I,$(LAYERS)) -I.
@@ -128,10 +130,12 @@ $(LIBRARY): $(LIB_OBJECTS)
 SONAME := lib$(NAME).so.$(firstword $(subst ., ,$(VERSION)))
 SHARED := $(if $(call accepts,-shared -Wl$(comma)-soname$(comma)x),$(PUBLIC).so.$(VERSION))
 
+# (what many objects hold alike, the linker shall have chosen before the names become local)
+GROUPS_FLAG = $(if $(call accepts,-r -nostdlib -Wl$(comma)--force-group-allocation),-Wl$(comma)--force-group-allocation)
 $(PUBLIC).a: $(LIB_OBJECTS)
 	@mkdir -p $(@D) && rm -f $@
 	$(SAY) '  AR    $@'
-	$(Q)$(CC) -r -nostdlib -o $(@:.a=.o) $^
+	$(Q)$(CC) -r -nostdlib $(GROUPS_FLAG) -o $(@:.a=.o) $^
 	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.o)
 	$(Q)$(AR) rcs $@ $(@:.a=.o)
 
@@ -172,7 +176,7 @@ libcheck:
 TOLD := TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
         CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
-test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(PUBLIC).a $(SHARED)
+test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
 	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE),,tests/test_install)
 
 one: ## one test program: make one T=test_random
