@@ -8,6 +8,7 @@ PREFIX    ?= /usr/local
 OBJCOPY   ?= objcopy
 CFLAGS    ?= -O3 -g
 SANITIZE  ?=
+RUNNER    ?=
 
 LAYERS  := autograd nn data train study cli
 VERSION := $(shell sed -n 's/^\#define AG_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
@@ -88,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage bench bench-peers lint format install uninstall dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross bench bench-peers lint format install uninstall dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -173,15 +174,15 @@ libcheck:
 	@tests/need-libcheck
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-TOLD := TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
+TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
         CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE),,tests/test_install)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_install)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
-	@$(TOLD) $(OUT)/tests$(SUFFIX)/$(T)
+	@$(TOLD) $(RUNNER) $(OUT)/tests$(SUFFIX)/$(T)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
@@ -232,6 +233,15 @@ tsan: libcheck ## the tests under the thread sanitizer
 coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g' SANITIZE=--coverage test-programs
 	@tests/coverage-table build/coverage
+
+# ---- other machines -----------------------------------------------------------------------------
+
+# A cross compiler's prefix, and what runs its programs; docs/building.md tells how to get libcheck for it.
+CROSS  := aarch64-linux-gnu
+CROSS_RUNNER := qemu-$(firstword $(subst -, ,$(CROSS))) -L /usr/$(CROSS)
+test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64-linux-gnu LDFLAGS=-Lwhere-libcheck-is
+	@CK_DEFAULT_TIMEOUT=3600 $(MAKE) --no-print-directory -j$(JOBS) CC=$(CROSS)-gcc AR=$(CROSS)-ar OBJCOPY=$(CROSS)-objcopy \
+	    VARIANT=$(CROSS) RUNNER='$(CROSS_RUNNER)' CHECK_LIBS='-lcheck -lrt -lpthread' test-programs
 
 # ---- tidiness -----------------------------------------------------------------------------------
 
