@@ -113,6 +113,9 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 	$(SAY) '  CC    $<'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
 
+# Shared libraries must find the allocator that stands in for the C library's.
+$(OBJ)/tests/%.o $(OBJ)/bench/%.o: LINKAGE := -fPIC
+
 define level_rule
 $(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
 	@mkdir -p $$(@D)
