@@ -89,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross bench bench-peers lint format install uninstall dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross bench bench-peers lint format install uninstall manual dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -181,7 +181,7 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
         CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_install)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_install)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
@@ -269,6 +269,9 @@ FISH    := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # All that install puts there, which is all that uninstall takes away.
 INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)/,lib$(NAME).so lib$(NAME).so.$(VERSION) $(SONAME))) \
             $(LIB)/pkgconfig/$(NAME).pc
+# The headers, the manual and the completions serve both precisions, and go with the last of them.
+COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
+         $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
 
 # What pkg-config tells of the library.
 $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
@@ -278,8 +281,11 @@ $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	    'Version: $(VERSION)' 'Cflags: -I$${includedir}/tapeformer $(DEFINES)' \
 	    'Libs: -L$${libdir} -l$(NAME)' 'Libs.private: $(OPENMP_FLAG) -lm' > $@
 
+manual: $(COMMAND) ## docs/manual: the command's manual page and completions, from its flag tables
+	docs/manual/make $(COMMAND) docs/manual
+
 install: $(COMMAND) $(PUBLIC).a $(SHARED) $(OUT)/public/$(NAME).pc ## command, libraries, headers, manual below PREFIX (/usr/local), DESTDIR before it
-	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE)
+	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE) $(MAN)/man1 $(MAN)/man3 $(BASH) $(ZSH) $(FISH)
 	install -m 755 $(COMMAND) $(BIN)
 	install -m 644 $(PUBLIC).a $(LIB)
 ifneq ($(SHARED),)
@@ -289,11 +295,15 @@ ifneq ($(SHARED),)
 endif
 	install -m 644 $(OUT)/public/$(NAME).pc $(LIB)/pkgconfig
 	install -m 644 $(HEADERS) $(INCLUDE)
+	install -m 644 docs/manual/tapeformer.1 $(MAN)/man1
+	install -m 644 docs/manual/tapeformer.3 $(MAN)/man3
+	install -m 644 docs/manual/tapeformer.bash $(BASH)/tapeformer
+	install -m 644 docs/manual/_tapeformer $(ZSH)
+	install -m 644 docs/manual/tapeformer.fish $(FISH)
 
-# The headers serve both precisions: they go with the last of them.
 uninstall: ## remove what install put there
 	rm -f $(INSTALLED)
-	@ls $(LIB)/libtapeformer*.a >/dev/null 2>&1 || { echo rm -rf $(INCLUDE); rm -rf $(INCLUDE); }
+	@ls $(LIB)/libtapeformer*.a >/dev/null 2>&1 || { echo rm -f $(COMMON); rm -f $(COMMON); rmdir $(INCLUDE); }
 
 dist: ## a tarball of the committed files: build/tapeformer-VERSION.tar.gz
 	@mkdir -p build

@@ -87,6 +87,17 @@ static void print_help(FILE *out)
                  "  tapeformer train --task reverse --out run\n");
 }
 
+/* All commands, for docs/manual/make. */
+static int describe(void)
+{
+    const char *const arguments[] = {CLI_DESCRIBE};
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        printf("group\t%s\t%s\n", subcommands[i].name, subcommands[i].summary);
+        subcommands[i].run(1, arguments);
+    }
+    return CLI_DONE;
+}
+
 static int unknown_command(const char *name)
 {
     const char *names[SUBCOMMANDS + 1] = {NULL};
@@ -118,6 +129,8 @@ int main(int argc, char **argv)
         puts("tapeformer " AG_VERSION " (" PRECISION_NAME ")");
         return CLI_DONE;
     }
+    if (!strcmp(argv[1], CLI_DESCRIBE))
+        return describe();
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (!strcmp(argv[1], subcommands[i].name)) {
             int code = subcommands[i].run(argc - 2, (const char *const *)argv + 2);
