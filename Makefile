@@ -33,8 +33,8 @@ ifneq ($(filter x86_64%,$(MACHINE)),)
   # The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
   BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
-LEVEL_FLAGS_generic :=
-# (a fused multiply-add rounds once; the flag lets these levels use it)
+# (a fused multiply-add rounds once; the flag lets a level use it, also the plain one where every processor has it)
+LEVEL_FLAGS_generic := $(if $(filter aarch64%,$(MACHINE)),-ffp-contract=fast)
 LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
 LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 LEVEL_FLAGS_bf16    := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
@@ -243,7 +243,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 CROSS  := aarch64-linux-gnu
 CROSS_RUNNER := qemu-$(firstword $(subst -, ,$(CROSS))) -L /usr/$(CROSS)
 test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64-linux-gnu LDFLAGS=-Lwhere-libcheck-is
-	@CK_DEFAULT_TIMEOUT=3600 $(MAKE) --no-print-directory -j$(JOBS) CC=$(CROSS)-gcc AR=$(CROSS)-ar OBJCOPY=$(CROSS)-objcopy \
+	@CK_TIMEOUT_MULTIPLIER=30 $(MAKE) --no-print-directory -j$(JOBS) CC=$(CROSS)-gcc AR=$(CROSS)-ar OBJCOPY=$(CROSS)-objcopy \
 	    VARIANT=$(CROSS) RUNNER='$(CROSS_RUNNER)' CHECK_LIBS='-lcheck -lrt -lpthread' test-programs
 
 # ---- tidiness -----------------------------------------------------------------------------------
