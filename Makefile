@@ -5,11 +5,15 @@
 PRECISION ?= float
 OPENMP    ?= 1
 PREFIX    ?= /usr/local
+OBJCOPY   ?= objcopy
 CFLAGS    ?= -O3 -g
 SANITIZE  ?=
+RUNNER    ?=
 
-LAYERS := autograd nn data train study cli
-SHELL  := /bin/sh
+LAYERS  := autograd nn data train study cli
+VERSION := $(shell sed -n 's/^\#define AG_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
+SHELL   := /bin/sh
+comma   := ,
 
 # ---- what the compiler offers -------------------------------------------------------------------
 
@@ -29,8 +33,8 @@ ifneq ($(filter x86_64%,$(MACHINE)),)
   # The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
   BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
-LEVEL_FLAGS_generic :=
-# (a fused multiply-add rounds once; the flag lets these levels use it)
+# (a fused multiply-add rounds once; the flag lets a level use it, also the plain one where every processor has it)
+LEVEL_FLAGS_generic := $(if $(filter aarch64%,$(MACHINE)),-ffp-contract=fast)
 LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
 LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
 LEVEL_FLAGS_bf16    := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
@@ -43,6 +47,10 @@ WARNINGS += $(if $(call accepts,-Wpass-failed),-Wno-pass-failed)
 STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
 # -ffp-contract=off: the same source gives the same bits with every compiler option but the level's own.
 NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
+# 32-bit x86: the old floating-point unit rounds when it likes.
+NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
+# What the public headers declare is seen from outside (they say so), and nothing else.
+LINKAGE  := -fPIC -fvisibility=hidden
 INCLUDES := $(addprefix -I,$(LAYERS)) -I.
 ifeq ($(PRECISION),double)
   DEFINES := -DTAPEFORMER_DOUBLE
@@ -51,16 +59,18 @@ else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
 LEVEL_DEFINES := $(foreach level,$(LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
-ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(OPENMP_FLAG) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
+ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) $(OPENMP_FLAG) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = $(OPENMP_FLAG) $(SANITIZE) $(LDFLAGS)
 
 # ---- files --------------------------------------------------------------------------------------
 
 # VARIANT keeps the objects of sanitizer and other builds apart; the plain build has none.
 OUT     := build$(if $(VARIANT),/$(VARIANT))
+NAME    := tapeformer$(SUFFIX)
 OBJ     := $(OUT)/obj$(SUFFIX)
-LIBRARY := $(OUT)/libtapeformer$(SUFFIX).a
-COMMAND := $(OUT)/tapeformer$(SUFFIX)
+LIBRARY := $(OUT)/lib$(NAME).a
+PUBLIC  := $(OUT)/public/lib$(NAME)
+COMMAND := $(OUT)/$(NAME)
 BENCH   := $(OUT)/bench$(SUFFIX)
 
 LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
@@ -79,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage bench bench-peers lint format install uninstall clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross bench bench-peers lint format install uninstall manual dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,6 +113,9 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 	$(SAY) '  CC    $<'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
 
+# Shared libraries must find the allocator that stands in for the C library's.
+$(OBJ)/tests/%.o $(OBJ)/bench/%.o: LINKAGE := -fPIC
+
 define level_rule
 $(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
 	@mkdir -p $$(@D)
@@ -116,17 +129,36 @@ $(LIBRARY): $(LIB_OBJECTS)
 	$(SAY) '  AR    $@'
 	$(Q)$(AR) rcs $@ $^
 
+# The library as it is installed. Static: one object, whose inner names no program can meet. Shared: with a version, the
+# first part of which changes when programs must be compiled anew.
+SONAME := lib$(NAME).so.$(firstword $(subst ., ,$(VERSION)))
+SHARED := $(if $(call accepts,-shared -Wl$(comma)-soname$(comma)x),$(PUBLIC).so.$(VERSION))
+
+# (what many objects hold alike, the linker shall have chosen before the names become local)
+GROUPS_FLAG = $(if $(call accepts,-r -nostdlib -Wl$(comma)--force-group-allocation),-Wl$(comma)--force-group-allocation)
+$(PUBLIC).a: $(LIB_OBJECTS)
+	@mkdir -p $(@D) && rm -f $@
+	$(SAY) '  AR    $@'
+	$(Q)$(CC) -r -nostdlib $(GROUPS_FLAG) -o $(@:.a=.o) $^
+	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.o)
+	$(Q)$(AR) rcs $@ $(@:.a=.o)
+
+$(PUBLIC).so.$(VERSION): $(LIB_OBJECTS)
+	@mkdir -p $(@D)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $^ $(ALL_LDFLAGS) -lm -o $@
+
 $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(CLI_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-# The examples see what a user's program sees: the public headers alone.
-$(OUT)/examples$(SUFFIX)/%: examples/%.c $(LIBRARY) $(OBJ)/flags
+# The examples see what a user's program sees: the public headers and names alone.
+$(OUT)/examples$(SUFFIX)/%: examples/%.c $(PUBLIC).a $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(SAY) '  EXAMPLE $<'
-	$(Q)$(CC) $(filter-out -I.,$(ALL_CFLAGS)) $< $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+	$(Q)$(CC) $(filter-out -I.,$(ALL_CFLAGS)) $< $(PUBLIC).a $(ALL_LDFLAGS) -lm -o $@
 
 examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 
@@ -145,14 +177,15 @@ libcheck:
 	@tests/need-libcheck
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-TOLD := TAPEFORMER=$(abspath $(COMMAND)) BENCH=$(abspath $(BENCH)) EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX))
+TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
+        CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
-test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES)
-	@$(TOLD) tests/run-tests $(TESTS)
+test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_install)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
-	@$(TOLD) $(OUT)/tests$(SUFFIX)/$(T)
+	@$(TOLD) $(RUNNER) $(OUT)/tests$(SUFFIX)/$(T)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
@@ -204,6 +237,15 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g' SANITIZE=--coverage test-programs
 	@tests/coverage-table build/coverage
 
+# ---- other machines -----------------------------------------------------------------------------
+
+# A cross compiler's prefix, and what runs its programs; docs/building.md tells how to get libcheck for it.
+CROSS  := aarch64-linux-gnu
+CROSS_RUNNER := qemu-$(firstword $(subst -, ,$(CROSS))) -L /usr/$(CROSS)
+test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64-linux-gnu LDFLAGS=-Lwhere-libcheck-is
+	@CK_TIMEOUT_MULTIPLIER=30 $(MAKE) --no-print-directory -j$(JOBS) CC=$(CROSS)-gcc AR=$(CROSS)-ar OBJCOPY=$(CROSS)-objcopy \
+	    VARIANT=$(CROSS) RUNNER='$(CROSS_RUNNER)' CHECK_LIBS='-lcheck -lrt -lpthread' test-programs
+
 # ---- tidiness -----------------------------------------------------------------------------------
 
 C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench examples))
@@ -216,16 +258,56 @@ format: ## clang-format all sources in place
 # ---- installing ---------------------------------------------------------------------------------
 
 HEADERS := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
+BIN     := $(DESTDIR)$(PREFIX)/bin
+LIB     := $(DESTDIR)$(PREFIX)/lib
+INCLUDE := $(DESTDIR)$(PREFIX)/include/tapeformer
+MAN     := $(DESTDIR)$(PREFIX)/share/man
+BASH    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH     := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH    := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-install: $(COMMAND) ## command, library and headers below PREFIX (/usr/local), DESTDIR before it
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tapeformer
-	install -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib
-	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/tapeformer
+# All that install puts there, which is all that uninstall takes away.
+INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)/,lib$(NAME).so lib$(NAME).so.$(VERSION) $(SONAME))) \
+            $(LIB)/pkgconfig/$(NAME).pc
+# The headers, the manual and the completions serve both precisions, and go with the last of them.
+COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
+         $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
+
+# What pkg-config tells of the library.
+$(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	    'Name: $(NAME)' 'Description: a small trainable transformer with its own autograd, $(PRECISION) numbers' \
+	    'Version: $(VERSION)' 'Cflags: -I$${includedir}/tapeformer $(DEFINES)' \
+	    'Libs: -L$${libdir} -l$(NAME)' 'Libs.private: $(OPENMP_FLAG) -lm' > $@
+
+manual: $(COMMAND) ## docs/manual: the command's manual page and completions, from its flag tables
+	docs/manual/make $(COMMAND) docs/manual
+
+install: $(COMMAND) $(PUBLIC).a $(SHARED) $(OUT)/public/$(NAME).pc ## command, libraries, headers, manual below PREFIX (/usr/local), DESTDIR before it
+	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE) $(MAN)/man1 $(MAN)/man3 $(BASH) $(ZSH) $(FISH)
+	install -m 755 $(COMMAND) $(BIN)
+	install -m 644 $(PUBLIC).a $(LIB)
+ifneq ($(SHARED),)
+	install -m 755 $(SHARED) $(LIB)
+	ln -sf $(notdir $(SHARED)) $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $(LIB)/lib$(NAME).so
+endif
+	install -m 644 $(OUT)/public/$(NAME).pc $(LIB)/pkgconfig
+	install -m 644 $(HEADERS) $(INCLUDE)
+	install -m 644 docs/manual/tapeformer.1 $(MAN)/man1
+	install -m 644 docs/manual/tapeformer.3 $(MAN)/man3
+	install -m 644 docs/manual/tapeformer.bash $(BASH)/tapeformer
+	install -m 644 docs/manual/_tapeformer $(ZSH)
+	install -m 644 docs/manual/tapeformer.fish $(FISH)
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/$(notdir $(COMMAND)) $(DESTDIR)$(PREFIX)/lib/$(notdir $(LIBRARY))
-	rm -rf $(DESTDIR)$(PREFIX)/include/tapeformer
+	rm -f $(INSTALLED)
+	@ls $(LIB)/libtapeformer*.a >/dev/null 2>&1 || { echo rm -f $(COMMON); rm -f $(COMMON); rmdir $(INCLUDE); }
+
+dist: ## a tarball of the committed files: build/tapeformer-VERSION.tar.gz
+	@mkdir -p build
+	git archive --format=tar.gz --prefix=tapeformer-$(VERSION)/ -o build/tapeformer-$(VERSION).tar.gz HEAD
 
 clean: ## remove build/
 	rm -rf build

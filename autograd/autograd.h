@@ -33,6 +33,17 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
+/* ---- Version -------------------------------------------------------------------------------- */
+
+#define AG_VERSION "0.1.0"
+/* The version of the library that the program runs with; AG_VERSION is that of the header it was compiled with. */
+const char *ag_version(void);
+
+/* A program that was compiled for the other precision than the library's shall not link. */
+#ifdef TAPEFORMER_DOUBLE
+#define ag_tape_new ag_tape_new_double
+#endif
+
 /* ---- Errors --------------------------------------------------------------------------------- */
 
 /* How something ended. */

@@ -155,6 +155,23 @@ static void print_help(const cli_command *command)
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
+/* The same for programs: lines of fields between tabs, as docs/manual/make reads them. */
+static void print_description(const cli_command *command)
+{
+    printf("command\t%s\t%s\t%s\n", command->name, command->summary, command->usage);
+    for (int i = 0; i < command->flag_count; i++) {
+        const cli_flag *flag = &command->flags[i];
+        printf("flag\t%s\t%s\t%s\t%s\t", command->name, flag->name, flag->value ? flag->value : "", flag->help);
+        for (int c = 0; flag->choices && flag->choices[c]; c++)
+            printf("%s%s", c ? " " : "", flag->choices[c]);
+        putchar('\n');
+    }
+    for (const char *line = command->details, *end; line && *line; line = *end ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        printf("detail\t%s\t%.*s\n", command->name, (int)(end - line), line);
+    }
+}
+
 static cli_flag *find_flag(const cli_command *command, const char *name, size_t length)
 {
     for (int i = 0; i < command->flag_count; i++)
@@ -223,6 +240,10 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
         used = 1;
         if (!strcmp(arguments[i], "--help") || !strcmp(arguments[i], "-h")) {
             print_help(command);
+            return CLI_READ_HELP;
+        }
+        if (!strcmp(arguments[i], CLI_DESCRIBE)) {
+            print_description(command);
             return CLI_READ_HELP;
         }
         if (!strncmp(arguments[i], "--", 2) && arguments[i][2]) {

@@ -46,6 +46,9 @@ typedef enum cli_read { CLI_READ_OK, CLI_READ_HELP, CLI_READ_WRONG, CLI_READ_FAI
 /* The exit code of a command whose reading ended other than by CLI_READ_OK. */
 int cli_read_code(cli_read result);
 
+/* Makes a command print its name and flags for a program: the manual and the completions are made from that. */
+#define CLI_DESCRIBE "--describe"
+
 /* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one
  * sentence to stderr. */
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments);

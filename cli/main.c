@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
 #ifdef TAPEFORMER_DOUBLE
 #define PRECISION_NAME "double precision"
 #else
@@ -82,13 +81,24 @@ const data_task *cli_task(const char *command, const char *name)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "tapeformer " VERSION
+    fprintf(out, "tapeformer " AG_VERSION
                  " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
                  "Usage: tapeformer COMMAND [flags]\n\nCommands:\n");
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);
     fprintf(out, "\ntapeformer COMMAND --help lists the flags of each. Begin with:\n"
                  "  tapeformer train --task reverse --out run\n");
+}
+
+/* All commands, for docs/manual/make. */
+static int describe(void)
+{
+    const char *const arguments[] = {CLI_DESCRIBE};
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        printf("group\t%s\t%s\n", subcommands[i].name, subcommands[i].summary);
+        subcommands[i].run(1, arguments);
+    }
+    return CLI_DONE;
 }
 
 static int unknown_command(const char *name)
@@ -119,9 +129,11 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("tapeformer " VERSION " (" PRECISION_NAME ")");
+        puts("tapeformer " AG_VERSION " (" PRECISION_NAME ")");
         return CLI_DONE;
     }
+    if (!strcmp(argv[1], CLI_DESCRIBE))
+        return describe();
     for (int i = 0; i < SUBCOMMANDS; i++)
         if (!strcmp(argv[1], subcommands[i].name)) {
             int code = subcommands[i].run(argc - 2, (const char *const *)argv + 2);

@@ -12,7 +12,7 @@ static real convert(const char *dtype, const void *bytes, uint64_t size)
 {
     unsigned char odd[16]; /* the data begin at an odd address */
     real value = -77;
-    memcpy(odd + 1, bytes, size);
+    memcpy(odd + 1, bytes, (size_t)size);
     const data_tensor tensor = {.name = "x", .dtype = dtype, .data = odd + 1, .size = size};
     ck_assert_int_eq(data_tensor_read(&tensor, &value, 1, NULL), AG_OK);
     return value;

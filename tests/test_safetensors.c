@@ -309,7 +309,7 @@ START_TEST(every_type_comes_back)
         ck_assert_int_eq(tensor->rank, 3);
         ck_assert(tensor->shape[0] == 3 && tensor->shape[1] == 1 && tensor->shape[2] == 4);
         ck_assert_uint_eq(tensor->size, types[t].bits * ELEMENTS / 8);
-        ck_assert_mem_eq(tensor->data, data[t], tensor->size); /* the test's machine is little-endian */
+        ck_assert_mem_eq(tensor->data, data[t], (size_t)tensor->size); /* the test's machine is little-endian */
         ck_assert_ptr_eq(data_safetensors_at(file, (int64_t)(COUNT(types) - 1 - t)), tensor);
         ag_status status = data_tensor_read(tensor, numbers, ELEMENTS, NULL);
         ck_assert_int_eq(status, types[t].numbers ? AG_OK : AG_BAD_VALUE);

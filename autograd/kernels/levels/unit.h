@@ -40,6 +40,8 @@ static inline vector multiply_add(vector sum, units x, units y)
 
 #if defined(KERNEL_LEVEL_avx512) || defined(KERNEL_LEVEL_avx2)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 typedef real unit;
@@ -69,6 +71,10 @@ static inline vector multiply_add(vector sum, units x, units y)
     return (vector)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)sum);
 #elif defined(KERNEL_LEVEL_avx2)
     return (vector)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)sum);
+#elif defined(__aarch64__) && defined(TAPEFORMER_DOUBLE)
+    return (vector)vfmaq_f64((float64x2_t)sum, (float64x2_t)x, (float64x2_t)y);
+#elif defined(__aarch64__)
+    return (vector)vfmaq_f32((float32x4_t)sum, (float32x4_t)x, (float32x4_t)y);
 #else
     return sum + x * y;
 #endif

@@ -1,0 +1,32 @@
+# fish.awk - fish completion from `tapeformer --describe`.
+
+function quoted(text) {
+    gsub(/\\/, "\\\\", text)
+    gsub(/'/, "\\'", text)
+    return "'" text "'"
+}
+
+# When the words so far name this command.
+function seen(name) {
+    if (split(name, words, " ") == 2)
+        return quoted("__fish_seen_subcommand_from " words[1] "; and __fish_seen_subcommand_from " words[2])
+    return quoted("__fish_seen_subcommand_from " name)
+}
+
+function row(line) {
+    print "complete -c tapeformer " line
+    print "complete -c tapeformer64 " line
+}
+
+BEGIN { print "# fish completion for tapeformer. Made by `make manual`." }
+
+$1 == "group" { row("-f -n __fish_use_subcommand -a " $2 " -d " quoted($3)) }
+
+$1 == "command" && split($2, words, " ") == 2 {
+    row("-f -n " seen(words[1]) " -a " words[2] " -d " quoted($3))
+}
+
+$1 == "flag" {
+    value = $6 != "" ? " -x -a " quoted($6) : $4 == "FILE" || $4 == "DIR" ? " -r -F" : $4 != "" ? " -x" : ""
+    row("-n " seen($2) " -l " $3 value " -d " quoted($5))
+}

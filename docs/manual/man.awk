@@ -1,0 +1,60 @@
+# man.awk - tapeformer(1) from `tapeformer --describe`.
+
+# Text that roff must not take for its own: backslashes, hyphens of flags, dots and quotes at the beginning of a line.
+function plain(text) {
+    gsub(/\\/, "\\e", text)
+    gsub(/-/, "\\-", text)
+    if (text ~ /^[.']/)
+        text = "\\&" text
+    return text
+}
+
+BEGIN {
+    print ".\\\" Made by `make manual` from what the command says of itself: change the flag tables in cli/."
+    print ".TH TAPEFORMER 1 \"\" \"tapeformer " version "\" \"User Commands\""
+    print ".SH NAME\ntapeformer \\- train small transformers on a CPU, check gradients, show what models look at"
+    print ".SH SYNOPSIS\n.B tapeformer\n.I command\n[\\fIflags\\fR]"
+    print ".SH DESCRIPTION\ntapeformer trains sequence\\-to\\-sequence models, taggers and language models, measures and uses"
+    print "them, proves its gradients numerically, and shows what masks let a model see."
+    print ".PP\nFlags are given as \\fB\\-\\-name value\\fR or \\fB\\-\\-name=value\\fR; the last one counts. Square brackets in their"
+    print "descriptions hold the default.\n.SH COMMANDS"
+}
+
+$1 == "command" {
+    print ".SS tapeformer " plain($2) "\n" plain(toupper(substr($3, 1, 1)) substr($3, 2)) ".\n.PP\n.B tapeformer " plain($2)
+    print plain($4)
+}
+
+$1 == "flag" {
+    value = $4 == "" ? "" : " \\fI" plain($4) "\\fR"
+    help = $5
+    if ($6 != "") {
+        choices = $6
+        gsub(/ /, ", ", choices)
+        help = help (help == "" ? "" : ": ") choices
+    }
+    print ".TP\n\\fB\\-\\-" plain($3) "\\fR" value "\n" plain(help == "" ? "\\&" : help)
+}
+
+$1 == "detail" {
+    if (before != "detail")
+        print ".PP"
+    if ($3 == "")
+        print ".PP"
+    else if ($3 ~ /^ /)
+        print ".br\n" plain($3)
+    else
+        print plain($3)
+}
+
+{ before = $1 }
+
+END {
+    print ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe work failed\n.TP\n2\nwrong usage\n.TP\n130\ninterrupted: state is saved"
+    print ".SH ENVIRONMENT\n.TP\n.B TAPEFORMER_LEVEL\ngeneric, avx2 or avx512: use no better instructions than these"
+    print ".TP\n.B OMP_NUM_THREADS\nthe number of threads where \\-\\-threads says nothing"
+    print ".TP\n.B OMP_WAIT_POLICY\npassive: waiting threads sleep, for machines that are busy with other work"
+    print ".SH EXAMPLES\n.nf\ntapeformer train \\-\\-pairs pairs.tsv \\-\\-out run\ntapeformer predict \\-\\-model run < sources > outputs"
+    print "tapeformer study attention \\-\\-model run \\-\\-source \"some text\" \\-\\-out report.html\n.fi"
+    print ".SH SEE ALSO\n.BR tapeformer (3)"
+}

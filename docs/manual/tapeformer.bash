@@ -1,0 +1,71 @@
+# bash completion for tapeformer. Made by `make manual`.
+_tapeformer()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]:-}
+    local flags= kinds=
+    if [ "$COMP_CWORD" = 1 ]; then
+        COMPREPLY=($(compgen -W "train eval predict generate gradcheck info study help --help --version" -- "$word"))
+        return
+    fi
+    case $command in
+    "train")
+        case $before in
+        --src-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
+        --tgt-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
+        --model) COMPREPLY=($(compgen -W "encoder-decoder encoder decoder" -- "$word")); return ;;
+        --activation) COMPREPLY=($(compgen -W "relu gelu gelu-tanh silu gated-silu" -- "$word")); return ;;
+        --norm) COMPREPLY=($(compgen -W "layer rms" -- "$word")); return ;;
+        --positions) COMPREPLY=($(compgen -W "sinusoidal learned rotary none" -- "$word")); return ;;
+        --matmul) COMPREPLY=($(compgen -W "float bf16" -- "$word")); return ;;
+        --optimizer) COMPREPLY=($(compgen -W "adamw adam sgd" -- "$word")); return ;;
+        --schedule) COMPREPLY=($(compgen -W "cosine constant inverse-sqrt noam" -- "$word")); return ;;
+        --pairs | --dev | --text | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --task | --preset | --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
+        esac
+        flags="--task --pairs --dev --text --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
+        ;;
+    "eval")
+        case $before in
+        --model | --pairs | --text) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --task | --count | --task-min | --task-max | --seed | --beam | --length-penalty | --batch | --show | --threads) return ;;
+        esac
+        flags="--model --pairs --task --text --count --task-min --task-max --seed --beam --length-penalty --batch --show --threads --json --help"
+        ;;
+    "predict")
+        case $before in
+        --model) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --beam | --best | --length-penalty | --max-length | --batch | --threads) return ;;
+        esac
+        flags="--model --beam --best --length-penalty --scores --max-length --batch --threads --help"
+        ;;
+    "generate")
+        case $before in
+        --model) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --prompt | --length | --temperature | --top-k | --top-p | --count | --seed | --threads) return ;;
+        esac
+        flags="--model --prompt --length --temperature --top-k --top-p --greedy --count --seed --threads --help"
+        ;;
+    "gradcheck")
+        case $before in
+        --op | --draws | --seed | --tolerance | --threads) return ;;
+        esac
+        flags="--op --draws --seed --tolerance --threads --json --help"
+        ;;
+    "info")
+        case $before in
+        esac
+        flags=" --help"
+        ;;
+    "study")
+        case $before in
+        --which) COMPREPLY=($(compgen -W "cross encoder decoder all" -- "$word")); return ;;
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
+        --model) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --source | --target | --layer | --head) return ;;
+        esac
+        flags="--model --source --target --which --layer --head --color --help"
+        ;;
+    esac
+    COMPREPLY=($(compgen -W "$flags" -- "$word"))
+}
+complete -o filenames -F _tapeformer tapeformer tapeformer64
