@@ -89,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross bench bench-peers lint format install uninstall manual dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross test-browser bench bench-peers lint format install uninstall manual dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -192,6 +192,11 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 test: libcheck ## every test, in both precisions
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=float test-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=double test-programs
+
+# The reports in a headless Chromium, where node and Chromium are installed.
+test-browser: ## reports in a browser: the switch, hovering, dark and light, print, no script
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html
+	@tests/browser/run $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html $(OUT)/browser
 
 # ---- the demo -----------------------------------------------------------------------------------
 

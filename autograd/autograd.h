@@ -318,7 +318,8 @@ ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
  * ag_seed_for(seed, AG_FOR_DROPOUT) and whose counter is (e / 4, k, step) in 64, 32 and 32 bits, low words first. */
 ag_tensor *ag_dropout(ag_tensor *x, double p);
 /* Rotary positions (Su et al. 2021, section 3.4.2): x [.., T, heads * width]; in each head the pair (2i, 2i+1) at
- * position t is turned by the angle (start + t) base^(-2i/width), in radians. width is even, base above 0 (say, 10000). */
+ * position t is turned by the angle (start + t) base^(-2i/width), in radians. width is even, base above 0 (10000, say).
+ */
 ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
 
 /* ---- Masks ---------------------------------------------------------------------------------- */

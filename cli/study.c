@@ -1,5 +1,5 @@
 /* study.c - tapeformer study KIND: picks the kind. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +44,11 @@ static int unknown_kind(const char *name)
 
 int cli_study(int count, const char *const *arguments)
 {
+    if (count && !strcmp(arguments[0], CLI_DESCRIBE)) {
+        for (int i = 0; i < KINDS; i++)
+            kinds[i].run(count, arguments);
+        return CLI_DONE;
+    }
     if (count && (!strcmp(arguments[0], "--help") || !strcmp(arguments[0], "-h"))) {
         print_kinds(stdout);
         return CLI_DONE;

@@ -1,5 +1,5 @@
 /* study_attention.c - tapeformer study attention: what each token looks at. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* study_curves.c - tapeformer study curves: the losses of training runs, several in one picture. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdlib.h>
 

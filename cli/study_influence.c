@@ -1,5 +1,5 @@
 /* study_influence.c - tapeformer study influence: what each output depends on, beside what the masks allow. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 #include <stdlib.h>

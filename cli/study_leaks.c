@@ -1,5 +1,5 @@
 /* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see, and nothing else. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 #include <stdlib.h>

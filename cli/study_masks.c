@@ -1,5 +1,5 @@
 /* study_masks.c - tapeformer study masks: the laboratory, with its progress on stderr. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* trace.c - tapeformer trace: what a model computes on one example, as a file; and where two such files differ. */
-#include "study.h"
+#include "studies.h"
 
 #include <stdio.h>
 

@@ -35,26 +35,33 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
 /* How text becomes tokens: by Unicode code point, or by white space. */
 typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS } data_token_kind;
 
+/* A two-way map between tokens and ids. */
 typedef struct data_vocab data_vocab;
 
+/* A vocabulary of the four specials, or of what another has; the caller frees it. NULL when memory is out. */
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
+/* NULL is fine. */
 void data_vocab_free(data_vocab *vocab);
+/* What its tokens are. */
 data_token_kind data_vocab_kind(const data_vocab *vocab);
-int32_t data_vocab_size(const data_vocab *vocab); /* the four specials included */
-/* The id of a token: adds it where it is new (-1 when memory is out; DATA_UNK for bytes that are not one token of
- * text); or DATA_UNK where it is not known. The specials are found by id alone: "<pad>" in a text is a word like any
- * other. */
+/* The number of tokens, the four specials included: ids are 0 .. size - 1. */
+int32_t data_vocab_size(const data_vocab *vocab);
+/* The id of a token of `size` bytes. data_vocab_add adds it where it is new (-1 when memory is out; DATA_UNK for bytes
+ * that are not one token of text); data_vocab_find gives DATA_UNK then. The specials are found by id alone: "<pad>" in
+ * a text is a word like any other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size);
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
 /* The text of a token, valid until the next data_vocab_add; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an
  * id outside. */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
-/* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text. */
+/* The vocabulary as one line of text, and back: for the metadata of a checkpoint. The caller frees the text, and the
+ * vocabulary. NULL with the error: AG_BAD_FILE for a text that is none, AG_NO_MEMORY. */
 char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
 /* A file with a line for each token, in the order of their ids: a backslash with two hexadecimal digits is the byte of
- * that code (\20 a space, \0a a line feed, \5c a backslash). The four specials may stand in front. */
+ * that code (\20 a space, \0a a line feed, \5c a backslash). The four specials may stand in front. The caller frees the
+ * vocabulary; NULL with the error, which names the file and, where a line is wrong, its number. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
 /* Writes such a file, the specials in front, so that line i + 1 is token i. */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error);
@@ -84,16 +91,19 @@ typedef struct data_task {
     void (*make)(ag_rng *rng, int min_length, int max_length, char *source, char *target);
     /* The most tokens that a source and a target have, without end marks. */
     void (*most_tokens)(int max_length, int64_t *source, int64_t *target);
-    data_token_kind source_kind, target_kind;
+    data_token_kind source_kind, target_kind; /* what tokens are on each side */
     /* Texts that hold each token it can make: the vocabularies, in order. */
     const char *source_symbols, *target_symbols;
 } data_task;
 
+/* The room for a text of a task in bytes, its final zero included. */
 #define DATA_TASK_TEXT 1024
 
-/* copy, reverse, sort, shift, addition, numbers (to English words), dates (many forms to ISO 8601). */
+/* All tasks, [*count]: copy, reverse, sort, shift, addition, numbers (to English words), dates (many forms to ISO
+ * 8601). */
 const data_task *const *data_tasks(int *count);
-const data_task *data_task_find(const char *name); /* NULL: no such task */
+/* The task of that name; NULL where there is none. */
+const data_task *data_task_find(const char *name);
 
 /* ---- Sets of examples ----------------------------------------------------------------------- */
 
@@ -101,6 +111,7 @@ const data_task *data_task_find(const char *name); /* NULL: no such task */
  * sides. */
 typedef enum data_part { DATA_ALL = 0, DATA_TRAIN, DATA_DEV } data_part;
 
+/* Zero means the default. */
 typedef struct data_set_options {
     data_part part;             /* of files chosen by `seed`; of tasks by the text alone, so that all seeds agree */
     double held_out;            /* the share of DATA_DEV; 0: 0.05 */
@@ -117,26 +128,34 @@ typedef struct data_set_options {
     const data_vocab *source_vocab, *target_vocab;
 } data_set_options;
 
+/* A source of examples, from a file or made by code. */
 typedef struct data_set data_set;
 
 /* Examples of a task: an endless stream cut into epochs of `count`; DATA_TRAIN and DATA_DEV never share a source.
- * Sources of less than 4 bytes are never held out: there are so few of them that each is needed to learn from. */
+ * Sources of less than 4 bytes are never held out: there are so few of them that each is needed to learn from.
+ * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
 /* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped.
  * A source may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad
  * UTF-8, a zero byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file.
- * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. */
+ * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives.
+ * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words,
  * white space is lost. The windows of data_set_batch begin up to half a context earlier or later, anew in each epoch,
- * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once. */
+ * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once.
+ * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
+/* NULL is fine. */
 void data_set_free(data_set *set);
 
-int64_t data_set_count(const data_set *set);                  /* examples in an epoch */
-const data_vocab *data_set_source_vocab(const data_set *set); /* NULL for a text set */
+/* The number of examples in an epoch. */
+int64_t data_set_count(const data_set *set);
+/* The vocabularies, which belong to the set; a text set has no source and NULL for it. */
+const data_vocab *data_set_source_vocab(const data_set *set);
 const data_vocab *data_set_target_vocab(const data_set *set);
-int64_t data_set_max_source(const data_set *set); /* tokens of the longest source, its end mark included */
+/* The most tokens that a source and a target of the set have, end marks included; 0 where a text set has no source. */
+int64_t data_set_max_source(const data_set *set);
 int64_t data_set_max_target(const data_set *set);
 /* The texts of example i, valid until the next call; zero-ended copies inside the set. NULL, NULL outside. A task has
  * every i >= 0; a text set has no source, and its target is the window. */
@@ -149,7 +168,7 @@ uint64_t data_set_fingerprint(data_set *set);
 /* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its
  * targets. -1 when memory is out; 0 for a text set. Outside: no targets, index -1. */
 int64_t data_set_source_count(data_set *set);
-/* Number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
+/* The number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
 int64_t data_set_target_count(data_set *set, int64_t s);
 int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
 
@@ -171,9 +190,10 @@ typedef struct data_batch {
     size_t storage_size;
 } data_batch;
 
-void data_batch_clear(data_batch *batch); /* frees; a zeroed batch is a fresh one */
+/* Frees what the batch holds and leaves it zeroed, which is a fresh batch. */
+void data_batch_clear(data_batch *batch);
 
-/* Batches in an epoch of `rows` examples each (one may be smaller). */
+/* The number of batches in an epoch, of `rows` examples each (one may be smaller). */
 int64_t data_set_batches(const data_set *set, int64_t rows);
 /* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from
  * (seed, epoch). A pure function of the set, rows and n. */
@@ -197,29 +217,41 @@ typedef struct data_tensor {
     uint64_t size;
 } data_tensor;
 
+/* An open file: its tensors, by number and by name, and its metadata. */
 typedef struct data_safetensors data_safetensors;
 
 /* Maps and checks a file, strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without
  * holes or overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal
- * is one sentence with the file's name. */
+ * is one sentence with the file's name; NULL then. The caller closes the file. */
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
+/* NULL is fine. What the file handed out is gone. */
 void data_safetensors_close(data_safetensors *file);
+/* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
-const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i);          /* in file order */
-const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name); /* NULL: none */
-const char *data_safetensors_metadata(const data_safetensors *file, const char *key);     /* NULL: none */
+/* A tensor by its number, in the order of the file, or by its name; NULL where there is none. The file owns it. */
+const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i);
+const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name);
+/* The value of a key of the metadata; NULL where there is none. The file owns it. */
+const char *data_safetensors_metadata(const data_safetensors *file, const char *key);
 
-/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements. */
+/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements, and is
+ * the size of `out`. AG_BAD_SHAPE for another count, AG_BAD_VALUE for another dtype. */
 ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error);
 /* "F64" in the double library, "F32" in the other: the dtype of `real`. */
 extern const char *const data_real_dtype;
 
+/* A file to be: tensors and metadata, noted one by one. */
 typedef struct data_writer data_writer;
+/* A writer that has noted nothing; the caller frees it. NULL when memory is out. */
 data_writer *data_writer_new(ag_error *error);
+/* NULL is fine. */
 void data_writer_free(data_writer *writer);
-/* Notes a tensor; `data` is read by data_writer_save, not before. Names are unique. */
+/* Notes a tensor: `shape` [rank], `data` in little-endian order. Name and shape are copied; `data` is read by
+ * data_writer_save, not before. Names are unique: data_writer_save refuses others. AG_BAD_VALUE or AG_BAD_SHAPE for
+ * what the format cannot hold. */
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error);
+/* Notes a key of the metadata and its value, both UTF-8, and copied. AG_BAD_VALUE for "checksum", which is ours. */
 ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
 /* For files that other programs will change: leaves the checksum out. A program that keeps the metadata would keep it,
  * too, and its file would be called damaged. */
@@ -300,6 +332,7 @@ typedef struct data_json {
     const char *problem; /* what is wrong at byte `at`, such as "a string was expected"; NULL: nothing yet */
 } data_json;
 
+/* A cursor at the beginning of text [size], which must outlive it. */
 data_json data_json_start(const char *text, size_t size);
 /* Goes into an object ('{') or an array ('['). */
 bool data_json_enter(data_json *json, char open);

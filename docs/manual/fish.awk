@@ -7,7 +7,7 @@ function quoted(text) {
 }
 
 # When the words so far name this command.
-function seen(name) {
+function seen(name,    words) {
     if (split(name, words, " ") == 2)
         return quoted("__fish_seen_subcommand_from " words[1] "; and __fish_seen_subcommand_from " words[2])
     return quoted("__fish_seen_subcommand_from " name)

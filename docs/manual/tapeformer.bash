@@ -4,8 +4,15 @@ _tapeformer()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]:-}
     local flags= kinds=
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "train eval predict generate gradcheck info study help --help --version" -- "$word"))
+        COMPREPLY=($(compgen -W "train eval predict generate gradcheck info study import export trace help --help --version" -- "$word"))
         return
+    fi
+    if [ "$command" = study ]; then
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "attention influence leaks masks curves --help" -- "$word"))
+            return
+        fi
+        command="$command ${COMP_WORDS[2]}"
     fi
     case $command in
     "train")
@@ -20,9 +27,9 @@ _tapeformer()
         --optimizer) COMPREPLY=($(compgen -W "adamw adam sgd" -- "$word")); return ;;
         --schedule) COMPREPLY=($(compgen -W "cosine constant inverse-sqrt noam" -- "$word")); return ;;
         --pairs | --dev | --text | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --task | --preset | --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
+        --task | --preset | --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
         esac
-        flags="--task --pairs --dev --text --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
+        flags="--task --pairs --dev --text --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
         ;;
     "eval")
         case $before in
@@ -56,14 +63,72 @@ _tapeformer()
         esac
         flags=" --help"
         ;;
-    "study")
+    "study attention")
         case $before in
         --which) COMPREPLY=($(compgen -W "cross encoder decoder all" -- "$word")); return ;;
         --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
-        --model) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --source | --target | --layer | --head) return ;;
+        --model | --out | --pictures) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --source | --target | --pad | --layer | --head) return ;;
         esac
-        flags="--model --source --target --which --layer --head --color --help"
+        flags="--model --source --target --pad --which --layer --head --out --pictures --color --help"
+        ;;
+    "study influence")
+        case $before in
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
+        --model | --out | --pictures) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --source | --target | --pad | --threads) return ;;
+        esac
+        flags="--model --source --target --pad --threads --out --pictures --color --help"
+        ;;
+    "study leaks")
+        case $before in
+        --model) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --source | --target | --pad | --seed | --threads) return ;;
+        esac
+        flags="--model --source --target --pad --seed --threads --help"
+        ;;
+    "study masks")
+        case $before in
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
+        --out | --pictures) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --length | --letters | --steps | --seed | --threads) return ;;
+        esac
+        flags="--length --letters --steps --seed --threads --out --pictures --color --help"
+        ;;
+    "study curves")
+        case $before in
+        --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
+        --out | --pictures) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        esac
+        flags="--out --pictures --color --help"
+        ;;
+    "import")
+        case $before in
+        --layout) COMPREPLY=($(compgen -W "pytorch gpt2" -- "$word")); return ;;
+        --src-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
+        --tgt-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
+        --model) COMPREPLY=($(compgen -W "encoder-decoder encoder decoder" -- "$word")); return ;;
+        --activation) COMPREPLY=($(compgen -W "relu gelu gelu-tanh silu gated-silu" -- "$word")); return ;;
+        --norm) COMPREPLY=($(compgen -W "layer rms" -- "$word")); return ;;
+        --positions) COMPREPLY=($(compgen -W "sinusoidal learned rotary none" -- "$word")); return ;;
+        --out | --src-vocab | --tgt-vocab) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --config | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout) return ;;
+        esac
+        flags="--out --layout --config --src-vocab --tgt-vocab --src-tokens --tgt-tokens --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --help"
+        ;;
+    "export")
+        case $before in
+        --layout) COMPREPLY=($(compgen -W "pytorch gpt2" -- "$word")); return ;;
+        --model | --out | --src-vocab | --tgt-vocab) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        esac
+        flags="--model --out --layout --src-vocab --tgt-vocab --help"
+        ;;
+    "trace")
+        case $before in
+        --model | --out) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --source | --target | --pad | --threads | --tolerance) return ;;
+        esac
+        flags="--model --source --target --pad --out --plain --threads --compare --tolerance --common --help"
         ;;
     esac
     COMPREPLY=($(compgen -W "$flags" -- "$word"))

@@ -1,12 +1,10 @@
-/* study.h - the kinds of `tapeformer study`, and what they share: the example that is studied, and where it is shown.
- *
- * It includes the library's study/study.h, which has the same file name. */
-#ifndef CLI_STUDY_H
-#define CLI_STUDY_H
+/* studies.h - the kinds of `tapeformer study`, and what they share: the example that is studied, and where it is shown. */
+#ifndef CLI_STUDIES_H
+#define CLI_STUDIES_H
 
 #include "cli.h"
 
-#include "study/study.h"
+#include "study.h"
 
 /* Each gets the arguments behind its own name. Their command names are "study attention" and so on. */
 int cli_study_attention(int count, const char *const *arguments);

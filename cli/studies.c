@@ -1,5 +1,5 @@
-/* study_shared.c - see study.h: an example from the flags, and a document to the terminal and to files. */
-#include "study.h"
+/* studies.c - see study.h: an example from the flags, and a document to the terminal and to files. */
+#include "studies.h"
 #include "tokens.h"
 
 #include <stdio.h>
