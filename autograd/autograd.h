@@ -35,8 +35,9 @@ extern "C" {
 
 /* ---- Version -------------------------------------------------------------------------------- */
 
+/* The version of this header. */
 #define AG_VERSION "0.1.0"
-/* The version of the library that the program runs with; AG_VERSION is that of the header it was compiled with. */
+/* The version of the library that the program runs with. */
 const char *ag_version(void);
 
 /* A program that was compiled for the other precision than the library's shall not link. */
@@ -121,7 +122,7 @@ typedef struct ag_tensor {
 
 /* ---- The tape ------------------------------------------------------------------------------- */
 
-/* Zero means the default. */
+/* Options of ag_tape_new. Zero means the default. */
 typedef struct ag_tape_options {
     int threads;  /* threads that operations may use; 0: all that OpenMP offers */
     bool no_grad; /* true: forward only, nothing is noted or kept for a backward */
@@ -157,7 +158,7 @@ bool ag_matmul_available(ag_matmul_numbers numbers);
 /* Makes the products of the tape such ones from now on; a new tape has AG_MATMUL_REAL. False, and nothing changes,
  * where they are not available. */
 bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers);
-/* The ones that it has. */
+/* What ag_tape_set_matmul has set. */
 ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 
 /* Operations made while off are not noted: their results are constants. Returns the former state. */
@@ -219,14 +220,13 @@ ag_status ag_backward_checked(ag_tensor *loss);
 
 /* ---- Elementwise operations (with NumPy broadcasting) --------------------------------------- */
 
-/* a + b, a - b, a b, a / b, element by element. The result has the shape to which both stretch, AG_BAD_SHAPE where
- * there is none; an input that was stretched gets the sum of the gradients of its copies. */
-ag_tensor *ag_add(ag_tensor *a, ag_tensor *b);
-ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b);
-ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b);
-ag_tensor *ag_div(ag_tensor *a, ag_tensor *b);
-/* a^b elementwise; a > 0 where b gets a gradient or is no whole number. */
-ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b);
+/* Element by element. The result has the shape to which both stretch, AG_BAD_SHAPE where there is none; an input that
+ * was stretched gets the sum of the gradients of its copies. */
+ag_tensor *ag_add(ag_tensor *a, ag_tensor *b); /* a + b */
+ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b); /* a - b */
+ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b); /* a b */
+ag_tensor *ag_div(ag_tensor *a, ag_tensor *b); /* a / b */
+ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b); /* a^b; a > 0 where b gets a gradient or is no whole number */
 /* A function of each element; the result has the shape of x. Outside of its domain a function is NaN or infinite, as in
  * libm, and that is no error. */
 ag_tensor *ag_neg(ag_tensor *x);                  /* -x */
@@ -254,7 +254,7 @@ ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpos
 ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
 /* What follows a linear layer in a transformer; a zeroed struct adds nothing to it. */
 typedef enum ag_activation { AG_NO_ACTIVATION = 0, AG_RELU, AG_GELU, AG_GELU_BY_TANH, AG_SILU } ag_activation;
-/* Zero means nothing of the kind. */
+/* Options of ag_linear_fused. Zero means nothing of the kind. */
 typedef struct ag_linear_options {
     ag_activation activation;
     double dropout;      /* in [0, 1] */
@@ -290,7 +290,7 @@ ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end);
 /* Rows of a table: table [count, width], ids of shape `shape` -> [shape.., width]. An id outside the table is an
  * error. Rows with id `padding_id` (-1: none) are read but get no gradient. `ids` is copied. */
 ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id);
-/* What is made of the rows of a table. */
+/* Options of ag_embedding_fused. */
 typedef struct ag_embedding_options {
     int32_t padding_id;   /* -1: none */
     double scale;         /* 0: 1 */
@@ -362,7 +362,7 @@ size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries,
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
-/* Zero means the default. */
+/* Options of ag_attention. Zero means the default. */
 typedef struct ag_attention_options {
     int heads;           /* of rank-3 inputs; 0: 1 */
     double scale;        /* of the scores; 0: 1/sqrt(key width) */
@@ -398,7 +398,7 @@ int64_t ag_tape_blind_queries(const ag_tape *tape);
 /* What becomes of the losses of the rows: their mean, their sum, or nothing. */
 typedef enum ag_reduction { AG_MEAN = 0, AG_SUM, AG_NONE } ag_reduction;
 
-/* Zero means the default. */
+/* Options of ag_cross_entropy. Zero means the default. */
 typedef struct ag_cross_entropy_options {
     bool ignore; /* whether targets equal to ignore_index are left out */
     int32_t ignore_index;
@@ -465,7 +465,7 @@ ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...
     ;
 /* Inside backward: where to add the gradient of x, zeroed at first use; NULL where x (or NULL) needs none. */
 real *ag_grad(ag_tensor *x);
-/* The same without the zeros: where *add comes back false, nothing is there yet, and the caller writes every element
+/* ag_grad without the zeros: where *add comes back false, nothing is there yet, and the caller writes every element
  * instead of adding to it. */
 real *ag_grad_begin(ag_tensor *x, bool *add);
 /* Inside backward: adds g (of shape `shape`, to which x broadcasts) to the gradient of x, summing over the axes
@@ -501,7 +501,7 @@ typedef struct ag_gradcheck_input {
  * call. A result of several elements is projected on fixed random weights. */
 typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
 
-/* Zero means the default. */
+/* Options of ag_gradcheck. Zero means the default. */
 typedef struct ag_gradcheck_options {
     double tolerance; /* on |a - n| / max(1, |a|, |n|); 0: 1e-9 in double, 1e-3 in float */
     double step;      /* the largest step of the extrapolation, rounded down to a power of two, times the size of

@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* float, or double in the library built with PRECISION=double (its users define TAPEFORMER_DOUBLE too). */
 #ifdef TAPEFORMER_DOUBLE
 typedef double real;
 #else
+/* The numbers of tensors: float, or double in the library built with PRECISION=double (its users define
+ * TAPEFORMER_DOUBLE too). */
 typedef float real;
 #endif
 

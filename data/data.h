@@ -41,9 +41,9 @@ typedef struct data_vocab data_vocab;
 /* A vocabulary of the four specials, or of what another has; the caller frees it. NULL when memory is out. */
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
-/* NULL is fine. */
+/* Frees the vocabulary. NULL is fine. */
 void data_vocab_free(data_vocab *vocab);
-/* What its tokens are. */
+/* What the tokens of a vocabulary are. */
 data_token_kind data_vocab_kind(const data_vocab *vocab);
 /* The number of tokens, the four specials included: ids are 0 .. size - 1. */
 int32_t data_vocab_size(const data_vocab *vocab);
@@ -63,7 +63,7 @@ data_vocab *data_vocab_read(const char *text, ag_error *error);
  * that code (\20 a space, \0a a line feed, \5c a backslash). The four specials may stand in front. The caller frees the
  * vocabulary; NULL with the error, which names the file and, where a line is wrong, its number. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
-/* Writes such a file, the specials in front, so that line i + 1 is token i. */
+/* Writes the file that data_vocab_read_file reads, the specials in front, so that line i + 1 is token i. */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error);
 
 /* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
@@ -111,7 +111,7 @@ const data_task *data_task_find(const char *name);
  * sides. */
 typedef enum data_part { DATA_ALL = 0, DATA_TRAIN, DATA_DEV } data_part;
 
-/* Zero means the default. */
+/* Options of data_set_task, data_set_pairs and data_set_text. Zero means the default. */
 typedef struct data_set_options {
     data_part part;             /* of files chosen by `seed`; of tasks by the text alone, so that all seeds agree */
     double held_out;            /* the share of DATA_DEV; 0: 0.05 */
@@ -146,7 +146,7 @@ data_set *data_set_pairs(const char *path, const data_set_options *options, ag_e
  * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once.
  * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
-/* NULL is fine. */
+/* Frees the set and what it has handed out. NULL is fine. */
 void data_set_free(data_set *set);
 
 /* The number of examples in an epoch. */
@@ -224,7 +224,7 @@ typedef struct data_safetensors data_safetensors;
  * holes or overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal
  * is one sentence with the file's name; NULL then. The caller closes the file. */
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
-/* NULL is fine. What the file handed out is gone. */
+/* Frees the file and what it has handed out. NULL is fine. */
 void data_safetensors_close(data_safetensors *file);
 /* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
@@ -244,10 +244,10 @@ extern const char *const data_real_dtype;
 typedef struct data_writer data_writer;
 /* A writer that has noted nothing; the caller frees it. NULL when memory is out. */
 data_writer *data_writer_new(ag_error *error);
-/* NULL is fine. */
+/* Frees the writer. NULL is fine. */
 void data_writer_free(data_writer *writer);
-/* Notes a tensor: `shape` [rank], `data` in little-endian order. Name and shape are copied; `data` is read by
- * data_writer_save, not before. Names are unique: data_writer_save refuses others. AG_BAD_VALUE or AG_BAD_SHAPE for
+/* Notes a tensor: `shape` [rank], `data` in the byte order of this machine. Name and shape are copied; `data` is read
+ * by data_writer_save, not before. Names are unique: data_writer_save refuses others. AG_BAD_VALUE or AG_BAD_SHAPE for
  * what the format cannot hold. */
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error);

@@ -4,6 +4,9 @@
  * parameters under a name, `nn_X_apply` builds the computation on a tape. Parameter names and layouts are those of
  * PyTorch's modules of the same kind, so a weight matrix is [out, in].
  *
+ * `nn_X_init` copies what it is given and fails as nn_params_add does, with a status: AG_BAD_SHAPE or AG_BAD_VALUE for
+ * sizes and numbers that cannot be. What builds a computation fails as operations do: NULL, and the tape has the error.
+ *
  * Order of use: nn_model_new (or: nn_params_init, the layers' _init functions, nn_params_allocate); then for each
  * step an nn_pass with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and
  * nn_generated.
@@ -37,14 +40,16 @@ typedef enum nn_init_kind {
     NN_KAIMING_NORMAL   /* deviation sqrt(2 / fan_in) */
 } nn_init_kind;
 
+/* A kind and its size. */
 typedef struct nn_initializer {
     nn_init_kind kind;
     double scale; /* a factor on the bound or deviation of Xavier and Kaiming (0: 1); see above for the others */
 } nn_initializer;
 
-/* Fills values [shape] from the stream. AG_BAD_SHAPE where the kind needs a matrix. */
+/* Fills values [shape] from the stream. AG_BAD_SHAPE where the kind needs a matrix, AG_BAD_VALUE where scale < 0. */
 ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng, ag_error *error);
 
+/* One parameter: a tensor's place in the flat vectors. */
 typedef struct nn_param {
     char *name; /* "encoder.layers.0.linear1.weight" */
     ag_shape shape;
@@ -63,17 +68,21 @@ typedef struct nn_params {
     real *value, *grad; /* [size]; NULL before nn_params_allocate */
 } nn_params;
 
-void nn_params_init(nn_params *params); /* a zeroed struct is the same */
+/* Parameters of which there are none yet: a zeroed struct is the same. */
+void nn_params_init(nn_params *params);
+/* Frees names and vectors and leaves the struct zeroed. */
 void nn_params_clear(nn_params *params);
-/* Registers a parameter before nn_params_allocate; returns its index, or -1 (name given twice, bad shape, no
- * memory). */
+/* Registers a parameter before nn_params_allocate; returns its index, or -1 (name given twice, bad shape, too late, no
+ * memory). `name` is copied. */
 int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
                   ag_error *error);
 /* Allocates both vectors and draws the values: parameter i from stream i of
- * ag_seed_for(seed, AG_FOR_PARAMETERS). Gradients are zero. */
+ * ag_seed_for(seed, AG_FOR_PARAMETERS). Gradients are zero. AG_BAD_VALUE where it was done before. */
 ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error);
+/* Sets all gradients to 0. */
 void nn_params_zero_grad(nn_params *params);
-int nn_params_find(const nn_params *params, const char *name); /* -1: none */
+/* The index of the parameter of that name; -1 where there is none. */
+int nn_params_find(const nn_params *params, const char *name);
 
 /* ---- A forward pass ------------------------------------------------------------------------- */
 
@@ -81,8 +90,9 @@ int nn_params_find(const nn_params *params, const char *name); /* -1: none */
  * block, and what leaves it. */
 typedef enum nn_block_end { NN_BLOCK_MEMORY = 0, NN_BLOCK_INPUT, NN_BLOCK_OUTPUT } nn_block_end;
 
+/* What layers and models are applied with. */
 typedef struct nn_pass {
-    ag_tape *tape;
+    ag_tape *tape;           /* where the computation goes */
     const nn_params *params; /* with grad NULL they are constants */
     bool training;           /* dropout is on */
     bool plain_attention;    /* the unfused attention */
@@ -108,8 +118,10 @@ ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int6
 typedef struct nn_linear {
     int weight, bias;
 } nn_linear;
+/* Registers the parameters, the bias only where `bias`. */
 ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, int64_t in, int64_t out, bool bias,
                          ag_error *error);
+/* x [.., in] -> [.., out] */
 ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tensor *x);
 
 /* Rows of a table, times `scale` (sqrt(D) in Vaswani et al. 2017, section 3.4; 0: 1). NAME.weight [count, width],
@@ -119,6 +131,7 @@ typedef struct nn_embedding {
     double scale;
     int32_t padding_id;
 } nn_embedding;
+/* Registers the table. */
 ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *name, int64_t count, int64_t width,
                             double scale, int32_t padding_id, ag_error *error);
 /* ids [shape] -> [shape.., width] */
@@ -126,15 +139,18 @@ ag_tensor *nn_embedding_apply(const nn_embedding *layer, const nn_pass *pass, ag
 /* The table as an output projection (tied weights): x [.., width] -> [.., count]. */
 ag_tensor *nn_embedding_project(const nn_embedding *layer, const nn_pass *pass, ag_tensor *x);
 
+/* ag_layer_norm or ag_rms_norm. */
 typedef enum nn_norm_kind { NN_LAYER_NORM = 0, NN_RMS_NORM } nn_norm_kind;
-/* NAME.weight (ones), NAME.bias (zeros; layer norm only) [width]. eps 0: 1e-5. */
+/* A norm over the last axis. Parameters NAME.weight (ones), NAME.bias (zeros; layer norm only) [width]. eps 0: 1e-5. */
 typedef struct nn_norm {
     nn_norm_kind kind;
     int weight, bias;
     double eps;
 } nn_norm;
+/* Registers the parameters, the bias only where `bias`. */
 ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_norm_kind kind, int64_t width, bool bias,
                        double eps, ag_error *error);
+/* x [.., width] -> [.., width] */
 ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x);
 
 /* Positions: added to the embeddings (sinusoidal, learned) or turned into queries and keys (rotary). */
@@ -148,9 +164,11 @@ typedef struct nn_positions {
     int weight;
     int64_t max_length, width;
 } nn_positions;
+/* Registers the table of learned positions; other kinds have no parameters. */
 ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *name, nn_position_kind kind,
                             int64_t max_length, int64_t width, ag_error *error);
-/* x [B, T, D] plus the code of positions start .. start+T-1. */
+/* x [B, T, D] plus the code of positions start .. start+T-1; x itself where positions are rotary or none. AG_BAD_SHAPE
+ * beyond max_length where they are learned. */
 ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start);
 
 /* Keys and values of one attention for incremental decoding: [rows, heads, capacity, width of a head] each, of which
@@ -172,12 +190,14 @@ typedef struct nn_attention_config {
     double dropout; /* of the weights */
     bool rotary;    /* turn queries and keys by their positions */
 } nn_attention_config;
+/* The layer: its configuration with the defaults filled in, and its parameters. */
 typedef struct nn_attention {
     nn_attention_config config;
     int in_weight, in_bias;                     /* packed, or -1 */
     int query_weight, key_weight, value_weight; /* separate, or -1 */
     nn_linear out;
 } nn_attention;
+/* Registers the parameters: matrices Xavier uniform, biases zeros. */
 ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *name, const nn_attention_config *config,
                             ag_error *error);
 /* query [B, T, D], key [B, S, key_width], value [B, S, value_width] -> [B, T, D]. Self-attention gives the same
@@ -203,10 +223,12 @@ typedef struct nn_additive_attention_config {
     int64_t query_width, key_width; /* 0: hidden */
     double dropout;                 /* of the weights */
 } nn_additive_attention_config;
+/* The layer: its configuration with the defaults filled in, and its parameters. */
 typedef struct nn_additive_attention {
     nn_additive_attention_config config;
     int query_weight, key_weight, score_weight;
 } nn_additive_attention;
+/* Registers the parameters, all Xavier uniform. */
 ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *params, const char *name,
                                      const nn_additive_attention_config *config, ag_error *error);
 /* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V]. `weights` (may be NULL) receives
@@ -215,6 +237,7 @@ ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *pa
 ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
                                        ag_tensor *key, ag_tensor *value, const ag_mask *mask, ag_tensor **weights);
 
+/* What is between the two matrices of a feed-forward network: ag_relu, ag_gelu, ag_silu, or the gated form. */
 typedef enum nn_activation { NN_RELU = 0, NN_GELU, NN_GELU_TANH, NN_SILU, NN_GATED_SILU } nn_activation;
 /* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) *
  * gate x) with a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the
@@ -224,12 +247,15 @@ typedef struct nn_feed_forward {
     nn_activation activation;
     double dropout;
 } nn_feed_forward;
+/* Registers the parameters of a block named `block`, biases only where `bias`. `ffn` is the width inside. */
 ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
                                int64_t ffn, nn_activation activation, bool bias, double dropout, ag_error *error);
+/* x [.., D] -> [.., D] */
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
 
 /* ---- Blocks --------------------------------------------------------------------------------- */
 
+/* Of both kinds of block. Norms have their biases in any case. */
 typedef struct nn_block_config {
     nn_attention_config attention;
     int64_t ffn;
@@ -240,7 +266,7 @@ typedef struct nn_block_config {
     double dropout; /* on each sublayer's result, and inside the feed-forward */
 } nn_block_config;
 
-/* Self-attention and feed-forward: NAME.self_attn.*, linear1, linear2, norm1, norm2
+/* Self-attention and feed-forward. Parameters NAME.self_attn.*, linear1, linear2, norm1, norm2
  * (torch.nn.TransformerEncoderLayer). With a causal mask it is the block of a decoder-only model. */
 typedef struct nn_encoder_block {
     nn_block_config config;
@@ -248,12 +274,14 @@ typedef struct nn_encoder_block {
     nn_feed_forward feed_forward;
     nn_norm norm1, norm2;
 } nn_encoder_block;
+/* Registers the parameters of the sublayers. */
 ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error);
+/* x [B, T, D] -> [B, T, D]. `mask` (NULL: all) and `cache` (may be NULL) are those of nn_attention_apply. */
 ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
                                   nn_attention_cache *cache);
 
-/* Masked self-attention, attention to the encoder's result (the memory), feed-forward: NAME.self_attn.*,
+/* Masked self-attention, attention to the encoder's result (the memory), feed-forward. Parameters NAME.self_attn.*,
  * multihead_attn.*, linear1, linear2, norm1, norm2, norm3 (torch.nn.TransformerDecoderLayer). */
 typedef struct nn_decoder_block {
     nn_block_config config;
@@ -261,22 +289,25 @@ typedef struct nn_decoder_block {
     nn_feed_forward feed_forward;
     nn_norm norm1, norm2, norm3;
 } nn_decoder_block;
+/* Registers the parameters of the sublayers. Rotary positions turn the self-attention alone. */
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error);
-/* memory may be NULL where the cross cache is filled. */
+/* x [B, T, D], memory [B, S, D] -> [B, T, D]. memory may be NULL where the cross cache is filled; masks and caches are
+ * those of nn_attention_apply. */
 ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
                                   const ag_mask *self_mask, const ag_mask *cross_mask, nn_attention_cache *self_cache,
                                   nn_attention_cache *cross_cache);
 
 /* ---- Models --------------------------------------------------------------------------------- */
 
+/* What a model does. */
 typedef enum nn_model_kind {
     NN_ENCODER_DECODER = 0, /* sequence to sequence */
     NN_ENCODER,             /* a label for each token */
     NN_DECODER              /* a language model */
 } nn_model_kind;
 
-/* Zero means the default in brackets. */
+/* What a model is made of. Zero means the default in brackets. */
 typedef struct nn_model_config {
     nn_model_kind kind;
     int32_t source_vocab, target_vocab; /* needed: source for encoder kinds, target for all */
@@ -297,9 +328,9 @@ typedef struct nn_model_config {
     int32_t padding_id; /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
-/* Parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight (learned),
- * encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models; none
- * post-norm), output.weight, output.bias. */
+/* A model. Its parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight
+ * (learned), encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models;
+ * none post-norm), output.weight, output.bias. */
 typedef struct nn_model {
     nn_model_config config; /* with the defaults filled in */
     nn_params params;
@@ -315,11 +346,12 @@ typedef struct nn_model {
 /* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
  * in [0, 1). */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error);
-/* A model with drawn parameters. NULL with the error. */
+/* A model with parameters drawn from `seed`, which the caller frees. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
-/* The same before nn_params_allocate: for a reader that compares the parameters' names and shapes with a file before it
- * takes memory for their numbers. */
+/* nn_model_new without nn_params_allocate: for a reader that compares the parameters' names and shapes with a file
+ * before it takes memory for their numbers. */
 nn_model *nn_model_outline(const nn_model_config *config, ag_error *error);
+/* Frees the model. NULL is fine. */
 void nn_model_free(nn_model *model);
 
 /* What a model is applied to. Arrays are row-major; padding is told by the lengths alone.
@@ -358,20 +390,23 @@ typedef struct nn_cache {
 } nn_cache;
 
 /* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input` and keeps the keys and values
- * of the cross-attention; for NN_DECODER `input` only tells the rows. The tape is rewound by the caller. */
+ * of the cross-attention; for NN_DECODER `input` only tells the rows. The tape is rewound by the caller, and the
+ * cache cleared. AG_BAD_VALUE for NN_ENCODER. */
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                         int64_t capacity, ag_error *error);
+/* Frees what the cache holds and leaves it zeroed. */
 void nn_cache_clear(nn_cache *cache);
 /* The next `count` tokens [rows, count] of each sequence -> logits [rows, count, V], the same as nn_model_apply on
- * all tokens so far gives at these positions. */
+ * all tokens so far gives at these positions. AG_BAD_VALUE where they are more than the capacity. */
 ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass *pass, const int32_t *tokens,
                           int64_t count);
-/* Row i becomes what row from[i] was (beam search); `rows` may shrink. */
+/* Row i becomes what row from[i] was (beam search), from [rows]; `rows` may shrink. AG_BAD_VALUE for a row that is not
+ * there. */
 ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error);
 
 /* ---- Generation ----------------------------------------------------------------------------- */
 
-/* Zero means greedy decoding to the model's longest length. */
+/* Options of nn_generate. Zero means greedy decoding to the model's longest length. */
 typedef struct nn_generation_options {
     int64_t max_length;      /* tokens to generate at most, the end mark included; 0: as many as the model's
                                 max_length lets. A prompt and what follows it are never longer than that */
@@ -392,6 +427,7 @@ typedef struct nn_generation_options {
     bool no_eos;      /* language model text goes on until max_length */
 } nn_generation_options;
 
+/* A sequence that was generated. */
 typedef struct nn_hypothesis {
     int32_t *tokens; /* [length], without bos; the end mark is not included */
     int64_t length;
@@ -400,6 +436,7 @@ typedef struct nn_hypothesis {
     double score;           /* that, after the length penalty */
 } nn_hypothesis;
 
+/* What was generated for each row. */
 typedef struct nn_generated {
     int64_t rows;
     int best;
@@ -408,11 +445,13 @@ typedef struct nn_generated {
 } nn_generated;
 
 /* Generates from sources (NN_ENCODER_DECODER: input->source) or prompts (NN_DECODER: input->target with lengths, bos
- * included). The tape is a no-grad one and is rewound at every token.
+ * included). The tape is a no-grad one and is rewound at every token. The caller clears the result, which is
+ * empty after an error.
  * An encoder (NN_ENCODER) answers with the most probable label of each source token; of the options only `marks` counts
  * then. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error);
+/* Frees the hypotheses and leaves the struct zeroed. */
 void nn_generated_clear(nn_generated *result);
 
 /* Receives the next tokens of a text, valid during the call; false ends the text. */

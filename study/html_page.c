@@ -84,9 +84,9 @@ const char *const html_style[] = {
     ".band{fill:none;stroke:var(--alarm);stroke-width:1.5;pointer-events:none}\n"
     ".study-picture text.lit{fill:var(--alarm);font-weight:700}\n",
 
-    /* Paper: all pictures, no controls, black on white (the colours of :root are the light ones there). */
+    /* Paper: all pictures, no controls, black on white (the ground of :root is the light one there). */
     "@media print{\n"
-    "body{background:#fff;color:#000;font-size:10.5pt}\n"
+    "body{color:#000;font-size:10.5pt}\n"
     "header,main{max-width:none;padding:0}\n"
     "header button,.controls,.readout,nav,details,.band{display:none}\n"
     "figure[hidden]{display:block}\n"

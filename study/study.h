@@ -25,9 +25,12 @@ extern "C" {
  * error (memory), as a tape does: build the whole and look once, when it is shown. A NULL document takes nothing. */
 typedef struct study_document study_document;
 
-study_document *study_document_new(const char *title); /* NULL when memory is out */
+/* An empty document, which the caller frees; NULL when memory is out. */
+study_document *study_document_new(const char *title);
+/* Frees the document. NULL is fine. */
 void study_document_free(study_document *document);
 
+/* A heading; and a paragraph, whose `format` is that of printf. */
 void study_add_heading(study_document *document, const char *text);
 void study_add_text(study_document *document, const char *format, ...)
 #if defined(__GNUC__)
@@ -35,7 +38,7 @@ void study_add_text(study_document *document, const char *format, ...)
 #endif
     ;
 
-/* Cells [rows, columns] of text; row 0 is the head. */
+/* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells);
 
@@ -43,14 +46,15 @@ void study_add_table(study_document *document, const char *caption, int64_t rows
  * that it is not taken for a zero), or padding (grey). */
 typedef enum study_cell { STUDY_SEEN = 0, STUDY_MASKED, STUDY_PADDING } study_cell;
 
+/* Numbers as a picture: a rectangle of cells, the darker the larger. */
 typedef struct study_heat {
     const char *group, *title; /* "decoder.layers.0.multihead_attn" and "head 2"; group may be NULL */
     const char *note;          /* one line under it, such as "entropy 1.25 bits"; may be NULL */
     int64_t rows, columns;
-    const real *values;                                /* [rows, columns] */
-    double high;                                       /* values are drawn from 0 to this; 0: 1 */
-    const unsigned char *cells;                        /* [rows, columns] of study_cell; NULL: all seen */
-    const char *row_axis, *column_axis;                /* "query", "key"; may be NULL */
+    const real *values;                                   /* [rows, columns] */
+    double high;                                          /* values are drawn from 0 to this; 0: 1 */
+    const unsigned char *cells;                           /* [rows, columns] of study_cell; NULL: all seen */
+    const char *row_axis, *column_axis;                   /* "query", "key"; may be NULL */
     const char *const *row_labels, *const *column_labels; /* [rows], [columns]; NULL: numbers from 0 */
 } study_heat;
 
@@ -58,19 +62,22 @@ typedef struct study_heat {
  * SVG: one behind the other) or, where `side_by_side`, sees together. */
 void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side);
 
+/* A curve in a chart. */
 typedef struct study_line {
     const char *name;
     int64_t count;
     const double *x, *y; /* [count]; a y that is not finite makes a gap */
 } study_line;
 
+/* Curves over common axes. */
 typedef struct study_chart {
     const char *title, *x_axis, *y_axis;
     const study_line *lines; /* [line_count] */
     int64_t line_count;
-    bool log_y;         /* logarithmic; values that are not above 0 make gaps */
-    double low, high;   /* of y; both 0: from the data */
+    bool log_y;       /* logarithmic; values that are not above 0 make gaps */
+    double low, high; /* of y; both 0: from the data */
 } study_chart;
+/* A chart. */
 void study_add_chart(study_document *document, const study_chart *chart);
 
 /* As text for a terminal, to be freed; NULL with the error. `color`: 24-step grey blocks by escape sequences; else
@@ -96,35 +103,38 @@ typedef struct study_map {
     double *entropy;
 } study_map;
 
+/* The weights of every attention of a model. */
 typedef struct study_maps {
     study_map *items; /* [count], in the order in which the model computes them */
     int count;
     int64_t blind; /* queries, those of each head counted, that had no key to look at: ag_tape_blind_queries */
 } study_maps;
 
-/* Runs the model on `input` (one row) without dropout and keeps every attention's weights. */
+/* Runs the model on `input` (one row) without dropout and keeps every attention's weights. The caller clears
+ * the maps. */
 ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error);
+/* Frees the maps and leaves the struct zeroed. */
 void study_maps_clear(study_maps *maps);
 
 /* ---- Influence and leaks -------------------------------------------------------------------- */
 
 /* What is under study: a model on one example (input->rows is 1), which may be padded beyond its lengths. */
 typedef struct study_subject {
-    const nn_model *model;
-    const nn_input *input;
+    const nn_model *model; /* its parameters are constants here */
+    const nn_input *input; /* one row */
     /* The computation, [rows, length, V] logits; NULL: nn_model_apply. It gets `input` with its one row repeated, and
      * the parameters as constants (pass->params). One that is put together from blocks shows them by pass->on_block. A
      * test plants its faults here, or by masks in `input`. */
     ag_tensor *(*apply)(void *context, const nn_model *model, const nn_pass *pass, const nn_input *input);
-    void *context;
+    void *context; /* of apply */
     /* What is declared: masks as in nn_input, NULL the model's own. The lengths of `input` count as declared. */
     const ag_mask *encoder_mask, *decoder_mask, *cross_mask;
     int threads; /* 0: all */
 } study_subject;
 
-/* How much output i moves with input j: values[i, j] = Frobenius norm of d logits_i / d embedding_j, the [V, D] Jacobian
- * by autograd, where embedding_j is what enters the first block (token and position together). Inputs are the source's
- * tokens and behind them the target's.
+/* How much output i moves with input j: values[i, j] = Frobenius norm of d logits_i / d embedding_j, the [V, D]
+ * Jacobian by autograd, where embedding_j is what enters the first block (token and position together). Inputs are the
+ * source's tokens and behind them the target's.
  *
  * Exact up to a vocabulary of 256. Beyond, it is estimated from 64 random projections of the logits, with a standard
  * error below 9 %; 0 stays exactly 0. The cost is that of outputs times vocabulary (or 64) backward passes of the
@@ -137,7 +147,9 @@ typedef struct study_influence {
      * itself and on what it may look at.) */
     unsigned char *cells;
 } study_influence;
+/* Finds the influence of each input on each output; the caller clears it. AG_BAD_VALUE for more than one row. */
 ag_status study_influence_find(const study_subject *subject, study_influence *influence, ag_error *error);
+/* Frees the values and leaves the struct zeroed. */
 void study_influence_clear(study_influence *influence);
 
 /* A leak: what is declared and what is seen differ. */
@@ -150,6 +162,7 @@ typedef struct study_leak {
     bool forbidden;   /* true: seen but forbidden, `influence` is not zero. False: allowed but without any influence */
     double influence; /* the norm of the gradient; NaN counts as a leak */
 } study_leak;
+/* All that were found. */
 typedef struct study_leaks {
     study_leak *items; /* [count], in the order of the layers, then by i, then by j, the source's first */
     int64_t count;
@@ -168,19 +181,20 @@ typedef struct study_leaks {
  * What is not differentiated is not seen: what happens to the tokens before the first block, and ag_detach. Nor can it
  * be seen whether a mask lets a position look at itself: the residual connection passes it on in either case. */
 ag_status study_leaks_find(const study_subject *subject, study_leaks *leaks, ag_error *error);
+/* Frees the list and leaves the struct zeroed. */
 void study_leaks_clear(study_leaks *leaks);
 
 /* ---- The laboratory of masks ---------------------------------------------------------------- */
 
-/* Zero means the default in brackets. */
+/* Options of study_laboratory. Zero means the default in brackets. */
 typedef struct study_laboratory_options {
-    int64_t length;  /* of the sequences [8] */
-    int64_t letters; /* of the alphabet [8] */
-    int64_t steps;   /* of each training [400] */
-    uint64_t seed;
-    int threads;
+    int64_t length;                                                                  /* of the sequences [8] */
+    int64_t letters;                                                                 /* of the alphabet [8] */
+    int64_t steps;                                                                   /* of each training [400] */
+    uint64_t seed;                                                                   /* of parameters and examples */
+    int threads;                                                                     /* [all] */
     void (*on_progress)(void *context, const char *what, int64_t done, int64_t all); /* NULL: none */
-    void *context;
+    void *context;                                                                   /* of on_progress */
     const volatile sig_atomic_t *stop; /* not 0: gives up with AG_INTERRUPTED */
 } study_laboratory_options;
 
@@ -189,6 +203,7 @@ ag_status study_laboratory(const study_laboratory_options *options, study_docume
 
 /* ---- Traces --------------------------------------------------------------------------------- */
 
+/* Options of study_trace. Zero means the default. */
 typedef struct study_trace_options {
     int threads;          /* 0: all; the file is the same for any number */
     bool plain_attention; /* attention by single operations, so that scores and weights are among the results */
@@ -205,17 +220,18 @@ typedef struct study_trace_options {
 ag_status study_trace(const nn_model *model, const nn_input *input, const study_trace_options *options,
                       const char *path, ag_error *error);
 
+/* Where two traces differ. */
 typedef struct study_difference {
     bool found;
-    int64_t compared; /* tensors that agree, those before the first that does not */
+    int64_t compared;              /* tensors that agree, those before the first that does not */
     char message[AG_MESSAGE_SIZE]; /* where `found`: which tensor, where in it, both values */
 } study_difference;
 
 /* The first tensor, in the order of the computation, in which two traces differ: by more than tolerance max(1, |a|,
  * |b|) in any element (NaN agrees with NaN), in shape, or, unless `common`, by being in one file alone. Element types
  * may differ. Works on any two .safetensors files that have names in common; AG_BAD_VALUE where there are none. */
-ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance,
-                              study_difference *difference, ag_error *error);
+ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
+                              ag_error *error);
 
 /* ---- Curves --------------------------------------------------------------------------------- */
 

@@ -61,9 +61,7 @@ static const char *layer_of_header(const char *folder, const char *name)
         return folder;
     for (int i = 0; i < LAYERS; i++) {
         const char *last = strrchr(layers[i].folder, '/'), *noun = last ? last + 1 : layers[i].folder;
-        /* (by path where the including layer has a header of the same name: "study/study.h" from cli/study.h) */
-        const char *header = !last && is_named(name, noun, "/") ? name + strlen(noun) + 1 : name;
-        if (is_named(header, noun, last ? "/" : ".h"))
+        if (is_named(name, noun, last ? "/" : ".h"))
             return layers[i].folder;
     }
     return NULL;
@@ -130,8 +128,6 @@ START_TEST(test_upward_is_seen)
     ck_assert_str_eq(layer_of_header("nn", "autograd.h"), "autograd");
     ck_assert_str_eq(layer_of_header("nn", "train.h"), "train");
     ck_assert_str_eq(layer_of_header("train", "kernels/parallel.h"), "autograd/kernels");
-    ck_assert_str_eq(layer_of_header("cli", "study/study.h"), "study");
-    ck_assert_ptr_null(layer_of_header("cli", "study/document.h"));
     ck_assert(may_use(nn, "autograd"));
     ck_assert(!may_use(nn, "train"));
     ck_assert(!may_use(nn, "data"));

@@ -36,14 +36,16 @@ static train_series *series_find(const train_history *history, const char *name)
 
 static train_series *series_new(train_history *history, const char *name)
 {
-    char *copy = malloc(strlen(name) + 1);
+    size_t size = strlen(name) + 1;
+    char *copy = malloc(size);
     train_series *items = copy ? realloc(history->items, (size_t)(history->count + 1) * sizeof *items) : NULL;
     if (!items) {
         free(copy);
         return NULL;
     }
+    memcpy(copy, name, size);
     history->items = items;
-    items[history->count] = (train_series){.name = strcpy(copy, name)};
+    items[history->count] = (train_series){.name = copy};
     return &items[history->count++];
 }
 

@@ -7,10 +7,11 @@
  *
  * leaves in the folder `out`:
  *
- *     model.safetensors       the model that was best on dev (the last one where there is no dev set): weights,
- * configuration, vocabularies. What eval, predict and generate read. checkpoint.safetensors  the newest state of the
- * run: weights, optimiser, counters, best so far. What a resume reads. log.jsonl               one JSON object per
- * line; see train_run.
+ * - `model.safetensors`: the model that was best on dev (the last one where there is no dev set): weights,
+ *   configuration, vocabularies. What eval, predict and generate read.
+ * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters, best so far. What a resume
+ *   reads.
+ * - `log.jsonl`: one JSON object per line; see train_run.
  *
  * A run stopped at any step and resumed gives the same bytes in both .safetensors files as one never stopped, at any
  * number of threads.
@@ -34,12 +35,14 @@ extern "C" {
 
 /* ---- Optimisers ----------------------------------------------------------------------------- */
 
+/* How gradients change the parameters. */
 typedef enum train_optimizer_kind {
     TRAIN_ADAMW = 0, /* Loshchilov and Hutter 2019, algorithm 2: decay apart from the gradient */
     TRAIN_ADAM,      /* Kingma and Ba 2015, algorithm 1; weight_decay is added to the gradient */
     TRAIN_SGD /* with momentum (Sutskever et al. 2013) and Nesterov's form; weight_decay is added to the gradient */
 } train_optimizer_kind;
 
+/* An optimiser and its numbers. Zero means the default, or nothing of the kind. */
 typedef struct train_optimizer_config {
     train_optimizer_kind kind;
     double beta1, beta2; /* Adam's; 0: 0.9 and 0.98 */
@@ -58,8 +61,11 @@ typedef struct train_optimizer {
     uint64_t step;        /* updates done */
 } train_optimizer;
 
+/* A state of zeros for all parameters, with the defaults filled in; the caller clears it. AG_BAD_VALUE for a number
+ * outside of its range, AG_NO_MEMORY. */
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
                                const nn_params *params, ag_error *error);
+/* Frees the state and leaves it zeroed. */
 void train_optimizer_clear(train_optimizer *optimizer);
 
 /* The Euclidean norm of all gradients together. Gradients of a summed loss give the norm of the sum: the norm of the
@@ -88,6 +94,7 @@ void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const t
 
 /* ---- Schedules of the learning rate --------------------------------------------------------- */
 
+/* How the learning rate goes with the steps. */
 typedef enum train_schedule_kind {
     TRAIN_COSINE = 0,   /* linear warm-up, then half a cosine from rate to rate * floor (Loshchilov and Hutter 2017) */
     TRAIN_CONSTANT,     /* after the warm-up */
@@ -95,6 +102,7 @@ typedef enum train_schedule_kind {
     TRAIN_NOAM          /* Vaswani et al. 2017, section 5.3: rate d_model^-0.5 min(step^-0.5, step warmup^-1.5) */
 } train_schedule_kind;
 
+/* A kind and its numbers. */
 typedef struct train_schedule {
     train_schedule_kind kind;
     double rate;     /* the highest rate (TRAIN_NOAM: a factor) */
@@ -109,7 +117,8 @@ double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
 /* ---- Metrics -------------------------------------------------------------------------------- */
 
-/* Levenshtein distance between two sequences. -1 when memory is out. */
+/* The least number of tokens to insert, delete or replace that makes a [a_length] into b [b_length] (Levenshtein 1966).
+ * -1 when memory is out. */
 int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b, int64_t b_length);
 
 /* What an evaluation finds. Fractions are in [0, 1]. */
@@ -125,20 +134,22 @@ typedef struct train_metrics {
     int64_t unknown; /* source and target tokens that the vocabularies do not have */
 } train_metrics;
 
+/* How to evaluate. Zero means the default. */
 typedef struct train_evaluation {
     int64_t batch;       /* rows at once; 0: 64 */
     int64_t max_sources; /* 0: all */
     bool decode;         /* generate and measure exact match and error rates (encoder-decoder; an encoder tags) */
-    nn_generation_options generation;
-    int threads;
+    nn_generation_options generation; /* how to decode */
+    int threads;                      /* 0: all */
     ag_tape *tape; /* to work on, in place of one of its own: what it holds is forgotten, its threads count */
     /* Called for each source after decoding, in order: its text, the output and the nearest target. NULL: not wanted.
      */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
-    void *context;
+    void *context;                     /* of on_output */
     const volatile sig_atomic_t *stop; /* not 0: gives up with AG_INTERRUPTED. NULL: never */
 } train_evaluation;
 
+/* Measures the model on all of the set, without dropout. AG_NOT_FINITE for a loss that is not, AG_INTERRUPTED. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error);
 
@@ -154,10 +165,11 @@ typedef struct train_saved {
 } train_saved;
 
 /* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
- * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. */
+ * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error);
 /* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where one is there. */
 ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error);
+/* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
 
 /* ---- Weights from other programs, and for them ---------------------------------------------- */
@@ -168,6 +180,7 @@ typedef enum train_layout {
     TRAIN_LAYOUT_GPT2         /* that of GPT-2's checkpoints: "transformer.h.0.attn.c_attn.weight" .. */
 } train_layout;
 
+/* Options of train_import: what the file does not say. */
 typedef struct train_import_options {
     train_layout layout;
     /* Sizes that are 0 (d_model, layers, ffn; max_length where positions are learned) are taken from the tensors, and
@@ -180,7 +193,8 @@ typedef struct train_import_options {
 } train_import_options;
 
 /* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16. Each thing that does not fit is a
- * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. */
+ * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what
+ * came in. */
 ag_status train_import(train_saved *saved, const char *path, const train_import_options *options, ag_error *error);
 /* Writes a model's parameters, and nothing else but the metadata "format": "pt". AG_BAD_VALUE where the layout has no
  * place for such a model. What goes out and comes in again has the same bits. */
@@ -188,6 +202,7 @@ ag_status train_export(const nn_model *model, train_layout layout, const char *p
 
 /* ---- The training loop ---------------------------------------------------------------------- */
 
+/* Where a run is. */
 typedef struct train_progress {
     int64_t step, steps; /* updates done and wanted */
     int64_t epoch;
@@ -198,20 +213,20 @@ typedef struct train_progress {
     bool best;                /* that evaluation was the best so far */
 } train_progress;
 
-/* Zero means the default in brackets. */
+/* Options of train_run. Zero means the default in brackets. */
 typedef struct train_options {
     int64_t steps;      /* updates; [from epochs] */
     int64_t epochs;     /* where steps is 0 [10] */
     int64_t batch;      /* rows per update [64] */
     int64_t accumulate; /* the batch goes through the model in this many parts of rows; the result is that of the whole,
                          * but that each part draws a dropout mask of its own [1] */
-    train_optimizer_config optimizer;
-    train_schedule_kind schedule;
-    double rate;    /* [1e-3] */
-    int64_t warmup; /* [a twentieth of the steps, 4000 at most]; -1: none */
-    double floor;
-    double clip; /* global norm [1]; -1: none */
-    double label_smoothing;
+    train_optimizer_config optimizer; /* [TRAIN_ADAMW] */
+    train_schedule_kind schedule;     /* [TRAIN_COSINE] */
+    double rate;                      /* the highest [1e-3] */
+    int64_t warmup;                   /* [a twentieth of the steps, 4000 at most]; -1: none */
+    double floor;                     /* the cosine ends at rate * floor [0] */
+    double clip;                      /* global norm [1]; -1: none */
+    double label_smoothing;           /* in [0, 1] [0] */
     double average; /* > 0: what is evaluated and saved as the model is the exponential moving average of the weights,
                      * with this decay (0.999, say) */
     uint64_t seed;  /* dropout and batch order */
@@ -230,10 +245,11 @@ typedef struct train_options {
         *arguments; /* saved with the checkpoint: whatever the caller needs to set the run up again; may be NULL */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return AG_INTERRUPTED */
     int64_t stop_at;                   /* the same behind this step, or at once where it is passed; 0: none */
-    void (*on_progress)(void *context, const train_progress *progress);
-    void *context;
+    void (*on_progress)(void *context, const train_progress *progress); /* called at each report; NULL: not wanted */
+    void *context;                                                      /* of on_progress */
 } train_options;
 
+/* How a run ended. */
 typedef struct train_result {
     int64_t steps; /* updates done in the whole run */
     bool stopped_early;
@@ -255,7 +271,8 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
 char *train_checkpoint_arguments(const char *out, ag_error *error);
 
 /* A progress report as one line without line end, such as
- * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left". Returns text. */
+ * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left", or what an evaluation found, in at
+ * most `size` bytes with the final zero. Returns text. */
 char *train_progress_line(const train_progress *progress, char *text, size_t size);
 
 /* ---- Logs ----------------------------------------------------------------------------------- */
@@ -267,6 +284,7 @@ typedef struct train_series {
     double *steps, *values; /* [count], steps never fall; true is 1 and false 0 */
 } train_series;
 
+/* What a log holds, name by name. */
 typedef struct train_history {
     train_series *items; /* [count], in the order in which the log names them; "step" is none of them */
     int count;
@@ -274,10 +292,11 @@ typedef struct train_history {
 
 /* Reads log.jsonl (or any such file), or the one in a folder: of a run that goes on, too. A last line that was cut
  * short by the end of its run is left out; any other damage is a sentence with the line's number. The history is empty
- * where there are no lines, and after an error. */
+ * where there are no lines, and after an error. The caller clears it. */
 ag_status train_history_read(train_history *history, const char *path, ag_error *error);
+/* Frees the series and leaves the struct zeroed. */
 void train_history_clear(train_history *history);
-/* NULL: the log has no such name. */
+/* The series of that name, which belongs to the history; NULL where the log has none. */
 const train_series *train_history_find(const train_history *history, const char *name);
 
 #if defined(__GNUC__)

@@ -211,12 +211,16 @@ async function fits(page) {
 }
 
 async function prints(page) {
-  await page.show({media: 'print', dark: true});
+  for (const theme of ['', 'dark']) {
+    await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`);
+    await page.show({media: 'print', dark: true});
+    same(await ground(page), 'rgb(255, 255, 255)', 'paper is white');
+    same(await page.evaluate(`getComputedStyle(document.querySelector('.study-picture .title')).fill`),
+      'rgb(31, 35, 40)', 'with dark letters');
+  }
+  await page.evaluate(`delete document.documentElement.dataset.theme`);
   same((await seen(page, 'figure svg')).length, FIGURES, 'paper has all pictures');
   same(await seen(page, 'button, select, input, .readout, nav, summary'), [], 'and no controls');
-  same(await ground(page), 'rgb(255, 255, 255)', 'and is white');
-  same(await page.evaluate(`getComputedStyle(document.querySelector('.study-picture .title')).fill`),
-    'rgb(31, 35, 40)', 'with dark letters');
   const pdf = await page.print();
   const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g);
   check(pages && pages.length > 2, 'several pages are printed', pages?.length);
