@@ -282,7 +282,7 @@ static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
     uint64_t shape[DATA_ARRAY_DIMS], size;
     for (int axis = 0; axis < array->ndim; axis++)
         shape[axis] = (uint64_t)array->dim[axis];
-    if (!data_shape_elements(array->ndim, shape, &size) || size > INT64_MAX / sizeof(real))
+    if (!data_shape_elements(array->ndim, shape, &size) || size > (uint64_t)INT64_MAX / sizeof(real))
         return refuse(r, "its shape has more elements than memory can hold");
     if (size > left / bytes)
         return refuse(r, "its %llu numbers of %zu bytes are not all there: %zu bytes follow the header",
