@@ -89,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross test-browser bench bench-peers lint format install uninstall manual dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -181,7 +181,7 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
         CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_install)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_docs tests/test_python tests/test_install)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
@@ -285,6 +285,13 @@ $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	    'Name: $(NAME)' 'Description: a small trainable transformer with its own autograd, $(PRECISION) numbers' \
 	    'Version: $(VERSION)' 'Cflags: -I$${includedir}/tapeformer $(DEFINES)' \
 	    'Libs: -L$${libdir} -l$(NAME)' 'Libs.private: $(OPENMP_FLAG) -lm' > $@
+
+docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
+	@rm -rf build/docs && mkdir -p build/docs
+	@VERSION=$(VERSION) doxygen docs/Doxyfile
+
+pictures: $(COMMAND) ## docs/pictures: drawn anew by the command
+	docs/pictures/make $(COMMAND)
 
 manual: $(COMMAND) ## docs/manual: the command's manual page and completions, from its flag tables
 	docs/manual/make $(COMMAND) docs/manual

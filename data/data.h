@@ -263,7 +263,8 @@ ag_status data_writer_save(data_writer *writer, const char *path, ag_error *erro
 
 /* ---- .npy ----------------------------------------------------------------------------------- */
 
-#define DATA_ARRAY_DIMS 64 /* as many axes as NumPy has */
+/* The most axes that an array can have: as many as NumPy's. */
+#define DATA_ARRAY_DIMS 64
 
 /* Numbers in the order of their indices, the last axis the fastest. */
 typedef struct data_array {
@@ -273,11 +274,13 @@ typedef struct data_array {
     real *values;                 /* [size] */
 } data_array;
 
-void data_array_clear(data_array *array); /* frees; a zeroed array is an empty one */
+/* Frees the values and leaves the array zeroed, which is an empty one. */
+void data_array_clear(data_array *array);
 
 /* Reads the first array of a file that NumPy's save wrote (versions 1.0 to 3.0): numbers and truth values, of either
  * byte order, in C or Fortran order. AG_BAD_FILE, with the file's name, for anything else: objects, records, complex
- * numbers, texts, a header that is wrong, numbers that are not all there. The array is empty after an error. */
+ * numbers, texts, a header that is wrong, numbers that are not all there. The caller clears the array, which is empty
+ * after an error. */
 ag_status data_npy_read(data_array *array, const char *path, ag_error *error);
 /* Writes the file whole or not at all: version 1.0, '<f4' ('<f8' in the double library), byte for byte as NumPy (1.24
  * and later) saves that array. */
@@ -298,7 +301,8 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
  */
 typedef struct data_output data_output;
 
-/* Begins a file: AG_IO where the folder cannot be written to, AG_NO_MEMORY. */
+/* Begins a file, which data_output_finish ends. AG_IO where the folder cannot be written to, AG_NO_MEMORY: there is
+ * nothing to end then. */
 ag_status data_output_open(data_output **output, const char *path, ag_error *error);
 /* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
 bool data_output_put(data_output *output, const void *bytes, size_t size);
@@ -348,7 +352,7 @@ bool data_json_key(data_json *json, char *out);
 bool data_json_u64(data_json *json, uint64_t *value);
 /* Any number, as the nearest double; one beyond the largest double is a problem. */
 bool data_json_number(data_json *json, double *value);
-/* true or false. */
+/* The word true or the word false. */
 bool data_json_bool(data_json *json, bool *value);
 /* Moves over white space and returns the character with which the next value begins; '\0' at the end. */
 char data_json_peek(data_json *json);

@@ -155,7 +155,7 @@ static const char *strange_type(char letter)
 
 static bool read_type(reader *r)
 {
-    char text[16];
+    char text[16] = "";
     if (peek(r) == '[' || peek(r) == '(')
         return refuse(r, "its elements are records (a structured dtype), and numbers are needed");
     if (!read_string(r, text, sizeof text))
@@ -216,7 +216,7 @@ static bool read_dictionary(reader *r)
     if (!take(r, '{'))
         return expected(r, "a dictionary");
     while (!take(r, '}')) {
-        char key[32];
+        char key[32] = "";
         int e = 0;
         if (!comma)
             return expected(r, "',' or '}'");
@@ -259,7 +259,7 @@ static real load(const reader *r, const unsigned char *numbers, int64_t i)
 static void load_columns_first(const reader *r, const unsigned char *numbers)
 {
     const data_array *array = r->array;
-    int64_t stride[DATA_ARRAY_DIMS], index[DATA_ARRAY_DIMS] = {0}, place = 0;
+    int64_t stride[DATA_ARRAY_DIMS] = {0}, index[DATA_ARRAY_DIMS] = {0}, place = 0;
     for (int axis = array->ndim - 1; axis >= 0 && array->size > 0; axis--)
         stride[axis] = axis == array->ndim - 1 ? 1 : stride[axis + 1] * array->dim[axis + 1];
     for (int64_t i = 0; i < array->size; i++) {

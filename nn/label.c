@@ -8,10 +8,8 @@ ag_status generation_label(generation *g, ag_error *error)
     const nn_input *input = g->input;
     ag_tape_rewind(g->pass.tape);
     const ag_tensor *logits = nn_model_apply(g->model, &g->pass, input);
-    if (!logits) {
-        pass_error(&g->pass, error);
-        return error->status;
-    }
+    if (!logits)
+        return pass_error(&g->pass, error);
     for (int64_t row = 0; row < input->rows; row++) {
         nn_hypothesis *labels = &g->result->hypotheses[row];
         *labels = (nn_hypothesis){.tokens = generation_tokens(g, row, 0),

@@ -55,10 +55,12 @@ static void laboratory_clear(laboratory *lab)
     free(lab->unseen);
 }
 
+typedef ag_status experiment(laboratory *lab);
+static experiment *const experiments[] = {laboratory_train_taggers, laboratory_measure_grid, laboratory_find_leak,
+                                          laboratory_permute, laboratory_pad};
+
 static ag_status run_all(laboratory *lab)
 {
-    ag_status (*const experiments[])(laboratory *) = {laboratory_train_taggers, laboratory_measure_grid,
-                                                      laboratory_find_leak, laboratory_permute, laboratory_pad};
     ag_status status = laboratory_draw_unseen(&lab->options, lab->unseen, lab->error);
     for (size_t i = 0; i < sizeof experiments / sizeof *experiments && status == AG_OK; i++)
         status = experiments[i](lab);

@@ -151,13 +151,13 @@ static void add_accuracy_table(const laboratory_findings *findings, int task, st
 static void add_sort_chart(const laboratory_findings *findings, study_document *document)
 {
     static const laboratory_mask shown[] = {LABORATORY_CAUSAL, LABORATORY_WINDOW, LABORATORY_ORDERLESS};
-    enum { SHOWN = sizeof shown / sizeof *shown };
-    char names[2 * SHOWN][40];
+    enum { LINES = 2 * sizeof shown / sizeof *shown };
+    char names[LINES][40];
     double x[LABORATORY_LENGTH];
-    study_line lines[2 * SHOWN];
+    study_line lines[LINES];
     for (int64_t i = 0; i < findings->options.length; i++)
         x[i] = (double)i;
-    for (int k = 0; k < 2 * SHOWN; k++) {
+    for (int k = 0; k < LINES; k++) {
         const laboratory_mask setting = shown[k / 2];
         snprintf(names[k], sizeof names[k], "%s, %s", laboratory_setting_names[setting],
                  k % 2 ? "possible" : "measured");
@@ -171,7 +171,7 @@ static void add_sort_chart(const laboratory_findings *findings, study_document *
                                              .x_axis = "position",
                                              .y_axis = "accuracy",
                                              .lines = lines,
-                                             .line_count = 2 * SHOWN,
+                                             .line_count = LINES,
                                              .high = 1});
 }
 
@@ -270,6 +270,7 @@ static void put_decoding(table *t, const char *name, const laboratory_decoding *
 
 static void write_leak(const laboratory_findings *findings, study_document *document)
 {
+    const long long tokens = findings->options.length + 2;
     table t = {.columns = 7};
     put(&t, "decoder");
     put(&t, "last training loss");
@@ -287,7 +288,7 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
                    "should; the other one more, which is the very token that it is to predict. Nothing in the source "
                    "tells the coin, so without a leak ln 2 is lost on each sequence of %lld tokens, %.4f on a token. A "
                    "lower loss is proof of a leak. When it decodes freely there is no next token to look at.",
-                   (long long)(findings->options.length + 2), findings->loss_floor);
+                   tokens, findings->loss_floor);
     add_loss_chart(findings, document);
     add_table(document, "Two decoders: teacher-forced on unseen examples, and decoding freely", &t);
     add_claims(document, findings, LABORATORY_LEAK);

@@ -86,8 +86,15 @@ typedef struct train_update {
 
 /* One pass over all vectors: updates params->value from params->grad, with the formulas of torch.optim, and sets
  * params->grad to zero, so that the next backward may add to it at once. The caller has seen that the gradients are
- * finite. The average after t updates is that of the values after each of them (those before the first have no part in
- * it), weighted by decay^0 for the newest, decay^1 for the one before ...:
+ * finite. Where g is scale grad, and weight_decay value more in Adam and SGD, update number t is
+ *
+ *   Adam    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),
+ *           value -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+ *   AdamW   value -= rate weight_decay value, and then as Adam
+ *   SGD     b = momentum b + g,   value -= rate b   (Nesterov: rate (g + momentum b))
+ *
+ * The average after t updates is that of the values after each of them (those before the first have no part in it),
+ * weighted by decay^0 for the newest, decay^1 for the one before ...:
  *
  *     average += share (value - average),   share = (1 - decay) / (1 - decay^t) */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
@@ -112,7 +119,9 @@ typedef struct train_schedule {
     int64_t d_model; /* NOAM */
 } train_schedule;
 
-/* The rate of update number `step`, counted from 1. */
+/* The rate of update number `step`, counted from 1. The warm-up's is rate step / warmup; the cosine's behind it is
+ *
+ *   rate (floor + (1 - floor) (1 + cos(pi done)) / 2),   done = (step - 1 - warmup) / (total - warmup), at most 1 */
 double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
 /* ---- Metrics -------------------------------------------------------------------------------- */
