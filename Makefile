@@ -89,7 +89,7 @@ BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -241,6 +241,11 @@ tsan: libcheck ## the tests under the thread sanitizer
 coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g' SANITIZE=--coverage test-programs
 	@tests/coverage-table build/coverage
+
+# ---- other builds -------------------------------------------------------------------------------
+
+test-builds: ## without OpenMP, clang, 32-bit, from the tarball, what of these there is
+	@tests/builds
 
 # ---- other machines -----------------------------------------------------------------------------
 
