@@ -129,7 +129,7 @@ static int64_t judge(const search *s, study_leaks *leaks)
             if (allowed == moves)
                 continue;
             if (leaks->items)
-                leaks->items[count] = (study_leak){.layer = (const char *)leaks->storage + n * PROBE_NAME,
+                leaks->items[count] = (study_leak){.layer = (const char *)leaks->storage + (size_t)n * PROBE_NAME,
                                                    .side = side == SIDE_SOURCE ? "source" : "target",
                                                    .i = i,
                                                    .j = position,
@@ -152,7 +152,7 @@ static ag_status report(const search *s, study_leaks *leaks, ag_error *error)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory for %lld leaks", (long long)count);
     }
     for (int n = 0; n < s->count; n++)
-        memcpy((char *)leaks->storage + n * PROBE_NAME, s->parts[n].name, PROBE_NAME);
+        memcpy((char *)leaks->storage + (size_t)n * PROBE_NAME, s->parts[n].name, PROBE_NAME);
     leaks->count = judge(s, leaks);
     return AG_OK;
 }

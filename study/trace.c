@@ -55,17 +55,15 @@ static ag_status add_nodes(data_writer *writer, const ag_tape *tape, ag_error *e
         number++;
     for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node)) {
         const ag_tensor *y = node->output;
-        char name[NAME_SIZE];
-        const int at = snprintf(name, sizeof name, "forward/%05lld.%s%s%s", (long long)--number, node->scope,
-                                *node->scope ? "." : "", node->op->name);
-        if (at < 0 || (size_t)at + 2 > sizeof name)
+        char name[NAME_SIZE], forward[NAME_SIZE], gradient[NAME_SIZE];
+        if (snprintf(name, sizeof name - 10, "%05lld.%s%s%s", (long long)--number, node->scope, *node->scope ? "." : "",
+                     node->op->name) >= (int)sizeof name - 10)
             return ag_error_set(error, AG_BAD_VALUE, "the name of a scope is too long: %.100s...", node->scope);
-        ag_status status = add(writer, name, y->shape, y->data, error);
-        if (status == AG_OK && y->grad) {
-            memmove(name + strlen("gradient"), name + strlen("forward"), strlen(name + strlen("forward")) + 1);
-            memcpy(name, "gradient", strlen("gradient"));
-            status = add(writer, name, y->shape, y->grad, error);
-        }
+        snprintf(forward, sizeof forward, "forward/%.*s", NAME_SIZE - 10, name);
+        snprintf(gradient, sizeof gradient, "gradient/%.*s", NAME_SIZE - 10, name);
+        ag_status status = add(writer, forward, y->shape, y->data, error);
+        if (status == AG_OK && y->grad)
+            status = add(writer, gradient, y->shape, y->grad, error);
         if (status != AG_OK)
             return status;
     }

@@ -55,6 +55,7 @@ static void write_part(const tile_task *task, const real *sum)
 {
     for (int64_t i = 0; i < task->rows; i++)
         for (int64_t j = 0; j < task->columns; j++) {
+            /* cppcheck-suppress uninitvar ; store wrote it */
             real *c = task->c + i * task->c_row + j, element = sum[i * TILE_COLUMNS + j];
             if (task->add)
                 element += *c;
