@@ -251,6 +251,9 @@ void data_writer_free(data_writer *writer);
  * what the format cannot hold. */
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error);
+/* The same for numbers of the library's own: values in this shape, of dtype data_real_dtype. */
+ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape shape, const real *values,
+                               ag_error *error);
 /* Notes a key of the metadata and its value, both UTF-8, and copied. AG_BAD_VALUE for "checksum", which is ours. */
 ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
 /* For files that other programs will change: leaves the checksum out. A program that keeps the metadata would keep it,

@@ -18,7 +18,6 @@
 #include "safetensors.h"
 #include "show.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,22 +39,6 @@ typedef struct reader {
     char path[SHOWN_PATH];
     ag_error *error;
 } reader;
-
-/* Refuses the file: the sentence follows its path. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-static bool
-refuse(const reader *r, const char *format, ...)
-{
-    char sentence[AG_MESSAGE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    ag_error_set(r->error, AG_BAD_FILE, "%s: %s", r->path, sentence);
-    return false;
-}
 
 static bool little_endian_host(void)
 {
@@ -85,7 +68,7 @@ static bool take(reader *r, char wanted)
 
 static bool expected(const reader *r, const char *what)
 {
-    return refuse(r, "bad header at its byte %zu: %s was expected", r->at, what);
+    return data_refuse(r->error, r->path, "bad header at its byte %zu: %s was expected", r->at, what);
 }
 
 /* A string in either kind of quotes; one too long for `out` [size] is cut, and is none that is known. */
@@ -114,7 +97,7 @@ static bool read_size(reader *r, int64_t *size)
     for (; r->at < r->size && r->text[r->at] >= '0' && r->text[r->at] <= '9'; r->at++) {
         const int digit = r->text[r->at] - '0';
         if (*size > (INT64_MAX - digit) / 10)
-            return refuse(r, "an axis of its shape is above 2^63 - 1");
+            return data_refuse(r->error, r->path, "an axis of its shape is above 2^63 - 1");
         *size = *size * 10 + digit;
     }
     if (r->at == start || (first == '0' && r->at > start + 1))
@@ -157,7 +140,7 @@ static bool read_type(reader *r)
 {
     char text[16] = "";
     if (peek(r) == '[' || peek(r) == '(')
-        return refuse(r, "its elements are records (a structured dtype), and numbers are needed");
+        return data_refuse(r->error, r->path, "its elements are records (a structured dtype), and numbers are needed");
     if (!read_string(r, text, sizeof text))
         return false;
     const bool ordered = *text && strchr("<>=|", *text);
@@ -168,8 +151,9 @@ static bool read_type(reader *r)
             r->dtype = data_dtype_find(TYPES[i][1]);
     const char *strange = strange_type(*type);
     if (!r->dtype && strange)
-        return refuse(r, "its elements are %s (dtype '%s'), and numbers are needed", strange, text);
-    return r->dtype || refuse(r, "its dtype '%s' is none that is known here", text);
+        return data_refuse(r->error, r->path, "its elements are %s (dtype '%s'), and numbers are needed", strange,
+                           text);
+    return r->dtype || data_refuse(r->error, r->path, "its dtype '%s' is none that is known here", text);
 }
 
 static bool read_order(reader *r)
@@ -195,14 +179,14 @@ static bool read_shape(reader *r)
         if (!comma)
             return expected(r, "',' or ')'");
         if (array->ndim == DATA_ARRAY_DIMS)
-            return refuse(r, "its shape has more than %d axes", DATA_ARRAY_DIMS);
+            return data_refuse(r->error, r->path, "its shape has more than %d axes", DATA_ARRAY_DIMS);
         if (!read_size(r, &array->dim[array->ndim++]))
             return false;
         comma = take(r, ',');
     }
     if (array->ndim == 1 && !comma)
-        return refuse(r, "its shape (%lld) is no tuple: (%lld,) would be", (long long)array->dim[0],
-                      (long long)array->dim[0]);
+        return data_refuse(r->error, r->path, "its shape (%lld) is no tuple: (%lld,) would be",
+                           (long long)array->dim[0], (long long)array->dim[0]);
     return true;
 }
 
@@ -225,7 +209,8 @@ static bool read_dictionary(reader *r)
         while (e < 3 && strcmp(entries[e].key, key) != 0)
             e++;
         if (e == 3 || seen[e])
-            return refuse(r, "its header has the key '%s'%s", key, e == 3 ? ", which is unknown" : " twice");
+            return data_refuse(r->error, r->path, "its header has the key '%s'%s", key,
+                               e == 3 ? ", which is unknown" : " twice");
         seen[e] = true;
         if (!take(r, ':'))
             return expected(r, "':'");
@@ -235,7 +220,7 @@ static bool read_dictionary(reader *r)
     }
     for (int e = 0; e < 3; e++)
         if (!seen[e])
-            return refuse(r, "its header has no key '%s'", entries[e].key);
+            return data_refuse(r->error, r->path, "its header has no key '%s'", entries[e].key);
     peek(r);
     return r->at == r->size || expected(r, "nothing more");
 }
@@ -283,10 +268,11 @@ static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
     for (int axis = 0; axis < array->ndim; axis++)
         shape[axis] = (uint64_t)array->dim[axis];
     if (!data_shape_elements(array->ndim, shape, &size) || size > (uint64_t)INT64_MAX / sizeof(real))
-        return refuse(r, "its shape has more elements than memory can hold");
+        return data_refuse(r->error, r->path, "its shape has more elements than memory can hold");
     if (size > left / bytes)
-        return refuse(r, "its %llu numbers of %zu bytes are not all there: %zu bytes follow the header",
-                      (unsigned long long)size, bytes, left);
+        return data_refuse(r->error, r->path,
+                           "its %llu numbers of %zu bytes are not all there: %zu bytes follow the header",
+                           (unsigned long long)size, bytes, left);
     array->size = (int64_t)size;
     array->values = size <= SIZE_MAX / sizeof(real) ? malloc(size > 0 ? (size_t)size * sizeof(real) : 1) : NULL;
     if (!array->values) {
@@ -307,19 +293,19 @@ static bool read_file(reader *r, const data_map *map)
 {
     const unsigned char *bytes = map->bytes;
     if (map->size < VERSION_AT + 2 || memcmp(bytes, MAGIC, VERSION_AT) != 0)
-        return refuse(r, "this is no .npy file");
+        return data_refuse(r->error, r->path, "this is no .npy file");
     const int major = bytes[VERSION_AT], minor = bytes[VERSION_AT + 1];
     if (major < 1 || major > 3 || minor != 0)
-        return refuse(r, "it is of version %d.%d, and 1.0, 2.0 and 3.0 are known", major, minor);
+        return data_refuse(r->error, r->path, "it is of version %d.%d, and 1.0, 2.0 and 3.0 are known", major, minor);
 
     const size_t header_at = LENGTH_AT + (major == 1 ? 2 : 4);
     uint64_t length = 0;
     if (map->size < header_at)
-        return refuse(r, "its header is not all there: the file is cut short");
+        return data_refuse(r->error, r->path, "its header is not all there: the file is cut short");
     for (size_t at = header_at; at > LENGTH_AT; at--)
         length = length << 8 | bytes[at - 1];
     if (length > map->size - header_at)
-        return refuse(r, "its header is not all there: the file is cut short");
+        return data_refuse(r->error, r->path, "its header is not all there: the file is cut short");
     r->text = (const char *)bytes + header_at;
     r->size = (size_t)length;
     return read_dictionary(r) && read_numbers(r, bytes + header_at + r->size, map->size - header_at - r->size);

@@ -20,7 +20,6 @@
 #include "safetensors.h"
 #include "show.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,29 +61,13 @@ typedef struct reader {
 
 /* ---- Refusals and memory -------------------------------------------------------------------- */
 
-/* Refuses the file: the sentence follows its path. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
-static bool
-refuse(reader *r, const char *format, ...)
-{
-    char sentence[AG_MESSAGE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    ag_error_set(r->error, AG_BAD_FILE, "%s: %s", r->path, sentence);
-    return false;
-}
-
 /* The JSON is wrong at the cursor. */
 static bool refuse_json(reader *r)
 {
     if (!r->tensor)
-        return refuse(r, "bad header at byte %zu: %s", HEADER_AT + r->json.at, r->json.problem);
-    return refuse(r, "bad header at byte %zu, in tensor '%s': %s", HEADER_AT + r->json.at, DATA_SHOW(r->tensor),
-                  r->json.problem);
+        return data_refuse(r->error, r->path, "bad header at byte %zu: %s", HEADER_AT + r->json.at, r->json.problem);
+    return data_refuse(r->error, r->path, "bad header at byte %zu, in tensor '%s': %s", HEADER_AT + r->json.at,
+                       DATA_SHOW(r->tensor), r->json.problem);
 }
 
 static bool no_memory(reader *r)
@@ -164,7 +147,8 @@ static bool read_offsets(reader *r, tensor_entry *entry)
     if (r->json.problem)
         return refuse_json(r);
     if (count != 2)
-        return refuse(r, "tensor '%s' must have two data_offsets, its begin and its end", DATA_SHOW(r->tensor));
+        return data_refuse(r->error, r->path, "tensor '%s' must have two data_offsets, its begin and its end",
+                           DATA_SHOW(r->tensor));
     entry->begin = offsets[0];
     entry->end = offsets[1];
     return true;
@@ -176,8 +160,8 @@ static bool read_dtype(reader *r, tensor_entry *entry)
         return refuse_json(r);
     const data_dtype *dtype = data_dtype_find(string_room(r));
     if (!dtype)
-        return refuse(r, "tensor '%s' has the dtype '%s', which the format does not know", DATA_SHOW(r->tensor),
-                      DATA_SHOW(string_room(r)));
+        return data_refuse(r->error, r->path, "tensor '%s' has the dtype '%s', which the format does not know",
+                           DATA_SHOW(r->tensor), DATA_SHOW(string_room(r)));
     entry->tensor.dtype = dtype->name;
     return true;
 }
@@ -201,10 +185,12 @@ static bool read_entry(reader *r, tensor_entry *entry)
         while (f < FIELDS && strcmp(fields[f].name, string_room(r)))
             f++;
         if (f == FIELDS)
-            return refuse(r, "tensor '%s' has the unknown field '%s' beside dtype, shape and data_offsets",
-                          DATA_SHOW(r->tensor), DATA_SHOW(string_room(r)));
+            return data_refuse(r->error, r->path,
+                               "tensor '%s' has the unknown field '%s' beside dtype, shape and data_offsets",
+                               DATA_SHOW(r->tensor), DATA_SHOW(string_room(r)));
         if (seen[f])
-            return refuse(r, "tensor '%s' has the field '%s' twice", DATA_SHOW(r->tensor), fields[f].name);
+            return data_refuse(r->error, r->path, "tensor '%s' has the field '%s' twice", DATA_SHOW(r->tensor),
+                               fields[f].name);
         seen[f] = true;
         if (!fields[f].read(r, entry))
             return false;
@@ -212,7 +198,8 @@ static bool read_entry(reader *r, tensor_entry *entry)
     if (r->json.problem)
         return refuse_json(r);
     if (!seen[0] || !seen[1] || !seen[2])
-        return refuse(r, "tensor '%s' must have a dtype, a shape and data_offsets", DATA_SHOW(r->tensor));
+        return data_refuse(r->error, r->path, "tensor '%s' must have a dtype, a shape and data_offsets",
+                           DATA_SHOW(r->tensor));
     return true;
 }
 
@@ -223,7 +210,7 @@ static bool read_member(reader *r, bool *metadata_seen)
         return refuse_json(r);
     if (!strcmp(string_room(r), SAFETENSORS_METADATA)) {
         if (*metadata_seen)
-            return refuse(r, "the header has '%s' twice", SAFETENSORS_METADATA);
+            return data_refuse(r->error, r->path, "the header has '%s' twice", SAFETENSORS_METADATA);
         *metadata_seen = true;
         return read_metadata(r);
     }
@@ -244,7 +231,7 @@ static bool read_header(reader *r)
     size_t bad = data_utf8_check(r->json.text, r->json.size), members = 0;
     bool metadata_seen = false;
     if (bad < r->json.size)
-        return refuse(r, "bad header at byte %zu: this is not UTF-8", HEADER_AT + bad);
+        return data_refuse(r->error, r->path, "bad header at byte %zu: this is not UTF-8", HEADER_AT + bad);
     r->file->strings = malloc(r->json.size + 1);
     if (!r->file->strings)
         return no_memory(r);
@@ -297,13 +284,14 @@ static bool sort_entries(reader *r)
     qsort(file->by_name, file->tensor_count, sizeof *file->by_name, compare_names);
     for (size_t i = 1; i < file->tensor_count; i++) {
         if (!strcmp(file->by_name[i - 1]->name, file->by_name[i]->name))
-            return refuse(r, "two tensors are named '%s'", DATA_SHOW(file->by_name[i]->name));
+            return data_refuse(r->error, r->path, "two tensors are named '%s'", DATA_SHOW(file->by_name[i]->name));
     }
     if (file->metadata_count > 1)
         qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
     for (size_t i = 1; i < file->metadata_count; i++) {
         if (!strcmp(file->metadata[i - 1].key, file->metadata[i].key))
-            return refuse(r, "the metadata has the key '%s' twice", DATA_SHOW(file->metadata[i].key));
+            return data_refuse(r->error, r->path, "the metadata has the key '%s' twice",
+                               DATA_SHOW(file->metadata[i].key));
     }
     return true;
 }
@@ -317,22 +305,24 @@ static bool check_places(reader *r, uint64_t data_size)
         data_tensor *tensor = &r->file->tensors[i].tensor;
         unsigned long long begin = entry->begin, end = entry->end;
         if (begin != at || end < begin)
-            return refuse(r,
-                          "tensor '%s' has the data_offsets %llu to %llu, but must begin at %llu: "
-                          "the format has no holes and no overlaps",
-                          DATA_SHOW(tensor->name), begin, end, (unsigned long long)at);
+            return data_refuse(r->error, r->path,
+                               "tensor '%s' has the data_offsets %llu to %llu, but must begin at %llu: "
+                               "the format has no holes and no overlaps",
+                               DATA_SHOW(tensor->name), begin, end, (unsigned long long)at);
         const data_dtype *dtype = data_dtype_find(tensor->dtype);
         const char *problem = data_dtype_size(dtype, tensor->rank, tensor->shape, &tensor->size);
         if (problem)
-            return refuse(r, "tensor '%s' %s", DATA_SHOW(tensor->name), problem);
+            return data_refuse(r->error, r->path, "tensor '%s' %s", DATA_SHOW(tensor->name), problem);
         if (tensor->size != end - begin)
-            return refuse(r, "tensor '%s' takes %llu bytes by its dtype and shape, but its data_offsets hold %llu",
-                          DATA_SHOW(tensor->name), (unsigned long long)tensor->size, end - begin);
+            return data_refuse(r->error, r->path,
+                               "tensor '%s' takes %llu bytes by its dtype and shape, but its data_offsets hold %llu",
+                               DATA_SHOW(tensor->name), (unsigned long long)tensor->size, end - begin);
         at = entry->end;
     }
     if (at != data_size)
-        return refuse(r, "its tensors take %llu bytes, but %llu follow the header: the file is %s",
-                      (unsigned long long)at, (unsigned long long)data_size, at > data_size ? "cut short" : "too long");
+        return data_refuse(r->error, r->path, "its tensors take %llu bytes, but %llu follow the header: the file is %s",
+                           (unsigned long long)at, (unsigned long long)data_size,
+                           at > data_size ? "cut short" : "too long");
     return true;
 }
 
@@ -349,8 +339,9 @@ static bool check_checksum(reader *r, const metadata_entry *entry)
     data_checksum_print(hash, digits);
     if (!memcmp(digits, map->bytes + at, CHECKSUM_DIGITS))
         return true;
-    return refuse(r, "the content does not agree with its checksum: the file is damaged, or was changed by a program "
-                     "that kept the old checksum");
+    return data_refuse(r->error, r->path,
+                       "the content does not agree with its checksum: the file is damaged, or was changed by a program "
+                       "that kept the old checksum");
 }
 
 /* Finds the header in the mapped file: the checks that come before any memory is asked for. */
@@ -359,17 +350,18 @@ static bool find_header(reader *r)
     const data_map *map = &r->file->map;
     unsigned long long size = 0;
     if (map->size < HEADER_AT)
-        return refuse(r, "%zu bytes are too few for a .safetensors file", map->size);
+        return data_refuse(r->error, r->path, "%zu bytes are too few for a .safetensors file", map->size);
     for (int i = 0; i < HEADER_AT; i++)
         size |= (unsigned long long)map->bytes[i] << (8 * i);
     if (size > SAFETENSORS_MAX_HEADER)
-        return refuse(r,
-                      "its header's length of %llu bytes is above the format's limit of %u: "
-                      "this is no .safetensors file, or a damaged one",
-                      size, SAFETENSORS_MAX_HEADER);
+        return data_refuse(r->error, r->path,
+                           "its header's length of %llu bytes is above the format's limit of %u: "
+                           "this is no .safetensors file, or a damaged one",
+                           size, SAFETENSORS_MAX_HEADER);
     if (size > map->size - HEADER_AT)
-        return refuse(r, "its header should have %llu bytes, but only %zu follow: the file is cut short", size,
-                      map->size - HEADER_AT);
+        return data_refuse(r->error, r->path,
+                           "its header should have %llu bytes, but only %zu follow: the file is cut short", size,
+                           map->size - HEADER_AT);
     r->json = data_json_start((const char *)map->bytes + HEADER_AT, (size_t)size);
     return true;
 }

@@ -90,6 +90,15 @@ ag_status data_writer_add(data_writer *writer, const char *name, const char *dty
     return AG_OK;
 }
 
+ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape shape, const real *values,
+                               ag_error *error)
+{
+    uint64_t sizes[AG_MAX_DIMS] = {0};
+    for (int axis = 0; axis < shape.ndim; axis++)
+        sizes[axis] = (uint64_t)shape.dim[axis];
+    return data_writer_add(writer, name, data_real_dtype, shape.ndim, sizes, values, error);
+}
+
 static ag_status note_metadata(data_writer *writer, const char *key, const char *value, ag_error *error)
 {
     size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;

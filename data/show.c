@@ -1,6 +1,8 @@
 /* show.c - foreign text inside an error's sentence. */
 #include "show.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 char *data_text_show(const char *text, char *out, size_t size)
@@ -17,4 +19,15 @@ char *data_text_show(const char *text, char *out, size_t size)
     }
     out[length] = '\0';
     return out;
+}
+
+bool data_refuse(ag_error *error, const char *path, const char *format, ...)
+{
+    char sentence[AG_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    ag_error_set(error, AG_BAD_FILE, "%s: %s", path, sentence);
+    return false;
 }

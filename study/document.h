@@ -54,6 +54,8 @@ void pen_put_fixed(pen *p, double value, int decimals);
 /* The text with & < > " ' as entities, for HTML and SVG; what is no UTF-8 or no character of XML, and control
  * characters but tab and line feed, become U+FFFD. NULL is as "". */
 void pen_put_escaped(pen *p, const char *text);
+/* Writes the text to the file `path`, whole or not at all; `what` it is, for the sentence where memory ran out. */
+ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error);
 
 /* ---- Labels --------------------------------------------------------------------------------- */
 

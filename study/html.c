@@ -369,16 +369,10 @@ static void put_page(pen *p, const study_document *document)
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error)
 {
     pen p = {0};
-    data_output *output;
     ag_status status = document_check(document, error);
     if (status == AG_OK) {
         put_page(&p, document);
-        status = p.failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for the report")
-                          : data_output_open(&output, path, error);
-    }
-    if (status == AG_OK) {
-        data_output_put(output, p.text, p.length);
-        status = data_output_finish(output, error);
+        status = pen_save(&p, path, "the report", error);
     }
     free(p.text);
     return status;

@@ -154,3 +154,17 @@ void pen_put_escaped(pen *p, const char *text)
         at += length ? (size_t)length : 1;
     }
 }
+
+/* ---- Files ---------------------------------------------------------------------------------- */
+
+ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error)
+{
+    if (p->failed)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory for %s", what);
+    data_output *output;
+    ag_status status = data_output_open(&output, path, error);
+    if (status != AG_OK)
+        return status;
+    data_output_put(output, p->text, p->length);
+    return data_output_finish(output, error);
+}

@@ -112,16 +112,8 @@ static void put_path(pen *p, const char *folder, int number, const char *group, 
 /* Writes what the pen holds, and empties the pen. */
 static ag_status save(pen *p, pen *path, ag_error *error)
 {
-    data_output *output;
-    ag_status status = AG_OK;
-    if (p->failed || path->failed)
-        status = ag_error_set(error, AG_NO_MEMORY, "out of memory for a picture");
-    else
-        status = data_output_open(&output, path->text, error);
-    if (status == AG_OK) {
-        data_output_put(output, p->text, p->length);
-        status = data_output_finish(output, error);
-    }
+    ag_status status = path->failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for a picture")
+                                    : pen_save(p, path->text, "a picture", error);
     p->length = path->length = 0;
     return status;
 }

@@ -39,48 +39,45 @@ static ag_tensor *make_loss(const nn_model *model, const nn_input *input, ag_ten
 
 /* ---- The file ------------------------------------------------------------------------------- */
 
-static ag_status add(data_writer *writer, const char *name, ag_shape shape, const real *data, ag_error *error)
+/* A name within a part of the file: "forward" and node number 12 give "forward/00012.encoder.norm.layer_norm". */
+static bool print_name(char name[NAME_SIZE], const char *part, int64_t number, const ag_node *node)
 {
-    uint64_t sizes[AG_MAX_DIMS];
-    for (int i = 0; i < shape.ndim; i++)
-        sizes[i] = (uint64_t)shape.dim[i];
-    return data_writer_add(writer, name, data_real_dtype, shape.ndim, sizes, data, error);
+    const int length = snprintf(name, NAME_SIZE, "%s/%05lld.%s%s%s", part, (long long)number, node->scope,
+                                *node->scope ? "." : "", node->op->name);
+    return length >= 0 && length < NAME_SIZE;
 }
 
-/* The operations of the tape in the order in which they were done, each with what it made and the gradient of that. */
+/* The operations of the tape, numbered in the order in which they were done, each with what it made and the gradient
+ * of that. */
 static ag_status add_nodes(data_writer *writer, const ag_tape *tape, ag_error *error)
 {
+    ag_status status = AG_OK;
     int64_t number = 0;
     for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
         number++;
-    for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node)) {
+    for (const ag_node *node = ag_tape_last(tape); node && status == AG_OK; node = ag_node_before(node)) {
         const ag_tensor *y = node->output;
-        char name[NAME_SIZE], forward[NAME_SIZE], gradient[NAME_SIZE];
-        if (snprintf(name, sizeof name - 10, "%05lld.%s%s%s", (long long)--number, node->scope, *node->scope ? "." : "",
-                     node->op->name) >= (int)sizeof name - 10)
+        char forward[NAME_SIZE], gradient[NAME_SIZE];
+        number--;
+        if (!print_name(forward, "forward", number, node) || !print_name(gradient, "gradient", number, node))
             return ag_error_set(error, AG_BAD_VALUE, "the name of a scope is too long: %.100s...", node->scope);
-        snprintf(forward, sizeof forward, "forward/%.*s", NAME_SIZE - 10, name);
-        snprintf(gradient, sizeof gradient, "gradient/%.*s", NAME_SIZE - 10, name);
-        ag_status status = add(writer, forward, y->shape, y->data, error);
+        status = data_writer_add_real(writer, forward, y->shape, y->data, error);
         if (status == AG_OK && y->grad)
-            status = add(writer, gradient, y->shape, y->grad, error);
-        if (status != AG_OK)
-            return status;
+            status = data_writer_add_real(writer, gradient, y->shape, y->grad, error);
     }
-    return AG_OK;
+    return status;
 }
 
 static ag_status add_parameters(data_writer *writer, const nn_params *params, ag_error *error)
 {
-    for (int i = 0; i < params->count; i++) {
+    ag_status status = AG_OK;
+    for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *item = &params->items[i];
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "parameter/%s", item->name);
-        ag_status status = add(writer, name, item->shape, params->grad + item->offset, error);
-        if (status != AG_OK)
-            return status;
+        status = data_writer_add_real(writer, name, item->shape, params->grad + item->offset, error);
     }
-    return AG_OK;
+    return status;
 }
 
 /* Other programs will read and make such files, so there is no checksum. */

@@ -86,11 +86,11 @@ static vectors vectors_of(const train_checkpoint *checkpoint)
 static ag_status add_vectors(const train_checkpoint *checkpoint, data_writer *writer, ag_error *error)
 {
     vectors flat = vectors_of(checkpoint);
-    uint64_t size = (uint64_t)checkpoint->model->params.size;
+    const ag_shape shape = AG_SHAPE(checkpoint->model->params.size);
     ag_status status = AG_OK;
     for (int i = 0; i < 3 && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_writer_add(writer, flat.names[i], data_real_dtype, 1, &size, flat.values[i], error);
+            status = data_writer_add_real(writer, flat.names[i], shape, flat.values[i], error);
     return status;
 }
 

@@ -30,11 +30,10 @@ static ag_status add_parameters(data_writer *writer, const nn_params *params, tr
     for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *parameter = &params->items[i];
         const train_place place = train_layout_place(layout, TRAIN_GPT2_PREFIX, parameter->name);
-        const int ndim = parameter->shape.ndim;
-        uint64_t shape[AG_MAX_DIMS] = {0};
-        for (int axis = 0; axis < ndim; axis++)
-            shape[axis] = (uint64_t)parameter->shape.dim[place.transposed ? ndim - 1 - axis : axis];
-        status = data_writer_add(writer, place.name, data_real_dtype, ndim, shape, values + parameter->offset, error);
+        ag_shape shape = parameter->shape;
+        if (place.transposed)
+            shape = (ag_shape){.ndim = 2, .dim = {shape.dim[1], shape.dim[0]}};
+        status = data_writer_add_real(writer, place.name, shape, values + parameter->offset, error);
     }
     return status;
 }

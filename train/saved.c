@@ -119,11 +119,8 @@ ag_status train_parameters_add(data_writer *writer, const nn_params *params, con
 {
     for (int i = 0; i < params->count; i++) {
         const nn_param *parameter = &params->items[i];
-        uint64_t shape[AG_MAX_DIMS] = {0};
-        for (int axis = 0; axis < parameter->shape.ndim; axis++)
-            shape[axis] = (uint64_t)parameter->shape.dim[axis];
-        ag_status status = data_writer_add(writer, parameter->name, data_real_dtype, parameter->shape.ndim, shape,
-                                           values + parameter->offset, error);
+        ag_status status =
+            data_writer_add_real(writer, parameter->name, parameter->shape, values + parameter->offset, error);
         if (status != AG_OK)
             return status;
     }
