@@ -13,12 +13,12 @@ function seen(name,    words) {
     return quoted("__fish_seen_subcommand_from " name)
 }
 
-function row(line) {
-    print "complete -c tapeformer " line
-    print "complete -c tapeformer64 " line
-}
+function row(line) { print "complete -c tapeformer " line }
 
-BEGIN { print "# fish completion for tapeformer. Made by `make manual`." }
+BEGIN {
+    print "# fish completion for tapeformer. Made by `make manual`."
+    print "complete -c tapeformer64 -w tapeformer"
+}
 
 $1 == "group" { row("-f -n __fish_use_subcommand -a " $2 " -d " quoted($3)) }
 
