@@ -51,24 +51,32 @@ static void pack_columns(const product_task *task, const real *b, int64_t depth,
             out[p * TILE_COLUMNS + i] = b[p * task->b_row + i * task->b_column];
 }
 
-static void pack_panel(const product_task *task, const panel *part, real *copy)
+/* Whether rows of B are as near to each other as a processor follows by itself, and used too seldom for a copy. */
+static bool b_needs_no_copy(const product_task *task)
 {
-    if (task->b_column == 1) {
+    return task->b_column == 1 && task->b_row <= 512 && task->n % LANES == 0 && task->m <= 64;
+}
+
+/* A panel for tiles, in `copy` if need be. */
+static columns_of_b panel_of_b(const product_task *task, const panel *part, real *copy)
+{
+    if (b_needs_no_copy(task))
+        return (columns_of_b){task->b + part->p0 * task->b_row + part->column, task->b_row, 1};
+    if (task->b_column == 1)
         pack_rows(task, part, copy);
-        return;
-    }
-    for (int64_t j = 0; j < part->columns; j += LANES) {
+    for (int64_t j = 0; task->b_column != 1 && j < part->columns; j += LANES) {
         const real *b = task->b + part->p0 * task->b_row + (part->column + j) * task->b_column;
         real *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
         pack_columns(task, b, part->depth, smaller(part->columns - j, LANES), out);
     }
+    return (columns_of_b){copy, TILE_COLUMNS, part->depth};
 }
 
 /* ---- Slivers of A --------------------------------------------------------------------------- */
 
 /* What lies in one piece needs no copy, unless it is so far apart that a tile's elements compete for the same few
  * places of the first-level cache: rows by their distance, columns by the many that a tile goes through. */
-static bool needs_no_copy(const product_task *task)
+static bool a_needs_no_copy(const product_task *task)
 {
     const size_t row = (size_t)task->a_row * sizeof(real), column = (size_t)task->a_column * sizeof(real);
     return task->a_column == 1 ? row % 2048 != 0 : task->a_row == 1 && column <= 512;
@@ -79,12 +87,9 @@ static void copy_rows(const product_task *task, int64_t row, int64_t rows, const
 {
     for (int64_t i = 0; i < rows; i++) {
         const real *a = task->a + (row + i) * task->a_row + part->p0;
-        const int64_t ahead = row + i + 2 < task->m ? 2 * task->a_row : 0;
         int64_t p = 0;
-        for (; p + LANES <= part->depth; p += LANES) {
-            __builtin_prefetch(a + ahead + p);
+        for (; p + LANES <= part->depth; p += LANES)
             store(copy + i * SLIVER_ROW + p, load(a + p));
-        }
         for (; p < part->depth; p++)
             copy[i * SLIVER_ROW + p] = a[p];
     }
@@ -97,12 +102,9 @@ static void copy_columns(const product_task *task, int64_t row, int64_t rows, co
     const bool whole = task->a_row == 1 && row + (rows + LANES - 1) / LANES * LANES <= task->m;
     for (int64_t p = 0; p < part->depth; p++, copy += GROUP_ROWS) {
         const real *a = task->a + row * task->a_row + (part->p0 + p) * task->a_column;
-        const int64_t ahead = p + 8 < part->depth ? 8 * task->a_column : 0;
         if (whole)
-            for (int64_t i = 0; i < rows; i += LANES) {
-                __builtin_prefetch(a + ahead + i);
+            for (int64_t i = 0; i < rows; i += LANES)
                 store(copy + i, load(a + i));
-            }
         else
             for (int64_t i = 0; i < rows; i++)
                 copy[i] = a[i * task->a_row];
@@ -112,7 +114,7 @@ static void copy_columns(const product_task *task, int64_t row, int64_t rows, co
 /* What is copied of a group of slivers, rows row .. row + rows - 1, before the first of them is needed. */
 static void copy_group(const product_task *task, int64_t row, int64_t rows, const panel *part, real *copy)
 {
-    if (task->a_column != 1 && !needs_no_copy(task))
+    if (task->a_column != 1 && !a_needs_no_copy(task))
         copy_columns(task, row, rows, part, copy);
 }
 
@@ -120,25 +122,13 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
 static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end, const panel *part,
                              real *copy)
 {
-    if (needs_no_copy(task))
+    if (a_needs_no_copy(task))
         return (rows_of_a){task->a + (row + begin) * task->a_row + part->p0 * task->a_column, task->a_row,
                            task->a_column};
     if (task->a_column != 1)
         return (rows_of_a){copy + begin, 1, GROUP_ROWS};
     copy_rows(task, row + begin, end - begin, part, copy);
     return (rows_of_a){copy, SLIVER_ROW, 1};
-}
-
-/* Asks for a share of the rows that the next sliver will read where they lie, while this one is computed. */
-static void prefetch_next(const product_task *task, int64_t row, int64_t rows, const panel *part, int64_t share,
-                          int64_t shares)
-{
-    if (task->a_column != 1 || !needs_no_copy(task))
-        return;
-    const real *a = task->a + row * task->a_row + part->p0;
-    for (int64_t p = part->depth * share / shares; p < part->depth * (share + 1) / shares; p += LANES)
-        for (int64_t i = 0; i < rows; i++)
-            __builtin_prefetch(a + i * task->a_row + p);
 }
 
 #endif

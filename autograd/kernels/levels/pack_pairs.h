@@ -40,16 +40,6 @@ static inline units pairs_across(const real *p, const real *beside, int64_t step
     return _mm512_permutexvar_epi16((units)in_turn, (units)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 }
 
-/* Asks for what is to be read so many numbers of the sum later, where there are so many. */
-#define AHEAD 8
-static inline void prefetch_ahead(const real *pair, int64_t step, int64_t left)
-{
-    if (left < AHEAD + 2)
-        return;
-    __builtin_prefetch(pair + AHEAD * step);
-    __builtin_prefetch(pair + (AHEAD + 1) * step);
-}
-
 /* Numbers of the sum from pair p0 on, at most two for each of `depth` pairs. */
 static inline int64_t numbers_of(const product_task *task, int64_t p0, int64_t depth)
 {
@@ -62,7 +52,6 @@ static inline int64_t numbers_of(const product_task *task, int64_t p0, int64_t d
 static inline units pairs_of_b(const product_task *task, int64_t p, int64_t column, int64_t width)
 {
     const real *b = task->b + 2 * p * task->b_row + column * task->b_column;
-    prefetch_ahead(b, task->b_row, task->k - 2 * p);
     return pairs_across(b, 2 * p + 1 < task->k ? b + task->b_row : NULL, task->b_column, width);
 }
 
@@ -101,15 +90,24 @@ static void pack_columns(const product_task *task, const panel *part, unit *copy
     }
 }
 
-static void pack_panel(const product_task *task, const panel *part, unit *copy)
+/* A panel for tiles, in `copy`. */
+static columns_of_b panel_of_b(const product_task *task, const panel *part, unit *copy)
 {
     if (task->b_row == 1 && task->b_column != 1)
         pack_columns(task, part, copy);
     else
         pack_rows(task, part, copy);
+    return (columns_of_b){copy, TILE_COLUMNS, part->depth};
 }
 
 /* ---- Slivers of A --------------------------------------------------------------------------- */
+
+/* Pairs are always copies. */
+static bool a_needs_no_copy(const product_task *task)
+{
+    (void)task;
+    return false;
+}
 
 /* What is copied of a group of slivers, rows row .. row + rows - 1, before the first of them is needed: all, column
  * behind column, unless rows lie in one piece. */
@@ -121,7 +119,6 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         for (int64_t i = 0; i < rows; i += LANES) {
             const real *a = task->a + (row + i) * task->a_row + 2 * p * task->a_column;
             const real *beside = 2 * p + 1 < task->k ? a + task->a_column : NULL;
-            prefetch_ahead(a, task->a_column, task->k - 2 * p);
             store_units(copy + i, pairs_across(a, beside, task->a_row, rows - i));
         }
 }
@@ -135,21 +132,11 @@ static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begi
     const int64_t count = numbers_of(task, part->p0, part->depth);
     for (int64_t i = begin; i < end; i++) {
         const real *a = task->a + (row + i) * task->a_row + 2 * part->p0;
-        const int64_t ahead = row + i + 2 < task->m ? 2 * task->a_row : 0;
         for (int64_t p = 0; p < part->depth; p += LANES) {
-            __builtin_prefetch(a + ahead + 2 * p);
-            __builtin_prefetch(a + ahead + 2 * p + LANES);
             store_units(copy + (i - begin) * SLIVER_ROW + p, pairs_along(a + 2 * p, count - 2 * p));
         }
     }
     return (rows_of_a){copy, SLIVER_ROW, 1};
-}
-
-/* Rows are copied before they are needed, so that nothing is to be asked for. */
-static void prefetch_next(const product_task *task, int64_t row, int64_t rows, const panel *part, int64_t share,
-                          int64_t shares)
-{
-    (void)task, (void)row, (void)rows, (void)part, (void)share, (void)shares;
 }
 
 #endif

@@ -34,10 +34,16 @@ static inline unit *sliver_of_b(const panel *part, unit *copy, int64_t j)
     return copy + j * part->depth;
 }
 
-/* Rows of A as tiles take them. */
+/* Rows of A, and columns of a panel of B, as tiles take them: unit (i, p) is at a[i * row + p * column]; the units
+ * (p, j + 0..) of the sliver of the columns j .. are at b[p * row + j * column]. */
 typedef struct rows_of_a {
     const unit *a;
     int64_t row, column;
 } rows_of_a;
+
+typedef struct columns_of_b {
+    const unit *b;
+    int64_t row, column;
+} columns_of_b;
 
 #endif

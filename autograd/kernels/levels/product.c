@@ -30,40 +30,93 @@ static inline int64_t depth_of(const product_task *task)
     return parts_of(task->k, UNIT_NUMBERS);
 }
 
-static void prefetch_tile(const real *c, int64_t c_row, int64_t rows, int64_t columns)
+/* ---- What will be read next ----------------------------------------------------------------- */
+
+/* The depth of a panel in numbers. */
+static inline int64_t numbers_in(const product_task *task, const panel *part)
 {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j += LANES)
-            __builtin_prefetch(c + i * c_row + j, 1);
+    return smaller(part->depth * UNIT_NUMBERS, task->k - part->p0 * UNIT_NUMBERS);
+}
+
+/* The lines of a part of a matrix that has rows or columns in one piece; else none. */
+static ahead_lines part_of(const real *first, int64_t rows, int64_t columns, int64_t row_step, int64_t column_step)
+{
+    if (column_step == 1)
+        return rows <= TILE_ROWS ? lines_across(first, rows, columns, row_step)
+                                 : lines_along(first, rows, columns, row_step);
+    if (row_step == 1)
+        return lines_along(first, columns, rows, column_step);
+    return (ahead_lines){.first = first};
+}
+
+static ahead_lines part_of_a(const product_task *task, const panel *part, int64_t row, int64_t rows)
+{
+    const real *a = task->a + row * task->a_row + part->p0 * UNIT_NUMBERS * task->a_column;
+    return part_of(a, rows, numbers_in(task, part), task->a_row, task->a_column);
+}
+
+static ahead_lines part_of_b(const product_task *task, const panel *part)
+{
+    const real *b = task->b + part->p0 * UNIT_NUMBERS * task->b_row + part->column * task->b_column;
+    return part_of(b, numbers_in(task, part), part->columns, task->b_row, task->b_column);
+}
+
+/* Something that is to be read when all rows begin .. end - 1 have been computed. */
+typedef struct later {
+    ahead_lines what;
+    int64_t begin, end;
+} later;
+
+/* Asks for as much of it as tile number t of `tiles` is a part of these rows, if it has the rows row .. next - 1. */
+static inline void ask_for_share(ahead_list *list, const later *it, int64_t row, int64_t next, int64_t t, int64_t tiles)
+{
+    const int64_t from = (row - it->begin) * tiles + t * (next - row);
+    ask_for(list, &it->what, from, from + next - row, (it->end - it->begin) * tiles);
 }
 
 /* ---- The loops ------------------------------------------------------------------------------ */
 
+/* The work that a panel of B is for. */
+typedef struct sweep {
+    const product_task *task;
+    product_block place;
+    panel part;
+    columns_of_b b;
+    later panel; /* the next one */
+    unit *copy;  /* of rows of A */
+} sweep;
+
 /* Rows [row, next) of C, at most as many as a tile has, get what a panel of B has for them. */
-static void multiply_sliver(const product_task *task, const panel *part, int64_t row, int64_t next, rows_of_a own,
-                            const unit *packed)
+static void multiply_sliver(const sweep *work, int64_t row, int64_t next, rows_of_a own, const later *rows)
 {
+    const product_task *task = work->task;
+    const panel *part = &work->part;
     const int64_t tiles = parts_of(part->columns, TILE_COLUMNS);
     const bool first = part->p0 == 0;
+    ahead_list ahead;
+    ahead.most = smaller(part->depth, AHEAD_LINES);
     for (int64_t t = 0; t < tiles; t++) {
-        int64_t j = t * TILE_COLUMNS;
-        tile_task tile = {
+        const int64_t j = t * TILE_COLUMNS;
+        const tile_task tile = {
             .rows = next - row,
             .columns = smaller(part->columns - j, TILE_COLUMNS),
             .depth = part->depth,
             .a = own.a,
             .a_row = own.row,
             .a_column = own.column,
-            .b = packed + j * part->depth,
-            .b_row = TILE_COLUMNS,
+            .b = work->b.b + j * work->b.column,
+            .b_row = work->b.row,
             .c = task->c + row * task->c_row + part->column + j,
             .c_row = task->c_row,
             .add = task->add || !first,
             .bias = first && task->bias ? task->bias + part->column + j : NULL,
+            .ahead = &ahead,
         };
-        prefetch_tile(tile.c, tile.c_row, tile.rows, tile.columns);
-        if (next < task->m)
-            prefetch_next(task, next, smaller(task->m - next, next - row), part, t, tiles);
+        ahead.count = 0;
+        const ahead_lines own_c = lines_across(tile.c, tile.rows, tile.columns, tile.c_row);
+        ask_for(&ahead, &own_c, 0, 1, 1);
+        ask_for_share(&ahead, rows, row, next, t, tiles);
+        ask_for_share(&ahead, &work->panel, row, next, t, tiles);
         KERNEL(tile)(&tile);
     }
     if (task->finish && part->p0 + part->depth == depth_of(task))
@@ -71,40 +124,66 @@ static void multiply_sliver(const product_task *task, const panel *part, int64_t
             task->finish(task->finish_context, i, part->column, part->columns);
 }
 
-/* The same for `rows` rows from `row` on, a group of slivers. */
-static void multiply_group(const product_task *task, const panel *part, int64_t row, int64_t rows, unit *copy,
-                           const unit *packed)
+/* What of A is to be read after the rows begin .. end - 1: as many again. */
+static later rows_after(const sweep *work, int64_t begin, int64_t end)
 {
+    const int64_t rows = smaller(end - begin, work->place.row_end - end);
+    return (later){part_of_a(work->task, &work->part, end, rows), begin, end};
+}
+
+/* The same for `rows` rows from `row` on, a group of slivers. */
+static void multiply_group(const sweep *work, int64_t row, int64_t rows)
+{
+    const product_task *task = work->task;
     const int64_t slivers = parts_of(rows, TILE_ROWS);
-    int64_t border[GROUP + 1];
-    for (int64_t s = 0; s <= slivers; s++)
-        border[s] = even_border(rows, slivers, s, 1);
-    copy_group(task, row, rows, part, copy);
+    copy_group(task, row, rows, &work->part, work->copy);
     for (int64_t s = 0; s < slivers; s++) {
-        rows_of_a own = sliver_of_a(task, row, border[s], border[s + 1], part, copy);
-        multiply_sliver(task, part, row + border[s], row + border[s + 1], own, packed);
+        const int64_t begin = even_border(rows, slivers, s, 1), end = even_border(rows, slivers, s + 1, 1);
+        rows_of_a own = sliver_of_a(task, row, begin, end, &work->part, work->copy);
+        later following = {.begin = row, .end = row + rows};
+        if (task->a_column == 1)
+            following = rows_after(work, row + begin, row + end);
+        else if (!a_needs_no_copy(task))
+            following = rows_after(work, row, row + rows);
+        multiply_sliver(work, row + begin, row + end, own, &following);
     }
+}
+
+/* How a part of C is cut into panels. */
+typedef struct panels {
+    int64_t k, depths, widths; /* units of the sum; parts of it, and of the columns */
+} panels;
+
+static panel panel_at(const panels *cut, product_block place, int64_t index)
+{
+    const int64_t width = place.column_end - place.column_begin, d = index / cut->widths, w = index % cut->widths;
+    panel part = {.p0 = even_border(cut->k, cut->depths, d, 1),
+                  .column = place.column_begin + even_border(width, cut->widths, w, TILE_COLUMNS)};
+    part.depth = even_border(cut->k, cut->depths, d + 1, 1) - part.p0;
+    part.columns = place.column_begin + even_border(width, cut->widths, w + 1, TILE_COLUMNS) - part.column;
+    return part;
 }
 
 static void block(const product_task *task, product_block place, void *workspace)
 {
     unit *copy = workspace, *packed = copy + GROUP * SLIVER_SIZE;
-    const int64_t width = place.column_end - place.column_begin, height = place.row_end - place.row_begin;
-    const int64_t k = depth_of(task), depths = k ? parts_of(k, K_STEP) : 1, widths = parts_of(width, N_STEP);
-    const int64_t groups = parts_of(height, GROUP * TILE_ROWS);
-    for (int64_t d = 0; d < depths; d++)
-        for (int64_t w = 0; w < widths; w++) {
-            panel part = {.p0 = even_border(k, depths, d, 1),
-                          .column = place.column_begin + even_border(width, widths, w, TILE_COLUMNS)};
-            part.depth = even_border(k, depths, d + 1, 1) - part.p0;
-            part.columns = place.column_begin + even_border(width, widths, w + 1, TILE_COLUMNS) - part.column;
-            if (part.depth > 0)
-                pack_panel(task, &part, packed);
-            for (int64_t g = 0; g < groups; g++) {
-                int64_t begin = even_border(height, groups, g, 1), end = even_border(height, groups, g + 1, 1);
-                multiply_group(task, &part, place.row_begin + begin, end - begin, copy, packed);
-            }
+    const int64_t height = place.row_end - place.row_begin, k = depth_of(task);
+    const panels cut = {k, k ? parts_of(k, K_STEP) : 1, parts_of(place.column_end - place.column_begin, N_STEP)};
+    const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
+    for (int64_t i = 0; i < count; i++) {
+        sweep work = {.task = task, .place = place, .part = panel_at(&cut, place, i), .copy = copy};
+        work.panel = (later){.begin = place.row_begin, .end = place.row_end};
+        if (i + 1 < count) {
+            panel next = panel_at(&cut, place, i + 1);
+            work.panel.what = part_of_b(task, &next);
         }
+        if (k > 0)
+            work.b = panel_of_b(task, &work.part, packed);
+        for (int64_t g = 0; g < groups; g++) {
+            const int64_t begin = even_border(height, groups, g, 1), end = even_border(height, groups, g + 1, 1);
+            multiply_group(&work, place.row_begin + begin, end - begin);
+        }
+    }
 }
 
 const kernel_product KERNEL(product) = {

@@ -9,29 +9,41 @@ INLINE const unit *further(const unit *p, int64_t steps)
     return (const unit *)((uintptr_t)p + (uintptr_t)steps * sizeof(unit));
 }
 
-/* sum = A B. Rows of A are reached from a pointer for every three of them, by steps that addresses can hold: so few
- * pointers fit into registers as well. `rows` and `vectors` are known where this is inlined. */
+#define THIRDS ((TILE_ROWS + 2) / 3)
+
+/* sum += column p of A times row p of B; then on to the next of both. Rows of A are reached from a pointer for every
+ * three of them, by steps that addresses can hold: so few pointers fit into registers as well. */
+INLINE void step(int rows, int vectors, const tile_task *task, const unit *a[THIRDS], const unit **b,
+                 vector sum[TILE_ROWS][TILE_VECTORS])
+{
+    units own[TILE_VECTORS];
+    for (int v = 0; v < vectors; v++)
+        own[v] = load_units(*b + v * LANES);
+    UNROLL(12)
+    for (int i = 0; i < rows; i++) {
+        units element = splat_unit(a[i / 3][i % 3 * task->a_row]);
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] = multiply_add(sum[i][v], element, own[v]);
+    }
+    UNROLL(4)
+    for (int third = 0; third < (rows + 2) / 3; third++)
+        a[third] = further(a[third], task->a_column);
+    *b = further(*b, task->b_row);
+}
+
+/* sum = A B. `rows` and `vectors` are known where this is inlined. */
 INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
-    const int64_t a_row = task->a_row, a_column = task->a_column, b_row = task->b_row;
-    const unit *b = task->b, *a[(TILE_ROWS + 2) / 3];
+    const int64_t asking = task->ahead ? task->ahead->count : 0;
+    const unit *b = task->b, *a[THIRDS];
     for (int third = 0; third < (rows + 2) / 3; third++)
-        a[third] = task->a + 3 * third * a_row;
-
-    for (int64_t p = 0; p < task->depth; p++, b = further(b, b_row)) {
-        units own[TILE_VECTORS];
-        for (int v = 0; v < vectors; v++)
-            own[v] = load_units(b + v * LANES);
-        UNROLL(12)
-        for (int i = 0; i < rows; i++) {
-            units element = splat_unit(a[i / 3][i % 3 * a_row]);
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] = multiply_add(sum[i][v], element, own[v]);
-        }
-        UNROLL(4)
-        for (int third = 0; third < (rows + 2) / 3; third++)
-            a[third] = further(a[third], a_column);
+        a[third] = task->a + 3 * third * task->a_row;
+    for (int64_t p = 0; p < asking; p++) {
+        __builtin_prefetch(task->ahead->line[p]);
+        step(rows, vectors, task, a, &b, sum);
     }
+    for (int64_t p = asking; p < task->depth; p++)
+        step(rows, vectors, task, a, &b, sum);
 }
 
 /* A tile of whole vectors. */

@@ -2,6 +2,7 @@
 #ifndef AUTOGRAD_KERNELS_TILE_H
 #define AUTOGRAD_KERNELS_TILE_H
 
+#include "ahead.h"
 #include "unit.h"
 
 /* The largest tile. Registers hold its sums, a row of B and one element of A. */
@@ -23,8 +24,9 @@ typedef struct tile_task {
     int64_t b_row;
     real *c;
     int64_t c_row;
-    bool add;         /* to what C holds */
-    const real *bias; /* [columns], added to every row; NULL: none */
+    bool add;                /* to what C holds */
+    const real *bias;        /* [columns], added to every row; NULL: none */
+    const ahead_list *ahead; /* to be asked for meanwhile; NULL: nothing */
 } tile_task;
 
 /* Every element is the sum over p in order, then what is added to it: its bits do not depend on its place in a tile. */
