@@ -41,34 +41,34 @@ int cli_study_show(const study_document *document, const study_output *output)
 /* ---- What is studied ------------------------------------------------------------------------ */
 
 /* What the flags lack, or have too much of, for this kind of model. */
-static int check_flags(const study_example_flags *flags, nn_model_kind kind)
+static int check_flags(const char *command, const study_example_flags *flags, nn_model_kind kind)
 {
     if (kind == NN_DECODER && flags->source)
-        return cli_fail("study", CLI_USAGE, "%s is a language model, which reads no source: give --target TEXT alone",
+        return cli_fail(command, CLI_USAGE, "%s is a language model, which reads no source: give --target TEXT alone",
                         flags->model);
     if (kind == NN_DECODER && !flags->target)
-        return cli_fail("study", CLI_USAGE, "look at what? Give --target TEXT");
+        return cli_fail(command, CLI_USAGE, "look at what? Give --target TEXT");
     if (kind != NN_DECODER && !flags->source)
-        return cli_fail("study", CLI_USAGE, "look at what? Give --source TEXT");
+        return cli_fail(command, CLI_USAGE, "look at what? Give --source TEXT");
     if (kind == NN_ENCODER && flags->target)
-        return cli_fail("study", CLI_USAGE, "%s is an encoder, which has no target: give --source TEXT alone",
+        return cli_fail(command, CLI_USAGE, "%s is an encoder, which has no target: give --source TEXT alone",
                         flags->model);
     return CLI_DONE;
 }
 
 /* `count` tokens with their labels, and room for `padding` more, which are DATA_PAD; a model reads 1 at least. */
-static int add_padding(const char *side, const data_vocab *vocab, int64_t count, int64_t padding, int32_t **tokens,
-                       const char ***labels)
+static int add_padding(const char *command, const char *side, const data_vocab *vocab, int64_t count, int64_t padding,
+                       int32_t **tokens, const char ***labels)
 {
     if (count < 1)
-        return cli_fail("study", CLI_USAGE, "--%s is empty: give one token at least", side);
+        return cli_fail(command, CLI_USAGE, "--%s is empty: give one token at least", side);
     size_t length = (size_t)(count + padding);
     int32_t *longer = realloc(*tokens, length * sizeof *longer);
     if (longer)
         *tokens = longer;
     *labels = malloc(length * sizeof **labels);
     if (!longer || !*labels)
-        return cli_fail("study", CLI_FAILED, "out of memory");
+        return cli_fail(command, CLI_FAILED, "out of memory");
     for (size_t i = 0; i < length; i++) {
         if (i >= (size_t)count)
             longer[i] = DATA_PAD;
@@ -78,17 +78,17 @@ static int add_padding(const char *side, const data_vocab *vocab, int64_t count,
 }
 
 /* A tagger's source has no end mark. */
-static int read_source(const study_example_flags *flags, study_example *example)
+static int read_source(const char *command, const study_example_flags *flags, study_example *example)
 {
     const data_vocab *vocab = example->saved.source_vocab;
     const bool marked = !example->saved.tagging;
     int64_t count;
-    example->source = cli_tokens("study", "source", vocab, flags->source, false, &count);
+    example->source = cli_tokens(command, "source", vocab, flags->source, false, &count);
     if (!example->source)
         return CLI_FAILED;
     if (marked)
         example->source[count++] = DATA_EOS;
-    int code = add_padding("source", vocab, count, flags->padding, &example->source, &example->source_labels);
+    int code = add_padding(command, "source", vocab, count, flags->padding, &example->source, &example->source_labels);
     example->source_tokens = (int32_t)count;
     example->input.source = example->source;
     example->input.source_length = count + flags->padding;
@@ -124,20 +124,20 @@ static ag_status read_answer(study_example *example, int64_t *count, ag_error *e
     return status == AG_OK ? AG_OK : ag_error_set(error, status, "out of memory");
 }
 
-static int read_target(const study_example_flags *flags, study_example *example)
+static int read_target(const char *command, const study_example_flags *flags, study_example *example)
 {
     const data_vocab *vocab = example->saved.target_vocab;
     ag_error error = {0};
     int64_t count = 0;
     if (flags->target) {
-        example->target = cli_tokens("study", "target", vocab, flags->target, true, &count);
+        example->target = cli_tokens(command, "target", vocab, flags->target, true, &count);
         if (!example->target)
             return CLI_FAILED;
     } else if (read_answer(example, &count, &error) != AG_OK) {
-        return cli_report("study", &error);
+        return cli_report(command, &error);
     }
     count++; /* bos */
-    int code = add_padding("target", vocab, count, flags->padding, &example->target, &example->target_labels);
+    int code = add_padding(command, "target", vocab, count, flags->padding, &example->target, &example->target_labels);
     example->target_tokens = (int32_t)count;
     example->input.target = example->target;
     example->input.target_length = count + flags->padding;
@@ -145,20 +145,20 @@ static int read_target(const study_example_flags *flags, study_example *example)
     return code;
 }
 
-int cli_study_read(const study_example_flags *flags, study_example *example)
+int cli_study_read(const char *command, const study_example_flags *flags, study_example *example)
 {
     ag_error error = {0};
     *example = (study_example){.input = {.rows = 1}};
     if (!flags->model)
-        return cli_fail("study", CLI_USAGE, "which model? Give --model DIR");
+        return cli_fail(command, CLI_USAGE, "which model? Give --model DIR");
     if (train_saved_load(&example->saved, flags->model, &error) != AG_OK)
-        return cli_report("study", &error);
+        return cli_report(command, &error);
     const nn_model_kind kind = example->saved.model->config.kind;
-    int code = check_flags(flags, kind);
+    int code = check_flags(command, flags, kind);
     if (code == CLI_DONE && kind != NN_DECODER)
-        code = read_source(flags, example);
+        code = read_source(command, flags, example);
     if (code == CLI_DONE && kind != NN_ENCODER)
-        code = read_target(flags, example);
+        code = read_target(command, flags, example);
     return code;
 }
 

@@ -1,4 +1,4 @@
-/* studies.h - the kinds of `tapeformer study`, and what they share: the example that is studied, and where it is shown. */
+/* studies.h - what the kinds of `tapeformer study` share: the example that is studied, and where it is shown. */
 #ifndef CLI_STUDIES_H
 #define CLI_STUDIES_H
 
@@ -59,10 +59,10 @@ typedef struct study_example {
     int32_t source_tokens, target_tokens;        /* the lengths without padding; input's lengths point here */
 } study_example;
 
-/* Reads what the flags say. The model's own answer becomes the target of an encoder-decoder where none is given.
- * Returns CLI_DONE, or the exit code after a report. The example must not be moved, and is to be cleared in either
- * case. */
-int cli_study_read(const study_example_flags *flags, study_example *example);
+/* Reads what the flags of `command` say. The model's own answer becomes the target of an encoder-decoder where none is
+ * given. Returns CLI_DONE, or the exit code after a report. The example must not be moved, and is to be cleared in
+ * either case. */
+int cli_study_read(const char *command, const study_example_flags *flags, study_example *example);
 void cli_study_clear(study_example *example);
 
 /* A paragraph that says which model answers what to which source. */

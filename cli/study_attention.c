@@ -82,9 +82,10 @@ static int add_maps(const attention_flags *f, const study_maps *maps, const stud
                 }
         study_add_heats(document, heats, count, false);
     }
-    int code = !heats || !texts ? cli_fail("study", CLI_FAILED, "out of memory")
-               : !count ? cli_fail("study", CLI_FAILED, "the model has no such attention (--which, --layer, --head)")
-                        : CLI_DONE;
+    int code =
+        !heats || !texts ? cli_fail("study attention", CLI_FAILED, "out of memory")
+        : !count ? cli_fail("study attention", CLI_FAILED, "the model has no such attention (--which, --layer, --head)")
+                 : CLI_DONE;
     free(heats);
     free(texts);
     return code;
@@ -115,11 +116,11 @@ static int study(const attention_flags *f)
     ag_error error = {0};
     study_example example;
     study_maps maps = {0};
-    int code = cli_study_read(&f->example, &example);
+    int code = cli_study_read("study attention", &f->example, &example);
     if (code == CLI_DONE)
         code = study_attention(example.saved.model, &example.input, &maps, &error) == AG_OK
                    ? show_maps(f, &maps, &example)
-                   : cli_report("study", &error);
+                   : cli_report("study attention", &error);
     study_maps_clear(&maps);
     cli_study_clear(&example);
     return code;

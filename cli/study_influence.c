@@ -125,7 +125,7 @@ static int study(const influence_flags *f)
     ag_error error = {0};
     study_example example;
     study_influence influence = {0};
-    int code = cli_study_read(&f->example, &example);
+    int code = cli_study_read("study influence", &f->example, &example);
     if (code == CLI_DONE) {
         const study_subject subject = {
             .model = example.saved.model, .input = &example.input, .threads = (int)f->threads};
@@ -142,7 +142,7 @@ int cli_study_influence(int count, const char *const *arguments)
     influence_flags f = {0};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .low = 1, .high = 1024},
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

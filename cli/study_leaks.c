@@ -110,8 +110,9 @@ static int judge(const leaks_flags *f, const tally *all)
     if (all->leaks > TOLD)
         printf("  and %lld more\n", (long long)(all->leaks - TOLD));
     if (all->leaks)
-        return cli_fail("study leaks", CLI_FAILED, "%s has %lld leaks in %lld examples", f->example.model,
-                        (long long)all->leaks, (long long)all->examples);
+        return cli_fail("study leaks", CLI_FAILED, "%s has %lld leak%s in %lld example%s", f->example.model,
+                        (long long)all->leaks, all->leaks == 1 ? "" : "s", (long long)all->examples,
+                        all->examples == 1 ? "" : "s");
     printf("No leak. Each block by itself and the whole model, %lld example%s: all %lld derivatives that the masks "
            "forbid are\nexactly 0, and none of the %lld that they allow is.\n",
            (long long)all->examples, all->examples == 1 ? "" : "s", (long long)all->forbidden, (long long)all->allowed);
@@ -134,7 +135,7 @@ static int study_drawn(const leaks_flags *f, tally *all)
 static int study_given(const leaks_flags *f, tally *all)
 {
     study_example example;
-    int code = cli_study_read(&f->example, &example);
+    int code = cli_study_read("study leaks", &f->example, &example);
     if (code == CLI_DONE)
         code = look(f, example.saved.model, &example.input, all);
     cli_study_clear(&example);
@@ -148,7 +149,7 @@ int cli_study_leaks(int count, const char *const *arguments)
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
         {"seed", CLI_COUNT, &f.seed, "N", "of the drawn examples [0]", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .low = 1, .high = 1024},
     };
     cli_command command = {
         .name = "study leaks",

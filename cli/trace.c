@@ -17,7 +17,7 @@ static int write_trace(const trace_flags *f)
         return cli_fail("trace", CLI_USAGE, "which model? Give --model DIR, or --compare and two files");
     study_example example;
     ag_error error = {0};
-    int code = cli_study_read(&f->example, &example);
+    int code = cli_study_read("trace", &f->example, &example);
     if (code == CLI_DONE) {
         const study_trace_options options = {.threads = (int)f->threads, .plain_attention = f->plain};
         if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)
@@ -48,7 +48,7 @@ int cli_trace(int count, const char *const *arguments)
         STUDY_EXAMPLE_FLAGS(f.example),
         {"out", CLI_TEXT, &f.out, "FILE", "where to [trace.safetensors]", .high = 0},
         {"plain", CLI_SWITCH, &f.plain, NULL, "attention by single operations: scores and weights show", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .low = 1, .high = 1024},
         {"compare", CLI_SWITCH, &f.compare, NULL, "name the first tensor in which two files differ", .high = 0},
         {"tolerance", CLI_NUMBER, &f.tolerance, "X", "of |a - b| / max(1, |a|, |b|) [0]", .high = 0},
         {"common", CLI_SWITCH, &f.common, NULL, "compare only tensors that both files have", .high = 0},

@@ -110,8 +110,8 @@ typedef struct study_maps {
     int64_t blind; /* queries, those of each head counted, that had no key to look at: ag_tape_blind_queries */
 } study_maps;
 
-/* Runs the model on `input` (one row) without dropout and keeps every attention's weights. The caller clears
- * the maps. */
+/* Runs the model on `input` without dropout and keeps every attention's weights. The caller clears the maps, which are
+ * empty after an error: AG_BAD_VALUE for more than one row, or what nn_model_apply refuses. */
 ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error);
 /* Frees the maps and leaves the struct zeroed. */
 void study_maps_clear(study_maps *maps);
@@ -198,7 +198,13 @@ typedef struct study_laboratory_options {
     const volatile sig_atomic_t *stop; /* not 0: gives up with AG_INTERRUPTED */
 } study_laboratory_options;
 
-/* See study/laboratory.h for what it finds, number by number. Adds it all to the document. */
+/* Trains small models on sequences of letters, of which it is known what must be seen, and adds to the document what
+ * they learned beside what their masks allow: 25 taggers, of five tasks (copy, shift left and right, reverse, sort)
+ * under the masks full, causal, window and prefix and without positions, by position; each of them under the other
+ * masks; a decoder that sees the token that it is to predict beside a correct one; permuted input; padding with and
+ * without its mask. Of each expectation it says whether it came true. The same numbers for the same options, at any
+ * number of threads. AG_BAD_VALUE for options out of range (length 4 to 16, letters 2 to 10, steps 40 to 10^6) and for
+ * sequences so few that training would see an eighth of them, AG_NOT_FINITE where a training comes to no number. */
 ag_status study_laboratory(const study_laboratory_options *options, study_document *document, ag_error *error);
 
 /* ---- Traces --------------------------------------------------------------------------------- */
@@ -216,7 +222,9 @@ typedef struct study_trace_options {
  *     parameter/encoder.layers.0.linear1.weight             and by a parameter
  *
  * The loss is the mean cross-entropy: of each token of the target from those before it, the end mark last; of a tagger
- * that of its own answers. Equal bytes mean equal computations, between two builds, say, or two machines. */
+ * that of its own answers. Equal bytes mean equal computations, between two builds, say, or two machines. The model's
+ * own gradients stay as they are. AG_BAD_VALUE for more than one row; replaces `path` whole or, with AG_IO, not at all.
+ */
 ag_status study_trace(const nn_model *model, const nn_input *input, const study_trace_options *options,
                       const char *path, ag_error *error);
 
@@ -228,8 +236,9 @@ typedef struct study_difference {
 } study_difference;
 
 /* The first tensor, in the order of the computation, in which two traces differ: by more than tolerance max(1, |a|,
- * |b|) in any element (NaN agrees with NaN), in shape, or, unless `common`, by being in one file alone. Element types
- * may differ. Works on any two .safetensors files that have names in common; AG_BAD_VALUE where there are none. */
+ * |b|) in any element (NaN agrees with NaN, an infinity with itself alone), in shape, or, unless `common`, by being in
+ * one file alone. Element types may differ; F64 is compared as such, whatever `real` is. Works on any two .safetensors
+ * files that have names in common; AG_BAD_VALUE where there are none. */
 ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
                               ag_error *error);
 

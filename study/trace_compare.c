@@ -38,29 +38,71 @@ static bool same_shape(const data_tensor *a, const data_tensor *b)
     return true;
 }
 
-/* The same number, NaN too, or |a - b| within tolerance times the larger of 1 and both. */
+/* The same number, NaN too, or |a - b| within tolerance times the larger of 1 and both. An infinity, which is
+ * infinitely large itself, would be within any tolerance. */
 static bool agree(double a, double b, double tolerance)
 {
     if (a == b || (isnan(a) && isnan(b)))
         return true;
-    return fabs(a - b) <= tolerance * fmax(1, fmax(fabs(a), fabs(b)));
+    return isfinite(a) && isfinite(b) && fabs(a - b) <= tolerance * fmax(1, fmax(fabs(a), fabs(b)));
 }
 
-static void compare_values(const char *name, const real *a, const real *b, int64_t count, double tolerance,
+/* A tensor's elements. Those of F64 are taken from the file, where `real` may be too narrow for them. */
+typedef struct numbers {
+    const unsigned char *doubles; /* little-endian; NULL: `values` tells */
+    real *values;                 /* [count] */
+} numbers;
+
+static double number_at(const numbers *from, int64_t i)
+{
+    uint64_t bits = 0;
+    double value;
+    if (!from->doubles)
+        return (double)from->values[i];
+    for (int byte = 7; byte >= 0; byte--)
+        bits = bits << 8 | from->doubles[i * 8 + byte];
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static ag_status numbers_read(numbers *into, const data_tensor *tensor, int64_t count, ag_error *error)
+{
+    *into = (numbers){.doubles = strcmp(tensor->dtype, "F64") ? NULL : tensor->data};
+    if ((uint64_t)count < SIZE_MAX / sizeof *into->values)
+        into->values = malloc((size_t)(count + 1) * sizeof *into->values);
+    if (!into->values)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory to compare %s", tensor->name);
+    return data_tensor_read(tensor, into->values, count, error);
+}
+
+/* With as many digits as tell the two apart. */
+static void describe(const char *name, double a, double b, int64_t at, int64_t differing, int64_t count,
+                     study_difference *difference)
+{
+    char left[32], right[32];
+    for (int digits = 9; digits <= 17; digits += 8) {
+        snprintf(left, sizeof left, "%.*g", digits, a);
+        snprintf(right, sizeof right, "%.*g", digits, b);
+        if (strcmp(left, right) != 0)
+            break;
+    }
+    difference->found = true;
+    snprintf(difference->message, sizeof difference->message,
+             "%s differs in %lld of %lld elements, the first of them %lld: %s and %s", name, (long long)differing,
+             (long long)count, (long long)at, left, right);
+}
+
+static void compare_values(const char *name, const numbers *a, const numbers *b, int64_t count, double tolerance,
                            study_difference *difference)
 {
     int64_t first = -1, differing = 0;
     for (int64_t i = 0; i < count; i++)
-        if (!agree((double)a[i], (double)b[i], tolerance)) {
+        if (!agree(number_at(a, i), number_at(b, i), tolerance)) {
             first = first < 0 ? i : first;
             differing++;
         }
-    if (!differing)
-        return;
-    difference->found = true;
-    snprintf(difference->message, sizeof difference->message,
-             "%s differs in %lld of %lld elements, the first of them %lld: %.9g and %.9g", name, (long long)differing,
-             (long long)count, (long long)first, (double)a[first], (double)b[first]);
+    if (differing)
+        describe(name, number_at(a, first), number_at(b, first), first, differing, count, difference);
 }
 
 static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, double tolerance,
@@ -75,16 +117,14 @@ static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, dou
     for (int i = 0; i < a->rank; i++)
         size *= a->shape[i]; /* the file was checked: its tensors are no larger than itself */
     const int64_t count = (int64_t)size;
-    real *x = malloc((size_t)(count + 1) * sizeof *x), *y = malloc((size_t)(count + 1) * sizeof *y);
-    ag_status status = x && y ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory to compare %s", a->name);
+    numbers x = {0}, y = {0};
+    ag_status status = numbers_read(&x, a, count, error);
     if (status == AG_OK)
-        status = data_tensor_read(a, x, count, error);
+        status = numbers_read(&y, b, count, error);
     if (status == AG_OK)
-        status = data_tensor_read(b, y, count, error);
-    if (status == AG_OK)
-        compare_values(a->name, x, y, count, tolerance, difference);
-    free(x);
-    free(y);
+        compare_values(a->name, &x, &y, count, tolerance, difference);
+    free(x.values);
+    free(y.values);
     return status;
 }
 

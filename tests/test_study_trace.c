@@ -77,6 +77,54 @@ START_TEST(it_holds_what_was_computed)
 }
 END_TEST
 
+/* The loss is the mean of -log softmax of what stands behind each token: the tokens 1 and 2 of the three, and the end
+ * mark. */
+START_TEST(the_loss_is_that_of_the_next_tokens)
+{
+    const int32_t wanted[3] = {s.subject.input->target[1], s.subject.input->target[2], DATA_EOS};
+    const int64_t classes = s.model->config.target_vocab;
+    real logits[1000], loss;
+    double sum = 0;
+    trace(tensors_path, 1, false);
+    data_safetensors *file = tensors_open();
+    ck_assert_int_eq(data_tensor_read(ending(file, "forward/", "output.linear"), logits, 5 * classes, NULL), AG_OK);
+    ck_assert_int_eq(data_tensor_read(ending(file, "forward/", "cross_entropy"), &loss, 1, NULL), AG_OK);
+    for (int i = 0; i < 3; i++) {
+        double all = 0;
+        for (int64_t c = 0; c < classes; c++)
+            all += exp((double)logits[i * classes + c]);
+        sum += log(all) - (double)logits[i * classes + wanted[i]];
+    }
+    ck_assert_double_lt(fabs(sum / 3 - (double)loss), PRECISION(1e-14, 1e-6));
+    data_safetensors_close(file);
+}
+END_TEST
+
+/* Every operation and every parameter has its gradient. */
+START_TEST(all_gradients_are_there)
+{
+    const nn_params *params = &s.model->params;
+    trace(tensors_path, 1, false);
+    data_safetensors *file = tensors_open();
+    for (int i = 0; i < params->count; i++) {
+        char name[256];
+        snprintf(name, sizeof name, "parameter/%s", params->items[i].name);
+        const data_tensor *tensor = data_safetensors_find(file, name);
+        ck_assert_msg(tensor && tensor->size == (uint64_t)params->items[i].size * sizeof(real), "%s", name);
+    }
+    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
+        const data_tensor *forward = data_safetensors_at(file, i);
+        char name[256];
+        if (strncmp(forward->name, "forward/", strlen("forward/")) != 0)
+            continue;
+        snprintf(name, sizeof name, "gradient/%s", forward->name + strlen("forward/"));
+        const data_tensor *gradient = data_safetensors_find(file, name);
+        ck_assert_msg(gradient && gradient->size == forward->size, "%s", name);
+    }
+    data_safetensors_close(file);
+}
+END_TEST
+
 /* The gradient of the loss by a parameter is that of central differences of the loss in the file. */
 START_TEST(the_gradients_are_those_of_the_loss)
 {
@@ -191,6 +239,76 @@ START_TEST(tolerance_shapes_and_names)
 }
 END_TEST
 
+/* What is infinite agrees with itself alone, however large the tolerance. */
+START_TEST(infinities_are_no_numbers)
+{
+    const float a[1] = {INFINITY}, finite[1] = {1}, negative[1] = {-INFINITY};
+    write_numbers(tensors_path, "one", "F32", SHAPE(1), a);
+    write_numbers(other_path, "one", "F32", SHAPE(1), a);
+    ck_assert(!compare(false, 0).found);
+    ck_assert(!compare(false, 1).found);
+    write_numbers(other_path, "one", "F32", SHAPE(1), finite);
+    ck_assert(compare(false, 1).found);
+    write_numbers(other_path, "one", "F32", SHAPE(1), negative);
+    ck_assert(compare(false, 2).found);
+}
+END_TEST
+
+/* Also where `real` is float: two doubles that no float tells apart are two. */
+START_TEST(doubles_are_compared_as_doubles)
+{
+    const double a[2] = {2, 1}, b[2] = {2, 1 + 0x1p-40};
+    const float narrow[2] = {2, 1};
+    write_numbers(tensors_path, "one", "F64", SHAPE(2), a);
+    write_numbers(other_path, "one", "F64", SHAPE(2), b);
+    const study_difference difference = compare(false, 0);
+    ck_assert(difference.found);
+    ck_assert_msg(strstr(difference.message, "1 of 2 elements, the first of them 1: 1 and 1.0000000000009") != NULL,
+                  "%s", difference.message);
+    ck_assert(!compare(false, 1e-12).found);
+    write_numbers(tensors_path, "one", "F32", SHAPE(2), narrow);
+    ck_assert(compare(false, 0).found);
+    ck_assert(!compare(false, 1e-12).found);
+}
+END_TEST
+
+/* Below 1 the tolerance is that of 1. */
+START_TEST(small_numbers_are_measured_by_one)
+{
+    const float a[1] = {0.001f}, b[1] = {0.002f};
+    write_numbers(tensors_path, "one", "F32", SHAPE(1), a);
+    write_numbers(other_path, "one", "F32", SHAPE(1), b);
+    ck_assert(!compare(false, 0.0011).found);
+    ck_assert(compare(false, 0.0009).found);
+}
+END_TEST
+
+/* As a model computes: forward, the gradients from the last back to the first, those of the parameters, the rest. The
+ * files hold them by name. */
+START_TEST(differences_are_named_in_the_order_of_the_computation)
+{
+    static const char *const order[] = {"forward/00000.a",  "forward/00001.b", "gradient/00001.b",
+                                        "gradient/00000.a", "parameter/a",     "another"};
+    const uint64_t one = 1;
+    for (int agreeing = 0; agreeing < (int)COUNT(order); agreeing++) {
+        for (int side = 0; side < 2; side++) {
+            data_writer *writer = tensors_writer();
+            for (int i = 0; i < (int)COUNT(order); i++) {
+                static const float values[2] = {1, 2};
+                tensors_add(writer, order[i], "F32", 1, &one, &values[side && i >= agreeing]);
+            }
+            ck_assert_int_eq(data_writer_save(writer, side ? other_path : tensors_path, NULL), AG_OK);
+            data_writer_free(writer);
+        }
+        const study_difference difference = compare(false, 0);
+        ck_assert(difference.found);
+        ck_assert_int_eq(difference.compared, agreeing);
+        ck_assert_msg(!strncmp(difference.message, order[agreeing], strlen(order[agreeing])), "%s, not %s",
+                      difference.message, order[agreeing]);
+    }
+}
+END_TEST
+
 START_TEST(what_cannot_be_compared_or_traced)
 {
     ag_error error = {0};
@@ -251,12 +369,18 @@ static Suite *trace_suite(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, it_holds_what_was_computed);
+    tcase_add_test(tests, the_loss_is_that_of_the_next_tokens);
+    tcase_add_test(tests, all_gradients_are_there);
     tcase_add_test(tests, the_gradients_are_those_of_the_loss);
     tcase_add_test(tests, plain_attention_shows_its_weights);
     tcase_add_loop_test(tests, every_kind_has_a_trace, 0, 3);
     tcase_add_test(tests, threads_change_no_byte);
     tcase_add_test(tests, the_first_difference_is_named);
     tcase_add_test(tests, tolerance_shapes_and_names);
+    tcase_add_test(tests, infinities_are_no_numbers);
+    tcase_add_test(tests, doubles_are_compared_as_doubles);
+    tcase_add_test(tests, small_numbers_are_measured_by_one);
+    tcase_add_test(tests, differences_are_named_in_the_order_of_the_computation);
     tcase_add_test(tests, what_cannot_be_compared_or_traced);
     tcase_add_test(tests, any_allocation_may_fail);
     suite_add_tcase(suite, tests);
