@@ -274,26 +274,52 @@ cli_read cli_flags_read_text(cli_command *command, char *text)
     return cli_flags_read(command, count, pieces);
 }
 
-/* The value of a flag as text that reads back to the same. */
-static void print_value(const cli_flag *flag, char *text, size_t size)
+/* 15 digits are the friendliest, 17 always read back exactly. */
+static void print_number(double value, char *text, size_t size)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            return;
+    }
+}
+
+void cli_flag_value(const cli_flag *flag, char *text, size_t size)
 {
     switch (flag->type) {
     case CLI_COUNT:
-        snprintf(text, size, "\n%lld", (long long)*(const int64_t *)flag->target);
+        snprintf(text, size, "%lld", (long long)*(const int64_t *)flag->target);
         return;
     case CLI_NUMBER:
-        snprintf(text, size, "\n%.17g", *(const double *)flag->target);
+        print_number(*(const double *)flag->target, text, size);
         return;
     case CLI_CHOICE:
-        snprintf(text, size, "\n%s", flag->choices[*(const int *)flag->target]);
+        snprintf(text, size, "%s", flag->choices[*(const int *)flag->target]);
         return;
     case CLI_TEXT:
-        snprintf(text, size, "\n%s", *(const char *const *)flag->target);
+        snprintf(text, size, "%s", *(const char *const *)flag->target);
         return;
     case CLI_SWITCH:
         break;
     }
     text[0] = 0;
+}
+
+bool cli_flag_same(const cli_flag *a, const cli_flag *b)
+{
+    switch (a->type) {
+    case CLI_COUNT:
+        return *(const int64_t *)a->target == *(const int64_t *)b->target;
+    case CLI_NUMBER:
+        return *(const double *)a->target == *(const double *)b->target;
+    case CLI_CHOICE:
+        return *(const int *)a->target == *(const int *)b->target;
+    case CLI_TEXT:
+        return !strcmp(*(const char *const *)a->target, *(const char *const *)b->target);
+    case CLI_SWITCH:
+        break;
+    }
+    return *(const bool *)a->target == *(const bool *)b->target;
 }
 
 char *cli_flags_write(const cli_command *command)
@@ -305,8 +331,8 @@ char *cli_flags_write(const cli_command *command)
         char value[LONGEST_VALUE];
         if (!flag->given || flag->local)
             continue;
-        print_value(flag, value, sizeof value);
-        at += sprintf(at, "%s--%s%s", at == all ? "" : "\n", flag->name, value);
+        cli_flag_value(flag, value, sizeof value);
+        at += sprintf(at, "%s--%s%s%s", at == all ? "" : "\n", flag->name, flag->type == CLI_SWITCH ? "" : "\n", value);
     }
     return all;
 }

@@ -61,6 +61,12 @@ cli_read cli_flags_read_text(cli_command *command, char *text);
  * memory. */
 char *cli_flags_write(const cli_command *command);
 
+/* Whether two flags of one row, read apart, have the same value. */
+bool cli_flag_same(const cli_flag *a, const cli_flag *b);
+
+/* Writes the value as text that reads back to the same; "" for a switch. */
+void cli_flag_value(const cli_flag *flag, char *text, size_t size);
+
 /* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
 void cli_flag_drop(const cli_command *command, const char *name);
 

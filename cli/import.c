@@ -116,11 +116,13 @@ int cli_import(int count, const char *const *arguments)
         .flag_count = OWN_FLAGS + row_count,
         .max_words = 1,
         .words = &f.file,
-        .details = "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
-                   "metadata\n"
-                   "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "
-                   "<pad> <bos>\n"
-                   "<eos> <unk>; without a vocabulary the tokens from 4 on are the words 4, 5, ...",
+        .details =
+            "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
+            "metadata\n"
+            "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "
+            "<pad> <bos>\n"
+            "<eos> <unk>; without a vocabulary the tokens from 4 on are the words 4, 5, ... `tapeformer train --from "
+            "DIR` trains it on.",
     };
     adapt_help(rows, row_count);
     cli_read read = cli_flags_read(&command, count, arguments);

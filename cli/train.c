@@ -9,6 +9,7 @@
 
 /* Everything that a run holds and frees at its end. */
 typedef struct train_setup {
+    train_saved base; /* what the run begins or goes on with: all NULL for a new model */
     data_set *training, *dev;
     nn_model *model;
     char *arguments;
@@ -44,7 +45,28 @@ static int check_matmul(const train_flags *f)
                     "that knows it; --matmul float runs everywhere");
 }
 
-static data_set_options set_options(const train_flags *f, data_part part)
+/* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
+ * kind that it learns from. */
+static int check_base(const cli_command *command, train_flags *f, const train_saved *base)
+{
+    if (!base->model)
+        return CLI_DONE;
+    if ((base->source_vocab == NULL) != (f->text != NULL))
+        return cli_fail("train", CLI_USAGE,
+                        base->source_vocab ? "the model in %s reads pairs: give --pairs FILE or --task NAME"
+                                           : "the model in %s is a language model: give --text FILE",
+                        f->resume ? f->resume : f->from);
+    return train_flags_take(command, f, base);
+}
+
+/* What a language model sees. */
+static int64_t context_of(const train_flags *f)
+{
+    const int64_t otherwise = f->from ? f->max_length : 128;
+    return f->context ? f->context : otherwise;
+}
+
+static data_set_options set_options(const train_flags *f, const train_setup *setup, data_part part)
 {
     return (data_set_options){
         .part = part,
@@ -56,7 +78,9 @@ static data_set_options set_options(const train_flags *f, data_part part)
         .source_kind = (data_token_kind)f->source_tokens,
         .target_kind = (data_token_kind)f->target_tokens,
         .max_tokens = f->max_length,
-        .context = f->context,
+        .source_vocab = setup->base.source_vocab,
+        .target_vocab = setup->base.target_vocab,
+        .context = context_of(f),
         .tagging = f->model == NN_ENCODER,
     };
 }
@@ -70,7 +94,7 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
         return cli_fail("train", CLI_USAGE,
                         "--model encoder labels each token, and in the task %s source and target differ in length",
                         task->name);
-    data_set_options training = set_options(f, DATA_TRAIN), dev = set_options(f, DATA_DEV);
+    data_set_options training = set_options(f, setup, DATA_TRAIN), dev = set_options(f, setup, DATA_DEV);
     dev.count = 1000;
     setup->training = data_set_task(task, &training, error);
     setup->dev = setup->training ? data_set_task(task, &dev, error) : NULL;
@@ -80,8 +104,8 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
 /* Without --dev a part of the training file itself is held out. */
 static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    data_set_options training = set_options(f, f->dev ? DATA_ALL : DATA_TRAIN),
-                     dev = set_options(f, f->dev ? DATA_ALL : DATA_DEV);
+    data_set_options training = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN),
+                     dev = set_options(f, setup, f->dev ? DATA_ALL : DATA_DEV);
     setup->training = data_set_pairs(f->pairs, &training, error);
     if (!setup->training)
         return cli_report("train", error);
@@ -93,7 +117,7 @@ static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
 
 static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    data_set_options training = set_options(f, DATA_TRAIN), dev = set_options(f, DATA_DEV);
+    data_set_options training = set_options(f, setup, DATA_TRAIN), dev = set_options(f, setup, DATA_DEV);
     setup->training = data_set_text(f->text, &training, error);
     if (!setup->training)
         return cli_report("train", error);
@@ -102,11 +126,44 @@ static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 
+/* Tokens that the vocabularies of the model do not have are read as <unk>, as everywhere; of a side that has no others
+ * nothing can be learnt. */
+static int check_known(const train_flags *f, train_setup *setup)
+{
+    const data_vocab *const vocabs[] = {setup->base.source_vocab, setup->base.target_vocab};
+    const char *const sides[] = {f->text ? "" : "source ", f->text ? "" : "target "};
+    int64_t tokens[2] = {0}, unknown[2] = {0};
+    for (int64_t i = 0; i < data_set_count(setup->training); i++) {
+        const char *texts[2];
+        data_set_example(setup->training, i, &texts[0], &texts[1]);
+        for (int side = 0; side < 2; side++) {
+            int64_t missing = 0;
+            if (vocabs[side])
+                tokens[side] += data_vocab_encode(vocabs[side], texts[side], strlen(texts[side]), NULL, 0, &missing);
+            unknown[side] += missing;
+        }
+    }
+    for (int side = 0; side < 2; side++)
+        if (unknown[side] && unknown[side] == tokens[side])
+            return cli_fail("train", CLI_FAILED,
+                            "none of the %lld %stokens is in the vocabulary of the model in %s, whose first is '%s'",
+                            (long long)tokens[side], sides[side], f->from,
+                            data_vocab_token(vocabs[side], DATA_SPECIALS));
+    for (int side = 0; side < 2; side++)
+        if (unknown[side])
+            cli_fail("train", CLI_DONE,
+                     "note: %lld of %lld %stokens are not in the model's vocabulary and are read as <unk>",
+                     (long long)unknown[side], (long long)tokens[side], sides[side]);
+    return CLI_DONE;
+}
+
 static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
 {
     int code = f->task    ? open_task(f, setup, error)
                : f->pairs ? open_pairs(f, setup, error)
                           : open_text(f, setup, error);
+    if (code == CLI_DONE && f->from && !f->resume)
+        code = check_known(f, setup);
     if (code != CLI_DONE || f->quiet)
         return code;
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
@@ -143,22 +200,37 @@ static int64_t default_max_length(const train_setup *setup)
     return longest < 32 ? 64 : 2 * longest;
 }
 
-static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
+static nn_model_config new_config(const train_flags *f, const train_setup *setup)
 {
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
     nn_model_config config = train_flags_config(f);
     config.source_vocab = source ? data_vocab_size(source) : 0;
     config.target_vocab = data_vocab_size(target);
     if (!config.max_length)
-        config.max_length = (int)(f->text ? f->context : default_max_length(setup));
-    if (f->dropout < 0)
-        config.dropout = f->task ? 0 : 0.1;
+        config.max_length = (int)(f->text ? context_of(f) : default_max_length(setup));
+    config.dropout = f->task ? 0 : 0.1;
+    return config;
+}
+
+/* A new model, which is given the numbers of the one to begin with: its dropout may be another. */
+static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
+{
+    nn_model *base = setup->base.model;
+    nn_model_config config = base ? base->config : new_config(f, setup);
+    if (f->dropout >= 0)
+        config.dropout = f->dropout;
     setup->model = nn_model_new(&config, (uint64_t)f->seed, error);
     if (!setup->model)
         return cli_report("train", error);
+    nn_params *params = &setup->model->params;
+    if (base)
+        memcpy(params->value, base->params.value, (size_t)params->size * sizeof *params->value);
+    nn_model_free(base);
+    setup->base.model = NULL;
     if (!f->quiet)
-        fprintf(stderr, "model: %s, width %lld, %lld heads, %lld parameters\n", cli_model_names[config.kind],
-                (long long)f->d_model, (long long)f->heads, (long long)setup->model->params.size);
+        fprintf(stderr, "model: %s, width %lld, %lld heads, %lld parameters%s%s\n", cli_model_names[config.kind],
+                (long long)f->d_model, (long long)f->heads, (long long)params->size,
+                f->from && !f->resume ? ", those of " : "", f->from && !f->resume ? f->from : "");
     return CLI_DONE;
 }
 
@@ -257,17 +329,19 @@ int cli_train(int count, const char *const *arguments)
         .name = "train",
         .summary = "train a model",
         .flags = table,
-        .usage = "--task NAME | --pairs FILE [--dev FILE] | --text FILE | --resume DIR [flags]",
+        .usage = "[--from DIR] --task NAME | --pairs FILE [--dev FILE] | --text FILE | --resume DIR [flags]",
         .details =
             "`train --pairs FILE` alone trains a small encoder-decoder and holds out a part of the file to choose the "
             "best\n"
-            "model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if it had never stopped.",
+            "model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if it had never stopped. "
+            "`train --from "
+            "DIR`\n"
+            "begins a new run, with a new optimiser, in another folder.",
     };
-    char *resumed = NULL;
     train_setup setup = {0};
     ag_error error = {0};
 
-    cli_read read = train_flags_read(&command, &f, count, arguments, &resumed);
+    cli_read read = train_flags_read(&command, &f, count, arguments, &setup.base);
     int code = cli_read_code(read);
     if (read == CLI_READ_OK && f.list_presets) {
         train_presets_print();
@@ -275,6 +349,10 @@ int cli_train(int count, const char *const *arguments)
         cli_catch_interrupts();
         code = check_source(&f);
         setup.arguments = cli_flags_write(&command);
+        if (code == CLI_DONE && f.from && !f.resume && train_saved_load(&setup.base, f.from, &error) != AG_OK)
+            code = cli_report("train", &error);
+        if (code == CLI_DONE)
+            code = check_base(&command, &f, &setup.base);
         if (code == CLI_DONE)
             code = check_matmul(&f);
         if (code == CLI_DONE)
@@ -288,6 +366,6 @@ int cli_train(int count, const char *const *arguments)
     data_set_free(setup.training);
     data_set_free(setup.dev);
     free(setup.arguments);
-    free(resumed);
+    train_saved_clear(&setup.base);
     return code;
 }

@@ -12,7 +12,6 @@ static const train_flags defaults = {
     .d_model = 128,
     .heads = 4,
     .layers = 2,
-    .context = 128,
     .dropout = -1,
     .rate = 1e-3,
     .floor = 0.05,
@@ -40,6 +39,8 @@ static int fill_source(train_flags *f, cli_flag *table)
         {"dev", CLI_TEXT, &f->dev, "FILE", "pairs to choose the best model on [a part of --pairs, held out]",
          .high = 0},
         {"text", CLI_TEXT, &f->text, "FILE", "train a language model on a text", .high = 0},
+        {"from", CLI_TEXT, &f->from, "DIR",
+         "begin with a model that was trained or imported: its parameters, sizes and vocabularies", .high = 0},
         {"preset", CLI_TEXT, &f->preset, "NAME", "a recipe; other flags override it", .local = true},
         {"list-presets", CLI_SWITCH, &f->list_presets, NULL, "print the recipes and their flags", .local = true},
         {"src-tokens", CLI_CHOICE, &f->source_tokens, "KIND", "tokens of the sources", .choices = cli_token_names},
@@ -47,7 +48,8 @@ static int fill_source(train_flags *f, cli_flag *table)
          .choices = cli_token_names},
         {"held-out", CLI_NUMBER, &f->held_out, "SHARE", "of --pairs or --text without --dev [0.05]", .low = 0.0001,
          .high = 0.9},
-        {"context", CLI_COUNT, &f->context, "N", "tokens that a language model sees [128]", .low = 1},
+        {"context", CLI_COUNT, &f->context, "N", "tokens that a language model sees [128; --from: its longest]",
+         .low = 1},
         {"task-min", CLI_COUNT, &f->task_min, "N", "shortest example of the task", .low = 1, .high = 100},
         {"task-max", CLI_COUNT, &f->task_max, "N", "longest example of the task", .low = 1, .high = 100},
         {"task-count", CLI_COUNT, &f->task_count, "N", "examples of the task in an epoch [10000]", .low = 1},
@@ -81,8 +83,8 @@ int train_flags_model(train_flags *f, cli_flag *table)
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
         {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
-        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1; 0 for tasks, whose examples never repeat]", .low = 0,
-         .high = 0.99},
+        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1; 0 for tasks, whose examples never repeat; --from: its own]",
+         .low = 0, .high = 0.99},
     };
     memcpy(table, flags, sizeof flags);
     return (int)(sizeof flags / sizeof *flags);
@@ -164,6 +166,64 @@ nn_model_config train_flags_config(const train_flags *f)
     };
 }
 
+/* The flags of a run that begins with the model of `base`. The depth is that of each stack that the model has, so
+ * --layers must agree with those that no flag of their own tells. */
+static train_flags described(const train_flags *f, const train_saved *base)
+{
+    const nn_model_config *config = &base->model->config;
+    const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
+    train_flags own = *f;
+    own.model = (int)config->kind;
+    own.d_model = config->d_model;
+    own.heads = config->heads;
+    if (encodes && !f->encoder_layers)
+        own.layers = config->encoder_layers;
+    if (decodes && !f->decoder_layers && own.layers == f->layers)
+        own.layers = config->decoder_layers;
+    if (encodes)
+        own.encoder_layers = config->encoder_layers;
+    if (decodes)
+        own.decoder_layers = config->decoder_layers;
+    own.ffn = config->ffn;
+    own.max_length = config->max_length;
+    own.activation = (int)config->activation;
+    own.norm = (int)config->norm;
+    own.norm_eps = config->norm_eps;
+    own.embedding_scale = config->embedding_scale;
+    own.positions = (int)config->positions;
+    own.post_norm = config->post_norm;
+    own.no_bias = config->no_bias;
+    own.tied = config->tied_output;
+    if (base->source_vocab && !f->task) /* a task has its own kinds of tokens, whatever the flags say */
+        own.source_tokens = (int)data_vocab_kind(base->source_vocab);
+    if (!f->task)
+        own.target_tokens = (int)data_vocab_kind(base->target_vocab);
+    return own;
+}
+
+int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base)
+{
+    const char *where = f->resume ? f->resume : f->from;
+    train_flags own = described(f, base);
+    cli_flag rows[TRAIN_FLAGS_MOST];
+    const int count = fill_table(&own, rows);
+    for (int i = 0; i < count; i++) {
+        const cli_flag *given = &command->flags[i];
+        char said[64], is[64];
+        if (!given->given || cli_flag_same(given, &rows[i]))
+            continue;
+        if (given->type == CLI_SWITCH)
+            return cli_fail("train", CLI_USAGE, "--%s contradicts the model in %s, which was made without it",
+                            given->name, where);
+        cli_flag_value(given, said, sizeof said);
+        cli_flag_value(&rows[i], is, sizeof is);
+        return cli_fail("train", CLI_USAGE, "--%s %s contradicts the model in %s, where it is %s", given->name, said,
+                        where, is);
+    }
+    *f = own;
+    return CLI_DONE;
+}
+
 /* ---- Reading the flags ---------------------------------------------------------------------- */
 
 void train_presets_print(void)
@@ -204,6 +264,9 @@ static cli_read check_own(const train_flags *f)
         cli_fail("train", CLI_USAGE, "--steps and --epochs exclude each other");
     else if (f->resume && f->out != defaults.out)
         cli_fail("train", CLI_USAGE, "--out and --resume exclude each other: a run goes on in its own folder");
+    else if (f->resume && f->from)
+        cli_fail("train", CLI_USAGE,
+                 "--from and --resume exclude each other: --from begins a run, --resume goes on with one");
     else
         return CLI_READ_OK;
     return CLI_READ_WRONG;
@@ -219,8 +282,9 @@ static void make_way(const cli_command *command, bool source, bool length)
 }
 
 /* Flags are read up to three times: to find --preset and --resume, then the resumed run's own and the preset's, then
- * again the user's, which override. `resumed` is the text of the run's arguments or NULL. */
-cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments, char **resumed)
+ * again the user's, which override. */
+cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
+                          train_saved *base)
 {
     static char preset[1024]; /* the flags' targets point into it until the program ends */
     *f = defaults;
@@ -233,12 +297,11 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
     bool own_source = f->task || f->pairs || f->text, own_length = f->steps || f->epochs;
     if (f->resume) {
         ag_error error = {0};
-        *resumed = train_checkpoint_arguments(f->resume, &error);
-        if (!*resumed) {
+        if (train_checkpoint_read(base, f->resume, &error) != AG_OK) {
             cli_report("train", &error);
             return CLI_READ_FAILED;
         }
-        result = cli_flags_read_text(command, *resumed);
+        result = cli_flags_read_text(command, base->arguments);
     }
     if (result == CLI_READ_OK && f->preset) {
         if (!preset_text(f->preset, preset, sizeof preset))

@@ -4,11 +4,11 @@
 
 #include "flags.h"
 
-#include "nn.h"
+#include "train.h"
 
 /* Fields of type int are indices of choices, in the order of the library's enumerations. */
 typedef struct train_flags {
-    const char *task, *pairs, *dev, *text, *preset, *out, *resume;
+    const char *task, *pairs, *dev, *text, *from, *preset, *out, *resume;
     int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule;
     int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
     int64_t task_min, task_max, task_count;
@@ -21,10 +21,14 @@ typedef struct train_flags {
 
 enum { TRAIN_FLAGS_MOST = 64 };
 
-/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. `*resumed` holds what targets point
- * to and is freed by the caller at the end. */
+/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With --resume `base` becomes what
+ * the run's checkpoint holds; its arguments hold what targets point to. The caller clears it at the end. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
-                          char **resumed);
+                          train_saved *base);
+
+/* Lets the flags that describe a model describe that of `base`, with which the run begins or goes on. The exit code:
+ * CLI_USAGE after naming a flag that was given and says otherwise. */
+int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base);
 
 /* The rows that describe a model, for other commands: writes them to `table` and returns how many. */
 int train_flags_model(train_flags *f, cli_flag *table);

@@ -18,6 +18,15 @@ check() {
 
 same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 
+# need_python MODULE: sets `python` to the first that has it (PYTHON=... names one). Where there is none, the script ends here.
+need_python() {
+    for python in ${PYTHON:-python3 /usr/bin/python3}; do
+        "$python" -c "import $1" 2>/dev/null && return
+    done
+    echo "Skipped: no Python with $1 is here (PYTHON=... names one). Checks: 0"
+    exit 0
+}
+
 # The last thing that a script does.
 finish() {
     echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"

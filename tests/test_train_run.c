@@ -225,9 +225,11 @@ START_TEST(the_best_is_kept)
     ck_assert_int_eq(train_evaluate(saved.model, f.dev, &evaluation, &metrics, NULL), AG_OK);
     ck_assert(metrics.loss == result.best.loss && metrics.wer == result.best.wer);
     train_saved_clear(&saved);
-    char *arguments = train_checkpoint_arguments(f.out, NULL);
-    ck_assert_str_eq(arguments, "some words");
-    free(arguments);
+    ck_assert_msg(train_checkpoint_read(&saved, f.out, &error) == AG_OK, "%s", error.message);
+    ck_assert_int_eq(memcmp(saved.model->params.value, f.model->params.value, bytes), 0); /* the newest */
+    ck_assert_str_eq(saved.arguments, "some words");
+    ck_assert_int_eq(data_vocab_size(saved.target_vocab), f.model->config.target_vocab);
+    train_saved_clear(&saved);
     free(l.copy);
     train_fixture_clear(&f);
 }

@@ -275,7 +275,40 @@ START_TEST(checkpoints_that_do_not_fit_are_refused)
 }
 END_TEST
 
-START_TEST(loading_survives_each_failing_allocation)
+/* What sets a run up again is read as strictly as a model is. */
+START_TEST(runs_that_do_not_fit_are_refused)
+{
+    const struct {
+        edit change;
+        const char *word;
+    } cases[] = {
+        {{.key = "format", .value = "tapeformer model"}, "this is a 'tapeformer model'"},
+        {{.key = "model.heads", .value = "3"}, "heads 3"},
+        {{.key = "vocab.target", .value = NULL}, "\"vocab.target\" is missing"},
+        {{.drop = "encoder.norm.weight"}, "the tensor encoder.norm.weight is missing"},
+        {{.rename = "average"}, "the tensor extra is no parameter"},
+    };
+    train_fixture f = trained_fixture();
+    char path[512];
+    size_t size;
+    unsigned char *bytes = test_file_read(f.out, FILES[1], &size);
+    free(test_file_write(f.folder, "original", bytes, size));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        train_saved saved;
+        ag_error error = {0};
+        copy_edited(f.folder, "original", folder_in(&f, "run/checkpoint.safetensors", path), cases[i].change);
+        ag_status status = train_checkpoint_read(&saved, f.out, &error);
+        ck_assert_msg(status == AG_BAD_FILE, "case %zu: %d %s", i, (int)status, error.message);
+        ck_assert_msg(!strncmp(error.message, path, strlen(path)), "%s", error.message);
+        ck_assert_msg(strstr(error.message, cases[i].word) != NULL, "%s", error.message);
+        ck_assert(!saved.model && !saved.target_vocab && !saved.arguments);
+    }
+    free(bytes);
+    train_fixture_clear(&f);
+}
+END_TEST
+
+static void survive_failing_allocations(ag_status (*read)(train_saved *, const char *, ag_error *))
 {
     train_fixture f = trained_fixture();
     ag_status status = AG_NO_MEMORY;
@@ -284,7 +317,7 @@ START_TEST(loading_survives_each_failing_allocation)
         train_saved saved;
         ag_error error = {0};
         test_fail_allocation(n);
-        status = train_saved_load(&saved, f.out, &error);
+        status = read(&saved, f.out, &error);
         test_fail_allocation(0);
         ck_assert_msg(status == AG_OK || status == AG_NO_MEMORY, "allocation %d: %s", n, error.message);
         ck_assert_int_eq(error.status, status);
@@ -296,6 +329,12 @@ START_TEST(loading_survives_each_failing_allocation)
     ck_assert_int_gt(failures, 20);
     train_fixture_clear(&f);
 }
+
+START_TEST(loading_survives_each_failing_allocation)
+{
+    survive_failing_allocations(train_saved_load);
+    survive_failing_allocations(train_checkpoint_read);
+}
 END_TEST
 
 static Suite *suite(void)
@@ -306,6 +345,7 @@ static Suite *suite(void)
     tcase_add_test(t, models_that_do_not_fit_are_refused);
     tcase_add_test(t, the_other_precision);
     tcase_add_test(t, checkpoints_that_do_not_fit_are_refused);
+    tcase_add_test(t, runs_that_do_not_fit_are_refused);
     tcase_add_test(t, loading_survives_each_failing_allocation);
     suite_add_tcase(s, t);
     return s;

@@ -70,15 +70,14 @@ static const train_field STATE_FIELDS[] = {
 enum { STATE_COUNT = (int)(sizeof STATE_FIELDS / sizeof *STATE_FIELDS) };
 
 /* The flat vectors beside the parameters. */
+static const char *const VECTORS[] = {"optimizer.first", "optimizer.second", "average", NULL};
 typedef struct vectors {
-    const char *names[3];
     real *values[3]; /* NULL where the run has none */
 } vectors;
 
 static vectors vectors_of(const train_checkpoint *checkpoint)
 {
-    return (vectors){{"optimizer.first", "optimizer.second", "average"},
-                     {checkpoint->optimizer->first, checkpoint->optimizer->second, checkpoint->average}};
+    return (vectors){{checkpoint->optimizer->first, checkpoint->optimizer->second, checkpoint->average}};
 }
 
 /* ---- Saving --------------------------------------------------------------------------------- */
@@ -90,7 +89,7 @@ static ag_status add_vectors(const train_checkpoint *checkpoint, data_writer *wr
     ag_status status = AG_OK;
     for (int i = 0; i < 3 && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_writer_add_real(writer, flat.names[i], shape, flat.values[i], error);
+            status = data_writer_add_real(writer, VECTORS[i], shape, flat.values[i], error);
     return status;
 }
 
@@ -136,13 +135,13 @@ static ag_status check_tensors(const train_checkpoint *checkpoint, const data_sa
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < 3; i++)
         if (flat.values[i] &&
-            !train_tensor_find(file, flat.names[i], AG_SHAPE(params->size), data_real_dtype, path, error))
+            !train_tensor_find(file, VECTORS[i], AG_SHAPE(params->size), data_real_dtype, path, error))
             return AG_BAD_FILE;
     for (int64_t t = 0; t < data_safetensors_count(file); t++) {
         const char *name = data_safetensors_at(file, t)->name;
         bool known = nn_params_find(params, name) >= 0;
         for (int i = 0; i < 3 && !known; i++)
-            known = flat.values[i] && !strcmp(name, flat.names[i]);
+            known = flat.values[i] && !strcmp(name, VECTORS[i]);
         if (!known)
             return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %.200s is none of this run's", path, name);
     }
@@ -185,7 +184,7 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < 3 && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_tensor_read(data_safetensors_find(file, flat.names[i]), flat.values[i], params->size, error);
+            status = data_tensor_read(data_safetensors_find(file, VECTORS[i]), flat.values[i], params->size, error);
     if (status == AG_OK) {
         *checkpoint->state = state;
         checkpoint->optimizer->step = (uint64_t)state.step;
@@ -193,22 +192,11 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     return status;
 }
 
-char *train_checkpoint_arguments(const char *out, ag_error *error)
+ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error)
 {
-    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error), *copy = NULL;
-    data_safetensors *file = path ? data_safetensors_open(path, error) : NULL;
-    const char *arguments = file ? data_safetensors_metadata(file, "arguments") : NULL;
-    if (arguments) {
-        size_t size = strlen(arguments) + 1;
-        copy = malloc(size);
-        if (copy)
-            memcpy(copy, arguments, size);
-        else
-            ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the arguments", path);
-    } else if (file) {
-        ag_error_set(error, AG_BAD_FILE, "%s: this is no checkpoint of a run", path);
-    }
-    data_safetensors_close(file);
+    *saved = (train_saved){0};
+    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error);
+    ag_status status = path ? train_saved_read(saved, path, TRAIN_FORMAT_CHECKPOINT, VECTORS, error) : AG_NO_MEMORY;
     free(path);
-    return copy;
+    return status;
 }

@@ -33,7 +33,7 @@ static ag_status make_model(const importer *in)
     if (status != AG_OK)
         return status;
     in->saved->tagging = config.kind == NN_ENCODER;
-    in->saved->model = train_weights_read(in->file, layout, &config, in->path, in->error);
+    in->saved->model = train_weights_read(in->file, layout, NULL, &config, in->path, in->error);
     return in->error->status;
 }
 

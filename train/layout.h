@@ -48,9 +48,9 @@ ag_status train_layout_configure(train_layout layout, const data_safetensors *fi
                                  const char *path, ag_error *error);
 
 /* A model of this configuration with the numbers of a file's tensors (weights.c): each parameter has one, of float
- * dtype, and each tensor is a parameter's. NULL with the error. */
-nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const nn_model_config *config,
-                             const char *path, ag_error *error);
+ * dtype, and each tensor is a parameter's or one of `others` (names ended by NULL; NULL: none). NULL with the error. */
+nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const char *const *others,
+                             const nn_model_config *config, const char *path, ag_error *error);
 
 /* Whether a model of this configuration can be in that layout; the sentence says why not. */
 ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error);

@@ -239,13 +239,14 @@ char *train_text_read(const data_safetensors *file, const char *key, const char 
     return copy;
 }
 
-static ag_status load_file(train_saved *saved, const char *path, ag_error *error)
+static ag_status read_file(train_saved *saved, const char *path, const char *format, const char *const *others,
+                           ag_error *error)
 {
     data_safetensors *file = data_safetensors_open(path, error);
     if (!file)
         return error->status;
     nn_model_config config = {0};
-    ag_status status = train_format_check(file, TRAIN_FORMAT_MODEL, path, error);
+    ag_status status = train_format_check(file, format, path, error);
     if (status == AG_OK)
         status = train_description_read(file, &config, path, error);
     if (status == AG_OK)
@@ -257,25 +258,34 @@ static ag_status load_file(train_saved *saved, const char *path, ag_error *error
         status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
         status = AG_NO_MEMORY;
-    if (status == AG_OK && !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH, &config, path, error)))
+    if (status == AG_OK &&
+        !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH, others, &config, path, error)))
         status = error->status;
     saved->tagging = config.kind == NN_ENCODER;
     data_safetensors_close(file);
     return status;
 }
 
-ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error)
+ag_status train_saved_read(train_saved *saved, const char *path, const char *format, const char *const *others,
+                           ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     *saved = (train_saved){0};
-    char *inside = train_path_is_folder(path) ? train_path_join(path, TRAIN_MODEL_FILE, &own) : NULL;
-    if (own.status == AG_OK)
-        load_file(saved, inside ? inside : path, &own);
-    free(inside);
-    if (own.status == AG_OK)
+    if (read_file(saved, path, format, others, &own) == AG_OK)
         return AG_OK;
     train_saved_clear(saved);
     return ag_error_set(error, own.status, "%s", own.message);
+}
+
+ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error)
+{
+    *saved = (train_saved){0};
+    if (!train_path_is_folder(path))
+        return train_saved_read(saved, path, TRAIN_FORMAT_MODEL, NULL, error);
+    char *inside = train_path_join(path, TRAIN_MODEL_FILE, error);
+    ag_status status = inside ? train_saved_read(saved, inside, TRAIN_FORMAT_MODEL, NULL, error) : AG_NO_MEMORY;
+    free(inside);
+    return status;
 }
 
 ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error)

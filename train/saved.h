@@ -6,9 +6,8 @@
 #ifndef TRAIN_SAVED_H
 #define TRAIN_SAVED_H
 
-#include "data.h"
 #include "fields.h"
-#include "nn.h"
+#include "train.h"
 
 /* What a file is, in its metadata "format". */
 #define TRAIN_FORMAT_MODEL      "tapeformer model"
@@ -52,6 +51,11 @@ const data_tensor *train_tensor_find(const data_safetensors *file, const char *n
                                      const char *path, ag_error *error);
 /* Writes "[2,3]" of a tensor's shape. */
 char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
+
+/* Reads what train_saved_load does from a file of this format, in which the tensors `others` (names ended by NULL;
+ * NULL: none) stand beside the parameters. */
+ag_status train_saved_read(train_saved *saved, const char *path, const char *format, const char *const *others,
+                           ag_error *error);
 
 /* A model file: these numbers, this configuration, nothing else. */
 ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,

@@ -267,17 +267,21 @@ typedef struct train_result {
 } train_result;
 
 /* Trains `model` in place; its gradients are set to zero first, and are zero again after each step (on_progress leaves
- * them so). "Best" is the lowest word error rate where dev is decoded (sequence models), ties broken by loss; else the
- * lowest loss. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the operation that
- * made it; files stay as they were at the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch",
- * "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss",
- * "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}; a resume cuts off what was logged after the
- * checkpoint. */
+ * them so). The model may be new (nn_model_new) or have been trained before, here or elsewhere (train_saved_load,
+ * train_import): the run begins with the parameters that it has, and with sets made with its vocabularies
+ * (data_set_options), so this is fine-tuning, too. A model's dropout is part of its configuration: for another one make
+ * a new model of the changed configuration and copy the numbers, params.value [params.size]. "Best" is the lowest word
+ * error rate where dev is decoded (sequence models), ties broken by loss; else the lowest loss. A loss or gradient that
+ * is not finite ends the run with AG_NOT_FINITE and the name of the operation that made it; files stay as they were at
+ * the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
+ * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match",
+ * "dev_wer", "dev_per", "best"}; a resume cuts off what was logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error);
 
-/* The `arguments` of out/checkpoint.safetensors, to be freed; NULL with the error. */
-char *train_checkpoint_arguments(const char *out, ag_error *error);
+/* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
+ * checkpoint, its vocabularies (for the sets: data_set_options), its task and `arguments`. The caller clears it. */
+ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error);
 
 /* A progress report as one line without line end, such as
  * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left", or what an evaluation found, in at

@@ -10,6 +10,7 @@ typedef struct reader {
     const data_safetensors *file;
     train_layout layout;
     const char *prefix, *path;
+    const char *const *others; /* tensors that may be there besides, ended by NULL; NULL: none */
     ag_error *error;
 } reader;
 
@@ -56,6 +57,15 @@ static bool is_parameter(const reader *r, const nn_params *params, const char *n
     return false;
 }
 
+/* Whether the tensor may be there, and yet is no parameter. */
+static bool passes_over(const reader *r, const char *name)
+{
+    for (int i = 0; r->others && r->others[i]; i++)
+        if (!strcmp(r->others[i], name))
+            return true;
+    return train_layout_passes_over(r->layout, r->prefix, name);
+}
+
 /* Whether every tensor is a parameter's: if so, their numbers tell. */
 static ag_status check_unexpected(const reader *r, const nn_params *params)
 {
@@ -64,10 +74,10 @@ static ag_status check_unexpected(const reader *r, const nn_params *params)
     for (int i = 0; i < params->count; i++)
         known += data_safetensors_find(r->file, place_of(r, &params->items[i]).name) != NULL;
     for (int64_t i = 0; i < count; i++)
-        known += train_layout_passes_over(r->layout, r->prefix, data_safetensors_at(r->file, i)->name);
+        known += passes_over(r, data_safetensors_at(r->file, i)->name);
     for (int64_t i = 0; i < count && known < count; i++) {
         const char *name = data_safetensors_at(r->file, i)->name;
-        if (!train_layout_passes_over(r->layout, r->prefix, name) && !is_parameter(r, params, name))
+        if (!passes_over(r, name) && !is_parameter(r, params, name))
             return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model", r->path,
                                 name);
     }
@@ -132,10 +142,10 @@ static ag_status read_parameters(const reader *r, nn_params *params)
     return status;
 }
 
-nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const nn_model_config *config,
-                             const char *path, ag_error *error)
+nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const char *const *others,
+                             const nn_model_config *config, const char *path, ag_error *error)
 {
-    const reader r = {file, layout, train_layout_prefix(file, layout), path, error};
+    const reader r = {file, layout, train_layout_prefix(file, layout), path, others, error};
     ag_error problem = {0};
     const int64_t blocks = (int64_t)config->encoder_layers + config->decoder_layers;
     if (blocks > data_safetensors_count(file)) { /* even their names are not worth making */

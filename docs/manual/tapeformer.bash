@@ -26,10 +26,10 @@ _tapeformer()
         --matmul) COMPREPLY=($(compgen -W "float bf16" -- "$word")); return ;;
         --optimizer) COMPREPLY=($(compgen -W "adamw adam sgd" -- "$word")); return ;;
         --schedule) COMPREPLY=($(compgen -W "cosine constant inverse-sqrt noam" -- "$word")); return ;;
-        --pairs | --dev | --text | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --pairs | --dev | --text | --from | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --task | --preset | --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
         esac
-        flags="--task --pairs --dev --text --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
+        flags="--task --pairs --dev --text --from --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
         ;;
     "eval")
         case $before in

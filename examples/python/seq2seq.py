@@ -40,6 +40,16 @@ class Seq2Seq(nn.Module):
         return target[1:-1] if target[-1] == EOS else target[1:]
 
 
+def model_of(tensors, heads):
+    """The model whose parameters these are, which tell all but the number of heads."""
+    layers = sum(name.startswith("encoder.") and name.endswith(".linear1.weight") for name in tensors)
+    ffn, width = tensors["encoder.layers.0.linear1.weight"].shape
+    source, target = len(tensors["src_embedding.weight"]), len(tensors["tgt_embedding.weight"])
+    model = Seq2Seq(source, target, width, heads, layers, ffn).to(tensors["output.weight"].dtype)
+    model.load_state_dict(tensors)  # every name and every shape fits
+    return model
+
+
 def embed(table, tokens):
     width = table.embedding_dim
     angle = torch.arange(tokens.shape[1]).double()[:, None] / 10000 ** (torch.arange(0, width, 2).double() / width)
