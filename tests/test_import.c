@@ -128,7 +128,8 @@ static unsigned char *copy_tensor(data_writer *writer, const data_tensor *tensor
         count *= tensor->shape[axis];
     unsigned char *bytes = malloc((size_t)tensor->size + 1);
     memcpy(bytes, tensor->data, (size_t)tensor->size);
-    bytes[0] ^= is(tensor->name, change->scramble);
+    if (is(tensor->name, change->scramble))
+        bytes[0] ^= 1;
     const char *dtype = is(tensor->name, change->whole) ? "I32" : tensor->dtype;
     const char *name = is(tensor->name, change->rename) ? change->name : tensor->name;
     if (change->dtype && !is_buffer(tensor->name)) {
