@@ -14,11 +14,11 @@ typedef struct ahead_list {
     const real *line[AHEAD_LINES];
 } ahead_list;
 
-/* Lines of a part of a matrix in the order that they are to come in: runs of `run` lines `step` numbers apart; the runs
- * begin `run_step` apart. */
+/* Lines of a part of a matrix, and how far they have been asked for: the next is number `at` of a run of `run` lines
+ * that are `step` numbers apart and begin at `first`; the run after it begins `run_step` further. */
 typedef struct ahead_lines {
     const real *first;
-    int64_t runs, run_step, run, step;
+    int64_t run_step, run, step, at, left; /* left: lines that have not been asked for */
 } ahead_lines;
 
 static inline int64_t lines_in(int64_t numbers)
@@ -29,30 +29,34 @@ static inline int64_t lines_in(int64_t numbers)
 /* The lines of `rows` rows of `width` numbers, one row behind the other: each page is done with before the next. */
 static inline ahead_lines lines_along(const real *first, int64_t rows, int64_t width, int64_t row_step)
 {
-    return (ahead_lines){first, rows, row_step, lines_in(width), LINE_NUMBERS};
+    return (ahead_lines){first, row_step, lines_in(width), LINE_NUMBERS, 0, rows * lines_in(width)};
 }
 
 /* The same for the few rows of a tile: one line of each row, then the next of each. A processor that sees lines follow
  * each other fetches more of them by itself, behind the row's end too. */
 static inline ahead_lines lines_across(const real *first, int64_t rows, int64_t width, int64_t row_step)
 {
-    return (ahead_lines){first, lines_in(width), LINE_NUMBERS, rows, row_step};
+    return (ahead_lines){first, LINE_NUMBERS, rows, row_step, 0, rows * lines_in(width)};
 }
 
-/* Notes the share from / of .. to / of of the lines; what the list has no room for is left out. */
-static inline void ask_for(ahead_list *list, const ahead_lines *what, int64_t from, int64_t to, int64_t of)
+/* Notes the next `count` of the lines, as far as there are so many and the list has room. */
+static inline void ask_for(ahead_list *list, ahead_lines *what, int64_t count)
 {
-    const int64_t lines = what->runs * what->run, begin = lines * from / of, room = list->most - list->count;
-    int64_t left = lines * to / of - begin;
-    if (left > room)
-        left = room;
-    if (left <= 0)
-        return;
+    const int64_t room = list->most - list->count;
+    if (count > room)
+        count = room;
+    if (count > what->left)
+        count = what->left;
     const real **line = list->line + list->count;
-    list->count += left;
-    for (int64_t r = begin / what->run, i = begin % what->run; left > 0; r++, i = 0)
-        for (; i < what->run && left > 0; i++, left--)
-            *line++ = what->first + r * what->run_step + i * what->step;
+    list->count += count;
+    what->left -= count;
+    for (; count > 0; count--) {
+        if (what->at == what->run) {
+            what->at = 0;
+            what->first += what->run_step;
+        }
+        *line++ = what->first + what->at++ * what->step;
+    }
 }
 
 #endif

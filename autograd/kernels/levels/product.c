@@ -61,17 +61,15 @@ static ahead_lines part_of_b(const product_task *task, const panel *part)
     return part_of(b, numbers_in(task, part), part->columns, task->b_row, task->b_column);
 }
 
-/* Something that is to be read when all rows begin .. end - 1 have been computed. */
+/* What is to be read after some tiles, and how many of its lines each of them is to ask for. */
 typedef struct later {
-    ahead_lines what;
-    int64_t begin, end;
+    ahead_lines lines;
+    int64_t each;
 } later;
 
-/* Asks for as much of it as tile number t of `tiles` is a part of these rows, if it has the rows row .. next - 1. */
-static inline void ask_for_share(ahead_list *list, const later *it, int64_t row, int64_t next, int64_t t, int64_t tiles)
+static later after_tiles(ahead_lines lines, int64_t tiles)
 {
-    const int64_t from = (row - it->begin) * tiles + t * (next - row);
-    ask_for(list, &it->what, from, from + next - row, (it->end - it->begin) * tiles);
+    return (later){lines, parts_of(lines.left, tiles)};
 }
 
 /* ---- The loops ------------------------------------------------------------------------------ */
@@ -82,20 +80,21 @@ typedef struct sweep {
     product_block place;
     panel part;
     columns_of_b b;
-    later panel; /* the next one */
-    unit *copy;  /* of rows of A */
+    int64_t tiles; /* side by side */
+    unit *copy;    /* of rows of A */
+    later panel;   /* the next one */
+    later rows;    /* of A, the next ones */
 } sweep;
 
 /* Rows [row, next) of C, at most as many as a tile has, get what a panel of B has for them. */
-static void multiply_sliver(const sweep *work, int64_t row, int64_t next, rows_of_a own, const later *rows)
+static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a own)
 {
     const product_task *task = work->task;
     const panel *part = &work->part;
-    const int64_t tiles = parts_of(part->columns, TILE_COLUMNS);
     const bool first = part->p0 == 0;
     ahead_list ahead;
     ahead.most = smaller(part->depth, AHEAD_LINES);
-    for (int64_t t = 0; t < tiles; t++) {
+    for (int64_t t = 0; t < work->tiles; t++) {
         const int64_t j = t * TILE_COLUMNS;
         const tile_task tile = {
             .rows = next - row,
@@ -113,10 +112,10 @@ static void multiply_sliver(const sweep *work, int64_t row, int64_t next, rows_o
             .ahead = &ahead,
         };
         ahead.count = 0;
-        const ahead_lines own_c = lines_across(tile.c, tile.rows, tile.columns, tile.c_row);
-        ask_for(&ahead, &own_c, 0, 1, 1);
-        ask_for_share(&ahead, rows, row, next, t, tiles);
-        ask_for_share(&ahead, &work->panel, row, next, t, tiles);
+        ahead_lines own_c = lines_across(tile.c, tile.rows, tile.columns, tile.c_row);
+        ask_for(&ahead, &own_c, own_c.left);
+        ask_for(&ahead, &work->rows.lines, work->rows.each);
+        ask_for(&ahead, &work->panel.lines, work->panel.each);
         KERNEL(tile)(&tile);
     }
     if (task->finish && part->p0 + part->depth == depth_of(task))
@@ -124,28 +123,28 @@ static void multiply_sliver(const sweep *work, int64_t row, int64_t next, rows_o
             task->finish(task->finish_context, i, part->column, part->columns);
 }
 
-/* What of A is to be read after the rows begin .. end - 1: as many again. */
-static later rows_after(const sweep *work, int64_t begin, int64_t end)
+/* The rows of A that follow the rows begin .. end - 1, as many again; these are `tiles` tiles. */
+static later rows_after(const sweep *work, int64_t begin, int64_t end, int64_t tiles)
 {
     const int64_t rows = smaller(end - begin, work->place.row_end - end);
-    return (later){part_of_a(work->task, &work->part, end, rows), begin, end};
+    return after_tiles(part_of_a(work->task, &work->part, end, rows), tiles);
 }
 
-/* The same for `rows` rows from `row` on, a group of slivers. */
-static void multiply_group(const sweep *work, int64_t row, int64_t rows)
+/* The same for `rows` rows from `row` on, a group of slivers. Of A the next sliver is asked for where rows lie in one
+ * piece, the next group where it will be copied; columns that need no copy are so near that the processor follows. */
+static void multiply_group(sweep *work, int64_t row, int64_t rows)
 {
     const product_task *task = work->task;
     const int64_t slivers = parts_of(rows, TILE_ROWS);
     copy_group(task, row, rows, &work->part, work->copy);
+    if (task->a_column != 1 && !a_needs_no_copy(task))
+        work->rows = rows_after(work, row, row + rows, slivers * work->tiles);
     for (int64_t s = 0; s < slivers; s++) {
-        const int64_t begin = even_border(rows, slivers, s, 1), end = even_border(rows, slivers, s + 1, 1);
-        rows_of_a own = sliver_of_a(task, row, begin, end, &work->part, work->copy);
-        later following = {.begin = row, .end = row + rows};
+        const int64_t begin = row + even_border(rows, slivers, s, 1), end = row + even_border(rows, slivers, s + 1, 1);
+        rows_of_a own = sliver_of_a(task, row, begin - row, end - row, &work->part, work->copy);
         if (task->a_column == 1)
-            following = rows_after(work, row + begin, row + end);
-        else if (!a_needs_no_copy(task))
-            following = rows_after(work, row, row + rows);
-        multiply_sliver(work, row + begin, row + end, own, &following);
+            work->rows = rows_after(work, begin, end, work->tiles);
+        multiply_sliver(work, begin, end, own);
     }
 }
 
@@ -172,10 +171,10 @@ static void block(const product_task *task, product_block place, void *workspace
     const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
     for (int64_t i = 0; i < count; i++) {
         sweep work = {.task = task, .place = place, .part = panel_at(&cut, place, i), .copy = copy};
-        work.panel = (later){.begin = place.row_begin, .end = place.row_end};
+        work.tiles = parts_of(work.part.columns, TILE_COLUMNS);
         if (i + 1 < count) {
             panel next = panel_at(&cut, place, i + 1);
-            work.panel.what = part_of_b(task, &next);
+            work.panel = after_tiles(part_of_b(task, &next), parts_of(height, TILE_ROWS) * work.tiles);
         }
         if (k > 0)
             work.b = panel_of_b(task, &work.part, packed);
