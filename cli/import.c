@@ -7,6 +7,7 @@
 
 typedef struct import_flags {
     const char *file, *out, *config, *source_vocab, *target_vocab;
+    const char *about_sources; /* the first flag that was given and is about sources; NULL: none */
     int layout, source_tokens, target_tokens;
     train_flags model; /* of these, what describes a model */
 } import_flags;
@@ -42,6 +43,15 @@ static const char *given_flag(const cli_flag *rows, int count, bool fixed)
     return NULL;
 }
 
+/* The first flag about sources that was given; NULL: none. */
+static const char *given_source_flag(const cli_flag *table)
+{
+    for (int i = 0; i < OWN_FLAGS; i++)
+        if (table[i].given && !strncmp(table[i].name, "src-", strlen("src-")))
+            return table[i].name;
+    return NULL;
+}
+
 static int check(const import_flags *f, const cli_flag *rows, int count)
 {
     const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
@@ -68,6 +78,20 @@ static bool read_vocabs(const import_flags *f, data_vocab *vocabs[2], ag_error *
     return true;
 }
 
+static int save_model(const import_flags *f, const train_saved *saved)
+{
+    const nn_model_config *config = &saved->model->config;
+    ag_error error = {0};
+    if (f->about_sources && config->kind == NN_DECODER)
+        return cli_fail("import", CLI_USAGE, "--%s: a language model has no sources", f->about_sources);
+    if (train_saved_save(saved, f->out, &error) != AG_OK)
+        return cli_report("import", &error);
+    fprintf(stderr, "model: %s, width %d, %d heads, %lld parameters\nsaved: %s/model.safetensors\n",
+            cli_model_names[config->kind], config->d_model, config->heads, (long long)saved->model->params.size,
+            f->out);
+    return CLI_DONE;
+}
+
 static int import_model(const import_flags *f, const nn_model_config *config, const train_saved *like,
                         data_vocab *const vocabs[2])
 {
@@ -81,15 +105,11 @@ static int import_model(const import_flags *f, const nn_model_config *config, co
         .task = like->task,
         .arguments = like->arguments,
     };
-    ag_status status = train_import(&saved, f->file, &options, &error);
-    if (status == AG_OK)
-        status = train_saved_save(&saved, f->out, &error);
-    if (status == AG_OK)
-        fprintf(stderr, "model: %s, width %d, %d heads, %lld parameters\nsaved: %s/model.safetensors\n",
-                cli_model_names[saved.model->config.kind], saved.model->config.d_model, saved.model->config.heads,
-                (long long)saved.model->params.size, f->out);
+    if (train_import(&saved, f->file, &options, &error) != AG_OK)
+        return cli_report("import", &error);
+    int code = save_model(f, &saved);
     train_saved_clear(&saved);
-    return status == AG_OK ? CLI_DONE : cli_report("import", &error);
+    return code;
 }
 
 int cli_import(int count, const char *const *arguments)
@@ -130,6 +150,7 @@ int cli_import(int count, const char *const *arguments)
     if (read != CLI_READ_OK || code != CLI_DONE)
         return code;
 
+    f.about_sources = given_source_flag(table);
     const nn_model_config config = train_flags_config(&f.model);
     data_vocab *vocabs[2] = {NULL, NULL};
     train_saved like = {0};

@@ -114,6 +114,24 @@ static int unknown_command(const char *name)
     return CLI_USAGE;
 }
 
+static int run(const char *name, int count, const char *const *arguments)
+{
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+        print_help(stdout);
+        return CLI_DONE;
+    }
+    if (!strcmp(name, "--version")) {
+        puts("tapeformer " AG_VERSION " (" PRECISION_NAME ")");
+        return CLI_DONE;
+    }
+    if (!strcmp(name, CLI_DESCRIBE))
+        return describe();
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        if (!strcmp(name, subcommands[i].name))
+            return subcommands[i].run(count, arguments);
+    return unknown_command(name);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -124,23 +142,9 @@ int main(int argc, char **argv)
         argv[1] = argv[2];
         argv[2] = "--help";
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-        print_help(stdout);
-        return CLI_DONE;
-    }
-    if (!strcmp(argv[1], "--version")) {
-        puts("tapeformer " AG_VERSION " (" PRECISION_NAME ")");
-        return CLI_DONE;
-    }
-    if (!strcmp(argv[1], CLI_DESCRIBE))
-        return describe();
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (!strcmp(argv[1], subcommands[i].name)) {
-            int code = subcommands[i].run(argc - 2, (const char *const *)argv + 2);
-            /* Output that could not be written is work that failed. */
-            if (fflush(stdout) || ferror(stdout))
-                return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");
-            return code;
-        }
-    return unknown_command(argv[1]);
+    int code = run(argv[1], argc - 2, (const char *const *)argv + 2);
+    /* Output that could not be written is work that failed. */
+    if (fflush(stdout) || ferror(stdout))
+        return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");
+    return code;
 }

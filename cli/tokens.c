@@ -3,8 +3,29 @@
 
 #include "flags.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Says how many tokens are unknown, and the first of them: a control character as it stands in a vocabulary file. */
+static void report_unknown(const char *command, const char *flag, const data_vocab *vocab, const char *text,
+                           int64_t unknown, int64_t count)
+{
+    const char *token = "";
+    size_t size = strlen(text), at = 0, length = 0;
+    char code[8];
+    while (data_token_next(data_vocab_kind(vocab), text, size, &at, &token, &length) &&
+           data_vocab_find(vocab, token, length) != DATA_UNK)
+        continue;
+    if (length == 1 && ((unsigned char)*token < ' ' || *token == 0x7F)) {
+        snprintf(code, sizeof code, "\\%02x", (unsigned char)*token);
+        token = code;
+        length = strlen(code);
+    }
+    cli_fail(command, CLI_FAILED,
+             "--%s: %lld of %lld tokens are not in the model's vocabulary, the first of them '%.*s'", flag,
+             (long long)unknown, (long long)count, (int)length, token);
+}
 
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,
                     int64_t *count)
@@ -24,8 +45,7 @@ int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *voc
     tokens[0] = DATA_BOS;
     data_vocab_encode(vocab, text, size, tokens + bos, *count, &unknown);
     if (unknown) {
-        cli_fail(command, CLI_FAILED, "--%s: %lld of %lld tokens are not in the model's vocabulary", flag,
-                 (long long)unknown, (long long)*count);
+        report_unknown(command, flag, vocab, text, unknown, *count);
         free(tokens);
         return NULL;
     }

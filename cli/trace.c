@@ -2,6 +2,7 @@
 #include "studies.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct trace_flags {
     study_example_flags example;
@@ -37,8 +38,22 @@ static int compare(const trace_flags *f)
     ag_error error = {0};
     if (study_trace_compare(f->files[0], f->files[1], f->common, f->tolerance, &difference, &error) != AG_OK)
         return cli_report("trace", &error);
-    printf("%lld tensors agree\n", (long long)difference.compared);
+    printf("%lld tensor%s\n", (long long)difference.compared, difference.compared == 1 ? " agrees" : "s agree");
     return difference.found ? cli_fail("trace", CLI_FAILED, "%s", difference.message) : CLI_DONE;
+}
+
+/* Flags of the other way to call it. */
+static int check(const trace_flags *f, const cli_flag *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *name = table[i].name;
+        const bool comparing = !strcmp(name, "tolerance") || !strcmp(name, "common");
+        if (!table[i].given || !strcmp(name, "compare") || comparing == f->compare)
+            continue;
+        return comparing ? cli_fail("trace", CLI_USAGE, "--%s is for --compare", name)
+                         : cli_fail("trace", CLI_USAGE, "--%s: --compare reads two files and runs no model", name);
+    }
+    return CLI_DONE;
 }
 
 int cli_trace(int count, const char *const *arguments)
@@ -68,6 +83,9 @@ int cli_trace(int count, const char *const *arguments)
     const cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
+    const int code = check(&f, table, sizeof table / sizeof *table);
+    if (code != CLI_DONE)
+        return code;
     if (f.compare)
         return compare(&f);
     if (f.files[0])

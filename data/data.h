@@ -235,7 +235,8 @@ const data_tensor *data_safetensors_find(const data_safetensors *file, const cha
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key);
 
 /* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements, and is
- * the size of `out`. AG_BAD_SHAPE for another count, AG_BAD_VALUE for another dtype. */
+ * the size of `out`. AG_BAD_SHAPE for another count, or where tensor->size does not fit it; AG_BAD_VALUE for another
+ * dtype. */
 ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error);
 /* "F64" in the double library, "F32" in the other: the dtype of `real`. */
 extern const char *const data_real_dtype;
@@ -281,9 +282,9 @@ typedef struct data_array {
 void data_array_clear(data_array *array);
 
 /* Reads the first array of a file that NumPy's save wrote (versions 1.0 to 3.0): numbers and truth values, of either
- * byte order, in C or Fortran order. AG_BAD_FILE, with the file's name, for anything else: objects, records, complex
- * numbers, texts, a header that is wrong, numbers that are not all there. The caller clears the array, which is empty
- * after an error. */
+ * byte order, in C or Fortran order. AG_BAD_FILE for any other content: objects, records, complex numbers, texts, a
+ * header that is wrong, numbers that are not all there; AG_IO where the file cannot be read, AG_NO_MEMORY. The error
+ * names the file. The caller clears the array, which is empty after an error. */
 ag_status data_npy_read(data_array *array, const char *path, ag_error *error);
 /* Writes the file whole or not at all: version 1.0, '<f4' ('<f8' in the double library), byte for byte as NumPy (1.24
  * and later) saves that array. */
@@ -292,8 +293,8 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
 /* ---- Files that appear whole or not at all --------------------------------------------------- */
 
 /* The bytes go to a temporary file in the same folder, which replaces `path` at the end: a crash at any instant leaves
- * the old file or the new one. A temporary file that a killed process left is removed when the same path is written
- * again.
+ * the old file or the new one. A symbolic link at `path` is replaced, too, and what it leads to stays as it was. A
+ * temporary file that a killed process left is removed when the same path is written again.
  *
  *     data_output *output;
  *     ag_status status = data_output_open(&output, path, error);
@@ -304,8 +305,9 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
  */
 typedef struct data_output data_output;
 
-/* Begins a file, which data_output_finish ends. AG_IO where the folder cannot be written to, AG_NO_MEMORY: there is
- * nothing to end then. */
+/* Begins a file, which data_output_finish ends. AG_IO where the folder cannot be written to, or where `path` is there
+ * (or leads to what is there) and is no regular file: a folder, a device, a pipe; AG_NO_MEMORY. There is nothing to end
+ * then. */
 ag_status data_output_open(data_output **output, const char *path, ag_error *error);
 /* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
 bool data_output_put(data_output *output, const void *bytes, size_t size);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -99,10 +100,23 @@ static bool open_files(data_output *output)
     return open_temporary(output);
 }
 
+/* What `path` leads to where it is no file; NULL: a file, or nothing. The rename would replace even a device. */
+static const char *obstacle(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
+        return NULL;
+    return S_ISDIR(info.st_mode) ? "a folder" : "no regular file";
+}
+
 ag_status data_output_open(data_output **output, const char *path, ag_error *error)
 {
     size_t length = strlen(path);
     char shown[SHOWN_PATH];
+    const char *other = obstacle(path);
+    if (other)
+        return ag_error_set(error, AG_IO, "cannot write %s: it is %s", data_text_show(path, shown, sizeof shown),
+                            other);
     data_output *made = malloc(sizeof *made + 3 * (length + 1) + SUFFIX_SIZE);
     if (!made)
         return ag_error_set(error, AG_NO_MEMORY, "cannot write %s: not enough memory",

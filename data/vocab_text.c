@@ -216,6 +216,9 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     int32_t id = data_vocab_add(r->vocab, r->token, length);
     if (id < 0)
         return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d tokens", r->path, (int)next);
+    if (id == DATA_UNK && data_utf8_check(r->token, length) < length)
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this is not well-formed UTF-8", r->path,
+                            (long long)number);
     if (id == DATA_UNK)
         return ag_error_set(r->error, AG_BAD_FILE,
                             "%s:%lld: this is not one %s (a line is a token; \\20 is a space, \\0a a line feed, \\5c a "
@@ -266,13 +269,13 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
     data_text_show(path, r.path, sizeof r.path);
     if (data_map_open(&map, path, error) != AG_OK)
         return NULL;
-    r.vocab = data_vocab_new(kind, error);
+    r.vocab = data_vocab_new(kind, NULL);
     r.token = r.vocab ? malloc(map.size + 1) : NULL;
     ag_status status = AG_NO_MEMORY;
     if (r.token)
         status = read_lines(&r, (const char *)map.bytes, map.size);
-    else if (r.vocab)
-        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its longest line", r.path);
+    else
+        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its tokens", r.path);
     free(r.token);
     data_map_close(&map);
     if (status == AG_OK)

@@ -237,8 +237,9 @@ typedef struct study_difference {
 
 /* The first tensor, in the order of the computation, in which two traces differ: by more than tolerance max(1, |a|,
  * |b|) in any element (NaN agrees with NaN, an infinity with itself alone), in shape, or, unless `common`, by being in
- * one file alone. Element types may differ; F64 is compared as such, whatever `real` is. Works on any two .safetensors
- * files that have names in common; AG_BAD_VALUE where there are none. */
+ * one file alone. Element types may differ; F64 is compared as such, whatever `real` is, and integers exactly (beside
+ * fractions: as the nearest double). Works on any two .safetensors files that have names in common; AG_BAD_VALUE where
+ * there are none. */
 ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
                               ag_error *error);
 

@@ -38,51 +38,92 @@ static bool same_shape(const data_tensor *a, const data_tensor *b)
     return true;
 }
 
-/* The same number, NaN too, or |a - b| within tolerance times the larger of 1 and both. An infinity, which is
- * infinitely large itself, would be within any tolerance. */
-static bool agree(double a, double b, double tolerance)
+/* An element: of a tensor of integers the whole number, of any other the double. */
+typedef struct number {
+    double value; /* of a whole number the nearest */
+    bool whole, negative;
+    uint64_t magnitude; /* where it is whole */
+} number;
+
+static double distance(number a, number b)
 {
-    if (a == b || (isnan(a) && isnan(b)))
-        return true;
-    return isfinite(a) && isfinite(b) && fabs(a - b) <= tolerance * fmax(1, fmax(fabs(a), fabs(b)));
+    if (!a.whole || !b.whole || a.negative != b.negative)
+        return fabs(a.value - b.value);
+    return (double)(a.magnitude > b.magnitude ? a.magnitude - b.magnitude : b.magnitude - a.magnitude);
 }
 
-/* A tensor's elements. Those of F64 are taken from the file, where `real` may be too narrow for them. */
+/* The same number, NaN too, or |a - b| within tolerance times the larger of 1 and both. An infinity, which is
+ * infinitely large itself, would be within any tolerance. */
+static bool agree(number a, number b, double tolerance)
+{
+    if (isfinite(a.value) && isfinite(b.value))
+        return distance(a, b) <= tolerance * fmax(1, fmax(fabs(a.value), fabs(b.value)));
+    return a.value == b.value || (isnan(a.value) && isnan(b.value));
+}
+
+/* A tensor's elements. What may be too wide for `real`, F64 and integers, is taken from the file. */
 typedef struct numbers {
-    const unsigned char *doubles; /* little-endian; NULL: `values` tells */
-    real *values;                 /* [count] */
+    const unsigned char *bytes; /* [count, width], little-endian; NULL: `values` tells */
+    int width;
+    bool whole, has_sign; /* integers; and of two's complement */
+    real *values;         /* [count] */
 } numbers;
 
-static double number_at(const numbers *from, int64_t i)
+static number whole_number(uint64_t bits, int width, bool has_sign)
+{
+    const uint64_t sign = UINT64_C(1) << (8 * width - 1);
+    number n = {.whole = true, .negative = has_sign && (bits & sign), .magnitude = bits};
+    if (n.negative)
+        n.magnitude = sign - (bits & (sign - 1));
+    n.value = n.negative ? -(double)n.magnitude : (double)n.magnitude;
+    return n;
+}
+
+static number number_at(const numbers *from, int64_t i)
 {
     uint64_t bits = 0;
-    double value;
-    if (!from->doubles)
-        return (double)from->values[i];
-    for (int byte = 7; byte >= 0; byte--)
-        bits = bits << 8 | from->doubles[i * 8 + byte];
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    number n = {0};
+    if (!from->bytes)
+        return (number){.value = (double)from->values[i]};
+    for (int byte = from->width - 1; byte >= 0; byte--)
+        bits = bits << 8 | from->bytes[i * from->width + byte];
+    if (from->whole)
+        return whole_number(bits, from->width, from->has_sign);
+    memcpy(&n.value, &bits, sizeof n.value);
+    return n;
 }
 
 static ag_status numbers_read(numbers *into, const data_tensor *tensor, int64_t count, ag_error *error)
 {
-    *into = (numbers){.doubles = strcmp(tensor->dtype, "F64") ? NULL : tensor->data};
+    const bool has_sign = tensor->dtype[0] == 'I', whole = has_sign || tensor->dtype[0] == 'U';
+    *into = (numbers){.whole = whole, .has_sign = has_sign};
     if ((uint64_t)count < SIZE_MAX / sizeof *into->values)
         into->values = malloc((size_t)(count + 1) * sizeof *into->values);
     if (!into->values)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory to compare %s", tensor->name);
+    if (count > 0 && (whole || !strcmp(tensor->dtype, "F64"))) {
+        into->bytes = tensor->data;
+        into->width = (int)(tensor->size / (uint64_t)count);
+    }
     return data_tensor_read(tensor, into->values, count, error);
 }
 
+static void print_number(number n, int digits, char text[32])
+{
+    if (n.whole)
+        snprintf(text, 32, "%s%llu", n.negative ? "-" : "", (unsigned long long)n.magnitude);
+    else
+        snprintf(text, 32, "%.*g", digits, n.value);
+}
+
 /* With as many digits as tell the two apart. */
-static void describe(const char *name, double a, double b, int64_t at, int64_t differing, int64_t count,
+static void describe(const char *name, number a, number b, int64_t at, int64_t differing, int64_t count,
                      study_difference *difference)
 {
     char left[32], right[32];
     for (int digits = 9; digits <= 17; digits += 8) {
-        snprintf(left, sizeof left, "%.*g", digits, a);
-        snprintf(right, sizeof right, "%.*g", digits, b);
+        print_number(a, digits, left);
+        print_number(b, digits, right);
         if (strcmp(left, right) != 0)
             break;
     }

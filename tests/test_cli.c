@@ -194,7 +194,28 @@ START_TEST(test_nothing_is_lost)
     cli_expect("cmp $DIR/run/model.safetensors $DIR/kept/model.safetensors && echo same; ls $DIR/run", 0, "same");
     ck_assert_ptr_null(strstr(cli_output, "tmp"));
     cli_expect("$T train --resume $DIR/run --steps 40 --quiet", 0, "");
-    cli_expect("$T info $DIR/run > /dev/full", 1, "cannot write to standard output");
+}
+END_TEST
+
+START_TEST(test_output_that_cannot_be_written)
+{
+    static const char *const arguments[] = {"--help",
+                                            "-h",
+                                            "help",
+                                            "help train",
+                                            "train --help",
+                                            "study --help",
+                                            "study leaks --help",
+                                            "--version",
+                                            "--describe",
+                                            "train --list-presets",
+                                            "info $DIR/run"};
+    cli_train_tiny();
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "$T %s > /dev/full", arguments[i]);
+        cli_expect_sentence(line, 1, "cannot write to standard output");
+    }
 }
 END_TEST
 
@@ -234,7 +255,10 @@ START_TEST(test_language_model)
                "$T train --text $DIR/text.txt --context 16 --steps 20 " CLI_TINY " --out $DIR/lm",
                0, "");
     cli_expect("$T generate --model $DIR/lm --prompt 'the ' --length 8 | wc -c", 0, "13");
-    cli_expect("$T generate --model $DIR/lm --prompt 'XYZ' --length 8", 1, "not in the model's vocabulary");
+    cli_expect_sentence("$T generate --model $DIR/lm --prompt 'tXeYZ' --length 8", 1,
+                        "--prompt: 3 of 5 tokens are not in the model's vocabulary, the first of them 'X'");
+    cli_expect_sentence("$T generate --model $DIR/lm --prompt \"$(printf 'the\\ncat')\" --length 8", 1,
+                        "--prompt: 1 of 7 tokens are not in the model's vocabulary, the first of them '\\0a'");
     cli_expect("$T eval --model $DIR/lm --text $DIR/text.txt --json", 0, "\"perplexity\"");
     cli_expect("$T predict --model $DIR/lm </dev/null", 2, "use tapeformer generate");
 }
@@ -257,6 +281,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_predict_answers_at_once);
     tcase_add_test(c, test_bad_models);
     tcase_add_test(c, test_nothing_is_lost);
+    tcase_add_test(c, test_output_that_cannot_be_written);
     tcase_add_test(c, test_interrupt_and_resume);
     tcase_add_test(c, test_gradcheck);
     tcase_add_test(c, test_language_model);

@@ -68,6 +68,12 @@ START_TEST(test_gpt2)
                         "the tensor tgt_embedding.weight is missing");
     cli_expect_sentence("$T export --model $DIR/gpt2 --src-vocab $DIR/x --out $DIR/y", 2, "has no sources");
     cli_write("vocab.txt", "a\nb\nc\n");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --src-vocab $DIR/vocab.txt --out $DIR/x", 2,
+                        "tapeformer import: --src-vocab: a language model has no sources");
+    cli_expect_sentence(
+        "$T import $DIR/out.safetensors --layout gpt2 --config $DIR/gpt2 --src-tokens words --out $DIR/x", 2,
+        "tapeformer import: --src-tokens: a language model has no sources");
+    cli_expect("test ! -e $DIR/x && echo none", 0, "none");
     cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --tgt-vocab $DIR/vocab.txt --out $DIR/x", 1,
                         "has 7 tokens");
     cli_write("vocab.txt", "a\nb\ncc\n");

@@ -1,6 +1,8 @@
 /* test_cli_trace.c - tapeformer trace as a user meets it: a trace is written, and two are compared. */
 #include "cli_util.h"
+#include "data.h"
 
+#include <stdio.h>
 #include <string.h>
 
 START_TEST(test_usage)
@@ -11,6 +13,18 @@ START_TEST(test_usage)
     cli_expect_sentence("$T trace --compare $DIR/a", 2, "compare which files? Give two");
     cli_expect("$T trace --compare a b c", 2, "what is 'c'?");
     cli_expect("$T trace --compare a b --tolerance -1", 2, "--tolerance -1: expected a number of 0 or more");
+    cli_expect_sentence("$T trace --compare a b --model $DIR/run", 2,
+                        "--model: --compare reads two files and runs no model");
+    cli_expect_sentence("$T trace --out c --compare a b", 2, "--out: --compare reads");
+    static const char *const others[] = {"source a", "target a", "pad 1", "plain", "threads 1"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char line[128], saying[128];
+        snprintf(line, sizeof line, "$T trace --compare a b --%s", others[i]);
+        snprintf(saying, sizeof saying, "--%.*s: --compare reads", (int)strcspn(others[i], " "), others[i]);
+        cli_expect_sentence(line, 2, saying);
+    }
+    cli_expect_sentence("$T trace --model $DIR/run --source ab --tolerance 1", 2, "--tolerance is for --compare");
+    cli_expect_sentence("$T trace --common", 2, "--common is for --compare");
     cli_expect("$T trace --threads 1025", 2, "--threads 1025: expected a whole number from 1 to 1024");
 }
 END_TEST
@@ -43,6 +57,19 @@ START_TEST(test_two_traces)
 }
 END_TEST
 
+START_TEST(test_one_tensor)
+{
+    char *path = malloc(strlen(cli_folder) + 8);
+    sprintf(path, "%s/one", cli_folder);
+    data_writer *writer = data_writer_new(NULL);
+    ck_assert_int_eq(data_writer_add_real(writer, "x", AG_SHAPE(1), &(real){7}, NULL), AG_OK);
+    ck_assert_int_eq(data_writer_save(writer, path, NULL), AG_OK);
+    data_writer_free(writer);
+    free(path);
+    cli_expect("$T trace --compare $DIR/one $DIR/one", 0, "1 tensor agrees\n");
+}
+END_TEST
+
 static Suite *trace_suite(void)
 {
     Suite *suite = suite_create("cli trace");
@@ -52,6 +79,7 @@ static Suite *trace_suite(void)
     tcase_add_test(tests, test_usage);
     tcase_add_test(tests, test_bad_examples);
     tcase_add_test(tests, test_two_traces);
+    tcase_add_test(tests, test_one_tensor);
     suite_add_tcase(suite, tests);
     return suite;
 }

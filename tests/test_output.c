@@ -270,6 +270,51 @@ START_TEST(what_a_crash_left_is_removed)
 }
 END_TEST
 
+/* A rename would put a file in the place of a pipe, a device (/dev/null, say) or an empty folder. */
+START_TEST(what_is_no_file_stays)
+{
+    char wanted[512], *link = malloc(strlen(path) + 8);
+    for (int is_folder = 0; is_folder < 2; is_folder++) {
+        ag_error error = {0};
+        struct stat info;
+        ck_assert_int_eq(is_folder ? mkdir(path, 0777) : unlink(path) | mkfifo(path, 0666), 0);
+        snprintf(wanted, sizeof wanted, "cannot write %s: it is %s", path, is_folder ? "a folder" : "no regular file");
+        ck_assert_int_eq(write_new(path, &error), AG_IO);
+        ck_assert_str_eq(error.message, wanted);
+        ck_assert_str_eq(calls, "");
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert(is_folder ? S_ISDIR(info.st_mode) : S_ISFIFO(info.st_mode));
+
+        sprintf(link, "%s-link", path);
+        ck_assert_int_eq(symlink(path, link), 0);
+        ck_assert_int_eq(write_new(link, NULL), AG_IO);
+        ck_assert_int_eq(unlink(link), 0);
+        ck_assert_int_eq(is_folder ? rmdir(path) : 0, 0);
+        ck_assert(is_folder ? rmdir(folder) == 0 && mkdir(folder, 0777) == 0 : alone());
+    }
+    free(link);
+}
+END_TEST
+
+/* The link becomes the file, whether it led to one or to nothing. */
+START_TEST(a_link_is_replaced)
+{
+    char *link = malloc(strlen(path) + 8);
+    struct stat info;
+    sprintf(link, "%s-link", path);
+    for (int dangling = 0; dangling < 2; dangling++) {
+        ck_assert_int_eq(symlink(dangling ? "nothing" : path, link), 0);
+        ck_assert_int_eq(write_new(link, NULL), AG_OK);
+        ck_assert(lstat(link, &info) == 0 && S_ISREG(info.st_mode));
+        ck_assert(holds_new(link));
+        ck_assert(holds(path, old, sizeof old));
+        ck_assert_int_eq(unlink(link), 0);
+    }
+    ck_assert(alone());
+    free(link);
+}
+END_TEST
+
 static Suite *output_suite(void)
 {
     Suite *suite = suite_create("output");
@@ -282,6 +327,8 @@ static Suite *output_suite(void)
     tcase_add_test(tcase, short_and_interrupted_writes_go_on);
     tcase_add_test(tcase, a_folder_that_cannot_be_flushed_is_no_failure);
     tcase_add_test(tcase, what_a_crash_left_is_removed);
+    tcase_add_test(tcase, what_is_no_file_stays);
+    tcase_add_test(tcase, a_link_is_replaced);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -272,6 +272,78 @@ START_TEST(doubles_are_compared_as_doubles)
 }
 END_TEST
 
+/* Whatever `real` is, and beyond what a double can hold. */
+START_TEST(integers_are_compared_exactly)
+{
+    static const struct {
+        const char *types[2];
+        int64_t values[2];
+        bool found;
+        const char *said;
+    } cases[] = {
+        {{"I64", "I64"}, {(1 << 24), (1 << 24) + 1}, true, "16777216 and 16777217"},
+        {{"I64", "I64"}, {(1 << 24) + 1, (1 << 24) + 1}, false, ""},
+        {{"I64", "I64"}, {-(1 << 24), -(1 << 24) - 1}, true, "-16777216 and -16777217"},
+        {{"I64", "I64"}, {INT64_MAX, INT64_MAX - 1}, true, "9223372036854775807 and 9223372036854775806"},
+        {{"I64", "I64"}, {INT64_MIN, INT64_MIN + 1}, true, "-9223372036854775808 and -9223372036854775807"},
+        {{"I64", "I64"}, {INT64_MIN, INT64_MIN}, false, ""},
+        {{"U64", "U64"}, {-1, -2}, true, "18446744073709551615 and 18446744073709551614"},
+        {{"U64", "U64"}, {-1, -1}, false, ""},
+        {{"U64", "I64"}, {-1, -1}, true, "18446744073709551615 and -1"},
+        {{"U64", "I64"}, {INT64_MAX, INT64_MAX}, false, ""},
+        {{"I64", "U64"}, {3, 3}, false, ""},
+        {{"I64", "F64"}, {0, 0}, false, ""},
+        {{"F64", "I64"}, {0, -7}, true, "0 and -7"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_numbers(tensors_path, "one", cases[i].types[0], SHAPE(1), &cases[i].values[0]);
+        write_numbers(other_path, "one", cases[i].types[1], SHAPE(1), &cases[i].values[1]);
+        const study_difference difference = compare(false, 0);
+        ck_assert_msg(difference.found == cases[i].found && strstr(difference.message, cases[i].said) != NULL,
+                      "case %zu: '%s'", i, difference.message);
+    }
+}
+END_TEST
+
+/* Each type of integer at its ends, beside the same number as a double; and the tolerance of one. */
+START_TEST(integers_of_every_width)
+{
+    static const uint8_t truth[2] = {0, 1}, u8[2] = {0, UINT8_MAX};
+    static const int8_t i8[2] = {INT8_MIN, INT8_MAX};
+    static const uint16_t u16[2] = {0, UINT16_MAX};
+    static const int16_t i16[2] = {INT16_MIN, INT16_MAX};
+    static const uint32_t u32[2] = {0, UINT32_MAX};
+    static const int32_t i32[2] = {INT32_MIN, INT32_MAX};
+    static const int64_t i64[2] = {INT64_MIN, INT64_C(1) << 53};
+    static const struct {
+        const char *type;
+        const void *ends; /* the smallest and the largest number */
+        double values[2];
+    } cases[] = {
+        {"BOOL", truth, {0, 1}},
+        {"U8", u8, {0, 255}},
+        {"I8", i8, {-128, 127}},
+        {"U16", u16, {0, 65535}},
+        {"I16", i16, {-32768, 32767}},
+        {"U32", u32, {0, 4294967295.0}},
+        {"I32", i32, {-2147483648.0, 2147483647.0}},
+        {"I64", i64, {-0x1p63, 0x1p53}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        double next[2] = {cases[i].values[0], cases[i].values[1] - 1};
+        write_numbers(tensors_path, "one", cases[i].type, SHAPE(2), cases[i].ends);
+        write_numbers(other_path, "one", "F64", SHAPE(2), cases[i].values);
+        ck_assert_msg(!compare(false, 0).found, "%s: %s", cases[i].type, compare(false, 0).message);
+        write_numbers(other_path, "one", "F64", SHAPE(2), next);
+        ck_assert_msg(compare(false, 0).found, "%s", cases[i].type);
+    }
+    write_numbers(tensors_path, "one", "I64", SHAPE(1), &(int64_t){100});
+    write_numbers(other_path, "one", "I64", SHAPE(1), &(int64_t){101});
+    ck_assert(compare(false, 0.0099).found);
+    ck_assert(!compare(false, 0.01).found); /* 1 is a little less than a hundredth of 101 */
+}
+END_TEST
+
 /* Below 1 the tolerance is that of 1. */
 START_TEST(small_numbers_are_measured_by_one)
 {
@@ -379,6 +451,8 @@ static Suite *trace_suite(void)
     tcase_add_test(tests, tolerance_shapes_and_names);
     tcase_add_test(tests, infinities_are_no_numbers);
     tcase_add_test(tests, doubles_are_compared_as_doubles);
+    tcase_add_test(tests, integers_are_compared_exactly);
+    tcase_add_test(tests, integers_of_every_width);
     tcase_add_test(tests, small_numbers_are_measured_by_one);
     tcase_add_test(tests, differences_are_named_in_the_order_of_the_computation);
     tcase_add_test(tests, what_cannot_be_compared_or_traced);

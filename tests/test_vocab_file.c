@@ -109,7 +109,10 @@ START_TEST(lines_that_are_wrong_are_named)
         {"a\nbc\n", 5, DATA_CHARS, ":2: this is not one character"},
         {"<pad>\n<bos>\n<eos>\n<unk>\na\nbc\n", 29, DATA_CHARS, ":6: this is not one character"},
         {"a b\n", 4, DATA_WORDS, ":1: this is not one word"},
-        {"a\n\xC3\n", 4, DATA_CHARS, ":2: this is not one character"},
+        {"a\n\xC3\n", 4, DATA_CHARS, ":2: this is not well-formed UTF-8"},
+        {"a\n\\c3\n", 6, DATA_CHARS, ":2: this is not well-formed UTF-8"},
+        {"ab\xFF\n", 4, DATA_CHARS, ":1: this is not well-formed UTF-8"},
+        {"a\nab\xFF", 5, DATA_WORDS, ":2: this is not well-formed UTF-8"},
         {"a\n\0\n", 4, DATA_CHARS, ":2: this is not one character"},
         {"a\n\\00\n", 6, DATA_CHARS, ":2: this is not one character"},
         {"\\\n", 2, DATA_CHARS, ":1: this is not one character"},
@@ -147,6 +150,7 @@ START_TEST(allocations_may_fail)
         test_fail_allocation(0);
         failures += !vocab;
         ck_assert_int_eq(error.status, vocab ? AG_OK : AG_NO_MEMORY);
+        ck_assert_msg(vocab || strstr(error.message, path), "allocation %d: %s", n, error.message);
         ck_assert_int_lt(n, 100);
     }
     ck_assert_int_ge(failures, 4);

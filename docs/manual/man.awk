@@ -55,6 +55,6 @@ END {
     print ".TP\n.B OMP_NUM_THREADS\nthe number of threads where \\-\\-threads says nothing"
     print ".TP\n.B OMP_WAIT_POLICY\npassive: waiting threads sleep, for machines that are busy with other work"
     print ".SH EXAMPLES\n.nf\ntapeformer train \\-\\-pairs pairs.tsv \\-\\-out run\ntapeformer predict \\-\\-model run < sources > outputs"
-    print "tapeformer study attention \\-\\-model run \\-\\-source \"some text\" \\-\\-out report.html\n.fi"
+    print "tapeformer study attention \\-\\-model run \\-\\-source \"tapeformer\" \\-\\-out report.html\n.fi"
     print ".SH SEE ALSO\n.BR tapeformer (3)"
 }
