@@ -79,7 +79,7 @@ static columns_of_b panel_of_b(const product_task *task, const panel *part, real
 static bool a_needs_no_copy(const product_task *task)
 {
     const size_t row = (size_t)task->a_row * sizeof(real), column = (size_t)task->a_column * sizeof(real);
-    return task->a_column == 1 ? row % 2048 != 0 : task->a_row == 1 && column <= 512;
+    return task->a_column == 1 ? row % 4096 != 0 : task->a_row == 1 && column <= 512;
 }
 
 /* The sliver's elements, row behind row. */
