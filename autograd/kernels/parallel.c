@@ -6,7 +6,7 @@
 #endif
 
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
-#define WORTH_A_THREAD 1e5
+#define WORTH_A_THREAD 5e4
 
 /* gcc's OpenMP run time is not instrumented, so the thread sanitizer does not see that a region's threads start after
  * and end before the code around it. These tell it. */

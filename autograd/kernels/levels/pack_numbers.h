@@ -38,7 +38,9 @@ static void pack_columns(const product_task *task, const real *b, int64_t depth,
 {
     if (task->b_row == 1 && depth >= LANES) {
         for (int64_t p = 0; p < depth; p += LANES) {
-            int64_t from = smaller(p, depth - LANES);
+            const int64_t from = smaller(p, depth - LANES), ahead = smaller(p + 4 * LANES, depth - 1);
+            for (int64_t i = 0; i < width; i++)
+                __builtin_prefetch(b + ahead + i * task->b_column);
             if (width == LANES)
                 transpose(LANES, b + from, task->b_column, out + from * TILE_COLUMNS, TILE_COLUMNS);
             else
