@@ -4,15 +4,9 @@
 #ifndef AUTOGRAD_KERNELS_AHEAD_H
 #define AUTOGRAD_KERNELS_AHEAD_H
 
-#include "real.h"
+#include "level.h"
 
 #define LINE_NUMBERS ((int64_t)(64 / sizeof(real)))
-#define AHEAD_LINES  512
-
-typedef struct ahead_list {
-    int64_t count, most; /* held; that the tile has steps for, at most AHEAD_LINES */
-    const real *line[AHEAD_LINES];
-} ahead_list;
 
 /* Lines of a part of a matrix, and how far they have been asked for: the next is number `at` of a run of `run` lines
  * that are `step` numbers apart and begin at `first`; the run after it begins `run_step` further. */
@@ -39,24 +33,19 @@ static inline ahead_lines lines_across(const real *first, int64_t rows, int64_t 
     return (ahead_lines){first, LINE_NUMBERS, rows, row_step, 0, rows * lines_in(width)};
 }
 
-/* Notes the next `count` of the lines, as far as there are so many and the list has room. */
-static inline void ask_for(ahead_list *list, ahead_lines *what, int64_t count)
+/* Takes the next lines, at most `count`, as far as they are in one run: returns how many, `step` apart from *line on.
+ * There must be one left. */
+static inline int64_t take_run(ahead_lines *lines, int64_t count, const real **line)
 {
-    const int64_t room = list->most - list->count;
-    if (count > room)
-        count = room;
-    if (count > what->left)
-        count = what->left;
-    const real **line = list->line + list->count;
-    list->count += count;
-    what->left -= count;
-    for (; count > 0; count--) {
-        if (what->at == what->run) {
-            what->at = 0;
-            what->first += what->run_step;
-        }
-        *line++ = what->first + what->at++ * what->step;
+    if (lines->at == lines->run) {
+        lines->at = 0;
+        lines->first += lines->run_step;
     }
+    const int64_t taken = smaller(count, smaller(lines->run - lines->at, lines->left));
+    *line = lines->first + lines->at * lines->step;
+    lines->at += taken;
+    lines->left -= taken;
+    return taken;
 }
 
 #endif

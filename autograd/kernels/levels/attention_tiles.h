@@ -26,11 +26,6 @@ extern const kernel_map KERNEL(map);
 
 /* ---- Sizes ---------------------------------------------------------------------------------- */
 
-static inline int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static inline int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;

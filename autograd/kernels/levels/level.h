@@ -5,6 +5,11 @@
 
 #include "real.h"
 
+#include <string.h>
+#if defined(KERNEL_LEVEL_avx512) || defined(KERNEL_LEVEL_avx2)
+#include <immintrin.h>
+#endif
+
 #define KERNEL_JOIN2(a, b) a##_##b
 #define KERNEL_JOIN(a, b)  KERNEL_JOIN2(a, b)
 #define KERNEL(name)       KERNEL_JOIN(name, KERNEL_LEVEL)
@@ -22,6 +27,11 @@
 #else
 #define LANE_COUNT (VECTOR_BYTES / 4)
 #endif
+
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* Before a loop whose count the compiler knows, so that arrays that it goes through become registers. */
 #define PRAGMA(text) _Pragma(#text)
@@ -44,6 +54,31 @@ static inline vector load(const real *p)
 static inline void store(real *p, vector v)
 {
     *(vector_unaligned *)p = v;
+}
+
+/* The first `count` lanes, fewer than LANES, to and from memory that may end behind them; the others are 0. */
+static inline vector load_some(const real *p, int64_t count)
+{
+#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
+    return (vector)_mm512_maskz_loadu_pd((__mmask8)((1U << count) - 1), p);
+#elif defined(KERNEL_LEVEL_avx512)
+    return (vector)_mm512_maskz_loadu_ps((__mmask16)((1U << count) - 1), p);
+#else
+    vector v = {0};
+    memcpy(&v, p, (size_t)count * sizeof(real));
+    return v;
+#endif
+}
+
+static inline void store_some(real *p, vector v, int64_t count)
+{
+#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
+    _mm512_mask_storeu_pd(p, (__mmask8)((1U << count) - 1), (__m512d)v);
+#elif defined(KERNEL_LEVEL_avx512)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1U << count) - 1), (__m512)v);
+#else
+    memcpy(p, &v, (size_t)count * sizeof(real));
+#endif
 }
 
 /* All lanes equal x. */

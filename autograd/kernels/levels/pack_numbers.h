@@ -28,8 +28,14 @@ static void pack_rows(const product_task *task, const panel *part, real *copy)
             if (end - (b + j) >= LANES)
                 store(out, load(b + j));
             else
-                memcpy(out, b + j, (size_t)(part->columns - j) * sizeof(real));
+                store(out, load_some(b + j, part->columns - j));
     }
+}
+
+static void prefetch_square(const real *b, int64_t b_column, int64_t width)
+{
+    for (int64_t i = 0; i < width; i++)
+        __builtin_prefetch(b + i * b_column);
 }
 
 /* LANES columns of B, of which there are `width`, to the same columns of a sliver. Where columns lie in one piece, such
@@ -38,9 +44,9 @@ static void pack_columns(const product_task *task, const real *b, int64_t depth,
 {
     if (task->b_row == 1 && depth >= LANES) {
         for (int64_t p = 0; p < depth; p += LANES) {
-            const int64_t from = smaller(p, depth - LANES), ahead = smaller(p + 4 * LANES, depth - 1);
-            for (int64_t i = 0; i < width; i++)
-                __builtin_prefetch(b + ahead + i * task->b_column);
+            const int64_t from = smaller(p, depth - LANES);
+            if (p + 5 * LANES <= depth)
+                prefetch_square(b + p + 4 * LANES, task->b_column, width);
             if (width == LANES)
                 transpose(LANES, b + from, task->b_column, out + from * TILE_COLUMNS, TILE_COLUMNS);
             else

@@ -17,11 +17,6 @@
 #define GROUP      4
 #define GROUP_ROWS (GROUP * TILE_ROWS)
 
-static inline int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A panel of B: rows p0 .. p0 + depth - 1, counted in units, and columns column .. column + columns - 1. */
 typedef struct panel {
     int64_t p0, depth, column, columns;

@@ -87,35 +87,30 @@ typedef struct sweep {
 } sweep;
 
 /* Rows [row, next) of C, at most as many as a tile has, get what a panel of B has for them. */
-static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a own)
+static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a rows)
 {
     const product_task *task = work->task;
     const panel *part = &work->part;
     const bool first = part->p0 == 0;
-    ahead_list ahead;
-    ahead.most = smaller(part->depth, AHEAD_LINES);
     for (int64_t t = 0; t < work->tiles; t++) {
-        const int64_t j = t * TILE_COLUMNS;
+        const int64_t j = t * TILE_COLUMNS, columns = smaller(part->columns - j, TILE_COLUMNS);
+        real *c = task->c + row * task->c_row + part->column + j;
+        ahead_lines own = lines_across(c, next - row, columns, task->c_row);
         const tile_task tile = {
             .rows = next - row,
-            .columns = smaller(part->columns - j, TILE_COLUMNS),
+            .columns = columns,
             .depth = part->depth,
-            .a = own.a,
-            .a_row = own.row,
-            .a_column = own.column,
+            .a = rows.a,
+            .a_row = rows.row,
+            .a_column = rows.column,
             .b = work->b.b + j * work->b.column,
             .b_row = work->b.row,
-            .c = task->c + row * task->c_row + part->column + j,
+            .c = c,
             .c_row = task->c_row,
             .add = task->add || !first,
             .bias = first && task->bias ? task->bias + part->column + j : NULL,
-            .ahead = &ahead,
+            .ahead = {{&own, own.left}, {&work->rows.lines, work->rows.each}, {&work->panel.lines, work->panel.each}},
         };
-        ahead.count = 0;
-        ahead_lines own_c = lines_across(tile.c, tile.rows, tile.columns, tile.c_row);
-        ask_for(&ahead, &own_c, own_c.left);
-        ask_for(&ahead, &work->rows.lines, work->rows.each);
-        ask_for(&ahead, &work->panel.lines, work->panel.each);
         KERNEL(tile)(&tile);
     }
     if (task->finish && part->p0 + part->depth == depth_of(task))

@@ -9,6 +9,11 @@ INLINE const unit *further(const unit *p, int64_t steps)
     return (const unit *)((uintptr_t)p + (uintptr_t)steps * sizeof(unit));
 }
 
+INLINE const real *further_line(const real *line, int64_t step)
+{
+    return (const real *)((uintptr_t)line + (uintptr_t)step * sizeof(real));
+}
+
 #define THIRDS ((TILE_ROWS + 2) / 3)
 
 /* sum += column p of A times row p of B; then on to the next of both. Rows of A are reached from a pointer for every
@@ -31,49 +36,48 @@ INLINE void step(int rows, int vectors, const tile_task *task, const unit *a[THI
     *b = further(*b, task->b_row);
 }
 
-/* sum = A B. `rows` and `vectors` are known where this is inlined. */
+/* sum = A B. `rows` and `vectors` are known where this is inlined. Lines are asked for run by run, since a loop that
+ * has to look for the next one itself has too few registers. */
 INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
-    const int64_t asking = task->ahead ? task->ahead->count : 0;
     const unit *b = task->b, *a[THIRDS];
+    int64_t p = 0;
     for (int third = 0; third < (rows + 2) / 3; third++)
         a[third] = task->a + 3 * third * task->a_row;
-    for (int64_t p = 0; p < asking; p++) {
-        __builtin_prefetch(task->ahead->line[p]);
-        step(rows, vectors, task, a, &b, sum);
+    for (int i = 0; i < AHEAD_SHARES && task->ahead[i].lines; i++) {
+        ahead_lines *lines = task->ahead[i].lines;
+        int64_t count = smaller(task->ahead[i].count, task->depth - p);
+        while (count > 0 && lines->left > 0) {
+            const real *line;
+            const int64_t run = take_run(lines, count, &line), line_step = lines->step;
+            count -= run;
+            for (const int64_t end = p + run; p < end; p++, line = further_line(line, line_step)) {
+                __builtin_prefetch(line);
+                step(rows, vectors, task, a, &b, sum);
+            }
+        }
     }
-    for (int64_t p = asking; p < task->depth; p++)
+    for (; p < task->depth; p++)
         step(rows, vectors, task, a, &b, sum);
 }
 
-/* A tile of whole vectors. */
-INLINE void write_vectors(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
+/* The sums to C. Of the last vector of each row C has `last` numbers: LANES, or fewer. */
+INLINE void write_sums(int rows, int vectors, int64_t last, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
     real *c = task->c;
     UNROLL(12)
     for (int i = 0; i < rows; i++, c += task->c_row)
         for (int v = 0; v < vectors; v++) {
+            const int64_t count = v < vectors - 1 ? LANES : last;
             vector element = sum[i][v];
             if (task->add)
-                element += load(c + v * LANES);
+                element += count == LANES ? load(c + v * LANES) : load_some(c + v * LANES, count);
             if (task->bias)
-                element += load(task->bias + v * LANES);
-            store(c + v * LANES, element);
-        }
-}
-
-/* A tile whose last vector C has only a part of. */
-static void write_part(const tile_task *task, const real *sum)
-{
-    for (int64_t i = 0; i < task->rows; i++)
-        for (int64_t j = 0; j < task->columns; j++) {
-            /* cppcheck-suppress uninitvar ; store wrote it */
-            real *c = task->c + i * task->c_row + j, element = sum[i * TILE_COLUMNS + j];
-            if (task->add)
-                element += *c;
-            if (task->bias)
-                element += task->bias[j];
-            *c = element;
+                element += count == LANES ? load(task->bias + v * LANES) : load_some(task->bias + v * LANES, count);
+            if (count == LANES)
+                store(c + v * LANES, element);
+            else
+                store_some(c + v * LANES, element, count);
         }
 }
 
@@ -81,16 +85,10 @@ INLINE void tile_of(int rows, int vectors, const tile_task *task)
 {
     vector sum[TILE_ROWS][TILE_VECTORS] = {{{0}}};
     multiply(rows, vectors, task, sum);
-    if (task->columns == vectors * LANES) {
-        write_vectors(rows, vectors, task, sum);
-        return;
-    }
-    real spilled[TILE_ROWS * TILE_COLUMNS];
-    UNROLL(12)
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            store(spilled + i * TILE_COLUMNS + v * LANES, sum[i][v]);
-    write_part(task, spilled);
+    if (task->columns == vectors * LANES)
+        write_sums(rows, vectors, LANES, task, sum);
+    else
+        write_sums(rows, vectors, task->columns - (vectors - 1) * LANES, task, sum);
 }
 
 typedef void tile_function(const tile_task *task);

@@ -7,8 +7,6 @@
 
 #ifdef KERNEL_LEVEL_bf16
 
-#include <immintrin.h>
-
 /* Two numbers that follow each other along the product's sum: the first is in the lower half. */
 typedef int32_t unit;
 #define UNIT_NUMBERS ((int64_t)2)
@@ -38,9 +36,7 @@ static inline vector multiply_add(vector sum, units x, units y)
 
 #else
 
-#if defined(KERNEL_LEVEL_avx512) || defined(KERNEL_LEVEL_avx2)
-#include <immintrin.h>
-#elif defined(__aarch64__)
+#ifdef __aarch64__
 #include <arm_neon.h>
 #endif
 
