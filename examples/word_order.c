@@ -70,8 +70,11 @@ static void compare_orders(const reader *r, ag_tape *tape, nn_position_kind kind
         for (int i = 0; i < 4; i++)
             printf(" %7.4f", (double)b[i]);
         printf("\n");
-        for (int i = 0; i < WIDTH; i++)
-            largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
+        for (int i = 0; i < WIDTH; i++) {
+            const double difference = fabs((double)a[i] - (double)b[i]);
+            if (difference > largest)
+                largest = difference;
+        }
     }
     printf("largest difference of a word's results: %.4f\n\n", largest);
 }

@@ -102,8 +102,8 @@ static double worst_distance(const kernel_map *map, curve c)
     return worst;
 }
 
-/* What a level without fused multiply-add may lose beside the others: the plain one of most machines, and every one where
- * the compiler does not optimise. */
+/* What a level without fused multiply-add may lose beside the others: the plain one of most machines, and every one
+ * that was compiled without much optimisation. */
 static double without_fused(const kernel_map *map, double more)
 {
     const real small = (real)PRECISION(0x1p-30, 0x1p-13); /* 1 - small^2 is rounded to 1 */

@@ -150,14 +150,6 @@ static split_mean mean_split(double mean)
     return (split_mean){shift, (real)(mean - (double)shift)};
 }
 
-/* Two steps: a first mean of the differences from x[0], and what the differences from that still average to. A
- * constant row comes out without any rounding. */
-static split_mean row_mean(int64_t n, const real *x)
-{
-    real near = (real)((double)x[0] + row_sum(n, x, x[0]) / (double)n);
-    return (split_mean){near, (real)(row_sum(n, x, near) / (double)n)};
-}
-
 /* y = x - mean; returns sum y^2. */
 static double row_centre(int64_t n, const real *restrict x, split_mean mean, real *restrict y)
 {
@@ -191,17 +183,39 @@ static void row_scale(int64_t n, real scale, const real *restrict weight, const 
             y[i] = y[i] * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
 }
 
-static void norm(const norm_task *task, int64_t begin, int64_t end, real *y_all)
+/* What is done to a row waits for its sums, so it is done to some rows in turn: while one waits, another is summed. */
+#define TOGETHER 8
+
+/* The means of rows, in two steps: a first mean of the differences from x[0], and what the differences from that still
+ * average to. A constant row comes out without any rounding. */
+static void row_means(int64_t rows, int64_t n, const real *x, split_mean *mean)
+{
+    for (int64_t r = 0; r < rows; r++)
+        mean[r].shift = (real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
+    for (int64_t r = 0; r < rows; r++)
+        mean[r].rest = (real)(row_sum(n, x + r * n, mean[r].shift) / (double)n);
+}
+
+static void norm_some(const norm_task *task, int64_t rows, const real *x, norm_statistics *statistics, real *y)
 {
     const int64_t width = task->width;
-    for (int64_t r = begin; r < end; r++) {
-        const real *x = task->x + r * width;
-        real *y = y_all + r * width;
-        split_mean mean = task->centred ? row_mean(width, x) : (split_mean){0, 0};
-        double inverse = 1 / sqrt(row_centre(width, x, mean, y) / (double)width + task->eps);
-        task->statistics[r] = (norm_statistics){(double)mean.shift + (double)mean.rest, inverse};
-        row_scale(width, (real)inverse, task->weight, task->bias, y);
+    split_mean mean[TOGETHER] = {{0, 0}};
+    if (task->centred)
+        row_means(rows, width, x, mean);
+    for (int64_t r = 0; r < rows; r++) {
+        const double squares = row_centre(width, x + r * width, mean[r], y + r * width);
+        statistics[r] = (norm_statistics){(double)mean[r].shift + (double)mean[r].rest,
+                                          1 / sqrt(squares / (double)width + task->eps)};
     }
+    for (int64_t r = 0; r < rows; r++)
+        row_scale(width, (real)statistics[r].inverse, task->weight, task->bias, y + r * width);
+}
+
+static void norm(const norm_task *task, int64_t begin, int64_t end, real *y)
+{
+    const int64_t width = task->width;
+    for (int64_t r = begin; r < end; r += TOGETHER)
+        norm_some(task, smaller(end - r, TOGETHER), task->x + r * width, task->statistics + r, y + r * width);
 }
 
 typedef struct norm_sums {
