@@ -43,6 +43,17 @@ static ag_status reader_init(reader *r, ag_error *error)
     return status == AG_OK ? nn_params_allocate(&r->params, 1, error) : status;
 }
 
+/* Of the numbers of two words. */
+static double largest_difference(const real *a, const real *b)
+{
+    real largest = 0;
+    for (int i = 0; i < WIDTH; i++) {
+        const real difference = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+        largest = difference > largest ? difference : largest;
+    }
+    return (double)largest;
+}
+
 /* What self-attention makes of a sentence: [1, 3, 8]. */
 static ag_tensor *read_words(const reader *r, ag_tape *tape, const int32_t *sentence, nn_position_kind kind)
 {
@@ -70,11 +81,7 @@ static void compare_orders(const reader *r, ag_tape *tape, nn_position_kind kind
         for (int i = 0; i < 4; i++)
             printf(" %7.4f", (double)b[i]);
         printf("\n");
-        for (int i = 0; i < WIDTH; i++) {
-            const double difference = fabs((double)a[i] - (double)b[i]);
-            if (difference > largest)
-                largest = difference;
-        }
+        largest = fmax(largest, largest_difference(a, b));
     }
     printf("largest difference of a word's results: %.4f\n\n", largest);
 }
@@ -129,13 +136,10 @@ static ag_tensor *rotation(ag_tape *tape, int k)
 static double distance(ag_tape *tape, int t, int k, int turns)
 {
     real now[WIDTH], later[WIDTH];
-    double largest = 0;
     nn_sinusoidal(now, t, 1, WIDTH);
     nn_sinusoidal(later, t + k, 1, WIDTH);
     const ag_tensor *turned = ag_linear(ag_constant(tape, AG_SHAPE(1, WIDTH), now), rotation(tape, turns), NULL);
-    for (int i = 0; turned && i < WIDTH; i++)
-        largest = fmax(largest, fabs((double)turned->data[i] - (double)later[i]));
-    return largest;
+    return turned ? largest_difference(turned->data, later) : 0;
 }
 
 static void turn_the_code(ag_tape *tape)
