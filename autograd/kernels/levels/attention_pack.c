@@ -69,27 +69,13 @@ void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy)
 
 /* ---- Slivers -------------------------------------------------------------------------------- */
 
-/* out[c * TILE_COLUMNS + i] = x[i * step + c] for LANES rows i. By squares; the last overlaps the one before. */
-static void transpose_rows(int64_t width, const real *x, int64_t step, real *out)
+/* out[c * TILE_COLUMNS + i] = x[i * step + c] for LANES rows i, of which the last one, number count - 1, is repeated.
+ * By squares; the last overlaps the one before. */
+static inline void transpose_rows(int64_t count, int64_t width, const real *x, int64_t step, real *out)
 {
     for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
         const int64_t from = smaller(c, width - LANES);
-        transpose(LANES, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
-    }
-    for (int64_t c = 0; c < width && width < LANES; c++)
-        for (int64_t l = 0; l < LANES; l++)
-            out[c * TILE_COLUMNS + l] = x[l * step + c];
-}
-
-/* The same where only `count` rows are there, through a square of which the rest is whatever it is. */
-static void transpose_some_rows(int64_t count, int64_t width, const real *x, int64_t step, real *out)
-{
-    real square[LANES * LANES];
-    for (int64_t c = 0; c < width && width >= LANES; c += LANES) {
-        const int64_t from = smaller(c, width - LANES);
-        for (int64_t i = 0; i < LANES; i++)
-            store(square + i * LANES, load(x + smaller(i, count - 1) * step + from));
-        transpose(LANES, square, LANES, out + from * TILE_COLUMNS, TILE_COLUMNS);
+        transpose(count, x + from, step, out + from * TILE_COLUMNS, TILE_COLUMNS);
     }
     for (int64_t c = 0; c < width && width < LANES; c++)
         for (int64_t l = 0; l < LANES; l++)
@@ -102,9 +88,9 @@ static void transpose_sliver(int64_t rows, int64_t width, const real *x, int64_t
 {
     for (int64_t i = 0; i < rows; i += LANES, x += LANES * step, out += LANES)
         if (rows - i >= LANES)
-            transpose_rows(width, x, step, out);
+            transpose_rows(LANES, width, x, step, out);
         else
-            transpose_some_rows(rows - i, width, x, step, out);
+            transpose_rows(rows - i, width, x, step, out);
 }
 
 static sliver_state pack_sliver(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,

@@ -40,13 +40,16 @@ static inline void transpose_square(vector x[LANE_COUNT])
     }
 }
 
-/* out[j * out_row + i] = in[i * in_row + j] for 0 <= j < LANES and 0 <= i < rows, and 0 for rows <= i < LANES. */
+/* out[j * out_row + i] = in[i * in_row + j] for 0 <= i, j < LANES; of rows beyond the last, number rows - 1, that one
+ * again. */
 static inline void transpose(int64_t rows, const real *in, int64_t in_row, real *out, int64_t out_row)
 {
-    vector x[LANE_COUNT] = {{0}};
-    for (int64_t i = 0; i < LANE_COUNT && i < rows; i++)
-        x[i] = load(in + i * in_row);
+    vector x[LANE_COUNT];
+    UNROLL(16)
+    for (int64_t i = 0; i < LANE_COUNT; i++)
+        x[i] = load(in + smaller(i, rows - 1) * in_row);
     transpose_square(x);
+    UNROLL(16)
     for (int i = 0; i < LANE_COUNT; i++)
         store(out + i * out_row, x[i]);
 }
