@@ -130,8 +130,7 @@ static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
         if (task->inner == 1)
             sums[0] = map->sum(rows, x);
         else
-            for (int64_t i = 0; i < rows; i++)
-                map->accumulate(columns, x + i * task->inner, sums);
+            map->accumulate(rows, columns, task->inner, x, sums);
 
         if (task->partial)
             memcpy(task->partial + (o * task->chunks + chunk) * task->inner + column, sums,

@@ -260,10 +260,27 @@ static void axpy_to(int64_t n, real factor, const real *x, real *y)
     axpy(n, factor, x, y);
 }
 
-static void accumulate(int64_t n, const real *x, double *sums)
+/* The sums of 32 columns are in registers while rows pass by. */
+static void accumulate(int64_t rows, int64_t n, int64_t step, const real *x, double *sums)
 {
-    for (int64_t i = 0; i < n; i++)
-        sums[i] += (double)x[i];
+    enum { LANE_SUMS = 8, VECTORS = 4 };
+    typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
+    typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));
+    int64_t c = 0;
+    for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS) {
+        doubles own[VECTORS];
+        memcpy(own, sums + c, sizeof own);
+        for (int64_t r = 0; r < rows; r++) {
+            const real *row = x + r * step + c;
+            UNROLL(4)
+            for (int v = 0; v < VECTORS; v++)
+                own[v] += __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
+        }
+        memcpy(sums + c, own, sizeof own);
+    }
+    for (; c < n; c++)
+        for (int64_t r = 0; r < rows; r++)
+            sums[c] += (double)x[r * step + c];
 }
 
 #define SUM_LANES 16
