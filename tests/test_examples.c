@@ -4,7 +4,8 @@
  * count as one. A whole number must be the same; a number with decimals may differ by one unit of its last digit, which
  * is what rounding may do; an asterisk stands for any number. Another example: another row.
  *
- * The folder of the compiled examples is $EXAMPLES, and build/examples where that is not set. */
+ * The folder of the compiled examples is $EXAMPLES, and build/examples where that is not set; $RUNNER, an emulator,
+ * say, runs them where it is set. */
 #include "check_util.h"
 
 #include <ctype.h>
@@ -222,12 +223,13 @@ enum { EXAMPLE_COUNT = sizeof examples / sizeof *examples };
 /* What the example prints, to be freed; fails the test where it does not end with exit code 0. */
 static char *output_of(const char *name, const char *arguments)
 {
-    const char *folder = getenv("EXAMPLES");
+    const char *folder = getenv("EXAMPLES"), *runner = getenv("RUNNER");
     char command[1024];
     size_t length = 0, capacity = 1 << 16, got;
     char *text = malloc(capacity);
     ck_assert_ptr_nonnull(text);
-    snprintf(command, sizeof command, "'%s/%s' %s", folder ? folder : DEFAULT_FOLDER, name, arguments);
+    snprintf(command, sizeof command, "%s '%s/%s' %s", runner ? runner : "", folder ? folder : DEFAULT_FOLDER, name,
+             arguments);
     FILE *pipe = popen(command, "r");
     ck_assert_ptr_nonnull(pipe);
     while ((got = fread(text + length, 1, capacity - length - 1, pipe)) > 0) {
