@@ -15,6 +15,13 @@ typedef struct ahead_lines {
     int64_t run_step, run, step, at, left; /* left: lines that have not been asked for */
 } ahead_lines;
 
+/* Lines of which a tile asks for the next `each`, or as many as are left. */
+typedef struct ahead_share {
+    ahead_lines lines;
+    int64_t each;
+} ahead_share;
+#define AHEAD_SHARES 3
+
 static inline int64_t lines_in(int64_t numbers)
 {
     return (numbers + LINE_NUMBERS - 1) / LINE_NUMBERS;

@@ -40,7 +40,7 @@ static void prefetch_square(const real *b, int64_t b_column, int64_t width)
 
 /* LANES columns of B, of which there are `width`, to the same columns of a sliver. Where columns lie in one piece, such
  * as those of a transposed weight, by squares; the last square overlaps the one before. */
-static void pack_columns(const product_task *task, const real *b, int64_t depth, int64_t width, real *out)
+static void pack_lanes(const product_task *task, const real *b, int64_t depth, int64_t width, real *out)
 {
     if (task->b_row == 1 && depth >= LANES) {
         for (int64_t p = 0; p < depth; p += LANES) {
@@ -59,6 +59,16 @@ static void pack_columns(const product_task *task, const real *b, int64_t depth,
             out[p * TILE_COLUMNS + i] = b[p * task->b_row + i * task->b_column];
 }
 
+/* A panel whose rows do not lie in one piece. */
+static void pack_columns(const product_task *task, const panel *part, real *copy)
+{
+    for (int64_t j = 0; j < part->columns; j += LANES) {
+        const real *b = task->b + part->p0 * task->b_row + (part->column + j) * task->b_column;
+        real *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
+        pack_lanes(task, b, part->depth, smaller(part->columns - j, LANES), out);
+    }
+}
+
 /* Whether rows of B are as near to each other as a processor follows by itself, and used too seldom for a copy. */
 static bool b_needs_no_copy(const product_task *task)
 {
@@ -72,11 +82,8 @@ static columns_of_b panel_of_b(const product_task *task, const panel *part, real
         return (columns_of_b){task->b + part->p0 * task->b_row + part->column, task->b_row, 1};
     if (task->b_column == 1)
         pack_rows(task, part, copy);
-    for (int64_t j = 0; task->b_column != 1 && j < part->columns; j += LANES) {
-        const real *b = task->b + part->p0 * task->b_row + (part->column + j) * task->b_column;
-        real *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
-        pack_columns(task, b, part->depth, smaller(part->columns - j, LANES), out);
-    }
+    else
+        pack_columns(task, part, copy);
     return (columns_of_b){copy, TILE_COLUMNS, part->depth};
 }
 

@@ -40,12 +40,6 @@ static inline units pairs_across(const real *p, const real *beside, int64_t step
     return _mm512_permutexvar_epi16((units)in_turn, (units)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 }
 
-/* Numbers of the sum from pair p0 on, at most two for each of `depth` pairs. */
-static inline int64_t numbers_of(const product_task *task, int64_t p0, int64_t depth)
-{
-    return smaller(2 * depth, task->k - 2 * p0);
-}
-
 /* ---- Panels of B ---------------------------------------------------------------------------- */
 
 /* Pair p of LANES columns, of which there are `width`. */
@@ -78,7 +72,7 @@ static void pack_square(const real *b, int64_t b_column, int64_t count, int64_t 
 
 static void pack_columns(const product_task *task, const panel *part, unit *copy)
 {
-    const int64_t count = numbers_of(task, part->p0, part->depth);
+    const int64_t count = numbers_in(task, part);
     for (int64_t j = 0; j < part->columns; j += LANES) {
         const real *b = task->b + 2 * part->p0 + (part->column + j) * task->b_column;
         unit *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
@@ -129,7 +123,7 @@ static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begi
 {
     if (task->a_column != 1)
         return (rows_of_a){copy + begin, 1, GROUP_ROWS};
-    const int64_t count = numbers_of(task, part->p0, part->depth);
+    const int64_t count = numbers_in(task, part);
     for (int64_t i = begin; i < end; i++) {
         const real *a = task->a + (row + i) * task->a_row + 2 * part->p0;
         for (int64_t p = 0; p < part->depth; p += LANES) {

@@ -22,6 +22,12 @@ typedef struct panel {
     int64_t p0, depth, column, columns;
 } panel;
 
+/* The depth of a panel in numbers. */
+static inline int64_t numbers_in(const product_task *task, const panel *part)
+{
+    return smaller(part->depth * UNIT_NUMBERS, task->k - part->p0 * UNIT_NUMBERS);
+}
+
 /* Where the sliver of the columns j .. of a panel is in its copy: for each p the units (p, j + 0..). What it holds
  * beyond the last column is never looked at. */
 static inline unit *sliver_of_b(const panel *part, unit *copy, int64_t j)

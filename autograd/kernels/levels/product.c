@@ -32,12 +32,6 @@ static inline int64_t depth_of(const product_task *task)
 
 /* ---- What will be read next ----------------------------------------------------------------- */
 
-/* The depth of a panel in numbers. */
-static inline int64_t numbers_in(const product_task *task, const panel *part)
-{
-    return smaller(part->depth * UNIT_NUMBERS, task->k - part->p0 * UNIT_NUMBERS);
-}
-
 /* The lines of a part of a matrix that has rows or columns in one piece; else none. */
 static ahead_lines part_of(const real *first, int64_t rows, int64_t columns, int64_t row_step, int64_t column_step)
 {
@@ -61,15 +55,10 @@ static ahead_lines part_of_b(const product_task *task, const panel *part)
     return part_of(b, numbers_in(task, part), part->columns, task->b_row, task->b_column);
 }
 
-/* What is to be read after some tiles, and how many of its lines each of them is to ask for. */
-typedef struct later {
-    ahead_lines lines;
-    int64_t each;
-} later;
-
-static later after_tiles(ahead_lines lines, int64_t tiles)
+/* What is to be read after some tiles: each of them asks for as many of the lines. */
+static ahead_share after_tiles(ahead_lines lines, int64_t tiles)
 {
-    return (later){lines, parts_of(lines.left, tiles)};
+    return (ahead_share){lines, parts_of(lines.left, tiles)};
 }
 
 /* ---- The loops ------------------------------------------------------------------------------ */
@@ -80,10 +69,10 @@ typedef struct sweep {
     product_block place;
     panel part;
     columns_of_b b;
-    int64_t tiles; /* side by side */
-    unit *copy;    /* of rows of A */
-    later panel;   /* the next one */
-    later rows;    /* of A, the next ones */
+    int64_t tiles;     /* side by side */
+    unit *copy;        /* of rows of A */
+    ahead_share panel; /* the next one */
+    ahead_share rows;  /* of A, the next ones */
 } sweep;
 
 /* Rows [row, next) of C, at most as many as a tile has, get what a panel of B has for them. */
@@ -95,7 +84,7 @@ static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a ro
     for (int64_t t = 0; t < work->tiles; t++) {
         const int64_t j = t * TILE_COLUMNS, columns = smaller(part->columns - j, TILE_COLUMNS);
         real *c = task->c + row * task->c_row + part->column + j;
-        ahead_lines own = lines_across(c, next - row, columns, task->c_row);
+        ahead_share own = {lines_across(c, next - row, columns, task->c_row), part->depth};
         const tile_task tile = {
             .rows = next - row,
             .columns = columns,
@@ -109,7 +98,7 @@ static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a ro
             .c_row = task->c_row,
             .add = task->add || !first,
             .bias = first && task->bias ? task->bias + part->column + j : NULL,
-            .ahead = {{&own, own.left}, {&work->rows.lines, work->rows.each}, {&work->panel.lines, work->panel.each}},
+            .ahead = {&own, &work->rows, &work->panel},
         };
         KERNEL(tile)(&tile);
     }
@@ -119,7 +108,7 @@ static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a ro
 }
 
 /* The rows of A that follow the rows begin .. end - 1, as many again; these are `tiles` tiles. */
-static later rows_after(const sweep *work, int64_t begin, int64_t end, int64_t tiles)
+static ahead_share rows_after(const sweep *work, int64_t begin, int64_t end, int64_t tiles)
 {
     const int64_t rows = smaller(end - begin, work->place.row_end - end);
     return after_tiles(part_of_a(work->task, &work->part, end, rows), tiles);

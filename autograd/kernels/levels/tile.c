@@ -44,9 +44,9 @@ INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TI
     int64_t p = 0;
     for (int third = 0; third < (rows + 2) / 3; third++)
         a[third] = task->a + 3 * third * task->a_row;
-    for (int i = 0; i < AHEAD_SHARES && task->ahead[i].lines; i++) {
-        ahead_lines *lines = task->ahead[i].lines;
-        int64_t count = smaller(task->ahead[i].count, task->depth - p);
+    for (int i = 0; i < AHEAD_SHARES && task->ahead[i]; i++) {
+        ahead_lines *lines = &task->ahead[i]->lines;
+        int64_t count = smaller(task->ahead[i]->each, task->depth - p);
         while (count > 0 && lines->left > 0) {
             const real *line;
             const int64_t run = take_run(lines, count, &line), line_step = lines->step;

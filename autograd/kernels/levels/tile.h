@@ -14,13 +14,6 @@
 #define TILE_VECTORS 2
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
-/* The next `count` lines, or as many as are left. */
-typedef struct ahead_share {
-    ahead_lines *lines;
-    int64_t count;
-} ahead_share;
-#define AHEAD_SHARES 3
-
 /* Unit (i, p) of A is at a[i * a_row + p * a_column]: any matrix, transposed or not, where it lies. The rows of B are
  * b_row apart and begin with whole vectors: as many as `columns` needs are read, whatever stands behind it. */
 typedef struct tile_task {
@@ -31,9 +24,9 @@ typedef struct tile_task {
     int64_t b_row;
     real *c;
     int64_t c_row;
-    bool add;                        /* to what C holds */
-    const real *bias;                /* [columns], added to every row; NULL: none */
-    ahead_share ahead[AHEAD_SHARES]; /* to be asked for meanwhile, as far as the sum has steps; NULL: nothing */
+    bool add;                         /* to what C holds */
+    const real *bias;                 /* [columns], added to every row; NULL: none */
+    ahead_share *ahead[AHEAD_SHARES]; /* to be asked for meanwhile, as far as the sum has steps; NULL: no more */
 } tile_task;
 
 /* Every element is the sum over p in order, then what is added to it: its bits do not depend on its place in a tile. */
