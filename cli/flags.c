@@ -274,16 +274,6 @@ cli_read cli_flags_read_text(cli_command *command, char *text)
     return cli_flags_read(command, count, pieces);
 }
 
-/* 15 digits are the friendliest, 17 always read back exactly. */
-static void print_number(double value, char *text, size_t size)
-{
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return;
-    }
-}
-
 void cli_flag_value(const cli_flag *flag, char *text, size_t size)
 {
     switch (flag->type) {
@@ -291,7 +281,7 @@ void cli_flag_value(const cli_flag *flag, char *text, size_t size)
         snprintf(text, size, "%lld", (long long)*(const int64_t *)flag->target);
         return;
     case CLI_NUMBER:
-        print_number(*(const double *)flag->target, text, size);
+        data_number_print(*(const double *)flag->target, text, size);
         return;
     case CLI_CHOICE:
         snprintf(text, size, "%s", flag->choices[*(const int *)flag->target]);

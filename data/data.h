@@ -357,6 +357,8 @@ bool data_json_key(data_json *json, char *out);
 bool data_json_u64(data_json *json, uint64_t *value);
 /* Any number, as the nearest double; one beyond the largest double is a problem. */
 bool data_json_number(data_json *json, double *value);
+/* Writes the shortest decimal text, of 15 to 17 digits, that reads back as the same number: `size` is 32 at least. */
+void data_number_print(double value, char *text, size_t size);
 /* The word true or the word false. */
 bool data_json_bool(data_json *json, bool *value);
 /* Moves over white space and returns the character with which the next value begins; '\0' at the end. */

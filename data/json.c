@@ -6,6 +6,7 @@
 #include "data.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,16 @@ static bool take_number(data_json *json)
     if (!take(json, '+'))
         take(json, '-');
     return take_digits(json);
+}
+
+/* 15 digits are the friendliest, 17 always read back exactly. */
+void data_number_print(double value, char *text, size_t size)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            return;
+    }
 }
 
 bool data_json_number(data_json *json, double *value)

@@ -244,6 +244,17 @@ START_TEST(the_other_precision)
 }
 END_TEST
 
+/* A run whose checkpoint is also in the file "original" of its folder. */
+static train_fixture copied_fixture(void)
+{
+    train_fixture f = trained_fixture();
+    size_t size;
+    unsigned char *bytes = test_file_read(f.out, FILES[1], &size);
+    free(test_file_write(f.folder, "original", bytes, size));
+    free(bytes);
+    return f;
+}
+
 /* Checkpoints with counters that cannot be, a vector too few or too many. */
 START_TEST(checkpoints_that_do_not_fit_are_refused)
 {
@@ -261,16 +272,12 @@ START_TEST(checkpoints_that_do_not_fit_are_refused)
         {{.rename = "average"}, "the tensor average is missing"},
         {{.key = "run.steps", .value = "0x10"}, "\"run.steps\" cannot be"},
     };
-    train_fixture f = trained_fixture();
+    train_fixture f = copied_fixture();
     char path[512];
-    size_t size;
-    unsigned char *bytes = test_file_read(f.out, FILES[1], &size);
-    free(test_file_write(f.folder, "original", bytes, size));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         copy_edited(f.folder, "original", folder_in(&f, "run/checkpoint.safetensors", path), cases[i].change);
         expect_refusal(&f, cases[i].word);
     }
-    free(bytes);
     train_fixture_clear(&f);
 }
 END_TEST
@@ -288,11 +295,8 @@ START_TEST(runs_that_do_not_fit_are_refused)
         {{.drop = "encoder.norm.weight"}, "the tensor encoder.norm.weight is missing"},
         {{.rename = "average"}, "the tensor extra is no parameter"},
     };
-    train_fixture f = trained_fixture();
+    train_fixture f = copied_fixture();
     char path[512];
-    size_t size;
-    unsigned char *bytes = test_file_read(f.out, FILES[1], &size);
-    free(test_file_write(f.folder, "original", bytes, size));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         train_saved saved;
         ag_error error = {0};
@@ -303,7 +307,6 @@ START_TEST(runs_that_do_not_fit_are_refused)
         ck_assert_msg(strstr(error.message, cases[i].word) != NULL, "%s", error.message);
         ck_assert(!saved.model && !saved.target_vocab && !saved.arguments);
     }
-    free(bytes);
     train_fixture_clear(&f);
 }
 END_TEST

@@ -34,16 +34,6 @@ static void set_integer(const train_field *field, void *object, int64_t value)
         memcpy(member, &narrow, sizeof narrow);
 }
 
-/* 15 digits are the friendliest, 17 always read back exactly. */
-static void print_double(double value, char text[FIELD_TEXT])
-{
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, FIELD_TEXT, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return;
-    }
-}
-
 static void print_field(const train_field *field, const void *object, char text[FIELD_TEXT])
 {
     const char *member = (const char *)object + field->offset;
@@ -60,7 +50,7 @@ static void print_field(const train_field *field, const void *object, char text[
     case TRAIN_FIELD_DOUBLE: {
         double value;
         memcpy(&value, member, sizeof value);
-        print_double(value, text);
+        data_number_print(value, text, FIELD_TEXT);
         break;
     }
     case TRAIN_FIELD_BOOL: {
