@@ -83,7 +83,7 @@ TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
                $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o)) \
-               $(foreach level,$(BF16_LEVEL),$(OBJ)/kernels-$(level)/product.o $(OBJ)/kernels-$(level)/tile.o)
+               $(foreach level,$(BF16_LEVEL),$(addprefix $(OBJ)/kernels-$(level)/,product.o tile.o tile_narrow.o))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)

@@ -14,7 +14,8 @@
 #define KERNEL_JOIN(a, b)  KERNEL_JOIN2(a, b)
 #define KERNEL(name)       KERNEL_JOIN(name, KERNEL_LEVEL)
 
-#if defined(KERNEL_LEVEL_avx512)
+#ifdef VECTOR_BYTES /* the choice of the source that includes this */
+#elif defined(KERNEL_LEVEL_avx512)
 #define VECTOR_BYTES 64
 #elif defined(KERNEL_LEVEL_avx2)
 #define VECTOR_BYTES 32
@@ -46,6 +47,21 @@ static inline int64_t smaller(int64_t a, int64_t b)
 typedef real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vector_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
+/* The processor's own type for such vectors, and its function `name` for them, such as _mm512_fmadd_ps. */
+#if VECTOR_BYTES == 64 && defined(TAPEFORMER_DOUBLE)
+typedef __m512d machine_vector;
+#define INTRINSIC(name) _mm512_##name##_pd
+#elif VECTOR_BYTES == 64
+typedef __m512 machine_vector;
+#define INTRINSIC(name) _mm512_##name##_ps
+#elif VECTOR_BYTES == 32 && defined(TAPEFORMER_DOUBLE)
+typedef __m256d machine_vector;
+#define INTRINSIC(name) _mm256_##name##_pd
+#elif VECTOR_BYTES == 32
+typedef __m256 machine_vector;
+#define INTRINSIC(name) _mm256_##name##_ps
+#endif
+
 static inline vector load(const real *p)
 {
     return *(const vector_unaligned *)p;
@@ -56,13 +72,17 @@ static inline void store(real *p, vector v)
     *(vector_unaligned *)p = v;
 }
 
+#if defined(KERNEL_LEVEL_avx512) && LANE_COUNT == 16
+typedef __mmask16 lane_mask;
+#elif defined(KERNEL_LEVEL_avx512)
+typedef __mmask8 lane_mask;
+#endif
+
 /* The first `count` lanes, fewer than LANES, to and from memory that may end behind them; the others are 0. */
 static inline vector load_some(const real *p, int64_t count)
 {
-#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
-    return (vector)_mm512_maskz_loadu_pd((__mmask8)((1U << count) - 1), p);
-#elif defined(KERNEL_LEVEL_avx512)
-    return (vector)_mm512_maskz_loadu_ps((__mmask16)((1U << count) - 1), p);
+#if defined(KERNEL_LEVEL_avx512)
+    return (vector)INTRINSIC(maskz_loadu)((lane_mask)((1U << count) - 1), p);
 #else
     vector v = {0};
     memcpy(&v, p, (size_t)count * sizeof(real));
@@ -72,10 +92,8 @@ static inline vector load_some(const real *p, int64_t count)
 
 static inline void store_some(real *p, vector v, int64_t count)
 {
-#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
-    _mm512_mask_storeu_pd(p, (__mmask8)((1U << count) - 1), (__m512d)v);
-#elif defined(KERNEL_LEVEL_avx512)
-    _mm512_mask_storeu_ps(p, (__mmask16)((1U << count) - 1), (__m512)v);
+#if defined(KERNEL_LEVEL_avx512)
+    INTRINSIC(mask_storeu)(p, (lane_mask)((1U << count) - 1), (machine_vector)v);
 #else
     memcpy(p, &v, (size_t)count * sizeof(real));
 #endif

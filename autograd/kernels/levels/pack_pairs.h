@@ -37,7 +37,8 @@ static inline units pairs_across(const real *p, const real *beside, int64_t step
     vector first = numbers(p, step, count), second = {0};
     if (beside)
         second = numbers(beside, step, count);
-    return _mm512_permutexvar_epi16((units)in_turn, (units)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
+    return (units)_mm512_permutexvar_epi16((__m512i)in_turn,
+                                           (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 }
 
 /* ---- Panels of B ---------------------------------------------------------------------------- */

@@ -16,7 +16,9 @@
 /* Where part `index` of `count` nearly equal parts of `size` begins, at a multiple of `grain`. */
 static inline int64_t even_border(int64_t size, int64_t count, int64_t index, int64_t grain)
 {
-    return index == count ? size : size * index / count / grain * grain;
+    if (index == 0 || index == count) /* (spares small products the divisions) */
+        return index ? size : 0;
+    return size * index / count / grain * grain;
 }
 
 static inline int64_t parts_of(int64_t size, int64_t most)
@@ -55,6 +57,12 @@ static ahead_lines part_of_b(const product_task *task, const panel *part)
     return part_of(b, numbers_in(task, part), part->columns, task->b_row, task->b_column);
 }
 
+/* Whether the processor's own guesses and caches do for a product: asking costs more than it saves. */
+static bool is_near(const product_task *task)
+{
+    return task->m * task->k + task->k * task->n + task->m * task->n <= 32 * 1024;
+}
+
 /* What is to be read after some tiles: each of them asks for as many of the lines. */
 static ahead_share after_tiles(ahead_lines lines, int64_t tiles)
 {
@@ -69,6 +77,7 @@ typedef struct sweep {
     product_block place;
     panel part;
     columns_of_b b;
+    bool is_near;
     int64_t tiles;     /* side by side */
     unit *copy;        /* of rows of A */
     ahead_share panel; /* the next one */
@@ -84,7 +93,9 @@ static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a ro
     for (int64_t t = 0; t < work->tiles; t++) {
         const int64_t j = t * TILE_COLUMNS, columns = smaller(part->columns - j, TILE_COLUMNS);
         real *c = task->c + row * task->c_row + part->column + j;
-        ahead_share own = {lines_across(c, next - row, columns, task->c_row), part->depth};
+        ahead_share own;
+        if (!work->is_near)
+            own = (ahead_share){lines_across(c, next - row, columns, task->c_row), part->depth};
         const tile_task tile = {
             .rows = next - row,
             .columns = columns,
@@ -98,7 +109,7 @@ static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a ro
             .c_row = task->c_row,
             .add = task->add || !first,
             .bias = first && task->bias ? task->bias + part->column + j : NULL,
-            .ahead = {&own, &work->rows, &work->panel},
+            .ahead = {work->is_near ? NULL : &own, &work->rows, &work->panel},
         };
         KERNEL(tile)(&tile);
     }
@@ -121,12 +132,12 @@ static void multiply_group(sweep *work, int64_t row, int64_t rows)
     const product_task *task = work->task;
     const int64_t slivers = parts_of(rows, TILE_ROWS);
     copy_group(task, row, rows, &work->part, work->copy);
-    if (task->a_column != 1 && !a_needs_no_copy(task))
+    if (!work->is_near && task->a_column != 1 && !a_needs_no_copy(task))
         work->rows = rows_after(work, row, row + rows, slivers * work->tiles);
     for (int64_t s = 0; s < slivers; s++) {
         const int64_t begin = row + even_border(rows, slivers, s, 1), end = row + even_border(rows, slivers, s + 1, 1);
         rows_of_a own = sliver_of_a(task, row, begin - row, end - row, &work->part, work->copy);
-        if (task->a_column == 1)
+        if (!work->is_near && task->a_column == 1)
             work->rows = rows_after(work, begin, end, work->tiles);
         multiply_sliver(work, begin, end, own);
     }
@@ -154,7 +165,8 @@ static void block(const product_task *task, product_block place, void *workspace
     const panels cut = {k, k ? parts_of(k, K_STEP) : 1, parts_of(place.column_end - place.column_begin, N_STEP)};
     const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
     for (int64_t i = 0; i < count; i++) {
-        sweep work = {.task = task, .place = place, .part = panel_at(&cut, place, i), .copy = copy};
+        sweep work = {
+            .task = task, .place = place, .part = panel_at(&cut, place, i), .is_near = is_near(task), .copy = copy};
         work.tiles = parts_of(work.part.columns, TILE_COLUMNS);
         if (i + 1 < count) {
             panel next = panel_at(&cut, place, i + 1);

@@ -11,7 +11,9 @@
 #else
 #define TILE_ROWS 6 /* 12 of 16 registers hold sums */
 #endif
+#ifndef TILE_VECTORS
 #define TILE_VECTORS 2
+#endif
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 
 /* Unit (i, p) of A is at a[i * a_row + p * a_column]: any matrix, transposed or not, where it lies. The rows of B are
@@ -31,5 +33,11 @@ typedef struct tile_task {
 
 /* Every element is the sum over p in order, then what is added to it: its bits do not depend on its place in a tile. */
 void KERNEL(tile)(const tile_task *task);
+
+/* The same of at most half a vector of columns. */
+#if defined(KERNEL_LEVEL_avx512)
+#define TILE_NARROW
+void KERNEL(tile_narrow)(const tile_task *task);
+#endif
 
 #endif

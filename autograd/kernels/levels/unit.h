@@ -11,27 +11,33 @@
 typedef int32_t unit;
 #define UNIT_NUMBERS ((int64_t)2)
 
-typedef __m512i units; /* as many as a vector has lanes */
+/* As many as a vector has lanes. */
+typedef unit units __attribute__((vector_size(VECTOR_BYTES)));
+typedef unit units_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(unit)), may_alias));
 
 static inline units load_units(const unit *p)
 {
-    return _mm512_loadu_si512(p);
+    return *(const units_unaligned *)p;
 }
 
 static inline void store_units(unit *p, units x)
 {
-    _mm512_storeu_si512(p, x);
+    *(units_unaligned *)p = x;
 }
 
 static inline units splat_unit(unit x)
 {
-    return _mm512_set1_epi32(x);
+    return x - (units){0};
 }
 
 /* sum + x y, where each unit stands for the sum of its two products. */
 static inline vector multiply_add(vector sum, units x, units y)
 {
+#if VECTOR_BYTES == 64
     return (vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)y);
+#else
+    return (vector)_mm256_dpbf16_ps((__m256)sum, (__m256bh)x, (__m256bh)y);
+#endif
 }
 
 #else
@@ -59,14 +65,8 @@ static inline units splat_unit(unit x)
  * another, and then an element's bits would depend on its place. */
 static inline vector multiply_add(vector sum, units x, units y)
 {
-#if defined(KERNEL_LEVEL_avx512) && defined(TAPEFORMER_DOUBLE)
-    return (vector)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)sum);
-#elif defined(KERNEL_LEVEL_avx512)
-    return (vector)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)sum);
-#elif defined(KERNEL_LEVEL_avx2) && defined(TAPEFORMER_DOUBLE)
-    return (vector)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)sum);
-#elif defined(KERNEL_LEVEL_avx2)
-    return (vector)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)sum);
+#ifdef INTRINSIC
+    return (vector)INTRINSIC(fmadd)((machine_vector)x, (machine_vector)y, (machine_vector)sum);
 #elif defined(__aarch64__) && defined(TAPEFORMER_DOUBLE)
     return (vector)vfmaq_f64((float64x2_t)sum, (float64x2_t)x, (float64x2_t)y);
 #elif defined(__aarch64__)
