@@ -153,7 +153,7 @@ static ag_status sum_middle_axis(ag_tape *tape, sum_task task)
             return AG_NO_MEMORY;
     }
     kernel_parallel(tape->threads, task.outer * task.chunks * task.blocks,
-                    (double)task.outer * (double)task.reduced * (double)task.inner, sum_pieces, &task);
+                    2.0 * (double)task.outer * (double)task.reduced * (double)task.inner, sum_pieces, &task);
 
     for (int64_t i = 0; task.partial && i < task.outer * task.inner; i++) {
         const double *first = task.partial + i / task.inner * task.chunks * task.inner + i % task.inner;

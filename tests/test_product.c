@@ -24,12 +24,12 @@ enum { K_STEP = 512, N_STEP = 256, GROUP = 4, TILE_VECTORS = 2 };
 
 static int64_t tile_rows(void)
 {
-    return kernels()->product->row_step;
+    return kernels()->product->tile_rows;
 }
 
 static int64_t tile_columns(void)
 {
-    return kernels()->product->column_step;
+    return kernels()->product->tile_columns;
 }
 
 /* ---- Operands ------------------------------------------------------------------------------- */

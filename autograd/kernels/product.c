@@ -44,19 +44,27 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Pieces are runs of rows, or of columns, of one product. */
+static int64_t pieces_of(int64_t size, int64_t each)
+{
+    return (size + each - 1) / each;
+}
+
+/* Pieces are runs of rows, or of columns, of one product. Columns are cut where tiles are, rows anywhere: a part's
+ * tiles are of nearly equal height whatever their number. */
+#define PIECE_ROWS 8
+
 static void run_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const product_batch *batch = context;
-    int64_t step = batch->product->row_step, m = batch->task.m;
-    product_block part = {begin * step, smaller(end * step, m), 0, batch->task.n};
+    int64_t m = batch->task.m;
+    product_block part = {begin * PIECE_ROWS, smaller(end * PIECE_ROWS, m), 0, batch->task.n};
     batch->product->block(&batch->task, part, worker_memory(batch, worker));
 }
 
 static void run_columns(void *context, int64_t begin, int64_t end, int worker)
 {
     const product_batch *batch = context;
-    int64_t step = batch->product->column_step, n = batch->task.n;
+    int64_t step = batch->product->tile_columns, n = batch->task.n;
     product_block part = {0, batch->task.m, begin * step, smaller(end * step, n)};
     batch->product->block(&batch->task, part, worker_memory(batch, worker));
 }
@@ -75,11 +83,10 @@ void kernel_product_run(const kernel_product *product, const product_task *task,
     }
     for (int64_t i = 0; i < count; i++) {
         product_batch one = {product, batch_item(&batch, i), 0, 0, 0, workspace};
-        int64_t row_steps = (task->m + product->row_step - 1) / product->row_step;
-        int64_t column_steps = (task->n + product->column_step - 1) / product->column_step;
-        if (row_steps >= column_steps)
-            kernel_parallel(threads, row_steps, work, run_rows, &one);
+        int64_t tiles_across = pieces_of(task->n, product->tile_columns);
+        if (pieces_of(task->m, product->tile_rows) >= tiles_across)
+            kernel_parallel(threads, pieces_of(task->m, PIECE_ROWS), work, run_rows, &one);
         else
-            kernel_parallel(threads, column_steps, work, run_columns, &one);
+            kernel_parallel(threads, tiles_across, work, run_columns, &one);
     }
 }

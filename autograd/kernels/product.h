@@ -34,7 +34,7 @@ typedef struct kernel_product {
      * that it is computed in. */
     void (*block)(const product_task *task, product_block part, void *workspace);
     size_t workspace_bytes;
-    int64_t row_step, column_step; /* parts with borders at multiples of these waste nothing */
+    int64_t tile_rows, tile_columns; /* of C, that are computed in one go, in registers; the most */
 } kernel_product;
 
 /* Bytes of workspace for kernel_product_run. */

@@ -107,7 +107,7 @@ static ag_status embedding_forward(ag_node *node)
 {
     embedding_context context = context_of(node, node->inputs[0]->data, node->output->data);
     if (node->output->size)
-        kernel_parallel(node->tape->threads, context.count, (double)node->output->size, read_rows, &context);
+        kernel_parallel(node->tape->threads, context.count, 2.0 * (double)node->output->size, read_rows, &context);
     return AG_OK;
 }
 
@@ -131,7 +131,7 @@ static ag_status embedding_backward(ag_node *node)
     const ag_tensor *table = node->inputs[0];
     embedding_context context = context_of(node, node->output->grad, ag_grad(node->inputs[0]));
     if (context.to)
-        kernel_parallel(node->tape->threads, table->shape.dim[0], (double)node->output->size, add_rows, &context);
+        kernel_parallel(node->tape->threads, table->shape.dim[0], 2.0 * (double)node->output->size, add_rows, &context);
     if (node->inputs[1])
         ag_grad_add(node->inputs[1], node->output->shape, node->output->grad);
     return AG_OK;

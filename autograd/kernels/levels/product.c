@@ -184,6 +184,6 @@ static void block(const product_task *task, product_block place, void *workspace
 const kernel_product KERNEL(product) = {
     .block = block,
     .workspace_bytes = (GROUP * SLIVER_SIZE + PANEL_SIZE) * sizeof(unit),
-    .row_step = TILE_ROWS,
-    .column_step = TILE_COLUMNS,
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_COLUMNS,
 };
