@@ -20,6 +20,7 @@ typedef struct product_task {
     int64_t c_row;
     bool add;
     const real *bias;       /* [n], added to every row; NULL: none */
+    real *a_sums;           /* [m], added to: the sum of each row of A, where a_row is 1 and n > 0; NULL: not wanted */
     product_finish *finish; /* called once for every element, by any thread; NULL: nothing more to do */
     const void *finish_context;
 } product_task;

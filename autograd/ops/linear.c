@@ -211,9 +211,10 @@ static void add_to_input(const ag_node *node, const real *dz)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
-/* dW += dz^T x */
-static void add_to_weight(const ag_node *node, const real *dz)
+/* dW += dz^T x;  db += dz^T 1, of the same rows of dz^T while they are at hand. */
+static void add_to_weight_and_bias(const ag_node *node, const real *dz)
 {
+    ag_tensor *bias = node->inputs[2];
     linear_sizes s = sizes_of(node);
     product_task task = {
         .m = s.out,
@@ -228,6 +229,10 @@ static void add_to_weight(const ag_node *node, const real *dz)
         .c_row = s.in,
     };
     task.c = ag_grad_begin(node->inputs[1], &task.add);
+    if (bias && task.c && s.in)
+        task.a_sums = ag_grad(bias);
+    else if (bias)
+        ag_grad_add(bias, node->output->shape, dz);
     if (task.c)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
@@ -235,16 +240,14 @@ static void add_to_weight(const ag_node *node, const real *dz)
 /* dresidual += dy;  with dz = D(dy) f'(z):  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */
 static ag_status linear_backward(ag_node *node)
 {
-    ag_tensor *bias = node->inputs[2], *residual = node->inputs[3];
+    ag_tensor *residual = node->inputs[3];
     if (residual && !tape_gradient_share(residual, node->output))
         ag_grad_add(residual, node->output->shape, node->output->grad);
     const real *dz = gradient_before(node);
     if (!dz)
         return AG_NO_MEMORY;
     add_to_input(node, dz);
-    add_to_weight(node, dz);
-    if (bias)
-        ag_grad_add(bias, node->output->shape, dz);
+    add_to_weight_and_bias(node, dz);
     return node->tape->error.status;
 }
 

@@ -34,6 +34,9 @@ static inline int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* A function whose arguments are known where it is used, and are to be. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* Before a loop whose count the compiler knows, so that arrays that it goes through become registers. */
 #define PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)

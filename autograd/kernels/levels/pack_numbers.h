@@ -133,6 +133,14 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         copy_columns(task, row, rows, part, copy);
 }
 
+/* Adds what the panel has of the sums of a group's rows; a_row is 1. */
+static void sum_group(const product_task *task, int64_t row, int64_t rows, const panel *part, const real *copy)
+{
+    const bool is_copied = task->a_column != 1 && !a_needs_no_copy(task);
+    const real *a = is_copied ? copy : task->a + row + part->p0 * task->a_column;
+    add_row_sums(a, is_copied ? GROUP_ROWS : task->a_column, rows, part->depth, task->a_sums + row);
+}
+
 /* Rows begin .. end - 1 of the group that begins at `row`. */
 static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end, const panel *part,
                              real *copy)

@@ -118,6 +118,14 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         }
 }
 
+/* Adds what the panel has of the sums of a group's rows, not rounded; a_row is 1. */
+static void sum_group(const product_task *task, int64_t row, int64_t rows, const panel *part, const unit *copy)
+{
+    (void)copy;
+    add_row_sums(task->a + row + part->p0 * UNIT_NUMBERS * task->a_column, task->a_column, rows, numbers_in(task, part),
+                 task->a_sums + row);
+}
+
 /* Rows begin .. end - 1 of the group that begins at `row`. */
 static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end, const panel *part,
                              unit *copy)

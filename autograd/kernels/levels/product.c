@@ -132,6 +132,8 @@ static void multiply_group(sweep *work, int64_t row, int64_t rows)
     const product_task *task = work->task;
     const int64_t slivers = parts_of(rows, TILE_ROWS);
     copy_group(task, row, rows, &work->part, work->copy);
+    if (task->a_sums && work->part.column == 0)
+        sum_group(task, row, rows, &work->part, work->copy);
     if (!work->is_near && task->a_column != 1 && !a_needs_no_copy(task))
         work->rows = rows_after(work, row, row + rows, slivers * work->tiles);
     for (int64_t s = 0; s < slivers; s++) {

@@ -5,8 +5,6 @@
 
 #include "tile.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* `steps` units further: after the last step that is a place behind the matrix, which nobody reads. */
 INLINE const unit *further(const unit *p, int64_t steps)
 {
