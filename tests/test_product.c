@@ -515,13 +515,13 @@ enum { TEAMS = sizeof threads / sizeof *threads };
 static void check_batch(const batch *all, real *const workspaces[TEAMS], ag_rng *rng)
 {
     const int64_t m = all->m, n = all->n, k = all->k, count = all->count, c_step = m * (n + 2);
-    real *values_c = drawn(count * m * n, true, rng);
+    real *values_c = drawn(count * m * n, true, rng), *bias = drawn(n, true, rng);
     operand a = batch_operand(all->still_a ? 1 : count, m * k, rng);
     operand b = batch_operand(all->still_b ? 1 : count, k * n, rng);
     operand expected = batch_c(all, values_c);
     const int64_t a_step = all->still_a ? 0 : a.step.row, b_step = all->still_b ? 0 : b.step.row;
     const steps of_a = steps_of(all->form, m, k), of_b = steps_of(all->form, k, n);
-    product_task task = {.m = m, .n = n, .k = k, .c_row = n + 2, .add = true};
+    product_task task = {.m = m, .n = n, .k = k, .c_row = n + 2, .add = true, .bias = all->still_a ? bias : NULL};
     task.finish = count == 1 ? twice : NULL, task.finish_context = &task; /* it is not told the number of an item */
     task.a_row = of_a.row, task.a_column = of_a.column;
     task.b_row = of_b.row, task.b_column = of_b.column;
@@ -544,17 +544,19 @@ static void check_batch(const batch *all, real *const workspaces[TEAMS], ag_rng 
         free(c.memory);
     }
     free(values_c);
+    free(bias);
     free(a.memory);
     free(b.memory);
     free(expected.memory);
 }
 
-/* The first three are worth several threads, by columns and by rows. */
+/* The first five are worth several threads: by columns, by rows, by parts of the sum where there are two or four. */
 START_TEST(batches_at_any_threads)
 {
     if (!is_forced(_i))
         return;
-    static const int64_t sizes[][3] = {{20, 701, 80}, {201, 90, 64}, {33, 40, 1025}, {3, 7, 5}, {0, 3, 2}, {5, 4, 0}};
+    static const int64_t sizes[][3] = {{20, 701, 80},  {201, 90, 64}, {33, 40, 1025}, {70, 60, 1000},
+                                       {70, 60, 2000}, {3, 7, 5},     {0, 3, 2},      {5, 4, 0}};
     static const int64_t counts[] = {0, 1, 2, 5};
     ag_rng rng = ag_rng_make(6, (uint64_t)_i);
     real *workspaces[TEAMS];

@@ -164,7 +164,7 @@ static void check(const kernel_product *kernel, const product *given, bool fract
 START_TEST(sums_of_rows)
 {
     static const int64_t heights[] = {1, 2, 7, 16, 17, 48, 49, 64, 130, 200}, widths[] = {1, 33, 300};
-    static const int64_t depths[] = {0, 1, 2, 3, 5, 33, 512, 515, 1100}, gaps[] = {0, 3, 1024};
+    static const int64_t depths[] = {0, 1, 2, 3, 5, 33, 512, 515, 1100, 1600}, gaps[] = {0, 3, 1024};
     const kernel_product *products[2];
     const int count = products_of(_i, products);
     ag_rng rng = ag_rng_make(1, (uint64_t)_i);

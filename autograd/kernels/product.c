@@ -1,11 +1,15 @@
 /* product.c - cutting matrix products into pieces for threads. */
 #include "product.h"
 
+#include "kernels.h"
 #include "parallel.h"
+
+/* Of a part of a sum that a thread has for itself: m rows, and the sums of A's rows. */
+#define SUM_NUMBERS (80 * 1024)
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
 {
-    return (size_t)threads * product->workspace_bytes;
+    return (size_t)threads * product->workspace_bytes + (size_t)(threads - 1) * SUM_NUMBERS * sizeof(real);
 }
 
 typedef struct product_batch {
@@ -69,6 +73,68 @@ static void run_columns(void *context, int64_t begin, int64_t end, int worker)
     batch->product->block(&batch->task, part, worker_memory(batch, worker));
 }
 
+/* Pieces are parts of the sum, one for each thread. The first is added to C as ever, the others go to memory of their
+ * own and from there to C, in order: the same bits. So no thread reads what of A and B another does. In the gradient of
+ * a weight that is the tokens: each thread has computed its own before, and they are in its cache. Where caches are far
+ * from each other, sharing them costs small models more than the second thread gains. */
+typedef struct sum_batch {
+    const product_batch *batch;
+    real *parts; /* [threads - 1, m (n + 1)] */
+} sum_batch;
+
+static bool has_part_for_each(const kernel_product *product, const product_task *task, int threads)
+{
+    return threads > 1 && product->sum_parts(task->k) == threads && !task->finish &&
+           task->m * (task->n + 1) <= SUM_NUMBERS;
+}
+
+static void run_sum_parts(void *context, int64_t begin, int64_t end, int worker)
+{
+    const sum_batch *sum = context;
+    const kernel_product *product = sum->batch->product;
+    for (int64_t part = begin; part < end; part++) {
+        product_task task = sum->batch->task;
+        const int64_t from = product->sum_border(task.k, part), to = product->sum_border(task.k, part + 1);
+        task.a += from * task.a_column;
+        task.b += from * task.b_row;
+        task.k = to - from;
+        if (part > 0) {
+            task.c = sum->parts + (part - 1) * task.m * (task.n + 1);
+            task.c_row = task.n;
+            task.add = false;
+            task.bias = NULL;
+            task.a_sums = task.a_sums ? task.c + task.m * task.n : NULL;
+            for (int64_t i = 0; task.a_sums && i < task.m; i++)
+                task.a_sums[i] = 0;
+        }
+        product->block(&task, (product_block){0, task.m, 0, task.n}, worker_memory(sum->batch, worker));
+    }
+}
+
+static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
+{
+    const sum_batch *sum = context;
+    const product_task *task = &sum->batch->task;
+    const int64_t parts = sum->batch->product->sum_parts(task->k);
+    (void)worker;
+    for (int64_t part = 1; part < parts; part++) {
+        const real *c = sum->parts + (part - 1) * task->m * (task->n + 1), *a_sums = c + task->m * task->n;
+        for (int64_t i = begin; i < end; i++)
+            kernels()->map->add(task->n, c + i * task->n, task->c + i * task->c_row);
+        for (int64_t i = begin; task->a_sums && i < end; i++)
+            task->a_sums[i] += a_sums[i];
+    }
+}
+
+static void run_shared_sum(const product_batch *one, double work, int threads)
+{
+    const product_task *task = &one->task;
+    char *behind = one->workspace + (size_t)threads * one->product->workspace_bytes;
+    sum_batch sum = {one, (real *)(void *)behind};
+    kernel_parallel(threads, threads, work, run_sum_parts, &sum);
+    kernel_parallel(threads, task->m, (double)(threads - 1) * 2 * (double)(task->m * task->n), add_sum_parts, &sum);
+}
+
 void kernel_product_run(const kernel_product *product, const product_task *task, int64_t count, int64_t a_step,
                         int64_t b_step, int64_t c_step, int threads, void *workspace)
 {
@@ -84,7 +150,9 @@ void kernel_product_run(const kernel_product *product, const product_task *task,
     for (int64_t i = 0; i < count; i++) {
         product_batch one = {product, batch_item(&batch, i), 0, 0, 0, workspace};
         int64_t tiles_across = pieces_of(task->n, product->tile_columns);
-        if (pieces_of(task->m, product->tile_rows) >= tiles_across)
+        if (has_part_for_each(product, task, threads))
+            run_shared_sum(&one, work, threads);
+        else if (pieces_of(task->m, product->tile_rows) >= tiles_across)
             kernel_parallel(threads, pieces_of(task->m, PIECE_ROWS), work, run_rows, &one);
         else
             kernel_parallel(threads, tiles_across, work, run_columns, &one);

@@ -36,6 +36,10 @@ typedef struct kernel_product {
     void (*block)(const product_task *task, product_block part, void *workspace);
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of C, that are computed in one go, in registers; the most */
+    /* Where k is large, C is a sum of products over parts of k, added in order: how many, and where part `index` begins
+     * (that behind the last: k). The product of such parts alone has the same bits. */
+    int64_t (*sum_parts)(int64_t k);
+    int64_t (*sum_border)(int64_t k, int64_t index);
 } kernel_product;
 
 /* Bytes of workspace for kernel_product_run. */

@@ -32,6 +32,16 @@ static inline int64_t depth_of(const product_task *task)
     return parts_of(task->k, UNIT_NUMBERS);
 }
 
+static int64_t sum_parts(int64_t k)
+{
+    return k ? parts_of(parts_of(k, UNIT_NUMBERS), K_STEP) : 1;
+}
+
+static int64_t sum_border(int64_t k, int64_t index)
+{
+    return smaller(even_border(parts_of(k, UNIT_NUMBERS), sum_parts(k), index, 1) * UNIT_NUMBERS, k);
+}
+
 /* ---- What will be read next ----------------------------------------------------------------- */
 
 /* The lines of a part of a matrix that has rows or columns in one piece; else none. */
@@ -164,7 +174,7 @@ static void block(const product_task *task, product_block place, void *workspace
 {
     unit *copy = workspace, *packed = copy + GROUP * SLIVER_SIZE;
     const int64_t height = place.row_end - place.row_begin, k = depth_of(task);
-    const panels cut = {k, k ? parts_of(k, K_STEP) : 1, parts_of(place.column_end - place.column_begin, N_STEP)};
+    const panels cut = {k, sum_parts(task->k), parts_of(place.column_end - place.column_begin, N_STEP)};
     const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
     for (int64_t i = 0; i < count; i++) {
         sweep work = {
@@ -188,4 +198,6 @@ const kernel_product KERNEL(product) = {
     .workspace_bytes = (GROUP * SLIVER_SIZE + PANEL_SIZE) * sizeof(unit),
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
+    .sum_parts = sum_parts,
+    .sum_border = sum_border,
 };
