@@ -469,7 +469,7 @@ real *ag_grad(ag_tensor *x);
  * instead of adding to it. */
 real *ag_grad_begin(ag_tensor *x, bool *add);
 /* Inside backward: adds g (of shape `shape`, to which x broadcasts) to the gradient of x, summing over the axes
- * that were stretched. The one place where broadcast gradients are summed. */
+ * that were stretched, in double. (A linear layer's bias is summed with its weight's gradient instead.) */
 void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g);
 /* Inside forward and backward: memory that is gone when the function returns. 64-byte aligned, not zeroed. */
 void *ag_scratch(ag_tape *tape, size_t bytes);

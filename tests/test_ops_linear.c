@@ -1,5 +1,5 @@
 /* test_ops_linear.c - the fused linear layer against the operations that it stands for, and gradients that are shared
- * instead of copied. */
+ * instead of copied; the bias' gradient, which the weight's product makes. */
 #include "check_util.h"
 
 #include <math.h>
@@ -144,6 +144,68 @@ START_TEST(a_kept_gradient_stays)
 }
 END_TEST
 
+/* ---- The bias' gradient --------------------------------------------------------------------- */
+
+/* Many rows, so that threads share the sum over them. */
+enum { MANY = 600, WIDEST = 300 };
+
+/* The gradient of the bias of x [MANY, in] W^T + b beside a plain sum, with a weight that has a gradient or has none.
+ */
+static void check_bias(int64_t in, bool with_weight, int threads)
+{
+    static real values[MANY * WIDEST];
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = threads});
+    test_fill(values, MANY * in, 1, -1, 1);
+    ag_tensor *x = ag_variable(tape, AG_SHAPE(MANY, in), values);
+    test_fill(values, OUT * in, 2, -1, 1);
+    ag_tensor *weight = (with_weight ? ag_variable : ag_constant)(tape, AG_SHAPE(OUT, in), values);
+    test_fill(values, OUT, 3, -1, 1);
+    ag_tensor *bias = ag_variable(tape, AG_SHAPE(OUT), values);
+    ag_tensor *y = ag_linear(x, weight, ag_scale(bias, 1)); /* an inner tensor, whose gradient is new */
+    test_fill(values, MANY * OUT, 4, -1, 1);
+    for (int call = 1; call <= 2; call++) {
+        ck_assert_int_eq(ag_backward_seeded(y, values), AG_OK);
+        for (int64_t j = 0; j < OUT; j++) {
+            double sum = 0;
+            for (int64_t i = 0; i < MANY; i++)
+                sum += (double)values[i * OUT + j];
+            ck_assert_msg(fabs((double)bias->grad[j] - call * sum) <= PRECISION(1e-12, 1e-4),
+                          "%lld inputs, weight %d, %d threads, call %d: %.9g, not %.9g", (long long)in,
+                          (int)with_weight, threads, call, (double)bias->grad[j], call * sum);
+        }
+    }
+    ag_tape_free(tape);
+}
+
+START_TEST(a_bias_has_its_gradient_whatever_the_weight_has)
+{
+    static const int64_t widths[] = {0, 1, IN, WIDEST};
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (int with_weight = 0; with_weight < 2; with_weight++)
+            for (int threads = 1; threads <= 2; threads++)
+                check_bias(widths[w], with_weight, threads);
+}
+END_TEST
+
+/* Of x [2], bias and residual may be one tensor: its gradient is shared with that of y until the bias is added. */
+START_TEST(a_bias_may_be_the_residual)
+{
+    ag_tape *tape = ag_tape_new(NULL);
+    ag_tensor *x = ag_variable(tape, AG_SHAPE(2), (real[]){1, 2});
+    ag_tensor *weight = ag_variable(tape, AG_SHAPE(2, 2), (real[]){1, 2, 3, 4});
+    ag_tensor *both = ag_variable(tape, AG_SHAPE(2), (real[]){5, 6});
+    ag_tensor *inner = ag_scale(both, 1);
+    ag_tensor *y = ag_linear_fused(x, weight, inner, &(ag_linear_options){.residual = inner});
+    ck_assert_int_eq(ag_backward_seeded(ag_scale(y, 1), (real[]){10, 100}), AG_OK);
+    ck_assert_double_eq((double)both->grad[0], 20);
+    ck_assert_double_eq((double)both->grad[1], 200);
+    ck_assert_double_eq((double)x->grad[0], 310);
+    ck_assert_double_eq((double)x->grad[1], 420);
+    ck_assert_double_eq((double)weight->grad[3], 200);
+    ag_tape_free(tape);
+}
+END_TEST
+
 static Suite *linear_suite(void)
 {
     Suite *suite = suite_create("ops_linear");
@@ -152,6 +214,8 @@ static Suite *linear_suite(void)
     tcase_add_test(tests, what_cannot_be_is_refused);
     tcase_add_test(tests, a_shared_gradient_is_copied_before_it_changes);
     tcase_add_test(tests, a_kept_gradient_stays);
+    tcase_add_test(tests, a_bias_has_its_gradient_whatever_the_weight_has);
+    tcase_add_test(tests, a_bias_may_be_the_residual);
     suite_add_tcase(suite, tests);
     return suite;
 }

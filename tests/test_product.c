@@ -508,7 +508,7 @@ static operand batch_operand(int64_t count, int64_t size, ag_rng *rng)
     return made;
 }
 
-static const int threads[] = {1, 2, 4};
+static const int threads[] = {1, 2, 3, 4};
 enum { TEAMS = sizeof threads / sizeof *threads };
 
 /* The items together beside each on its own; every team has its workspace. */
@@ -521,8 +521,14 @@ static void check_batch(const batch *all, real *const workspaces[TEAMS], ag_rng 
     operand expected = batch_c(all, values_c);
     const int64_t a_step = all->still_a ? 0 : a.step.row, b_step = all->still_b ? 0 : b.step.row;
     const steps of_a = steps_of(all->form, m, k), of_b = steps_of(all->form, k, n);
-    product_task task = {.m = m, .n = n, .k = k, .c_row = n + 2, .add = true, .bias = all->still_a ? bias : NULL};
-    task.finish = count == 1 ? twice : NULL, task.finish_context = &task; /* it is not told the number of an item */
+    product_task task = {.m = m,
+                         .n = n,
+                         .k = k,
+                         .c_row = n + 2,
+                         .add = all->form == ROWS || all->still_b,
+                         .bias = all->still_a ? bias : NULL};
+    task.finish = count == 1 && all->still_b ? twice : NULL; /* it is not told the number of an item */
+    task.finish_context = &task;
     task.a_row = of_a.row, task.a_column = of_a.column;
     task.b_row = of_b.row, task.b_column = of_b.column;
 
@@ -550,13 +556,14 @@ static void check_batch(const batch *all, real *const workspaces[TEAMS], ag_rng 
     free(expected.memory);
 }
 
-/* The first five are worth several threads: by columns, by rows, by parts of the sum where there are two or four. */
+/* Six are worth several threads: by columns, rows, parts of the sum if there is one for each (in the sixth too large).
+ */
 START_TEST(batches_at_any_threads)
 {
     if (!is_forced(_i))
         return;
-    static const int64_t sizes[][3] = {{20, 701, 80},  {201, 90, 64}, {33, 40, 1025}, {70, 60, 1000},
-                                       {70, 60, 2000}, {3, 7, 5},     {0, 3, 2},      {5, 4, 0}};
+    static const int64_t sizes[][3] = {{20, 701, 80},   {201, 90, 64}, {33, 40, 1025}, {70, 60, 1000}, {70, 60, 2000},
+                                       {256, 320, 600}, {3, 7, 5},     {0, 3, 2},      {5, 4, 0}};
     static const int64_t counts[] = {0, 1, 2, 5};
     ag_rng rng = ag_rng_make(6, (uint64_t)_i);
     real *workspaces[TEAMS];

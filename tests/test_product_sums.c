@@ -57,7 +57,7 @@ static product product_new(int64_t m, int64_t n, int64_t k, int64_t gap, bool fr
                             .b_column = 1,
                             .c = p.c,
                             .c_row = n,
-                            .add = true,
+                            .add = ag_rng_below(rng, 2),
                             .a_sums = p.sums};
     return p;
 }
@@ -75,7 +75,7 @@ static product product_copy(const product *p)
 {
     product copy = *p;
     copy.a = copy.b = NULL;
-    copy.task.c = copy.c = malloc((size_t)(p->c_size + 1) * sizeof(real));
+    copy.task.c = copy.c = malloc((size_t)p->c_size * sizeof(real));
     copy.task.a_sums = copy.sums = malloc((size_t)p->task.m * sizeof(real));
     ck_assert(copy.c != NULL && copy.sums != NULL);
     memcpy(copy.c, p->c, (size_t)p->c_size * sizeof(real));
@@ -83,10 +83,18 @@ static product product_copy(const product *p)
     return copy;
 }
 
+/* All bits set, which is NaN whichever way it is read: nobody may look at what was left there. */
+static void *workspace_new(const kernel_product *kernel, int threads)
+{
+    const size_t bytes = kernel_product_workspace(kernel, threads);
+    void *workspace = malloc(bytes);
+    ck_assert_ptr_nonnull(workspace);
+    return memset(workspace, 0xff, bytes);
+}
+
 static void run(const kernel_product *kernel, const product_task *task, int threads)
 {
-    void *workspace = malloc(kernel_product_workspace(kernel, threads));
-    ck_assert_ptr_nonnull(workspace);
+    void *workspace = workspace_new(kernel, threads);
     kernel_product_run(kernel, task, 1, 0, 0, 0, threads, workspace);
     free(workspace);
 }
@@ -123,8 +131,7 @@ static void check_same(const product *p, const product *expected, const char *ho
 /* In parts of some rows and columns. */
 static void run_parts(const kernel_product *kernel, const product_task *task, ag_rng *rng)
 {
-    void *workspace = malloc(kernel->workspace_bytes);
-    ck_assert_ptr_nonnull(workspace);
+    void *workspace = workspace_new(kernel, 1);
     for (int64_t i = 0, rows; i < task->m; i += rows) {
         rows = 1 + (int64_t)ag_rng_below(rng, 60);
         for (int64_t j = 0, columns; j < task->n; j += columns) {

@@ -12,8 +12,8 @@ typedef void kernel_body(void *context, int64_t begin, int64_t end, int worker);
 
 /* Runs body over the pieces 0 <= i < count on up to `threads` threads, each taking one contiguous run. The pieces must
  * not depend on one another nor on `threads`: then the result has the same bits at any number of threads. `work` is a
- * rough count of operations of the whole; below a threshold the body runs on this thread alone, since waking others
- * costs more. */
+ * rough count of operations of the whole, where a load with an addition are two; below a threshold the body runs on
+ * this thread alone, since waking others costs more. */
 void kernel_parallel(int threads, int64_t count, double work, kernel_body *body, void *context);
 
 #endif

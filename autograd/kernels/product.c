@@ -4,7 +4,8 @@
 #include "kernels.h"
 #include "parallel.h"
 
-/* Of a part of a sum that a thread has for itself: m rows, and the sums of A's rows. */
+/* The most numbers of a part of a sum that a thread has for itself: m rows of C, then the sums of m rows of A. Larger
+ * ones cost more to add up than sharing saves. */
 #define SUM_NUMBERS (80 * 1024)
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
@@ -79,13 +80,22 @@ static void run_columns(void *context, int64_t begin, int64_t end, int worker)
  * from each other, sharing them costs small models more than the second thread gains. */
 typedef struct sum_batch {
     const product_batch *batch;
-    real *parts; /* [threads - 1, m (n + 1)] */
+    real *parts; /* those behind the first, part_numbers of each */
 } sum_batch;
+
+static int64_t part_numbers(const product_task *task)
+{
+    return task->m * task->n + task->m;
+}
+
+static real *part_memory(const sum_batch *sum, int64_t part)
+{
+    return sum->parts + (part - 1) * part_numbers(&sum->batch->task);
+}
 
 static bool has_part_for_each(const kernel_product *product, const product_task *task, int threads)
 {
-    return threads > 1 && product->sum_parts(task->k) == threads && !task->finish &&
-           task->m * (task->n + 1) <= SUM_NUMBERS;
+    return threads > 1 && product->sum_parts(task->k) == threads && !task->finish && part_numbers(task) <= SUM_NUMBERS;
 }
 
 static void run_sum_parts(void *context, int64_t begin, int64_t end, int worker)
@@ -99,7 +109,7 @@ static void run_sum_parts(void *context, int64_t begin, int64_t end, int worker)
         task.b += from * task.b_row;
         task.k = to - from;
         if (part > 0) {
-            task.c = sum->parts + (part - 1) * task.m * (task.n + 1);
+            task.c = part_memory(sum, part);
             task.c_row = task.n;
             task.add = false;
             task.bias = NULL;
@@ -118,7 +128,7 @@ static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
     const int64_t parts = sum->batch->product->sum_parts(task->k);
     (void)worker;
     for (int64_t part = 1; part < parts; part++) {
-        const real *c = sum->parts + (part - 1) * task->m * (task->n + 1), *a_sums = c + task->m * task->n;
+        const real *c = part_memory(sum, part), *a_sums = c + task->m * task->n;
         for (int64_t i = begin; i < end; i++)
             kernels()->map->add(task->n, c + i * task->n, task->c + i * task->c_row);
         for (int64_t i = begin; task->a_sums && i < end; i++)
@@ -129,10 +139,11 @@ static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
 static void run_shared_sum(const product_batch *one, double work, int threads)
 {
     const product_task *task = &one->task;
+    const int64_t parts = one->product->sum_parts(task->k);
     char *behind = one->workspace + (size_t)threads * one->product->workspace_bytes;
     sum_batch sum = {one, (real *)(void *)behind};
-    kernel_parallel(threads, threads, work, run_sum_parts, &sum);
-    kernel_parallel(threads, task->m, (double)(threads - 1) * 2 * (double)(task->m * task->n), add_sum_parts, &sum);
+    kernel_parallel(threads, parts, work, run_sum_parts, &sum);
+    kernel_parallel(threads, task->m, 2.0 * (double)(parts - 1) * (double)part_numbers(task), add_sum_parts, &sum);
 }
 
 void kernel_product_run(const kernel_product *product, const product_task *task, int64_t count, int64_t a_step,

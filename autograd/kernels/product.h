@@ -20,7 +20,8 @@ typedef struct product_task {
     int64_t c_row;
     bool add;
     const real *bias;       /* [n], added to every row; NULL: none */
-    real *a_sums;           /* [m], added to: the sum of each row of A, where a_row is 1 and n > 0; NULL: not wanted */
+    real *a_sums;           /* [m], apart from A and C: the sum of each row of A is added to it. For single products
+                             * with a_row 1 and n > 0; NULL: not wanted */
     product_finish *finish; /* called once for every element, by any thread; NULL: nothing more to do */
     const void *finish_context;
 } product_task;
@@ -32,17 +33,17 @@ typedef struct product_block {
 
 typedef struct kernel_product {
     /* Computes one part of C, with `workspace_bytes` at `workspace`. The bits of an element do not depend on the part
-     * that it is computed in. */
+     * that it is computed in. The parts with column 0 add to a_sums. */
     void (*block)(const product_task *task, product_block part, void *workspace);
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of C, that are computed in one go, in registers; the most */
     /* Where k is large, C is a sum of products over parts of k, added in order: how many, and where part `index` begins
-     * (that behind the last: k). The product of such parts alone has the same bits. */
+     * (that behind the last: k). A product over one such part alone has the bits that the part has within the whole. */
     int64_t (*sum_parts)(int64_t k);
     int64_t (*sum_border)(int64_t k, int64_t index);
 } kernel_product;
 
-/* Bytes of workspace for kernel_product_run. */
+/* Bytes of workspace for kernel_product_run with so many threads, 1 at least; aligned for real. */
 size_t kernel_product_workspace(const kernel_product *product, int threads);
 
 /* `count` products by the kernel `product`: number i has its operands moved by i * (a_step, b_step, c_step) elements; a

@@ -229,7 +229,7 @@ static void add_to_weight_and_bias(const ag_node *node, const real *dz)
         .c_row = s.in,
     };
     task.c = ag_grad_begin(node->inputs[1], &task.add);
-    if (bias && task.c && s.in)
+    if (bias && task.c && s.in) /* (a product without columns is not run) */
         task.a_sums = ag_grad(bias);
     else if (bias)
         ag_grad_add(bias, node->output->shape, dz);

@@ -3,6 +3,7 @@
 #define AUTOGRAD_KERNELS_PACK_NUMBERS_H
 
 #include "panel.h"
+#include "row_sums.h"
 #include "transpose.h"
 
 #include <string.h>
@@ -69,16 +70,18 @@ static void pack_columns(const product_task *task, const panel *part, real *copy
     }
 }
 
-/* Whether rows of B are as near to each other as a processor follows by itself, and used too seldom for a copy. */
-static bool b_needs_no_copy(const product_task *task)
+/* Whether rows of B are as near to each other as a processor follows by itself, and used too seldom for a copy; and
+ * the panel's last vectors do not reach behind B. */
+static bool b_needs_no_copy(const product_task *task, const panel *part)
 {
-    return task->b_column == 1 && task->b_row <= 512 && task->n % LANES == 0 && task->m <= 64;
+    return task->b_column == 1 && task->b_row <= 512 && task->m <= 64 &&
+           part->column + (part->columns + LANES - 1) / LANES * LANES <= task->n;
 }
 
 /* A panel for tiles, in `copy` if need be. */
 static columns_of_b panel_of_b(const product_task *task, const panel *part, real *copy)
 {
-    if (b_needs_no_copy(task))
+    if (b_needs_no_copy(task, part))
         return (columns_of_b){task->b + part->p0 * task->b_row + part->column, task->b_row, 1};
     if (task->b_column == 1)
         pack_rows(task, part, copy);
@@ -133,7 +136,7 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         copy_columns(task, row, rows, part, copy);
 }
 
-/* Adds what the panel has of the sums of a group's rows; a_row is 1. */
+/* Adds to a_sums what the panel has of the sums of a group's rows; a_row is 1. */
 static void sum_group(const product_task *task, int64_t row, int64_t rows, const panel *part, const real *copy)
 {
     const bool is_copied = task->a_column != 1 && !a_needs_no_copy(task);

@@ -4,6 +4,7 @@
 #define AUTOGRAD_KERNELS_PACK_PAIRS_H
 
 #include "panel.h"
+#include "row_sums.h"
 #include "transpose.h"
 
 /* ---- Pairs ---------------------------------------------------------------------------------- */
@@ -118,7 +119,7 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         }
 }
 
-/* Adds what the panel has of the sums of a group's rows, not rounded; a_row is 1. */
+/* Adds to a_sums what the panel has of the sums of a group's rows, not rounded; a_row is 1. */
 static void sum_group(const product_task *task, int64_t row, int64_t rows, const panel *part, const unit *copy)
 {
     (void)copy;

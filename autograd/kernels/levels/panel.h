@@ -47,35 +47,4 @@ typedef struct columns_of_b {
     int64_t row, column;
 } columns_of_b;
 
-/* sums[i] += the sum over 0 <= p < depth, in order, of a[i + p * step], for so many whole vectors of i; of the last
- * vector only for its first `last` lanes. Several vectors, since an addition waits for the one before. */
-INLINE void add_vectors(int vectors, int64_t last, const real *a, int64_t step, int64_t depth, real *sums)
-{
-    vector sum[3] = {{0}};
-    for (int64_t p = 0; p < depth; p++, a += step)
-        for (int v = 0; v < vectors; v++)
-            sum[v] += v < vectors - 1 || last == LANES ? load(a + v * LANES) : load_some(a + v * LANES, last);
-    for (int v = 0; v < vectors; v++, sums += LANES)
-        if (v < vectors - 1 || last == LANES)
-            store(sums, load(sums) + sum[v]);
-        else
-            store_some(sums, load_some(sums, last) + sum[v], last);
-}
-
-/* The same for `rows` rows i. */
-static inline void add_row_sums(const real *a, int64_t step, int64_t rows, int64_t depth, real *sums)
-{
-    int64_t i = 0;
-    for (; i + 3 * LANES <= rows; i += 3 * LANES)
-        add_vectors(3, LANES, a + i, step, depth, sums + i);
-    for (; i + 2 * LANES <= rows; i += 2 * LANES)
-        add_vectors(2, LANES, a + i, step, depth, sums + i);
-    if (i + LANES <= rows) {
-        add_vectors(1, LANES, a + i, step, depth, sums + i);
-        i += LANES;
-    }
-    if (i < rows)
-        add_vectors(1, rows - i, a + i, step, depth, sums + i);
-}
-
 #endif

@@ -87,7 +87,7 @@ typedef struct sweep {
     product_block place;
     panel part;
     columns_of_b b;
-    bool is_near;
+    bool is_near;      /* the product: nothing is asked for ahead */
     int64_t tiles;     /* side by side */
     unit *copy;        /* of rows of A */
     ahead_share panel; /* the next one */
@@ -135,8 +135,9 @@ static ahead_share rows_after(const sweep *work, int64_t begin, int64_t end, int
     return after_tiles(part_of_a(work->task, &work->part, end, rows), tiles);
 }
 
-/* The same for `rows` rows from `row` on, a group of slivers. Of A the next sliver is asked for where rows lie in one
- * piece, the next group where it will be copied; columns that need no copy are so near that the processor follows. */
+/* Multiplies `rows` rows of A from `row` on, a group of slivers, by a panel of B. Of A the next sliver is asked for
+ * where rows lie in one piece, the next group where it will be copied; columns that need no copy are so near that the
+ * processor follows. */
 static void multiply_group(sweep *work, int64_t row, int64_t rows)
 {
     const product_task *task = work->task;
@@ -174,6 +175,8 @@ static void block(const product_task *task, product_block place, void *workspace
 {
     unit *copy = workspace, *packed = copy + GROUP * SLIVER_SIZE;
     const int64_t height = place.row_end - place.row_begin, k = depth_of(task);
+    if (height <= 0 || place.column_end <= place.column_begin)
+        return;
     const panels cut = {k, sum_parts(task->k), parts_of(place.column_end - place.column_begin, N_STEP)};
     const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
     for (int64_t i = 0; i < count; i++) {
