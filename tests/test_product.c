@@ -563,7 +563,7 @@ START_TEST(batches_at_any_threads)
     if (!is_forced(_i))
         return;
     static const int64_t sizes[][3] = {{20, 701, 80},   {201, 90, 64}, {33, 40, 1025}, {70, 60, 1000}, {70, 60, 2000},
-                                       {256, 320, 600}, {3, 7, 5},     {0, 3, 2},      {5, 4, 0}};
+                                       {256, 330, 600}, {3, 7, 5},     {0, 3, 2},      {5, 4, 0}};
     static const int64_t counts[] = {0, 1, 2, 5};
     ag_rng rng = ag_rng_make(6, (uint64_t)_i);
     real *workspaces[TEAMS];

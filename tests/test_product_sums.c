@@ -170,7 +170,7 @@ static void check(const kernel_product *kernel, const product *given, bool fract
  * apart, and so far apart that they are copied. */
 START_TEST(sums_of_rows)
 {
-    static const int64_t heights[] = {1, 2, 7, 16, 17, 48, 49, 64, 130, 200}, widths[] = {1, 33, 300};
+    static const int64_t heights[] = {1, 2, 7, 16, 17, 48, 49, 64, 130, 200, 273}, widths[] = {1, 33, 300};
     static const int64_t depths[] = {0, 1, 2, 3, 5, 33, 512, 515, 1100, 1600}, gaps[] = {0, 3, 1024};
     const kernel_product *products[2];
     const int count = products_of(_i, products);
