@@ -77,7 +77,7 @@ static void run_columns(void *context, int64_t begin, int64_t end, int worker)
 /* Pieces are parts of the sum, one for each thread. The first is added to C as ever, the others go to memory of their
  * own and from there to C, in order: the same bits. So no thread reads what of A and B another does. In the gradient of
  * a weight that is the tokens: each thread has computed its own before, and they are in its cache. Where caches are far
- * from each other, sharing them costs small models more than the second thread gains. */
+ * from each other, sharing them costs small models most of what the second thread gains. */
 typedef struct sum_batch {
     const product_batch *batch;
     real *parts; /* those behind the first, part_numbers of each */

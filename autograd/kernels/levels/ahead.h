@@ -24,7 +24,7 @@ typedef struct ahead_share {
 
 static inline int64_t lines_in(int64_t numbers)
 {
-    return (numbers + LINE_NUMBERS - 1) / LINE_NUMBERS;
+    return parts_of(numbers, LINE_NUMBERS);
 }
 
 /* The lines of `rows` rows of `width` numbers, one row behind the other: each page is done with before the next. */

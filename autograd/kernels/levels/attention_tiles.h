@@ -31,11 +31,6 @@ static inline int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static inline int64_t parts_of(int64_t size, int64_t most)
-{
-    return (size + most - 1) / most;
-}
-
 /* n rounded up to whole vectors. */
 static inline int64_t padded(int64_t n)
 {

@@ -34,6 +34,12 @@ static inline int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* How many parts of at most `most` make up `size`. */
+static inline int64_t parts_of(int64_t size, int64_t most)
+{
+    return (size + most - 1) / most;
+}
+
 /* A function whose arguments are known where it is used, and are to be. */
 #define INLINE static inline __attribute__((always_inline))
 

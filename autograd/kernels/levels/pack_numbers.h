@@ -75,7 +75,7 @@ static void pack_columns(const product_task *task, const panel *part, real *copy
 static bool b_needs_no_copy(const product_task *task, const panel *part)
 {
     return task->b_column == 1 && task->b_row <= 512 && task->m <= 64 &&
-           part->column + (part->columns + LANES - 1) / LANES * LANES <= task->n;
+           part->column + parts_of(part->columns, LANES) * LANES <= task->n;
 }
 
 /* A panel for tiles, in `copy` if need be. */

@@ -21,11 +21,6 @@ static inline int64_t even_border(int64_t size, int64_t count, int64_t index, in
     return size * index / count / grain * grain;
 }
 
-static inline int64_t parts_of(int64_t size, int64_t most)
-{
-    return (size + most - 1) / most;
-}
-
 /* Units along the sum. */
 static inline int64_t depth_of(const product_task *task)
 {
