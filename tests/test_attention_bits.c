@@ -277,6 +277,33 @@ START_TEST(test_low_bias_is_no_mask)
 }
 END_TEST
 
+static bool not_every_third(const void *context, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    (void)context;
+    (void)b;
+    (void)h;
+    return (i + j) % 3;
+}
+
+/* Beside others that are higher by more than e^x can say, such a key has no weight, as if it were forbidden. */
+START_TEST(test_low_bias_has_no_weight)
+{
+    const real low[] = {PRECISION(-1e3, -1.5e2f), PRECISION(-1e9, -1e9f), PRECISION(-1e300, -1e30f)};
+    attention_begin(2, 2, 30, 40, 5, 6, 24);
+    attention_set_mask(attention_array, not_every_third, NULL);
+    attention_compute(false, 1, &fused);
+    attention_set_mask(NULL, NULL, NULL);
+    attention_begin_bias(AG_SHAPE(30, 40), 0);
+    for (int form = 0; form < 3; form++) {
+        for (int64_t e = 0; e < 30 * 40; e++)
+            given.bias[e] = not_every_third(NULL, 0, 0, e / 40, e % 40) ? 0 : low[form];
+        attention_compute(false, 1, &other);
+        memset(other.dbias, 0, sizeof other.dbias);
+        attention_same(&fused, &other);
+    }
+}
+END_TEST
+
 /* Sequences of n, and the same with `more` rows of garbage behind them. */
 static void check_padding(int64_t n, int64_t queries, int64_t more)
 {
@@ -414,6 +441,7 @@ static Suite *attention_bits_suite(void)
     tcase_add_test(tests, test_mask_of_all_is_none);
     tcase_add_test(tests, test_mask_is_infinite_bias);
     tcase_add_test(tests, test_low_bias_is_no_mask);
+    tcase_add_test(tests, test_low_bias_has_no_weight);
     tcase_add_test(tests, test_padding_changes_nothing);
     tcase_add_test(tests, test_padding_of_queries_changes_nothing);
     tcase_add_test(tests, test_rows_and_heads_are_alone);

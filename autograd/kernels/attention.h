@@ -16,15 +16,16 @@ typedef struct attention_keys {
     const unsigned char *allow;
 } attention_keys;
 
-/* Rows of `width` numbers, `step` apart, and their gradient: the same places in an array of its own, or NULL. */
+/* Rows of `width` numbers, `step` apart, and their gradient: the same places in an array of its own, or NULL. The next
+ * head's are likely to be `next` further: they are asked for, and need not be there. */
 typedef struct attention_rows {
-    int64_t width, step;
+    int64_t width, step, next;
     real *data, *gradient;
     bool is_new; /* the gradient holds nothing yet, not even zeros */
 } attention_rows;
 
-/* What the backward needs to know of a query's weights, e^(score - max) inverse_sum. Both are 0 where it sees nothing:
- * no key, or scores of -inf alone. */
+/* What the backward needs to know of a query's weights, e^(score - max) inverse_sum. The latter is 0 where it sees
+ * nothing: no key, or scores of -inf alone. */
 typedef struct attention_statistics {
     real max, inverse_sum;
 } attention_statistics;

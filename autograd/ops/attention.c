@@ -121,12 +121,19 @@ static int64_t block_size(const attention_sizes *s)
     return s->queries < ATTENTION_QUERIES ? s->queries : ATTENTION_QUERIES;
 }
 
-static attention_rows head_rows(const attention_sizes *s, int64_t b, int64_t h, int64_t length, int64_t width,
-                                real *data, real *gradient)
+static int64_t head_offset(const attention_sizes *s, int64_t pair, int64_t length, int64_t width)
 {
-    const int64_t offset = (s->split ? (b * s->heads + h) * length : b * length * s->heads + h) * width;
+    const int64_t b = pair / s->heads, h = pair % s->heads;
+    return (s->split ? pair * length : b * length * s->heads + h) * width;
+}
+
+static attention_rows head_rows(const attention_sizes *s, int64_t pair, int64_t length, int64_t width, real *data,
+                                real *gradient)
+{
+    const int64_t offset = head_offset(s, pair, length, width);
     return (attention_rows){.width = width,
                             .step = s->split ? width : s->heads * width,
+                            .next = head_offset(s, pair + 1, length, width) - offset,
                             .data = data + offset,
                             .gradient = gradient ? gradient + offset : NULL};
 }
@@ -135,15 +142,14 @@ static attention_head make_head(const attention_task *task, int64_t pair)
 {
     const attention_state *state = task->state;
     const attention_sizes *s = &state->sizes;
-    const int64_t b = pair / s->heads, h = pair % s->heads;
     attention_head head = {
         .queries = s->queries,
         .keys = s->keys,
         .scale = (real)s->scale,
-        .q = head_rows(s, b, h, s->queries, s->key_width, task->q->data, task->dq),
-        .k = head_rows(s, b, h, s->keys, s->key_width, task->k->data, task->dk),
-        .v = head_rows(s, b, h, s->keys, s->value_width, task->v->data, task->dv),
-        .y = head_rows(s, b, h, s->queries, s->value_width, task->y->data, task->dy),
+        .q = head_rows(s, pair, s->queries, s->key_width, task->q->data, task->dq),
+        .k = head_rows(s, pair, s->keys, s->key_width, task->k->data, task->dk),
+        .v = head_rows(s, pair, s->keys, s->value_width, task->v->data, task->dv),
+        .y = head_rows(s, pair, s->queries, s->value_width, task->y->data, task->dy),
         .statistics = state->statistics ? state->statistics + pair * s->queries : NULL,
         .dropout = state->drops ? &state->dropout : NULL,
         .first_weight = pair * s->queries * s->keys,

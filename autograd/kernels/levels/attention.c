@@ -9,8 +9,16 @@ static int64_t scratch_size(const attention_head *head, bool is_backward)
 
 static void begin_gradient(int64_t count, const attention_rows *rows)
 {
-    for (int64_t i = 0; rows->gradient && rows->is_new && i < count; i++)
-        memset(rows->gradient + i * rows->step, 0, (size_t)rows->width * sizeof(real));
+    if (!rows->gradient || !rows->is_new)
+        return;
+    for (int64_t i = 0; i < count; i++) {
+        real *row = rows->gradient + i * rows->step;
+        int64_t c = 0;
+        for (; c + LANES <= rows->width; c += LANES)
+            store(row + c, (vector){0});
+        if (c < rows->width)
+            store_some(row + c, (vector){0}, rows->width - c);
+    }
 }
 
 static void begin(const attention_head *head, bool is_backward, real *scratch)

@@ -32,7 +32,7 @@ static void prepare_rows(backward_pass *pass)
     const real *y = head->y.data + block->first * head->y.step, *dy = head->y.gradient + block->first * head->y.step;
     if (head->q.gradient)
         prefetch_rows(block->count, head->q.width, head->q.gradient + block->first * head->q.step, head->q.step);
-    prefetch_next(block->count, head->v.width, y, head->y.step);
+    prefetch_next(block->count, &head->y, y);
     real *queries = pass->scratch + pass->at.queries, *copy = pass->scratch + pass->at.dy;
 
     for (int64_t r = 0; r < block->count; r++) {
@@ -41,10 +41,10 @@ static void prepare_rows(backward_pass *pass)
             pass->keys[r] = (attention_keys){0};
         pass->mean[r] = dot(head->v.width, dy + r * head->y.step, y + r * head->y.step);
     }
-    if (!KERNEL(attention_copy)(block->count, head->q.width, q, head->q.step, head->scale, queries))
+    if (!KERNEL(attention_copy)(block->count, &head->q, q, head->scale, queries))
         /* (such a query has NaN for all its weights, and so for the gradients of its scores) */
         KERNEL(attention_leave_out)(block->count, head->q.width, queries);
-    pass->dy_in_part = !KERNEL(attention_copy)(block->count, head->v.width, dy, head->y.step, 1, copy);
+    pass->dy_in_part = !KERNEL(attention_copy)(block->count, &head->y, dy, 1, copy);
     if (!pass->dy_in_part)
         return;
     KERNEL(attention_leave_out)(block->count, head->v.width, copy);

@@ -75,11 +75,12 @@ static void raise(const attention_block *block, group rows, int64_t first, span 
         partial[r] = (vector){0};
     for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
         const vector before = load(so_far->max + v), max = vector_max(before, across(partial + v, true));
+        const vector blind = splat(-(real)INFINITY); /* (-inf - -inf would be NaN) */
+        const vector own = vector_choose((vector_bits)(max == blind), (vector){0}, max);
         store(so_far->max + v, max);
-        store(shift + v, max);
-        for (int64_t r = v; r < v + LANES; r++) /* (-inf - -inf would be NaN) */
-            shift[r] = shift[r] == -(real)INFINITY ? 0 : shift[r];
-        store(decay + v, vector_exp(before - load(shift + v)));
+        store(shift + v, own);
+        if (so_far->has_y)
+            store(decay + v, vector_exp(before - own));
     }
 
     for (int64_t r = 0; r < count; r++) {
@@ -92,8 +93,12 @@ static void raise(const attention_block *block, group rows, int64_t first, span 
         }
         partial[r] = sum;
     }
-    for (int64_t v = 0; v < GROUP_LANES; v += LANES)
-        store(so_far->sum + v, load(so_far->sum + v) * load(decay + v) + across(partial + v, false));
+    for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
+        vector sum = across(partial + v, false);
+        if (so_far->has_y)
+            sum += load(so_far->sum + v) * load(decay + v);
+        store(so_far->sum + v, sum);
+    }
 }
 
 /* ---- Tiles ---------------------------------------------------------------------------------- */
@@ -172,23 +177,27 @@ static void finish_group(const forward_pass *pass, int64_t g)
     const running *so_far = &pass->group[g];
     const group rows = group_at(pass->block->count, pass->height, g);
     const int64_t width = head->v.width;
-    for (int64_t r = rows.begin; r < rows.end; r++) {
-        const real max = so_far->max[r - rows.begin], sum = so_far->sum[r - rows.begin];
-        const bool sees_nothing = sum == 0;
-        const real inverse = sees_nothing ? 0 : 1 / sum;
-        const real *in = pass->scratch + pass->at.y + r * padded(width);
-        real *out = head->y.data + (pass->block->first + r) * head->y.step;
-        if (head->statistics)
-            head->statistics[pass->block->first + r] = (attention_statistics){sees_nothing ? 0 : max, inverse};
-        if (sees_nothing) {
+    real inverse[GROUP_LANES];
+    for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
+        const vector sum = load(so_far->sum + v), none = {0};
+        store(inverse + v, vector_choose((vector_bits)(sum == none), none, 1 / sum));
+    }
+    const real *in = pass->scratch + pass->at.y + rows.begin * padded(width);
+    real *out = head->y.data + (pass->block->first + rows.begin) * head->y.step;
+    attention_statistics *statistics = head->statistics ? head->statistics + pass->block->first + rows.begin : NULL;
+    for (int64_t r = 0; r < rows.end - rows.begin; r++, in += padded(width), out += head->y.step) {
+        if (statistics)
+            statistics[r] = (attention_statistics){so_far->max[r], inverse[r]};
+        if (inverse[r] == 0) {
             memset(out, 0, (size_t)width * sizeof(real));
             continue;
         }
+        const vector factor = splat(inverse[r]);
         int64_t c = 0;
         for (; c + LANES <= width; c += LANES)
-            store(out + c, load(in + c) * splat(inverse));
-        for (; c < width; c++)
-            out[c] = in[c] * inverse;
+            store(out + c, load(in + c) * factor);
+        if (c < width)
+            store_some(out + c, load(in + c) * factor, width - c);
     }
 }
 
@@ -217,8 +226,7 @@ void KERNEL(attention_forward)(const attention_head *head, const attention_block
     }
 
     KERNEL(attention_copy)
-    (block->count, head->q.width, head->q.data + block->first * head->q.step, head->q.step, head->scale,
-     scratch + pass.at.queries);
+    (block->count, &head->q, head->q.data + block->first * head->q.step, head->scale, scratch + pass.at.queries);
     for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS) {
         KERNEL(attention_pack)(head, &pass.at, false, larger(begin, first), smaller(end, first + KEYS), scratch);
         for (int64_t g = 0; g < pass.groups; g++)

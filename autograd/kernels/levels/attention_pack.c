@@ -37,14 +37,14 @@ attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_ba
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
-bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t step, real factor, real *out)
+bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real factor, real *out)
 {
-    const int64_t whole = width / LANES * LANES;
+    const int64_t width = like->width, step = like->step, next = like->next, whole = width / LANES * LANES;
     const size_t rest = (size_t)(width - whole) * sizeof(real);
     vector_bits odd = {0}; /* x - x is 0, but for NaN and infinity */
     for (int64_t i = 0; i < rows; i++, x += step, out += padded(width)) {
         for (int64_t c = 0; c < whole; c += LANES) {
-            prefetch(x + c, width); /* the next head, where heads lie side by side */
+            prefetch(x + c, next);
             vector own = load(x + c) * factor;
             odd |= (vector_bits)(own - own);
             store(out + c, own);
@@ -100,16 +100,15 @@ static sliver_state pack_sliver(const attention_head *head, const attention_layo
     const int64_t rows = smaller(head->keys - begin, TILE_COLUMNS);
     const real *keys = k->data + begin * k->step, *values = v->data + begin * v->step;
     transpose_sliver(rows, k->width, keys, k->step, scratch + at->keys_t + begin * k->width);
-    prefetch_next(rows, k->width, keys, k->step);
+    prefetch_next(rows, k, keys);
     if (is_backward) {
         transpose_sliver(rows, v->width, values, v->step, scratch + at->values_t + begin * v->width);
-        prefetch_next(rows, v->width, values, v->step);
+        prefetch_next(rows, v, values);
     }
 
     const attention_rows *copied = is_backward ? k : v;
     real *copy = scratch + (is_backward ? at->keys : at->values) + begin * padded(copied->width);
-    if (KERNEL(attention_copy)(rows, copied->width, is_backward ? keys : values, copied->step,
-                               is_backward ? head->scale : 1, copy))
+    if (KERNEL(attention_copy)(rows, copied, is_backward ? keys : values, is_backward ? head->scale : 1, copy))
         return PACKED;
     KERNEL(attention_leave_out)(rows, copied->width, copy);
     return PACKED_IN_PART;

@@ -84,7 +84,11 @@ static inline bool no_bits(vector_bits bits)
 
 static inline vector vector_max(vector a, vector b)
 {
+#ifdef INTRINSIC
+    return (vector)INTRINSIC(max)((machine_vector)b, (machine_vector)a);
+#else
     return vector_choose((vector_bits)(b > a), b, a);
+#endif
 }
 
 /* The lanes begin <= l < end. */
@@ -97,14 +101,27 @@ static inline vector_bits lanes_between(int64_t begin, int64_t end)
     return (vector_bits)((lane >= from) & (lane < to));
 }
 
-/* (A loop over an array, which compilers turn into vector code.) */
+/* e^a as exp_real has it, but NaN for infinity, which no score less its row's maximum is. */
 static inline vector vector_exp(vector a)
 {
-    real x[LANES];
+#if defined(KERNEL_LEVEL_avx512) /* which has an instruction for x 2^n, for all n */
+    const int count = sizeof EXP_TAIL / sizeof *EXP_TAIL;
+    const vector n = (a * (real)1.44269504088896340736 + ROUNDER) - ROUNDER;
+    const vector r = (a - n * LN2_HIGH) - n * LN2_LOW;
+    vector tail = splat(EXP_TAIL[count - 1]);
+    UNROLL(16)
+    for (int i = count - 2; i >= 0; i--)
+        tail = tail * r + EXP_TAIL[i];
+    const vector fraction = (tail * (r * r) + r) + 1;
+    const vector power = (vector)INTRINSIC(scalef)((machine_vector)fraction, (machine_vector)n);
+    return vector_choose((vector_bits)(a < splat(EXP_LOW)), (vector){0}, power);
+#else
+    real x[LANES]; /* a loop over an array is what compilers turn into vector code */
     store(x, a);
     for (int64_t l = 0; l < LANES; l++)
         x[l] = exp_real(x[l]);
     return load(x);
+#endif
 }
 
 /* ---- A head's copies ------------------------------------------------------------------------ */
@@ -134,8 +151,9 @@ typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /
 bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
                             int64_t end, real *scratch);
 
-/* out[i] = factor x[i], in rows of whole vectors. Returns whether all of it is finite. */
-bool KERNEL(attention_copy)(int64_t rows, int64_t width, const real *x, int64_t step, real factor, real *out);
+/* out[i] = factor x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the next head's is asked
+ * for. Returns whether all of it is finite. */
+bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real factor, real *out);
 
 /* Sets the rows of a copy that hold NaN or infinity to 0. */
 void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy);
@@ -158,12 +176,12 @@ static inline void prefetch_rows(int64_t rows, int64_t width, const real *x, int
             __builtin_prefetch(x + i * step + c, 1);
 }
 
-/* Asks for rows of the next head, where heads lie side by side. */
-static inline void prefetch_next(int64_t rows, int64_t width, const real *x, int64_t step)
+/* Asks for the same rows of the next head. */
+static inline void prefetch_next(int64_t rows, const attention_rows *like, const real *x)
 {
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < width; c += (int64_t)(64 / sizeof(real)))
-            prefetch(x + i * step, c + width);
+        for (int64_t c = 0; c < like->width; c += (int64_t)(64 / sizeof(real)))
+            prefetch(x + i * like->step + c, like->next);
 }
 
 static inline bool row_is_finite(int64_t width, const real *x, real factor)
@@ -208,21 +226,25 @@ static inline bool sees_span(const attention_keys *keys, int64_t first, span col
     return keys->begin <= first + columns.begin && keys->end >= first + columns.end;
 }
 
-/* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further. */
-static inline void multiply(const tile_task *task, int64_t b_step)
+/* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further.
+ * (The task is turned into that of tile after tile: a copy of it would have to wait for all of its parts.) */
+static inline void multiply(tile_task *task, int64_t b_step)
 {
-    const int64_t height = group_height(task->rows);
-    for (int64_t row = 0; row < task->rows; row += height) {
-        tile_task part = *task;
-        part.rows = smaller(task->rows - row, height);
-        part.a += row * task->a_row;
-        part.c += row * task->c_row;
-        for (int64_t left = task->columns; left > 0; left -= TILE_COLUMNS) {
-            part.columns = smaller(left, TILE_COLUMNS);
-            KERNEL(tile)(&part);
-            part.b += b_step;
-            part.c += TILE_COLUMNS;
+    const int64_t rows = task->rows, columns = task->columns, height = group_height(rows);
+    const unit *b = task->b;
+    real *c = task->c;
+    for (int64_t row = 0; row < rows; row += height) {
+        task->rows = smaller(rows - row, height);
+        task->b = b;
+        task->c = c;
+        for (int64_t left = columns; left > 0; left -= TILE_COLUMNS) {
+            task->columns = smaller(left, TILE_COLUMNS);
+            KERNEL(tile)(task);
+            task->b += b_step;
+            task->c += TILE_COLUMNS;
         }
+        task->a += height * task->a_row;
+        c += height * task->c_row;
     }
 }
 
