@@ -121,43 +121,45 @@ static int64_t block_size(const attention_sizes *s)
     return s->queries < ATTENTION_QUERIES ? s->queries : ATTENTION_QUERIES;
 }
 
-static int64_t head_offset(const attention_sizes *s, int64_t pair, int64_t length, int64_t width)
+/* Head h of batch row b, which is pair number b heads + h; and how many pairs on the next one's rows begin. */
+typedef struct head_place {
+    int64_t pair, b, h;
+} head_place;
+
+static int64_t head_offset(const attention_sizes *s, head_place at, int64_t length, int64_t width)
 {
-    const int64_t b = pair / s->heads, h = pair % s->heads;
-    return (s->split ? pair * length : b * length * s->heads + h) * width;
+    return (s->split ? at.pair * length : at.b * length * s->heads + at.h) * width;
 }
 
-static attention_rows head_rows(const attention_sizes *s, int64_t pair, int64_t length, int64_t width, real *data,
-                                real *gradient)
+static void set_rows(attention_rows *rows, const attention_sizes *s, head_place at, int64_t length, int64_t width,
+                     real *data, real *gradient, bool holds)
 {
-    const int64_t offset = head_offset(s, pair, length, width);
-    return (attention_rows){.width = width,
-                            .step = s->split ? width : s->heads * width,
-                            .next = head_offset(s, pair + 1, length, width) - offset,
-                            .data = data + offset,
-                            .gradient = gradient ? gradient + offset : NULL};
+    const bool is_last = at.h == s->heads - 1;
+    const head_place next = {at.pair + 1, at.b + is_last, is_last ? 0 : at.h + 1};
+    const int64_t offset = head_offset(s, at, length, width);
+    rows->width = width;
+    rows->step = s->split ? width : s->heads * width;
+    rows->next = head_offset(s, next, length, width) - offset;
+    rows->data = data + offset;
+    rows->gradient = gradient ? gradient + offset : NULL;
+    rows->is_new = !holds;
 }
 
-static attention_head make_head(const attention_task *task, int64_t pair)
+static void set_head(attention_head *head, const attention_task *task, int64_t pair)
 {
     const attention_state *state = task->state;
     const attention_sizes *s = &state->sizes;
-    attention_head head = {
-        .queries = s->queries,
-        .keys = s->keys,
-        .scale = (real)s->scale,
-        .q = head_rows(s, pair, s->queries, s->key_width, task->q->data, task->dq),
-        .k = head_rows(s, pair, s->keys, s->key_width, task->k->data, task->dk),
-        .v = head_rows(s, pair, s->keys, s->value_width, task->v->data, task->dv),
-        .y = head_rows(s, pair, s->queries, s->value_width, task->y->data, task->dy),
-        .statistics = state->statistics ? state->statistics + pair * s->queries : NULL,
-        .dropout = state->drops ? &state->dropout : NULL,
-        .first_weight = pair * s->queries * s->keys,
-    };
-    head.q.is_new = !task->dq_holds;
-    head.k.is_new = !task->dk_holds;
-    head.v.is_new = !task->dv_holds;
-    return head;
+    const head_place at = {pair, pair / s->heads, pair % s->heads};
+    head->queries = s->queries;
+    head->keys = s->keys;
+    head->scale = (real)s->scale;
+    set_rows(&head->q, s, at, s->queries, s->key_width, task->q->data, task->dq, task->dq_holds);
+    set_rows(&head->k, s, at, s->keys, s->key_width, task->k->data, task->dk, task->dk_holds);
+    set_rows(&head->v, s, at, s->keys, s->value_width, task->v->data, task->dv, task->dv_holds);
+    set_rows(&head->y, s, at, s->queries, s->value_width, task->y->data, task->dy, true);
+    head->statistics = state->statistics ? state->statistics + pair * s->queries : NULL;
+    head->dropout = state->drops ? &state->dropout : NULL;
+    head->first_weight = pair * s->queries * s->keys;
 }
 
 /* Finds the keys of the queries first .. first + count - 1. Returns whether any have holes: then they are good for one
@@ -229,7 +231,7 @@ static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
         const int64_t count = s->queries - first < ATTENTION_QUERIES ? s->queries - first : ATTENTION_QUERIES;
         const int64_t whose = task->mask_differs_by_head ? pair : pair / s->heads;
         if (pair != head_at) {
-            head = make_head(task, pair);
+            set_head(&head, task, pair);
             kernels()->attention->begin(&head, task->dy != NULL, task->scratch + worker * task->scratch_size);
             head_at = pair;
         }
@@ -269,7 +271,8 @@ static ag_status run(ag_node *node, attention_task *task)
     if (task->bias)
         task->bias_walk = walk_broadcast(attention_scores(s), task->bias->shape, task->bias->shape);
     task->mask_differs_by_head = mask_differs_by_head(task->state->mask);
-    attention_head head = make_head(task, 0);
+    attention_head head;
+    set_head(&head, task, 0);
     task->scratch_size = kernels()->attention->scratch_size(&head, task->dy != NULL);
     task->scratch = ag_scratch(node->tape, workers * (size_t)task->scratch_size * sizeof(real));
     task->seen = ag_scratch(node->tape, workers * (size_t)s->queries * sizeof(attention_keys));
