@@ -118,6 +118,7 @@ typedef struct ag_tensor {
     ag_node *node;     /* the operation that made it; NULL for a leaf */
     bool needs_grad;   /* a leaf with a gradient, or made from one */
     bool retains_grad; /* the gradient stays after ag_backward */
+    bool is_forgotten; /* see ag_forget: `data` is NULL outside of a backward */
 } ag_tensor;
 
 /* ---- The tape ------------------------------------------------------------------------------- */
@@ -126,6 +127,7 @@ typedef struct ag_tensor {
 typedef struct ag_tape_options {
     int threads;  /* threads that operations may use; 0: all that OpenMP offers */
     bool no_grad; /* true: forward only, nothing is noted or kept for a backward */
+    bool forgets; /* true: ag_forget takes effect */
 } ag_tape_options;
 
 /* A new tape, which the caller frees; `options` may be NULL. NULL when memory is out. */
@@ -179,7 +181,7 @@ void *ag_tape_alloc(ag_tape *tape, size_t bytes);
 
 /* The first operation whose output (forward) is not finite: writes a sentence such as "log in decoder.layers.1 made
  * -inf from finite inputs", or which input it was that was not finite before, and returns true. */
-bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE]);
+bool ag_tape_find_nonfinite(ag_tape *tape, char text[AG_MESSAGE_SIZE]);
 
 /* The newest node of the tape, and the one before a node; NULL at the end. For pictures, traces and profiles. */
 const ag_node *ag_tape_last(const ag_tape *tape);
@@ -199,6 +201,11 @@ ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad);
 ag_tensor *ag_detach(ag_tensor *x);
 /* Asks that the gradient of an inner tensor stays readable in x->grad after ag_backward. Returns x. */
 ag_tensor *ag_retain_grad(ag_tensor *x);
+/* Says that nobody will look at the values of x again before the backward, neither by x nor by what ag_detach made of
+ * it. On a tape that forgets, their memory is then used again, and the backward makes them anew, the same to the bit,
+ * if the operation that made x allows that (ag_op) and no other tensor shares its memory. Else nothing happens. Memory
+ * for time: right for what is cheap to compute and large, such as norms. (Chen et al. 2016, section 3.) */
+void ag_forget(ag_tensor *x);
 
 /* ---- Backward ------------------------------------------------------------------------------- */
 
@@ -436,6 +443,9 @@ typedef struct ag_op {
     ag_tensor *(*example)(ag_example *example);
     /* Notes on which side of each kink the inputs are (ag_kink). NULL: smooth. */
     void (*kinks)(const ag_node *node, ag_kinks *kinks);
+    /* Whether `forward` may be called again to the same effect, `backward` does not look at the output, and the
+     * operation is cheap: ag_forget. */
+    bool can_repeat;
 } ag_op;
 
 /* An operation on a tape: what it was given and what it made. */

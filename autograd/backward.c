@@ -2,16 +2,16 @@
  *
  * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
  * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
+#include "pieces.h"
 #include "tape.h"
 
 #include <string.h>
 
-/* The buffer of an inner gradient, or a free piece. Several tensors may hold one buffer as long as none of them writes.
- */
+/* What stands before the numbers of an inner gradient. Several tensors may hold one buffer as long as none of them
+ * writes. */
 typedef struct gradient_buffer {
-    size_t bytes;                 /* of this header and the numbers behind it */
-    int holders;                  /* of one in use */
-    struct gradient_buffer *next; /* of a free one: the next free one, at a higher address */
+    size_t bytes; /* of this header and the numbers behind it */
+    int holders;
 } gradient_buffer;
 
 #define HEADER_BYTES ARENA_ALIGNMENT
@@ -21,54 +21,12 @@ static gradient_buffer *buffer_of(const ag_tensor *x)
     return (gradient_buffer *)(void *)((char *)x->grad - HEADER_BYTES);
 }
 
-/* Takes `bytes`, header included, from the front of a free piece that is large enough, the smallest such; what is left
- * of it stays free. NULL where there is none. */
-static gradient_buffer *take_free(ag_tape *tape, size_t bytes)
-{
-    gradient_buffer **best = NULL;
-    for (gradient_buffer **link = &tape->free_gradients; *link; link = &(*link)->next)
-        if ((*link)->bytes >= bytes && (!best || (*link)->bytes < (*best)->bytes))
-            best = link;
-    if (!best)
-        return NULL;
-    gradient_buffer *piece = *best, *next = piece->next;
-    if (piece->bytes > bytes) {
-        gradient_buffer *rest = (gradient_buffer *)(void *)((char *)piece + bytes);
-        *rest = (gradient_buffer){.bytes = piece->bytes - bytes, .next = next};
-        next = rest;
-    }
-    *best = next;
-    return piece;
-}
-
-/* Puts a piece back among the free ones, which are kept in the order of their addresses, and joins it with those that
- * it touches. */
-static void give_back(ag_tape *tape, gradient_buffer *piece)
-{
-    gradient_buffer **link = &tape->free_gradients, *before = NULL;
-    while (*link && (uintptr_t)*link < (uintptr_t)piece) {
-        before = *link;
-        link = &before->next;
-    }
-    piece->next = *link;
-    *link = piece;
-    if (piece->next && (char *)piece + piece->bytes == (char *)piece->next) {
-        piece->bytes += piece->next->bytes;
-        piece->next = piece->next->next;
-    }
-    if (before && (char *)before + before->bytes == (char *)piece) {
-        before->bytes += piece->bytes;
-        before->next = piece->next;
-    }
-}
-
 /* Memory for the gradient of x, from what earlier ones left where it fits. Not zeroed. */
 static real *buffer_new(ag_tensor *x)
 {
-    size_t bytes =
-        HEADER_BYTES + ((size_t)x->size * sizeof(real) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-    gradient_buffer *buffer = take_free(x->tape, bytes);
-    if (!buffer && !(buffer = ag_tape_alloc(x->tape, bytes)))
+    const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(real);
+    gradient_buffer *buffer = pieces_take(x->tape, bytes);
+    if (!buffer)
         return NULL;
     *buffer = (gradient_buffer){.bytes = bytes, .holders = 1};
     return (real *)(void *)((char *)buffer + HEADER_BYTES);
@@ -79,7 +37,7 @@ static void gradient_done(ag_tensor *x)
 {
     gradient_buffer *buffer = buffer_of(x);
     if (--buffer->holders == 0)
-        give_back(x->tape, buffer);
+        pieces_give(x->tape, buffer, buffer->bytes);
     x->grad = NULL;
 }
 
@@ -150,6 +108,27 @@ static void check_gradients(const ag_node *node)
     }
 }
 
+/* One operation's turn. What was forgotten of its inputs is made anew for it; the last to look at that is the operation
+ * that made it. */
+static void run_backward(ag_node *node, bool checked)
+{
+    ag_tape *tape = node->tape;
+    ag_status status = AG_OK;
+    for (int i = 0; i < node->input_count && status == AG_OK; i++)
+        status = tape_remember(node->inputs[i]);
+    if (status == AG_OK)
+        status = node->op->backward(node);
+    arena_rewind(&tape->scratch);
+    if (status != AG_OK)
+        ag_fail(node, status, "backward failed without saying why");
+    else if (checked)
+        check_gradients(node);
+    if (node->output->is_forgotten)
+        tape_forget(node->output);
+    if (!node->output->retains_grad)
+        gradient_done(node->output);
+}
+
 /* `seed` NULL stands for ones. */
 static ag_status backward(ag_tensor *y, const real *seed, bool checked)
 {
@@ -171,17 +150,8 @@ static ag_status backward(ag_tensor *y, const real *seed, bool checked)
         dy[i] += seed ? seed[i] : (real)1;
 
     for (ag_node *node = y->node; node && tape->error.status == AG_OK; node = node->before) {
-        ag_tensor *output = node->output;
-        if (!output->grad || !output->needs_grad)
-            continue;
-        ag_status status = node->op->backward(node);
-        arena_rewind(&tape->scratch);
-        if (status != AG_OK)
-            ag_fail(node, status, "backward failed without saying why");
-        else if (checked)
-            check_gradients(node);
-        if (!output->retains_grad)
-            gradient_done(output);
+        if (node->output->grad && node->output->needs_grad)
+            run_backward(node, checked);
     }
     return tape->error.status;
 }

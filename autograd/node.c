@@ -1,5 +1,5 @@
 /* node.c - running one operation: check, compute, note on the tape. */
-#include "tape.h"
+#include "pieces.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +28,8 @@ static ag_tape *common_tape(const ag_op *op, ag_tensor *const *inputs, int count
             ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d is NULL", op->name, i + 1);
         else if (inputs[i] && inputs[i]->tape != tape)
             ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d lives on another tape", op->name, i + 1);
+        else if (inputs[i] && inputs[i]->is_forgotten)
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d has been forgotten", op->name, i + 1);
     }
     return tape->error.status == AG_OK ? tape : NULL;
 }
@@ -66,7 +68,7 @@ static ag_status output_alloc(ag_node *node)
     y->size = ag_shape_size(y->shape);
     if (y->size < 0)
         return ag_fail(node, AG_BAD_SHAPE, "the result would be larger than memory can be");
-    if (!y->data && !(y->data = ag_tape_alloc(node->tape, (size_t)y->size * sizeof(real))))
+    if (!y->data && !(y->data = pieces_take(node->tape, (size_t)y->size * sizeof(real))))
         return AG_NO_MEMORY;
     return AG_OK;
 }

@@ -24,6 +24,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     int threads = options ? options->threads : 0;
     tape->threads = threads > 0 ? threads : kernel_threads_available();
     tape->grad_on = !(options && options->no_grad);
+    tape->forgets = options && options->forgets;
     tape->product = kernels()->product;
     tape->workspace_memory = malloc(workspace_bytes(tape->threads) + ARENA_ALIGNMENT);
     if (!tape->workspace_memory) {
@@ -52,7 +53,7 @@ void ag_tape_rewind(ag_tape *tape)
     tape->error = (ag_error){0};
     tape->last = NULL;
     tape->scope = NULL;
-    tape->free_gradients = NULL;
+    tape->free_pieces = NULL;
     tape->blind_queries = 0;
 }
 
@@ -252,13 +253,13 @@ bool tape_find_nonfinite(const real *x, int64_t size, double *value)
     return false;
 }
 
-bool ag_tape_find_nonfinite(const ag_tape *tape, char text[AG_MESSAGE_SIZE])
+bool ag_tape_find_nonfinite(ag_tape *tape, char text[AG_MESSAGE_SIZE])
 {
     const ag_node *oldest = NULL;
     double value = 0, input_value = 0;
 
     for (const ag_node *node = tape->last; node; node = node->before)
-        if (tape_find_nonfinite(node->output->data, node->output->size, &value))
+        if (tape_remember(node->output) == AG_OK && tape_find_nonfinite(node->output->data, node->output->size, &value))
             oldest = node;
     if (!oldest)
         return false;

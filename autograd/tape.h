@@ -12,6 +12,8 @@ typedef struct ag_scope {
     struct ag_scope *outer;
 } ag_scope;
 
+typedef struct memory_piece memory_piece;
+
 struct ag_tape {
     ag_arena arena;   /* what lives until the rewind */
     ag_arena scratch; /* what lives until the operation returns */
@@ -22,7 +24,8 @@ struct ag_tape {
     bool grad_on;
     uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
     int64_t blind_queries;                         /* since the rewind */
-    struct gradient_buffer *free_gradients;        /* backward.c */
+    bool forgets;                                  /* whether ag_forget does anything */
+    memory_piece *free_pieces;                     /* pieces.c */
     ag_kinks *kinks;               /* where forward passes note their decisions; NULL but for gradient checks */
     const kernel_product *product; /* of linear layers and matmuls */
     char *workspace;               /* for any product, aligned, in workspace_memory */
@@ -39,6 +42,11 @@ struct ag_kinks {
 bool tape_gradient_share(ag_tensor *x, const ag_tensor *y);
 /* Inside the backward of y: whether nobody will look at the gradient of y again, so that it may be overwritten. */
 bool tape_gradient_spare(const ag_tensor *y);
+
+/* Gives back the memory of the values of x, if it has them. */
+void tape_forget(ag_tensor *x);
+/* Makes the values of x anew where they are forgotten. NULL is fine. */
+ag_status tape_remember(ag_tensor *x);
 
 /* A tensor in the arena without data: the caller sets `data`. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);

@@ -77,7 +77,7 @@ static ag_status start_run(const step_task *task, step_run *run, ag_error *error
     const bench_config *config = task->config;
     const train_optimizer_config adam = {.kind = TRAIN_ADAM, .beta1 = 0.9, .beta2 = 0.999};
     run->threads = task->threads;
-    run->tape = ag_tape_new(&(ag_tape_options){.threads = task->threads});
+    run->tape = ag_tape_new(&(ag_tape_options){.threads = task->threads, .forgets = true});
     run->source = draw_tokens(config->rows * config->source_length, config->vocab, 1);
     run->target = draw_tokens(config->rows * config->target_length, config->vocab, 2);
     run->next = draw_tokens(config->rows * config->target_length, config->vocab, 3);

@@ -47,11 +47,15 @@ static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *n
     return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
 }
 
-/* The sublayer's result, from x + f(..), which f's last linear layer makes (residual_of). */
+/* The sublayer's result, from x + f(given), which f's last linear layer makes (residual_of). A norm made for f alone is
+ * not looked at again before the backward. */
 static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
-                                 const char *norm_name, ag_tensor *sum)
+                                 const char *norm_name, ag_tensor *given, ag_tensor *sum)
 {
-    return config->post_norm ? apply_norm(norm, pass, norm_name, sum) : sum;
+    if (config->post_norm)
+        return apply_norm(norm, pass, norm_name, sum);
+    ag_forget(given);
+    return sum;
 }
 
 static residual residual_of(const nn_block_config *config, ag_tensor *x)
@@ -102,13 +106,13 @@ ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *
                                   nn_attention_cache *cache)
 {
     const nn_block_config *config = &block->config;
-    ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    fx = self_attend(&block->self_attention, pass, fx, mask, cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", fx);
+    ag_tensor *given = enter_sublayer(config, &block->norm1, pass, "norm1", x);
+    ag_tensor *sum = self_attend(&block->self_attention, pass, given, mask, cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", given, sum);
 
-    fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    fx = feed_forward(&block->feed_forward, pass, fx, residual_of(config, x));
-    return leave_sublayer(config, &block->norm2, pass, "norm2", fx);
+    given = enter_sublayer(config, &block->norm2, pass, "norm2", x);
+    sum = feed_forward(&block->feed_forward, pass, given, residual_of(config, x));
+    return leave_sublayer(config, &block->norm2, pass, "norm2", given, sum);
 }
 
 /* ---- The decoder's block ---------------------------------------------------------------------- */
@@ -139,15 +143,15 @@ ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *
                                   nn_attention_cache *cross_cache)
 {
     const nn_block_config *config = &block->config;
-    ag_tensor *fx = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    fx = self_attend(&block->self_attention, pass, fx, self_mask, self_cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", fx);
+    ag_tensor *given = enter_sublayer(config, &block->norm1, pass, "norm1", x);
+    ag_tensor *sum = self_attend(&block->self_attention, pass, given, self_mask, self_cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm1, pass, "norm1", given, sum);
 
-    fx = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    fx = cross_attend(&block->cross_attention, pass, fx, memory, cross_mask, cross_cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm2, pass, "norm2", fx);
+    given = enter_sublayer(config, &block->norm2, pass, "norm2", x);
+    sum = cross_attend(&block->cross_attention, pass, given, memory, cross_mask, cross_cache, residual_of(config, x));
+    x = leave_sublayer(config, &block->norm2, pass, "norm2", given, sum);
 
-    fx = enter_sublayer(config, &block->norm3, pass, "norm3", x);
-    fx = feed_forward(&block->feed_forward, pass, fx, residual_of(config, x));
-    return leave_sublayer(config, &block->norm3, pass, "norm3", fx);
+    given = enter_sublayer(config, &block->norm3, pass, "norm3", x);
+    sum = feed_forward(&block->feed_forward, pass, given, residual_of(config, x));
+    return leave_sublayer(config, &block->norm3, pass, "norm3", given, sum);
 }

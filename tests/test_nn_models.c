@@ -453,14 +453,14 @@ START_TEST(attention_is_shown_with_its_name)
 }
 END_TEST
 
-/* A number that breaks is traced to the layer whose parameters broke it. */
+/* A number that breaks is traced to the layer whose parameters broke it; also (1) on a tape that forgets. */
 START_TEST(scopes_are_the_names_of_parameters)
 {
     static const char *const broken[] = {"encoder.layers.1.linear1", "decoder.layers.0.multihead_attn.out_proj",
                                          "decoder.layers.1.norm3", "encoder.norm", "output"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 1);
-        ag_tape *tape = ag_tape_new(NULL);
+        ag_tape *tape = ag_tape_new(&(ag_tape_options){.forgets = _i});
         nn_pass pass = test_pass(model, tape);
         char name[64], text[AG_MESSAGE_SIZE] = "";
         test_batch batch;
@@ -501,7 +501,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, threads_change_no_bit);
     tcase_add_test(tcase, the_second_pass_allocates_nothing);
     tcase_add_test(tcase, attention_is_shown_with_its_name);
-    tcase_add_test(tcase, scopes_are_the_names_of_parameters);
+    tcase_add_loop_test(tcase, scopes_are_the_names_of_parameters, 0, 2);
     suite_add_tcase(s, tcase);
     return s;
 }

@@ -17,7 +17,7 @@ ag_status train_parameters_finite(const nn_params *params, int64_t step, ag_erro
     return AG_OK;
 }
 
-ag_status train_loss_not_finite(const ag_tape *tape, double loss, int64_t step, ag_error *error)
+ag_status train_loss_not_finite(ag_tape *tape, double loss, int64_t step, ag_error *error)
 {
     char text[AG_MESSAGE_SIZE];
     if (ag_tape_find_nonfinite(tape, text))

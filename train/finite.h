@@ -8,6 +8,6 @@
 ag_status train_parameters_finite(const nn_params *params, int64_t step, ag_error *error);
 
 /* The loss of `step` is not finite: AG_NOT_FINITE with the operation on the tape that made it. */
-ag_status train_loss_not_finite(const ag_tape *tape, double loss, int64_t step, ag_error *error);
+ag_status train_loss_not_finite(ag_tape *tape, double loss, int64_t step, ag_error *error);
 
 #endif

@@ -276,7 +276,7 @@ static ag_status make_state(train_loop *loop)
                                       .total = options->steps,
                                       .floor = options->floor,
                                       .d_model = loop->model->config.d_model};
-    loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
+    loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .forgets = true});
     if (options->average > 0)
         loop->average = calloc((size_t)params->size + 1, sizeof *loop->average);
     if (!loop->tape || (options->average > 0 && !loop->average))

@@ -8,9 +8,13 @@
 
 #include "real.h"
 
-/* What a norm keeps of a row: y = (x - mean) inverse. RMS norm has mean 0. */
+/* What a norm keeps of a row: y = (x - mean) inverse. RMS norm has mean 0.
+ *
+ * The mean is in two parts, shift + rest: numbers near 1e4 in float lose their small differences when a mean rounded to
+ * float is subtracted, while x - shift is exact there (Sterbenz) and leaves only small numbers. */
 typedef struct norm_statistics {
-    double mean, inverse;
+    real shift, rest;
+    double inverse;
 } norm_statistics;
 
 /* A norm of rows. Layer norm subtracts the mean (`centred`); RMS norm does not. */
@@ -20,7 +24,7 @@ typedef struct norm_task {
     int64_t width;               /* at least 1 */
     const real *x;               /* [rows, width] */
     const real *weight, *bias;   /* [width] or NULL: ones, zeros */
-    norm_statistics *statistics; /* [rows], made by forward, read by backward */
+    norm_statistics *statistics; /* [rows] */
 } norm_task;
 
 /* What cross-entropy keeps of a row: p = exp(logit - shift) * scale. */
@@ -52,7 +56,8 @@ typedef struct kernel_rows {
     void (*log_softmax)(int64_t rows, int64_t width, const real *x, real *y);
     void (*log_softmax_backward)(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
 
-    /* The rows [begin, end). */
+    /* The rows [begin, end): their statistics, which the others read; and the norm that these make. */
+    void (*norm_find)(const norm_task *task, int64_t begin, int64_t end);
     void (*norm)(const norm_task *task, int64_t begin, int64_t end, real *y);
     /* dx [rows, width], dweight and dbias [width] may each be NULL; `workspace` is [2, width]. */
     void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const real *dy, real *dx, real *dweight,

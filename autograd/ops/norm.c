@@ -60,29 +60,37 @@ static ag_status norm_shape(ag_node *node)
 
 typedef struct forward_context {
     norm_task task;
+    bool finds; /* the statistics, which are there where a forgotten result is made anew */
     real *y;
 } forward_context;
+
+/* Rows that are still near when they are read again. */
+#define ROWS_AT_ONCE 16
 
 static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const forward_context *c = context;
     (void)worker;
-    kernels()->rows->norm(&c->task, begin, end, c->y);
+    for (int64_t r = begin; r < end; r += ROWS_AT_ONCE) {
+        const int64_t past = end - r < ROWS_AT_ONCE ? end : r + ROWS_AT_ONCE;
+        if (c->finds)
+            kernels()->rows->norm_find(&c->task, r, past);
+        kernels()->rows->norm(&c->task, r, past, c->y);
+    }
 }
 
 /* y = (x - mean) / sqrt(variance + eps) * weight + bias; or y = x / sqrt(mean x^2 + eps) * weight */
 static ag_status norm_forward(ag_node *node)
 {
-    forward_context context = {task_of(node), node->output->data};
+    forward_context context = {task_of(node), !node->saved, node->output->data};
     const int64_t size = node->output->size;
     if (size == 0)
         return AG_OK;
     const int64_t rows = size / context.task.width;
     const size_t bytes = (size_t)rows * sizeof(norm_statistics);
-    if (node->output->needs_grad)
-        context.task.statistics = node->saved = ag_tape_alloc(node->tape, bytes);
-    else
-        context.task.statistics = ag_scratch(node->tape, bytes);
+    if (node->output->needs_grad && !node->saved)
+        node->saved = ag_tape_alloc(node->tape, bytes);
+    context.task.statistics = node->output->needs_grad ? node->saved : ag_scratch(node->tape, bytes);
     if (!context.task.statistics)
         return AG_NO_MEMORY;
     kernel_parallel(node->tape->threads, rows, 8.0 * (double)size, forward_rows, &context);
@@ -200,6 +208,7 @@ const ag_op op_layer_norm = {
     .shape = norm_shape,
     .forward = norm_forward,
     .backward = norm_backward,
+    .can_repeat = true,
     .example = layer_norm_example,
 };
 
@@ -215,6 +224,7 @@ const ag_op op_rms_norm = {
     .shape = norm_shape,
     .forward = norm_forward,
     .backward = norm_backward,
+    .can_repeat = true,
     .example = rms_norm_example,
 };
 

@@ -138,20 +138,8 @@ static void log_softmax_backward(int64_t rows, int64_t width, const real *restri
 
 /* ---- Norms ---------------------------------------------------------------------------------- */
 
-/* The mean in two parts, shift + rest: numbers near 1e4 in float lose their small differences when a mean rounded to
- * float is subtracted, while x - shift is exact there (Sterbenz) and leaves only small numbers. */
-typedef struct split_mean {
-    real shift, rest;
-} split_mean;
-
-static split_mean mean_split(double mean)
-{
-    real shift = (real)mean;
-    return (split_mean){shift, (real)(mean - (double)shift)};
-}
-
-/* y = x - mean; returns sum y^2. */
-static double row_centre(int64_t n, const real *restrict x, split_mean mean, real *restrict y)
+/* sum (x[i] - mean)^2 */
+static double row_squares(int64_t n, const real *x, real shift, real rest)
 {
     double squares = 0;
     for (int64_t begin = 0; begin < n; begin += BLOCK) {
@@ -159,63 +147,61 @@ static double row_centre(int64_t n, const real *restrict x, split_mean mean, rea
         vector lanes = {0};
         real tail = 0;
         for (; i + LANES <= end; i += LANES) {
-            vector centred = (load(x + i) - splat(mean.shift)) - splat(mean.rest);
-            store(y + i, centred);
+            const vector centred = (load(x + i) - splat(shift)) - splat(rest);
             lanes += centred * centred;
         }
         for (; i < end; i++) {
-            y[i] = (x[i] - mean.shift) - mean.rest;
-            tail += y[i] * y[i];
+            const real centred = (x[i] - shift) - rest;
+            tail += centred * centred;
         }
         squares += (double)(vector_sum(lanes) + tail);
     }
     return squares;
 }
 
-/* y = y scale weight + bias */
-static void row_scale(int64_t n, real scale, const real *restrict weight, const real *restrict bias, real *restrict y)
-{
-    if (weight && bias)
-        for (int64_t i = 0; i < n; i++)
-            y[i] = y[i] * scale * weight[i] + bias[i];
-    else
-        for (int64_t i = 0; i < n; i++)
-            y[i] = y[i] * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
-}
-
 /* What is done to a row waits for its sums, so it is done to some rows in turn: while one waits, another is summed. */
 #define TOGETHER 8
 
-/* The means of rows, in two steps: a first mean of the differences from x[0], and what the differences from that still
- * average to. A constant row comes out without any rounding. */
-static void row_means(int64_t rows, int64_t n, const real *x, split_mean *mean)
+/* The means in two steps: a first mean of the differences from x[0], and what the differences from that still average
+ * to. A constant row comes out without any rounding. */
+static void find_some(const norm_task *task, int64_t rows, const real *x, norm_statistics *statistics)
 {
+    const int64_t n = task->width;
     for (int64_t r = 0; r < rows; r++)
-        mean[r].shift = (real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
-    for (int64_t r = 0; r < rows; r++)
-        mean[r].rest = (real)(row_sum(n, x + r * n, mean[r].shift) / (double)n);
+        statistics[r] = (norm_statistics){0, 0, 0};
+    for (int64_t r = 0; r < rows && task->centred; r++)
+        statistics[r].shift = (real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
+    for (int64_t r = 0; r < rows && task->centred; r++)
+        statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
+    for (int64_t r = 0; r < rows; r++) {
+        const double squares = row_squares(n, x + r * n, statistics[r].shift, statistics[r].rest);
+        statistics[r].inverse = 1 / sqrt(squares / (double)n + task->eps);
+    }
 }
 
-static void norm_some(const norm_task *task, int64_t rows, const real *x, norm_statistics *statistics, real *y)
+static void norm_find(const norm_task *task, int64_t begin, int64_t end)
 {
-    const int64_t width = task->width;
-    split_mean mean[TOGETHER] = {{0, 0}};
-    if (task->centred)
-        row_means(rows, width, x, mean);
-    for (int64_t r = 0; r < rows; r++) {
-        const double squares = row_centre(width, x + r * width, mean[r], y + r * width);
-        statistics[r] = (norm_statistics){(double)mean[r].shift + (double)mean[r].rest,
-                                          1 / sqrt(squares / (double)width + task->eps)};
-    }
-    for (int64_t r = 0; r < rows; r++)
-        row_scale(width, (real)statistics[r].inverse, task->weight, task->bias, y + r * width);
+    for (int64_t r = begin; r < end; r += TOGETHER)
+        find_some(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
+}
+
+/* y = (x - mean) inverse weight + bias */
+static void norm_row(const norm_task *task, const norm_statistics *row, const real *restrict x, real *restrict y)
+{
+    const real shift = row->shift, rest = row->rest, scale = (real)row->inverse;
+    const real *restrict weight = task->weight, *restrict bias = task->bias;
+    if (weight && bias)
+        for (int64_t i = 0; i < task->width; i++)
+            y[i] = ((x[i] - shift) - rest) * scale * weight[i] + bias[i];
+    else
+        for (int64_t i = 0; i < task->width; i++)
+            y[i] = ((x[i] - shift) - rest) * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
 }
 
 static void norm(const norm_task *task, int64_t begin, int64_t end, real *y)
 {
-    const int64_t width = task->width;
-    for (int64_t r = begin; r < end; r += TOGETHER)
-        norm_some(task, smaller(end - r, TOGETHER), task->x + r * width, task->statistics + r, y + r * width);
+    for (int64_t r = begin; r < end; r++)
+        norm_row(task, &task->statistics[r], task->x + r * task->width, y + r * task->width);
 }
 
 typedef struct norm_sums {
@@ -223,16 +209,17 @@ typedef struct norm_sums {
 } norm_sums;
 
 /* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
-static norm_sums row_products(int64_t width, const real *restrict x, split_mean mean, real inverse,
+static norm_sums row_products(int64_t width, const real *restrict x, const norm_statistics *row,
                               const real *restrict dy, const real *restrict weight, real *restrict n, real *restrict g)
 {
+    const real shift = row->shift, rest = row->rest, inverse = (real)row->inverse;
     norm_sums sums = {0, 0};
     for (int64_t begin = 0; begin < width; begin += BLOCK) {
         int64_t end = block_end(begin, width), i = begin;
         vector lanes_g = {0}, lanes_gn = {0};
         real tail_g = 0, tail_gn = 0;
         for (; i + LANES <= end; i += LANES) {
-            vector normal = ((load(x + i) - splat(mean.shift)) - splat(mean.rest)) * splat(inverse);
+            vector normal = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
             vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
             store(n + i, normal);
             store(g + i, weighted);
@@ -240,7 +227,7 @@ static norm_sums row_products(int64_t width, const real *restrict x, split_mean 
             lanes_gn += weighted * normal;
         }
         for (; i < end; i++) {
-            n[i] = ((x[i] - mean.shift) - mean.rest) * inverse;
+            n[i] = ((x[i] - shift) - rest) * inverse;
             g[i] = weight ? dy[i] * weight[i] : dy[i];
             tail_g += g[i];
             tail_gn += g[i] * n[i];
@@ -264,7 +251,7 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
         const norm_statistics *row = &task->statistics[r];
         const real *restrict dy = dy_all + r * width;
         const real scale = (real)row->inverse;
-        norm_sums sums = row_products(width, task->x + r * width, mean_split(row->mean), scale, dy, task->weight, n, g);
+        norm_sums sums = row_products(width, task->x + r * width, row, dy, task->weight, n, g);
         if (dx_all) {
             real *restrict dx = dx_all + r * width;
             real mean_g = task->centred ? (real)(sums.g / (double)width) : 0;
@@ -395,6 +382,7 @@ const kernel_rows KERNEL(rows) = {
     .softmax_backward = softmax_backward,
     .log_softmax = log_softmax,
     .log_softmax_backward = log_softmax_backward,
+    .norm_find = norm_find,
     .norm = norm,
     .norm_backward = norm_backward,
     .cross_entropy = cross_entropy,
