@@ -1,4 +1,4 @@
-/* check_util.c - drawn numbers and files for the tests. */
+/* check_util.c - drawn numbers, levels and files for the tests. */
 #include "check_util.h"
 
 #include <dirent.h>
@@ -12,6 +12,40 @@ void test_fill(real *values, int64_t count, uint64_t seed, double low, double hi
     ag_rng rng = ag_rng_make(seed, 0);
     for (int64_t i = 0; i < count; i++)
         values[i] = (real)(low + (high - low) * ag_rng_uniform(&rng));
+}
+
+const char *const test_levels[TEST_LEVELS] = {"generic", "avx2", "avx512"};
+
+void test_ask_for_level(int level)
+{
+    setenv("TAPEFORMER_LEVEL", test_levels[level], 1);
+}
+
+static void ask_for_generic(void)
+{
+    test_ask_for_level(0);
+}
+
+static void ask_for_avx2(void)
+{
+    test_ask_for_level(1);
+}
+
+static void ask_for_avx512(void)
+{
+    test_ask_for_level(2);
+}
+
+void test_at_each_level(Suite *suite, void (*add)(TCase *tests))
+{
+    static const SFun ask[TEST_LEVELS] = {ask_for_generic, ask_for_avx2, ask_for_avx512};
+    for (int level = 0; level < TEST_LEVELS; level++) {
+        TCase *tests = tcase_create(test_levels[level]);
+        tcase_set_timeout(tests, 120);
+        tcase_add_checked_fixture(tests, ask[level], NULL);
+        add(tests);
+        suite_add_tcase(suite, tests);
+    }
 }
 
 char *test_folder_new(void)

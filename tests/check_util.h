@@ -1,4 +1,5 @@
-/* check_util.h - what every test program shares: libcheck, a main, drawn numbers, a folder for files. */
+/* check_util.h - what every test program shares: libcheck, a main, drawn numbers, instruction-set levels, a folder for
+ * files. */
 #ifndef TESTS_CHECK_UTIL_H
 #define TESTS_CHECK_UTIL_H
 
@@ -28,6 +29,14 @@
 
 /* Fills `values` with uniform numbers in [low, high) from (seed). */
 void test_fill(real *values, int64_t count, uint64_t seed, double low, double high);
+
+/* The instruction-set levels by name. Each test has its process, so one may ask for a level before it uses a kernel; a
+ * processor without it takes a lower one. */
+#define TEST_LEVELS 3
+extern const char *const test_levels[TEST_LEVELS];
+void test_ask_for_level(int level);
+/* Adds to the suite what `add` adds to a test case, once for each level. */
+void test_at_each_level(Suite *suite, void (*add)(TCase *tests));
 
 /* A new empty folder for this test's files; the caller removes it with test_folder_remove. */
 char *test_folder_new(void);

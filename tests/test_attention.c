@@ -489,11 +489,8 @@ START_TEST(test_errors_of_the_parts)
 }
 END_TEST
 
-static Suite *attention_suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("attention");
-    TCase *tests = tcase_create("attention");
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_reference_sizes);
     tcase_add_test(tests, test_reference_drawn);
     tcase_add_test(tests, test_tile_borders);
@@ -511,8 +508,13 @@ static Suite *attention_suite(void)
     tcase_add_test(tests, test_out_of_memory);
     tcase_add_test(tests, test_errors);
     tcase_add_test(tests, test_errors_of_the_parts);
-    suite_add_tcase(suite, tests);
-    return suite;
+}
+
+static Suite *attention_suite(void)
+{
+    Suite *s = suite_create("attention");
+    test_at_each_level(s, add_tests);
+    return s;
 }
 
 TEST_MAIN(attention_suite)

@@ -426,11 +426,8 @@ START_TEST(test_threads_change_nothing)
 }
 END_TEST
 
-static Suite *attention_bits_suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("attention_bits");
-    TCase *tests = tcase_create("attention_bits");
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_forbidden_is_not_read);
     tcase_add_test(tests, test_forbidden_in_tiles);
     tcase_add_test(tests, test_allowed_nan_shows);
@@ -447,8 +444,13 @@ static Suite *attention_bits_suite(void)
     tcase_add_test(tests, test_rows_and_heads_are_alone);
     tcase_add_test(tests, test_layouts_are_equal);
     tcase_add_test(tests, test_threads_change_nothing);
-    suite_add_tcase(suite, tests);
-    return suite;
+}
+
+static Suite *attention_bits_suite(void)
+{
+    Suite *s = suite_create("attention_bits");
+    test_at_each_level(s, add_tests);
+    return s;
 }
 
 TEST_MAIN(attention_bits_suite)

@@ -522,28 +522,26 @@ START_TEST(null_goes_through)
 }
 END_TEST
 
+static void add_tests(TCase *tests)
+{
+    tcase_add_loop_test(tests, unary_values_and_gradients, 0, UNARY);
+    tcase_add_loop_test(tests, gated_units_at_special_values, 0, 3);
+    tcase_add_test(tests, others_at_special_values);
+    tcase_add_test(tests, gelu_has_two_forms);
+    tcase_add_test(tests, null_goes_through);
+    tcase_add_loop_test(tests, binary_values_and_gradients_over_drawn_shapes, 0, BINARY);
+    tcase_add_loop_test(tests, large_broadcasts, 0, 7);
+    tcase_add_test(tests, an_operand_may_be_used_on_both_sides);
+    tcase_add_test(tests, pow_at_zero);
+    tcase_add_test(tests, empty_tensors_broadcast);
+    tcase_add_loop_test(tests, shapes_that_do_not_broadcast, 0, BINARY);
+}
+
 static Suite *elementwise_suite(void)
 {
-    Suite *suite = suite_create("ops_elementwise");
-    TCase *tcase = tcase_create("unary");
-    tcase_add_loop_test(tcase, unary_values_and_gradients, 0, UNARY);
-    tcase_add_loop_test(tcase, gated_units_at_special_values, 0, 3);
-    tcase_add_test(tcase, others_at_special_values);
-    tcase_add_test(tcase, gelu_has_two_forms);
-    tcase_add_test(tcase, null_goes_through);
-    suite_add_tcase(suite, tcase);
-
-    tcase = tcase_create("binary");
-    tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, binary_values_and_gradients_over_drawn_shapes, 0, BINARY);
-    tcase_add_loop_test(tcase, large_broadcasts, 0, 7);
-    tcase_add_test(tcase, an_operand_may_be_used_on_both_sides);
-    tcase_add_test(tcase, pow_at_zero);
-    tcase_add_test(tcase, empty_tensors_broadcast);
-    tcase_add_loop_test(tcase, shapes_that_do_not_broadcast, 0, BINARY);
-    suite_add_tcase(suite, tcase);
-
-    return suite;
+    Suite *s = suite_create("ops_elementwise");
+    test_at_each_level(s, add_tests);
+    return s;
 }
 
 TEST_MAIN(elementwise_suite)

@@ -277,12 +277,9 @@ START_TEST(same_bytes_at_any_threads)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *s = suite_create("ops_embedding");
-    TCase *tests = tcase_create("embedding and rotary");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, rows_are_read);
     tcase_add_test(tests, scale_and_positions_are_fused);
     tcase_add_test(tests, padding_is_read_but_not_trained);
@@ -294,7 +291,12 @@ static Suite *suite(void)
     tcase_add_test(tests, gradient_is_turned_back);
     tcase_add_test(tests, rotary_errors);
     tcase_add_test(tests, same_bytes_at_any_threads);
-    suite_add_tcase(s, tests);
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("ops_embedding");
+    test_at_each_level(s, add_tests);
     return s;
 }
 

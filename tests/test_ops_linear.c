@@ -206,18 +206,21 @@ START_TEST(a_bias_may_be_the_residual)
 }
 END_TEST
 
-static Suite *linear_suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("ops_linear");
-    TCase *tests = tcase_create("ops_linear");
     tcase_add_test(tests, fused_is_composed);
     tcase_add_test(tests, what_cannot_be_is_refused);
     tcase_add_test(tests, a_shared_gradient_is_copied_before_it_changes);
     tcase_add_test(tests, a_kept_gradient_stays);
     tcase_add_test(tests, a_bias_has_its_gradient_whatever_the_weight_has);
     tcase_add_test(tests, a_bias_may_be_the_residual);
-    suite_add_tcase(suite, tests);
-    return suite;
+}
+
+static Suite *linear_suite(void)
+{
+    Suite *s = suite_create("ops_linear");
+    test_at_each_level(s, add_tests);
+    return s;
 }
 
 TEST_MAIN(linear_suite)

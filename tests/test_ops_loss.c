@@ -454,12 +454,9 @@ START_TEST(same_bytes_at_any_threads)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *s = suite_create("ops_loss");
-    TCase *tests = tcase_create("loss");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, cross_entropy_equals_the_formula);
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, gradient_of_the_mean);
@@ -473,7 +470,12 @@ static Suite *suite(void)
     tcase_add_test(tests, mse_of_equals_and_of_nothing);
     tcase_add_test(tests, mse_errors);
     tcase_add_test(tests, same_bytes_at_any_threads);
-    suite_add_tcase(s, tests);
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("ops_loss");
+    test_at_each_level(s, add_tests);
     return s;
 }
 

@@ -422,12 +422,9 @@ START_TEST(same_bytes_at_any_threads)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add_tests(TCase *tests)
 {
-    Suite *s = suite_create("ops_rows");
-    TCase *tests = tcase_create("rows");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, softmax_of_many_sizes);
     tcase_add_test(tests, softmax_along_every_axis);
     tcase_add_test(tests, softmax_ignores_a_shift);
@@ -441,7 +438,12 @@ static Suite *suite(void)
     tcase_add_test(tests, norm_errors);
     tcase_add_test(tests, a_row_is_alone);
     tcase_add_test(tests, same_bytes_at_any_threads);
-    suite_add_tcase(s, tests);
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("ops_rows");
+    test_at_each_level(s, add_tests);
     return s;
 }
 

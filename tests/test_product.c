@@ -9,14 +9,10 @@
 
 /* ---- Levels --------------------------------------------------------------------------------- */
 
-static const char *const levels[] = {"generic", "avx2", "avx512"};
-#define LEVELS ((int)(sizeof levels / sizeof *levels))
-
-/* Each test has its process, so the level that it asks for is the one chosen there, if the processor has it. */
 static bool is_forced(int level)
 {
-    setenv("TAPEFORMER_LEVEL", levels[level], 1);
-    return !strcmp(kernels()->name, levels[level]);
+    test_ask_for_level(level);
+    return !strcmp(kernels()->name, test_levels[level]);
 }
 
 /* As in levels/panel.h and levels/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */
@@ -299,7 +295,7 @@ START_TEST(a_level_that_the_processor_has_is_the_one_asked_for)
     const char *fork = getenv("CK_FORK");
     if (fork && !strcmp(fork, "no"))
         return; /* one process for all tests has one level for all */
-    bool has[LEVELS] = {true};
+    bool has[TEST_LEVELS] = {true};
 #ifdef KERNEL_HAS_avx2
     has[1] = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
@@ -587,13 +583,13 @@ static Suite *suite(void)
     Suite *s = suite_create("product");
     TCase *tests = tcase_create("levels");
     tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, a_level_that_the_processor_has_is_the_one_asked_for, 0, LEVELS);
-    tcase_add_loop_test(tests, all_small_sizes, 0, LEVELS);
-    tcase_add_loop_test(tests, all_forms, 0, LEVELS);
-    tcase_add_loop_test(tests, all_borders_of_panels, 0, LEVELS);
-    tcase_add_loop_test(tests, drawn_sizes, 0, LEVELS);
-    tcase_add_loop_test(tests, an_element_is_alone, 0, LEVELS);
-    tcase_add_loop_test(tests, batches_at_any_threads, 0, LEVELS);
+    tcase_add_loop_test(tests, a_level_that_the_processor_has_is_the_one_asked_for, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, all_small_sizes, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, all_forms, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, all_borders_of_panels, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, drawn_sizes, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, an_element_is_alone, 0, TEST_LEVELS);
+    tcase_add_loop_test(tests, batches_at_any_threads, 0, TEST_LEVELS);
     suite_add_tcase(s, tests);
     return s;
 }

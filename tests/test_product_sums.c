@@ -7,14 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const levels[] = {"generic", "avx2", "avx512"};
-#define LEVELS ((int)(sizeof levels / sizeof *levels))
-
 /* The products of a level that the processor has: how many. */
 static int products_of(int level, const kernel_product *products[2])
 {
-    setenv("TAPEFORMER_LEVEL", levels[level], 1);
-    if (strcmp(kernels()->name, levels[level]) != 0)
+    test_ask_for_level(level);
+    if (strcmp(kernels()->name, test_levels[level]) != 0)
         return 0;
     products[0] = kernels()->product;
     products[1] = kernels()->product_bf16;
@@ -192,7 +189,7 @@ static Suite *suite(void)
     Suite *s = suite_create("product_sums");
     TCase *tests = tcase_create("levels");
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, sums_of_rows, 0, LEVELS);
+    tcase_add_loop_test(tests, sums_of_rows, 0, TEST_LEVELS);
     suite_add_tcase(s, tests);
     return s;
 }

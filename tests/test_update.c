@@ -6,13 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Each test has its process, so the level that it asks for is the one chosen there, if the processor has it. */
-static const char *const levels[] = {"generic", "avx2", "avx512"};
-#define LEVELS ((int)(sizeof levels / sizeof *levels))
-
 static const kernel_update *update_at(int level)
 {
-    setenv("TAPEFORMER_LEVEL", levels[level], 1);
+    test_ask_for_level(level);
     return kernels()->update;
 }
 
@@ -219,10 +215,10 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("kernels/update");
     TCase *t = tcase_create("update");
-    tcase_add_loop_test(t, each_rule_is_the_formula, 0, LEVELS);
-    tcase_add_loop_test(t, the_average_moves_by_its_share, 0, LEVELS);
-    tcase_add_loop_test(t, squares_are_summed_in_double, 0, LEVELS);
-    tcase_add_loop_test(t, squares_may_be_huge_and_tiny, 0, LEVELS);
+    tcase_add_loop_test(t, each_rule_is_the_formula, 0, TEST_LEVELS);
+    tcase_add_loop_test(t, the_average_moves_by_its_share, 0, TEST_LEVELS);
+    tcase_add_loop_test(t, squares_are_summed_in_double, 0, TEST_LEVELS);
+    tcase_add_loop_test(t, squares_may_be_huge_and_tiny, 0, TEST_LEVELS);
     suite_add_tcase(s, t);
     return s;
 }
