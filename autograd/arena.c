@@ -32,10 +32,10 @@ static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
         capacity = LARGEST_STEP;
     capacity = bytes + capacity / bytes * bytes;
 
-    arena_chunk *chunk = malloc(sizeof *chunk + ARENA_ALIGNMENT + capacity);
+    arena_chunk *chunk = memory_new(round_up(sizeof *chunk) + capacity);
     if (!chunk)
         return NULL;
-    *chunk = (arena_chunk){.capacity = capacity, .bytes = arena_align(chunk + 1)};
+    *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)chunk + round_up(sizeof *chunk)};
     arena->bytes += capacity;
 
     arena_chunk **end = &arena->first;

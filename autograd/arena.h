@@ -2,6 +2,8 @@
 #ifndef AUTOGRAD_ARENA_H
 #define AUTOGRAD_ARENA_H
 
+#include "memory.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,13 +15,7 @@ typedef struct ag_arena {
     size_t bytes; /* of all chunks */
 } ag_arena;
 
-#define ARENA_ALIGNMENT 64 /* a cache line, and the widest vector */
-
-/* The first aligned byte at or behind `place`. */
-static inline char *arena_align(void *place)
-{
-    return (char *)place + (ARENA_ALIGNMENT - (uintptr_t)place % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
-}
+#define ARENA_ALIGNMENT MEMORY_ALIGNMENT
 
 void *arena_alloc(ag_arena *arena, size_t bytes); /* aligned, not zeroed; NULL when memory is out */
 void arena_rewind(ag_arena *arena);               /* all is free again; no memory goes back to the system */

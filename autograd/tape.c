@@ -2,6 +2,7 @@
 #include "tape.h"
 
 #include "kernels/kernels.h"
+#include "memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,12 +27,11 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     tape->grad_on = !(options && options->no_grad);
     tape->forgets = options && options->forgets;
     tape->product = kernels()->product;
-    tape->workspace_memory = malloc(workspace_bytes(tape->threads) + ARENA_ALIGNMENT);
-    if (!tape->workspace_memory) {
+    tape->workspace = memory_new(workspace_bytes(tape->threads));
+    if (!tape->workspace) {
         free(tape);
         return NULL;
     }
-    tape->workspace = arena_align(tape->workspace_memory);
     ag_tape_seed(tape, 0, 0);
     return tape;
 }
@@ -42,7 +42,7 @@ void ag_tape_free(ag_tape *tape)
         return;
     arena_clear(&tape->arena);
     arena_clear(&tape->scratch);
-    free(tape->workspace_memory);
+    free(tape->workspace);
     free(tape);
 }
 

@@ -28,8 +28,7 @@ struct ag_tape {
     memory_piece *free_pieces;                     /* pieces.c */
     ag_kinks *kinks;               /* where forward passes note their decisions; NULL but for gradient checks */
     const kernel_product *product; /* of linear layers and matmuls */
-    char *workspace;               /* for any product, aligned, in workspace_memory */
-    char *workspace_memory;
+    char *workspace;               /* for any product */
 };
 
 /* The decisions of a computation, as one hash (FNV-1a): two runs on the same side of every kink have the same. */

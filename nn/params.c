@@ -99,9 +99,8 @@ ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
 {
     if (params->value)
         return ag_error_set(error, AG_BAD_VALUE, "the parameters have been allocated already");
-    const size_t size = params->size ? (size_t)params->size : 1;
-    params->value = calloc(size, sizeof(real));
-    params->grad = calloc(size, sizeof(real));
+    params->value = ag_numbers_new(params->size);
+    params->grad = ag_numbers_new(params->size);
     ag_status status = AG_OK;
     if (!params->value || !params->grad)
         status =

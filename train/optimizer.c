@@ -36,7 +36,7 @@ static ag_status check_config(const train_optimizer_config *config, ag_error *er
 
 static real *zeros(int64_t size, ag_error *error)
 {
-    real *vector = calloc((size_t)(size ? size : 1), sizeof *vector);
+    real *vector = ag_numbers_new(size);
     if (!vector)
         ag_error_set(error, AG_NO_MEMORY, "no memory for the optimizer's %lld numbers", (long long)size);
     return vector;

@@ -278,7 +278,7 @@ static ag_status make_state(train_loop *loop)
                                       .d_model = loop->model->config.d_model};
     loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .forgets = true});
     if (options->average > 0)
-        loop->average = calloc((size_t)params->size + 1, sizeof *loop->average);
+        loop->average = ag_numbers_new(params->size);
     if (!loop->tape || (options->average > 0 && !loop->average))
         return ag_error_set(loop->error, AG_NO_MEMORY, "no memory to train with");
     loop->threads = ag_tape_threads(loop->tape);
