@@ -166,7 +166,7 @@ examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
 # A test may make the n-th allocation of the library fail, or count them: tests/failing_alloc.c.
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign
 
 $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)

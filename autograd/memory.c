@@ -9,26 +9,24 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_PAGE  ((size_t)2 << 20)
+#define LEAST_HUGE ((size_t)4 << 20)
 
-static size_t whole(size_t bytes, size_t of)
-{
-    return (bytes + of - 1) / of * of;
-}
-
+/* Small pages hold the end, so that huge ones cost no memory. */
 void *memory_new(size_t bytes)
 {
-    if (bytes > SIZE_MAX / 2)
+    void *block = NULL;
+    size_t huge = 0;
+#ifdef MADV_HUGEPAGE
+    huge = bytes < LEAST_HUGE ? 0 : bytes / HUGE_PAGE * HUGE_PAGE;
+#endif
+    if (bytes > SIZE_MAX / 2 || posix_memalign(&block, huge ? HUGE_PAGE : MEMORY_ALIGNMENT, bytes ? bytes : 1) != 0)
         return NULL;
 #ifdef MADV_HUGEPAGE
-    if (bytes >= 2 * HUGE_PAGE) {
-        void *block = aligned_alloc(HUGE_PAGE, whole(bytes, HUGE_PAGE));
-        if (block)
-            madvise(block, whole(bytes, HUGE_PAGE), MADV_HUGEPAGE);
-        return block;
-    }
+    if (huge)
+        madvise(block, huge, MADV_HUGEPAGE);
 #endif
-    return aligned_alloc(MEMORY_ALIGNMENT, whole(bytes ? bytes : 1, MEMORY_ALIGNMENT));
+    return block;
 }
 
 real *ag_numbers_new(int64_t count)
