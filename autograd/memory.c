@@ -1,5 +1,6 @@
 /* memory.c - aligned memory, in huge pages where that pays. */
-#define _DEFAULT_SOURCE /* madvise */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): the system's name, for madvise */
+#define _DEFAULT_SOURCE
 #include "memory.h"
 
 #include "autograd.h"

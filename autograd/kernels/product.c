@@ -6,7 +6,7 @@
 
 /* The most numbers of a part of a sum that a thread has for itself: m rows of C, then the sums of m rows of A. Larger
  * ones cost more to add up than sharing saves. */
-#define SUM_NUMBERS (80 * 1024)
+#define SUM_NUMBERS ((int64_t)80 * 1024)
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
 {
