@@ -15,11 +15,6 @@ struct arena_chunk {
 #define SMALLEST_CHUNK ((size_t)1 << 16)
 #define LARGEST_STEP   ((size_t)1 << 26)
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-}
-
 /* A new chunk at the end of the list, for a request of `bytes` at least. Chunks grow with the arena, so they stay few,
  * but slowly, so that little of the last one is left over; and each is a multiple of the request that made it, since
  * the tensors of a model have few sizes. */
@@ -32,10 +27,10 @@ static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
         capacity = LARGEST_STEP;
     capacity = bytes + capacity / bytes * bytes;
 
-    arena_chunk *chunk = memory_new(round_up(sizeof *chunk) + capacity);
+    arena_chunk *chunk = memory_new(memory_lines(sizeof *chunk) + capacity);
     if (!chunk)
         return NULL;
-    *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)chunk + round_up(sizeof *chunk)};
+    *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)chunk + memory_lines(sizeof *chunk)};
     arena->bytes += capacity;
 
     arena_chunk **end = &arena->first;
@@ -49,7 +44,7 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)
         return NULL;
-    bytes = round_up(bytes ? bytes : 1);
+    bytes = memory_lines(bytes);
     arena_chunk *chunk = arena->first; /* the first that has room: small requests fill what large ones left */
     while (chunk && chunk->capacity - chunk->used < bytes)
         chunk = chunk->next;

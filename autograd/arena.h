@@ -15,9 +15,7 @@ typedef struct ag_arena {
     size_t bytes; /* of all chunks */
 } ag_arena;
 
-#define ARENA_ALIGNMENT MEMORY_ALIGNMENT
-
-void *arena_alloc(ag_arena *arena, size_t bytes); /* aligned, not zeroed; NULL when memory is out */
+void *arena_alloc(ag_arena *arena, size_t bytes); /* aligned as memory_new's, not zeroed; NULL when memory is out */
 void arena_rewind(ag_arena *arena);               /* all is free again; no memory goes back to the system */
 void arena_clear(ag_arena *arena);                /* all memory goes back */
 

@@ -192,12 +192,12 @@ const ag_node *ag_node_before(const ag_node *node);
 /* A copy of `data` (zeros where NULL) on the tape that takes part in differentiation: after ag_backward
  * its gradient is in ->grad. */
 ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data);
+/* A copy of `data` (zeros where NULL) without a gradient. */
+ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data);
 /* Memory for long vectors, parameters and their gradients (ag_leaf): `count` zeros, aligned to a line of the cache, of
  * large vectors in huge pages where the system has them. The caller frees it with free(). NULL where memory is out or
  * `count` is negative. */
 real *ag_numbers_new(int64_t count);
-/* A copy of `data` (zeros where NULL) without a gradient. */
-ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data);
 /* A tensor on the caller's own memory, which must live until the rewind: parameters. `data` is [size]. Gradients are
  * ADDED to `grad` ([size]); grad NULL makes a constant. */
 ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad);

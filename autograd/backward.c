@@ -14,7 +14,7 @@ typedef struct gradient_buffer {
     int holders;
 } gradient_buffer;
 
-#define HEADER_BYTES ARENA_ALIGNMENT
+#define HEADER_BYTES MEMORY_ALIGNMENT
 
 static gradient_buffer *buffer_of(const ag_tensor *x)
 {

@@ -199,10 +199,10 @@ static ag_status evaluate_elsewhere(gradcheck *check)
 /* Fills the scratch memory with NaN: a backward must not rely on what its forward left there. */
 static void spoil_scratch(ag_tape *tape)
 {
-    for (size_t bytes = 0; bytes < tape->scratch.bytes; bytes += ARENA_ALIGNMENT) {
-        void *place = arena_alloc(&tape->scratch, ARENA_ALIGNMENT);
+    for (size_t bytes = 0; bytes < tape->scratch.bytes; bytes += MEMORY_ALIGNMENT) {
+        void *place = arena_alloc(&tape->scratch, MEMORY_ALIGNMENT);
         if (place)
-            memset(place, 0xFF, ARENA_ALIGNMENT);
+            memset(place, 0xFF, MEMORY_ALIGNMENT);
     }
     arena_rewind(&tape->scratch);
 }

@@ -6,11 +6,6 @@ struct memory_piece {
     memory_piece *next; /* at a higher address */
 };
 
-static size_t whole_lines(size_t bytes)
-{
-    return (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-}
-
 /* Takes `bytes` from the front of a free piece; what is left of it stays free. */
 static memory_piece *take_free(ag_tape *tape, size_t bytes)
 {
@@ -32,7 +27,7 @@ static memory_piece *take_free(ag_tape *tape, size_t bytes)
 
 void *pieces_take(ag_tape *tape, size_t bytes)
 {
-    memory_piece *piece = take_free(tape, whole_lines(bytes));
+    memory_piece *piece = take_free(tape, memory_lines(bytes));
     return piece ? (void *)piece : ag_tape_alloc(tape, bytes);
 }
 
@@ -44,7 +39,7 @@ void pieces_give(ag_tape *tape, void *place, size_t bytes)
         before = *link;
         link = &before->next;
     }
-    *piece = (memory_piece){.bytes = whole_lines(bytes), .next = *link};
+    *piece = (memory_piece){.bytes = memory_lines(bytes), .next = *link};
     *link = piece;
     if (piece->next && (char *)piece + piece->bytes == (char *)piece->next) {
         piece->bytes += piece->next->bytes;

@@ -298,7 +298,6 @@ START_TEST(the_second_step_allocates_nothing)
 }
 END_TEST
 
-/* The n-th allocation fails, for each n that there is. Assertions allocate too, so none stands where that may fail. */
 /* The gradients of a chain of tensors each of which is longer (0) or shorter (1) than the one before: few are alive at
  * a time, but none has the size of another. Backward walks from the last: in the first case the memory of each can be
  * cut from that of those before it, in the second pieces must be joined. */
@@ -319,6 +318,7 @@ START_TEST(gradients_of_many_sizes_share_memory)
 }
 END_TEST
 
+/* The n-th allocation fails, for each n that there is. Assertions allocate too, so none stands where that may fail. */
 START_TEST(any_allocation_may_fail)
 {
     static real weight[1200], gradient[1200], again[1200];

@@ -121,7 +121,7 @@ static int64_t block_size(const attention_sizes *s)
     return s->queries < ATTENTION_QUERIES ? s->queries : ATTENTION_QUERIES;
 }
 
-/* Head h of batch row b, which is pair number b heads + h; and how many pairs on the next one's rows begin. */
+/* Head h of batch row b: pair number b heads + h. */
 typedef struct head_place {
     int64_t pair, b, h;
 } head_place;

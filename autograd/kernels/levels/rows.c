@@ -164,15 +164,20 @@ static double row_squares(int64_t n, const real *x, real shift, real rest)
 
 /* The means in two steps: a first mean of the differences from x[0], and what the differences from that still average
  * to. A constant row comes out without any rounding. */
+static void find_means(int64_t rows, int64_t n, const real *x, norm_statistics *statistics)
+{
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r].shift = (real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
+}
+
 static void find_some(const norm_task *task, int64_t rows, const real *x, norm_statistics *statistics)
 {
     const int64_t n = task->width;
-    for (int64_t r = 0; r < rows; r++)
-        statistics[r] = (norm_statistics){0, 0, 0};
-    for (int64_t r = 0; r < rows && task->centred; r++)
-        statistics[r].shift = (real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
-    for (int64_t r = 0; r < rows && task->centred; r++)
-        statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
+    memset(statistics, 0, (size_t)rows * sizeof *statistics);
+    if (task->centred)
+        find_means(rows, n, x, statistics);
     for (int64_t r = 0; r < rows; r++) {
         const double squares = row_squares(n, x + r * n, statistics[r].shift, statistics[r].rest);
         statistics[r].inverse = 1 / sqrt(squares / (double)n + task->eps);
