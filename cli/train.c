@@ -104,25 +104,24 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
 /* Without --dev a part of the training file itself is held out. */
 static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    data_set_options training = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN),
-                     dev = set_options(f, setup, f->dev ? DATA_ALL : DATA_DEV);
-    setup->training = data_set_pairs(f->pairs, &training, error);
+    data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
+    setup->training = data_set_pairs(f->pairs, &options, error);
     if (!setup->training)
         return cli_report("train", error);
-    dev.source_vocab = data_set_source_vocab(setup->training);
-    dev.target_vocab = data_set_target_vocab(setup->training);
-    setup->dev = data_set_pairs(f->dev ? f->dev : f->pairs, &dev, error);
+    options.source_vocab = data_set_source_vocab(setup->training);
+    options.target_vocab = data_set_target_vocab(setup->training);
+    setup->dev =
+        f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 
 static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    data_set_options training = set_options(f, setup, DATA_TRAIN), dev = set_options(f, setup, DATA_DEV);
-    setup->training = data_set_text(f->text, &training, error);
+    data_set_options options = set_options(f, setup, DATA_TRAIN);
+    setup->training = data_set_text(f->text, &options, error);
     if (!setup->training)
         return cli_report("train", error);
-    dev.target_vocab = data_set_target_vocab(setup->training);
-    setup->dev = data_set_text(f->text, &dev, error);
+    setup->dev = data_set_held_out(setup->training, error);
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 

@@ -138,7 +138,8 @@ data_set *data_set_task(const data_task *task, const data_set_options *options, 
 /* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped.
  * A source may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad
  * UTF-8, a zero byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file.
- * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives.
+ * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. A pipe
+ * is copied to a temporary file in the folder that TMPDIR names.
  * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words,
@@ -146,6 +147,10 @@ data_set *data_set_pairs(const char *path, const data_set_options *options, ag_e
  * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once.
  * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
+/* The DATA_DEV part of the file whose DATA_TRAIN part `set` is, with its options and its vocabularies. The file is not
+ * opened again: a pipe can be read only once, and the path may lead to another file by now. The caller frees the new
+ * set, which does not need `set`; NULL with the error. */
+data_set *data_set_held_out(const data_set *set, ag_error *error);
 /* Frees the set and what it has handed out. NULL is fine. */
 void data_set_free(data_set *set);
 

@@ -77,6 +77,12 @@ data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name,
     return set;
 }
 
+ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error)
+{
+    set->map = map;
+    return of ? data_map_again(map, of->map, set->name, error) : data_map_open(map, set->name, error);
+}
+
 ag_status data_set_finish(data_set *set, ag_error *error)
 {
     set->source_copy = malloc(set->source_bytes + 1);
@@ -86,6 +92,19 @@ ag_status data_set_finish(data_set *set, ag_error *error)
     if (set->map)
         data_map_rest(set->map); /* all of it was read; batches want a few lines at a time */
     return AG_OK;
+}
+
+data_set *data_set_held_out(const data_set *set, ag_error *error)
+{
+    data_set_options options = set->options;
+    options.part = DATA_DEV;
+    options.source_vocab = set->source_vocab;
+    options.target_vocab = set->target_vocab;
+    if (set->kind->again && set->options.part == DATA_TRAIN)
+        return set->kind->again(set, &options, error);
+    ag_error_set(error, AG_BAD_VALUE, "%s: a part is held out of the DATA_TRAIN part of a pair or text file alone",
+                 set->name);
+    return NULL;
 }
 
 void data_set_free(data_set *set)

@@ -81,7 +81,10 @@ static void pair_free(data_set *base)
     free(set->target_tokens);
 }
 
-static const data_set_kind pair_kind = {pair_texts, pair_tokens, pair_free, .is_text = false, .endless = false};
+static data_set *pair_again(const data_set *of, const data_set_options *options, ag_error *error);
+
+static const data_set_kind pair_kind = {
+    pair_texts, pair_tokens, pair_free, pair_again, .is_text = false, .endless = false};
 
 /* ---- Reading the lines ---- */
 
@@ -317,12 +320,11 @@ static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *
     return AG_OK;
 }
 
-static ag_status open_pairs(pair_set *set, const char *path, const data_vocab *source, const data_vocab *target,
+static ag_status open_pairs(pair_set *set, const data_set *of, const data_vocab *source, const data_vocab *target,
                             ag_error *error)
 {
     data_set *base = &set->base;
-    ag_status status = data_map_open(&set->map, path, error);
-    base->map = &set->map;
+    ag_status status = data_set_map(base, &set->map, of, error);
     if (status != AG_OK)
         return status;
     base->source_vocab = data_set_vocab(source, base->options.source_kind, error);
@@ -339,13 +341,24 @@ static ag_status open_pairs(pair_set *set, const char *path, const data_vocab *s
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
+/* From the file `path`, or from that of `of`. */
+static data_set *new_pairs(const char *path, const data_set *of, const data_set_options *options, ag_error *error)
 {
     data_set *set = data_set_new(sizeof(pair_set), &pair_kind, path, options, error);
-    if (set && open_pairs((pair_set *)set, path, options ? options->source_vocab : NULL,
+    if (set && open_pairs((pair_set *)set, of, options ? options->source_vocab : NULL,
                           options ? options->target_vocab : NULL, error) != AG_OK) {
         data_set_free(set);
         set = NULL;
     }
     return set;
+}
+
+static data_set *pair_again(const data_set *of, const data_set_options *options, ag_error *error)
+{
+    return new_pairs(of->name, of, options, error);
+}
+
+data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
+{
+    return new_pairs(path, NULL, options, error);
 }

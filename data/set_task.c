@@ -62,7 +62,7 @@ static void task_free(data_set *set)
     (void)set; /* a task set owns nothing besides */
 }
 
-static const data_set_kind task_kind = {task_texts, task_tokens, task_free, .is_text = false, .endless = true};
+static const data_set_kind task_kind = {task_texts, task_tokens, task_free, NULL, .is_text = false, .endless = true};
 
 /* ---- Making ---- */
 

@@ -67,7 +67,10 @@ static void text_free(data_set *base)
     free(set->window_starts);
 }
 
-static const data_set_kind text_kind = {window_texts, window_tokens, text_free, .is_text = true, .endless = false};
+static data_set *text_again(const data_set *of, const data_set_options *options, ag_error *error);
+
+static const data_set_kind text_kind = {
+    window_texts, window_tokens, text_free, text_again, .is_text = true, .endless = false};
 
 /* ---- Opening ---- */
 
@@ -157,15 +160,14 @@ static ag_status find_windows(text_set *set, ag_error *error)
     return AG_OK;
 }
 
-static ag_status open_text(text_set *set, const char *path, const data_vocab *given, ag_error *error)
+static ag_status open_text(text_set *set, const data_set *of, const data_vocab *given, ag_error *error)
 {
     data_set *base = &set->base;
     if (base->options.tagging)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", path);
-    ag_status status = data_map_open(&set->map, path, error);
-    base->map = &set->map;
+        return ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", base->name);
+    ag_status status = data_set_map(base, &set->map, of, error);
     if (status == AG_OK && set->map.size == 0)
-        status = ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", path);
+        status = ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", base->name);
     if (status == AG_OK)
         status = check_text(set, error);
     if (status != AG_OK)
@@ -179,16 +181,27 @@ static ag_status open_text(text_set *set, const char *path, const data_vocab *gi
     if (status == AG_OK)
         status = find_windows(set, error);
     if (status == AG_OK && !given && !data_vocab_add_text(base->target_vocab, set->text))
-        status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", path);
+        status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error)
+/* From the file `path`, or from that of `of`. */
+static data_set *new_text(const char *path, const data_set *of, const data_set_options *options, ag_error *error)
 {
     data_set *set = data_set_new(sizeof(text_set), &text_kind, path, options, error);
-    if (set && open_text((text_set *)set, path, options ? options->target_vocab : NULL, error) != AG_OK) {
+    if (set && open_text((text_set *)set, of, options ? options->target_vocab : NULL, error) != AG_OK) {
         data_set_free(set);
         set = NULL;
     }
     return set;
+}
+
+static data_set *text_again(const data_set *of, const data_set_options *options, ag_error *error)
+{
+    return new_text(of->name, of, options, error);
+}
+
+data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error)
+{
+    return new_text(path, NULL, options, error);
 }

@@ -4,9 +4,14 @@
 #include "data.h"
 #include "map.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static char *folder;
 
@@ -84,12 +89,126 @@ START_TEST(maps)
     error = (ag_error){0};
     ck_assert_int_eq(data_map_open(&map, "/none/such", &error), AG_IO);
     ck_assert_str_eq(error.message, "/none/such: cannot open: No such file or directory");
-    char pipe_path[300];
-    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
-    ck_assert_int_eq(mkfifo(pipe_path, 0600), 0);
+}
+END_TEST
+
+/* A named pipe in which a process of its own writes `content`, piece by piece, `seconds` after the reader came. To be
+ * freed; wait() waits for the writer. */
+static char *pipe_of(const char *content, size_t size, unsigned seconds)
+{
+    char *path = malloc(strlen(folder) + 16);
+    sprintf(path, "%s/pipe", folder);
+    remove(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    if (fork() == 0) {
+        FILE *pipe = fopen(path, "w");
+        sleep(seconds);
+        for (size_t at = 0; pipe && at < size; at += 10000) {
+            fwrite(content + at, 1, size - at < 10000 ? size - at : 10000, pipe);
+            fflush(pipe);
+        }
+        _exit(pipe && fclose(pipe) == 0 ? 0 : 1);
+    }
+    return path;
+}
+
+START_TEST(maps_of_pipes)
+{
+    enum { SIZE = 300000 };
+    char *content = malloc(SIZE), *path;
+    for (int i = 0; i < SIZE; i++)
+        content[i] = (char)('a' + i * 7 % 26);
+    data_map map, again;
+    ag_error error = {0};
+    ck_assert_int_eq(setenv("TMPDIR", folder, 1), 0);
+    path = pipe_of(content, SIZE, 1);
+    ck_assert_msg(data_map_open(&map, path, &error) == AG_OK, "%s", error.message);
+    ck_assert(map.size == SIZE && memcmp(map.bytes, content, SIZE) == 0);
+    ck_assert_int_eq(data_map_again(&again, &map, path, &error), AG_OK);
+    data_map_rest(&map);
+    data_map_close(&map);
+    ck_assert(again.size == SIZE && memcmp(again.bytes, content, SIZE) == 0);
+    data_map_close(&again);
+    wait(NULL);
+    free(path);
+
+    path = pipe_of("", 0, 0);
+    ck_assert_int_eq(data_map_open(&map, path, &error), AG_OK);
+    ck_assert(map.size == 0 && map.bytes && map.bytes[0] == '\0');
+    ck_assert_int_eq(data_map_again(&again, &map, path, &error), AG_OK);
+    ck_assert(again.size == 0 && again.bytes && again.bytes[0] == '\0');
+    data_map_close(&map);
+    remove(path); /* which leaves the folder empty: copies have no names */
+    ck_assert_int_eq(rmdir(folder), 0);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    free(path);
+    free(content);
+}
+END_TEST
+
+/* The descriptors that this process has open. */
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int descriptor = 0; descriptor < 256; descriptor++)
+        count += fcntl(descriptor, F_GETFD) != -1;
+    return count;
+}
+
+static void expect_no_copy(const char *path, const char *message)
+{
+    data_map map;
+    ag_error error = {0};
+    const int before = open_descriptors();
+    ck_assert_int_eq(data_map_open(&map, path, &error), AG_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, message));
+    ck_assert_int_eq(strncmp(error.message, path, strlen(path)), 0);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+
+START_TEST(pipes_that_cannot_be_copied)
+{
+    const struct rlimit small = {.rlim_cur = 3, .rlim_max = RLIM_INFINITY};
+    char *path = pipe_of("a\tb\n", 4, 0);
+    setenv("TMPDIR", "/none/such", 1);
+    expect_no_copy(path, "pipe: cannot make a temporary file in /none/such: No such file or directory (TMPDIR names "
+                         "another folder)");
+    free(path);
+    path = pipe_of("a\tb\n", 4, 0);
+    setenv("TMPDIR", folder, 1);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    expect_no_copy(path, ": File too large (TMPDIR names another folder)");
+    ck_assert_ptr_nonnull(strstr(path, "pipe"));
+    free(path);
+}
+END_TEST
+
+static void ring(int number)
+{
+    (void)number;
+}
+
+/* Who waits at a pipe without a writer can be called away. */
+START_TEST(pipes_and_signals)
+{
+    data_map map;
+    ag_error error = {0};
+    struct sigaction action = {.sa_handler = ring};
+    char *path = malloc(strlen(folder) + 16);
+    sprintf(path, "%s/pipe", folder);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    sigaction(SIGALRM, &action, NULL);
+    alarm(1);
+    ck_assert_int_eq(data_map_open(&map, path, &error), AG_INTERRUPTED);
+    ck_assert_ptr_nonnull(strstr(error.message, "pipe: interrupted by a signal"));
+    remove(path);
+    free(path);
+    path = pipe_of("", 0, 3);
     error = (ag_error){0};
-    ck_assert_int_eq(data_map_open(&map, pipe_path, &error), AG_IO);
-    ck_assert_ptr_nonnull(strstr(error.message, "not a regular file"));
+    alarm(1);
+    ck_assert_int_eq(data_map_open(&map, path, &error), AG_INTERRUPTED);
+    free(path);
 }
 END_TEST
 
@@ -299,6 +418,49 @@ static void expect_one_example_as_long_as_the_maxima(data_set *set)
     ck_assert_int_eq(data_set_max_target(set), (int64_t)strlen(target) + 1);
 }
 
+/* A pipe can be read only once, and a file may be another at the second look: both parts come from one reading. */
+START_TEST(a_part_is_held_out_of_what_was_read)
+{
+    enum { SOURCES = 400 };
+    char *content = numbered_pairs(SOURCES), *path = pipe_of(content, strlen(content), 0);
+    data_set_options options = {.part = DATA_TRAIN, .held_out = 0.3, .seed = 5};
+    ag_error error = {0};
+    data_set *training = data_set_pairs(path, &options, &error);
+    ck_assert_msg(training != NULL, "%s", error.message);
+    data_set *dev = data_set_held_out(training, &error);
+    ck_assert_msg(dev != NULL, "%s", error.message);
+    options.source_vocab = data_set_source_vocab(training);
+    options.target_vocab = data_set_target_vocab(training);
+    options.part = DATA_DEV;
+    data_set *expected = good_pairs(content, options);
+    ck_assert(data_set_fingerprint(dev) == data_set_fingerprint(expected));
+    ck_assert_int_eq(data_vocab_size(data_set_source_vocab(dev)), data_vocab_size(data_set_source_vocab(training)));
+    data_set_free(training);
+    ck_assert(data_set_fingerprint(dev) == data_set_fingerprint(expected));
+    ck_assert_ptr_null(data_set_held_out(dev, &error));
+    ck_assert_ptr_nonnull(strstr(error.message, "pipe: a part is held out of the DATA_TRAIN part"));
+    data_set_free(dev);
+    data_set_free(expected);
+    free(path);
+    free(content);
+
+    error = (ag_error){0};
+    data_set *task = data_set_task(data_task_find("copy"), &(data_set_options){.part = DATA_TRAIN}, &error);
+    ck_assert_ptr_null(data_set_held_out(task, &error));
+    ck_assert_int_eq(error.status, AG_BAD_VALUE);
+    data_set_free(task);
+
+    data_set *text = good_text("one two three four five six seven", (data_set_options){.part = DATA_TRAIN});
+    dev = data_set_held_out(text, NULL);
+    expected = good_text("one two three four five six seven",
+                         (data_set_options){.part = DATA_DEV, .target_vocab = data_set_target_vocab(text)});
+    ck_assert(data_set_fingerprint(dev) == data_set_fingerprint(expected));
+    data_set_free(text);
+    data_set_free(dev);
+    data_set_free(expected);
+}
+END_TEST
+
 /* However few sources: both parts have one. */
 START_TEST(parts_are_never_empty)
 {
@@ -500,12 +662,16 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, maps);
+    tcase_add_test(tests, maps_of_pipes);
+    tcase_add_test(tests, pipes_that_cannot_be_copied);
+    tcase_add_test(tests, pipes_and_signals);
     tcase_add_test(tests, lines_of_a_pair_file);
     tcase_add_test(tests, a_last_line_may_end_in_any_way);
     tcase_add_test(tests, given_vocabularies_are_copied);
     tcase_add_test(tests, bad_pair_files);
     tcase_add_test(tests, too_many_tokens_for_an_index);
     tcase_add_test(tests, parts_of_a_pair_file);
+    tcase_add_test(tests, a_part_is_held_out_of_what_was_read);
     tcase_add_test(tests, parts_are_never_empty);
     tcase_add_test(tests, vocabularies_come_from_the_part);
     tcase_add_test(tests, targets_of_a_source);
