@@ -109,12 +109,12 @@ static int find_candidates(search *s, int32_t row, const real *logits, int64_t s
         const real *own = logits + slot * stride;
         const double before = s->live[(int64_t)row * s->beam + slot];
         double log_sum;
-        if (generation_normalise(own, vocab, row, &log_sum, error) != AG_OK)
+        if (generation_normalise(s->g, own, row, &log_sum, error) != AG_OK)
             return -1;
         for (int32_t token = 0; token < vocab; token++) {
             const double log_probability = before + ((double)own[token] - log_sum);
             const double bar = count < most ? -INFINITY : s->candidates[most - 1].log_probability;
-            if (log_probability > bar)
+            if (log_probability > bar && generation_allows(&s->g->options, token))
                 count = insert(s->candidates, count, most, (candidate){log_probability, slot, token});
         }
     }

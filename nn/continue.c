@@ -53,7 +53,7 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     append(&w, prompt, length);
     bool more = true;
     for (uint64_t turn = 0; more && count > 0 && own.status == AG_OK; turn++) {
-        nn_generation_options drawing = *options;
+        nn_generation_options drawing = options ? *options : (nn_generation_options){0};
         nn_generated result = {0};
         drawing.seed += turn << 32; /* each window draws from numbers of its own */
         int64_t made = continue_window(model, tape, &w, drawing, count, &result, &own);

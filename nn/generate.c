@@ -54,7 +54,7 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
         options->bos = DEFAULT_BOS;
         options->eos = DEFAULT_EOS;
     }
-    if (options->no_eos)
+    if (options->no_eos || g->model->config.kind == NN_ENCODER)
         options->eos = -1;
     else if (options->eos < 0 || options->eos >= vocab)
         return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d",
@@ -134,16 +134,6 @@ static void measure(generation *g)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
-/* Gives the marks, eos aside, probability 0 behind the last of `count` tokens. */
-static void forbid_marks(const generation *g, ag_tensor *logits, int64_t count)
-{
-    const int64_t vocab = g->model->config.target_vocab;
-    for (int64_t i = 0; i < g->cache.rows; i++)
-        for (int32_t mark = 0; mark < g->options.marks; mark++)
-            if (mark != g->options.eos)
-                logits->data[(i * count + count - 1) * vocab + mark] = -(real)INFINITY;
-}
-
 const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
 {
     const int64_t needed = g->cache.length + count;
@@ -159,7 +149,6 @@ const real *generation_feed(generation *g, const int32_t *tokens, int64_t count,
         pass_error(&g->pass, error);
         return NULL;
     }
-    forbid_marks(g, logits, count);
     return logits->data + (count - 1) * g->model->config.target_vocab;
 }
 
@@ -186,20 +175,38 @@ const real *generation_begin(generation *g, int64_t group, ag_error *error)
     return logits;
 }
 
-ag_status generation_normalise(const real *logits, int64_t count, int64_t row, double *log_sum, ag_error *error)
+bool generation_allows(const nn_generation_options *options, int32_t token)
 {
+    return token >= options->marks || token == options->eos;
+}
+
+int32_t generation_most_probable(const generation *g, const real *logits)
+{
+    int32_t best = -1;
+    for (int32_t token = 0; token < g->model->config.target_vocab; token++)
+        if (generation_allows(&g->options, token) && (best < 0 || logits[token] > logits[best]))
+            best = token;
+    return best;
+}
+
+ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum, ag_error *error)
+{
+    const int32_t count = g->model->config.target_vocab;
     double most = (double)logits[0], sum = 0;
-    for (int64_t c = 1; c < count; c++)
+    for (int32_t c = 1; c < count; c++)
         if ((double)logits[c] > most)
             most = (double)logits[c];
-    for (int64_t c = 0; c < count; c++)
+    for (int32_t c = 0; c < count; c++)
         sum += exp((double)logits[c] - most);
     /* cppcheck-suppress invalidFunctionArg ; the greatest logit adds e^0 = 1 */
     *log_sum = most + log(sum);
-    if (isfinite(*log_sum))
-        return AG_OK;
-    return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are no numbers (NaN or infinity)",
-                        (long long)row);
+    if (!isfinite(*log_sum))
+        return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are no numbers (NaN or infinity)",
+                            (long long)row);
+    if (isinf(logits[generation_most_probable(g, logits)]))
+        return ag_error_set(error, AG_NOT_FINITE,
+                            "generation: in row %lld every token that may come has the probability 0", (long long)row);
+    return AG_OK;
 }
 
 double generation_score(const generation *g, double log_probability, int64_t length)

@@ -30,13 +30,15 @@ const real *generation_begin(generation *g, int64_t group, ag_error *error);
  * the last of them, those of sequence i at [i * count * V], or NULL. */
 const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error);
 
-/* log sum_c e^logits[c] in double, so that log p(c) = logits[c] - it. AG_NOT_FINITE where it is none. */
-ag_status generation_normalise(const real *logits, int64_t count, int64_t row, double *log_sum, ag_error *error);
+/* Whether the token may be chosen. Tokens that may not still have their part in the probabilities. */
+bool generation_allows(const nn_generation_options *options, int32_t token);
+/* The most probable of the tokens that may be chosen; of equals the first. */
+int32_t generation_most_probable(const generation *g, const real *logits);
+/* The logarithm of the sum of e^logits[c] over all tokens c, in double: log p(c) = logits[c] - *log_sum is the model's
+ * own, whatever may be chosen. AG_NOT_FINITE where it is no number, or where no token that may be chosen is possible. */
+ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum, ag_error *error);
 /* A log-probability after the length penalty; `length` counts the end mark. */
 double generation_score(const generation *g, double log_probability, int64_t length);
-
-/* The most probable of the tokens first .. vocab - 1; of equals the first. */
-int32_t generation_most_probable(const real *logits, int32_t first, int32_t vocab);
 
 /* Where hypothesis number `place` of a row has its tokens: [longest]. */
 int32_t *generation_tokens(const generation *g, int64_t row, int place);

@@ -18,10 +18,10 @@ ag_status generation_label(generation *g, ag_error *error)
         for (int64_t t = 0; t < labels->length; t++) {
             const real *token = logits->data + (row * input->source_length + t) * classes;
             double log_sum;
-            ag_status status = generation_normalise(token, classes, row, &log_sum, error);
+            ag_status status = generation_normalise(g, token, row, &log_sum, error);
             if (status != AG_OK)
                 return status;
-            labels->tokens[t] = generation_most_probable(token, g->options.marks, classes);
+            labels->tokens[t] = generation_most_probable(g, token);
             labels->log_probability += (double)token[labels->tokens[t]] - log_sum;
         }
         labels->score = labels->log_probability;

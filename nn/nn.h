@@ -421,8 +421,8 @@ typedef struct nn_generation_options {
                                 2020) */
     uint64_t seed;           /* of the drawing, by way of ag_seed_for(seed, AG_FOR_SAMPLING) */
     const uint64_t *streams; /* [rows]: which stream each row draws from; NULL: row r from stream r */
-    int32_t
-        marks; /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be */
+    int32_t marks; /* tokens 0 .. marks - 1 are never generated, eos aside: padding, bos, unknown; 0: any token may be.
+                      Greedy choice, beam, top_k and top_p work among the others; log_probability is not changed */
     int32_t bos, eos; /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
     bool no_eos;      /* language model text goes on until max_length */
 } nn_generation_options;
@@ -431,9 +431,12 @@ typedef struct nn_generation_options {
 typedef struct nn_hypothesis {
     int32_t *tokens; /* [length], without bos; the end mark is not included */
     int64_t length;
-    bool finished;          /* the end mark came */
-    double log_probability; /* natural, the end mark's included; of a drawn sequence too it is the model's own */
-    double score;           /* that, after the length penalty */
+    bool finished; /* the end mark came */
+    /* The natural logarithm of the probability that the model itself gives to these tokens, and to the end mark where
+     * it came: that of the softmax over all tokens, whatever temperature, top_k, top_p and marks leave to choose from.
+     * It is -(sum of the tokens' cross-entropies), as train_evaluate has them: loss times tokens of this one pair. */
+    double log_probability;
+    double score; /* log_probability after the length penalty */
 } nn_hypothesis;
 
 /* What was generated for each row. */

@@ -6,15 +6,6 @@
 
 /* ---- Choosing a token ----------------------------------------------------------------------- */
 
-int32_t generation_most_probable(const real *logits, int32_t first, int32_t vocab)
-{
-    int32_t best = first;
-    for (int32_t token = first + 1; token < vocab; token++)
-        if (logits[token] > logits[best])
-            best = token;
-    return best;
-}
-
 typedef struct candidate {
     double logit, weight; /* weight: in proportion to the probability */
     int32_t token;
@@ -43,22 +34,23 @@ static int32_t cut_nucleus(const candidate *candidates, int32_t count, double sh
     return count;
 }
 
-/* Draws by one uniform number: temperature first, then top_k, then top_p of what that leaves. `candidates` [vocab]
- * is room to work. */
-static int32_t draw(const nn_generation_options *options, const real *logits, int32_t vocab, candidate *candidates,
-                    ag_rng *rng)
+/* Draws by one uniform number from the tokens that may be chosen: temperature first, then top_k, then top_p of what that
+ * leaves. `candidates` [vocab] is room to work. */
+static int32_t draw(const generation *g, const real *logits, candidate *candidates, ag_rng *rng)
 {
-    const double most = (double)logits[generation_most_probable(logits, 0, vocab)];
+    const nn_generation_options *options = &g->options;
+    const double most = (double)logits[generation_most_probable(g, logits)];
     const bool nucleus = options->top_p > 0 && options->top_p < 1;
-    int32_t count = vocab, chosen = 0;
+    int32_t count = 0, chosen = 0;
     double total = 0, sum = 0;
 
-    for (int32_t token = 0; token < vocab; token++) {
+    for (int32_t token = 0; token < g->model->config.target_vocab; token++) {
         const double logit = (double)logits[token];
-        candidates[token] = (candidate){logit, exp((logit - most) / options->temperature), token};
+        if (generation_allows(options, token))
+            candidates[count++] = (candidate){logit, exp((logit - most) / options->temperature), token};
     }
     if (options->top_k > 0 || nucleus)
-        qsort(candidates, (size_t)vocab, sizeof *candidates, compare);
+        qsort(candidates, (size_t)count, sizeof *candidates, compare);
     if (options->top_k > 0 && options->top_k < count)
         count = options->top_k;
     if (nucleus)
@@ -116,14 +108,12 @@ static void clear_walk(walk *w)
 static ag_status extend(const generation *g, walk *w, int64_t row, const real *logits, int32_t *token, bool *done,
                         ag_error *error)
 {
-    const int32_t vocab = g->model->config.target_vocab;
     nn_hypothesis *hypothesis = &g->result->hypotheses[row];
     double log_sum;
-    ag_status status = generation_normalise(logits, vocab, row, &log_sum, error);
+    ag_status status = generation_normalise(g, logits, row, &log_sum, error);
     if (status != AG_OK)
         return status;
-    *token = g->options.sample ? draw(&g->options, logits, vocab, w->candidates, &w->rng[row])
-                               : generation_most_probable(logits, 0, vocab);
+    *token = g->options.sample ? draw(g, logits, w->candidates, &w->rng[row]) : generation_most_probable(g, logits);
     hypothesis->log_probability += (double)logits[*token] - log_sum;
     hypothesis->finished = *token == g->options.eos;
     if (!hypothesis->finished)

@@ -168,7 +168,17 @@ START_TEST(cache_refuses_what_does_not_fit)
     nn_cache cache;
     ag_error error = {0};
     static const int32_t tokens[8] = {1, 2, 3, 4, 5, 6, 1, 2}, beyond[] = {0, 2};
+    const struct {
+        nn_input input;
+        int64_t capacity;
+    } none[] = {{{.rows = 2}, -1}, {{.rows = 0}, -1}, {{.rows = -1}, 3}, {{.rows = 2, .source_length = -1}, 3}};
     ck_assert_int_eq(nn_cache_init(&cache, encoder, &pass, &input, 3, &error), AG_BAD_VALUE);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        error = (ag_error){0};
+        ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &none[i].input, none[i].capacity, &error), AG_BAD_VALUE);
+        ck_assert_ptr_nonnull(strstr(error.message, "there is no such cache"));
+        ck_assert_ptr_null(cache.self);
+    }
     error = (ag_error){0};
     ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &input, 3, &error), AG_OK);
     ck_assert_ptr_nonnull(nn_cache_apply(&cache, model, &pass, tokens, 2));

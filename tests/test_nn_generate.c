@@ -58,9 +58,11 @@ static void keep_best(best_list *list, const int32_t *tokens, int64_t length, do
         list->tokens[place][t] = tokens[t];
 }
 
-/* Every sequence there is: ends with eos, or has `most` tokens. prefix[0 .. begin) is the prompt. */
+/* Every sequence there is: ends with eos, or has `most` tokens, of which none is one of the marks. prefix[0 .. begin) is
+ * the prompt. */
 static void search_all(const nn_model *model, const test_batch *batch, int64_t row, int32_t *prefix, int64_t begin,
-                       int64_t length, int64_t most, double log_probability, double alpha, best_list *list)
+                       int64_t length, int64_t most, int32_t marks, double log_probability, double alpha,
+                       best_list *list)
 {
     double next[16];
     if (length == most) {
@@ -73,14 +75,16 @@ static void search_all(const nn_model *model, const test_batch *batch, int64_t r
             keep_best(list, prefix + begin, length, log_probability + next[c], true, alpha);
             continue;
         }
+        if (c < marks)
+            continue;
         prefix[begin + length] = c;
-        search_all(model, batch, row, prefix, begin, length + 1, most, log_probability + next[c], alpha, list);
+        search_all(model, batch, row, prefix, begin, length + 1, most, marks, log_probability + next[c], alpha, list);
     }
 }
 
-static void check_against_all(nn_model_config config, double alpha, int best)
+static void check_against_all(nn_model_config config, int32_t marks, double alpha, int best)
 {
-    config.target_vocab = 4;
+    config.target_vocab = marks ? 5 : 4;
     nn_model *model = test_model(config, 31);
     for (int64_t i = 0; i < model->params.size; i++)
         model->params.value[i] *= (real)1.5; /* away from the uniform distribution */
@@ -90,7 +94,8 @@ static void check_against_all(nn_model_config config, double alpha, int best)
     ag_tape *tape = test_quiet_tape();
     nn_generated result;
     ag_error error = {0};
-    const nn_generation_options options = {.beam = 64, .best = best, .max_length = most, .length_penalty = alpha};
+    const nn_generation_options options = {
+        .beam = 64, .best = best, .max_length = most, .length_penalty = alpha, .marks = marks};
     ck_assert_msg(nn_generate(model, tape, &batch.input, &options, &result, &error) == AG_OK, "%s", error.message);
     ck_assert_int_eq(result.best, best);
     for (int64_t row = 0; row < rows; row++) {
@@ -101,7 +106,7 @@ static void check_against_all(nn_model_config config, double alpha, int best)
             begin = batch.target_lengths[row];
             memcpy(prefix, batch.target + row * 3, (size_t)begin * sizeof *prefix);
         }
-        search_all(model, &batch, row, prefix, begin, 0, most, 0, alpha, &list);
+        search_all(model, &batch, row, prefix, begin, 0, most, marks, 0, alpha, &list);
         for (int place = 0; place < best; place++) {
             const nn_hypothesis *found = &result.hypotheses[row * best + place], *right = &list.items[place];
             ck_assert_int_eq(found->length, right->length);
@@ -120,16 +125,17 @@ START_TEST(wide_beam_equals_exhaustive_search)
 {
     static const double alphas[] = {0, 0.6, 3};
     for (int i = 0; i < 3; i++) {
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, alphas[i], 1);
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, alphas[i], 8);
-        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, alphas[i], 5);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 0, alphas[i], 1);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 0, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, 0, alphas[i], 5);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 3, alphas[i], 8);
     }
 }
 END_TEST
 
 /* A search as plain as it can be, by whole passes: what a narrow beam should find. */
 static void search_plainly(const nn_model *model, const test_batch *batch, int64_t row, int beam, int64_t most,
-                           double alpha, best_list *list)
+                           int32_t marks, double alpha, best_list *list)
 {
     struct {
         int32_t tokens[16];
@@ -152,7 +158,7 @@ static void search_plainly(const nn_model *model, const test_batch *batch, int64
             double best = -INFINITY;
             for (int i = 0; i < count; i++)
                 for (int c = 0; c < model->config.target_vocab; c++)
-                    if (!taken[i][c] && live[i].log_probability + table[i][c] > best) {
+                    if ((c >= marks || c == 2) && !taken[i][c] && live[i].log_probability + table[i][c] > best) {
                         best = live[i].log_probability + table[i][c];
                         parent = i;
                         token = c;
@@ -190,13 +196,14 @@ START_TEST(narrow_beam_equals_a_plain_search)
         for (int penalty = 0; penalty <= 1; penalty++) {
             nn_generated result;
             ag_error error = {0};
+            const int32_t marks = beam == 3 ? 3 : 0;
             const nn_generation_options options = {
-                .beam = beam, .best = beam, .max_length = most, .length_penalty = penalty};
+                .beam = beam, .best = beam, .max_length = most, .length_penalty = penalty, .marks = marks};
             ck_assert_msg(nn_generate(model, tape, &batch.input, &options, &result, &error) == AG_OK, "%s",
                           error.message);
             for (int64_t row = 0; row < rows; row++) {
                 best_list list = {0};
-                search_plainly(model, &batch, row, beam, most, penalty, &list);
+                search_plainly(model, &batch, row, beam, most, marks, penalty, &list);
                 for (int place = 0; place < beam; place++) {
                     const nn_hypothesis *found = &result.hypotheses[row * beam + place], *right = &list.items[place];
                     ck_assert_double_eq_tol(found->score, right->score, PRECISION(1e-11, 1e-4));
@@ -218,7 +225,7 @@ END_TEST
 /* ---- Greedy --------------------------------------------------------------------------------- */
 
 /* Rows that end at different times, prompts of different lengths: each row is what it is alone, token by token. */
-static void check_greedy(nn_model_config config)
+static void check_greedy(nn_model_config config, int32_t marks)
 {
     nn_model *model = test_model(config, 58);
     for (int64_t i = 0; i < model->params.size; i++)
@@ -229,7 +236,9 @@ static void check_greedy(nn_model_config config)
     ag_tape *tape = test_quiet_tape();
     nn_generated result;
     ag_error error = {0};
-    ck_assert_msg(nn_generate(model, tape, &batch.input, NULL, &result, &error) == AG_OK, "%s", error.message);
+    const nn_generation_options options = {.marks = marks};
+    ck_assert_msg(nn_generate(model, tape, &batch.input, marks ? &options : NULL, &result, &error) == AG_OK, "%s",
+                  error.message);
     int ended = 0;
     for (int64_t row = 0; row < rows; row++) {
         const nn_hypothesis *found = &result.hypotheses[row];
@@ -243,9 +252,9 @@ static void check_greedy(nn_model_config config)
         }
         while (!finished && length <= model->config.max_length) {
             double next[16];
-            int32_t best = 0;
+            int32_t best = marks ? 2 : 0;
             next_log_probabilities(model, &batch, row, prefix, length, next);
-            for (int32_t c = 1; c < model->config.target_vocab; c++)
+            for (int32_t c = marks; c < model->config.target_vocab; c++)
                 best = next[c] > next[best] ? c : best;
             log_probability += next[best];
             finished = best == 2;
@@ -270,8 +279,10 @@ static void check_greedy(nn_model_config config)
 
 START_TEST(greedy_equals_whole_passes)
 {
-    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 6});
-    check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 6, .positions = NN_LEARNED});
+    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 6}, 0);
+    check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 6, .positions = NN_LEARNED}, 0);
+    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8}, 4);
+    check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 8, .positions = NN_LEARNED}, 4);
 }
 END_TEST
 
@@ -496,6 +507,89 @@ START_TEST(ties_go_to_the_lower_token)
 }
 END_TEST
 
+/* ---- Scores --------------------------------------------------------------------------------- */
+
+/* What `result` says of each sequence is what whole passes give its tokens, over all tokens, likely marks included. */
+static void check_scores(const nn_model *model, const test_batch *batch, const nn_generation_options *options,
+                         const nn_generated *result)
+{
+    for (int64_t i = 0; i < result->rows * result->best; i++) {
+        const nn_hypothesis *found = &result->hypotheses[i];
+        const int64_t row = i / result->best;
+        int64_t length = 1;
+        int32_t prefix[64] = {1};
+        double log_probability = 0, next[16];
+        if (model->config.kind == NN_DECODER) {
+            length = batch->target_lengths[row];
+            memcpy(prefix, batch->target + row * 5, (size_t)length * sizeof *prefix);
+        }
+        for (int64_t t = 0; t < found->length + found->finished; t++) {
+            const int32_t token = t < found->length ? found->tokens[t] : 2;
+            ck_assert(t == found->length || token >= options->marks);
+            next_log_probabilities(model, batch, row, prefix, length, next);
+            log_probability += next[token];
+            prefix[length++] = token;
+        }
+        const double divisor = pow((5.0 + (double)(found->length + found->finished)) / 6, options->length_penalty);
+        ck_assert_double_eq_tol(found->log_probability, log_probability, PRECISION(1e-11, 1e-4));
+        ck_assert_double_eq_tol(found->score, log_probability / divisor, PRECISION(1e-11, 1e-4));
+    }
+}
+
+START_TEST(scores_are_the_models_own)
+{
+    static const nn_generation_options options[] = {
+        {.marks = 4},
+        {.marks = 4, .beam = 3, .best = 3, .length_penalty = 0.7},
+        {.marks = 4, .sample = true, .seed = 3, .temperature = 1.7, .top_k = 3},
+        {.marks = 4, .sample = true, .seed = 4, .temperature = 0.5, .top_p = 0.6, .length_penalty = 1},
+    };
+    for (int kind = 0; kind < 2; kind++) {
+        nn_model *model = test_model(
+            (nn_model_config){.kind = kind ? NN_DECODER : NN_ENCODER_DECODER, .target_vocab = 8, .max_length = 12}, 62);
+        const nn_param *bias = &model->params.items[nn_params_find(&model->params, "output.bias")];
+        for (int32_t mark = 0; mark < 4; mark++)
+            model->params.value[bias->offset + mark] += mark == 2 ? (real)0.5 : 2; /* most of the probability */
+        test_batch batch;
+        test_batch_fill(&batch, model, 6, 6, 5, 63);
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+            nn_generated result = generate(model, &batch.input, options[i]);
+            check_scores(model, &batch, &options[i], &result);
+            nn_generated_clear(&result);
+        }
+        nn_model_free(model);
+    }
+}
+END_TEST
+
+/* Marks that hold most of the probability are neither drawn nor counted into what top_k and top_p leave. */
+START_TEST(draws_leave_out_the_marks)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_DECODER}, 61);
+    const nn_param *bias = &model->params.items[nn_params_find(&model->params, "output.bias")];
+    const int32_t bos = 1;
+    double log_p[16], kept[16] = {0}, total = 0;
+    int counts[16], first = 4;
+    model->params.value[bias->offset] += 3;
+    model->params.value[bias->offset + 1] += 2;
+    next_log_probabilities(model, NULL, 0, &bos, 1, log_p);
+    for (int c = 2; c < 7; c++) { /* 2 is the end mark, 3 a mark */
+        kept[c] = c == 3 ? 0 : exp(log_p[c]);
+        total += kept[c];
+        first = kept[c] > kept[first] ? c : first;
+    }
+    for (int c = 2; c < 7; c++)
+        kept[c] /= total;
+    draw_first(model, (nn_generation_options){.seed = 1, .marks = 4}, counts);
+    ck_assert_double_lt(chi_square(counts, kept, 7), 16.27); /* 3 degrees of freedom */
+    draw_first(model, (nn_generation_options){.seed = 2, .marks = 4, .top_k = 1}, counts);
+    ck_assert_int_eq(counts[first], DRAWS);
+    draw_first(model, (nn_generation_options){.seed = 2, .marks = 4, .top_p = kept[first]}, counts);
+    ck_assert_int_eq(counts[first], DRAWS);
+    nn_model_free(model);
+}
+END_TEST
+
 /* ---- What is refused ------------------------------------------------------------------------ */
 
 START_TEST(bad_options_are_named)
@@ -574,6 +668,31 @@ START_TEST(logits_that_are_no_numbers_are_an_error)
 }
 END_TEST
 
+START_TEST(nothing_that_may_come_is_an_error)
+{
+    nn_model *models[] = {test_model((nn_model_config){.kind = NN_ENCODER_DECODER}, 5),
+                          test_model((nn_model_config){.kind = NN_ENCODER}, 5)};
+    ag_tape *tape = test_quiet_tape();
+    for (int i = 0; i < 4; i++) {
+        nn_model *model = models[i == 3];
+        test_batch batch;
+        test_batch_fill(&batch, model, 2, 5, 3, 6);
+        const nn_param *bias = &model->params.items[nn_params_find(&model->params, "output.bias")];
+        for (int32_t c = 2; c < 7; c++)
+            model->params.value[bias->offset + c] = c == 3 ? 0 : -(real)INFINITY;
+        nn_generated result;
+        ag_error error = {0};
+        const nn_generation_options options = {.marks = 4, .beam = i == 1 ? 3 : 0, .sample = i == 2};
+        ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, &error), AG_NOT_FINITE);
+        ck_assert_str_eq(error.message, "generation: in row 0 every token that may come has the probability 0");
+        ck_assert_ptr_null(result.hypotheses);
+    }
+    ag_tape_free(tape);
+    nn_model_free(models[0]);
+    nn_model_free(models[1]);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER, .max_length = 40}, 5);
@@ -621,7 +740,10 @@ static Suite *suite(void)
     tcase_add_test(tcase, drawing_is_reproducible);
     tcase_add_test(tcase, rows_do_not_depend_on_their_batch);
     tcase_add_test(tcase, ties_go_to_the_lower_token);
+    tcase_add_test(tcase, scores_are_the_models_own);
+    tcase_add_test(tcase, draws_leave_out_the_marks);
     tcase_add_test(tcase, bad_options_are_named);
+    tcase_add_test(tcase, nothing_that_may_come_is_an_error);
     tcase_add_test(tcase, logits_that_are_no_numbers_are_an_error);
     tcase_add_test(tcase, every_allocation_may_fail);
     suite_add_tcase(s, tcase);

@@ -2,6 +2,7 @@
 #include "nn_util.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER};
@@ -63,6 +64,38 @@ START_TEST(bad_configurations_are_named)
         ck_assert_int_eq(error.status, AG_BAD_VALUE);
         ck_assert_msg(strstr(error.message, cases[i].message) != NULL, "case %zu: %s", i, error.message);
     }
+}
+END_TEST
+
+/* Each size alone beyond its end, all others good: no later check may make up for it. */
+START_TEST(each_size_has_two_ends)
+{
+    const nn_model_config good = {
+        .source_vocab = 9, .target_vocab = 9, .d_model = 8, .heads = 2, .ffn = 8, .max_length = 8};
+    for (int i = 0; i < 12; i++) {
+        nn_model_config config = good;
+        const struct {
+            const char *name;
+            int *field, most;
+        } sizes[] = {{"d_model", &config.d_model, 1 << 20},
+                     {"heads", &config.heads, 1 << 20},
+                     {"encoder_layers", &config.encoder_layers, 1024},
+                     {"decoder_layers", &config.decoder_layers, 1024},
+                     {"ffn", &config.ffn, 1 << 23},
+                     {"max_length", &config.max_length, 1 << 24}};
+        const int value = i % 2 ? -1 : sizes[i / 2].most + 1;
+        char message[128];
+        ag_error error = {0};
+        *sizes[i / 2].field = value;
+        snprintf(message, sizeof message, "%s is %d: it must be 1 to %d", sizes[i / 2].name, value, sizes[i / 2].most);
+        ck_assert_int_eq(nn_model_config_complete(&config, &error), AG_BAD_VALUE);
+        ck_assert_str_eq(error.message, message);
+    }
+    nn_model_config config = good;
+    config.source_vocab = -1;
+    ck_assert_int_eq(nn_model_config_complete(&config, NULL), AG_BAD_VALUE);
+    config = good;
+    ck_assert_int_eq(nn_model_config_complete(&config, NULL), AG_OK);
 }
 END_TEST
 
@@ -490,6 +523,7 @@ static Suite *suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, shapes_of_logits);
     tcase_add_test(tcase, bad_configurations_are_named);
+    tcase_add_test(tcase, each_size_has_two_ends);
     tcase_add_test(tcase, bad_input_is_named);
     tcase_add_test(tcase, padding_changes_nothing);
     tcase_add_test(tcase, rows_do_not_see_each_other);
