@@ -159,7 +159,7 @@ typedef enum ag_matmul_numbers {
 bool ag_matmul_available(ag_matmul_numbers numbers);
 /* Makes the products of the tape such ones from now on; a new tape has AG_MATMUL_REAL. False, and nothing changes,
  * where they are not available. */
-bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers);
+bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers) AG_CHECKED;
 /* What ag_tape_set_matmul has set. */
 ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 
@@ -220,14 +220,14 @@ void ag_forget(ag_tensor *x);
  * - A value used several times gets the sum over its uses.
  * - Inner tensors have their gradient only if asked by ag_retain_grad, and it is that of the latest call.
  * - Errors: no element or several elements; nothing that needs a gradient; an error noted before. */
-ag_status ag_backward(ag_tensor *loss);
+ag_status ag_backward(ag_tensor *loss) AG_CHECKED;
 
 /* ag_backward from any tensor: `seed` ([y->size]; NULL: ones) is the gradient of the end result by y. */
-ag_status ag_backward_seeded(ag_tensor *y, const real *seed);
+ag_status ag_backward_seeded(ag_tensor *y, const real *seed) AG_CHECKED;
 
 /* ag_backward that looks at each gradient as it is made and stops with AG_NOT_FINITE, naming the first
  * operation whose backward made a NaN or infinity. Slower; for finding the culprit afterwards. */
-ag_status ag_backward_checked(ag_tensor *loss);
+ag_status ag_backward_checked(ag_tensor *loss) AG_CHECKED;
 
 /* ---- Elementwise operations (with NumPy broadcasting) --------------------------------------- */
 
@@ -366,7 +366,7 @@ ag_mask *ag_mask_not(ag_tape *tape, const ag_mask *a);
 bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j);
 /* Whether the mask can be used on scores of these sizes: AG_OK, or AG_BAD_SHAPE and a sentence that says why not. */
 ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
-                       ag_error *error);
+                       ag_error *error) AG_CHECKED;
 /* A picture, a line per query, '#' may look and '.' may not, as snprintf does: returns the length that it needs
  * (without the final zero), writes at most `size` bytes. */
 size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text, size_t size);
@@ -549,12 +549,12 @@ typedef struct ag_gradcheck_report {
  * gradients stay in the inputs' `grad`. The status is an error only if the check could not run; whether the gradients
  * agree is in `report`. `options` may be NULL. */
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
-                       const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
+                       const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
 
 /* Checks an operation on `draws` examples that its record draws; the report is that of the worst, with the counts of
  * all. AG_BAD_VALUE where the record draws none. */
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
-                          ag_error *error);
+                          ag_error *error) AG_CHECKED;
 
 /* ---- Random numbers ------------------------------------------------------------------------- */
 

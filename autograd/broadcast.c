@@ -265,5 +265,6 @@ void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g)
     for (int i = 0; i < shape.ndim; i++)
         if (size_from_last(x->shape, shape.ndim - 1 - i) == 1)
             stretched |= AG_AXIS(i);
-    broadcast_sum(x->tape, shape, stretched, g, dx, true);
+    const ag_status noted = broadcast_sum(x->tape, shape, stretched, g, dx, true);
+    (void)noted; /* the tape has the error, and the backward ends there */
 }

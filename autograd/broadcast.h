@@ -41,6 +41,6 @@ typedef struct walk_run {
 walk_run walk_from(const walk *w, int64_t at, int64_t end);
 
 /* y = x summed over the axes of the set, or y += that. Sums are in double and in an order that the shape fixes. */
-ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real *x, real *y, bool add);
+ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real *x, real *y, bool add) AG_CHECKED;
 
 #endif

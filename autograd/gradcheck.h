@@ -55,24 +55,24 @@ typedef struct gradcheck_estimate {
 void *gradcheck_alloc(gradcheck *check, size_t bytes);
 
 /* Runs the function on `tape`, rewound before, at the inputs' present values. */
-ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result);
+ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result) AG_CHECKED;
 
 /* The derivative of the projected function along the line; `on_kink` where the line crosses a kink at every step
  * that is large enough to tell anything. The input is back at the origin afterwards, to the bit. */
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
-                                  bool *on_kink);
+                                  bool *on_kink) AG_CHECKED;
 
 /* A step of 1 for a number of this size: a power of two, so that steps add no rounding of their own. */
 double gradcheck_scale(real value);
 
 /* Fills in the defaults of the options, or says what is wrong with them. */
-ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error);
+ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_CHECKED;
 
 /* A report on nothing yet: its worst error is -1. */
 void gradcheck_begin(ag_gradcheck_report *report);
 /* ag_gradcheck with complete options, on a report just begun, and without the verdict. */
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
-                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error);
+                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
 /* The verdict: passed if the worst error is within the tolerance and enough was compared. `subject`: of what. */
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);
 

@@ -27,6 +27,6 @@ bool mask_differs_by_head(const ag_mask *mask);
 /* `mask` (NULL: all) without the places where the additive bias is -inf. bias broadcasts to `scores` [B, H, T, S] and
  * is read in place. `*mask` stays as it is where no element is -inf. Returns false, the tape's error set, where it
  * cannot. */
-bool mask_without_bias(const ag_mask **mask, const ag_tensor *bias, ag_shape scores);
+bool mask_without_bias(const ag_mask **mask, const ag_tensor *bias, ag_shape scores) AG_CHECKED;
 
 #endif

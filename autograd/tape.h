@@ -45,7 +45,7 @@ bool tape_gradient_spare(const ag_tensor *y);
 /* Gives back the memory of the values of x, if it has them. */
 void tape_forget(ag_tensor *x);
 /* Makes the values of x anew where they are forgotten. NULL is fine. */
-ag_status tape_remember(ag_tensor *x);
+ag_status tape_remember(ag_tensor *x) AG_CHECKED;
 
 /* A tensor in the arena without data: the caller sets `data`. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);

@@ -124,7 +124,7 @@ static bool read_all(int file, void *bytes, size_t size)
 static _Noreturn void be_child(bench_body *body, const void *task, void *result, size_t size, int out)
 {
     ag_error error = {0};
-    body(task, result, &error);
+    error.status = body(task, result, &error);
     bool told = write_all(out, &error, sizeof error) && write_all(out, result, size);
     _exit(told ? 0 : 1);
 }

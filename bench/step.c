@@ -81,10 +81,10 @@ static ag_status start_run(const step_task *task, step_run *run, ag_error *error
     run->source = draw_tokens(config->rows * config->source_length, config->vocab, 1);
     run->target = draw_tokens(config->rows * config->target_length, config->vocab, 2);
     run->next = draw_tokens(config->rows * config->target_length, config->vocab, 3);
-    if (run->tape)
-        ag_tape_set_matmul(run->tape, task->matmul);
     if (!run->tape || !run->source || !run->target || !run->next)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
+    if (!ag_tape_set_matmul(run->tape, task->matmul))
+        return ag_error_set(error, AG_BAD_VALUE, "this processor or build has no such products");
     run->input = (nn_input){
         .rows = config->rows,
         .source_length = config->source_length,

@@ -2,6 +2,8 @@
 #ifndef CLI_FLAGS_H
 #define CLI_FLAGS_H
 
+#include "real.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
@@ -51,11 +53,11 @@ int cli_read_code(cli_read result);
 
 /* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one
  * sentence to stderr. */
-cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments);
+cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 
 /* The same from one text of arguments that are separated by line feeds. The text is cut into pieces in place and must
  * live as long as the targets. */
-cli_read cli_flags_read_text(cli_command *command, char *text);
+cli_read cli_flags_read_text(cli_command *command, char *text) AG_CHECKED;
 
 /* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no
  * memory. */

@@ -32,7 +32,7 @@ extern const char *const cli_color_names[];
 
 /* Prints the document as text, and writes the files that were asked for, each told in a line. Returns the exit code,
  * after a report where it is not CLI_DONE. A NULL document is one that memory was out for. */
-int cli_study_show(const study_document *document, const study_output *output);
+int cli_study_show(const study_document *document, const study_output *output) AG_CHECKED;
 
 /* ---- What is studied ------------------------------------------------------------------------ */
 
@@ -62,7 +62,7 @@ typedef struct study_example {
 /* Reads what the flags of `command` say. The model's own answer becomes the target of an encoder-decoder where none is
  * given. Returns CLI_DONE, or the exit code after a report. The example must not be moved, and is to be cleared in
  * either case. */
-int cli_study_read(const char *command, const study_example_flags *flags, study_example *example);
+int cli_study_read(const char *command, const study_example_flags *flags, study_example *example) AG_CHECKED;
 void cli_study_clear(study_example *example);
 
 /* A paragraph that says which model answers what to which source. */

@@ -347,7 +347,8 @@ int cli_train(int count, const char *const *arguments)
     } else if (read == CLI_READ_OK) {
         cli_catch_interrupts();
         code = check_source(&f);
-        setup.arguments = cli_flags_write(&command);
+        if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
+            code = cli_fail("train", CLI_FAILED, "no memory for the arguments of the run");
         if (code == CLI_DONE && f.from && !f.resume && train_saved_load(&setup.base, f.from, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE)

@@ -24,11 +24,11 @@ enum { TRAIN_FLAGS_MOST = 64 };
 /* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With --resume `base` becomes what
  * the run's checkpoint holds; its arguments hold what targets point to. The caller clears it at the end. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
-                          train_saved *base);
+                          train_saved *base) AG_CHECKED;
 
 /* Lets the flags that describe a model describe that of `base`, with which the run begins or goes on. The exit code:
  * CLI_USAGE after naming a flag that was given and says otherwise. */
-int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base);
+int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base) AG_CHECKED;
 
 /* The rows that describe a model, for other commands: writes them to `table` and returns how many. */
 int train_flags_model(train_flags *f, cli_flag *table);

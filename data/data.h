@@ -50,7 +50,7 @@ int32_t data_vocab_size(const data_vocab *vocab);
 /* The id of a token of `size` bytes. data_vocab_add adds it where it is new (-1 when memory is out; DATA_UNK for bytes
  * that are not one token of text); data_vocab_find gives DATA_UNK then. The specials are found by id alone: "<pad>" in
  * a text is a word like any other. */
-int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size);
+int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size) AG_CHECKED;
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
 /* The text of a token, valid until the next data_vocab_add; "<pad>" "<bos>" "<eos>" "<unk>" for the specials. "" for an
  * id outside. */
@@ -64,7 +64,7 @@ data_vocab *data_vocab_read(const char *text, ag_error *error);
  * vocabulary; NULL with the error, which names the file and, where a line is wrong, its number. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
 /* Writes the file that data_vocab_read_file reads, the specials in front, so that line i + 1 is token i. */
-ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error);
+ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
 /* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
  * (Unicode's) between words is skipped. The text is well-formed UTF-8. */
@@ -172,7 +172,7 @@ uint64_t data_set_fingerprint(data_set *set);
 
 /* For evaluation: the set (of a task: the first epoch) as distinct sources in order of appearance, each with all its
  * targets. -1 when memory is out; 0 for a text set. Outside: no targets, index -1. */
-int64_t data_set_source_count(data_set *set);
+int64_t data_set_source_count(data_set *set) AG_CHECKED;
 /* The number of targets of the s-th distinct source; the index of its r-th example (for data_set_example). */
 int64_t data_set_target_count(data_set *set, int64_t s);
 int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
@@ -202,13 +202,13 @@ void data_batch_clear(data_batch *batch);
 int64_t data_set_batches(const data_set *set, int64_t rows);
 /* Batch n = epoch * data_set_batches + index: similar lengths together, in an order shuffled anew each epoch from
  * (seed, epoch). A pure function of the set, rows and n. */
-ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error);
+ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error) AG_CHECKED;
 /* Examples first <= i < first + rows in their own order: for evaluation. All must exist (a task has every i >= 0). */
-ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error);
+ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error) AG_CHECKED;
 /* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK
  * and are counted. */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
-                             data_batch *batch, int64_t *unknown, ag_error *error);
+                             data_batch *batch, int64_t *unknown, ag_error *error) AG_CHECKED;
 
 /* ---- .safetensors --------------------------------------------------------------------------- */
 
@@ -242,7 +242,7 @@ const char *data_safetensors_metadata(const data_safetensors *file, const char *
 /* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements, and is
  * the size of `out`. AG_BAD_SHAPE for another count, or where tensor->size does not fit it; AG_BAD_VALUE for another
  * dtype. */
-ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error);
+ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error) AG_CHECKED;
 /* "F64" in the double library, "F32" in the other: the dtype of `real`. */
 extern const char *const data_real_dtype;
 
@@ -256,19 +256,19 @@ void data_writer_free(data_writer *writer);
  * by data_writer_save, not before. Names are unique: data_writer_save refuses others. AG_BAD_VALUE or AG_BAD_SHAPE for
  * what the format cannot hold. */
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
-                          const void *data, ag_error *error);
+                          const void *data, ag_error *error) AG_CHECKED;
 /* The same for numbers of the library's own: values in this shape, of dtype data_real_dtype. */
 ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape shape, const real *values,
-                               ag_error *error);
+                               ag_error *error) AG_CHECKED;
 /* Notes a key of the metadata and its value, both UTF-8, and copied. AG_BAD_VALUE for "checksum", which is ours. */
-ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error);
+ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error) AG_CHECKED;
 /* For files that other programs will change: leaves the checksum out. A program that keeps the metadata would keep it,
  * too, and its file would be called damaged. */
 void data_writer_no_checksum(data_writer *writer);
 /* Writes the file whole or not at all: a temporary file in the same folder, flushed to disk, renamed, the folder
  * flushed. The bytes depend on the content alone: metadata by key, tensors by descending alignment of dtype, then by
  * name; a checksum is added to the metadata. */
-ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error);
+ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error) AG_CHECKED;
 
 /* ---- .npy ----------------------------------------------------------------------------------- */
 
@@ -290,10 +290,10 @@ void data_array_clear(data_array *array);
  * byte order, in C or Fortran order. AG_BAD_FILE for any other content: objects, records, complex numbers, texts, a
  * header that is wrong, numbers that are not all there; AG_IO where the file cannot be read, AG_NO_MEMORY. The error
  * names the file. The caller clears the array, which is empty after an error. */
-ag_status data_npy_read(data_array *array, const char *path, ag_error *error);
+ag_status data_npy_read(data_array *array, const char *path, ag_error *error) AG_CHECKED;
 /* Writes the file whole or not at all: version 1.0, '<f4' ('<f8' in the double library), byte for byte as NumPy (1.24
  * and later) saves that array. */
-ag_status data_npy_write(const data_array *array, const char *path, ag_error *error);
+ag_status data_npy_write(const data_array *array, const char *path, ag_error *error) AG_CHECKED;
 
 /* ---- Files that appear whole or not at all --------------------------------------------------- */
 
@@ -313,7 +313,7 @@ typedef struct data_output data_output;
 /* Begins a file, which data_output_finish ends. AG_IO where the folder cannot be written to, or where `path` is there
  * (or leads to what is there) and is no regular file: a folder, a device, a pipe; AG_NO_MEMORY. There is nothing to end
  * then. */
-ag_status data_output_open(data_output **output, const char *path, ag_error *error);
+ag_status data_output_open(data_output **output, const char *path, ag_error *error) AG_CHECKED;
 /* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
 bool data_output_put(data_output *output, const void *bytes, size_t size);
 /* Writes over bytes that were put before, `at` bytes from the start. */
@@ -321,7 +321,7 @@ bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size
 /* Flushes the bytes to the disk and lets them be the file `path`; or, after any failure, removes what was written and
  * leaves `path` as it was (but where the folder alone could not be flushed: then `path` is the new file). Frees the
  * output in all cases. */
-ag_status data_output_finish(data_output *output, ag_error *error);
+ag_status data_output_finish(data_output *output, ag_error *error) AG_CHECKED;
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 

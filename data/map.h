@@ -17,10 +17,10 @@ typedef struct data_map {
 
 /* Maps the file at `path`; of a pipe, what comes until its writers have closed it. A refusal is one sentence with the
  * path and the system's reason; AG_INTERRUPTED where a signal came while a pipe had nothing to read. */
-ag_status data_map_open(data_map *map, const char *path, ag_error *error);
+ag_status data_map_open(data_map *map, const char *path, ag_error *error) AG_CHECKED;
 /* Maps once more what `first` maps, without its path: a pipe can be read only once, and a path may lead to another file
  * by now. `path` is for the sentence of a refusal. */
-ag_status data_map_again(data_map *map, const data_map *first, const char *path, ag_error *error);
+ag_status data_map_again(data_map *map, const data_map *first, const char *path, ag_error *error) AG_CHECKED;
 /* Lets go of the pages that have been read, as after a pass over the whole file: those wanted again are paged in again.
  */
 void data_map_rest(const data_map *map);

@@ -63,14 +63,14 @@ struct data_set {
 data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name, const data_set_options *options,
                        ag_error *error);
 /* Maps the file that the set is named after to `map`, a field of the set; the file that `of` has mapped, if not NULL. */
-ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error);
+ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error) AG_CHECKED;
 /* To be called when counts, maxima, vocabularies and source_bytes, target_bytes are known: the last preparations. */
-ag_status data_set_finish(data_set *set, ag_error *error);
+ag_status data_set_finish(data_set *set, ag_error *error) AG_CHECKED;
 
 /* The vocabulary of one side: a copy of the given one, or a new one. */
 data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error);
 /* Adds each token of a text. False when memory is out. */
-bool data_vocab_add_text(data_vocab *vocab, data_view text);
+bool data_vocab_add_text(data_vocab *vocab, data_view text) AG_CHECKED;
 int64_t data_count_tokens(data_token_kind kind, data_view text);
 /* A part of all 64-bit hashes: those below the returned one. 0 <= share < 1. */
 uint64_t data_share_limit(double share);
@@ -78,7 +78,7 @@ uint64_t data_share_limit(double share);
 /* The first example of an epoch. */
 int64_t data_epoch_first(const data_set *set, uint64_t epoch);
 /* Makes the order of an epoch unless it is there already. 1 <= rows <= count. */
-ag_status data_order_make(data_set *set, int64_t rows, uint64_t epoch, ag_error *error);
+ag_status data_order_make(data_set *set, int64_t rows, uint64_t epoch, ag_error *error) AG_CHECKED;
 void data_order_clear(data_order *order);
 void data_groups_clear(data_groups *groups);
 

@@ -175,8 +175,8 @@ int main(int count, char **arguments)
     if (reader_init(&r, &error) == AG_OK) {
         compare_orders(&r, tape, NN_NO_POSITIONS);
         compare_orders(&r, tape, NN_SINUSOIDAL);
-        draw_code(count > 1 ? arguments[1] : NULL, &error);
-        turn_the_code(tape);
+        if (draw_code(count > 1 ? arguments[1] : NULL, &error) == AG_OK)
+            turn_the_code(tape);
     }
     ag_error_set(&error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     if (error.status != AG_OK)

@@ -8,8 +8,8 @@
  * They share the keys and values of the cross-attention. nn_cache_reorder then moves sequences within groups, and
  * drops whole groups. */
 ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                            int64_t group, int64_t capacity, ag_error *error);
+                            int64_t group, int64_t capacity, ag_error *error) AG_CHECKED;
 /* Makes room for `capacity` tokens; what is held stays. */
-ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error);
+ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error) AG_CHECKED;
 
 #endif

@@ -146,7 +146,8 @@ const real *generation_feed(generation *g, const int32_t *tokens, int64_t count,
     ag_tape_rewind(g->pass.tape);
     ag_tensor *logits = nn_cache_apply(&g->cache, g->model, &g->pass, tokens, count);
     if (!logits) {
-        pass_error(&g->pass, error);
+        const ag_status noted = pass_error(&g->pass, error);
+        (void)noted; /* NULL says it */
         return NULL;
     }
     return logits->data + (count - 1) * g->model->config.target_vocab;

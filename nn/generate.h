@@ -36,7 +36,8 @@ bool generation_allows(const nn_generation_options *options, int32_t token);
 int32_t generation_most_probable(const generation *g, const real *logits);
 /* The logarithm of the sum of e^logits[c] over all tokens c, in double: log p(c) = logits[c] - *log_sum is the model's
  * own, whatever may be chosen. AG_NOT_FINITE where it is no number, or where no token that may be chosen is possible. */
-ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum, ag_error *error);
+ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum,
+                               ag_error *error) AG_CHECKED;
 /* A log-probability after the length penalty; `length` counts the end mark. */
 double generation_score(const generation *g, double log_probability, int64_t length);
 
@@ -44,8 +45,8 @@ double generation_score(const generation *g, double log_probability, int64_t len
 int32_t *generation_tokens(const generation *g, int64_t row, int place);
 
 /* The ways: greedy or drawn, token by token; the search; and an encoder's labels. */
-ag_status generation_walk(generation *g, ag_error *error);
-ag_status generation_search(generation *g, ag_error *error);
-ag_status generation_label(generation *g, ag_error *error);
+ag_status generation_walk(generation *g, ag_error *error) AG_CHECKED;
+ag_status generation_search(generation *g, ag_error *error) AG_CHECKED;
+ag_status generation_label(generation *g, ag_error *error) AG_CHECKED;
 
 #endif

@@ -10,11 +10,11 @@
 #define NAME_SIZE 256
 
 /* Writes "prefix.name"; an empty prefix leaves no dot. */
-ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, ag_error *error);
+ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, ag_error *error) AG_CHECKED;
 
 /* nn_params_add under "prefix.name" that tells why by its status and writes the index to *index (-1 on failure). */
 ag_status layer_parameter(nn_params *params, const char *prefix, const char *name, ag_shape shape,
-                          nn_initializer initializer, int *index, ag_error *error);
+                          nn_initializer initializer, int *index, ag_error *error) AG_CHECKED;
 
 /* Notes "where: sentence" as the tape's error and returns NULL. */
 ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, const char *format, ...)
@@ -50,10 +50,10 @@ ag_tensor *feed_forward_apply_onto(const nn_feed_forward *layer, const nn_pass *
                                    const residual *onto);
 
 /* Copies what stopped the tape to `error` (may be NULL) and returns its status. */
-ag_status pass_error(const nn_pass *pass, ag_error *error);
+ag_status pass_error(const nn_pass *pass, ag_error *error) AG_CHECKED;
 
 /* Heads divide the width, rotary turns whole pairs, dropout is a probability below 1. */
-ag_status attention_config_check(const nn_attention_config *config, ag_error *error);
+ag_status attention_config_check(const nn_attention_config *config, ag_error *error) AG_CHECKED;
 
 /* Hands an attention's weights to pass->on_attention, under the layer's name: that of its parameter without `suffix`,
  * such as ".out_proj.weight"; `mask` is the one in force. */
@@ -62,7 +62,7 @@ void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_t
 /* Projects `key` and `value` into the cache behind what it holds (turned by their positions where that is asked
  * for). False, with the tape's error, where they do not fit. */
 bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
-                            nn_attention_cache *cache);
+                            nn_attention_cache *cache) AG_CHECKED;
 
 /* The decoder of a model, embedding to logits, for the tokens [rows, length] that follow what `cache` (may be NULL)
  * holds. */

@@ -47,7 +47,8 @@ typedef struct nn_initializer {
 } nn_initializer;
 
 /* Fills values [shape] from the stream. AG_BAD_SHAPE where the kind needs a matrix, AG_BAD_VALUE where scale < 0. */
-ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng, ag_error *error);
+ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng,
+                        ag_error *error) AG_CHECKED;
 
 /* One parameter: a tensor's place in the flat vectors. */
 typedef struct nn_param {
@@ -78,7 +79,7 @@ int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initia
                   ag_error *error);
 /* Allocates both vectors and draws the values: parameter i from stream i of
  * ag_seed_for(seed, AG_FOR_PARAMETERS). Gradients are zero. AG_BAD_VALUE where it was done before. */
-ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error);
+ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error) AG_CHECKED;
 /* Sets all gradients to 0. */
 void nn_params_zero_grad(nn_params *params);
 /* The index of the parameter of that name; -1 where there is none. */
@@ -120,7 +121,7 @@ typedef struct nn_linear {
 } nn_linear;
 /* Registers the parameters, the bias only where `bias`. */
 ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, int64_t in, int64_t out, bool bias,
-                         ag_error *error);
+                         ag_error *error) AG_CHECKED;
 /* x [.., in] -> [.., out] */
 ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tensor *x);
 
@@ -133,7 +134,7 @@ typedef struct nn_embedding {
 } nn_embedding;
 /* Registers the table. */
 ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *name, int64_t count, int64_t width,
-                            double scale, int32_t padding_id, ag_error *error);
+                            double scale, int32_t padding_id, ag_error *error) AG_CHECKED;
 /* ids [shape] -> [shape.., width] */
 ag_tensor *nn_embedding_apply(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids);
 /* The table as an output projection (tied weights): x [.., width] -> [.., count]. */
@@ -149,7 +150,7 @@ typedef struct nn_norm {
 } nn_norm;
 /* Registers the parameters, the bias only where `bias`. */
 ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_norm_kind kind, int64_t width, bool bias,
-                       double eps, ag_error *error);
+                       double eps, ag_error *error) AG_CHECKED;
 /* x [.., width] -> [.., width] */
 ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x);
 
@@ -166,7 +167,7 @@ typedef struct nn_positions {
 } nn_positions;
 /* Registers the table of learned positions; other kinds have no parameters. */
 ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *name, nn_position_kind kind,
-                            int64_t max_length, int64_t width, ag_error *error);
+                            int64_t max_length, int64_t width, ag_error *error) AG_CHECKED;
 /* x [B, T, D] plus the code of positions start .. start+T-1; x itself where positions are rotary or none. AG_BAD_SHAPE
  * beyond max_length where they are learned. */
 ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start);
@@ -199,7 +200,7 @@ typedef struct nn_attention {
 } nn_attention;
 /* Registers the parameters: matrices Xavier uniform, biases zeros. */
 ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *name, const nn_attention_config *config,
-                            ag_error *error);
+                            ag_error *error) AG_CHECKED;
 /* query [B, T, D], key [B, S, key_width], value [B, S, value_width] -> [B, T, D]. Self-attention gives the same
  * tensor thrice. `weights` (may be NULL) receives [B, heads, T, S]. `cache` (may be NULL): new keys and values are
  * appended to it and all it holds is attended to; the mask then speaks of absolute key positions, and of queries
@@ -230,7 +231,7 @@ typedef struct nn_additive_attention {
 } nn_additive_attention;
 /* Registers the parameters, all Xavier uniform. */
 ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *params, const char *name,
-                                     const nn_additive_attention_config *config, ag_error *error);
+                                     const nn_additive_attention_config *config, ag_error *error) AG_CHECKED;
 /* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V]. `weights` (may be NULL) receives
  * [B, heads, T, S], before dropout. A query that may look at nothing has output 0 and gradient 0; what a forbidden key
  * or value holds changes no bit of the output (but a key that is NaN reaches gradients, as 0 times NaN). */
@@ -249,7 +250,8 @@ typedef struct nn_feed_forward {
 } nn_feed_forward;
 /* Registers the parameters of a block named `block`, biases only where `bias`. `ffn` is the width inside. */
 ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
-                               int64_t ffn, nn_activation activation, bool bias, double dropout, ag_error *error);
+                               int64_t ffn, nn_activation activation, bool bias, double dropout,
+                               ag_error *error) AG_CHECKED;
 /* x [.., D] -> [.., D] */
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
 
@@ -276,7 +278,7 @@ typedef struct nn_encoder_block {
 } nn_encoder_block;
 /* Registers the parameters of the sublayers. */
 ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
-                                const nn_block_config *config, ag_error *error);
+                                const nn_block_config *config, ag_error *error) AG_CHECKED;
 /* x [B, T, D] -> [B, T, D]. `mask` (NULL: all) and `cache` (may be NULL) are those of nn_attention_apply. */
 ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
                                   nn_attention_cache *cache);
@@ -291,7 +293,7 @@ typedef struct nn_decoder_block {
 } nn_decoder_block;
 /* Registers the parameters of the sublayers. Rotary positions turn the self-attention alone. */
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
-                                const nn_block_config *config, ag_error *error);
+                                const nn_block_config *config, ag_error *error) AG_CHECKED;
 /* x [B, T, D], memory [B, S, D] -> [B, T, D]. memory may be NULL where the cross cache is filled; masks and caches are
  * those of nn_attention_apply. */
 ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
@@ -345,7 +347,7 @@ typedef struct nn_model {
 
 /* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
  * in [0, 1). */
-ag_status nn_model_config_complete(nn_model_config *config, ag_error *error);
+ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_CHECKED;
 /* A model with parameters drawn from `seed`, which the caller frees. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
 /* nn_model_new without nn_params_allocate: for a reader that compares the parameters' names and shapes with a file
@@ -393,7 +395,7 @@ typedef struct nn_cache {
  * of the cross-attention; for NN_DECODER `input` only tells the rows. The tape is rewound by the caller, and the
  * cache cleared. AG_BAD_VALUE for NN_ENCODER. */
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                        int64_t capacity, ag_error *error);
+                        int64_t capacity, ag_error *error) AG_CHECKED;
 /* Frees what the cache holds and leaves it zeroed. */
 void nn_cache_clear(nn_cache *cache);
 /* The next `count` tokens [rows, count] of each sequence -> logits [rows, count, V], the same as nn_model_apply on
@@ -402,7 +404,7 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
                           int64_t count);
 /* Row i becomes what row from[i] was (beam search), from [rows]; `rows` may shrink. AG_BAD_VALUE for a row that is not
  * there. */
-ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error);
+ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error) AG_CHECKED;
 
 /* ---- Generation ----------------------------------------------------------------------------- */
 
@@ -453,7 +455,7 @@ typedef struct nn_generated {
  * An encoder (NN_ENCODER) answers with the most probable label of each source token; of the options only `marks` counts
  * then. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
-                      nn_generated *result, ag_error *error);
+                      nn_generated *result, ag_error *error) AG_CHECKED;
 /* Frees the hypotheses and leaves the struct zeroed. */
 void nn_generated_clear(nn_generated *result);
 
@@ -465,7 +467,8 @@ typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
  * newest tokens of a prompt that is longer than that). Of the options those of drawing and `marks` count; no token ends
  * the text. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
-                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error);
+                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,
+                      ag_error *error) AG_CHECKED;
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -30,7 +30,7 @@ struct study_document {
 };
 
 /* What a document is shown by begins here: AG_OK, or the error of a document that is NULL or not whole. */
-ag_status document_check(const study_document *document, ag_error *error);
+ag_status document_check(const study_document *document, ag_error *error) AG_CHECKED;
 
 /* ---- The pen: text that grows --------------------------------------------------------------- */
 
@@ -55,7 +55,7 @@ void pen_put_fixed(pen *p, double value, int decimals);
  * characters but tab and line feed, become U+FFFD. NULL is as "". */
 void pen_put_escaped(pen *p, const char *text);
 /* Writes the text to the file `path`, whole or not at all; `what` it is, for the sentence where memory ran out. */
-ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error);
+ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error) AG_CHECKED;
 
 /* ---- Labels --------------------------------------------------------------------------------- */
 

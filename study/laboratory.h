@@ -47,7 +47,7 @@ void laboratory_draw(ag_rng *rng, const study_laboratory_options *options, int64
 ag_rng laboratory_stream(const study_laboratory_options *options, int64_t step);
 /* LABORATORY_EXAMPLES sequences that are in no training batch: unseen [LABORATORY_EXAMPLES, length]. AG_BAD_VALUE where
  * the sequences are so few that training could see an eighth of them. */
-ag_status laboratory_draw_unseen(const study_laboratory_options *options, int32_t *unseen, ag_error *error);
+ag_status laboratory_draw_unseen(const study_laboratory_options *options, int32_t *unseen, ag_error *error) AG_CHECKED;
 
 /* ---- Masks ---------------------------------------------------------------------------------- */
 
@@ -144,7 +144,8 @@ typedef struct laboratory_findings {
 } laboratory_findings;
 
 /* All experiments, and the claims about them. */
-ag_status laboratory_run(const study_laboratory_options *options, laboratory_findings *findings, ag_error *error);
+ag_status laboratory_run(const study_laboratory_options *options, laboratory_findings *findings,
+                         ag_error *error) AG_CHECKED;
 /* The claims alone, from all else in `findings`. */
 void laboratory_claim_all(laboratory_findings *findings);
 void laboratory_write(const laboratory_findings *findings, study_document *document);
@@ -184,19 +185,19 @@ typedef struct laboratory_training {
 
 /* A model of the laboratory's size, to be trained. NULL with the error. */
 nn_model *laboratory_model(const laboratory *lab, nn_model_kind kind, nn_position_kind positions);
-ag_status laboratory_train(laboratory *lab, const laboratory_training *training);
+ag_status laboratory_train(laboratory *lab, const laboratory_training *training) AG_CHECKED;
 
 /* The experiments, each with its part of the findings. */
-ag_status laboratory_train_taggers(laboratory *lab);
-ag_status laboratory_measure_grid(laboratory *lab);
-ag_status laboratory_find_leak(laboratory *lab);
-ag_status laboratory_permute(laboratory *lab);
-ag_status laboratory_pad(laboratory *lab);
+ag_status laboratory_train_taggers(laboratory *lab) AG_CHECKED;
+ag_status laboratory_measure_grid(laboratory *lab) AG_CHECKED;
+ag_status laboratory_find_leak(laboratory *lab) AG_CHECKED;
+ag_status laboratory_permute(laboratory *lab) AG_CHECKED;
+ag_status laboratory_pad(laboratory *lab) AG_CHECKED;
 
 /* AG_INTERRUPTED where the caller wants to stop. */
-ag_status laboratory_stopped(const laboratory *lab);
+ag_status laboratory_stopped(const laboratory *lab) AG_CHECKED;
 /* Notes the tape's error. */
-ag_status laboratory_tape_failed(const laboratory *lab);
+ag_status laboratory_tape_failed(const laboratory *lab) AG_CHECKED;
 /* The token with the largest of `classes` logits. */
 int32_t laboratory_best(const real *logits, int64_t classes);
 

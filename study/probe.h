@@ -45,19 +45,19 @@ typedef struct probe {
 } probe;
 
 /* At most `rows` rows; fewer where a batch would be large. */
-ag_status probe_init(probe *p, const study_subject *subject, const reach *r, int64_t rows, ag_error *error);
+ag_status probe_init(probe *p, const study_subject *subject, const reach *r, int64_t rows, ag_error *error) AG_CHECKED;
 void probe_clear(probe *p);
 
 /* Runs the model. Its parts are then, where it is `cut`: each block, "encoder.norm" between the encoder's last block
  * and the decoder (where there is one), and "output" behind the last block; else the whole, "model". */
-ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error);
+ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error) AG_CHECKED;
 
 /* A seed of zeros for the part's output: its gradients by the end result, to be filled in. NULL with the error. */
 real *probe_seed(probe *p, const probe_part *part, ag_error *error);
 /* Normal numbers: a random direction, the same for equal `stream`. */
 void probe_direction(uint64_t stream, int64_t width, real *out);
 /* Differentiates by the inputs of the part, from the seed. */
-ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error);
+ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error) AG_CHECKED;
 /* The Frobenius norm of what that gave for input j in this row: 0 only if each number is 0; NaN if any is. */
 double probe_influence(const probe *p, const probe_part *part, int64_t row, int64_t j);
 

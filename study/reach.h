@@ -25,7 +25,7 @@ typedef struct reach {
     unsigned char *encoder_block, *decoder_block, *model;
 } reach;
 
-ag_status reach_init(reach *r, const study_subject *subject, ag_error *error);
+ag_status reach_init(reach *r, const study_subject *subject, ag_error *error) AG_CHECKED;
 void reach_clear(reach *r);
 
 /* Whether the masks let output i of such a part, which stands on the side `output`, depend on input j. */

@@ -84,9 +84,9 @@ void study_add_chart(study_document *document, const study_chart *chart);
  * plain ASCII characters from ' ' to '#', 'x' where masked, '_' where padding. */
 char *study_document_text(const study_document *document, bool color, ag_error *error);
 /* One self-contained HTML file. Replaces `path` whole or not at all. */
-ag_status study_document_save(const study_document *document, const char *path, ag_error *error);
+ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Each heat map and chart as FOLDER/NN-title.svg, counted from 01 in the document's order; makes the folder. */
-ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error);
+ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error) AG_CHECKED;
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
@@ -112,7 +112,7 @@ typedef struct study_maps {
 
 /* Runs the model on `input` without dropout and keeps every attention's weights. The caller clears the maps, which are
  * empty after an error: AG_BAD_VALUE for more than one row, or what nn_model_apply refuses. */
-ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error);
+ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error) AG_CHECKED;
 /* Frees the maps and leaves the struct zeroed. */
 void study_maps_clear(study_maps *maps);
 
@@ -148,7 +148,7 @@ typedef struct study_influence {
     unsigned char *cells;
 } study_influence;
 /* Finds the influence of each input on each output; the caller clears it. AG_BAD_VALUE for more than one row. */
-ag_status study_influence_find(const study_subject *subject, study_influence *influence, ag_error *error);
+ag_status study_influence_find(const study_subject *subject, study_influence *influence, ag_error *error) AG_CHECKED;
 /* Frees the values and leaves the struct zeroed. */
 void study_influence_clear(study_influence *influence);
 
@@ -180,7 +180,7 @@ typedef struct study_leaks {
  *
  * What is not differentiated is not seen: what happens to the tokens before the first block, and ag_detach. Nor can it
  * be seen whether a mask lets a position look at itself: the residual connection passes it on in either case. */
-ag_status study_leaks_find(const study_subject *subject, study_leaks *leaks, ag_error *error);
+ag_status study_leaks_find(const study_subject *subject, study_leaks *leaks, ag_error *error) AG_CHECKED;
 /* Frees the list and leaves the struct zeroed. */
 void study_leaks_clear(study_leaks *leaks);
 
@@ -205,7 +205,8 @@ typedef struct study_laboratory_options {
  * without its mask. Of each expectation it says whether it came true. The same numbers for the same options, at any
  * number of threads. AG_BAD_VALUE for options out of range (length 4 to 16, letters 2 to 10, steps 40 to 10^6) and for
  * sequences so few that training would see an eighth of them, AG_NOT_FINITE where a training comes to no number. */
-ag_status study_laboratory(const study_laboratory_options *options, study_document *document, ag_error *error);
+ag_status study_laboratory(const study_laboratory_options *options, study_document *document,
+                           ag_error *error) AG_CHECKED;
 
 /* ---- Traces --------------------------------------------------------------------------------- */
 
@@ -226,7 +227,7 @@ typedef struct study_trace_options {
  * own gradients stay as they are. AG_BAD_VALUE for more than one row; replaces `path` whole or, with AG_IO, not at all.
  */
 ag_status study_trace(const nn_model *model, const nn_input *input, const study_trace_options *options,
-                      const char *path, ag_error *error);
+                      const char *path, ag_error *error) AG_CHECKED;
 
 /* Where two traces differ. */
 typedef struct study_difference {
@@ -241,13 +242,13 @@ typedef struct study_difference {
  * fractions: as the nearest double). Works on any two .safetensors files that have names in common; AG_BAD_VALUE where
  * there are none. */
 ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
-                              ag_error *error);
+                              ag_error *error) AG_CHECKED;
 
 /* ---- Curves --------------------------------------------------------------------------------- */
 
 /* Charts of training logs (log.jsonl, or folders that hold one): the loss by step, that on dev, the error rates on dev
  * and the learning rate, every run a line in each. */
-ag_status study_curves(const char *const *paths, int count, study_document *document, ag_error *error);
+ag_status study_curves(const char *const *paths, int count, study_document *document, ag_error *error) AG_CHECKED;
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -35,8 +35,7 @@ study_leaks test_leaks_find(const test_subject *s)
 {
     ag_error error = {0};
     study_leaks leaks;
-    study_leaks_find(&s->subject, &leaks, &error);
-    ck_assert_msg(error.status == AG_OK, "%s", error.message);
+    ck_assert_msg(study_leaks_find(&s->subject, &leaks, &error) == AG_OK, "%s", error.message);
     return leaks;
 }
 

@@ -253,9 +253,9 @@ END_TEST
 START_TEST(given_vocabularies_are_copied)
 {
     data_vocab *vocab = data_vocab_new(DATA_WORDS, NULL);
-    data_vocab_add(vocab, "y", 1);
+    ck_assert_int_eq(data_vocab_add(vocab, "y", 1), DATA_SPECIALS);
     data_set *set = good_pairs("a b\tx y\n", (data_set_options){.source_vocab = vocab, .target_vocab = vocab});
-    data_vocab_add(vocab, "x", 1);
+    ck_assert_int_eq(data_vocab_add(vocab, "x", 1), DATA_SPECIALS + 1);
     data_vocab_free(vocab);
     ck_assert_int_eq(data_set_max_source(set), 3); /* the vocabulary's kind of token counts */
     ck_assert_int_eq(data_vocab_size(data_set_target_vocab(set)), 5);

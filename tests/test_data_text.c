@@ -181,7 +181,8 @@ START_TEST(a_beginning_is_not_the_token)
         data_vocab *vocab = data_vocab_new(DATA_WORDS, NULL);
         char word[16];
         for (int i = 0; i < 30; i++)
-            data_vocab_add(vocab, word, (size_t)snprintf(word, sizeof word, "%d:%dx", n, 10 + i));
+            ck_assert_int_eq(data_vocab_add(vocab, word, (size_t)snprintf(word, sizeof word, "%d:%dx", n, 10 + i)),
+                             DATA_SPECIALS + i);
         for (int i = 0; i < 30; i++)
             ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)snprintf(word, sizeof word, "%d:%d", n, 10 + i)),
                              DATA_UNK);

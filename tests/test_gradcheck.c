@@ -362,13 +362,14 @@ START_TEST(test_tolerance_and_seed)
     ck_assert_msg(first.passed && first.worst_error > 0.4, "%s", first.message);
 
     ag_gradcheck_input input = inputs[0];
-    ag_gradcheck(f_square, NULL, &input, 1, &(ag_gradcheck_options){.seed = 4}, &first, NULL);
+    const ag_gradcheck_options four = {.seed = 4}, five = {.seed = 5};
+    ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &four, &first, NULL), AG_OK);
     real before[3];
     memcpy(before, grad, sizeof before);
-    ag_gradcheck(f_square, NULL, &input, 1, &(ag_gradcheck_options){.seed = 4}, &second, NULL);
+    ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &four, &second, NULL), AG_OK);
     ck_assert_mem_eq(before, grad, sizeof before);
     ck_assert_str_eq(first.message, second.message);
-    ag_gradcheck(f_square, NULL, &input, 1, &(ag_gradcheck_options){.seed = 5}, &second, NULL);
+    ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &five, &second, NULL), AG_OK);
     ck_assert(before[0] != grad[0]);
 }
 END_TEST

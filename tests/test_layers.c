@@ -1,4 +1,5 @@
-/* test_layers.c - the arrows between the layers go one way: reads every include and fails when one runs upward.
+/* test_layers.c - the arrows between the layers go one way: reads every include and fails when one runs upward. And the
+ * compiler looks after every status: a declaration in a header that returns one says AG_CHECKED.
  *
  * Runs in the project's folder. */
 #include "check_util.h"
@@ -136,12 +137,60 @@ START_TEST(test_upward_is_seen)
 }
 END_TEST
 
+/* Those that note an error and hand on the status for `return`: their callers may have said all that there is. */
+static bool notes_alone(const char *declaration)
+{
+    return strstr(declaration, " ag_error_set(") || strstr(declaration, " ag_fail(");
+}
+
+/* Reads declarations that begin at the start of a line; returns how many give a status. */
+static int check_statuses(const char *path)
+{
+    char line[1024], declaration[4096];
+    int statuses = 0;
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, "ag_status ", 10) != 0)
+            continue;
+        snprintf(declaration, sizeof declaration, "%s", line);
+        while (!strchr(declaration, ';') && fgets(line, sizeof line, file))
+            strncat(declaration, line, sizeof declaration - strlen(declaration) - 1);
+        statuses++;
+        ck_assert_msg(notes_alone(declaration) || strstr(declaration, "AG_CHECKED;"), "%s: no AG_CHECKED after\n%s",
+                      path, declaration);
+    }
+    fclose(file);
+    return statuses;
+}
+
+START_TEST(test_statuses_are_checked)
+{
+    int statuses = 0;
+    for (int i = 0; i < LAYERS; i++) {
+        DIR *folder = opendir(layers[i].folder);
+        struct dirent *entry;
+        ck_assert_ptr_nonnull(folder);
+        while ((entry = readdir(folder))) {
+            char path[512];
+            const char *end = strrchr(entry->d_name, '.');
+            snprintf(path, sizeof path, "%s/%s", layers[i].folder, entry->d_name);
+            if (end && !strcmp(end, ".h"))
+                statuses += check_statuses(path);
+        }
+        closedir(folder);
+    }
+    ck_assert_int_gt(statuses, 100);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("layers");
     TCase *c = tcase_create("arrows");
     tcase_add_loop_test(c, test_arrows, 0, LAYERS);
     tcase_add_test(c, test_upward_is_seen);
+    tcase_add_test(c, test_statuses_are_checked);
     suite_add_tcase(s, c);
     return s;
 }

@@ -128,10 +128,10 @@ START_TEST(parameters_lie_one_behind_the_other)
     real expected[12];
     const uint64_t seed = ag_seed_for(5, AG_FOR_PARAMETERS);
     ag_rng rng = ag_rng_make(seed, 0); /* parameter i draws from stream i */
-    nn_initialize(normal, AG_SHAPE(3, 4), expected, &rng, NULL);
+    ck_assert_int_eq(nn_initialize(normal, AG_SHAPE(3, 4), expected, &rng, NULL), AG_OK);
     ck_assert_mem_eq(params.value, expected, sizeof expected);
     rng = ag_rng_make(seed, 2);
-    nn_initialize(normal, AG_SCALAR, expected, &rng, NULL);
+    ck_assert_int_eq(nn_initialize(normal, AG_SCALAR, expected, &rng, NULL), AG_OK);
     ck_assert(params.value[15] == expected[0]);
 
     for (int i = 0; i < 16; i++) {

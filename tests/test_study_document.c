@@ -148,10 +148,9 @@ static ag_status build_and_show(const char *folder, char **text, ag_error *error
     study_add_heats(document, (const study_heat[]){test_every_cell, large}, 2, true);
     study_add_chart(document, &test_two_lines);
     *text = study_document_text(document, true, error);
-    if (*text)
-        study_document_save_pictures(document, folder, error);
+    const ag_status status = *text ? study_document_save_pictures(document, folder, error) : error->status;
     study_document_free(document);
-    return error->status;
+    return status;
 }
 
 START_TEST(every_allocation_may_fail)

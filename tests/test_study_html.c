@@ -490,7 +490,7 @@ START_TEST(every_allocation_may_fail)
     do {
         error = (ag_error){0};
         test_fail_allocation(++n);
-        study_document_save(document, path, &error);
+        ck_assert_int_eq(study_document_save(document, path, &error), error.status);
         test_fail_allocation(0);
         ck_assert(error.status == AG_OK || error.status == AG_NO_MEMORY);
         if (error.status != AG_OK)

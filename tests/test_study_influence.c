@@ -13,8 +13,7 @@ static study_influence find(const test_subject *s)
 {
     ag_error error = {0};
     study_influence influence;
-    study_influence_find(&s->subject, &influence, &error);
-    ck_assert_msg(error.status == AG_OK, "%s", error.message);
+    ck_assert_msg(study_influence_find(&s->subject, &influence, &error) == AG_OK, "%s", error.message);
     return influence;
 }
 

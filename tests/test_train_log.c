@@ -173,7 +173,7 @@ START_TEST(every_allocation_may_fail)
         train_history_clear(&history);
         error = (ag_error){0};
         test_fail_allocation(++n);
-        train_history_read(&history, folder, &error);
+        ck_assert_int_eq(train_history_read(&history, folder, &error), error.status);
         test_fail_allocation(0);
         ck_assert(error.status == AG_OK || (error.status == AG_NO_MEMORY && !history.items));
     } while (error.status != AG_OK);

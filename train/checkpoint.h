@@ -26,14 +26,15 @@ typedef struct train_checkpoint {
 } train_checkpoint;
 
 /* The bytes depend on what is saved alone. */
-ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error);
+ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error) AG_CHECKED;
 
 /* Reads the options that the run had, for what a resume takes over where its caller says nothing. */
-ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error);
+ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path,
+                                ag_error *error) AG_CHECKED;
 
 /* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration,
  * vocabularies, the options on which the numbers depend. Nothing is changed where something does not agree. */
 ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
-                                ag_error *error);
+                                ag_error *error) AG_CHECKED;
 
 #endif

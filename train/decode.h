@@ -6,12 +6,12 @@
 
 /* Fills in metrics->exact_match, wer, per, sources and decoded; calls evaluation->on_output. */
 ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
-                       train_metrics *metrics, ag_error *error);
+                       train_metrics *metrics, ag_error *error) AG_CHECKED;
 
 /* Rows at once where the caller does not say. */
 #define TRAIN_EVALUATION_BATCH 64
 
 /* AG_INTERRUPTED where a stop was asked for. */
-ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error);
+ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error) AG_CHECKED;
 
 #endif

@@ -121,13 +121,14 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
 
     const bool grad = ag_tape_set_grad(tape, false);
     const ag_matmul_numbers matmul = ag_tape_matmul(tape);
-    ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* as those who use the model have it */
+    bool available = ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* as those who use the model have it */
     loss_sums sums = {0};
     status = add_all(model, tape, set, &own, &sums, error);
     if (status == AG_OK && own.decode && model->config.kind != NN_DECODER)
         status = train_decode(model, tape, set, &own, metrics, error);
     ag_tape_set_grad(tape, grad);
-    ag_tape_set_matmul(tape, matmul);
+    available = ag_tape_set_matmul(tape, matmul) && available;
+    (void)available; /* AG_MATMUL_REAL always is, and so is what the tape had before */
     if (!own.tape)
         ag_tape_free(tape);
 

@@ -35,13 +35,13 @@ typedef struct train_field {
 
 /* Adds each member of `object` to the writer's metadata. */
 ag_status train_fields_write(const train_field *fields, int count, const void *object, data_writer *writer,
-                             ag_error *error);
+                             ag_error *error) AG_CHECKED;
 /* Reads each member from the file's metadata; a key that is missing or has another kind of value is an error that names
  * it. */
 ag_status train_fields_read(const train_field *fields, int count, void *object, const data_safetensors *file,
-                            const char *path, ag_error *error);
+                            const char *path, ag_error *error) AG_CHECKED;
 /* Whether the file says the same of each member as `object` does; the error names the first that differs. */
 ag_status train_fields_agree(const train_field *fields, int count, const void *object, const data_safetensors *file,
-                             const char *path, ag_error *error);
+                             const char *path, ag_error *error) AG_CHECKED;
 
 #endif

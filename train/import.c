@@ -113,11 +113,10 @@ ag_status train_import(train_saved *saved, const char *path, const train_import_
     *saved = (train_saved){0};
     data_safetensors *file = data_safetensors_open(path, &own);
     importer in = {.saved = saved, .options = options, .file = file, .path = path, .error = &own};
-    if (file)
-        import_file(&in);
+    const ag_status status = file ? import_file(&in) : own.status;
     data_safetensors_close(file);
-    if (own.status == AG_OK)
+    if (status == AG_OK)
         return AG_OK;
     train_saved_clear(saved);
-    return ag_error_set(error, own.status, "%s", own.message);
+    return ag_error_set(error, status, "%s", own.message);
 }

@@ -45,7 +45,7 @@ bool train_layout_passes_over(train_layout layout, const char *prefix, const cha
  * dropout. Where a tensor that tells is missing, a size stays 0. AG_BAD_VALUE where `heads` is 0, which no tensor
  * tells. */
 ag_status train_layout_configure(train_layout layout, const data_safetensors *file, nn_model_config *config,
-                                 const char *path, ag_error *error);
+                                 const char *path, ag_error *error) AG_CHECKED;
 
 /* A model of this configuration with the numbers of a file's tensors (weights.c): each parameter has one, of float
  * dtype, and each tensor is a parameter's or one of `others` (names ended by NULL; NULL: none). NULL with the error. */
@@ -53,6 +53,6 @@ nn_model *train_weights_read(const data_safetensors *file, train_layout layout, 
                              const nn_model_config *config, const char *path, ag_error *error);
 
 /* Whether a model of this configuration can be in that layout; the sentence says why not. */
-ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error);
+ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error) AG_CHECKED;
 
 #endif

@@ -11,6 +11,6 @@
  */
 FILE *train_log_open(const char *path, int64_t step, ag_error *error);
 /* Writes the line of a report (of an evaluation, where progress->dev is there), and flushes it. */
-ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error);
+ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error) AG_CHECKED;
 
 #endif

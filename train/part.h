@@ -13,11 +13,11 @@ typedef struct train_part {
 } train_part;
 
 /* Whether the set's examples can be the model's: vocabularies, and lengths where positions are learned. */
-ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error);
+ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error) AG_CHECKED;
 
 /* Rows begin <= i < end of the batch for this kind of model; what must be copied lives on the tape. */
 ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end, ag_tape *tape,
-                          train_part *part, ag_error *error);
+                          train_part *part, ag_error *error) AG_CHECKED;
 
 /* The sum of the cross-entropies of all targets that are not padding; *logits (may be NULL) receives [rows, length, V].
  */

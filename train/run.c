@@ -282,7 +282,8 @@ static ag_status make_state(train_loop *loop)
     if (!loop->tape || (options->average > 0 && !loop->average))
         return ag_error_set(loop->error, AG_NO_MEMORY, "no memory to train with");
     loop->threads = ag_tape_threads(loop->tape);
-    ag_tape_set_matmul(loop->tape, options->matmul);
+    if (!ag_tape_set_matmul(loop->tape, options->matmul))
+        return ag_error_set(loop->error, AG_BAD_VALUE, "these matrix products are not available here");
     return AG_OK;
 }
 

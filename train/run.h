@@ -35,10 +35,10 @@ typedef struct train_loop {
 /* Fills in the defaults and checks the ranges, but for the optimiser's; `earlier` are the options of the run that is
  * resumed, or NULL. */
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
-                                 const data_set *training, ag_error *error);
+                                 const data_set *training, ag_error *error) AG_CHECKED;
 
 /* Update number state.step + 1: forward and backward of a batch, clip, optimiser, average. *loss is the mean per target
  * token, *norm the gradient's. On an error parameters and counters are as before. */
-ag_status train_step(train_loop *loop, double *loss, double *norm);
+ag_status train_step(train_loop *loop, double *loss, double *norm) AG_CHECKED;
 
 #endif

@@ -25,27 +25,29 @@ typedef struct train_labels {
 } train_labels;
 
 /* Whether a file says that it is of this format. */
-ag_status train_format_check(const data_safetensors *file, const char *format, const char *path, ag_error *error);
+ag_status train_format_check(const data_safetensors *file, const char *format, const char *path,
+                             ag_error *error) AG_CHECKED;
 
 ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
-                                  const train_labels *labels, ag_error *error);
+                                  const train_labels *labels, ag_error *error) AG_CHECKED;
 /* Reads the configuration, complete and checked as any caller's. */
 ag_status train_description_read(const data_safetensors *file, nn_model_config *config, const char *path,
-                                 ag_error *error);
+                                 ag_error *error) AG_CHECKED;
 /* Reads the vocabulary under `key`, which must have `size` tokens; leaves *vocab as it is where that is 0, for none. */
 ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
-                           const char *path, ag_error *error);
+                           const char *path, ag_error *error) AG_CHECKED;
 /* A copy of the text under `key`, "" where there is none; NULL with the error. */
 char *train_text_read(const data_safetensors *file, const char *key, const char *path, ag_error *error);
 /* Whether the file was made for this configuration and these vocabularies. */
 ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
-                                   const train_labels *labels, const char *path, ag_error *error);
+                                   const train_labels *labels, const char *path, ag_error *error) AG_CHECKED;
 
 /* Adds every parameter, with the numbers at `values` [params->size]. */
-ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values, ag_error *error);
+ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values,
+                               ag_error *error) AG_CHECKED;
 /* Reads every parameter. All shapes (and dtypes, where `dtype` is not NULL) are compared before any number is read. */
 ag_status train_parameters_read(const data_safetensors *file, nn_params *params, const char *dtype, const char *path,
-                                ag_error *error);
+                                ag_error *error) AG_CHECKED;
 /* A tensor of this name and shape in the file; NULL with the error. `dtype` NULL: any. */
 const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
                                      const char *path, ag_error *error);
@@ -55,10 +57,10 @@ char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 /* Reads what train_saved_load does from a file of this format, in which the tensors `others` (names ended by NULL;
  * NULL: none) stand beside the parameters. */
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, const char *const *others,
-                           ag_error *error);
+                           ag_error *error) AG_CHECKED;
 
 /* A model file: these numbers, this configuration, nothing else. */
 ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,
-                           ag_error *error);
+                           ag_error *error) AG_CHECKED;
 
 #endif

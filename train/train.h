@@ -64,7 +64,7 @@ typedef struct train_optimizer {
 /* A state of zeros for all parameters, with the defaults filled in; the caller clears it. AG_BAD_VALUE for a number
  * outside of its range, AG_NO_MEMORY. */
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
-                               const nn_params *params, ag_error *error);
+                               const nn_params *params, ag_error *error) AG_CHECKED;
 /* Frees the state and leaves it zeroed. */
 void train_optimizer_clear(train_optimizer *optimizer);
 
@@ -128,7 +128,7 @@ double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
 /* The least number of tokens to insert, delete or replace that makes a [a_length] into b [b_length] (Levenshtein 1966).
  * -1 when memory is out. */
-int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b, int64_t b_length);
+int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b, int64_t b_length) AG_CHECKED;
 
 /* What an evaluation finds. Fractions are in [0, 1]. */
 typedef struct train_metrics {
@@ -160,7 +160,7 @@ typedef struct train_evaluation {
 
 /* Measures the model on all of the set, without dropout. AG_NOT_FINITE for a loss that is not, AG_INTERRUPTED. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
-                         train_metrics *metrics, ag_error *error);
+                         train_metrics *metrics, ag_error *error) AG_CHECKED;
 
 /* ---- Saved models --------------------------------------------------------------------------- */
 
@@ -175,9 +175,9 @@ typedef struct train_saved {
 
 /* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
-ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error);
+ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
 /* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where one is there. */
-ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error);
+ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error) AG_CHECKED;
 /* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
 
@@ -204,10 +204,11 @@ typedef struct train_import_options {
 /* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16. Each thing that does not fit is a
  * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what
  * came in. */
-ag_status train_import(train_saved *saved, const char *path, const train_import_options *options, ag_error *error);
+ag_status train_import(train_saved *saved, const char *path, const train_import_options *options,
+                       ag_error *error) AG_CHECKED;
 /* Writes a model's parameters, and nothing else but the metadata "format": "pt". AG_BAD_VALUE where the layout has no
  * place for such a model. What goes out and comes in again has the same bits. */
-ag_status train_export(const nn_model *model, train_layout layout, const char *path, ag_error *error);
+ag_status train_export(const nn_model *model, train_layout layout, const char *path, ag_error *error) AG_CHECKED;
 
 /* ---- The training loop ---------------------------------------------------------------------- */
 
@@ -277,11 +278,11 @@ typedef struct train_result {
  * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match",
  * "dev_wer", "dev_per", "best"}; a resume cuts off what was logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
-                    train_result *result, ag_error *error);
+                    train_result *result, ag_error *error) AG_CHECKED;
 
 /* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
  * checkpoint, its vocabularies (for the sets: data_set_options), its task and `arguments`. The caller clears it. */
-ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error);
+ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error) AG_CHECKED;
 
 /* A progress report as one line without line end, such as
  * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left", or what an evaluation found, in at
@@ -306,7 +307,7 @@ typedef struct train_history {
 /* Reads log.jsonl (or any such file), or the one in a folder: of a run that goes on, too. A last line that was cut
  * short by the end of its run is left out; any other damage is a sentence with the line's number. The history is empty
  * where there are no lines, and after an error. The caller clears it. */
-ag_status train_history_read(train_history *history, const char *path, ag_error *error);
+ag_status train_history_read(train_history *history, const char *path, ag_error *error) AG_CHECKED;
 /* Frees the series and leaves the struct zeroed. */
 void train_history_clear(train_history *history);
 /* The series of that name, which belongs to the history; NULL where the log has none. */

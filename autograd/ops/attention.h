@@ -16,7 +16,7 @@ ag_shape attention_scores(const attention_sizes *sizes);
 
 /* Checks inputs and options; `sizes` is what they say, or `error` what is wrong. */
 ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,
-                          const ag_attention_options *options, attention_sizes *sizes, ag_error *error);
+                          const ag_attention_options *options, attention_sizes *sizes, ag_error *error) AG_CHECKED;
 
 /* A counter for each worker, at 0, of the queries that see nothing; NULL when memory is out. */
 int64_t *blind_counters(ag_tape *tape);
