@@ -73,6 +73,10 @@ PUBLIC  := $(OUT)/public/lib$(NAME)
 COMMAND := $(OUT)/$(NAME)
 BENCH   := $(OUT)/bench$(SUFFIX)
 
+# What programs include, and all that is installed of the headers.
+HEADERS  := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
+INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
+
 LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
 LIB_SOURCES   := $(wildcard autograd/*.c autograd/ops/*.c autograd/kernels/*.c nn/*.c data/*.c train/*.c study/*.c)
 CLI_SOURCES   := $(wildcard cli/*.c)
@@ -93,7 +97,7 @@ TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(COMMAND) ## build the command and the library (PRECISION=double: build/tapeformer64)
+all: $(COMMAND) $(INCLUDED) ## build the command and the library (PRECISION=double: build/tapeformer64)
 
 # V=1 shows the whole commands.
 Q   := $(if $(V),,@)
@@ -154,11 +158,20 @@ $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
+# The public headers as they are installed: a program writes #include <tapeformer/autograd.h>, and each finds the others
+# beside itself.
+define header_rule
+$(OUT)/include/tapeformer/$(notdir $(1)): $(1)
+	@mkdir -p $$(@D)
+	@cp $$< $$@
+endef
+$(foreach header,$(HEADERS),$(eval $(call header_rule,$(header))))
+
 # The examples see what a user's program sees: the public headers and names alone.
-$(OUT)/examples$(SUFFIX)/%: examples/%.c $(PUBLIC).a $(OBJ)/flags
+$(OUT)/examples$(SUFFIX)/%: examples/%.c $(PUBLIC).a $(INCLUDED) $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(SAY) '  EXAMPLE $<'
-	$(Q)$(CC) $(filter-out -I.,$(ALL_CFLAGS)) $< $(PUBLIC).a $(ALL_LDFLAGS) -lm -o $@
+	$(Q)$(CC) $(filter-out -I%,$(ALL_CFLAGS)) -I$(OUT)/include $< $(PUBLIC).a $(ALL_LDFLAGS) -lm -o $@
 
 examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 
@@ -260,14 +273,13 @@ test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64
 
 C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench examples))
 
-lint: ## cppcheck and clang-tidy, where they are installed
-	@tests/lint $(INCLUDES) $(DEFINES) -- $(C_FILES)
+lint: $(INCLUDED) ## cppcheck and clang-tidy, where they are installed
+	@tests/lint $(INCLUDES) -I$(OUT)/include $(DEFINES) -- $(C_FILES)
 format: ## clang-format all sources in place
 	@clang-format -i $(C_FILES)
 
 # ---- installing ---------------------------------------------------------------------------------
 
-HEADERS := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
 BIN     := $(DESTDIR)$(PREFIX)/bin
 LIB     := $(DESTDIR)$(PREFIX)/lib
 INCLUDE := $(DESTDIR)$(PREFIX)/include/tapeformer
@@ -283,13 +295,14 @@ INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)
 COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
          $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
 
-# What pkg-config tells of the library.
+# What pkg-config tells of the library. Programs use libm themselves: a real's exp is not in the library. OpenMP is the
+# library's own affair, so that only a static program names it.
 $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	    'Name: $(NAME)' 'Description: a small trainable transformer with its own autograd, $(PRECISION) numbers' \
-	    'Version: $(VERSION)' 'Cflags: -I$${includedir}/tapeformer $(DEFINES)' \
-	    'Libs: -L$${libdir} -l$(NAME)' 'Libs.private: $(OPENMP_FLAG) -lm' > $@
+	    'Version: $(VERSION)' 'Cflags: -I$${includedir} $(DEFINES)' \
+	    'Libs: -L$${libdir} -l$(NAME) -lm' 'Libs.private: $(OPENMP_FLAG)' > $@
 
 docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 	@rm -rf build/docs && mkdir -p build/docs

@@ -12,7 +12,7 @@
  *
  * The inputs lie in [-1, 1), so that no weight is far from its neighbours: next to a score that is larger by 110, an
  * allowed weight would be e^-110, which is 0 in float and looks forbidden. */
-#include "autograd.h"
+#include <tapeformer/autograd.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
  * |d (w y_i) / d x_j| over the elements of x_j, with drawn weights w of the elements of y_i. A cell of the matrices
  * below is "-" where it is exactly 0. The blocks are untrained; what they can see does not depend on what they have
  * learnt. */
-#include "nn.h"
+#include <tapeformer/nn.h>
 
 #include <math.h>
 #include <stdio.h>

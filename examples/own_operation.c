@@ -14,7 +14,7 @@
  *
  * Two backwards that are wrong follow, each in a way that happens. The second shows why an operation is checked alone
  * before it is used: in this attention its fault does no harm, and would in the next. */
-#include "autograd.h"
+#include <tapeformer/autograd.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -16,7 +16,7 @@
  * All three layers take x [n, d] to [n, d]. As in the table, self-attention is without its four projections, which
  * would add 4 n d^2. Times are of the forward pass on one thread, the best of several. The recurrent step is a plain
  * loop, not a tuned product: look at how its time grows, not at how long it is. */
-#include "autograd.h"
+#include <tapeformer/autograd.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@
  *
  * Here the matrices are small numbers chosen by hand, so that you can follow with a pencil. Training would find them.
  */
-#include "autograd.h"
+#include <tapeformer/autograd.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* train_from_c.c - a whole training from C: a model learns to reverse words, and is shown words that it never saw.
  *
  * Data, model, training and use are a call each, with a struct of options in which zero means the default. */
-#include "train.h"
+#include <tapeformer/train.h>
 
 /* Called after each step; those with an evaluation on the dev set are worth a line. */
 static void show_progress(void *context, const train_progress *progress)

@@ -7,7 +7,7 @@
  *
  * So the number of heads must divide the width. The largest GPT-3 (Brown et al. 2020, table 2.1) has a width of 12288
  * and 96 heads: each has 128. The library refuses what does not divide, and says what would. */
-#include "nn.h"
+#include <tapeformer/nn.h>
 
 #include <stdio.h>
 #include <string.h>

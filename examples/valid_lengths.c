@@ -13,7 +13,7 @@
  *   1. It can only take out: what was masked stays masked.
  * - If all keys are alike, their scores are, and each that counts gets the same weight: 1/3 each of 3, 1/2 each of 2.
  */
-#include "nn.h"
+#include <tapeformer/nn.h>
 
 #include <math.h>
 #include <stdio.h>

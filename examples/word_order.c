@@ -14,8 +14,8 @@
  * for all t: "three words ahead" is a linear layer, which attention can learn.
  *
  * With a folder as its argument, the program also writes the picture there, as SVG. */
-#include "nn.h"
-#include "study.h"
+#include <tapeformer/nn.h>
+#include <tapeformer/study.h>
 
 #include <math.h>
 #include <stdio.h>
