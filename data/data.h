@@ -241,7 +241,7 @@ const char *data_safetensors_metadata(const data_safetensors *file, const char *
 
 /* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements, and is
  * the size of `out`. AG_BAD_SHAPE for another count, or where tensor->size does not fit it; AG_BAD_VALUE for another
- * dtype. */
+ * dtype, and for an F64 that is finite and beyond the range of `real`. Infinity and NaN are read as they are. */
 ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error) AG_CHECKED;
 /* "F64" in the double library, "F32" in the other: the dtype of `real`. */
 extern const char *const data_real_dtype;
@@ -366,6 +366,8 @@ bool data_json_number(data_json *json, double *value);
 void data_number_print(double value, char *text, size_t size);
 /* The word true or the word false. */
 bool data_json_bool(data_json *json, bool *value);
+/* The word null. */
+bool data_json_null(data_json *json);
 /* Moves over white space and returns the character with which the next value begins; '\0' at the end. */
 char data_json_peek(data_json *json);
 /* True where there was no problem and nothing but white space is left. */

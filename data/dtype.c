@@ -6,6 +6,7 @@
 #include "safetensors.h"
 #include "show.h"
 
+#include <math.h>
 #include <string.h>
 
 #ifdef TAPEFORMER_DOUBLE
@@ -160,6 +161,12 @@ const char *data_dtype_size(const data_dtype *dtype, int rank, const uint64_t *s
     return NULL;
 }
 
+bool data_dtype_overflows(const data_dtype *dtype, const unsigned char *bytes, real value)
+{
+    const uint64_t exponent = UINT64_C(0x7FF) << 52;
+    return isinf(value) && dtype->load == load_f64 && (little_endian(bytes, 8) & exponent) != exponent;
+}
+
 ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error)
 {
     uint64_t elements, bytes;
@@ -173,7 +180,14 @@ ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, 
     if (data_dtype_size(dtype, tensor->rank, tensor->shape, &bytes) || bytes != tensor->size)
         return ag_error_set(error, AG_BAD_SHAPE, "tensor '%s' has %llu bytes, which do not fit its dtype and shape",
                             DATA_SHOW(tensor->name), (unsigned long long)tensor->size);
-    for (int64_t i = 0; i < count; i++)
-        out[i] = dtype->load(tensor->data + (size_t)i * (dtype->bits / 8));
+    for (int64_t i = 0; i < count; i++) {
+        const unsigned char *element = tensor->data + (size_t)i * (dtype->bits / 8);
+        out[i] = dtype->load(element);
+        if (data_dtype_overflows(dtype, element, out[i]))
+            return ag_error_set(error, AG_BAD_VALUE,
+                                "tensor '%s' has numbers beyond the range of F32, the first at place %lld: the library "
+                                "built with PRECISION=double reads them",
+                                DATA_SHOW(tensor->name), (long long)i);
+    }
     return AG_OK;
 }

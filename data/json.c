@@ -276,6 +276,17 @@ bool data_json_bool(data_json *json, bool *value)
     return true;
 }
 
+bool data_json_null(data_json *json)
+{
+    if (json->problem)
+        return false;
+    data_json_peek(json);
+    for (const char *c = "null"; *c; c++)
+        if (!take(json, *c))
+            return fail(json, "null was expected");
+    return true;
+}
+
 bool data_json_finish(data_json *json)
 {
     if (json->problem)

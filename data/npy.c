@@ -228,27 +228,31 @@ static bool read_dictionary(reader *r)
 /* ---- The numbers ---------------------------------------------------------------------------- */
 
 /* Element number `i` of the file. */
-static real load(const reader *r, const unsigned char *numbers, int64_t i)
+static bool load(const reader *r, const unsigned char *numbers, int64_t i, real *value)
 {
     const size_t bytes = r->dtype->bits / 8;
     const unsigned char *element = numbers + (size_t)i * bytes;
     unsigned char turned[8];
-    if (!r->big_endian)
-        return r->dtype->load(element);
     for (size_t b = 0; b < bytes; b++)
-        turned[b] = element[bytes - 1 - b];
-    return r->dtype->load(turned);
+        turned[b] = element[r->big_endian ? bytes - 1 - b : b];
+    *value = r->dtype->load(turned);
+    if (!data_dtype_overflows(r->dtype, turned, *value))
+        return true;
+    return data_refuse(r->error, r->path,
+                       "its number %lld is beyond the range of F32: the library built with PRECISION=double reads it",
+                       (long long)i);
 }
 
 /* In the file the first axis is the fastest: `index` counts in that order, `place` is where its element belongs. */
-static void load_columns_first(const reader *r, const unsigned char *numbers)
+static bool load_columns_first(const reader *r, const unsigned char *numbers)
 {
     const data_array *array = r->array;
     int64_t stride[DATA_ARRAY_DIMS] = {0}, index[DATA_ARRAY_DIMS] = {0}, place = 0;
     for (int axis = array->ndim - 1; axis >= 0 && array->size > 0; axis--)
         stride[axis] = axis == array->ndim - 1 ? 1 : stride[axis + 1] * array->dim[axis + 1];
     for (int64_t i = 0; i < array->size; i++) {
-        array->values[place] = load(r, numbers, i);
+        if (!load(r, numbers, i, &array->values[place]))
+            return false;
         for (int axis = 0; axis < array->ndim; axis++) {
             place += stride[axis];
             if (++index[axis] < array->dim[axis])
@@ -257,6 +261,7 @@ static void load_columns_first(const reader *r, const unsigned char *numbers)
             index[axis] = 0;
         }
     }
+    return true;
 }
 
 /* Reads what the header announces from the `left` bytes behind it. */
@@ -281,9 +286,10 @@ static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
         return false;
     }
     if (r->columns_first)
-        load_columns_first(r, numbers);
-    for (int64_t i = 0; i < array->size && !r->columns_first; i++)
-        array->values[i] = load(r, numbers, i);
+        return load_columns_first(r, numbers);
+    for (int64_t i = 0; i < array->size; i++)
+        if (!load(r, numbers, i, &array->values[i]))
+            return false;
     return true;
 }
 

@@ -10,6 +10,7 @@
  *   - a name that comes twice is refused, after its escapes are undone: tensors, metadata, fields of an entry;
  *   - an entry has exactly the fields dtype, shape and data_offsets: others are refused, and so is an entry that is an
  *     array;
+ *   - metadata that is null is none;
  *   - \u0000 in a name or in metadata is refused, since these are C strings here;
  *   - any rank is taken that the header has room for: the size is what is checked;
  *   - tensors without bytes may share an offset; they keep the header's order.
@@ -95,6 +96,8 @@ static bool read_metadata(reader *r)
 {
     data_safetensors *file = r->file;
     size_t members = 0;
+    if (data_json_peek(&r->json) == 'n') /* the null of writers that have no metadata */
+        return data_json_null(&r->json) || refuse_json(r);
     data_json_enter(&r->json, '{');
     while (data_json_more(&r->json, '}', &members)) {
         metadata_entry *grown =

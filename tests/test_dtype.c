@@ -62,7 +62,7 @@ START_TEST(integers_and_floats)
     static const unsigned char most[8] = {255, 255, 255, 255, 255, 255, 255, 0x7F};
     static const unsigned char order[8] = {1, 2, 3, 4, 5, 6, 7, 8}, two = 2;
     const float floats[] = {0.1f, -0.0f, 1e-45f, INFINITY, NAN};
-    const double doubles[] = {0.1, -0.0, 1e300, 5e-324, -INFINITY, NAN};
+    const double doubles[] = {0.1, -0.0, PRECISION(1e300, 3e38), 5e-324, -INFINITY, NAN};
     static const struct {
         const char *is_signed, *is_unsigned;
         int bytes;
@@ -87,6 +87,32 @@ START_TEST(integers_and_floats)
     for (size_t i = 0; i < COUNT(doubles); i++)
         ck_assert(same_number(convert("F64", &doubles[i], 8), doubles[i]));
     ck_assert_str_eq(data_real_dtype, sizeof(real) == 8 ? "F64" : "F32");
+}
+END_TEST
+
+/* 3.4028235677973366e38 is the smallest number that a float rounds to infinity. */
+START_TEST(finite_numbers_stay_finite)
+{
+    static const double beyond[] = {3.4028235677973366e38, -3.4028235677973366e38, 1e300, 1.7976931348623157e308};
+    const uint64_t shape[1] = {2};
+    for (size_t i = 0; i < COUNT(beyond); i++) {
+        const double numbers[2] = {-INFINITY, beyond[i]};
+        const data_tensor tensor = {.name = "a\nb",
+                                    .dtype = "F64",
+                                    .rank = 1,
+                                    .shape = shape,
+                                    .data = (const unsigned char *)numbers,
+                                    .size = sizeof numbers};
+        real out[2];
+        ag_error error = {0};
+        ck_assert_int_eq(data_tensor_read(&tensor, out, 2, &error), PRECISION(AG_OK, AG_BAD_VALUE));
+        ck_assert_str_eq(error.message, PRECISION("", "tensor 'a?b' has numbers beyond the range of F32, the first at "
+                                                      "place 1: the library built with PRECISION=double reads them"));
+        ck_assert(same_number(out[0], -INFINITY));
+        ck_assert(sizeof(real) == 4 || same_number(out[1], beyond[i]));
+    }
+    const double below = 3.4028235677973364e38; /* the next below is the largest float */
+    ck_assert(isfinite(convert("F64", &below, 8)));
 }
 END_TEST
 
@@ -124,6 +150,7 @@ static Suite *dtype_suite(void)
     tcase_add_test(conversion, every_f16_is_what_the_formula_says);
     tcase_add_test(conversion, every_bf16_is_what_the_formula_says);
     tcase_add_test(conversion, integers_and_floats);
+    tcase_add_test(conversion, finite_numbers_stay_finite);
     tcase_add_test(conversion, a_wrong_count_or_type_is_refused);
     suite_add_tcase(suite, conversion);
     return suite;

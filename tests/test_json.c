@@ -240,6 +240,20 @@ START_TEST(booleans)
 }
 END_TEST
 
+START_TEST(nulls)
+{
+    static const char *const bad[] = {"", "n", "nul", "Null", "NULL", "nulll", "0", "false", "\"null\""};
+    data_json json = data_json_start("\tnull ", 6);
+    ck_assert(data_json_null(&json) && data_json_finish(&json));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json = data_json_start(bad[i], strlen(bad[i]));
+        ck_assert_msg(!(data_json_null(&json) && data_json_finish(&json)), "'%s' is taken", bad[i]);
+        ck_assert_ptr_nonnull(json.problem);
+        ck_assert(!data_json_null(&json));
+    }
+}
+END_TEST
+
 START_TEST(what_comes_next)
 {
     data_json json = data_json_start(" \t[", 3);
@@ -344,6 +358,7 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, bad_doubles_are_refused);
     tcase_add_test(tcase, a_number_ends_with_the_text);
     tcase_add_test(tcase, booleans);
+    tcase_add_test(tcase, nulls);
     tcase_add_test(tcase, what_comes_next);
     tcase_add_test(tcase, objects_and_arrays);
     tcase_add_test(tcase, the_first_problem_stays);

@@ -216,6 +216,28 @@ START_TEST(every_type_in_either_byte_order)
 }
 END_TEST
 
+/* Infinity is read, and a finite number is never made infinite. */
+START_TEST(finite_numbers_stay_finite)
+{
+    static const double numbers[2] = {INFINITY, -1e39};
+    for (int form = 0; form < 4; form++) {
+        unsigned char data[16];
+        char header[128];
+        for (int i = 0; i < 16; i++)
+            data[i] = ((const unsigned char *)numbers)[form % 2 ? i / 8 * 8 + 7 - i % 8 : i];
+        snprintf(header, sizeof header, "{'descr': '%sf8', 'fortran_order': %s, 'shape': (2, 1), }\n",
+                 form % 2 ? ">" : "<", form / 2 ? "True" : "False");
+        write_file(1, header, data, sizeof data);
+        data_array array;
+        ag_error error = {0};
+        ck_assert_int_eq(data_npy_read(&array, path, &error), PRECISION(AG_OK, AG_BAD_FILE));
+        ck_assert(!array.values || (array.values[0] == (real)INFINITY && (double)array.values[1] == numbers[1]));
+        ck_assert(array.values || strstr(error.message, "its number 1 is beyond the range of F32"));
+        data_array_clear(&array);
+    }
+}
+END_TEST
+
 START_TEST(versions_and_orders)
 {
     static const unsigned char data[24] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
@@ -471,6 +493,7 @@ static Suite *suite(void)
     tcase_add_test(t, numbers_come_back);
     tcase_add_test(t, arrays_that_contradict_themselves_are_not_written);
     tcase_add_test(t, every_type_in_either_byte_order);
+    tcase_add_test(t, finite_numbers_stay_finite);
     tcase_add_test(t, versions_and_orders);
     tcase_add_test(t, unusual_headers_are_read);
     tcase_add_test(t, headers_that_are_wrong);

@@ -119,6 +119,7 @@ START_TEST(entries_of_a_wrong_form)
         {"{" TENSOR("a", "U8", "[1]", "[0]") "}", 1, "two data_offsets"},
         {"{" TENSOR("a", "U8", "[1]", "[]") "}", 1, "two data_offsets"},
         {"{" TENSOR("a", "U8", "[1]", "[0,1,2]") "}", 1, "two data_offsets"},
+        {"{" TENSOR("a", "U8", "[1]", "[0,1,\"2\"]") "}", 1, "two data_offsets"}, /* no third is read */
         {"{" TENSOR("a", "U8", "[1]", "{}") "}", 1, "an array was expected"},
         {"{" TENSOR("a", "U8", "[1]", "[0,-1]") "}", 1, "a whole number"},
     };
@@ -136,7 +137,10 @@ START_TEST(names_and_metadata)
         {"{\"__metadata__\":{},\"__metadat\\u0061__\":{}}", 0, "'__metadata__' twice"},
         {"{\"__metadata__\":1}", 0, "an object was expected"},
         {"{\"__metadata__\":[]}", 0, "an object was expected"},
-        {"{\"__metadata__\":null}", 0, "an object was expected"}, /* the reference takes this */
+        {"{\"__metadata__\":nul}", 0, "null was expected"},
+        {"{\"__metadata__\":nulll}", 0, "',' or '}'"},
+        {"{\"__metadata__\":NULL}", 0, "an object was expected"},
+        {"{\"__metadata__\":null,\"__metadata__\":{}}", 0, "'__metadata__' twice"},
         {META("\"k\":1"), 0, "a string was expected"},
         {META("\"k\":null"), 0, "a string was expected"},
         {META("\"k\":{\"l\":\"m\"}"), 0, "a string was expected"},
@@ -262,6 +266,12 @@ START_TEST(unusual_files_are_read)
     static const char *const order[] = {"x", "w", "z", "y"};
     for (int i = 0; i < 4; i++)
         ck_assert_str_eq(data_safetensors_at(file, i)->name, order[i]);
+    data_safetensors_close(file);
+
+    /* null is no metadata */
+    file = open_header("{\"__metadata__\" : null ," TENSOR("a", "U8", "[1]", "[0,1]") "}", 1);
+    ck_assert_int_eq(data_safetensors_count(file), 1);
+    ck_assert_ptr_null(data_safetensors_metadata(file, "k"));
     data_safetensors_close(file);
 
     /* a checksum of some other kind is just metadata */
