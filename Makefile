@@ -188,6 +188,7 @@ $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRAR
 
 libcheck:
 	@tests/need-libcheck
+	@tests/need-locale
 
 # Every test program, each in its own process; goes on after a failure, and counts.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \

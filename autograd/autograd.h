@@ -26,6 +26,8 @@
 
 #include "real.h"
 
+#include <stdarg.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -68,13 +70,55 @@ typedef struct ag_error {
     char message[AG_MESSAGE_SIZE];
 } ag_error;
 
-/* Notes an error unless one is noted already: the first is the one to show. `format` is that of printf; what is longer
- * than AG_MESSAGE_SIZE is cut. `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. */
+/* Notes an error unless one is noted already: the first is the one to show. `format` is that of
+ * ag_text_print; the sentence is noted as ag_text_show shows it, so names from files may stand in it.
+ * `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. */
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+
+/* ---- Text ------------------------------------------------------------------------------------ */
+
+/* These do the same in every locale, whatever setlocale the program has called. They set the C locale for the
+ * calling thread while they work. */
+
+/* snprintf of the C locale: numbers have a decimal point and no groups of digits. */
+int ag_text_print(char *text, size_t size, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+/* vsnprintf of the C locale. */
+int ag_text_print_list(char *text, size_t size, const char *format, va_list arguments)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 0)))
+#endif
+    ;
+/* strtod of the C locale. `end` may be NULL. */
+double ag_number_read(const char *text, const char **end);
+/* The room for a reason of the system's, in bytes. */
+#define AG_REASON_TEXT 128
+/* Writes what the error number errno means, in English, and returns `text`. */
+char *ag_reason_print(int number, char text[AG_REASON_TEXT]);
+/* The same within an expression: the text lives as long as the block around it (C only). */
+#define AG_REASON(number) ag_reason_print((number), (char[AG_REASON_TEXT]){0})
+
+/* The length in bytes (1..4) of the well-formed UTF-8 sequence at text[0..size), RFC 3629; 0 where there is none
+ * (overlong forms, surrogates, above U+10FFFF, cut short). */
+int ag_utf8_length(const char *text, size_t size);
+/* Writes a code point up to U+10FFFF as UTF-8 with a final zero, and returns its length in bytes. */
+int ag_utf8_print(uint32_t code, char text[5]);
+
+/* Foreign text, such as a file's name or a token, may hold what steers a terminal or turns the direction of
+ * text. Shown, a control character is its sign (U+240A for a line feed, U+241B for an escape), and U+FFFD stands
+ * for each byte that is no UTF-8, C1 control, control of direction, invisible mark and code that is no character.
+ *
+ * Copies `text` to `out` [size > 3] as it is shown; a text that is longer is cut, and ends in "...". Returns `out`. */
+char *ag_text_show(const char *text, char *out, size_t size);
+/* The character at text[0..size) as it is shown. Returns the bytes that it takes in the text; 0 at its end. */
+int ag_text_show_next(const char *text, size_t size, uint32_t *code);
 
 /* ---- Shapes and tensors --------------------------------------------------------------------- */
 

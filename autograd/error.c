@@ -1,17 +1,16 @@
 /* error.c - the first error is the one to show. */
 #include "autograd.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 {
     if (error && error->status == AG_OK) {
+        char sentence[2 * AG_MESSAGE_SIZE]; /* no character takes less than half as many bytes when it is shown */
         va_list arguments;
         va_start(arguments, format);
-        error->status = status;
-        vsnprintf(error->message, sizeof error->message, format, arguments);
+        ag_text_print_list(sentence, sizeof sentence, format, arguments);
         va_end(arguments);
+        error->status = status;
+        ag_text_show(sentence, error->message, sizeof error->message);
     }
     return status;
 }

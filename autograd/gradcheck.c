@@ -233,7 +233,7 @@ static void require_finite_result(gradcheck *check)
     for (int64_t k = 0; k < check->size && !check->faulty; k++)
         if (!isfinite(check->result[k])) {
             char sentence[64];
-            snprintf(sentence, sizeof sentence, "it is %g", (double)check->result[k]);
+            ag_text_print(sentence, sizeof sentence, "it is %g", (double)check->result[k]);
             fault(check, -1, k, sentence);
         }
 }
@@ -270,13 +270,14 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
                 continue;
             char sentence[192];
             if (error_between(sum, gradient) <= DEFAULT_TOLERANCE)
-                snprintf(sentence, sizeof sentence,
-                         "backward overwrites the gradient instead of adding to it: %g was there, %g was to be added, "
-                         "%g came out",
-                         former, gradient, sum);
+                ag_text_print(sentence, sizeof sentence,
+                              "backward overwrites the gradient instead of adding to it: %g was there, %g was to be "
+                              "added, %g came out",
+                              former, gradient, sum);
             else
-                snprintf(sentence, sizeof sentence,
-                         "a second backward on the same tape adds %g where the first added %g", sum - former, gradient);
+                ag_text_print(sentence, sizeof sentence,
+                              "a second backward on the same tape adds %g where the first added %g", sum - former,
+                              gradient);
             fault(check, i, k, sentence);
         }
     return AG_OK;
@@ -336,9 +337,9 @@ static void report_comparison(gradcheck *check, const gradcheck_line *line, int6
     report->numeric = numeric->slope;
     report->step = numeric->step;
     report->numeric_error = numeric->error;
-    snprintf(report->message, sizeof report->message,
-             "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
-             numeric->slope, error, numeric->step, numeric->error);
+    ag_text_print(report->message, sizeof report->message,
+                  "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
+                  numeric->slope, error, numeric->step, numeric->error);
 }
 
 static ag_status compare(gradcheck *check, const gradcheck_line *line, int64_t index)

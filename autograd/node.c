@@ -1,8 +1,6 @@
 /* node.c - running one operation: check, compute, note on the tape. */
 #include "pieces.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...)
@@ -10,7 +8,7 @@ ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...
     char sentence[AG_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
+    ag_text_print_list(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
     return ag_error_set(&node->tape->error, status, "%s: %s", node->op->name, sentence);
 }

@@ -21,9 +21,6 @@ extern "C" {
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------- */
 
-/* The length in bytes (1..4) of the well-formed UTF-8 sequence at text[0..size), RFC 3629; 0 where there is none
- * (overlong forms, surrogates, above U+10FFFF, cut short). */
-int data_utf8_length(const char *text, size_t size);
 /* The offset of the first byte that is not well-formed UTF-8, or `size` where all is. */
 size_t data_utf8_check(const char *text, size_t size);
 

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Notes what is wrong at the cursor. Nothing is read after that, so there never is a second problem. */
@@ -117,21 +116,6 @@ static bool read_code_point(data_json *json, uint32_t *code)
     return true;
 }
 
-/* Writes a code point as UTF-8 (RFC 3629, section 3) and returns the place behind it. */
-static char *put_utf8(char *out, uint32_t code)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-        return out;
-    }
-    int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3; /* continuation bytes, of 6 bits each */
-    static const unsigned lead[] = {0, 0xC0, 0xE0, 0xF0};
-    *out++ = (char)(lead[more] | (code >> (6 * more)));
-    while (more-- > 0)
-        *out++ = (char)(0x80 | ((code >> (6 * more)) & 0x3F));
-    return out;
-}
-
 /* What follows a backslash. */
 static bool read_escape(data_json *json, char **out)
 {
@@ -147,7 +131,10 @@ static bool read_escape(data_json *json, char **out)
         return fail(json, "a backslash is followed by no known escape");
     if (!read_code_point(json, &code))
         return false;
-    *out = put_utf8(*out, code);
+    char utf8[5];
+    int length = ag_utf8_print(code, utf8);
+    memcpy(*out, utf8, (size_t)length);
+    *out += length;
     return true;
 }
 
@@ -233,33 +220,63 @@ static bool take_number(data_json *json)
     return take_digits(json);
 }
 
+/* No double and no middle between two has more significant decimal digits than 768. Behind those kept it matters alone
+ * whether all are zeros. */
+enum { KEPT_DIGITS = 780, DECIMAL_TEXT = KEPT_DIGITS + 32 };
+
+/* A number of the grammar as a whole one of few digits and a power of ten, zero-ended: of the same value, or between
+ * the same two neighbours, and so of the same nearest double. */
+static void shorten(const char *number, size_t size, char text[DECIMAL_TEXT])
+{
+    enum { POWER_LIMIT = 100000 }; /* far beyond what KEPT_DIGITS digits can bring back into a double's range */
+    size_t at = 0, kept = 0, length = 0;
+    int64_t power = 0, written = 0;
+    bool fraction = false, more = false;
+    if (number[at] == '-')
+        text[length++] = number[at++];
+    for (; at < size && number[at] != 'e' && number[at] != 'E'; at++) {
+        if (number[at] == '.') {
+            fraction = true;
+            continue;
+        }
+        bool dropped = kept == KEPT_DIGITS;
+        power += dropped - fraction;
+        more = more || (dropped && number[at] != '0');
+        if (!dropped && (kept > 0 || number[at] != '0')) {
+            text[length++] = number[at];
+            kept++;
+        }
+    }
+    bool negative = at + 1 < size && number[at + 1] == '-';
+    for (; at < size; at++)
+        if (number[at] >= '0' && number[at] <= '9' && written < INT64_MAX / 20)
+            written = 10 * written + (number[at] - '0');
+    power += negative ? -written : written;
+    power = power > POWER_LIMIT ? POWER_LIMIT : power < -POWER_LIMIT ? -POWER_LIMIT : power;
+    snprintf(text + length, DECIMAL_TEXT - length, more ? "1e%lld" : "0e%lld", (long long)power - 1);
+}
+
 /* 15 digits are the friendliest, 17 always read back exactly. */
 void data_number_print(double value, char *text, size_t size)
 {
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        ag_text_print(text, size, "%.*g", digits, value);
+        if (ag_number_read(text, NULL) == value)
             return;
     }
 }
 
 bool data_json_number(data_json *json, double *value)
 {
-    char digits[64], *end; /* a copy, because nothing says that the text has an end that strtod sees */
+    char text[DECIMAL_TEXT];
     if (json->problem)
         return false;
     data_json_peek(json);
     size_t start = json->at;
     if (!take_number(json))
         return false;
-    size_t size = json->at - start;
-    if (size >= sizeof digits)
-        return fail_at(json, start, "a number has more than 63 characters");
-    memcpy(digits, json->text + start, size);
-    digits[size] = '\0';
-    *value = strtod(digits, &end);
-    if (*end)
-        return fail_at(json, start, "a number cannot be read: the locale wants another decimal point");
+    shorten(json->text + start, json->at - start, text);
+    *value = ag_number_read(text, NULL);
     return isfinite(*value) || fail_at(json, start, "a number is too large");
 }
 

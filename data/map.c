@@ -20,7 +20,7 @@ static ag_status refuse(ag_error *error, const char *path, const char *what, int
 {
     if (number == EINTR)
         return ag_error_set(error, AG_INTERRUPTED, "%s: interrupted by a signal before it was read", path);
-    return ag_error_set(error, AG_IO, "%s: %s: %s", path, what, strerror(number));
+    return ag_error_set(error, AG_IO, "%s: %s: %s", path, what, AG_REASON(number));
 }
 
 /* ---- A copy of what cannot be mapped -------------------------------------------------------- */
@@ -63,7 +63,7 @@ static ag_status copy_all(int from, int copy, const char *path, const char *fold
         if (!write_all(copy, bytes, (size_t)got))
             return ag_error_set(error, AG_IO,
                                 "%s: cannot copy it to a temporary file in %s: %s (TMPDIR names another folder)", path,
-                                folder, strerror(errno));
+                                folder, AG_REASON(errno));
     return got == 0 ? AG_OK : refuse(error, path, "cannot read", errno);
 }
 
@@ -74,7 +74,7 @@ static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *er
     int copy = open_nameless(folder);
     if (copy < 0)
         return ag_error_set(error, AG_IO, "%s: cannot make a temporary file in %s: %s (TMPDIR names another folder)",
-                            path, folder, strerror(errno));
+                            path, folder, AG_REASON(errno));
     ag_status status = copy_all(*descriptor, copy, path, folder, error);
     close(*descriptor);
     *descriptor = copy;

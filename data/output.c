@@ -233,7 +233,7 @@ ag_status data_output_finish(data_output *output, ag_error *error)
     if (output->failure) {
         char shown[SHOWN_PATH];
         status = ag_error_set(error, AG_IO, "cannot write %s: %s", data_text_show(output->path, shown, sizeof shown),
-                              strerror(output->failure));
+                              AG_REASON(output->failure));
     }
     free(output);
     return status;

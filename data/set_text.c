@@ -99,7 +99,7 @@ static size_t held_out_start(const text_set *set, data_view text)
         at++;
     if (data_vocab_kind(set->base.target_vocab) == DATA_WORDS)
         while (at < text.size && !data_utf8_space(text.text + at, text.size - at))
-            at += (size_t)data_utf8_length(text.text + at, text.size - at);
+            at += (size_t)ag_utf8_length(text.text + at, text.size - at);
     return at;
 }
 

@@ -1,4 +1,4 @@
-/* utf8.c - well-formed UTF-8 (RFC 3629, section 4) and its white space. */
+/* utf8.c - text that is well-formed UTF-8, and its white space. */
 #include "utf8.h"
 
 #include "data.h"
@@ -10,48 +10,11 @@ static bool between(unsigned char byte, unsigned char low, unsigned char high)
     return byte >= low && byte <= high;
 }
 
-/* The rules of RFC 3629 section 4: the second byte's range depends on the first, which excludes overlong forms (E0,
- * F0), surrogates (ED) and what is above U+10FFFF (F4); all later bytes are 80..BF. */
-int data_utf8_length(const char *text, size_t size)
-{
-    const unsigned char *byte = (const unsigned char *)text;
-    if (size == 0)
-        return 0;
-    if (byte[0] < 0x80)
-        return 1;
-
-    unsigned char low = 0x80, high = 0xBF;
-    int length;
-    if (between(byte[0], 0xC2, 0xDF)) {
-        length = 2;
-    } else if (between(byte[0], 0xE0, 0xEF)) {
-        length = 3;
-        if (byte[0] == 0xE0)
-            low = 0xA0;
-        else if (byte[0] == 0xED)
-            high = 0x9F;
-    } else if (between(byte[0], 0xF0, 0xF4)) {
-        length = 4;
-        if (byte[0] == 0xF0)
-            low = 0x90;
-        else if (byte[0] == 0xF4)
-            high = 0x8F;
-    } else {
-        return 0;
-    }
-    if (size < (size_t)length || !between(byte[1], low, high))
-        return 0;
-    for (int i = 2; i < length; i++)
-        if (!between(byte[i], 0x80, 0xBF))
-            return 0;
-    return length;
-}
-
 size_t data_utf8_check(const char *text, size_t size)
 {
     size_t at = 0;
     while (at < size) {
-        int length = (unsigned char)text[at] < 0x80 ? 1 : data_utf8_length(text + at, size - at);
+        int length = (unsigned char)text[at] < 0x80 ? 1 : ag_utf8_length(text + at, size - at);
         if (length == 0)
             return at;
         at += (size_t)length;

@@ -178,7 +178,7 @@ const char *data_vocab_token(const data_vocab *vocab, int32_t id)
 /* The size of the character at text[at]. Bytes that are no UTF-8 count one by one, so that a walk always goes on. */
 static size_t character_size(const char *text, size_t size, size_t at)
 {
-    int length = (unsigned char)text[at] < 0x80 ? 1 : data_utf8_length(text + at, size - at);
+    int length = (unsigned char)text[at] < 0x80 ? 1 : ag_utf8_length(text + at, size - at);
     return length ? (size_t)length : 1;
 }
 

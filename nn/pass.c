@@ -1,8 +1,6 @@
 /* pass.c - a forward pass: parameters as leaves, dropout, errors. */
 #include "layer.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
@@ -24,7 +22,7 @@ ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, c
     refusal why = {.status = status};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(why.sentence, sizeof why.sentence, format, arguments);
+    ag_text_print_list(why.sentence, sizeof why.sentence, format, arguments);
     va_end(arguments);
     ag_tensor *nothing = ag_constant(pass->tape, AG_SCALAR, NULL);
     return ag_custom(&refusing, &nothing, 1, 1, &why, sizeof why);

@@ -134,13 +134,13 @@ void study_add_text(study_document *document, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = ag_text_print_list(NULL, 0, format, arguments);
     size_t size = length > 0 ? (size_t)length + 1 : 1; /* a text that cannot be formatted is an empty one */
     char *text = take(document, (int64_t)size, 1);
     if (text) {
         text[0] = 0;
         if (size > 1)
-            vsnprintf(text, size, format, again);
+            ag_text_print_list(text, size, format, again);
         append(document, &(document_part){.kind = PART_TEXT, .text = text});
     }
     va_end(again);

@@ -40,19 +40,19 @@ typedef struct pen {
     size_t length, capacity;
     bool failed;
 } pen;
-/* For text and whole numbers. Not for %f and %g, which the locale changes: those are pen_put_number's. */
+/* `format` is that of ag_text_print. A number that may be NaN or infinite is for pen_put_number. */
 void pen_put(pen *p, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
 void pen_put_bytes(pen *p, const char *bytes, size_t count);
-/* A number with a decimal point in every locale: as %.{digits}g writes it, "NaN", "infinity", "-infinity". */
+/* A number as %.{digits}g writes it; "NaN", "infinity", "-infinity". */
 void pen_put_number(pen *p, double value, int digits);
 /* The same with at most `decimals` places after the point, zeros at its end left out: for coordinates. */
 void pen_put_fixed(pen *p, double value, int decimals);
-/* The text with & < > " ' as entities, for HTML and SVG; what is no UTF-8 or no character of XML, and control
- * characters but tab and line feed, become U+FFFD. NULL is as "". */
+/* The text as ag_text_show shows it (tab and line feed stay as they are), with & < > " ' as entities, for HTML and
+ * SVG. NULL is as "". */
 void pen_put_escaped(pen *p, const char *text);
 /* Writes the text to the file `path`, whole or not at all; `what` it is, for the sentence where memory ran out. */
 ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error) AG_CHECKED;
@@ -61,9 +61,9 @@ ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *e
 
 enum { LABEL_WIDEST = 1 << 20 }; /* where counting of columns ends */
 
-/* A token as a label shows it, with entities where `escaped`: one line, cut with an ellipsis where it takes more than
- * `columns` columns (0: never). Spaces at its ends are drawn as open boxes, line feeds and other controls as their
- * signs, what is no UTF-8 as U+FFFD: so no label steers a terminal. NULL is as "". */
+/* A token as a label shows it, with entities where `escaped`: as ag_text_show shows it, so no label steers a terminal;
+ * spaces at its ends as open boxes; cut with an ellipsis where it takes more than `columns` columns (0: never). NULL is
+ * as "". */
 void pen_put_label(pen *p, const char *text, int columns, bool escaped);
 /* The columns that this takes: 2 for East Asian letters and emoji, 0 for marks over the letter before, else 1. */
 int label_width(const char *text, int columns);

@@ -3,13 +3,7 @@
 
 #include <string.h>
 
-enum {
-    REPLACEMENT = 0xFFFD,
-    ELLIPSIS = 0x2026,
-    OPEN_BOX = 0x2423,
-    CONTROL_SIGNS = 0x2400, /* U+240A shows a line feed, and so on */
-    DELETE_SIGN = 0x2421
-};
+enum { ELLIPSIS = 0x2026, OPEN_BOX = 0x2423 };
 
 typedef struct code_range {
     uint32_t first, last;
@@ -33,10 +27,6 @@ static const code_range wide[] = {{0x1100, 0x115F},  {0x2E80, 0x303E},   {0x3041
                                   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
                                   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
                                   {0x20000, 0x3FFFD}};
-/* C1 controls, what turns the direction of text, separators of lines, and what is no character. */
-static const code_range unfit[] = {{0x80, 0x9F},     {0x200E, 0x200F}, {0x2028, 0x202E},
-                                   {0x2066, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFFE, 0xFFFF}};
-
 #define IS_IN(code, ranges) is_in(code, ranges, sizeof(ranges) / sizeof *(ranges))
 
 static int width_of(uint32_t code)
@@ -61,41 +51,22 @@ static walk walk_start(const char *text)
     return w;
 }
 
-static uint32_t decode(const char *text, int length)
-{
-    const unsigned char *byte = (const unsigned char *)text;
-    uint32_t code = length == 1 ? byte[0] : byte[0] & (0x7Fu >> length);
-    for (int i = 1; i < length; i++)
-        code = code << 6 | (byte[i] & 0x3Fu);
-    return code;
-}
-
 static bool walk_next(walk *w)
 {
     if (w->text == w->end)
         return false;
-    int length = data_utf8_length(w->text, (size_t)(w->end - w->text));
-    w->code = length ? decode(w->text, length) : REPLACEMENT;
-    if (w->code < 0x20)
-        w->code += CONTROL_SIGNS;
-    else if (w->code == 0x7F)
-        w->code = DELETE_SIGN;
-    else if (w->code == ' ' && (w->text < w->inner || w->text >= w->inner_end))
+    int length = ag_text_show_next(w->text, (size_t)(w->end - w->text), &w->code);
+    if (w->code == ' ' && (w->text < w->inner || w->text >= w->inner_end))
         w->code = OPEN_BOX;
-    else if (IS_IN(w->code, unfit))
-        w->code = REPLACEMENT;
     w->width = width_of(w->code);
-    w->text += length ? length : 1;
+    w->text += length;
     return true;
 }
 
 static void put_code(pen *p, uint32_t code, bool escaped)
 {
-    char text[5] = {0};
-    int length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (int i = length - 1; i > 0; i--, code >>= 6)
-        text[i] = (char)(0x80 | (code & 0x3F));
-    text[0] = (char)(length == 1 ? code : (0xF00u >> length & 0xFF) | code);
+    char text[5];
+    int length = ag_utf8_print(code, text);
     if (escaped)
         pen_put_escaped(p, text);
     else

@@ -21,7 +21,7 @@ static void say(char *text, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, CLAIM_TEXT, format, arguments);
+    ag_text_print_list(text, CLAIM_TEXT, format, arguments);
     va_end(arguments);
 }
 
@@ -52,7 +52,8 @@ static void list(char *text, const double *values, int64_t begin, int64_t end)
     size_t length = 0;
     text[0] = '\0';
     for (int64_t i = begin; i < end && length < CLAIM_TEXT; i++)
-        length += (size_t)snprintf(text + length, CLAIM_TEXT - length, "%s%.3f", i > begin ? " " : "", values[i]);
+        length += (size_t)ag_text_print(text + length, CLAIM_TEXT - length, "%s%.3f", i > begin ? " " : "",
+                                        values[i]);
 }
 
 static double mean_stray(const double *allowed, int64_t length)

@@ -1,7 +1,6 @@
 /* laboratory_write.c - the laboratory's document: what was measured, beside what is possible, and the claims. */
 #include "laboratory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@ static void put(table *t, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(t->texts[t->count++], sizeof *t->texts, format, arguments);
+    ag_text_print_list(t->texts[t->count++], sizeof *t->texts, format, arguments);
     va_end(arguments);
 }
 

@@ -44,33 +44,16 @@ void pen_put(pen *p, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = ag_text_print_list(NULL, 0, format, arguments);
     if (length < 0)
         p->failed = true;
     else if (make_room(p, (size_t)length))
-        p->length += (size_t)vsnprintf(p->text + p->length, (size_t)length + 1, format, again);
+        p->length += (size_t)ag_text_print_list(p->text + p->length, (size_t)length + 1, format, again);
     va_end(again);
     va_end(arguments);
 }
 
 /* ---- Numbers -------------------------------------------------------------------------------- */
-
-/* What the C library wrote, with '.' in place of the locale's decimal point, which may take several bytes. */
-static size_t plain_number(char *text)
-{
-    size_t length = 0;
-    bool in_point = false;
-    for (const char *from = text; *from; from++) {
-        bool number = (*from >= '0' && *from <= '9') || *from == '-' || *from == '+' || *from == 'e';
-        if (number)
-            text[length++] = *from;
-        else if (!in_point)
-            text[length++] = '.';
-        in_point = !number;
-    }
-    text[length] = 0;
-    return length;
-}
 
 static bool put_not_finite(pen *p, double value)
 {
@@ -81,11 +64,8 @@ static bool put_not_finite(pen *p, double value)
 
 void pen_put_number(pen *p, double value, int digits)
 {
-    char text[NUMBER_SIZE];
-    if (put_not_finite(p, value))
-        return;
-    snprintf(text, sizeof text, "%.*g", digits, value == 0 ? 0 : value); /* (no "-0") */
-    pen_put_bytes(p, text, plain_number(text));
+    if (!put_not_finite(p, value))
+        pen_put(p, "%.*g", digits, value == 0 ? 0 : value); /* (no "-0") */
 }
 
 void pen_put_fixed(pen *p, double value, int decimals)
@@ -93,22 +73,21 @@ void pen_put_fixed(pen *p, double value, int decimals)
     char text[NUMBER_SIZE];
     if (put_not_finite(p, value))
         return;
-    snprintf(text, sizeof text, "%.*f", decimals, value);
-    size_t length = plain_number(text);
+    int length = ag_text_print(text, sizeof text, "%.*f", decimals, value);
     if (strchr(text, '.')) {
         while (text[length - 1] == '0')
             length--;
         length -= text[length - 1] == '.';
     }
-    if (length == 2 && text[0] == '-' && text[1] == '0')
+    if (length < 0)
+        p->failed = true;
+    else if (length == 2 && text[0] == '-' && text[1] == '0')
         pen_put(p, "0");
     else
-        pen_put_bytes(p, text, length);
+        pen_put_bytes(p, text, (size_t)length);
 }
 
 /* ---- Foreign text --------------------------------------------------------------------------- */
-
-static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
 static const char *entity_of(char byte)
 {
@@ -128,30 +107,22 @@ static const char *entity_of(char byte)
     }
 }
 
-/* C0 and C1 controls and delete; and U+FFFE and U+FFFF, which are no characters. */
-static bool is_forbidden(const char *text, int length)
-{
-    const unsigned char *byte = (const unsigned char *)text;
-    if (length == 1)
-        return (byte[0] < 0x20 && byte[0] != '\t' && byte[0] != '\n') || byte[0] == 0x7F;
-    if (length == 2)
-        return byte[0] == 0xC2 && byte[1] < 0xA0;
-    return length == 3 && byte[0] == 0xEF && byte[1] == 0xBF && byte[2] >= 0xBE;
-}
-
 void pen_put_escaped(pen *p, const char *text)
 {
-    size_t size = text ? strlen(text) : 0;
-    for (size_t at = 0; at < size;) {
-        int length = data_utf8_length(text + at, size - at);
-        const char *entity = entity_of(text[at]);
-        if (length == 0 || is_forbidden(text + at, length))
-            pen_put_bytes(p, replacement, strlen(replacement));
-        else if (entity)
+    size_t left = text ? strlen(text) : 0;
+    while (left > 0) {
+        const char *entity = entity_of(*text);
+        char shown[5] = {*text};
+        uint32_t code;
+        int length = ag_text_show_next(text, left, &code), size = 1;
+        if (*text != '\t' && *text != '\n') /* white space of a page */
+            size = ag_utf8_print(code, shown);
+        if (entity)
             pen_put_bytes(p, entity, strlen(entity));
         else
-            pen_put_bytes(p, text + at, (size_t)length);
-        at += length ? (size_t)length : 1;
+            pen_put_bytes(p, shown, (size_t)size);
+        text += length;
+        left -= (size_t)length;
     }
 }
 

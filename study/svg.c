@@ -145,7 +145,7 @@ ag_status study_document_save_pictures(const study_document *document, const cha
     picture_saving saving = {.folder = folder};
     ag_status status = document_check(document, error);
     if (status == AG_OK && mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder, strerror(errno));
+        status = ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder, AG_REASON(errno));
     for (const document_part *part = status == AG_OK ? document->first : NULL; part && status == AG_OK;
          part = part->next)
         status = save_part(&saving, part, error);

@@ -123,7 +123,7 @@ static double legend_width(const heat_layout *l, heat_look look)
     char high[32];
     if (look != LOOK_VALUE)
         return LINE + svg_text_width(heat_look_words(look), 0, 12);
-    snprintf(high, sizeof high, "%.3g", l->grid.high);
+    ag_text_print(high, sizeof high, "%.3g", l->grid.high);
     return 12 + STYLE_LEVELS * HEAT_RAMP_STEP + 6 + svg_text_width(high, 0, 12);
 }
 

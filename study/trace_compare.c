@@ -113,7 +113,7 @@ static void print_number(number n, int digits, char text[32])
     if (n.whole)
         snprintf(text, 32, "%s%llu", n.negative ? "-" : "", (unsigned long long)n.magnitude);
     else
-        snprintf(text, 32, "%.*g", digits, n.value);
+        ag_text_print(text, 32, "%.*g", digits, n.value);
 }
 
 /* With as many digits as tell the two apart. */

@@ -34,9 +34,9 @@ START_TEST(every_first_three_bytes)
             for (unsigned third = 0; third < 256; third++) {
                 unsigned char text[4] = {(unsigned char)first, (unsigned char)second, (unsigned char)third, 0x80};
                 for (size_t size = 1; size <= 4; size++)
-                    if (data_utf8_length((const char *)text, size) != reference_length(text, size))
+                    if (ag_utf8_length((const char *)text, size) != reference_length(text, size))
                         ck_abort_msg("%02x %02x %02x 80, %zu bytes: %d", first, second, third, size,
-                                     data_utf8_length((const char *)text, size));
+                                     ag_utf8_length((const char *)text, size));
             }
 }
 END_TEST
@@ -45,9 +45,9 @@ START_TEST(fourth_byte)
 {
     for (unsigned last = 0; last < 256; last++) {
         unsigned char text[4] = {0xF0, 0x9F, 0x98, (unsigned char)last};
-        ck_assert_int_eq(data_utf8_length((const char *)text, 4), last >= 0x80 && last <= 0xBF ? 4 : 0);
+        ck_assert_int_eq(ag_utf8_length((const char *)text, 4), last >= 0x80 && last <= 0xBF ? 4 : 0);
     }
-    ck_assert_int_eq(data_utf8_length("", 0), 0);
+    ck_assert_int_eq(ag_utf8_length("", 0), 0);
 }
 END_TEST
 

@@ -2,6 +2,8 @@
 #include "check_util.h"
 #include "data.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A string alone: `text` with its quotes. */
@@ -152,7 +154,10 @@ START_TEST(doubles)
         {"1e-2", 0.01},
         {"0e0", 0},
         {"0.0123456789", 0.0123456789},
-        {"0.0000000000000000000000000000000000000000000000000000000000001", 1e-61}, /* 63 characters */
+        {"0.00000000000000000000000000000000000000000000000000000000000001", 1e-62}, /* 64 characters */
+        {"0.1000000000000000055511151231257827021181583404541015625", 0.1},
+        {"1e-4000000000000000000000000000000000000000000000000000000000000", 0},
+        {"-0e4000000000000000000000000000000000000000000000000000000000000", -0.0},
         {"1.7976931348623157e308", 1.7976931348623157e308},
         {"4.9e-324", 4.9e-324},
         {"1e-999", 0},
@@ -164,6 +169,68 @@ START_TEST(doubles)
         ck_assert_msg(read_number(good[i].text, strlen(good[i].text), &value, &json), "'%s': %s", good[i].text,
                       json.problem);
         ck_assert_mem_eq(&value, &good[i].value, sizeof value); /* the sign of zero, too */
+    }
+}
+END_TEST
+
+/* The decimal digits of odd * 5^1075: with 10^-1075 that is odd * 2^-1075, the middle between two neighbouring doubles.
+ * No middle has more digits than the one of 2^54 - 1. */
+static size_t middle_digits(uint64_t odd, char digits[800])
+{
+    unsigned char reversed[800] = {0};
+    size_t count = 0;
+    for (; odd > 0; odd /= 10)
+        reversed[count++] = (unsigned char)(odd % 10);
+    for (int times = 0; times < 1075; times++) {
+        unsigned carry = 0;
+        for (size_t i = 0; i < count; i++) {
+            carry += 5u * reversed[i];
+            reversed[i] = (unsigned char)(carry % 10);
+            carry /= 10;
+        }
+        if (carry > 0)
+            reversed[count++] = (unsigned char)carry;
+    }
+    for (size_t i = 0; i < count; i++)
+        digits[i] = (char)('0' + reversed[count - 1 - i]);
+    digits[count] = 0;
+    return count;
+}
+
+static void expect_double(const char *text, double wanted)
+{
+    data_json json;
+    double value = 99;
+    ck_assert_msg(read_number(text, strlen(text), &value, &json), "%.40s...: %s", text, json.problem);
+    ck_assert_msg(value == wanted, "%.40s... of %zu characters is %.17g, not %.17g", text, strlen(text), value, wanted);
+}
+
+/* A middle rounds to the even neighbour, and one unit in the last of thousands of places decides otherwise. */
+START_TEST(long_doubles_are_rounded_right)
+{
+    static const uint64_t odds[] = {1, 3, 5, (UINT64_C(1) << 53) + 1, (UINT64_C(1) << 54) - 3, (UINT64_C(1) << 54) - 1};
+    char digits[800], zeros[3001], text[8000];
+    memset(zeros, '0', sizeof zeros - 1);
+    zeros[sizeof zeros - 1] = 0;
+    for (size_t i = 0; i < sizeof odds / sizeof odds[0]; i++) {
+        double below = ldexp((double)(odds[i] / 2), -1074), above = ldexp((double)(odds[i] / 2 + 1), -1074);
+        double even = odds[i] / 2 % 2 ? above : below;
+        size_t count = middle_digits(odds[i], digits);
+        snprintf(text, sizeof text, "%se-1075", digits);
+        expect_double(text, even);
+        snprintf(text, sizeof text, "%s.%se-1075", digits, zeros);
+        expect_double(text, even);
+        snprintf(text, sizeof text, "%s.%s1e-1075", digits, zeros);
+        expect_double(text, above);
+        snprintf(text, sizeof text, "%s%s1e-4076", digits, zeros);
+        expect_double(text, above);
+        snprintf(text, sizeof text, "0.%s%s%se%d", zeros, digits, zeros, 3000 + (int)count - 1075);
+        expect_double(text, even);
+        snprintf(text, sizeof text, "0.%s%s%s1E+%d", zeros, digits, zeros, 3000 + (int)count - 1075);
+        expect_double(text, above);
+        digits[count - 1]--; /* the last digit of an odd number times 5 is 5 */
+        snprintf(text, sizeof text, "%s.9%se-1075", digits, zeros);
+        expect_double(text, below);
     }
 }
 END_TEST
@@ -197,7 +264,6 @@ START_TEST(bad_doubles_are_refused)
         {"1e309", "too large", 0},
         {" -1e309", "too large", 1},
         {"1e4000000000000000000000000000000000000000000000000000000000000", "too large", 0},
-        {"0.00000000000000000000000000000000000000000000000000000000000001", "63 characters", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         data_json json;
@@ -355,6 +421,7 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, a_raw_zero_byte_is_a_control_character);
     tcase_add_test(tcase, numbers);
     tcase_add_test(tcase, doubles);
+    tcase_add_test(tcase, long_doubles_are_rounded_right);
     tcase_add_test(tcase, bad_doubles_are_refused);
     tcase_add_test(tcase, a_number_ends_with_the_text);
     tcase_add_test(tcase, booleans);

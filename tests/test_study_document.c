@@ -3,32 +3,11 @@
 #include "document_util.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static const double chart_x[] = {0, 1, 2, 3, 4};
 static const char *const letters[] = {"a", "b", "c"};
-
-/* ---- A locale with another decimal point ---------------------------------------------------- */
-
-static bool strange_locale;
-
-/* In front of the C library's: where asked, a decimal point is two bytes, as some locales have it. */
-int snprintf(char *text, size_t size, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text, size, format, arguments);
-    va_end(arguments);
-    char *point = strange_locale && size > 0 ? strchr(text, '.') : NULL;
-    if (point && (size_t)length + 1 < size) {
-        memmove(point + 2, point + 1, strlen(point));
-        memcpy(point, "\xD9\xAB", 2);
-        length++;
-    }
-    return length;
-}
 
 /* ---- Building ------------------------------------------------------------------------------- */
 
@@ -183,31 +162,24 @@ END_TEST
 
 START_TEST(numbers_are_the_same_in_every_locale)
 {
-    for (int i = 0; i < 2; i++) {
-        pen p = {0};
-        strange_locale = i == 1;
-        pen_put_number(&p, 0.125, 3);
-        pen_put(&p, " ");
-        pen_put_number(&p, -1234567, 3);
-        pen_put(&p, " ");
-        pen_put_number(&p, -0.0, 3);
-        pen_put(&p, " ");
-        pen_put_fixed(&p, 2.50, 2);
-        pen_put(&p, " ");
-        pen_put_fixed(&p, -0.001, 2);
-        pen_put(&p, " ");
-        pen_put_fixed(&p, 100, 2);
-        pen_put(&p, " ");
-        pen_put_number(&p, (double)NAN, 3);
-        pen_put(&p, " ");
-        pen_put_fixed(&p, -INFINITY, 3);
-        ck_assert_str_eq(p.text, "0.125 -1.23e+06 0 2.5 0 100 NaN -infinity");
-        free(p.text);
-        char *picture = test_picture(&test_every_cell, NULL);
-        test_has_no(picture, "\xD9\xAB");
-        free(picture);
-    }
-    strange_locale = false;
+    pen p = {0};
+    pen_put_number(&p, 0.125, 3);
+    pen_put(&p, " ");
+    pen_put_number(&p, -1234567, 3);
+    pen_put(&p, " ");
+    pen_put_number(&p, -0.0, 3);
+    pen_put(&p, " ");
+    pen_put_fixed(&p, 2.50, 2);
+    pen_put(&p, " ");
+    pen_put_fixed(&p, -0.001, 2);
+    pen_put(&p, " ");
+    pen_put_fixed(&p, 100, 2);
+    pen_put(&p, " ");
+    pen_put_number(&p, (double)NAN, 3);
+    pen_put(&p, " ");
+    pen_put_fixed(&p, -INFINITY, 3);
+    ck_assert_str_eq(p.text, "0.125 -1.23e+06 0 2.5 0 100 NaN -infinity");
+    free(p.text);
 }
 END_TEST
 
@@ -217,7 +189,8 @@ START_TEST(escaping)
         const char *text, *wanted;
     } cases[] = {{"a<b>&\"'", "a&lt;b&gt;&amp;&quot;&#39;"},
                  {"tab\tline\n", "tab\tline\n"},
-                 {"\x01\x7F\r\x1B[0m", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD[0m"},
+                 {"\x01\x7F\r\x1B[0m", "\xE2\x90\x81\xE2\x90\xA1\xE2\x90\x8D\xE2\x90\x9B[0m"},
+                 {"\xE2\x80\xAE\xE2\x81\xA6" "x\xE2\x80\x8D", "\xEF\xBF\xBD\xEF\xBF\xBDx\xE2\x80\x8D"},
                  {"\xC2\x85\xC2\xA0", "\xEF\xBF\xBD\xC2\xA0"},
                  {"\xEF\xBF\xBF\xEF\xBF\xBD", "\xEF\xBF\xBD\xEF\xBF\xBD"},
                  {"\xC3", "\xEF\xBF\xBD"},

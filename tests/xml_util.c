@@ -63,7 +63,7 @@ static bool read_character(xml *x)
         }
     if (*byte == '&')
         return fail(x, "an entity is not known");
-    int length = data_utf8_length(x->at, strnlen(x->at, 4));
+    int length = ag_utf8_length(x->at, strnlen(x->at, 4));
     if (length == 0)
         return fail(x, "a character is no UTF-8");
     if (*byte < 0x20 && *byte != '\n' && *byte != '\t')

@@ -81,7 +81,7 @@ static bool parse_field(const train_field *field, void *object, const char *text
         break;
     }
     case TRAIN_FIELD_DOUBLE: {
-        double value = strtod(text, NULL);
+        double value = ag_number_read(text, NULL);
         memcpy(member, &value, sizeof value);
         break;
     }

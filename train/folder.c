@@ -53,8 +53,8 @@ ag_status train_folder_make(const char *folder, ag_error *error)
     free(path);
     if (!made)
         return ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
-                            reason == EEXIST ? "there is a file in its way" : strerror(reason));
+                            reason == EEXIST ? "there is a file in its way" : AG_REASON(reason));
     if (access(folder, W_OK | X_OK) != 0)
-        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, strerror(errno));
+        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
     return AG_OK;
 }

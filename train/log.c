@@ -37,7 +37,7 @@ FILE *train_log_open(const char *path, int64_t step, ag_error *error)
     FILE *log = fopen(path, "a");
     if (log && ftruncate(fileno(log), kept) == 0)
         return log;
-    ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, strerror(errno));
+    ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, AG_REASON(errno));
     if (log)
         fclose(log);
     return NULL;
@@ -51,23 +51,27 @@ static double finite_or_zero(double x)
 
 static void print_report(FILE *log, const train_progress *progress)
 {
-    fprintf(log,
+    char line[LOG_LINE_SIZE];
+    ag_text_print(
+        line, sizeof line,
             LOG_LINE_START "%lld,\"epoch\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"gradient_norm\":%.9g,"
                            "\"tokens_per_second\":%.6g,\"seconds\":%.3f}\n",
             (long long)progress->step, (long long)progress->epoch, finite_or_zero(progress->loss),
             finite_or_zero(progress->rate), finite_or_zero(progress->gradient_norm),
             finite_or_zero(progress->tokens_per_second), finite_or_zero(progress->seconds));
+    fputs(line, log);
 }
 
 static void print_evaluation(FILE *log, const train_progress *progress)
 {
     const train_metrics *dev = progress->dev;
-    fprintf(log, LOG_LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
+    char line[LOG_LINE_SIZE];
+    int used = ag_text_print(line, sizeof line, LOG_LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
             finite_or_zero(dev->loss), dev->token_accuracy);
     if (dev->decoded)
-        fprintf(log, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer,
+        used += ag_text_print(line + used, sizeof line - (size_t)used, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer,
                 dev->per);
-    fprintf(log, ",\"best\":%s}\n", progress->best ? "true" : "false");
+    fprintf(log, "%s,\"best\":%s}\n", line, progress->best ? "true" : "false");
 }
 
 ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error)
@@ -77,6 +81,6 @@ ag_status train_log_write(FILE *log, const char *path, const train_progress *pro
     else
         print_report(log, progress);
     if (fflush(log) != 0 || ferror(log))
-        return ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, strerror(errno));
+        return ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, AG_REASON(errno));
     return AG_OK;
 }

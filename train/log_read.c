@@ -137,7 +137,7 @@ static ag_status read_lines(log_reader *r, FILE *log)
             status = read_line(r, whole);
     }
     if (status == AG_OK && ferror(log))
-        status = ag_error_set(r->error, AG_IO, "%.200s: cannot read the log: %s", r->path, strerror(errno));
+        status = ag_error_set(r->error, AG_IO, "%.200s: cannot read the log: %s", r->path, AG_REASON(errno));
     return status;
 }
 
@@ -152,7 +152,7 @@ ag_status train_history_read(train_history *history, const char *path, ag_error 
     log_reader r = {.history = history, .path = joined ? joined : path, .error = error};
     FILE *log = fopen(r.path, "r");
     ag_status status = log ? read_lines(&r, log)
-                           : ag_error_set(error, AG_IO, "%.200s: cannot read the log: %s", r.path, strerror(errno));
+                           : ag_error_set(error, AG_IO, "%.200s: cannot read the log: %s", r.path, AG_REASON(errno));
     if (log)
         fclose(log);
     free(joined);

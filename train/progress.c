@@ -3,7 +3,7 @@
 
 /* Appends as snprintf does, and never writes behind the end. */
 #define APPEND(...)                                                                                                    \
-    (used += (size_t)snprintf(text + (used < size ? used : size - 1), used < size ? size - used : 1, __VA_ARGS__))
+    (used += (size_t)ag_text_print(text + (used < size ? used : size - 1), used < size ? size - used : 1, __VA_ARGS__))
 
 static const char *duration(double seconds, char text[32])
 {
@@ -19,7 +19,7 @@ static const char *speed(double tokens_per_second, char text[32])
 {
     const char *unit = tokens_per_second >= 999950 ? "M" : tokens_per_second >= 999.5 ? "k" : "";
     double scaled = *unit == 'M' ? tokens_per_second / 1e6 : *unit == 'k' ? tokens_per_second / 1e3 : tokens_per_second;
-    snprintf(text, 32, *unit ? "%.1f%s" : "%.0f%s", scaled, unit);
+    ag_text_print(text, 32, *unit ? "%.1f%s" : "%.0f%s", scaled, unit);
     return text;
 }
 
