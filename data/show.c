@@ -2,7 +2,6 @@
 #include "show.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 char *data_text_show(const char *text, char *out, size_t size)
