@@ -192,10 +192,10 @@ libcheck:
 
 # Every test program, each in its own process; goes on after a failure, and counts.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
-        CC='$(CC)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
+        CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_docs tests/test_python tests/test_formats tests/test_install)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_docs tests/test_python tests/test_formats tests/test_install tests/test_symbols)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))

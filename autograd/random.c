@@ -3,6 +3,7 @@
  * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011,
  * section 3.3. A counter-based generator: the n-th number is a function of n, so nobody has to draw the ones before. */
 #include "autograd.h"
+#include "scalar.h"
 
 #include <math.h>
 
@@ -106,5 +107,5 @@ double ag_rng_normal(ag_rng *rng)
     draw_block(rng, block);
     double u = 1.0 - unit_interval(bits64(block)); /* (0, 1]: its logarithm is finite */
     double v = unit_interval(bits64(block + 2));
-    return sqrt(-2.0 * log(u)) * cos(2.0 * PI * v);
+    return sqrt(-2.0 * scalar_log(u)) * scalar_cos(2.0 * PI * v);
 }

@@ -2,6 +2,7 @@
 #include "generate.h"
 #include "cache.h"
 #include "layer.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -198,9 +199,9 @@ ag_status generation_normalise(const generation *g, const real *logits, int64_t 
         if ((double)logits[c] > most)
             most = (double)logits[c];
     for (int32_t c = 0; c < count; c++)
-        sum += exp((double)logits[c] - most);
+        sum += scalar_exp((double)logits[c] - most);
     /* cppcheck-suppress invalidFunctionArg ; the greatest logit adds e^0 = 1 */
-    *log_sum = most + log(sum);
+    *log_sum = most + scalar_log(sum);
     if (!isfinite(*log_sum))
         return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are no numbers (NaN or infinity)",
                             (long long)row);
@@ -212,7 +213,7 @@ ag_status generation_normalise(const generation *g, const real *logits, int64_t 
 
 double generation_score(const generation *g, double log_probability, int64_t length)
 {
-    return log_probability / pow((5 + (double)length) / 6, g->options.length_penalty);
+    return log_probability / scalar_pow((5 + (double)length) / 6, g->options.length_penalty);
 }
 
 /* ---- The result ----------------------------------------------------------------------------- */

@@ -2,18 +2,18 @@
  *
  * Rotary positions are no business of this layer: attention turns its queries and keys itself. */
 #include "layer.h"
-
-#include <math.h>
+#include "scalar.h"
 
 void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width)
 {
     for (int64_t i = 0; i < width; i += 2) {
-        const double frequency = pow(10000, -(double)i / (double)width);
+        const double frequency = scalar_pow(10000, -(double)i / (double)width);
         for (int64_t t = 0; t < length; t++) {
-            const double angle = ((double)start + (double)t) * frequency;
-            out[t * width + i] = (real)sin(angle);
+            double sine, cosine;
+            scalar_sin_cos(((double)start + (double)t) * frequency, &sine, &cosine);
+            out[t * width + i] = (real)sine;
             if (i + 1 < width)
-                out[t * width + i + 1] = (real)cos(angle);
+                out[t * width + i + 1] = (real)cosine;
         }
     }
 }

@@ -1,5 +1,6 @@
 /* walk.c - generation token by token: the most probable one (greedy), or one that is drawn. */
 #include "generate.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static int32_t draw(const generation *g, const real *logits, candidate *candidat
     for (int32_t token = 0; token < g->model->config.target_vocab; token++) {
         const double logit = (double)logits[token];
         if (generation_allows(options, token))
-            candidates[count++] = (candidate){logit, exp((logit - most) / options->temperature), token};
+            candidates[count++] = (candidate){logit, scalar_exp((logit - most) / options->temperature), token};
     }
     if (options->top_k > 0 || nucleus)
         qsort(candidates, (size_t)count, sizeof *candidates, compare);

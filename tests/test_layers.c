@@ -49,8 +49,8 @@ static bool is_named(const char *name, const char *noun, const char *end)
 static const char *layer_of_header(const char *folder, const char *name)
 {
     static char parent[512];
-    if (!strcmp(name, "real.h"))
-        return folder; /* the number type: the ground on which all stand */
+    if (!strcmp(name, "real.h") || !strcmp(name, "scalar.h"))
+        return folder; /* the number type and its functions: the ground on which all stand */
     for (; !strncmp(name, "../", 3); name += 3) {
         snprintf(parent, sizeof parent, "%s", folder);
         char *slash = strrchr(parent, '/');

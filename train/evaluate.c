@@ -6,6 +6,7 @@
 #include "decode.h"
 #include "finite.h"
 #include "part.h"
+#include "scalar.h"
 
 #include <math.h>
 
@@ -136,7 +137,7 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
     metrics->loss = sums.loss / tokens;
-    metrics->perplexity = exp(metrics->loss);
+    metrics->perplexity = scalar_exp(metrics->loss);
     metrics->token_accuracy = (double)sums.right / tokens;
     return status;
 }

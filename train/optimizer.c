@@ -5,6 +5,7 @@
  * for each run of elements and not inside the kernels' loops.
  */
 #include "kernels/kernels.h"
+#include "scalar.h"
 #include "train.h"
 
 #include <math.h>
@@ -151,15 +152,15 @@ static update_constants constants_of(const train_optimizer *optimizer, const tra
         .beta2 = (real)config->beta2,
         .one_minus_beta2 = (real)(1 - config->beta2),
         .epsilon = (real)config->epsilon,
-        .step_size = (real)(update->rate / (1 - pow(config->beta1, t))),
-        .second_scale = (real)(1 / sqrt(1 - pow(config->beta2, t))),
+        .step_size = (real)(update->rate / (1 - scalar_pow(config->beta1, t))),
+        .second_scale = (real)(1 / sqrt(1 - scalar_pow(config->beta2, t))),
     };
 }
 
 /* What the newest values weigh in the average, so that the weights of all sum to one. */
 static double average_share(double decay, uint64_t step)
 {
-    return (1 - decay) / (1 - pow(decay, (double)step));
+    return (1 - decay) / (1 - scalar_pow(decay, (double)step));
 }
 
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads)

@@ -3,6 +3,7 @@
  * Updates count from 1. The warm-up is a line that reaches the full rate at update `warmup`, so that no update has rate
  * 0; and the cosine stands at its floor just after the last update, for the same reason.
  */
+#include "scalar.h"
 #include "train.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ static double cosine(const train_schedule *schedule, int64_t step)
     double length = (double)(schedule->total - schedule->warmup);
     double done = (double)(step - 1 - schedule->warmup);
     double progress = length > 0 && done < length ? done / length : 1;
-    return schedule->rate * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + cos(PI * progress)));
+    return schedule->rate * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + scalar_cos(PI * progress)));
 }
 
 double train_schedule_rate(const train_schedule *schedule, int64_t step)

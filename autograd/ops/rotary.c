@@ -5,6 +5,7 @@
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "ops.h"
+#include "scalar.h"
 
 #include <math.h>
 
@@ -37,11 +38,12 @@ static ag_status rotary_shape(ag_node *node)
 static void fill_tables(const rotary_attributes *attributes, int64_t positions, int64_t pairs, real *cosine, real *sine)
 {
     for (int64_t i = 0; i < pairs; i++) {
-        const double frequency = pow(attributes->base, -(double)i / (double)pairs);
+        const double frequency = scalar_pow(attributes->base, -(double)i / (double)pairs);
         for (int64_t t = 0; t < positions; t++) {
-            double angle = ((double)attributes->start + (double)t) * frequency;
-            cosine[t * pairs + i] = (real)cos(angle);
-            sine[t * pairs + i] = (real)sin(angle);
+            double s, c;
+            scalar_sin_cos(((double)attributes->start + (double)t) * frequency, &s, &c);
+            cosine[t * pairs + i] = (real)c;
+            sine[t * pairs + i] = (real)s;
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "../rows.h"
 
 #include "level.h"
+#include "scalar.h"
 #include "vector_math.h"
 
 #include <math.h>
@@ -119,7 +120,7 @@ static void log_softmax(int64_t rows, int64_t width, const real *restrict x, rea
     for (int64_t r = 0; r < rows; r++, x += width, y += width) {
         real shift = softmax_shift(width, x);
         double sum = row_exp_sum(width, x, shift);
-        real log_sum = sum == 0 ? 0 : (real)log(sum);
+        real log_sum = sum == 0 ? 0 : (real)scalar_log(sum);
         for (int64_t i = 0; i < width; i++)
             y[i] = (x[i] - shift) - log_sum;
     }
@@ -306,7 +307,7 @@ static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, 
 
         real shift = softmax_shift(task->classes, x);
         double sum = row_exp_sum(task->classes, x, shift);
-        double log_sum = sum == 0 ? 0 : log(sum);
+        double log_sum = sum == 0 ? 0 : scalar_log(sum);
         task->statistics[r] = (entropy_statistics){shift, sum == 0 ? 0 : (real)(1 / sum)};
 
         double weight = (1 - smoothing) * (task->weights ? (double)task->weights[target] : 1);

@@ -8,6 +8,7 @@
 #define AUTOGRAD_KERNELS_VECTOR_MATH_H
 
 #include "coefficients.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -201,13 +202,18 @@ static inline real log_real(real x)
     return x <= 0 ? outside : result;
 }
 
-/* Of libm, by the number type: a square root is one instruction, a power is a call. */
+/* ---- By calls ------------------------------------------------------------------------------- */
+
+/* Of libm, by the number type: rounded correctly everywhere, and one instruction. */
 #ifdef TAPEFORMER_DOUBLE
 #define sqrt_real sqrt
-#define pow_real  pow
 #else
 #define sqrt_real sqrtf
-#define pow_real  powf
 #endif
+
+static inline real pow_real(real x, real y)
+{
+    return (real)scalar_pow((double)x, (double)y);
+}
 
 #endif
