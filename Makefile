@@ -1,9 +1,8 @@
 # tapeformer: `make help` lists the targets.
 #
-# Variables:  PRECISION=float|double   OPENMP=1|0   CC=gcc|clang   CFLAGS, LDFLAGS of your own are kept
+# Variables:  PRECISION=float|double   CC=gcc|clang   CFLAGS, LDFLAGS of your own are kept
 
 PRECISION ?= float
-OPENMP    ?= 1
 PREFIX    ?= /usr/local
 OBJCOPY   ?= objcopy
 CFLAGS    ?= -O3 -g
@@ -20,9 +19,6 @@ comma   := ,
 accepts = $(shell printf 'int main(void){return 0;}' | $(CC) $(1) -Werror -x c - -o /dev/null 2>/dev/null && echo yes)
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 
-ifeq ($(OPENMP),1)
-  OPENMP_FLAG := $(if $(call accepts,-fopenmp),-fopenmp)
-endif
 # `omp simd` lets a loop's sum be reordered where we say so; it needs no OpenMP run time.
 SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
 
@@ -59,8 +55,8 @@ else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
 LEVEL_DEFINES := $(foreach level,$(LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
-ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) $(OPENMP_FLAG) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
-ALL_LDFLAGS = $(OPENMP_FLAG) $(SANITIZE) $(LDFLAGS)
+ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) -pthread $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
 # ---- files --------------------------------------------------------------------------------------
 
@@ -258,7 +254,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 
 # ---- other builds -------------------------------------------------------------------------------
 
-test-builds: ## without OpenMP, clang, 32-bit, from the tarball, what of these there is
+test-builds: ## clang, 32-bit, from the tarball, what of these there is
 	@tests/builds
 
 # ---- other machines -----------------------------------------------------------------------------
@@ -303,7 +299,7 @@ $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	    'Name: $(NAME)' 'Description: a small trainable transformer with its own autograd, $(PRECISION) numbers' \
 	    'Version: $(VERSION)' 'Cflags: -I$${includedir} $(DEFINES)' \
-	    'Libs: -L$${libdir} -l$(NAME) -lm' 'Libs.private: $(OPENMP_FLAG)' > $@
+	    'Libs: -L$${libdir} -l$(NAME) -lm' 'Libs.private: -pthread' > $@
 
 docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 	@rm -rf build/docs && mkdir -p build/docs
@@ -345,4 +341,4 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-	@echo "Variables: PRECISION=float|double  OPENMP=1|0  CC=gcc|clang  PREFIX=$(PREFIX)  DESTDIR="
+	@echo "Variables: PRECISION=float|double  CC=gcc|clang  PREFIX=$(PREFIX)  DESTDIR="

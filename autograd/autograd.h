@@ -169,7 +169,7 @@ typedef struct ag_tensor {
 
 /* Options of ag_tape_new. Zero means the default. */
 typedef struct ag_tape_options {
-    int threads;  /* threads that operations may use; 0: all that OpenMP offers */
+    int threads;  /* threads that operations may use; 0: as many as processors that this process may use */
     bool no_grad; /* true: forward only, nothing is noted or kept for a backward */
     bool forgets; /* true: ag_forget takes effect */
 } ag_tape_options;

@@ -1,67 +1,215 @@
-/* parallel.c - OpenMP, or one thread without it. */
+/* parallel.c - the pool of threads.
+ *
+ * One region runs at a time. The caller, worker 0, writes the region down and opens it; pool threads 1, 2, .. enter,
+ * take pieces and leave. A caller that finds no piece left closes the region and waits for those inside. A thread that
+ * wakes late finds it closed and sleeps again, or finds the next one open and works on that; so the caller waits for
+ * threads that have taken pieces, never for one that has yet to begin.
+ *
+ *   entering:  inside += 1, then read `open`       leaving:  inside -= 1, the last one wakes the caller
+ *   closing:   open = false, then read `inside`
+ *
+ * Both orders are sequentially consistent: either the thread sees the region closed, or the caller sees the thread
+ * inside and waits. The region's fields are written only while it is closed and nothing is inside. */
 #include "parallel.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "processors.h"
+#include "waiting.h"
+
+#include <pthread.h>
+#include <signal.h>
 
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
 #define WORTH_A_THREAD 5e4
+/* The most that a worker takes at once, some hundreds of microseconds: a thread that the system stops holds up the
+ * others by no more. Smaller parts would cost products, which copy a matrix for each part. */
+#define WORTH_A_PART 5e5
+#define MOST_WORKERS 256
+#define STACK_BYTES ((size_t)1 << 20)
 
-/* gcc's OpenMP run time is not instrumented, so the thread sanitizer does not see that a region's threads start after
- * and end before the code around it. These tell it. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WATCHED_BY_TSAN
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WATCHED_BY_TSAN
-#endif
-#ifdef WATCHED_BY_TSAN
-void __tsan_acquire(void *);
-void __tsan_release(void *);
-#define SYNC_ACQUIRE(place) __tsan_acquire(place)
-#define SYNC_RELEASE(place) __tsan_release(place)
-/* A region's threads read what they are handed before they can acquire: that is not looked at. */
-#define UNWATCHED __attribute__((no_sanitize("thread")))
-#else
-#define SYNC_ACQUIRE(place) (void)(place)
-#define SYNC_RELEASE(place) (void)(place)
-#define UNWATCHED
-#endif
+/* What is left of a worker's run, in units: the first in the low half of the word, the end in the high one. On a cache
+ * line of its own, since its owner takes from it all the time. */
+typedef struct run {
+    _Alignas(64) _Atomic uint64_t left;
+} run;
+
+static struct pool {
+    atomic_flag taken;  /* by a caller, for a region */
+    atomic_bool open;   /* the region may be entered */
+    wait_word regions;  /* how many were opened: threads wait for the next */
+    wait_word inside;   /* threads in the region: the caller waits for none */
+    int threads;        /* made so far */
+    bool is_registered; /* at_fork */
+    /* the region */
+    kernel_body *body;
+    void *context;
+    int workers;
+    bool spins;          /* there is a processor for each worker */
+    int64_t count, unit; /* pieces, and how many of them are counted as one */
+    uint64_t part;       /* the units that are taken at once */
+    run runs[MOST_WORKERS];
+} pool = {.taken = ATOMIC_FLAG_INIT};
+
+int (*kernel_parallel_disturb)(int worker, int workers);
 
 int kernel_threads_available(void)
 {
-#ifdef _OPENMP
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
+    static atomic_int known;
+    if (!atomic_load(&known))
+        atomic_store(&known, kernel_processors(""));
+    return atomic_load(&known);
 }
 
-UNWATCHED void kernel_parallel(int threads, int64_t count, double work, kernel_body *body, void *context)
+/* ---- Runs ----------------------------------------------------------------------------------- */
+
+static uint64_t make_run(uint64_t begin, uint64_t end)
+{
+    return end << 32 | begin;
+}
+
+/* Takes up to `most` units of a run: from its front for its owner, from its end for others. */
+static bool take(run *from, uint64_t most, bool front, uint64_t *begin, uint64_t *end)
+{
+    uint64_t left = atomic_load(&from->left), now;
+    do {
+        *begin = left & UINT32_MAX;
+        *end = left >> 32;
+        if (*begin == *end)
+            return false;
+        if (*end - *begin <= most)
+            now = make_run(*end, *end);
+        else if (front)
+            now = make_run(*begin + most, *end), *end = *begin + most;
+        else
+            now = make_run(*begin, *end - most), *begin = *end - most;
+    } while (!atomic_compare_exchange_weak(&from->left, &left, now));
+    return true;
+}
+
+/* The next units for a worker: of its own run, then of the others', from the next worker on. */
+static bool find_units(int worker, uint64_t *begin, uint64_t *end)
+{
+    int first = worker;
+    uint64_t most = pool.part;
+    if (kernel_parallel_disturb) {
+        first = (int)((unsigned)kernel_parallel_disturb(worker, pool.workers) % (unsigned)pool.workers);
+        most = 1;
+    }
+    for (int i = 0; i < pool.workers; i++) {
+        const int owner = (first + i) % pool.workers;
+        if (take(&pool.runs[owner], most, owner == worker, begin, end))
+            return true;
+    }
+    return false;
+}
+
+static void work_on_region(int worker)
+{
+    uint64_t begin, end;
+    while (find_units(worker, &begin, &end)) {
+        const int64_t last = (int64_t)end * pool.unit;
+        pool.body(pool.context, (int64_t)begin * pool.unit, last < pool.count ? last : pool.count, worker);
+    }
+}
+
+static void set_region(int workers, int64_t count, double work, kernel_body *body, void *context)
+{
+    pool.body = body;
+    pool.context = context;
+    pool.workers = workers;
+    pool.spins = workers <= kernel_threads_available();
+    pool.count = count;
+    pool.unit = (count >> 31) + 1; /* a run's ends have 32 bits each */
+    const int64_t units = (count + pool.unit - 1) / pool.unit;
+    pool.part = (uint64_t)((double)units * WORTH_A_PART / work) + 1;
+    for (int i = 0; i < workers; i++)
+        atomic_store(&pool.runs[i].left,
+                     make_run((uint64_t)(units * i / workers), (uint64_t)(units * (i + 1) / workers)));
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+static _Noreturn void *serve(void *number)
+{
+    const int worker = (int)(intptr_t)number;
+    for (unsigned seen = 0;;) {
+        while (atomic_load(&pool.regions.value) == seen)
+            wait_word_wait(&pool.regions, seen, true);
+        seen = atomic_load(&pool.regions.value);
+        atomic_fetch_add(&pool.inside.value, 1);
+        if (atomic_load(&pool.open) && worker < pool.workers)
+            work_on_region(worker);
+        if (atomic_fetch_sub(&pool.inside.value, 1) == 1)
+            wait_word_wake(&pool.inside);
+    }
+}
+
+/* A forked child has the thread that forked and no other: the pool begins again. */
+static void forget_threads(void)
+{
+    pool.threads = 0;
+    atomic_store(&pool.open, false);
+    atomic_store(&pool.regions.value, 0);
+    atomic_store(&pool.regions.sleepers, 0);
+    atomic_store(&pool.inside.value, 0);
+    atomic_store(&pool.inside.sleepers, 0);
+    atomic_flag_clear(&pool.taken);
+}
+
+/* Signals are for the program's own threads. */
+static bool make_thread(int worker)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    sigfillset(&all);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const bool made = pthread_create(&thread, &attributes, serve, (void *)(intptr_t)worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return made;
+}
+
+/* The workers that there are, of so many that are wanted: fewer where the system makes no more threads. */
+static int find_workers(int wanted)
+{
+    if (!pool.is_registered)
+        pool.is_registered = pthread_atfork(NULL, NULL, forget_threads) == 0;
+    while (pool.is_registered && pool.threads + 1 < wanted && make_thread(pool.threads + 1))
+        pool.threads++;
+    return pool.threads + 1 < wanted ? pool.threads + 1 : wanted;
+}
+
+/* ---- Regions -------------------------------------------------------------------------------- */
+
+static void run_region(void)
+{
+    atomic_store(&pool.open, true);
+    atomic_fetch_add(&pool.regions.value, 1);
+    wait_word_wake(&pool.regions);
+    work_on_region(0);
+    atomic_store(&pool.open, false);
+    for (unsigned inside; (inside = atomic_load(&pool.inside.value)) != 0;)
+        wait_word_wait(&pool.inside, inside, pool.spins);
+}
+
+void kernel_parallel(int threads, int64_t count, double work, kernel_body *body, void *context)
 {
     if (count <= 0)
         return;
-#ifdef _OPENMP
     if (threads > count)
         threads = (int)count;
-    if (threads > 1 && work >= WORTH_A_THREAD && !omp_in_parallel()) {
-        SYNC_RELEASE(context);
-#pragma omp parallel num_threads(threads)
-        {
-            SYNC_ACQUIRE(context);
-            int worker = omp_get_thread_num(), workers = omp_get_num_threads();
-            body(context, count * worker / workers, count * (worker + 1) / workers, worker);
-            SYNC_RELEASE(context);
-        }
-        SYNC_ACQUIRE(context);
+    if (threads > MOST_WORKERS)
+        threads = MOST_WORKERS;
+    if (threads <= 1 || work < WORTH_A_THREAD || atomic_flag_test_and_set(&pool.taken)) {
+        body(context, 0, count, 0);
         return;
     }
-#else
-    (void)threads;
-    (void)work;
-#endif
-    body(context, 0, count, 0);
+    threads = find_workers(threads);
+    set_region(threads, count, work, body, context);
+    run_region();
+    atomic_flag_clear(&pool.taken);
 }

@@ -1,0 +1,96 @@
+/* waiting.c - spinning, then sleeping: by futex on Linux, by a condition variable elsewhere.
+ *
+ * No wake is lost. The sleeper counts itself and then compares the value once more, in one step with falling asleep;
+ * the waker changes the value and then reads the count. Both are sequentially consistent, so the sleeper sees the new
+ * value or the waker sees the sleeper. */
+#define _GNU_SOURCE /* syscall */
+#include "waiting.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void sleep_while(wait_word *word, unsigned seen)
+{
+    syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void wake(wait_word *word)
+{
+    syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+#else
+#include <pthread.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+
+static void sleep_while(wait_word *word, unsigned seen)
+{
+    pthread_mutex_lock(&mutex);
+    while (atomic_load(&word->value) == seen)
+        pthread_cond_wait(&condition, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void wake(wait_word *word)
+{
+    (void)word;
+    pthread_mutex_lock(&mutex);
+    pthread_cond_broadcast(&condition);
+    pthread_mutex_unlock(&mutex);
+}
+#endif
+
+#define SPIN_NANOSECONDS 30000
+
+/* Lets the processor's other hardware thread go first. */
+static void pause_shortly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool changes_soon(wait_word *word, unsigned seen)
+{
+    const int64_t start = nanoseconds();
+    do {
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(&word->value, memory_order_acquire) != seen)
+                return true;
+            pause_shortly();
+        }
+    } while (nanoseconds() - start < SPIN_NANOSECONDS);
+    return false;
+}
+
+void wait_word_wait(wait_word *word, unsigned seen, bool spins)
+{
+    if (spins && changes_soon(word, seen))
+        return;
+    atomic_fetch_add(&word->sleepers, 1);
+    if (atomic_load(&word->value) == seen)
+        sleep_while(word, seen);
+    atomic_fetch_sub(&word->sleepers, 1);
+}
+
+void wait_word_wake(wait_word *word)
+{
+    if (atomic_load(&word->sleepers))
+        wake(word);
+}
