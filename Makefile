@@ -174,13 +174,16 @@ examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 # ---- tests --------------------------------------------------------------------------------------
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
-# A test may make the n-th allocation of the library fail, or count them: tests/failing_alloc.c.
-WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign
+# The bench counts allocations; a test may also make the n-th fail, or the n-th file call: tests/failing_calls.c.
+wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
+WRAP := $(call wrap,malloc calloc realloc posix_memalign)
+FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
+              rename unlink unlinkat opendir readdir fopen open_memstream fwrite fflush close fclose
 
 $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(CHECK_LIBS) -lm -o $@
+	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(call wrap,$(FILE_CALLS)) $(CHECK_LIBS) -lm -o $@
 
 libcheck:
 	@tests/need-libcheck

@@ -3,6 +3,7 @@
  * The order of steps is what makes it so: the new bytes are on the disk (fsync) before the name points to them
  * (rename), and the name is on the disk (fsync of the folder) before success is reported.
  */
+#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "data.h"
 #include "show.h"
 
@@ -10,10 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -23,6 +24,10 @@ enum { BUFFER_SIZE = 1 << 16, SUFFIX_SIZE = 48, NAMES_TRIED = 100 };
 struct data_output {
     char *path, *folder, *temporary;   /* all three lie behind the struct */
     int descriptor, folder_descriptor; /* -1: not open */
+    bool replaces;                     /* a file, whose mode and owner the new one is to have */
+    mode_t mode;
+    uid_t user;
+    gid_t group;
     int failure;                       /* the errno of the first failure; 0: none */
     size_t used;                       /* of the buffer */
     unsigned char buffer[BUFFER_SIZE];
@@ -50,8 +55,20 @@ static void folder_of(const char *path, char *folder)
 
 #define TEMPORARY "%s.tmp-%ld-%d" /* path, process, a number to tell its files apart */
 
-/* Whether this is the name of a temporary file for `target` whose process is no more. */
-static bool is_left_behind(const char *name, const char *target)
+/* A writer holds a lock on its temporary file, which ends with the process, whatever ends that. So the one who finds a
+ * temporary file can tell whether its writer lives, in another process namespace or on another host, too. Where a file
+ * system has no locks, both fail: then what a writer has left behind stays. */
+static bool lock(int descriptor)
+{
+    int result;
+    do
+        result = flock(descriptor, LOCK_EX | LOCK_NB);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+/* Whether this is the name of a temporary file for `target`. */
+static bool is_temporary(const char *name, const char *target)
 {
     long process;
     int number;
@@ -60,7 +77,18 @@ static bool is_left_behind(const char *name, const char *target)
         sscanf(name + strlen(target), ".tmp-%9ld-%9d", &process, &number) != 2)
         return false;
     snprintf(expected, sizeof expected, TEMPORARY, target, process, number);
-    return strcmp(name, expected) == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+    return strcmp(name, expected) == 0 && process > 0;
+}
+
+/* Removes the file where its writer is no more. */
+static void remove_if_left(int folder, const char *name)
+{
+    int descriptor = openat(folder, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0)
+        return;
+    if (lock(descriptor))
+        unlinkat(folder, name, 0);
+    close(descriptor);
 }
 
 /* A process that was killed while it wrote could not clean up. */
@@ -70,22 +98,37 @@ static void remove_left_behind(const data_output *output)
     DIR *folder = opendir(output->folder);
     const struct dirent *entry;
     while (folder && (entry = readdir(folder)))
-        if (is_left_behind(entry->d_name, target))
-            unlinkat(output->folder_descriptor, entry->d_name, 0);
+        if (is_temporary(entry->d_name, target))
+            remove_if_left(output->folder_descriptor, entry->d_name);
     if (folder)
         closedir(folder);
 }
 
-/* Makes a file with a name that nobody has: not mkstemp, which would give a file that others cannot read. */
+/* Locks the new file. False where another writer met it before the lock and took it for one that is left behind: it
+ * is gone, or will be. */
+static bool claim(int descriptor)
+{
+    struct stat info;
+    if (!lock(descriptor) && errno == EWOULDBLOCK)
+        return false;
+    return fstat(descriptor, &info) != 0 || info.st_nlink > 0;
+}
+
+/* Makes a file with a name that no other has, for the owner alone where it will get the mode of another file: not
+ * mkstemp, which knows nothing of the umask. */
 static bool open_temporary(data_output *output)
 {
+    const mode_t mode = output->replaces ? 0600 : 0666;
     for (int i = 0; i < NAMES_TRIED; i++) {
         snprintf(output->temporary, strlen(output->path) + SUFFIX_SIZE, TEMPORARY, output->path, (long)getpid(), i);
-        output->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (output->descriptor >= 0)
-            return true;
-        if (errno != EEXIST)
+        output->descriptor = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (output->descriptor < 0 && errno != EEXIST)
             break;
+        if (output->descriptor >= 0 && claim(output->descriptor))
+            return true;
+        if (output->descriptor >= 0)
+            close(output->descriptor);
+        output->descriptor = -1;
     }
     return fail(output);
 }
@@ -100,23 +143,27 @@ static bool open_files(data_output *output)
     return open_temporary(output);
 }
 
-/* What `path` leads to where it is no file; NULL: a file, or nothing. The rename would replace even a device. */
-static const char *obstacle(const char *path)
+/* Looks at what the path leads to. Where that is no file, says what it is, since the rename would replace even a device;
+ * NULL: a file, or nothing. */
+static const char *look(data_output *output)
 {
     struct stat info;
-    if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
+    output->replaces = stat(output->path, &info) == 0;
+    if (!output->replaces) {
+        if (errno != ENOENT)
+            fail(output);
         return NULL;
-    return S_ISDIR(info.st_mode) ? "a folder" : "no regular file";
+    }
+    output->mode = info.st_mode & 0777;
+    output->user = info.st_uid;
+    output->group = info.st_gid;
+    return S_ISREG(info.st_mode) ? NULL : S_ISDIR(info.st_mode) ? "a folder" : "no regular file";
 }
 
 ag_status data_output_open(data_output **output, const char *path, ag_error *error)
 {
     size_t length = strlen(path);
     char shown[SHOWN_PATH];
-    const char *other = obstacle(path);
-    if (other)
-        return ag_error_set(error, AG_IO, "cannot write %s: it is %s", data_text_show(path, shown, sizeof shown),
-                            other);
     data_output *made = malloc(sizeof *made + 3 * (length + 1) + SUFFIX_SIZE);
     if (!made)
         return ag_error_set(error, AG_NO_MEMORY, "cannot write %s: not enough memory",
@@ -130,7 +177,13 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
     memcpy(made->path, path, length + 1);
     folder_of(path, made->folder);
     *output = made;
-    return open_files(made) ? AG_OK : data_output_finish(made, error);
+    const char *other = look(made);
+    if (other) {
+        free(made);
+        return ag_error_set(error, AG_IO, "cannot write %s: it is %s", data_text_show(path, shown, sizeof shown),
+                            other);
+    }
+    return made->failure == 0 && open_files(made) ? AG_OK : data_output_finish(made, error);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -210,10 +263,30 @@ static bool close_file(data_output *output)
     return close(descriptor) == 0 || errno == EINTR || fail(output);
 }
 
+/* Mode and owner of the file that is replaced. Where the owner may not be given, the group may; where that may not be
+ * either, the group that the file has gets no more than all others. A file system that has no modes refuses: then
+ * there is nothing to keep. */
+static void keep_access(const data_output *output)
+{
+    struct stat info;
+    mode_t mode = output->mode;
+    if (!output->replaces || fstat(output->descriptor, &info) != 0)
+        return;
+    bool same = info.st_uid == output->user && info.st_gid == output->group;
+    if (!same && fchown(output->descriptor, output->user, output->group) != 0 && info.st_gid != output->group &&
+        fchown(output->descriptor, (uid_t)-1, output->group) != 0)
+        mode = (mode & 0707U) | (mode & 0070U & (mode << 3));
+    const int refused = fchmod(output->descriptor, mode);
+    (void)refused;
+}
+
 /* From the last byte to the name. */
 static bool complete(data_output *output)
 {
-    return output->failure == 0 && flush_buffer(output) && flush_to_disk(output, output->descriptor) &&
+    if (output->failure || !flush_buffer(output))
+        return false;
+    keep_access(output);
+    return flush_to_disk(output, output->descriptor) &&
            close_file(output) && (rename(output->temporary, output->path) == 0 || fail(output));
 }
 

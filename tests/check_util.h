@@ -49,4 +49,13 @@ char *test_file_write(const char *folder, const char *name, const void *bytes, s
 int64_t test_allocations(void);
 void test_fail_allocation(int64_t n);
 
+/* The same for file calls, from open to fclose: the n-th from now fails with this errno, or kills the process. */
+int64_t test_file_calls(void);
+void test_fail_file_call(int64_t n, int error_number);
+#define TEST_KILLED (-1) /* in place of an errno */
+/* Called before each file call with its name and its descriptor (-1 where it has none): true, errno set, fails it. */
+typedef bool test_file_hook(const char *call, int descriptor);
+extern test_file_hook *test_on_file_call; /* NULL: none */
+extern size_t test_most_written;          /* bytes that a write takes; 0: all */
+
 #endif

@@ -1,16 +1,16 @@
 /* test_output.c - a file appears whole or not at all, whichever call of the system fails.
  *
- * The calls through which a file is written are defined here, in front of the C library's, and lead to their twins.
+ * The calls through which a file is written fail as failing_calls.c lets them.
  */
 #include "check_util.h"
 #include "data.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,63 +21,32 @@ static char calls[64];    /* one letter per call: w(rite) p(write) f(sync) r(ena
 static size_t call_count; /* also behind the end of `calls` */
 static size_t fail_at;    /* the n-th call fails; 0: none */
 static int fail_with;     /* its errno */
-static size_t most;       /* bytes that a write takes; 0: all */
 static bool interrupted;  /* every other write and fsync is */
 static ino_t flushed;     /* what the last fsync was for */
 
 /* Notes a call; true where it shall fail. */
-static bool call_fails(char letter)
+static bool note_call(const char *call, int descriptor)
 {
-    if (!watching)
+    struct stat info;
+    const bool is_one = !strcmp(call, "write") || !strcmp(call, "pwrite") || !strcmp(call, "fsync");
+    if (!watching || (!is_one && strcmp(call, "rename") != 0))
         return false;
     if (call_count < sizeof calls - 1)
-        calls[call_count] = letter;
+        calls[call_count] = !strcmp(call, "fsync") ? 'f' : call[0];
     call_count++;
     if (call_count == fail_at) {
         errno = fail_with;
         return true;
     }
-    if (interrupted && letter != 'r' && call_count % 2 == 1) {
+    if (interrupted && is_one && call_count % 2 == 1) {
         errno = EINTR;
         return true;
     }
-    return false;
-}
-
-static ssize_t write_some(int descriptor, const void *bytes, size_t size)
-{
-    struct iovec piece = {(void *)(uintptr_t)bytes, watching && most > 0 && size > most ? most : size};
-    return writev(descriptor, &piece, 1);
-}
-
-ssize_t write(int descriptor, const void *bytes, size_t size)
-{
-    return call_fails('w') ? -1 : write_some(descriptor, bytes, size);
-}
-
-ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t at)
-{
-    off_t end = lseek(descriptor, 0, SEEK_CUR);
-    if (call_fails('p') || lseek(descriptor, at, SEEK_SET) < 0)
-        return -1;
-    ssize_t written = write_some(descriptor, bytes, size);
-    lseek(descriptor, end, SEEK_SET);
-    return written;
-}
-
-int fsync(int descriptor)
-{
-    struct stat info;
-    if (call_fails('f'))
-        return -1;
-    if (fstat(descriptor, &info) == 0)
+    watching = false; /* fstat is a call, too */
+    if (!strcmp(call, "fsync") && fstat(descriptor, &info) == 0)
         flushed = info.st_ino;
-    return fdatasync(descriptor);
-}
-
-int rename(const char *from, const char *to)
-{
-    return call_fails('r') ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
+    watching = true;
+    return false;
 }
 
 /* ---- Helpers -------------------------------------------------------------------------------- */
@@ -94,7 +63,8 @@ static void set_up(void)
     for (size_t i = 0; i < SIZE; i++)
         new[i] = (unsigned char)(i * 7 + i / 251);
     watching = interrupted = false;
-    fail_at = most = 0;
+    fail_at = test_most_written = 0;
+    test_on_file_call = note_call;
 }
 
 static void tear_down(void)
@@ -213,12 +183,12 @@ END_TEST
 
 START_TEST(short_and_interrupted_writes_go_on)
 {
-    most = 1000;
+    test_most_written = 1000;
     interrupted = true;
     ck_assert_int_eq(write_new(path, NULL), AG_OK);
     ck_assert_uint_gt(call_count, 2 * SIZE / 1000);
     ck_assert(holds_new(path));
-    most = 1; /* the patch, too, byte by byte */
+    test_most_written = 1; /* the patch, too, byte by byte */
     ck_assert_int_eq(write_new(path, NULL), AG_OK);
     ck_assert(holds_new(path));
     ck_assert(alone());
@@ -236,36 +206,178 @@ START_TEST(a_folder_that_cannot_be_flushed_is_no_failure)
 }
 END_TEST
 
+/* A child that writes the file, says so, and lives until it is killed. */
+static pid_t start_writer(void)
+{
+    int ends[2];
+    char told = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t writer = fork();
+    if (writer == 0) {
+        data_output *output;
+        if (data_output_open(&output, path, NULL) == AG_OK && data_output_put(output, new, SIZE))
+            told = 1;
+        if (write(ends[1], &told, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    ck_assert(read(ends[0], &told, 1) == 1 && told == 1);
+    close(ends[0]);
+    close(ends[1]);
+    return writer;
+}
+
+static int count_temporaries(void)
+{
+    int count = 0;
+    DIR *files = opendir(folder);
+    for (const struct dirent *entry; (entry = readdir(files));)
+        count += !strncmp(entry->d_name, "file.tmp-", 9);
+    closedir(files);
+    return count;
+}
+
+/* Who else writes the same file tells a writer that lives from one that was killed, by its lock: process numbers say
+ * nothing in another process namespace or on another host. */
+START_TEST(a_living_writer_keeps_its_file)
+{
+    pid_t writer = start_writer();
+    ck_assert_int_eq(count_temporaries(), 1);
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert_int_eq(count_temporaries(), 1);
+    ck_assert_int_eq(kill(writer, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert(holds_new(path));
+    ck_assert(alone());
+}
+END_TEST
+
+static bool refuse_locks(const char *call, int descriptor)
+{
+    (void)descriptor;
+    errno = ENOLCK;
+    return !strcmp(call, "flock");
+}
+
+/* A file system without locks: files are written, and no one's temporary file is removed. */
+START_TEST(without_locks_nothing_is_removed)
+{
+    char *left = test_file_write(folder, "file.tmp-7-0", old, sizeof old);
+    test_on_file_call = refuse_locks;
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert(holds_new(path));
+    ck_assert(holds(left, old, sizeof old));
+    free(left);
+}
+END_TEST
+
 /* What a killed process has left is removed by the next who writes the same file; nothing else is. */
 START_TEST(what_a_crash_left_is_removed)
 {
-    pid_t dead = fork();
-    if (dead == 0)
-        _exit(0);
-    ck_assert_int_eq(waitpid(dead, NULL, 0), dead);
-    const struct {
-        const char *format;
-        long process;
+    static const struct {
+        const char *name;
         bool goes;
     } cases[] = {
-        {"file.tmp-%ld-0", dead, true},          {"file.tmp-%ld-13", dead, true},
-        {"file.tmp-%ld-0", getppid(), false},    {"file.tmp-%ld-50", getpid(), false},
-        {"other.tmp-%ld-0", dead, false},        {"file.tmp-%ld-0.txt", dead, false},
-        {"file.tmp-%ld", dead, false},           {"file.tmp-0%ld-0", dead, false},
-        {"my-file.tmp-%ld-0", dead, false},      {"file.tmp--%ld-0", dead, false},
-        {"file.tmp-99999999999%ld-0", 9, false}, {"file.tmp-%ld-0", 0, false},
+        {"file.tmp-4711-0", true},          {"file.tmp-1-13", true},
+        {"other.tmp-4711-0", false},        {"file.tmp-4711-0.txt", false},
+        {"file.tmp-4711", false},           {"file.tmp-04711-0", false},
+        {"my-file.tmp-4711-0", false},      {"file.tmp--4711-0", false},
+        {"file.tmp-999999999999-0", false}, {"file.tmp-0-0", false},
     };
     enum { CASES = sizeof cases / sizeof *cases };
     char *paths[CASES];
-    for (int i = 0; i < CASES; i++) {
-        char name[64];
-        snprintf(name, sizeof name, cases[i].format, cases[i].process);
-        paths[i] = test_file_write(folder, name, old, sizeof old);
-    }
+    for (int i = 0; i < CASES; i++)
+        paths[i] = test_file_write(folder, cases[i].name, old, sizeof old);
     ck_assert_int_eq(write_new(path, NULL), AG_OK);
     for (int i = 0; i < CASES; i++) {
         ck_assert_msg((access(paths[i], F_OK) != 0) == cases[i].goes, "%s", paths[i]);
         free(paths[i]);
+    }
+}
+END_TEST
+
+/* ---- Modes and owners ----------------------------------------------------------------------- */
+
+static struct stat look_at(const char *name)
+{
+    struct stat info;
+    ck_assert_int_eq(stat(name, &info), 0);
+    return info;
+}
+
+START_TEST(a_mode_is_kept)
+{
+    static const mode_t modes[] = {0600, 0640, 0644, 0664, 0755, 0444, 0400};
+    umask(0027);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        ck_assert_int_eq(chmod(path, modes[i]), 0);
+        ck_assert_int_eq(write_new(path, NULL), AG_OK);
+        ck_assert_uint_eq(look_at(path).st_mode & 07777, modes[i]);
+        ck_assert(holds_new(path));
+    }
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert_uint_eq(look_at(path).st_mode & 07777, 0640); /* a new file has what the umask leaves */
+    ck_assert(alone());
+}
+END_TEST
+
+/* Until the new file is complete, its owner alone can read it. */
+static bool is_private;
+static bool look_at_temporary(const char *call, int descriptor)
+{
+    struct stat info;
+    test_on_file_call = NULL;
+    if (!strcmp(call, "write"))
+        is_private = fstat(descriptor, &info) == 0 && (info.st_mode & 0777) == 0600;
+    test_on_file_call = look_at_temporary;
+    return false;
+}
+
+START_TEST(what_is_private_was_never_open)
+{
+    umask(0);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    test_on_file_call = look_at_temporary;
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert(is_private);
+}
+END_TEST
+
+static uid_t asked_user;
+static gid_t asked_group;
+static int owner_calls, owner_refusals;
+static bool refuse_owners(const char *call, int descriptor)
+{
+    (void)descriptor;
+    if (strcmp(call, "fchown") != 0)
+        return false;
+    owner_calls++;
+    errno = EPERM;
+    return owner_calls <= owner_refusals;
+}
+
+/* Root may give files away, others may not: then the group at least, and where that is refused no more to the group
+ * than to all. */
+START_TEST(an_owner_is_kept_where_that_is_allowed)
+{
+    asked_user = geteuid() == 0 ? 12345 : geteuid();
+    asked_group = geteuid() == 0 ? 23456 : getegid();
+    for (owner_refusals = 0; owner_refusals <= 2; owner_refusals++) {
+        ck_assert_int_eq(chown(path, asked_user, asked_group), 0);
+        ck_assert_int_eq(chmod(path, 0664), 0);
+        owner_calls = 0;
+        test_on_file_call = refuse_owners;
+        ck_assert_int_eq(write_new(path, NULL), AG_OK);
+        test_on_file_call = note_call;
+        struct stat info = look_at(path);
+        if (geteuid() != 0)
+            continue; /* all files are the user's own: there is nothing to give */
+        ck_assert_int_eq(owner_calls, owner_refusals ? 2 : 1);
+        ck_assert(info.st_uid == (owner_refusals ? geteuid() : asked_user));
+        ck_assert(info.st_gid == (owner_refusals == 2 ? getegid() : asked_group));
+        ck_assert_uint_eq(info.st_mode & 0777, owner_refusals == 2 ? 0644 : 0664);
     }
 }
 END_TEST
@@ -327,6 +439,11 @@ static Suite *output_suite(void)
     tcase_add_test(tcase, short_and_interrupted_writes_go_on);
     tcase_add_test(tcase, a_folder_that_cannot_be_flushed_is_no_failure);
     tcase_add_test(tcase, what_a_crash_left_is_removed);
+    tcase_add_test(tcase, a_living_writer_keeps_its_file);
+    tcase_add_test(tcase, without_locks_nothing_is_removed);
+    tcase_add_test(tcase, a_mode_is_kept);
+    tcase_add_test(tcase, what_is_private_was_never_open);
+    tcase_add_test(tcase, an_owner_is_kept_where_that_is_allowed);
     tcase_add_test(tcase, what_is_no_file_stays);
     tcase_add_test(tcase, a_link_is_replaced);
     suite_add_tcase(suite, tcase);
