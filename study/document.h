@@ -80,7 +80,7 @@ enum { STYLE_LEVELS = 33, STYLE_LINES = 8 }; /* colours of heat maps from 0 to h
 
 /* Declarations of the custom properties that all pictures use, to stand between braces, without line breaks:
  *     --paper --ink (text) --soft (minor text) --faint (grid) --padding --padded (its labels) --hatch --alarm
- *     --heat-0 .. --heat-32 (from 0 to high), --line-0 .. --line-7
+ *     --heat-0 .. --heat-32 (from 0 to high), --on-0 .. --on-32 (text on these), --line-0 .. --line-7
  * A page puts them at :root, light and (under its own condition) dark, and may use them for itself. */
 void style_put_colours(pen *p, bool dark);
 /* The rules by which pictures use them; every selector begins with ".study-picture". Once in a page. */

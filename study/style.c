@@ -1,6 +1,7 @@
 /* style.c - the colours of pictures and pages, light and dark, and how pictures use them. */
 #include "document.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The colours of heat maps, from 0 to high: one hue of blue, even steps of lightness (of OKLCH), and in between by
@@ -25,7 +26,7 @@ typedef struct named_colour {
 
 static const named_colour named_colours[] = {
     {"paper", 0xFFFFFF, 0x0D1117}, {"ink", 0x1F2328, 0xE6EDF3},     {"soft", 0x59636E, 0x9198A1},
-    {"faint", 0xDDE1E6, 0x2A313A}, {"padding", 0xCDD2D8, 0x3D444D}, {"padded", 0x9AA2AB, 0x656C76},
+    {"faint", 0xDDE1E6, 0x2A313A}, {"padding", 0xCDD2D8, 0x3D444D}, {"padded", 0x6A727C, 0x7D8590},
     {"hatch", 0x8B949E, 0x7D8590}, {"alarm", 0xCF222E, 0xFF7B72},
 };
 enum { NAMED_COLOURS = sizeof named_colours / sizeof *named_colours };
@@ -43,12 +44,31 @@ static unsigned heat_colour(int level, bool dark)
     return colour;
 }
 
+/* Of WCAG 2: 0 black, 1 white. */
+static double luminance(unsigned colour)
+{
+    static const double weights[] = {0.0722, 0.7152, 0.2126};
+    double sum = 0;
+    for (int i = 0; i < 3; i++) {
+        double part = (colour >> 8 * i & 0xFF) / 255.0;
+        sum += weights[i] * (part <= 0.04045 ? part / 12.92 : pow((part + 0.055) / 1.055, 2.4));
+    }
+    return sum;
+}
+
+/* Black or white, whichever is read better on the colour: its contrast is 4.5 : 1 at least on any. */
+static unsigned text_colour(unsigned ground)
+{
+    double light = luminance(ground) + 0.05;
+    return 1.05 / light > light / 0.05 ? 0xFFFFFF : 0x000000;
+}
+
 void style_put_colours(pen *p, bool dark)
 {
     for (int i = 0; i < NAMED_COLOURS; i++)
         pen_put(p, "--%s:#%06X;", named_colours[i].name, dark ? named_colours[i].dark : named_colours[i].light);
     for (int i = 0; i < STYLE_LEVELS; i++)
-        pen_put(p, "--heat-%d:#%06X;", i, heat_colour(i, dark));
+        pen_put(p, "--heat-%d:#%06X;--on-%d:#%06X;", i, heat_colour(i, dark), i, text_colour(heat_colour(i, dark)));
     for (int i = 0; i < STYLE_LINES; i++)
         pen_put(p, "--line-%d:#%06X;", i, line_colours[dark][i]);
 }
@@ -72,8 +92,7 @@ static const style_rule rules[] = {
     {".minor", "fill", "soft", ""},
     {".label", "fill", "ink", "font-family:" STYLE_MONOSPACE},
     {".padded", "fill", "padded", ""},
-    {".low", "fill", "ink", "font-size:10.5px;text-anchor:middle"},
-    {".high", "fill", "paper", "font-size:10.5px;text-anchor:middle"},
+    {".numbers", NULL, NULL, "font-size:10.5px;text-anchor:middle"},
     {".right", NULL, NULL, "text-anchor:end"},
     {".middle", NULL, NULL, "text-anchor:middle"},
     {".frame", "stroke", "faint", "fill:none"},
@@ -100,7 +119,10 @@ void style_put_rules(pen *p)
         pen_put(p, "%s}\n", rules[i].rest);
     }
     for (int i = 0; i < STYLE_LEVELS; i++)
-        pen_put(p, ".study-picture .heat-%d{fill:#%06X;fill:var(--heat-%d)}\n", i, heat_colour(i, false), i);
+        pen_put(p,
+                ".study-picture .heat-%d{fill:#%06X;fill:var(--heat-%d)}\n"
+                ".study-picture .on-%d{fill:#%06X;fill:var(--on-%d)}\n",
+                i, heat_colour(i, false), i, i, text_colour(heat_colour(i, false)), i);
     for (int i = 0; i < STYLE_LINES; i++)
         pen_put(p, ".study-picture .line-%d{stroke:#%06X;stroke:var(--line-%d)}\n", i, line_colours[0][i], i);
     for (int i = 0; i < STYLE_LINES; i++)

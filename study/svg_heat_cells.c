@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NAME_COLUMNS = 42, HIGH_LEVEL = 18 /* from here on numbers are written in the colour of the ground */ };
+enum { NAME_COLUMNS = 42 };
 
 static const char *const cell_classes[LOOKS] = {"", "masked", "padding", "leak", "strange"};
 static const char *const area_classes[LOOKS] = {"", "masked", "padding", "leak-area", "strange-area"};
@@ -97,17 +97,17 @@ static void put_number(pen *p, const heat_layout *l, double value)
         pen_put(p, ".%0*lld", l->decimals, (long long)(hundredths - whole * size));
 }
 
-static void put_numbers(pen *p, const heat_layout *l, bool high)
+static void put_numbers(pen *p, const heat_layout *l)
 {
-    pen_put(p, "<g class=\"%s\" pointer-events=\"none\">\n", high ? "high" : "low");
+    pen_put(p, "<g class=\"numbers\" pointer-events=\"none\">\n");
     for (int64_t i = 0; i < l->grid.rows; i++)
         for (int64_t j = 0; j < l->grid.columns; j++) {
             heat_cell cell = heat_grid_cell(&l->grid, i, j);
             bool fits =
                 cell.value >= 0 && cell.value < 10000 && (cell.value == 0 || cell.value >= 0.5 * pow(10, -l->decimals));
-            if (cell.look != LOOK_VALUE || !fits || (heat_level(l, cell.value) >= HIGH_LEVEL) != high)
+            if (cell.look != LOOK_VALUE || !fits)
                 continue;
-            pen_put(p, "<text");
+            pen_put(p, "<text class=\"on-%d\"", heat_level(l, cell.value));
             put_attribute(p, "x", l->left + ((double)j + 0.5) * l->cell_width - 0.5);
             put_attribute(p, "y", l->top + ((double)i + 0.5) * l->cell_height + 3.5);
             pen_put(p, ">");
@@ -191,8 +191,6 @@ void heat_put_cells(pen *p, const heat_layout *l)
         put_elements(p, l);
     else
         put_areas(p, l);
-    if (l->numbered) {
-        put_numbers(p, l, false);
-        put_numbers(p, l, true);
-    }
+    if (l->numbered)
+        put_numbers(p, l);
 }
