@@ -3,6 +3,7 @@
 #define BENCH_BENCH_H
 
 #include "autograd.h"
+#include "data.h"
 #include "nn.h"
 
 /* ---- Options -------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_LINE = 2048, LONGEST_NAME = 64, LONGEST_IDENTITY = 256 };
+enum { LONGEST_LINE = 2048, LONGEST_IDENTITY = 256 };
 
 /* What a row is known by, in the order in which it is shown. */
 static const char *const identity_keys[] = {"bench", "config", "layer", "form",   "mask",     "pass",    "batch",
@@ -37,70 +37,45 @@ typedef struct compared_file {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* A member of a flat object: a word without escapes, or a number. */
+/* A member of a flat object: a word, or a number (null: one that was not finite). */
 typedef struct member {
-    char key[LONGEST_NAME], word[LONGEST_NAME];
+    char key[LONGEST_LINE], word[LONGEST_LINE];
     bool is_word;
     double number;
 } member;
 
-static const char *skip(const char *at, const char *marks)
+static bool next_member(data_json *json, size_t *members, member *m)
 {
-    return at + strspn(at, marks);
-}
-
-static const char *read_word(const char *at, char word[LONGEST_NAME])
-{
-    size_t length = *at == '"' ? strcspn(at + 1, "\"\\") : LONGEST_NAME;
-    if (length >= LONGEST_NAME || at[1 + length] != '"')
-        return NULL;
-    memcpy(word, at + 1, length);
-    word[length] = 0;
-    return at + length + 2;
-}
-
-/* Reads the member at `at` and goes behind it and its comma; NULL where there is none. */
-static const char *read_member(const char *at, member *m)
-{
-    at = read_word(skip(at, " \t"), m->key);
-    if (!at || *(at = skip(at, " \t")) != ':')
-        return NULL;
-    at = skip(at + 1, " \t");
-    m->is_word = *at == '"';
-    if (m->is_word) {
-        at = read_word(at, m->word);
-    } else {
-        char *end;
-        m->number = strtod(at, &end);
-        at = end > at ? end : NULL;
-    }
-    return at ? skip(at, " \t,") : NULL;
-}
-
-static const char *after_brace(const char *line)
-{
-    const char *at = skip(line, " \t");
-    return *at == '{' ? skip(at + 1, " \t") : NULL;
+    if (!data_json_more(json, '}', members) || !data_json_key(json, m->key))
+        return false;
+    m->is_word = data_json_peek(json) == '"';
+    if (m->is_word)
+        return data_json_string(json, m->word);
+    m->number = (double)NAN;
+    return data_json_peek(json) == 'n' ? data_json_null(json) : data_json_number(json, &m->number);
 }
 
 /* Whether a line is an object, whole and alone. */
 static bool is_object(const char *line)
 {
     member m;
-    const char *at = after_brace(line);
-    while (at && *at != '}')
-        at = read_member(at, &m);
-    return at && !*skip(at + 1, " \t\r\n");
+    size_t members = 0;
+    data_json json = data_json_start(line, strlen(line));
+    data_json_enter(&json, '{');
+    while (next_member(&json, &members, &m))
+        ;
+    return data_utf8_check(line, strlen(line)) == strlen(line) && data_json_finish(&json);
 }
 
 /* Finds `key` in a line: false where it is not there. */
 static bool find_member(const char *line, const char *key, member *m)
 {
-    for (const char *at = after_brace(line); at && *at != '}';) {
-        at = read_member(at, m);
-        if (at && !strcmp(m->key, key))
+    size_t members = 0;
+    data_json json = data_json_start(line, strlen(line));
+    data_json_enter(&json, '{');
+    while (next_member(&json, &members, m))
+        if (!strcmp(m->key, key))
             return true;
-    }
     return false;
 }
 

@@ -1,6 +1,7 @@
 /* report.c - a row of figures, as a line of a table or as an object of JSON. */
 #include "bench.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,13 +10,18 @@
 
 static void print_json(const char *bench, const bench_field *fields, int count)
 {
-    printf("{\"bench\": \"%s\"", bench);
-    for (int i = 0; i < count; i++)
+    char text[2048];
+    data_json_object object = data_json_object_start(text, sizeof text, " ");
+    data_json_put_text(&object, "bench", bench);
+    for (int i = 0; i < count; i++) {
+        const double places = pow(10, fields[i].digits);
         if (fields[i].text)
-            printf(", \"%s\": \"%s\"", fields[i].key, fields[i].text);
+            data_json_put_text(&object, fields[i].key, fields[i].text);
         else
-            printf(", \"%s\": %.*f", fields[i].key, fields[i].digits, fields[i].number);
-    puts("}");
+            data_json_put_number(&object, fields[i].key, round(fields[i].number * places) / places, 15);
+    }
+    data_json_object_end(&object);
+    puts(text);
 }
 
 static void print_heading(const char *bench, const bench_field *fields, int count)

@@ -60,15 +60,28 @@ static void show_output(void *context, const char *source, const char *output, c
                correct ? "" : target);
 }
 
+static void print_json(const train_metrics *m)
+{
+    char text[1024];
+    data_json_object object = data_json_object_start(text, sizeof text, " ");
+    data_json_put_number(&object, "loss", m->loss, 9);
+    data_json_put_number(&object, "perplexity", m->perplexity, 9);
+    data_json_put_number(&object, "token_accuracy", m->token_accuracy, 9);
+    if (m->decoded) {
+        data_json_put_number(&object, "exact_match", m->exact_match, 9);
+        data_json_put_number(&object, "wer", m->wer, 9);
+        data_json_put_number(&object, "per", m->per, 9);
+        data_json_put_integer(&object, "sources", m->sources);
+    }
+    data_json_put_integer(&object, "tokens", m->tokens);
+    data_json_object_end(&object);
+    puts(text);
+}
+
 static void print_metrics(const train_metrics *m, bool json)
 {
     if (json) {
-        printf("{\"loss\": %.9g, \"perplexity\": %.9g, \"token_accuracy\": %.9g", m->loss, m->perplexity,
-               m->token_accuracy);
-        if (m->decoded)
-            printf(", \"exact_match\": %.9g, \"wer\": %.9g, \"per\": %.9g, \"sources\": %lld", m->exact_match, m->wer,
-                   m->per, (long long)m->sources);
-        printf(", \"tokens\": %lld}\n", (long long)m->tokens);
+        print_json(m);
         return;
     }
     printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity,

@@ -1,7 +1,6 @@
 /* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of each. */
 #include "cli.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,21 +11,24 @@ typedef struct gradcheck_flags {
     bool json;
 } gradcheck_flags;
 
-/* JSON has no infinity: an error that is no number becomes null. */
 static void print_json(const ag_op *op, const ag_gradcheck_report *r)
 {
-    printf("{\"operation\": \"%s\", \"passed\": %s, \"checked\": %lld, \"kinks\": %lld, \"worst_error\": ", op->name,
-           r->passed ? "true" : "false", (long long)r->checked, (long long)r->kinks);
-    if (isfinite(r->worst_error))
-        printf("%.6g", r->worst_error);
-    else
-        printf("null");
-    printf(", \"input\": \"%s\", \"index\": %lld, \"draw\": %d", r->input_name ? r->input_name : "",
-           (long long)r->index, r->draw);
-    if (isfinite(r->analytic) && isfinite(r->numeric))
-        printf(", \"analytic\": %.17g, \"numeric\": %.17g, \"step\": %.6g, \"numeric_error\": %.6g", r->analytic,
-               r->numeric, r->step, r->numeric_error);
-    printf("}\n");
+    char text[1024];
+    data_json_object object = data_json_object_start(text, sizeof text, " ");
+    data_json_put_text(&object, "operation", op->name);
+    data_json_put_bool(&object, "passed", r->passed);
+    data_json_put_integer(&object, "checked", r->checked);
+    data_json_put_integer(&object, "kinks", r->kinks);
+    data_json_put_number(&object, "worst_error", r->worst_error, 6);
+    data_json_put_text(&object, "input", r->input_name ? r->input_name : "");
+    data_json_put_integer(&object, "index", r->index);
+    data_json_put_integer(&object, "draw", r->draw);
+    data_json_put_number(&object, "analytic", r->analytic, 17);
+    data_json_put_number(&object, "numeric", r->numeric, 17);
+    data_json_put_number(&object, "step", r->step, 6);
+    data_json_put_number(&object, "numeric_error", r->numeric_error, 6);
+    data_json_object_end(&object);
+    puts(text);
 }
 
 static void print_row(const ag_op *op, const ag_gradcheck_report *r)

@@ -372,6 +372,35 @@ char data_json_peek(data_json *json);
 /* True where there was no problem and nothing but white space is left. */
 bool data_json_finish(data_json *json);
 
+/* An object written member by member into a text, in one line; it is valid whatever is put into it. The pattern of use:
+ *
+ *     char text[256];
+ *     data_json_object object = data_json_object_start(text, sizeof text, "");
+ *     data_json_put_integer(&object, "step", 7);
+ *     data_json_put_number(&object, "loss", loss, 9);
+ *     if (data_json_object_end(&object))
+ *         puts(text);                                  // {"step":7,"loss":0.25}
+ */
+typedef struct data_json_object {
+    char *text; /* [size], zero-ended */
+    size_t size, length;
+    const char *gap; /* what stands after a colon and a comma */
+    int members;
+    bool failed; /* it is longer than `size` */
+} data_json_object;
+
+/* An object without members, to be written into text [size]. */
+data_json_object data_json_object_start(char *text, size_t size, const char *gap);
+/* Appends a member. In a text, a byte that is no UTF-8 becomes U+FFFD. */
+void data_json_put_text(data_json_object *object, const char *key, const char *value);
+void data_json_put_bool(data_json_object *object, const char *key, bool value);
+void data_json_put_integer(data_json_object *object, const char *key, int64_t value);
+/* The same with this many significant digits, 17 at most. JSON has no word for what is not finite: then the value is
+ * null, and the member KEY_is says "NaN", "Infinity" or "-Infinity". */
+void data_json_put_number(data_json_object *object, const char *key, double value, int digits);
+/* Ends the object. False where `size` was too small: the text is cut then. */
+bool data_json_object_end(data_json_object *object);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

@@ -9,6 +9,7 @@
  */
 #include "data.h"
 #include "grow.h"
+#include "json_write.h"
 #include "safetensors.h"
 #include "show.h"
 
@@ -235,23 +236,12 @@ static void append_number(text_buffer *text, uint64_t number)
     append_text(text, digits);
 }
 
-/* A JSON string, with no more escapes than RFC 8259 (section 7) asks for, each in its shortest form. */
 static void append_string(text_buffer *text, const char *string)
 {
-    static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
     append(text, "\"", 1);
     for (; *string; string++) {
-        const char *meaning = strchr(meanings, *string);
         char escape[8];
-        if (!meaning && (unsigned char)*string >= 0x20) {
-            append(text, string, 1);
-            continue;
-        }
-        if (meaning)
-            snprintf(escape, sizeof escape, "\\%c", letters[meaning - meanings]);
-        else
-            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*string);
-        append_text(text, escape);
+        append(text, escape, data_json_escape(*string, escape));
     }
     append(text, "\"", 1);
 }

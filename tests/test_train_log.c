@@ -2,6 +2,7 @@
 #include "check_util.h"
 #include "train_fixture.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,6 +89,21 @@ START_TEST(a_half_written_line_is_left_out)
 }
 END_TEST
 
+/* What is not finite is null, and a gap of its series. */
+START_TEST(what_is_not_finite_is_null)
+{
+    train_history history;
+    ck_assert_msg(read_text("{\"step\":1,\"loss\":null,\"loss_is\":\"NaN\",\"rate\":1}\n{\"step\":2,\"loss\":3}\n",
+                            &history) == AG_OK,
+                  "%s", error.message);
+    const train_series *loss = train_history_find(&history, "loss");
+    ck_assert(loss && loss->count == 2 && isnan(loss->values[0]) && loss->values[1] == 3);
+    check_series(&history, "rate", 1, (double[]){1}, (double[]){1});
+    ck_assert_int_eq(history.count, 2);
+    train_history_clear(&history);
+}
+END_TEST
+
 START_TEST(damage_has_a_line)
 {
     static const struct {
@@ -103,8 +119,9 @@ START_TEST(damage_has_a_line)
         {WHOLE "{\"step\":8}\n", "log.jsonl:5: its step is below that of the line before"},
         {WHOLE "{\"step\":8}", "log.jsonl:5: its step is below that of the line before"},
         {WHOLE "{\"step\":10,\"loss\":\n" WHOLE, "log.jsonl:5: the text ends too early"},
-        {WHOLE "{\"step\":10,\"loss\":nan}\n", "log.jsonl:5: a number was expected"},
+        {WHOLE "{\"step\":10,\"loss\":nan}\n", "log.jsonl:5: null was expected"},
         {WHOLE "{\"step\":10,\"loss\":\"1\"}\n", "log.jsonl:5: a number was expected"},
+        {WHOLE "{\"step\":10,\"loss\":nul}\n", "log.jsonl:5: null was expected"},
         {WHOLE "{\"step\":10,\"loss\":tru}\n", "log.jsonl:5: true or false was expected"},
         {WHOLE "{\"step\":10,\"loss\":1}}\n", "log.jsonl:5: something follows the end"},
         {WHOLE "{\"step\":10} {\"step\":11}\n", "log.jsonl:5: something follows the end"},
@@ -219,6 +236,7 @@ static Suite *log_suite(void)
     TCase *tcase = tcase_create("log");
     tcase_add_test(tcase, numbers_by_name);
     tcase_add_test(tcase, a_half_written_line_is_left_out);
+    tcase_add_test(tcase, what_is_not_finite_is_null);
     tcase_add_test(tcase, damage_has_a_line);
     tcase_add_test(tcase, a_line_has_its_limit);
     tcase_add_test(tcase, files_and_folders);

@@ -43,43 +43,40 @@ FILE *train_log_open(const char *path, int64_t step, ag_error *error)
     return NULL;
 }
 
-/* JSON has no infinity and no NaN. */
-static double finite_or_zero(double x)
+static void put_report(data_json_object *line, const train_progress *progress)
 {
-    return isfinite(x) ? x : 0;
+    data_json_put_integer(line, "epoch", progress->epoch);
+    data_json_put_number(line, "loss", progress->loss, 9);
+    data_json_put_number(line, "rate", progress->rate, 9);
+    data_json_put_number(line, "gradient_norm", progress->gradient_norm, 9);
+    data_json_put_number(line, "tokens_per_second", progress->tokens_per_second, 6);
+    data_json_put_number(line, "seconds", round(progress->seconds * 1e3) / 1e3, 15);
 }
 
-static void print_report(FILE *log, const train_progress *progress)
-{
-    char line[LOG_LINE_SIZE];
-    ag_text_print(
-        line, sizeof line,
-            LOG_LINE_START "%lld,\"epoch\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"gradient_norm\":%.9g,"
-                           "\"tokens_per_second\":%.6g,\"seconds\":%.3f}\n",
-            (long long)progress->step, (long long)progress->epoch, finite_or_zero(progress->loss),
-            finite_or_zero(progress->rate), finite_or_zero(progress->gradient_norm),
-            finite_or_zero(progress->tokens_per_second), finite_or_zero(progress->seconds));
-    fputs(line, log);
-}
-
-static void print_evaluation(FILE *log, const train_progress *progress)
+static void put_evaluation(data_json_object *line, const train_progress *progress)
 {
     const train_metrics *dev = progress->dev;
-    char line[LOG_LINE_SIZE];
-    int used = ag_text_print(line, sizeof line, LOG_LINE_START "%lld,\"dev_loss\":%.9g,\"dev_token_accuracy\":%.9g", (long long)progress->step,
-            finite_or_zero(dev->loss), dev->token_accuracy);
-    if (dev->decoded)
-        used += ag_text_print(line + used, sizeof line - (size_t)used, ",\"dev_exact_match\":%.9g,\"dev_wer\":%.9g,\"dev_per\":%.9g", dev->exact_match, dev->wer,
-                dev->per);
-    fprintf(log, "%s,\"best\":%s}\n", line, progress->best ? "true" : "false");
+    data_json_put_number(line, "dev_loss", dev->loss, 9);
+    data_json_put_number(line, "dev_token_accuracy", dev->token_accuracy, 9);
+    if (dev->decoded) {
+        data_json_put_number(line, "dev_exact_match", dev->exact_match, 9);
+        data_json_put_number(line, "dev_wer", dev->wer, 9);
+        data_json_put_number(line, "dev_per", dev->per, 9);
+    }
+    data_json_put_bool(line, "best", progress->best);
 }
 
 ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error)
 {
+    char text[LOG_LINE_SIZE];
+    data_json_object line = data_json_object_start(text, sizeof text, "");
+    data_json_put_integer(&line, "step", progress->step);
     if (progress->dev)
-        print_evaluation(log, progress);
+        put_evaluation(&line, progress);
     else
-        print_report(log, progress);
+        put_report(&line, progress);
+    data_json_object_end(&line); /* LOG_LINE_SIZE is enough for all */
+    fprintf(log, "%s\n", text);
     if (fflush(log) != 0 || ferror(log))
         return ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, AG_REASON(errno));
     return AG_OK;

@@ -1,12 +1,14 @@
 /* log_read.c - reads log.jsonl back, as series of numbers by name.
  *
- * It takes any names, and not only those that log.c writes: other versions of the log have others. What it insists on
- * is the form: an object of numbers and truth values on each line, the step first, no step below the one before.
+ * It takes any names, and not only those that log.c writes: other versions of the log have others. It insists on the
+ * form: an object of numbers (null: one that was not finite, and KEY_is says which) and truth values on each line, the
+ * step first, no step below the one before.
  */
 #include "folder.h"
 #include "log.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,7 @@ typedef struct log_reader {
     train_history *history;
     const char *path;
     ag_error *error;
-    char line[LOG_LINE_SIZE], key[LOG_LINE_SIZE];
+    char line[LOG_LINE_SIZE], key[LOG_LINE_SIZE], text[LOG_LINE_SIZE];
     int64_t number; /* of the line, from 1 */
     uint64_t step;  /* of the line before */
 } log_reader;
@@ -74,13 +76,28 @@ static bool series_add(train_history *history, const char *name, double step, do
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
-static bool read_value(data_json *json, double *value)
+/* Whether a key is KEY_is, which says what was not finite. */
+static bool says_why(const char *key)
+{
+    size_t length = strlen(key);
+    return length > 3 && !strcmp(key + length - 3, "_is");
+}
+
+/* Reads a value; whether it is one of a series. */
+static bool read_value(data_json *json, const char *key, char text[LOG_LINE_SIZE], double *value)
 {
     bool yes = false;
     char next = data_json_peek(json);
-    if (next != 't' && next != 'f')
-        return data_json_number(json, value);
-    *value = data_json_bool(json, &yes) && yes;
+    if (next == '"' && says_why(key)) {
+        data_json_string(json, text);
+        return false;
+    }
+    if (next == 't' || next == 'f')
+        *value = data_json_bool(json, &yes) && yes;
+    else if (next == 'n')
+        *value = data_json_null(json) ? (double)NAN : 0;
+    else
+        data_json_number(json, value);
     return !json->problem;
 }
 
@@ -98,7 +115,7 @@ static data_json walk(log_reader *r, bool add, uint64_t *step, bool *memory)
             json.problem = "\"step\" must come first, and once";
         else if (members == 1)
             data_json_u64(&json, step);
-        else if (read_value(&json, &value) && add && *memory)
+        else if (read_value(&json, r->key, r->text, &value) && add && *memory)
             *memory = series_add(r->history, r->key, (double)*step, value);
     }
     if (data_json_finish(&json) && members == 0)

@@ -276,7 +276,8 @@ typedef struct train_result {
  * is not finite ends the run with AG_NOT_FINITE and the name of the operation that made it; files stay as they were at
  * the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
  * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match",
- * "dev_wer", "dev_per", "best"}; a resume cuts off what was logged after the checkpoint. */
+ * "dev_wer", "dev_per", "best"}; a number that is not finite is null, and KEY_is says which (data_json_put_number).
+ * A resume cuts off what was logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
 

@@ -1,0 +1,111 @@
+/* json_write.c - objects of JSON (RFC 8259) in one line, valid whatever the numbers and texts in them are. */
+#include "json_write.h"
+
+#include "data.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t data_json_escape(char byte, char escape[8])
+{
+    static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
+    const char *meaning = byte ? strchr(meanings, byte) : NULL;
+    if (meaning)
+        return (size_t)snprintf(escape, 8, "\\%c", letters[meaning - meanings]);
+    if ((unsigned char)byte < 0x20)
+        return (size_t)snprintf(escape, 8, "\\u%04x", (unsigned)byte);
+    *escape = byte;
+    return 1;
+}
+
+/* Room for the final zero stays. */
+static void put(data_json_object *object, const char *bytes, size_t size)
+{
+    object->failed = object->failed || size >= object->size - object->length;
+    if (object->failed)
+        return;
+    memcpy(object->text + object->length, bytes, size);
+    object->length += size;
+    object->text[object->length] = 0;
+}
+
+static void put_words(data_json_object *object, const char *words)
+{
+    put(object, words, strlen(words));
+}
+
+/* A byte that is no UTF-8 becomes U+FFFD. */
+static void put_string(data_json_object *object, const char *text)
+{
+    size_t left = strlen(text);
+    put_words(object, "\"");
+    while (left > 0) {
+        char escape[8];
+        int length = ag_utf8_length(text, left);
+        if (length == 0)
+            put_words(object, "\xEF\xBF\xBD");
+        else if (length == 1)
+            put(object, escape, data_json_escape(*text, escape));
+        else
+            put(object, text, (size_t)length);
+        text += length ? length : 1;
+        left -= length ? (size_t)length : 1;
+    }
+    put_words(object, "\"");
+}
+
+static void put_key(data_json_object *object, const char *key)
+{
+    put_words(object, object->members++ ? "," : "{");
+    put_words(object, object->members > 1 ? object->gap : "");
+    put_string(object, key);
+    put_words(object, ":");
+    put_words(object, object->gap);
+}
+
+data_json_object data_json_object_start(char *text, size_t size, const char *gap)
+{
+    data_json_object object = {.text = text, .size = size, .gap = gap, .failed = size == 0};
+    return object;
+}
+
+void data_json_put_text(data_json_object *object, const char *key, const char *value)
+{
+    put_key(object, key);
+    put_string(object, value);
+}
+
+void data_json_put_bool(data_json_object *object, const char *key, bool value)
+{
+    put_key(object, key);
+    put_words(object, value ? "true" : "false");
+}
+
+void data_json_put_integer(data_json_object *object, const char *key, int64_t value)
+{
+    char digits[24];
+    put_key(object, key);
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    put_words(object, digits);
+}
+
+void data_json_put_number(data_json_object *object, const char *key, double value, int digits)
+{
+    char text[64];
+    put_key(object, key);
+    if (isfinite(value)) {
+        ag_text_print(text, sizeof text, "%.*g", digits, value);
+        put_words(object, text);
+        return;
+    }
+    put_words(object, "null");
+    snprintf(text, sizeof text, "%.60s_is", key);
+    data_json_put_text(object, text, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+}
+
+bool data_json_object_end(data_json_object *object)
+{
+    put_words(object, object->members ? "}" : "{}");
+    return !object->failed;
+}
