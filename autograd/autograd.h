@@ -119,6 +119,8 @@ int ag_utf8_print(uint32_t code, char text[5]);
 char *ag_text_show(const char *text, char *out, size_t size);
 /* The character at text[0..size) as it is shown. Returns the bytes that it takes in the text; 0 at its end. */
 int ag_text_show_next(const char *text, size_t size, uint32_t *code);
+/* `one` where the count is 1, else `many`, for sentences: "%lld %s", n, ag_plural(n, "token", "tokens"). */
+const char *ag_plural(int64_t count, const char *one, const char *many);
 
 /* ---- Shapes and tensors --------------------------------------------------------------------- */
 

@@ -14,3 +14,8 @@ ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ..
     }
     return status;
 }
+
+const char *ag_plural(int64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}

@@ -27,8 +27,9 @@ void cli_catch_interrupts(void);
 /* Prints the sentence of an error and gives the exit code that fits it. */
 int cli_report(const char *command, const ag_error *error);
 
-/* --task's value as a task; NULL after saying which task is nearest. */
-const data_task *cli_task(const char *command, const char *name);
+/* The i-th name of the library's tasks, and of the presets; NULL after the last. */
+const char *cli_task_name(int i);
+const char *cli_preset_name(int i);
 
 /* The library's enumerations as words, in their order, ended by NULL. */
 extern const char *const cli_token_names[];

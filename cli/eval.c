@@ -28,19 +28,16 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
         .tagging = saved->tagging,
         .max_tokens = f->pairs ? saved->model->config.max_length : 0,
     };
-    const data_task *task = f->task ? cli_task("eval", f->task) : NULL;
     data_set *set = NULL;
     *code = CLI_USAGE;
-    if (f->task && !task)
-        return NULL;
     if ((saved->source_vocab == NULL) != (f->text != NULL)) {
         cli_fail("eval", CLI_USAGE,
                  saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
                                      : "this is a language model: give --text FILE");
         return NULL;
     }
-    if (task)
-        set = data_set_task(task, &options, error);
+    if (f->task)
+        set = data_set_task(data_task_find(f->task), &options, error);
     else if (f->text)
         set = data_set_text(f->text, &options, error);
     else
@@ -132,7 +129,7 @@ int cli_eval(int count, const char *const *arguments)
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
         {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .high = 0},
-        {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .high = 0},
+        {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .name_of = cli_task_name},
         {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .high = 0},
         {"count", CLI_COUNT, &f.count, "N", "examples of the task [1000]", .low = 1},
         {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100},

@@ -1,7 +1,9 @@
 /* flags.c - reading flags by their table. */
 #include "flags.h"
+#include "help.h"
+#include "likeness.h"
 
-#include "train.h"
+#include "data.h"
 
 #include <errno.h>
 #include <math.h>
@@ -22,39 +24,12 @@ int cli_fail(const char *command, int code, const char *format, ...)
     return code;
 }
 
-/* ---- The nearest name ----------------------------------------------------------------------- */
-
-#define LONGEST_NAME 64
-
-static int64_t distance(const char *a, const char *b)
-{
-    int32_t wide[2][LONGEST_NAME];
-    int64_t length[2] = {0, 0};
-    const char *text[2] = {a, b};
-    for (int side = 0; side < 2; side++)
-        for (; text[side][length[side]] && length[side] < LONGEST_NAME; length[side]++)
-            wide[side][length[side]] = (unsigned char)text[side][length[side]];
-    return train_edit_distance(wide[0], length[0], wide[1], length[1]);
-}
-
-const char *cli_nearest(const char *word, const char *const *names)
-{
-    const char *best = NULL;
-    int64_t best_distance = 1 + (int64_t)strlen(word) / 2; /* more than half of it wrong is another word */
-    for (; *names; names++) {
-        int64_t d = distance(word, *names);
-        if (d >= 0 && d < best_distance) {
-            best_distance = d;
-            best = *names;
-        }
-    }
-    return best;
-}
-
 int cli_read_code(cli_read result)
 {
     return result == CLI_READ_WRONG ? CLI_USAGE : result == CLI_READ_FAILED ? CLI_FAILED : CLI_DONE;
 }
+
+#define LONGEST_NAME 64
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
@@ -93,23 +68,31 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
     return CLI_READ_OK;
 }
 
-static cli_read read_choice(const cli_command *command, const cli_flag *flag, const char *text)
+const char *cli_flag_choice(const cli_flag *flag, int i)
+{
+    return flag->choices ? flag->choices[i] : flag->name_of ? flag->name_of(i) : NULL;
+}
+
+/* The place of the text among the words that the flag may be; -1 after a report. */
+static int read_choice(const cli_command *command, const cli_flag *flag, const char *text)
 {
     char expected[256] = "one of";
-    for (int i = 0; flag->choices[i]; i++) {
-        if (!strcmp(flag->choices[i], text)) {
-            *(int *)flag->target = i;
-            return CLI_READ_OK;
-        }
-        size_t used = strlen(expected);
-        snprintf(expected + used, sizeof expected - used, "%s %s", i ? "," : "", flag->choices[i]);
+    size_t used = strlen(expected);
+    cli_likeness like = cli_likeness_of(text);
+    const char *choice;
+    int count = 0;
+    for (; (choice = cli_flag_choice(flag, count)); count++) {
+        if (!strcmp(choice, text))
+            return count;
+        cli_likeness_try(&like, choice);
+        if (used < sizeof expected)
+            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s", count ? "," : "", choice);
     }
-    const char *nearest = cli_nearest(text, flag->choices);
-    if (nearest) {
-        size_t used = strlen(expected);
-        snprintf(expected + used, sizeof expected - used, "; did you mean %s?", nearest);
-    }
-    return wrong_value(command, flag, text, expected);
+    if (used + sizeof like.text >= sizeof expected) /* too many to be read in a sentence */
+        used = (size_t)snprintf(expected, sizeof expected, "one of the %d that --help lists", count);
+    snprintf(expected + used, sizeof expected - used, "%s", cli_did_you_mean(&like, ""));
+    wrong_value(command, flag, text, expected);
+    return -1;
 }
 
 static cli_read read_value(const cli_command *command, cli_flag *flag, const char *text)
@@ -119,9 +102,14 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
     case CLI_COUNT:
     case CLI_NUMBER:
         return read_number(command, flag, text);
-    case CLI_CHOICE:
-        return read_choice(command, flag, text);
+    case CLI_CHOICE: {
+        int choice = read_choice(command, flag, text);
+        *(int *)flag->target = choice;
+        return choice < 0 ? CLI_READ_WRONG : CLI_READ_OK;
+    }
     case CLI_TEXT:
+        if (flag->name_of && read_choice(command, flag, text) < 0)
+            return CLI_READ_WRONG;
         if (!*text && strcmp(flag->value, "TEXT")) /* no file, folder or name is empty */
             return wrong_value(command, flag, text, flag->value);
         *(const char **)flag->target = text;
@@ -133,44 +121,7 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
     return CLI_READ_OK;
 }
 
-/* ---- Help ----------------------------------------------------------------------------------- */
-
-static void print_help(const cli_command *command)
-{
-    printf("tapeformer %s: %s\n\nUsage: tapeformer %s %s\n\nFlags:\n", command->name, command->summary, command->name,
-           command->usage);
-    for (int i = 0; i < command->flag_count; i++) {
-        const cli_flag *flag = &command->flags[i];
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->value ? " " : "", flag->value ? flag->value : "");
-        printf("  %-24s %s", left, flag->help);
-        for (int c = 0; flag->choices && flag->choices[c]; c++)
-            printf("%s%s", c ? ", " : *flag->help ? ": " : "", flag->choices[c]);
-        putchar('\n');
-    }
-    printf("  %-24s %s\n", "--help", "this text");
-    if (command->details)
-        printf("\n%s\n", command->details);
-}
-
 /* ---- Arguments ------------------------------------------------------------------------------ */
-
-/* The same for programs: lines of fields between tabs, as docs/manual/make reads them. */
-static void print_description(const cli_command *command)
-{
-    printf("command\t%s\t%s\t%s\n", command->name, command->summary, command->usage);
-    for (int i = 0; i < command->flag_count; i++) {
-        const cli_flag *flag = &command->flags[i];
-        printf("flag\t%s\t%s\t%s\t%s\t", command->name, flag->name, flag->value ? flag->value : "", flag->help);
-        for (int c = 0; flag->choices && flag->choices[c]; c++)
-            printf("%s%s", c ? " " : "", flag->choices[c]);
-        putchar('\n');
-    }
-    for (const char *line = command->details, *end; line && *line; line = *end ? end + 1 : end) {
-        end = line + strcspn(line, "\n");
-        printf("detail\t%s\t%.*s\n", command->name, (int)(end - line), line);
-    }
-}
 
 static cli_flag *find_flag(const cli_command *command, const char *name, size_t length)
 {
@@ -193,17 +144,11 @@ void cli_flag_drop(const cli_command *command, const char *name)
 static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)
 {
     char typed[LONGEST_NAME];
-    const char *names[LONGEST_NAME + 1];
-    int count = 0;
     snprintf(typed, sizeof typed, "%.*s", (int)(length < sizeof typed ? length : sizeof typed - 1), argument + 2);
-    for (int i = 0; i < command->flag_count && i < LONGEST_NAME; i++)
-        names[count++] = command->flags[i].name;
-    names[count] = NULL;
-    const char *nearest = cli_nearest(typed, names);
-    if (nearest)
-        cli_fail(command->name, CLI_USAGE, "there is no flag --%s; did you mean --%s?", typed, nearest);
-    else
-        cli_fail(command->name, CLI_USAGE, "there is no flag --%s", typed);
+    cli_likeness like = cli_likeness_of(typed);
+    for (int i = 0; i < command->flag_count; i++)
+        cli_likeness_try(&like, command->flags[i].name);
+    cli_fail(command->name, CLI_USAGE, "there is no flag --%s%s", typed, cli_did_you_mean(&like, "--"));
     return wrong(command);
 }
 
@@ -239,11 +184,11 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
         cli_read result = CLI_READ_OK;
         used = 1;
         if (!strcmp(arguments[i], "--help") || !strcmp(arguments[i], "-h")) {
-            print_help(command);
+            cli_help_print(command);
             return CLI_READ_HELP;
         }
         if (!strcmp(arguments[i], CLI_DESCRIBE)) {
-            print_description(command);
+            cli_help_describe(command);
             return CLI_READ_HELP;
         }
         if (!strncmp(arguments[i], "--", 2) && arguments[i][2]) {
@@ -251,7 +196,8 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
         } else if (command->word_count < command->max_words) {
             command->words[command->word_count++] = arguments[i];
         } else {
-            cli_fail(command->name, CLI_USAGE, "what is '%s'? Flags begin with --", arguments[i]);
+            cli_fail(command->name, CLI_USAGE, "what is '%s'? Usage: tapeformer %s %s", arguments[i], command->name,
+                     command->usage);
             result = wrong(command);
         }
         if (result != CLI_READ_OK)

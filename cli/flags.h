@@ -24,6 +24,8 @@ typedef struct cli_flag {
     const char *help;
     double low, high;           /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
     const char *const *choices; /* CLI_CHOICE: ends with NULL */
+    /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may be any. */
+    const char *(*name_of)(int i);
     bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
     bool given;                 /* set by cli_flags_read */
 } cli_flag;
@@ -35,7 +37,7 @@ typedef struct cli_command {
     const char *details; /* printed under the flags; may be NULL */
     cli_flag *flags;
     int flag_count;
-    int max_words;      /* arguments that are no flags: how many may come */
+    int max_words;      /* arguments that are no flags, all names of files: how many may come */
     const char **words; /* [max_words], set by cli_flags_read */
     int word_count;
 } cli_command;
@@ -72,8 +74,8 @@ void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 /* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
 void cli_flag_drop(const cli_command *command, const char *name);
 
-/* The entry of a NULL-ended list that is nearest to a mistyped word, or NULL where none is near. */
-const char *cli_nearest(const char *word, const char *const *names);
+/* The i-th of the words that the flag may be; NULL after the last, and where it may be anything. */
+const char *cli_flag_choice(const cli_flag *flag, int i);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
 int cli_fail(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

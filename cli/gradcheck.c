@@ -1,5 +1,6 @@
 /* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of each. */
 #include "cli.h"
+#include "help.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,25 +40,14 @@ static void print_row(const ag_op *op, const ag_gradcheck_report *r)
         printf("    draw %d, %s\n", r->draw, r->message);
 }
 
-/* The operation called `name`, or NULL after saying which is nearest. */
-static const ag_op *find_operation(const char *name)
+static const char *operation_name(int i)
 {
     int count;
     const ag_op *const *ops = ag_ops(&count);
-    const char *names[128];
-    for (int i = 0; i < count; i++) {
-        if (!strcmp(ops[i]->name, name))
-            return ops[i];
-        names[i] = ops[i]->name;
-    }
-    names[count] = NULL;
-    const char *nearest = cli_nearest(name, names);
-    cli_fail("gradcheck", CLI_USAGE, "there is no operation '%s'%s%s%s", name, nearest ? "; did you mean " : "",
-             nearest ? nearest : "", nearest ? "?" : "");
-    return NULL;
+    return i < count ? ops[i]->name : NULL;
 }
 
-static int check_all(const gradcheck_flags *f, const ag_op *only)
+static int check_all(const gradcheck_flags *f)
 {
     ag_gradcheck_options options = {.seed = (uint64_t)f->seed, .tolerance = f->tolerance, .threads = (int)f->threads};
     int count, failed = 0;
@@ -67,7 +57,7 @@ static int check_all(const gradcheck_flags *f, const ag_op *only)
     for (int i = 0; i < count && !cli_interrupted; i++) {
         ag_gradcheck_report report;
         ag_error error = {0};
-        if (only && only != ops[i])
+        if (f->operation && strcmp(f->operation, ops[i]->name))
             continue;
         if (ag_gradcheck_op(ops[i], (int)f->draws, &options, &report, &error) != AG_OK)
             return cli_report("gradcheck", &error);
@@ -84,8 +74,9 @@ static int check_all(const gradcheck_flags *f, const ag_op *only)
         return cli_fail("gradcheck", CLI_FAILED, "%d operation%s failed", failed, failed == 1 ? "" : "s");
 #ifndef TAPEFORMER_DOUBLE
     if (!f->json)
-        puts("\nIn single precision the numeric side itself is this rough; the proof is `tapeformer64 gradcheck`\n"
-             "(make PRECISION=double), where every element must agree within 1e-9.");
+        cli_print_prose(stdout, "\nIn single precision the numeric side itself is this rough; the proof is "
+                                "`tapeformer64 gradcheck` (make PRECISION=double), where every element must agree "
+                                "within 1e-9.");
 #endif
     return CLI_DONE;
 }
@@ -94,7 +85,7 @@ int cli_gradcheck(int count, const char *const *arguments)
 {
     gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
     cli_flag table[] = {
-        {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .high = 0},
+        {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .name_of = operation_name},
         {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation [24]", .low = 1, .high = 1e6},
         {"seed", CLI_COUNT, &f.seed, "N", "of the examples [1]", .high = 0},
         {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|) [1e-9 in double]", .low = 1e-300,
@@ -117,9 +108,6 @@ int cli_gradcheck(int count, const char *const *arguments)
     cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
-    const ag_op *only = f.operation ? find_operation(f.operation) : NULL;
-    if (f.operation && !only)
-        return CLI_USAGE;
     cli_catch_interrupts();
-    return check_all(&f, only);
+    return check_all(&f);
 }

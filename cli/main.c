@@ -1,5 +1,7 @@
 /* main.c - the command: picks the subcommand. */
 #include "cli.h"
+#include "help.h"
+#include "likeness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +20,7 @@ typedef struct subcommand {
 static const subcommand subcommands[] = {
     {"train", "train a model on a synthetic task, a pair file or a text", cli_train},
     {"eval", "measure a model: loss, accuracy, exact match, error rates", cli_eval},
-    {"predict", "translate lines from standard input to standard output", cli_predict},
+    {"predict", "translate lines of files, or of standard input", cli_predict},
     {"generate", "continue a text with a language model", cli_generate},
     {"gradcheck", "check every operation's gradient against numeric ones", cli_gradcheck},
     {"info", "show a saved model: configuration, vocabularies, parameters", cli_info},
@@ -27,7 +29,7 @@ static const subcommand subcommands[] = {
     {"export", "write a model's weights for other programs", cli_export},
     {"trace", "write down what a model computes, or compare two such files", cli_trace},
 };
-enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, NAME_COLUMN = 13 };
 
 volatile sig_atomic_t cli_interrupted;
 
@@ -56,38 +58,14 @@ int cli_report(const char *command, const ag_error *error)
     return cli_fail(command, CLI_FAILED, "%s", error->message);
 }
 
-const data_task *cli_task(const char *command, const char *name)
-{
-    const data_task *task = data_task_find(name);
-    int count;
-    const data_task *const *tasks = data_tasks(&count);
-    const char *names[64];
-
-    if (task)
-        return task;
-    for (int i = 0; i < count; i++)
-        names[i] = tasks[i]->name;
-    names[count] = NULL;
-    const char *nearest = cli_nearest(name, names);
-    if (nearest) {
-        cli_fail(command, CLI_USAGE, "there is no task '%s'; did you mean %s?", name, nearest);
-        return NULL;
-    }
-    cli_fail(command, CLI_USAGE, "there is no task '%s'; the tasks are:", name);
-    for (int i = 0; i < count; i++)
-        fprintf(stderr, "  %-10s %s\n", tasks[i]->name, tasks[i]->help);
-    return NULL;
-}
-
 static void print_help(FILE *out)
 {
-    fprintf(out, "tapeformer " AG_VERSION
-                 " trains small transformers on a CPU, checks gradients, and shows what models look at.\n\n"
-                 "Usage: tapeformer COMMAND [flags]\n\nCommands:\n");
+    cli_print_prose(out, "tapeformer " AG_VERSION " trains small transformers on a CPU, checks gradients, and shows what "
+                         "models look at.\n\nUsage: tapeformer COMMAND [flags]\n\nCommands:");
     for (int i = 0; i < SUBCOMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);
-    fprintf(out, "\ntapeformer COMMAND --help lists the flags of each. Begin with:\n"
-                 "  tapeformer train --task reverse --out run\n");
+        cli_print_row(out, NAME_COLUMN, subcommands[i].name, subcommands[i].summary);
+    cli_print_prose(out, "\ntapeformer COMMAND --help lists the flags of each. Begin with:\n"
+                         "  tapeformer train --task reverse --out run");
 }
 
 /* All commands, for docs/manual/make. */
@@ -103,14 +81,12 @@ static int describe(void)
 
 static int unknown_command(const char *name)
 {
-    const char *names[SUBCOMMANDS + 1] = {NULL};
+    cli_likeness like = cli_likeness_of(name);
     for (int i = 0; i < SUBCOMMANDS; i++)
-        names[i] = subcommands[i].name;
-    const char *nearest = cli_nearest(name, names);
-    if (nearest)
-        return cli_fail(NULL, CLI_USAGE, "there is no command '%s'; did you mean %s?", name, nearest);
-    cli_fail(NULL, CLI_USAGE, "there is no command '%s'", name);
-    print_help(stderr);
+        cli_likeness_try(&like, subcommands[i].name);
+    cli_fail(NULL, CLI_USAGE, "there is no command '%s'%s", name, cli_did_you_mean(&like, ""));
+    if (!like.best)
+        print_help(stderr);
     return CLI_USAGE;
 }
 

@@ -10,3 +10,10 @@ const char *const cli_matmul_names[] = {"float", "bf16", NULL};
 const char *const cli_optimizer_names[] = {"adamw", "adam", "sgd", NULL};
 const char *const cli_schedule_names[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
 const char *const cli_layout_names[] = {"pytorch", "gpt2", NULL};
+
+const char *cli_task_name(int i)
+{
+    int count;
+    const data_task *const *tasks = data_tasks(&count);
+    return i < count ? tasks[i]->name : NULL;
+}

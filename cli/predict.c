@@ -6,13 +6,18 @@
 #include "lines.h"
 #include "tokens.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct predict_flags {
     const char *model;
+    const char **files; /* [file_count]; none: standard input */
+    int file_count;
     int64_t beam, batch, threads, max_length, best;
     double length_penalty;
     bool scores;
@@ -33,6 +38,7 @@ typedef struct predictor {
     const predict_flags *flags;
     const train_saved *saved;
     ag_tape *tape;
+    const char *name; /* of what is read, for messages */
     data_batch batch;
     source_line *lines;   /* [BATCHES * flags->batch] in their order */
     source_line **sorted; /* [the same] those that go through the model, by length */
@@ -51,7 +57,7 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
     int64_t unknown = 0;
 
     if (good < size || strlen(line) < size) {
-        cli_fail("predict", CLI_FAILED, "stdin:%lld: byte %zu is not UTF-8 text; answered by an empty line",
+        cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu is not UTF-8 text; answered by an empty line", p->name,
                  (long long)number, good < size ? good + 1 : strlen(line) + 1);
         p->complained = true;
         return 0;
@@ -60,15 +66,16 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
     int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
     if (tokens > most) {
         cli_fail("predict", CLI_FAILED,
-                 "stdin:%lld: %lld tokens, more than the model's longest %d; answered by an empty line",
+                 "%s:%lld: %lld tokens, more than the model's longest %d; answered by an empty line", p->name,
                  (long long)number, (long long)tokens, most);
         p->complained = true;
         return 0;
     }
     if (unknown) {
         cli_fail("predict", CLI_FAILED,
-                 "stdin:%lld: %lld of %lld tokens are not in the model's vocabulary and are read as <unk>",
-                 (long long)number, (long long)unknown, (long long)tokens);
+                 "%s:%lld: %lld of %lld %s %s not in the model's vocabulary and %s read as <unk>", p->name,
+                 (long long)number, (long long)unknown, (long long)tokens, ag_plural(tokens, "token", "tokens"),
+                 ag_plural(unknown, "is", "are"), ag_plural(unknown, "is", "are"));
         p->complained = true;
     }
     return tokens;
@@ -189,14 +196,52 @@ static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
             break;
     }
     if (status == AG_OK && lines->failed)
-        return ag_error_set(error, AG_IO, "cannot read standard input");
+        return ag_error_set(error, AG_IO, "%s: cannot read", p->name);
     return status;
+}
+
+/* Answers what is open as `file`. */
+static ag_status answer_file(predictor *p, int file, const char *name, ag_error *error)
+{
+    cli_lines lines = {.file = file};
+    p->name = name;
+    ag_status status = answer_all(p, &lines, error);
+    cli_lines_clear(&lines);
+    return status;
+}
+
+/* Answers the files one after the other. */
+static ag_status answer_files(predictor *p, ag_error *error)
+{
+    const predict_flags *f = p->flags;
+    ag_status status = f->file_count ? AG_OK : answer_file(p, STDIN_FILENO, "stdin", error);
+    for (int i = 0; i < f->file_count && status == AG_OK && !cli_interrupted; i++) {
+        int file = open(f->files[i], O_RDONLY | O_CLOEXEC);
+        if (file < 0)
+            return ag_error_set(error, errno == EINTR ? AG_INTERRUPTED : AG_IO, "%s: cannot open: %s", f->files[i],
+                                strerror(errno));
+        status = answer_file(p, file, f->files[i], error);
+        close(file);
+    }
+    return status;
+}
+
+/* Says which of the files cannot be read, before a model is loaded and any is answered. */
+static int check_files(const predict_flags *f)
+{
+    struct stat info;
+    for (int i = 0; i < f->file_count; i++) {
+        if (access(f->files[i], R_OK) != 0)
+            return cli_fail("predict", CLI_FAILED, "%s: cannot open: %s", f->files[i], strerror(errno));
+        if (stat(f->files[i], &info) == 0 && S_ISDIR(info.st_mode))
+            return cli_fail("predict", CLI_FAILED, "%s: cannot read: %s", f->files[i], strerror(EISDIR));
+    }
+    return CLI_DONE;
 }
 
 static int run(const predict_flags *f, ag_error *error)
 {
     train_saved saved = {0};
-    cli_lines lines = {.file = STDIN_FILENO};
     if (train_saved_load(&saved, f->model, error) != AG_OK)
         return cli_report("predict", error);
     predictor p = {.flags = f, .saved = &saved};
@@ -211,7 +256,7 @@ static int run(const predict_flags *f, ag_error *error)
         p.texts = malloc((size_t)f->batch * sizeof *p.texts);
         if (!p.tape || !p.lines || !p.sorted || !p.texts)
             code = cli_fail("predict", CLI_FAILED, "out of memory");
-        else if (answer_all(&p, &lines, error) != AG_OK)
+        else if (answer_files(&p, error) != AG_OK)
             code = cli_report("predict", error);
         else if (cli_interrupted)
             code = CLI_INTERRUPTED;
@@ -223,19 +268,31 @@ static int run(const predict_flags *f, ag_error *error)
     free(p.texts);
     data_batch_clear(&p.batch);
     ag_tape_free(p.tape);
-    cli_lines_clear(&lines);
     train_saved_clear(&saved);
     return code;
 }
 
+/* What the flags say together. The beam is as wide as the hypotheses that are wanted, where it is not said. */
+static int check_flags(predict_flags *f)
+{
+    if (!f->model)
+        return cli_fail("predict", CLI_USAGE, "which model? Give --model DIR");
+    if (!f->beam)
+        f->beam = f->best;
+    if (f->best > f->beam)
+        return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
+                        (long long)f->best, (long long)f->beam);
+    return check_files(f);
+}
+
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {.beam = 1, .batch = 64, .best = 1};
+    predict_flags f = {.batch = 64, .best = 1};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [1]", .low = 1, .high = 1000},
-        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB; at most --beam [1]", .low = 1,
+        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [--best]", .low = 1,
          .high = 1000},
+        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB [1]", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL, "print TAB and the score behind each hypothesis", .high = 0},
         {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens [the model's]", .low = 1, .high = 1e6},
@@ -244,23 +301,30 @@ int cli_predict(int count, const char *const *arguments)
     };
     cli_command command = {
         .name = "predict",
-        .summary = "translate lines",
+        .summary = "translate lines of files, or of standard input",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
-        .usage = "--model DIR < sources > outputs",
-        .details = "A line that cannot be read (bad UTF-8, too long) is answered by an empty line, a token that the "
-                   "model does not know\n"
-                   "is read as <unk>; each is reported with its line number, and the exit code is then 1.",
+        .max_words = count,
+        .usage = "--model DIR [FILE...] [flags]",
+        .details = "Each line gets one line of standard output. The files are read one after the other; without files "
+                   "standard input is read, and answered as its lines come.\n\n"
+                   "A line that cannot be read (bad UTF-8, too long) is answered by an empty line, a token that the "
+                   "model does not know is read as <unk>; each is reported with its line number, and the exit code is "
+                   "then 1.",
     };
     ag_error error = {0};
+    command.words = f.files = malloc((size_t)(count ? count : 1) * sizeof *f.files);
+    if (!f.files)
+        return cli_fail("predict", CLI_FAILED, "out of memory");
     cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    if (!f.model)
-        return cli_fail("predict", CLI_USAGE, "which model? Give --model DIR");
-    if (f.best > f.beam)
-        return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
-                        (long long)f.best, (long long)f.beam);
-    cli_catch_interrupts();
-    return run(&f, &error);
+    int code = cli_read_code(read);
+    f.file_count = command.word_count;
+    if (read == CLI_READ_OK)
+        code = check_flags(&f);
+    if (read == CLI_READ_OK && code == CLI_DONE) {
+        cli_catch_interrupts();
+        code = run(&f, &error);
+    }
+    free(f.files);
+    return code;
 }

@@ -23,3 +23,8 @@ const cli_preset *cli_presets(int *count)
     *count = (int)(sizeof presets / sizeof *presets);
     return presets;
 }
+
+const char *cli_preset_name(int i)
+{
+    return i < (int)(sizeof presets / sizeof *presets) ? presets[i].name : NULL;
+}

@@ -1,4 +1,6 @@
 /* study.c - tapeformer study KIND: picks the kind. */
+#include "help.h"
+#include "likeness.h"
 #include "studies.h"
 
 #include <stdio.h>
@@ -16,29 +18,26 @@ static const study_kind kinds[] = {
     {"masks", "the laboratory: what models can and cannot learn under each mask", cli_study_masks},
     {"curves", "the losses of training runs, several in one picture", cli_study_curves},
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof *kinds, NAME_COLUMN = 13 };
 
 static void print_kinds(FILE *out)
 {
-    fprintf(out, "tapeformer study: see, prove and break what models can look at\n\n"
-                 "Usage: tapeformer study KIND [flags]\n\nKinds:\n");
+    cli_print_prose(out, "tapeformer study: see, prove and break what models can look at\n\n"
+                         "Usage: tapeformer study KIND [flags]\n\nKinds:");
     for (int i = 0; i < KINDS; i++)
-        fprintf(out, "  %-10s %s\n", kinds[i].name, kinds[i].summary);
-    fprintf(out,
-            "\nAll but leaks draw: in the terminal, into an HTML file (--out FILE), as SVG pictures (--pictures DIR).\n"
-            "tapeformer study KIND --help lists the flags of each.\n");
+        cli_print_row(out, NAME_COLUMN, kinds[i].name, kinds[i].summary);
+    cli_print_prose(out, "\nAll but leaks draw: in the terminal, into an HTML file (--out FILE), as SVG pictures "
+                         "(--pictures DIR). tapeformer study KIND --help lists the flags of each.");
 }
 
 static int unknown_kind(const char *name)
 {
-    const char *names[KINDS + 1] = {NULL};
+    cli_likeness like = cli_likeness_of(name);
     for (int i = 0; i < KINDS; i++)
-        names[i] = kinds[i].name;
-    const char *nearest = cli_nearest(name, names);
-    if (nearest)
-        return cli_fail("study", CLI_USAGE, "there is no study '%s'; did you mean %s?", name, nearest);
-    cli_fail("study", CLI_USAGE, "there is no study '%s'", name);
-    print_kinds(stderr);
+        cli_likeness_try(&like, kinds[i].name);
+    cli_fail("study", CLI_USAGE, "there is no study '%s'%s", name, cli_did_you_mean(&like, ""));
+    if (!like.best)
+        print_kinds(stderr);
     return CLI_USAGE;
 }
 

@@ -87,9 +87,7 @@ static data_set_options set_options(const train_flags *f, const train_setup *set
 
 static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
 {
-    const data_task *task = cli_task("train", f->task);
-    if (!task)
-        return CLI_USAGE;
+    const data_task *task = data_task_find(f->task);
     if (f->model == NN_ENCODER && !task->same_length)
         return cli_fail("train", CLI_USAGE,
                         "--model encoder labels each token, and in the task %s source and target differ in length",

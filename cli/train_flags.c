@@ -2,6 +2,7 @@
 #include "train_flags.h"
 
 #include "cli.h"
+#include "help.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,15 +34,15 @@ static const train_flags defaults = {
 static int fill_source(train_flags *f, cli_flag *table)
 {
     const cli_flag flags[] = {
-        {"task", CLI_TEXT, &f->task, "NAME",
-         "train on a synthetic task: copy, reverse, sort, shift, addition, numbers, dates", .high = 0},
+        {"task", CLI_TEXT, &f->task, "NAME", "train on a synthetic task", .name_of = cli_task_name},
         {"pairs", CLI_TEXT, &f->pairs, "FILE", "train on lines `source TAB target`", .high = 0},
         {"dev", CLI_TEXT, &f->dev, "FILE", "pairs to choose the best model on [a part of --pairs, held out]",
          .high = 0},
         {"text", CLI_TEXT, &f->text, "FILE", "train a language model on a text", .high = 0},
         {"from", CLI_TEXT, &f->from, "DIR",
          "begin with a model that was trained or imported: its parameters, sizes and vocabularies", .high = 0},
-        {"preset", CLI_TEXT, &f->preset, "NAME", "a recipe; other flags override it", .local = true},
+        {"preset", CLI_TEXT, &f->preset, "NAME", "a recipe; other flags override it",
+         .name_of = cli_preset_name, .local = true},
         {"list-presets", CLI_SWITCH, &f->list_presets, NULL, "print the recipes and their flags", .local = true},
         {"src-tokens", CLI_CHOICE, &f->source_tokens, "KIND", "tokens of the sources", .choices = cli_token_names},
         {"tgt-tokens", CLI_CHOICE, &f->target_tokens, "KIND", "tokens of the targets, or of the text",
@@ -230,31 +231,24 @@ void train_presets_print(void)
 {
     int count;
     const cli_preset *presets = cli_presets(&count);
-    for (int i = 0; i < count; i++)
-        printf("%-12s %s\n             %s\n", presets[i].name, presets[i].help, presets[i].arguments);
+    enum { PRESET_COLUMN = 15 };
+    for (int i = 0; i < count; i++) {
+        cli_print_row(stdout, PRESET_COLUMN, presets[i].name, presets[i].help);
+        cli_print_row(stdout, PRESET_COLUMN, "", presets[i].arguments);
+    }
 }
 
-/* The preset's arguments as lines in `text`; false after saying which preset is nearest. */
-static bool preset_text(const char *name, char *text, size_t size)
+/* The preset's arguments as lines in `text`. */
+static void preset_text(const char *name, char *text, size_t size)
 {
-    int count;
+    int count, i = 0;
     const cli_preset *presets = cli_presets(&count);
-    const char *names[64];
-    for (int i = 0; i < count; i++) {
-        names[i] = presets[i].name;
-        if (strcmp(name, presets[i].name))
-            continue;
-        snprintf(text, size, "%s", presets[i].arguments);
-        for (char *at = text; *at; at++)
-            if (*at == ' ')
-                *at = '\n';
-        return true;
-    }
-    names[count] = NULL;
-    const char *nearest = cli_nearest(name, names);
-    cli_fail("train", CLI_USAGE, "there is no preset '%s'%s%s%s (train --list-presets prints them)", name,
-             nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
-    return false;
+    while (strcmp(name, presets[i].name)) /* it was found when the flag was read */
+        i++;
+    snprintf(text, size, "%s", presets[i].arguments);
+    for (char *at = text; *at; at++)
+        if (*at == ' ')
+            *at = '\n';
 }
 
 /* What the user's own flags say must not contradict itself. */
@@ -304,8 +298,7 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
         result = cli_flags_read_text(command, base->arguments);
     }
     if (result == CLI_READ_OK && f->preset) {
-        if (!preset_text(f->preset, preset, sizeof preset))
-            return CLI_READ_WRONG;
+        preset_text(f->preset, preset, sizeof preset);
         result = cli_flags_read_text(command, preset);
     }
     make_way(command, own_source, own_length);

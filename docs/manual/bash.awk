@@ -4,7 +4,7 @@ BEGIN {
     print "# bash completion for tapeformer. Made by `make manual`."
     print "_tapeformer()\n{"
     print "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]:-}"
-    print "    local flags= kinds="
+    print "    local flags= words="
 }
 
 $1 == "group" { groups = groups " " $2 }
@@ -17,13 +17,14 @@ $1 == "command" {
         kinds[words[1]] = kinds[words[1]] " " words[2]
     }
     order[++commands] = $2
+    words_are_files[$2] = $5 != ""
 }
 
 $1 == "flag" {
     flags[$2] = flags[$2] " --" $3
     if ($6 != "")
         values[$2] = values[$2] "        --" $3 ") COMPREPLY=($(compgen -W \"" $6 "\" -- \"$word\")); return ;;\n"
-    else if ($4 == "FILE" || $4 == "DIR")
+    else if ($4 == "FILE" || $4 == "DIR" || $4 == "MODEL")
         files[$2] = files[$2] (files[$2] == "" ? "" : " | ") "--" $3
     else if ($4 != "")
         free[$2] = free[$2] (free[$2] == "" ? "" : " | ") "--" $3
@@ -46,9 +47,14 @@ END {
             print "        " files[name] ") COMPREPLY=($(compgen -f -- \"$word\")); return ;;"
         if (free[name] != "")
             print "        " free[name] ") return ;;"
-        print "        esac\n        flags=\"" substr(flags[name], 2) " --help\"\n        ;;"
+        print "        esac\n        flags=\"" substr(flags[name], 2) " --help\""
+        if (words_are_files[name])
+            print "        words=files"
+        print "        ;;"
     }
     print "    esac"
-    print "    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n}"
+    print "    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))"
+    print "    if [ \"$words\" = files ] && [ \"${word#-}\" = \"$word\" ]; then"
+    print "        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}"
     print "complete -o filenames -F _tapeformer tapeformer tapeformer64"
 }

@@ -2,7 +2,7 @@
 _tapeformer()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]:-}
-    local flags= kinds=
+    local flags= words=
     if [ "$COMP_CWORD" = 1 ]; then
         COMPREPLY=($(compgen -W "train eval predict generate gradcheck info study import export trace help --help --version" -- "$word"))
         return
@@ -17,6 +17,8 @@ _tapeformer()
     case $command in
     "train")
         case $before in
+        --task) COMPREPLY=($(compgen -W "copy reverse sort shift addition numbers dates" -- "$word")); return ;;
+        --preset) COMPREPLY=($(compgen -W "demo g2p addition text" -- "$word")); return ;;
         --src-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
         --tgt-tokens) COMPREPLY=($(compgen -W "chars words" -- "$word")); return ;;
         --model) COMPREPLY=($(compgen -W "encoder-decoder encoder decoder" -- "$word")); return ;;
@@ -27,14 +29,15 @@ _tapeformer()
         --optimizer) COMPREPLY=($(compgen -W "adamw adam sgd" -- "$word")); return ;;
         --schedule) COMPREPLY=($(compgen -W "cosine constant inverse-sqrt noam" -- "$word")); return ;;
         --pairs | --dev | --text | --from | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --task | --preset | --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
+        --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
         esac
         flags="--task --pairs --dev --text --from --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
         ;;
     "eval")
         case $before in
+        --task) COMPREPLY=($(compgen -W "copy reverse sort shift addition numbers dates" -- "$word")); return ;;
         --model | --pairs | --text) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --task | --count | --task-min | --task-max | --seed | --beam | --length-penalty | --batch | --show | --threads) return ;;
+        --count | --task-min | --task-max | --seed | --beam | --length-penalty | --batch | --show | --threads) return ;;
         esac
         flags="--model --pairs --task --text --count --task-min --task-max --seed --beam --length-penalty --batch --show --threads --json --help"
         ;;
@@ -44,6 +47,7 @@ _tapeformer()
         --beam | --best | --length-penalty | --max-length | --batch | --threads) return ;;
         esac
         flags="--model --beam --best --length-penalty --scores --max-length --batch --threads --help"
+        words=files
         ;;
     "generate")
         case $before in
@@ -54,7 +58,8 @@ _tapeformer()
         ;;
     "gradcheck")
         case $before in
-        --op | --draws | --seed | --tolerance | --threads) return ;;
+        --op) COMPREPLY=($(compgen -W "add sub mul div pow neg scale exp log sqrt tanh erf sigmoid relu gelu silu matmul linear sum mean max reshape permute concat slice embedding softmax log_softmax layer_norm rms_norm dropout rotary attention masked_softmax masked_sum cross_entropy mse" -- "$word")); return ;;
+        --draws | --seed | --tolerance | --threads) return ;;
         esac
         flags="--op --draws --seed --tolerance --threads --json --help"
         ;;
@@ -62,6 +67,7 @@ _tapeformer()
         case $before in
         esac
         flags=" --help"
+        words=files
         ;;
     "study attention")
         case $before in
@@ -101,6 +107,7 @@ _tapeformer()
         --out | --pictures) COMPREPLY=($(compgen -f -- "$word")); return ;;
         esac
         flags="--out --pictures --color --help"
+        words=files
         ;;
     "import")
         case $before in
@@ -111,10 +118,11 @@ _tapeformer()
         --activation) COMPREPLY=($(compgen -W "relu gelu gelu-tanh silu gated-silu" -- "$word")); return ;;
         --norm) COMPREPLY=($(compgen -W "layer rms" -- "$word")); return ;;
         --positions) COMPREPLY=($(compgen -W "sinusoidal learned rotary none" -- "$word")); return ;;
-        --out | --src-vocab | --tgt-vocab) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --config | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout) return ;;
+        --out | --config | --src-vocab | --tgt-vocab) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout) return ;;
         esac
         flags="--out --layout --config --src-vocab --tgt-vocab --src-tokens --tgt-tokens --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --help"
+        words=files
         ;;
     "export")
         case $before in
@@ -129,8 +137,12 @@ _tapeformer()
         --source | --target | --pad | --threads | --tolerance) return ;;
         esac
         flags="--model --source --target --pad --out --plain --threads --compare --tolerance --common --help"
+        words=files
         ;;
     esac
     COMPREPLY=($(compgen -W "$flags" -- "$word"))
+    if [ "$words" = files ] && [ "${word#-}" = "$word" ]; then
+        COMPREPLY=($(compgen -f -- "$word"))
+    fi
 }
 complete -o filenames -F _tapeformer tapeformer tapeformer64

@@ -25,9 +25,7 @@ $1 == "flag" {
     action = ""
     if ($6 != "")
         action = ":" $4 ":(" $6 ")"
-    else if ($4 == "FILE")
-        action = ":" $4 ":_files"
-    else if ($4 == "DIR")
+    else if ($4 == "FILE" || $4 == "DIR" || $4 == "MODEL")
         action = ":" $4 ":_files"
     else if ($4 != "")
         action = ":" $4 ":"

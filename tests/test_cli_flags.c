@@ -1,0 +1,153 @@
+/* test_cli_flags.c - what a user types: names that are nearly right, files and pipes, flags that stand for others; and
+ * the help that says what may be typed. */
+#include "cli_util.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Names that are nearly right ------------------------------------------------------------- */
+
+/* Upper case and hyphens do not matter, a beginning is enough, and of names that are equally near the one that begins
+ * alike is meant. */
+START_TEST(test_likeness)
+{
+    static const char *const cases[][2] = {
+        {"dmodel", "d-model"},      {"d_model", "d-model"},     {"D-Model", "d-model"},       {"modle", "model"},
+        {"head", "heads"},          {"batch-size", "batch"},    {"optim", "optimizer"},       {"taskmin", "task-min"},
+        {"task-mi", "task-min"},    {"evalevery", "eval-every"}, {"max-len", "max-length"},   {"maxlength", "max-length"},
+        {"learning-rate", NULL},    {"layer", "layers"},        {"drop-out", "dropout"},      {"lrr", "lr"},
+        {"srctokens", "src-tokens"}, {"encoder_layer", "encoder-layers"}, {"-", NULL},        {"photosynthesis", NULL},
+        {"xyz", NULL},              {"Quite", "quiet"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[128], saying[128];
+        const char *meant = cases[i][1];
+        snprintf(line, sizeof line, "$T train --%s 2>&1 | head -n 1", cases[i][0]);
+        snprintf(saying, sizeof saying, "there is no flag --%s%s%s%s\n", cases[i][0], meant ? "; did you mean --" : "",
+                 meant ? meant : "", meant ? "?" : "");
+        cli_expect(line, 0, saying);
+    }
+    cli_expect("$T train --$(head -c 300 /dev/zero | tr '\\0' a)", 2, "there is no flag --aaa");
+}
+END_TEST
+
+/* Commands, flags, kinds and values all look for likeness, and all say what there is. */
+START_TEST(test_suggestions)
+{
+    cli_expect("$T train --dmodel 3", 2, "there is no flag --dmodel; did you mean --d-model?");
+    cli_expect("$T Train", 2, "did you mean train?");
+    cli_expect("$T study Leak", 2, "did you mean leaks?");
+    cli_expect_sentence("$T train --task Revers", 2,
+                        "--task Revers: expected one of copy, reverse, sort, shift, addition, numbers, dates; did you mean "
+                        "reverse?");
+    cli_expect_sentence("$T eval --model x --task revers", 2, "did you mean reverse?");
+    cli_expect_sentence("$T train --preset demo1", 2, "expected one of demo, g2p, addition, text; did you mean demo?");
+    cli_expect_sentence("$T train --task copy --norm RMS", 2, "did you mean rms?");
+    cli_expect_sentence("$T gradcheck --op soft-max", 2, "that --help lists; did you mean softmax?");
+    cli_expect("$T eval pairs.tsv", 2, "what is 'pairs.tsv'? Usage: tapeformer eval --model DIR --pairs FILE");
+}
+END_TEST
+
+/* ---- Flags that stand for others ------------------------------------------------------------- */
+
+START_TEST(test_best_sets_the_beam)
+{
+    cli_train_tiny();
+    cli_expect("printf 'ab\\n' | $T predict --model $DIR/run --best 3 > $DIR/best;"
+               "printf 'ab\\n' | $T predict --model $DIR/run --best 3 --beam 3 > $DIR/beam;"
+               "cmp $DIR/best $DIR/beam && tr '\\t' '\\n' < $DIR/best | wc -l",
+               0, "3");
+    cli_expect_sentence("$T predict --model $DIR/run --best 3 --beam 2", 2,
+                        "--best 3: a beam of 2 has no more hypotheses than that");
+}
+END_TEST
+
+/* ---- Files and pipes ------------------------------------------------------------------------- */
+
+START_TEST(test_predict_reads_files)
+{
+    cli_train_tiny();
+    cli_write("one", "abc\ncb\n");
+    cli_write("two", "\xEF\xBB\xBF"
+                     "ba\r\nA");
+    cli_expect("cat $DIR/one $DIR/two | tr -d '\\357\\273\\277' | $T predict --model $DIR/run > $DIR/piped;"
+               "$T predict $DIR/one --model $DIR/run $DIR/two > $DIR/named 2> $DIR/said;"
+               "cmp $DIR/piped $DIR/named && wc -l < $DIR/named",
+               0, "4");
+    cli_expect("cat $DIR/said", 0, "/two:2: 1 of 1 token is not in the model's vocabulary");
+    cli_expect("cat $DIR/two | $T predict --model $DIR/run $DIR/one /dev/stdin | wc -l", 0, "4");
+    cli_expect_sentence("$T predict --model $DIR/run $DIR/one $DIR/none", 1, "/none: cannot open: No such file");
+    cli_expect_sentence("$T predict --model $DIR/run $DIR", 1, ": cannot read: Is a directory");
+}
+END_TEST
+
+/* Wherever a file is read, a pipe may stand. */
+START_TEST(test_pipes)
+{
+    cli_expect("paste -d '\\t' /dev/null /dev/null; i=0; while [ $i -lt 40 ]; do echo \"a$i\tb$i\"; i=$((i+1)); done >"
+               " $DIR/pairs; cut -f 2 $DIR/pairs > $DIR/text",
+               0, "");
+    cli_expect("export TMPDIR=$DIR; cat $DIR/pairs | $T train --pairs /dev/stdin --steps 3 " CLI_TINY " --out $DIR/run;"
+               "$T train --pairs $DIR/pairs --steps 3 " CLI_TINY " --out $DIR/same;"
+               "tail -n 1 $DIR/run/log.jsonl | grep -o 'dev_loss.*' > $DIR/a;"
+               "tail -n 1 $DIR/same/log.jsonl | grep -o 'dev_loss.*' > $DIR/b; cmp $DIR/a $DIR/b; cat $DIR/a",
+               0, "dev_loss");
+    cli_expect("mkfifo $DIR/dev; cat $DIR/pairs > $DIR/dev & cat $DIR/pairs |"
+               "$T train --pairs /dev/stdin --dev $DIR/dev --steps 3 " CLI_TINY " --out $DIR/dev-run; wait",
+               0, "");
+    cli_expect("cat $DIR/text | $T train --text /dev/stdin --context 8 --steps 3 " CLI_TINY " --out $DIR/lm", 0, "");
+    cli_expect("cat $DIR/pairs | $T eval --model $DIR/run --pairs /dev/stdin", 0, "exact match");
+    cli_expect("cat $DIR/text | $T eval --model $DIR/lm --text /dev/stdin", 0, "perplexity");
+    cli_expect("cat $DIR/run/model.safetensors | $T info /dev/stdin", 0, "encoder layers");
+    cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors --src-vocab $DIR/src --tgt-vocab $DIR/tgt;"
+               "cat $DIR/src | $T import $DIR/w.safetensors --src-vocab /dev/stdin --tgt-vocab $DIR/tgt --heads 2 --out "
+               "$DIR/in",
+               0, "saved: ");
+    cli_expect("cat $DIR/run/log.jsonl | $T study curves /dev/stdin --color never", 0, "loss");
+    cli_expect_sentence("cat $DIR/pairs | TMPDIR=/none/such $T eval --model $DIR/run --pairs /dev/stdin", 1,
+                        "TMPDIR names another folder");
+    cli_expect("ls $DIR | grep -c tapeformer-", 1, "0");
+}
+END_TEST
+
+/* ---- Help ------------------------------------------------------------------------------------ */
+
+/* Prints the help of every command, of every kind of study and the recipes, in columns. */
+#define ALL_HELP                                                                                                       \
+    "for c in '' train eval predict generate gradcheck info study import export trace 'study attention' "              \
+    "'study influence' 'study leaks' 'study masks' 'study curves' 'train --list-presets'; do $T $c --help; done"
+
+START_TEST(test_help_is_folded)
+{
+    cli_expect(ALL_HELP " | awk 'length > 80 { bad++ } length > 76 { near++ } END { print bad + 0, (near > 9) }'", 0,
+               "0 1");
+    cli_expect("export COLUMNS=50;" ALL_HELP " | awk 'length > 50 { print }'", 0, "");
+    ck_assert_str_eq(cli_output, "");
+    cli_expect("export COLUMNS=120;" ALL_HELP " | awk 'length > 120 { print \"long\" } length > 100 { print \"used\" }'",
+               0, "used");
+    ck_assert_ptr_null(strstr(cli_output, "long"));
+    /* The same words at each width, and 80 columns where the variable is no number. */
+    cli_expect("for w in 30 77 200; do COLUMNS=$w $T train --help | tr -s ' \\n' '\\n' | cksum; done | sort -u | wc -l",
+               0, "1");
+    cli_expect("COLUMNS=x $T train --help > $DIR/x; env -u COLUMNS $T train --help | cmp - $DIR/x && echo same", 0,
+               "same");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("cli_flags");
+    TCase *c = tcase_create("flags");
+    tcase_add_checked_fixture(c, cli_set_up, cli_tear_down);
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, test_likeness);
+    tcase_add_test(c, test_suggestions);
+    tcase_add_test(c, test_best_sets_the_beam);
+    tcase_add_test(c, test_predict_reads_files);
+    tcase_add_test(c, test_pipes);
+    tcase_add_test(c, test_help_is_folded);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+TEST_MAIN(suite)
