@@ -219,7 +219,7 @@ static ag_status answer_files(predictor *p, ag_error *error)
         int file = open(f->files[i], O_RDONLY | O_CLOEXEC);
         if (file < 0)
             return ag_error_set(error, errno == EINTR ? AG_INTERRUPTED : AG_IO, "%s: cannot open: %s", f->files[i],
-                                strerror(errno));
+                                AG_REASON(errno));
         status = answer_file(p, file, f->files[i], error);
         close(file);
     }
@@ -232,9 +232,9 @@ static int check_files(const predict_flags *f)
     struct stat info;
     for (int i = 0; i < f->file_count; i++) {
         if (access(f->files[i], R_OK) != 0)
-            return cli_fail("predict", CLI_FAILED, "%s: cannot open: %s", f->files[i], strerror(errno));
+            return cli_fail("predict", CLI_FAILED, "%s: cannot open: %s", f->files[i], AG_REASON(errno));
         if (stat(f->files[i], &info) == 0 && S_ISDIR(info.st_mode))
-            return cli_fail("predict", CLI_FAILED, "%s: cannot read: %s", f->files[i], strerror(EISDIR));
+            return cli_fail("predict", CLI_FAILED, "%s: cannot read: %s", f->files[i], AG_REASON(EISDIR));
     }
     return CLI_DONE;
 }
