@@ -1,5 +1,6 @@
 /* export.c - tapeformer export: a saved model's weights, and its vocabularies, for other programs. */
 #include "cli.h"
+#include "outputs.h"
 
 typedef struct export_flags {
     const char *model, *out, *source_vocab, *target_vocab;
@@ -48,6 +49,12 @@ int cli_export(int count, const char *const *arguments)
         return cli_read_code(read);
     if (!f.model || !f.out)
         return cli_fail("export", CLI_USAGE, f.model ? "where to? Give --out FILE" : "which model? Give --model DIR");
+    const char *const outputs[] = {f.source_vocab, f.target_vocab, f.out};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        const int refused = cli_check_file("export", outputs[i], f.model);
+        if (refused != CLI_DONE)
+            return refused;
+    }
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("export", &error);
     int code = write_files(&f, &saved, &error);

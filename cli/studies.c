@@ -1,4 +1,5 @@
 /* studies.c - see study.h: an example from the flags, and a document to the terminal and to files. */
+#include "outputs.h"
 #include "studies.h"
 #include "tokens.h"
 
@@ -10,6 +11,12 @@
 const char *const cli_color_names[] = {"auto", "always", "never", NULL};
 
 /* ---- Where a study is shown ----------------------------------------------------------------- */
+
+int cli_study_check(const char *command, const study_output *output, const char *model)
+{
+    const int code = cli_check_file(command, output->report, model);
+    return code == CLI_DONE ? cli_check_folder(command, output->pictures) : code;
+}
 
 int cli_study_show(const study_document *document, const study_output *output)
 {

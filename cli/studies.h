@@ -30,6 +30,9 @@ extern const char *const cli_color_names[];
         "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal [auto]", .choices = cli_color_names             \
     }
 
+/* Says which of the files that are asked for could not be written, before the work. `model`: what the study reads, or
+ * NULL. Returns CLI_DONE, or the exit code. */
+int cli_study_check(const char *command, const study_output *output, const char *model);
 /* Prints the document as text, and writes the files that were asked for, each told in a line. Returns the exit code,
  * after a report where it is not CLI_DONE. A NULL document is one that memory was out for. */
 int cli_study_show(const study_document *document, const study_output *output) AG_CHECKED;

@@ -148,5 +148,6 @@ int cli_study_attention(int count, const char *const *arguments)
     cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
-    return study(&f);
+    const int code = cli_study_check("study attention", &f.output, f.example.model);
+    return code == CLI_DONE ? study(&f) : code;
 }

@@ -37,6 +37,8 @@ int cli_study_curves(int count, const char *const *arguments)
     cli_read read = cli_flags_read(&command, count, arguments);
     int code = cli_read_code(read);
     if (read == CLI_READ_OK)
+        code = cli_study_check("study curves", &output, NULL);
+    if (read == CLI_READ_OK && code == CLI_DONE)
         code = command.word_count ? show_curves(logs, command.word_count, &output)
                                   : cli_fail("study curves", CLI_USAGE, "curves of what? Give the folders of runs");
     free(logs);

@@ -75,6 +75,9 @@ int cli_study_masks(int count, const char *const *arguments)
     cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
+    const int code = cli_study_check("study masks", &f.output, NULL);
+    if (code != CLI_DONE)
+        return code;
     cli_catch_interrupts();
     return study(&f);
 }

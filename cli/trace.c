@@ -1,4 +1,5 @@
 /* trace.c - tapeformer trace: what a model computes on one example, as a file; and where two such files differ. */
+#include "outputs.h"
 #include "studies.h"
 
 #include <stdio.h>
@@ -16,9 +17,11 @@ static int write_trace(const trace_flags *f)
 {
     if (!f->example.model)
         return cli_fail("trace", CLI_USAGE, "which model? Give --model DIR, or --compare and two files");
-    study_example example;
+    study_example example = {0};
     ag_error error = {0};
-    int code = cli_study_read("trace", &f->example, &example);
+    int code = cli_check_file("trace", f->out, f->example.model);
+    if (code == CLI_DONE)
+        code = cli_study_read("trace", &f->example, &example);
     if (code == CLI_DONE) {
         const study_trace_options options = {.threads = (int)f->threads, .plain_attention = f->plain};
         if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)

@@ -313,6 +313,9 @@ typedef struct data_output data_output;
  * (or leads to what is there) and is no regular file: a folder, a device, a pipe; AG_NO_MEMORY. There is nothing to end
  * then. */
 ag_status data_output_open(data_output **output, const char *path, ag_error *error) AG_CHECKED;
+/* Whether data_output_open would begin a file there: for programs that work for long before they write. It tries, and
+ * leaves all as it was. */
+ag_status data_output_check(const char *path, ag_error *error) AG_CHECKED;
 /* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
 bool data_output_put(data_output *output, const void *bytes, size_t size);
 /* Writes over bytes that were put before, `at` bytes from the start. */

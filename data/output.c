@@ -311,3 +311,13 @@ ag_status data_output_finish(data_output *output, ag_error *error)
     free(output);
     return status;
 }
+
+ag_status data_output_check(const char *path, ag_error *error)
+{
+    data_output *output;
+    ag_status status = data_output_open(&output, path, error);
+    if (status != AG_OK)
+        return status;
+    output->failure = ECANCELED; /* the end of a file that failed: the temporary one is removed */
+    return data_output_finish(output, NULL) == AG_IO ? AG_OK : AG_IO;
+}

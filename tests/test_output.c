@@ -297,6 +297,28 @@ START_TEST(what_a_crash_left_is_removed)
 }
 END_TEST
 
+/* To look is to try, and leaves nothing. */
+START_TEST(to_check_leaves_all_as_it_was)
+{
+    ag_error error = {0};
+    char other[300];
+    free(test_file_write(folder, "file", old, sizeof old));
+    ck_assert_int_eq(data_output_check(path, &error), AG_OK);
+    ck_assert(holds(path, old, sizeof old));
+    snprintf(other, sizeof other, "%s/other", folder);
+    ck_assert_int_eq(data_output_check(other, &error), AG_OK);
+    ck_assert_int_eq(access(other, F_OK), -1);
+    remove(path);
+    ck_assert_int_eq(rmdir(folder), 0); /* it is empty */
+    ck_assert_int_eq(data_output_check(other, &error), AG_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, "/other: No such file or directory"));
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    error = (ag_error){0};
+    ck_assert_int_eq(data_output_check(folder, &error), AG_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, "it is a folder"));
+}
+END_TEST
+
 /* ---- Modes and owners ----------------------------------------------------------------------- */
 
 static struct stat look_at(const char *name)
@@ -439,6 +461,7 @@ static Suite *output_suite(void)
     tcase_add_test(tcase, short_and_interrupted_writes_go_on);
     tcase_add_test(tcase, a_folder_that_cannot_be_flushed_is_no_failure);
     tcase_add_test(tcase, what_a_crash_left_is_removed);
+    tcase_add_test(tcase, to_check_leaves_all_as_it_was);
     tcase_add_test(tcase, a_living_writer_keeps_its_file);
     tcase_add_test(tcase, without_locks_nothing_is_removed);
     tcase_add_test(tcase, a_mode_is_kept);

@@ -1,0 +1,62 @@
+/* outputs.c - see outputs.h. */
+#include "outputs.h"
+
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* "folder/name", to be freed; NULL when memory is out. */
+static char *join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* Whether the path leads to a file that a model is read from: the file itself, or one of a run's folder. */
+static bool is_of_model(const char *path, const char *model)
+{
+    static const char *const names[] = {"model.safetensors", "checkpoint.safetensors"};
+    bool same = same_file(path, model);
+    for (size_t i = 0; i < sizeof names / sizeof *names && !same; i++) {
+        char *file = join(model, names[i]);
+        same = file && same_file(path, file);
+        free(file);
+    }
+    return same;
+}
+
+int cli_check_file(const char *command, const char *path, const char *model)
+{
+    ag_error error = {0};
+    if (path && model && is_of_model(path, model))
+        return cli_fail(command, CLI_USAGE, "%s is what %s is read from: write another file", path, model);
+    return !path || data_output_check(path, &error) == AG_OK ? CLI_DONE : cli_report(command, &error);
+}
+
+int cli_check_folder(const char *command, const char *path)
+{
+    struct stat info;
+    ag_error error = {0};
+    if (!path || stat(path, &info) != 0)
+        return cli_check_file(command, path, NULL); /* it can be made where a file could be */
+    if (!S_ISDIR(info.st_mode))
+        return cli_fail(command, CLI_FAILED, "%s: cannot make the folder: there is a file in its way", path);
+    char *file = join(path, "picture.svg");
+    if (!file)
+        return cli_fail(command, CLI_FAILED, "out of memory");
+    const int code = data_output_check(file, &error) == AG_OK ? CLI_DONE : cli_report(command, &error);
+    free(file);
+    return code;
+}
