@@ -108,7 +108,6 @@ static int run(const eval_flags *f, ag_error *error)
             .generation = {.beam = (int)f->beam, .length_penalty = f->length_penalty},
             .on_output = show ? show_output : NULL,
             .context = &show,
-            .stop = &cli_interrupted,
         };
         ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
@@ -160,6 +159,5 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
     if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
-    cli_catch_interrupts();
     return run(&f, &error);
 }

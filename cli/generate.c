@@ -33,7 +33,7 @@ static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
     fputs(text, stdout);
     p->begun = true;
     free(text);
-    return fflush(stdout) == 0 && !cli_interrupted;
+    return fflush(stdout) == 0;
 }
 
 /* The prompt's tokens. An empty prompt stands for the beginning of a line. NULL after a report. */
@@ -73,11 +73,11 @@ static int generate(const generate_flags *f, const train_saved *saved, ag_error 
     int32_t *prompt = read_prompt(f, saved, &length);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
     int code = !prompt ? CLI_FAILED : tape ? CLI_DONE : cli_fail("generate", CLI_FAILED, "out of memory");
-    for (int64_t i = 0; i < f->count && code == CLI_DONE && !cli_interrupted; i++)
+    for (int64_t i = 0; i < f->count && code == CLI_DONE && !ferror(stdout); i++)
         code = generate_text(f, saved, tape, prompt, length, i, error);
     free(prompt);
     ag_tape_free(tape);
-    return cli_interrupted ? CLI_INTERRUPTED : code;
+    return code;
 }
 
 int cli_generate(int count, const char *const *arguments)
@@ -114,7 +114,6 @@ int cli_generate(int count, const char *const *arguments)
         return cli_fail("generate", CLI_USAGE, "which model? Give --model DIR");
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("generate", &error);
-    cli_catch_interrupts();
     int code = saved.model->config.kind == NN_DECODER
                    ? generate(&f, &saved, &error)
                    : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #ifdef TAPEFORMER_DOUBLE
 #define PRECISION_NAME "double precision"
@@ -31,17 +33,45 @@ static const subcommand subcommands[] = {
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, NAME_COLUMN = 13 };
 
-volatile sig_atomic_t cli_interrupted;
+#define SAME_SIGNAL_SECONDS 0.3
 
-static void note_interrupt(int signal_number)
+volatile sig_atomic_t cli_interrupted;
+static volatile sig_atomic_t finishes; /* whether the command looks at cli_interrupted */
+static bool terminal;                  /* whether stderr is one */
+static struct timespec first;          /* when the first signal came */
+
+/* Those who pass signals on, as timeout does, send the same one twice: that is not yet a second. */
+static bool is_second(const struct timespec *now)
 {
+    return cli_interrupted &&
+           (double)(now->tv_sec - first.tv_sec) + 1e-9 * (double)(now->tv_nsec - first.tv_nsec) > SAME_SIGNAL_SECONDS;
+}
+
+/* Without anything to lose a command ends at once, whatever it is doing; so it does on the second signal. */
+static void interrupt(int signal_number)
+{
+    struct timespec now = {0};
     (void)signal_number;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!finishes || is_second(&now)) {
+        const ssize_t shown = terminal ? write(STDERR_FILENO, "\n", 1) : 0;
+        (void)shown;
+        _exit(CLI_INTERRUPTED);
+    }
+    if (!cli_interrupted)
+        first = now;
     cli_interrupted = 1;
 }
 
-void cli_catch_interrupts(void)
+void cli_finish_when_interrupted(void)
 {
-    struct sigaction action = {.sa_handler = note_interrupt};
+    finishes = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+    terminal = isatty(STDERR_FILENO);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -49,6 +79,13 @@ void cli_catch_interrupts(void)
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
+}
+
+void cli_outlive_readers(void)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGPIPE, &action, NULL);
 }
 
 int cli_report(const char *command, const ag_error *error)
@@ -118,9 +155,10 @@ int main(int argc, char **argv)
         argv[1] = argv[2];
         argv[2] = "--help";
     }
+    catch_interrupts();
     int code = run(argv[1], argc - 2, (const char *const *)argv + 2);
     /* Output that could not be written is work that failed. */
-    if (fflush(stdout) || ferror(stdout))
+    if ((fflush(stdout) || ferror(stdout)) && code == CLI_DONE)
         return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");
     return code;
 }

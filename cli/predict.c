@@ -167,20 +167,23 @@ static ag_status answer_lines(predictor *p, ag_error *error)
     size_t size = 0;
     FILE *out = open_memstream(&answers, &size);
     ag_status status = AG_OK;
-    for (int64_t begin = 0; begin < p->usable && out && status == AG_OK && !cli_interrupted; begin += p->flags->batch) {
+    for (int64_t begin = 0; begin < p->usable && out && status == AG_OK; begin += p->flags->batch) {
         int64_t left = p->usable - begin, rows = left < p->flags->batch ? left : p->flags->batch;
         status = answer_batch(p, p->sorted + begin, rows, out, error);
     }
     bool failed = !out || ferror(out);
-    if ((out && fclose(out)) || failed)
+    if (out && fclose(out))
+        failed = true;
+    if (status == AG_OK && (failed || !answers)) /* closing may need memory, too */
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
-    for (int64_t i = 0; i < p->count && status == AG_OK && !cli_interrupted; i++) {
+    for (int64_t i = 0; i < p->count && status == AG_OK; i++) {
         const source_line *line = &p->lines[i];
         fwrite(answers + line->begin, 1, (size_t)(line->end - line->begin), stdout);
         putchar('\n');
     }
-    fflush(stdout);
     free(answers);
+    if (fflush(stdout) != 0 && status == AG_OK)
+        status = ag_error_set(error, AG_IO, "cannot write to standard output: %s", AG_REASON(errno));
     return status;
 }
 
@@ -188,7 +191,7 @@ static ag_status answer_lines(predictor *p, ag_error *error)
 static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
 {
     ag_status status = AG_OK;
-    while (status == AG_OK && !cli_interrupted) {
+    while (status == AG_OK) {
         take_lines(p, lines);
         if (p->count)
             status = answer_lines(p, error); /* before more is read: the lines' memory is reused */
@@ -215,7 +218,7 @@ static ag_status answer_files(predictor *p, ag_error *error)
 {
     const predict_flags *f = p->flags;
     ag_status status = f->file_count ? AG_OK : answer_file(p, STDIN_FILENO, "stdin", error);
-    for (int i = 0; i < f->file_count && status == AG_OK && !cli_interrupted; i++) {
+    for (int i = 0; i < f->file_count && status == AG_OK; i++) {
         int file = open(f->files[i], O_RDONLY | O_CLOEXEC);
         if (file < 0)
             return ag_error_set(error, errno == EINTR ? AG_INTERRUPTED : AG_IO, "%s: cannot open: %s", f->files[i],
@@ -258,8 +261,6 @@ static int run(const predict_flags *f, ag_error *error)
             code = cli_fail("predict", CLI_FAILED, "out of memory");
         else if (answer_files(&p, error) != AG_OK)
             code = cli_report("predict", error);
-        else if (cli_interrupted)
-            code = CLI_INTERRUPTED;
         else if (p.complained)
             code = CLI_FAILED;
     }
@@ -321,10 +322,8 @@ int cli_predict(int count, const char *const *arguments)
     f.file_count = command.word_count;
     if (read == CLI_READ_OK)
         code = check_flags(&f);
-    if (read == CLI_READ_OK && code == CLI_DONE) {
-        cli_catch_interrupts();
+    if (read == CLI_READ_OK && code == CLI_DONE)
         code = run(&f, &error);
-    }
     free(f.files);
     return code;
 }

@@ -1,6 +1,8 @@
 /* progress.c - see progress.h. Progress goes to stderr, so that stdout stays for results. */
 #include "progress.h"
 
+#include "cli.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -29,6 +31,13 @@ void cli_progress_show(void *context, const train_progress *progress)
 {
     cli_progress *state = context;
     char line[256];
+    cli_finish_when_interrupted(); /* a step is done: from now on there is something to save */
+    if (progress->warning) {
+        cli_progress_end(state);
+        state->live = false;
+        cli_fail("train", CLI_DONE, "warning: %s; the run goes on", progress->warning);
+        return;
+    }
     if (state->quiet)
         return;
     if (progress->dev) {

@@ -41,8 +41,7 @@ static int study(const masks_flags *f)
                                               .seed = (uint64_t)f->seed,
                                               .threads = (int)f->threads,
                                               .on_progress = show_progress,
-                                              .context = &progress,
-                                              .stop = &cli_interrupted};
+                                              .context = &progress};
     const ag_status status =
         document ? study_laboratory(&options, document, &error) : ag_error_set(&error, AG_NO_MEMORY, "out of memory");
     if (progress.terminal && progress.what[0])
@@ -78,6 +77,6 @@ int cli_study_masks(int count, const char *const *arguments)
     const int code = cli_study_check("study masks", &f.output, NULL);
     if (code != CLI_DONE)
         return code;
-    cli_catch_interrupts();
+    cli_outlive_readers();
     return study(&f);
 }

@@ -343,7 +343,7 @@ int cli_train(int count, const char *const *arguments)
     if (read == CLI_READ_OK && f.list_presets) {
         train_presets_print();
     } else if (read == CLI_READ_OK) {
-        cli_catch_interrupts();
+        cli_outlive_readers();
         code = check_source(&f);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
             code = cli_fail("train", CLI_FAILED, "no memory for the arguments of the run");

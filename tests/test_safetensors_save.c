@@ -156,16 +156,15 @@ START_TEST(a_path_without_a_folder_and_leftovers)
     char *home = getcwd(NULL, 0);
     data_writer *writer = tensors_writer();
     ck_assert_int_eq(chdir(tensors_folder), 0);
-    snprintf(leftover, sizeof leftover, "model.safetensors.tmp-%ld-0", (long)getpid()); /* of a process that crashed */
+    snprintf(leftover, sizeof leftover, "model.safetensors.tmp-%ld-0", (long)getpid()); /* of an earlier process */
     free(test_file_write(".", leftover, "x", 1));
     mode_t mask = umask(027);
     ck_assert_int_eq(data_writer_save(writer, "model.safetensors", NULL), AG_OK);
     umask(mask);
-    ck_assert_int_eq(stat(leftover, &info), 0);
-    ck_assert_int_eq(info.st_size, 1);
+    ck_assert_int_ne(stat(leftover, &info), 0);
     ck_assert_int_eq(stat("model.safetensors", &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0640);
-    ck_assert_int_eq(tensors_files(), 2);
+    ck_assert_int_eq(tensors_files(), 1);
     ck_assert_int_eq(chdir(home), 0);
     free(home);
     data_writer_free(writer);

@@ -1,17 +1,20 @@
 /* folder.c - the folder of a run and the files in it: see folder.h. */
+#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 bool train_path_exists(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0;
+    return lstat(path, &info) == 0;
 }
 
 bool train_path_is_folder(const char *path)
@@ -57,4 +60,93 @@ ag_status train_folder_make(const char *folder, ag_error *error)
     if (access(folder, W_OK | X_OK) != 0)
         return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
     return AG_OK;
+}
+
+/* ---- The lock ------------------------------------------------------------------------------- */
+
+enum { OWNER_SIZE = 128, LOCK_TRIES = 100 };
+
+/* Whether the name still leads to the open file: its last owner removes it. */
+static bool is_named(int descriptor, const char *path)
+{
+    struct stat file, named;
+    return fstat(descriptor, &file) == 0 && lstat(path, &named) == 0 && file.st_ino == named.st_ino &&
+           file.st_dev == named.st_dev;
+}
+
+static ag_status refuse(const char *folder, int descriptor, ag_error *error)
+{
+    char owner[OWNER_SIZE];
+    ssize_t size = read(descriptor, owner, sizeof owner - 1);
+    size_t shown = 0;
+    while (size > 0 && shown < (size_t)size && owner[shown] >= ' ' && owner[shown] <= '~')
+        shown++;
+    owner[shown] = '\0';
+    return ag_error_set(error, AG_IO, "%.200s is in use by %s%s: wait for it, or choose another folder", folder,
+                        *owner ? "process " : "another process", owner);
+}
+
+/* For who comes while this process has the lock. Where it cannot be written, the message says less. */
+static void write_owner(int descriptor)
+{
+    char host[64] = "", owner[OWNER_SIZE];
+    if (gethostname(host, sizeof host - 1) != 0)
+        *host = '\0';
+    int size = snprintf(owner, sizeof owner, "%ld%s%s\n", (long)getpid(), *host ? " on " : "", host);
+    const bool written = ftruncate(descriptor, 0) == 0 && pwrite(descriptor, owner, (size_t)size, 0) == size;
+    (void)written;
+}
+
+/* True: taken (*descriptor is -1 where there are no locks), or refused with the error. False: to be tried again. */
+static bool try_lock(const char *path, const char *folder, int *descriptor, ag_status *status, ag_error *error)
+{
+    *descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (*descriptor < 0) {
+        *status = ag_error_set(error, AG_IO, "%.300s: cannot make the lock: %s", path, AG_REASON(errno));
+        return true;
+    }
+    bool locked = flock(*descriptor, LOCK_EX | LOCK_NB) == 0;
+    const int reason = locked ? 0 : errno;
+    if (locked && is_named(*descriptor, path)) {
+        write_owner(*descriptor);
+        return true;
+    }
+    if (reason == EWOULDBLOCK)
+        *status = refuse(folder, *descriptor, error);
+    else if (reason != 0 && reason != EINTR)
+        unlink(path); /* it says nothing where there are no locks */
+    close(*descriptor);
+    *descriptor = -1;
+    return reason != 0 && reason != EINTR;
+}
+
+ag_status train_lock_take(train_lock *lock, const char *folder, ag_error *error)
+{
+    ag_status status = AG_OK;
+    char *path = train_path_join(folder, TRAIN_LOCK_FILE, error);
+    if (!path)
+        return AG_NO_MEMORY;
+    *lock = (train_lock){.path = path, .descriptor = -1};
+    bool done = false;
+    for (int i = 0; i < LOCK_TRIES && !done; i++)
+        done = try_lock(path, folder, &lock->descriptor, &status, error);
+    if (!done)
+        status = ag_error_set(error, AG_IO, "%.300s: cannot make the lock: others take it again and again", path);
+    if (status != AG_OK) {
+        free(path);
+        *lock = (train_lock){0};
+    }
+    return status;
+}
+
+/* The name goes first: who opens the file afterwards makes one of its own. */
+void train_lock_release(train_lock *lock)
+{
+    if (lock->path && lock->descriptor >= 0) {
+        unlink(lock->path);
+        flock(lock->descriptor, LOCK_UN); /* a forked child may have the descriptor, too */
+        close(lock->descriptor);
+    }
+    free(lock->path);
+    *lock = (train_lock){0};
 }

@@ -1,47 +1,122 @@
 /* log.c - log.jsonl: see log.h.
  *
  * Every line begins {"step":N, and N never falls, so a resumed run finds the place where its log goes on by reading the
- * lines: the first of a later step, or that is not whole, and all behind it are cut off.
+ * lines: the first of a later step, or of an evaluation that the run will do again, or that is not whole.
  */
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static bool line_is_kept(const char *line, int64_t step)
+enum { READ_SIZE = 1 << 14, HEAD_SIZE = 64 };
+
+/* Where a run stands. */
+typedef struct place {
+    int64_t step;
+    bool evaluated; /* at this step */
+} place;
+
+static ag_status fail(const train_log *log, const char *what, ag_error *error)
 {
-    size_t start = strlen(LOG_LINE_START), size = strlen(line);
-    return size > start && line[size - 1] == '\n' && !strncmp(line, LOG_LINE_START, start) &&
-           strtoll(line + start, NULL, 10) <= step;
+    return ag_error_set(error, AG_IO, "%.300s: %s: %s", log->path, what, AG_REASON(errno));
 }
 
-/* The bytes of the lines to keep; 0 where there is no file. */
-static long kept_bytes(const char *path, int64_t step)
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+static bool close_file(train_log *log)
 {
-    char line[LOG_LINE_SIZE];
-    long kept = 0;
-    FILE *log = step > 0 ? fopen(path, "r") : NULL;
-    while (log && fgets(line, sizeof line, log) && line_is_kept(line, step))
-        kept += (long)strlen(line);
-    if (log)
-        fclose(log);
-    return kept;
+    int descriptor = log->descriptor;
+    log->descriptor = -1;
+    return close(descriptor) == 0 || errno == EINTR;
 }
 
-FILE *train_log_open(const char *path, int64_t step, ag_error *error)
+/* As read(), but a signal is no failure. */
+static ssize_t read_some(int descriptor, char *bytes, size_t size)
 {
-    long kept = kept_bytes(path, step);
-    FILE *log = fopen(path, "a");
-    if (log && ftruncate(fileno(log), kept) == 0)
-        return log;
-    ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, AG_REASON(errno));
-    if (log)
-        fclose(log);
-    return NULL;
+    ssize_t got;
+    do
+        got = read(descriptor, bytes, size);
+    while (got < 0 && errno == EINTR);
+    return got;
 }
+
+/* Whether a line, of which this is the beginning, says what the run at that place has not done yet. */
+static bool is_ahead(const char *head, place at)
+{
+    const size_t start = strlen(LOG_LINE_START);
+    char *end;
+    if (strncmp(head, LOG_LINE_START, start) != 0)
+        return false;
+    long long step = strtoll(head + start, &end, 10);
+    bool evaluation = *end == ',' && !strncmp(end + 1, LOG_EVALUATION, strlen(LOG_EVALUATION));
+    return step > at.step || (step == at.step && evaluation && !at.evaluated);
+}
+
+/* The beginning of a line while it is read. */
+typedef struct line_head {
+    char text[HEAD_SIZE];
+    size_t used;
+} line_head;
+
+/* Goes over a piece of the file that begins `before` bytes behind its start: *kept becomes the end of the last line to
+ * keep. False after the first that is not. */
+static bool keep_lines(const char *bytes, size_t size, off_t before, place at, line_head *head, off_t *kept)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != '\n') {
+            if (head->used < HEAD_SIZE - 1)
+                head->text[head->used++] = bytes[i];
+            continue;
+        }
+        head->text[head->used] = '\0';
+        if (is_ahead(head->text, at))
+            return false;
+        head->used = 0;
+        *kept = before + (off_t)i + 1;
+    }
+    return true;
+}
+
+/* Sets log->size to how much of an old log is kept. */
+static ag_status find_kept(train_log *log, place at, ag_error *error)
+{
+    char bytes[READ_SIZE];
+    line_head head = {.used = 0};
+    ssize_t got;
+    for (off_t before = 0; (got = read_some(log->descriptor, bytes, sizeof bytes)) > 0; before += got)
+        if (!keep_lines(bytes, (size_t)got, before, at, &head, &log->size))
+            return AG_OK;
+    return got == 0 ? AG_OK : fail(log, "cannot read the log", error);
+}
+
+ag_status train_log_open(train_log *log, const char *path, int64_t step, bool evaluated, ag_error *error)
+{
+    struct stat info;
+    ag_status status = AG_OK;
+    *log = (train_log){.path = path};
+    /* (not waiting for the other end of a pipe, and writing into nothing outside of the folder) */
+    log->descriptor = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (log->descriptor < 0 && errno == ELOOP)
+        return ag_error_set(error, AG_IO, "%.300s: the log is a symbolic link: put the file itself there", path);
+    if (log->descriptor < 0 || fstat(log->descriptor, &info) != 0)
+        status = fail(log, "cannot write the log", error);
+    else if (!S_ISREG(info.st_mode))
+        status = ag_error_set(error, AG_IO, "%.300s: cannot write the log: it is no regular file", path);
+    if (status == AG_OK)
+        status = find_kept(log, (place){step, evaluated}, error);
+    if (status == AG_OK && log->size != info.st_size && ftruncate(log->descriptor, log->size) != 0)
+        status = fail(log, "cannot cut the log", error);
+    if (status != AG_OK && log->descriptor >= 0)
+        close_file(log);
+    return status;
+}
+
+/* ---- Lines ---------------------------------------------------------------------------------- */
 
 static void put_report(data_json_object *line, const train_progress *progress)
 {
@@ -66,18 +141,69 @@ static void put_evaluation(data_json_object *line, const train_progress *progres
     data_json_put_bool(line, "best", progress->best);
 }
 
-ag_status train_log_write(FILE *log, const char *path, const train_progress *progress, ag_error *error)
+/* The line of a report, with its line feed; its length. */
+static size_t print_line(char text[LOG_LINE_SIZE], const train_progress *progress)
 {
-    char text[LOG_LINE_SIZE];
-    data_json_object line = data_json_object_start(text, sizeof text, "");
+    data_json_object line = data_json_object_start(text, LOG_LINE_SIZE - 1, "");
     data_json_put_integer(&line, "step", progress->step);
     if (progress->dev)
         put_evaluation(&line, progress);
     else
         put_report(&line, progress);
     data_json_object_end(&line); /* LOG_LINE_SIZE is enough for all */
-    fprintf(log, "%s\n", text);
-    if (fflush(log) != 0 || ferror(log))
-        return ag_error_set(error, AG_IO, "%s: cannot write the log: %s", path, AG_REASON(errno));
+    size_t size = strlen(text);
+    text[size] = '\n';
+    return size + 1;
+}
+
+/* Writes what waits, at the end of the file. */
+static ag_status write_waiting(train_log *log, ag_error *error)
+{
+    while (log->used > 0) {
+        errno = 0;
+        ssize_t written = pwrite(log->descriptor, log->waiting, log->used, log->size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return fail(log, "cannot write the log", error);
+        log->size += written;
+        log->used -= (size_t)written;
+        memmove(log->waiting, log->waiting + written, log->used);
+    }
     return AG_OK;
+}
+
+ag_status train_log_add(train_log *log, const train_progress *progress, ag_error *error)
+{
+    char line[LOG_LINE_SIZE];
+    size_t size = print_line(line, progress);
+    ag_status status = log->used + size > sizeof log->waiting ? write_waiting(log, error) : AG_OK;
+    if (status != AG_OK) {
+        log->lacking = true;
+        return status;
+    }
+    memcpy(log->waiting + log->used, line, size);
+    log->used += size;
+    return write_waiting(log, error);
+}
+
+ag_status train_log_sync(train_log *log, ag_error *error)
+{
+    ag_status status = write_waiting(log, error);
+    while (status == AG_OK && fsync(log->descriptor) != 0)
+        if (errno != EINTR)
+            status = fail(log, "cannot write the log", error);
+    return status;
+}
+
+ag_status train_log_close(train_log *log, ag_error *error)
+{
+    if (log->descriptor < 0)
+        return AG_OK;
+    ag_status status = write_waiting(log, error);
+    if (!close_file(log) && status == AG_OK)
+        status = fail(log, "cannot write the log", error);
+    if (status == AG_OK && log->lacking)
+        status = ag_error_set(error, AG_IO, "%.300s: the log lacks lines that could not be written", log->path);
+    return status;
 }

@@ -10,8 +10,6 @@
 #include "run.h"
 
 #include "finite.h"
-#include "folder.h"
-#include "log.h"
 #include "part.h"
 
 #include <stdlib.h>
@@ -29,6 +27,20 @@ static bool stop_wanted(const train_loop *loop)
 {
     const train_options *options = &loop->options;
     return (options->stop && *options->stop) || (options->stop_at && loop->state.step >= options->stop_at);
+}
+
+/* ---- Warnings ------------------------------------------------------------------------------- */
+
+/* A log that cannot be written ends no run. Its lines wait for better times; the caller hears of it once. */
+static void log_done(train_loop *loop, ag_status status, const ag_error *problem)
+{
+    if (status != AG_OK && !loop->warned && loop->options.on_progress) {
+        train_progress told = loop->progress;
+        told.warning = problem->message;
+        told.dev = NULL;
+        loop->options.on_progress(loop->options.context, &told);
+    }
+    loop->warned = status != AG_OK;
 }
 
 /* ---- Saving --------------------------------------------------------------------------------- */
@@ -51,8 +63,12 @@ static ag_status save_checkpoint(train_loop *loop)
     if (!loop->unsaved || !loop->checkpoint_path)
         return AG_OK;
     ag_status status = train_parameters_finite(&loop->model->params, loop->state.step, loop->error);
-    if (status == AG_OK && !loop->dev)
+    if (status == AG_OK && !loop->dev && loop->state.step > 0)
         status = save_model(loop);
+    if (loop->log.descriptor >= 0) { /* the log first: a resume cuts off what it has beyond the checkpoint */
+        ag_error problem = {0};
+        log_done(loop, train_log_sync(&loop->log, &problem), &problem);
+    }
     train_checkpoint checkpoint = {.model = loop->model,
                                    .optimizer = &loop->optimizer,
                                    .average = loop->average,
@@ -67,27 +83,27 @@ static ag_status save_checkpoint(train_loop *loop)
 
 /* ---- Reports -------------------------------------------------------------------------------- */
 
-static ag_status report(train_loop *loop, const train_metrics *dev, bool best)
+static void report(train_loop *loop, const train_metrics *dev, bool best)
 {
-    ag_status status = AG_OK;
     loop->progress.dev = dev;
     loop->progress.best = best;
-    if (loop->log)
-        status = train_log_write(loop->log, loop->log_path, &loop->progress, loop->error);
-    if (status == AG_OK && loop->options.on_progress)
+    if (loop->options.on_progress)
         loop->options.on_progress(loop->options.context, &loop->progress);
+    if (loop->log.descriptor >= 0) {
+        ag_error problem = {0};
+        log_done(loop, train_log_add(&loop->log, &loop->progress, &problem), &problem);
+    }
     loop->progress.dev = NULL; /* the metrics are the caller's */
-    return status;
 }
 
-static ag_status report_step(train_loop *loop, double loss, double norm)
+static void report_step(train_loop *loop, double loss, double norm)
 {
     int64_t step = loop->state.step;
     loop->loss_sum += loss;
     loop->loss_count++;
     loop->tokens += loop->batch.tokens;
     if (step % loop->options.report_every != 0 && step != loop->first_step && step != loop->options.steps)
-        return AG_OK;
+        return;
 
     double now = seconds_now(), passed = now - loop->reported, all = now - loop->started;
     loop->progress.step = step;
@@ -102,7 +118,7 @@ static ag_status report_step(train_loop *loop, double loss, double norm)
     loop->reported = now;
     loop->loss_sum = 0;
     loop->loss_count = loop->tokens = 0;
-    return report(loop, NULL, false);
+    report(loop, NULL, false);
 }
 
 /* ---- Evaluation ----------------------------------------------------------------------------- */
@@ -162,12 +178,13 @@ static ag_status evaluate_if_due(train_loop *loop)
         status = train_parameters_finite(&loop->model->params, state->step, loop->error);
         if (status == AG_OK)
             status = save_model(loop);
-        if (status == AG_OK)
-            status = save_checkpoint(loop);
     }
+    if (status != AG_OK)
+        return status;
     loop->progress.step = state->step;
     loop->progress.steps = loop->options.steps;
-    return status == AG_OK ? report(loop, &metrics, best) : status;
+    report(loop, &metrics, best);
+    return best ? save_checkpoint(loop) : AG_OK;
 }
 
 /* ---- The loop ------------------------------------------------------------------------------- */
@@ -195,7 +212,8 @@ static ag_status one_step(train_loop *loop)
     if (status != AG_OK)
         return status;
     loop->unsaved = true;
-    return report_step(loop, loss, norm);
+    report_step(loop, loss, norm);
+    return AG_OK;
 }
 
 static ag_status walk(train_loop *loop)
@@ -222,6 +240,19 @@ static ag_status walk(train_loop *loop)
 /* ---- Setting up ----------------------------------------------------------------------------- */
 
 /* "Nothing that existed is lost": a new run does not begin where another one is. */
+static ag_status check_folder(const train_loop *loop, const char *folder)
+{
+    if (train_path_exists(loop->checkpoint_path))
+        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
+                            folder);
+    bool model = train_path_exists(loop->model_path);
+    if (model || train_path_exists(loop->log_path))
+        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds %s: choose another folder", folder,
+                            model ? "a model" : "the log of a run");
+    return AG_OK;
+}
+
+/* A run that is resumed is locked before its checkpoint is read, a new one when all else is ready (make_folder). */
 static ag_status open_folder(train_loop *loop, const train_options *given)
 {
     if (!given->out)
@@ -231,12 +262,21 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
     if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
-    bool held = train_path_exists(loop->checkpoint_path) || train_path_exists(loop->model_path) ||
-                train_path_exists(loop->log_path);
-    if (!given->resume && held)
-        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
-                            given->out);
-    return AG_OK;
+    if (!given->resume)
+        return check_folder(loop, given->out);
+    return train_path_exists(loop->checkpoint_path) ? train_lock_take(&loop->lock, given->out, loop->error) : AG_OK;
+}
+
+/* The folder of a new run, with a checkpoint from its first moment on: whenever it is killed, it can be resumed. */
+static ag_status make_folder(train_loop *loop, const char *folder)
+{
+    ag_status status = train_folder_make(folder, loop->error);
+    if (status == AG_OK)
+        status = train_lock_take(&loop->lock, folder, loop->error);
+    if (status == AG_OK)
+        status = check_folder(loop, folder); /* once more: another may have had the lock until now */
+    loop->unsaved = true;
+    return status == AG_OK ? save_checkpoint(loop) : status;
 }
 
 /* What a caller gave to be saved can be: better to know before the first step than after the last. */
@@ -329,12 +369,13 @@ static ag_status begin(train_loop *loop, const train_options *given)
         return loop->error->status;
     status = set_up(loop, given, file);
     data_safetensors_close(file);
+    if (status == AG_OK && given->out && !given->resume)
+        status = make_folder(loop, given->out);
     if (status == AG_OK && given->out)
-        status = train_folder_make(given->out, loop->error);
+        status = train_log_open(&loop->log, loop->log_path, loop->state.step,
+                                loop->state.step > 0 && loop->state.evaluated == loop->state.step, loop->error);
     if (status != AG_OK)
         return status;
-    if (loop->log_path && !(loop->log = train_log_open(loop->log_path, loop->state.step, loop->error)))
-        return loop->error->status;
     loop->first_step = loop->state.step + 1;
     loop->started = loop->reported = seconds_now();
     return AG_OK;
@@ -345,8 +386,9 @@ static void finish(train_loop *loop)
     train_optimizer_clear(&loop->optimizer);
     data_batch_clear(&loop->batch);
     ag_tape_free(loop->tape);
-    if (loop->log)
-        fclose(loop->log);
+    ag_error problem = {0};
+    log_done(loop, train_log_close(&loop->log, &problem), &problem);
+    train_lock_release(&loop->lock);
     free(loop->average);
     free(loop->model_path);
     free(loop->checkpoint_path);
@@ -357,7 +399,7 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
                     train_result *result, ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
-    train_loop loop = {.model = model, .training = training, .dev = dev, .error = &own};
+    train_loop loop = {.model = model, .training = training, .dev = dev, .error = &own, .log.descriptor = -1};
     ag_status status = begin(&loop, options);
     if (status == AG_OK)
         status = walk(&loop);

@@ -3,6 +3,8 @@
 #define TRAIN_RUN_H
 
 #include "checkpoint.h"
+#include "folder.h"
+#include "log.h"
 #include "train.h"
 
 typedef struct train_loop {
@@ -21,7 +23,9 @@ typedef struct train_loop {
     data_batch batch;
 
     char *model_path, *checkpoint_path, *log_path; /* NULL where nothing is written */
-    FILE *log;
+    train_lock lock;
+    train_log log;
+    bool warned;  /* the log's latest line could not be written, and the caller knows */
     bool unsaved; /* the state has changed since the checkpoint */
 
     train_progress progress;

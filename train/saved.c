@@ -294,12 +294,15 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, ag_erro
                                  saved->arguments ? saved->arguments : ""};
     ag_status status = train_folder_make(folder, error);
     char *path = status == AG_OK ? train_path_join(folder, TRAIN_MODEL_FILE, error) : NULL;
+    train_lock lock = {0};
     if (!path)
         return status == AG_OK ? AG_NO_MEMORY : status;
-    if (train_path_exists(path))
+    status = train_lock_take(&lock, folder, error);
+    if (status == AG_OK && train_path_exists(path))
         status = ag_error_set(error, AG_BAD_VALUE, "%.300s already holds a model: choose another folder", folder);
-    else
+    else if (status == AG_OK)
         status = train_model_save(saved->model, saved->model->params.value, &labels, path, error);
+    train_lock_release(&lock);
     free(path);
     return status;
 }

@@ -11,7 +11,13 @@
  *   configuration, vocabularies. What eval, predict and generate read.
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters, best so far. What a resume
  *   reads.
- * - `log.jsonl`: one JSON object per line; see train_run.
+ * - `log.jsonl`: one JSON object per line; see train_run. It is on the disk before each checkpoint, so that a run that
+ *   was killed and is resumed has the lines of one never stopped, but for the times. A line that cannot be written waits
+ *   for the next, and the run goes on with a warning.
+ * - `lock`: while a run is at work; a second one in the same folder is refused (flock; where a file system has no locks,
+ *   as some network file systems, it is not).
+ *
+ * A checkpoint is there before the first step: a run that is killed at any moment can be resumed.
  *
  * A run stopped at any step and resumed gives the same bytes in both .safetensors files as one never stopped, at any
  * number of threads.
@@ -221,6 +227,7 @@ typedef struct train_progress {
     double tokens_per_second, seconds, seconds_left;
     const train_metrics *dev; /* on reports after an evaluation; else NULL */
     bool best;                /* that evaluation was the best so far */
+    const char *warning;      /* not NULL: no report, but a sentence on what went wrong while the run goes on */
 } train_progress;
 
 /* Options of train_run. Zero means the default in brackets. */
