@@ -127,9 +127,9 @@ int cli_eval(int count, const char *const *arguments)
     eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 64};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .high = 0},
+        {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .joined_by = "paste"},
         {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .name_of = cli_task_name},
-        {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .high = 0},
+        {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .joined_by = "cat"},
         {"count", CLI_COUNT, &f.count, "N", "examples of the task [1000]", .low = 1},
         {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100},
         {"task-max", CLI_COUNT, &f.task_max, "N", "longest example of the task", .low = 1, .high = 100},

@@ -48,7 +48,7 @@ static cli_read wrong_value(const cli_command *command, const cli_flag *flag, co
 static cli_read read_number(const cli_command *command, const cli_flag *flag, const char *text)
 {
     bool whole = flag->type == CLI_COUNT;
-    bool bounded = flag->low<flag->high, from = flag->low> 0 && !bounded;
+    bool bounded = flag->low < flag->high, from = flag->low > 0 && !bounded;
     char expected[128], *end;
     double low = bounded || from ? flag->low : 0, high = bounded ? flag->high : whole ? 9e15 : HUGE_VAL;
 
@@ -178,6 +178,23 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
     return read_value(command, flag, arguments[1]);
 }
 
+/* A word that no flag takes, behind the argument `before`. */
+static cli_read unknown_word(const cli_command *command, const char *before, const char *word)
+{
+    const cli_flag *flag = NULL;
+    for (int i = 0; i < command->flag_count && !flag; i++)
+        if (command->flags[i].joined_by && command->flags[i].given &&
+            !strcmp(*(const char **)command->flags[i].target, before))
+            flag = &command->flags[i];
+    if (flag)
+        cli_fail(command->name, CLI_USAGE, "--%s takes one file, and %s is another: %s %s %s makes one of both",
+                 flag->name, word, flag->joined_by, before, word);
+    else
+        cli_fail(command->name, CLI_USAGE, "what is '%s'? Usage: tapeformer %s %s", word, command->name,
+                 command->usage);
+    return wrong(command);
+}
+
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments)
 {
     for (int i = 0, used; i < count; i += used) {
@@ -196,9 +213,7 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
         } else if (command->word_count < command->max_words) {
             command->words[command->word_count++] = arguments[i];
         } else {
-            cli_fail(command->name, CLI_USAGE, "what is '%s'? Usage: tapeformer %s %s", arguments[i], command->name,
-                     command->usage);
-            result = wrong(command);
+            result = unknown_word(command, i > 0 ? arguments[i - 1] : "", arguments[i]);
         }
         if (result != CLI_READ_OK)
             return result;

@@ -26,8 +26,9 @@ typedef struct cli_flag {
     const char *const *choices; /* CLI_CHOICE: ends with NULL */
     /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may be any. */
     const char *(*name_of)(int i);
-    bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
-    bool given;                 /* set by cli_flags_read */
+    const char *joined_by; /* the program that makes one file of several, for who gives two */
+    bool local;            /* belongs to this call alone: not part of what a resumed run repeats */
+    bool given;            /* set by cli_flags_read */
 } cli_flag;
 
 typedef struct cli_command {

@@ -13,8 +13,8 @@ int cli_columns(FILE *out);
 /* Prints prose, folded. A line feed in `text` is a space; two end a paragraph. A line that begins with a space stays as
  * it is. */
 void cli_print_prose(FILE *out, const char *text);
-/* Prints a row of a list: `left`, indented by 2, and `text` from column `column` on, folded there; below `left` where it
- * leaves no room. */
+/* Prints a row of a list: `left`, indented by 2, and `text` from column `column` on, folded there; below `left` where
+ * it leaves no room. */
 void cli_print_row(FILE *out, int column, const char *left, const char *text);
 
 /* What --help prints. */

@@ -23,8 +23,7 @@ cli_likeness cli_likeness_of(const char *word)
 {
     int32_t letters[LONGEST_NAME];
     return (cli_likeness){
-        .word = word,
-        .distance = 1 + letters_of(word, letters) / 2, /* more than half of it wrong is another word */
+        .word = word, .distance = 1 + letters_of(word, letters) / 2, /* more than half of it wrong is another word */
     };
 }
 

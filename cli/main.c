@@ -97,8 +97,9 @@ int cli_report(const char *command, const ag_error *error)
 
 static void print_help(FILE *out)
 {
-    cli_print_prose(out, "tapeformer " AG_VERSION " trains small transformers on a CPU, checks gradients, and shows what "
-                         "models look at.\n\nUsage: tapeformer COMMAND [flags]\n\nCommands:");
+    cli_print_prose(out,
+                    "tapeformer " AG_VERSION " trains small transformers on a CPU, checks gradients, and shows what "
+                    "models look at.\n\nUsage: tapeformer COMMAND [flags]\n\nCommands:");
     for (int i = 0; i < SUBCOMMANDS; i++)
         cli_print_row(out, NAME_COLUMN, subcommands[i].name, subcommands[i].summary);
     cli_print_prose(out, "\ntapeformer COMMAND --help lists the flags of each. Begin with:\n"

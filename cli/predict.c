@@ -53,12 +53,13 @@ typedef struct predictor {
 static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
     const nn_model_config *config = &p->saved->model->config;
-    size_t good = data_utf8_check(line, size);
+    char reason[DATA_TEXT_REASON];
+    size_t good = data_text_check(line, size, reason);
     int64_t unknown = 0;
 
-    if (good < size || strlen(line) < size) {
-        cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu is not UTF-8 text; answered by an empty line", p->name,
-                 (long long)number, good < size ? good + 1 : strlen(line) + 1);
+    if (good < size) {
+        cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu of the line %s; answered by an empty line", p->name,
+                 (long long)number, good + 1, reason);
         p->complained = true;
         return 0;
     }
@@ -291,8 +292,7 @@ int cli_predict(int count, const char *const *arguments)
     predict_flags f = {.batch = 64, .best = 1};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [--best]", .low = 1,
-         .high = 1000},
+        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [--best]", .low = 1, .high = 1000},
         {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB [1]", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL, "print TAB and the score behind each hypothesis", .high = 0},

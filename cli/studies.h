@@ -48,9 +48,7 @@ typedef struct study_example_flags {
     {"model", CLI_TEXT, &(flags).model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},    \
         {"source", CLI_TEXT, &(flags).source, "TEXT", "what the model reads", .high = 0},                              \
         {"target", CLI_TEXT, &(flags).target, "TEXT", "what it has written [its own answer]", .high = 0},              \
-    {                                                                                                                  \
-        "pad", CLI_COUNT, &(flags).padding, "N", "positions of padding behind both sides [0]", .low = 0, .high = 1000  \
-    }
+        {"pad", CLI_COUNT, &(flags).padding, "N", "positions of padding behind both sides [0]", .low = 0, .high = 1000}
 
 /* A saved model and one row of input with its lengths. A side that the model does not have is NULL and 0 long. */
 typedef struct study_example {

@@ -108,8 +108,7 @@ static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
         return cli_report("train", error);
     options.source_vocab = data_set_source_vocab(setup->training);
     options.target_vocab = data_set_target_vocab(setup->training);
-    setup->dev =
-        f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
+    setup->dev = f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 

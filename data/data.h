@@ -23,6 +23,12 @@ extern "C" {
 
 /* The offset of the first byte that is not well-formed UTF-8, or `size` where all is. */
 size_t data_utf8_check(const char *text, size_t size);
+/* The room for a reason of data_text_check, in bytes. */
+#define DATA_TEXT_REASON 160
+/* The offset of the first byte that a text may not hold - a zero byte, or what is not well-formed UTF-8 - or `size`. If
+ * there is one, `reason` (may be NULL) gets what is wrong with it and what helps, guessed from the text: "is not
+ * well-formed UTF-8 (if the text is Latin-1: iconv -f LATIN1 -t UTF-8)". */
+size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REASON]);
 
 /* ---- Vocabularies --------------------------------------------------------------------------- */
 

@@ -24,8 +24,8 @@ typedef struct data_set_kind {
     void (*free_own)(data_set *set); /* what the struct of this kind holds besides the data_set */
     /* A set from the file that `of` has mapped; NULL where the kind has no file. */
     data_set *(*again)(const data_set *of, const data_set_options *options, ag_error *error);
-    bool is_text;                    /* a language model's set: no separate sources */
-    bool endless;                    /* a new stretch of examples in each epoch */
+    bool is_text; /* a language model's set: no separate sources */
+    bool endless; /* a new stretch of examples in each epoch */
 } data_set_kind;
 
 /* The order of one epoch; see order.c. An example is its distance from the epoch's first. */
@@ -62,7 +62,8 @@ struct data_set {
 /* A new set of `size` bytes, zeroed but for the kind, the name and the checked options (NULL: all defaults). */
 data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name, const data_set_options *options,
                        ag_error *error);
-/* Maps the file that the set is named after to `map`, a field of the set; the file that `of` has mapped, if not NULL. */
+/* Maps the file that the set is named after to `map`, a field of the set; the file that `of` has mapped, if not NULL.
+ */
 ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error) AG_CHECKED;
 /* To be called when counts, maxima, vocabularies and source_bytes, target_bytes are known: the last preparations. */
 ag_status data_set_finish(data_set *set, ag_error *error) AG_CHECKED;

@@ -83,8 +83,8 @@ static void pair_free(data_set *base)
 
 static data_set *pair_again(const data_set *of, const data_set_options *options, ag_error *error);
 
-static const data_set_kind pair_kind = {
-    pair_texts, pair_tokens, pair_free, pair_again, .is_text = false, .endless = false};
+static const data_set_kind pair_kind = {pair_texts, pair_tokens,      pair_free,
+                                        pair_again, .is_text = false, .endless = false};
 
 /* ---- Reading the lines ---- */
 
@@ -101,17 +101,30 @@ static bool is_blank(data_view text)
     return !data_token_next(DATA_WORDS, text.text, text.size, &at, &word, &size);
 }
 
+/* What makes pairs of a file with such a line. */
+static const char *remedy_of_no_tab(data_view line)
+{
+    if (memchr(line.text, ';', line.size))
+        return "if the columns are parted by semicolons: tr ';' '\\t'";
+    if (memchr(line.text, ',', line.size))
+        return "if the columns are parted by commas: tr , '\\t'";
+    return "if sources and targets are in two files: paste SOURCES TARGETS";
+}
+
 static ag_status check_text(data_view line, pair *cut, place at, ag_error *error)
 {
-    const char *why;
-    size_t bad = data_text_check(line.text, line.size, &why);
+    char reason[DATA_TEXT_REASON];
+    size_t bad = data_text_check(line.text, line.size, reason);
     if (bad < line.size)
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", at.name, at.line, bad + 1, why);
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", at.name, at.line, bad + 1, reason);
     if (!cut_line(line, cut))
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: no TAB between source and target", at.name, at.line);
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: no TAB between source and target (%s)", at.name, at.line,
+                            remedy_of_no_tab(line));
     if (memchr(cut->target.text, '\t', cut->target.size))
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: more than one TAB (expected: source, TAB, target)", at.name,
-                            at.line);
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s:%lld: more than one TAB (expected: source, TAB, target; cut -f 1,2 keeps the first two "
+                            "columns)",
+                            at.name, at.line);
     if (is_blank(cut->source) || is_blank(cut->target))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
                             is_blank(cut->source) ? "source" : "target");
@@ -145,8 +158,10 @@ static ag_status add_line(pair_set *set, data_view line, place at, ag_error *err
         return AG_BAD_FILE;
     if (base->options.tagging && source != target)
         return ag_error_set(error, AG_BAD_FILE,
-                            "%s:%lld: the source has %lld tokens and the target %lld, but tagging needs equally many",
-                            at.name, at.line, (long long)source, (long long)target);
+                            "%s:%lld: the source has %lld %s and the target %lld, but tagging needs equally many (an "
+                            "encoder-decoder does not)",
+                            at.name, at.line, (long long)source, ag_plural(source, "token", "tokens"),
+                            (long long)target);
     set->offsets[base->count] = (uint64_t)((const unsigned char *)line.text - set->map.bytes);
     set->source_tokens[base->count] = (uint16_t)source;
     set->target_tokens[base->count] = (uint16_t)target;
@@ -229,7 +244,8 @@ static ag_status choose_limit(const pair_set *set, uint64_t *limit, ag_error *er
         below += hash < *limit;
     }
     if (smallest == greatest)
-        return ag_error_set(error, AG_BAD_FILE, "%s: all its pairs have the same source, so none can be held out",
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s: all its pairs have the same source, so none can be held out (give a dev file)",
                             base->name);
 
     uint64_t *hashes = malloc((below + 1) * sizeof *hashes);

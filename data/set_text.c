@@ -69,15 +69,16 @@ static void text_free(data_set *base)
 
 static data_set *text_again(const data_set *of, const data_set_options *options, ag_error *error);
 
-static const data_set_kind text_kind = {
-    window_texts, window_tokens, text_free, text_again, .is_text = true, .endless = false};
+static const data_set_kind text_kind = {window_texts, window_tokens,   text_free,
+                                        text_again,   .is_text = true, .endless = false};
 
 /* ---- Opening ---- */
 
 static ag_status check_text(const text_set *set, ag_error *error)
 {
-    const char *text = (const char *)set->map.bytes, *why;
-    size_t bad = data_text_check(text, set->map.size, &why), line_start = 0;
+    const char *text = (const char *)set->map.bytes;
+    char reason[DATA_TEXT_REASON];
+    size_t bad = data_text_check(text, set->map.size, reason), line_start = 0;
     long long line = 1;
     if (bad == set->map.size)
         return AG_OK;
@@ -87,7 +88,7 @@ static ag_status check_text(const text_set *set, ag_error *error)
             line_start = i + 1;
         }
     return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", set->base.name, line,
-                        bad - line_start + 1, why);
+                        bad - line_start + 1, reason);
 }
 
 /* Where the held-out end of the text begins: at the first border of tokens behind its share of the bytes. */

@@ -3,6 +3,7 @@
 
 #include "data.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool between(unsigned char byte, unsigned char low, unsigned char high)
@@ -22,12 +23,41 @@ size_t data_utf8_check(const char *text, size_t size)
     return size;
 }
 
-size_t data_text_check(const char *text, size_t size, const char **why)
+/* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most alphabets. */
+static const char *remedy_of_zeros(const char *text, size_t size)
+{
+    size_t zeros[2] = {0}, seen = size < 64 ? size : 64;
+    for (size_t i = 0; i < seen; i++)
+        zeros[i % 2] += text[i] == 0;
+    if (seen < 2 || 4 * (zeros[0] + zeros[1]) < seen)
+        return "is it text?";
+    return zeros[1] > zeros[0] ? "if the text is UTF-16: iconv -f UTF-16LE -t UTF-8"
+                               : "if the text is UTF-16: iconv -f UTF-16BE -t UTF-8";
+}
+
+/* What makes UTF-8 of a text whose byte `bad` is wrong. */
+static const char *remedy(const char *text, size_t size, size_t bad)
+{
+    if (size >= 2 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0))
+        return "the text is UTF-16: iconv -f UTF-16 -t UTF-8";
+    if (size >= 2 && memcmp(text, "\x1F\x8B", 2) == 0)
+        return "the file is compressed: gunzip";
+    if (text[bad] == 0)
+        return remedy_of_zeros(text, size);
+    for (size_t i = 0; i < bad; i++)
+        if ((unsigned char)text[i] >= 0x80) /* other characters are as they should be */
+            return "iconv -c -f UTF-8 -t UTF-8 leaves such bytes out";
+    return "if the text is Latin-1: iconv -f LATIN1 -t UTF-8";
+}
+
+size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REASON])
 {
     const char *zero = size ? memchr(text, 0, size) : NULL;
     size_t end = zero ? (size_t)(zero - text) : size;
     size_t bad = data_utf8_check(text, end);
-    *why = bad < end ? "is not well-formed UTF-8" : "is zero, which no text holds";
+    if (bad < size && reason)
+        snprintf(reason, DATA_TEXT_REASON, "%s (%s)",
+                 bad < end ? "is not well-formed UTF-8" : "is zero, which no text holds", remedy(text, size, bad));
     return bad;
 }
 

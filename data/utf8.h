@@ -8,8 +8,4 @@
  * character is none. */
 int data_utf8_space(const char *text, size_t size);
 
-/* The offset of the first byte of `text` that no text may hold here - a zero byte, or what is not well-formed UTF-8 -
- * or `size`; *why then says which. */
-size_t data_text_check(const char *text, size_t size, const char **why);
-
 #endif

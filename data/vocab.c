@@ -143,9 +143,9 @@ int32_t data_vocab_size(const data_vocab *vocab)
 /* Whether these bytes are what data_token_next can find in a text: one character, or one word. */
 static bool is_token(data_token_kind kind, const char *token, size_t size)
 {
-    const char *why, *first;
+    const char *first;
     size_t at = 0, first_size;
-    return data_text_check(token, size, &why) == size && data_token_next(kind, token, size, &at, &first, &first_size) &&
+    return data_text_check(token, size, NULL) == size && data_token_next(kind, token, size, &at, &first, &first_size) &&
            first_size == size;
 }
 

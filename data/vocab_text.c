@@ -212,18 +212,23 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
 {
     const bool chars = data_vocab_kind(r->vocab) == DATA_CHARS;
     const int32_t next = data_vocab_size(r->vocab);
+    char reason[DATA_TEXT_REASON];
+    size_t bad = data_text_check(line, size, reason);
+    if (bad < size)
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", r->path, (long long)number,
+                            bad + 1, reason);
     size_t length = read_line(line, size, r->token);
     int32_t id = data_vocab_add(r->vocab, r->token, length);
     if (id < 0)
         return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d tokens", r->path, (int)next);
     if (id == DATA_UNK && data_utf8_check(r->token, length) < length)
-        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this is not well-formed UTF-8", r->path,
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the token is not well-formed UTF-8", r->path,
                             (long long)number);
     if (id == DATA_UNK)
-        return ag_error_set(r->error, AG_BAD_FILE,
-                            "%s:%lld: this is not one %s (a line is a token; \\20 is a space, \\0a a line feed, \\5c a "
-                            "backslash)",
-                            r->path, (long long)number, chars ? "character" : "word");
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this is not one %s (a line is a token; %s)", r->path,
+                            (long long)number, chars ? "character" : "word",
+                            memchr(line, '\t', size) ? "cut -f 1 keeps the first column"
+                                                     : "\\20 is a space, \\0a a line feed, \\5c a backslash");
     if (id != next)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this token has come before", r->path, (long long)number);
     return AG_OK;

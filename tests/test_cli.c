@@ -143,7 +143,7 @@ START_TEST(test_predict_in_batches)
                  " > $DIR/alone 2>/dev/null; $T predict $F < $DIR/lines > $DIR/together; echo $?;"
                  "cmp $DIR/alone $DIR/together && wc -l < $DIR/together; grep -Ec '\\.[0-9]{6}$' $DIR/together",
                  flags[i]);
-        cli_expect(line, 0, "stdin:40: byte 1 is not UTF-8");
+        cli_expect(line, 0, "stdin:40: byte 1 of the line is not well-formed UTF-8");
         ck_assert_msg(strstr(cli_output, "stdin:70: 3000 tokens") && strstr(cli_output, "\n1\n150\n148\n"), "%s",
                       cli_output);
     }

@@ -12,12 +12,28 @@
 START_TEST(test_likeness)
 {
     static const char *const cases[][2] = {
-        {"dmodel", "d-model"},      {"d_model", "d-model"},     {"D-Model", "d-model"},       {"modle", "model"},
-        {"head", "heads"},          {"batch-size", "batch"},    {"optim", "optimizer"},       {"taskmin", "task-min"},
-        {"task-mi", "task-min"},    {"evalevery", "eval-every"}, {"max-len", "max-length"},   {"maxlength", "max-length"},
-        {"learning-rate", NULL},    {"layer", "layers"},        {"drop-out", "dropout"},      {"lrr", "lr"},
-        {"srctokens", "src-tokens"}, {"encoder_layer", "encoder-layers"}, {"-", NULL},        {"photosynthesis", NULL},
-        {"xyz", NULL},              {"Quite", "quiet"},
+        {"dmodel", "d-model"},
+        {"d_model", "d-model"},
+        {"D-Model", "d-model"},
+        {"modle", "model"},
+        {"head", "heads"},
+        {"batch-size", "batch"},
+        {"optim", "optimizer"},
+        {"taskmin", "task-min"},
+        {"task-mi", "task-min"},
+        {"evalevery", "eval-every"},
+        {"max-len", "max-length"},
+        {"maxlength", "max-length"},
+        {"learning-rate", NULL},
+        {"layer", "layers"},
+        {"drop-out", "dropout"},
+        {"lrr", "lr"},
+        {"srctokens", "src-tokens"},
+        {"encoder_layer", "encoder-layers"},
+        {"-", NULL},
+        {"photosynthesis", NULL},
+        {"xyz", NULL},
+        {"Quite", "quiet"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[128], saying[128];
@@ -37,9 +53,10 @@ START_TEST(test_suggestions)
     cli_expect("$T train --dmodel 3", 2, "there is no flag --dmodel; did you mean --d-model?");
     cli_expect("$T Train", 2, "did you mean train?");
     cli_expect("$T study Leak", 2, "did you mean leaks?");
-    cli_expect_sentence("$T train --task Revers", 2,
-                        "--task Revers: expected one of copy, reverse, sort, shift, addition, numbers, dates; did you mean "
-                        "reverse?");
+    cli_expect_sentence(
+        "$T train --task Revers", 2,
+        "--task Revers: expected one of copy, reverse, sort, shift, addition, numbers, dates; did you mean "
+        "reverse?");
     cli_expect_sentence("$T eval --model x --task revers", 2, "did you mean reverse?");
     cli_expect_sentence("$T train --preset demo1", 2, "expected one of demo, g2p, addition, text; did you mean demo?");
     cli_expect_sentence("$T train --task copy --norm RMS", 2, "did you mean rms?");
@@ -81,6 +98,35 @@ START_TEST(test_predict_reads_files)
 }
 END_TEST
 
+/* Two files where one is read: the program that joins them is named. */
+START_TEST(test_two_files)
+{
+    cli_expect("$T train --pairs a.txt b.txt", 2,
+               "--pairs takes one file, and b.txt is another: paste a.txt b.txt makes one of both");
+    cli_expect("$T train --pairs x --dev=a b", 2, "what is 'b'? Usage: tapeformer train");
+    cli_expect("$T train --pairs x --dev a b", 2, "--dev takes one file, and b is another: paste a b makes");
+    cli_expect("$T train --text a b", 2, "cat a b makes one of both");
+    cli_expect("$T eval --model run --pairs a b", 2, "paste a b makes one of both");
+    cli_expect("$T eval --model run --text a b", 2, "cat a b makes one of both");
+    cli_expect("$T eval --model run x", 2, "what is 'x'? Usage: tapeformer eval");
+}
+END_TEST
+
+/* What cannot be read says how it can be, in predict's input as in files of pairs. */
+START_TEST(test_other_encodings)
+{
+    cli_train_tiny();
+    cli_expect(
+        "printf 'ab\\ncaf\\351\\n' | $T predict --model $DIR/run", 1,
+        "stdin:2: byte 4 of the line is not well-formed UTF-8 (if the text is Latin-1: iconv -f LATIN1 -t UTF-8); "
+        "answered by an empty line");
+    cli_expect("printf '\\377\\376a\\0\\n\\0' | $T predict --model $DIR/run", 1,
+               "stdin:1: byte 1 of the line is not well-formed UTF-8 (the text is UTF-16: iconv -f UTF-16 -t UTF-8)");
+    cli_expect("printf 'ab,ba\\n' > $DIR/a.csv; $T eval --model $DIR/run --pairs $DIR/a.csv", 1,
+               "parted by commas: tr ,");
+}
+END_TEST
+
 /* Wherever a file is read, a pipe may stand. */
 START_TEST(test_pipes)
 {
@@ -99,10 +145,11 @@ START_TEST(test_pipes)
     cli_expect("cat $DIR/pairs | $T eval --model $DIR/run --pairs /dev/stdin", 0, "exact match");
     cli_expect("cat $DIR/text | $T eval --model $DIR/lm --text /dev/stdin", 0, "perplexity");
     cli_expect("cat $DIR/run/model.safetensors | $T info /dev/stdin", 0, "encoder layers");
-    cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors --src-vocab $DIR/src --tgt-vocab $DIR/tgt;"
-               "cat $DIR/src | $T import $DIR/w.safetensors --src-vocab /dev/stdin --tgt-vocab $DIR/tgt --heads 2 --out "
-               "$DIR/in",
-               0, "saved: ");
+    cli_expect(
+        "$T export --model $DIR/run --out $DIR/w.safetensors --src-vocab $DIR/src --tgt-vocab $DIR/tgt;"
+        "cat $DIR/src | $T import $DIR/w.safetensors --src-vocab /dev/stdin --tgt-vocab $DIR/tgt --heads 2 --out "
+        "$DIR/in",
+        0, "saved: ");
     cli_expect("cat $DIR/run/log.jsonl | $T study curves /dev/stdin --color never", 0, "loss");
     cli_expect_sentence("cat $DIR/pairs | TMPDIR=/none/such $T eval --model $DIR/run --pairs /dev/stdin", 1,
                         "TMPDIR names another folder");
@@ -123,7 +170,8 @@ START_TEST(test_help_is_folded)
                "0 1");
     cli_expect("export COLUMNS=50;" ALL_HELP " | awk 'length > 50 { print }'", 0, "");
     ck_assert_str_eq(cli_output, "");
-    cli_expect("export COLUMNS=120;" ALL_HELP " | awk 'length > 120 { print \"long\" } length > 100 { print \"used\" }'",
+    cli_expect("export COLUMNS=120;" ALL_HELP
+               " | awk 'length > 120 { print \"long\" } length > 100 { print \"used\" }'",
                0, "used");
     ck_assert_ptr_null(strstr(cli_output, "long"));
     /* The same words at each width, and 80 columns where the variable is no number. */
@@ -144,6 +192,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_suggestions);
     tcase_add_test(c, test_best_sets_the_beam);
     tcase_add_test(c, test_predict_reads_files);
+    tcase_add_test(c, test_two_files);
+    tcase_add_test(c, test_other_encodings);
     tcase_add_test(c, test_pipes);
     tcase_add_test(c, test_help_is_folded);
     suite_add_tcase(s, c);

@@ -1,4 +1,5 @@
-/* test_cli_outputs.c - where commands write: what will be refused is refused first, and nothing that was there is lost. */
+/* test_cli_outputs.c - where commands write: what will be refused is refused first, and nothing that was there is lost.
+ */
 #include "cli_util.h"
 
 #include <stdio.h>
