@@ -117,6 +117,13 @@ int ag_utf8_print(uint32_t code, char text[5]);
  *
  * Copies `text` to `out` [size > 3] as it is shown; a text that is longer is cut, and ends in "...". Returns `out`. */
 char *ag_text_show(const char *text, char *out, size_t size);
+/* Writes a sentence for a person, such as an error's: `format` is that of ag_text_print, and the sentence is shown as
+ * ag_text_show does it. */
+void ag_sentence_print(char text[AG_MESSAGE_SIZE], const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
 /* The character at text[0..size) as it is shown. Returns the bytes that it takes in the text; 0 at its end. */
 int ag_text_show_next(const char *text, size_t size, uint32_t *code);
 /* `one` where the count is 1, else `many`, for sentences: "%lld %s", n, ag_plural(n, "token", "tokens"). */

@@ -1,16 +1,29 @@
-/* error.c - the first error is the one to show. */
+/* error.c - sentences for people; of errors, the first is the one to show. */
 #include "autograd.h"
+
+static void print_sentence(char text[AG_MESSAGE_SIZE], const char *format, va_list arguments)
+{
+    char whole[2 * AG_MESSAGE_SIZE]; /* no character takes less than half as many bytes when it is shown */
+    ag_text_print_list(whole, sizeof whole, format, arguments);
+    ag_text_show(whole, text, AG_MESSAGE_SIZE);
+}
+
+void ag_sentence_print(char text[AG_MESSAGE_SIZE], const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_sentence(text, format, arguments);
+    va_end(arguments);
+}
 
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 {
     if (error && error->status == AG_OK) {
-        char sentence[2 * AG_MESSAGE_SIZE]; /* no character takes less than half as many bytes when it is shown */
         va_list arguments;
         va_start(arguments, format);
-        ag_text_print_list(sentence, sizeof sentence, format, arguments);
+        print_sentence(error->message, format, arguments);
         va_end(arguments);
         error->status = status;
-        ag_text_show(sentence, error->message, sizeof error->message);
     }
     return status;
 }

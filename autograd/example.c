@@ -134,7 +134,7 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
         if (found.worst_error > report->worst_error) {
             *report = found;
             report->draw = draw;
-            snprintf(report->message, sizeof report->message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
+            ag_sentence_print(report->message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
         }
     }
     report->checked = checked;

@@ -134,7 +134,7 @@ static void fault(gradcheck *check, int input, int64_t index, const char *senten
     report->input = input;
     report->input_name = input >= 0 ? check->inputs[input].name : NULL;
     report->index = index;
-    snprintf(report->message, sizeof report->message, "%s: %.240s", place, sentence);
+    ag_sentence_print(report->message, "%s: %.240s", place, sentence);
 }
 
 /* ---- The analytic side ---------------------------------------------------------------------- */
@@ -337,9 +337,9 @@ static void report_comparison(gradcheck *check, const gradcheck_line *line, int6
     report->numeric = numeric->slope;
     report->step = numeric->step;
     report->numeric_error = numeric->error;
-    ag_text_print(report->message, sizeof report->message,
-                  "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
-                  numeric->slope, error, numeric->step, numeric->error);
+    ag_sentence_print(report->message,
+                      "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
+                      numeric->slope, error, numeric->step, numeric->error);
 }
 
 static ag_status compare(gradcheck *check, const gradcheck_line *line, int64_t index)
@@ -462,10 +462,10 @@ void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_repo
     long long checked = report->checked, all = report->checked + report->kinks;
     report->passed = report->worst_error <= tolerance && checked > 0 && 2 * checked >= all;
     if (report->worst_error <= tolerance && all == 0)
-        snprintf(report->message, sizeof report->message, "%.60s: compared nothing, there are no elements", subject);
+        ag_sentence_print(report->message, "%.60s: compared nothing, there are no elements", subject);
     else if (report->worst_error <= tolerance && !report->passed)
-        snprintf(report->message, sizeof report->message,
-                 "%.60s: compared only %lld of %lld elements, the others are on kinks", subject, checked, all);
+        ag_sentence_print(report->message, "%.60s: compared only %lld of %lld elements, the others are on kinks",
+                          subject, checked, all);
     if (report->worst_error < 0)
         report->worst_error = 0;
 }

@@ -270,10 +270,10 @@ bool ag_tape_find_nonfinite(ag_tape *tape, char text[AG_MESSAGE_SIZE])
             guilty = i;
     tape_find_nonfinite(oldest->output->data, oldest->output->size, &value);
     if (guilty < 0)
-        ag_text_print(text, AG_MESSAGE_SIZE, "%s in %s made %g from finite inputs", oldest->op->name,
-                      *oldest->scope ? oldest->scope : "the outermost scope", value);
+        ag_sentence_print(text, "%s in %s made %g from finite inputs", oldest->op->name,
+                          *oldest->scope ? oldest->scope : "the outermost scope", value);
     else
-        ag_text_print(text, AG_MESSAGE_SIZE, "%s in %s was given %g as input %d", oldest->op->name,
-                      *oldest->scope ? oldest->scope : "the outermost scope", input_value, guilty + 1);
+        ag_sentence_print(text, "%s in %s was given %g as input %d", oldest->op->name,
+                          *oldest->scope ? oldest->scope : "the outermost scope", input_value, guilty + 1);
     return true;
 }

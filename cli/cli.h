@@ -3,6 +3,7 @@
 #define CLI_CLI_H
 
 #include "flags.h"
+#include "show.h"
 
 #include "data.h"
 #include "train.h"

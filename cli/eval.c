@@ -52,9 +52,18 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
 static void show_output(void *context, const char *source, const char *output, const char *target, bool correct)
 {
     int64_t *left = context;
-    if (*left > 0 && (*left)--)
-        printf("%s  %s -> %s%s%s\n", correct ? "right" : "WRONG", source, output, correct ? "" : "   expected ",
-               correct ? "" : target);
+    if (*left <= 0)
+        return;
+    --*left;
+    fputs(correct ? "right  " : "WRONG  ", stdout);
+    cli_show(stdout, source);
+    fputs(" -> ", stdout);
+    cli_show(stdout, output);
+    if (!correct) {
+        fputs("   expected ", stdout);
+        cli_show(stdout, target);
+    }
+    putchar('\n');
 }
 
 static void print_json(const train_metrics *m)

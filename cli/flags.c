@@ -2,6 +2,7 @@
 #include "flags.h"
 #include "help.h"
 #include "likeness.h"
+#include "show.h"
 
 #include "data.h"
 
@@ -14,13 +15,15 @@
 
 int cli_fail(const char *command, int code, const char *format, ...)
 {
+    char sentence[1 << 14]; /* holds two paths of the longest kind */
     va_list arguments;
     va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
     fflush(stdout);
     fprintf(stderr, "tapeformer%s%s: ", command ? " " : "", command ? command : "");
-    vfprintf(stderr, format, arguments);
+    cli_show(stderr, sentence);
     fputc('\n', stderr);
-    va_end(arguments);
     return code;
 }
 
@@ -221,16 +224,58 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
     return CLI_READ_OK;
 }
 
+/* ---- Arguments as text ---- */
+
+/* An argument may hold what no line of a text can: a line feed, or a byte that is no UTF-8, as names of files do.
+ * In the text such a byte is a line feed, a tab and two hexadecimal digits: no flag begins with a tab. */
+static size_t write_argument(const char *argument, char *text)
+{
+    char *at = text;
+    for (size_t left = strlen(argument), length; left > 0; argument += length, left -= length) {
+        length = (size_t)ag_utf8_length(argument, left);
+        if (length == 0 || *argument == '\n') {
+            at += sprintf(at, "\n\t%02x", (unsigned char)*argument);
+            length = 1;
+        } else {
+            memcpy(at, argument, length);
+            at += length;
+        }
+    }
+    *at = 0;
+    return (size_t)(at - text);
+}
+
+/* Ends the argument at *text, with its bytes as they were, and moves *text to the next; NULL after the last. */
+static const char *read_argument(char **text, bool is_value)
+{
+    char *argument = *text, *to = argument, *from = argument;
+    unsigned byte;
+    for (; *from; *to++ = (char)byte) {
+        byte = (unsigned char)*from++;
+        if (byte != '\n')
+            continue;
+        if (!is_value || *from != '\t' || sscanf(from + 1, "%2x", &byte) != 1) {
+            *to = 0;
+            *text = from;
+            return argument;
+        }
+        from += 3;
+    }
+    *to = 0;
+    *text = NULL;
+    return argument;
+}
+
 cli_read cli_flags_read_text(cli_command *command, char *text)
 {
     const char *pieces[2 * LONGEST_NAME] = {0};
     int count = 0;
-    while (text && *text && count < 2 * LONGEST_NAME) {
-        char *end = strchr(text, '\n');
-        pieces[count++] = text;
-        if (end)
-            *end = 0;
-        text = end ? end + 1 : NULL;
+    while (text && *text && count + 1 < 2 * LONGEST_NAME) {
+        const char *argument = pieces[count++] = read_argument(&text, false);
+        const bool is_flag = !strncmp(argument, "--", 2);
+        const cli_flag *flag = is_flag ? find_flag(command, argument + 2, strlen(argument + 2)) : NULL;
+        if (flag && flag->type != CLI_SWITCH && text)
+            pieces[count++] = read_argument(&text, true);
     }
     return cli_flags_read(command, count, pieces);
 }
@@ -275,15 +320,20 @@ bool cli_flag_same(const cli_flag *a, const cli_flag *b)
 
 char *cli_flags_write(const cli_command *command)
 {
-    enum { LONGEST_VALUE = 4200 };
-    char *all = calloc((size_t)command->flag_count + 1, LONGEST_NAME + LONGEST_VALUE), *at = all;
+    enum { LONGEST_VALUE = 4200, ESCAPED = 4 }; /* a byte that is escaped takes four */
+    size_t size = LONGEST_NAME + ESCAPED * LONGEST_VALUE;
+    char *all = calloc((size_t)command->flag_count + 1, size), *at = all;
     for (int i = 0; all && i < command->flag_count; i++) {
         const cli_flag *flag = &command->flags[i];
         char value[LONGEST_VALUE];
         if (!flag->given || flag->local)
             continue;
+        at += sprintf(at, "%s--%s", at == all ? "" : "\n", flag->name);
+        if (flag->type == CLI_SWITCH)
+            continue;
         cli_flag_value(flag, value, sizeof value);
-        at += sprintf(at, "%s--%s%s%s", at == all ? "" : "\n", flag->name, flag->type == CLI_SWITCH ? "" : "\n", value);
+        *at++ = '\n';
+        at += write_argument(value, at);
     }
     return all;
 }

@@ -88,7 +88,7 @@ static int save_model(const import_flags *f, const train_saved *saved)
         return cli_report("import", &error);
     fprintf(stderr, "model: %s, width %d, %d heads, %lld parameters\nsaved: %s/model.safetensors\n",
             cli_model_names[config->kind], config->d_model, config->heads, (long long)saved->model->params.size,
-            f->out);
+            CLI_SHOWN(f->out));
     return CLI_DONE;
 }
 

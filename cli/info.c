@@ -15,7 +15,7 @@ static void print_config(const train_saved *saved)
     const nn_model_config *c = &saved->model->config;
     printf("%-16s %s\n", "kind", cli_model_names[c->kind]);
     if (saved->task && *saved->task)
-        printf("%-16s %s\n", "task", saved->task);
+        printf("%-16s %s\n", "task", CLI_SHOWN(saved->task));
     print_vocab("source", saved->source_vocab);
     print_vocab("target", saved->target_vocab);
     printf("%-16s %d\n%-16s %d\n", "d_model", c->d_model, "heads", c->heads);

@@ -114,7 +114,9 @@ static ag_status write_answer(const predictor *p, const nn_hypothesis *hypothese
         char *text = cli_text(p->saved->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
         if (!text)
             return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-        fprintf(out, "%s%s", i ? "\t" : "", text);
+        if (i)
+            fputc('\t', out);
+        cli_put_field(out, text);
         if (p->flags->scores)
             fprintf(out, "\t%.6f", hypotheses[i].score);
         free(text);

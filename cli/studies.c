@@ -35,12 +35,12 @@ int cli_study_show(const study_document *document, const study_output *output)
     if (output->report) {
         if (study_document_save(document, output->report, &error) != AG_OK)
             return cli_report("study", &error);
-        printf("The report is in %s\n", output->report);
+        printf("The report is in %s\n", CLI_SHOWN(output->report));
     }
     if (output->pictures) {
         if (study_document_save_pictures(document, output->pictures, &error) != AG_OK)
             return cli_report("study", &error);
-        printf("The pictures are in %s\n", output->pictures);
+        printf("The pictures are in %s\n", CLI_SHOWN(output->pictures));
     }
     return CLI_DONE;
 }

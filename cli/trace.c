@@ -27,7 +27,7 @@ static int write_trace(const trace_flags *f)
         if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)
             code = cli_report("trace", &error);
         else
-            printf("The trace is in %s\n", f->out);
+            printf("The trace is in %s\n", CLI_SHOWN(f->out));
     }
     cli_study_clear(&example);
     return code;

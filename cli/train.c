@@ -165,9 +165,9 @@ static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
     const char *unit = f->text ? "windows" : f->pairs ? "pairs" : "examples";
     fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n",
-            f->task    ? f->task
-            : f->pairs ? f->pairs
-                       : f->text,
+            CLI_SHOWN(f->task    ? f->task
+                      : f->pairs ? f->pairs
+                                 : f->text),
             (long long)data_set_count(setup->training), unit, f->task ? " an epoch" : "",
             (long long)data_set_count(setup->dev), unit,
             f->dev    ? ""
@@ -293,7 +293,7 @@ static void print_result(const train_flags *f, const train_options *options, con
     if (result->best.decoded)
         fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match,
                 100 * result->best.per);
-    fprintf(stderr, "\nsaved: %s/model.safetensors\n", options->out);
+    fprintf(stderr, "\nsaved: %s/model.safetensors\n", CLI_SHOWN(options->out));
 }
 
 static int run(const train_flags *f, train_setup *setup, ag_error *error)
@@ -308,7 +308,7 @@ static int run(const train_flags *f, train_setup *setup, ag_error *error)
     cli_progress_end(&display);
     if (status == AG_INTERRUPTED) {
         fprintf(stderr, "stopped after step %lld and saved; go on with: tapeformer train --resume %s\n",
-                (long long)result.steps, options.out);
+                (long long)result.steps, CLI_SHOWN(options.out));
         return f->stop_at && result.steps >= f->stop_at ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (status != AG_OK)

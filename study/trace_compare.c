@@ -128,9 +128,9 @@ static void describe(const char *name, number a, number b, int64_t at, int64_t d
             break;
     }
     difference->found = true;
-    snprintf(difference->message, sizeof difference->message,
-             "%s differs in %lld of %lld elements, the first of them %lld: %s and %s", name, (long long)differing,
-             (long long)count, (long long)at, left, right);
+    ag_sentence_print(difference->message,
+                      "%s differs in %lld of %lld elements, the first of them %lld: %s and %s", name,
+                      (long long)differing, (long long)count, (long long)at, left, right);
 }
 
 static void compare_values(const char *name, const numbers *a, const numbers *b, int64_t count, double tolerance,
@@ -151,7 +151,7 @@ static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, dou
 {
     if (!same_shape(a, b)) {
         difference->found = true;
-        snprintf(difference->message, sizeof difference->message, "%s has another shape in each", a->name);
+        ag_sentence_print(difference->message, "%s has another shape in each", a->name);
         return AG_OK;
     }
     uint64_t size = 1;
@@ -190,7 +190,7 @@ static ag_status compare_files(const data_safetensors *a, const data_safetensors
             difference->compared += !difference->found;
         } else if (!common) {
             difference->found = true;
-            snprintf(difference->message, sizeof difference->message, "%s is in the first file alone", order[i]->name);
+            ag_sentence_print(difference->message, "%s is in the first file alone", order[i]->name);
         }
     }
     free(order);
@@ -198,7 +198,7 @@ static ag_status compare_files(const data_safetensors *a, const data_safetensors
         const char *name = data_safetensors_at(b, i)->name;
         if (!data_safetensors_find(a, name)) {
             difference->found = true;
-            snprintf(difference->message, sizeof difference->message, "%s is in the second file alone", name);
+            ag_sentence_print(difference->message, "%s is in the second file alone", name);
         }
     }
     return status;

@@ -1,6 +1,7 @@
 /* test_locale.c - whatever setlocale a program has called: the same bytes in files, logs, reports and sentences.
  *
- * The locale is de_DE.UTF-8, whose decimal point is a comma, made by tests/need-locale. Runs in the project's folder. */
+ * The locale is de_DE.UTF-8, whose decimal point is a comma, made by tests/need-locale.
+ * Runs in the project's folder. */
 #include "sample_document.h"
 #include "train_fixture.h"
 

@@ -155,7 +155,8 @@ START_TEST(test_calls_are_seen)
 {
     static const char *const good[] = {
         "snprintf(text, 8, \"%d %s %5.3lld%%g\", 1);", "/* strtod(x) */ int a;", "puts(\"strtod(x)\");",
-        "// strtod(x)\nint a;", "ag_text_print(text, 8, \"%g\", x);", "snprintf(text, 8, \"%d\", f(\"a)b\"), 2), g(\"%g\");",
+        "// strtod(x)\nint a;", "ag_text_print(text, 8, \"%g\", x);",
+        "snprintf(text, 8, \"%d\", f(\"a)b\"), 2), g(\"%g\");",
         "int printf_count(void);", "my_isspace(c);"};
     static const char *const bad[] = {
         "snprintf(text, 8, \"%g\", x);", "fprintf(f, \"a\" \"b %-+5.*f\", 3, x);", "printf(c ? \"x\" : \"%.3e\", x);",

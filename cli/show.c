@@ -1,0 +1,27 @@
+/* show.c - see show.h. */
+#include "show.h"
+
+#include <string.h>
+
+void cli_show(FILE *out, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        uint32_t code;
+        char shown[5];
+        int taken = ag_text_show_next(text, left, &code);
+        ag_utf8_print(code, shown);
+        fputs(shown, out);
+        text += taken;
+        left -= (size_t)taken;
+    }
+}
+
+void cli_put_field(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '\t' || *text == '\n' || *text == '\r')
+            fprintf(out, "\\%02x", (unsigned)*text);
+        else
+            fputc(*text, out);
+}
