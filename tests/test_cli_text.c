@@ -251,26 +251,40 @@ static int count(const char *text, char byte)
     return found;
 }
 
-/* A token may be a tab or a line feed where a library made the vocabulary. */
+#define PREDICT "printf 'abcd\\nefgh\\nijkl\\nmnop\\nqrst\\nuvwx\\n' | $T predict --beam 4 --best 4 --scores --model "
+
+/* The letter that stands most often in the text and is none of `but`. */
+static char most_frequent(const char *text, const char *but)
+{
+    char best = 'a';
+    for (char letter = 'a'; letter <= 'z'; letter++)
+        if (!strchr(but, letter) && (strchr(but, best) || count(text, letter) > count(text, best)))
+            best = letter;
+    return best;
+}
+
+/* A token may be a tab or a line feed where a library made the vocabulary: here those that the model likes best. */
 START_TEST(fields_are_between_tabs)
 {
+    static const char marks[] = "\t\n\r";
+    char letters[4] = "";
     cli_train_tiny();
+    cli_expect(PREDICT "$DIR/run", 0, "");
+    for (int i = 0; i < 3; i++)
+        letters[i] = most_frequent(cli_output, letters);
     train_saved saved = load_run();
-    data_vocab *vocab = data_vocab_new(DATA_WORDS, NULL);
+    data_vocab *vocab = data_vocab_new(DATA_CHARS, NULL);
     ck_assert_ptr_nonnull(vocab);
     for (int32_t id = DATA_SPECIALS; id < data_vocab_size(saved.target_vocab); id++) {
-        char word[32];
-        int length = snprintf(word, sizeof word, "\t%s\n\r", data_vocab_token(saved.target_vocab, id));
-        ck_assert_int_eq(data_vocab_add(vocab, word, (size_t)length), id);
+        const char *letter = data_vocab_token(saved.target_vocab, id), *found = strchr(letters, *letter);
+        ck_assert_int_eq(data_vocab_add(vocab, found ? &marks[found - letters] : letter, 1), id);
     }
     data_vocab_free(saved.target_vocab);
     saved.target_vocab = vocab;
     save_as(&saved, "tabs");
     train_saved_clear(&saved);
-    cli_expect("printf 'abcd\\nefgh\\nijkl\\nmnop\\nqrst\\nuvwx\\n' | "
-               "$T predict --model $DIR/tabs --beam 4 --best 4 --scores",
-               0, "\\0a\\0d");
-    ck_assert_ptr_nonnull(strstr(cli_output, "\\09"));
+    cli_expect(PREDICT "$DIR/tabs", 0, "\\09");
+    ck_assert(strstr(cli_output, "\\0a") && strstr(cli_output, "\\0d"));
     ck_assert_int_eq(count(cli_output, '\n'), 6);
     ck_assert_int_eq(count(cli_output, '\t'), 6 * 7);
     ck_assert_int_eq(count(cli_output, '\r'), 0);
