@@ -26,7 +26,7 @@ static int64_t bias_place(int64_t b, int64_t h, int64_t i, int64_t j)
 }
 
 /* What dropout multiplies weight `element` of [B, H, T, S] by: the first dropout after ag_tape_seed(seed, 0). */
-static double kept(int64_t element)
+static exact kept(int64_t element)
 {
     uint32_t counter[4] = {(uint32_t)(element / 4), 0, 0, 0}, out[4];
     const uint64_t seed = ag_seed_for(given.seed, AG_FOR_DROPOUT);
@@ -34,62 +34,66 @@ static double kept(int64_t element)
     ag_philox(counter, key, out);
     if (given.dropout == 0)
         return 1;
-    return (double)out[element % 4] >= given.dropout * 0x1p32 ? 1 / (1 - given.dropout) : 0;
+    return (double)out[element % 4] >= given.dropout * 0x1p32 ? 1 / (1 - (exact)given.dropout) : 0;
 }
 
 static void reference_row(int64_t b, int64_t h, int64_t i)
 {
     const int64_t pair = b * given.heads + h, row = pair * given.queries + i, width = given.key_width;
-    const double scale = given.scale != 0 ? given.scale : 1 / sqrt((double)width);
-    double weight[2100], dweight[2100], max = -INFINITY, sum = 0, mean = 0;
+    const exact scale = given.scale != 0 ? given.scale : 1 / sqrt((double)width);
+    exact weight[2100], dweight[2100], max = -INFINITY, sum = 0, mean = 0;
+    int64_t top = 0;
     bool allowed[2100];
 
     for (int64_t j = 0; j < given.keys; j++) {
         allowed[j] = !given.allows || given.allows(given.mask_context, b, h, i, j);
-        double bias = given.has_bias ? (double)given.bias[bias_place(b, h, i, j)] : 0;
+        exact bias = given.has_bias ? (exact)given.bias[bias_place(b, h, i, j)] : 0;
         allowed[j] = allowed[j] && bias != -INFINITY;
         weight[j] = bias;
-        double terms = fabs(bias);
+        exact terms = fabsl(bias);
         for (int64_t c = 0; allowed[j] && c < width; c++) {
-            double term =
-                scale * (double)given.q[row * width + c] * (double)given.k[(pair * given.keys + j) * width + c];
+            exact term = scale * (exact)given.q[row * width + c] * (exact)given.k[(pair * given.keys + j) * width + c];
             weight[j] += term;
-            terms += fabs(term);
+            terms += fabsl(term);
         }
         if (allowed[j])
-            expected.score_terms = fmax(expected.score_terms, terms);
-        if (allowed[j] && weight[j] > max)
+            expected.score_terms = fmax(expected.score_terms, (double)terms);
+        if (allowed[j] && weight[j] > max) {
             max = weight[j];
+            top = j;
+        }
     }
     for (int64_t j = 0; j < given.keys; j++)
-        sum += weight[j] = allowed[j] ? exp(weight[j] - max) : 0;
+        sum += weight[j] = allowed[j] ? expl(weight[j] - max) : 0;
     expected.blind += sum == 0;
     for (int64_t j = 0; j < given.keys; j++)
         if (allowed[j]) {
             const int64_t key = pair * given.keys + j;
-            const double m = kept(row * given.keys + j);
+            const exact m = kept(row * given.keys + j);
             weight[j] /= sum;
             dweight[j] = 0;
             for (int64_t c = 0; c < given.value_width; c++) {
-                double dy = (double)given.dy[row * given.value_width + c],
-                       v = (double)given.v[key * given.value_width + c];
+                exact dy = (exact)given.dy[row * given.value_width + c], v = (exact)given.v[key * given.value_width + c];
                 expected.y[row * given.value_width + c] += weight[j] * m * v;
                 expected.dv[key * given.value_width + c] += weight[j] * m * dy;
                 dweight[j] += m * dy * v;
             }
-            mean += weight[j] * dweight[j];
         }
+    /* (less the top key's, so that nothing cancels where all weight is on that) */
+    for (int64_t j = 0; j < given.keys; j++)
+        if (allowed[j])
+            mean += weight[j] * (dweight[j] - dweight[top]);
     for (int64_t j = 0; j < given.keys; j++)
         if (allowed[j]) {
             const int64_t key = pair * given.keys + j;
-            const double dscore = weight[j] * (dweight[j] - mean);
+            const exact dscore = weight[j] * (dweight[j] - dweight[top] - mean);
             if (given.has_bias) {
                 expected.dbias[bias_place(b, h, i, j)] += dscore;
-                expected.dbias_terms[bias_place(b, h, i, j)] += fabs(dscore);
+                expected.dbias_terms[bias_place(b, h, i, j)] += fabsl(dscore);
             }
             for (int64_t c = 0; c < width; c++) {
-                expected.dq[row * width + c] += scale * dscore * (double)given.k[key * width + c];
-                expected.dk[key * width + c] += scale * dscore * (double)given.q[row * width + c];
+                expected.dq[row * width + c] += scale * dscore * (exact)given.k[key * width + c];
+                expected.dk[key * width + c] += scale * dscore * (exact)given.q[row * width + c];
             }
         }
 }
@@ -195,11 +199,11 @@ void attention_begin_bias(ag_shape shape, uint64_t seed)
 
 /* ---- Comparing ------------------------------------------------------------------------------ */
 
-void attention_near(const char *what, const real *found, const double *wanted, int64_t count, double tolerance)
+void attention_near(const char *what, const real *found, const exact *wanted, int64_t count, double tolerance)
 {
     for (int64_t e = 0; e < count; e++) {
-        double error = fabs((double)found[e] - wanted[e]) / fmax(1, fabs(wanted[e]));
-        ck_assert_msg(error <= tolerance, "%s[%lld] is %.17g, not %.17g", what, (long long)e, (double)found[e],
+        double error = (double)(fabsl((exact)found[e] - wanted[e]) / fmaxl(1, fabsl(wanted[e])));
+        ck_assert_msg(error <= tolerance, "%s[%lld] is %.17g, not %.17Lg", what, (long long)e, (double)found[e],
                       wanted[e]);
     }
 }
@@ -214,7 +218,7 @@ void attention_compare(const result *found, double tolerance)
     /* (a bias that is stretched gets the sum of many terms, which may cancel out; their errors do not) */
     for (int64_t e = 0; given.has_bias && e < ag_shape_size(given.bias_shape); e++)
         attention_near("dbias", found->dbias + e, expected.dbias + e, 1,
-                       4 * tolerance * fmax(1, expected.dbias_terms[e]));
+                       4 * tolerance * fmax(1, (double)expected.dbias_terms[e]));
 }
 
 void attention_both(result *fused, result *plain)

@@ -1,4 +1,4 @@
-/* attention_util.h - one problem of attention, solved by three loops in double and by the library. */
+/* attention_util.h - one problem of attention, solved by three loops in long double and by the library. */
 #ifndef TESTS_ATTENTION_UTIL_H
 #define TESTS_ATTENTION_UTIL_H
 
@@ -32,11 +32,14 @@ typedef struct result {
     int64_t blind; /* what the tape counted: queries that saw nothing */
 } result;
 
+/* Better than both precisions of the library. */
+typedef long double exact;
+
 typedef struct reference {
-    double y[MOST], dq[MOST], dk[MOST], dv[MOST], dbias[MOST];
-    double dbias_terms[MOST]; /* the sizes of what dbias is the sum of, summed */
-    double score_terms;       /* the largest such sum for a score */
-    int64_t blind;            /* queries that may look at nothing */
+    exact y[MOST], dq[MOST], dk[MOST], dv[MOST], dbias[MOST];
+    exact dbias_terms[MOST]; /* the sizes of what dbias is the sum of, summed */
+    double score_terms;      /* the largest such sum for a score */
+    int64_t blind;           /* queries that may look at nothing */
 } reference;
 
 extern problem given;      /* the problem of the running test */
@@ -63,7 +66,7 @@ void attention_compute(bool is_plain, int threads, result *found);
 /* The reference, both forms of the library, and that they agree: within TOLERANCE, and all on how many are blind. */
 void attention_both(result *fused, result *plain);
 
-void attention_near(const char *what, const real *found, const double *wanted, int64_t count, double tolerance);
+void attention_near(const char *what, const real *found, const exact *wanted, int64_t count, double tolerance);
 void attention_compare(const result *found, double tolerance);
 bool attention_bits(const real *a, const real *b, int64_t count);
 void attention_same(const result *a, const result *b);

@@ -1,4 +1,4 @@
-/* test_attention.c - attention, fused and plain, against three loops in double; its dropout, memory and errors. */
+/* test_attention.c - attention, fused and plain, against three loops in long double; its dropout, memory and errors. */
 #include "attention_util.h"
 
 #include <math.h>
@@ -245,7 +245,7 @@ START_TEST(test_one_input_thrice)
     ag_attention_options options = {.heads = 2};
     ck_assert_int_eq(ag_backward_seeded(ag_attention(x, x, x, &options), dy->data), AG_OK);
     static real dx[MOST];
-    static double sum[MOST];
+    static exact sum[MOST];
     attention_take(x->grad, dx, 5, 3);
     for (int64_t e = 0; e < 60; e++)
         sum[e] = expected.dq[e] + expected.dk[e] + expected.dv[e];

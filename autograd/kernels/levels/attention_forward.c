@@ -39,11 +39,12 @@ static inline vector across(const vector *rows, bool is_max)
 }
 
 /* Sets what the rows may not look at to -inf, and returns the largest in each lane. */
-static inline vector mask_row(const attention_block *block, int64_t row, int64_t first, span columns, real *scores)
+static inline vector mask_row(const attention_head *head, const attention_block *block, int64_t row, int64_t first, span columns, real *scores)
 {
     const attention_keys *keys = &block->keys[row];
     const vector forbidden = splat(-(real)INFINITY);
     vector max = forbidden;
+    scale_scores(head, columns, scores);
     if (block->bias)
         add_bias(block, row, first, columns, scores);
     if (keys->allow)
@@ -63,14 +64,14 @@ static inline vector mask_row(const attention_block *block, int64_t row, int64_t
 }
 
 /* Turns scores into powers; `decay[r]` becomes what the earlier sums of row r are to be multiplied by. */
-static void raise(const attention_block *block, group rows, int64_t first, span columns, real *scores, running *so_far,
-                  real *decay)
+static void raise(const attention_head *head, const attention_block *block, group rows, int64_t first, span columns,
+                  real *scores, running *so_far, real *decay)
 {
     const int64_t count = rows.end - rows.begin;
     vector partial[GROUP_LANES];
     real shift[GROUP_LANES];
     for (int64_t r = 0; r < count; r++)
-        partial[r] = mask_row(block, rows.begin + r, first, columns, scores + r * KEYS_STEP);
+        partial[r] = mask_row(head, block, rows.begin + r, first, columns, scores + r * KEYS_STEP);
     for (int64_t r = count; r < GROUP_LANES; r++)
         partial[r] = (vector){0};
     for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
@@ -106,9 +107,8 @@ static void raise(const attention_block *block, group rows, int64_t first, span 
 static void drop(const forward_pass *pass, group rows, int64_t first, span columns, real *weights)
 {
     real *keep = pass->scratch + pass->at.keep;
-    int64_t step;
-    draw_dropout(pass->head, pass->block->first + rows.begin, rows.end - rows.begin, first, columns, keep, &step);
-    for (int64_t r = 0; r < rows.end - rows.begin; r++, keep += step)
+    draw_dropout(pass->head, pass->block->first + rows.begin, rows.end - rows.begin, first, columns, keep);
+    for (int64_t r = 0; r < rows.end - rows.begin; r++, keep += dropout_step(pass->head))
         for (int64_t c = columns.begin; c < columns.end; c += LANES)
             store(weights + r * KEYS_STEP + c, load(weights + r * KEYS_STEP + c) * load(keep + c - columns.begin));
 }
@@ -121,7 +121,7 @@ static void add_left_out(const forward_pass *pass, group rows, int64_t first, sp
     real *y = pass->scratch + pass->at.y;
     for (int64_t j = first + columns.begin; j < end; j++) {
         const real *value = v->data + j * v->step;
-        if (row_is_finite(v->width, value, 1))
+        if (row_is_finite(v->width, value))
             continue;
         for (int64_t r = rows.begin; r < rows.end; r++)
             if (sees(&pass->block->keys[r], j))
@@ -143,7 +143,7 @@ static void forward_group(forward_pass *pass, int64_t g, int64_t first)
     real decay[GROUP_LANES];
     multiply_transposed(count, head->q.width, pass->scratch + pass->at.queries + rows.begin * padded(head->q.width),
                         pass->scratch + pass->at.keys_t, first, columns, weights);
-    raise(pass->block, rows, first, columns, weights, so_far, decay);
+    raise(head, pass->block, rows, first, columns, weights, so_far, decay);
     if (head->dropout)
         drop(pass, rows, first, columns, weights);
     if (so_far->has_y)
@@ -226,7 +226,7 @@ void KERNEL(attention_forward)(const attention_head *head, const attention_block
     }
 
     KERNEL(attention_copy)
-    (block->count, &head->q, head->q.data + block->first * head->q.step, head->scale, scratch + pass.at.queries);
+    (block->count, &head->q, head->q.data + block->first * head->q.step, scratch + pass.at.queries);
     for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS) {
         KERNEL(attention_pack)(head, &pass.at, false, larger(begin, first), smaller(end, first + KEYS), scratch);
         for (int64_t g = 0; g < pass.groups; g++)

@@ -14,30 +14,34 @@ attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_ba
     const int64_t slivers = parts_of(head->keys, TILE_COLUMNS), keys = slivers * TILE_COLUMNS;
     const int64_t key_width = padded(head->q.width), value_width = padded(head->v.width);
     const int64_t queries = smaller(head->queries, ATTENTION_QUERIES);
-    int64_t next = 0;
+    int64_t next = 0, weights = TILE_ROWS * KEYS_STEP;
     attention_layout at = {0};
+    if (is_backward) {
+        at.tile = queries * KEYS_STEP;
+        weights = parts_of(head->keys, KEYS) * at.tile;
+    }
     at.packed = take(&next, slivers);
     at.keys_t = take(&next, keys * head->q.width);
     at.queries = take(&next, queries * key_width);
-    at.weights = take(&next, (is_backward ? queries : TILE_ROWS) * KEYS_STEP);
+    at.weights = take(&next, weights);
     if (is_backward) {
         at.values_t = take(&next, keys * head->v.width);
         at.keys = take(&next, keys * key_width);
         at.dy = take(&next, queries * value_width);
-        at.dscores = take(&next, queries * KEYS_STEP);
+        at.dscores = take(&next, weights);
     } else {
         at.values = take(&next, keys * value_width);
         at.y = take(&next, queries * value_width);
     }
     if (head->dropout)
-        at.keep = take(&next, TILE_ROWS * KEYS + LANES);
+        at.keep = take(&next, weights);
     at.size = next;
     return at;
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
-bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real factor, real *out)
+bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real *out)
 {
     const int64_t width = like->width, step = like->step, next = like->next, whole = width / LANES * LANES;
     const size_t rest = (size_t)(width - whole) * sizeof(real);
@@ -45,14 +49,13 @@ bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real
     for (int64_t i = 0; i < rows; i++, x += step, out += padded(width)) {
         for (int64_t c = 0; c < whole; c += LANES) {
             prefetch(x + c, next);
-            vector own = load(x + c) * factor;
+            vector own = load(x + c);
             odd |= (vector_bits)(own - own);
             store(out + c, own);
         }
         if (rest) {
             vector own = {0};
             memcpy(&own, x + whole, rest);
-            own *= factor;
             odd |= (vector_bits)(own - own);
             store(out + whole, own);
         }
@@ -63,7 +66,7 @@ bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real
 void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy)
 {
     for (int64_t i = 0; i < rows; i++, copy += padded(width))
-        if (!row_is_finite(width, copy, 1))
+        if (!row_is_finite(width, copy))
             memset(copy, 0, (size_t)width * sizeof(real));
 }
 
@@ -108,7 +111,7 @@ static sliver_state pack_sliver(const attention_head *head, const attention_layo
 
     const attention_rows *copied = is_backward ? k : v;
     real *copy = scratch + (is_backward ? at->keys : at->values) + begin * padded(copied->width);
-    if (KERNEL(attention_copy)(rows, copied, is_backward ? keys : values, is_backward ? head->scale : 1, copy))
+    if (KERNEL(attention_copy)(rows, copied, is_backward ? keys : values, copy))
         return PACKED;
     KERNEL(attention_leave_out)(rows, copied->width, copy);
     return PACKED_IN_PART;

@@ -132,13 +132,14 @@ typedef struct attention_layout {
     int64_t packed;         /* [slivers]: how far each sliver is: sliver_state */
     int64_t keys_t;         /* K^T: for each sliver [k.width, TILE_COLUMNS] */
     int64_t values;         /* V: [keys, padded v.width]; forward */
-    int64_t values_t, keys; /* V^T as K^T; scale K as V: backward */
-    int64_t queries;        /* scale Q: [ATTENTION_QUERIES, padded q.width] */
+    int64_t values_t, keys; /* V^T as K^T; K as V: backward */
+    int64_t queries;        /* Q: [ATTENTION_QUERIES, padded q.width] */
     int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]: backward */
     int64_t y;              /* the same: forward */
-    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]; backward: [ATTENTION_QUERIES, KEYS_STEP] */
+    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]; backward: [tiles, ATTENTION_QUERIES, KEYS_STEP] */
     int64_t dscores;        /* the same: backward */
-    int64_t keep;           /* [TILE_ROWS, KEYS] and a vector: what dropout multiplies weights by */
+    int64_t keep;           /* what dropout multiplies weights by: as many as these */
+    int64_t tile;           /* from one of the tiles to the next: backward */
     int64_t size;
 } attention_layout;
 
@@ -151,9 +152,9 @@ typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /
 bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
                             int64_t end, real *scratch);
 
-/* out[i] = factor x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the next head's is asked
- * for. Returns whether all of it is finite. */
-bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real factor, real *out);
+/* out[i] = x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the next head's is
+ * prefetched. Returns whether all of it is finite. */
+bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real *out);
 
 /* Sets the rows of a copy that hold NaN or infinity to 0. */
 void KERNEL(attention_leave_out)(int64_t rows, int64_t width, real *copy);
@@ -184,10 +185,10 @@ static inline void prefetch_next(int64_t rows, const attention_rows *like, const
             prefetch(x + i * like->step + c, like->next);
 }
 
-static inline bool row_is_finite(int64_t width, const real *x, real factor)
+static inline bool row_is_finite(int64_t width, const real *x)
 {
     for (int64_t c = 0; c < width; c++)
-        if (!isfinite(x[c] * factor))
+        if (!isfinite(x[c]))
             return false;
     return true;
 }
@@ -266,6 +267,14 @@ static inline void multiply_transposed(int64_t rows, int64_t width, const real *
              TILE_COLUMNS * width);
 }
 
+/* x[c] *= scale. (Of the product, not of q: a score that is rounded twice is less exact.) */
+static inline void scale_scores(const attention_head *head, span columns, real *x)
+{
+    const vector scale = splat(head->scale);
+    for (int64_t c = columns.begin; c < columns.end; c += LANES)
+        store(x + c, load(x + c) * scale);
+}
+
 /* scores[c] += bias of key first + c, where the query looks. */
 static inline void add_bias(const attention_block *block, int64_t row, int64_t first, span columns, real *scores)
 {
@@ -284,15 +293,27 @@ static inline void fill_holes(const attention_keys *keys, int64_t first, span co
         x[j - first] = keys->allow[j] ? x[j - first] : value;
 }
 
-/* keep[r * *step + j - columns.begin] = what dropout multiplies weight j of row r by, for the rows of a block. */
+/* Whether the rows of dropout's factors follow one another without a gap, so that they are drawn together. */
+static inline bool drops_together(const attention_head *head)
+{
+    return head->keys <= KEYS;
+}
+
+/* From one row of dropout's factors to the next. */
+static inline int64_t dropout_step(const attention_head *head)
+{
+    return drops_together(head) ? head->keys : KEYS;
+}
+
+/* keep[r * dropout_step + j - columns.begin] = what dropout multiplies weight j of row r by, for some rows of a
+ * block. */
 static inline void draw_dropout(const attention_head *head, int64_t row, int64_t rows, int64_t first, span columns,
-                                real *keep, int64_t *step)
+                                real *keep)
 {
     const int64_t from = first + columns.begin, count = smaller(first + columns.end, head->keys) - from;
-    const bool together = head->keys <= KEYS; /* the rows follow one another, and fit */
+    const bool together = drops_together(head);
     const int64_t draws = together ? 1 : rows, numbers = together ? rows * head->keys - from : count;
-    *step = together ? head->keys : KEYS;
-    for (int64_t r = 0; r < draws; r++, keep += *step) {
+    for (int64_t r = 0; r < draws; r++, keep += dropout_step(head)) {
         for (int64_t e = 0; e < numbers; e++)
             keep[e] = 1;
         KERNEL(map).dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep,
