@@ -23,7 +23,7 @@ int cli_study_show(const study_document *document, const study_output *output)
     ag_error error = {0};
     enum { AUTO, ALWAYS };
     bool color = output->color == ALWAYS || (output->color == AUTO && isatty(STDOUT_FILENO));
-    char *text = document ? study_document_text(document, color, &error) : NULL;
+    char *text = document ? study_document_text(document, &(study_text_options){.color = color, .width = 0}, &error) : NULL;
     if (!text) {
         ag_error_set(&error, AG_NO_MEMORY, "out of memory");
         return cli_report("study", &error);

@@ -105,7 +105,7 @@ static ag_status draw_code(const char *folder, ag_error *error)
                              .column_axis = "number"};
     study_document *document = study_document_new("Positions");
     study_add_heats(document, &heat, 1, true);
-    char *text = study_document_text(document, false, error);
+    char *text = study_document_text(document, NULL, error);
     ag_status status = text ? AG_OK : error->status;
     if (text)
         printf("%s\n", text);

@@ -17,6 +17,28 @@ bool chart_has_point(const study_chart *chart, const study_line *line, int64_t i
     return has_place(line->x[i], false) && has_place(line->y[i], chart->log_y);
 }
 
+bool chart_has_mark(const study_chart *chart, const study_mark *mark)
+{
+    return mark->line >= 0 && mark->line < chart->line_count && has_place(mark->x, false) &&
+           has_place(mark->y, chart->log_y);
+}
+
+int chart_colour(const study_chart *chart, int64_t line, int count)
+{
+    int64_t own = 0; /* lines before it that have a colour of their own; the first always has */
+    for (int64_t i = 1; i <= line && i < chart->line_count; i++)
+        own += !chart->lines[i].companion;
+    return (int)(own % count);
+}
+
+bool chart_has_companions(const study_chart *chart)
+{
+    bool found = false;
+    for (int64_t i = 1; i < chart->line_count && !found; i++)
+        found = chart->lines[i].companion;
+    return found;
+}
+
 static double position(const axis *a, double value)
 {
     return a->log ? log10(value) : value;
@@ -110,6 +132,14 @@ static void round_range(axis *a)
     a->high = a->high <= 0 && -a->high < range * 0.5 ? 0 : a->high + range * 0.04;
 }
 
+static void widen_to(axis *x, axis *y, double at_x, double at_y)
+{
+    x->low = fmin(x->low, at_x);
+    x->high = fmax(x->high, at_x);
+    y->low = fmin(y->low, at_y);
+    y->high = fmax(y->high, at_y);
+}
+
 static bool data_range(const study_chart *chart, axis *x, axis *y)
 {
     *x = (axis){.low = INFINITY, .high = -INFINITY};
@@ -117,13 +147,12 @@ static bool data_range(const study_chart *chart, axis *x, axis *y)
     for (int64_t k = 0; k < chart->line_count; k++) {
         const study_line *line = &chart->lines[k];
         for (int64_t i = 0; i < line->count; i++)
-            if (chart_has_point(chart, line, i)) {
-                x->low = fmin(x->low, line->x[i]);
-                x->high = fmax(x->high, line->x[i]);
-                y->low = fmin(y->low, line->y[i]);
-                y->high = fmax(y->high, line->y[i]);
-            }
+            if (chart_has_point(chart, line, i))
+                widen_to(x, y, line->x[i], line->y[i]);
     }
+    for (int64_t k = 0; k < chart->mark_count; k++)
+        if (chart_has_mark(chart, &chart->marks[k]))
+            widen_to(x, y, chart->marks[k].x, chart->marks[k].y);
     return x->low <= x->high;
 }
 

@@ -88,14 +88,13 @@ static bool name_runs(curve_runs *runs, const char *const *paths)
 /* ---- Lines and charts ----------------------------------------------------------------------- */
 
 typedef struct curve_kind {
-    const char *series, *title, *y_axis;
+    const char *series, *title, *y_axis; /* the series "loss" has that on dev as its companion */
     bool complement; /* draws 1 - value */
     bool may_be_log;
 } curve_kind;
 
 static const curve_kind kinds[] = {
-    {"loss", "Training loss", "nats per token", false, true},
-    {"dev_loss", "Loss on dev", "nats per token", false, true},
+    {"loss", "Loss", "nats per token", false, true},
     {"dev_wer", "Word error rate on dev", "share of answers that are not exact", false, false},
     {"dev_per", "Token error rate on dev", "edits per token of the answer", false, false},
     {"dev_token_accuracy", "Wrong tokens on dev, given the right ones before", "share of tokens", true, false},

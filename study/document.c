@@ -147,6 +147,15 @@ void study_add_text(study_document *document, const char *format, ...)
     va_end(arguments);
 }
 
+void study_add_example(study_document *document, const char *source, const char *answer, const char *note)
+{
+    if (takes(document))
+        append(document, &(document_part){.kind = PART_EXAMPLE,
+                                          .text = copy_text(document, note ? note : ""),
+                                          .sides = {copy_text(document, source ? source : ""),
+                                                    copy_text(document, answer)}});
+}
+
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells)
 {
@@ -164,6 +173,11 @@ static study_heat copy_heat(study_document *document, const study_heat *heat)
 {
     study_heat own = *heat;
     int64_t count = area(document, heat->rows, heat->columns);
+    if (count >= 0 && heat->kinds && (heat->kind_count < 2 || heat->kind_count > STUDY_KINDS)) {
+        ag_error_set(&document->error, AG_BAD_VALUE, "a map has %lld kinds: give 2 to %d", (long long)heat->kind_count,
+                     STUDY_KINDS);
+        count = -1;
+    }
     if (count < 0)
         return own;
     if (!heat->values)
@@ -177,6 +191,9 @@ static study_heat copy_heat(study_document *document, const study_heat *heat)
     own.column_axis = copy_text(document, heat->column_axis);
     own.row_labels = copy_texts(document, heat->row_labels, own.rows);
     own.column_labels = copy_texts(document, heat->column_labels, own.columns);
+    own.sides[0] = copy_text(document, heat->sides[0]);
+    own.sides[1] = copy_text(document, heat->sides[1]);
+    own.kinds = copy_texts(document, heat->kinds, heat->kind_count);
     return own;
 }
 
@@ -194,6 +211,7 @@ static study_line copy_line(study_document *document, const study_line *line)
     bool whole = line->x && line->y;
     return (study_line){.name = copy_text(document, line->name ? line->name : ""),
                         .count = whole ? line->count : 0,
+                        .companion = line->companion,
                         .x = whole ? copy(document, line->x, line->count, sizeof *line->x) : NULL,
                         .y = whole ? copy(document, line->y, line->count, sizeof *line->y) : NULL};
 }
@@ -206,6 +224,11 @@ void study_add_chart(study_document *document, const study_chart *chart)
     study_line *lines = take(document, chart->line_count, sizeof *lines);
     for (int64_t i = 0; lines && i < chart->line_count && takes(document); i++)
         lines[i] = copy_line(document, &chart->lines[i]);
+    study_mark *marks = copy(document, chart->marks, chart->mark_count, sizeof *marks);
+    for (int64_t i = 0; marks && i < chart->mark_count; i++)
+        marks[i].name = copy_text(document, marks[i].name ? marks[i].name : "");
+    own.marks = marks;
+    own.mark_count = marks ? chart->mark_count : 0;
     own.title = copy_text(document, chart->title ? chart->title : "");
     own.x_axis = copy_text(document, chart->x_axis);
     own.y_axis = copy_text(document, chart->y_axis);

@@ -7,12 +7,20 @@
 
 #include "study.h"
 
-typedef enum document_part_kind { PART_HEADING, PART_TEXT, PART_TABLE, PART_HEATS, PART_CHART } document_part_kind;
+typedef enum document_part_kind {
+    PART_HEADING,
+    PART_TEXT,
+    PART_EXAMPLE,
+    PART_TABLE,
+    PART_HEATS,
+    PART_CHART
+} document_part_kind;
 
 /* One part; all it points to is the document's own memory. */
 typedef struct document_part {
     document_part_kind kind;
-    const char *text; /* heading, paragraph, caption of a table */
+    const char *text;     /* heading, paragraph, note of an example, caption of a table */
+    const char *sides[2]; /* of an example; NULL: it has none */
     int64_t rows, columns;
     const char *const *cells; /* of a table */
     const study_heat *heats;  /* [heat_count] */
@@ -65,6 +73,13 @@ enum { LABEL_WIDEST = 1 << 20 }; /* where counting of columns ends */
  * spaces at its ends as open boxes; cut with an ellipsis where it takes more than `columns` columns (0: never). NULL is
  * as "". */
 void pen_put_label(pen *p, const char *text, int columns, bool escaped);
+/* The same, whole and without an isolate: a word among others that it is written in one direction with. */
+void pen_put_word(pen *p, const char *text);
+/* Whether letters that are written from right to left are in it. Such a label stands in an isolate (Unicode's bidi
+ * algorithm, UAX #9), so that it turns nothing around it: what is left of it stays there. */
+bool label_is_isolated(const char *text);
+#define LABEL_ISOLATE  "\xE2\x81\xA8" /* U+2068, first strong isolate */
+#define LABEL_ISOLATED "\xE2\x81\xA9" /* U+2069, its end */
 /* The columns that this takes: 2 for East Asian letters and emoji, 0 for marks over the letter before, else 1. */
 int label_width(const char *text, int columns);
 bool label_is_cut(const char *text, int columns);

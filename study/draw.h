@@ -23,12 +23,27 @@ typedef struct heat_grid {
     int64_t row_block, column_block; /* cells of the map in one that is drawn */
     double high;
     int64_t looks[LOOKS]; /* how many of each are drawn */
+    bool kinds[STUDY_KINDS]; /* which are drawn */
 } heat_grid;
 
 heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most_columns);
+/* The drawn column before which the line between both sides stands; 0: there is one side. */
+int64_t heat_grid_split(const heat_grid *grid);
+/* The name of the side on which column `column` of the map is; NULL: there is one side, or it has no name. */
+const char *heat_side(const study_heat *heat, int64_t column);
 heat_cell heat_grid_cell(const heat_grid *grid, int64_t row, int64_t column);
 /* Where the value stands from 0 to high: 0 to 1. */
 double heat_grid_share(const heat_grid *grid, double value);
+/* What a cell of this look is called, in legends too. */
+const char *heat_look_words(const study_heat *heat, heat_look look);
+/* What a cell is: "0.87", "masked", "masked, yet 0.125", "padding", the name of a kind. */
+void heat_put_words(pen *p, const study_heat *heat, heat_cell cell, int digits, bool escaped);
+/* What a legend explains one by one: the kinds that are drawn and what the mask says, or, of sizes, the latter alone.
+ * Returns how many. */
+enum { HEAT_SWATCHES = STUDY_KINDS + LOOKS };
+int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES]);
+/* Its words there. */
+const char *heat_swatch_words(const heat_grid *grid, heat_cell swatch);
 /* The label of a drawn row or column; numbers are written to `number`. */
 enum { HEAT_NUMBER_SIZE = 24 };
 const char *heat_row_label(const heat_grid *grid, int64_t row, char number[HEAT_NUMBER_SIZE]);
@@ -57,6 +72,11 @@ typedef struct axis {
 bool chart_axes(const study_chart *chart, int x_ticks, int y_ticks, axis *x, axis *y);
 /* 0 at the low end, 1 at the high end. */
 double axis_share(const axis *a, double value);
+/* Which of `count` colours a line has, from 0: a companion that of the line before it. */
+int chart_colour(const study_chart *chart, int64_t line, int count);
+bool chart_has_companions(const study_chart *chart);
+/* Whether a mark is drawn: it belongs to a line, and has a place. */
+bool chart_has_mark(const study_chart *chart, const study_mark *mark);
 /* Whether a line has something to draw at point i: both numbers finite, y above 0 on a logarithmic axis. */
 bool chart_has_point(const study_chart *chart, const study_line *line, int64_t i);
 

@@ -4,9 +4,17 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Of the colours from 0 to high the last kind has this: large areas of it are no weight on the page. */
+#define DARKEST_KIND 0.6
+
 static int64_t blocks_of(int64_t count, int64_t most)
 {
     return count > most ? (count + most - 1) / most : 1;
+}
+
+static int kind_of(const study_heat *heat, double value)
+{
+    return (int)fmin(fmax(value, 0), (double)(heat->kind_count - 1));
 }
 
 heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most_columns)
@@ -14,12 +22,18 @@ heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most
     heat_grid grid = {.heat = heat,
                       .row_block = blocks_of(heat->rows, most_rows),
                       .column_block = blocks_of(heat->columns, most_columns),
-                      .high = isfinite(heat->high) && heat->high > 0 ? heat->high : 1};
+                      .high = heat->kinds                               ? (double)(heat->kind_count - 1) / DARKEST_KIND
+                              : isfinite(heat->high) && heat->high > 0 ? heat->high
+                                                                       : 1};
     grid.rows = (heat->rows + grid.row_block - 1) / grid.row_block;
     grid.columns = (heat->columns + grid.column_block - 1) / grid.column_block;
     for (int64_t i = 0; i < grid.rows; i++)
-        for (int64_t j = 0; j < grid.columns; j++)
-            grid.looks[heat_grid_cell(&grid, i, j).look]++;
+        for (int64_t j = 0; j < grid.columns; j++) {
+            heat_cell cell = heat_grid_cell(&grid, i, j);
+            grid.looks[cell.look]++;
+            if (heat->kinds && cell.look == LOOK_VALUE)
+                grid.kinds[kind_of(heat, cell.value)] = true;
+        }
     return grid;
 }
 
@@ -68,24 +82,81 @@ double heat_grid_share(const heat_grid *grid, double value)
     return share >= 1 ? 1 : share > 0 ? share : 0;
 }
 
+/* ---- Words ---------------------------------------------------------------------------------- */
+
+const char *heat_look_words(const study_heat *heat, heat_look look)
+{
+    static const char *const words[LOOKS] = {"", "masked", "padding", "masked, yet not 0", "not finite"};
+    return look == LOOK_MASKED && heat->kinds ? heat->kinds[0] : words[look];
+}
+
+void heat_put_words(pen *p, const study_heat *heat, heat_cell cell, int digits, bool escaped)
+{
+    const bool named = cell.look == LOOK_MASKED || cell.look == LOOK_PADDING;
+    const char *kind = heat->kinds && cell.look == LOOK_VALUE ? heat->kinds[kind_of(heat, cell.value)] : NULL;
+    if (cell.look == LOOK_LEAK)
+        pen_put(p, "masked, yet ");
+    if (named || kind)
+        pen_put_label(p, named ? heat_look_words(heat, cell.look) : kind, 0, escaped);
+    else
+        pen_put_number(p, cell.value, digits);
+}
+
+int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES])
+{
+    int count = 0;
+    for (int kind = STUDY_KINDS - 1; kind >= 0; kind--)
+        if (grid->kinds[kind])
+            swatches[count++] = (heat_cell){LOOK_VALUE, kind};
+    for (int look = LOOK_MASKED; look < LOOKS; look++)
+        if (grid->looks[look])
+            swatches[count++] = (heat_cell){(heat_look)look, 0};
+    return count;
+}
+
+const char *heat_swatch_words(const heat_grid *grid, heat_cell swatch)
+{
+    return swatch.look == LOOK_VALUE ? grid->heat->kinds[kind_of(grid->heat, swatch.value)]
+                                     : heat_look_words(grid->heat, swatch.look);
+}
+
+/* ---- Sides ---------------------------------------------------------------------------------- */
+
+static bool has_sides(const study_heat *heat)
+{
+    return heat->split > 0 && heat->split < heat->columns;
+}
+
+int64_t heat_grid_split(const heat_grid *grid)
+{
+    return has_sides(grid->heat) ? grid->heat->split / grid->column_block : 0;
+}
+
+const char *heat_side(const study_heat *heat, int64_t column)
+{
+    return has_sides(heat) ? heat->sides[column >= heat->split] : NULL;
+}
+
 /* ---- Labels --------------------------------------------------------------------------------- */
 
-static const char *label_at(const char *const *labels, int64_t at, char number[HEAT_NUMBER_SIZE])
+/* Labels are counted from `first`. */
+static const char *label_at(const char *const *labels, int64_t at, int64_t first, char number[HEAT_NUMBER_SIZE])
 {
     if (labels)
         return labels[at] ? labels[at] : "";
-    snprintf(number, HEAT_NUMBER_SIZE, "%lld", (long long)at);
+    snprintf(number, HEAT_NUMBER_SIZE, "%lld", (long long)(at - first));
     return number;
 }
 
 const char *heat_row_label(const heat_grid *grid, int64_t row, char number[HEAT_NUMBER_SIZE])
 {
-    return label_at(grid->heat->row_labels, row * grid->row_block, number);
+    return label_at(grid->heat->row_labels, row * grid->row_block, 0, number);
 }
 
 const char *heat_column_label(const heat_grid *grid, int64_t column, char number[HEAT_NUMBER_SIZE])
 {
-    return label_at(grid->heat->column_labels, column * grid->column_block, number);
+    const int64_t at = column * grid->column_block, split = has_sides(grid->heat) ? grid->heat->split : 0;
+    return label_at(grid->heat->column_labels, at, at >= split ? split : 0, number);
 }
 
 bool heat_row_is_padding(const heat_grid *grid, int64_t row)

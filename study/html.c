@@ -135,16 +135,23 @@ static void put_table(pen *p, const document_part *part)
 
 /* ---- Heat maps ------------------------------------------------------------------------------ */
 
-static void put_number_cell(pen *p, heat_cell cell)
+/* Before the first column of the second side there is a line. */
+static const char *number_class(const study_heat *heat, int64_t column)
 {
-    pen_put(p, "<td class=\"number\">");
-    if (cell.look == LOOK_PADDING)
-        pen_put(p, "padding");
-    else if (cell.look == LOOK_MASKED)
-        pen_put(p, "masked");
-    else
-        pen_put_number(p, cell.value, NUMBER_DIGITS);
-    pen_put(p, "%s</td>", cell.look == LOOK_LEAK ? " (masked)" : "");
+    return heat_side(heat, column) && column == heat->split ? "number divided" : "number";
+}
+
+/* The names of both sides over their columns. */
+static void put_sides(pen *p, const study_heat *heat)
+{
+    if (!heat_side(heat, 0))
+        return;
+    pen_put(p, "<tr><td></td><th scope=\"colgroup\" colspan=\"%lld\">", (long long)heat->split);
+    pen_put_escaped(p, heat_side(heat, 0));
+    pen_put(p, "</th><th scope=\"colgroup\" class=\"divided\" colspan=\"%lld\">",
+            (long long)(heat->columns - heat->split));
+    pen_put_escaped(p, heat_side(heat, heat->split));
+    pen_put(p, "</th></tr>\n");
 }
 
 /* The numbers of a small map, for those who do not see it. */
@@ -156,13 +163,15 @@ static void put_heat_numbers(pen *p, const study_heat *heat)
     const heat_grid grid = heat_grid_make(heat, TABLE_SIDE, TABLE_SIDE);
     pen_put(p, "<details>\n<summary>Numbers</summary>\n<div class=\"scroll\">\n<table>\n<caption>");
     pen_put_escaped(p, heat->title);
-    pen_put(p, "</caption>\n<thead>\n<tr><th scope=\"col\">");
+    pen_put(p, "</caption>\n<thead>\n");
+    put_sides(p, heat);
+    pen_put(p, "<tr><th scope=\"col\">");
     pen_put_escaped(p, heat->row_axis ? heat->row_axis : "row");
     pen_put(p, " \\ ");
     pen_put_escaped(p, heat->column_axis ? heat->column_axis : "column");
     pen_put(p, "</th>");
     for (int64_t j = 0; j < heat->columns; j++) {
-        pen_put(p, "<th scope=\"col\" class=\"number\">");
+        pen_put(p, "<th scope=\"col\" class=\"%s\">", number_class(heat, j));
         pen_put_label(p, heat_column_label(&grid, j, number), 0, true);
         pen_put(p, "</th>");
     }
@@ -171,8 +180,11 @@ static void put_heat_numbers(pen *p, const study_heat *heat)
         pen_put(p, "<tr><th scope=\"row\">");
         pen_put_label(p, heat_row_label(&grid, i, number), 0, true);
         pen_put(p, "</th>");
-        for (int64_t j = 0; j < heat->columns; j++)
-            put_number_cell(p, heat_grid_cell(&grid, i, j));
+        for (int64_t j = 0; j < heat->columns; j++) {
+            pen_put(p, "<td class=\"%s\">", number_class(heat, j));
+            heat_put_words(p, heat, heat_grid_cell(&grid, i, j), NUMBER_DIGITS, true);
+            pen_put(p, "</td>");
+        }
         pen_put(p, "</tr>\n");
     }
     pen_put(p, "</tbody>\n</table>\n</div>\n</details>\n");
@@ -237,6 +249,11 @@ static void put_heat(html_page *page, const study_heat *heat)
     put_attribute(p, "data-column-axis", heat->column_axis);
     put_labels(p, "data-rows", heat->row_labels, heat->rows);
     put_labels(p, "data-columns", heat->column_labels, heat->columns);
+    if (heat_side(heat, 0)) {
+        pen_put(p, " data-split=\"%lld\"", (long long)heat->split);
+        put_labels(p, "data-sides", heat->sides, 2);
+    }
+    put_labels(p, "data-kinds", heat->kinds, heat->kind_count);
     put_values(p, heat);
     pen_put(p, ">\n<div class=\"picture\">\n");
     svg_heat(p, &bare, id);
@@ -325,6 +342,23 @@ static void put_chart(html_page *page, const study_chart *chart)
 
 /* ---- The page ------------------------------------------------------------------------------- */
 
+/* Each side by itself: one that is written from right to left does not change places with the other. */
+static void put_example(pen *p, const document_part *part)
+{
+    pen_put(p, "<p class=\"example\">");
+    for (int side = 0; side < 2 && part->sides[side]; side++) {
+        pen_put(p, "%s<bdi>", side ? " \xE2\x86\x92 " : "");
+        pen_put_escaped(p, part->sides[side]);
+        pen_put(p, "</bdi>");
+    }
+    if (*part->text) {
+        pen_put(p, " <span class=\"note\">(");
+        pen_put_escaped(p, part->text);
+        pen_put(p, ")</span>");
+    }
+    pen_put(p, "</p>\n");
+}
+
 static void put_part(html_page *page, const document_part *part)
 {
     pen *p = page->p;
@@ -338,6 +372,9 @@ static void put_part(html_page *page, const document_part *part)
         pen_put(p, "<p>");
         pen_put_escaped(p, part->text);
         pen_put(p, "</p>\n");
+        break;
+    case PART_EXAMPLE:
+        put_example(p, part);
         break;
     case PART_TABLE:
         put_table(p, part);

@@ -27,6 +27,9 @@ static const code_range wide[] = {{0x1100, 0x115F},  {0x2E80, 0x303E},   {0x3041
                                   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
                                   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
                                   {0x20000, 0x3FFFD}};
+/* Hebrew, Arabic, Syriac, Thaana, N'Ko and their like, and the forms in which these are joined. */
+static const code_range leftward[] = {{0x590, 0x8FF}, {0xFB1D, 0xFDFF}, {0xFE70, 0xFEFE}, {0x10800, 0x10FFF}, {0x1E800, 0x1EFFF}};
+
 #define IS_IN(code, ranges) is_in(code, ranges, sizeof(ranges) / sizeof *(ranges))
 
 static int width_of(uint32_t code)
@@ -97,7 +100,15 @@ int label_width(const char *text, int columns)
     return kept + 1;
 }
 
-void pen_put_label(pen *p, const char *text, int columns, bool escaped)
+bool label_is_isolated(const char *text)
+{
+    bool found = false;
+    for (walk w = walk_start(text); !found && walk_next(&w);)
+        found = IS_IN(w.code, leftward);
+    return found;
+}
+
+static void put_shown(pen *p, const char *text, int columns, bool escaped)
 {
     bool cut = label_is_cut(text, columns);
     int width = 0;
@@ -105,6 +116,19 @@ void pen_put_label(pen *p, const char *text, int columns, bool escaped)
         put_code(p, w.code, escaped);
     if (cut)
         put_code(p, ELLIPSIS, false);
+}
+
+void pen_put_label(pen *p, const char *text, int columns, bool escaped)
+{
+    const bool isolated = label_is_isolated(text);
+    pen_put(p, "%s", isolated ? LABEL_ISOLATE : "");
+    put_shown(p, text, columns, escaped);
+    pen_put(p, "%s", isolated ? LABEL_ISOLATED : "");
+}
+
+void pen_put_word(pen *p, const char *text)
+{
+    put_shown(p, text, 0, false);
 }
 
 int pen_put_glyph(pen *p, const char *text, int index)

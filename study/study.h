@@ -38,6 +38,10 @@ void study_add_text(study_document *document, const char *format, ...)
 #endif
     ;
 
+/* An example: what a model reads and what it answers, and a note in brackets, such as "the model's own answer". Each of
+ * both keeps its side, whatever direction it is written in. `answer` and `note` may be NULL. */
+void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
+
 /* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells);
@@ -45,6 +49,8 @@ void study_add_table(study_document *document, const char *caption, int64_t rows
 /* What a cell of a heat map is beside its value: one that may have a value, one that a mask forbids (drawn hatched, so
  * that it is not taken for a zero), or padding (grey). */
 typedef enum study_cell { STUDY_SEEN = 0, STUDY_MASKED, STUDY_PADDING } study_cell;
+
+enum { STUDY_KINDS = 8 };
 
 /* Numbers as a picture: a rectangle of cells, the darker the larger. */
 typedef struct study_heat {
@@ -56,6 +62,14 @@ typedef struct study_heat {
     const unsigned char *cells;                           /* [rows, columns] of study_cell; NULL: all seen */
     const char *row_axis, *column_axis;                   /* "query", "key"; may be NULL */
     const char *const *row_labels, *const *column_labels; /* [rows], [columns]; NULL: numbers from 0 */
+    /* Columns of two sides, such as the tokens of a source and of a target: a line before column `split`, and the names
+     * of both sides, each of which counts its columns from 0. 0: one side. */
+    int64_t split;
+    const char *sides[2];
+    /* Where values are kinds and not sizes: value k is called kinds[k], and drawn as a swatch. kinds[0] is what masked
+     * cells are called. NULL: sizes. */
+    const char *const *kinds; /* [kind_count] */
+    int64_t kind_count;       /* 2 to STUDY_KINDS */
 } study_heat;
 
 /* Heat maps of one size class that a reader goes through one at a time (HTML: a choice of group and of title; text and
@@ -67,7 +81,15 @@ typedef struct study_line {
     const char *name;
     int64_t count;
     const double *x, *y; /* [count]; a y that is not finite makes a gap */
+    bool companion;      /* in the colour of the line before it, dashed: what is possible beside what was measured */
 } study_line;
+
+/* A point of a line that is pointed out, such as the step whose model was kept. */
+typedef struct study_mark {
+    const char *name; /* "best, step 500" */
+    int64_t line;
+    double x, y;
+} study_mark;
 
 /* Curves over common axes. */
 typedef struct study_chart {
@@ -76,13 +98,21 @@ typedef struct study_chart {
     int64_t line_count;
     bool log_y;       /* logarithmic; values that are not above 0 make gaps */
     double low, high; /* of y; both 0: from the data */
+    const study_mark *marks; /* [mark_count] */
+    int64_t mark_count;
 } study_chart;
 /* A chart. */
 void study_add_chart(study_document *document, const study_chart *chart);
 
-/* As text for a terminal, to be freed; NULL with the error. `color`: 24-step grey blocks by escape sequences; else
- * plain ASCII characters from ' ' to '#', 'x' where masked, '_' where padding. */
-char *study_document_text(const study_document *document, bool color, ag_error *error);
+/* How a document is shown in a terminal. Zero means the default in brackets. */
+typedef struct study_text_options {
+    int width;  /* in columns, 20 at least [80]: no line is wider */
+    bool color; /* heat maps as blocks of colour, by escape sequences; each sets letters and ground, so that it reads on
+                 * light and dark terminals [plain characters from ' ' to '#', 'x' where masked, '_' where padding] */
+} study_text_options;
+/* As text for a terminal, to be freed; NULL with the error. Maps and tables that are too wide continue below. NULL
+ * options are the defaults. */
+char *study_document_text(const study_document *document, const study_text_options *options, ag_error *error);
 /* One self-contained HTML file. Replaces `path` whole or not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Each heat map and chart as FOLDER/NN-title.svg, counted from 01 in the document's order; makes the folder. */

@@ -98,6 +98,7 @@ static const style_rule rules[] = {
     {".frame", "stroke", "faint", "fill:none"},
     {".grid", "stroke", "faint", "fill:none"},
     {".axis", "stroke", "soft", "fill:none"},
+    {".divider", "stroke", "ink", "fill:none;stroke-width:2"},
     {".hatch", "stroke", "hatch", "fill:none;stroke-width:1.3"},
     {".padding", "fill", "padding", ""},
     {".leak", "stroke", "alarm", "stroke-width:2"},

@@ -1,6 +1,6 @@
 /* svg_chart.c - line charts as pictures.
  *
- * Lines differ in colour and in dashes, so that they are told apart without colour too. Points are marked, and say what
+ * Lines differ in colour and in dashes or shapes, so that they are told apart without colour too. Points are marked, and say what
  * they are under the mouse, where they are few; a point between gaps always is. Where many points fall into one narrow
  * column the line goes through their mean, on a band from the lowest to the highest: so no picture is larger than it
  * can be seen. */
@@ -13,7 +13,8 @@ enum {
     MARGIN = 16,
     PLOT_WIDTH = 640,
     PLOT_HEIGHT = 300,
-    MARKED = 60, /* points of a line that are marked, at most */
+    MARKED = 60, /* points of a line that are all marked, at most */
+    SOME = 8,    /* that are marked of a longer line beside companions */
     X_TICKS = 8,
     Y_TICKS = 6,
     COLUMN = 2, /* the width in which points are drawn together */
@@ -24,8 +25,14 @@ enum {
     LEGEND_LINE = 20
 };
 
-/* With 8 colours and 5 kinds of dashes no two of 40 lines are drawn alike. */
+/* With 8 colours and 5 kinds of dashes no two of 40 lines are drawn alike. Beside companions, whose dash says that they
+ * are such, the shapes of the points tell lines apart. */
 static const char *const dashes[DASHES] = {"", "9 4", "2 3", "14 4 2 4", "5 3 2 3 2 3"};
+enum { COMPANION_DASH = 1 };
+enum { SHAPES = 5 };
+static const char *const shapes[SHAPES] = {"m-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0z", "m-.9-.9h1.8v1.8h-1.8z",
+                                           "m0-1.2l1.1 2h-2.2z", "m0-1.3l1.3 1.3l-1.3 1.3l-1.3-1.3z",
+                                           "m0 1.2l1.1-2h-2.2z"};
 
 typedef struct chart_layout {
     const study_chart *chart;
@@ -76,6 +83,8 @@ static void lay_out_legend(chart_layout *l)
     double widest = 0;
     for (int64_t i = 0; i < chart->line_count; i++)
         widest = fmax(widest, svg_text_width(chart->lines[i].name, NAME_COLUMNS, 12));
+    for (int64_t i = 0; i < chart->mark_count; i++)
+        widest = fmax(widest, svg_text_width(chart->marks[i].name, NAME_COLUMNS, 12));
     l->legend_step = ceil(SAMPLE + 8 + widest + 16);
     l->legend_columns = (int64_t)fmax(1, floor(PLOT_WIDTH / l->legend_step));
 }
@@ -97,7 +106,7 @@ static chart_layout lay_out(pen *p, const study_chart *chart, const char *id)
     for (int i = 0; !l.empty && i < l.x.tick_count; i++)
         l.width = fmax(l.width, place_x(&l, l.x.ticks[i]) + tick_width(p, l.x.ticks[i], l.x.digits) / 2 + 4);
     l.width = ceil(l.width);
-    int64_t legend_lines = (chart->line_count + l.legend_columns - 1) / l.legend_columns;
+    int64_t legend_lines = (chart->line_count + chart->mark_count + l.legend_columns - 1) / l.legend_columns;
     l.height = l.legend_top + (double)legend_lines * LEGEND_LINE + MARGIN * 0.5;
     return l;
 }
@@ -197,7 +206,7 @@ static point_column column_at(const chart_layout *l, int64_t line, int64_t i)
 static void put_band(pen *p, const chart_layout *l, int64_t line)
 {
     const study_line *own = &l->chart->lines[line];
-    pen_put(p, "<path class=\"dot-%d\" fill-opacity=\"0.25\" d=\"M0 0", (int)(line % STYLE_LINES));
+    pen_put(p, "<path class=\"dot-%d\" fill-opacity=\"0.25\" d=\"M0 0", chart_colour(l->chart, line, STYLE_LINES));
     for (int64_t i = 0; i < own->count;) {
         point_column column = {.end = i + 1};
         if (has_point(l, line, i))
@@ -214,17 +223,18 @@ static void put_band(pen *p, const chart_layout *l, int64_t line)
     pen_put(p, "\"/>\n");
 }
 
-static void open_line(pen *p, int64_t line)
+static void open_line(pen *p, const study_chart *chart, int64_t line)
 {
-    const char *dash = dashes[line % DASHES];
-    pen_put(p, "<path class=\"line line-%d\"", (int)(line % STYLE_LINES));
+    const bool pairs = chart_has_companions(chart), companion = line > 0 && chart->lines[line].companion;
+    const char *dash = companion ? dashes[COMPANION_DASH] : pairs ? "" : dashes[line % DASHES];
+    pen_put(p, "<path class=\"line line-%d\"", chart_colour(chart, line, STYLE_LINES));
     if (*dash)
         pen_put(p, " stroke-dasharray=\"%s\"", dash);
 }
 
 static void put_line(pen *p, const chart_layout *l, int64_t line)
 {
-    open_line(p, line);
+    open_line(p, l->chart, line);
     pen_put(p, " d=\"M0 0");
     for (int64_t i = 0; i < l->chart->lines[line].count;) {
         point_column column = {.end = i + 1};
@@ -240,38 +250,85 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
     pen_put(p, "</title></path>\n");
 }
 
-static void put_marks(pen *p, const chart_layout *l, int64_t line)
+/* A point as a shape of the line's own, `size` from its middle, which says what it is under the mouse. */
+static void put_dot(pen *p, const chart_layout *l, int64_t line, int64_t i, double size)
 {
     const study_line *own = &l->chart->lines[line];
-    bool all = own->count <= MARKED;
+    const int colour = chart_colour(l->chart, line, STYLE_LINES);
+    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", colour);
+    put_point(p, place_x(l, own->x[i]), place_y(l, own->y[i]));
+    pen_put(p, ") scale(");
+    pen_put_fixed(p, size, 1);
+    pen_put(p, ")\" d=\"M0 0%s\"><title>", shapes[colour % SHAPES]);
+    pen_put_label(p, own->name, TITLE_COLUMNS, true);
+    pen_put(p, " at ");
+    pen_put_number(p, own->x[i], 10);
+    pen_put(p, ": ");
+    pen_put_number(p, own->y[i], 4);
+    pen_put(p, "</title></path>\n");
+}
+
+static void put_dots(pen *p, const chart_layout *l, int64_t line)
+{
+    const study_line *own = &l->chart->lines[line];
+    int64_t every = own->count <= MARKED ? 1 : chart_has_companions(l->chart) ? (own->count + SOME - 1) / SOME : 0;
     for (int64_t i = 0; i < own->count; i++) {
         bool alone = !has_point(l, line, i - 1) && !has_point(l, line, i + 1);
-        if (!has_point(l, line, i) || !(all || alone))
-            continue;
-        pen_put(p, "<circle class=\"dot-%d\" r=\"%s\" cx=\"", (int)(line % STYLE_LINES), alone ? "4" : "2.5");
-        pen_put_fixed(p, place_x(l, own->x[i]), 1);
-        pen_put(p, "\" cy=\"");
-        pen_put_fixed(p, place_y(l, own->y[i]), 1);
-        pen_put(p, "\"><title>");
-        pen_put_label(p, own->name, TITLE_COLUMNS, true);
-        pen_put(p, " at ");
-        pen_put_number(p, own->x[i], 10);
-        pen_put(p, ": ");
-        pen_put_number(p, own->y[i], 4);
-        pen_put(p, "</title></circle>\n");
+        if (has_point(l, line, i) && (alone || (every && i % every == every / 2)))
+            put_dot(p, l, line, i, alone ? 4 : every > 1 ? 3.5 : 2.5);
     }
 }
 
+/* A ring around the point. */
+static void put_ring(pen *p, const chart_layout *l, const study_mark *mark, double x, double y)
+{
+    pen_put(p, "<circle class=\"line line-%d\" r=\"6.5\" cx=\"", chart_colour(l->chart, mark->line, STYLE_LINES));
+    pen_put_fixed(p, x, 1);
+    pen_put(p, "\" cy=\"");
+    pen_put_fixed(p, y, 1);
+    pen_put(p, "\"><title>");
+    pen_put_label(p, mark->name, TITLE_COLUMNS, true);
+    pen_put(p, "</title></circle>\n");
+}
+
+static void put_marks(pen *p, const chart_layout *l)
+{
+    for (int64_t i = 0; i < l->chart->mark_count; i++) {
+        const study_mark *mark = &l->chart->marks[i];
+        if (chart_has_mark(l->chart, mark))
+            put_ring(p, l, mark, place_x(l, mark->x), place_y(l, mark->y));
+    }
+}
+
+/* ---- The legend ----------------------------------------------------------------------------- */
+
+static void put_sample(pen *p, const chart_layout *l, int64_t line, double x, double y)
+{
+    const int colour = chart_colour(l->chart, line, STYLE_LINES);
+    open_line(p, l->chart, line);
+    pen_put(p, " d=\"M");
+    put_point(p, x, y);
+    pen_put(p, "h%d\"/>\n", SAMPLE);
+    if (!chart_has_companions(l->chart))
+        return;
+    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", colour);
+    put_point(p, x + SAMPLE / 2, y);
+    pen_put(p, ") scale(3.5)\" d=\"M0 0%s\"/>\n", shapes[colour % SHAPES]);
+}
+
+/* Lines first, then marks. */
 static void put_legend(pen *p, const chart_layout *l)
 {
-    for (int64_t i = 0; i < l->chart->line_count; i++) {
-        int64_t column = i % l->legend_columns, line = i / l->legend_columns;
-        double x = l->left + (double)column * l->legend_step, y = l->legend_top + (double)line * LEGEND_LINE;
-        open_line(p, i);
-        pen_put(p, " d=\"M");
-        put_point(p, x, y + 7);
-        pen_put(p, "h%d\"/>\n", SAMPLE);
-        svg_text(p, "name", x + SAMPLE + 8, y + 11, l->chart->lines[i].name, NAME_COLUMNS, "");
+    const study_chart *chart = l->chart;
+    for (int64_t i = 0; i < chart->line_count + chart->mark_count; i++) {
+        const study_mark *mark = i < chart->line_count ? NULL : &chart->marks[i - chart->line_count];
+        const int64_t column = i % l->legend_columns, line = i / l->legend_columns;
+        const double x = l->left + (double)column * l->legend_step, y = l->legend_top + (double)line * LEGEND_LINE;
+        if (mark)
+            put_ring(p, l, mark, x + SAMPLE / 2, y + 7);
+        else
+            put_sample(p, l, i, x, y + 7);
+        svg_text(p, "name", x + SAMPLE + 8, y + 11, mark ? mark->name : chart->lines[i].name, NAME_COLUMNS, "");
     }
 }
 
@@ -308,6 +365,11 @@ static void describe(pen *p, const study_chart *chart)
             svg_has_text(chart->x_axis) ? chart->x_axis : "their places");
     for (int64_t i = 0; i < chart->line_count; i++)
         describe_line(p, chart, &chart->lines[i]);
+    for (int64_t i = 0; i < chart->mark_count; i++) {
+        pen_put(p, " Marked: ");
+        pen_put_label(p, chart->marks[i].name, NAME_COLUMNS, false);
+        pen_put(p, ".");
+    }
 }
 
 void svg_chart(pen *p, const study_chart *chart, const char *id)
@@ -331,8 +393,9 @@ void svg_chart(pen *p, const study_chart *chart, const char *id)
             if (chart->lines[i].count > MARKED)
                 put_band(p, &l, i);
             put_line(p, &l, i);
-            put_marks(p, &l, i);
+            put_dots(p, &l, i);
         }
+        put_marks(p, &l);
         pen_put(p, "</g>\n");
     }
     put_legend(p, &l);

@@ -76,6 +76,33 @@ static void put_labels(pen *p, const heat_layout *l)
     put_axis_name(p, l, heat->row_axis, "\xE2\x86\x93", l->top - 7);
 }
 
+/* The line between both sides, and over the labels of each its name on a line as long as the side. */
+static void put_sides(pen *p, const heat_layout *l)
+{
+    const double top = l->sides_top;
+    const double ends[] = {l->left, l->left + (double)l->split * l->cell_width, l->right};
+    if (!l->split)
+        return;
+    for (int side = 0; side < 2; side++) {
+        svg_text(p, "minor middle", (ends[side] + ends[side + 1]) / 2, top + 11, l->grid.heat->sides[side],
+                 HEAT_LABEL_COLUMNS, "");
+        pen_put(p, "<path class=\"axis\" d=\"M");
+        pen_put_fixed(p, ends[side] + 2, 2);
+        pen_put(p, " ");
+        pen_put_fixed(p, top + 16.5, 2);
+        pen_put(p, "H");
+        pen_put_fixed(p, ends[side + 1] - 3, 2);
+        pen_put(p, "\"/>\n");
+    }
+    pen_put(p, "<path class=\"divider\" d=\"M");
+    pen_put_fixed(p, ends[1] - 0.5, 2);
+    pen_put(p, " ");
+    pen_put_fixed(p, l->turn == TURN_SLANTED ? l->top - 4 : top + 16, 2);
+    pen_put(p, "V");
+    pen_put_fixed(p, l->bottom + 4, 2);
+    pen_put(p, "\"/>\n");
+}
+
 /* ---- Above and below ------------------------------------------------------------------------ */
 
 static void put_head(pen *p, const study_heat *heat)
@@ -110,15 +137,13 @@ static void put_ramp(pen *p, const heat_layout *l, double x, double y)
 
 static void put_legend(pen *p, const heat_layout *l, double top)
 {
-    if (l->legend[LOOK_VALUE])
-        put_ramp(p, l, l->legend_x[LOOK_VALUE], top + l->legend_y[LOOK_VALUE]);
-    for (int look = LOOK_MASKED; look < LOOKS; look++) {
-        if (!l->legend[look])
-            continue;
-        double x = l->legend_x[look], y = top + l->legend_y[look];
-        heat_open_cell(p, l, (heat_cell){(heat_look)look, 0}, x + 1, y + 1, 12, 12);
+    if (!l->empty && !l->grid.heat->kinds)
+        put_ramp(p, l, HEAT_MARGIN, top);
+    for (int i = 0; i < l->swatch_count; i++) {
+        double x = l->swatch_x[i], y = top + l->swatch_y[i];
+        heat_open_cell(p, l, l->swatches[i], x + 1, y + 1, 12, 12);
         pen_put(p, "/>\n");
-        svg_text(p, "minor", x + 20, y + 11, heat_look_words((heat_look)look), 0, "");
+        svg_text(p, "minor", x + 20, y + 11, heat_swatch_words(&l->grid, l->swatches[i]), 0, "");
     }
 }
 
@@ -158,9 +183,10 @@ static void describe_row(pen *p, const heat_grid *grid, int64_t i)
     }
     if (best < 0)
         return;
+    const char *side = heat_side(grid->heat, best * grid->column_block);
     pen_put(p, " ");
     pen_put_label(p, heat_row_label(grid, i, number), HEAT_LABEL_COLUMNS, false);
-    pen_put(p, " -> ");
+    pen_put(p, " -> %s%s", side ? side : "", side ? " " : "");
     pen_put_label(p, heat_column_label(grid, best, number), HEAT_LABEL_COLUMNS, false);
     pen_put(p, " ");
     pen_put_number(p, largest, 3);
@@ -180,13 +206,13 @@ static void describe(pen *p, const heat_layout *l)
     for (int look = LOOK_MASKED; look < LOOKS; look++) {
         if (l->grid.looks[look] == 0)
             continue;
-        pen_put(p, " Cells that are %s: ", heat_look_words((heat_look)look));
+        pen_put(p, " Cells that are %s: ", heat_look_words(heat, (heat_look)look));
         if (heat_is_blocked(l))
             pen_put(p, "some.");
         else
             pen_put(p, "%lld.", (long long)l->grid.looks[look]);
     }
-    if (!l->detailed || l->grid.looks[LOOK_VALUE] == 0)
+    if (!l->detailed || l->grid.looks[LOOK_VALUE] == 0 || heat->kinds)
         return;
     pen_put(p, " Largest of each row:");
     for (int64_t i = 0; i < heat->rows; i++)
@@ -217,6 +243,7 @@ void svg_heat(pen *p, const study_heat *heat, const char *id)
     } else {
         heat_put_cells(p, &l);
         put_labels(p, &l);
+        put_sides(p, &l);
     }
     put_foot(p, &l);
     pen_put(p, "</svg>\n");

@@ -26,14 +26,15 @@ typedef struct heat_layout {
     double label_size;                 /* of the font */
     int64_t row_stride, column_stride; /* every so many labels are drawn */
     label_turn turn;                   /* of the labels of columns */
-    bool legend[LOOKS];                /* what the legend explains, and where */
-    double legend_x[LOOKS], legend_y[LOOKS];
+    int64_t split;                     /* the line between both sides stands before this column; 0: one side */
+    double sides_top;                  /* of their names */
+    int swatch_count;                  /* what the legend explains, and where */
+    heat_cell swatches[HEAT_SWATCHES];
+    double swatch_x[HEAT_SWATCHES], swatch_y[HEAT_SWATCHES];
     double width, height; /* of the picture */
 } heat_layout;
 
 heat_layout heat_layout_make(const study_heat *heat, const char *id);
-/* Words for a look in the legend. */
-const char *heat_look_words(heat_look look);
 /* The colour of a value: 0 is that of 0 alone. */
 int heat_level(const heat_layout *l, double value);
 bool heat_is_blocked(const heat_layout *l);

@@ -52,17 +52,17 @@ void heat_open_cell(pen *p, const heat_layout *l, heat_cell cell, double x, doub
 static void put_title(pen *p, const heat_layout *l, int64_t i, int64_t j, heat_cell cell)
 {
     char number[HEAT_NUMBER_SIZE];
+    const char *side = heat_side(l->grid.heat, j * l->grid.column_block);
     pen_put(p, "<title>");
     pen_put_label(p, heat_row_label(&l->grid, i, number), NAME_COLUMNS, true);
     pen_put(p, " -&gt; ");
+    if (side) {
+        pen_put_label(p, side, NAME_COLUMNS, true);
+        pen_put(p, " ");
+    }
     pen_put_label(p, heat_column_label(&l->grid, j, number), NAME_COLUMNS, true);
     pen_put(p, ": ");
-    if (cell.look == LOOK_MASKED || cell.look == LOOK_LEAK)
-        pen_put(p, "masked%s", cell.look == LOOK_LEAK ? ", yet " : "");
-    if (cell.look == LOOK_PADDING)
-        pen_put(p, "padding");
-    else if (cell.look != LOOK_MASKED)
-        pen_put_number(p, cell.value, 3);
+    heat_put_words(p, l->grid.heat, cell, 3, true);
     pen_put(p, "</title>");
 }
 

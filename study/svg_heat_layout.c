@@ -37,8 +37,8 @@ static void lay_out_cells(heat_layout *l)
         l->cell_height = floor(l->cell_height);
     }
     l->decimals = grid->high < 10 ? 2 : grid->high < 100 ? 1 : 0;
-    l->numbered =
-        l->cell_width >= NUMBERED_CELL && l->cell_height >= NUMBERED_CELL && grid->high >= 0.1 && grid->high < 10000;
+    l->numbered = l->cell_width >= NUMBERED_CELL && l->cell_height >= NUMBERED_CELL && !grid->heat->kinds &&
+                  grid->high >= 0.1 && grid->high < 10000;
     l->label_size = fmin(l->cell_width, l->cell_height) >= 16 ? 12 : 10;
 }
 
@@ -102,46 +102,37 @@ static double lay_out_corner(heat_layout *l)
            height = lay_out_column_labels(l);
     l->left = HEAT_MARGIN + ceil(wider(labels, wider(row_name, column_name))) + 8;
     l->row_stride = stride_of(l->label_size, l->cell_height, !heat->row_labels, l->grid.row_block);
-    return ceil(wider(height, rows && columns ? 30 : rows || columns ? 14 : 0)) + 8;
+    l->split = heat_grid_split(&l->grid);
+    return (l->split ? LINE : 0) + ceil(wider(height, rows && columns ? 30 : rows || columns ? 14 : 0)) + 8;
 }
 
 /* ---- Texts ---------------------------------------------------------------------------------- */
-
-const char *heat_look_words(heat_look look)
-{
-    static const char *const words[LOOKS] = {"", "masked", "padding", "masked, yet not 0", "not finite"};
-    return words[look];
-}
 
 bool heat_is_blocked(const heat_layout *l)
 {
     return l->grid.row_block > 1 || l->grid.column_block > 1;
 }
 
-static double legend_width(const heat_layout *l, heat_look look)
+static double ramp_width(const heat_layout *l)
 {
     char high[32];
-    if (look != LOOK_VALUE)
-        return LINE + svg_text_width(heat_look_words(look), 0, 12);
     ag_text_print(high, sizeof high, "%.3g", l->grid.high);
     return 12 + STYLE_LEVELS * HEAT_RAMP_STEP + 6 + svg_text_width(high, 0, 12);
 }
 
-/* In lines no wider than the picture. Returns the height. */
+/* Behind the ramp, which comes first, in lines no wider than the picture. Returns the height. */
 static double lay_out_legend(heat_layout *l)
 {
-    double x = HEAT_MARGIN, y = 0;
-    for (int look = 0; look < LOOKS && !l->empty; look++) {
-        double item = legend_width(l, (heat_look)look);
-        l->legend[look] = look == LOOK_VALUE || l->grid.looks[look] > 0;
-        if (!l->legend[look])
-            continue;
+    double x = HEAT_MARGIN + (l->grid.heat->kinds ? 0 : ramp_width(l) + LEGEND_GAP), y = 0;
+    l->swatch_count = l->empty ? 0 : heat_swatches(&l->grid, l->swatches);
+    for (int i = 0; i < l->swatch_count; i++) {
+        double item = LINE + svg_text_width(heat_swatch_words(&l->grid, l->swatches[i]), 0, 12);
         if (x > HEAT_MARGIN && x + item > l->width - HEAT_MARGIN) {
             x = HEAT_MARGIN;
             y += LINE;
         }
-        l->legend_x[look] = x;
-        l->legend_y[look] = y;
+        l->swatch_x[i] = x;
+        l->swatch_y[i] = y;
         x += item + LEGEND_GAP;
     }
     return y + LINE;
@@ -150,7 +141,7 @@ static double lay_out_legend(heat_layout *l)
 static double widest_text(const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
-    double widest = wider(legend_width(l, LOOK_VALUE), heat_is_blocked(l) ? 400 : 0);
+    double widest = wider(ramp_width(l), heat_is_blocked(l) ? 400 : 0);
     widest = wider(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
     widest = wider(widest, svg_text_width(heat->group, HEAT_TEXT_COLUMNS, 12));
     return wider(widest, svg_text_width(heat->note, HEAT_TEXT_COLUMNS, 12));
@@ -162,6 +153,7 @@ heat_layout heat_layout_make(const study_heat *heat, const char *id)
     double head = HEAT_MARGIN + (svg_has_text(heat->title) ? 22 : 0) + (svg_has_text(heat->group) ? 18 : 0);
     l.empty = l.grid.rows == 0 || l.grid.columns == 0;
     lay_out_cells(&l);
+    l.sides_top = head + 6;
     l.top = head + 10 + (l.empty ? 0 : lay_out_corner(&l));
     l.right = l.left + l.cell_width * (double)l.grid.columns;
     l.bottom = l.top + (l.empty ? LINE : l.cell_height * (double)l.grid.rows);

@@ -5,22 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 72, ROWS = 16, X_TICKS = 6, Y_TICKS = 4, NAME_COLUMNS = 40, NUMBER_SIZE = 32 };
+enum {
+    COLUMNS = 72, /* of the plot, at most */
+    FEWEST = 8,
+    ROWS = 16,
+    X_TICKS = 6,
+    Y_TICKS = 4,
+    NAME_COLUMNS = 40,
+    NUMBER_SIZE = 32,
+    LEGEND_GAP = 3
+};
 
-/* Each line draws with a character of its own, and in colour with one of these too. */
+/* Each line draws with a character of its own, and with one of these of the 256 colours of terminals, which are seen on
+ * white and on black: 3 : 1 at least. */
 static const char characters[] = "*o+x#@%&";
-static const int colours[] = {34, 31, 32, 35, 33, 36, 90, 94};
-enum { KINDS = sizeof characters - 1 };
+static const int colours[] = {33, 166, 29, 133, 136, 99, 244, 30};
+enum { KINDS = sizeof characters - 1, MARK = KINDS + 1 };
+static const char mark_character = '^';
 
-/* What stands where: the number of the line + 1; 0 nothing. Row 0 is the highest. */
+/* What stands where: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the highest. */
 typedef struct plot {
+    const study_chart *chart;
+    const text_style *style;
     axis x, y;
-    unsigned char lines[ROWS][COLUMNS];
+    int columns;
+    unsigned char lines[ROWS][COLUMNS], colours[ROWS][COLUMNS];
 } plot;
 
 static int column_of(const plot *d, double x)
 {
-    return (int)lround(axis_share(&d->x, x) * (COLUMNS - 1));
+    return (int)lround(axis_share(&d->x, x) * (d->columns - 1));
 }
 
 /* May lie outside where the chart gives the range of y. */
@@ -29,29 +43,33 @@ static int row_of(const plot *d, double y)
     return ROWS - 1 - (int)lround(fmin(fmax(axis_share(&d->y, y), -9), 9) * (ROWS - 1));
 }
 
-static void mark(plot *d, int64_t line, int row, int column)
+static void mark(plot *d, int what, int colour, int row, int column)
 {
-    if (row >= 0 && row < ROWS && column >= 0 && column < COLUMNS)
-        d->lines[row][column] = (unsigned char)(line % KINDS + 1);
+    if (row >= 0 && row < ROWS && column >= 0 && column < d->columns) {
+        d->lines[row][column] = (unsigned char)what;
+        d->colours[row][column] = (unsigned char)colour;
+    }
 }
 
 /* From the point before to this one, both included. */
 static void connect(plot *d, int64_t line, int row, int column, int next_row, int next_column)
 {
+    const int colour = chart_colour(d->chart, line, KINDS);
     int steps = abs(next_row - row) > abs(next_column - column) ? abs(next_row - row) : abs(next_column - column);
     for (int i = 0; i <= steps; i++) {
         double part = steps ? (double)i / steps : 0;
-        mark(d, line, (int)lround(row + part * (next_row - row)), (int)lround(column + part * (next_column - column)));
+        mark(d, (int)(line % KINDS) + 1, colour, (int)lround(row + part * (next_row - row)),
+             (int)lround(column + part * (next_column - column)));
     }
 }
 
-static void draw_line(plot *d, const study_chart *chart, int64_t line)
+static void draw_line(plot *d, int64_t line)
 {
-    const study_line *own = &chart->lines[line];
+    const study_line *own = &d->chart->lines[line];
     int row = 0, column = 0;
     bool before = false;
     for (int64_t i = 0; i < own->count; i++) {
-        bool has = chart_has_point(chart, own, i);
+        bool has = chart_has_point(d->chart, own, i);
         if (has) {
             int next_row = row_of(d, own->y[i]), next_column = column_of(d, own->x[i]);
             connect(d, line, before ? row : next_row, before ? column : next_column, next_row, next_column);
@@ -59,6 +77,15 @@ static void draw_line(plot *d, const study_chart *chart, int64_t line)
             column = next_column;
         }
         before = has;
+    }
+}
+
+static void draw_marks(plot *d)
+{
+    for (int64_t i = 0; i < d->chart->mark_count; i++) {
+        const study_mark *own = &d->chart->marks[i];
+        if (chart_has_mark(d->chart, own))
+            mark(d, MARK, chart_colour(d->chart, own->line, KINDS), row_of(d, own->y), column_of(d, own->x));
     }
 }
 
@@ -100,20 +127,25 @@ static void put_y_label(pen *p, const plot *d, int row, int width)
     pen_put(p, "%s %c", number, length ? '+' : '|');
 }
 
-static void put_row(pen *p, const plot *d, int row, bool color)
+static void put_character(pen *p, int what, int colour, bool color)
 {
-    int end = COLUMNS;
+    const char character = what == MARK ? mark_character : characters[what - 1];
+    if (color)
+        pen_put(p, "\033[%s38;5;%dm%c\033[0m", what == MARK ? "1;" : "", colours[colour], character);
+    else
+        pen_put(p, "%c", character);
+}
+
+static void put_row(pen *p, const plot *d, int row)
+{
+    int end = d->columns;
     while (end > 0 && d->lines[row][end - 1] == 0)
         end--;
-    for (int column = 0; column < end; column++) {
-        int line = d->lines[row][column];
-        if (line == 0)
+    for (int column = 0; column < end; column++)
+        if (d->lines[row][column] == 0)
             pen_put(p, " ");
-        else if (color)
-            pen_put(p, "\033[%dm%c\033[0m", colours[line - 1], characters[line - 1]);
         else
-            pen_put(p, "%c", characters[line - 1]);
-    }
+            put_character(p, d->lines[row][column], d->colours[row][column], d->style->color);
     pen_put(p, "\n");
 }
 
@@ -124,10 +156,11 @@ static void put_x_axis(pen *p, const plot *d, int left)
     int end = 0;
     memset(rule, '-', COLUMNS);
     memset(numbers, ' ', sizeof numbers);
-    rule[COLUMNS] = 0;
+    rule[d->columns] = 0;
     for (int i = 0; i < d->x.tick_count; i++) {
-        int column = column_of(d, d->x.ticks[i]), length = write_tick(p, &d->x, i, number);
-        int from = column - length / 2 > 0 ? column - length / 2 : 0;
+        int column = column_of(d, d->x.ticks[i]), length = write_tick(p, &d->x, i, number),
+            from = column - length / 2 > d->columns - length ? d->columns - length : column - length / 2;
+        from = from > 0 ? from : 0;
         rule[column] = '+';
         if (end > 0 && from < end + 1)
             continue;
@@ -143,54 +176,71 @@ static void put_x_axis(pen *p, const plot *d, int left)
 
 /* ---- The chart ------------------------------------------------------------------------------ */
 
-static void put_legend(pen *p, const study_chart *chart, bool color)
+static int name_columns(const text_style *style)
+{
+    return style->width - 2 < NAME_COLUMNS ? style->width - 2 : NAME_COLUMNS;
+}
+
+/* Lines first, then marks. */
+static void put_legend(pen *p, const study_chart *chart, const text_style *style)
 {
     int column = 0;
-    for (int64_t i = 0; i < chart->line_count; i++) {
-        int kind = (int)(i % KINDS), width = 5 + label_width(chart->lines[i].name, NAME_COLUMNS);
-        if (column > 0 && column + width > TEXT_WIDTH) {
-            pen_put(p, "\n");
-            column = 0;
-        }
-        if (color)
-            pen_put(p, "%s\033[%dm%c\033[0m ", column ? "   " : "", colours[kind], characters[kind]);
-        else
-            pen_put(p, "%s%c ", column ? "   " : "", characters[kind]);
-        pen_put_label(p, chart->lines[i].name, NAME_COLUMNS, false);
-        column += width;
+    for (int64_t i = 0; i < chart->line_count + chart->mark_count; i++) {
+        const study_mark *mark = i < chart->line_count ? NULL : &chart->marks[i - chart->line_count];
+        const char *name = mark ? mark->name : chart->lines[i].name;
+        const int width = 2 + label_width(name, name_columns(style)),
+                  colour = chart_colour(chart, mark ? mark->line : i, KINDS);
+        const bool breaks = column > 0 && column + LEGEND_GAP + width > style->width;
+        pen_put(p, "%s", breaks ? "\n" : "");
+        text_repeat(p, ' ', column > 0 && !breaks ? LEGEND_GAP : 0);
+        column = (column > 0 && !breaks ? column + LEGEND_GAP : 0) + width;
+        put_character(p, mark ? MARK : (int)(i % KINDS) + 1, colour, style->color);
+        pen_put(p, " ");
+        pen_put_label(p, name, name_columns(style), false);
     }
     pen_put(p, "%s", column ? "\n" : "");
 }
 
-void text_put_chart(pen *p, const study_chart *chart, bool color)
+static void put_plot(pen *p, plot *d)
 {
-    plot d = {.lines = {{0}}};
-    text_bold(p, color);
-    pen_put_label(p, chart->title, TEXT_WIDTH, false);
-    text_usual(p, color);
-    pen_put(p, "\n");
-    if (!chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y)) {
-        pen_put(p, "no data\n");
-        put_legend(p, chart, color);
-        return;
-    }
+    const study_chart *chart = d->chart;
+    const int left = y_label_width(p, &d->y), room = d->style->width - left - 2;
+    d->columns = room > COLUMNS ? COLUMNS : room > FEWEST ? room : FEWEST;
     for (int64_t i = 0; i < chart->line_count; i++)
-        draw_line(&d, chart, i);
-    int left = y_label_width(p, &d.y);
-    if (svg_has_text(chart->y_axis)) {
-        pen_put_label(p, chart->y_axis, NAME_COLUMNS, false);
-        pen_put(p, "%s\n", chart->log_y ? " (logarithmic)" : "");
-    }
+        draw_line(d, i);
+    draw_marks(d);
     for (int row = 0; row < ROWS; row++) {
-        put_y_label(p, &d, row, left);
-        put_row(p, &d, row, color);
+        put_y_label(p, d, row, left);
+        put_row(p, d, row);
     }
-    put_x_axis(p, &d, left);
+    put_x_axis(p, d, left);
     if (svg_has_text(chart->x_axis)) {
-        int width = label_width(chart->x_axis, NAME_COLUMNS);
-        text_repeat(p, ' ', left + 2 + COLUMNS - width);
-        pen_put_label(p, chart->x_axis, NAME_COLUMNS, false);
+        text_repeat(p, ' ', left + 2 + d->columns - label_width(chart->x_axis, name_columns(d->style)));
+        pen_put_label(p, chart->x_axis, name_columns(d->style), false);
         pen_put(p, "\n");
     }
-    put_legend(p, chart, color);
+}
+
+void text_put_chart(pen *p, const study_chart *chart, const text_style *style)
+{
+    plot d = {.chart = chart, .style = style};
+    pen name = {0};
+    text_bold(p, style->color);
+    text_lines title = {.p = p, .width = style->width};
+    text_put_words(&title, chart->title);
+    text_usual(p, style->color);
+    pen_put(p, "\n");
+    const bool drawn = chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y);
+    if (drawn && svg_has_text(chart->y_axis)) {
+        pen_put(&name, "%s%s", chart->y_axis, chart->log_y ? " (logarithmic)" : "");
+        if (!name.failed)
+            text_put_paragraph(p, name.text, style->width);
+        p->failed |= name.failed;
+        free(name.text);
+    }
+    if (drawn)
+        put_plot(p, &d);
+    else
+        pen_put(p, "no data\n");
+    put_legend(p, chart, style);
 }

@@ -55,7 +55,7 @@ char *test_chart_picture(const study_chart *chart, const char *id)
 char *test_text(const study_document *document, bool color)
 {
     ag_error error = {0};
-    char *text = study_document_text(document, color, &error);
+    char *text = study_document_text(document, &(study_text_options){.width = 100, .color = color}, &error);
     ck_assert_msg(text != NULL, "%s", error.message);
     return text;
 }
