@@ -1,4 +1,5 @@
 /* studies.c - see study.h: an example from the flags, and a document to the terminal and to files. */
+#include "help.h"
 #include "outputs.h"
 #include "studies.h"
 #include "tokens.h"
@@ -18,12 +19,20 @@ int cli_study_check(const char *command, const study_output *output, const char 
     return code == CLI_DONE ? cli_check_folder(command, output->pictures) : code;
 }
 
+/* By itself on a terminal that knows colours, unless its user wants none (no-color.org). */
+static bool is_coloured(const study_output *output)
+{
+    enum { AUTO, ALWAYS };
+    const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return output->color == ALWAYS || (output->color == AUTO && isatty(STDOUT_FILENO) && !(none && *none) &&
+                                       !(terminal && !strcmp(terminal, "dumb")));
+}
+
 int cli_study_show(const study_document *document, const study_output *output)
 {
     ag_error error = {0};
-    enum { AUTO, ALWAYS };
-    bool color = output->color == ALWAYS || (output->color == AUTO && isatty(STDOUT_FILENO));
-    char *text = document ? study_document_text(document, &(study_text_options){.color = color, .width = 0}, &error) : NULL;
+    const study_text_options options = {.width = cli_columns(stdout), .color = is_coloured(output)};
+    char *text = document ? study_document_text(document, &options, &error) : NULL;
     if (!text) {
         ag_error_set(&error, AG_NO_MEMORY, "out of memory");
         return cli_report("study", &error);
@@ -185,10 +194,9 @@ void cli_study_describe(study_document *document, const study_example_flags *fla
     const nn_model_kind kind = example->saved.model->config.kind;
     const char *target = example->answer ? example->answer : flags->target;
     if (kind == NN_ENCODER_DECODER)
-        study_add_text(document, "%s -> %s (%s)", flags->source, target,
-                       example->answer ? "the model's own answer" : "as given");
+        study_add_example(document, flags->source, target, example->answer ? "the model's own answer" : "as given");
     else
-        study_add_text(document, "%s", kind == NN_ENCODER ? flags->source : flags->target);
+        study_add_example(document, kind == NN_ENCODER ? flags->source : flags->target, NULL, NULL);
     if (flags->padding)
         study_add_text(document, "Positions of padding behind %s: %lld.",
                        kind == NN_ENCODER_DECODER ? "each side" : "it", (long long)flags->padding);

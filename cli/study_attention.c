@@ -32,25 +32,33 @@ static int64_t layer_of(const char *name)
     return number ? strtoll(number + strlen("layers."), NULL, 10) : 0;
 }
 
+static int which_of(const char *name)
+{
+    return is_encoder(name) ? ENCODER : is_cross(name) ? CROSS : DECODER;
+}
+
 static bool is_wanted(const attention_flags *f, const char *name)
 {
-    const int which = is_encoder(name) ? ENCODER : is_cross(name) ? CROSS : DECODER;
-    return (f->which == ALL || f->which == which) && (f->layer < 0 || f->layer == layer_of(name));
+    return (f->which == ALL || f->which == which_of(name)) && (f->layer < 0 || f->layer == layer_of(name));
 }
 
 /* A heat map, and the memory of its texts. */
 typedef struct picture {
-    char title[32], note[64];
+    char group[64], title[32], note[128];
 } picture;
 
 static study_heat make_heat(const study_map *map, int64_t head, const study_example *example, picture *texts)
 {
     const int64_t size = map->queries * map->keys;
     const bool from_source = is_encoder(map->name), to_source = from_source || is_cross(map->name);
+    static const char *const looks[] = {"decoder looks at encoder", "encoder looks at itself",
+                                        "decoder looks at itself"}; /* in the order of CROSS, ENCODER, DECODER */
+    snprintf(texts->group, sizeof texts->group, "%s, layer %lld", looks[which_of(map->name)],
+             (long long)layer_of(map->name));
     snprintf(texts->title, sizeof texts->title, "head %lld", (long long)head);
-    snprintf(texts->note, sizeof texts->note, "entropy %.2f bits", map->entropy[head]);
+    ag_text_print(texts->note, sizeof texts->note, "%s, entropy %.2f bits", map->name, map->entropy[head]);
     return (study_heat){
-        .group = map->name,
+        .group = texts->group,
         .title = texts->title,
         .note = texts->note,
         .rows = map->queries,
@@ -64,7 +72,8 @@ static study_heat make_heat(const study_map *map, int64_t head, const study_exam
     };
 }
 
-/* All heads that are wanted, in one part of the document. */
+/* All heads that are wanted, in one part of the document: first what one comes for, how the decoder looks at the
+ * encoder. */
 static int add_maps(const attention_flags *f, const study_maps *maps, const study_example *example,
                     study_document *document)
 {
@@ -74,12 +83,17 @@ static int add_maps(const attention_flags *f, const study_maps *maps, const stud
     study_heat *heats = malloc((size_t)(most + 1) * sizeof *heats);
     picture *texts = malloc((size_t)(most + 1) * sizeof *texts);
     if (heats && texts) {
-        for (int i = 0; i < maps->count; i++)
-            for (int64_t head = 0; head < maps->items[i].heads; head++)
-                if (is_wanted(f, maps->items[i].name) && (f->head < 0 || f->head == head)) {
-                    heats[count] = make_heat(&maps->items[i], head, example, &texts[count]);
+        for (int n = 0; n < 3 * maps->count; n++) {
+            static const int order[] = {CROSS, DECODER, ENCODER};
+            const study_map *map = &maps->items[n % maps->count];
+            if (which_of(map->name) != order[n / maps->count] || !is_wanted(f, map->name))
+                continue;
+            for (int64_t head = 0; head < map->heads; head++)
+                if (f->head < 0 || f->head == head) {
+                    heats[count] = make_heat(map, head, example, &texts[count]);
                     count++;
                 }
+        }
         study_add_heats(document, heats, count, false);
     }
     int code =

@@ -68,6 +68,7 @@ static void add_pictures(study_document *document, const study_influence *influe
                          const pictures *p)
 {
     const nn_model_kind kind = example->saved.model->config.kind;
+    static const char *const kinds[] = {"masked", "allowed"};
     study_heat heats[2];
     heats[0] = (study_heat){
         .title = "influence",
@@ -80,12 +81,16 @@ static void add_pictures(study_document *document, const study_influence *influe
         .column_axis = "input",
         .row_labels = kind == NN_ENCODER ? example->source_labels : example->target_labels,
         .column_labels = p->labels,
+        .split = influence->source_length,
+        .sides = {"source", "target"},
     };
     heats[1] = heats[0];
     heats[1].title = "declared";
     heats[1].note = "what the masks let through all layers together";
     heats[1].values = p->allowed;
     heats[1].cells = influence->cells;
+    heats[1].kinds = kinds;
+    heats[1].kind_count = sizeof kinds / sizeof *kinds;
     study_add_heats(document, heats, 2, true);
 }
 
@@ -98,8 +103,7 @@ static int show(const influence_flags *f, const study_influence *influence, cons
         cli_study_describe(document, &f->example, example);
         study_add_text(document,
                        "How much the output of each row moves with what enters the first block in each column: the "
-                       "norm of its derivatives.%s%s",
-                       influence->source_length && example->input.target ? " The source's columns come first." : "",
+                       "norm of its derivatives.%s",
                        example->input.target ? " In the decoder each row predicts the token behind its own." : "");
         add_pictures(document, influence, example, &p);
         if (p.broken)

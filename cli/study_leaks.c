@@ -1,6 +1,8 @@
 /* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see, and nothing else. */
+#include "help.h"
 #include "studies.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,37 +19,52 @@ typedef struct tally {
 
 /* ---- One example ---------------------------------------------------------------------------- */
 
-static void print_side(const char *side, int64_t tokens, int64_t positions, const char *behind)
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A sentence, folded. */
+static void say(const char *format, ...)
 {
-    printf("%s of %lld", side, (long long)tokens);
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    ag_text_print_list(text, sizeof text, format, arguments);
+    va_end(arguments);
+    cli_print_prose(stdout, text);
+}
+
+/* "source of 5 and 2 of padding" */
+static void name_side(char text[64], const char *side, int64_t tokens, int64_t positions)
+{
     if (positions > tokens)
-        printf(" and %lld of padding", (long long)(positions - tokens));
-    fputs(behind, stdout);
+        snprintf(text, 64, "%s of %lld and %lld of padding", side, (long long)tokens, (long long)(positions - tokens));
+    else
+        snprintf(text, 64, "%s of %lld", side, (long long)tokens);
 }
 
 static void print_leak(const study_leak *leak)
 {
     if (leak->forbidden)
-        printf("  LEAK in %s: output %lld depends on %s %lld, which the masks forbid (derivative %.3g)\n", leak->layer,
-               (long long)leak->i, leak->side, (long long)leak->j, leak->influence);
+        say("LEAK in %s: output %lld depends on %s %lld, which the masks forbid (derivative %.3g)", leak->layer,
+            (long long)leak->i, leak->side, (long long)leak->j, leak->influence);
     else
-        printf("  BLIND in %s: output %lld does not depend on %s %lld, which the masks allow\n", leak->layer,
-               (long long)leak->i, leak->side, (long long)leak->j);
+        say("BLIND in %s: output %lld does not depend on %s %lld, which the masks allow", leak->layer,
+            (long long)leak->i, leak->side, (long long)leak->j);
 }
 
 static int look(const leaks_flags *f, const nn_model *model, const nn_input *input, tally *all)
 {
     ag_error error = {0};
+    char source[64] = "", target[64] = "";
     study_leaks leaks;
     const study_subject subject = {.model = model, .input = input, .threads = (int)f->threads};
     if (study_leaks_find(&subject, &leaks, &error) != AG_OK)
         return cli_report("study leaks", &error);
     if (input->source)
-        print_side("source", *input->source_lengths, input->source_length, input->target ? ", " : ": ");
+        name_side(source, "source", *input->source_lengths, input->source_length);
     if (input->target)
-        print_side("target", *input->target_lengths, input->target_length, ": ");
-    printf("%lld pairs allowed, %lld forbidden, %lld leaks\n", (long long)leaks.allowed, (long long)leaks.forbidden,
-           (long long)leaks.count);
+        name_side(target, "target", *input->target_lengths, input->target_length);
+    say("%s%s%s: %lld pairs allowed, %lld forbidden, %lld leaks", source, *source && *target ? ", " : "", target,
+        (long long)leaks.allowed, (long long)leaks.forbidden, (long long)leaks.count);
     for (int64_t n = 0; n < leaks.count && all->leaks + n < TOLD; n++)
         print_leak(&leaks.items[n]);
     all->examples++;
@@ -108,14 +125,14 @@ static int look_at_drawn(const leaks_flags *f, const nn_model *model, tally *all
 static int judge(const leaks_flags *f, const tally *all)
 {
     if (all->leaks > TOLD)
-        printf("  and %lld more\n", (long long)(all->leaks - TOLD));
+        say("and %lld more", (long long)(all->leaks - TOLD));
     if (all->leaks)
         return cli_fail("study leaks", CLI_FAILED, "%s has %lld leak%s in %lld example%s", f->example.model,
                         (long long)all->leaks, all->leaks == 1 ? "" : "s", (long long)all->examples,
                         all->examples == 1 ? "" : "s");
-    printf("No leak. Each block by itself and the whole model, %lld example%s: all %lld derivatives that the masks "
-           "forbid are\nexactly 0, and none of the %lld that they allow is.\n",
-           (long long)all->examples, all->examples == 1 ? "" : "s", (long long)all->forbidden, (long long)all->allowed);
+    say("No leak. Each block by itself and the whole model, %lld example%s: all %lld derivatives that the masks forbid "
+        "are exactly 0, and none of the %lld that they allow is.",
+        (long long)all->examples, all->examples == 1 ? "" : "s", (long long)all->forbidden, (long long)all->allowed);
     return CLI_DONE;
 }
 

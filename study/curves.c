@@ -139,33 +139,112 @@ static bool is_wide(const study_chart *chart)
     return most > LOG_RANGE * least;
 }
 
-/* A line for each run, in the same order and so in the same colour in each chart; the losses of one run are in one
- * chart. */
+/* ---- Charts --------------------------------------------------------------------------------- */
+
+/* The step whose model was kept: that of the last evaluation that the log calls the best; -1: there is none. */
+static double best_step(const curve_run *run)
+{
+    const train_series *best = train_history_find(&run->history, "best");
+    double step = -1;
+    for (int64_t i = 0; best && i < best->count; i++)
+        step = best->values[i] != 0 ? best->steps[i] : step;
+    return step;
+}
+
+/* A chart that is put together: of each run two lines at most, and a mark. */
+typedef struct curve_chart {
+    curve_runs *runs;
+    const curve_kind *kind;
+    study_chart chart;
+    study_line *lines;
+    study_mark *marks;
+    double *numbers; /* 2 * MOST_POINTS of each line */
+    pen *names;      /* [name_count] of lines and marks */
+    int name_count;
+} curve_chart;
+
+static const char *add_name(curve_chart *c, const char *run, const char *what, double step)
+{
+    pen *name = &c->names[c->name_count++];
+    const bool both = *run && *what;
+    pen_put(name, "%s%s%s", run, both ? ", " : "", what);
+    if (step >= 0) {
+        pen_put(name, " at step ");
+        pen_put_number(name, step, 15);
+    }
+    return name->text;
+}
+
+static void add_line(curve_chart *c, const train_series *series, const char *name, bool companion)
+{
+    study_line *line = &c->lines[c->chart.line_count];
+    *line = make_line(c->runs, series, name, c->kind->complement, c->numbers + c->chart.line_count * 2 * MOST_POINTS);
+    line->companion = companion;
+    c->chart.line_count++;
+}
+
+/* Points to the value that the last line's series has at the step whose model was kept. */
+static void add_mark(curve_chart *c, const curve_run *run, const train_series *series, const char *name)
+{
+    const double step = best_step(run);
+    for (int64_t i = 0; series && i < series->count; i++)
+        if (series->steps[i] == step) {
+            c->marks[c->chart.mark_count++] =
+                (study_mark){.name = add_name(c, name, "best", step),
+                             .line = c->chart.line_count - 1,
+                             .x = step,
+                             .y = c->kind->complement ? 1 - series->values[i] : series->values[i]};
+            return;
+        }
+}
+
+/* The lines of one run; the names of the only run are left out. */
+static void add_run(curve_chart *c, const curve_run *run, bool pairs)
+{
+    const bool loss = !strcmp(c->kind->series, "loss"), only = c->runs->count == 1;
+    const char *name = only && pairs ? "" : run->name.text;
+    const train_series *series = train_history_find(&run->history, c->kind->series),
+                       *dev = loss ? train_history_find(&run->history, "dev_loss") : series;
+    add_line(c, series, add_name(c, name, pairs ? "in training" : "", -1), false);
+    if (loss && dev)
+        add_line(c, dev, add_name(c, name, "on dev", -1), !only);
+    if (strcmp(c->kind->series, "rate") != 0)
+        add_mark(c, run, dev, only ? "" : name);
+}
+
+/* A line for each run, in the same order and so in the same colour in each chart. */
 static ag_status add_chart(study_document *document, curve_runs *runs, const curve_kind *kind, ag_error *error)
 {
-    bool both = runs->count == 1 && !strcmp(kind->series, "loss");
-    if (runs->count == 1 && !strcmp(kind->series, "dev_loss") && train_history_find(&runs->items[0].history, "loss"))
-        return AG_OK;
-    study_line *lines = malloc((size_t)(runs->count + both) * sizeof *lines);
-    double *numbers = malloc((size_t)(runs->count + both) * 2 * MOST_POINTS * sizeof *numbers);
+    const size_t lines = 2 * (size_t)runs->count, names = 3 * (size_t)runs->count;
+    curve_chart c = {.runs = runs,
+                     .kind = kind,
+                     .chart = {.title = kind->title, .x_axis = "step", .y_axis = kind->y_axis},
+                     .lines = malloc(lines * sizeof *c.lines),
+                     .marks = malloc((size_t)runs->count * sizeof *c.marks),
+                     .numbers = malloc(lines * 2 * MOST_POINTS * sizeof *c.numbers),
+                     .names = calloc(names, sizeof *c.names)};
+    bool good = c.lines && c.marks && c.numbers && c.names, pairs = false;
     int64_t points = 0;
-    study_chart chart = {
-        .title = both ? "Loss" : kind->title, .x_axis = "step", .y_axis = kind->y_axis, .lines = lines};
-    for (int i = 0; lines && numbers && i < runs->count + both; i++) {
-        const curve_run *run = &runs->items[both ? 0 : i];
-        const train_series *series = train_history_find(&run->history, both && i ? "dev_loss" : kind->series);
-        const char *name = !both ? run->name.text : i ? "on dev" : "in training";
-        lines[i] = make_line(runs, series, name, kind->complement, numbers + (ptrdiff_t)i * 2 * MOST_POINTS);
-        points += lines[i].count;
-        chart.line_count++;
-    }
-    chart.log_y = kind->may_be_log && is_wide(&chart);
-    if (points)
-        study_add_chart(document, &chart);
-    ag_status status = lines && numbers ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory for a chart");
-    free(lines);
-    free(numbers);
-    return status;
+    for (int i = 0; i < runs->count; i++)
+        pairs |= !strcmp(kind->series, "loss") && train_history_find(&runs->items[i].history, "dev_loss");
+    for (int i = 0; i < runs->count && good; i++)
+        add_run(&c, &runs->items[i], pairs);
+    for (int64_t i = 0; i < c.chart.line_count; i++)
+        points += c.lines[i].count;
+    for (int i = 0; i < c.name_count; i++)
+        good &= !c.names[i].failed;
+    c.chart.lines = c.lines;
+    c.chart.marks = c.marks;
+    c.chart.log_y = kind->may_be_log && is_wide(&c.chart);
+    if (points && good)
+        study_add_chart(document, &c.chart);
+    for (int i = 0; i < c.name_count; i++)
+        free(c.names[i].text);
+    free(c.lines);
+    free(c.marks);
+    free(c.numbers);
+    free(c.names);
+    return good ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory for a chart");
 }
 
 /* ---- The table ------------------------------------------------------------------------------ */

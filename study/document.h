@@ -75,6 +75,9 @@ enum { LABEL_WIDEST = 1 << 20 }; /* where counting of columns ends */
 void pen_put_label(pen *p, const char *text, int columns, bool escaped);
 /* The same, whole and without an isolate: a word among others that it is written in one direction with. */
 void pen_put_word(pen *p, const char *text);
+/* As many characters of such a word as take `columns` columns, one at least; `text` moves behind them. Returns the
+ * columns that they take. */
+int pen_put_part(pen *p, const char **text, int columns);
 /* Whether letters that are written from right to left are in it. Such a label stands in an isolate (Unicode's bidi
  * algorithm, UAX #9), so that it turns nothing around it: what is left of it stays there. */
 bool label_is_isolated(const char *text);

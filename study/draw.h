@@ -43,7 +43,7 @@ void heat_put_words(pen *p, const study_heat *heat, heat_cell cell, int digits, 
 enum { HEAT_SWATCHES = STUDY_KINDS + LOOKS };
 int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES]);
 /* Its words there. */
-const char *heat_swatch_words(const heat_grid *grid, heat_cell swatch);
+const char *heat_swatch_words(const study_heat *heat, heat_cell swatch);
 /* The label of a drawn row or column; numbers are written to `number`. */
 enum { HEAT_NUMBER_SIZE = 24 };
 const char *heat_row_label(const heat_grid *grid, int64_t row, char number[HEAT_NUMBER_SIZE]);

@@ -114,10 +114,9 @@ int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES])
     return count;
 }
 
-const char *heat_swatch_words(const heat_grid *grid, heat_cell swatch)
+const char *heat_swatch_words(const study_heat *heat, heat_cell swatch)
 {
-    return swatch.look == LOOK_VALUE ? grid->heat->kinds[kind_of(grid->heat, swatch.value)]
-                                     : heat_look_words(grid->heat, swatch.look);
+    return swatch.look == LOOK_VALUE ? heat->kinds[kind_of(heat, swatch.value)] : heat_look_words(heat, swatch.look);
 }
 
 /* ---- Sides ---------------------------------------------------------------------------------- */

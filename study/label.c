@@ -131,6 +131,18 @@ void pen_put_word(pen *p, const char *text)
     put_shown(p, text, 0, false);
 }
 
+int pen_put_part(pen *p, const char **text, int columns)
+{
+    int width = 0;
+    walk w = walk_start(*text);
+    while (walk_next(&w) && (width == 0 || width + w.width <= columns)) {
+        put_code(p, w.code, false);
+        width += w.width;
+        *text = w.text;
+    }
+    return width;
+}
+
 int pen_put_glyph(pen *p, const char *text, int index)
 {
     int at = -1, width = 0;

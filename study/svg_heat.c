@@ -143,7 +143,7 @@ static void put_legend(pen *p, const heat_layout *l, double top)
         double x = l->swatch_x[i], y = top + l->swatch_y[i];
         heat_open_cell(p, l, l->swatches[i], x + 1, y + 1, 12, 12);
         pen_put(p, "/>\n");
-        svg_text(p, "minor", x + 20, y + 11, heat_swatch_words(&l->grid, l->swatches[i]), 0, "");
+        svg_text(p, "minor", x + 20, y + 11, heat_swatch_words(l->grid.heat, l->swatches[i]), 0, "");
     }
 }
 

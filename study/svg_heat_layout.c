@@ -126,7 +126,7 @@ static double lay_out_legend(heat_layout *l)
     double x = HEAT_MARGIN + (l->grid.heat->kinds ? 0 : ramp_width(l) + LEGEND_GAP), y = 0;
     l->swatch_count = l->empty ? 0 : heat_swatches(&l->grid, l->swatches);
     for (int i = 0; i < l->swatch_count; i++) {
-        double item = LINE + svg_text_width(heat_swatch_words(&l->grid, l->swatches[i]), 0, 12);
+        double item = LINE + svg_text_width(heat_swatch_words(l->grid.heat, l->swatches[i]), 0, 12);
         if (x > HEAT_MARGIN && x + item > l->width - HEAT_MARGIN) {
             x = HEAT_MARGIN;
             y += LINE;

@@ -29,21 +29,13 @@ void text_repeat(pen *p, char character, int64_t count)
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
-/* A word that no line holds, as a label, broken where lines end. */
+/* A word that no line holds, in lines of its own. */
 static void put_long_word(text_lines *lines, const char *word)
 {
-    pen glyph = {0};
-    for (int i = 0, width; (width = pen_put_glyph(&glyph, word, i)) > 0; i++) {
-        if (lines->column + width > lines->width && lines->column > 0) {
-            pen_put(lines->p, "\n");
-            lines->column = 0;
-        }
-        pen_put_bytes(lines->p, glyph.text, glyph.length);
-        lines->column += width;
-        glyph.length = 0;
+    while (*word) {
+        pen_put(lines->p, "%s", lines->column > 0 ? "\n" : "");
+        lines->column = pen_put_part(lines->p, &word, lines->width);
     }
-    lines->p->failed |= glyph.failed;
-    free(glyph.text);
 }
 
 /* One word of text[0..size) behind its spaces. No control character comes through. */
@@ -58,7 +50,7 @@ static void put_word(text_lines *lines, int spaces, const char *text, size_t siz
     lines->column = breaks ? 0 : lines->column + spaces;
     if (lines->column + width > lines->width) {
         put_long_word(lines, word.text);
-    } else {
+    } else if (!word.failed) {
         pen_put_word(lines->p, word.text);
         lines->column += width;
     }

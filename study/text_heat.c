@@ -52,7 +52,7 @@ static int larger(int a, int b)
 /* ---- Layout --------------------------------------------------------------------------------- */
 
 /* How many lines a text has; `widest` grows to the widest of them. */
-static int measure(const char *text, int *widest)
+static int measure(pen *p, const char *text, int *widest)
 {
     int lines = 0;
     for (size_t size; text && *text; text += size + (text[size] == '\n'), lines++) {
@@ -60,6 +60,7 @@ static int measure(const char *text, int *widest)
         size = strcspn(text, "\n");
         pen_put_bytes(&line, text, size);
         *widest = larger(*widest, label_width(line.text, 0));
+        p->failed |= line.failed;
         free(line.text);
     }
     return lines;
@@ -156,8 +157,8 @@ static heat_text lay_out(pen *p, const study_heat *heat, int64_t first, const te
         text_put_paragraph(&t.note, heat->note, style->width);
     p->failed |= t.title.failed || t.corner.failed || t.note.failed;
     t.width = map_width(&t);
-    t.title_lines = measure(t.title.text, &t.width);
-    t.note_lines = measure(t.note.text, &t.width);
+    t.title_lines = measure(p, t.title.text, &t.width);
+    t.note_lines = measure(p, t.note.text, &t.width);
     t.line_count = t.title_lines + (heat_grid_split(&t.grid) > 0) + larger(t.downward, 1) + t.grid.rows + t.note_lines;
     return t;
 }
@@ -344,14 +345,44 @@ static void put_ramp(pen *p, bool color)
     text_usual(p, color);
 }
 
-/* What the characters mean: of sizes the ramp, else the kinds; and of the mask what was drawn. */
-static void put_key(pen *p, const heat_grid *drawn, bool to_one, const text_style *style)
+/* What the characters mean, of all maps of a part. */
+typedef struct heat_key {
+    bool sizes, beyond_one;  /* whether any map has sizes, and any of them a high of its own */
+    int count;
+    struct {
+        const study_heat *heat;
+        heat_cell cell;
+    } swatches[2 * HEAT_SWATCHES];
+} heat_key;
+
+/* Adds what the map's legend would explain, unless something of that name is there. */
+static void add_to_key(heat_key *key, const heat_grid *grid)
 {
     heat_cell swatches[HEAT_SWATCHES];
-    const int count = heat_swatches(drawn, swatches), wide = style->color ? 2 : 1;
+    const int count = heat_swatches(grid, swatches), most = sizeof key->swatches / sizeof *key->swatches;
+    key->sizes |= !grid->heat->kinds;
+    key->beyond_one |= !grid->heat->kinds && grid->high != 1;
+    for (int i = 0; i < count; i++) {
+        const char *words = heat_swatch_words(grid->heat, swatches[i]);
+        bool known = key->count == most;
+        for (int k = 0; k < key->count && !known; k++)
+            known = !strcmp(words, heat_swatch_words(key->swatches[k].heat, key->swatches[k].cell));
+        if (known)
+            continue;
+        key->swatches[key->count].heat = grid->heat;
+        key->swatches[key->count++].cell = swatches[i];
+    }
+}
+
+static void put_key(pen *p, const heat_key *key, const text_style *style)
+{
+    const int wide = style->color ? 2 : 1;
     int column = 0;
-    for (int i = drawn->heat->kinds ? 0 : -1; i < count; i++) {
-        const char *words = i >= 0 ? heat_swatch_words(drawn, swatches[i]) : to_one ? "1" : "high";
+    for (int i = key->sizes ? -1 : 0; i < key->count; i++) {
+        const heat_grid grid = {.heat = i < 0 ? NULL : key->swatches[i].heat};
+        const char *words = i >= 0            ? heat_swatch_words(grid.heat, key->swatches[i].cell)
+                            : key->beyond_one ? "high"
+                                              : "1";
         const int width = (i >= 0 ? wide : 2 + wide * SHADES) + 1 + label_width(words, 0);
         const bool breaks = column > 0 && column + KEY_GAP + width > style->width;
         pen_put(p, "%s", breaks ? "\n" : "");
@@ -360,7 +391,7 @@ static void put_key(pen *p, const heat_grid *drawn, bool to_one, const text_styl
         if (i < 0)
             put_ramp(p, style->color);
         else
-            put_cell(p, drawn, swatches[i], wide, style->color);
+            put_cell(p, &grid, key->swatches[i].cell, wide, style->color);
         pen_put(p, " ");
         pen_put_label(p, words, 0, false);
     }
@@ -390,24 +421,18 @@ static int lay_out_abreast(pen *p, const document_part *part, const text_style *
 void text_put_heats(pen *p, const document_part *part, const text_style *style)
 {
     heat_text texts[ABREAST];
-    heat_grid drawn = {.heat = part->heats};
-    bool to_one = true;
+    heat_key key = {.sizes = part->heat_count == 0};
     for (int64_t at = 0, first = 0; at < part->heat_count && !p->failed;) {
         const int count = lay_out_abreast(p, part, style, at, first, texts);
         put_abreast(p, texts, count);
         pen_put(p, "\n");
         for (int k = 0; k < count; k++) {
             const heat_text *text = &texts[k];
-            for (int look = 0; look < LOOKS; look++)
-                drawn.looks[look] += text->grid.looks[look];
-            for (int kind = 0; kind < STUDY_KINDS; kind++)
-                drawn.kinds[kind] |= text->grid.kinds[kind];
-            to_one &= text->grid.high == 1;
+            add_to_key(&key, &text->grid);
             first = text->end < text->grid.columns ? text->end : 0;
             at += first == 0;
             clear(&texts[k]);
         }
     }
-    if (part->heat_count > 0)
-        put_key(p, &drawn, to_one, style);
+    put_key(p, &key, style);
 }

@@ -101,20 +101,21 @@ START_TEST(test_attention)
     train_three();
     cli_expect("$T study attention --model $DIR/run --source abc --target ab --color never", 0, "abc -> ab (as given)");
     static const char *const all[] = {
-        "encoder.layers.0.self_attn, head 0",      "encoder.layers.0.self_attn, head 1",
-        "decoder.layers.0.self_attn, head 0",      "decoder.layers.0.self_attn, head 1",
-        "decoder.layers.0.multihead_attn, head 0", "decoder.layers.0.multihead_attn, head 1"};
+        "decoder looks at encoder, layer 0, head 0", "decoder looks at encoder, layer 0, head 1",
+        "decoder looks at itself, layer 0, head 0",  "decoder looks at itself, layer 0, head 1",
+        "encoder looks at itself, layer 0, head 0",  "encoder looks at itself, layer 0, head 1",
+        "encoder.layers.0.self_attn, entropy "}; /* the module's name is told, too */
     const char *before = cli_output;
-    for (int i = 0; i < 6; i++) { /* each behind the other */
+    for (int i = 0; i < 7; i++) { /* each behind the other */
         const char *at = strstr(before, all[i]);
         ck_assert_msg(at != NULL, "%s is not where it should be in:\n%s", all[i], cli_output);
         before = at;
     }
-    cli_expect("$T study attention --model $DIR/run --source abc --target ab --color never | grep -c '^entropy'", 0,
+    cli_expect("$T study attention --model $DIR/run --source abc --target ab --color never | grep -c ', entropy'", 0,
                "6\n");
     cli_expect("$T study attention --model $DIR/run --source abc --which cross", 0, "(the model's own answer)");
-    cli_expect("$T study attention --model $DIR/tags --source abc", 0, "encoder.layers.0.self_attn, head 1");
-    cli_expect("$T study attention --model $DIR/lm --target 'the c'", 0, "decoder.layers.0.self_attn, head 1");
+    cli_expect("$T study attention --model $DIR/tags --source abc", 0, "encoder looks at itself, layer 0, head 1");
+    cli_expect("$T study attention --model $DIR/lm --target 'the c'", 0, "decoder looks at itself, layer 0, head 1");
     expect_no("no key that they may look at");
 }
 END_TEST
@@ -136,8 +137,8 @@ START_TEST(test_attention_of_a_part)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[512];
         snprintf(line, sizeof line,
-                 "%s %s > $DIR/text; echo $(grep -c '^encoder.*, head' $DIR/text) "
-                 "$(grep -c '^decoder.*self_attn, head' $DIR/text) $(grep -c 'multihead_attn, head' $DIR/text)",
+                 "%s %s > $DIR/text; echo $(grep -c '^encoder looks at itself.*, head' $DIR/text) "
+                 "$(grep -c '^decoder looks at itself.*, head' $DIR/text) $(grep -c 'at encoder.*, head' $DIR/text)",
                  study, cases[i].flags);
         cli_expect(line, 0, cases[i].counts);
     }
@@ -171,12 +172,12 @@ START_TEST(test_files)
     const char *study = "$T study attention --model $DIR/run --source abc --target ab --which cross";
     char line[512];
     snprintf(line, sizeof line, "%s --out $DIR/r.html --pictures $DIR/p", study);
-    cli_expect(line, 0, "multihead_attn, head 1");
+    cli_expect(line, 0, "decoder looks at encoder, layer 0, head 1");
     ck_assert_msg(strstr(cli_output, "The report is in ") && strstr(cli_output, "The pictures are in "), "%s",
                   cli_output);
     cli_expect("grep -c '<html' $DIR/r.html; ls $DIR/p", 0,
-               "1\n01-decoder.layers.0.multihead_attn-head-0.svg\n"
-               "02-decoder.layers.0.multihead_attn-head-1.svg\n");
+               "1\n01-decoder-looks-at-encoder-layer-0-head-0.svg\n"
+               "02-decoder-looks-at-encoder-layer-0-head-1.svg\n");
     snprintf(line, sizeof line, "%s --out $DIR/none/r.html > /dev/null", study);
     cli_expect_sentence(line, 1, "none/r.html");
     snprintf(line, sizeof line, "%s --pictures $DIR/r.html > /dev/null", study);
@@ -238,13 +239,13 @@ START_TEST(test_what_is_found_fails)
 {
     cli_train_tiny();
     spoil("nan", "decoder.layers.0.self_attn.in_proj_weight", (real)NAN);
-    cli_expect("$T study leaks --model $DIR/nan", 1, "which the masks forbid (derivative nan)");
+    cli_expect("COLUMNS=200 $T study leaks --model $DIR/nan", 1, "which the masks forbid (derivative nan)");
     cli_expect("$T study leaks --model $DIR/nan --source ab --target ba", 1, "leaks in 1 example\n");
     cli_expect("$T study influence --model $DIR/nan --source ab --target ba", 1,
                "the model sees what its masks forbid");
     ck_assert_msg(strstr(cli_output, "LEAK: ") != NULL, "%s", cli_output);
     spoil("blind", "output.weight", 0);
-    cli_expect("$T study leaks --model $DIR/blind", 1, "which the masks allow");
+    cli_expect("COLUMNS=200 $T study leaks --model $DIR/blind", 1, "which the masks allow");
     cli_expect("$T study influence --model $DIR/blind --source ab --target ba", 0, "exactly 0");
 }
 END_TEST

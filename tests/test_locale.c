@@ -215,7 +215,7 @@ static void write_all(const char *out)
     snprintf(path, sizeof path, "%s/report.html", out);
     ck_assert_int_eq(study_document_save(document, path, &error), AG_OK);
     ck_assert_int_eq(study_document_save_pictures(document, out, &error), AG_OK);
-    char *text = study_document_text(document, true, &error);
+    char *text = study_document_text(document, &(study_text_options){.color = true}, &error);
     ck_assert_ptr_nonnull(text);
     snprintf(path, sizeof path, "%s/report.txt", out);
     FILE *file = fopen(path, "w");

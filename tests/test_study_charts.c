@@ -27,15 +27,17 @@ START_TEST(gaps_and_single_points)
 {
     static const double x[] = {0, 1, 2, 3, NAN, 5, 6}, y[] = {1, 1, NAN, 2, 3, 1, INFINITY},
                         zeros[] = {1, 1, 0, 1, 1, -1, 1};
-    static const study_line lines[] = {{"a", 7, x, y}, {"b", 1, x, y}, {"c", 7, x, zeros}};
+    static const study_line lines[] = {{.name = "a", .count = 7, .x = x, .y = y},
+                                       {.name = "b", .count = 1, .x = x, .y = y},
+                                       {.name = "c", .count = 7, .x = x, .y = zeros}};
     study_chart chart = {.title = "t", .lines = lines, .line_count = 3};
     char *picture = test_chart_picture(&chart, NULL);
     ck_assert_uint_eq(pieces(picture, 0), 3);
     ck_assert_uint_eq(pieces(picture, 1), 1);
     ck_assert_uint_eq(pieces(picture, 2), 2);
-    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-0\""), 4);
-    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-0\" r=\"4\""), 2); /* alone between gaps */
-    ck_assert_uint_eq(test_count(picture, "<circle class=\"dot-1\" r=\"4\""), 1);
+    ck_assert_uint_eq(test_count(picture, "<path class=\"dot-0\" transform="), 4);
+    ck_assert_uint_eq(test_count(picture, " scale(4)\" d=\"M0 0m-1 0a"), 2); /* alone between gaps, circles of line 0 */
+    ck_assert_uint_eq(test_count(picture, " scale(4)\" d=\"M0 0m-.9-.9h"), 1); /* a square of line 1 */
     test_has(picture, "<title>a at 3: 2</title>");
     free(picture);
     chart.log_y = true; /* 0 and -1 have no place */
@@ -53,9 +55,9 @@ START_TEST(a_point_between_gaps_is_marked_on_long_lines_too)
         x[i] = i;
         y[i] = i > 95 && i < 105 && i != 100 ? NAN : 1;
     }
-    study_line line = {"l", POINTS, x, y};
+    study_line line = {.name = "l", .count = POINTS, .x = x, .y = y};
     char *picture = test_chart_picture(&(study_chart){.title = "t", .lines = &line, .line_count = 1}, NULL);
-    ck_assert_uint_eq(test_count(picture, "<circle"), 1);
+    ck_assert_uint_eq(test_count(picture, "<path class=\"dot-0\" transform="), 1);
     test_has(picture, "<title>l at 100: 1</title>");
     free(picture);
 }
@@ -64,7 +66,7 @@ END_TEST
 START_TEST(charts_without_data_say_so)
 {
     static const double x[] = {1, 2}, y[] = {NAN, INFINITY}, low[] = {0, -1};
-    static const study_line none[] = {{"a", 2, x, y}, {"b", 0, NULL, NULL}}, negative[] = {{"c", 2, x, low}};
+    static const study_line none[] = {{.name = "a", .count = 2, .x = x, .y = y}, {.name = "b", .count = 0, .x = NULL, .y = NULL}}, negative[] = {{.name = "c", .count = 2, .x = x, .y = low}};
     const study_chart charts[] = {{.title = "t"},
                                   {.title = "t", .lines = none, .line_count = 2},
                                   {.title = "t", .lines = negative, .line_count = 1, .log_y = true}};
@@ -82,7 +84,7 @@ START_TEST(lines_are_told_apart_without_colour)
 {
     study_line lines[40];
     for (int i = 0; i < 40; i++)
-        lines[i] = (study_line){"l", 5, chart_x, chart_other};
+        lines[i] = (study_line){.name = "l", .count = 5, .x = chart_x, .y = chart_other};
     char *picture = test_chart_picture(&(study_chart){.title = "t", .lines = lines, .line_count = 40}, NULL);
     const char *at = picture;
     char *seen[40];
@@ -104,6 +106,63 @@ START_TEST(lines_are_told_apart_without_colour)
 }
 END_TEST
 
+/* A companion has the colour of the line before it and is dashed; the lines themselves are whole, and told apart by the
+ * shapes of their points. */
+START_TEST(companions_share_a_colour_and_differ_in_dash)
+{
+    static const study_line lines[] = {
+        {.name = "full, measured", .count = 5, .x = chart_x, .y = chart_other},
+        {.name = "full, possible", .count = 5, .x = chart_x, .y = chart_other, .companion = true},
+        {.name = "causal, measured", .count = 5, .x = chart_x, .y = chart_other},
+        {.name = "causal, possible", .count = 5, .x = chart_x, .y = chart_other, .companion = true}};
+    const study_chart chart = {.title = "t", .lines = lines, .line_count = 4};
+    char *picture = test_chart_picture(&chart, NULL);
+    for (int colour = 0; colour < 2; colour++) { /* in the plot and in the legend */
+        pen whole = {0}, dashed = {0}, shape = {0};
+        pen_put(&whole, "<path class=\"line line-%d\" d=", colour);
+        pen_put(&dashed, "<path class=\"line line-%d\" stroke-dasharray=\"9 4\" d=", colour);
+        pen_put(&shape, "<path class=\"dot-%d\" transform=", colour);
+        ck_assert_uint_eq(test_count(picture, whole.text), 2);
+        ck_assert_uint_eq(test_count(picture, dashed.text), 2);
+        ck_assert_uint_eq(test_count(picture, shape.text), 12);
+        free(whole.text);
+        free(dashed.text);
+        free(shape.text);
+    }
+    test_has_no(picture, "class=\"line line-2\"");
+    ck_assert_uint_eq(test_count(picture, "m-1 0a1 1"), 12);
+    ck_assert_uint_eq(test_count(picture, "m-.9-.9h1.8"), 12);
+    free(picture);
+    char *text = test_chart_text(&chart);
+    test_has(text, "* full, measured   o full, possible   + causal, measured   x causal, possible\n");
+    free(text);
+}
+END_TEST
+
+/* A ring around a point, told in the legend and in words; it is in sight where no line reaches it. */
+START_TEST(marks_point_out)
+{
+    static const study_line lines[] = {{.name = "a", .count = 5, .x = chart_x, .y = chart_other},
+                                       {.name = "b", .count = 5, .x = chart_x, .y = chart_x}};
+    static const study_mark marks[] = {{.name = "best at step 9", .line = 1, .x = 9, .y = 12},
+                                       {.name = "no line", .line = 2, .x = 1, .y = 1},
+                                       {.name = "no place", .line = 0, .x = 1, .y = NAN}};
+    const study_chart chart = {.title = "t", .lines = lines, .line_count = 2, .marks = marks, .mark_count = 3};
+    axis x, y;
+    ck_assert(chart_axes(&chart, 5, 5, &x, &y));
+    ck_assert(x.high >= 9 && y.high >= 12);
+    char *picture = test_chart_picture(&chart, NULL), *text = test_chart_text(&chart);
+    ck_assert_uint_eq(test_count(picture, "<title>best at step 9</title></circle>"), 2);
+    ck_assert_uint_eq(test_count(picture, "<circle class=\"line line-1\""), 3); /* one in the plot, two explained */
+    test_has(picture, ">best at step 9</text>");
+    test_has(picture, " Marked: best at step 9.");
+    test_has(text, "^\n");
+    test_has(text, "   ^ best at step 9");
+    free(picture);
+    free(text);
+}
+END_TEST
+
 /* A hundred thousand points: the mean, and a band from the lowest to the highest. */
 START_TEST(many_points_stay_small)
 {
@@ -114,7 +173,7 @@ START_TEST(many_points_stay_small)
         y[i] = i % 2 ? 1 : 3;
     }
     y[POINTS / 2] = 4;
-    study_line line = {"l", POINTS, x, y};
+    study_line line = {.name = "l", .count = POINTS, .x = x, .y = y};
     study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .low = 0, .high = 4};
     char *picture = test_chart_picture(&chart, NULL);
     ck_assert_uint_lt(strlen(picture), 40000);
@@ -148,7 +207,7 @@ START_TEST(axes_have_round_numbers)
                  {1e-200, 1e200, true, 4, "1e-200 1e-99 100 1e+103 "}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double x[] = {cases[i].low, cases[i].high}, same[] = {1, 1};
-        study_line line = {"l", 2, cases[i].log ? same : x, cases[i].log ? x : same};
+        study_line line = {.name = "l", .count = 2, .x = cases[i].log ? same : x, .y = cases[i].log ? x : same};
         study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .log_y = cases[i].log};
         if (cases[i].log) {
             chart.low = x[0];
@@ -176,7 +235,7 @@ START_TEST(axes_hold_all_points)
                                        {0.4, 3},        {-1e-320, 1e-320}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         for (int log = 0; log < 2; log++) {
-            study_line line = {"l", 2, ranges[i], ranges[i]};
+            study_line line = {.name = "l", .count = 2, .x = ranges[i], .y = ranges[i]};
             study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .log_y = log};
             axis x, y;
             if (!chart_axes(&chart, 6, 6, &x, &y))
@@ -203,7 +262,7 @@ END_TEST
 START_TEST(what_is_outside_a_given_range_is_cut_off)
 {
     static const double x[] = {0, 1, 2}, y[] = {0.5, 1e240, -1e240};
-    static const study_line line = {"l", 3, x, y};
+    static const study_line line = {.name = "l", .count = 3, .x = x, .y = y};
     study_chart chart = {.title = "t", .lines = &line, .line_count = 1, .low = 0, .high = 1};
     char *picture = test_chart_picture(&chart, "c"), *text = test_chart_text(&chart);
     test_has(picture, "<g clip-path=\"url(#c-plot)\">");
@@ -217,7 +276,7 @@ END_TEST
 START_TEST(a_chart_as_text)
 {
     static const double x[] = {0, 1, 2, 3}, y[] = {0, 1, NAN, 0}, other[] = {1, 0.5, 0.5, 0.5};
-    static const study_line lines[] = {{"train", 4, x, y}, {"dev", 1, x, other}};
+    static const study_line lines[] = {{.name = "train", .count = 4, .x = x, .y = y}, {.name = "dev", .count = 1, .x = x, .y = other}};
     char *text = test_chart_text(&(study_chart){
         .title = "loss", .x_axis = "step", .y_axis = "bits", .lines = lines, .line_count = 2, .low = 0, .high = 1});
     static const char *const wanted[] = {
@@ -258,7 +317,7 @@ END_TEST
 START_TEST(crowded_numbers_are_left_out)
 {
     static const double x[] = {1000000.001, 1000000.0045}, y[] = {1, 2};
-    static const study_line line = {"l", 2, x, y};
+    static const study_line line = {.name = "l", .count = 2, .x = x, .y = y};
     study_chart chart = {.title = "t", .lines = &line, .line_count = 1};
     char *text = test_chart_text(&chart);
     char *picture = test_chart_picture(&chart, NULL);
@@ -277,6 +336,8 @@ static Suite *charts_suite(void)
     tcase_add_test(charts, a_point_between_gaps_is_marked_on_long_lines_too);
     tcase_add_test(charts, charts_without_data_say_so);
     tcase_add_test(charts, lines_are_told_apart_without_colour);
+    tcase_add_test(charts, companions_share_a_colour_and_differ_in_dash);
+    tcase_add_test(charts, marks_point_out);
     tcase_add_test(charts, many_points_stay_small);
     tcase_add_test(charts, axes_have_round_numbers);
     tcase_add_test(charts, axes_hold_all_points);

@@ -78,8 +78,6 @@ START_TEST(every_run_is_a_line_in_each_chart)
         int64_t first_count, second_count;
         double x[2], y[2], second_x, second_y;
     } charts[] = {
-        {"Training loss", 2, 1, {1, 5}, {2.5, 0.5}, 2, 4},
-        {"Loss on dev", 2, 1, {5, 9}, {1.5, 1.25}, 3, 3},
         {"Word error rate on dev", 2, 0, {5, 9}, {0.75, 0.875}, 0, 0},
         {"Token error rate on dev", 2, 0, {5, 9}, {0.25, 0.125}, 0, 0},
         {"Wrong tokens on dev, given the right ones before", 2, 1, {5, 9}, {0.5, 0.25}, 3, 0.75},
@@ -94,13 +92,42 @@ START_TEST(every_run_is_a_line_in_each_chart)
         check_line(&part->chart.lines[0], "a", charts[i].first_count, charts[i].x, charts[i].y);
         check_line(&part->chart.lines[1], "b", charts[i].second_count, &charts[i].second_x, &charts[i].second_y);
     }
-    ck_assert_int_eq(count_charts(document), 6);
+    ck_assert_int_eq(count_charts(document), 5);
     const document_part *table = document->first;
     ck_assert(table->kind == PART_TABLE && table->rows == 3 && table->columns == 7);
     static const char *const cells[] = {"a", "9", "0.5", "1.25", "9", "0.75", "5", "b", "3", "4", "3", "3", "-", "-"};
     for (int i = 0; i < 14; i++)
         ck_assert_str_eq(table->cells[7 + i], cells[i]);
     ck_assert_ptr_eq(document->last, find_chart(document, "Learning rate")); /* no word of means */
+    study_document_free(document);
+    free(paths[0]);
+    free(paths[1]);
+}
+END_TEST
+
+/* In training and on dev, in one colour and in dashes; the evaluation whose model was kept is marked. */
+START_TEST(the_losses_of_runs_are_in_one_chart)
+{
+    char *paths[2] = {write_log("a", "", FIRST "{\"step\":12,\"dev_loss\":1,\"best\":false}\n"),
+                      write_log("b", "", SECOND)};
+    study_document *document = study_document_new("curves");
+    ck_assert_int_eq(study_curves((const char *const *)paths, 2, document, &error), AG_OK);
+    const study_chart *chart = &find_chart(document, "Loss")->chart;
+    ck_assert_int_eq(chart->line_count, 4);
+    check_line(&chart->lines[0], "a, in training", 2, (double[]){1, 5}, (double[]){2.5, 0.5});
+    check_line(&chart->lines[1], "a, on dev", 3, (double[]){5, 9, 12}, (double[]){1.5, 1.25, 1});
+    check_line(&chart->lines[2], "b, in training", 1, (double[]){2}, (double[]){4});
+    check_line(&chart->lines[3], "b, on dev", 1, (double[]){3}, (double[]){3});
+    for (int i = 0; i < 4; i++)
+        ck_assert(chart->lines[i].companion == (i % 2 == 1));
+    ck_assert_int_eq(chart->mark_count, 1); /* the log of b knows no best */
+    ck_assert_str_eq(chart->marks[0].name, "a, best at step 9");
+    ck_assert(chart->marks[0].line == 1 && chart->marks[0].x == 9 && chart->marks[0].y == 1.25);
+    const study_chart *others[] = {&find_chart(document, "Word error rate on dev")->chart,
+                                   &find_chart(document, "Wrong tokens on dev, given the right ones before")->chart};
+    ck_assert(others[0]->mark_count == 1 && others[0]->marks[0].y == 0.875 && others[0]->marks[0].line == 0);
+    ck_assert(others[1]->mark_count == 1 && others[1]->marks[0].y == 0.25);
+    ck_assert_int_eq(find_chart(document, "Learning rate")->chart.mark_count, 0);
     study_document_free(document);
     free(paths[0]);
     free(paths[1]);
@@ -116,6 +143,8 @@ START_TEST(the_losses_of_one_run_are_in_one_chart)
     ck_assert(part && part->chart.line_count == 2);
     check_line(&part->chart.lines[0], "in training", 2, (double[]){1, 5}, (double[]){2.5, 0.5});
     check_line(&part->chart.lines[1], "on dev", 2, (double[]){5, 9}, (double[]){1.5, 1.25});
+    ck_assert(!part->chart.lines[1].companion); /* there is no other run: each may have a colour */
+    ck_assert(part->chart.mark_count == 1 && !strcmp(part->chart.marks[0].name, "best at step 9"));
     ck_assert_int_eq(count_charts(document), 5);
     study_document_free(document);
     free(path);
@@ -171,7 +200,7 @@ static void check_names(int count, const char *const *folders, const char *const
         paths[i] = write_log(folders[i], i % 3 == 0 ? "" : i % 3 == 1 ? "/" : "/log.jsonl", SECOND);
     study_document *document = study_document_new("curves");
     ck_assert_int_eq(study_curves((const char *const *)paths, count, document, &error), AG_OK);
-    const study_chart *chart = &find_chart(document, count == 1 ? "Loss" : "Training loss")->chart;
+    const study_chart *chart = &find_chart(document, "Learning rate")->chart;
     for (int i = 0; i < count; i++) {
         ck_assert_str_eq(document->first->cells[7 * (i + 1)], names[i]);
         if (count > 1)
@@ -271,6 +300,7 @@ static Suite *curves_suite(void)
     TCase *tcase = tcase_create("curves");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, every_run_is_a_line_in_each_chart);
+    tcase_add_test(tcase, the_losses_of_runs_are_in_one_chart);
     tcase_add_test(tcase, the_losses_of_one_run_are_in_one_chart);
     tcase_add_test(tcase, a_wide_range_is_logarithmic);
     tcase_add_test(tcase, many_values_are_averaged);

@@ -18,7 +18,7 @@ START_TEST(a_document_copies_all)
     real values[] = {(real)0.5, 1, 0, 0};
     unsigned char states[] = {STUDY_SEEN, STUDY_SEEN, STUDY_MASKED, STUDY_SEEN};
     double x[] = {1, 2}, y[] = {3, 4};
-    study_line line = {name, 2, x, y};
+    study_line line = {.name = name, .count = 2, .x = x, .y = y};
     study_chart chart = {.title = title, .x_axis = name, .y_axis = name, .lines = &line, .line_count = 1};
     study_heat heat = {.group = text,
                        .title = title,
@@ -67,7 +67,7 @@ START_TEST(no_document_takes_nothing)
     study_add_heats(NULL, &test_every_cell, 1, false);
     study_add_chart(NULL, &test_two_lines);
     study_document_free(NULL);
-    ck_assert_ptr_null(study_document_text(NULL, false, &error));
+    ck_assert_ptr_null(study_document_text(NULL, NULL, &error));
     ck_assert_int_eq(error.status, AG_NO_MEMORY);
     ck_assert_int_eq(study_document_save_pictures(NULL, "/nowhere/at/all", NULL), AG_NO_MEMORY);
 }
@@ -83,19 +83,19 @@ START_TEST(the_first_error_stays)
     study_add_heats(document, &heat, 1, false);
     study_add_table(document, "t", INT64_MAX, 2, letters);
     study_add_heading(document, "behind");
-    ck_assert_ptr_null(study_document_text(document, false, &error));
+    ck_assert_ptr_null(study_document_text(document, NULL, &error));
     ck_assert_int_eq(error.status, AG_BAD_SHAPE);
     ck_assert_str_eq(error.message, "a document takes no table or map of -3 rows and 3 columns");
     study_document_free(document);
 
-    static const study_line none = {"n", -1, chart_x, chart_x};
+    static const study_line none = {.name = "n", .count = -1, .x = chart_x, .y = chart_x};
     document = study_document_new("t");
     study_add_chart(document, &(study_chart){.title = "t", .lines = &none, .line_count = 1});
-    ck_assert_ptr_null(study_document_text(document, false, NULL));
+    ck_assert_ptr_null(study_document_text(document, NULL, NULL));
     study_document_free(document);
     document = study_document_new("t");
     study_add_table(document, "t", (int64_t)1 << 33, (int64_t)1 << 33, letters); /* 2^66 cells, not 0 */
-    ck_assert_ptr_null(study_document_text(document, false, NULL));
+    ck_assert_ptr_null(study_document_text(document, NULL, NULL));
     study_document_free(document);
 }
 END_TEST
@@ -126,7 +126,7 @@ static ag_status build_and_show(const char *folder, char **text, ag_error *error
     study_add_table(document, "caption", 3, 1, letters);
     study_add_heats(document, (const study_heat[]){test_every_cell, large}, 2, true);
     study_add_chart(document, &test_two_lines);
-    *text = study_document_text(document, true, error);
+    *text = study_document_text(document, &(study_text_options){.color = true}, error);
     const ag_status status = *text ? study_document_save_pictures(document, folder, error) : error->status;
     study_document_free(document);
     return status;
@@ -277,12 +277,12 @@ END_TEST
 START_TEST(a_heat_map_in_colour)
 {
     char *text = test_heats_text(&test_every_cell, 1, false, true);
-    ck_assert_uint_eq(test_count(text, "\033[2m//\033[0m"), 2);
-    ck_assert_uint_eq(test_count(text, "\033[1;31m!!\033[0m"), 1);
-    ck_assert_uint_eq(test_count(text, "\033[1;31m?\?\033[0m"), 1);
-    ck_assert_uint_eq(test_count(text, "\033[2m__\033[0m"), 1);
-    test_has(text, "\033[48;5;255m  \033[0m\033[48;5;232m  \033[0m"); /* 1 and 0 */
-    test_has(text, "\033[48;5;238m  \033[0m");                        /* 0.25 */
+    ck_assert_uint_eq(test_count(text, "\033[38;5;240;48;5;254m//\033[0m"), 3); /* with the key */
+    ck_assert_uint_eq(test_count(text, "\033[1;38;5;231;48;5;160m!!\033[0m"), 2);
+    ck_assert_uint_eq(test_count(text, "\033[1;38;5;231;48;5;160m?\?\033[0m"), 2);
+    ck_assert_uint_eq(test_count(text, "\033[38;5;238;48;5;249m__\033[0m"), 2);
+    test_has(text, "\033[48;5;25m  \033[0m\033[48;5;231m  \033[0m"); /* 1 and 0 */
+    test_has(text, "\033[48;5;153m  \033[0m");                       /* 0.25 */
     free(text);
 }
 END_TEST

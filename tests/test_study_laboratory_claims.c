@@ -244,7 +244,7 @@ static char *text_of(const laboratory_findings *f)
     ag_error error = {0};
     study_document *document = study_document_new("laboratory");
     laboratory_write(f, document);
-    char *text = study_document_text(document, false, &error);
+    char *text = study_document_text(document, &(study_text_options){.width = 200}, &error);
     ck_assert_msg(text != NULL, "%s", error.message);
     study_document_free(document);
     return text;

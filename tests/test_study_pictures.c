@@ -215,7 +215,7 @@ START_TEST(hostile_texts_stay_texts)
                            .row_labels = labels,
                            .column_labels = labels};
         static const double places[] = {0, 1, 2};
-        study_line line = {text, 3, places, places};
+        study_line line = {.name = text, .count = 3, .x = places, .y = places};
         study_chart chart = {.title = text, .x_axis = text, .y_axis = text, .lines = &line, .line_count = 1};
         study_document *document = study_document_new(text);
         study_add_heading(document, text);
