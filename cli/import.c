@@ -9,10 +9,11 @@ typedef struct import_flags {
     const char *file, *out, *config, *source_vocab, *target_vocab;
     const char *about_sources; /* the first flag that was given and is about sources; NULL: none */
     int layout, source_tokens, target_tokens;
+    bool overwrite;
     train_flags model; /* of these, what describes a model */
 } import_flags;
 
-enum { OWN_FLAGS = 7 };
+enum { OWN_FLAGS = 8 };
 
 /* What the rows of train say of defaults that are others here. */
 static void adapt_help(cli_flag *rows, int count)
@@ -54,11 +55,14 @@ static const char *given_source_flag(const cli_flag *table)
 
 static int check(const import_flags *f, const cli_flag *rows, int count)
 {
+    ag_error error = {0};
     const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
     if (!f->file)
         return cli_fail("import", CLI_USAGE, "which weights? Give a .safetensors file");
     if (!f->out)
         return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
+    if (train_folder_check(f->out, f->overwrite, &error) != AG_OK)
+        return cli_report("import", &error);
     if (f->config && given)
         return cli_fail("import", CLI_USAGE, "--config and --%s exclude each other: the configuration is that of %s",
                         given, f->config);
@@ -84,7 +88,7 @@ static int save_model(const import_flags *f, const train_saved *saved)
     ag_error error = {0};
     if (f->about_sources && config->kind == NN_DECODER)
         return cli_fail("import", CLI_USAGE, "--%s: a language model has no sources", f->about_sources);
-    if (train_saved_save(saved, f->out, &error) != AG_OK)
+    if (train_saved_save(saved, f->out, f->overwrite, &error) != AG_OK)
         return cli_report("import", &error);
     fprintf(stderr, "model: %s, width %d, %d heads, %lld parameters\nsaved: %s/model.safetensors\n",
             cli_model_names[config->kind], config->d_model, config->heads, (long long)saved->model->params.size,
@@ -117,6 +121,7 @@ int cli_import(int count, const char *const *arguments)
     import_flags f = {0};
     cli_flag table[OWN_FLAGS + TRAIN_FLAGS_MOST] = {
         {"out", CLI_TEXT, &f.out, "DIR", "folder for the model", .high = 0},
+        {"overwrite", CLI_SWITCH, &f.overwrite, NULL, "replace the model or the run in that folder", .high = 0},
         {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
          .choices = cli_layout_names},
         {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",

@@ -274,6 +274,7 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
         .save_every = f->save_every,
         .out = f->resume ? f->resume : f->out,
         .resume = f->resume != NULL,
+        .overwrite = f->overwrite,
         .source_vocab = data_set_source_vocab(setup->training),
         .target_vocab = data_set_target_vocab(setup->training),
         .task = f->task,
@@ -344,6 +345,8 @@ int cli_train(int count, const char *const *arguments)
     } else if (read == CLI_READ_OK) {
         cli_outlive_readers();
         code = check_source(&f);
+        if (code == CLI_DONE && !f.resume && train_folder_check(f.out, f.overwrite, &error) != AG_OK)
+            code = cli_report("train", &error);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
             code = cli_fail("train", CLI_FAILED, "no memory for the arguments of the run");
         if (code == CLI_DONE && f.from && !f.resume && train_saved_load(&setup.base, f.from, &error) != AG_OK)

@@ -126,6 +126,7 @@ static int fill_training(train_flags *f, cli_flag *table)
         {"seed", CLI_COUNT, &f->seed, "N", "of the parameters, the order and the dropout [1]", .high = 0},
         {"threads", CLI_COUNT, &f->threads, "N", "[all there are]", .low = 1, .high = 1024, .local = true},
         {"out", CLI_TEXT, &f->out, "DIR", "folder for the model, the checkpoint and the log [run]", .local = true},
+        {"overwrite", CLI_SWITCH, &f->overwrite, NULL, "replace the run or the model in that folder", .local = true},
         {"resume", CLI_TEXT, &f->resume, "DIR", "go on with the run in DIR, with its flags; others override",
          .local = true},
         {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1, .local = true},
@@ -258,6 +259,8 @@ static cli_read check_own(const train_flags *f)
         cli_fail("train", CLI_USAGE, "--steps and --epochs exclude each other");
     else if (f->resume && f->out != defaults.out)
         cli_fail("train", CLI_USAGE, "--out and --resume exclude each other: a run goes on in its own folder");
+    else if (f->resume && f->overwrite)
+        cli_fail("train", CLI_USAGE, "--overwrite and --resume exclude each other: a run goes on, or begins again");
     else if (f->resume && f->from)
         cli_fail("train", CLI_USAGE,
                  "--from and --resume exclude each other: --from begins a run, --resume goes on with one");

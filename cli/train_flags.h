@@ -12,14 +12,14 @@ typedef struct train_flags {
     int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule;
     int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
     int64_t task_min, task_max, task_count;
-    bool post_norm, no_bias, tied, nesterov, list_presets, quiet;
+    bool post_norm, no_bias, tied, nesterov, list_presets, quiet, overwrite;
     double dropout, norm_eps, embedding_scale, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing,
         average, held_out;
     int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every,
         stop_at;
 } train_flags;
 
-enum { TRAIN_FLAGS_MOST = 64 };
+enum { TRAIN_FLAGS_MOST = 80 };
 
 /* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With --resume `base` becomes what
  * the run's checkpoint holds; its arguments hold what targets point to. The caller clears it at the end. */

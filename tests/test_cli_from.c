@@ -151,7 +151,7 @@ START_TEST(test_the_model_is_not_written_over)
     cli_expect("cd $DIR && $T train --from run --task copy --task-max 4 --steps 2" QUICK, 1, "run already holds a run");
     cli_expect("mkdir $DIR/in && cp $DIR/run/model.safetensors $DIR/in/ && $T train --from $DIR/in/model.safetensors "
                "--task copy --task-max 4 --steps 2" QUICK " --out $DIR/in",
-               1, "already holds a run");
+               1, "already holds a model");
     cli_expect("ls $DIR/in | wc -l", 0, "1");
     expect_unchanged();
 }

@@ -64,6 +64,83 @@ START_TEST(test_the_model_stays)
 }
 END_TEST
 
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+/* The pairs are a pipe that no one writes to: who reads it first waits for ever. */
+#define WAITING "mkfifo $DIR/pipe 2>/dev/null; timeout 10 $T "
+
+START_TEST(test_runs_are_refused_before_the_data)
+{
+    cli_train_tiny();
+    cli_write("file", "here");
+    cli_expect_sentence(WAITING "train --pairs $DIR/pipe --out $DIR/run", 1,
+                        "/run already holds a run: resume it, overwrite it (--overwrite) or choose another folder");
+    cli_expect_sentence(WAITING "train --pairs $DIR/pipe --out $DIR/file", 1, "there is a file in its way");
+    cli_expect_sentence(WAITING "train --pairs $DIR/pipe --out $DIR/file/deep/er", 1, "there is a file in its way");
+    cli_expect_sentence(WAITING "train --pairs $DIR/pipe --out /proc/none/er", 1, "cannot make the folder");
+    cli_expect_sentence("cd $DIR && rm -f run/checkpoint.safetensors && " WAITING "train --pairs pipe", 1,
+                        "run already holds a model: overwrite it (--overwrite) or choose another folder");
+    cli_expect_sentence("rm -f $DIR/run/*.safetensors;" WAITING "train --pairs $DIR/pipe --out $DIR/run", 1,
+                        "/run already holds the log of a run: overwrite it");
+    cli_expect_sentence("$T train --resume $DIR/run --overwrite", 2, "--overwrite and --resume exclude each other");
+    cli_expect("ls $DIR | tr '\\n' ' '", 0, "file pipe run ");
+}
+END_TEST
+
+#define OTHER "train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/run --overwrite"
+
+START_TEST(test_overwrite)
+{
+    cli_train_tiny();
+    cli_expect("$T " OTHER " --stop-at 3; cut -d , -f 1 $DIR/run/log.jsonl | tail -n 1", 0, "{\"step\":3");
+    cli_expect("$T train --resume $DIR/run --quiet; $T info $DIR/run", 0, "reverse");
+    cli_expect("$T train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/new;"
+               "for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/new/$f.safetensors; done && echo same",
+               0, "same");
+    /* A run may take the place of the one that it begins with, and a folder need not be there. */
+    cli_expect("$T train --from $DIR/run --task reverse --task-max 4 --steps 2 --quiet --out $DIR/run --overwrite", 0,
+               "");
+    cli_expect("rm -r $DIR/run; $T " OTHER "; ls $DIR/run", 0, "model.safetensors");
+}
+END_TEST
+
+/* A run that does not begin leaves the old one as it was, with all that it needs to go on. */
+START_TEST(test_a_failed_overwrite_loses_nothing)
+{
+    cli_train_tiny();
+    cli_write("bad.tsv", "abc\tcba\nno tab\n");
+    cli_expect("cksum $DIR/run/* > $DIR/before", 0, "");
+    cli_expect("$T train --pairs $DIR/bad.tsv --out $DIR/run --overwrite", 1, "bad.tsv:2: no TAB");
+    cli_expect("$T train --task copy --d-model 16 --heads 3 --out $DIR/run --overwrite", 1, "heads");
+    cli_expect("(trap '' XFSZ; ulimit -f 4; $T " OTHER ")", 1, "cannot write");
+    cli_expect_sentence("exec 9> $DIR/run/lock; flock 9; " WAITING "train --pairs $DIR/pipe --out $DIR/run --overwrite",
+                        1, "/run is in use by another process");
+    cli_expect(
+        "rm $DIR/run/lock; cksum $DIR/run/* | cmp - $DIR/before && $T train --resume $DIR/run --quiet && echo same", 0,
+        "same");
+}
+END_TEST
+
+START_TEST(test_import_overwrites)
+{
+    cli_train_tiny();
+    cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors; cp -r $DIR/run $DIR/like; cksum $DIR/run/* > "
+               "$DIR/before",
+               0, "");
+    cli_expect_sentence("$T import $DIR/none.safetensors --out $DIR/run", 1, "/run already holds a run");
+    cli_expect("$T import $DIR/none.safetensors --config $DIR/like --out $DIR/run --overwrite", 1, "none.safetensors");
+    cli_expect(
+        "(trap '' XFSZ; ulimit -f 4; $T import $DIR/w.safetensors --config $DIR/like --out $DIR/run --overwrite)", 1,
+        "cannot write");
+    cli_expect("cksum $DIR/run/* | cmp - $DIR/before && echo same", 0, "same");
+    cli_expect("$T import $DIR/w.safetensors --config $DIR/like --out $DIR/run --overwrite; ls $DIR/run", 0,
+               "\nmodel.safetensors\n");
+    ck_assert_ptr_null(strstr(cli_output, "\ncheckpoint"));
+    ck_assert_ptr_null(strstr(cli_output, "\nlog"));
+    cli_expect("$T eval --model $DIR/run --task copy --count 5", 0, "exact match");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_outputs");
@@ -72,6 +149,10 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, test_refused_before_the_work);
     tcase_add_test(c, test_the_model_stays);
+    tcase_add_test(c, test_runs_are_refused_before_the_data);
+    tcase_add_test(c, test_overwrite);
+    tcase_add_test(c, test_a_failed_overwrite_loses_nothing);
+    tcase_add_test(c, test_import_overwrites);
     suite_add_tcase(s, c);
     return s;
 }

@@ -230,7 +230,7 @@ static void spoil(const char *name, const char *parameter, real value)
     for (int64_t i = 0; i < item->size; i++)
         params->value[item->offset + i] = value;
     snprintf(path, sizeof path, "%s/%s", cli_folder, name);
-    ck_assert_int_eq(train_saved_save(&saved, path, NULL), AG_OK);
+    ck_assert_int_eq(train_saved_save(&saved, path, false, NULL), AG_OK);
     train_saved_clear(&saved);
 }
 

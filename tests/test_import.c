@@ -273,7 +273,7 @@ START_TEST(a_saved_model_is_imported_as_it_is)
     snprintf(out, sizeof out, "%s/deep/run", folder);
     snprintf(file, sizeof file, "%s/model.safetensors", out);
     const train_saved own = {.model = model, .target_vocab = vocab, .task = "t", .arguments = "a"};
-    ck_assert_msg(train_saved_save(&own, out, &error) == AG_OK, "%s", error.message);
+    ck_assert_msg(train_saved_save(&own, out, false, &error) == AG_OK, "%s", error.message);
 
     train_saved saved = import_from(file, &(train_import_options){0});
     check_same_parameters(&model->params, &saved.model->params);
@@ -283,8 +283,9 @@ START_TEST(a_saved_model_is_imported_as_it_is)
     ck_assert_str_eq(saved.arguments, "a");
     train_saved_clear(&saved);
 
-    ck_assert_int_eq(train_saved_save(&own, out, &error), AG_BAD_VALUE);
+    ck_assert_int_eq(train_saved_save(&own, out, false, &error), AG_BAD_VALUE);
     ck_assert_ptr_nonnull(strstr(error.message, "already holds a model"));
+    ck_assert_int_eq(train_saved_save(&own, out, true, NULL), AG_OK);
     data_vocab_free(vocab);
     nn_model_free(model);
 }

@@ -423,8 +423,9 @@ START_TEST(a_folder_with_a_run_is_not_taken)
     ag_error error = {0};
     l.steps = 0;
     ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_BAD_VALUE);
-    ck_assert_msg(strstr(error.message, "already holds a run: resume it or choose another folder") != NULL, "%s",
-                  error.message);
+    ck_assert_msg(strstr(error.message,
+                         "already holds a run: resume it, overwrite it (--overwrite) or choose another folder") != NULL,
+                  "%s", error.message);
     ck_assert_int_eq(l.steps, 0);
     unsigned char *after = test_file_read(f.out, "log.jsonl", &again_size);
     ck_assert_str_eq((char *)before, (char *)after);

@@ -2,6 +2,8 @@
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "folder.h"
 
+#include "train.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,6 +62,92 @@ ag_status train_folder_make(const char *folder, ag_error *error)
     if (access(folder, W_OK | X_OK) != 0)
         return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
     return AG_OK;
+}
+
+/* ---- What is in a folder -------------------------------------------------------------------- */
+
+/* The files of a run: the one that says most of what the folder is comes first. */
+static const struct {
+    const char *name, *what;
+} run_files[] = {
+    {TRAIN_CHECKPOINT_FILE, "a run: resume it, overwrite it (--overwrite)"},
+    {TRAIN_MODEL_FILE, "a model: overwrite it (--overwrite)"},
+    {TRAIN_LAST_FILE, "a model: overwrite it (--overwrite)"},
+    {TRAIN_LOG_FILE, "the log of a run: overwrite it (--overwrite)"},
+};
+enum { RUN_FILES = sizeof run_files / sizeof *run_files };
+
+ag_status train_folder_free(const char *folder, ag_error *error)
+{
+    for (int i = 0; i < RUN_FILES; i++) {
+        char *path = train_path_join(folder, run_files[i].name, error);
+        if (!path)
+            return AG_NO_MEMORY;
+        const bool there = train_path_exists(path);
+        free(path);
+        if (there)
+            return ag_error_set(error, AG_BAD_VALUE, "%.300s already holds %s or choose another folder", folder,
+                                run_files[i].what);
+    }
+    return AG_OK;
+}
+
+ag_status train_folder_drop_run(const char *folder, ag_error *error)
+{
+    ag_status status = AG_OK;
+    for (int i = 0; i < RUN_FILES && status == AG_OK; i++) {
+        char *path = train_path_join(folder, run_files[i].name, error);
+        if (!path)
+            return AG_NO_MEMORY;
+        if (strcmp(run_files[i].name, TRAIN_MODEL_FILE) != 0 && unlink(path) != 0 && errno != ENOENT)
+            status = ag_error_set(error, AG_IO, "%.300s: cannot remove it: %s", path, AG_REASON(errno));
+        free(path);
+    }
+    return status;
+}
+
+/* Whether the folder, which is not there yet, can be made: the nearest one above it that is there decides. */
+static ag_status check_above(const char *folder, ag_error *error)
+{
+    char *path = train_path_join(folder, "", error);
+    if (!path)
+        return AG_NO_MEMORY;
+    struct stat info;
+    int reason = train_path_exists(folder) ? ENOTDIR : 0; /* a file, or a link that leads to nothing */
+    for (size_t size = strlen(path); reason == 0 && stat(path, &info) != 0;) {
+        if (errno != ENOENT || !strcmp(path, "."))
+            reason = errno;
+        while (size > 0 && path[size - 1] == '/')
+            size--;
+        while (size > 0 && path[size - 1] != '/')
+            size--;
+        path[size] = '\0';
+        if (size == 0)
+            memcpy(path, ".", 2);
+    }
+    if (reason == 0 && !S_ISDIR(info.st_mode))
+        reason = ENOTDIR;
+    if (reason == 0 && access(path, W_OK | X_OK) != 0)
+        reason = errno;
+    free(path);
+    return reason == 0 ? AG_OK
+                       : ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
+                                      reason == ENOTDIR ? "there is a file in its way" : AG_REASON(reason));
+}
+
+ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error)
+{
+    struct stat info;
+    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode))
+        return check_above(folder, error);
+    if (access(folder, W_OK | X_OK) != 0)
+        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
+    if (!overwrite)
+        return train_folder_free(folder, error);
+    train_lock lock = {0};
+    ag_status status = train_lock_take(&lock, folder, error); /* another run may be at work there */
+    train_lock_release(&lock);
+    return status;
 }
 
 /* ---- The lock ------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "autograd.h"
 
 #define TRAIN_MODEL_FILE      "model.safetensors"
+#define TRAIN_LAST_FILE       "last.safetensors"
 #define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
 #define TRAIN_LOG_FILE        "log.jsonl"
 #define TRAIN_LOCK_FILE       "lock"
@@ -13,6 +14,10 @@
 char *train_path_join(const char *folder, const char *name, ag_error *error);
 /* Makes the folder and those above it where they are missing; an error where files cannot be made in it. */
 ag_status train_folder_make(const char *folder, ag_error *error) AG_CHECKED;
+/* AG_BAD_VALUE where the folder holds a run, a model, or what is left of one. */
+ag_status train_folder_free(const char *folder, ag_error *error) AG_CHECKED;
+/* Removes what belongs to a run, after another model has replaced the run's. */
+ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
 /* Whether the name is taken: by a link that leads to nothing, too. */
 bool train_path_exists(const char *path);
 bool train_path_is_folder(const char *path);

@@ -239,17 +239,10 @@ static ag_status walk(train_loop *loop)
 
 /* ---- Setting up ----------------------------------------------------------------------------- */
 
-/* "Nothing that existed is lost": a new run does not begin where another one is. */
-static ag_status check_folder(const train_loop *loop, const char *folder)
+/* "Nothing that existed is lost": a new run does not begin where another one is, unless it is to replace that. */
+static ag_status check_folder(const train_loop *loop, const train_options *given)
 {
-    if (train_path_exists(loop->checkpoint_path))
-        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds a run: resume it or choose another folder",
-                            folder);
-    bool model = train_path_exists(loop->model_path);
-    if (model || train_path_exists(loop->log_path))
-        return ag_error_set(loop->error, AG_BAD_VALUE, "%.300s already holds %s: choose another folder", folder,
-                            model ? "a model" : "the log of a run");
-    return AG_OK;
+    return given->overwrite ? AG_OK : train_folder_free(given->out, loop->error);
 }
 
 /* A run that is resumed is locked before its checkpoint is read, a new one when all else is ready (make_folder). */
@@ -263,18 +256,19 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
     if (!given->resume)
-        return check_folder(loop, given->out);
+        return check_folder(loop, given);
     return train_path_exists(loop->checkpoint_path) ? train_lock_take(&loop->lock, given->out, loop->error) : AG_OK;
 }
 
-/* The folder of a new run, with a checkpoint from its first moment on: whenever it is killed, it can be resumed. */
-static ag_status make_folder(train_loop *loop, const char *folder)
+/* The folder of a new run, with a checkpoint from its first moment on: whenever it is killed, it can be resumed. What
+ * an overwritten run has left there stays until the new run writes the same file. */
+static ag_status make_folder(train_loop *loop, const train_options *given)
 {
-    ag_status status = train_folder_make(folder, loop->error);
+    ag_status status = train_folder_make(given->out, loop->error);
     if (status == AG_OK)
-        status = train_lock_take(&loop->lock, folder, loop->error);
+        status = train_lock_take(&loop->lock, given->out, loop->error);
     if (status == AG_OK)
-        status = check_folder(loop, folder); /* once more: another may have had the lock until now */
+        status = check_folder(loop, given); /* once more: another may have had the lock until now */
     loop->unsaved = true;
     return status == AG_OK ? save_checkpoint(loop) : status;
 }
@@ -370,7 +364,7 @@ static ag_status begin(train_loop *loop, const train_options *given)
     status = set_up(loop, given, file);
     data_safetensors_close(file);
     if (status == AG_OK && given->out && !given->resume)
-        status = make_folder(loop, given->out);
+        status = make_folder(loop, given);
     if (status == AG_OK && given->out)
         status = train_log_open(&loop->log, loop->log_path, loop->state.step,
                                 loop->state.step > 0 && loop->state.evaluated == loop->state.step, loop->error);

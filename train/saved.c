@@ -288,7 +288,7 @@ ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error
     return status;
 }
 
-ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error)
+ag_status train_saved_save(const train_saved *saved, const char *folder, bool overwrite, ag_error *error)
 {
     const train_labels labels = {saved->source_vocab, saved->target_vocab, saved->task ? saved->task : "",
                                  saved->arguments ? saved->arguments : ""};
@@ -298,10 +298,12 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, ag_erro
     if (!path)
         return status == AG_OK ? AG_NO_MEMORY : status;
     status = train_lock_take(&lock, folder, error);
-    if (status == AG_OK && train_path_exists(path))
-        status = ag_error_set(error, AG_BAD_VALUE, "%.300s already holds a model: choose another folder", folder);
-    else if (status == AG_OK)
+    if (status == AG_OK && !overwrite)
+        status = train_folder_free(folder, error);
+    if (status == AG_OK)
         status = train_model_save(saved->model, saved->model->params.value, &labels, path, error);
+    if (status == AG_OK)
+        status = train_folder_drop_run(folder, error);
     train_lock_release(&lock);
     free(path);
     return status;

@@ -182,8 +182,9 @@ typedef struct train_saved {
 /* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
-/* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where one is there. */
-ag_status train_saved_save(const train_saved *saved, const char *folder, ag_error *error) AG_CHECKED;
+/* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where a model or a run is
+ * there; `overwrite` replaces it when the new file is whole, and then removes the run's other files. */
+ag_status train_saved_save(const train_saved *saved, const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
 /* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
 
@@ -256,6 +257,8 @@ typedef struct train_options {
     int64_t save_every;       /* steps between checkpoints [at each evaluation] */
     const char *out;          /* the folder, made where it is missing; NULL: nothing is written */
     bool resume;              /* go on from out/checkpoint.safetensors */
+    bool overwrite;           /* begin even if `out` holds a run or a model, which this run then replaces: the old files
+                               * stay until the new ones are whole, the old model until the first evaluation */
     const data_vocab *source_vocab, *target_vocab; /* saved with the model */
     const char *task;                              /* saved with the model; may be NULL */
     const char
@@ -287,6 +290,11 @@ typedef struct train_result {
  * A resume cuts off what was logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
+
+/* Whether a run or a model can be put into this folder: what train_run and train_saved_save refuse can be known before
+ * data are read. AG_BAD_VALUE where it holds one (unless `overwrite`), AG_IO where it cannot be made or written to, or
+ * another run is at work there. Leaves all as it was. */
+ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
 
 /* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
  * checkpoint, its vocabularies (for the sets: data_set_options), its task and `arguments`. The caller clears it. */
