@@ -249,7 +249,7 @@ asan: libcheck ## the tests under the address and leak sanitizer
 ubsan: libcheck ## the tests under the undefined-behaviour sanitizer
 	@$(call SANITIZED,undefined) VARIANT=ubsan test-programs
 tsan: libcheck ## the tests under the thread sanitizer
-	@$(call SANITIZED,thread) VARIANT=tsan test-programs
+	@TSAN_OPTIONS=die_after_fork=0 $(call SANITIZED,thread) VARIANT=tsan test-programs
 
 coverage: libcheck ## the tests with line coverage: a table, and build/coverage/*.gcov
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=coverage CFLAGS='-O0 -g' SANITIZE=--coverage test-programs
