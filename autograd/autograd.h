@@ -372,10 +372,11 @@ ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *i
 ag_tensor *ag_softmax(ag_tensor *x, int axis);
 ag_tensor *ag_log_softmax(ag_tensor *x, int axis);
 /* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). The variance is the mean
- * squared deviation. weight and bias [width] or NULL; eps is 0 or more. */
+ * squared deviation, whose squares neither overflow nor vanish on the way. weight and bias [width] or NULL; eps is 0
+ * or more. Where it is 0, a row of equal numbers becomes the bias, and its gradient is 0. */
 ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, double eps);
 /* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL;
- * eps is 0 or more. */
+ * eps is 0 or more. Huge and tiny rows as above; where eps is 0, a row of zeros stays 0, and its gradient is 0. */
 ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
 /* Zero with probability p, else x / (1 - p). p in [0, 1]; p = 0 is x itself, p = 1 all zeros. Element e of the k-th
  * dropout after ag_tape_seed stays where word e % 4 of Philox is at least p 2^32, whose key is

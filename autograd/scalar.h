@@ -1,4 +1,4 @@
-/* scalar.h - log, exp, pow, sin and cos of one double. Like real.h, a ground that every layer stands on.
+/* scalar.h - log, exp, pow, sin and cos of one double, and long sums. Like real.h, a ground that every layer stands on.
  *
  * C libraries round these functions differently, and their results reach the weights of a training: by random numbers,
  * learning rates, codes of positions, losses. The library calls its own instead, which are made of additions,
@@ -15,5 +15,23 @@ double scalar_pow(double x, double y);
 double scalar_cos(double x);
 /* Both for the price of one. */
 void scalar_sin_cos(double x, double *sine, double *cosine);
+
+/* A sum of doubles, and beside it what its additions rounded off (Neumaier 1974): as good for millions as for two. */
+typedef struct scalar_sum {
+    double high, low;
+} scalar_sum;
+
+static inline void scalar_sum_add(scalar_sum *sum, double x)
+{
+    const double before = sum->high, after = before + x, added = after - before;
+    sum->low += (before - (after - added)) + (x - added);
+    sum->high = after;
+}
+
+/* (An infinite sum has no rest: inf - inf is none.) */
+static inline double scalar_sum_total(const scalar_sum *sum)
+{
+    return sum->high - sum->high == 0 ? sum->high + sum->low : sum->high;
+}
 
 #endif

@@ -1,10 +1,11 @@
 /* norm.c - layer norm and RMS norm over the last axis.
  *
  * They are one computation: RMS norm is a layer norm whose mean is left at 0 and which has no bias. A constant row
- * comes out of layer norm as the bias exactly and has a finite gradient, given eps > 0. */
+ * comes out of layer norm as the bias exactly and has a finite gradient. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "ops.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -110,8 +111,8 @@ typedef struct backward_context {
     int64_t rows, rows_per_block;
     const real *dy;
     real *dx, *dweight, *dbias;
-    real *sums;      /* [blocks, 2, width]: dweight and dbias of each block */
-    real *workspace; /* [threads, 2, width] */
+    double *sums;    /* [blocks, 2, 2, width]: dweight and dbias of each block, each with what was rounded off */
+    real *workspace; /* [threads, 4, width] */
 } backward_context;
 
 static void backward_blocks(void *context, int64_t begin, int64_t end, int worker)
@@ -121,20 +122,26 @@ static void backward_blocks(void *context, int64_t begin, int64_t end, int worke
 
     for (int64_t block = begin; block < end; block++) {
         int64_t first = block * c->rows_per_block, last = first + c->rows_per_block;
-        real *sums = c->sums + block * 2 * width;
-        memset(sums, 0, (size_t)(2 * width) * sizeof(real));
+        double *sums = c->sums + block * 4 * width;
+        memset(sums, 0, (size_t)(4 * width) * sizeof *sums);
         kernels()->rows->norm_backward(&c->task, first, last < c->rows ? last : c->rows, c->dy, c->dx,
-                                       c->dweight ? sums : NULL, c->dbias ? sums + width : NULL,
-                                       c->workspace + worker * width * 2);
+                                       c->dweight ? sums : NULL, c->dbias ? sums + 2 * width : NULL,
+                                       c->workspace + worker * width * 4);
     }
 }
 
 /* gradient += the blocks' sums, one block after the other */
-static void add_block_sums(const backward_context *c, int64_t blocks, const real *sums, real *gradient)
+static void add_block_sums(const backward_context *c, int64_t blocks, const double *sums, real *gradient)
 {
-    for (int64_t block = 0; gradient && block < blocks; block++)
-        for (int64_t i = 0; i < c->task.width; i++)
-            gradient[i] += sums[block * 2 * c->task.width + i];
+    const int64_t width = c->task.width;
+    for (int64_t i = 0; gradient && i < width; i++) {
+        scalar_sum total = {0, 0};
+        for (int64_t block = 0; block < blocks; block++) {
+            scalar_sum_add(&total, sums[block * 4 * width + i]);
+            total.low += sums[(block * 4 + 1) * width + i];
+        }
+        gradient[i] = (real)((double)gradient[i] + scalar_sum_total(&total));
+    }
 }
 
 /* With n = (x - mean) inverse, g = dy weight, inverse = 1 / sqrt(variance + eps):
@@ -156,14 +163,14 @@ static ag_status norm_backward(ag_node *node)
         c.rows_per_block = LEAST_BLOCK;
     const int64_t blocks = (c.rows + c.rows_per_block - 1) / c.rows_per_block;
 
-    const size_t row_pair = 2 * (size_t)c.task.width * sizeof(real);
-    c.sums = ag_scratch(node->tape, (size_t)blocks * row_pair);
-    c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * row_pair);
+    const size_t four_rows = 4 * (size_t)c.task.width;
+    c.sums = ag_scratch(node->tape, (size_t)blocks * four_rows * sizeof *c.sums);
+    c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * four_rows * sizeof *c.workspace);
     if (!c.sums || !c.workspace)
         return AG_NO_MEMORY;
     kernel_parallel(node->tape->threads, blocks, 16.0 * (double)size, backward_blocks, &c);
     add_block_sums(&c, blocks, c.sums, c.dweight);
-    add_block_sums(&c, blocks, c.sums + c.task.width, c.dbias);
+    add_block_sums(&c, blocks, c.sums + 2 * c.task.width, c.dbias);
     return AG_OK;
 }
 

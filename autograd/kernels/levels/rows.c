@@ -1,17 +1,18 @@
 /* rows.c - softmax, norms, cross-entropy and turned pairs, row by row.
  *
- * Sums along a row go through vectors for BLOCK elements at a time and in double from block to block: fast, in an order
- * that depends on the width alone, and as good for 30,000 classes as for 30. The sums are written with vectors, since a
- * compiler may not reorder them; elementwise loops are plain C that compilers turn into vectors. */
+ * Sums along a row are long sums (sums.h): in an order that depends on the width alone, and as good for 30,000 classes
+ * as for 30. They are written with vectors, since a compiler may not reorder them; elementwise loops are plain C that
+ * compilers turn into vectors. */
 #include "../rows.h"
 
 #include "level.h"
 #include "scalar.h"
+#include "sums.h"
 #include "vector_math.h"
 
 #include <math.h>
 
-#define BLOCK 256 /* elements; a multiple of LANES at every level */
+#define BLOCK 256 /* elements that are kept in between; a multiple of LANES at every level */
 
 /* ---- Along one row -------------------------------------------------------------------------- */
 
@@ -37,30 +38,46 @@ static real row_max(int64_t n, const real *x)
     return best[0];
 }
 
+/* What the sums of a row read. */
+typedef struct row_terms {
+    const real *a, *b;
+    real shift, rest;
+} row_terms;
+
+static inline vector shifted_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return load(t->a + i) - splat(t->shift);
+}
+
+static inline real shifted_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return t->a[i] - t->shift;
+}
+
 /* sum (x[i] - shift) */
 static double row_sum(int64_t n, const real *x, real shift)
 {
-    double sum = 0;
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        int64_t end = block_end(begin, n), i = begin;
-        vector lanes = {0};
-        real tail = 0;
-        for (; i + LANES <= end; i += LANES)
-            lanes += load(x + i) - splat(shift);
-        for (; i < end; i++)
-            tail += x[i] - shift;
-        sum += (double)(vector_sum(lanes) + tail);
-    }
-    return sum;
+    return sum_terms(n, shifted_vector, shifted_one, &(row_terms){.a = x, .shift = shift});
+}
+
+static inline vector product_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return load(t->a + i) * load(t->b + i);
+}
+
+static inline real product_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return t->a[i] * t->b[i];
 }
 
 /* sum a[i] b[i] */
 static double row_dot(int64_t n, const real *a, const real *b)
 {
-    double sum = 0;
-    for (int64_t begin = 0; begin < n; begin += BLOCK)
-        sum += (double)dot(block_end(begin, n) - begin, a + begin, b + begin);
-    return sum;
+    return sum_terms(n, product_vector, product_one, &(row_terms){.a = a, .b = b});
 }
 
 /* y = e^(x - shift) */
@@ -115,15 +132,40 @@ static void softmax_backward(int64_t rows, int64_t width, const real *restrict y
     }
 }
 
-static void log_softmax(int64_t rows, int64_t width, const real *restrict x, real *restrict y)
+/* What is done to a row waits for its sums, so it is done to some rows in turn: while one waits, another is summed. */
+#define TOGETHER 8
+
+/* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where the sum is. */
+typedef struct power_sum {
+    real shift;
+    double sum, logarithm;
+} power_sum;
+
+static void sum_powers(int64_t rows, int64_t width, const real *x, power_sum *sums)
 {
-    for (int64_t r = 0; r < rows; r++, x += width, y += width) {
-        real shift = softmax_shift(width, x);
-        double sum = row_exp_sum(width, x, shift);
-        real log_sum = sum == 0 ? 0 : (real)scalar_log(sum);
-        for (int64_t i = 0; i < width; i++)
+    for (int64_t r = 0; r < rows; r++) {
+        sums[r].shift = softmax_shift(width, x + r * width);
+        sums[r].sum = row_exp_sum(width, x + r * width, sums[r].shift);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        sums[r].logarithm = sums[r].sum == 0 ? 0 : scalar_log(sums[r].sum);
+}
+
+static void log_softmax_some(int64_t rows, int64_t width, const real *restrict x, real *restrict y)
+{
+    power_sum sums[TOGETHER];
+    sum_powers(rows, width, x, sums);
+    for (int64_t r = 0; r < rows; r++) {
+        const real shift = sums[r].shift, log_sum = (real)sums[r].logarithm;
+        for (int64_t i = r * width; i < (r + 1) * width; i++)
             y[i] = (x[i] - shift) - log_sum;
     }
+}
+
+static void log_softmax(int64_t rows, int64_t width, const real *x, real *y)
+{
+    for (int64_t r = 0; r < rows; r += TOGETHER)
+        log_softmax_some(smaller(rows - r, TOGETHER), width, x + r * width, y + r * width);
 }
 
 /* dx = dy - e^y sum dy */
@@ -139,29 +181,25 @@ static void log_softmax_backward(int64_t rows, int64_t width, const real *restri
 
 /* ---- Norms ---------------------------------------------------------------------------------- */
 
+static inline vector square_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    const vector centred = (load(t->a + i) - splat(t->shift)) - splat(t->rest);
+    return centred * centred;
+}
+
+static inline real square_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    const real centred = (t->a[i] - t->shift) - t->rest;
+    return centred * centred;
+}
+
 /* sum (x[i] - mean)^2 */
 static double row_squares(int64_t n, const real *x, real shift, real rest)
 {
-    double squares = 0;
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        int64_t end = block_end(begin, n), i = begin;
-        vector lanes = {0};
-        real tail = 0;
-        for (; i + LANES <= end; i += LANES) {
-            const vector centred = (load(x + i) - splat(shift)) - splat(rest);
-            lanes += centred * centred;
-        }
-        for (; i < end; i++) {
-            const real centred = (x[i] - shift) - rest;
-            tail += centred * centred;
-        }
-        squares += (double)(vector_sum(lanes) + tail);
-    }
-    return squares;
+    return sum_terms(n, square_vector, square_one, &(row_terms){x, NULL, shift, rest});
 }
-
-/* What is done to a row waits for its sums, so it is done to some rows in turn: while one waits, another is summed. */
-#define TOGETHER 8
 
 /* The means in two steps: a first mean of the differences from x[0], and what the differences from that still average
  * to. A constant row comes out without any rounding. */
@@ -173,16 +211,83 @@ static void find_means(int64_t rows, int64_t n, const real *x, norm_statistics *
         statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
 }
 
+/* With eps, a mean of squares below this may have lost bits of theirs. The unit of such a row makes the largest element
+ * about 1, if it is itself within these limits. */
+#ifdef TAPEFORMER_DOUBLE
+#define LEAST_SQUARE 0x1p-900
+#define LEAST_UNIT   (-1000)
+#define MOST_UNIT    900
+#else
+#define LEAST_SQUARE 0x1p-100
+#define LEAST_UNIT   (-126)
+#define MOST_UNIT    120
+#endif
+
+static real unit_of(int64_t n, const real *x)
+{
+    real most = 0;
+    int exponent;
+    for (int64_t i = 0; i < n; i++)
+        most = magnitude(x[i]) > most ? magnitude(x[i]) : most;
+    frexp((double)most, &exponent);
+    exponent = -exponent < LEAST_UNIT ? LEAST_UNIT : -exponent > MOST_UNIT ? MOST_UNIT : -exponent;
+    return (real)ldexp(1, exponent);
+}
+
+/* x in its unit: where it lies, or in `room` [count]. */
+static inline const real *in_unit(int64_t count, const real *x, real unit, real *room)
+{
+    if (unit == 1)
+        return x;
+    for (int64_t i = 0; i < count; i++)
+        room[i] = x[i] * unit;
+    return room;
+}
+
+static double sum_in_unit(int64_t n, const real *x, real unit, real shift)
+{
+    real room[BLOCK];
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += BLOCK)
+        sum += row_sum(block_end(i, n) - i, in_unit(block_end(i, n) - i, x + i, unit, room), shift);
+    return sum;
+}
+
+/* The statistics of a row whose squares overflow or vanish; NaN of one that has no numbers. */
+static void find_extreme(const norm_task *task, const real *x, norm_statistics *row)
+{
+    const int64_t n = task->width;
+    const real unit = unit_of(n, x), first = x[0] * unit;
+    real room[BLOCK];
+    double squares = 0;
+    *row = (norm_statistics){.unit = unit};
+    if (task->centred) {
+        row->shift = (real)((double)first + sum_in_unit(n, x, unit, first) / (double)n);
+        row->rest = (real)(sum_in_unit(n, x, unit, row->shift) / (double)n);
+    }
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        const int64_t count = block_end(i, n) - i;
+        squares += row_squares(count, in_unit(count, x + i, unit, room), row->shift, row->rest);
+    }
+    const double variance = squares / (double)n + task->eps * (double)unit * (double)unit;
+    row->inverse = variance == 0 ? 0 : 1 / sqrt(variance);
+}
+
 static void find_some(const norm_task *task, int64_t rows, const real *x, norm_statistics *statistics)
 {
     const int64_t n = task->width;
-    memset(statistics, 0, (size_t)rows * sizeof *statistics);
+    double variance[TOGETHER];
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r] = (norm_statistics){.unit = 1};
     if (task->centred)
         find_means(rows, n, x, statistics);
     for (int64_t r = 0; r < rows; r++) {
-        const double squares = row_squares(n, x + r * n, statistics[r].shift, statistics[r].rest);
-        statistics[r].inverse = 1 / sqrt(squares / (double)n + task->eps);
+        variance[r] = row_squares(n, x + r * n, statistics[r].shift, statistics[r].rest) / (double)n + task->eps;
+        statistics[r].inverse = 1 / sqrt(variance[r]);
     }
+    for (int64_t r = 0; r < rows; r++)
+        if (!(variance[r] >= LEAST_SQUARE && variance[r] < (double)INFINITY))
+            find_extreme(task, x + r * n, &statistics[r]);
 }
 
 static void norm_find(const norm_task *task, int64_t begin, int64_t end)
@@ -191,23 +296,40 @@ static void norm_find(const norm_task *task, int64_t begin, int64_t end)
         find_some(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
 }
 
-/* y = (x - mean) inverse weight + bias */
-static void norm_row(const norm_task *task, const norm_statistics *row, const real *restrict x, real *restrict y)
+/* y = (x - mean) inverse weight + bias, of `count` elements */
+INLINE void norm_part(const norm_statistics *row, int64_t count, const real *restrict x, const real *restrict weight,
+                      const real *restrict bias, real *restrict y)
 {
     const real shift = row->shift, rest = row->rest, scale = (real)row->inverse;
-    const real *restrict weight = task->weight, *restrict bias = task->bias;
     if (weight && bias)
-        for (int64_t i = 0; i < task->width; i++)
+        for (int64_t i = 0; i < count; i++)
             y[i] = ((x[i] - shift) - rest) * scale * weight[i] + bias[i];
     else
-        for (int64_t i = 0; i < task->width; i++)
+        for (int64_t i = 0; i < count; i++)
             y[i] = ((x[i] - shift) - rest) * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+}
+
+static void norm_extreme(const norm_task *task, const norm_statistics *row, const real *x, real *y)
+{
+    const real *weight = task->weight, *bias = task->bias;
+    real room[BLOCK];
+    for (int64_t i = 0; i < task->width; i += BLOCK) {
+        const int64_t count = block_end(i, task->width) - i;
+        norm_part(row, count, in_unit(count, x + i, row->unit, room), weight ? weight + i : NULL,
+                  bias ? bias + i : NULL, y + i);
+    }
 }
 
 static void norm(const norm_task *task, int64_t begin, int64_t end, real *y)
 {
-    for (int64_t r = begin; r < end; r++)
-        norm_row(task, &task->statistics[r], task->x + r * task->width, y + r * task->width);
+    const int64_t width = task->width;
+    for (int64_t r = begin; r < end; r++) {
+        const norm_statistics *row = &task->statistics[r];
+        if (row->unit == 1)
+            norm_part(row, width, task->x + r * width, task->weight, task->bias, y + r * width);
+        else
+            norm_extreme(task, row, task->x + r * width, y + r * width);
+    }
 }
 
 typedef struct norm_sums {
@@ -215,62 +337,102 @@ typedef struct norm_sums {
 } norm_sums;
 
 /* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
-static norm_sums row_products(int64_t width, const real *restrict x, const norm_statistics *row,
-                              const real *restrict dy, const real *restrict weight, real *restrict n, real *restrict g)
+static norm_sums part_products(const norm_statistics *row, int64_t count, const real *restrict x,
+                               const real *restrict dy, const real *restrict weight, real *restrict n, real *restrict g)
 {
     const real shift = row->shift, rest = row->rest, inverse = (real)row->inverse;
-    norm_sums sums = {0, 0};
-    for (int64_t begin = 0; begin < width; begin += BLOCK) {
-        int64_t end = block_end(begin, width), i = begin;
-        vector lanes_g = {0}, lanes_gn = {0};
-        real tail_g = 0, tail_gn = 0;
-        for (; i + LANES <= end; i += LANES) {
-            vector normal = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
-            vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
+    long_sum sum_g = {{0}, {0}}, sum_gn = {{0}, {0}};
+    norm_sums tail = {0, 0};
+    int64_t i = 0;
+    while (i + LANES <= count) {
+        vector group_g = {0}, group_gn = {0};
+        for (const int64_t end = i + SUM_GROUP * LANES; i < end && i + LANES <= count; i += LANES) {
+            const vector normal = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
+            const vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
             store(n + i, normal);
             store(g + i, weighted);
-            lanes_g += weighted;
-            lanes_gn += weighted * normal;
+            group_g += weighted;
+            group_gn += weighted * normal;
         }
-        for (; i < end; i++) {
-            n[i] = ((x[i] - shift) - rest) * inverse;
-            g[i] = weight ? dy[i] * weight[i] : dy[i];
-            tail_g += g[i];
-            tail_gn += g[i] * n[i];
-        }
-        sums.g += (double)(vector_sum(lanes_g) + tail_g);
-        sums.gn += (double)(vector_sum(lanes_gn) + tail_gn);
+        long_sum_add(&sum_g, group_g);
+        long_sum_add(&sum_gn, group_gn);
+    }
+    for (; i < count; i++) {
+        n[i] = ((x[i] - shift) - rest) * inverse;
+        g[i] = weight ? dy[i] * weight[i] : dy[i];
+        tail.g += (double)g[i];
+        tail.gn += (double)(g[i] * n[i]);
+    }
+    return (norm_sums){long_sum_total(&sum_g) + tail.g, long_sum_total(&sum_gn) + tail.gn};
+}
+
+static norm_sums extreme_products(const norm_task *task, const norm_statistics *row, const real *x, const real *dy,
+                                  real *n, real *g)
+{
+    norm_sums sums = {0, 0};
+    real room[BLOCK];
+    for (int64_t i = 0; i < task->width; i += BLOCK) {
+        const int64_t count = block_end(i, task->width) - i;
+        const norm_sums part = part_products(row, count, in_unit(count, x + i, row->unit, room), dy + i,
+                                             task->weight ? task->weight + i : NULL, n + i, g + i);
+        sums.g += part.g;
+        sums.gn += part.gn;
     }
     return sums;
 }
 
+/* dx += inverse (g - mean(g) - n mean(g n)) unit, where RMS norm has no mean(g) */
+static void add_to_dx(const norm_task *task, const norm_statistics *row, norm_sums sums, const real *restrict n,
+                      const real *restrict g, real *restrict dx)
+{
+    const int64_t width = task->width;
+    const real scale = (real)row->inverse, unit = row->unit, mean_gn = (real)(sums.gn / (double)width);
+    const real mean_g = task->centred ? (real)(sums.g / (double)width) : 0;
+    if (unit == 1)
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn);
+    else
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn) * unit;
+}
+
+static void add_to_sums(int64_t width, const real *restrict dy, const real *restrict n, real *restrict dweight,
+                        real *restrict dbias)
+{
+    for (int64_t i = 0; i < width; i++) {
+        dweight[i] += dy[i] * n[i];
+        dbias[i] += dy[i];
+    }
+}
+
+/* Rows whose parts of dweight and dbias are added before their sum is. */
+#define NORM_GROUP 8
+
 /* With n = (x - mean) inverse and g = dy weight:
  *     dx = inverse (g - mean(g) - n mean(g n)), where RMS norm has no mean(g);
  *     dweight = sum over rows of dy n, dbias = sum over rows of dy. */
-static void norm_backward(const norm_task *task, int64_t begin, int64_t end, const real *dy_all, real *dx_all,
-                          real *restrict dweight, real *restrict dbias, real *restrict workspace)
+static void norm_backward(const norm_task *task, int64_t begin, int64_t end, const real *dy_all, real *dx,
+                          double *dweight, double *dbias, real *workspace)
 {
     const int64_t width = task->width;
-    real *restrict n = workspace, *restrict g = workspace + width;
+    real *n = workspace, *g = n + width, *own_weight = g + width, *own_bias = own_weight + width;
+    memset(own_weight, 0, (size_t)(2 * width) * sizeof(real));
 
     for (int64_t r = begin; r < end; r++) {
         const norm_statistics *row = &task->statistics[r];
-        const real *restrict dy = dy_all + r * width;
-        const real scale = (real)row->inverse;
-        norm_sums sums = row_products(width, task->x + r * width, row, dy, task->weight, n, g);
-        if (dx_all) {
-            real *restrict dx = dx_all + r * width;
-            real mean_g = task->centred ? (real)(sums.g / (double)width) : 0;
-            real mean_gn = (real)(sums.gn / (double)width);
-            for (int64_t i = 0; i < width; i++)
-                dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn);
-        }
-        if (dweight)
-            for (int64_t i = 0; i < width; i++)
-                dweight[i] += dy[i] * n[i];
-        if (dbias)
-            for (int64_t i = 0; i < width; i++)
-                dbias[i] += dy[i];
+        const real *x = task->x + r * width, *dy = dy_all + r * width;
+        const norm_sums sums = row->unit == 1 ? part_products(row, width, x, dy, task->weight, n, g)
+                                              : extreme_products(task, row, x, dy, n, g);
+        if (dx)
+            add_to_dx(task, row, sums, n, g, dx + r * width);
+        if (!dweight && !dbias)
+            continue;
+        add_to_sums(width, dy, n, own_weight, own_bias);
+        const bool is_last = r + 1 == end || (r + 1 - begin) % NORM_GROUP == 0;
+        if (dweight && is_last)
+            long_sums_take(width, own_weight, dweight);
+        if (dbias && is_last)
+            long_sums_take(width, own_bias, dbias);
     }
 }
 
@@ -294,27 +456,34 @@ static double weighted_surprise(const entropy_task *task, const real *x, real sh
 }
 
 /* (1 - s) w[t] (-log p[t]) + (s / C) sum_c w[c] (-log p[c]) */
-static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, double *losses)
+static double row_loss(const entropy_task *task, const real *x, int32_t target, const power_sum *powers)
 {
     const double smoothing = task->smoothing;
+    const double weight = (1 - smoothing) * (task->weights ? (double)task->weights[target] : 1);
+    double loss = 0;
+    if (weight != 0)
+        loss = weight * (powers->logarithm - ((double)x[target] - (double)powers->shift));
+    if (smoothing > 0)
+        loss += smoothing / (double)task->classes * weighted_surprise(task, x, powers->shift, powers->logarithm);
+    return loss;
+}
 
-    for (int64_t r = begin; r < end; r++) {
-        const real *x = task->logits + r * task->classes;
-        const int32_t target = task->targets[r];
+/* Rows that count are summed in runs of at most TOGETHER. */
+static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, double *losses)
+{
+    const int64_t classes = task->classes;
+    for (int64_t r = begin, run; r < end; r += run) {
+        power_sum powers[TOGETHER];
         losses[r] = 0;
-        if (target < 0)
-            continue;
-
-        real shift = softmax_shift(task->classes, x);
-        double sum = row_exp_sum(task->classes, x, shift);
-        double log_sum = sum == 0 ? 0 : scalar_log(sum);
-        task->statistics[r] = (entropy_statistics){shift, sum == 0 ? 0 : (real)(1 / sum)};
-
-        double weight = (1 - smoothing) * (task->weights ? (double)task->weights[target] : 1);
-        if (weight != 0)
-            losses[r] = weight * (log_sum - ((double)x[target] - (double)shift));
-        if (smoothing > 0)
-            losses[r] += smoothing / (double)task->classes * weighted_surprise(task, x, shift, log_sum);
+        for (run = 0; run < TOGETHER && r + run < end && task->targets[r + run] >= 0; run++)
+            ;
+        sum_powers(run, classes, task->logits + r * classes, powers);
+        for (int64_t i = 0; i < run; i++) {
+            losses[r + i] = row_loss(task, task->logits + (r + i) * classes, task->targets[r + i], &powers[i]);
+            const double sum = powers[i].sum;
+            task->statistics[r + i] = (entropy_statistics){powers[i].shift, sum == 0 ? 0 : (real)(1 / sum)};
+        }
+        run = run ? run : 1;
     }
 }
 
