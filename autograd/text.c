@@ -2,7 +2,8 @@
  *
  * A program may have called setlocale: then printf and strtod of the C library write and read a decimal comma, and
  * strerror speaks another language. The functions here do their work in the C locale, which they set for the calling
- * thread alone and take back at once. In glibc and musl the C locale is a constant, which takes no memory. */
+ * thread alone and take back at once. In glibc and musl the C locale is a constant, which takes no memory. What is no
+ * number is "nan", without the sign that the C library gives it on some machines. */
 #include "autograd.h"
 
 #include <errno.h>
@@ -34,6 +35,23 @@ static void leave(const scope *s)
     freelocale(s->plain);
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* A number that is none has no sign, though the C library prints one. Returns how many signs it took away. */
+static int drop_signs(char *text)
+{
+    int dropped = 0;
+    for (char *at = text; (at = strstr(at, "-nan")); at++)
+        if ((at == text || !is_letter(at[-1])) && !is_letter(at[4])) {
+            memmove(at, at + 1, strlen(at));
+            dropped++;
+        }
+    return dropped;
+}
+
 int ag_text_print_list(char *text, size_t size, const char *format, va_list arguments)
 {
     scope s;
@@ -43,7 +61,7 @@ int ag_text_print_list(char *text, size_t size, const char *format, va_list argu
         return -1;
     int length = vsnprintf(text, size, format, arguments);
     leave(&s);
-    return length;
+    return size > 0 && length >= 0 ? length - drop_signs(text) : length;
 }
 
 int ag_text_print(char *text, size_t size, const char *format, ...)

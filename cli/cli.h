@@ -46,6 +46,7 @@ extern const char *const cli_position_names[];
 extern const char *const cli_matmul_names[];
 extern const char *const cli_optimizer_names[];
 extern const char *const cli_schedule_names[];
+extern const char *const cli_best_names[];
 extern const char *const cli_layout_names[];
 
 /* The recipes of train: --preset NAME stands for these arguments. */

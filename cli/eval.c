@@ -92,6 +92,8 @@ static void print_metrics(const train_metrics *m, bool json)
     }
     printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity,
            (long long)m->tokens);
+    if (train_metrics_guess(m))
+        printf("                no better than guessing, which has %.4f\n", m->chance);
     printf("token accuracy  %.2f %%\n", 100 * m->token_accuracy);
     if (!m->decoded)
         return;
@@ -139,15 +141,15 @@ int cli_eval(int count, const char *const *arguments)
         {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .joined_by = "paste"},
         {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .name_of = cli_task_name},
         {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .joined_by = "cat"},
-        {"count", CLI_COUNT, &f.count, "N", "examples of the task [1000]", .low = 1},
-        {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100},
-        {"task-max", CLI_COUNT, &f.task_max, "N", "longest example of the task", .low = 1, .high = 100},
+        {"count", CLI_COUNT, &f.count, "N", "examples of the task", .low = 1},
+        {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100, .otherwise = "the task's own"},
+        {"task-max", CLI_COUNT, &f.task_max, "N", "longest example of the task", .low = 1, .high = 100, .otherwise = "the task's own"},
         {"seed", CLI_COUNT, &f.seed, "N", "of the task's examples", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [1]", .low = 1, .high = 1000},
-        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
-        {"batch", CLI_COUNT, &f.batch, "N", "sources at once [64]", .low = 1, .high = 100000},
-        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too [0]", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
+        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000},
+        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
+        {"batch", CLI_COUNT, &f.batch, "N", "sources at once", .low = 1, .high = 100000},
+        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
         {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},
     };
     cli_command command = {
@@ -168,5 +170,11 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
     if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    const cli_need needs[] = {{"count", f.task, "goes with --task"},
+                              {"task-min", f.task, "goes with --task"},
+                              {"task-max", f.task, "goes with --task"},
+                              {"seed", f.task, "goes with --task"}};
+    if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
+        return CLI_USAGE;
     return run(&f, &error);
 }

@@ -198,15 +198,30 @@ static cli_read unknown_word(const cli_command *command, const char *before, con
     return wrong(command);
 }
 
+/* Whether --help stands where a flag may stand, and not as a flag's value. The help is printed before anything is read,
+ * while the targets have their defaults. */
+static bool wants_help(const cli_command *command, int count, const char *const *arguments)
+{
+    for (int i = 0; i < count; i++) {
+        const char *argument = arguments[i];
+        if (!strcmp(argument, "--help") || !strcmp(argument, "-h"))
+            return true;
+        const bool named = !strncmp(argument, "--", 2) && !strchr(argument, '=');
+        const cli_flag *flag = named ? find_flag(command, argument + 2, strlen(argument + 2)) : NULL;
+        i += flag && flag->type != CLI_SWITCH;
+    }
+    return false;
+}
+
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments)
 {
+    if (wants_help(command, count, arguments)) {
+        cli_help_print(command);
+        return CLI_READ_HELP;
+    }
     for (int i = 0, used; i < count; i += used) {
         cli_read result = CLI_READ_OK;
         used = 1;
-        if (!strcmp(arguments[i], "--help") || !strcmp(arguments[i], "-h")) {
-            cli_help_print(command);
-            return CLI_READ_HELP;
-        }
         if (!strcmp(arguments[i], CLI_DESCRIBE)) {
             cli_help_describe(command);
             return CLI_READ_HELP;
@@ -280,6 +295,66 @@ cli_read cli_flags_read_text(cli_command *command, char *text)
     return cli_flags_read(command, count, pieces);
 }
 
+bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const cli_flag *flag = find_flag(command, needs[i].flag, strlen(needs[i].flag));
+        if (needs[i].met || !(given ? given[flag - command->flags] : flag->given))
+            continue;
+        cli_fail(command->name, CLI_USAGE, "--%s %s", flag->name, needs[i].sentence);
+        return false;
+    }
+    return true;
+}
+
+const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE])
+{
+    if (flag->otherwise)
+        return flag->otherwise;
+    if (flag->type == CLI_SWITCH)
+        return "";
+    cli_flag_value(flag, number, CLI_VALUE_SIZE);
+    return number;
+}
+
+bool cli_flag_said(const cli_flag *flag)
+{
+    switch (flag->type) {
+    case CLI_COUNT:
+        return (double)*(const int64_t *)flag->target >= flag->low;
+    case CLI_NUMBER:
+        return *(const double *)flag->target >= flag->low;
+    case CLI_TEXT:
+        return *(const char *const *)flag->target != NULL;
+    case CLI_CHOICE:
+        return true;
+    case CLI_SWITCH:
+        break;
+    }
+    return *(const bool *)flag->target;
+}
+
+void cli_flag_copy(const cli_flag *to, const cli_flag *from)
+{
+    switch (to->type) {
+    case CLI_COUNT:
+        *(int64_t *)to->target = *(const int64_t *)from->target;
+        return;
+    case CLI_NUMBER:
+        *(double *)to->target = *(const double *)from->target;
+        return;
+    case CLI_CHOICE:
+        *(int *)to->target = *(const int *)from->target;
+        return;
+    case CLI_TEXT:
+        *(const char **)to->target = *(const char *const *)from->target;
+        return;
+    case CLI_SWITCH:
+        break;
+    }
+    *(bool *)to->target = *(const bool *)from->target;
+}
+
 void cli_flag_value(const cli_flag *flag, char *text, size_t size)
 {
     switch (flag->type) {
@@ -293,7 +368,7 @@ void cli_flag_value(const cli_flag *flag, char *text, size_t size)
         snprintf(text, size, "%s", flag->choices[*(const int *)flag->target]);
         return;
     case CLI_TEXT:
-        snprintf(text, size, "%s", *(const char *const *)flag->target);
+        snprintf(text, size, "%s", cli_flag_said(flag) ? *(const char *const *)flag->target : "");
         return;
     case CLI_SWITCH:
         break;
@@ -311,7 +386,8 @@ bool cli_flag_same(const cli_flag *a, const cli_flag *b)
     case CLI_CHOICE:
         return *(const int *)a->target == *(const int *)b->target;
     case CLI_TEXT:
-        return !strcmp(*(const char *const *)a->target, *(const char *const *)b->target);
+        return cli_flag_said(a) == cli_flag_said(b) &&
+               (!cli_flag_said(a) || !strcmp(*(const char *const *)a->target, *(const char *const *)b->target));
     case CLI_SWITCH:
         break;
     }

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <stddef.h>
 
+/* A number of the library's in a help text: CLI_NUMERAL(TRAIN_DEFAULT_BATCH) is "64". */
+#define CLI_NUMERAL(number) CLI_NUMERAL_(number)
+#define CLI_NUMERAL_(number) #number
+
 typedef enum cli_flag_type {
     CLI_SWITCH, /* bool: no value */
     CLI_TEXT,   /* const char * */
@@ -26,9 +30,11 @@ typedef struct cli_flag {
     const char *const *choices; /* CLI_CHOICE: ends with NULL */
     /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may be any. */
     const char *(*name_of)(int i);
-    const char *joined_by; /* the program that makes one file of several, for who gives two */
-    bool local;            /* belongs to this call alone: not part of what a resumed run repeats */
-    bool given;            /* set by cli_flags_read */
+    const char *joined_by;      /* the program that makes one file of several, for who gives two */
+    const char *otherwise;      /* what stands where the flag is not given, in words; NULL: the value of its target */
+    bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
+    bool changeable;            /* a resumed run may have another value than the one that it began with */
+    bool given;                 /* set by cli_flags_read */
 } cli_flag;
 
 typedef struct cli_command {
@@ -66,11 +72,33 @@ cli_read cli_flags_read_text(cli_command *command, char *text) AG_CHECKED;
  * memory. */
 char *cli_flags_write(const cli_command *command);
 
+/* A flag that has an effect only where something else is so. */
+typedef struct cli_need {
+    const char *flag;
+    bool met;
+    const char *sentence; /* "goes with --text" */
+} cli_need;
+/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the flags' own mark) and that is not
+ * met; whether all are met. */
+bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count);
+
 /* Whether two flags of one row, read apart, have the same value. */
 bool cli_flag_same(const cli_flag *a, const cli_flag *b);
 
-/* Writes the value as text that reads back to the same; "" for a switch. */
+/* Writes the value as text that reads back to the same; "" for a switch, and for a text that is not there. */
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
+enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
+
+/* What stands where the flag is not given: words of its own, or the value that its target has before anything is read, so
+ * that no help can say another. "" where there is nothing to say. `number` is room for it. */
+const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
+
+/* Whether the flag has a value that can be given: numbers below their range, and texts that are NULL, stand for "not
+ * said". */
+bool cli_flag_said(const cli_flag *flag);
+
+/* Gives a flag the value of another of the same type. */
+void cli_flag_copy(const cli_flag *to, const cli_flag *from);
 
 /* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
 void cli_flag_drop(const cli_command *command, const char *name);

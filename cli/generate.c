@@ -86,17 +86,17 @@ int cli_generate(int count, const char *const *arguments)
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained language model, or a .safetensors file",
          .high = 0},
-        {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue [the beginning of a line]", .high = 0},
-        {"length", CLI_COUNT, &f.length, "N", "tokens to generate [500]", .low = 1, .high = 1e9},
-        {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer [1]", .low = 1e-3,
+        {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue", .otherwise = "the beginning of a line"},
+        {"length", CLI_COUNT, &f.length, "N", "tokens to generate", .low = 1, .high = 1e9},
+        {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer", .low = 1e-3,
          .high = 100},
-        {"top-k", CLI_COUNT, &f.top_k, "K", "draw from the K most probable tokens [all]", .high = 0},
-        {"top-p", CLI_NUMBER, &f.top_p, "P", "draw from the most probable tokens that together have P [1]", .low = 1e-6,
+        {"top-k", CLI_COUNT, &f.top_k, "K", "draw from the K most probable tokens", .otherwise = "all"},
+        {"top-p", CLI_NUMBER, &f.top_p, "P", "draw from the most probable tokens that together have P", .low = 1e-6,
          .high = 1},
         {"greedy", CLI_SWITCH, &f.greedy, NULL, "always the most probable token", .high = 0},
-        {"count", CLI_COUNT, &f.count, "N", "texts [1]", .low = 1, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of the drawing [1]", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
+        {"count", CLI_COUNT, &f.count, "N", "texts", .low = 1, .high = 1e6},
+        {"seed", CLI_COUNT, &f.seed, "N", "of the drawing", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
     };
     cli_command command = {
         .name = "generate",
@@ -112,6 +112,13 @@ int cli_generate(int count, const char *const *arguments)
         return cli_read_code(read);
     if (!f.model)
         return cli_fail("generate", CLI_USAGE, "which model? Give --model DIR");
+    const char *drawing = "goes without --greedy, which takes the most probable token and draws nothing";
+    const cli_need needs[] = {{"temperature", !f.greedy, drawing},
+                              {"top-k", !f.greedy, drawing},
+                              {"top-p", !f.greedy, drawing},
+                              {"seed", !f.greedy, drawing}};
+    if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
+        return CLI_USAGE;
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("generate", &error);
     int code = saved.model->config.kind == NN_DECODER

@@ -84,11 +84,11 @@ int cli_gradcheck(int count, const char *const *arguments)
     gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
     cli_flag table[] = {
         {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .name_of = operation_name},
-        {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation [24]", .low = 1, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of the examples [1]", .high = 0},
-        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|) [1e-9 in double]", .low = 1e-300,
-         .high = 1},
-        {"threads", CLI_COUNT, &f.threads, "N", "[1]", .low = 1, .high = 1024},
+        {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation", .low = 1, .high = 1e6},
+        {"seed", CLI_COUNT, &f.seed, "N", "of the examples", .high = 0},
+        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|)", .low = 1e-300, .high = 1,
+         .otherwise = "1e-9 in double"},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024},
         {"json", CLI_SWITCH, &f.json, NULL, "one JSON object per operation and line", .high = 0},
     };
     cli_command command = {

@@ -87,7 +87,7 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
 
 /* ---- Help ----------------------------------------------------------------------------------- */
 
-/* The help of a flag: its text and its choices. */
+/* The help of a flag: its text, its choices, and in brackets what stands where it is not given. */
 static void print_flag(const cli_flag *flag)
 {
     char left[64], text[2048];
@@ -96,6 +96,10 @@ static void print_flag(const cli_flag *flag)
     const char *choice;
     for (int i = 0; (choice = cli_flag_choice(flag, i)) && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : *flag->help ? ": " : "", choice);
+    char number[CLI_VALUE_SIZE];
+    const char *otherwise = cli_flag_default(flag, number);
+    if (*otherwise && used < sizeof text)
+        snprintf(text + used, sizeof text - used, "%s[%s]", used ? " " : "", otherwise);
     cli_print_row(stdout, FLAG_COLUMN, left, text);
 }
 
@@ -126,7 +130,8 @@ void cli_help_describe(const cli_command *command)
         printf("flag\t%s\t%s\t%s\t%s\t", command->name, flag->name, flag->value ? flag->value : "", flag->help);
         for (int c = 0; (choice = cli_flag_choice(flag, c)); c++)
             printf("%s%s", c ? " " : "", choice);
-        putchar('\n');
+        char number[CLI_VALUE_SIZE];
+        printf("\t%s\n", cli_flag_default(flag, number));
     }
     for (const char *line = command->details, *end; line && *line; line = *end ? end + 1 : end) {
         end = line + strcspn(line, "\n");

@@ -15,21 +15,21 @@ typedef struct import_flags {
 
 enum { OWN_FLAGS = 8 };
 
-/* What the rows of train say of defaults that are others here. */
-static void adapt_help(cli_flag *rows, int count)
+/* The rows of train have other defaults here. */
+static void adapt_defaults(cli_flag *rows, int count)
 {
-    static const char *const help[][2] = {
-        {"d-model", "width [from the tensors]"},
-        {"heads", "attention heads; they divide the width"},
-        {"layers", "blocks in the encoder, and in the decoder [from the tensors]"},
-        {"ffn", "width of the feed-forward layers [from the tensors]"},
-        {"max-length", "longest sequence in tokens [512; learned positions: from the tensors]"},
-        {"dropout", "of later training [0]"},
+    static const char *const otherwise[][2] = {
+        {"d-model", "from the tensors"},
+        {"heads", ""},
+        {"layers", "from the tensors"},
+        {"ffn", "from the tensors"},
+        {"max-length", "512; learned positions: from the tensors"},
+        {"dropout", "0"},
     };
     for (int i = 0; i < count; i++)
-        for (size_t h = 0; h < sizeof help / sizeof *help; h++)
-            if (!strcmp(rows[i].name, help[h][0]))
-                rows[i].help = help[h][1];
+        for (size_t h = 0; h < sizeof otherwise / sizeof *otherwise; h++)
+            if (!strcmp(rows[i].name, otherwise[h][0]))
+                rows[i].otherwise = otherwise[h][1];
 }
 
 /* The first flag of the model that was given and that the layout of GPT-2 leaves open (or, `fixed`, does not); NULL:
@@ -149,7 +149,7 @@ int cli_import(int count, const char *const *arguments)
             "<eos> <unk>; without a vocabulary the tokens from 4 on are the words 4, 5, ... `tapeformer train --from "
             "DIR` trains it on.",
     };
-    adapt_help(rows, row_count);
+    adapt_defaults(rows, row_count);
     cli_read read = cli_flags_read(&command, count, arguments);
     int code = read == CLI_READ_OK ? check(&f, rows, row_count) : cli_read_code(read);
     if (read != CLI_READ_OK || code != CLI_DONE)

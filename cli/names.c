@@ -9,6 +9,7 @@ const char *const cli_position_names[] = {"sinusoidal", "learned", "rotary", "no
 const char *const cli_matmul_names[] = {"float", "bf16", NULL};
 const char *const cli_optimizer_names[] = {"adamw", "adam", "sgd", NULL};
 const char *const cli_schedule_names[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
+const char *const cli_best_names[] = {"exact", "loss", "wer", NULL};
 const char *const cli_layout_names[] = {"pytorch", "gpt2", NULL};
 
 const char *cli_task_name(int i)

@@ -27,7 +27,7 @@ static bool same_file(const char *a, const char *b)
 /* Whether the path leads to a file that a model is read from: the file itself, or one of a run's folder. */
 static bool is_of_model(const char *path, const char *model)
 {
-    static const char *const names[] = {"model.safetensors", "checkpoint.safetensors"};
+    static const char *const names[] = {"model.safetensors", "last.safetensors", "checkpoint.safetensors"};
     bool same = same_file(path, model);
     for (size_t i = 0; i < sizeof names / sizeof *names && !same; i++) {
         char *file = join(model, names[i]);

@@ -294,13 +294,14 @@ int cli_predict(int count, const char *const *arguments)
     predict_flags f = {.batch = 64, .best = 1};
     cli_flag table[] = {
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy [--best]", .low = 1, .high = 1000},
-        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB [1]", .low = 1, .high = 1000},
-        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search [0]", .high = 0},
+        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
+         .otherwise = "--best"},
+        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB", .low = 1, .high = 1000},
+        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL, "print TAB and the score behind each hypothesis", .high = 0},
-        {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens [the model's]", .low = 1, .high = 1e6},
-        {"batch", CLI_COUNT, &f.batch, "N", "lines at once, where so many are there [64]", .low = 1, .high = 100000},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all there are]", .low = 1, .high = 1024},
+        {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens", .low = 1, .high = 1e6, .otherwise = "the model's"},
+        {"batch", CLI_COUNT, &f.batch, "N", "lines at once, where so many are there", .low = 1, .high = 100000},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
     };
     cli_command command = {
         .name = "predict",

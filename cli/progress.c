@@ -23,6 +23,8 @@ static void show_evaluation(cli_progress *state, const train_progress *progress)
         fprintf(stderr, "  exact match %.2f %%", 100 * dev->exact_match);
     else
         fprintf(stderr, "  perplexity %.3f", dev->perplexity);
+    if (train_metrics_guess(dev))
+        fprintf(stderr, "  (no better than guessing: %.4f)", dev->chance);
     fprintf(stderr, "%s\n", progress->best ? "  (best)" : "");
     state->live = false;
 }

@@ -145,9 +145,9 @@ int cli_study_attention(int count, const char *const *arguments)
     attention_flags f = {.layer = -1, .head = -1, .which = ALL};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"which", CLI_CHOICE, &f.which, "PART", "[all]", .choices = which_names},
-        {"layer", CLI_COUNT, &f.layer, "N", "only this layer, from 0", .high = 0},
-        {"head", CLI_COUNT, &f.head, "N", "only this head, from 0", .high = 0},
+        {"which", CLI_CHOICE, &f.which, "PART", "", .choices = which_names},
+        {"layer", CLI_COUNT, &f.layer, "N", "only this layer, from 0", .otherwise = "all"},
+        {"head", CLI_COUNT, &f.head, "N", "only this head, from 0", .otherwise = "all"},
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

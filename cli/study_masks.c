@@ -53,13 +53,13 @@ static int study(const masks_flags *f)
 
 int cli_study_masks(int count, const char *const *arguments)
 {
-    masks_flags f = {.seed = 1};
+    masks_flags f = {.length = 8, .letters = 8, .steps = 400, .seed = 1};
     cli_flag table[] = {
-        {"length", CLI_COUNT, &f.length, "N", "of the sequences, 4 to 16 [8]", .low = 4, .high = 16},
-        {"letters", CLI_COUNT, &f.letters, "N", "of the alphabet, 2 to 10 [8]", .low = 2, .high = 10},
-        {"steps", CLI_COUNT, &f.steps, "N", "of each of the 27 trainings [400]", .low = 40, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of all that is drawn [1]", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .low = 1, .high = 1024},
+        {"length", CLI_COUNT, &f.length, "N", "of the sequences, 4 to 16", .low = 4, .high = 16},
+        {"letters", CLI_COUNT, &f.letters, "N", "of the alphabet, 2 to 10", .low = 2, .high = 10},
+        {"steps", CLI_COUNT, &f.steps, "N", "of each of the 27 trainings", .low = 40, .high = 1e6},
+        {"seed", CLI_COUNT, &f.seed, "N", "of all that is drawn", .high = 0},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

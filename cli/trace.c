@@ -64,11 +64,11 @@ int cli_trace(int count, const char *const *arguments)
     trace_flags f = {.out = "trace.safetensors"};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"out", CLI_TEXT, &f.out, "FILE", "where to [trace.safetensors]", .high = 0},
+        {"out", CLI_TEXT, &f.out, "FILE", "where to", .high = 0},
         {"plain", CLI_SWITCH, &f.plain, NULL, "attention by single operations: scores and weights show", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "[all]", .low = 1, .high = 1024},
+        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
         {"compare", CLI_SWITCH, &f.compare, NULL, "name the first tensor in which two files differ", .high = 0},
-        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "of |a - b| / max(1, |a|, |b|) [0]", .high = 0},
+        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "of |a - b| / max(1, |a|, |b|)", .high = 0},
         {"common", CLI_SWITCH, &f.common, NULL, "compare only tensors that both files have", .high = 0},
     };
     cli_command command = {

@@ -25,8 +25,6 @@ static int check_source(train_flags *f)
         return cli_fail("train", CLI_USAGE, "nothing to train on: give --task NAME, --pairs FILE or --text FILE");
     if (sources > 1)
         return cli_fail("train", CLI_USAGE, "--task, --pairs and --text exclude each other");
-    if (f->dev && !f->pairs)
-        return cli_fail("train", CLI_USAGE, "--dev goes with --pairs");
     if (f->text && f->model == NN_ENCODER)
         return cli_fail("train", CLI_USAGE, "--model encoder labels pairs: with --text the model is a decoder");
     if (f->text)
@@ -47,7 +45,7 @@ static int check_matmul(const train_flags *f)
 
 /* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
  * kind that it learns from. */
-static int check_base(const cli_command *command, train_flags *f, const train_saved *base)
+static int check_base(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
 {
     if (!base->model)
         return CLI_DONE;
@@ -56,13 +54,14 @@ static int check_base(const cli_command *command, train_flags *f, const train_sa
                         base->source_vocab ? "the model in %s reads pairs: give --pairs FILE or --task NAME"
                                            : "the model in %s is a language model: give --text FILE",
                         f->resume ? f->resume : f->from);
-    return train_flags_take(command, f, base);
+    return train_flags_take(command, f, base, earlier);
 }
 
 /* What a language model sees. */
 static int64_t context_of(const train_flags *f)
 {
-    const int64_t otherwise = f->from ? f->max_length : 128;
+    const bool shorter = f->max_length && f->max_length < DEFAULT_CONTEXT;
+    const int64_t otherwise = f->from || shorter ? f->max_length : DEFAULT_CONTEXT;
     return f->context ? f->context : otherwise;
 }
 
@@ -204,7 +203,7 @@ static nn_model_config new_config(const train_flags *f, const train_setup *setup
     config.target_vocab = data_vocab_size(target);
     if (!config.max_length)
         config.max_length = (int)(f->text ? context_of(f) : default_max_length(setup));
-    config.dropout = f->task ? 0 : 0.1;
+    config.dropout = f->task ? 0 : DEFAULT_DROPOUT;
     return config;
 }
 
@@ -232,37 +231,35 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
 
 /* ---- The run -------------------------------------------------------------------------------- */
 
-/* Without --steps and --epochs: 30 passes over the data, but neither so few steps that nothing is learnt nor so many
- * that it takes a day. */
-static int64_t default_steps(const train_flags *f, const train_setup *setup)
+/* The library's zero is "not said", and its -1 "none": the other way round than a flag's. */
+static double said_number(double value)
 {
-    int64_t steps = 30 * data_set_batches(setup->training, f->batch);
-    return steps < 2000 ? 2000 : steps > 20000 ? 20000 : steps;
+    return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
+}
+
+static int64_t said_count(int64_t value)
+{
+    return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
 }
 
 static train_options run_options(const train_flags *f, const train_setup *setup)
 {
     return (train_options){
-        .steps = f->steps    ? f->steps
-                 : f->epochs ? 0
-                             : default_steps(f, setup),
+        .steps = f->steps,
         .epochs = f->epochs,
         .batch = f->batch,
         .accumulate = f->accumulate,
         .optimizer = {.kind = (train_optimizer_kind)f->optimizer,
                       .beta1 = f->beta1,
                       .beta2 = f->beta2,
-                      .weight_decay = f->weight_decay,
+                      .weight_decay = said_number(f->weight_decay),
                       .momentum = f->momentum,
                       .nesterov = f->nesterov},
         .schedule = (train_schedule_kind)f->schedule,
         .rate = f->rate,
-        .floor = f->floor,
-        /* the library's 0 is "its default" and -1 is "none" */
-        .warmup = f->warmup < 0    ? 0
-                  : f->warmup == 0 ? -1
-                                   : f->warmup,
-        .clip = f->clip > 0 ? f->clip : -1,
+        .floor = said_number(f->floor),
+        .warmup = said_count(f->warmup),
+        .clip = said_number(f->clip),
         .label_smoothing = f->label_smoothing,
         .average = f->average,
         .seed = (uint64_t)f->seed,
@@ -270,6 +267,7 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
         .matmul = (ag_matmul_numbers)f->matmul,
         .evaluate_every = f->eval_every,
         .evaluate_sources = f->eval_sources,
+        .best_by = (train_best_by)f->best_by,
         .patience = f->patience,
         .save_every = f->save_every,
         .out = f->resume ? f->resume : f->out,
@@ -284,6 +282,16 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
     };
 }
 
+/* The flags that the library's sentence is about. */
+static int report_failure(const train_flags *f, const ag_error *error)
+{
+    if (error->status == AG_NOT_FINITE)
+        return cli_fail("train", CLI_FAILED, "%s (--lr, --clip)", error->message);
+    if (error->status == AG_BAD_VALUE && f->resume)
+        return cli_fail("train", CLI_FAILED, "%s (train --from %s)", error->message, f->resume);
+    return cli_report("train", error);
+}
+
 static void print_result(const train_flags *f, const train_options *options, const train_result *result)
 {
     if (f->quiet)
@@ -294,7 +302,11 @@ static void print_result(const train_flags *f, const train_options *options, con
     if (result->best.decoded)
         fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match,
                 100 * result->best.per);
-    fprintf(stderr, "\nsaved: %s/model.safetensors\n", CLI_SHOWN(options->out));
+    if (train_metrics_guess(&result->best))
+        fprintf(stderr, "; that is no better than guessing, which has %.4f (a lower --lr may help, and --clip)",
+                result->best.chance);
+    fprintf(stderr, "\nsaved: %s/model.safetensors; the model of the last step: last.safetensors\n",
+            CLI_SHOWN(options->out));
 }
 
 static int run(const train_flags *f, train_setup *setup, ag_error *error)
@@ -313,14 +325,14 @@ static int run(const train_flags *f, train_setup *setup, ag_error *error)
         return f->stop_at && result.steps >= f->stop_at ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (status != AG_OK)
-        return cli_report("train", error);
+        return report_failure(f, error);
     print_result(f, &options, &result);
     return CLI_DONE;
 }
 
 int cli_train(int count, const char *const *arguments)
 {
-    train_flags f;
+    train_flags f, earlier = {0};
     cli_flag table[TRAIN_FLAGS_MOST];
     cli_command command = {
         .name = "train",
@@ -338,7 +350,7 @@ int cli_train(int count, const char *const *arguments)
     train_setup setup = {0};
     ag_error error = {0};
 
-    cli_read read = train_flags_read(&command, &f, count, arguments, &setup.base);
+    cli_read read = train_flags_read(&command, &f, count, arguments, &setup.base, &earlier);
     int code = cli_read_code(read);
     if (read == CLI_READ_OK && f.list_presets) {
         train_presets_print();
@@ -352,7 +364,7 @@ int cli_train(int count, const char *const *arguments)
         if (code == CLI_DONE && f.from && !f.resume && train_saved_load(&setup.base, f.from, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE)
-            code = check_base(&command, &f, &setup.base);
+            code = check_base(&command, &f, &setup.base, &earlier);
         if (code == CLI_DONE)
             code = check_matmul(&f);
         if (code == CLI_DONE)

@@ -8,24 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The flags that a resume may change, as its help names them; test_cli_runs.c compares them with the table. */
+#define CHANGEABLE                                                                                                     \
+    "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
+    "--threads, --stop-at and --quiet"
+
 static const train_flags defaults = {
     .out = "run",
     .d_model = 128,
     .heads = 4,
     .layers = 2,
-    .dropout = -1,
-    .rate = 1e-3,
-    .floor = 0.05,
-    .weight_decay = 0.01,
-    .beta1 = 0.9,
-    .beta2 = 0.98,
-    .clip = 1,
-    .batch = 64,
-    .accumulate = 1,
+    .dropout = NOT_SAID,
+    .floor = NOT_SAID,
+    .weight_decay = NOT_SAID,
+    .clip = NOT_SAID,
+    .warmup = NOT_SAID,
     .seed = 1,
+    .task_count = 10000,
     .held_out = 0.05,
-    .eval_sources = 500,
-    .warmup = -1,
 };
 
 /* ---- The table of flags ---------------------------------------------------------------------- */
@@ -35,10 +35,12 @@ static int fill_source(train_flags *f, cli_flag *table)
 {
     const cli_flag flags[] = {
         {"task", CLI_TEXT, &f->task, "NAME", "train on a synthetic task", .name_of = cli_task_name},
-        {"pairs", CLI_TEXT, &f->pairs, "FILE", "train on lines `source TAB target`", .joined_by = "paste"},
-        {"dev", CLI_TEXT, &f->dev, "FILE", "pairs to choose the best model on [a part of --pairs, held out]",
-         .joined_by = "paste"},
-        {"text", CLI_TEXT, &f->text, "FILE", "train a language model on a text", .joined_by = "cat"},
+        {"pairs", CLI_TEXT, &f->pairs, "FILE", "train on lines `source TAB target`", .joined_by = "paste",
+         .changeable = true},
+        {"dev", CLI_TEXT, &f->dev, "FILE", "pairs to choose the best model on", .joined_by = "paste",
+         .otherwise = "a part of --pairs, held out", .changeable = true},
+        {"text", CLI_TEXT, &f->text, "FILE", "train a language model on a text", .joined_by = "cat",
+         .changeable = true},
         {"from", CLI_TEXT, &f->from, "DIR",
          "begin with a model that was trained or imported: its parameters, sizes and vocabularies", .high = 0},
         {"preset", CLI_TEXT, &f->preset, "NAME", "a recipe; other flags override it", .name_of = cli_preset_name,
@@ -47,13 +49,15 @@ static int fill_source(train_flags *f, cli_flag *table)
         {"src-tokens", CLI_CHOICE, &f->source_tokens, "KIND", "tokens of the sources", .choices = cli_token_names},
         {"tgt-tokens", CLI_CHOICE, &f->target_tokens, "KIND", "tokens of the targets, or of the text",
          .choices = cli_token_names},
-        {"held-out", CLI_NUMBER, &f->held_out, "SHARE", "of --pairs or --text without --dev [0.05]", .low = 0.0001,
+        {"held-out", CLI_NUMBER, &f->held_out, "SHARE", "of the data, to choose the best model on", .low = 0.0001,
          .high = 0.9},
-        {"context", CLI_COUNT, &f->context, "N", "tokens that a language model sees [128; --from: its longest]",
-         .low = 1},
-        {"task-min", CLI_COUNT, &f->task_min, "N", "shortest example of the task", .low = 1, .high = 100},
-        {"task-max", CLI_COUNT, &f->task_max, "N", "longest example of the task", .low = 1, .high = 100},
-        {"task-count", CLI_COUNT, &f->task_count, "N", "examples of the task in an epoch [10000]", .low = 1},
+        {"context", CLI_COUNT, &f->context, "N", "tokens that a language model sees", .low = 1,
+         .otherwise = CLI_NUMERAL(DEFAULT_CONTEXT) ", --max-length at most; --from: its longest"},
+        {"task-min", CLI_COUNT, &f->task_min, "N", "shortest example of the task", .low = 1, .high = 100,
+         .otherwise = "the task's own"},
+        {"task-max", CLI_COUNT, &f->task_max, "N", "longest example of the task", .low = 1, .high = 100,
+         .otherwise = "the task's own"},
+        {"task-count", CLI_COUNT, &f->task_count, "N", "examples of the task in an epoch", .low = 1},
     };
     memcpy(table, flags, sizeof flags);
     return (int)(sizeof flags / sizeof *flags);
@@ -62,30 +66,33 @@ static int fill_source(train_flags *f, cli_flag *table)
 int train_flags_model(train_flags *f, cli_flag *table)
 {
     const cli_flag flags[] = {
-        {"model", CLI_CHOICE, &f->model, "KIND", "the model", .choices = cli_model_names},
-        {"d-model", CLI_COUNT, &f->d_model, "N", "width [128]", .low = 1, .high = 65536},
-        {"heads", CLI_COUNT, &f->heads, "N", "attention heads; they divide the width [4]", .low = 1, .high = 65536},
-        {"layers", CLI_COUNT, &f->layers, "N", "blocks in the encoder, and in the decoder [2]", .low = 1, .high = 1000},
-        {"encoder-layers", CLI_COUNT, &f->encoder_layers, "N", "blocks in the encoder [--layers]", .low = 1,
-         .high = 1000},
-        {"decoder-layers", CLI_COUNT, &f->decoder_layers, "N", "blocks in the decoder [--layers]", .low = 1,
-         .high = 1000},
-        {"ffn", CLI_COUNT, &f->ffn, "N", "width of the feed-forward layers [4 d-model]", .low = 1, .high = 1048576},
-        {"max-length", CLI_COUNT, &f->max_length, "N", "longest sequence in tokens [from the data]", .low = 1,
-         .high = 1e6},
+        {"model", CLI_CHOICE, &f->model, "KIND", "the model", .choices = cli_model_names,
+         .otherwise = "encoder-decoder; --text: decoder"},
+        {"d-model", CLI_COUNT, &f->d_model, "N", "width", .low = 1, .high = 65536},
+        {"heads", CLI_COUNT, &f->heads, "N", "attention heads; they divide the width", .low = 1, .high = 65536},
+        {"layers", CLI_COUNT, &f->layers, "N", "blocks in the encoder, and in the decoder", .low = 1, .high = 1000},
+        {"encoder-layers", CLI_COUNT, &f->encoder_layers, "N", "blocks in the encoder", .low = 1, .high = 1000,
+         .otherwise = "--layers"},
+        {"decoder-layers", CLI_COUNT, &f->decoder_layers, "N", "blocks in the decoder", .low = 1, .high = 1000,
+         .otherwise = "--layers"},
+        {"ffn", CLI_COUNT, &f->ffn, "N", "width of the feed-forward layers", .low = 1, .high = 1048576,
+         .otherwise = "4 times --d-model"},
+        {"max-length", CLI_COUNT, &f->max_length, "N", "longest sequence in tokens", .low = 1, .high = 1e6,
+         .otherwise = "twice the longest of the data, 64 at least; --text: --context"},
         {"activation", CLI_CHOICE, &f->activation, "NAME", "of the feed-forward layers",
          .choices = cli_activation_names},
         {"norm", CLI_CHOICE, &f->norm, "NAME", "", .choices = cli_norm_names},
         {"post-norm", CLI_SWITCH, &f->post_norm, NULL, "norms behind the residual sums, not before the sublayers",
          .high = 0},
-        {"norm-eps", CLI_NUMBER, &f->norm_eps, "X", "what norms add to the variance [1e-5]", .low = 1e-30, .high = 1},
-        {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings [square root of d-model]",
-         .low = 1e-6, .high = 1e6},
+        {"norm-eps", CLI_NUMBER, &f->norm_eps, "X", "what norms add to the variance", .low = 1e-30, .high = 1,
+         .otherwise = "1e-05"},
+        {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings", .low = 1e-6,
+         .high = 1e6, .otherwise = "the square root of --d-model"},
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
         {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
-        {"dropout", CLI_NUMBER, &f->dropout, "P", "[0.1; 0 for tasks, whose examples never repeat; --from: its own]",
-         .low = 0, .high = 0.99},
+        {"dropout", CLI_NUMBER, &f->dropout, "P", "", .low = 0, .high = 0.99,
+         .otherwise = CLI_NUMERAL(DEFAULT_DROPOUT) "; --task, whose examples never repeat: 0; --from: its own"},
     };
     memcpy(table, flags, sizeof flags);
     return (int)(sizeof flags / sizeof *flags);
@@ -98,38 +105,61 @@ static int fill_training(train_flags *f, cli_flag *table)
          "what products multiply in training; bf16, on processors that have it, is faster and coarser",
          .choices = cli_matmul_names},
         {"optimizer", CLI_CHOICE, &f->optimizer, "NAME", "", .choices = cli_optimizer_names},
-        {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor [0.001]", .low = 1e-12,
-         .high = 1e3},
+        {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor", .low = 1e-12, .high = 1e3,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_RATE) "; sgd: " CLI_NUMERAL(TRAIN_DEFAULT_RATE_SGD) "; noam: "
+                      CLI_NUMERAL(TRAIN_DEFAULT_RATE_NOAM)},
         {"schedule", CLI_CHOICE, &f->schedule, "NAME", "of the learning rate", .choices = cli_schedule_names},
-        {"warmup", CLI_COUNT, &f->warmup, "N", "steps of linear warm-up [a twentieth of the steps]", .high = 0},
-        {"floor", CLI_NUMBER, &f->floor, "SHARE", "of the rate where the cosine ends [0.05]", .low = 0, .high = 1},
-        {"weight-decay", CLI_NUMBER, &f->weight_decay, "X", "not on biases and norms [0.01]", .high = 0},
-        {"beta1", CLI_NUMBER, &f->beta1, "X", "Adam's [0.9]", .low = 0, .high = 0.999999},
-        {"beta2", CLI_NUMBER, &f->beta2, "X", "Adam's [0.98]", .low = 0, .high = 0.999999},
-        {"momentum", CLI_NUMBER, &f->momentum, "X", "of sgd [0]", .low = 0, .high = 0.999999},
+        {"warmup", CLI_COUNT, &f->warmup, "N", "steps of linear warm-up",
+         .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART) " of the steps; noam: 1/"
+                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART_NOAM) "; at most "
+                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)},
+        {"floor", CLI_NUMBER, &f->floor, "SHARE", "of the rate where the cosine ends", .low = 0, .high = 1,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_FLOOR)},
+        {"weight-decay", CLI_NUMBER, &f->weight_decay, "X", "not on biases and norms",
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_WEIGHT_DECAY) "; adam and sgd: 0"},
+        {"beta1", CLI_NUMBER, &f->beta1, "X", "Adam's", .low = 1e-6, .high = 0.999999,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_BETA1)},
+        {"beta2", CLI_NUMBER, &f->beta2, "X", "Adam's", .low = 1e-6, .high = 0.999999,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_BETA2)},
+        {"momentum", CLI_NUMBER, &f->momentum, "X", "of sgd", .low = 0, .high = 0.999999},
         {"nesterov", CLI_SWITCH, &f->nesterov, NULL, "Nesterov's form of the momentum", .high = 0},
-        {"clip", CLI_NUMBER, &f->clip, "NORM", "largest global norm of the gradients; 0: no limit [1]", .high = 0},
-        {"label-smoothing", CLI_NUMBER, &f->label_smoothing, "X", "[0]", .low = 0, .high = 0.999},
-        {"average", CLI_NUMBER, &f->average, "DECAY", "evaluate and save a moving average of the weights [0: do not]",
-         .low = 0, .high = 0.999999},
-        {"batch", CLI_COUNT, &f->batch, "N", "examples per step [64]", .low = 1, .high = 1e6},
-        {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in [1]", .low = 1,
-         .high = 1e6},
-        {"steps", CLI_COUNT, &f->steps, "N", "updates to do [from the data]", .low = 1},
-        {"epochs", CLI_COUNT, &f->epochs, "N", "instead of --steps: passes over the data", .low = 1},
-        {"eval-every", CLI_COUNT, &f->eval_every, "N", "steps between evaluations on dev [a tenth of the steps]",
-         .low = 1},
-        {"eval-sources", CLI_COUNT, &f->eval_sources, "N", "dev sources to decode each time [500]", .low = 1},
-        {"patience", CLI_COUNT, &f->patience, "N", "stop after so many evaluations without a better one [0: do not]",
-         .high = 0},
-        {"save-every", CLI_COUNT, &f->save_every, "N", "steps between checkpoints [as --eval-every]", .low = 1},
-        {"seed", CLI_COUNT, &f->seed, "N", "of the parameters, the order and the dropout [1]", .high = 0},
-        {"threads", CLI_COUNT, &f->threads, "N", "[all there are]", .low = 1, .high = 1024, .local = true},
-        {"out", CLI_TEXT, &f->out, "DIR", "folder for the model, the checkpoint and the log [run]", .local = true},
-        {"overwrite", CLI_SWITCH, &f->overwrite, NULL, "replace the run or the model in that folder", .local = true},
-        {"resume", CLI_TEXT, &f->resume, "DIR", "go on with the run in DIR, with its flags; others override",
+        {"clip", CLI_NUMBER, &f->clip, "NORM", "largest global norm of the gradients; 0: no limit",
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_CLIP)},
+        {"label-smoothing", CLI_NUMBER, &f->label_smoothing, "X", "", .low = 0, .high = 0.999},
+        {"average", CLI_NUMBER, &f->average, "DECAY",
+         "evaluate and save a moving average of the weights, over about 1 / (1 - DECAY) steps; 0: none", .low = 0,
+         .high = 0.999999},
+        {"batch", CLI_COUNT, &f->batch, "N", "examples per step", .low = 1, .high = 1e6,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_BATCH)},
+        {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in", .low = 1,
+         .high = 1e6, .otherwise = "1"},
+        {"steps", CLI_COUNT, &f->steps, "N", "updates to do", .low = 1,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_PASSES) " passes over the data, but "
+                      CLI_NUMERAL(TRAIN_DEFAULT_STEPS_LEAST) " to " CLI_NUMERAL(TRAIN_DEFAULT_STEPS_MOST) " steps",
+         .changeable = true},
+        {"epochs", CLI_COUNT, &f->epochs, "N", "instead of --steps: passes over the data", .low = 1, .otherwise = "",
+         .changeable = true},
+        {"eval-every", CLI_COUNT, &f->eval_every, "N", "steps between evaluations on dev; the last is one, too",
+         .low = 1, .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_EVALUATIONS) " of the steps", .changeable = true},
+        {"eval-sources", CLI_COUNT, &f->eval_sources, "N", "dev sources to decode each time", .low = 1,
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_EVALUATE_SOURCES)},
+        {"best-by", CLI_CHOICE, &f->best_by, "WHAT",
+         "what makes a model the best on dev: exact matches, of which a few more or less are luck, then the loss; "
+         "the loss alone; the word error rate to the last word, then the loss",
+         .choices = cli_best_names, .otherwise = "exact; --text: loss"},
+        {"patience", CLI_COUNT, &f->patience, "N", "stop after so many evaluations without a better one; 0: never",
+         .changeable = true},
+        {"save-every", CLI_COUNT, &f->save_every, "N", "steps between checkpoints", .low = 1,
+         .otherwise = "as --eval-every", .changeable = true},
+        {"seed", CLI_COUNT, &f->seed, "N", "of the parameters, the order and the dropout", .high = 0},
+        {"threads", CLI_COUNT, &f->threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are",
          .local = true},
-        {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1, .local = true},
+        {"out", CLI_TEXT, &f->out, "DIR", "folder for the model, the checkpoint and the log", .local = true},
+        {"overwrite", CLI_SWITCH, &f->overwrite, NULL, "replace the run or the model in that folder", .local = true},
+        {"resume", CLI_TEXT, &f->resume, "DIR",
+         "go on with the run in DIR, with its flags; " CHANGEABLE " may be given anew", .local = true},
+        {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1,
+         .otherwise = "", .local = true},
         {"quiet", CLI_SWITCH, &f->quiet, NULL, "no progress lines", .local = true},
     };
     memcpy(table, flags, sizeof flags);
@@ -203,27 +233,75 @@ static train_flags described(const train_flags *f, const train_saved *base)
     return own;
 }
 
-int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base)
+/* The flags that a resumed run goes on with: those of the run so far, but for what this call may change. */
+static train_flags continued(const train_flags *f, const train_flags *earlier)
 {
-    const char *where = f->resume ? f->resume : f->from;
-    train_flags own = described(f, base);
+    train_flags own = *earlier, now = *f;
+    cli_flag rows[TRAIN_FLAGS_MOST], given[TRAIN_FLAGS_MOST];
+    const int count = fill_table(&own, rows);
+    fill_table(&now, given);
+    for (int i = 0; i < count; i++)
+        if (rows[i].local || (rows[i].changeable && (rows[i].type != CLI_TEXT || cli_flag_said(&rows[i]))))
+            cli_flag_copy(&rows[i], &given[i]); /* a file for a file: not a file for a task */
+    return own;
+}
+
+/* Names the flag that says something else than the model, or the run, that is there. */
+static int contradicts(const cli_flag *given, const cli_flag *is, const train_flags *f)
+{
+    const char *where = f->resume ? f->resume : f->from, *what = f->resume ? "run" : "model";
+    char said[CLI_VALUE_SIZE] = "", value[CLI_VALUE_SIZE] = "";
+    cli_flag_value(given, said, sizeof said);
+    if (cli_flag_said(is))
+        cli_flag_value(is, value, sizeof value);
+    return cli_fail("train", CLI_USAGE, "--%s%s%s contradicts the %s in %s, %s%s%s", given->name, *said ? " " : "",
+                    said, what, where, *value ? "where it is " : "which was made without it", value,
+                    f->resume ? ": a resume may change " CHANGEABLE " alone; train --from begins a new run with its model"
+                              : "");
+}
+
+int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
+{
+    train_flags own = f->resume ? continued(f, earlier) : *f;
+    own = described(&own, base);
+    if (f->resume)
+        own.dropout = base->model->config.dropout;
     cli_flag rows[TRAIN_FLAGS_MOST];
     const int count = fill_table(&own, rows);
-    for (int i = 0; i < count; i++) {
-        const cli_flag *given = &command->flags[i];
-        char said[64], is[64];
-        if (!given->given || cli_flag_same(given, &rows[i]))
-            continue;
-        if (given->type == CLI_SWITCH)
-            return cli_fail("train", CLI_USAGE, "--%s contradicts the model in %s, which was made without it",
-                            given->name, where);
-        cli_flag_value(given, said, sizeof said);
-        cli_flag_value(&rows[i], is, sizeof is);
-        return cli_fail("train", CLI_USAGE, "--%s %s contradicts the model in %s, where it is %s", given->name, said,
-                        where, is);
-    }
+    for (int i = 0; i < count; i++)
+        if (command->flags[i].given && !cli_flag_same(&command->flags[i], &rows[i]))
+            return contradicts(&command->flags[i], &rows[i], f);
     *f = own;
     return CLI_DONE;
+}
+
+/* What the run in the folder had, its defaults included, over its flags. */
+static ag_status take_run(train_flags *f, const char *folder, ag_error *error)
+{
+    train_options run;
+    ag_status status = train_checkpoint_options(&run, folder, error);
+    if (status != AG_OK)
+        return status;
+    f->batch = run.batch;
+    f->accumulate = run.accumulate;
+    f->seed = (int64_t)run.seed;
+    f->matmul = (int)run.matmul;
+    f->optimizer = (int)run.optimizer.kind;
+    f->beta1 = run.optimizer.beta1;
+    f->beta2 = run.optimizer.beta2;
+    f->weight_decay = run.optimizer.weight_decay;
+    f->momentum = run.optimizer.momentum;
+    f->nesterov = run.optimizer.nesterov;
+    f->schedule = (int)run.schedule;
+    f->rate = run.rate;
+    f->warmup = run.warmup > 0 ? run.warmup : 0;
+    f->floor = run.floor;
+    f->clip = run.clip > 0 ? run.clip : 0;
+    f->label_smoothing = run.label_smoothing;
+    f->average = run.average;
+    f->eval_sources = run.evaluate_sources;
+    f->best_by = (int)run.best_by;
+    return AG_OK;
 }
 
 /* ---- Reading the flags ---------------------------------------------------------------------- */
@@ -264,9 +342,34 @@ static cli_read check_own(const train_flags *f)
     else if (f->resume && f->from)
         cli_fail("train", CLI_USAGE,
                  "--from and --resume exclude each other: --from begins a run, --resume goes on with one");
+    else if (f->resume && f->preset)
+        cli_fail("train", CLI_USAGE, "--preset and --resume exclude each other: a run goes on with its own flags");
     else
         return CLI_READ_OK;
     return CLI_READ_WRONG;
+}
+
+/* Flags that say nothing where others stand: who gives them thinks that they do. `own`: those that the user gave, since
+ * a preset may hold some that the user's others have replaced. */
+static cli_read check_effective(const cli_command *command, const train_flags *f, const bool *own)
+{
+    const bool sgd = f->optimizer == TRAIN_SGD, text = f->text || f->model == NN_DECODER;
+    const cli_need needs[] = {
+        {"dev", f->pairs, "goes with --pairs"},
+        {"held-out", !f->dev, "goes without --dev: either holds the data to choose the best model on"},
+        {"context", f->text, "goes with --text"},
+        {"task-min", f->task, "goes with --task"},
+        {"task-max", f->task, "goes with --task"},
+        {"task-count", f->task, "goes with --task"},
+        {"floor", f->schedule == TRAIN_COSINE, "goes with --schedule cosine"},
+        {"beta1", !sgd, "goes with --optimizer adamw or adam"},
+        {"beta2", !sgd, "goes with --optimizer adamw or adam"},
+        {"momentum", sgd, "goes with --optimizer sgd (Adam has --beta1)"},
+        {"nesterov", sgd && f->momentum > 0, "goes with --optimizer sgd and a --momentum (0.9, say)"},
+        {"best-by", !text || f->best_by == TRAIN_BEST_LOSS,
+         "can only be loss with --text: a language model has no outputs that are right or wrong"},
+    };
+    return cli_flags_effective(command, own, needs, sizeof needs / sizeof *needs) ? CLI_READ_OK : CLI_READ_WRONG;
 }
 
 /* Flags that exclude each other: the user's own one replaces whichever the preset or the resumed run has. */
@@ -278,12 +381,33 @@ static void make_way(const cli_command *command, bool source, bool length)
             cli_flag_drop(command, names[i]);
 }
 
+/* The flags of the run to resume, and what they were with its defaults. */
+static cli_read read_run(cli_command *command, train_flags *f, train_saved *base, train_flags *earlier)
+{
+    ag_error error = {0};
+    const char *folder = f->resume;
+    *f = defaults;
+    f->resume = folder;
+    if (train_checkpoint_read(base, folder, &error) != AG_OK) {
+        cli_report("train", &error);
+        return CLI_READ_FAILED;
+    }
+    cli_read result = cli_flags_read_text(command, base->arguments);
+    *earlier = *f;
+    if (result == CLI_READ_OK && take_run(earlier, folder, &error) != AG_OK) {
+        cli_report("train", &error);
+        return CLI_READ_FAILED;
+    }
+    return result;
+}
+
 /* Flags are read up to three times: to find --preset and --resume, then the resumed run's own and the preset's, then
  * again the user's, which override. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
-                          train_saved *base)
+                          train_saved *base, train_flags *earlier)
 {
     static char preset[1024]; /* the flags' targets point into it until the program ends */
+    bool own[TRAIN_FLAGS_MOST];
     *f = defaults;
     command->flag_count = fill_table(f, command->flags);
     cli_read result = cli_flags_read(command, count, arguments);
@@ -291,19 +415,17 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
         result = check_own(f);
     if (result != CLI_READ_OK)
         return result;
+    for (int i = 0; i < command->flag_count; i++)
+        own[i] = command->flags[i].given;
     bool own_source = f->task || f->pairs || f->text, own_length = f->steps || f->epochs;
-    if (f->resume) {
-        ag_error error = {0};
-        if (train_checkpoint_read(base, f->resume, &error) != AG_OK) {
-            cli_report("train", &error);
-            return CLI_READ_FAILED;
-        }
-        result = cli_flags_read_text(command, base->arguments);
-    }
+    if (f->resume)
+        result = read_run(command, f, base, earlier);
     if (result == CLI_READ_OK && f->preset) {
         preset_text(f->preset, preset, sizeof preset);
         result = cli_flags_read_text(command, preset);
     }
     make_way(command, own_source, own_length);
-    return result == CLI_READ_OK ? cli_flags_read(command, count, arguments) : result;
+    if (result == CLI_READ_OK)
+        result = cli_flags_read(command, count, arguments);
+    return result == CLI_READ_OK ? check_effective(command, f, own) : result;
 }

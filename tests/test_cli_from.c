@@ -135,7 +135,7 @@ START_TEST(test_contradictions)
     cli_expect_sentence("$T train --from $DIR/run --text $DIR/pairs.tsv --out $DIR/x", 2, "reads pairs");
     cli_expect_sentence("$T train --from $DIR/run --out $DIR/x", 2, "nothing to train on");
     cli_expect_sentence("$T train --from $DIR/none --task copy --out $DIR/x", 1, "none: cannot open");
-    cli_expect_sentence("$T train --resume $DIR/run --d-model 32", 2, "--d-model 32 contradicts the model in");
+    cli_expect_sentence("$T train --resume $DIR/run --d-model 32", 2, "--d-model 32 contradicts the run in");
     cli_expect("test ! -e $DIR/x && echo none", 0, "none");
 }
 END_TEST
@@ -211,9 +211,10 @@ static void check_resume(const char *flags)
     snprintf(line, sizeof line,
              "cd $DIR/r && $T train --from start %s" QUICK " --stop-at 17 --out parts && rm -r start", flags);
     cli_expect(line, 0, "--resume");
-    cli_expect_sentence("cd $DIR/r && $T train --resume parts --dropout 0.3 --quiet", 1, "dropout was 0.1 in this run");
+    cli_expect_sentence("cd $DIR/r && $T train --resume parts --dropout 0.3 --quiet", 2,
+                        "--dropout 0.3 contradicts the run in parts, where it is 0.1");
     cli_expect("cd $DIR/r && $T train --resume parts --threads 2 --quiet", 0, "");
-    cli_expect("cd $DIR/r && for f in model checkpoint; do cmp whole/$f.safetensors parts/$f.safetensors; done && "
+    cli_expect("cd $DIR/r && for f in model checkpoint last; do cmp whole/$f.safetensors parts/$f.safetensors; done && "
                "rm -r $DIR/r && echo same",
                0, "same");
 }

@@ -83,7 +83,7 @@ START_TEST(each_size_has_two_ends)
                      {"decoder_layers", &config.decoder_layers, 1024},
                      {"ffn", &config.ffn, 1 << 23},
                      {"max_length", &config.max_length, 1 << 24}};
-        const int value = i % 2 ? -1 : sizes[i / 2].most + 1;
+        const int value = i % 2 ? -1 : 2 * sizes[i / 2].most; /* even: heads divide it */
         char message[128];
         ag_error error = {0};
         *sizes[i / 2].field = value;

@@ -43,6 +43,44 @@ START_TEST(distance_without_memory_is_minus_one)
 }
 END_TEST
 
+/* ---- The better one ------------------------------------------------------------------------- */
+
+static train_metrics found(int right, int sources, double loss)
+{
+    return (train_metrics){.decoded = sources > 0,
+                           .sources = sources,
+                           .exact_match = sources ? (double)right / sources : 0,
+                           .wer = sources ? 1 - (double)right / sources : 0,
+                           .loss = loss};
+}
+
+START_TEST(the_better_evaluation)
+{
+    /* the first of the two by exact, by loss, by wer: 1 better, 0 not */
+    const struct {
+        train_metrics a, b;
+        bool better[3];
+    } cases[] = {
+        {found(4, 500, 0.962), found(5, 500, 1.195), {true, true, false}}, /* one output more is luck */
+        {found(5, 500, 1.195), found(4, 500, 0.962), {false, false, true}},
+        {found(1, 500, 1.5), found(0, 500, 1.4), {false, false, true}},
+        {found(16, 500, 1.2), found(6, 500, 1.1), {true, false, true}}, /* 10^2 > 22: more than luck */
+        {found(6, 500, 1.1), found(16, 500, 1.2), {false, true, false}},
+        {found(498, 500, 0.03), found(494, 500, 0.02), {true, false, true}}, /* 4^2 > 8 wrong ones */
+        {found(500, 500, 0.03), found(499, 500, 0.02), {false, false, true}},
+        {found(250, 500, 1), found(240, 500, 0.9), {false, false, true}},
+        {found(250, 500, 0.9), found(250, 500, 1), {true, true, true}},
+        {found(250, 500, 0.9), found(250, 500, 0.9), {false, false, false}}, /* equal is not better */
+        {found(0, 0, 0.9), found(0, 0, 1), {true, true, true}},              /* not decoded: the loss */
+        {found(0, 0, 1), found(0, 0, 0.9), {false, false, false}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int by = TRAIN_BEST_EXACT; by <= TRAIN_BEST_WER; by++)
+            ck_assert_msg(train_metrics_better(&cases[i].a, &cases[i].b, (train_best_by)by) == cases[i].better[by],
+                          "case %zu by %d", i, by);
+}
+END_TEST
+
 /* ---- Evaluations ---------------------------------------------------------------------------- */
 
 /* A model whose parameters are all zero but for the output's bias: it gives each class the same logit everywhere. */
@@ -148,6 +186,7 @@ START_TEST(tagger_with_known_outputs)
     ck_assert_int_eq(metrics.tokens, 9);
     ck_assert_double_eq_tol(metrics.loss, (4 * cost(4) + 4 * cost(5) + cost(3)) / 9, 1e-6);
     ck_assert_double_eq_tol(metrics.perplexity, exp(metrics.loss), 1e-12);
+    ck_assert_double_eq_tol(metrics.chance, log(data_vocab_size(e.target)), 1e-12);
     ck_assert_double_eq_tol(metrics.token_accuracy, 4.0 / 9, 1e-12);
     ck_assert(metrics.decoded);
     ck_assert_int_eq(metrics.sources, 4);
@@ -297,6 +336,7 @@ static Suite *suite(void)
     tcase_add_test(t, distance_without_memory_is_minus_one);
     suite_add_tcase(s, t);
     t = tcase_create("evaluation");
+    tcase_add_test(t, the_better_evaluation);
     tcase_add_test(t, tagger_with_known_outputs);
     tcase_add_test(t, generator_with_known_outputs);
     tcase_add_test(t, unknown_tokens_never_match);

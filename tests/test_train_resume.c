@@ -6,7 +6,8 @@
 
 enum { STEPS = 8 };
 
-static const char *const FILES[2] = {"model.safetensors", "checkpoint.safetensors"};
+enum { FILE_COUNT = 3 };
+static const char *const FILES[FILE_COUNT] = {"model.safetensors", "checkpoint.safetensors", "last.safetensors"};
 
 typedef struct stopper {
     int64_t at;            /* 0: never */
@@ -85,7 +86,7 @@ static void run_stopped(train_fixture *f, const char *out, data_set *dev, int64_
 
 static void compare_folders(const char *a, const char *b)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FILE_COUNT; i++)
         test_files_equal(a, b, FILES[i]);
 }
 
@@ -254,25 +255,67 @@ START_TEST(a_language_model_goes_on)
 }
 END_TEST
 
-/* What a caller leaves out (the warm-up, too) is taken from the checkpoint; and a run can be made longer. */
-START_TEST(steps_are_taken_over_and_may_grow)
+/* What a caller leaves out is as the run had it, all of it: nothing is said here but the folder. */
+START_TEST(what_is_left_out_is_taken_over)
 {
     train_fixture f = new_fixture();
-    train_result result;
-    run_stopped(&f, f.out, f.dev, 3, 0);
-    train_options options = options_of(f.out, NULL);
-    options.resume = true;
-    options.steps = options.evaluate_every = 0;
-    ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, &result, NULL), AG_OK);
-    ck_assert_int_eq(result.steps, STEPS);
-    options.steps = 5 * STEPS;
-    ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, &result, NULL), AG_OK);
-    ck_assert_int_eq(result.steps, 5 * STEPS);
-    options.steps = STEPS;
+    char path[512];
+    run_whole(&f, f.out, f.dev);
+    folder_in(&f, "stopped", path);
+    stopper s = {.at = 5};
+    train_options options = options_of(path, &s);
+    train_fixture_redraw(&f, 7);
+    ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), AG_INTERRUPTED);
+    train_fixture_redraw(&f, 100);
+    options = (train_options){.out = path, .resume = true, .arguments = "words"};
     ag_error error = {0};
+    ck_assert_msg(train_run(f.model, f.training, f.dev, &options, NULL, &error) == AG_OK, "%s", error.message);
+    compare_folders(f.out, path);
+    train_fixture_clear(&f);
+}
+END_TEST
+
+/* A schedule without an end goes on as if the run had been long from the start: the warm-up is that of the shorter run.
+ * One with an end refuses, and names the way out. Fewer steps are refused by all. */
+static void check_growth(train_schedule_kind schedule)
+{
+    train_fixture f = new_fixture();
+    char path[512];
+    const bool has_end = train_schedule_has_end(schedule);
+    for (int longer = 0; longer < 2; longer++) {
+        train_options options = options_of(longer ? folder_in(&f, "long", path) : f.out, NULL);
+        options.schedule = schedule;
+        options.average = 0;
+        options.evaluate_every = options.save_every = 100;
+        options.steps = longer ? 50 : 25;
+        options.warmup = longer ? train_default_warmup(schedule, 25) : 0;
+        train_fixture_redraw(&f, 7);
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), AG_OK);
+    }
+    train_result result;
+    ag_error error = {0};
+    train_options options = {.out = f.out, .resume = true, .steps = 50, .arguments = "words"};
+    ag_status status = train_run(f.model, f.training, f.dev, &options, &result, &error);
+    ck_assert_msg(status == (has_end ? AG_BAD_VALUE : AG_OK), "%s", error.message);
+    if (has_end)
+        ck_assert_str_eq(error.message,
+                         "the run was laid out for 25 steps, with a learning rate that sinks until then: a resume "
+                         "cannot make them 50, since the rate would jump; begin a new run with this model");
+    else
+        test_files_equal(path, f.out, "last.safetensors");
+    error = (ag_error){0};
+    options.steps = STEPS;
     ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, &result, &error), AG_BAD_VALUE);
     ck_assert_msg(strstr(error.message, "cannot make fewer") != NULL, "%s", error.message);
     train_fixture_clear(&f);
+}
+
+START_TEST(only_a_schedule_without_an_end_grows)
+{
+    check_growth(TRAIN_COSINE);
+    check_growth(TRAIN_CONSTANT);
+    check_growth(TRAIN_INVERSE_SQRT);
+    check_growth(TRAIN_NOAM);
 }
 END_TEST
 
@@ -349,7 +392,11 @@ static void change_schedule(train_options *options)
 }
 static void change_average(train_options *options)
 {
-    options->average = 0;
+    options->average = 0.8;
+}
+static void change_best_by(train_options *options)
+{
+    options->best_by = TRAIN_BEST_WER;
 }
 
 START_TEST(a_resume_must_be_of_the_same_run)
@@ -360,7 +407,8 @@ START_TEST(a_resume_must_be_of_the_same_run)
                                 {"rate was 0.003 in this run and is 0.001 now", change_rate},
                                 {"optimizer was adamw in this run and is adam now", change_optimizer},
                                 {"schedule was cosine in this run and is noam now", change_schedule},
-                                {"average was 0.7 in this run and is 0 now", change_average}};
+                                {"average was 0.7 in this run and is 0.8 now", change_average},
+                                {"best_by was exact in this run and is wer now", change_best_by}};
     train_fixture f = new_fixture();
     run_stopped(&f, f.out, f.dev, 5, 0);
     size_t bytes = (size_t)f.model->params.size * sizeof(real);
@@ -476,7 +524,8 @@ static Suite *suite(void)
     tcase_add_test(t, the_threads_do_not_matter);
     tcase_add_test(t, each_optimizer_and_schedule_goes_on);
     tcase_add_test(t, a_language_model_goes_on);
-    tcase_add_test(t, steps_are_taken_over_and_may_grow);
+    tcase_add_test(t, what_is_left_out_is_taken_over);
+    tcase_add_test(t, only_a_schedule_without_an_end_grows);
     tcase_add_test(t, the_log_is_cut);
     tcase_add_test(t, a_resume_must_be_of_the_same_run);
     tcase_add_test(t, a_resume_needs_the_same_model_and_data);

@@ -14,9 +14,10 @@
 static const char *const OPTIMIZERS[] = {"adamw", "adam", "sgd", NULL};
 static const char *const MATMULS[] = {"float", "bf16", NULL};
 static const char *const SCHEDULES[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
+static const char *const BEST_BY[] = {"exact", "loss", "wer", NULL};
 
 #define RUN(name, type, member)       TRAIN_FIELD("run." name, type, train_options, member)
-#define RUN_OF(name, choices, member) TRAIN_FIELD_OF("run." name, choices, train_options, member)
+#define RUN_OF(name, choices, member) TRAIN_FIELD_OF("run." name, choices, train_options, member, NULL)
 #define STATE(name, type, member)     TRAIN_FIELD("state." name, type, train_state, member)
 
 /* The options on which every number of the run depends: a resume must have the same. */
@@ -40,6 +41,7 @@ static const train_field RUN_FIELDS[] = {
     RUN("label_smoothing", TRAIN_FIELD_DOUBLE, label_smoothing),
     RUN("average", TRAIN_FIELD_DOUBLE, average),
     RUN("evaluate_sources", TRAIN_FIELD_INTEGER, evaluate_sources),
+    TRAIN_FIELD_OF("run.best_by", BEST_BY, train_options, best_by, "wer"), /* 0.1.0 knew no other way */
 };
 enum { RUN_COUNT = (int)(sizeof RUN_FIELDS / sizeof *RUN_FIELDS) };
 
@@ -69,10 +71,9 @@ static const train_field STATE_FIELDS[] = {
 };
 enum { STATE_COUNT = (int)(sizeof STATE_FIELDS / sizeof *STATE_FIELDS) };
 
-/* The flat vectors beside the parameters. */
-static const char *const VECTORS[] = {"optimizer.first", "optimizer.second", "average", NULL};
+/* The flat vectors beside the parameters, in the order of train_vectors. */
 typedef struct vectors {
-    real *values[3]; /* NULL where the run has none */
+    real *values[TRAIN_VECTOR_COUNT]; /* NULL where the run has none */
 } vectors;
 
 static vectors vectors_of(const train_checkpoint *checkpoint)
@@ -87,9 +88,9 @@ static ag_status add_vectors(const train_checkpoint *checkpoint, data_writer *wr
     vectors flat = vectors_of(checkpoint);
     const ag_shape shape = AG_SHAPE(checkpoint->model->params.size);
     ag_status status = AG_OK;
-    for (int i = 0; i < 3 && status == AG_OK; i++)
+    for (int i = 0; i < TRAIN_VECTOR_COUNT && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_writer_add_real(writer, VECTORS[i], shape, flat.values[i], error);
+            status = data_writer_add_real(writer, train_vectors[i], shape, flat.values[i], error);
     return status;
 }
 
@@ -127,21 +128,30 @@ ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *fil
     return status == AG_OK ? train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error) : status;
 }
 
+void train_checkpoint_take(train_options *options, const train_options *earlier)
+{
+    const int64_t steps = options->steps;
+    train_fields_take(RUN_FIELDS, RUN_COUNT, options, earlier);
+    train_fields_take(PLAN_FIELDS, PLAN_COUNT, options, earlier);
+    if (options->epochs)
+        options->steps = steps; /* so many epochs are another length */
+}
+
 /* The file has the vectors that this run keeps, and no tensor that is unknown to it. */
 static ag_status check_tensors(const train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
                                ag_error *error)
 {
     const nn_params *params = &checkpoint->model->params;
     vectors flat = vectors_of(checkpoint);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < TRAIN_VECTOR_COUNT; i++)
         if (flat.values[i] &&
-            !train_tensor_find(file, VECTORS[i], AG_SHAPE(params->size), data_real_dtype, path, error))
+            !train_tensor_find(file, train_vectors[i], AG_SHAPE(params->size), data_real_dtype, path, error))
             return AG_BAD_FILE;
     for (int64_t t = 0; t < data_safetensors_count(file); t++) {
         const char *name = data_safetensors_at(file, t)->name;
         bool known = nn_params_find(params, name) >= 0;
-        for (int i = 0; i < 3 && !known; i++)
-            known = flat.values[i] && !strcmp(name, VECTORS[i]);
+        for (int i = 0; i < TRAIN_VECTOR_COUNT && !known; i++)
+            known = flat.values[i] && !strcmp(name, train_vectors[i]);
         if (!known)
             return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %.200s is none of this run's", path, name);
     }
@@ -182,9 +192,9 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     if (status == AG_OK)
         status = train_parameters_read(file, params, data_real_dtype, path, error);
     vectors flat = vectors_of(checkpoint);
-    for (int i = 0; i < 3 && status == AG_OK; i++)
+    for (int i = 0; i < TRAIN_VECTOR_COUNT && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_tensor_read(data_safetensors_find(file, VECTORS[i]), flat.values[i], params->size, error);
+            status = data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size, error);
     if (status == AG_OK) {
         *checkpoint->state = state;
         checkpoint->optimizer->step = (uint64_t)state.step;
@@ -196,7 +206,21 @@ ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *e
 {
     *saved = (train_saved){0};
     char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error);
-    ag_status status = path ? train_saved_read(saved, path, TRAIN_FORMAT_CHECKPOINT, VECTORS, error) : AG_NO_MEMORY;
+    ag_status status = path ? train_saved_read(saved, path, TRAIN_FORMAT_CHECKPOINT, error) : AG_NO_MEMORY;
     free(path);
     return status;
+}
+
+ag_status train_checkpoint_options(train_options *options, const char *out, ag_error *error)
+{
+    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    *options = (train_options){0};
+    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error);
+    if (!path)
+        return AG_NO_MEMORY;
+    data_safetensors *file = data_safetensors_open(path, &own);
+    ag_status status = file ? train_checkpoint_plan(options, file, path, &own) : own.status;
+    data_safetensors_close(file);
+    free(path);
+    return status == AG_OK ? AG_OK : ag_error_set(error, status, "%s", own.message);
 }

@@ -11,6 +11,9 @@ ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, cons
 /* Rows at once where the caller does not say. */
 #define TRAIN_EVALUATION_BATCH 64
 
+/* The loss of guessing every token alike. */
+double train_chance(const nn_model *model);
+
 /* AG_INTERRUPTED where a stop was asked for. */
 ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error) AG_CHECKED;
 

@@ -105,6 +105,11 @@ static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, co
     return status;
 }
 
+double train_chance(const nn_model *model)
+{
+    return log((double)model->config.target_vocab);
+}
+
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error)
 {
@@ -134,6 +139,7 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
         ag_tape_free(tape);
 
     double tokens = sums.tokens ? (double)sums.tokens : 1;
+    metrics->chance = train_chance(model);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
     metrics->loss = sums.loss / tokens;

@@ -109,6 +109,7 @@ static const char *text_in_file(const train_field *field, const data_safetensors
                                 ag_error *error)
 {
     const char *text = data_safetensors_metadata(file, field->name);
+    text = text ? text : field->absent;
     if (!text)
         ag_error_set(error, AG_BAD_FILE, "%s: the metadata \"%s\" is missing: this is no file of tapeformer", path,
                      field->name);
@@ -140,6 +141,16 @@ ag_status train_fields_read(const train_field *fields, int count, void *object, 
                                 text);
     }
     return AG_OK;
+}
+
+void train_fields_take(const train_field *fields, int count, void *object, const void *from)
+{
+    static const char zero[sizeof(int64_t)];
+    for (int i = 0; i < count; i++) {
+        char *member = (char *)object + fields[i].offset;
+        if (!memcmp(member, zero, fields[i].size))
+            memcpy(member, (const char *)from + fields[i].offset, fields[i].size);
+    }
 }
 
 ag_status train_fields_agree(const train_field *fields, int count, const void *object, const data_safetensors *file,

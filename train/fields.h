@@ -22,15 +22,16 @@ typedef struct train_field {
     train_field_type type;
     size_t offset, size;
     const char *const *choices; /* ended by NULL */
+    const char *absent;         /* the value in files of versions that did not write it; NULL: it must be there */
 } train_field;
 
 #define TRAIN_FIELD(name, type, owner, member)                                                                         \
     {                                                                                                                  \
-        name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL                                        \
+        name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL, NULL                                  \
     }
-#define TRAIN_FIELD_OF(name, choices, owner, member)                                                                   \
+#define TRAIN_FIELD_OF(name, choices, owner, member, absent)                                                           \
     {                                                                                                                  \
-        name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices                       \
+        name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices, absent               \
     }
 
 /* Adds each member of `object` to the writer's metadata. */
@@ -40,6 +41,8 @@ ag_status train_fields_write(const train_field *fields, int count, const void *o
  * it. */
 ag_status train_fields_read(const train_field *fields, int count, void *object, const data_safetensors *file,
                             const char *path, ag_error *error) AG_CHECKED;
+/* Gives each member of `object` that is zero the value that it has in `from`. */
+void train_fields_take(const train_field *fields, int count, void *object, const void *from);
 /* Whether the file says the same of each member as `object` does; the error names the first that differs. */
 ag_status train_fields_agree(const train_field *fields, int count, const void *object, const data_safetensors *file,
                              const char *path, ag_error *error) AG_CHECKED;

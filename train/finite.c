@@ -11,7 +11,7 @@ ag_status train_parameters_finite(const nn_params *params, int64_t step, ag_erro
         for (int64_t e = 0; e < parameter->size; e++)
             if (!isfinite(values[e]))
                 return ag_error_set(error, AG_NOT_FINITE,
-                                    "step %lld: the update made %s[%lld] %g (a lower learning rate may help)",
+                                    "step %lld: the update made %s[%lld] %g",
                                     (long long)step, parameter->name, (long long)e, (double)values[e]);
     }
     return AG_OK;

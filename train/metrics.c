@@ -1,5 +1,5 @@
-/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of which one row at a time is kept.
- */
+/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of which one row at a time is kept;
+ * and which of two evaluations is the better one. */
 #include "train.h"
 
 #include <stdlib.h>
@@ -29,4 +29,31 @@ int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b
     int64_t distance = row[b_length];
     free(row);
     return distance;
+}
+
+bool train_metrics_guess(const train_metrics *metrics)
+{
+    return !(metrics->loss < metrics->chance);
+}
+
+/* Above 0 where a has more exact matches than b, below where fewer; 0 where chance explains the difference. */
+static int compare_exact(const train_metrics *a, const train_metrics *b)
+{
+    const int64_t right_a = (int64_t)(a->exact_match * (double)a->sources + 0.5),
+                  right_b = (int64_t)(b->exact_match * (double)b->sources + 0.5);
+    const int64_t more = right_a - right_b, right = right_a + right_b, wrong = a->sources + b->sources - right;
+    if (more * more <= (right < wrong ? right : wrong))
+        return 0;
+    return more > 0 ? 1 : -1;
+}
+
+bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_best_by by)
+{
+    const bool decoded = a->decoded && b->decoded;
+    const int exact = decoded && by == TRAIN_BEST_EXACT ? compare_exact(a, b) : 0;
+    if (exact != 0)
+        return exact > 0;
+    if (decoded && by == TRAIN_BEST_WER && a->wer != b->wer)
+        return a->wer < b->wer;
+    return a->loss < b->loss;
 }

@@ -48,8 +48,8 @@ ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer
 {
     *optimizer = (train_optimizer){.config = *config, .size = params->size};
     train_optimizer_config *own = &optimizer->config;
-    own->beta1 = own->beta1 == 0 ? 0.9 : own->beta1;
-    own->beta2 = own->beta2 == 0 ? 0.98 : own->beta2;
+    own->beta1 = own->beta1 == 0 ? TRAIN_DEFAULT_BETA1 : own->beta1;
+    own->beta2 = own->beta2 == 0 ? TRAIN_DEFAULT_BETA2 : own->beta2;
     own->epsilon = own->epsilon == 0 ? 1e-8 : own->epsilon;
     ag_status status = check_config(own, error);
     if (status != AG_OK)

@@ -37,6 +37,8 @@ char *train_progress_line(const train_progress *progress, char *text, size_t siz
             APPEND("  word error %.2f%%  token error %.2f%%", 100 * dev->wer, 100 * dev->per);
         if (progress->best)
             APPEND("  best");
+        else if (train_metrics_guess(dev))
+            APPEND("  no better than guessing (%.4f)", dev->chance);
         return text;
     }
     APPEND("  epoch %lld  loss %.4f  rate %.1e", (long long)progress->epoch, progress->loss, progress->rate);

@@ -4,11 +4,12 @@
  * alone, never on how the walk came there. So a run that is stopped anywhere and resumed does what one never stopped
  * does: it looks at the step where it stands, does what is still due there, and takes the next.
  *
- * The model file is that of the best evaluation. A run without a dev set writes it with each checkpoint; one that is
+ * The model file is that of the best evaluation; another, that of the newest checkpoint, is written before each. A run without a dev set writes it with each checkpoint; one that is
  * stopped before its first evaluation writes it too, so that there is one, and the first evaluation replaces it.
  */
 #include "run.h"
 
+#include "decode.h"
 #include "finite.h"
 #include "part.h"
 
@@ -51,11 +52,11 @@ static const real *model_values(const train_loop *loop)
     return loop->average ? loop->average : loop->model->params.value;
 }
 
-static ag_status save_model(const train_loop *loop)
+static ag_status save_model(const train_loop *loop, const char *path)
 {
-    if (!loop->model_path)
+    if (!path)
         return AG_OK;
-    return train_model_save(loop->model, model_values(loop), &loop->labels, loop->model_path, loop->error);
+    return train_model_save(loop->model, model_values(loop), &loop->labels, path, loop->error);
 }
 
 static ag_status save_checkpoint(train_loop *loop)
@@ -64,7 +65,9 @@ static ag_status save_checkpoint(train_loop *loop)
         return AG_OK;
     ag_status status = train_parameters_finite(&loop->model->params, loop->state.step, loop->error);
     if (status == AG_OK && !loop->dev && loop->state.step > 0)
-        status = save_model(loop);
+        status = save_model(loop, loop->model_path);
+    if (status == AG_OK && loop->state.step > 0)
+        status = save_model(loop, loop->last_path);
     if (loop->log.descriptor >= 0) { /* the log first: a resume cuts off what it has beyond the checkpoint */
         ag_error problem = {0};
         log_done(loop, train_log_sync(&loop->log, &problem), &problem);
@@ -123,13 +126,6 @@ static void report_step(train_loop *loop, double loss, double norm)
 
 /* ---- Evaluation ----------------------------------------------------------------------------- */
 
-static bool better(const train_metrics *a, const train_metrics *b)
-{
-    if (a->decoded && a->wer != b->wer)
-        return a->wer < b->wer;
-    return a->loss < b->loss;
-}
-
 static ag_status evaluate(train_loop *loop, train_metrics *metrics)
 {
     nn_params *params = &loop->model->params;
@@ -168,7 +164,7 @@ static ag_status evaluate_if_due(train_loop *loop)
     loop->reported += seconds_now() - begin; /* the speed is that of training alone */
     if (status != AG_OK)
         return status;
-    bool best = state->best_step == 0 || better(&metrics, &state->best);
+    bool best = state->best_step == 0 || train_metrics_better(&metrics, &state->best, loop->options.best_by);
     state->evaluated = state->step;
     state->worse = best ? 0 : state->worse + 1;
     loop->unsaved = true;
@@ -177,13 +173,13 @@ static ag_status evaluate_if_due(train_loop *loop)
         state->best_step = state->step;
         status = train_parameters_finite(&loop->model->params, state->step, loop->error);
         if (status == AG_OK)
-            status = save_model(loop);
+            status = save_model(loop, loop->model_path);
     }
     if (status != AG_OK)
         return status;
     loop->progress.step = state->step;
     loop->progress.steps = loop->options.steps;
-    report(loop, &metrics, best);
+    report(loop, &metrics, best && !train_metrics_guess(&metrics));
     return best ? save_checkpoint(loop) : AG_OK;
 }
 
@@ -198,7 +194,7 @@ static ag_status stop_here(train_loop *loop)
 {
     ag_status status = save_checkpoint(loop);
     if (status == AG_OK && loop->dev && loop->state.best_step == 0 && loop->state.step > 0)
-        status = save_model(loop);
+        status = save_model(loop, loop->model_path);
     if (status != AG_OK)
         return status;
     return ag_error_set(loop->error, AG_INTERRUPTED, "stopped after step %lld of %lld", (long long)loop->state.step,
@@ -251,9 +247,10 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     if (!given->out)
         return AG_OK;
     loop->model_path = train_path_join(given->out, TRAIN_MODEL_FILE, loop->error);
+    loop->last_path = train_path_join(given->out, TRAIN_LAST_FILE, loop->error);
     loop->checkpoint_path = train_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
     loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
-    if (!loop->model_path || !loop->checkpoint_path || !loop->log_path)
+    if (!loop->model_path || !loop->last_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
     if (!given->resume)
         return check_folder(loop, given);
@@ -342,6 +339,7 @@ static ag_status set_up(train_loop *loop, const train_options *given, const data
                                    .labels = loop->labels};
     if (status == AG_OK && file)
         status = train_checkpoint_load(&checkpoint, file, loop->checkpoint_path, loop->error);
+    loop->state.best.chance = train_chance(loop->model);
     return status;
 }
 
@@ -385,8 +383,19 @@ static void finish(train_loop *loop)
     train_lock_release(&loop->lock);
     free(loop->average);
     free(loop->model_path);
+    free(loop->last_path);
     free(loop->checkpoint_path);
     free(loop->log_path);
+}
+
+/* Adds to the error what may help, once there was an update that may have caused it. */
+static ag_status report_failure(const train_loop *loop, ag_status status, ag_error *error)
+{
+    const char *remedy = "";
+    if (status == AG_NOT_FINITE && loop->state.step > 0)
+        remedy = loop->options.clip > 0 ? "; a lower learning rate may help"
+                                        : "; a lower learning rate may help, and a limit on the gradients' norm";
+    return ag_error_set(error, status, "%.400s%s", loop->error->message, remedy);
 }
 
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
@@ -402,6 +411,8 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
                                  .stopped_early = status == AG_OK && loop.state.step < loop.options.steps,
                                  .best = loop.state.best,
                                  .best_step = loop.state.best_step};
+    if (status != AG_OK)
+        status = report_failure(&loop, status, error);
     finish(&loop);
-    return status == AG_OK ? AG_OK : ag_error_set(error, status, "%s", own.message);
+    return status;
 }

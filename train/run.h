@@ -22,7 +22,7 @@ typedef struct train_loop {
     ag_tape *tape;
     data_batch batch;
 
-    char *model_path, *checkpoint_path, *log_path; /* NULL where nothing is written */
+    char *model_path, *last_path, *checkpoint_path, *log_path; /* NULL where nothing is written */
     train_lock lock;
     train_log log;
     bool warned;  /* the log's latest line could not be written, and the caller knows */

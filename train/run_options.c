@@ -9,35 +9,53 @@ typedef struct range {
     double value, low, high;
 } range;
 
+/* Options that are without effect where another one stands are refused: who gives them thinks that they have one. */
+static ag_status check_together(const train_options *options, ag_error *error)
+{
+    const train_optimizer_config *optimizer = &options->optimizer;
+    const bool sgd = optimizer->kind == TRAIN_SGD;
+    if (!sgd && (optimizer->momentum != 0 || optimizer->nesterov))
+        return ag_error_set(error, AG_BAD_VALUE, "momentum is SGD's, and the optimizer is Adam: Adam has beta1");
+    if (optimizer->nesterov && optimizer->momentum == 0)
+        return ag_error_set(error, AG_BAD_VALUE, "Nesterov's form is one of the momentum, which is 0 (0.9, say)");
+    return AG_OK;
+}
+
+/* Of steps and rows: far from the limits of int64_t. */
+#define MOST 1e15
+
 static ag_status check_ranges(const train_options *options, ag_error *error)
 {
-    const double most = 1e15; /* steps and rows: far from the limits of int64_t */
     const double below_one = nextafter(1, 0);
     const range ranges[] = {
-        {"steps", (double)options->steps, 0, most},
-        {"epochs", (double)options->epochs, 0, most},
-        {"batch", (double)options->batch, 0, most},
-        {"accumulate", (double)options->accumulate, 0, most},
+        {"steps", (double)options->steps, 0, MOST},
+        {"epochs", (double)options->epochs, 0, MOST},
+        {"batch", (double)options->batch, 0, MOST},
+        {"accumulate", (double)options->accumulate, 0, MOST},
         {"optimizer", (double)options->optimizer.kind, 0, TRAIN_SGD},
         {"schedule", (double)options->schedule, 0, TRAIN_NOAM},
         {"learning rate", options->rate, 0, HUGE_VAL},
-        {"warmup", (double)options->warmup, -1, most},
-        {"floor", options->floor, 0, 1},
+        {"warmup", (double)options->warmup, -1, MOST},
+        {"floor", options->floor, -1, 1},
         {"label smoothing", options->label_smoothing, 0, 1},
         {"average", options->average, 0, below_one},
         {"threads", options->threads, 0, 4096},
         {"matmul", (double)options->matmul, 0, AG_MATMUL_BF16},
-        {"evaluate_every", (double)options->evaluate_every, 0, most},
-        {"evaluate_sources", (double)options->evaluate_sources, 0, most},
-        {"patience", (double)options->patience, 0, most},
-        {"report_every", (double)options->report_every, 0, most},
-        {"save_every", (double)options->save_every, 0, most},
-        {"stop_at", (double)options->stop_at, 0, most},
+        {"evaluate_every", (double)options->evaluate_every, 0, MOST},
+        {"evaluate_sources", (double)options->evaluate_sources, 0, MOST},
+        {"best_by", (double)options->best_by, 0, TRAIN_BEST_WER},
+        {"patience", (double)options->patience, 0, MOST},
+        {"report_every", (double)options->report_every, 0, MOST},
+        {"save_every", (double)options->save_every, 0, MOST},
+        {"stop_at", (double)options->stop_at, 0, MOST},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high) || isinf(ranges[i].value))
             return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between %g and %g", ranges[i].name,
                                 ranges[i].value, ranges[i].low, ranges[i].high);
+    if (!(options->optimizer.weight_decay >= 0 || options->optimizer.weight_decay == -1))
+        return ag_error_set(error, AG_BAD_VALUE, "weight decay is %g and must be positive, or -1 for none",
+                            options->optimizer.weight_decay);
     if (!(options->clip >= 0 || options->clip == -1) || isinf(options->clip))
         return ag_error_set(error, AG_BAD_VALUE, "clip is %g and must be positive, or -1 for none", options->clip);
     if (!ag_matmul_available(options->matmul))
@@ -53,49 +71,94 @@ static void set_default(int64_t *value, int64_t otherwise)
         *value = otherwise;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+static void set_default_number(double *value, double otherwise)
 {
-    return a < b ? a : b;
+    if (*value == 0)
+        *value = otherwise;
 }
 
-static int64_t one_at_least(int64_t x)
+static int64_t within(int64_t x, int64_t low, int64_t high)
 {
-    return x > 1 ? x : 1;
+    return x < low ? low : x > high ? high : x;
+}
+
+/* The default of the rate: that of Adam does not move plain descent, and Noam's is a factor. */
+static double default_rate(const train_options *options)
+{
+    if (options->schedule == TRAIN_NOAM)
+        return TRAIN_DEFAULT_RATE_NOAM;
+    return options->optimizer.kind == TRAIN_SGD ? TRAIN_DEFAULT_RATE_SGD : TRAIN_DEFAULT_RATE;
+}
+
+int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps)
+{
+    const int64_t part = schedule == TRAIN_NOAM ? TRAIN_DEFAULT_WARMUP_PART_NOAM : TRAIN_DEFAULT_WARMUP_PART;
+    return within(steps / part, 0, TRAIN_DEFAULT_WARMUP_MOST);
+}
+
+/* What a new run takes where its caller says nothing; the number of steps is known by now. */
+static void fill_in(train_options *options)
+{
+    set_default(&options->warmup, train_default_warmup(options->schedule, options->steps));
+    set_default(&options->warmup, -1);
+    set_default(&options->accumulate, 1);
+    set_default(&options->evaluate_every, within(options->steps / TRAIN_DEFAULT_EVALUATIONS, 1, INT64_MAX));
+    set_default(&options->evaluate_sources, TRAIN_DEFAULT_EVALUATE_SOURCES);
+    set_default_number(&options->rate, default_rate(options));
+    set_default_number(&options->floor, TRAIN_DEFAULT_FLOOR);
+    set_default_number(&options->clip, TRAIN_DEFAULT_CLIP);
+    if (options->optimizer.kind == TRAIN_ADAMW)
+        set_default_number(&options->optimizer.weight_decay, TRAIN_DEFAULT_WEIGHT_DECAY);
+}
+
+/* The steps of the whole run; batch is filled in. */
+static ag_status count_steps(train_options *options, const data_set *training, ag_error *error)
+{
+    const int64_t batches = data_set_batches(training, options->batch);
+    const int64_t passes = options->epochs ? options->epochs : TRAIN_DEFAULT_PASSES;
+    if ((double)passes * (double)batches > MOST)
+        return ag_error_set(error, AG_BAD_VALUE, "%lld epochs are too many", (long long)passes);
+    if (options->epochs)
+        set_default(&options->steps, passes * batches);
+    set_default(&options->steps, within(passes * batches, TRAIN_DEFAULT_STEPS_LEAST, TRAIN_DEFAULT_STEPS_MOST));
+    return AG_OK;
+}
+
+/* Whether a run of `earlier` may go on to another number of steps. */
+static ag_status check_length(const train_options *options, const train_options *earlier, ag_error *error)
+{
+    if (options->steps < earlier->steps)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "the run was to have %lld steps, which a resume cannot make fewer (%lld)",
+                            (long long)earlier->steps, (long long)options->steps);
+    if (options->steps > earlier->steps && train_schedule_has_end(earlier->schedule))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "the run was laid out for %lld steps, with a learning rate that sinks until then: a resume "
+                            "cannot make them %lld, since the rate would jump; begin a new run with this model",
+                            (long long)earlier->steps, (long long)options->steps);
+    return AG_OK;
 }
 
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
                                  const data_set *training, ag_error *error)
 {
     *options = *given;
-    if (earlier) {
-        if (options->epochs == 0)
-            set_default(&options->steps, earlier->steps);
-        set_default(&options->warmup, earlier->warmup);
-        set_default(&options->evaluate_every, earlier->evaluate_every);
-    }
+    if (earlier)
+        train_checkpoint_take(options, earlier);
     ag_status status = check_ranges(options, error);
     if (status != AG_OK)
         return status;
-    set_default(&options->batch, 64);
-    int64_t batches = data_set_batches(training, options->batch);
-    set_default(&options->epochs, 10);
-    if ((double)options->epochs * (double)batches > 1e15)
-        return ag_error_set(error, AG_BAD_VALUE, "%lld epochs are too many", (long long)options->epochs);
-    set_default(&options->steps, options->epochs * batches);
-    if (earlier && options->steps < earlier->steps)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "the run was to have %lld steps, which a resume cannot make fewer (%lld)",
-                            (long long)earlier->steps, (long long)options->steps);
-    set_default(&options->warmup, smaller(options->steps / 20, 4000));
-    set_default(&options->warmup, -1);
-    set_default(&options->accumulate, 1);
-    set_default(&options->evaluate_every, one_at_least(smaller(options->steps / 10, batches)));
-    set_default(&options->evaluate_sources, 500);
+    set_default(&options->batch, TRAIN_DEFAULT_BATCH);
+    status = count_steps(options, training, error);
+    if (status == AG_OK)
+        status = earlier ? check_length(options, earlier, error) : check_together(options, error);
+    if (status != AG_OK)
+        return status;
+    if (!earlier)
+        fill_in(options);
+    options->floor = options->floor < 0 ? 0 : options->floor;
+    options->optimizer.weight_decay = options->optimizer.weight_decay < 0 ? 0 : options->optimizer.weight_decay;
     set_default(&options->report_every, 1);
     set_default(&options->save_every, options->evaluate_every);
-    if (options->rate == 0)
-        options->rate = options->schedule == TRAIN_NOAM ? 1 : 1e-3;
-    if (options->clip == 0)
-        options->clip = 1;
     return AG_OK;
 }

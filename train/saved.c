@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const train_vectors[] = {"optimizer.first", "optimizer.second", "average", NULL};
+
 /* ---- The description ------------------------------------------------------------------------ */
 
 static const char *const KINDS[] = {"encoder-decoder", "encoder", "decoder", NULL};
@@ -20,7 +22,7 @@ static const char *const NORMS[] = {"layer", "rms", NULL};
 static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
 
 #define CONFIG(type, member)       TRAIN_FIELD("model." #member, type, nn_model_config, member)
-#define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member)
+#define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
 
 static const train_field CONFIG_FIELDS[] = {
     CONFIG_OF(KINDS, kind),
@@ -239,14 +241,26 @@ char *train_text_read(const data_safetensors *file, const char *key, const char 
     return copy;
 }
 
-static ag_status read_file(train_saved *saved, const char *path, const char *format, const char *const *others,
-                           ag_error *error)
+/* The average of the weights stands where the newest ones did. */
+static ag_status read_average(const data_safetensors *file, nn_params *params, const char *path, ag_error *error)
+{
+    const char *name = train_vectors[TRAIN_VECTOR_AVERAGE];
+    if (!data_safetensors_find(file, name))
+        return AG_OK;
+    const data_tensor *average = train_tensor_find(file, name, AG_SHAPE(params->size), NULL, path, error);
+    return average ? data_tensor_read(average, params->value, params->size, error) : AG_BAD_FILE;
+}
+
+static ag_status read_file(train_saved *saved, const char *path, const char *format, ag_error *error)
 {
     data_safetensors *file = data_safetensors_open(path, error);
     if (!file)
         return error->status;
     nn_model_config config = {0};
-    ag_status status = train_format_check(file, format, path, error);
+    const char *found = data_safetensors_metadata(file, "format");
+    const bool checkpoint = found && !strcmp(found, TRAIN_FORMAT_CHECKPOINT), newest = format != NULL;
+    ag_status status = train_format_check(
+        file, format ? format : checkpoint ? TRAIN_FORMAT_CHECKPOINT : TRAIN_FORMAT_MODEL, path, error);
     if (status == AG_OK)
         status = train_description_read(file, &config, path, error);
     if (status == AG_OK)
@@ -258,20 +272,21 @@ static ag_status read_file(train_saved *saved, const char *path, const char *for
         status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
         status = AG_NO_MEMORY;
-    if (status == AG_OK &&
-        !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH, others, &config, path, error)))
+    if (status == AG_OK && !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH,
+                                                               checkpoint ? train_vectors : NULL, &config, path, error)))
         status = error->status;
+    if (status == AG_OK && checkpoint && !newest)
+        status = read_average(file, &saved->model->params, path, error);
     saved->tagging = config.kind == NN_ENCODER;
     data_safetensors_close(file);
     return status;
 }
 
-ag_status train_saved_read(train_saved *saved, const char *path, const char *format, const char *const *others,
-                           ag_error *error)
+ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     *saved = (train_saved){0};
-    if (read_file(saved, path, format, others, &own) == AG_OK)
+    if (read_file(saved, path, format, &own) == AG_OK)
         return AG_OK;
     train_saved_clear(saved);
     return ag_error_set(error, own.status, "%s", own.message);
@@ -281,9 +296,9 @@ ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error
 {
     *saved = (train_saved){0};
     if (!train_path_is_folder(path))
-        return train_saved_read(saved, path, TRAIN_FORMAT_MODEL, NULL, error);
+        return train_saved_read(saved, path, NULL, error);
     char *inside = train_path_join(path, TRAIN_MODEL_FILE, error);
-    ag_status status = inside ? train_saved_read(saved, inside, TRAIN_FORMAT_MODEL, NULL, error) : AG_NO_MEMORY;
+    ag_status status = inside ? train_saved_read(saved, inside, NULL, error) : AG_NO_MEMORY;
     free(inside);
     return status;
 }

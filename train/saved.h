@@ -18,6 +18,11 @@
 #define TRAIN_VOCAB_SOURCE "vocab.source"
 #define TRAIN_VOCAB_TARGET "vocab.target"
 
+/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each where its run has one; NULL ends
+ * them. */
+enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
+extern const char *const train_vectors[];
+
 /* What is saved beside a model's numbers. */
 typedef struct train_labels {
     const data_vocab *source_vocab, *target_vocab; /* source NULL for language models */
@@ -54,10 +59,9 @@ const data_tensor *train_tensor_find(const data_safetensors *file, const char *n
 /* Writes "[2,3]" of a tensor's shape. */
 char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 
-/* Reads what train_saved_load does from a file of this format, in which the tensors `others` (names ended by NULL;
- * NULL: none) stand beside the parameters. */
-ag_status train_saved_read(train_saved *saved, const char *path, const char *format, const char *const *others,
-                           ag_error *error) AG_CHECKED;
+/* Reads what train_saved_load does from a file of this format, a checkpoint's newest weights; of a file of either format
+ * where `format` is NULL, a checkpoint's average where it has one. */
+ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
 /* A model file: these numbers, this configuration, nothing else. */
 ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,

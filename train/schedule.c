@@ -18,6 +18,19 @@ static double cosine(const train_schedule *schedule, int64_t step)
     return schedule->rate * (schedule->floor + (1 - schedule->floor) * 0.5 * (1 + scalar_cos(PI * progress)));
 }
 
+bool train_schedule_has_end(train_schedule_kind kind)
+{
+    switch (kind) {
+    case TRAIN_COSINE:
+        return true;
+    case TRAIN_CONSTANT:
+    case TRAIN_INVERSE_SQRT:
+    case TRAIN_NOAM:
+        break;
+    }
+    return false;
+}
+
 double train_schedule_rate(const train_schedule *schedule, int64_t step)
 {
     double t = (double)(step > 1 ? step : 1);

@@ -9,8 +9,9 @@
  *
  * - `model.safetensors`: the model that was best on dev (the last one where there is no dev set): weights,
  *   configuration, vocabularies. What eval, predict and generate read.
+ * - `last.safetensors`: the same of the newest checkpoint's step, so at the end that of the last step.
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters, best so far. What a resume
- *   reads.
+ *   reads. train_saved_load reads it too, and finds the model of last.safetensors.
  * - `log.jsonl`: one JSON object per line; see train_run. It is on the disk before each checkpoint, so that a run that
  *   was killed and is resumed has the lines of one never stopped, but for the times. A line that cannot be written waits
  *   for the next, and the run goes on with a warning.
@@ -19,7 +20,7 @@
  *
  * A checkpoint is there before the first step: a run that is killed at any moment can be resumed.
  *
- * A run stopped at any step and resumed gives the same bytes in both .safetensors files as one never stopped, at any
+ * A run stopped at any step and resumed gives the same bytes in all .safetensors files as one never stopped, at any
  * number of threads.
  */
 #ifndef TRAIN_TRAIN_H
@@ -125,6 +126,8 @@ typedef struct train_schedule {
     int64_t d_model; /* NOAM */
 } train_schedule;
 
+/* Whether the rates depend on the length of the run, `total`. */
+bool train_schedule_has_end(train_schedule_kind kind);
 /* The rate of update number `step`, counted from 1. The warm-up's is rate step / warmup; the cosine's behind it is
  *
  *   rate (floor + (1 - floor) (1 + cos(pi done)) / 2),   done = (step - 1 - warmup) / (total - warmup), at most 1 */
@@ -147,6 +150,7 @@ typedef struct train_metrics {
     double per; /* phone (token) error rate: edits to the nearest target / tokens of it, summed over sources */
     int64_t tokens, sources;
     int64_t unknown; /* source and target tokens that the vocabularies do not have */
+    double chance;   /* the loss of guessing every token alike: ln of the size of the target vocabulary */
 } train_metrics;
 
 /* How to evaluate. Zero means the default. */
@@ -179,7 +183,8 @@ typedef struct train_saved {
     char *arguments; /* what train_options.arguments said, or "" */
 } train_saved;
 
-/* Reads model.safetensors (or any such file), or the one in a folder. Each thing that does not fit is a sentence: a
+/* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of a checkpoint it takes what the
+ * run evaluates: the average of the weights where the run keeps one. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
 /* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where a model or a run is
@@ -227,31 +232,74 @@ typedef struct train_progress {
     double rate, gradient_norm;
     double tokens_per_second, seconds, seconds_left;
     const train_metrics *dev; /* on reports after an evaluation; else NULL */
-    bool best;                /* that evaluation was the best so far */
+    bool best; /* that evaluation was the best so far, and better than guessing */
     const char *warning;      /* not NULL: no report, but a sentence on what went wrong while the run goes on */
 } train_progress;
 
-/* Options of train_run. Zero means the default in brackets. */
+/* Which evaluation on dev is the best: its model becomes model.safetensors. Of models that are not decoded (language
+ * models, always) it is the one with the lowest loss. */
+typedef enum train_best_by {
+    /* The most exact matches; where their number differs by no more than chance explains, the lowest loss. Chance: of
+     * the outputs that are right in one evaluation and wrong in the other, of which there are at most n = min(right,
+     * wrong) of both together, each falls to either side alike, so a difference of sqrt(n) or less says nothing
+     * (McNemar 1947). On a hard task one right output more is luck; the loss, a mean over all tokens, is not. */
+    TRAIN_BEST_EXACT = 0,
+    TRAIN_BEST_LOSS, /* the lowest loss */
+    TRAIN_BEST_WER   /* the lowest word error rate, however small the difference; of equals the lowest loss */
+} train_best_by;
+
+/* Whether the model is no better than guessing: its loss is not below `chance`. */
+bool train_metrics_guess(const train_metrics *metrics);
+/* Whether evaluation a is better than b, of the same model and set. */
+bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_best_by by);
+
+/* Defaults of train_options, which are those of the command, too. */
+#define TRAIN_DEFAULT_BATCH            64
+#define TRAIN_DEFAULT_PASSES           30    /* over the training set, where neither steps nor epochs are given, */
+#define TRAIN_DEFAULT_STEPS_LEAST      2000  /* but no fewer steps than these, in which something is learnt, */
+#define TRAIN_DEFAULT_STEPS_MOST       20000 /* and no more than these, which take hours */
+#define TRAIN_DEFAULT_RATE             0.001 /* of Adam */
+#define TRAIN_DEFAULT_RATE_SGD         0.3
+#define TRAIN_DEFAULT_RATE_NOAM        1 /* a factor, for either */
+#define TRAIN_DEFAULT_WARMUP_PART      20 /* the warm-up is one part of the steps in so many, */
+#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3  /* a longer one with Noam's schedule, whose highest rate is lower then, */
+#define TRAIN_DEFAULT_WARMUP_MOST      4000 /* but no longer than this */
+#define TRAIN_DEFAULT_FLOOR            0.05
+#define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; of the others 0, since they add it to the gradient */
+#define TRAIN_DEFAULT_BETA1            0.9
+#define TRAIN_DEFAULT_BETA2            0.98
+#define TRAIN_DEFAULT_CLIP             1
+#define TRAIN_DEFAULT_EVALUATIONS      10 /* of a run: evaluate_every is so small a part of the steps */
+#define TRAIN_DEFAULT_EVALUATE_SOURCES 500
+
+/* The steps of warm-up of a run that says nothing of it. */
+int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps);
+
+/* Options of train_run. Zero means the default in brackets; in a resume it means what the run has had so far. */
 typedef struct train_options {
-    int64_t steps;      /* updates; [from epochs] */
-    int64_t epochs;     /* where steps is 0 [10] */
-    int64_t batch;      /* rows per update [64] */
+    int64_t steps;      /* updates; [from epochs, or else TRAIN_DEFAULT_PASSES over the training set, but from
+                         * TRAIN_DEFAULT_STEPS_LEAST to TRAIN_DEFAULT_STEPS_MOST] */
+    int64_t epochs;     /* passes over the training set, where steps is 0 */
+    int64_t batch;      /* rows per update [TRAIN_DEFAULT_BATCH] */
     int64_t accumulate; /* the batch goes through the model in this many parts of rows; the result is that of the whole,
                          * but that each part draws a dropout mask of its own [1] */
-    train_optimizer_config optimizer; /* [TRAIN_ADAMW] */
+    train_optimizer_config optimizer; /* [TRAIN_ADAMW]; weight_decay [TRAIN_DEFAULT_WEIGHT_DECAY of AdamW], -1: none */
     train_schedule_kind schedule;     /* [TRAIN_COSINE] */
-    double rate;                      /* the highest [1e-3] */
-    int64_t warmup;                   /* [a twentieth of the steps, 4000 at most]; -1: none */
-    double floor;                     /* the cosine ends at rate * floor [0] */
-    double clip;                      /* global norm [1]; -1: none */
+    double rate;    /* the highest, of TRAIN_NOAM the factor [TRAIN_DEFAULT_RATE, of SGD TRAIN_DEFAULT_RATE_SGD; with
+                     * TRAIN_NOAM TRAIN_DEFAULT_RATE_NOAM] */
+    int64_t warmup; /* [train_default_warmup]; -1: none */
+    double floor;   /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
+    double clip;    /* global norm [TRAIN_DEFAULT_CLIP]; -1: none */
     double label_smoothing;           /* in [0, 1] [0] */
     double average; /* > 0: what is evaluated and saved as the model is the exponential moving average of the weights,
                      * with this decay (0.999, say) */
     uint64_t seed;  /* dropout and batch order */
     int threads;    /* [all] */
     ag_matmul_numbers matmul; /* of the updates; evaluations on dev have AG_MATMUL_REAL */
-    int64_t evaluate_every;   /* steps between evaluations on dev [steps / 10, or an epoch if that is shorter] */
-    int64_t evaluate_sources; /* at most so many dev sources are decoded each time [500] */
+    int64_t evaluate_every;   /* steps between evaluations on dev; the last step is evaluated in any case
+                               * [steps / TRAIN_DEFAULT_EVALUATIONS, 1 at least] */
+    int64_t evaluate_sources; /* at most so many dev sources are decoded each time [TRAIN_DEFAULT_EVALUATE_SOURCES] */
+    train_best_by best_by;    /* [TRAIN_BEST_EXACT] */
     int64_t patience;         /* evaluations without a better one before an early stop; 0: none */
     int64_t report_every;     /* steps between reports [1] */
     int64_t save_every;       /* steps between checkpoints [at each evaluation] */
@@ -273,7 +321,7 @@ typedef struct train_options {
 typedef struct train_result {
     int64_t steps; /* updates done in the whole run */
     bool stopped_early;
-    train_metrics best; /* on dev */
+    train_metrics best; /* on dev; it may be no better than guessing: then the run has learnt nothing */
     int64_t best_step;
 } train_result;
 
@@ -281,10 +329,15 @@ typedef struct train_result {
  * them so). The model may be new (nn_model_new) or have been trained before, here or elsewhere (train_saved_load,
  * train_import): the run begins with the parameters that it has, and with sets made with its vocabularies
  * (data_set_options), so this is fine-tuning, too. A model's dropout is part of its configuration: for another one make
- * a new model of the changed configuration and copy the numbers, params.value [params.size]. "Best" is the lowest word
- * error rate where dev is decoded (sequence models), ties broken by loss; else the lowest loss. A loss or gradient that
- * is not finite ends the run with AG_NOT_FINITE and the name of the operation that made it; files stay as they were at
- * the last good checkpoint. log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
+ * a new model of the changed configuration and copy the numbers, params.value [params.size]. "Best" is what `best_by`
+ * says. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the operation that made
+ * it; files stay as they were at the last good checkpoint.
+ *
+ * A resume may change steps (or epochs), evaluate_every, patience, report_every, save_every and threads, and nothing
+ * else on which the numbers depend: AG_BAD_VALUE names what differs. It cannot make the steps fewer; nor more where the
+ * schedule depends on the length of the run (TRAIN_COSINE), since the rate would jump: begin a new run with the model.
+ *
+ * log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
  * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match",
  * "dev_wer", "dev_per", "best"}; a number that is not finite is null, and KEY_is says which (data_json_put_number).
  * A resume cuts off what was logged after the checkpoint. */
@@ -299,6 +352,9 @@ ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error
 /* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
  * checkpoint, its vocabularies (for the sets: data_set_options), its task and `arguments`. The caller clears it. */
 ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error) AG_CHECKED;
+/* The options of that run as far as its numbers depend on them, with the defaults that it took: what a resume goes on
+ * with. The others are zero. */
+ag_status train_checkpoint_options(train_options *options, const char *out, ag_error *error) AG_CHECKED;
 
 /* A progress report as one line without line end, such as
  * "step 1200/2000  epoch 3  loss 0.0123  rate 8.1e-04  41.2k tokens/s  0:21 left", or what an evaluation found, in at

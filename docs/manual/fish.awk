@@ -1,5 +1,10 @@
 # fish.awk - fish completion from `tapeformer --describe`.
 
+# The help of a flag and its default.
+function described(help, otherwise) {
+    return otherwise == "" ? help : help (help == "" ? "" : " ") "[" otherwise "]"
+}
+
 function quoted(text) {
     gsub(/\\/, "\\\\", text)
     gsub(/'/, "\\'", text)
@@ -28,5 +33,5 @@ $1 == "command" && split($2, words, " ") == 2 {
 
 $1 == "flag" {
     value = $6 != "" ? " -x -a " quoted($6) : $4 == "FILE" || $4 == "DIR" || $4 == "MODEL" ? " -r -F" : $4 != "" ? " -x" : ""
-    row("-n " seen($2) " -l " $3 value " -d " quoted($5))
+    row("-n " seen($2) " -l " $3 value " -d " quoted(described($5, $7)))
 }

@@ -33,6 +33,8 @@ $1 == "flag" {
         gsub(/ /, ", ", choices)
         help = help (help == "" ? "" : ": ") choices
     }
+    if ($7 != "")
+        help = help (help == "" ? "" : " ") "[" $7 "]"
     print ".TP\n\\fB\\-\\-" plain($3) "\\fR" value "\n" plain(help == "" ? "\\&" : help)
 }
 

@@ -9,6 +9,11 @@ function quoted(text) {
     return text
 }
 
+# The help of a flag and its default.
+function described(help, otherwise) {
+    return otherwise == "" ? help : help (help == "" ? "" : " ") "[" otherwise "]"
+}
+
 function add(name, line) { body[name] = body[name] line }
 
 $1 == "group" { groups[++group_count] = $2; summaries[$2] = $3 }
@@ -29,7 +34,7 @@ $1 == "flag" {
         action = ":" $4 ":_files"
     else if ($4 != "")
         action = ":" $4 ":"
-    add($2, " \\\n        '--" $3 "[" quoted($5) "]" action "'")
+    add($2, " \\\n        '--" $3 "[" quoted(described($5, $7)) "]" action "'")
 }
 
 END {
