@@ -129,6 +129,17 @@ int ag_text_show_next(const char *text, size_t size, uint32_t *code);
 /* `one` where the count is 1, else `many`, for sentences: "%lld %s", n, ag_plural(n, "token", "tokens"). */
 const char *ag_plural(int64_t count, const char *one, const char *many);
 
+/* ---- Instruction-set levels ------------------------------------------------------------------ */
+
+/* The level that everything is computed with: "generic", "avx2" or "avx512". It is chosen when the
+ * library first computes, for the whole process: the best that the processor has, or the one that the
+ * environment variable TAPEFORMER_LEVEL names. Results of two levels differ in their last bits; those
+ * of one level are the same on all processors of a kind. NULL where ag_level_check has an error. */
+const char *ag_level_name(void);
+/* AG_BAD_VALUE where TAPEFORMER_LEVEL names a level that there is not, or that this processor does not
+ * have. Then every tape begins with this error, also after a rewind. */
+ag_status ag_level_check(ag_error *error) AG_CHECKED;
+
 /* ---- Shapes and tensors --------------------------------------------------------------------- */
 
 /* The most axes that a tensor can have. */

@@ -17,6 +17,13 @@ static size_t workspace_bytes(int threads)
     return plain > bf16 ? plain : bf16;
 }
 
+/* No error but that of the level, which concerns every tape. */
+static void begin_error(ag_tape *tape)
+{
+    tape->error = (ag_error){0};
+    tape->error.status = ag_level_check(&tape->error);
+}
+
 ag_tape *ag_tape_new(const ag_tape_options *options)
 {
     ag_tape *tape = calloc(1, sizeof *tape);
@@ -33,6 +40,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
         return NULL;
     }
     ag_tape_seed(tape, 0, 0);
+    begin_error(tape);
     return tape;
 }
 
@@ -50,7 +58,7 @@ void ag_tape_rewind(ag_tape *tape)
 {
     arena_rewind(&tape->arena);
     arena_rewind(&tape->scratch);
-    tape->error = (ag_error){0};
+    begin_error(tape);
     tape->last = NULL;
     tape->scope = NULL;
     tape->free_pieces = NULL;

@@ -164,6 +164,9 @@ static bool read_flags(int count, char **arguments, bench_options *options)
 static ag_status run(bench_options *options, ag_error *error)
 {
     const int all = kernel_threads_available();
+    ag_status status = ag_level_check(error);
+    if (status != AG_OK)
+        return status;
     options->counts[0] = options->threads ? (int)options->threads : 1;
     options->counts[1] = all;
     options->count_count = options->threads || all == 1 ? 1 : 2;
@@ -174,7 +177,7 @@ static ag_status run(bench_options *options, ag_error *error)
     if (!options->json)
         printf("Kernels for %s, %zu bytes a number, %d processors.\n", kernels()->name, sizeof(real), all);
 
-    ag_status status = bench_peak(options, error);
+    status = bench_peak(options, error);
     for (int i = 0; i < PARTS && status == AG_OK; i++)
         if (!options->only || !strcmp(options->only, parts[i].name))
             status = parts[i].run(options, error);

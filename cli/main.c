@@ -140,10 +140,15 @@ static int run(const char *name, int count, const char *const *arguments)
     }
     if (!strcmp(name, CLI_DESCRIBE))
         return describe();
-    for (int i = 0; i < SUBCOMMANDS; i++)
-        if (!strcmp(name, subcommands[i].name))
-            return subcommands[i].run(count, arguments);
-    return unknown_command(name);
+    int i = 0;
+    while (i < SUBCOMMANDS && strcmp(name, subcommands[i].name) != 0)
+        i++;
+    if (i == SUBCOMMANDS)
+        return unknown_command(name);
+    ag_error error = {0};
+    if (ag_level_check(&error) != AG_OK)
+        return cli_fail(name, CLI_USAGE, "%s", error.message);
+    return subcommands[i].run(count, arguments);
 }
 
 int main(int argc, char **argv)

@@ -43,6 +43,16 @@ static int check_matmul(const train_flags *f)
                     "that knows it; --matmul float runs everywhere");
 }
 
+/* A run is the same to the bit at one instruction-set level alone. */
+static void note_level(const train_flags *f, const train_saved *base)
+{
+    if (f->resume && *base->level && strcmp(base->level, ag_level_name()) != 0 && !f->quiet)
+        cli_fail("train", CLI_DONE,
+                 "note: the run was computed at the level %s so far and goes on at %s, so its last digits will not be "
+                 "those of a run without a break (TAPEFORMER_LEVEL=%s goes on as it began)",
+                 CLI_SHOWN(base->level), ag_level_name(), CLI_SHOWN(base->level));
+}
+
 /* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
  * kind that it learns from. */
 static int check_base(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
@@ -367,6 +377,8 @@ int cli_train(int count, const char *const *arguments)
             code = check_base(&command, &f, &setup.base, &earlier);
         if (code == CLI_DONE)
             code = check_matmul(&f);
+        if (code == CLI_DONE)
+            note_level(&f, &setup.base);
         if (code == CLI_DONE)
             code = open_data(&f, &setup, &error);
         if (code == CLI_DONE)

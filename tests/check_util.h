@@ -30,12 +30,14 @@
 /* Fills `values` with uniform numbers in [low, high) from (seed). */
 void test_fill(real *values, int64_t count, uint64_t seed, double low, double high);
 
-/* The instruction-set levels by name. Each test has its process, so one may ask for a level before it uses a kernel; a
- * processor without it takes a lower one. */
+/* The instruction-set levels by name. Each test has its process, so one may name a level in the environment before it
+ * uses a kernel. */
 #define TEST_LEVELS 3
 extern const char *const test_levels[TEST_LEVELS];
+/* How many of them, from the first on, the processor has. */
+int test_levels_here(void);
 void test_ask_for_level(int level);
-/* Adds to the suite what `add` adds to a test case, once for each level. */
+/* Adds to the suite what `add` adds to a test case, once for each level that the processor has. */
 void test_at_each_level(Suite *suite, void (*add)(TCase *tests));
 
 /* A new empty folder for this test's files; the caller removes it with test_folder_remove. */

@@ -12,7 +12,7 @@
 static bool is_forced(int level)
 {
     test_ask_for_level(level);
-    return !strcmp(kernels()->name, test_levels[level]);
+    return kernel_level_available(test_levels[level]) && !strcmp(kernels()->name, test_levels[level]);
 }
 
 /* As in levels/panel.h and levels/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */

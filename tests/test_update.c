@@ -215,10 +215,10 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("kernels/update");
     TCase *t = tcase_create("update");
-    tcase_add_loop_test(t, each_rule_is_the_formula, 0, TEST_LEVELS);
-    tcase_add_loop_test(t, the_average_moves_by_its_share, 0, TEST_LEVELS);
-    tcase_add_loop_test(t, squares_are_summed_in_double, 0, TEST_LEVELS);
-    tcase_add_loop_test(t, squares_may_be_huge_and_tiny, 0, TEST_LEVELS);
+    tcase_add_loop_test(t, each_rule_is_the_formula, 0, test_levels_here());
+    tcase_add_loop_test(t, the_average_moves_by_its_share, 0, test_levels_here());
+    tcase_add_loop_test(t, squares_are_summed_in_double, 0, test_levels_here());
+    tcase_add_loop_test(t, squares_may_be_huge_and_tiny, 0, test_levels_here());
     suite_add_tcase(s, t);
     return s;
 }

@@ -399,16 +399,16 @@ static Suite *vector_math_suite(void)
     TCase *tcase = tcase_create("levels");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, distances_are_those_of_neighbours);
-    tcase_add_loop_test(tcase, exp_tanh_and_log_are_neighbours_of_the_truth, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, sigmoid_and_erf_are_within_two_ulp, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, gelu_is_within_two_ulp_and_its_slope_within_four, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, gelu_is_as_near_between_all_its_bends, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, the_slope_of_gelu_keeps_its_digits_at_its_zero, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, special_values_are_those_of_libm, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, a_number_has_one_value_wherever_it_stands, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, infinity_and_nan_are_found_anywhere, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, a_dropout_mask_may_be_drawn_in_parts, 0, TEST_LEVELS);
-    tcase_add_loop_test(tcase, a_dropout_keeps_by_its_threshold, 0, TEST_LEVELS);
+    tcase_add_loop_test(tcase, exp_tanh_and_log_are_neighbours_of_the_truth, 0, test_levels_here());
+    tcase_add_loop_test(tcase, sigmoid_and_erf_are_within_two_ulp, 0, test_levels_here());
+    tcase_add_loop_test(tcase, gelu_is_within_two_ulp_and_its_slope_within_four, 0, test_levels_here());
+    tcase_add_loop_test(tcase, gelu_is_as_near_between_all_its_bends, 0, test_levels_here());
+    tcase_add_loop_test(tcase, the_slope_of_gelu_keeps_its_digits_at_its_zero, 0, test_levels_here());
+    tcase_add_loop_test(tcase, special_values_are_those_of_libm, 0, test_levels_here());
+    tcase_add_loop_test(tcase, a_number_has_one_value_wherever_it_stands, 0, test_levels_here());
+    tcase_add_loop_test(tcase, infinity_and_nan_are_found_anywhere, 0, test_levels_here());
+    tcase_add_loop_test(tcase, a_dropout_mask_may_be_drawn_in_parts, 0, test_levels_here());
+    tcase_add_loop_test(tcase, a_dropout_keeps_by_its_threshold, 0, test_levels_here());
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -109,6 +109,8 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
     if (status == AG_OK)
         status = train_fields_write(STATE_FIELDS, STATE_COUNT, checkpoint->state, writer, error);
     if (status == AG_OK)
+        status = data_writer_metadata(writer, TRAIN_LEVEL, ag_level_name(), error);
+    if (status == AG_OK)
         status = train_parameters_add(writer, &model->params, model->params.value, error);
     if (status == AG_OK)
         status = add_vectors(checkpoint, writer, error);

@@ -403,7 +403,9 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     train_loop loop = {.model = model, .training = training, .dev = dev, .error = &own, .log.descriptor = -1};
-    ag_status status = begin(&loop, options);
+    ag_status status = ag_level_check(&own);
+    if (status == AG_OK)
+        status = begin(&loop, options);
     if (status == AG_OK)
         status = walk(&loop);
     if (result)

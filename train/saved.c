@@ -270,6 +270,8 @@ static ag_status read_file(train_saved *saved, const char *path, const char *for
         status = train_vocab_read(file, TRAIN_VOCAB_TARGET, config.target_vocab, &saved->target_vocab, path, error);
     if (status == AG_OK && !(saved->task = train_text_read(file, "task", path, error)))
         status = AG_NO_MEMORY;
+    if (status == AG_OK && !(saved->level = train_text_read(file, TRAIN_LEVEL, path, error)))
+        status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
         status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH,
@@ -331,5 +333,6 @@ void train_saved_clear(train_saved *saved)
     data_vocab_free(saved->target_vocab);
     free(saved->task);
     free(saved->arguments);
+    free(saved->level);
     *saved = (train_saved){0};
 }

@@ -17,6 +17,8 @@
 #define TRAIN_DESCRIBED    "model.kind"
 #define TRAIN_VOCAB_SOURCE "vocab.source"
 #define TRAIN_VOCAB_TARGET "vocab.target"
+/* The instruction-set level that a checkpoint was computed at. */
+#define TRAIN_LEVEL "run.level"
 
 /* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each where its run has one; NULL ends
  * them. */

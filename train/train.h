@@ -181,6 +181,7 @@ typedef struct train_saved {
     char *task;      /* the name of the synthetic task that it was trained on, or "" */
     bool tagging;    /* an encoder */
     char *arguments; /* what train_options.arguments said, or "" */
+    char *level;     /* of a checkpoint: ag_level_name of the process that wrote it; else "" */
 } train_saved;
 
 /* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of a checkpoint it takes what the

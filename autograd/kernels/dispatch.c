@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,9 +10,10 @@
 #include <cpuid.h>
 #endif
 
-#define TABLE(level)                                                                                                   \
-    .name = #level, .product = &product_##level, .map = &map_##level, .rows = &rows_##level,                           \
-    .attention = &attention_##level, .update = &update_##level
+#define FAMILIES(level)                                                                                                \
+    .product = &product_##level, .map = &map_##level, .rows = &rows_##level, .attention = &attention_##level,          \
+    .update = &update_##level
+#define TABLE(level) .name = #level, FAMILIES(level)
 #define DECLARE_LEVEL(level)                                                                                           \
     extern const kernel_product product_##level;                                                                       \
     extern const kernel_map map_##level;                                                                               \
@@ -21,6 +23,8 @@
     static const kernel_table table_##level = {TABLE(level)}
 
 DECLARE_LEVEL(generic);
+/* What runs where the environment names a level that there is not. It has no name. */
+static const kernel_table table_refused = {FAMILIES(generic)};
 #ifdef KERNEL_HAS_avx2
 DECLARE_LEVEL(avx2);
 #endif
@@ -41,36 +45,115 @@ static bool has_bf16(void)
 }
 #endif
 
-/* The best level that this processor has, but no better than the one named in the environment. */
-static const kernel_table *choose(void)
+/* Each level's table, or NULL where the build or the processor does not have it. */
+static const kernel_table *generic(void)
 {
-    const char *wanted = getenv("TAPEFORMER_LEVEL");
-#ifdef KERNEL_HAS_avx512
-    if ((!wanted || !strcmp(wanted, "avx512")) && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw")) {
-#ifdef KERNEL_HAS_bf16
-        if (has_bf16())
-            return &table_avx512_bf16;
-#endif
-        return &table_avx512;
-    }
-#endif
+    return &table_generic;
+}
+
+static const kernel_table *avx2(void)
+{
 #ifdef KERNEL_HAS_avx2
-    if ((!wanted || strcmp(wanted, "generic")) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &table_avx2;
 #endif
-    (void)wanted;
-    return &table_generic;
+    return NULL;
+}
+
+static const kernel_table *avx512(void)
+{
+#ifdef KERNEL_HAS_avx512
+    const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#ifdef KERNEL_HAS_bf16
+    if (has && has_bf16())
+        return &table_avx512_bf16;
+#endif
+    if (has)
+        return &table_avx512;
+#endif
+    return NULL;
+}
+
+/* From the plainest to the best. */
+static const struct level {
+    const char *name;
+    const kernel_table *(*table)(void);
+} levels[] = {{"generic", generic}, {"avx2", avx2}, {"avx512", avx512}};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+static const struct level *find_level(const char *name)
+{
+    for (int i = 0; i < LEVELS; i++)
+        if (!strcmp(levels[i].name, name))
+            return &levels[i];
+    return NULL;
+}
+
+bool kernel_level_available(const char *name)
+{
+    const struct level *level = find_level(name);
+    return level && level->table();
+}
+
+/* The level that the environment names, "" where it names none. */
+static const char *wanted_level(void)
+{
+    const char *name = getenv(KERNEL_LEVEL_VARIABLE);
+    return name ? name : "";
+}
+
+static const kernel_table *choose(void)
+{
+    const char *wanted = wanted_level();
+    const kernel_table *best = NULL;
+    if (*wanted)
+        return kernel_level_available(wanted) ? find_level(wanted)->table() : &table_refused;
+    for (int i = 0; i < LEVELS; i++)
+        best = levels[i].table() ? levels[i].table() : best;
+    return best;
 }
 
 const kernel_table *kernels(void)
 {
     static _Atomic(const kernel_table *) chosen;
-    const kernel_table *table = atomic_load_explicit(&chosen, memory_order_acquire);
+    const kernel_table *table = atomic_load(&chosen);
     if (!table) {
-        table = choose(); /* two threads may both choose; they choose the same */
-        atomic_store_explicit(&chosen, table, memory_order_release);
+        const kernel_table *mine = choose();
+        /* (of two threads that choose at once, the first decides) */
+        table = atomic_compare_exchange_strong(&chosen, &table, mine) ? mine : table;
     }
     return table;
+}
+
+/* "generic, avx2 and avx512": all levels, or those that there are here. */
+static void list_levels(bool all, char *text, size_t size)
+{
+    const char *names[LEVELS];
+    int count = 0;
+    for (int i = 0; i < LEVELS; i++)
+        if (all || levels[i].table())
+            names[count++] = levels[i].name;
+    size_t length = 0;
+    for (int i = 0; i < count && length < size; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s%s",
+                                   i == 0           ? ""
+                                   : i == count - 1 ? " and "
+                                                    : ", ",
+                                   names[i]);
+}
+
+bool kernel_level_refused(char *text, size_t size)
+{
+    char names[64];
+    const char *wanted = wanted_level();
+    if (kernels()->name)
+        return false;
+    const bool known = find_level(wanted) != NULL;
+    list_levels(!known, names, sizeof names);
+    snprintf(text, size,
+             known ? KERNEL_LEVEL_VARIABLE " is %.40s, which this processor or build does not have: it has %s"
+                   : KERNEL_LEVEL_VARIABLE " is '%.40s', which is no level: there are %s",
+             wanted, names);
+    return true;
 }

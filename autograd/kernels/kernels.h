@@ -1,8 +1,8 @@
 /* kernels.h - the inner loops: plain pointers and sizes, no tensor, no tape.
  *
  * Each family (product, map, rows, attention, update) is a struct of functions, compiled once per instruction-set level
- * from levels/FAMILY.c; kernels() is the best level that this processor has, chosen when it is first asked for. The
- * environment variable TAPEFORMER_LEVEL (generic, avx2, avx512) forces a lower one.
+ * from levels/FAMILY.c; kernels() is the best level that this processor has, or the one that the environment
+ * variable TAPEFORMER_LEVEL names (generic, avx2, avx512). It is chosen at the first call, for the whole process.
  */
 #ifndef AUTOGRAD_KERNELS_H
 #define AUTOGRAD_KERNELS_H
@@ -15,7 +15,7 @@
 #include "update.h"
 
 typedef struct kernel_table {
-    const char *name; /* "avx2" */
+    const char *name; /* "avx2"; NULL: kernel_level_refused */
     const kernel_product *product;
     const kernel_product *product_bf16; /* of operands rounded to bfloat16; NULL: there is none */
     const kernel_map *map;
@@ -24,6 +24,13 @@ typedef struct kernel_table {
     const kernel_update *update;
 } kernel_table;
 
+/* Never NULL. Any thread may make the first call. */
 const kernel_table *kernels(void);
+
+#define KERNEL_LEVEL_VARIABLE "TAPEFORMER_LEVEL"
+/* Whether processor and build have the level of that name. Chooses none. */
+bool kernel_level_available(const char *name);
+/* Whether the environment names a level that there is not; then `text` becomes a sentence that says which there are. */
+bool kernel_level_refused(char *text, size_t size);
 
 #endif
