@@ -76,13 +76,16 @@ static unsigned char *read_bytes(size_t *size)
 
 /* ---- What is written ------------------------------------------------------------------------ */
 
+#define ONES_21    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+#define TEXT_OF_21 "1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
+
 /* The header that numpy.save (NumPy 1.24) writes for zeros of this shape; the spaces at the end are counted. */
 START_TEST(headers_are_those_of_numpy)
 {
     static const struct {
         const char *shape;
         int ndim;
-        int64_t dim[8];
+        int64_t dim[DATA_ARRAY_DIMS];
         size_t spaces, size; /* in front of the line feed; of all before the numbers */
     } cases[] = {
         {"()", 0, {0}, 62, 128},
@@ -93,10 +96,12 @@ START_TEST(headers_are_those_of_numpy)
         /* the last that fits, and the first that does not: a line feed at a multiple of 64 is moved on by 64 */
         {"(0, 10000000000000000, 1000000000000000000)", 3, {0, 10000000000000000, 1000000000000000000}, 21, 128},
         {"(0, 100000000000000000, 1000000000000000000)", 3, {0, 100000000000000000, 1000000000000000000}, 84, 192},
+        /* more than 255 bytes, which take both bytes of the length */
+        {"(" TEXT_OF_21 TEXT_OF_21 TEXT_OF_21 "1)", 64, {ONES_21, ONES_21, ONES_21, 1}, 64, 320},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         data_array array = {.ndim = cases[i].ndim, .size = 1};
-        char wanted[256];
+        char wanted[512];
         size_t size;
         for (int axis = 0; axis < array.ndim; axis++) {
             array.dim[axis] = cases[i].dim[axis];
