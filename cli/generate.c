@@ -51,7 +51,9 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
 static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
                          int64_t length, int64_t i, ag_error *error)
 {
-    printer p = {.vocab = saved->target_vocab, .begun = *f->prompt != 0, .code = CLI_DONE};
+    printer p = {.vocab = saved->target_vocab,
+                 .begun = !data_text_empty(f->prompt, strlen(f->prompt)),
+                 .code = CLI_DONE};
     nn_generation_options options = {
         .marks = DATA_SPECIALS,
         .sample = !f->greedy,

@@ -1,6 +1,8 @@
 /* lines.c - see lines.h. */
 #include "lines.h"
 
+#include "data.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +24,13 @@ char *cli_lines_next(cli_lines *lines, size_t *size)
     char *line = lines->bytes + lines->begin, *feed = memchr(line, '\n', left);
     if (!feed && !lines->at_end)
         return NULL;
-    *size = feed ? (size_t)(feed - line) : left;
-    lines->begin += *size + (feed ? 1 : 0);
-    if (*size && line[*size - 1] == '\r')
-        --*size;
+    size_t taken = 0, start = lines->number++ ? 0 : data_text_start(line, left);
+    const char *whole;
+    data_line_next(line, left, &taken, &whole, size);
+    lines->begin += taken;
     line[*size] = 0; /* the buffer has room for one byte behind the last */
-    if (!lines->number++ && *size >= 3 && !memcmp(line, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
-        line += 3;
-        *size -= 3;
-    }
-    return line;
+    *size -= start;
+    return line + start;
 }
 
 /* Moves what is left to the front and makes room for one more read. */

@@ -49,7 +49,8 @@ typedef struct predictor {
 
 /* ---- One line ------------------------------------------------------------------------------- */
 
-/* The tokens of a line that the model can read, else 0; if it cannot, or only in part, says so. */
+/* The tokens of a line that the model can read, else 0; if it cannot, or only in part, says so. An empty line has an
+ * empty answer. */
 static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
     const nn_model_config *config = &p->saved->model->config;
@@ -63,6 +64,8 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
         p->complained = true;
         return 0;
     }
+    if (data_text_empty(line, size))
+        return 0;
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
     int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
     if (tokens > most) {

@@ -72,12 +72,10 @@ static int check_flags(const char *command, const study_example_flags *flags, nn
     return CLI_DONE;
 }
 
-/* `count` tokens with their labels, and room for `padding` more, which are DATA_PAD; a model reads 1 at least. */
-static int add_padding(const char *command, const char *side, const data_vocab *vocab, int64_t count, int64_t padding,
-                       int32_t **tokens, const char ***labels)
+/* `count` tokens with their labels, and room for `padding` more, which are DATA_PAD. */
+static int add_padding(const char *command, const data_vocab *vocab, int64_t count, int64_t padding, int32_t **tokens,
+                       const char ***labels)
 {
-    if (count < 1)
-        return cli_fail(command, CLI_USAGE, "--%s is empty: give one token at least", side);
     size_t length = (size_t)(count + padding);
     int32_t *longer = realloc(*tokens, length * sizeof *longer);
     if (longer)
@@ -93,18 +91,29 @@ static int add_padding(const char *command, const char *side, const data_vocab *
     return CLI_DONE;
 }
 
+/* Refuses what training calls empty. A language model's text may be white space alone, if that is a token. */
+static int check_empty(const char *command, const char *side, const char *text, const data_vocab *vocab, bool is_text)
+{
+    const size_t size = strlen(text);
+    if (is_text ? data_vocab_encode(vocab, text, size, NULL, 0, NULL) > 0 : !data_text_empty(text, size))
+        return CLI_DONE;
+    return cli_fail(command, CLI_USAGE, "--%s is empty: give one token at least", side);
+}
+
 /* A tagger's source has no end mark. */
 static int read_source(const char *command, const study_example_flags *flags, study_example *example)
 {
     const data_vocab *vocab = example->saved.source_vocab;
     const bool marked = !example->saved.tagging;
     int64_t count;
+    if (check_empty(command, "source", flags->source, vocab, false) != CLI_DONE)
+        return CLI_USAGE;
     example->source = cli_tokens(command, "source", vocab, flags->source, false, &count);
     if (!example->source)
         return CLI_FAILED;
     if (marked)
         example->source[count++] = DATA_EOS;
-    int code = add_padding(command, "source", vocab, count, flags->padding, &example->source, &example->source_labels);
+    int code = add_padding(command, vocab, count, flags->padding, &example->source, &example->source_labels);
     example->source_tokens = (int32_t)count;
     example->input.source = example->source;
     example->input.source_length = count + flags->padding;
@@ -146,6 +155,8 @@ static int read_target(const char *command, const study_example_flags *flags, st
     ag_error error = {0};
     int64_t count = 0;
     if (flags->target) {
+        if (check_empty(command, "target", flags->target, vocab, !example->saved.source_vocab) != CLI_DONE)
+            return CLI_USAGE;
         example->target = cli_tokens(command, "target", vocab, flags->target, true, &count);
         if (!example->target)
             return CLI_FAILED;
@@ -153,7 +164,7 @@ static int read_target(const char *command, const study_example_flags *flags, st
         return cli_report(command, &error);
     }
     count++; /* bos */
-    int code = add_padding(command, "target", vocab, count, flags->padding, &example->target, &example->target_labels);
+    int code = add_padding(command, vocab, count, flags->padding, &example->target, &example->target_labels);
     example->target_tokens = (int32_t)count;
     example->input.target = example->target;
     example->input.target_length = count + flags->padding;

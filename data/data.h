@@ -30,6 +30,16 @@ size_t data_utf8_check(const char *text, size_t size);
  * well-formed UTF-8 (if the text is Latin-1: iconv -f LATIN1 -t UTF-8)". */
 size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REASON]);
 
+/* ---- Lines of text -------------------------------------------------------------------------- */
+
+/* Where the text of a file begins: behind its byte order mark, if it has one. */
+size_t data_text_start(const char *text, size_t size);
+/* The next line of text[*at..size): sets *line and *line_size, moves *at behind it. A line ends with LF or CRLF, the
+ * last one perhaps with neither LF nor CR. False at the end. */
+bool data_line_next(const char *text, size_t size, size_t *at, const char **line, size_t *line_size);
+/* Whether a text is empty, as a line, a source or a target: white space (Unicode's) counts as nothing. */
+bool data_text_empty(const char *text, size_t size);
+
 /* ---- Vocabularies --------------------------------------------------------------------------- */
 
 /* Every vocabulary begins with these four. */
@@ -70,7 +80,7 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
 /* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
- * (Unicode's) between words is skipped. The text is well-formed UTF-8. */
+ * (Unicode's) between words is skipped; of CRLF, the character is LF. The text is well-formed UTF-8. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes at most `capacity` of them, returns how many there are in all. *unknown (may be NULL) counts

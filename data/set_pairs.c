@@ -23,17 +23,10 @@ typedef struct pair {
 
 /* ---- Lines ---- */
 
-/* The line that begins at `at`, without its end; *next is where the one after begins. */
-static data_view line_at(const data_map *map, size_t at, size_t *next)
+/* The next line of the map, without its end; moves *at behind it. False behind the last. */
+static bool next_line(const data_map *map, size_t *at, data_view *line)
 {
-    const char *text = (const char *)map->bytes + at;
-    size_t left = map->size - at;
-    const char *end = memchr(text, '\n', left);
-    size_t size = end ? (size_t)(end - text) : left;
-    *next = at + size + (end ? 1 : 0);
-    if (size > 0 && text[size - 1] == '\r')
-        size--;
-    return (data_view){text, size};
+    return data_line_next((const char *)map->bytes, map->size, at, &line->text, &line->size);
 }
 
 /* Cuts a line at its first TAB. False: it has none. */
@@ -50,9 +43,11 @@ static bool cut_line(data_view line, pair *cut)
 /* The texts of example i, whose line was found good when the file was opened. */
 static pair pair_at(const pair_set *set, int64_t i)
 {
-    size_t next;
+    size_t at = (size_t)set->offsets[i];
+    data_view line = {"", 0};
     pair found = {{"", 0}, {"", 0}};
-    cut_line(line_at(&set->map, (size_t)set->offsets[i], &next), &found);
+    next_line(&set->map, &at, &line);
+    cut_line(line, &found);
     return found;
 }
 
@@ -94,11 +89,9 @@ typedef struct place {
     long long line;
 } place;
 
-static bool is_blank(data_view text)
+static bool is_empty(data_view text)
 {
-    const char *word;
-    size_t at = 0, size;
-    return !data_token_next(DATA_WORDS, text.text, text.size, &at, &word, &size);
+    return data_text_empty(text.text, text.size);
 }
 
 /* What makes pairs of a file with such a line. */
@@ -125,9 +118,9 @@ static ag_status check_text(data_view line, pair *cut, place at, ag_error *error
                             "%s:%lld: more than one TAB (expected: source, TAB, target; cut -f 1,2 keeps the first two "
                             "columns)",
                             at.name, at.line);
-    if (is_blank(cut->source) || is_blank(cut->target))
+    if (is_empty(cut->source) || is_empty(cut->target))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
-                            is_blank(cut->source) ? "source" : "target");
+                            is_empty(cut->source) ? "source" : "target");
     return AG_OK;
 }
 
@@ -171,16 +164,17 @@ static ag_status add_line(pair_set *set, data_view line, place at, ag_error *err
 
 static size_t count_lines(const data_map *map)
 {
-    size_t lines = 1, next;
-    for (size_t at = 0; at < map->size; at = next, lines++)
-        line_at(map, at, &next);
+    size_t lines = 1, at = 0;
+    data_view line;
+    while (next_line(map, &at, &line))
+        lines++;
     return lines;
 }
 
 static ag_status read_lines(pair_set *set, ag_error *error)
 {
     const data_map *map = &set->map;
-    size_t lines = count_lines(map), next;
+    size_t lines = count_lines(map), start = data_text_start((const char *)map->bytes, map->size);
     if (lines > UINT32_MAX)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
     set->offsets = calloc(lines, sizeof *set->offsets);
@@ -190,10 +184,9 @@ static ag_status read_lines(pair_set *set, ag_error *error)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu lines", set->base.name, lines);
 
     place at = {set->base.name, 1};
-    size_t mark = map->size >= 3 && memcmp(map->bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
-    for (size_t start = mark; start < map->size; start = next, at.line++) {
-        data_view line = line_at(map, start, &next);
-        ag_status status = line.size > 0 ? add_line(set, line, at, error) : AG_OK;
+    for (data_view line; next_line(map, &start, &line); at.line++) {
+        const bool skipped = is_empty(line) && !memchr(line.text, '\t', line.size);
+        ag_status status = skipped ? AG_OK : add_line(set, line, at, error);
         if (status != AG_OK)
             return status;
     }

@@ -98,6 +98,8 @@ static size_t held_out_start(const text_set *set, data_view text)
     size_t at = kept < (double)text.size ? (size_t)kept : text.size;
     while (at < text.size && ((unsigned char)text.text[at] & 0xC0) == 0x80) /* inside a character */
         at++;
+    if (at > 0 && at < text.size && text.text[at - 1] == '\r' && text.text[at] == '\n') /* inside the end of a line */
+        at++;
     if (data_vocab_kind(set->base.target_vocab) == DATA_WORDS)
         while (at < text.size && !data_utf8_space(text.text + at, text.size - at))
             at += (size_t)ag_utf8_length(text.text + at, text.size - at);
@@ -107,10 +109,9 @@ static size_t held_out_start(const text_set *set, data_view text)
 static void choose_part(text_set *set)
 {
     data_view text = {(const char *)set->map.bytes, set->map.size};
-    if (text.size >= 3 && memcmp(text.text, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark */
-        text.text += 3;
-        text.size -= 3;
-    }
+    size_t start = data_text_start(text.text, text.size);
+    text = (data_view){text.text + start, text.size - start};
+    text.size -= text.size > 0 && text.text[text.size - 1] == '\r'; /* the end of the last line: see data_line_next */
     size_t border = held_out_start(set, text);
     if (set->base.options.part == DATA_TRAIN)
         text.size = border;

@@ -61,6 +61,31 @@ size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REAS
     return bad;
 }
 
+size_t data_text_start(const char *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
+bool data_line_next(const char *text, size_t size, size_t *at, const char **line, size_t *line_size)
+{
+    if (*at >= size)
+        return false;
+    const char *start = text + *at, *feed = memchr(start, '\n', size - *at);
+    size_t length = feed ? (size_t)(feed - start) : size - *at;
+    *at += length + (feed ? 1 : 0);
+    length -= length > 0 && start[length - 1] == '\r';
+    *line = start;
+    *line_size = length;
+    return true;
+}
+
+bool data_text_empty(const char *text, size_t size)
+{
+    for (int space; size > 0 && (space = data_utf8_space(text, size)) > 0; text += space)
+        size -= (size_t)space;
+    return size == 0;
+}
+
 int data_utf8_space(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;

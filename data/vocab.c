@@ -189,6 +189,8 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
     if (kind == DATA_WORDS)
         for (int space; start < size && (space = data_utf8_space(text + start, size - start)) > 0;)
             start += (size_t)space;
+    else if (start < size && size - start > 1 && text[start] == '\r' && text[start + 1] == '\n')
+        start++; /* lines end alike, whether by LF or CRLF */
     if (start >= size) {
         *at = size;
         return false;

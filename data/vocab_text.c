@@ -237,15 +237,11 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
 /* Whether the text begins with the specials, a line for each; moves *at behind them. */
 static bool skip_specials(const data_vocab *vocab, const char *text, size_t size, size_t *at)
 {
-    size_t end = *at;
+    const char *line;
+    size_t end = *at, length;
     for (int32_t id = 0; id < DATA_SPECIALS; id++) {
         const char *name = data_vocab_token(vocab, id);
-        const size_t length = strlen(name);
-        if (size - end <= length || memcmp(text + end, name, length) != 0)
-            return false;
-        end += length;
-        end += size - end > 1 && text[end] == '\r';
-        if (text[end++] != '\n')
+        if (!data_line_next(text, size, &end, &line, &length) || length != strlen(name) || memcmp(line, name, length))
             return false;
     }
     *at = end;
@@ -255,15 +251,11 @@ static bool skip_specials(const data_vocab *vocab, const char *text, size_t size
 static ag_status read_lines(const line_reader *r, const char *text, size_t size)
 {
     ag_status status = AG_OK;
-    size_t at = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    const char *line;
+    size_t at = data_text_start(text, size), length;
     int64_t number = skip_specials(r->vocab, text, size, &at) ? DATA_SPECIALS : 0;
-    while (at < size && status == AG_OK) {
-        const char *line = text + at, *end = memchr(line, '\n', size - at);
-        size_t length = end ? (size_t)(end - line) : size - at;
-        at += length + 1;
-        length -= length > 0 && line[length - 1] == '\r';
+    while (status == AG_OK && data_line_next(text, size, &at, &line, &length))
         status = add_line(r, line, length, ++number);
-    }
     return status;
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An escape code, a bell, an override of direction; in a name, which need not be UTF-8, a C1 control in Latin-1, too. */
+/* An escape code, a bell, an override of direction; in a name, which need not be UTF-8, a C1 control of Latin-1. */
 #define RED_BELL_TURN "\x1b[31m\x07\xE2\x80\xAE"
 #define HOSTILE_NAME  RED_BELL_TURN "\x9b" "1m\nx"
 
@@ -291,6 +291,40 @@ START_TEST(fields_are_between_tabs)
 }
 END_TEST
 
+/* White space alone is as empty for a trained model as for its training; line ends and marks are no tokens. */
+START_TEST(empty_is_empty_everywhere)
+{
+    cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s b\\tb %sa\\r\\n \\r\\n' $i $i; done > $DIR/crlf; "
+               "$T train --pairs $DIR/crlf --steps 3 " CLI_TINY " --out $DIR/chars",
+               0, "");
+    cli_expect("$T train --pairs $DIR/crlf --steps 3 --src-tokens words --tgt-tokens words " CLI_TINY
+               " --out $DIR/words",
+               0, "");
+    static const char *const models[] = {"chars", "words"};
+    for (int i = 0; i < 2; i++) {
+        setenv("M", models[i], 1);
+        cli_expect("printf '\\357\\273\\277a1 b\\r\\n  \\n\\n\\302\\240\\r\\na1 b\\r' | $T predict --model $DIR/$M "
+                   "> $DIR/answers; cat $DIR/answers | tr '\\n' '|'",
+                   0, "||||");
+        cli_expect("sed -n 1p $DIR/answers > $DIR/1; sed -n 5p $DIR/answers > $DIR/5; wc -l < $DIR/answers; "
+                   "test -s $DIR/1 && cmp $DIR/1 $DIR/5 && echo same",
+                   0, "same");
+        cli_expect("$T trace --model $DIR/$M --source '  ' --out $DIR/trace", 2, "--source is empty");
+        cli_expect("printf ' \\tb\\n' > $DIR/bad; $T eval --model $DIR/$M --pairs $DIR/bad", 1, "the source is empty");
+    }
+    cli_expect("for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4; do printf 'the cat\\r\\nsat\\r\\n'; done; done > "
+               "$DIR/text; "
+               "$T train --text $DIR/text --context 8 --steps 2 " CLI_TINY " --out $DIR/lm && $T info $DIR/lm",
+               0, "12 tokens"); /* t h e space c a s and the line feed; and four */
+    cli_expect("$T train --text $DIR/text --tgt-tokens words --context 8 --steps 2 " CLI_TINY " --out $DIR/lmw; "
+               "$T generate --model $DIR/lmw --length 1 --greedy | sed 's/^/begin/'",
+               0, "begin");
+    ck_assert(!strstr(cli_output, "begin "));
+    cli_expect("$T generate --model $DIR/lmw --length 1 --greedy --prompt '  ' | sed 's/^  /begin/'", 0, "begin");
+    ck_assert(!strstr(cli_output, "begin "));
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_text");
@@ -302,6 +336,7 @@ static Suite *suite(void)
     tcase_add_test(c, files_from_elsewhere_are_shown);
     tcase_add_test(c, json_is_valid_in_every_state);
     tcase_add_test(c, fields_are_between_tabs);
+    tcase_add_test(c, empty_is_empty_everywhere);
     suite_add_tcase(s, c);
     return s;
 }
