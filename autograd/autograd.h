@@ -282,6 +282,8 @@ void ag_forget(ag_tensor *x);
  * - A leaf's gradient is added to: two losses on one tape, or the same loss twice, sum up. The caller
  *   zeroes the memory it gave to ag_leaf; an ag_variable starts at zero.
  * - A value used several times gets the sum over its uses.
+ * - A gradient of 0 passes nothing on, whatever it lies on: padding and what stands under ignored targets may be NaN
+ *   or infinite. An operation whose whole result has a gradient of 0 is passed over.
  * - Inner tensors have their gradient only if asked by ag_retain_grad, and it is that of the latest call.
  * - Errors: no element or several elements; nothing that needs a gradient; an error noted before. */
 ag_status ag_backward(ag_tensor *loss) AG_CHECKED;

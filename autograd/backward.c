@@ -2,6 +2,7 @@
  *
  * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
  * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
+#include "kernels/map.h"
 #include "pieces.h"
 #include "tape.h"
 
@@ -108,16 +109,27 @@ static void check_gradients(const ag_node *node)
     }
 }
 
+/* From the gradient of a node's output to those of its inputs. No input matters to a loss on which the output has no
+ * influence, whatever the inputs are: a gradient of zeros alone passes zeros on. */
+static ag_status pass_on(ag_node *node)
+{
+    ag_status status = AG_OK;
+    if (kernel_all_zero(node->output->size, node->output->grad)) {
+        for (int i = 0; i < node->input_count; i++)
+            ag_grad(node->inputs[i]);
+        return node->tape->error.status;
+    }
+    for (int i = 0; i < node->input_count && status == AG_OK; i++)
+        status = tape_remember(node->inputs[i]);
+    return status == AG_OK ? node->op->backward(node) : status;
+}
+
 /* One operation's turn. What was forgotten of its inputs is made anew for it; the last to look at that is the operation
  * that made it. */
 static void run_backward(ag_node *node, bool checked)
 {
     ag_tape *tape = node->tape;
-    ag_status status = AG_OK;
-    for (int i = 0; i < node->input_count && status == AG_OK; i++)
-        status = tape_remember(node->inputs[i]);
-    if (status == AG_OK)
-        status = node->op->backward(node);
+    ag_status status = pass_on(node);
     arena_rewind(&tape->scratch);
     if (status != AG_OK)
         ag_fail(node, status, "backward failed without saying why");

@@ -234,7 +234,7 @@ ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *pa
                                      const nn_additive_attention_config *config, ag_error *error) AG_CHECKED;
 /* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V]. `weights` (may be NULL) receives
  * [B, heads, T, S], before dropout. A query that may look at nothing has output 0 and gradient 0; what a forbidden key
- * or value holds changes no bit of the output (but a key that is NaN reaches gradients, as 0 times NaN). */
+ * or value holds changes no bit of the output and of the gradients, NaN and infinity included. */
 ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
                                        ag_tensor *key, ag_tensor *value, const ag_mask *mask, ag_tensor **weights);
 

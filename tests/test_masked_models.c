@@ -31,6 +31,7 @@ static ag_tape *tape;
 static nn_model *model;
 static example given;
 static outcome before, after;
+static bool tied; /* whether models that can tie their output do; then a token's gradient is also that of its logits */
 
 /* ---- Examples ------------------------------------------------------------------------------- */
 
@@ -66,6 +67,8 @@ static void begin_long(nn_model_kind kind, int form, int64_t source_length, int6
                                          .target_vocab = VOCAB,
                                          .max_length = LONGEST,
                                          .post_norm = form % 2,
+                                         .activation = (nn_activation)(form % 5),
+                                         .tied_output = kind != NN_ENCODER && tied,
                                          .positions = form % 3 == 0   ? NN_SINUSOIDAL
                                                       : form % 3 == 1 ? NN_LEARNED
                                                                       : NN_ROTARY},
@@ -363,6 +366,87 @@ START_TEST(test_padding_that_is_not_finite)
 }
 END_TEST
 
+/* ---- What no loss depends on ----------------------------------------------------------------- */
+
+/* Row `row` of a parameter becomes the poison; a parameter that the model does not have stays away. */
+static void poison_row(const char *name, int64_t row, real poison)
+{
+    const int index = nn_params_find(&model->params, name);
+    for (int d = 0; d < 24 && index >= 0; d++)
+        model->params.value[model->params.items[index].offset + row * 24 + d] = poison;
+}
+
+/* The padding's embeddings, learned positions behind all tokens, and the token `last`, which a causal model has at the
+ * last place of each row alone, over an ignored label: nothing looks there. A tied output knows all tokens. */
+static void poison_model(int32_t last, real poison)
+{
+    if (!model->config.tied_output)
+        poison_row("tgt_embedding.weight", 0, poison);
+    if (!model->config.tied_output && last)
+        poison_row("tgt_embedding.weight", last, poison);
+    poison_row("src_embedding.weight", 0, poison);
+    poison_row("src_positions.weight", given.input.source_length - 1, poison);
+    poison_row("tgt_positions.weight", given.input.target_length - 1, poison);
+}
+
+static int32_t ignore_the_last(void)
+{
+    const int32_t last = VOCAB - 1;
+    for (int64_t b = 0; b < ROWS && given.input.target; b++)
+        for (int64_t t = 0; t < given.input.target_length; t++) {
+            const int64_t at = b * given.input.target_length + t;
+            if (t == given.target_lengths[b] - 1) {
+                given.target[at] = last;
+                given.labels[at] = 0;
+            } else if (given.target[at] == last) {
+                given.target[at] = 3;
+            }
+        }
+    return given.input.target ? last : 0;
+}
+
+/* NaN and infinity where no loss depends on them change no bit of the loss and of any parameter's gradient. */
+START_TEST(test_what_no_loss_depends_on_poisons_no_gradient)
+{
+    static const real poisons[] = {(real)NAN, (real)INFINITY, -(real)INFINITY};
+    tied = _i / FORMS;
+    for (int poison = 0; poison < 3; poison++) {
+        begin(kinds[_i % 3], _i % FORMS / 6);
+        pad(3, 0);
+        const int32_t last = ignore_the_last();
+        compute(given.input, given.labels, _i / 3 % 2, NULL, false, &before);
+        poison_model(last, poisons[poison]);
+        compute(given.input, given.labels, _i / 3 % 2, NULL, false, &after);
+        ck_assert(before.loss == after.loss && isfinite(after.loss));
+        ck_assert(same_gradient(0, model->params.size));
+        const int64_t length = length_of(&given.input), ignored = lengths_of(&given.input)[1] - (last != 0);
+        const bool met = model->config.positions == NN_LEARNED || !model->config.tied_output;
+        ck_assert(!met || !isfinite(after.logits[(length + length - 1) * VOCAB]));
+        ck_assert(!last || model->config.tied_output || !isfinite(after.logits[(length + ignored) * VOCAB]));
+        nn_model_free(model);
+    }
+}
+END_TEST
+
+/* No row has a source: the encoder, whatever it computes with, is behind attention that sees nothing. */
+START_TEST(test_an_encoder_that_is_not_seen)
+{
+    begin(NN_ENCODER_DECODER, _i / 2);
+    for (int b = 0; b < ROWS; b++)
+        given.source_lengths[b] = 0;
+    compute(given.input, given.labels, _i % 2, NULL, false, &before);
+    for (int p = 0; p < model->params.count; p++) {
+        const nn_param *item = &model->params.items[p];
+        for (int64_t e = 0; e < item->size && !strncmp(item->name, "encoder.", strlen("encoder.")); e++)
+            model->params.value[item->offset + e] = (real)NAN;
+    }
+    compute(given.input, given.labels, _i % 2, NULL, false, &after);
+    ck_assert(before.loss == after.loss && isfinite(after.loss));
+    ck_assert(same_gradient(0, model->params.size));
+    nn_model_free(model);
+}
+END_TEST
+
 /* ---- Masks ---------------------------------------------------------------------------------- */
 
 /* The model's own masks as arrays [rows, 1, queries, keys], by their definition. */
@@ -485,6 +569,8 @@ static Suite *suite(void)
     tcase_add_loop_test(c, test_rows_alone, 0, FORMS);
     tcase_add_loop_test(c, test_rows_of_padding, 0, FORMS);
     tcase_add_loop_test(c, test_padding_that_is_not_finite, 0, FORMS);
+    tcase_add_loop_test(c, test_what_no_loss_depends_on_poisons_no_gradient, 0, 2 * FORMS);
+    tcase_add_loop_test(c, test_an_encoder_that_is_not_seen, 0, 12);
     tcase_add_loop_test(c, test_masks_in_other_words, 0, FORMS);
     tcase_add_loop_test(c, test_padded_queries, 0, FORMS);
     tcase_add_loop_test(c, test_empty_rows_are_counted, 0, FORMS);

@@ -197,6 +197,48 @@ START_TEST(forbidden_keys_do_not_matter)
 }
 END_TEST
 
+/* Neither what no query looks at nor a query whose result has no part in the loss reaches a gradient: not even as 0 times
+ * NaN. The first pass has ordinary numbers there, the second NaN and infinity. */
+START_TEST(what_no_loss_depends_on_poisons_no_gradient)
+{
+    enum { MOST = 4096 };
+    real found[2][MOST];
+    int64_t sizes[2] = {0, 0};
+    for (int planted = 0; planted < 2; planted++) {
+        bench b;
+        set_up(&b, 0);
+        for (int n = 0; n < B && planted; n++) {
+            for (int e = key_lengths[n] * KEY_WIDTH; e < S * KEY_WIDTH; e++)
+                b.key->data[n * S * KEY_WIDTH + e] = (real)(e % 2 ? NAN : INFINITY);
+            for (int e = key_lengths[n] * H * V; e < S * H * V; e++)
+                b.value->data[n * S * H * V + e] = (real)(e % 2 ? -INFINITY : NAN);
+            for (int e = 0; e < QUERY_WIDTH; e++)
+                b.query->data[(n * T + 1) * QUERY_WIDTH + e] = (real)(e % 2 ? NAN : INFINITY);
+        }
+        ag_tensor *y = apply(&b, some_keys(b.tape), NULL);
+        real seed[B * T * H * V];
+        for (int e = 0; e < B * T * H * V; e++)
+            seed[e] = e / (H * V) % T == 1 ? 0 : (real)1 + (real)(e % 7);
+        ck_assert_int_eq(ag_backward_seeded(y, seed), AG_OK);
+        const struct {
+            const real *grad;
+            int64_t size;
+        } parts[] = {{b.params.grad, b.params.size},
+                     {b.query->grad, b.query->size},
+                     {b.key->grad, b.key->size},
+                     {b.value->grad, b.value->size}};
+        for (int p = 0; p < 4; p++) {
+            ck_assert_int_le(sizes[planted] + parts[p].size, MOST);
+            memcpy(found[planted] + sizes[planted], parts[p].grad, (size_t)parts[p].size * sizeof(real));
+            sizes[planted] += parts[p].size;
+        }
+        tear_down(&b);
+    }
+    ck_assert_int_eq(sizes[0], sizes[1]);
+    ck_assert_mem_eq(found[0], found[1], (size_t)sizes[0] * sizeof(real));
+}
+END_TEST
+
 /* Row 2 sees nothing: its inputs, and what no query may look at, have gradient 0. */
 START_TEST(rows_that_see_nothing_have_no_gradient)
 {
@@ -394,6 +436,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, agrees_with_a_plain_loop);
     tcase_add_test(tcase, defaults);
     tcase_add_test(tcase, forbidden_keys_do_not_matter);
+    tcase_add_test(tcase, what_no_loss_depends_on_poisons_no_gradient);
     tcase_add_test(tcase, rows_that_see_nothing_have_no_gradient);
     tcase_add_test(tcase, dropout_is_for_training);
     tcase_add_test(tcase, gradients);

@@ -1,6 +1,14 @@
 /* map.c - what the element-wise kernels of all levels share. */
 #include "map.h"
 
+bool kernel_all_zero(int64_t n, const real *x)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            return false;
+    return true;
+}
+
 map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
 {
     return (map_dropout){.key = key,

@@ -1,9 +1,7 @@
 /* attention_plain.c - attention as a composition of single operations: for reading, for the weights, and to be compared
  * with the operation that does it all at once.
  *
- * It keeps arrays [B, H, T, S]. What a forbidden key or value holds does not reach the output; but the product of q and
- * k is made whole, so a key that is NaN does reach the gradient of q, as 0 times NaN (in the fused operation it reaches
- * nothing). */
+ * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the output nor a gradient. */
 #include "attention.h"
 
 #include "../mask.h"

@@ -2,6 +2,7 @@
  * activation, dropout, residual. These are done to each part of the product as it is made, in the cache. */
 #include "../broadcast.h"
 #include "../kernels/kernels.h"
+#include "../muted.h"
 #include "../tape.h"
 #include "ops.h"
 
@@ -211,7 +212,8 @@ static void add_to_input(const ag_node *node, const real *dz)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
-/* dW += dz^T x;  db += dz^T 1, of the same rows of dz^T while they are at hand. */
+/* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows of dz^T while they are at
+ * hand. */
 static void add_to_weight_and_bias(const ag_node *node, const real *dz)
 {
     ag_tensor *bias = node->inputs[2];
@@ -229,6 +231,12 @@ static void add_to_weight_and_bias(const ag_node *node, const real *dz)
         .c_row = s.in,
     };
     task.c = ag_grad_begin(node->inputs[1], &task.add);
+    if (task.c && muted_is_needed(&task, MUTED_BY_A)) {
+        real *room = ag_scratch(node->tape, muted_bytes(&task, MUTED_BY_A));
+        if (!room)
+            return;
+        muted_copy(&task, MUTED_BY_A, room);
+    }
     if (bias && task.c && s.in) /* (a product without columns is not run) */
         task.a_sums = ag_grad(bias);
     else if (bias)

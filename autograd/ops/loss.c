@@ -337,6 +337,9 @@ static void mse_backward_pieces(void *context, int64_t first, int64_t last, int 
         map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){&c->factor, 0}, out);
         map->binary(MAP_MUL, end - begin, (map_operand){out, 1},
                     (map_operand){c->dy.data + c->dy.step * begin, c->dy.step}, out);
+        for (int64_t i = 0; i < end - begin && c->dy.step; i++)
+            if (c->dy.data[begin + i] == 0) /* (0 times NaN) */
+                out[i] = 0;
     }
 }
 

@@ -227,9 +227,11 @@ static void sum_row(const masked_task *task, int64_t row, attention_keys keys, r
 static void sum_row_backward(const masked_task *task, int64_t row, attention_keys keys, real *room)
 {
     attention_rows values = values_of(task, row);
+    const real *dy = task->dy + row * values.width;
     (void)room;
-    kernels()->attention->sum_backward(keys, task->x + row * task->keys, &values, task->dy + row * values.width,
-                                       task->dx ? task->dx + row * task->keys : NULL);
+    if (!kernel_all_zero(values.width, dy))
+        kernels()->attention->sum_backward(keys, task->x + row * task->keys, &values, dy,
+                                           task->dx ? task->dx + row * task->keys : NULL);
 }
 
 static attention_rows all_values(const ag_tensor *values, real *gradient)

@@ -1,6 +1,7 @@
 /* matmul.c - the batched matrix product, either side transposed, batch axes broadcast. */
 #include "../broadcast.h"
 #include "../kernels/kernels.h"
+#include "../muted.h"
 #include "../tape.h"
 #include "ops.h"
 
@@ -77,27 +78,57 @@ static bool is_constant(ag_shape operand)
     return ag_shape_size(operand) == 1;
 }
 
-/* Runs `task` for every item of the batch `whole`. Operand shapes are those of the batch axes; c has the whole batch.
- */
-static void run_batch(const ag_node *node, product_task task, ag_shape whole, ag_shape a, ag_shape b)
-{
-    int64_t count = ag_shape_size(whole), size_a = task.m * task.k, size_b = task.k * task.n, size_c = task.m * task.n;
-    int threads = node->tape->threads;
-    bool regular_a = is_constant(a) || ag_shape_size(a) == count,
-         regular_b = is_constant(b) || ag_shape_size(b) == count;
+/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are those of the batch axes; c has
+ * the whole batch. */
+typedef struct products {
+    product_task task;
+    ag_shape whole, a, b;
+    muted_by by; /* which operand is a gradient */
+} products;
 
-    if (regular_a && regular_b) {
-        kernel_product_run(node->tape->product, &task, count, is_constant(a) ? 0 : size_a, is_constant(b) ? 0 : size_b,
-                           size_c, threads, node->tape->workspace);
-        return;
+static product_task task_at(const products *p, int64_t index)
+{
+    product_task item = p->task;
+    item.a += batch_item(p->a, p->whole, index) * item.m * item.k;
+    item.b += batch_item(p->b, p->whole, index) * item.k * item.n;
+    item.c += index * item.m * item.n;
+    return item;
+}
+
+/* Whether any item has values that a gradient of 0 must not meet. */
+static bool any_muted(const products *p, int64_t count)
+{
+    for (int64_t i = 0; i < count && p->by != MUTED_BY_NONE; i++) {
+        const product_task item = task_at(p, i);
+        if (muted_is_needed(&item, p->by))
+            return true;
+    }
+    return false;
+}
+
+static ag_status run_batch(const ag_node *node, const products *p)
+{
+    const product_task *task = &p->task;
+    const int64_t count = ag_shape_size(p->whole);
+    const bool regular_a = is_constant(p->a) || ag_shape_size(p->a) == count,
+               regular_b = is_constant(p->b) || ag_shape_size(p->b) == count, muted = any_muted(p, count);
+    ag_tape *tape = node->tape;
+    real *room = muted ? ag_scratch(tape, muted_bytes(task, p->by)) : NULL;
+    if (muted && !room)
+        return AG_NO_MEMORY;
+    if (regular_a && regular_b && !muted) {
+        kernel_product_run(tape->product, task, count, is_constant(p->a) ? 0 : task->m * task->k,
+                           is_constant(p->b) ? 0 : task->k * task->n, task->m * task->n, tape->threads,
+                           tape->workspace);
+        return AG_OK;
     }
     for (int64_t i = 0; i < count; i++) {
-        product_task item = task;
-        item.a += batch_item(a, whole, i) * size_a;
-        item.b += batch_item(b, whole, i) * size_b;
-        item.c += i * size_c;
-        kernel_product_run(node->tape->product, &item, 1, 0, 0, 0, threads, node->tape->workspace);
+        product_task item = task_at(p, i);
+        if (muted)
+            muted_copy(&item, p->by, room);
+        kernel_product_run(tape->product, &item, 1, 0, 0, 0, tape->threads, tape->workspace);
     }
+    return AG_OK;
 }
 
 /* y = op(a) op(b) */
@@ -119,31 +150,34 @@ static ag_status matmul_forward(ag_node *node)
         .c = node->output->data,
         .c_row = right.columns,
     };
-    run_batch(node, task, batch_shape(node->output->shape), batch_shape(a->shape), batch_shape(b->shape));
-    return AG_OK;
+    return run_batch(node, &(products){.task = task,
+                                    .whole = batch_shape(node->output->shape),
+                                    .a = batch_shape(a->shape),
+                                    .b = batch_shape(b->shape)});
 }
 
-/* Adds the product `task`, whose result has the batch `whole` and belongs to x, to the gradient of x: straight into it
- * where x has the whole batch, else through a full-size result that is summed over the stretched axes. */
-static void add_gradient(const ag_node *node, ag_tensor *x, product_task task, ag_shape whole, ag_shape a, ag_shape b)
+/* Adds the products, whose result belongs to x, to the gradient of x: straight into it where x has the whole batch, else
+ * through a full-size result that is summed over the stretched axes. */
+static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
 {
     real *dx = ag_grad(x);
     if (!dx)
-        return;
-    ag_shape full = whole;
-    full.dim[full.ndim++] = task.m;
-    full.dim[full.ndim++] = task.n;
-    task.c_row = task.n;
-    task.add = ag_shape_size(full) == x->size;
-    task.c = task.add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(real));
-    if (!task.c)
-        return;
-    run_batch(node, task, whole, a, b);
-    if (!task.add)
-        ag_grad_add(x, full, task.c);
+        return node->tape->error.status;
+    product_task *task = &p->task;
+    ag_shape full = p->whole;
+    full.dim[full.ndim++] = task->m;
+    full.dim[full.ndim++] = task->n;
+    task->c_row = task->n;
+    task->add = ag_shape_size(full) == x->size;
+    task->c = task->add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(real));
+    ag_status status = task->c ? run_batch(node, p) : AG_NO_MEMORY;
+    if (status == AG_OK && !task->add)
+        ag_grad_add(x, full, task->c);
+    return status;
 }
 
-/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is transposed: da = B dy^T. */
+/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is transposed: da = B dy^T. Values
+ * that only meet zeros of dy take no part, even if they are not finite. */
 static ag_status matmul_backward(ag_node *node)
 {
     ag_tensor *a = node->inputs[0], *b = node->inputs[1];
@@ -190,15 +224,12 @@ static ag_status matmul_backward(ag_node *node)
                                   .b_row = left.row,
                                   .b_column = left.column};
 
-    if (attributes->transpose_a)
-        add_gradient(node, a, da_transposed, whole, batch_b, whole);
-    else
-        add_gradient(node, a, da, whole, whole, batch_b);
-    if (attributes->transpose_b)
-        add_gradient(node, b, db_transposed, whole, whole, batch_a);
-    else
-        add_gradient(node, b, db, whole, batch_a, whole);
-    return AG_OK;
+    products to_a = attributes->transpose_a ? (products){da_transposed, whole, batch_b, whole, MUTED_BY_B}
+                                         : (products){da, whole, whole, batch_b, MUTED_BY_A};
+    products to_b = attributes->transpose_b ? (products){db_transposed, whole, whole, batch_a, MUTED_BY_A}
+                                         : (products){db, whole, batch_a, whole, MUTED_BY_B};
+    ag_status status = add_gradient(node, a, &to_a);
+    return status == AG_OK ? add_gradient(node, b, &to_b) : status;
 }
 
 /* Batch axes of up to 3, each present, missing or 1 on either side. */

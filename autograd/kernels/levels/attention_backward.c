@@ -22,7 +22,7 @@ typedef struct backward_pass {
     attention_layout at;
     real *scratch;
     int64_t height, groups; /* of and in the block */
-    attention_keys *keys;   /* [count]: the block's; none where a query sees scores of -inf alone */
+    attention_keys *keys;   /* [count]: the block's; none where a query sees scores of -inf alone, or dy is 0 */
     real *guess;            /* [count]: c; NaN where dy is left out */
     double *mean;           /* [count]: sum p e */
     span *columns;          /* [groups]: what each group looks at in the tile */
@@ -49,7 +49,8 @@ static void prepare_rows(backward_pass *pass)
 
     for (int64_t r = 0; r < block->count; r++) {
         pass->keys[r] = block->keys[r];
-        if (head->statistics[block->first + r].inverse_sum == 0)
+        if (head->statistics[block->first + r].inverse_sum == 0 ||
+            kernel_all_zero(head->v.width, dy + r * head->y.step))
             pass->keys[r] = (attention_keys){0};
         pass->guess[r] = dot(head->v.width, dy + r * head->y.step, y + r * head->y.step);
         pass->mean[r] = 0;

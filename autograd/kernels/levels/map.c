@@ -122,12 +122,21 @@ static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
     }
 }
 
-/* dx[i] = expression, or += that. */
-#define GIVE(expression)                                                                                               \
+/* dx[i] = dy[i] times a derivative, or += that. Where dy[i] is 0, so is the product, even if the derivative is infinite
+ * or NaN. (Both results are computed in any case, which makes vector code of it.) */
+#define GIVE(product)                                                                                                  \
     if (add)                                                                                                           \
-        OVER(n) dx[i] += (expression);                                                                                 \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            const real before = dx[i], after = before + (product);                                                     \
+            dx[i] = dy[i] == 0 ? before : after;                                                                       \
+        }                                                                                                              \
     else                                                                                                               \
-        OVER(n) dx[i] = (expression);                                                                                  \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            const real given = dy[i], result = (product);                                                              \
+            dx[i] = given == 0 ? 0 : result;                                                                           \
+        }                                                                                                              \
     break
 
 static void unary_backward(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,
@@ -220,6 +229,11 @@ static inline real pow_by_exponent(real a, real y)
     return y == 0 ? 0 : y * log_real(a);
 }
 
+/* gradient[i] += dy[i] times a derivative: nothing where dy[i] is 0, even if the derivative is infinite or NaN. */
+#define TAKE(sum)                                                                                                      \
+    const real before = gradient[i], after = before sum;                                                               \
+    gradient[i] = dy[i] == 0 ? before : after
+
 static void binary_backward(map_binary f, int side, int64_t n, map_operand left, map_operand right, const real *y,
                             const real *dy, real *gradient)
 {
@@ -233,17 +247,17 @@ static void binary_backward(map_binary f, int side, int64_t n, map_operand left,
     case 2 * MAP_SUB + 1:
         EACH(gradient[i] -= dy[i]);
     case 2 * MAP_MUL:
-        EACH_PAIR((void)a; gradient[i] += dy[i] * b);
+        EACH_PAIR((void)a; TAKE(+dy[i] * b));
     case 2 * MAP_MUL + 1:
-        EACH_PAIR((void)b; gradient[i] += dy[i] * a);
+        EACH_PAIR((void)b; TAKE(+dy[i] * a));
     case 2 * MAP_DIV:
-        EACH_PAIR((void)a; gradient[i] += dy[i] / b);
+        EACH_PAIR((void)a; TAKE(+dy[i] / b));
     case 2 * MAP_DIV + 1:
-        EACH_PAIR((void)a; gradient[i] -= dy[i] * y[i] / b);
+        EACH_PAIR((void)a; TAKE(-dy[i] * y[i] / b));
     case 2 * MAP_POW:
-        EACH_PAIR(gradient[i] += dy[i] * pow_by_base(a, b));
+        EACH_PAIR(TAKE(+dy[i] * pow_by_base(a, b)));
     case 2 * MAP_POW + 1:
-        EACH_PAIR((void)b; gradient[i] += dy[i] * pow_by_exponent(a, y[i]));
+        EACH_PAIR((void)b; TAKE(+dy[i] * pow_by_exponent(a, y[i])));
     }
 }
 

@@ -3,6 +3,7 @@
  * Sums along a row are long sums (sums.h): in an order that depends on the width alone, and as good for 30,000 classes
  * as for 30. They are written with vectors, since a compiler may not reorder them; elementwise loops are plain C that
  * compilers turn into vectors. */
+#include "../map.h"
 #include "../rows.h"
 
 #include "level.h"
@@ -126,6 +127,8 @@ static void softmax_backward(int64_t rows, int64_t width, const real *restrict y
                              real *restrict dx)
 {
     for (int64_t r = 0; r < rows; r++, y += width, dy += width, dx += width) {
+        if (kernel_all_zero(width, dy))
+            continue;
         real mean = (real)row_dot(width, y, dy);
         for (int64_t i = 0; i < width; i++)
             dx[i] += y[i] * (dy[i] - mean);
@@ -173,6 +176,8 @@ static void log_softmax_backward(int64_t rows, int64_t width, const real *restri
                                  real *restrict dx)
 {
     for (int64_t r = 0; r < rows; r++, y += width, dy += width, dx += width) {
+        if (kernel_all_zero(width, dy))
+            continue;
         real sum = (real)row_sum(width, dy, 0);
         for (int64_t i = 0; i < width; i++)
             dx[i] += dy[i] - exp_real(y[i]) * sum;
@@ -421,13 +426,14 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
     for (int64_t r = begin; r < end; r++) {
         const norm_statistics *row = &task->statistics[r];
         const real *x = task->x + r * width, *dy = dy_all + r * width;
-        const norm_sums sums = row->unit == 1 ? part_products(row, width, x, dy, task->weight, n, g)
-                                              : extreme_products(task, row, x, dy, n, g);
-        if (dx)
-            add_to_dx(task, row, sums, n, g, dx + r * width);
-        if (!dweight && !dbias)
-            continue;
-        add_to_sums(width, dy, n, own_weight, own_bias);
+        if (!kernel_all_zero(width, dy)) {
+            const norm_sums sums = row->unit == 1 ? part_products(row, width, x, dy, task->weight, n, g)
+                                                  : extreme_products(task, row, x, dy, n, g);
+            if (dx)
+                add_to_dx(task, row, sums, n, g, dx + r * width);
+            if (dweight || dbias)
+                add_to_sums(width, dy, n, own_weight, own_bias);
+        }
         const bool is_last = r + 1 == end || (r + 1 - begin) % NORM_GROUP == 0;
         if (dweight && is_last)
             long_sums_take(width, own_weight, dweight);
@@ -504,7 +510,10 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
         real *restrict dx = dlogits + r * classes;
         const real shift = task->statistics[r].shift;
         double peak = (1 - task->smoothing) * (weights ? (double)weights[target] : 1);
-        real factor = (real)((double)dloss[r] * (peak + spread * task->weight_total)) * task->statistics[r].scale;
+        const double mass = (double)dloss[r] * (peak + spread * task->weight_total);
+        if (mass == 0) /* such a row is ignored, too: its logits may be anything */
+            continue;
+        real factor = (real)mass * task->statistics[r].scale;
         real even = (real)((double)dloss[r] * spread);
 
         for (int64_t c = 0; c < classes; c++)

@@ -1,0 +1,82 @@
+/* muted.c - products in which a gradient of 0 passes nothing on: see muted.h. */
+#include "muted.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* An operand as its parts for each index of the sum: part p begins at data + p * next and has `size` elements, `step`
+ * apart. */
+typedef struct parts {
+    const real *data;
+    int64_t size, step, next;
+} parts;
+
+static parts gradient_of(const product_task *task, muted_by by)
+{
+    return by == MUTED_BY_A ? (parts){task->a, task->m, task->a_row, task->a_column}
+                            : (parts){task->b, task->n, task->b_column, task->b_row};
+}
+
+static parts values_of(const product_task *task, muted_by by)
+{
+    return gradient_of(task, by == MUTED_BY_A ? MUTED_BY_B : MUTED_BY_A);
+}
+
+static bool is_zero(const parts *gradient, int64_t p)
+{
+    const real *x = gradient->data + p * gradient->next;
+    if (gradient->step == 1)
+        return kernel_all_zero(gradient->size, x);
+    for (int64_t i = 0; i < gradient->size; i++)
+        if (x[i * gradient->step] != 0)
+            return false;
+    return true;
+}
+
+static bool is_finite(const parts *values, int64_t p)
+{
+    const real *x = values->data + p * values->next;
+    if (values->step == 1)
+        return kernels()->map->all_finite(values->size, x);
+    for (int64_t i = 0; i < values->size; i++)
+        if (!isfinite(x[i * values->step]))
+            return false;
+    return true;
+}
+
+bool muted_is_needed(const product_task *task, muted_by by)
+{
+    if (by == MUTED_BY_NONE)
+        return false;
+    const parts gradient = gradient_of(task, by), values = values_of(task, by);
+    /* A row of the gradient mostly says by its first element that it is not 0; a column may take longer than to look at
+     * all values. */
+    if (gradient.step != 1 && kernels()->map->all_finite(task->k * values.size, values.data))
+        return false;
+    for (int64_t p = 0; p < task->k; p++)
+        if (is_zero(&gradient, p) && !is_finite(&values, p))
+            return true;
+    return false;
+}
+
+size_t muted_bytes(const product_task *task, muted_by by)
+{
+    return (size_t)(task->k * values_of(task, by).size) * sizeof(real);
+}
+
+void muted_copy(product_task *task, muted_by by, real *room)
+{
+    const parts gradient = gradient_of(task, by), values = values_of(task, by);
+    memcpy(room, values.data, muted_bytes(task, by));
+    for (int64_t p = 0; p < task->k; p++) {
+        const int64_t count = is_zero(&gradient, p) ? values.size : 0;
+        for (int64_t i = 0; i < count; i++)
+            room[p * values.next + i * values.step] = 0;
+    }
+    if (by == MUTED_BY_A)
+        task->b = room;
+    else
+        task->a = room;
+}
