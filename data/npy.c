@@ -323,7 +323,7 @@ ag_status data_npy_read(data_array *array, const char *path, ag_error *error)
     data_map map = {0};
     reader r = {.array = array, .error = &own};
     *array = (data_array){0};
-    data_text_show(path, r.path, sizeof r.path);
+    ag_text_show(path, r.path, sizeof r.path);
     if (data_map_open(&map, path, &own) == AG_OK)
         read_file(&r, &map);
     data_map_close(&map);
@@ -391,7 +391,7 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
     }
     if (!good || !data_shape_elements(array->ndim, shape, &size) || array->size < 0 || size != (uint64_t)array->size)
         return ag_error_set(error, AG_BAD_SHAPE, "cannot write %s: an array of this shape does not have %lld numbers",
-                            data_text_show(path, shown, sizeof shown), (long long)array->size);
+                            ag_text_show(path, shown, sizeof shown), (long long)array->size);
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
     if (status != AG_OK)

@@ -167,7 +167,7 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
     data_output *made = malloc(sizeof *made + 3 * (length + 1) + SUFFIX_SIZE);
     if (!made)
         return ag_error_set(error, AG_NO_MEMORY, "cannot write %s: not enough memory",
-                            data_text_show(path, shown, sizeof shown));
+                            ag_text_show(path, shown, sizeof shown));
     made->path = (char *)(made + 1);
     made->folder = made->path + length + 1;
     made->temporary = made->folder + length + 2; /* "." and "/" may be longer than the path */
@@ -180,7 +180,7 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
     const char *other = look(made);
     if (other) {
         free(made);
-        return ag_error_set(error, AG_IO, "cannot write %s: it is %s", data_text_show(path, shown, sizeof shown),
+        return ag_error_set(error, AG_IO, "cannot write %s: it is %s", ag_text_show(path, shown, sizeof shown),
                             other);
     }
     return made->failure == 0 && open_files(made) ? AG_OK : data_output_finish(made, error);
@@ -305,7 +305,7 @@ ag_status data_output_finish(data_output *output, ag_error *error)
         close(output->folder_descriptor);
     if (output->failure) {
         char shown[SHOWN_PATH];
-        status = ag_error_set(error, AG_IO, "cannot write %s: %s", data_text_show(output->path, shown, sizeof shown),
+        status = ag_error_set(error, AG_IO, "cannot write %s: %s", ag_text_show(output->path, shown, sizeof shown),
                               AG_REASON(output->failure));
     }
     free(output);

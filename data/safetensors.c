@@ -391,7 +391,7 @@ static bool read_file(reader *r)
 data_safetensors *data_safetensors_open(const char *path, ag_error *error)
 {
     reader r = {.error = error};
-    data_text_show(path, r.path, sizeof r.path);
+    ag_text_show(path, r.path, sizeof r.path);
     r.file = calloc(1, sizeof *r.file);
     if (!r.file) {
         ag_error_set(error, AG_NO_MEMORY, "%s: not enough memory to open it", r.path);

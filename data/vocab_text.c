@@ -263,7 +263,7 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
 {
     data_map map;
     line_reader r = {.error = error};
-    data_text_show(path, r.path, sizeof r.path);
+    ag_text_show(path, r.path, sizeof r.path);
     if (data_map_open(&map, path, error) != AG_OK)
         return NULL;
     r.vocab = data_vocab_new(kind, NULL);
