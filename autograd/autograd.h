@@ -534,7 +534,7 @@ struct ag_node {
 
 /* Runs an operation: checks, computes, notes it on the tape. All built-in constructors do just this. `inputs` and
  * `attributes` (of `attributes_size` bytes) are copied. The first input is never NULL; the inputs from
- * `required` on may be. */
+ * `required` on may be. A record without name, shape or forward is AG_BAD_VALUE. */
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size);
 

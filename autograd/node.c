@@ -13,14 +13,26 @@ ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...
     return ag_error_set(&node->tape->error, status, "%s: %s", node->op->name, sentence);
 }
 
-/* The tape that the inputs share, or NULL (with an error on the first input's tape) where they cannot be used. */
-static ag_tape *common_tape(const ag_op *op, ag_tensor *const *inputs, int count, int required)
+const char *tape_record_lacks(const ag_op *op)
 {
-    ag_tape *tape = NULL;
-    for (int i = 0; i < count && !tape; i++)
-        tape = inputs[i] ? inputs[i]->tape : NULL;
-    if (!tape)
-        return NULL;
+    return !op            ? "is NULL"
+           : !op->name    ? "has no name"
+           : !op->shape   ? "has no shape"
+           : !op->forward ? "has no forward"
+                          : NULL;
+}
+
+static ag_tape *first_tape(ag_tensor *const *inputs, int count)
+{
+    for (int i = 0; i < count && inputs; i++)
+        if (inputs[i])
+            return inputs[i]->tape;
+    return NULL;
+}
+
+/* Whether all inputs can be used on this tape, that of the first; else the error is on it. */
+static bool check_inputs(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, int required)
+{
     for (int i = 0; i < count; i++) {
         if (!inputs[i] && i < required)
             ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d is NULL", op->name, i + 1);
@@ -29,7 +41,18 @@ static ag_tape *common_tape(const ag_op *op, ag_tensor *const *inputs, int count
         else if (inputs[i] && inputs[i]->is_forgotten)
             ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d has been forgotten", op->name, i + 1);
     }
-    return tape->error.status == AG_OK ? tape : NULL;
+    return tape->error.status == AG_OK;
+}
+
+/* Whether the record can run; else the error is on the tape. */
+static bool can_run(ag_tape *tape, const ag_op *op, bool lacks_attributes)
+{
+    const char *lacks = tape_record_lacks(op);
+    if (lacks)
+        ag_error_set(&tape->error, AG_BAD_VALUE, "%s: its record %s", op && op->name ? op->name : "an operation", lacks);
+    else if (lacks_attributes)
+        ag_error_set(&tape->error, AG_BAD_VALUE, "%s: no attributes given", op->name);
+    return !lacks && !lacks_attributes;
 }
 
 /* The node with its copies of inputs and attributes, and an output that has no shape yet. */
@@ -74,8 +97,10 @@ static ag_status output_alloc(ag_node *node)
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size)
 {
-    ag_tape *tape = common_tape(op, inputs, count, required);
-    ag_node *node = tape ? node_new(tape, op, inputs, count, attributes, attributes_size) : NULL;
+    ag_tape *tape = first_tape(inputs, count);
+    if (!tape || !can_run(tape, op, attributes_size && !attributes) || !check_inputs(tape, op, inputs, count, required))
+        return NULL;
+    ag_node *node = node_new(tape, op, inputs, count, attributes, attributes_size);
     if (!node)
         return NULL;
 

@@ -47,6 +47,9 @@ void tape_forget(ag_tensor *x);
 /* Makes the values of x anew where they are forgotten. NULL is fine. */
 ag_status tape_remember(ag_tensor *x) AG_CHECKED;
 
+/* What a record lacks without which it cannot run: "has no forward"; NULL where that is nothing. */
+const char *tape_record_lacks(const ag_op *op);
+
 /* A tensor in the arena without data: the caller sets `data`. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
 

@@ -130,6 +130,12 @@ data_set *data_set_task(const data_task *task, const data_set_options *options, 
         ag_error_set(error, AG_BAD_VALUE, "there is no such task");
         return NULL;
     }
+    if (!task->name || !task->make || !task->most_tokens || !task->source_symbols || !task->target_symbols) {
+        ag_error_set(error, AG_BAD_VALUE,
+                     "the task %.60s is incomplete: it needs name, make, most_tokens and the symbols of both sides",
+                     task->name ? task->name : "without a name");
+        return NULL;
+    }
     snprintf(name, sizeof name, "task %s", task->name);
     data_set *base = data_set_new(sizeof(task_set), &task_kind, name, options, error);
     task_set *set = (task_set *)base;

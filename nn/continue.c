@@ -43,6 +43,8 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     ag_error own = {0};
     if (model->config.kind != NN_DECODER)
         return ag_error_set(error, AG_BAD_VALUE, "continue: only a language model (a decoder) goes on with a text");
+    if (!on_tokens)
+        return ag_error_set(error, AG_BAD_VALUE, "continue: no function given that receives the tokens");
     if (length < 1)
         return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld tokens: one at least is needed",
                             (long long)length);

@@ -147,6 +147,9 @@ static unsigned char *table_new(const reach *r, study_side outputs)
 
 ag_status reach_init(reach *r, const study_subject *subject, ag_error *error)
 {
+    if (!subject->model || !subject->input)
+        return ag_error_set(error, AG_BAD_VALUE, "a study needs a model and an input: the subject has no %s",
+                            subject->model ? "input" : "model");
     const nn_model_config *config = &subject->model->config;
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
     ag_status status = measure(r, subject, error);
