@@ -67,6 +67,8 @@ static void put_key(data_json_object *object, const char *key)
 data_json_object data_json_object_start(char *text, size_t size, const char *gap)
 {
     data_json_object object = {.text = text, .size = size, .gap = gap, .failed = size == 0};
+    if (size > 0)
+        *text = 0;
     return object;
 }
 

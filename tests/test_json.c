@@ -412,6 +412,80 @@ START_TEST(the_first_problem_stays)
 }
 END_TEST
 
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+START_TEST(objects_are_written)
+{
+    char text[512];
+    data_json_object object = data_json_object_start(text, sizeof text, "");
+    ck_assert(data_json_object_end(&object));
+    ck_assert_str_eq(text, "{}");
+    object = data_json_object_start(text, sizeof text, " ");
+    data_json_put_integer(&object, "low", INT64_MIN);
+    data_json_put_bool(&object, "yes", true);
+    data_json_put_number(&object, "third", 1.0 / 3, 6);
+    data_json_put_number(&object, "nan", (double)NAN, 6);
+    data_json_put_number(&object, "up", (double)INFINITY, 6);
+    data_json_put_number(&object, "down", -(double)INFINITY, 6);
+    ck_assert(data_json_object_end(&object));
+    ck_assert_str_eq(text, "{\"low\": -9223372036854775808, \"yes\": true, \"third\": 0.333333, \"nan\": null, "
+                           "\"nan_is\": \"NaN\", \"up\": null, \"up_is\": \"Infinity\", \"down\": null, "
+                           "\"down_is\": \"-Infinity\"}");
+    object = data_json_object_start(text, sizeof text, "");
+    data_json_put_text(&object, "q\"\\", "\t\n\x01\x1f\x7f\"\\/\xC3\xA4\xFF\xED\xA0\x80");
+    ck_assert(data_json_object_end(&object));
+    ck_assert_str_eq(text, "{\"q\\\"\\\\\":\"\\t\\n\\u0001\\u001f\x7f\\\"\\\\/\xC3\xA4\xEF\xBF\xBD\xEF\xBF\xBD"
+                           "\xEF\xBF\xBD\xEF\xBF\xBD\"}");
+}
+END_TEST
+
+/* Every byte of a text comes back, and every 15- to 17-digit number. */
+START_TEST(what_is_written_is_read)
+{
+    char text[2048], all[256], back[2048];
+    double values[] = {0, -0.0, 0.1, 1e300, 4.9e-324, 123456789.123456789, -1.7976931348623157e308}, value;
+    for (int i = 0; i < 127; i++)
+        all[i] = (char)(i + 1);
+    all[127] = 0;
+    data_json_object object = data_json_object_start(text, sizeof text, "");
+    data_json_put_text(&object, all, all);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        data_json_put_number(&object, "x", values[i], 17);
+    ck_assert(data_json_object_end(&object));
+    size_t members = 0;
+    data_json json = data_json_start(text, strlen(text));
+    ck_assert(data_json_enter(&json, '{') && data_json_more(&json, '}', &members) && data_json_key(&json, back));
+    ck_assert_str_eq(back, all);
+    ck_assert(data_json_string(&json, back));
+    ck_assert_str_eq(back, all);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        ck_assert(data_json_more(&json, '}', &members) && data_json_key(&json, back));
+        ck_assert(data_json_number(&json, &value));
+        ck_assert_mem_eq(&value, &values[i], sizeof value);
+    }
+    ck_assert(!data_json_more(&json, '}', &members) && data_json_finish(&json));
+}
+END_TEST
+
+/* In too little room the object is cut, says so, and nothing is written behind the room. */
+START_TEST(objects_end_with_their_room)
+{
+    enum { WHOLE = 28 };
+    for (size_t size = 1; size <= WHOLE + 3; size++) {
+        char *text = malloc(size);
+        ck_assert_ptr_nonnull(text);
+        data_json_object object = data_json_object_start(text, size, "");
+        data_json_put_text(&object, "key", "value");
+        data_json_put_number(&object, "number", 2.5, 9);
+        const bool whole = data_json_object_end(&object);
+        ck_assert_int_eq(whole, size > WHOLE);
+        ck_assert_uint_lt(strnlen(text, size), size);
+        ck_assert(!whole || !strcmp(text, "{\"key\":\"value\",\"number\":2.5}"));
+        free(text);
+    }
+}
+END_TEST
+
 static Suite *json_suite(void)
 {
     Suite *suite = suite_create("json");
@@ -422,6 +496,9 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, numbers);
     tcase_add_test(tcase, doubles);
     tcase_add_test(tcase, long_doubles_are_rounded_right);
+    tcase_add_test(tcase, objects_are_written);
+    tcase_add_test(tcase, what_is_written_is_read);
+    tcase_add_test(tcase, objects_end_with_their_room);
     tcase_add_test(tcase, bad_doubles_are_refused);
     tcase_add_test(tcase, a_number_ends_with_the_text);
     tcase_add_test(tcase, booleans);

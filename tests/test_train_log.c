@@ -1,5 +1,6 @@
 /* test_train_log.c - training logs are read back, from whole and from half-written files; what is damaged is named. */
 #include "check_util.h"
+#include "train/log.h"
 #include "train_fixture.h"
 
 #include <math.h>
@@ -101,6 +102,47 @@ START_TEST(what_is_not_finite_is_null)
     check_series(&history, "rate", 1, (double[]){1}, (double[]){1});
     ck_assert_int_eq(history.count, 2);
     train_history_clear(&history);
+}
+END_TEST
+
+/* Every number of a report and of an evaluation, not finite in either way: the lines are JSON and read back as gaps. */
+START_TEST(lines_are_valid_whatever_they_hold)
+{
+    static const double strange[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    static const char *const words[] = {"\"NaN\"", "\"Infinity\"", "\"-Infinity\""};
+    static const char *const names[] = {"loss", "rate", "gradient_norm", "tokens_per_second", "seconds", "dev_loss",
+                                        "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per"};
+    char *folder = test_folder_new(), *path = test_file_write(folder, "log.jsonl", "", 0);
+    for (int i = 0; i < 3; i++) {
+        const double x = strange[i];
+        train_metrics dev = {.loss = x, .token_accuracy = x, .exact_match = x, .wer = x, .per = x, .decoded = true};
+        train_progress lines[2] = {{.step = 7,
+                                    .loss = x,
+                                    .rate = x,
+                                    .gradient_norm = x,
+                                    .tokens_per_second = x,
+                                    .seconds = x},
+                                   {.step = 7, .dev = &dev}};
+        train_log log;
+        train_history history;
+        size_t size;
+        error = (ag_error){0};
+        ck_assert_msg(train_log_open(&log, path, 0, false, &error) == AG_OK, "%s", error.message);
+        ck_assert_int_eq(train_log_add(&log, &lines[0], &error), AG_OK);
+        ck_assert_int_eq(train_log_add(&log, &lines[1], &error), AG_OK);
+        ck_assert_int_eq(train_log_close(&log, &error), AG_OK);
+        ck_assert_msg(train_history_read(&history, path, &error) == AG_OK, "%s", error.message);
+        for (size_t name = 0; name < sizeof names / sizeof *names; name++) {
+            const train_series *series = train_history_find(&history, names[name]);
+            ck_assert_msg(series && series->count == 1 && isnan(series->values[0]), "%s", names[name]);
+        }
+        train_history_clear(&history);
+        char *text = (char *)test_file_read(folder, "log.jsonl", &size);
+        ck_assert_ptr_nonnull(strstr(text, words[i]));
+        free(text);
+    }
+    free(path);
+    test_folder_remove(folder);
 }
 END_TEST
 
@@ -237,6 +279,7 @@ static Suite *log_suite(void)
     tcase_add_test(tcase, numbers_by_name);
     tcase_add_test(tcase, a_half_written_line_is_left_out);
     tcase_add_test(tcase, what_is_not_finite_is_null);
+    tcase_add_test(tcase, lines_are_valid_whatever_they_hold);
     tcase_add_test(tcase, damage_has_a_line);
     tcase_add_test(tcase, a_line_has_its_limit);
     tcase_add_test(tcase, files_and_folders);
