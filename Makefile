@@ -180,10 +180,15 @@ WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
               rename unlink unlinkat opendir readdir fopen open_memstream fwrite fflush close fclose
 
+# The command's parts, for a test that runs commands within itself.
+PARTS := $(filter-out $(OBJ)/cli/main.o,$(CLI_OBJECTS))
+$(OUT)/tests$(SUFFIX)/test_cli_failing: $(PARTS)
+$(OUT)/tests$(SUFFIX)/test_cli_failing: COMMAND_PARTS := $(PARTS)
+
 $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(call wrap,$(FILE_CALLS)) $(CHECK_LIBS) -lm -o $@
+	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(COMMAND_PARTS) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(call wrap,$(FILE_CALLS)) $(CHECK_LIBS) -lm -o $@
 
 libcheck:
 	@tests/need-libcheck

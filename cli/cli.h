@@ -10,6 +10,9 @@
 
 #include <signal.h>
 
+/* The whole command: what main is given, and what it returns. */
+int cli_main(int argc, char **argv);
+
 int cli_train(int count, const char *const *arguments);
 int cli_eval(int count, const char *const *arguments);
 int cli_predict(int count, const char *const *arguments);

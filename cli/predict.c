@@ -225,10 +225,12 @@ static ag_status answer_files(predictor *p, ag_error *error)
     const predict_flags *f = p->flags;
     ag_status status = f->file_count ? AG_OK : answer_file(p, STDIN_FILENO, "stdin", error);
     for (int i = 0; i < f->file_count && status == AG_OK; i++) {
-        int file = open(f->files[i], O_RDONLY | O_CLOEXEC);
+        int file;
+        do
+            file = open(f->files[i], O_RDONLY | O_CLOEXEC);
+        while (file < 0 && errno == EINTR);
         if (file < 0)
-            return ag_error_set(error, errno == EINTR ? AG_INTERRUPTED : AG_IO, "%s: cannot open: %s", f->files[i],
-                                AG_REASON(errno));
+            return ag_error_set(error, AG_IO, "%s: cannot open: %s", f->files[i], AG_REASON(errno));
         status = answer_file(p, file, f->files[i], error);
         close(file);
     }

@@ -54,7 +54,8 @@ void test_fail_allocation(int64_t n);
 /* The same for file calls, from open to fclose: the n-th from now fails with this errno, or kills the process. */
 int64_t test_file_calls(void);
 void test_fail_file_call(int64_t n, int error_number);
-#define TEST_KILLED (-1) /* in place of an errno */
+#define TEST_KILLED (-1)             /* instead of an errno */
+extern const char *test_failed_call; /* the name of the call that failed so; NULL: none has */
 /* Called before each file call with its name and its descriptor (-1 where it has none): true, errno set, fails it. */
 typedef bool test_file_hook(const char *call, int descriptor);
 extern test_file_hook *test_on_file_call; /* NULL: none */

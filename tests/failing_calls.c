@@ -22,6 +22,7 @@ static atomic_llong allocations, allocation_to_fail, file_calls, file_call_to_fa
 static int file_errno;
 test_file_hook *test_on_file_call;
 size_t test_most_written;
+const char *test_failed_call;
 
 int64_t test_allocations(void)
 {
@@ -64,6 +65,7 @@ static bool call_fails(const char *call, int descriptor)
         return true;
     if (atomic_fetch_add(&file_calls, 1) + 1 != atomic_load(&file_call_to_fail))
         return false;
+    test_failed_call = call;
     if (file_errno == TEST_KILLED)
         raise(SIGKILL);
     errno = file_errno;

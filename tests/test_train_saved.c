@@ -1,6 +1,8 @@
 /* test_train_saved.c - model files and checkpoints that are whole, and yet do not fit. */
 #include "train_fixture.h"
 
+#include "train/checkpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -339,6 +341,76 @@ START_TEST(loading_survives_each_failing_allocation)
 }
 END_TEST
 
+static ag_status save_model(const train_fixture *f, const char *path, ag_error *error)
+{
+    const train_labels labels = {data_set_source_vocab(f->training), data_set_target_vocab(f->training), "reverse", ""};
+    return train_model_save(f->model, f->model->params.value, &labels, path, error);
+}
+
+static ag_status save_checkpoint(const train_fixture *f, const char *path, ag_error *error)
+{
+    train_optimizer optimizer;
+    train_state state = {.step = 3};
+    const train_options options = options_of(f);
+    train_checkpoint checkpoint = {.model = f->model,
+                                   .optimizer = &optimizer,
+                                   .state = &state,
+                                   .options = &options,
+                                   .labels = {data_set_source_vocab(f->training), data_set_target_vocab(f->training),
+                                              "reverse", "--task"}};
+    ag_status status = train_optimizer_init(&optimizer, &options.optimizer, &f->model->params, error);
+    if (status == AG_OK)
+        status = train_checkpoint_save(&checkpoint, path, error);
+    train_optimizer_clear(&optimizer);
+    return status;
+}
+
+static ag_status export_model(const train_fixture *f, const char *path, ag_error *error)
+{
+    return train_export(f->model, TRAIN_LAYOUT_PYTORCH, path, error);
+}
+
+/* An error, and the file that was there; or the whole new one: never one that lacks what there was no memory for. */
+static void save_without_each_allocation(ag_status (*save)(const train_fixture *, const char *, ag_error *))
+{
+    train_fixture f = train_fixture_new("reverse", 3, 5, NN_ENCODER_DECODER, 8, 0);
+    char *path = test_file_write(f.folder, "file", "old", 3);
+    size_t wanted_size, size;
+    ck_assert_int_eq(save(&f, path, NULL), AG_OK);
+    unsigned char *wanted = test_file_read(f.folder, "file", &wanted_size);
+    ag_status status = AG_NO_MEMORY;
+    int failures = 0;
+    for (int n = 1; status != AG_OK; n++) {
+        ag_error error = {0};
+        free(test_file_write(f.folder, "file", "old", 3));
+        test_fail_allocation(n);
+        status = save(&f, path, &error);
+        test_fail_allocation(0);
+        ck_assert_msg(status == AG_OK || status == AG_NO_MEMORY, "allocation %d: %s", n, error.message);
+        ck_assert_int_eq(error.status, status);
+        unsigned char *bytes = test_file_read(f.folder, "file", &size);
+        if (status == AG_OK)
+            ck_assert(size == wanted_size && !memcmp(bytes, wanted, size));
+        else
+            ck_assert(size == 3 && !memcmp(bytes, "old", 3));
+        free(bytes);
+        failures += status != AG_OK;
+        ck_assert_int_lt(n, 10000);
+    }
+    ck_assert_int_gt(failures, 20);
+    free(wanted);
+    free(path);
+    train_fixture_clear(&f);
+}
+
+START_TEST(saving_survives_each_failing_allocation)
+{
+    save_without_each_allocation(save_model);
+    save_without_each_allocation(save_checkpoint);
+    save_without_each_allocation(export_model);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("train/saved");
@@ -349,6 +421,7 @@ static Suite *suite(void)
     tcase_add_test(t, checkpoints_that_do_not_fit_are_refused);
     tcase_add_test(t, runs_that_do_not_fit_are_refused);
     tcase_add_test(t, loading_survives_each_failing_allocation);
+    tcase_add_test(t, saving_survives_each_failing_allocation);
     suite_add_tcase(s, t);
     return s;
 }
