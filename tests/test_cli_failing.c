@@ -4,7 +4,7 @@
  * (failing_calls.c). Each ends with 0 and the right result, or with 1 and a sentence; what was there before is there
  * afterwards, old or new, and whole; and a run goes on from there to the bytes that it would have reached.
  *
- * Of many allocations some are left out, evenly; TEST_EVERY=1 in the environment leaves out none.
+ * Of later allocations most are left out; TEST_EVERY=1 in the environment leaves out none.
  */
 #include "check_util.h"
 #include "cli.h"
@@ -283,9 +283,10 @@ static void check_fault(const command *c, fault without)
     int code = run(c->arguments, without);
     char *said = read_text("stderr"), *output = read_text("stdout");
     if (!kills) {
-        ck_assert_msg(code == 0 || code == 1, "%s\nexit %d: %s", describe(c, without), code, said);
+        bool signalled = code == CLI_INTERRUPTED && without.error_number == EINTR; /* as a pipe that is waited for */
+        ck_assert_msg(code == 0 || code == 1 || signalled, "%s\nexit %d: %s", describe(c, without), code, said);
         bool sentence = !strncmp(said, "tapeformer ", 11) || strstr(said, "\ntapeformer ");
-        ck_assert_msg(code == 0 || sentence, "%s\nfails and says '%s'", describe(c, without), said);
+        ck_assert_msg(code != 1 || sentence, "%s\nfails and says '%s'", describe(c, without), said);
         if (!report->failed_call || strncmp(report->failed_call, "unlink", 6) != 0)
             check_left(c, without);
     }
@@ -324,11 +325,10 @@ static void sweep_file_calls(const command *c, int error_number)
 
 static void sweep_allocations(const command *c)
 {
-    enum { MOST = 60 };
+    enum { ALL_OF_THE_FIRST = 100, ONE_OF_THE_LATER = 7 };
     child_report all = measure(c);
-    ck_assert_int_gt(all.allocations, 10);
-    int64_t step = getenv("TEST_EVERY") ? 1 : all.allocations / MOST + 1;
-    for (int64_t n = 1; n <= all.allocations; n += step)
+    ck_assert_int_gt(all.allocations, ALL_OF_THE_FIRST);
+    for (int64_t n = 1; n <= all.allocations; n += n < ALL_OF_THE_FIRST || getenv("TEST_EVERY") ? 1 : ONE_OF_THE_LATER)
         check_fault(c, (fault){.allocation = n});
 }
 
