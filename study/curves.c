@@ -251,11 +251,13 @@ static ag_status add_chart(study_document *document, curve_runs *runs, const cur
 
 enum { COLUMNS = 7 };
 
+/* Where the least number stands; what was not finite is none. */
 static int64_t lowest(const train_series *series)
 {
     int64_t at = 0;
     for (int64_t i = 1; i < series->count; i++)
-        at = series->values[i] < series->values[at] ? i : at;
+        if (isnan(series->values[at]) || series->values[i] < series->values[at])
+            at = i;
     return at;
 }
 

@@ -241,6 +241,26 @@ START_TEST(a_log_that_has_begun_has_no_charts)
 }
 END_TEST
 
+/* A null of the log, first or later, is a gap, and never the least. */
+START_TEST(what_is_not_finite_is_a_gap)
+{
+    char *path = write_log("a", "",
+                           "{\"step\":1,\"dev_loss\":null,\"dev_loss_is\":\"NaN\"}\n{\"step\":2,\"dev_loss\":3}\n"
+                           "{\"step\":3,\"dev_loss\":null}\n{\"step\":4,\"dev_loss\":2}\n");
+    study_document *document = study_document_new("curves");
+    ck_assert_msg(study_curves((const char *const[]){path}, 1, document, &error) == AG_OK, "%s", error.message);
+    ck_assert_str_eq(document->first->cells[7 + 3], "2");
+    ck_assert_str_eq(document->first->cells[7 + 4], "4");
+    const document_part *part = document->first;
+    while (part->kind != PART_CHART)
+        part = part->next;
+    const study_line *line = &part->chart.lines[1]; /* the first is that in training */
+    ck_assert(line->count == 4 && isnan(line->y[0]) && line->y[1] == 3 && isnan(line->y[2]) && line->y[3] == 2);
+    study_document_free(document);
+    free(path);
+}
+END_TEST
+
 START_TEST(bad_logs_are_refused)
 {
     char *good = write_log("a", "", FIRST), *bad = write_log("b", "", FIRST "oh\n");
@@ -306,6 +326,7 @@ static Suite *curves_suite(void)
     tcase_add_test(tcase, many_values_are_averaged);
     tcase_add_test(tcase, runs_are_named_by_their_folders);
     tcase_add_test(tcase, a_log_that_has_begun_has_no_charts);
+    tcase_add_test(tcase, what_is_not_finite_is_a_gap);
     tcase_add_test(tcase, bad_logs_are_refused);
     tcase_add_test(tcase, every_allocation_may_fail);
     suite_add_tcase(suite, tcase);
