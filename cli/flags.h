@@ -78,8 +78,8 @@ typedef struct cli_need {
     bool met;
     const char *sentence; /* "goes with --text" */
 } cli_need;
-/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the flags' own mark) and that is not
- * met; whether all are met. */
+/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the flags' own mark) and that
+ * is not met; whether all are met. */
 bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count);
 
 /* Whether two flags of one row, read apart, have the same value. */
@@ -89,8 +89,8 @@ bool cli_flag_same(const cli_flag *a, const cli_flag *b);
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* What stands where the flag is not given: words of its own, or the value that its target has before anything is read, so
- * that no help can say another. "" where there is nothing to say. `number` is room for it. */
+/* What stands where the flag is not given: words of its own, or the value that its target has before anything is
+ * read, so that no help can say another. "" where there is nothing to say. `number` is room for it. */
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 
 /* Whether the flag has a value that can be given: numbers below their range, and texts that are NULL, stand for "not

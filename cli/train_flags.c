@@ -98,7 +98,8 @@ int train_flags_model(train_flags *f, cli_flag *table)
     return (int)(sizeof flags / sizeof *flags);
 }
 
-static int fill_training(train_flags *f, cli_flag *table)
+/* How a step changes the parameters. */
+static int fill_updates(train_flags *f, cli_flag *table)
 {
     const cli_flag flags[] = {
         {"matmul", CLI_CHOICE, &f->matmul, "NUMBERS",
@@ -129,6 +130,15 @@ static int fill_training(train_flags *f, cli_flag *table)
         {"average", CLI_NUMBER, &f->average, "DECAY",
          "evaluate and save a moving average of the weights, over about 1 / (1 - DECAY) steps; 0: none", .low = 0,
          .high = 0.999999},
+    };
+    memcpy(table, flags, sizeof flags);
+    return (int)(sizeof flags / sizeof *flags);
+}
+
+/* How far a run goes, and what it leaves. */
+static int fill_run(train_flags *f, cli_flag *table)
+{
+    const cli_flag flags[] = {
         {"batch", CLI_COUNT, &f->batch, "N", "examples per step", .low = 1, .high = 1e6,
          .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_BATCH)},
         {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in", .low = 1,
@@ -170,7 +180,8 @@ static int fill_table(train_flags *f, cli_flag table[TRAIN_FLAGS_MOST])
 {
     int count = fill_source(f, table);
     count += train_flags_model(f, table + count);
-    return count + fill_training(f, table + count);
+    count += fill_updates(f, table + count);
+    return count + fill_run(f, table + count);
 }
 
 /* ---- The model that they describe ------------------------------------------------------------ */
@@ -254,10 +265,11 @@ static int contradicts(const cli_flag *given, const cli_flag *is, const train_fl
     cli_flag_value(given, said, sizeof said);
     if (cli_flag_said(is))
         cli_flag_value(is, value, sizeof value);
+    const char *way = f->resume ? ": a resume may change " CHANGEABLE " alone; train --from begins a new run with its "
+                                  "model"
+                                : "";
     return cli_fail("train", CLI_USAGE, "--%s%s%s contradicts the %s in %s, %s%s%s", given->name, *said ? " " : "",
-                    said, what, where, *value ? "where it is " : "which was made without it", value,
-                    f->resume ? ": a resume may change " CHANGEABLE " alone; train --from begins a new run with its model"
-                              : "");
+                    said, what, where, *value ? "where it is " : "which was made without it", value, way);
 }
 
 int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
@@ -381,6 +393,16 @@ static void make_way(const cli_command *command, bool source, bool length)
             cli_flag_drop(command, names[i]);
 }
 
+/* A preset's warm-up is that of its own steps: it gives way where the user wants fewer. */
+static void shorten_warmup(const cli_command *command, train_flags *f, const bool *own)
+{
+    for (int i = 0; i < command->flag_count; i++)
+        if (command->flags[i].target == &f->warmup && !own[i] && f->steps && f->warmup > f->steps) {
+            f->warmup = NOT_SAID;
+            command->flags[i].given = false;
+        }
+}
+
 /* The flags of the run to resume, and what they were with its defaults. */
 static cli_read read_run(cli_command *command, train_flags *f, train_saved *base, train_flags *earlier)
 {
@@ -427,5 +449,7 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
     make_way(command, own_source, own_length);
     if (result == CLI_READ_OK)
         result = cli_flags_read(command, count, arguments);
+    if (!f->resume)
+        shorten_warmup(command, f, own);
     return result == CLI_READ_OK ? check_effective(command, f, own) : result;
 }

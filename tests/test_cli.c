@@ -182,8 +182,9 @@ END_TEST
 
 START_TEST(test_nothing_is_lost)
 {
-    cli_expect("$T train --task copy --task-max 4 --steps 40 --stop-at 20 --eval-every 10 " CLI_TINY " --out $DIR/run", 0,
-               "");
+    cli_expect("$T train --task copy --task-max 4 --steps 40 --stop-at 20 --eval-every 10 " CLI_TINY
+               " --out $DIR/run",
+               0, "");
     cli_expect("cp -r $DIR/run $DIR/kept", 0, "");
     cli_expect("$T train --task copy --steps 20 " CLI_TINY " --out $DIR/run", 1, "already holds a run");
     cli_expect("$T train --resume $DIR/run --seed 5", 2, "--seed 5 contradicts the run in");
@@ -233,8 +234,9 @@ START_TEST(test_interrupt_and_resume)
     cli_expect("$T train --resume $DIR/parts --stop-at 100 --quiet", 0, "stopped after step 137");
     cli_expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
     cli_expect(
-        "for f in model checkpoint last; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && echo same", 0,
-        "same");
+        "for f in model checkpoint last; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && "
+        "echo same",
+        0, "same");
     cli_expect("$T train --task copy --steps 1000000 " CLI_TINY " --out $DIR/endless & p=$!;"
                "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p",
                130, "stopped after step");

@@ -1,4 +1,4 @@
-/* test_cli_runs.c - what the command says of a run is so: defaults, scores, the best model, resumes, what ends badly. */
+/* test_cli_runs.c - what the command says of a run is so: scores, defaults, the best model, resumes. */
 #include "cli_util.h"
 
 #include <math.h>
@@ -25,8 +25,8 @@ static double number_after(const char *key)
 static void check_scores(const char *model, const char *flags)
 {
     char line[1024];
-    snprintf(line, sizeof line, "printf 'abc\\nba\\n' | $T predict --model $DIR/%s --scores %s | tee $DIR/answers", model,
-             flags);
+    snprintf(line, sizeof line, "printf 'abc\\nba\\n' | $T predict --model $DIR/%s --scores %s | tee $DIR/answers",
+             model, flags);
     cli_expect(line, 0, "\t");
     for (int i = 1; i <= 2; i++) {
         snprintf(line, sizeof line, "sed -n '%dp' $DIR/answers | cut -f 2", i);
@@ -71,8 +71,8 @@ static bool runs_alike(const char *flags, const char *more)
 {
     char line[2048];
     snprintf(line, sizeof line,
-             "rm -rf $DIR/other; $T train %s %s " SMALL " --out $DIR/other && for r in plain other; do $T export --model "
-             "$DIR/$r --out $DIR/$r.weights; head -c 9000 $DIR/$r/checkpoint.safetensors | "
+             "rm -rf $DIR/other; $T train %s %s " SMALL " --out $DIR/other && for r in plain other; do "
+             "$T export --model $DIR/$r --out $DIR/$r.weights; head -c 9000 $DIR/$r/checkpoint.safetensors | "
              "tr ',' '\\n' | grep -a '\"run\\.' > $DIR/$r.options; done && test -s $DIR/plain.options && "
              "cmp $DIR/plain.weights $DIR/other.weights && cmp $DIR/plain.options $DIR/other.options && echo alike",
              flags, more);
@@ -175,7 +175,8 @@ END_TEST
 /* The learning rate and the evaluations of a run are those that its defaults say. */
 START_TEST(test_defaults_in_the_log)
 {
-    cli_expect("$T train --task copy --task-max 4 --steps 40 " SMALL " --out $DIR/r && grep -c dev_loss $DIR/r/log.jsonl",
+    cli_expect("$T train --task copy --task-max 4 --steps 40 " SMALL " --out $DIR/r && "
+               "grep -c dev_loss $DIR/r/log.jsonl",
                0, "10\n");
     cli_expect("sed -n '2p' $DIR/r/log.jsonl", 0, "\"rate\":0.001,"); /* the warm-up's last of 2 */
     cli_expect("$T train --task copy --task-max 4 --steps 40 --schedule noam " SMALL " --out $DIR/n && "
@@ -218,7 +219,10 @@ START_TEST(test_flags_without_effect)
         snprintf(line, sizeof line, "$T %s", cases[i][0]);
         cli_expect_sentence(line, 2, cases[i][1]);
     }
+    cli_expect_sentence("$T train --task copy --steps 9 --warmup 10 --quiet --out $DIR/w", 1,
+                        "a warm-up of 10 steps is longer than the run, which has 9");
     /* a preset's flags give way */
+    cli_expect("$T train --preset addition --steps 5 " SMALL " --out $DIR/p", 0, "");
     cli_expect("$T train --preset demo --task copy --optimizer sgd --steps 1 " SMALL " --out $DIR/r", 0, "");
 }
 END_TEST
@@ -253,8 +257,8 @@ START_TEST(test_every_file_of_a_run_is_a_model)
                  names[i], names[i], names[i], names[i], names[i], names[i]);
         cli_expect(line, 0, "done");
     }
-    cli_expect("for k in info eval predict export; do cmp $DIR/last.$k $DIR/checkpoint.$k || exit 9; done; echo same", 0,
-               "same");
+    cli_expect("for k in info eval predict export; do cmp $DIR/last.$k $DIR/checkpoint.$k || exit 9; done; echo same",
+               0, "same");
 }
 END_TEST
 
@@ -278,15 +282,16 @@ END_TEST
 /* Which flags of a resumed run may be others: by the help, by the refusals, and in fact. */
 START_TEST(test_what_a_resume_may_change)
 {
-    static const char *const refused[] = {"--lr 0.01",        "--batch 32",   "--seed 2",          "--schedule noam",
-                                          "--optimizer adam", "--clip 2",     "--warmup 3",        "--floor 0.1",
-                                          "--average 0.5",    "--dropout 0.1", "--d-model 32",     "--accumulate 2",
-                                          "--task reverse",   "--task-max 5", "--eval-sources 10", "--label-smoothing 0.1",
-                                          "--tied",           "--held-out 0.1"};
+    static const char *const refused[] = {
+        "--lr 0.01",      "--batch 32",    "--seed 2",          "--schedule noam", "--optimizer adam",      "--clip 2",
+        "--warmup 3",     "--floor 0.1",   "--average 0.5",     "--dropout 0.1",   "--d-model 32",          "--tied",
+        "--task reverse", "--task-max 5",  "--eval-sources 10", "--held-out 0.1",  "--label-smoothing 0.1",
+        "--accumulate 2",
+    };
     enum { NAMED = 7 }; /* the others are what the run has */
-    static const char *const taken[] = {"--steps 20",   "--eval-every 7", "--patience 100", "--save-every 5",
-                                        "--threads 1",  "--quiet",        "--stop-at 19",   "--lr 0.001",
-                                        "--batch 64",   "--weight-decay 0.01", "--task copy"};
+    static const char *const taken[] = {"--steps 20",   "--eval-every 7", "--patience 100",      "--save-every 5",
+                                        "--threads 1",  "--quiet",        "--stop-at 19",        "--lr 0.001",
+                                        "--batch 64",   "--task copy",    "--weight-decay 0.01"};
     char line[512];
     cli_expect("$T train --task copy --task-max 4 --steps 20 --stop-at 10 " SMALL " --out $DIR/run", 0, "");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {

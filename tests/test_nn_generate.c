@@ -58,8 +58,8 @@ static void keep_best(best_list *list, const int32_t *tokens, int64_t length, do
         list->tokens[place][t] = tokens[t];
 }
 
-/* Every sequence there is: ends with eos, or has `most` tokens, of which none is one of the marks. prefix[0 .. begin) is
- * the prompt. */
+/* Every sequence there is: ends with eos, or has `most` tokens, of which none is one of the marks. The prompt is
+ * prefix[0 .. begin). */
 static void search_all(const nn_model *model, const test_batch *batch, int64_t row, int32_t *prefix, int64_t begin,
                        int64_t length, int64_t most, int32_t marks, double log_probability, double alpha,
                        best_list *list)

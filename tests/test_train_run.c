@@ -522,6 +522,13 @@ START_TEST(bad_options_are_refused)
         {{.accumulate = -1}, "accumulate is -1"},
         {{.epochs = 999999999999999}, "epochs are too many"},
         {{.optimizer.beta1 = 2}, "beta1 is 2"},
+        {{.optimizer.weight_decay = -2}, "weight decay is -2"},
+        {{.floor = 2}, "floor is 2"},
+        {{.best_by = (train_best_by)3}, "best_by is 3"},
+        {{.optimizer.momentum = 0.9}, "momentum is SGD's"},
+        {{.optimizer = {.kind = TRAIN_ADAM, .nesterov = true}}, "momentum is SGD's"},
+        {{.optimizer = {.kind = TRAIN_SGD, .nesterov = true}}, "Nesterov's form is one of the momentum"},
+        {{.steps = 9, .warmup = 10}, "a warm-up of 10 steps is longer than the run, which has 9"},
         {{.resume = true}, "folder"},
         {{.arguments = "\xff"}, "UTF-8"},
     };

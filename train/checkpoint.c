@@ -196,7 +196,8 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < TRAIN_VECTOR_COUNT && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size, error);
+            status = data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size,
+                                      error);
     if (status == AG_OK) {
         *checkpoint->state = state;
         checkpoint->optimizer->step = (uint64_t)state.step;

@@ -9,13 +9,17 @@ typedef struct range {
     double value, low, high;
 } range;
 
-/* Options that are without effect where another one stands are refused: who gives them thinks that they have one. */
+/* Options that contradict each other, or have no effect where another one stands, are refused: who gives them thinks
+ * that they have one. */
 static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;
     const bool sgd = optimizer->kind == TRAIN_SGD;
     if (!sgd && (optimizer->momentum != 0 || optimizer->nesterov))
         return ag_error_set(error, AG_BAD_VALUE, "momentum is SGD's, and the optimizer is Adam: Adam has beta1");
+    if (train_schedule_has_end(options->schedule) && options->warmup > options->steps)
+        return ag_error_set(error, AG_BAD_VALUE, "a warm-up of %lld steps is longer than the run, which has %lld",
+                            (long long)options->warmup, (long long)options->steps);
     if (optimizer->nesterov && optimizer->momentum == 0)
         return ag_error_set(error, AG_BAD_VALUE, "Nesterov's form is one of the momentum, which is 0 (0.9, say)");
     return AG_OK;
