@@ -65,6 +65,18 @@ static void print_list(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
+/* What is no number has no sign, whichever it was made with; a name keeps its own. */
+START_TEST(what_is_no_number_has_no_sign)
+{
+    char text[64];
+    const double none = copysign((double)NAN, -1), too = copysign((double)NAN, 1);
+    ck_assert_int_eq(ag_text_print(text, sizeof text, "%g, %.3f: %g [%g]", none, none, too, -(double)INFINITY), 20);
+    ck_assert_str_eq(text, "nan, nan: nan [-inf]");
+    ck_assert_int_eq(ag_text_print(text, sizeof text, "%s %g %s", "x-nan", none, "-nano"), 15);
+    ck_assert_str_eq(text, "x-nan nan -nano");
+}
+END_TEST
+
 START_TEST(numbers_have_a_point)
 {
     char text[64], own[64], again[64];
@@ -286,6 +298,7 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_unchecked_fixture(c, make_locale, remove_locale);
     tcase_add_test(c, numbers_have_a_point);
+    tcase_add_test(c, what_is_no_number_has_no_sign);
     tcase_add_test(c, reasons_are_in_english);
     tcase_add_test(c, files_and_sentences_are_the_same);
     suite_add_tcase(s, c);
