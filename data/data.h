@@ -219,7 +219,8 @@ ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *ba
 /* Examples first <= i < first + rows in their own order: for evaluation. All must exist (a task has every i >= 0). */
 ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error) AG_CHECKED;
 /* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK
- * and are counted. */
+ * and are counted. A text without tokens is a row of its end mark; no training has sources that data_text_empty calls
+ * empty. */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error) AG_CHECKED;
 
