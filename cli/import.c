@@ -66,6 +66,8 @@ static int check(const import_flags *f, const cli_flag *rows, int count)
     if (f->config && given)
         return cli_fail("import", CLI_USAGE, "--config and --%s exclude each other: the configuration is that of %s",
                         given, f->config);
+    if (f->model.final_norm && f->model.no_final_norm)
+        return cli_fail("import", CLI_USAGE, "--final-norm and --no-final-norm exclude each other");
     if (f->layout == TRAIN_LAYOUT_GPT2 && fixed)
         return cli_fail("import", CLI_USAGE, "--%s: the layout gpt2 leaves only --heads and --dropout open", fixed);
     return CLI_DONE;

@@ -24,7 +24,12 @@ static void print_config(const train_saved *saved)
     if (c->kind != NN_ENCODER)
         printf("%-16s %d\n", "decoder layers", c->decoder_layers);
     printf("%-16s %d, %s\n", "feed-forward", c->ffn, cli_activation_names[c->activation]);
-    printf("%-16s %s, %s, eps %g\n", "norm", cli_norm_names[c->norm], c->post_norm ? "post" : "pre", c->norm_eps);
+    static const char *const final_norms[] = {"", ", final norms", ", no final norms"};
+    printf("%-16s %s, %s%s, eps %g\n", "norm", cli_norm_names[c->norm], c->post_norm ? "post" : "pre",
+           final_norms[c->final_norm], c->norm_eps);
+    if (c->no_bias || c->no_norm_bias || c->no_output_bias)
+        printf("%-16s%s%s%s\n", "without bias", c->no_bias ? " blocks" : "", c->no_norm_bias ? " norms" : "",
+               c->no_output_bias ? " output" : "");
     printf("%-16s %g\n", "embedding scale", c->embedding_scale);
     printf("%-16s %s\n%-16s %d\n", "positions", cli_position_names[c->positions], "longest", c->max_length);
     printf("%-16s %g\n%-16s %s\n", "dropout", c->dropout, "tied output", c->tied_output ? "yes" : "no");

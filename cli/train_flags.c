@@ -89,7 +89,12 @@ int train_flags_model(train_flags *f, cli_flag *table)
         {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings", .low = 1e-6,
          .high = 1e6, .otherwise = "the square root of --d-model"},
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
-        {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers without bias", .high = 0},
+        {"final-norm", CLI_SWITCH, &f->final_norm, NULL,
+         "a norm after each stack [with pre-norm; nn.Transformer has one with post-norm too]", .high = 0},
+        {"no-final-norm", CLI_SWITCH, &f->no_final_norm, NULL, "none, with pre-norm too", .high = 0},
+        {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers of the blocks without bias", .high = 0},
+        {"no-norm-bias", CLI_SWITCH, &f->no_norm_bias, NULL, "layer norms without bias", .high = 0},
+        {"no-output-bias", CLI_SWITCH, &f->no_output_bias, NULL, "the output projection without bias", .high = 0},
         {"tied", CLI_SWITCH, &f->tied, NULL, "the target embedding is the output projection too", .high = 0},
         {"dropout", CLI_NUMBER, &f->dropout, "P", "", .low = 0, .high = 0.99,
          .otherwise = CLI_NUMERAL(DEFAULT_DROPOUT) "; --task, whose examples never repeat: 0; --from: its own"},
@@ -202,7 +207,12 @@ nn_model_config train_flags_config(const train_flags *f)
         .embedding_scale = f->embedding_scale,
         .positions = (nn_position_kind)f->positions,
         .post_norm = f->post_norm,
+        .final_norm = f->final_norm      ? NN_FINAL_NORM_YES
+                      : f->no_final_norm ? NN_FINAL_NORM_NO
+                                         : NN_FINAL_NORM_USUAL,
         .no_bias = f->no_bias,
+        .no_norm_bias = f->no_norm_bias,
+        .no_output_bias = f->no_output_bias,
         .tied_output = f->tied,
         .dropout = f->dropout,
         .padding_id = DATA_PAD,
@@ -235,7 +245,11 @@ static train_flags described(const train_flags *f, const train_saved *base)
     own.embedding_scale = config->embedding_scale;
     own.positions = (int)config->positions;
     own.post_norm = config->post_norm;
+    own.final_norm = config->final_norm == (config->post_norm ? NN_FINAL_NORM_YES : NN_FINAL_NORM_USUAL);
+    own.no_final_norm = !own.final_norm;
     own.no_bias = config->no_bias;
+    own.no_norm_bias = config->no_norm_bias;
+    own.no_output_bias = config->no_output_bias;
     own.tied = config->tied_output;
     if (base->source_vocab && !f->task) /* a task has its own kinds of tokens, whatever the flags say */
         own.source_tokens = (int)data_vocab_kind(base->source_vocab);
@@ -354,6 +368,8 @@ static cli_read check_own(const train_flags *f)
     else if (f->resume && f->from)
         cli_fail("train", CLI_USAGE,
                  "--from and --resume exclude each other: --from begins a run, --resume goes on with one");
+    else if (f->final_norm && f->no_final_norm)
+        cli_fail("train", CLI_USAGE, "--final-norm and --no-final-norm exclude each other");
     else if (f->resume && f->preset)
         cli_fail("train", CLI_USAGE, "--preset and --resume exclude each other: a run goes on with its own flags");
     else

@@ -12,7 +12,8 @@ static ag_status init_norm(nn_norm *norm, nn_params *params, const char *block, 
     ag_status status = layer_name(full, block, name, error);
     if (status != AG_OK)
         return status;
-    return nn_norm_init(norm, params, full, config->norm, config->attention.d_model, true, config->norm_eps, error);
+    return nn_norm_init(norm, params, full, config->norm, config->attention.d_model, !config->no_norm_bias,
+                        config->norm_eps, error);
 }
 
 static ag_status init_attention(nn_attention *attention, nn_params *params, const char *block, const char *name,

@@ -1,7 +1,7 @@
 /* model.c - the three models: an encoder, a decoder, and both (Vaswani et al. 2017, figure 1).
  *
- * In pre-norm models a norm stands behind each stack, since nothing else has normed what it adds up; a post-norm
- * stack ends with the norm of its last block. */
+ * Usually a norm follows each stack of pre-norm blocks, since nothing else has normed what it adds up; a post-norm stack
+ * ends with the norm of its last block (nn_final_norm). */
 #include "layer.h"
 
 #include <stdio.h>
@@ -21,6 +21,7 @@ static nn_block_config block_config(const nn_model_config *config)
         .activation = config->activation,
         .norm = config->norm,
         .norm_eps = config->norm_eps,
+        .no_norm_bias = config->no_norm_bias,
         .post_norm = config->post_norm,
         .dropout = config->dropout,
     };
@@ -73,12 +74,18 @@ static ag_status init_decoder_stack(nn_model *model, int count, ag_error *error)
     return status;
 }
 
+static bool has_final_norm(const nn_model_config *config)
+{
+    return config->final_norm == NN_FINAL_NORM_USUAL ? !config->post_norm : config->final_norm == NN_FINAL_NORM_YES;
+}
+
 static ag_status init_final_norm(nn_model *model, nn_norm *norm, const char *name, ag_error *error)
 {
     const nn_model_config *config = &model->config;
-    if (config->post_norm)
+    if (!has_final_norm(config))
         return AG_OK;
-    return nn_norm_init(norm, &model->params, name, config->norm, config->d_model, true, config->norm_eps, error);
+    return nn_norm_init(norm, &model->params, name, config->norm, config->d_model, !config->no_norm_bias,
+                        config->norm_eps, error);
 }
 
 /* Parameters are registered in the order in which the data meets them. */
@@ -106,8 +113,8 @@ static ag_status init_model(nn_model *model, ag_error *error)
             status = init_final_norm(model, &model->decoder_norm, "decoder.norm", error);
     }
     if (status == AG_OK && !config->tied_output)
-        status = nn_linear_init(&model->output, &model->params, "output", config->d_model, config->target_vocab, true,
-                                error);
+        status = nn_linear_init(&model->output, &model->params, "output", config->d_model, config->target_vocab,
+                                !config->no_output_bias, error);
     return status;
 }
 
@@ -206,7 +213,7 @@ static ag_tensor *show_block(const nn_pass *pass, const char *stack, int index, 
 
 static ag_tensor *final_norm(const nn_model *model, const nn_pass *pass, const nn_norm *norm, ag_tensor *x)
 {
-    if (model->config.post_norm)
+    if (!has_final_norm(&model->config))
         return x;
     ag_tape_enter(pass->tape, "norm");
     x = nn_norm_apply(norm, pass, x);

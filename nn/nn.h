@@ -257,14 +257,15 @@ ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pa
 
 /* ---- Blocks --------------------------------------------------------------------------------- */
 
-/* Of both kinds of block. Norms have their biases in any case. */
+/* Of both kinds of block. */
 typedef struct nn_block_config {
     nn_attention_config attention;
     int64_t ffn;
     nn_activation activation;
     nn_norm_kind norm;
     double norm_eps;
-    bool post_norm; /* norm(x + f(x)), the original; else pre-norm x + f(norm(x)) */
+    bool no_norm_bias; /* layer norms without bias */
+    bool post_norm;    /* norm(x + f(x)), the original; else pre-norm x + f(norm(x)) */
     double dropout; /* on each sublayer's result, and inside the feed-forward */
 } nn_block_config;
 
@@ -309,6 +310,11 @@ typedef enum nn_model_kind {
     NN_DECODER              /* a language model */
 } nn_model_kind;
 
+/* Whether a norm follows each stack of blocks: usually that of pre-norm blocks, whose sums nothing else has normed, and
+ * not that of post-norm blocks, which end with a norm. torch.nn.Transformer has one in any case (YES), a
+ * torch.nn.TransformerEncoder that was given no norm has none (NO). */
+typedef enum nn_final_norm { NN_FINAL_NORM_USUAL = 0, NN_FINAL_NORM_YES, NN_FINAL_NORM_NO } nn_final_norm;
+
 /* What a model is made of. Zero means the default in brackets. */
 typedef struct nn_model_config {
     nn_model_kind kind;
@@ -323,16 +329,19 @@ typedef struct nn_model_config {
     double norm_eps;        /* [1e-5] */
     double embedding_scale; /* [sqrt(d_model): Vaswani et al. 2017, section 3.4] the factor on embeddings */
     nn_position_kind positions;
-    bool post_norm;     /* [pre-norm] */
-    bool no_bias;       /* linear layers without bias (norms keep theirs, the output too unless tied) */
-    bool tied_output;   /* the output projection is the target embedding's table */
+    bool post_norm;           /* [pre-norm] */
+    nn_final_norm final_norm; /* [pre-norm: yes, post-norm: no] */
+    bool no_bias;             /* linear layers of the blocks without bias (that of the output is a matter of its own) */
+    bool no_norm_bias;        /* layer norms without bias */
+    bool no_output_bias;      /* the output projection without bias; a tied one has none in any case */
+    bool tied_output;         /* the output projection is the target embedding's table */
     double dropout;     /* [0] */
     int32_t padding_id; /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
 /* A model. Its parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight
- * (learned), encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (final norms in pre-norm models;
- * none post-norm), output.weight, output.bias. */
+ * (learned), encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see nn_final_norm),
+ * output.weight, output.bias. */
 typedef struct nn_model {
     nn_model_config config; /* with the defaults filled in */
     nn_params params;
@@ -345,7 +354,7 @@ typedef struct nn_model {
     nn_linear output; /* weight -1 where tied */
 } nn_model;
 
-/* Fills in the defaults and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
+/* Fills in the defaults (of final_norm, too: what is usual is called so) and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
  * in [0, 1). */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_CHECKED;
 /* A model with parameters drawn from `seed`, which the caller frees. NULL with the error. */

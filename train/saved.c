@@ -19,9 +19,15 @@ const char *const train_vectors[] = {"optimizer.first", "optimizer.second", "ave
 static const char *const KINDS[] = {"encoder-decoder", "encoder", "decoder", NULL};
 static const char *const ACTIVATIONS[] = {"relu", "gelu", "gelu-tanh", "silu", "gated-silu", NULL};
 static const char *const NORMS[] = {"layer", "rms", NULL};
+static const char *const FINAL_NORMS[] = {"usual", "yes", "no", NULL};
 static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
 
 #define CONFIG(type, member)       TRAIN_FIELD("model." #member, type, nn_model_config, member)
+/* What a model did not have before there was a field for it. */
+#define CONFIG_NOT(member)                                                                                             \
+    {                                                                                                                  \
+        "model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false"             \
+    }
 #define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
 
 static const train_field CONFIG_FIELDS[] = {
@@ -40,7 +46,10 @@ static const train_field CONFIG_FIELDS[] = {
     CONFIG(TRAIN_FIELD_DOUBLE, embedding_scale),
     CONFIG_OF(POSITIONS, positions),
     CONFIG(TRAIN_FIELD_BOOL, post_norm),
+    TRAIN_FIELD_OF("model.final_norm", FINAL_NORMS, nn_model_config, final_norm, "usual"),
     CONFIG(TRAIN_FIELD_BOOL, no_bias),
+    CONFIG_NOT(no_norm_bias),
+    CONFIG_NOT(no_output_bias),
     CONFIG(TRAIN_FIELD_BOOL, tied_output),
     CONFIG(TRAIN_FIELD_DOUBLE, dropout),
     CONFIG(TRAIN_FIELD_INTEGER, padding_id),
