@@ -15,6 +15,9 @@ static const char *const forms[] = {"none", "padding", "causal", "both", "window
 /* Which of post-norm or not, relu or gelu, NONE .. BOTH a file has: all of them, as the walk's test sees to. */
 static bool covered[2][2][4];
 
+static const char *const final_norms[] = {"usual", "yes", "no"};
+static bool has_forms; /* whether the file has the settings of the forms of stacks */
+
 static nn_model *new_model(const reference *at)
 {
     ag_error error = {0};
@@ -34,6 +37,10 @@ static nn_model *new_model(const reference *at)
         .post_norm = reference_integer(at, "post_norm"),
         .tied_output = reference_integer(at, "tied_output"),
         .padding_id = reference_integer(at, "padding_id"),
+        .final_norm = has_forms ? (nn_final_norm)reference_choice(at, "final_norm", final_norms, 3) : 0,
+        .no_bias = has_forms && reference_integer(at, "no_bias"),
+        .no_norm_bias = has_forms && reference_integer(at, "no_norm_bias"),
+        .no_output_bias = has_forms && reference_integer(at, "no_output_bias"),
     };
     nn_model *model = nn_model_new(&config, 1, &error);
     ck_assert_msg(model != NULL, "%s: %s", at->name, error.message);
@@ -185,6 +192,14 @@ static void check_file(const char *name, int cases)
                       i / 8 ? "post" : "pre", activations[i / 4 % 2], forms[i % 4]);
 }
 
+/* Final norms after any stack, norms and outputs without biases: nn.Transformer as it is by default, among others. */
+START_TEST(all_forms_of_stacks_are_those_of_pytorch)
+{
+    has_forms = true;
+    reference_walk("stacks", 11, check_model);
+}
+END_TEST
+
 START_TEST(encoders_are_those_of_pytorch)
 {
     check_file("encoder", 22);
@@ -239,6 +254,7 @@ static Suite *suite(void)
     Suite *s = suite_create("reference models");
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, encoders_are_those_of_pytorch);
+    tcase_add_test(tcase, all_forms_of_stacks_are_those_of_pytorch);
     tcase_add_test(tcase, decoders_are_those_of_pytorch);
     tcase_add_test(tcase, encoder_decoders_are_those_of_pytorch);
     tcase_add_test(tcase, errors_are_found);

@@ -39,6 +39,10 @@ class Config:
     post_norm: bool = False
     tied_output: bool = False
     padding_id: int = 0
+    final_norm: str = "usual"  # yes, no; usual: of a pre-norm stack
+    no_bias: bool = False  # PyTorch's bias=False takes those of the norms too, so both are set or none
+    no_norm_bias: bool = False
+    no_output_bias: bool = False
 
 
 @dataclass
@@ -53,7 +57,9 @@ class Masks:
 
 
 def block_options(config):
+    assert config.no_bias == config.no_norm_bias
     return {
+        **({"bias": False} if config.no_bias else {}),
         "d_model": config.d_model,
         "nhead": config.heads,
         "dim_feedforward": config.ffn,
@@ -66,8 +72,10 @@ def block_options(config):
 
 
 def final_norm(config):
-    """Only a pre-norm stack has one (nn.Transformer, left to itself, puts one behind a post-norm stack too)."""
-    return None if config.post_norm else nn.LayerNorm(config.d_model, eps=config.norm_eps)
+    """Usually only a pre-norm stack has one (nn.Transformer, left to itself, gives one to a post-norm stack too)."""
+    wanted = {"usual": not config.post_norm, "yes": True, "no": False}[config.final_norm]
+    options = {"bias": False} if config.no_norm_bias else {}
+    return nn.LayerNorm(config.d_model, eps=config.norm_eps, **options) if wanted else None
 
 
 def encoder_stack(config, layers):
@@ -107,7 +115,8 @@ def embed(module, side, ids):
 
 def add_output(module):
     if not module.config.tied_output:
-        module.output = nn.Linear(module.config.d_model, module.config.target_vocab)
+        bias = not module.config.no_output_bias
+        module.output = nn.Linear(module.config.d_model, module.config.target_vocab, bias=bias)
 
 
 def project(module, x):
@@ -148,8 +157,8 @@ class EncoderDecoder(nn.Transformer):
     """Sequence to sequence."""
 
     def __init__(self, config):
-        own_stacks = {}  # pre-norm: those of nn.Transformer itself
-        if config.post_norm:
+        own_stacks = {}  # with final norms: those of nn.Transformer itself
+        if final_norm(config) is None:
             own_stacks = {
                 "custom_encoder": encoder_stack(config, config.encoder_layers),
                 "custom_decoder": decoder_stack(config, config.decoder_layers),

@@ -170,6 +170,8 @@ def make_case(fixtures, name, config, size, form, smoothing=0.0, reduction="mean
             break
 
     settings = dataclasses.asdict(config)
+    if fixtures.name != FORMS_FILE:
+        settings = {key: value for key, value in settings.items() if key not in FORM_SETTINGS}
     case = fixtures.case(name, masks=form, label_smoothing=smoothing, reduction=reduction, **settings)
     case.module(problem.model)
     if config.kind != "decoder":
@@ -227,7 +229,34 @@ OTHERS = [
 ]
 
 
+# Stacks with and without final norms, norms and outputs without biases. Only their file has these settings.
+FORMS_FILE = "stacks"
+FORM_SETTINGS = ("final_norm", "no_bias", "no_norm_bias", "no_output_bias")
+FORMS = [
+    ("transformer", "encoder-decoder", {"post_norm": True, "final_norm": "yes"}),  # as nn.Transformer is by default
+    ("transformer-gelu", "encoder-decoder", {"post_norm": True, "final_norm": "yes", "activation": "gelu"}),
+    ("encoder-post-yes", "encoder", {"post_norm": True, "final_norm": "yes"}),
+    ("decoder-post-yes", "decoder", {"post_norm": True, "final_norm": "yes"}),
+    ("encoder-pre-no", "encoder", {"final_norm": "no"}),  # as nn.TransformerEncoder is by default
+    ("decoder-pre-no", "decoder", {"final_norm": "no"}),
+    ("both-pre-no", "encoder-decoder", {"final_norm": "no"}),
+    ("bare", "encoder-decoder", {"no_bias": True, "no_norm_bias": True, "no_output_bias": True}),
+    ("bare-post-yes", "encoder-decoder", {"no_bias": True, "no_norm_bias": True, "post_norm": True, "final_norm": "yes"}),
+    ("bare-encoder", "encoder", {"no_bias": True, "no_norm_bias": True, "post_norm": True}),
+    ("bare-output", "decoder", {"no_output_bias": True}),
+]
+
+
+def make_forms():
+    fixtures = Fixtures(FORMS_FILE)
+    for number, (name, kind, others) in enumerate(FORMS):
+        size = SIZES[number % len(SIZES)]
+        make_case(fixtures, name, plain_config(kind, size, **others), size[3:], "both")
+    return fixtures
+
+
 def make():
+    yield make_forms()
     for kind in MODELS:
         fixtures = Fixtures(kind.replace("-", "_"))
         make_combinations(fixtures, kind)
