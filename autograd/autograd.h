@@ -72,7 +72,8 @@ typedef struct ag_error {
 
 /* Notes an error unless one is noted already: the first is the one to show. `format` is that of
  * ag_text_print; the sentence is noted as ag_text_show shows it, so names from files may stand in it.
- * `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. */
+ * `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. Sentences count
+ * as arrays do: inputs, rows, axes and elements from 0; the lines of a file and their bytes from 1. */
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))

@@ -105,7 +105,7 @@ static void check_gradients(const ag_node *node)
         const ag_tensor *x = node->inputs[i];
         if (x && x->grad && tape_find_nonfinite(x->grad, x->size, &value))
             ag_error_set(&node->tape->error, AG_NOT_FINITE, "the gradient of %s in %s by its input %d became %g",
-                         node->op->name, *node->scope ? node->scope : "the outermost scope", i + 1, value);
+                         node->op->name, *node->scope ? node->scope : "the outermost scope", i, value);
     }
 }
 

@@ -47,7 +47,8 @@ void *gradcheck_alloc(gradcheck *check, size_t bytes)
 {
     void *place = arena_alloc(&check->arena, bytes);
     if (!place)
-        ag_error_set(check->error, AG_NO_MEMORY, "gradcheck: out of memory: %zu more bytes wanted", bytes);
+        ag_error_set(check->error, AG_NO_MEMORY, "gradcheck: out of memory: %zu more %s wanted", bytes,
+                     ag_plural((int64_t)bytes, "byte", "bytes"));
     return place;
 }
 
@@ -108,7 +109,8 @@ static const char *print_index(ag_shape shape, int64_t index, char text[PLACE_TE
     return text;
 }
 
-/* "input 2 (weight) at [1,3] (flat 7)", or along a direction. Inputs are counted from 1, as in all errors. */
+/* "input 1 (weight) at [1,3] (flat 7)", or along a direction. Inputs count from 0, as in the report and in all errors.
+ */
 static const char *print_place(const gradcheck *check, int input, int64_t index, bool is_direction,
                                char text[PLACE_TEXT])
 {
@@ -116,9 +118,9 @@ static const char *print_place(const gradcheck *check, int input, int64_t index,
     const char *name = which->name ? which->name : "unnamed";
     char at[PLACE_TEXT];
     if (is_direction)
-        snprintf(text, PLACE_TEXT, "input %d (%.60s) along direction %lld", input + 1, name, (long long)index);
+        snprintf(text, PLACE_TEXT, "input %d (%.60s) along direction %lld", input, name, (long long)index);
     else
-        snprintf(text, PLACE_TEXT, "input %d (%.60s) at %.150s", input + 1, name, print_index(which->shape, index, at));
+        snprintf(text, PLACE_TEXT, "input %d (%.60s) at %.150s", input, name, print_index(which->shape, index, at));
     return text;
 }
 
@@ -339,9 +341,8 @@ static void report_comparison(gradcheck *check, const gradcheck_line *line, int6
     report->numeric = numeric->slope;
     report->step = numeric->step;
     report->numeric_error = numeric->error;
-    ag_sentence_print(report->message,
-                      "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g", place, analytic,
-                      numeric->slope, error, numeric->step, numeric->error);
+    ag_sentence_print(report->message, "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g",
+                      place, analytic, numeric->slope, error, numeric->step, numeric->error);
 }
 
 static ag_status compare(gradcheck *check, const gradcheck_line *line, int64_t index)
@@ -405,10 +406,10 @@ static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_er
     for (int i = 0; i < count; i++) {
         int64_t size = ag_shape_size(inputs[i].shape);
         if (size < 0)
-            return ag_error_set(error, AG_BAD_SHAPE, "gradcheck: input %d has the impossible shape %s", i + 1,
+            return ag_error_set(error, AG_BAD_SHAPE, "gradcheck: input %d has the impossible shape %s", i,
                                 ag_shape_print(inputs[i].shape, text));
         if (size && (!inputs[i].data || !inputs[i].grad))
-            return ag_error_set(error, AG_BAD_VALUE, "gradcheck: input %d has no memory for its %s", i + 1,
+            return ag_error_set(error, AG_BAD_VALUE, "gradcheck: input %d has no memory for its %s", i,
                                 inputs[i].data ? "gradient" : "values");
     }
     return AG_OK;

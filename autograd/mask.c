@@ -73,8 +73,8 @@ ag_mask *ag_mask_window(ag_tape *tape, int64_t left, int64_t right)
 ag_mask *ag_mask_prefix(ag_tape *tape, int64_t length)
 {
     if (tape && length < 0) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: a prefix of %lld keys: the length is 0 or more",
-                     (long long)length);
+        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: a prefix of %lld %s: the length is 0 or more",
+                     (long long)length, ag_plural(length, "key", "keys"));
         return NULL;
     }
     return mask_new(tape, (ag_mask){.kind = MASK_PREFIX, .right = length});
@@ -86,7 +86,8 @@ static ag_mask *mask_lengths(ag_tape *tape, mask_kind kind, int64_t batch, const
     if (!tape)
         return NULL;
     if (ag_shape_size(AG_SHAPE(batch)) < 0 || (batch > 0 && !lengths)) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: %s lengths of %lld batch rows%s", whose, (long long)batch,
+        ag_error_set(&tape->error, AG_BAD_VALUE, "mask: %s lengths of %lld batch %s%s", whose, (long long)batch,
+                     ag_plural(batch, "row", "rows"),
                      batch < 0 ? ": the count is 0 or more"
                      : lengths ? ": more than memory can hold"
                                : ", but none given");
@@ -461,9 +462,9 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
     case MASK_QUERY_LENGTHS:
         if (mask->size[0] == batch)
             return AG_OK;
-        return ag_error_set(
-            error, AG_BAD_SHAPE, "a mask of %s lengths for %lld batch rows on scores %s, which have %lld",
-            mask->kind == MASK_KEY_LENGTHS ? "key" : "query", (long long)mask->size[0], scores, (long long)batch);
+        return ag_error_set(error, AG_BAD_SHAPE, "a mask of %s lengths for %lld batch %s on scores %s, which have %lld",
+                            mask->kind == MASK_KEY_LENGTHS ? "key" : "query", (long long)mask->size[0],
+                            ag_plural(mask->size[0], "row", "rows"), scores, (long long)batch);
     case MASK_EXPLICIT:
         if ((mask->size[0] == batch || mask->size[0] == 1) && (mask->size[1] == heads || mask->size[1] == 1) &&
             mask->size[2] == queries && mask->size[3] == keys)

@@ -35,11 +35,11 @@ static bool check_inputs(ag_tape *tape, const ag_op *op, ag_tensor *const *input
 {
     for (int i = 0; i < count; i++) {
         if (!inputs[i] && i < required)
-            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d is NULL", op->name, i + 1);
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d is NULL", op->name, i);
         else if (inputs[i] && inputs[i]->tape != tape)
-            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d lives on another tape", op->name, i + 1);
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d lives on another tape", op->name, i);
         else if (inputs[i] && inputs[i]->is_forgotten)
-            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d has been forgotten", op->name, i + 1);
+            ag_error_set(&tape->error, AG_BAD_VALUE, "%s: input %d has been forgotten", op->name, i);
     }
     return tape->error.status == AG_OK;
 }

@@ -129,8 +129,8 @@ static void *alloc_from(ag_tape *tape, ag_arena *arena, size_t bytes)
 {
     void *place = arena_alloc(arena, bytes);
     if (!place)
-        ag_error_set(&tape->error, AG_NO_MEMORY, "out of memory: %zu more bytes wanted by a tape that holds %zu", bytes,
-                     ag_tape_bytes(tape));
+        ag_error_set(&tape->error, AG_NO_MEMORY, "out of memory: %zu more %s wanted by a tape that holds %zu", bytes,
+                     ag_plural((int64_t)bytes, "byte", "bytes"), ag_tape_bytes(tape));
     return place;
 }
 
@@ -282,6 +282,6 @@ bool ag_tape_find_nonfinite(ag_tape *tape, char text[AG_MESSAGE_SIZE])
                           *oldest->scope ? oldest->scope : "the outermost scope", value);
     else
         ag_sentence_print(text, "%s in %s was given %g as input %d", oldest->op->name,
-                          *oldest->scope ? oldest->scope : "the outermost scope", input_value, guilty + 1);
+                          *oldest->scope ? oldest->scope : "the outermost scope", input_value, guilty);
     return true;
 }

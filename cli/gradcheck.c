@@ -69,7 +69,7 @@ static int check_all(const gradcheck_flags *f)
         fflush(stdout);
     }
     if (failed)
-        return cli_fail("gradcheck", CLI_FAILED, "%d operation%s failed", failed, failed == 1 ? "" : "s");
+        return cli_fail("gradcheck", CLI_FAILED, "%d %s failed", failed, ag_plural(failed, "operation", "operations"));
 #ifndef TAPEFORMER_DOUBLE
     if (!f->json)
         cli_print_prose(stdout, "\nIn single precision the numeric side itself is this rough; the proof is "

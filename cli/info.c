@@ -6,7 +6,8 @@
 static void print_vocab(const char *title, const data_vocab *vocab)
 {
     if (vocab)
-        printf("%-16s %d tokens (%s)\n", title, data_vocab_size(vocab),
+        printf("%-16s %d %s (%s)\n", title, data_vocab_size(vocab),
+               ag_plural(data_vocab_size(vocab), "token", "tokens"),
                data_vocab_kind(vocab) == DATA_CHARS ? "characters" : "words");
 }
 
@@ -58,7 +59,8 @@ int cli_info(int count, const char *const *arguments)
 
     const nn_params *params = &saved.model->params;
     print_config(&saved);
-    printf("\n%d parameters, %lld numbers:\n", params->count, (long long)params->size);
+    printf("\n%d %s, %lld %s:\n", params->count, ag_plural(params->count, "parameter", "parameters"),
+           (long long)params->size, ag_plural(params->size, "number", "numbers"));
     for (int i = 0; i < params->count; i++) {
         char shape[AG_SHAPE_TEXT];
         printf("  %-48s %s\n", params->items[i].name, ag_shape_print(params->items[i].shape, shape));

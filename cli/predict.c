@@ -69,9 +69,8 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
     int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
     if (tokens > most) {
-        cli_fail("predict", CLI_FAILED,
-                 "%s:%lld: %lld tokens, more than the model's longest %d; answered by an empty line", p->name,
-                 (long long)number, (long long)tokens, most);
+        cli_fail("predict", CLI_FAILED, "%s:%lld: %lld %s, more than the model's longest %d; answered by an empty line",
+                 p->name, (long long)number, (long long)tokens, ag_plural(tokens, "token", "tokens"), most);
         p->complained = true;
         return 0;
     }

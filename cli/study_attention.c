@@ -115,9 +115,9 @@ static int show_maps(const attention_flags *f, const study_maps *maps, const stu
                    example->input.target ? "; in the decoder each row predicts the token behind its own" : "");
     if (maps->blind)
         study_add_text(document,
-                       "%lld queries, those of each head counted, had no key that they may look at: their "
+                       "%lld %s, those of each head counted, had no key that they may look at: their "
                        "attention is zero.",
-                       (long long)maps->blind);
+                       (long long)maps->blind, ag_plural(maps->blind, "query", "queries"));
     int code = add_maps(f, maps, example, document);
     if (code == CLI_DONE)
         code = cli_study_show(document, &f->output);

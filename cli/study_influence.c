@@ -107,11 +107,12 @@ static int show(const influence_flags *f, const study_influence *influence, cons
                        example->input.target ? " In the decoder each row predicts the token behind its own." : "");
         add_pictures(document, influence, example, &p);
         if (p.broken)
-            study_add_text(document, "LEAK: %lld of the %lld influences that the masks forbid are not 0.",
-                           (long long)p.broken, (long long)p.forbidden);
+            study_add_text(document, "LEAK: %lld of the %lld %s that the masks forbid %s not 0.", (long long)p.broken,
+                           (long long)p.forbidden, ag_plural(p.forbidden, "influence", "influences"),
+                           ag_plural(p.broken, "is", "are"));
         else if (p.forbidden)
-            study_add_text(document, "All %lld influences that the masks forbid are exactly 0.",
-                           (long long)p.forbidden);
+            study_add_text(document, "All %lld %s that the masks forbid %s exactly 0.", (long long)p.forbidden,
+                           ag_plural(p.forbidden, "influence", "influences"), ag_plural(p.forbidden, "is", "are"));
         else
             study_add_text(document, "The masks forbid nothing here.");
         code = cli_study_show(document, &f->output);

@@ -63,8 +63,9 @@ static int look(const leaks_flags *f, const nn_model *model, const nn_input *inp
         name_side(source, "source", *input->source_lengths, input->source_length);
     if (input->target)
         name_side(target, "target", *input->target_lengths, input->target_length);
-    say("%s%s%s: %lld pairs allowed, %lld forbidden, %lld leaks", source, *source && *target ? ", " : "", target,
-        (long long)leaks.allowed, (long long)leaks.forbidden, (long long)leaks.count);
+    say("%s%s%s: %lld %s allowed, %lld forbidden, %lld %s", source, *source && *target ? ", " : "", target,
+        (long long)leaks.allowed, ag_plural(leaks.allowed, "pair", "pairs"), (long long)leaks.forbidden,
+        (long long)leaks.count, ag_plural(leaks.count, "leak", "leaks"));
     for (int64_t n = 0; n < leaks.count && all->leaks + n < TOLD; n++)
         print_leak(&leaks.items[n]);
     all->examples++;
@@ -127,12 +128,13 @@ static int judge(const leaks_flags *f, const tally *all)
     if (all->leaks > TOLD)
         say("and %lld more", (long long)(all->leaks - TOLD));
     if (all->leaks)
-        return cli_fail("study leaks", CLI_FAILED, "%s has %lld leak%s in %lld example%s", f->example.model,
-                        (long long)all->leaks, all->leaks == 1 ? "" : "s", (long long)all->examples,
-                        all->examples == 1 ? "" : "s");
-    say("No leak. Each block by itself and the whole model, %lld example%s: all %lld derivatives that the masks forbid "
+        return cli_fail("study leaks", CLI_FAILED, "%s has %lld %s in %lld %s", f->example.model, (long long)all->leaks,
+                        ag_plural(all->leaks, "leak", "leaks"), (long long)all->examples,
+                        ag_plural(all->examples, "example", "examples"));
+    say("No leak. Each block by itself and the whole model, %lld %s: all %lld derivatives that the masks forbid "
         "are exactly 0, and none of the %lld that they allow is.",
-        (long long)all->examples, all->examples == 1 ? "" : "s", (long long)all->forbidden, (long long)all->allowed);
+        (long long)all->examples, ag_plural(all->examples, "example", "examples"), (long long)all->forbidden,
+        (long long)all->allowed);
     return CLI_DONE;
 }
 

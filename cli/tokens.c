@@ -22,9 +22,9 @@ static void report_unknown(const char *command, const char *flag, const data_voc
         token = code;
         length = strlen(code);
     }
-    cli_fail(command, CLI_FAILED,
-             "--%s: %lld of %lld tokens are not in the model's vocabulary, the first of them '%.*s'", flag,
-             (long long)unknown, (long long)count, (int)length, token);
+    cli_fail(command, CLI_FAILED, "--%s: %lld of %lld %s %s not in the model's vocabulary, the first of them '%.*s'",
+             flag, (long long)unknown, (long long)count, ag_plural(count, "token", "tokens"),
+             ag_plural(unknown, "is", "are"), (int)length, token);
 }
 
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,

@@ -41,7 +41,8 @@ static int compare(const trace_flags *f)
     ag_error error = {0};
     if (study_trace_compare(f->files[0], f->files[1], f->common, f->tolerance, &difference, &error) != AG_OK)
         return cli_report("trace", &error);
-    printf("%lld tensor%s\n", (long long)difference.compared, difference.compared == 1 ? " agrees" : "s agree");
+    printf("%lld %s\n", (long long)difference.compared,
+           ag_plural(difference.compared, "tensor agrees", "tensors agree"));
     return difference.found ? cli_fail("trace", CLI_FAILED, "%s", difference.message) : CLI_DONE;
 }
 

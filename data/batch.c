@@ -43,8 +43,10 @@ static ag_status reserve_batch(data_batch *batch, batch_room room, ag_error *err
         size = larger > needed ? larger : needed;
         storage = needed ? malloc(size) : NULL;
         if (!storage)
-            return ag_error_set(error, AG_NO_MEMORY, "no memory for a batch of %lld rows of up to %lld tokens",
-                                (long long)room.most_rows, (long long)room.source + room.target);
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for a batch of %lld %s of up to %lld %s",
+                                (long long)room.most_rows, ag_plural(room.most_rows, "row", "rows"),
+                                (long long)room.source + room.target,
+                                ag_plural(room.source + room.target, "token", "tokens"));
     }
     *batch = (data_batch){.storage = storage, .storage_size = size};
     batch->examples = storage; /* first, as it needs the widest alignment */
@@ -136,9 +138,11 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
                             (long long)i);
     if (tagging && source_length != target_length)
         return ag_error_set(error, AG_BAD_VALUE,
-                            "%s: example %lld has %lld source tokens and %lld target tokens, but tagging needs equally "
+                            "%s: example %lld has %lld source %s and %lld target %s, but tagging needs equally "
                             "many",
-                            set->name, (long long)i, (long long)source_length, (long long)target_length);
+                            set->name, (long long)i, (long long)source_length,
+                            ag_plural(source_length, "token", "tokens"), (long long)target_length,
+                            ag_plural(target_length, "token", "tokens"));
     batch->target_lengths[r] = (int32_t)target_length;
     if (!is_text)
         batch->source_lengths[r] = (int32_t)source_length;
@@ -214,8 +218,9 @@ ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch 
 {
     int64_t end = set->kind->endless ? INT64_MAX : set->count;
     if (first < 0 || rows < 1 || first > end || rows > end - first)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: %lld examples from number %lld on are not all among its %lld",
-                            set->name, (long long)rows, (long long)first, (long long)set->count);
+        return ag_error_set(error, AG_BAD_VALUE, "%s: %lld %s from number %lld on are not all among its %lld",
+                            set->name, (long long)rows, ag_plural(rows, "example", "examples"), (long long)first,
+                            (long long)set->count);
     return make_batch(set, first, NULL, room_of(set, rows, rows), 0, batch, error);
 }
 
@@ -231,13 +236,13 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
     for (int64_t r = 0; r < rows; r++) {
         size_t size = strlen(texts[r]), bad = data_utf8_check(texts[r], size);
         if (bad < size)
-            return ag_error_set(error, AG_BAD_VALUE, "source %lld: byte %zu is not well-formed UTF-8", (long long)r + 1,
+            return ag_error_set(error, AG_BAD_VALUE, "source %lld: byte %zu is not well-formed UTF-8", (long long)r,
                                 bad + 1);
         int64_t length = data_vocab_encode(vocab, texts[r], size, NULL, 0, &missing) + end_mark;
         all_missing += missing;
         if (length > INT32_MAX)
-            return ag_error_set(error, AG_BAD_VALUE, "source %lld: %lld tokens are too many", (long long)r + 1,
-                                (long long)length);
+            return ag_error_set(error, AG_BAD_VALUE, "source %lld: %lld %s are too many", (long long)r,
+                                (long long)length, ag_plural(length, "token", "tokens"));
         room.source = length > room.source ? length : room.source;
     }
     ag_status status = reserve_batch(batch, room, error);

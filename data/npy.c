@@ -275,14 +275,15 @@ static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
     if (!data_shape_elements(array->ndim, shape, &size) || size > (uint64_t)INT64_MAX / sizeof(real))
         return data_refuse(r->error, r->path, "its shape has more elements than memory can hold");
     if (size > left / bytes)
-        return data_refuse(r->error, r->path,
-                           "its %llu numbers of %zu bytes are not all there: %zu bytes follow the header",
-                           (unsigned long long)size, bytes, left);
+        return data_refuse(r->error, r->path, "its %llu %s of %zu %s %s not all there: %zu %s the header",
+                           (unsigned long long)size, ag_plural((int64_t)size, "number", "numbers"), bytes,
+                           ag_plural((int64_t)bytes, "byte", "bytes"), ag_plural((int64_t)size, "is", "are"), left,
+                           ag_plural((int64_t)left, "byte follows", "bytes follow"));
     array->size = (int64_t)size;
     array->values = size <= SIZE_MAX / sizeof(real) ? malloc(size > 0 ? (size_t)size * sizeof(real) : 1) : NULL;
     if (!array->values) {
-        ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for its %llu numbers", r->path,
-                     (unsigned long long)size);
+        ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for its %llu %s", r->path, (unsigned long long)size,
+                     ag_plural((int64_t)size, "number", "numbers"));
         return false;
     }
     if (r->columns_first)
@@ -390,8 +391,9 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
         shape[axis] = (uint64_t)array->dim[axis];
     }
     if (!good || !data_shape_elements(array->ndim, shape, &size) || array->size < 0 || size != (uint64_t)array->size)
-        return ag_error_set(error, AG_BAD_SHAPE, "cannot write %s: an array of this shape does not have %lld numbers",
-                            ag_text_show(path, shown, sizeof shown), (long long)array->size);
+        return ag_error_set(error, AG_BAD_SHAPE, "cannot write %s: an array of this shape does not have %lld %s",
+                            ag_text_show(path, shown, sizeof shown), (long long)array->size,
+                            ag_plural(array->size, "number", "numbers"));
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
     if (status != AG_OK)

@@ -109,8 +109,8 @@ ag_status data_order_make(data_set *set, int64_t rows, uint64_t epoch, ag_error 
     if (order->rows == rows && order->epoch == epoch)
         return AG_OK;
     if (!reserve_order(set, rows))
-        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the order of %lld examples", set->name,
-                            (long long)set->count);
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the order of %lld %s", set->name,
+                            (long long)set->count, ag_plural(set->count, "example", "examples"));
 
     ag_rng rng = ag_rng_make(ag_seed_for(set->options.seed, AG_FOR_ORDER), epoch);
     int64_t pool = pool_rows(set, rows), first = data_epoch_first(set, epoch);

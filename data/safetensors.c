@@ -73,7 +73,8 @@ static bool refuse_json(reader *r)
 
 static bool no_memory(reader *r)
 {
-    ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for its header of %zu bytes", r->path, r->json.size);
+    ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for its header of %zu %s", r->path, r->json.size,
+                 ag_plural((int64_t)r->json.size, "byte", "bytes"));
     return false;
 }
 
@@ -318,14 +319,15 @@ static bool check_places(reader *r, uint64_t data_size)
             return data_refuse(r->error, r->path, "tensor '%s' %s", DATA_SHOW(tensor->name), problem);
         if (tensor->size != end - begin)
             return data_refuse(r->error, r->path,
-                               "tensor '%s' takes %llu bytes by its dtype and shape, but its data_offsets hold %llu",
-                               DATA_SHOW(tensor->name), (unsigned long long)tensor->size, end - begin);
+                               "tensor '%s' takes %llu %s by its dtype and shape, but its data_offsets hold %llu",
+                               DATA_SHOW(tensor->name), (unsigned long long)tensor->size,
+                               ag_plural((int64_t)tensor->size, "byte", "bytes"), end - begin);
         at = entry->end;
     }
     if (at != data_size)
-        return data_refuse(r->error, r->path, "its tensors take %llu bytes, but %llu follow the header: the file is %s",
-                           (unsigned long long)at, (unsigned long long)data_size,
-                           at > data_size ? "cut short" : "too long");
+        return data_refuse(r->error, r->path, "its tensors take %llu %s, but %llu follow the header: the file is %s",
+                           (unsigned long long)at, ag_plural((int64_t)at, "byte", "bytes"),
+                           (unsigned long long)data_size, at > data_size ? "cut short" : "too long");
     return true;
 }
 
@@ -353,18 +355,19 @@ static bool find_header(reader *r)
     const data_map *map = &r->file->map;
     unsigned long long size = 0;
     if (map->size < HEADER_AT)
-        return data_refuse(r->error, r->path, "%zu bytes are too few for a .safetensors file", map->size);
+        return data_refuse(r->error, r->path, "%zu %s too few for a .safetensors file", map->size,
+                           ag_plural((int64_t)map->size, "byte is", "bytes are"));
     for (int i = 0; i < HEADER_AT; i++)
         size |= (unsigned long long)map->bytes[i] << (8 * i);
     if (size > SAFETENSORS_MAX_HEADER)
         return data_refuse(r->error, r->path,
-                           "its header's length of %llu bytes is above the format's limit of %u: "
+                           "its header's length of %llu %s is above the format's limit of %u: "
                            "this is no .safetensors file, or a damaged one",
-                           size, SAFETENSORS_MAX_HEADER);
+                           size, ag_plural((int64_t)size, "byte", "bytes"), SAFETENSORS_MAX_HEADER);
     if (size > map->size - HEADER_AT)
         return data_refuse(r->error, r->path,
-                           "its header should have %llu bytes, but only %zu follow: the file is cut short", size,
-                           map->size - HEADER_AT);
+                           "its header should have %llu %s, but only %zu follow: the file is cut short", size,
+                           ag_plural((int64_t)size, "byte", "bytes"), map->size - HEADER_AT);
     r->json = data_json_start((const char *)map->bytes + HEADER_AT, (size_t)size);
     return true;
 }

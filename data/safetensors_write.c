@@ -305,9 +305,9 @@ static ag_status make_header(const data_writer *writer, text_buffer *text, size_
     if (text->failed)
         return ag_error_set(error, AG_NO_MEMORY, "not enough memory for the header of a .safetensors file");
     if (text->size - 8 > SAFETENSORS_MAX_HEADER)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "names and metadata take %zu bytes, but the header of a .safetensors file may have %u",
-                            text->size - 8, SAFETENSORS_MAX_HEADER);
+        return ag_error_set(
+            error, AG_BAD_VALUE, "names and metadata take %zu %s, but the header of a .safetensors file may have %u",
+            text->size - 8, ag_plural((int64_t)(text->size - 8), "byte", "bytes"), SAFETENSORS_MAX_HEADER);
     for (int i = 0; i < 8; i++)
         text->bytes[i] = (char)((uint64_t)(text->size - 8) >> (8 * i) & 0xFF);
     return AG_OK;

@@ -128,11 +128,12 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
 {
     int64_t end_mark = set->options.tagging ? 0 : 1, limit = set->options.max_tokens;
     if (tokens > MOST_TOKENS)
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens, more than the limit of %d", at.name,
-                            at.line, side, (long long)tokens, (int)MOST_TOKENS);
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld %s, more than the limit of %d", at.name,
+                            at.line, side, (long long)tokens, ag_plural(tokens, "token", "tokens"), (int)MOST_TOKENS);
     if (limit > 0 && tokens + end_mark > limit)
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld tokens%s, more than the limit of %lld",
-                            at.name, at.line, side, (long long)tokens + end_mark, end_mark ? " with its end mark" : "",
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s has %lld %s%s, more than the limit of %lld", at.name,
+                            at.line, side, (long long)tokens + end_mark,
+                            ag_plural(tokens + end_mark, "token", "tokens"), end_mark ? " with its end mark" : "",
                             (long long)limit);
     return AG_OK;
 }
@@ -181,7 +182,8 @@ static ag_status read_lines(pair_set *set, ag_error *error)
     set->source_tokens = calloc(lines, sizeof *set->source_tokens);
     set->target_tokens = calloc(lines, sizeof *set->target_tokens);
     if (!set->offsets || !set->source_tokens || !set->target_tokens)
-        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu lines", set->base.name, lines);
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu %s", set->base.name, lines,
+                            ag_plural((int64_t)lines, "line", "lines"));
 
     place at = {set->base.name, 1};
     for (data_view line; next_line(map, &start, &line); at.line++) {

@@ -94,8 +94,9 @@ static ag_status measure(task_set *set, ag_error *error)
     int64_t longest = base->max_source > base->max_target ? base->max_source : base->max_target;
     if (options->max_tokens > 0 && longest > options->max_tokens)
         return ag_error_set(error, AG_BAD_VALUE,
-                            "task %s: lengths up to %d make up to %lld tokens, more than the limit of %lld",
-                            set->task->name, options->max_length, (long long)longest, (long long)options->max_tokens);
+                            "task %s: lengths up to %d make up to %lld %s, more than the limit of %lld",
+                            set->task->name, options->max_length, (long long)longest,
+                            ag_plural(longest, "token", "tokens"), (long long)options->max_tokens);
     if (options->tagging && !set->task->same_length)
         return ag_error_set(error, AG_BAD_VALUE,
                             "task %s: its targets are not of the length of their sources, which tagging needs",

@@ -135,8 +135,9 @@ static ag_status measure(text_set *set, ag_error *error)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld windows (a longer context makes fewer)", base->name,
                             (long long)UINT32_MAX);
     if (base->options.max_tokens > 0 && base->max_target > base->options.max_tokens)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: windows of %lld tokens are longer than the limit of %lld",
-                            base->name, (long long)base->max_target, (long long)base->options.max_tokens);
+        return ag_error_set(error, AG_BAD_VALUE, "%s: windows of %lld %s are longer than the limit of %lld", base->name,
+                            (long long)base->max_target, ag_plural(base->max_target, "token", "tokens"),
+                            (long long)base->options.max_tokens);
     return AG_OK;
 }
 
@@ -150,8 +151,8 @@ static ag_status find_windows(text_set *set, ag_error *error)
     size_t at = 0, token_size;
     set->window_starts = malloc((size_t)base->count * sizeof *set->window_starts);
     if (!set->window_starts)
-        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %lld windows", base->name,
-                            (long long)base->count);
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %lld %s", base->name,
+                            (long long)base->count, ag_plural(base->count, "window", "windows"));
     for (int64_t window = 0; window < base->count; window++) {
         size_t start = set->window_starts[window] = at;
         for (int64_t n = 0; n < context; n++)

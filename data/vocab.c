@@ -110,7 +110,8 @@ data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error)
     for (int32_t id = DATA_SPECIALS; copy && id < vocab->size; id++) {
         size_t start = vocab->starts[id];
         if (data_vocab_add(copy, vocab->pool + start, vocab->starts[id + 1] - 1 - start) < 0) {
-            ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d tokens", (int)vocab->size);
+            ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d %s", (int)vocab->size,
+                         ag_plural(vocab->size, "token", "tokens"));
             data_vocab_free(copy);
             copy = NULL;
         }

@@ -60,7 +60,8 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error)
 
     char *text = malloc(total);
     if (!text) {
-        ag_error_set(error, AG_NO_MEMORY, "no memory for the text of a vocabulary of %d tokens", (int)size);
+        ag_error_set(error, AG_NO_MEMORY, "no memory for the text of a vocabulary of %d %s", (int)size,
+                     ag_plural(size, "token", "tokens"));
         return NULL;
     }
     memcpy(text, head, length);
@@ -132,13 +133,14 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
 {
     for (int32_t i = 0; i < count; i++) {
         if (*text != ' ')
-            return ag_error_set(error, AG_BAD_FILE, "vocabulary: %d tokens are announced and only %d are there",
-                                (int)count, (int)i);
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: %d %s announced and only %d %s there", (int)count,
+                                ag_plural(count, "token is", "tokens are"), (int)i, ag_plural(i, "is", "are"));
         text++;
         size_t size = read_token(&text, buffer);
         int32_t id = data_vocab_add(vocab, buffer, size);
         if (id < 0)
-            return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
+                                ag_plural(count, "token", "tokens"));
         if (id == DATA_UNK)
             return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is malformed", (int)i + 1, (int)count);
         if (id != i + DATA_SPECIALS)
@@ -146,7 +148,8 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
                                 (int)count, (int)id - DATA_SPECIALS + 1);
     }
     if (*text)
-        return ag_error_set(error, AG_BAD_FILE, "vocabulary: more follows after the %d tokens announced", (int)count);
+        return ag_error_set(error, AG_BAD_FILE, "vocabulary: more follows after the %d %s announced", (int)count,
+                            ag_plural(count, "token", "tokens"));
     return AG_OK;
 }
 
@@ -168,7 +171,8 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
     char *buffer = malloc(size + 1);
     ag_status status;
     if (!buffer)
-        status = ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+        status = ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
+                              ag_plural(count, "token", "tokens"));
     else
         status = vocab ? read_tokens(vocab, text, count, buffer, error) : AG_NO_MEMORY;
     free(buffer);
@@ -220,7 +224,8 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     size_t length = read_line(line, size, r->token);
     int32_t id = data_vocab_add(r->vocab, r->token, length);
     if (id < 0)
-        return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d tokens", r->path, (int)next);
+        return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d %s", r->path, (int)next,
+                            ag_plural(next, "token", "tokens"));
     if (id == DATA_UNK && data_utf8_check(r->token, length) < length)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the token is not well-formed UTF-8", r->path,
                             (long long)number);
@@ -290,7 +295,8 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
     }
     char *line = malloc(longest + 1);
     if (!line)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a token of %zu bytes", longest);
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a token of %zu %s", longest,
+                            ag_plural((int64_t)longest, "byte", "bytes"));
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
     for (int32_t id = 0; status == AG_OK && id < data_vocab_size(vocab); id++) {

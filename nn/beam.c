@@ -51,8 +51,8 @@ static ag_status init_search(search *s, ag_error *error)
     const size_t rows = (size_t)g->input->rows, beam = (size_t)s->beam, best = (size_t)g->options.best;
     const int64_t steps = ag_shape_size(AG_SHAPE(g->input->rows, g->longest, s->beam, (int64_t)sizeof(int32_t)));
     if (g->input->rows > INT32_MAX / s->beam || steps < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld rows is more than memory can hold", s->beam,
-                            (long long)g->input->rows);
+        return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld %s is more than memory can hold", s->beam,
+                            (long long)g->input->rows, ag_plural(g->input->rows, "row", "rows"));
     s->active = calloc(rows, sizeof *s->active);
     s->rows = calloc(rows, sizeof *s->rows);
     s->live = calloc(rows * beam, sizeof *s->live);
@@ -64,7 +64,8 @@ static ag_status init_search(search *s, ag_error *error)
     s->candidates = calloc(2 * beam, sizeof *s->candidates);
     if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from ||
         !s->candidates)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu rows", s->beam, rows);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu %s", s->beam, rows,
+                            ag_plural((int64_t)rows, "row", "rows"));
     for (size_t row = 0; row < rows; row++) {
         s->active[row] = (int32_t)row;
         s->rows[row] = (search_row){.live = 1};

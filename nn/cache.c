@@ -23,8 +23,9 @@ static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_
         cache->value = calloc(size ? (size_t)size : 1, sizeof(real));
     }
     if (!cache->key || !cache->value)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %lld rows of %lld tokens",
-                            (long long)rows, (long long)capacity);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %lld %s of %lld %s",
+                            (long long)rows, ag_plural(rows, "row", "rows"), (long long)capacity,
+                            ag_plural(capacity, "token", "tokens"));
     return AG_OK;
 }
 
@@ -61,7 +62,8 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
     cache->self = calloc((size_t)layers, sizeof *cache->self);
     cache->cross = crosses ? calloc((size_t)layers, sizeof *cache->cross) : NULL;
     if (!cache->self || (crosses && !cache->cross))
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d layers", layers);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d %s", layers,
+                            ag_plural(layers, "layer", "layers"));
     for (int i = 0; i < layers && status == AG_OK; i++) {
         status = alloc_attention(&cache->self[i], cache->rows, capacity, width, false, error);
         if (status == AG_OK && crosses)
@@ -96,9 +98,10 @@ ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pas
     if (model->config.kind == NN_ENCODER)
         return ag_error_set(error, AG_BAD_VALUE, "cache: an encoder does not decode");
     if (input->rows < 0 || input->source_length < 0 || capacity < 0 || input->rows > INT64_MAX / group)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "cache: %lld rows, a source of %lld, room for %lld tokens: there is no such cache",
-                            (long long)input->rows, (long long)input->source_length, (long long)capacity);
+        return ag_error_set(
+            error, AG_BAD_VALUE, "cache: %lld %s, a source of %lld, room for %lld %s: there is no such cache",
+            (long long)input->rows, ag_plural(input->rows, "row", "rows"), (long long)input->source_length,
+            (long long)capacity, ag_plural(capacity, "token", "tokens"));
     ag_status status = alloc_cache(cache, model, input, group, capacity, error);
     if (status == AG_OK && cache->cross)
         status = fill_cross(cache, model, pass, input, error);
@@ -148,8 +151,8 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
                           int64_t count)
 {
     if (count < 0 || !cache->self || count > cache->self[0].capacity - cache->length)
-        return pass_fail(pass, AG_BAD_VALUE, "cache", "%lld more tokens do not fit behind %lld of %lld",
-                         (long long)count, (long long)cache->length,
+        return pass_fail(pass, AG_BAD_VALUE, "cache", "%lld more %s not fit behind %lld of %lld", (long long)count,
+                         ag_plural(count, "token does", "tokens do"), (long long)cache->length,
                          (long long)(cache->self ? cache->self[0].capacity : 0));
     for (int i = 0; i < cache->layers; i++)
         cache->self[i].length = cache->length; /* also after a call that failed half-way */
@@ -253,7 +256,8 @@ static ag_status reorder_room_init(reorder_room *work, const nn_cache *cache, ag
     if (work->numbers && work->moves && work->aside)
         return AG_OK;
     reorder_room_clear(work);
-    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to reorder %zu rows", rows);
+    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to reorder %zu %s", rows,
+                        ag_plural((int64_t)rows, "row", "rows"));
 }
 
 /* Finds which groups stay: the cross-attention's rows move as groups do. */
@@ -277,8 +281,8 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
 {
     const int64_t group = cache->cross && cache->cross[0].rows ? cache->rows / cache->cross[0].rows : 1;
     if (rows < 0 || rows > cache->rows || rows % group != 0)
-        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld rows cannot become %lld", (long long)cache->rows,
-                            (long long)rows);
+        return ag_error_set(error, AG_BAD_VALUE, "cache: %lld %s cannot become %lld", (long long)cache->rows,
+                            ag_plural(cache->rows, "row", "rows"), (long long)rows);
     if (cache->rows == 0)
         return AG_OK;
     reorder_room work;

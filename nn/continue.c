@@ -46,11 +46,11 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     if (!on_tokens)
         return ag_error_set(error, AG_BAD_VALUE, "continue: no function given that receives the tokens");
     if (length < 1)
-        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld tokens: one at least is needed",
-                            (long long)length);
+        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld %s: one at least is needed",
+                            (long long)length, ag_plural(length, "token", "tokens"));
     if (!(w.tokens = malloc((size_t)w.half * sizeof *w.tokens)))
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld tokens",
-                            (long long)w.half);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld %s", (long long)w.half,
+                            ag_plural(w.half, "token", "tokens"));
 
     append(&w, prompt, length);
     bool more = true;

@@ -64,8 +64,8 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
         return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
                             (int)options->bos, (int)vocab);
     if (options->marks >= vocab)
-        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d tokens and needs one more",
-                            (int)options->marks, (int)vocab);
+        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d %s and needs one more",
+                            (int)options->marks, (int)vocab, ag_plural(vocab, "token", "tokens"));
     if (options->max_length == 0)
         options->max_length = g->model->config.max_length;
     if (options->temperature == 0)
@@ -78,8 +78,8 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
 static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_error *error)
 {
     if (input->rows < 0 || input->rows > INT32_MAX)
-        return ag_error_set(error, AG_BAD_VALUE, "generation: %lld rows: they must be 0 to %d", (long long)input->rows,
-                            INT32_MAX);
+        return ag_error_set(error, AG_BAD_VALUE, "generation: %lld %s: they must be 0 to %d", (long long)input->rows,
+                            ag_plural(input->rows, "row", "rows"), INT32_MAX);
     if (model->config.kind != NN_DECODER)
         return AG_OK;
     if (!input->target && input->rows > 0)
@@ -88,12 +88,13 @@ static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_
         const int64_t length = input->target_lengths ? input->target_lengths[row] : input->target_length;
         if (length < 1 || length > input->target_length)
             return ag_error_set(error, AG_BAD_VALUE,
-                                "generation: the prompt of row %lld has %lld tokens: it must be 1 to %lld",
-                                (long long)row, (long long)length, (long long)input->target_length);
+                                "generation: the prompt of row %lld has %lld %s: it must be 1 to %lld", (long long)row,
+                                (long long)length, ag_plural(length, "token", "tokens"),
+                                (long long)input->target_length);
         if (length > model->config.max_length)
-            return ag_error_set(error, AG_BAD_VALUE,
-                                "generation: the prompt of row %lld has %lld tokens: max_length is %d", (long long)row,
-                                (long long)length, model->config.max_length);
+            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld %s: max_length is %d",
+                                (long long)row, (long long)length, ag_plural(length, "token", "tokens"),
+                                model->config.max_length);
     }
     return AG_OK;
 }
@@ -240,8 +241,9 @@ static ag_status init_result(generation *g, ag_error *error)
     result->storage = size >= 0 ? malloc(size ? (size_t)size : 1) : NULL;
     if (result->hypotheses && result->storage)
         return AG_OK;
-    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld results of %lld tokens", (long long)count,
-                        (long long)g->longest);
+    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld %s of %lld %s", (long long)count,
+                        ag_plural(count, "result", "results"), (long long)g->longest,
+                        ag_plural(g->longest, "token", "tokens"));
 }
 
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,

@@ -50,7 +50,8 @@ static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, 
     ag_status status = AG_OK;
     *blocks = calloc((size_t)count, sizeof **blocks);
     if (!*blocks)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d blocks", count);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d %s", count,
+                            ag_plural(count, "block", "blocks"));
     for (int i = 0; i < count && status == AG_OK; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "%s.layers.%d", stack, i);
@@ -65,7 +66,8 @@ static ag_status init_decoder_stack(nn_model *model, int count, ag_error *error)
     ag_status status = AG_OK;
     model->decoder = calloc((size_t)count, sizeof *model->decoder);
     if (!model->decoder)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d blocks", count);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d %s", count,
+                            ag_plural(count, "block", "blocks"));
     for (int i = 0; i < count && status == AG_OK; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "decoder.layers.%d", i);
@@ -174,8 +176,8 @@ static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *t
     }
     for (int64_t b = 0; b < rows && lengths; b++)
         if (lengths[b] < 0 || lengths[b] > length) {
-            pass_fail(pass, AG_BAD_VALUE, "model", "the %s of row %lld has %d tokens, but the rows are %lld long", side,
-                      (long long)b, (int)lengths[b], (long long)length);
+            pass_fail(pass, AG_BAD_VALUE, "model", "the %s of row %lld has %d %s, but the rows are %lld long", side,
+                      (long long)b, (int)lengths[b], ag_plural(lengths[b], "token", "tokens"), (long long)length);
             return false;
         }
     return true;

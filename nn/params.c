@@ -36,7 +36,8 @@ static ag_status reserve_item(nn_params *params, ag_error *error)
     int capacity = params->capacity ? 2 * params->capacity : 64;
     nn_param *items = realloc(params->items, (size_t)capacity * sizeof *items);
     if (!items)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: the list of %d parameters cannot grow", params->count);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: the list of %d %s cannot grow", params->count,
+                            ag_plural(params->count, "parameter", "parameters"));
     params->items = items;
     params->capacity = capacity;
     return AG_OK;
@@ -103,8 +104,8 @@ ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
     params->grad = ag_numbers_new(params->size);
     ag_status status = AG_OK;
     if (!params->value || !params->grad)
-        status =
-            ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld parameters", (long long)params->size);
+        status = ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld %s", (long long)params->size,
+                              ag_plural(params->size, "parameter", "parameters"));
 
     for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *item = &params->items[i];
@@ -131,8 +132,8 @@ ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, 
 {
     int length = snprintf(out, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", name);
     if (length < 0 || length >= NAME_SIZE)
-        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d bytes at most", prefix, name,
-                            NAME_SIZE - 1);
+        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d %s at most", prefix, name,
+                            NAME_SIZE - 1, ag_plural(NAME_SIZE - 1, "byte", "bytes"));
     return AG_OK;
 }
 

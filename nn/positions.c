@@ -39,9 +39,10 @@ ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_
         return code;
     }
     if (start < 0 || length > layer->max_length - start)
-        return pass_fail(pass, AG_BAD_SHAPE, "positions",
-                         "a sequence of %lld tokens is longer than the %lld positions that were learned (max_length)",
-                         (long long)start + length, (long long)layer->max_length);
+        return pass_fail(
+            pass, AG_BAD_SHAPE, "positions", "a sequence of %lld %s is longer than the %lld %s learned (max_length)",
+            (long long)start + length, ag_plural(start + length, "token", "tokens"), (long long)layer->max_length,
+            ag_plural(layer->max_length, "position that was", "positions that were"));
     return nn_parameter_rows(pass, layer->weight, start, length);
 }
 

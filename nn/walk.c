@@ -86,7 +86,8 @@ static ag_status init_walk(walk *w, const generation *g, ag_error *error)
     w->rng = malloc(rows * sizeof *w->rng);
     w->candidates = calloc(vocab, sizeof *w->candidates);
     if (!w->row || !w->next || !w->from || !w->rng || !w->candidates)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu rows", rows);
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu %s", rows,
+                            ag_plural((int64_t)rows, "row", "rows"));
     const uint64_t seed = ag_seed_for(g->options.seed, AG_FOR_SAMPLING);
     for (size_t i = 0; i < rows; i++) {
         w->row[i] = (int32_t)i;

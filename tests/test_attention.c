@@ -450,7 +450,7 @@ START_TEST(test_errors)
         options.mask = ag_mask_key_lengths(tape, 1, (int32_t[]){2});
         ck_assert_ptr_null(ag_attention(x, x, x, &options));
         ck_assert_str_eq(ag_tape_error(tape)->message,
-                         "attention: a mask of key lengths for 1 batch rows on scores [2,2,3,3], which have 2");
+                         "attention: a mask of key lengths for 1 batch row on scores [2,2,3,3], which have 2");
         ag_tape_rewind(tape);
         x = ag_constant(tape, q, NULL);
         options.mask = NULL;
@@ -479,7 +479,7 @@ START_TEST(test_errors_of_the_parts)
     scores = ag_constant(tape, AG_SHAPE(2, 3, 4, 5), NULL);
     ck_assert_ptr_null(ag_masked_softmax(scores, ag_mask_query_lengths(tape, 1, (int32_t[]){2})));
     ck_assert_str_eq(ag_tape_error(tape)->message,
-                     "masked_softmax: a mask of query lengths for 1 batch rows on scores [2,3,4,5], which have 2");
+                     "masked_softmax: a mask of query lengths for 1 batch row on scores [2,3,4,5], which have 2");
     ag_tape_rewind(tape);
     scores = ag_constant(tape, AG_SHAPE(2, 3, 4, 5), NULL);
     ck_assert_ptr_null(ag_masked_sum(scores, ag_constant(tape, AG_SHAPE(2, 3, 4, 5), NULL), NULL));

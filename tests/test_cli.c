@@ -75,7 +75,7 @@ START_TEST(test_whole_path)
     cli_expect("printf 'ab\\nba\\n\\nc\\n' | $T predict --model $DIR/run | wc -l", 0, "4");
     cli_expect("printf 'ab\\n' | $T predict --model $DIR/run --beam 3 --best 3 | tr '\\t' '\\n' | wc -l", 0, "3");
     cli_expect("$T study attention --model $DIR/run --source abc --which cross --color never", 0,
-               "decoder.layers.0.multihead_attn, head 1");
+               "decoder looks at encoder, layer 0, head 1");
 }
 END_TEST
 
@@ -261,7 +261,7 @@ START_TEST(test_language_model)
     cli_expect_sentence("$T generate --model $DIR/lm --prompt 'tXeYZ' --length 8", 1,
                         "--prompt: 3 of 5 tokens are not in the model's vocabulary, the first of them 'X'");
     cli_expect_sentence("$T generate --model $DIR/lm --prompt \"$(printf 'the\\ncat')\" --length 8", 1,
-                        "--prompt: 1 of 7 tokens are not in the model's vocabulary, the first of them '\\0a'");
+                        "--prompt: 1 of 7 tokens is not in the model's vocabulary, the first of them '\\0a'");
     cli_expect("$T eval --model $DIR/lm --text $DIR/text.txt --json", 0, "\"perplexity\"");
     cli_expect("$T predict --model $DIR/lm </dev/null", 2, "use tapeformer generate");
 }

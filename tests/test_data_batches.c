@@ -212,7 +212,7 @@ START_TEST(sources_alone)
 
     const char *bad[] = {"a", "b\xFF"};
     ck_assert_int_eq(data_batch_sources(vocab, bad, 2, false, &batch, NULL, &error), AG_BAD_VALUE);
-    ck_assert_str_eq(error.message, "source 2: byte 2 is not well-formed UTF-8");
+    ck_assert_str_eq(error.message, "source 1: byte 2 is not well-formed UTF-8");
     ck_assert_int_eq(data_batch_sources(vocab, texts, 0, false, &batch, NULL, NULL), AG_BAD_VALUE);
     data_batch_clear(&batch);
     data_set_free(set);
@@ -248,7 +248,7 @@ START_TEST(a_task_that_breaks_its_promises)
     ag_error error = {0};
     data_set *set = data_set_task(&task, &(data_set_options){.tagging = true}, &error);
     ck_assert_int_eq(data_set_range(set, 5, 1, &batch, &error), AG_BAD_VALUE);
-    ck_assert_str_eq(error.message, "task wrong: example 5 has 1 source tokens and 3 target tokens, but tagging needs "
+    ck_assert_str_eq(error.message, "task wrong: example 5 has 1 source token and 3 target tokens, but tagging needs "
                                     "equally many");
     ck_assert_int_eq(batch.rows, 0);
     data_set_free(set);

@@ -198,10 +198,10 @@ static const example examples[] = {
     {"own_operation",
      {"soft_cap on 24 drawn examples: right (111 elements)", "attention with capped scores: right (18 elements)",
       "the cap forgotten in the backward: WRONG (18 elements)",
-      "input 1 (query) at [0,0,1,1] (flat 3): analytic 0.063125, numeric 0.1357, error 0.0725; step *, numeric error *",
+      "input 0 (query) at [0,0,1,1] (flat 3): analytic 0.063125, numeric 0.1357, error 0.0725; step *, numeric error *",
       "a backward that overwrites, in attention: right (18 elements)",
       "a backward that overwrites, alone: WRONG (0 elements)",
-      "input 1 (query) at [0,0,0,0] (flat 0): backward overwrites the gradient instead of adding to it: -1.01668 was "
+      "input 0 (query) at [0,0,0,0] (flat 0): backward overwrites the gradient instead of adding to it: -1.01668 was "
       "there, -0.436334 was to be added, -0.436334 came out",
       "soft_cap: the cap is -1 and must be above 0"}},
     {"train_from_c",

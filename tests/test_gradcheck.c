@@ -264,7 +264,7 @@ START_TEST(test_misbehaving_functions)
 
     ck_assert_int_eq(ag_gradcheck(f_changes_its_input, NULL, &input, 1, NULL, &report, NULL), AG_OK);
     ck_assert(!report.passed);
-    ck_assert_str_eq(report.message, "input 1 (x) at [1] (flat 1): the function changes it");
+    ck_assert_str_eq(report.message, "input 0 (x) at [1] (flat 1): the function changes it");
     ck_assert(x[0] == 1 && x[1] == 2);
 }
 END_TEST
@@ -304,7 +304,7 @@ START_TEST(test_checks_that_cannot_run)
     ck_assert_ptr_nonnull(strstr(error.message, "made [1] at one call and [2] at another"));
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &no_grad, 1, NULL, &report, &error), AG_BAD_VALUE);
-    ck_assert_str_eq(error.message, "gradcheck: input 1 has no memory for its gradient");
+    ck_assert_str_eq(error.message, "gradcheck: input 0 has no memory for its gradient");
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &bad_shape, 1, NULL, &report, NULL), AG_BAD_SHAPE);
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
 
@@ -345,7 +345,7 @@ START_TEST(test_report)
     int exponent;
     ck_assert(frexp(report.step, &exponent) == 0.5); /* a power of two */
     ck_assert(report.numeric_error < PRECISION(1e-10, 1e-3));
-    const char *begin = "input 2 (weight) at [1,3] (flat 7): analytic ";
+    const char *begin = "input 1 (weight) at [1,3] (flat 7): analytic ";
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
     /* what backward added stays for the caller to look at */
     ck_assert(grad[1][7] == (real)report.analytic && grad[0][0] != 0);
@@ -382,7 +382,7 @@ START_TEST(test_directions)
     ag_gradcheck_report report = check_one(f_composed, AG_SHAPE(3, 4, 5), x, &options);
     ck_assert_msg(report.passed, "%s", report.message);
     ck_assert_int_eq(report.checked, 5);
-    ck_assert_ptr_nonnull(strstr(report.message, "input 1 (x) along direction "));
+    ck_assert_ptr_nonnull(strstr(report.message, "input 0 (x) along direction "));
 }
 END_TEST
 
@@ -519,7 +519,7 @@ START_TEST(test_wrong_operation)
     ck_assert_int_eq(report.index, 4);
     ck_assert_str_eq(report.input_name, "x");
     char begin[64];
-    snprintf(begin, sizeof begin, "wrong cube, draw %d: input 1 (x) at [4] (flat 4): ", report.draw);
+    snprintf(begin, sizeof begin, "wrong cube, draw %d: input 0 (x) at [4] (flat 4): ", report.draw);
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
     ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, &options, &again, NULL), AG_OK);
     ck_assert_str_eq(report.message, again.message);

@@ -377,10 +377,7 @@ typedef struct plant {
     const char *says;  /* NULL: a comparison of numbers */
 } plant;
 
-#define NO_SECOND                                                                                                      \
-    {                                                                                                                  \
-        .ndim = -1                                                                                                     \
-    }
+#define NO_SECOND {.ndim = -1}
 
 static const plant plants[] = {
     {WRONG_SIGN, f_square, {{2, {2, 3}}, NO_SECOND}, 0, -1, NULL},
@@ -456,7 +453,7 @@ START_TEST(test_fault_is_caught)
     ck_assert_msg(strstr(wrong.message, p->says ? p->says : "analytic"), "plant %d: %s", _i, wrong.message);
     if (wrong.input >= 0) {
         ck_assert_str_eq(wrong.input_name, wrong.input ? "second" : "first");
-        ck_assert_ptr_nonnull(strstr(wrong.message, wrong.input ? "input 2 (second) at [" : "input 1 (first) at ["));
+        ck_assert_ptr_nonnull(strstr(wrong.message, wrong.input ? "input 1 (second) at [" : "input 0 (first) at ["));
     }
 }
 END_TEST

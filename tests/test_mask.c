@@ -330,7 +330,7 @@ START_TEST(test_fits)
     ag_mask *three = ag_mask_key_lengths(tape, 3, lengths);
     check_misfit(three, "a mask of key lengths for 3 batch rows on scores [2,3,4,5], which have 2");
     check_misfit(ag_mask_query_lengths(tape, 1, lengths),
-                 "a mask of query lengths for 1 batch rows on scores [2,3,4,5], which have 2");
+                 "a mask of query lengths for 1 batch row on scores [2,3,4,5], which have 2");
     check_misfit(ag_mask_explicit(tape, 1, 2, 4, 5, allow),
                  "an explicit mask [1,2,4,5] on scores [2,3,4,5] (only its batch and heads may be 1 instead)");
     check_misfit(ag_mask_explicit(tape, 1, 1, 5, 4, allow),

@@ -356,7 +356,7 @@ START_TEST(headers_that_are_wrong)
         {HEADER("'|u1'", "False", "(9223372036854775807,)"), "more elements than memory can hold"},
         {HEADER("'|u1'", "False", "(4294967296, 4294967296)"), "more elements than memory can hold"},
         {HEADER("'|u1'", "False", "(4294967296, 4294967296, 0)"), "more elements than memory can hold"},
-        {HEADER("'|u1'", "False", "(9,)"), "its 9 numbers of 1 bytes are not all there: 8 bytes"},
+        {HEADER("'|u1'", "False", "(9,)"), "its 9 numbers of 1 byte are not all there: 8 bytes"},
         {HEADER("'<f8'", "False", "(2,)"), "its 2 numbers of 8 bytes are not all there: 8 bytes"},
         {HEADER("'<f4'", "True", "(1, 3)"), "its 3 numbers of 4 bytes are not all there"},
         {HEADER("'|O'", "False", "(1,)"), "are Python objects"},

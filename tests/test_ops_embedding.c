@@ -235,7 +235,7 @@ START_TEST(rotary_errors)
     const ag_shape shape = AG_SHAPE(2, 12);
     check_status(ag_rotary(ag_variable(tape, AG_SHAPE(12), NULL), 1, 0, 10000), AG_BAD_SHAPE, "rotary: [12]");
     check_status(ag_rotary(ag_variable(tape, shape, NULL), 4, 0, 10000), AG_BAD_SHAPE, "[2,12] with 4 heads");
-    check_status(ag_rotary(ag_variable(tape, AG_SHAPE(2, 13), NULL), 1, 0, 10000), AG_BAD_SHAPE, "[2,13] with 1 heads");
+    check_status(ag_rotary(ag_variable(tape, AG_SHAPE(2, 13), NULL), 1, 0, 10000), AG_BAD_SHAPE, "[2,13] with 1 head");
     check_status(ag_rotary(ag_variable(tape, shape, NULL), 0, 0, 10000), AG_BAD_VALUE, "0 heads");
     check_status(ag_rotary(ag_variable(tape, shape, NULL), -1, 0, 10000), AG_BAD_VALUE, "-1 heads");
     const double bases[] = {0, -1, (double)NAN, (double)INFINITY};

@@ -349,13 +349,13 @@ START_TEST(concat_and_slice_errors)
     ag_tape *tape = ag_tape_new(NULL);
     ag_tensor *x = ag_variable(tape, AG_SHAPE(2, 3), NULL), *y = ag_variable(tape, AG_SHAPE(2, 4), NULL);
     expect_error(ag_concat((ag_tensor *[]){x, y}, 2, 0), tape, AG_BAD_SHAPE,
-                 "concat: [2,3] and [2,4] (input 2) differ in another axis than 0, the one they are joined along");
+                 "concat: [2,3] and [2,4] (input 1) differ in another axis than 0, the one they are joined along");
     x = ag_variable(tape, AG_SHAPE(2, 3), NULL);
     y = ag_variable(tape, AG_SHAPE(2), NULL);
     expect_error(ag_concat((ag_tensor *[]){x, y}, 2, 1), tape, AG_BAD_SHAPE,
-                 "concat: [2,3] and [2] (input 2) differ in another axis than 1, the one they are joined along");
+                 "concat: [2,3] and [2] (input 1) differ in another axis than 1, the one they are joined along");
     x = ag_variable(tape, AG_SHAPE(2, 3), NULL);
-    expect_error(ag_concat((ag_tensor *[]){x, NULL}, 2, 1), tape, AG_BAD_VALUE, "concat: input 2 is NULL");
+    expect_error(ag_concat((ag_tensor *[]){x, NULL}, 2, 1), tape, AG_BAD_VALUE, "concat: input 1 is NULL");
     x = ag_variable(tape, AG_SHAPE(2, 3), NULL);
     expect_error(ag_concat(&x, 1, -3), tape, AG_BAD_VALUE, "concat: [2,3] has no axis -3");
     x = ag_variable(tape, AG_SHAPE(2, 3), NULL);

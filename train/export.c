@@ -46,7 +46,8 @@ ag_status train_export(const nn_model *model, train_layout layout, const char *p
         return status;
     real *values = malloc((size_t)params->size * sizeof *values);
     if (!values)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of %lld numbers", (long long)params->size);
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of %lld %s", (long long)params->size,
+                            ag_plural(params->size, "number", "numbers"));
     lay_out(params, layout, values);
     data_writer *writer = data_writer_new(error);
     status = writer ? AG_OK : AG_NO_MEMORY;

@@ -47,7 +47,8 @@ static data_vocab *number_tokens(int32_t size, ag_error *error)
         char word[16];
         int length = snprintf(word, sizeof word, "%d", (int)id);
         if (data_vocab_add(vocab, word, (size_t)length) < 0) {
-            ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)size);
+            ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)size,
+                         ag_plural(size, "token", "tokens"));
             data_vocab_free(vocab);
             vocab = NULL;
         }
@@ -64,9 +65,10 @@ static ag_status make_vocab(const importer *in, const char *key, const data_voca
     const int32_t found = given ? data_vocab_size(given) : size < DATA_SPECIALS ? DATA_SPECIALS : size;
     if (found != size)
         return ag_error_set(in->error, AG_BAD_VALUE,
-                            "%s: the %s vocabulary has %d tokens, the first %d for padding and other marks, and the "
+                            "%s: the %s vocabulary has %d %s, the first %d for padding and other marks, and the "
                             "model has %d",
-                            in->path, key + strlen("vocab."), (int)found, DATA_SPECIALS, (int)size);
+                            in->path, key + strlen("vocab."), (int)found, ag_plural(found, "token", "tokens"),
+                            DATA_SPECIALS, (int)size);
     *vocab = given ? data_vocab_copy(given, in->error) : number_tokens(size, in->error);
     return *vocab ? AG_OK : AG_NO_MEMORY;
 }

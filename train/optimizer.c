@@ -39,7 +39,8 @@ static real *zeros(int64_t size, ag_error *error)
 {
     real *vector = ag_numbers_new(size);
     if (!vector)
-        ag_error_set(error, AG_NO_MEMORY, "no memory for the optimizer's %lld numbers", (long long)size);
+        ag_error_set(error, AG_NO_MEMORY, "no memory for the optimizer's %lld %s", (long long)size,
+                     ag_plural(size, "number", "numbers"));
     return vector;
 }
 

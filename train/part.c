@@ -10,17 +10,17 @@ static ag_status vocab_fits(const data_vocab *vocab, int32_t size, const char *s
     if (!vocab)
         return ag_error_set(error, AG_BAD_VALUE, "the model needs %s texts, and the set has none", side);
     if (data_vocab_size(vocab) != size)
-        return ag_error_set(error, AG_BAD_VALUE, "the set's %s vocabulary has %d tokens and the model's has %d", side,
-                            (int)data_vocab_size(vocab), (int)size);
+        return ag_error_set(error, AG_BAD_VALUE, "the set's %s vocabulary has %d %s and the model's has %d", side,
+                            (int)data_vocab_size(vocab), ag_plural(data_vocab_size(vocab), "token", "tokens"),
+                            (int)size);
     return AG_OK;
 }
 
 static ag_status length_fits(const nn_model *model, int64_t length, const char *side, ag_error *error)
 {
     if (model->config.positions == NN_LEARNED && length > model->config.max_length)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "the set's longest %s has %lld tokens and the model has positions for %d", side,
-                            (long long)length, model->config.max_length);
+        return ag_error_set(error, AG_BAD_VALUE, "the set's longest %s has %lld %s and the model has positions for %d",
+                            side, (long long)length, ag_plural(length, "token", "tokens"), model->config.max_length);
     return AG_OK;
 }
 

@@ -121,7 +121,8 @@ static ag_status count_steps(train_options *options, const data_set *training, a
     const int64_t batches = data_set_batches(training, options->batch);
     const int64_t passes = options->epochs ? options->epochs : TRAIN_DEFAULT_PASSES;
     if ((double)passes * (double)batches > MOST)
-        return ag_error_set(error, AG_BAD_VALUE, "%lld epochs are too many", (long long)passes);
+        return ag_error_set(error, AG_BAD_VALUE, "%lld %s are too many", (long long)passes,
+                            ag_plural(passes, "epoch", "epochs"));
     if (options->epochs)
         set_default(&options->steps, passes * batches);
     set_default(&options->steps, within(passes * batches, TRAIN_DEFAULT_STEPS_LEAST, TRAIN_DEFAULT_STEPS_MOST));
@@ -132,14 +133,15 @@ static ag_status count_steps(train_options *options, const data_set *training, a
 static ag_status check_length(const train_options *options, const train_options *earlier, ag_error *error)
 {
     if (options->steps < earlier->steps)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "the run was to have %lld steps, which a resume cannot make fewer (%lld)",
-                            (long long)earlier->steps, (long long)options->steps);
+        return ag_error_set(error, AG_BAD_VALUE, "the run was to have %lld %s, which a resume cannot make fewer (%lld)",
+                            (long long)earlier->steps, ag_plural(earlier->steps, "step", "steps"),
+                            (long long)options->steps);
     if (options->steps > earlier->steps && train_schedule_has_end(earlier->schedule))
         return ag_error_set(error, AG_BAD_VALUE,
-                            "the run was laid out for %lld steps, with a learning rate that sinks until then: a resume "
+                            "the run was laid out for %lld %s, with a learning rate that sinks until then: a resume "
                             "cannot make them %lld, since the rate would jump; begin a new run with this model",
-                            (long long)earlier->steps, (long long)options->steps);
+                            (long long)earlier->steps, ag_plural(earlier->steps, "step", "steps"),
+                            (long long)options->steps);
     return AG_OK;
 }
 

@@ -232,9 +232,9 @@ ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_
     if (!*vocab)
         return ag_error_set(error, problem.status, "%s: the metadata \"%s\": %.300s", path, key, problem.message);
     if (data_vocab_size(*vocab) != size)
-        return ag_error_set(error, AG_BAD_FILE,
-                            "%s: the %s vocabulary has %d tokens and the model's configuration says %d", path,
-                            key + strlen("vocab."), (int)data_vocab_size(*vocab), (int)size);
+        return ag_error_set(error, AG_BAD_FILE, "%s: the %s vocabulary has %d %s and the model's configuration says %d",
+                            path, key + strlen("vocab."), (int)data_vocab_size(*vocab),
+                            ag_plural(data_vocab_size(*vocab), "token", "tokens"), (int)size);
     return AG_OK;
 }
 

@@ -149,8 +149,10 @@ nn_model *train_weights_read(const data_safetensors *file, train_layout layout, 
     ag_error problem = {0};
     const int64_t blocks = (int64_t)config->encoder_layers + config->decoder_layers;
     if (blocks > data_safetensors_count(file)) { /* even their names are not worth making */
-        ag_error_set(error, AG_BAD_FILE, "%s: its %lld tensors are too few for a model of %lld blocks", path,
-                     (long long)data_safetensors_count(file), (long long)blocks);
+        ag_error_set(error, AG_BAD_FILE, "%s: its %lld %s too few for a model of %lld %s", path,
+                     (long long)data_safetensors_count(file),
+                     ag_plural(data_safetensors_count(file), "tensor is", "tensors are"), (long long)blocks,
+                     ag_plural(blocks, "block", "blocks"));
         return NULL;
     }
     nn_model *model = nn_model_outline(config, &problem);

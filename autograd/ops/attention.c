@@ -41,7 +41,8 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, att
     if (k.dim[0] != s->batch || v.dim[0] != s->batch)
         return ag_error_set(error, AG_BAD_SHAPE, "%s: the batch sizes differ", inputs);
     if (heads < 0 || (heads && heads != s->heads))
-        return ag_error_set(error, AG_BAD_VALUE, "%s: %d heads asked for%s", inputs, heads,
+        return ag_error_set(error, AG_BAD_VALUE, "%s: %d %s asked for%s", inputs, heads,
+                            ag_plural(heads, "head", "heads"),
                             heads < 0 ? "" : " where the inputs have another number of them");
     if (s->split && (k.dim[1] != s->heads || v.dim[1] != s->heads))
         return ag_error_set(error, AG_BAD_SHAPE, "%s: the numbers of heads differ", inputs);
@@ -49,8 +50,9 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, att
         return ag_error_set(error, AG_BAD_SHAPE, "%s: queries of width %lld and keys of width %lld differ", inputs,
                             (long long)q.dim[last], (long long)k.dim[last]);
     if (v.dim[last - 1] != s->keys)
-        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld keys have %lld values", inputs, (long long)s->keys,
-                            (long long)v.dim[last - 1]);
+        return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld %s %lld %s", inputs, (long long)s->keys,
+                            ag_plural(s->keys, "key has", "keys have"), (long long)v.dim[last - 1],
+                            ag_plural(v.dim[last - 1], "value", "values"));
     int64_t parts = s->split ? 1 : s->heads;
     if (q.dim[last] % parts || v.dim[last] % parts)
         return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld heads do not divide the width %lld", inputs,

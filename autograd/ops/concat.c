@@ -22,7 +22,7 @@ static ag_status shape_concat(ag_node *node)
         if (!ag_shape_equal(next, expected))
             return ag_fail(node, AG_BAD_SHAPE,
                            "%s and %s (input %d) differ in another axis than %d, the one they are joined along",
-                           ag_shape_print(first, first_text), ag_shape_print(next, next_text), i + 1, axis);
+                           ag_shape_print(first, first_text), ag_shape_print(next, next_text), i, axis);
         y->dim[axis] += next.dim[axis];
     }
     return AG_OK;

@@ -30,8 +30,8 @@ static ag_status take_ids(ag_node *node, int64_t count, int64_t table_rows)
     for (int64_t i = 0; i < count; i++) {
         ids[i] = attributes->ids[i];
         if (ids[i] < 0 || ids[i] >= table_rows)
-            return ag_fail(node, AG_BAD_VALUE, "id %d at place %lld is outside the table of %lld rows", (int)ids[i],
-                           (long long)i, (long long)table_rows);
+            return ag_fail(node, AG_BAD_VALUE, "id %d at place %lld is outside the table of %lld %s", (int)ids[i],
+                           (long long)i, (long long)table_rows, ag_plural(table_rows, "row", "rows"));
     }
     attributes->ids = ids;
     return AG_OK;
@@ -51,9 +51,9 @@ static ag_status embedding_shape(ag_node *node)
         return ag_fail(node, AG_BAD_SHAPE, "ids of shape %s: sizes are 0 or more, axes %d at most",
                        ag_shape_print(shape, text), AG_MAX_DIMS - 1);
     if (attributes->options.padding_id < -1 || attributes->options.padding_id >= table.dim[0])
-        return ag_fail(node, AG_BAD_VALUE,
-                       "padding_id is %d: it must be an id of the table of %lld rows, or -1 for none",
-                       (int)attributes->options.padding_id, (long long)table.dim[0]);
+        return ag_fail(node, AG_BAD_VALUE, "padding_id is %d: it must be an id of the table of %lld %s, or -1 for none",
+                       (int)attributes->options.padding_id, (long long)table.dim[0],
+                       ag_plural(table.dim[0], "row", "rows"));
     shape.dim[shape.ndim++] = table.dim[1];
     node->output->shape = shape;
     const ag_tensor *positions = node->inputs[1];

@@ -63,9 +63,8 @@ static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
         if (options->ignore && target == options->ignore_index)
             continue;
         if (target < 0 || target >= classes)
-            return ag_fail(node, AG_BAD_VALUE,
-                           "row %lld has target %d, which is none of the %lld classes and not ignored", (long long)r,
-                           (int)target, (long long)classes);
+            return ag_fail(node, AG_BAD_VALUE, "row %lld has target %d, which is none of the %lld %s and not ignored",
+                           (long long)r, (int)target, (long long)classes, ag_plural(classes, "class", "classes"));
         targets[r] = target;
         attributes->counted += options->class_weights ? (double)options->class_weights[target] : 1;
     }

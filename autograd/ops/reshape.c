@@ -23,8 +23,9 @@ static ag_status work_out(const ag_node *node, ag_shape *shape)
     shape->dim[unknown] = 1;
     int64_t rest = ag_shape_size(*shape);
     if (rest <= 0 || x->size % rest)
-        return ag_fail(node, AG_BAD_SHAPE, "no size for the -1 of %s gives the %lld elements of %s",
-                       ag_shape_print(asked, to), (long long)x->size, ag_shape_print(x->shape, from));
+        return ag_fail(node, AG_BAD_SHAPE, "no size for the -1 of %s gives the %lld %s of %s",
+                       ag_shape_print(asked, to), (long long)x->size, ag_plural(x->size, "element", "elements"),
+                       ag_shape_print(x->shape, from));
     shape->dim[unknown] = x->size / rest;
     return AG_OK;
 }
@@ -39,8 +40,8 @@ static ag_status shape_reshape(ag_node *node)
     if (status != AG_OK)
         return status;
     if (ag_shape_size(shape) != x->size)
-        return ag_fail(node, AG_BAD_SHAPE, "%s has %lld elements, %s has another number",
-                       ag_shape_print(x->shape, from), (long long)x->size, ag_shape_print(shape, to));
+        return ag_fail(node, AG_BAD_SHAPE, "%s has %lld %s, %s has another number", ag_shape_print(x->shape, from),
+                       (long long)x->size, ag_plural(x->size, "element", "elements"), ag_shape_print(shape, to));
     node->output->shape = shape;
     node->output->data = x->data;
     return AG_OK;

@@ -24,10 +24,11 @@ static ag_status rotary_shape(ag_node *node)
     if (shape.ndim < 2)
         return ag_fail(node, AG_BAD_SHAPE, "%s: expected [.., positions, heads * width]", ag_shape_print(shape, text));
     if (attributes->heads < 1)
-        return ag_fail(node, AG_BAD_VALUE, "%d heads: there must be 1 at least", attributes->heads);
+        return ag_fail(node, AG_BAD_VALUE, "%d %s: there must be 1 at least", attributes->heads,
+                       ag_plural(attributes->heads, "head", "heads"));
     if (shape.dim[shape.ndim - 1] % (2 * (int64_t)attributes->heads) != 0)
-        return ag_fail(node, AG_BAD_SHAPE, "%s with %d heads: the last axis must be a multiple of 2 * heads",
-                       ag_shape_print(shape, text), attributes->heads);
+        return ag_fail(node, AG_BAD_SHAPE, "%s with %d %s: the last axis must be a multiple of 2 * heads",
+                       ag_shape_print(shape, text), attributes->heads, ag_plural(attributes->heads, "head", "heads"));
     if (!(attributes->base > 0 && isfinite(attributes->base)))
         return ag_fail(node, AG_BAD_VALUE, "base is %g: it must be above 0 (10000 is usual)", attributes->base);
     node->output->shape = shape;
