@@ -90,14 +90,15 @@ static void print_metrics(const train_metrics *m, bool json)
         print_json(m);
         return;
     }
-    printf("loss            %.4f nats per token (perplexity %.3f), %lld tokens\n", m->loss, m->perplexity,
-           (long long)m->tokens);
+    printf("loss            %.4f nats per token (perplexity %.3f), %lld %s\n", m->loss, m->perplexity,
+           (long long)m->tokens, ag_plural(m->tokens, "token", "tokens"));
     if (train_metrics_guess(m))
         printf("                no better than guessing, which has %.4f\n", m->chance);
     printf("token accuracy  %.2f %%\n", 100 * m->token_accuracy);
     if (!m->decoded)
         return;
-    printf("exact match     %.2f %% of %lld sources\n", 100 * m->exact_match, (long long)m->sources);
+    printf("exact match     %.2f %% of %lld %s\n", 100 * m->exact_match, (long long)m->sources,
+           ag_plural(m->sources, "source", "sources"));
     printf("word error      %.2f %%\n", 100 * m->wer);
     printf("phone error     %.2f %% of target tokens\n", 100 * m->per);
 }
@@ -124,8 +125,9 @@ static int run(const eval_flags *f, ag_error *error)
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
     if (code == CLI_DONE && metrics.unknown)
-        cli_fail("eval", CLI_DONE, "note: %lld tokens are not in the model's vocabularies and were read as <unk>",
-                 (long long)metrics.unknown);
+        cli_fail("eval", CLI_DONE, "note: %lld %s not in the model's vocabularies and %s read as <unk>",
+                 (long long)metrics.unknown, ag_plural(metrics.unknown, "token is", "tokens are"),
+                 ag_plural(metrics.unknown, "is", "are"));
     if (code == CLI_DONE)
         print_metrics(&metrics, f->json);
     data_set_free(set);

@@ -156,9 +156,10 @@ static int check_known(const train_flags *f, train_setup *setup)
                             data_vocab_token(vocabs[side], DATA_SPECIALS));
     for (int side = 0; side < 2; side++)
         if (unknown[side])
-            cli_fail("train", CLI_DONE,
-                     "note: %lld of %lld %stokens are not in the model's vocabulary and are read as <unk>",
-                     (long long)unknown[side], (long long)tokens[side], sides[side]);
+            cli_fail("train", CLI_DONE, "note: %lld of %lld %s%s %s not in the model's vocabulary and %s read as <unk>",
+                     (long long)unknown[side], (long long)tokens[side], sides[side],
+                     ag_plural(tokens[side], "token", "tokens"), ag_plural(unknown[side], "is", "are"),
+                     ag_plural(unknown[side], "is", "are"));
     return CLI_DONE;
 }
 
@@ -233,8 +234,9 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
     nn_model_free(base);
     setup->base.model = NULL;
     if (!f->quiet)
-        fprintf(stderr, "model: %s, width %lld, %lld heads, %lld parameters%s%s\n", cli_model_names[config.kind],
-                (long long)f->d_model, (long long)f->heads, (long long)params->size,
+        fprintf(stderr, "model: %s, width %lld, %lld %s, %lld %s%s%s\n", cli_model_names[config.kind],
+                (long long)f->d_model, (long long)f->heads, ag_plural(f->heads, "head", "heads"),
+                (long long)params->size, ag_plural(params->size, "parameter", "parameters"),
                 f->from && !f->resume ? ", those of " : "", f->from && !f->resume ? f->from : "");
     return CLI_DONE;
 }
@@ -306,9 +308,9 @@ static void print_result(const train_flags *f, const train_options *options, con
 {
     if (f->quiet)
         return;
-    fprintf(stderr, "%s after %lld steps; best on dev at step %lld: loss %.4f",
-            result->stopped_early ? "stopped early" : "done", (long long)result->steps, (long long)result->best_step,
-            result->best.loss);
+    fprintf(stderr, "%s after %lld %s; best on dev at step %lld: loss %.4f",
+            result->stopped_early ? "stopped early" : "done", (long long)result->steps,
+            ag_plural(result->steps, "step", "steps"), (long long)result->best_step, result->best.loss);
     if (result->best.decoded)
         fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match,
                 100 * result->best.per);

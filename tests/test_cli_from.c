@@ -163,7 +163,7 @@ START_TEST(test_data_that_does_not_fit)
     cli_train_tiny();
     cli_write("some.tsv", "abc\tABC\nabX\tabc\ncab\tcab\n");
     cli_expect("$T train --from $DIR/run --pairs $DIR/some.tsv --dev $DIR/some.tsv --steps 2" QUICK " --out $DIR/some",
-               0, "note: 1 of 9 source tokens are not in the model's vocabulary and are read as <unk>\n");
+               0, "note: 1 of 9 source tokens is not in the model's vocabulary and is read as <unk>\n");
     ck_assert_ptr_nonnull(strstr(cli_output, "note: 3 of 9 target tokens are not"));
     cli_write("none.tsv", "abc\tABC\nabX\tDEF\n");
     cli_expect_sentence("$T train --from $DIR/run --pairs $DIR/none.tsv --dev $DIR/none.tsv --out $DIR/x" QUICK, 1,
