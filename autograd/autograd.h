@@ -20,6 +20,20 @@
  *
  * Shapes are written [batch, tgt_len, d_model]; tensors are dense and row-major. Broadcasting follows
  * NumPy: shapes are aligned at the last axis, and an axis of size 1 stretches.
+ *
+ * Threads: a tape, with all that is on it, is used by one thread at a time. Several threads may work at
+ * once, each on a tape of its own, and may share what none of them changes: the memory under an ag_leaf
+ * without gradient, records of operations. All other functions here may be called at any time, with
+ * objects that no other thread uses.
+ *
+ * Global are two things. The instruction-set level is chosen at the first use, which any thread may make
+ * (ag_level_name; nothing else may call setenv at that moment). And one pool of threads works for all
+ * tapes: while it is busy for one, the operations of the others run on the threads that call them, with
+ * the same bits. What the library writes into files and messages is the same in every locale; no call of
+ * it may run beside setlocale.
+ *
+ * A child made by fork goes on with everything that its parent had, and makes pool threads of its own.
+ * What another thread was using at the moment of the fork is of no use to the child.
  */
 #ifndef AG_AUTOGRAD_H
 #define AG_AUTOGRAD_H

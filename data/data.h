@@ -5,6 +5,11 @@
  * Which examples batch n holds depends on the set, its seed and n alone, so a training run continues exactly by
  * going on with the next n: there is no other state.
  *
+ * Threads: a set is used by one thread at a time, since it keeps copies of the example that it last made;
+ * that two sets are of one file, or one held out of the other, is no matter. Vocabularies, mapped
+ * .safetensors and .npy files, and batches may be read by any number of threads at once while none changes
+ * or frees them. Two threads may save to one path: it then holds what the later one wrote, whole.
+ *
  * Memory: files are mapped, not copied; a set keeps a few bytes per line beside the map.
  */
 #ifndef DATA_DATA_H

@@ -11,6 +11,11 @@
  * step an nn_pass with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and
  * nn_generated.
  *
+ * Threads: nn_X_apply, nn_model_apply, nn_generate and nn_continue only read the parameters, so any number
+ * of threads may use one model at once, each with its own tape, cache and results. There is one vector of
+ * gradients to a model, to which a backward adds: backwards, and whatever changes parameters, have the
+ * model to themselves.
+ *
  * Shapes: B batch, T target (or only) length, S source length, D d_model, V vocabulary.
  */
 #ifndef NN_NN_H

@@ -3,6 +3,9 @@
  * A study computes numbers (study_attention, study_influence, study_leaks, study_laboratory, study_curves), and puts
  * them into a document; a document is shown as text in a terminal, as one HTML file, or as SVG pictures. So each study
  * is written once for all three.
+ *
+ * Threads: a document is used by one thread at a time. A study only reads the model and the input that it
+ * is given, so several may look at one model at once. study_laboratory trains models of its own.
  */
 #ifndef STUDY_STUDY_H
 #define STUDY_STUDY_H

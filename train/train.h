@@ -21,7 +21,12 @@
  * A checkpoint is there before the first step: a run that is killed at any moment can be resumed.
  *
  * A run stopped at any step and resumed gives the same bytes in all .safetensors files as one never stopped, at any
- * number of threads.
+ * number of threads, at one instruction-set level (ag_level_name).
+ *
+ * Threads: several runs may go on at once, each in a thread of its own with its own model, sets and folder;
+ * they share the pool of threads (autograd.h). A model that is trained is used by its run alone, and so are
+ * its sets; a callback is called by the thread that called train_run. A saved model that was loaded may be
+ * evaluated and used by any number of threads at once, each with its own set and tape.
  */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
