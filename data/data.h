@@ -244,7 +244,8 @@ typedef struct data_tensor {
 /* An open file: its tensors, by number and by name, and its metadata. */
 typedef struct data_safetensors data_safetensors;
 
-/* Maps and checks a file, strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without
+/* Maps and checks a file, or all shards of the index model.safetensors.index.json, which then is one file without
+ * metadata whose tensors are those of all shards; strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without
  * holes or overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal
  * is one sentence with the file's name; NULL then. The caller closes the file. */
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
@@ -252,9 +253,14 @@ data_safetensors *data_safetensors_open(const char *path, ag_error *error);
 void data_safetensors_close(data_safetensors *file);
 /* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
-/* A tensor by its number, in the order of the file, or by its name; NULL where there is none. The file owns it. */
+/* A tensor by its number, in the order of the file, or by its name; NULL where there is none. The file owns it. Where
+ * save_model of Python's safetensors left a name out because another tensor shares its numbers, which the metadata then
+ * says ("name": "the kept one"), the kept one is found. */
 const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i);
 const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name);
+/* Takes `prefix` ("module.") away from the names that begin with it; NULL gives all names back. AG_BAD_VALUE where none
+ * begins with it or two become the same; then all names are given back. */
+ag_status data_safetensors_strip(data_safetensors *file, const char *prefix, ag_error *error) AG_CHECKED;
 /* The value of a key of the metadata; NULL where there is none. The file owns it. */
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key);
 

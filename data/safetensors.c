@@ -17,37 +17,13 @@
  */
 #include "data.h"
 #include "grow.h"
-#include "map.h"
 #include "safetensors.h"
+#include "safetensors_file.h"
 #include "show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct tensor_entry {
-    data_tensor tensor;
-    uint64_t begin, end; /* of its bytes in the data */
-    size_t sizes_at;     /* where its shape begins in `sizes`, which moves while it grows */
-} tensor_entry;
-
-typedef struct metadata_entry {
-    const char *key, *value;
-    size_t value_at, value_size; /* the value as it stands in the header, between its quotes */
-} metadata_entry;
-
-struct data_safetensors {
-    data_map map;
-    tensor_entry *tensors; /* [tensor_count], in the order of the data */
-    size_t tensor_count, tensor_capacity;
-    const data_tensor **by_name; /* [tensor_count] */
-    metadata_entry *metadata;    /* [metadata_count], by key */
-    size_t metadata_count, metadata_capacity;
-    uint64_t *sizes; /* the shapes of all tensors, one after the other */
-    size_t size_count, size_capacity;
-    char *strings; /* names and metadata; the header's size is enough for all, since each loses its quotes */
-    size_t strings_used;
-};
 
 /* One reading of one file. */
 typedef struct reader {
@@ -223,8 +199,8 @@ static bool read_member(reader *r, bool *metadata_seen)
         return no_memory(r);
     file->tensors = grown;
     tensor_entry *entry = &grown[file->tensor_count++];
-    *entry = (tensor_entry){.tensor.name = keep_string(r)};
-    r->tensor = entry->tensor.name;
+    *entry = (tensor_entry){.name = keep_string(r)};
+    entry->tensor.name = r->tensor = entry->name;
     bool good = read_entry(r, entry);
     r->tensor = NULL;
     return good;
@@ -259,12 +235,6 @@ static int compare_places(const void *a, const void *b)
     return x->tensor.name < y->tensor.name ? -1 : x->tensor.name > y->tensor.name; /* kept in the header's order */
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    const data_tensor *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
-}
-
 static int compare_keys(const void *a, const void *b)
 {
     const metadata_entry *x = a, *y = b;
@@ -285,11 +255,9 @@ static bool sort_entries(reader *r)
         entry->tensor.shape = entry->tensor.rank ? file->sizes + entry->sizes_at : NULL;
         file->by_name[i] = &entry->tensor;
     }
-    qsort(file->by_name, file->tensor_count, sizeof *file->by_name, compare_names);
-    for (size_t i = 1; i < file->tensor_count; i++) {
-        if (!strcmp(file->by_name[i - 1]->name, file->by_name[i]->name))
-            return data_refuse(r->error, r->path, "two tensors are named '%s'", DATA_SHOW(file->by_name[i]->name));
-    }
+    const char *twice = data_safetensors_sort(file);
+    if (twice)
+        return data_refuse(r->error, r->path, "two tensors are named '%s'", DATA_SHOW(twice));
     if (file->metadata_count > 1)
         qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
     for (size_t i = 1; i < file->metadata_count; i++) {
@@ -361,9 +329,9 @@ static bool find_header(reader *r)
         size |= (unsigned long long)map->bytes[i] << (8 * i);
     if (size > SAFETENSORS_MAX_HEADER)
         return data_refuse(r->error, r->path,
-                           "its header's length of %llu %s is above the format's limit of %u: "
-                           "this is no .safetensors file, or a damaged one",
-                           size, ag_plural((int64_t)size, "byte", "bytes"), SAFETENSORS_MAX_HEADER);
+                           "its header's length of %llu bytes is above the format's limit of %u: "
+                           "this is no .safetensors file%s, or a damaged one",
+                           size, SAFETENSORS_MAX_HEADER, data_safetensors_guess(map));
     if (size > map->size - HEADER_AT)
         return data_refuse(r->error, r->path,
                            "its header should have %llu %s, but only %zu follow: the file is cut short", size,
@@ -391,7 +359,7 @@ static bool read_file(reader *r)
     return true;
 }
 
-data_safetensors *data_safetensors_open(const char *path, ag_error *error)
+static data_safetensors *open_file(const char *path, bool may_be_index, ag_error *error)
 {
     reader r = {.error = error};
     ag_text_show(path, r.path, sizeof r.path);
@@ -400,16 +368,30 @@ data_safetensors *data_safetensors_open(const char *path, ag_error *error)
         ag_error_set(error, AG_NO_MEMORY, "%s: not enough memory to open it", r.path);
         return NULL;
     }
-    if (data_map_open(&r.file->map, path, error) == AG_OK && read_file(&r))
+    if (data_map_open(&r.file->map, path, error) == AG_OK &&
+        (may_be_index && data_index_is_one(&r.file->map) ? data_index_read(r.file, path, r.path, error) : read_file(&r)))
         return r.file;
     data_safetensors_close(r.file);
     return NULL;
+}
+
+data_safetensors *data_safetensors_open(const char *path, ag_error *error)
+{
+    return open_file(path, true, error);
+}
+
+data_safetensors *data_safetensors_open_one(const char *path, ag_error *error)
+{
+    return open_file(path, false, error);
 }
 
 void data_safetensors_close(data_safetensors *file)
 {
     if (!file)
         return;
+    for (size_t i = 0; i < file->shard_count; i++)
+        data_safetensors_close(file->shards[i]);
+    free(file->shards);
     data_map_close(&file->map);
     free(file->tensors);
     free(file->by_name);
@@ -417,32 +399,4 @@ void data_safetensors_close(data_safetensors *file)
     free(file->sizes);
     free(file->strings);
     free(file);
-}
-
-int64_t data_safetensors_count(const data_safetensors *file)
-{
-    return (int64_t)file->tensor_count;
-}
-
-const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i)
-{
-    return i >= 0 && (uint64_t)i < file->tensor_count ? &file->tensors[i].tensor : NULL;
-}
-
-const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name)
-{
-    const data_tensor wanted = {.name = name}, *key = &wanted;
-    const data_tensor *const *found =
-        bsearch(&key, file->by_name, file->tensor_count, sizeof *file->by_name, compare_names);
-    return found ? *found : NULL;
-}
-
-const char *data_safetensors_metadata(const data_safetensors *file, const char *key)
-{
-    const metadata_entry wanted = {.key = key};
-    if (file->metadata_count == 0)
-        return NULL;
-    const metadata_entry *found =
-        bsearch(&wanted, file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
-    return found ? found->value : NULL;
 }
