@@ -31,14 +31,6 @@ int chart_colour(const study_chart *chart, int64_t line, int count)
     return (int)(own % count);
 }
 
-bool chart_has_companions(const study_chart *chart)
-{
-    bool found = false;
-    for (int64_t i = 1; i < chart->line_count && !found; i++)
-        found = chart->lines[i].companion;
-    return found;
-}
-
 static double position(const axis *a, double value)
 {
     return a->log ? log10(value) : value;

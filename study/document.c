@@ -156,8 +156,27 @@ void study_add_example(study_document *document, const char *source, const char 
                                                     copy_text(document, answer)}});
 }
 
-void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
-                     const char *const *cells)
+void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured)
+{
+    if (takes(document))
+        append(document, &(document_part){.kind = PART_VERDICT,
+                                          .holds = holds,
+                                          .sides = {copy_text(document, expected ? expected : ""),
+                                                    copy_text(document, measured ? measured : "")}});
+}
+
+void study_begin_row(study_document *document)
+{
+    append(document, &(document_part){.kind = PART_ROW_BEGIN});
+}
+
+void study_end_row(study_document *document)
+{
+    append(document, &(document_part){.kind = PART_ROW_END});
+}
+
+static void add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                      const char *const *cells, bool folded)
 {
     int64_t count = takes(document) ? area(document, rows, columns) : -1;
     if (count < 0)
@@ -166,7 +185,20 @@ void study_add_table(study_document *document, const char *caption, int64_t rows
                                       .text = copy_text(document, caption ? caption : ""),
                                       .rows = cells ? rows : 0,
                                       .columns = cells ? columns : 0,
-                                      .cells = copy_texts(document, cells, count)});
+                                      .cells = copy_texts(document, cells, count),
+                                      .folded = folded});
+}
+
+void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                     const char *const *cells)
+{
+    add_table(document, caption, rows, columns, cells, false);
+}
+
+void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                            const char *const *cells)
+{
+    add_table(document, caption, rows, columns, cells, true);
 }
 
 static study_heat copy_heat(study_document *document, const study_heat *heat)

@@ -10,17 +10,22 @@
 typedef enum document_part_kind {
     PART_HEADING,
     PART_TEXT,
+    PART_VERDICT,
     PART_EXAMPLE,
     PART_TABLE,
     PART_HEATS,
-    PART_CHART
+    PART_CHART,
+    PART_ROW_BEGIN,
+    PART_ROW_END
 } document_part_kind;
 
 /* One part; all it points to is the document's own memory. */
 typedef struct document_part {
     document_part_kind kind;
     const char *text;     /* heading, paragraph, note of an example, caption of a table */
-    const char *sides[2]; /* of an example; NULL: it has none */
+    const char *sides[2]; /* of an example, where NULL is none; what a verdict expects, and what was measured */
+    bool holds;           /* of a verdict */
+    bool folded;          /* of a table */
     int64_t rows, columns;
     const char *const *cells; /* of a table */
     const study_heat *heats;  /* [heat_count] */
@@ -97,7 +102,7 @@ enum { STYLE_LEVELS = 33, STYLE_LINES = 8 }; /* colours of heat maps from 0 to h
 #define STYLE_MONOSPACE "ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace"
 
 /* Declarations of the custom properties that all pictures use, to stand between braces, without line breaks:
- *     --paper --ink (text) --soft (minor text) --faint (grid) --padding --padded (its labels) --hatch --alarm
+ *     --paper --ink (text) --soft (minor text) --faint (grid) --padding --padded (its labels) --hatch --alarm --good
  *     --heat-0 .. --heat-32 (from 0 to high), --on-0 .. --on-32 (text on these), --line-0 .. --line-7
  * A page puts them at :root, light and (under its own condition) dark, and may use them for itself. */
 void style_put_colours(pen *p, bool dark);
@@ -115,6 +120,13 @@ void style_put_rules(pen *p);
  * or of class "cell masked", "cell padding", "cell leak" (masked, and yet not 0), "cell strange" (not finite). Larger
  * maps are paths of many cells, without data. */
 void svg_heat(pen *p, const study_heat *heat, const char *id);
+/* Of a picture with an id, which has no title in it: the labels of its rows on the page's ground, as an <svg
+ * class="study-picture rows" aria-hidden="true"> that a page lays over the picture and keeps in sight. `shape` gets what
+ * both measure. */
+typedef struct svg_shape {
+    double width, rows_width, rows_height; /* of the picture, and of the labels */
+} svg_shape;
+void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *shape);
 void svg_chart(pen *p, const study_chart *chart, const char *id);
 
 #endif

@@ -74,7 +74,6 @@ bool chart_axes(const study_chart *chart, int x_ticks, int y_ticks, axis *x, axi
 double axis_share(const axis *a, double value);
 /* Which of `count` colours a line has, from 0: a companion that of the line before it. */
 int chart_colour(const study_chart *chart, int64_t line, int count);
-bool chart_has_companions(const study_chart *chart);
 /* Whether a mark is drawn: it belongs to a line, and has a place. */
 bool chart_has_mark(const study_chart *chart, const study_mark *mark);
 /* Whether a line has something to draw at point i: both numbers finite, y above 0 on a logarithmic axis. */

@@ -22,6 +22,8 @@ enum {
 typedef struct html_page {
     pen *p;
     int64_t headings, pictures;
+    enum { NO_ROW, ROW_START, ROW_PICTURES, ROW_WORDS } row; /* where in a row the page is */
+    bool charts;                                             /* whether it is among charts outside of rows */
 } html_page;
 
 static bool has_text(const char *text)
@@ -119,9 +121,14 @@ static void put_table_row(pen *p, const document_part *part, int64_t row)
 
 static void put_table(pen *p, const document_part *part)
 {
+    if (part->folded) {
+        pen_put(p, "<details class=\"folded\">\n<summary>");
+        pen_put_escaped(p, has_text(part->text) ? part->text : "Table");
+        pen_put(p, "</summary>\n");
+    }
     pen_put(p, "<div class=\"scroll\">\n<table>\n");
     if (has_text(part->text)) {
-        pen_put(p, "<caption>");
+        pen_put(p, "<caption%s>", part->folded ? " class=\"unseen\"" : "");
         pen_put_escaped(p, part->text);
         pen_put(p, "</caption>\n");
     }
@@ -130,7 +137,7 @@ static void put_table(pen *p, const document_part *part)
         put_table_row(p, part, i);
         pen_put(p, "%s", i == 0 ? "</thead>\n" : i == part->rows - 1 ? "</tbody>\n" : "");
     }
-    pen_put(p, "</table>\n</div>\n");
+    pen_put(p, "</table>\n</div>\n%s", part->folded ? "</details>\n" : "");
 }
 
 /* ---- Heat maps ------------------------------------------------------------------------------ */
@@ -235,15 +242,31 @@ static void put_values(pen *p, const study_heat *heat)
     pen_put(p, "\"");
 }
 
+/* What the page's style needs to lay the labels of rows over a picture of any size: html_page.c. */
+static void put_shape(pen *p, const svg_shape *shape)
+{
+    pen_put(p, "--width:");
+    pen_put_fixed(p, shape->width, 0);
+    pen_put(p, "px;--rows:");
+    pen_put_fixed(p, shape->rows_width / shape->width, 5);
+    pen_put(p, ";--shape:");
+    pen_put_fixed(p, shape->rows_width / shape->rows_height, 5);
+}
+
 /* The group stands above the picture and the note below it, as text that wraps: in the picture they would not. */
 static void put_heat(html_page *page, const study_heat *heat)
 {
     pen *p = page->p;
     char id[32];
+    svg_shape shape;
+    pen rows = {0};
     study_heat bare = *heat;
     bare.group = bare.note = NULL;
     snprintf(id, sizeof id, "picture-%lld", (long long)++page->pictures);
-    pen_put(p, "<figure class=\"heat\"");
+    pen_put(p, "<figure class=\"heat\" style=\"");
+    svg_heat_rows(&rows, &bare, id, &shape);
+    put_shape(p, &shape);
+    pen_put(p, "\"");
     put_attribute(p, "data-title", heat->title);
     put_attribute(p, "data-row-axis", heat->row_axis);
     put_attribute(p, "data-column-axis", heat->column_axis);
@@ -254,16 +277,22 @@ static void put_heat(html_page *page, const study_heat *heat)
         put_labels(p, "data-sides", heat->sides, 2);
     }
     put_labels(p, "data-kinds", heat->kinds, heat->kind_count);
+    pen_put(p, " data-high=\"");
+    pen_put_number(p, heat_grid_make(heat, 1, 1).high, NUMBER_DIGITS + 2);
+    pen_put(p, "\"");
     put_values(p, heat);
-    pen_put(p, ">\n<div class=\"picture\">\n");
-    svg_heat(p, &bare, id);
-    pen_put(p, "</div>\n<figcaption><span class=\"unseen\">");
+    pen_put(p, ">\n<figcaption><span class=\"unseen\">");
     pen_put_escaped(p, heat->group);
-    pen_put(p, "%s", has_text(heat->group) ? ", " : "");
+    pen_put(p, "%s</span><b>", has_text(heat->group) ? ", " : "");
     pen_put_escaped(p, heat->title);
-    pen_put(p, ". </span>");
+    pen_put(p, "</b> ");
     pen_put_escaped(p, heat->note);
-    pen_put(p, "</figcaption>\n");
+    pen_put(p, "</figcaption>\n<div class=\"picture\">\n");
+    pen_put_bytes(p, rows.text, rows.length);
+    svg_heat(p, &bare, id);
+    pen_put(p, "</div>\n");
+    p->failed |= rows.failed;
+    free(rows.text);
     put_heat_numbers(p, heat);
     pen_put(p, "</figure>\n");
 }
@@ -359,10 +388,66 @@ static void put_example(pen *p, const document_part *part)
     pen_put(p, "</p>\n");
 }
 
+/* A sign, a word and a colour say the same. */
+static void put_verdict(pen *p, const document_part *part)
+{
+    pen_put(p, "<p class=\"verdict %s\"><b>%s</b> ", part->holds ? "holds" : "fails",
+            part->holds ? "\xE2\x9C\x93 Came true:" : "\xE2\x9C\x97 Did NOT come true:");
+    pen_put_escaped(p, part->sides[0]);
+    pen_put(p, ". <span class=\"note\">Measured: ");
+    pen_put_escaped(p, part->sides[1]);
+    pen_put(p, ".</span></p>\n");
+}
+
+/* In a row the pictures stand in one box, what follows them in another. */
+static void enter_box(html_page *page, const document_part *part)
+{
+    const bool picture = part->kind == PART_HEATS || part->kind == PART_CHART, box = page->row != ROW_START;
+    if (page->row == NO_ROW || page->row == (picture ? ROW_PICTURES : ROW_WORDS))
+        return;
+    pen_put(page->p, "%s<div class=\"%s\">\n", box ? "</div>\n" : "", picture ? "pictures" : "words");
+    page->row = picture ? ROW_PICTURES : ROW_WORDS;
+}
+
+/* Charts that follow one another stand in a box of their own, two in a line where there is room. */
+static void enter_charts(html_page *page, bool chart)
+{
+    chart = chart && page->row == NO_ROW;
+    if (chart != page->charts)
+        pen_put(page->p, chart ? "<div class=\"charts\">\n" : "</div>\n");
+    page->charts = chart;
+}
+
+static void begin_row(html_page *page)
+{
+    if (page->row == NO_ROW)
+        pen_put(page->p, "<div class=\"row\">\n");
+    page->row = page->row == NO_ROW ? ROW_START : page->row;
+}
+
+static void end_row(html_page *page)
+{
+    if (page->row != NO_ROW)
+        pen_put(page->p, "%s</div>\n", page->row == ROW_START ? "" : "</div>\n");
+    page->row = NO_ROW;
+}
+
 static void put_part(html_page *page, const document_part *part)
 {
     pen *p = page->p;
+    enter_charts(page, part->kind == PART_CHART);
+    if (part->kind != PART_ROW_BEGIN && part->kind != PART_ROW_END)
+        enter_box(page, part);
     switch (part->kind) {
+    case PART_ROW_BEGIN:
+        begin_row(page);
+        break;
+    case PART_ROW_END:
+        end_row(page);
+        break;
+    case PART_VERDICT:
+        put_verdict(p, part);
+        break;
     case PART_HEADING:
         pen_put(p, "<h2 id=\"part-%lld\">", (long long)++page->headings);
         pen_put_escaped(p, part->text);
@@ -398,6 +483,8 @@ static void put_page(pen *p, const study_document *document)
     put_contents(p, document);
     for (const document_part *part = document->first; part; part = part->next)
         put_part(&page, part);
+    enter_charts(&page, false);
+    end_row(&page);
     pen_put(p, "</main>\n<script>");
     put_texts(p, html_script);
     pen_put(p, "</script>\n</body>\n</html>\n");

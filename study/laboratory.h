@@ -119,6 +119,7 @@ typedef enum laboratory_section {
 /* What was expected, and what was measured. */
 typedef struct laboratory_claim {
     laboratory_section section;
+    laboratory_task task; /* that it is about; LABORATORY_TASKS: no one in particular */
     char expected[224], measured[224];
     bool holds;
 } laboratory_claim;

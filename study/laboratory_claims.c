@@ -29,6 +29,7 @@ static laboratory_claim *add(laboratory_findings *findings, laboratory_section s
 {
     laboratory_claim *claim = &findings->claims[findings->claim_count++];
     claim->section = section;
+    claim->task = LABORATORY_TASKS;
     claim->holds = holds;
     return claim;
 }
@@ -114,6 +115,7 @@ static void claim_right(laboratory_findings *findings, int task)
                                                .setting = setting,
                                                .position = i});
     laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, lowest.measured >= RIGHT);
+    claim->task = (laboratory_task)task;
     say(claim->expected, "%s: right (%.2f or more) wherever the letter that is asked for is within reach",
         laboratory_task_names[task], RIGHT);
     say(claim->measured, "lowest %.3f (%s, position %lld)", lowest.measured, laboratory_setting_names[lowest.setting],
@@ -169,6 +171,7 @@ static void claim_causal_reverse(laboratory_findings *findings)
     list(second, accuracy, half, length);
     laboratory_claim *claim =
         add(findings, LABORATORY_TAGGERS, all_chance(findings, accuracy, 0, half) && all_right(accuracy, half, length));
+    claim->task = LABORATORY_REVERSE;
     say(claim->expected, "reverse under a causal mask: chance on the first half, right on the second");
     say(claim->measured, "%.100s | %.100s", first, second);
 }
@@ -180,6 +183,7 @@ static void claim_sides(laboratory_findings *findings)
                  *right = findings->accuracy[LABORATORY_SHIFT_RIGHT][LABORATORY_CAUSAL];
     laboratory_claim *claim =
         add(findings, LABORATORY_TAGGERS, all_chance(findings, left, 0, length - 1) && all_right(right, 0, length));
+    claim->task = LABORATORY_SHIFT_RIGHT;
     say(claim->expected, "a causal mask costs nothing on shift right, which needs the left side, and all on shift left "
                          "but for its last position");
     say(claim->measured, "shift right %.3f, shift left %.3f in the mean", laboratory_mean(right, length),
@@ -200,6 +204,7 @@ static void claim_sort(laboratory_findings *findings)
                                           .position = i});
         }
     laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, worst.value <= LAG);
+    claim->task = LABORATORY_SORT;
     say(claim->expected, "sort: within %.2f of the best possible guess at every position, whatever the mask hides",
         LAG);
     say(claim->measured, "furthest from it %.3f where %.3f is possible (%s, position %lld)", worst.measured,

@@ -22,24 +22,26 @@ static void put(table *t, const char *format, ...)
     va_end(arguments);
 }
 
+/* What a picture shows as well: folded. */
 static void add_table(study_document *document, const char *caption, const table *t)
 {
     const char *cells[sizeof t->texts / sizeof *t->texts];
     for (int64_t i = 0; i < t->count; i++)
         cells[i] = t->texts[i];
-    study_add_table(document, caption, t->count / t->columns, t->columns, cells);
+    study_add_folded_table(document, caption, t->count / t->columns, t->columns, cells);
 }
 
 static void add_claim(study_document *document, const laboratory_claim *claim)
 {
-    study_add_text(document, "%s: %s. Measured: %s.", claim->holds ? "Came true" : "Did NOT come true", claim->expected,
-                   claim->measured);
+    study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
-static void add_claims(study_document *document, const laboratory_findings *findings, laboratory_section section)
+/* Those of a section that are about this task; LABORATORY_TASKS: about no one in particular. */
+static void add_claims(study_document *document, const laboratory_findings *findings, laboratory_section section,
+                       int task)
 {
     for (int i = 0; i < findings->claim_count; i++)
-        if (findings->claims[i].section == section)
+        if (findings->claims[i].section == section && (int)findings->claims[i].task == task)
             add_claim(document, &findings->claims[i]);
 }
 
@@ -71,10 +73,11 @@ static void write_masks(const laboratory_findings *findings, study_document *doc
     real values[LABORATORY_MASKS][LABORATORY_LENGTH * LABORATORY_LENGTH];
     unsigned char kinds[LABORATORY_MASKS][LABORATORY_LENGTH * LABORATORY_LENGTH];
     study_heat heats[LABORATORY_MASKS];
+    static const char *const ways[] = {"not at all", "through both layers", "at once"};
     for (int mask = 0; mask < LABORATORY_MASKS; mask++) {
         for (int64_t cell = 0; cell < cells; cell++) {
             const bool seen = findings->reach[mask][cell], at_once = findings->block_reach[mask][cell];
-            values[mask][cell] = at_once ? 1 : seen ? (real)0.5 : 0;
+            values[mask][cell] = at_once ? 2 : seen ? 1 : 0;
             kinds[mask][cell] = seen ? STUDY_SEEN : STUDY_MASKED;
         }
         heats[mask] = (study_heat){.group = "what outputs may depend on",
@@ -84,14 +87,16 @@ static void write_masks(const laboratory_findings *findings, study_document *doc
                                    .values = values[mask],
                                    .cells = kinds[mask],
                                    .row_axis = "output",
-                                   .column_axis = "input"};
+                                   .column_axis = "input",
+                                   .kinds = ways,
+                                   .kind_count = sizeof ways / sizeof *ways};
     }
     study_add_heading(document, "What the masks let through");
     study_add_text(document,
                    "A block hands on what it sees, and its own position by the residual connection; the next block "
-                   "sees that in turn. 1 is what a position sees at once, 0.5 what only comes to it through both "
-                   "layers: so a window of one neighbour on each side reaches two. The prefix is the first %lld "
-                   "positions; those behind it see what is before them, too.",
+                   "sees that in turn. Some inputs are seen at once, some only through both layers, and some not at "
+                   "all: so a window of one neighbour on each side reaches two. The prefix is the first %lld "
+                   "positions; those after it see what is before them, too.",
                    (long long)(3 * length / 4));
     study_add_heats(document, heats, LABORATORY_MASKS, true);
 }
@@ -163,6 +168,7 @@ static void add_sort_chart(const laboratory_findings *findings, study_document *
         lines[k] = (study_line){.name = names[k],
                                 .count = findings->options.length,
                                 .x = x,
+                                .companion = k % 2 == 1,
                                 .y = k % 2 ? findings->allowed[LABORATORY_SORT][setting]
                                            : findings->accuracy[LABORATORY_SORT][setting]};
     }
@@ -188,11 +194,16 @@ static void write_taggers(const laboratory_findings *findings, study_document *d
                              "knows no more than the letter here and the set of all; its best answer is the same at "
                              "each position, so that only its mean is a limit.");
     for (int task = 0; task < LABORATORY_TASKS; task++) {
+        study_begin_row(document);
         add_accuracy_heats(findings, task, document);
+        add_claims(document, findings, LABORATORY_TAGGERS, task);
         add_accuracy_table(findings, task, document);
+        study_end_row(document);
     }
+    study_begin_row(document);
     add_sort_chart(findings, document);
-    add_claims(document, findings, LABORATORY_TAGGERS);
+    add_claims(document, findings, LABORATORY_TAGGERS, LABORATORY_TASKS);
+    study_end_row(document);
 }
 
 /* ---- The grid ------------------------------------------------------------------------------- */
@@ -229,9 +240,11 @@ static void write_grid(const laboratory_findings *findings, study_document *docu
     study_add_heading(document, "Trained with one mask, evaluated with another");
     study_add_text(document, "The same models, each evaluated with every mask: a row for the mask of the training, a "
                              "column for that of the evaluation.");
+    study_begin_row(document);
     study_add_heats(document, heats, LABORATORY_TASKS, true);
+    add_claims(document, findings, LABORATORY_GRID, LABORATORY_TASKS);
     add_table(document, "Mean accuracy, measured / possible with the mask of the evaluation", &t);
-    add_claims(document, findings, LABORATORY_GRID);
+    study_end_row(document);
 }
 
 /* ---- The leak ------------------------------------------------------------------------------- */
@@ -288,9 +301,11 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
                    "tells the coin, so without a leak ln 2 is lost on each sequence of %lld tokens, %.4f on a token. A "
                    "lower loss is proof of a leak. When it decodes freely there is no next token to look at.",
                    tokens, findings->loss_floor);
+    study_begin_row(document);
     add_loss_chart(findings, document);
+    add_claims(document, findings, LABORATORY_LEAK, LABORATORY_TASKS);
     add_table(document, "Two decoders: teacher-forced on unseen examples, and decoding freely", &t);
-    add_claims(document, findings, LABORATORY_LEAK);
+    study_end_row(document);
 }
 
 /* ---- Order and padding ---------------------------------------------------------------------- */
@@ -316,8 +331,8 @@ static void write_order(const laboratory_findings *findings, study_document *doc
                              "code they are those of the first order. Keys are added up in the order in which they "
                              "stand, so the last bits may differ: the difference is compared with what the rounding "
                              "of these sums may come to. The last column is that of the models with positions.");
+    add_claims(document, findings, LABORATORY_ORDER, LABORATORY_TASKS);
     add_table(document, "Largest difference between two outputs that should be equal", &t);
-    add_claims(document, findings, LABORATORY_ORDER);
 }
 
 static void write_padding(const laboratory_findings *findings, study_document *document)
@@ -347,28 +362,31 @@ static void write_padding(const laboratory_findings *findings, study_document *d
     lines[LABORATORY_TASKS] = (study_line){.name = "sort, padding mask on",
                                            .count = LABORATORY_PADDINGS,
                                            .x = x,
-                                           .y = findings->padded[LABORATORY_SORT].accuracy[true]};
+                                           .y = findings->padded[LABORATORY_SORT].accuracy[true],
+                                           .companion = true};
     study_add_heading(document, "Padding without its mask");
     study_add_text(document, "Marks of padding are put behind the letters, as they are in a batch of rows of different "
                              "lengths. The models with the full mask are asked with the padding mask, and without it: "
                              "then each position looks at the padding, too.");
+    study_begin_row(document);
     study_add_chart(document, &(study_chart){.title = "accuracy without the padding mask",
                                              .x_axis = "marks of padding",
                                              .y_axis = "accuracy",
                                              .lines = lines,
                                              .line_count = LABORATORY_TASKS + 1,
                                              .high = 1});
+    add_claims(document, findings, LABORATORY_PADDING, LABORATORY_TASKS);
     add_table(document, "Mean accuracy by marks of padding, and how far a logit is from that of the bare row", &t);
-    add_claims(document, findings, LABORATORY_PADDING);
+    study_end_row(document);
 }
 
 void laboratory_write(const laboratory_findings *findings, study_document *document)
 {
     write_summary(findings, document);
+    write_leak(findings, document); /* the costliest mistake comes first */
     write_masks(findings, document);
     write_taggers(findings, document);
     write_grid(findings, document);
-    write_leak(findings, document);
     write_order(findings, document);
     write_padding(findings, document);
 }

@@ -45,9 +45,20 @@ void study_add_text(study_document *document, const char *format, ...)
  * both keeps its side, whatever direction it is written in. `answer` and `note` may be NULL. */
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
 
+/* What was expected, and whether it came true, with what was measured. */
+void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured);
+
 /* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells);
+/* The same, folded in HTML until a reader opens it: numbers that a picture shows as well. */
+void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                            const char *const *cells);
+
+/* The parts between these stand beside each other where a page has room: pictures on the left, the rest on their right.
+ * Rows are not in rows. */
+void study_begin_row(study_document *document);
+void study_end_row(study_document *document);
 
 /* What a cell of a heat map is beside its value: one that may have a value, one that a mask forbids (drawn hatched, so
  * that it is not taken for a zero), or padding (grey). */

@@ -1,6 +1,7 @@
 /* svg_chart.c - line charts as pictures.
  *
- * Lines differ in colour and in dashes or shapes, so that they are told apart without colour too. Points are marked, and say what
+ * Lines differ in colour and in the shape of their points, so that they are told apart without colour too; dashes are
+ * for companions. Points are marked, and say what
  * they are under the mouse, where they are few; a point between gaps always is. Where many points fall into one narrow
  * column the line goes through their mean, on a band from the lowest to the highest: so no picture is larger than it
  * can be seen. */
@@ -14,22 +15,18 @@ enum {
     PLOT_WIDTH = 640,
     PLOT_HEIGHT = 300,
     MARKED = 60, /* points of a line that are all marked, at most */
-    SOME = 8,    /* that are marked of a longer line beside companions */
+    SOME = 8,    /* about so many of a longer line are */
     X_TICKS = 8,
     Y_TICKS = 6,
     COLUMN = 2, /* the width in which points are drawn together */
-    DASHES = 5,
+    SHAPES = 5,
     NAME_COLUMNS = 40,
     TITLE_COLUMNS = 76,
     SAMPLE = 34, /* of a line in the legend */
     LEGEND_LINE = 20
 };
 
-/* With 8 colours and 5 kinds of dashes no two of 40 lines are drawn alike. Beside companions, whose dash says that they
- * are such, the shapes of the points tell lines apart. */
-static const char *const dashes[DASHES] = {"", "9 4", "2 3", "14 4 2 4", "5 3 2 3 2 3"};
-enum { COMPANION_DASH = 1 };
-enum { SHAPES = 5 };
+/* Of points. With 8 colours and 5 shapes no two of 40 lines are drawn alike. */
 static const char *const shapes[SHAPES] = {"m-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0z", "m-.9-.9h1.8v1.8h-1.8z",
                                            "m0-1.2l1.1 2h-2.2z", "m0-1.3l1.3 1.3l-1.3 1.3l-1.3-1.3z",
                                            "m0 1.2l1.1-2h-2.2z"};
@@ -225,11 +222,8 @@ static void put_band(pen *p, const chart_layout *l, int64_t line)
 
 static void open_line(pen *p, const study_chart *chart, int64_t line)
 {
-    const bool pairs = chart_has_companions(chart), companion = line > 0 && chart->lines[line].companion;
-    const char *dash = companion ? dashes[COMPANION_DASH] : pairs ? "" : dashes[line % DASHES];
-    pen_put(p, "<path class=\"line line-%d\"", chart_colour(chart, line, STYLE_LINES));
-    if (*dash)
-        pen_put(p, " stroke-dasharray=\"%s\"", dash);
+    pen_put(p, "<path class=\"line line-%d\"%s", chart_colour(chart, line, STYLE_LINES),
+            line > 0 && chart->lines[line].companion ? " stroke-dasharray=\"9 4\"" : "");
 }
 
 static void put_line(pen *p, const chart_layout *l, int64_t line)
@@ -250,16 +244,22 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
     pen_put(p, "</title></path>\n");
 }
 
-/* A point as a shape of the line's own, `size` from its middle, which says what it is under the mouse. */
+/* The shape of the line's points, `size` from its middle: a tag to be closed with "/>" or with ">...</path>". */
+static void open_dot(pen *p, const chart_layout *l, int64_t line, double x, double y, double size)
+{
+    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", chart_colour(l->chart, line, STYLE_LINES));
+    put_point(p, x, y);
+    pen_put(p, ") scale(");
+    pen_put_fixed(p, size, 1);
+    pen_put(p, ")\" d=\"M0 0%s\"", shapes[chart_colour(l->chart, line, SHAPES)]);
+}
+
+/* A point, which says what it is under the mouse. */
 static void put_dot(pen *p, const chart_layout *l, int64_t line, int64_t i, double size)
 {
     const study_line *own = &l->chart->lines[line];
-    const int colour = chart_colour(l->chart, line, STYLE_LINES);
-    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", colour);
-    put_point(p, place_x(l, own->x[i]), place_y(l, own->y[i]));
-    pen_put(p, ") scale(");
-    pen_put_fixed(p, size, 1);
-    pen_put(p, ")\" d=\"M0 0%s\"><title>", shapes[colour % SHAPES]);
+    open_dot(p, l, line, place_x(l, own->x[i]), place_y(l, own->y[i]), size);
+    pen_put(p, "><title>");
     pen_put_label(p, own->name, TITLE_COLUMNS, true);
     pen_put(p, " at ");
     pen_put_number(p, own->x[i], 10);
@@ -271,10 +271,10 @@ static void put_dot(pen *p, const chart_layout *l, int64_t line, int64_t i, doub
 static void put_dots(pen *p, const chart_layout *l, int64_t line)
 {
     const study_line *own = &l->chart->lines[line];
-    int64_t every = own->count <= MARKED ? 1 : chart_has_companions(l->chart) ? (own->count + SOME - 1) / SOME : 0;
+    const int64_t every = own->count <= MARKED ? 1 : (own->count + SOME - 1) / SOME;
     for (int64_t i = 0; i < own->count; i++) {
         bool alone = !has_point(l, line, i - 1) && !has_point(l, line, i + 1);
-        if (has_point(l, line, i) && (alone || (every && i % every == every / 2)))
+        if (has_point(l, line, i) && (alone || i % every == every / 2))
             put_dot(p, l, line, i, alone ? 4 : every > 1 ? 3.5 : 2.5);
     }
 }
@@ -304,16 +304,12 @@ static void put_marks(pen *p, const chart_layout *l)
 
 static void put_sample(pen *p, const chart_layout *l, int64_t line, double x, double y)
 {
-    const int colour = chart_colour(l->chart, line, STYLE_LINES);
     open_line(p, l->chart, line);
     pen_put(p, " d=\"M");
     put_point(p, x, y);
     pen_put(p, "h%d\"/>\n", SAMPLE);
-    if (!chart_has_companions(l->chart))
-        return;
-    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", colour);
-    put_point(p, x + SAMPLE / 2, y);
-    pen_put(p, ") scale(3.5)\" d=\"M0 0%s\"/>\n", shapes[colour % SHAPES]);
+    open_dot(p, l, line, x + SAMPLE / 2, y, 3.5);
+    pen_put(p, "/>\n");
 }
 
 /* Lines first, then marks. */
@@ -387,7 +383,7 @@ void svg_chart(pen *p, const study_chart *chart, const char *id)
     } else {
         put_axes(p, &l);
         pen_put(p, "<clipPath id=\"%s-plot\"><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/></clipPath>\n",
-                svg_prefix(id), (int)l.left - 5, (int)l.top - 5, PLOT_WIDTH + 10, PLOT_HEIGHT + 10);
+                svg_prefix(id), (int)l.left - 8, (int)l.top - 8, PLOT_WIDTH + 16, PLOT_HEIGHT + 16);
         pen_put(p, "<g clip-path=\"url(#%s-plot)\">\n", svg_prefix(id));
         for (int64_t i = 0; i < chart->line_count; i++) {
             if (chart->lines[i].count > MARKED)

@@ -66,14 +66,19 @@ static void put_axis_name(pen *p, const heat_layout *l, const char *name, const 
     free(text.text);
 }
 
-static void put_labels(pen *p, const heat_layout *l)
+static void put_axis_names(pen *p, const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
+    put_axis_name(p, l, heat->column_axis, "\xE2\x86\x92", l->top - (svg_has_text(heat->row_axis) ? 23 : 7));
+    put_axis_name(p, l, heat->row_axis, "\xE2\x86\x93", l->top - 7);
+}
+
+static void put_labels(pen *p, const heat_layout *l)
+{
     put_row_labels(p, l);
     for (int64_t j = 0; j < l->grid.columns; j += l->column_stride)
         put_column_label(p, l, j);
-    put_axis_name(p, l, heat->column_axis, "\xE2\x86\x92", l->top - (svg_has_text(heat->row_axis) ? 23 : 7));
-    put_axis_name(p, l, heat->row_axis, "\xE2\x86\x93", l->top - 7);
+    put_axis_names(p, l);
 }
 
 /* The line between both sides, and over the labels of each its name on a line as long as the side. */
@@ -166,6 +171,23 @@ static void put_foot(pen *p, const heat_layout *l)
     put_legend(p, l, y + 8);
 }
 
+void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *shape)
+{
+    const heat_layout l = heat_layout_make(heat, id);
+    const double width = l.empty ? 0 : l.left - 3, height = l.bottom + 2;
+    *shape = (svg_shape){.width = l.width, .rows_width = width, .rows_height = height};
+    if (l.empty)
+        return;
+    pen_put(p, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"study-picture rows\" aria-hidden=\"true\" viewBox=\"0 0 ");
+    pen_put_fixed(p, width, 0);
+    pen_put(p, " ");
+    pen_put_fixed(p, height, 0);
+    pen_put(p, "\">\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n");
+    put_row_labels(p, &l);
+    put_axis_names(p, &l);
+    pen_put(p, "</svg>\n");
+}
+
 /* ---- In words ------------------------------------------------------------------------------- */
 
 /* The largest value of a row, for those who do not see it. */
@@ -237,7 +259,8 @@ void svg_heat(pen *p, const study_heat *heat, const char *id)
     heat_layout l = heat_layout_make(heat, id);
     open_picture(p, &l);
     put_patterns(p, &l);
-    put_head(p, heat);
+    if (!id)
+        put_head(p, heat);
     if (l.empty) {
         svg_text(p, "minor", HEAT_MARGIN, l.top + 11, "no cells", 0, "");
     } else {

@@ -9,6 +9,7 @@ enum {
     DRAWN = 256,        /* rows and columns that are drawn one by one */
     PLOT = 640,         /* the longer side of a large map */
     LARGEST_CELL = 34,  /* of a small map */
+    LARGEST_SWATCH = 24, /* of one that has neither values nor labels to write */
     WIDEST_CELL = 44,   /* where that keeps the labels level */
     NARROW_CELL = 14,   /* cells that are larger are square */
     NUMBERED_CELL = 28, /* from here on values are written into cells */
@@ -26,8 +27,9 @@ static double wider(double a, double b)
 static void lay_out_cells(heat_layout *l)
 {
     const heat_grid *grid = &l->grid;
-    double width = fmin(LARGEST_CELL, (double)PLOT / (double)(grid->columns ? grid->columns : 1)),
-           height = fmin(LARGEST_CELL, (double)PLOT / (double)(grid->rows ? grid->rows : 1)),
+    const double largest = grid->heat->kinds && !grid->heat->column_labels ? LARGEST_SWATCH : LARGEST_CELL;
+    double width = fmin(largest, (double)PLOT / (double)(grid->columns ? grid->columns : 1)),
+           height = fmin(largest, (double)PLOT / (double)(grid->rows ? grid->rows : 1)),
            side = wider(fmin(width, height), NARROW_CELL);
     l->cell_width = fmin(width, side);
     l->cell_height = fmin(height, side);
@@ -142,7 +144,8 @@ static double widest_text(const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
     double widest = wider(ramp_width(l), heat_is_blocked(l) ? 400 : 0);
-    widest = wider(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
+    if (!l->id)
+        widest = wider(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
     widest = wider(widest, svg_text_width(heat->group, HEAT_TEXT_COLUMNS, 12));
     return wider(widest, svg_text_width(heat->note, HEAT_TEXT_COLUMNS, 12));
 }
@@ -151,6 +154,8 @@ heat_layout heat_layout_make(const study_heat *heat, const char *id)
 {
     heat_layout l = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .id = id};
     double head = HEAT_MARGIN + (svg_has_text(heat->title) ? 22 : 0) + (svg_has_text(heat->group) ? 18 : 0);
+    if (id) /* the page says what it is */
+        head = 0;
     l.empty = l.grid.rows == 0 || l.grid.columns == 0;
     lay_out_cells(&l);
     l.sides_top = head + 6;

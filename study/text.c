@@ -92,6 +92,21 @@ static void put_heading(pen *p, const char *text, char underline, const text_sty
     pen_put(p, "\n");
 }
 
+static void put_verdict(pen *p, const document_part *part, const text_style *style)
+{
+    text_lines lines = {.p = p, .width = style->width};
+    text_bold(p, style->color);
+    text_put_words(&lines, part->holds ? "Came true:" : "Did NOT come true:");
+    text_usual(p, style->color);
+    pen words = {0};
+    pen_put(&words, " %s. Measured: %s.", part->sides[0], part->sides[1]);
+    if (!words.failed)
+        text_put_words(&lines, words.text);
+    p->failed |= words.failed;
+    free(words.text);
+    pen_put(p, "\n");
+}
+
 /* Each side isolated, so that its direction of writing moves nothing else. */
 static void put_example(pen *p, const document_part *part, const text_style *style)
 {
@@ -225,6 +240,9 @@ static void put_part(pen *p, const document_part *part, const text_style *style)
     case PART_TEXT:
         text_put_paragraph(p, part->text, style->width);
         break;
+    case PART_VERDICT:
+        put_verdict(p, part, style);
+        break;
     case PART_EXAMPLE:
         put_example(p, part, style);
         break;
@@ -236,6 +254,9 @@ static void put_part(pen *p, const document_part *part, const text_style *style)
         break;
     case PART_CHART:
         text_put_chart(p, &part->chart, style);
+        break;
+    case PART_ROW_BEGIN:
+    case PART_ROW_END:
         break;
     }
 }
@@ -251,6 +272,8 @@ char *study_document_text(const study_document *document, const study_text_optio
     if (*document->title)
         put_heading(&p, document->title, '=', &style);
     for (const document_part *part = document->first; part; part = part->next) {
+        if (part->kind == PART_ROW_BEGIN || part->kind == PART_ROW_END)
+            continue;
         pen_put(&p, "%s", p.length ? "\n" : "");
         put_part(&p, part, &style);
     }

@@ -93,7 +93,7 @@ END_TEST
 /* All other colours that letters have, and those of lines. */
 START_TEST(letters_and_lines_are_seen)
 {
-    static const char *const letters[] = {"ink", "soft", "padded", "alarm", "line-0"},
+    static const char *const letters[] = {"ink", "soft", "padded", "alarm", "good", "line-0"},
                              *const lines[] = {"line-1", "line-2", "line-3", "line-4",
                                                "line-5", "line-6", "line-7", "hatch"};
     for (int dark = 0; dark < 2; dark++) {
