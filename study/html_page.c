@@ -272,8 +272,8 @@ const char *const html_script[] = {
     "  // Where the mouse is on no cell, the keyboard's shows again.\n"
     "  const pointAt = place => {\n"
     "    const wanted = place || (document.activeElement === picture ? cursor : null);\n"
-    "    if (!wanted) clear();\n"
-    "    else if (shown !== wanted.row + ' ' + wanted.column) show(wanted);\n"
+    "    if (!wanted && shown) clear();\n"
+    "    if (wanted && shown !== wanted.row + ' ' + wanted.column) show(wanted);\n"
     "  };\n"
     "\n"
     "  picture.tabIndex = 0;\n"
@@ -389,4 +389,4 @@ const char *const html_script[] = {
     NULL,
 };
 
-const char html_script_hash[] = "0VcYheXJf+AGpfO7JYLcOmOiJSjVexGjv8dypTMgtI0=";
+const char html_script_hash[] = "T6Lskq3ewSrUF7rP0SMLf7RX7HcAku2HkFXGCH+newI=";

@@ -63,9 +63,24 @@ static void add_beside(study_document *document)
     }
     seen[3] = (real)0.125;
     seen[4] = (real)NAN;
+    static const char *const kinds[] = {"forbidden", "allowed"};
     study_heat heats[2] = {
-        {.title = "influence", .note = "one leak", .rows = 4, .columns = 4, .values = seen, .cells = cells, .high = 4},
-        {.title = "declared", .rows = 4, .columns = 4, .values = allowed, .cells = cells},
+        {.title = "influence",
+         .note = "one leak",
+         .rows = 4,
+         .columns = 4,
+         .values = seen,
+         .cells = cells,
+         .high = 4,
+         .split = 3,
+         .sides = {"source", "target"}},
+        {.title = "declared",
+         .rows = 4,
+         .columns = 4,
+         .values = allowed,
+         .cells = cells,
+         .kinds = kinds,
+         .kind_count = 2},
     };
     study_add_heats(document, heats, 2, true);
 }
@@ -85,6 +100,7 @@ static void add_large(study_document *document)
 
 static void add_charts(study_document *document)
 {
+    static const char *const folded[] = {"run", "loss", "a", "0.5"};
     double x[300], y[2][300];
     for (int i = 0; i < 300; i++) {
         x[i] = i * 10;
@@ -95,10 +111,19 @@ static void add_charts(study_document *document)
                            {.name = SAMPLE_HOSTILE, .count = 300, .x = x, .y = y[1]}};
     study_chart chart = {.title = "Loss", .x_axis = "step", .y_axis = "nats", .lines = lines, .line_count = 2};
     study_add_chart(document, &chart);
+    const study_mark mark = {.name = "best at step 60", .line = 1, .x = 60, .y = y[1][6]};
     lines[0].count = lines[1].count = 12;
+    lines[1].companion = true;
     chart.title = "A short one";
     chart.log_y = true;
+    chart.marks = &mark;
+    chart.mark_count = 1;
+    study_begin_row(document);
     study_add_chart(document, &chart);
+    study_add_verdict(document, true, "the loss falls", "from 3 to 2");
+    study_add_verdict(document, false, "it falls to 0", SAMPLE_HOSTILE);
+    study_add_folded_table(document, "What is folded", 2, 2, folded);
+    study_end_row(document);
 }
 
 study_document *test_sample_document(void)
@@ -107,6 +132,7 @@ study_document *test_sample_document(void)
                                         "causal", "0.562",    "",     "none", "-",     SAMPLE_HOSTILE};
     study_document *document = study_document_new("A sample & its <parts>");
     study_add_text(document, "Every kind of part once, and what would do harm: %s", SAMPLE_HOSTILE);
+    study_add_example(document, SAMPLE_LEFTWARD, "shalom", "from right to left");
     study_add_heading(document, "Attention");
     study_add_text(document, "One of nine maps is shown at a time.\nThe last source token is padding.");
     add_choice(document);

@@ -12,6 +12,9 @@
 /* A text that would do harm where it is not escaped. */
 #define SAMPLE_HOSTILE "</td></script><img src=x onerror=alert(1)>\"'&amp;"
 
+/* A word that is written from right to left. */
+#define SAMPLE_LEFTWARD "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D"
+
 /* To be freed; NULL where memory is out. The document may hold an error. */
 study_document *test_sample_document(void);
 

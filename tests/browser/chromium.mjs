@@ -161,11 +161,11 @@ class Page {
   }
 
   // A key as it is named by KeyboardEvent.key.
-  async press(key) {
+  async press(key, shift = false) {
     const codes = {Tab: 9, Enter: 13, ' ': 32, PageUp: 33, PageDown: 34, End: 35, Home: 36, ArrowLeft: 37, ArrowUp: 38,
       ArrowRight: 39, ArrowDown: 40};
     const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
-    const event = {key, windowsVirtualKeyCode: codes[key] || key.charCodeAt(0)};
+    const event = {key, windowsVirtualKeyCode: codes[key] || key.charCodeAt(0), modifiers: shift ? 8 : 0};
     await this.send('Input.dispatchKeyEvent', {type: text ? 'keyDown' : 'rawKeyDown', text, ...event});
     await this.send('Input.dispatchKeyEvent', {type: 'keyUp', ...event});
   }

@@ -35,10 +35,10 @@ const weight = (head, query, key) => ((head + 1) * (query * 10 + key + 1)) / 256
 const seen = (page, selector) => page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})]
   .map((element, i) => [i, element.getBoundingClientRect()])
   .filter(([, box]) => box.width > 1 && box.height > 1).map(([i]) => i)`);
-const seenMaps = page => seen(page, '.choice:nth-of-type(1) figure svg');
+const seenMaps = page => seen(page, '.choice:nth-of-type(1) figure svg[role=img]');
 const readout = page => page.evaluate(`document.querySelector('.readout').textContent`);
 const hasFocus = (page, selector) => page.evaluate(`document.activeElement.matches(${JSON.stringify(selector)})`);
-const radio = index => `.choice fieldset label:nth-of-type(${index + 1})`;
+const radio = index => `.choice input[name="map-0"][value="${index}"]`;
 
 // Of the map that is seen, because those of other groups fit the same selector.
 async function pointAtCell(page, row, column) {
@@ -77,7 +77,7 @@ async function showsSomething(page) {
   await page.show();
 }
 
-// As many heads as are seen; by mouse, by the keys of radio buttons and selections, and by [ and ].
+// Which map is large; by mouse, by the keys of radio buttons, and by [ and ].
 async function switches(page) {
   same(await seenMaps(page), [0], 'one map is seen first');
   await page.click(radio(1));
@@ -91,14 +91,13 @@ async function switches(page) {
   await page.press('[');
   await page.press('[');
   same(await seenMaps(page), [1], '[ goes back');
-  await page.evaluate(`document.querySelector('.choice select').focus()`);
-  await page.press('ArrowDown');
-  same(await seenMaps(page), [4], 'the selection changes the group, the head stays');
-  await page.click(radio(3));
-  same(await seenMaps(page), [3, 4, 5], 'all heads of the group');
+  await page.click(radio(7));
+  same(await seenMaps(page), [7], 'a click shows a head of another group');
+  same(await page.evaluate(`document.querySelector('.choice .group:not([hidden]) .name').textContent`),
+    'decoder.layers.0.multihead_attn', 'under the name of its group');
   await page.evaluate(`document.activeElement.blur()`);
-  await page.press(']');
-  same(await seenMaps(page), [3], 'back to one head, without any focus');
+  await page.press('[');
+  same(await seenMaps(page), [6], 'the keys go on without any focus');
   for (let i = 0; i < MAPS; i++)
     await page.press(']');
   same(await seenMaps(page), [MAPS - 1], 'the last map is the end');
@@ -114,11 +113,11 @@ async function answersTheMouse(page) {
   checkReadout(await readout(page), weight(0, 2, 1), 'query 2 p → key 1 a');
   const [row, column, texts] = await page.evaluate(`(() => {
     const svg = document.querySelector('.aim').ownerSVGElement, box = element => element.getBoundingClientRect();
-    const [row, column] = svg.querySelectorAll('.band');
+    const [row, column] = svg.querySelectorAll('.band'), picture = svg.parentElement;
     const inside = (band, name) => [...svg.querySelectorAll('.cell')].filter(cell => cell.dataset[name] &&
       box(cell).x >= box(band).x - 1 && box(cell).right <= box(band).right + 1 && box(cell).y >= box(band).y - 1 &&
       box(cell).bottom <= box(band).bottom + 1).map(cell => cell.dataset[name]);
-    return [inside(row, 'row'), inside(column, 'column'), [...svg.querySelectorAll('.lit')].map(e => e.textContent)];
+    return [inside(row, 'row'), inside(column, 'column'), [...picture.querySelectorAll('.lit')].map(e => e.textContent)];
   })()`);
   same(row, ['2', '2', '2', '2', '2'], 'the row is framed');
   same(column, ['1', '1', '1', '1', '1'], 'the column is framed');
@@ -128,6 +127,7 @@ async function answersTheMouse(page) {
   await page.point('h1');
   same([await readout(page), await page.evaluate(`document.querySelectorAll('.band, .lit').length`)], [idle, 0],
     'all is as before when the mouse has left');
+  await page.evaluate(`document.activeElement.blur()`);
   for (let i = 0; i < 4; i++)
     await page.press(']');
   await pointAtCell(page, 3, 0);
@@ -139,8 +139,9 @@ async function answersTheMouse(page) {
 
 async function answersTheKeys(page) {
   await page.evaluate(`document.querySelector('.choice fieldset input:checked').focus()`);
-  await page.press('Tab');
-  check(await hasFocus(page, '.picture:focus-visible'), 'Tab goes from the heads to the map, and is seen');
+  await page.press('Tab', true);
+  await page.press('Tab', true);
+  check(await hasFocus(page, '.picture:focus-visible'), 'Tab goes back from the heads to the map, and is seen');
   checkReadout(await readout(page), weight(1, 0, 0), 'query 0 <bos> → key 0 <bos>');
   for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight'])
     await page.press(key);
@@ -159,19 +160,25 @@ async function answersTheKeys(page) {
   same(await page.evaluate(`document.querySelectorAll('.band').length`), 0, 'no frame without focus');
   await page.point('.heats:not(.choice) .cell.leak[data-row]');
   same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`),
-    'masked, yet 0.125 row 0 → column 3', 'a leak is called so');
+    'masked, yet 0.125 row 0 → target 0', 'a leak is called so, and its side');
+  await page.point('.heats:not(.choice) figure:nth-of-type(2) .cell.masked[data-row]');
+  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`),
+    'forbidden row 0 → column 1', 'a kind is called by its name');
+  await page.point('.heats:not(.choice) figure:nth-of-type(2) .cell[data-row="2"][data-column="1"]');
+  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`),
+    'allowed row 2 → column 1', 'and so is another');
   await page.point('.heats:not(.choice) .cell.strange[data-row]');
-  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`), 'NaN row 1 → column 0',
+  same(await page.evaluate(`document.querySelectorAll('.readout')[1].textContent`), 'NaN row 1 → source 0',
     'what is not finite is called so');
 }
 
 // Cells that are no elements: the place comes from the picture, in which a cell is 1 x 1.
 async function answersOnLargeMaps(page) {
-  await page.click('.heats:nth-of-type(3) fieldset label:nth-of-type(2)');
+  await page.click('.heats:nth-of-type(3) input[value="1"]');
   const say = async (row, column) => {
-    await page.place('.heats:nth-of-type(3) figure:nth-of-type(2) svg');
+    await page.place('.heats:nth-of-type(3) figure:nth-of-type(2) svg[role=img]');
     const {x, y} = await page.evaluate(`(() => {
-      const area = document.querySelector('.heats:nth-of-type(3) figure:nth-of-type(2) svg g[transform]');
+      const area = document.querySelector('.heats:nth-of-type(3) figure:nth-of-type(2) svg[role=img] g[transform]');
       const {x, y} = new DOMPoint(${column} + 0.5, ${row} + 0.5).matrixTransform(area.getScreenCTM());
       return {x, y};
     })()`);
@@ -210,6 +217,81 @@ async function fits(page) {
   await page.show();
 }
 
+// Of what is wider than its box the labels of rows stay in sight.
+async function keepsLabels(page) {
+  await page.show({width: 390});
+  for (const box of ['.picture', '.scroll']) {
+    const found = await page.evaluate(`(() => {
+      for (const element of document.querySelectorAll('details')) element.open = true;
+      const boxes = [...document.querySelectorAll(${JSON.stringify(box)})].filter(each =>
+        each.scrollWidth > each.clientWidth + 60 && each.querySelector('.rows, tbody th'));
+      return boxes.map(each => {
+        each.scrollLeft = 1e6;
+        const {x} = each.getBoundingClientRect(), label = each.querySelector('.rows text.label, tbody th');
+        return [each.scrollLeft > 50, Math.round(label.getBoundingClientRect().x - x) >= 0,
+          label.getBoundingClientRect().x - x < 60];
+      });
+    })()`);
+    check(found.length > 0, `a ${box} is wider than a window of 390`);
+    check(found.every(each => each.every(good => good)), `the labels of a ${box} stay in sight`, found);
+  }
+  await page.show();
+}
+
+// The picture that is laid over the labels of rows has each of them at the same place, at any size.
+async function laysLabels(page) {
+  for (const width of [1280, 800, 390]) {
+    await page.show({width});
+    const off = await page.evaluate(`[...document.querySelectorAll('.picture')].flatMap(picture => {
+      picture.scrollLeft = 0;
+      const texts = [...picture.querySelectorAll('svg[role=img] text.label.right')];
+      return [...picture.querySelectorAll('.rows text.label')].map((text, i) => {
+        const a = text.getBoundingClientRect(), b = texts[i].getBoundingClientRect();
+        return Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y));
+      });
+    })`);
+    check(off.length > 10 && Math.max(...off) < 1, `labels lie on labels in a window of ${width}`, Math.max(...off));
+  }
+  await page.show();
+}
+
+// What is written from right to left stays on its side.
+async function keepsSides(page) {
+  const [source, answer, note] = await page.evaluate(`[...document.querySelectorAll('.example > *')].map(each =>
+    each.getBoundingClientRect().x)`);
+  check(source < answer && answer < note, 'an example keeps its sides', source, answer, note);
+}
+
+// All maps are there in little, beside the large one: of a window of 1280 both halves are used.
+async function showsAllInLittle(page) {
+  await page.show({width: 1280, height: 800});
+  same((await seen(page, '.choice:nth-of-type(1) canvas')).length, MAPS, 'all maps in little');
+  const [large, little] = await page.evaluate(`['.choice .group:not([hidden]) figure:not([hidden]) svg[role=img]',
+    '.choice canvas'].map(selector => document.querySelector(selector).getBoundingClientRect())
+    .map(({x, y, right, bottom}) => [x, y, right, bottom])`);
+  check(large[2] < little[0] && little[0] > 640 && little[1] < large[3], 'beside the large one', large, little);
+  // (A frame later, when the page has noticed what its system wants.)
+  const picture = () => page.evaluate(`new Promise(done => requestAnimationFrame(() =>
+    requestAnimationFrame(() => done(document.querySelector('.choice canvas').toDataURL()))))`);
+  const light = await picture();
+  await page.show({width: 1280, height: 800, dark: true});
+  check(light !== await picture(), 'in the colours of the page');
+  await page.show();
+}
+
+async function folds(page) {
+  const isSeen = () => page.evaluate(`document.querySelector('.folded td').checkVisibility()`);
+  same(await isSeen(), false, 'a folded table is not seen');
+  await page.click('.folded > summary');
+  same(await isSeen(), true, 'until it is opened');
+  await page.click('.folded > summary');
+  const [picture, words] = await page.evaluate(`['.pictures', '.words'].map(name =>
+    document.querySelector('.row > ' + name).getBoundingClientRect()).map(({x, y, right}) => [x, y, right])`);
+  check(picture[2] <= words[0] && Math.abs(picture[1] - words[1]) < 5, 'verdicts stand beside their picture');
+  same(await page.evaluate(`[...document.querySelectorAll('.verdict > b')].map(each => each.textContent)`),
+    ['✓ Came true:', '✗ Did NOT come true:'], 'and say how it went');
+}
+
 async function prints(page) {
   for (const theme of ['', 'dark']) {
     await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`);
@@ -219,8 +301,9 @@ async function prints(page) {
       'rgb(31, 35, 40)', 'with dark letters');
   }
   await page.evaluate(`delete document.documentElement.dataset.theme`);
-  same((await seen(page, 'figure svg')).length, FIGURES, 'paper has all pictures');
-  same(await seen(page, 'button, select, input, .readout, nav, summary'), [], 'and no controls');
+  same((await seen(page, 'figure svg[role=img]')).length, FIGURES, 'paper has all pictures');
+  same(await seen(page, 'button, input, canvas, .readout, nav, summary, .rows'), [], 'and no controls');
+  same(await page.evaluate(`document.querySelector('.folded td').checkVisibility()`), true, 'what is folded is printed');
   const pdf = await page.print();
   const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g);
   check(pages && pages.length > 2, 'several pages are printed', pages?.length);
@@ -230,7 +313,7 @@ async function prints(page) {
 // Every picture, control and map that is seen has a name for those who do not see it.
 async function isNamed(page) {
   const {nodes} = await page.send('Accessibility.getFullAXTree');
-  const roles = ['image', 'img', 'combobox', 'radio', 'button', 'application', 'link'];
+  const roles = ['image', 'img', 'radio', 'button', 'application', 'link'];
   const controls = nodes.filter(node => !node.ignored && roles.includes(node.role?.value));
   check(controls.length > 10, 'controls are found', controls.length);
   for (const {role, name} of controls)
@@ -252,9 +335,11 @@ async function isWholeWithoutScript(browser, url) {
   await page.show();
   await page.send('Emulation.setScriptExecutionDisabled', {value: true});
   await page.open(url);
-  same((await seen(page, 'figure svg')).length, FIGURES, 'without a script all pictures are seen');
+  same((await seen(page, 'figure svg[role=img]')).length, FIGURES, 'without a script all pictures are seen');
   same((await seen(page, 'h3.name')).length, 4, 'and their headings');
-  same(await seen(page, 'button, select, input, .readout'), [], 'and nothing that does nothing');
+  same(await seen(page, 'button, input, canvas, .readout'), [], 'and nothing that does nothing');
+  await keepsLabels(page);
+  await keepsSides(page);
   await page.show({dark: true});
   check((await ground(page)) !== 'rgb(255, 255, 255)', 'dark where the system is, without a script, too');
 }
@@ -265,7 +350,7 @@ async function testSample(browser, url) {
   const page = await browser.page();
   await opens(page, url);
   for (const part of [showsSomething, switches, answersTheMouse, answersTheKeys, answersOnLargeMaps,
-    changesColours, fits, prints, isNamed])
+    showsAllInLittle, laysLabels, keepsSides, folds, changesColours, fits, prints, keepsLabels, isNamed])
     await part(page);
   same(page.requests, [url], 'still nothing else was asked for');
   same(page.complaints, [], 'still no error');
@@ -277,10 +362,10 @@ async function testOther(browser, url) {
   const page = await browser.page();
   await opens(page, url);
   await showsSomething(page);
-  check((await seen(page, 'figure svg')).length > 0, 'a picture is seen');
+  check((await seen(page, 'figure svg[role=img]')).length > 0, 'a picture is seen');
   await page.show({media: 'print'});
-  const all = await page.evaluate(`document.querySelectorAll('figure svg').length`);
-  same((await seen(page, 'figure svg')).length, all, 'paper has all pictures');
+  const all = await page.evaluate(`document.querySelectorAll('figure svg[role=img]').length`);
+  same((await seen(page, 'figure svg[role=img]')).length, all, 'paper has all pictures');
   same([page.requests, page.complaints], [[url], []], 'nothing was asked for, no error');
 }
 
