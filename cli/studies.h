@@ -27,7 +27,7 @@ extern const char *const cli_color_names[];
     {"out", CLI_TEXT, &(output).report, "FILE", "write it as one HTML file, too", .high = 0},                          \
         {"pictures", CLI_TEXT, &(output).pictures, "DIR", "write each picture as an SVG file, too", .high = 0},        \
     {                                                                                                                  \
-        "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal", .choices = cli_color_names             \
+        "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal", .choices = cli_color_names                    \
     }
 
 /* Says which of the files that are asked for could not be written, before the work. `model`: what the study reads, or
@@ -48,7 +48,9 @@ typedef struct study_example_flags {
     {"model", CLI_TEXT, &(flags).model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},    \
         {"source", CLI_TEXT, &(flags).source, "TEXT", "what the model reads", .high = 0},                              \
         {"target", CLI_TEXT, &(flags).target, "TEXT", "what it has written", .otherwise = "its own answer"},           \
-        {"pad", CLI_COUNT, &(flags).padding, "N", "positions of padding after both sides", .low = 0, .high = 1000}
+    {                                                                                                                  \
+        "pad", CLI_COUNT, &(flags).padding, "N", "positions of padding after both sides", .low = 0, .high = 1000       \
+    }
 
 /* A saved model and one row of input with its lengths. A side that the model does not have is NULL and 0 long. */
 typedef struct study_example {

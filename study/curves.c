@@ -89,7 +89,7 @@ static bool name_runs(curve_runs *runs, const char *const *paths)
 
 typedef struct curve_kind {
     const char *series, *title, *y_axis; /* the series "loss" has that on dev as its companion */
-    bool complement; /* draws 1 - value */
+    bool complement;                     /* draws 1 - value */
     bool may_be_log;
 } curve_kind;
 

@@ -150,10 +150,10 @@ void study_add_text(study_document *document, const char *format, ...)
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note)
 {
     if (takes(document))
-        append(document, &(document_part){.kind = PART_EXAMPLE,
-                                          .text = copy_text(document, note ? note : ""),
-                                          .sides = {copy_text(document, source ? source : ""),
-                                                    copy_text(document, answer)}});
+        append(document,
+               &(document_part){.kind = PART_EXAMPLE,
+                                .text = copy_text(document, note ? note : ""),
+                                .sides = {copy_text(document, source ? source : ""), copy_text(document, answer)}});
 }
 
 void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured)

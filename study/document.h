@@ -121,8 +121,8 @@ void style_put_rules(pen *p);
  * maps are paths of many cells, without data. */
 void svg_heat(pen *p, const study_heat *heat, const char *id);
 /* Of a picture with an id, which has no title in it: the labels of its rows on the page's ground, as an <svg
- * class="study-picture rows" aria-hidden="true"> that a page lays over the picture and keeps in sight. `shape` gets what
- * both measure. */
+ * class="study-picture rows" aria-hidden="true"> that a page lays over the picture and keeps in sight. `shape` gets
+ * what both measure. */
 typedef struct svg_shape {
     double width, rows_width, rows_height; /* of the picture, and of the labels */
 } svg_shape;

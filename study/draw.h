@@ -22,7 +22,7 @@ typedef struct heat_grid {
     int64_t rows, columns;           /* drawn */
     int64_t row_block, column_block; /* cells of the map in one that is drawn */
     double high;
-    int64_t looks[LOOKS]; /* how many of each are drawn */
+    int64_t looks[LOOKS];    /* how many of each are drawn */
     bool kinds[STUDY_KINDS]; /* which are drawn */
 } heat_grid;
 

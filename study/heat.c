@@ -22,7 +22,7 @@ heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most
     heat_grid grid = {.heat = heat,
                       .row_block = blocks_of(heat->rows, most_rows),
                       .column_block = blocks_of(heat->columns, most_columns),
-                      .high = heat->kinds                               ? (double)(heat->kind_count - 1) / DARKEST_KIND
+                      .high = heat->kinds                              ? (double)(heat->kind_count - 1) / DARKEST_KIND
                               : isfinite(heat->high) && heat->high > 0 ? heat->high
                                                                        : 1};
     grid.rows = (heat->rows + grid.row_block - 1) / grid.row_block;

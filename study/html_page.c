@@ -45,8 +45,8 @@ const char *const html_style[] = {
     ".picture{margin:0 0 0 -1rem;max-width:calc(100% + 1rem)}\n"
     ".study-picture{display:block}\n"
 
-    /* Of a map that is wider than its box the labels of rows stay in sight: a picture of their own, laid over it. --drawn
-       is how wide the map is drawn. */
+    /* Of a map that is wider than its box the labels of rows stay in sight: a picture of their own, laid over it.
+       --drawn is how wide the map is drawn. */
     ".heat{--drawn:var(--width)}\n"
     ".heat .picture{scroll-padding-left:calc(var(--drawn)*var(--rows))}\n"
     ".heat .study-picture{width:var(--drawn);height:auto}\n"
@@ -118,7 +118,9 @@ const char *const html_style[] = {
     "border-top:1px solid var(--faint)}\n"
     ".readout.bar:empty{visibility:hidden}\n"
     ".readout b{color:var(--ink);font-size:1.05rem}\n"
-    ".readout q{color:var(--ink);font-family:var(--monospace);quotes:none;unicode-bidi:isolate;background:var(--faint);border-radius:3px;\n"
+    ".readout "
+    "q{color:var(--ink);font-family:var(--monospace);quotes:none;unicode-bidi:isolate;background:var(--faint);border-"
+    "radius:3px;\n"
     "padding:.05rem .3rem;white-space:pre-wrap}\n"
     ".band{fill:none;stroke:var(--alarm);stroke-width:1.5;pointer-events:none}\n"
     ".study-picture text.lit{fill:var(--alarm);font-weight:700}\n",
@@ -357,7 +359,8 @@ const char *const html_script[] = {
     "  }\n"
     "  const stage = make('div', {class: 'stage'}, readout, ...groups);\n"
     "  section.replaceChildren(stage, make('div', {class: 'controls'}, fieldset, make('p', {class: 'keys'},\n"
-    "    make('kbd', {}, '['), ' ', make('kbd', {}, ']'), ' go through the maps, arrow keys over the cells of one')));\n"
+    "    make('kbd', {}, '['), ' ', make('kbd', {}, ']'), ' go through the maps, arrow keys over the cells of "
+    "one')));\n"
     "  show();\n"
     "  section.classList.add('awake');\n"
     "  return by => choose(chosen + by);\n"
@@ -367,7 +370,8 @@ const char *const html_script[] = {
     "\n"
     "const steps = new Map();\n"
     "document.querySelectorAll('.heats').forEach((section, number) => {\n"
-    "  const state = {idle: number ? '' : 'Point at a cell, or walk over a map with the arrow keys, to read its value.'};\n"
+    "  const state = {idle: number ? '' : 'Point at a cell, or walk over a map with the arrow keys, to read its "
+    "value.'};\n"
     "  const readout = make('p', {class: number ? 'readout bar' : 'readout', role: 'status'}, state.idle);\n"
     "  const cursor = {row: 0, column: 0};\n"
     "  section.prepend(readout);\n"

@@ -53,8 +53,7 @@ static void list(char *text, const double *values, int64_t begin, int64_t end)
     size_t length = 0;
     text[0] = '\0';
     for (int64_t i = begin; i < end && length < CLAIM_TEXT; i++)
-        length += (size_t)ag_text_print(text + length, CLAIM_TEXT - length, "%s%.3f", i > begin ? " " : "",
-                                        values[i]);
+        length += (size_t)ag_text_print(text + length, CLAIM_TEXT - length, "%s%.3f", i > begin ? " " : "", values[i]);
 }
 
 static double mean_stray(const double *allowed, int64_t length)

@@ -110,8 +110,8 @@ typedef struct study_chart {
     const char *title, *x_axis, *y_axis;
     const study_line *lines; /* [line_count] */
     int64_t line_count;
-    bool log_y;       /* logarithmic; values that are not above 0 make gaps */
-    double low, high; /* of y; both 0: from the data */
+    bool log_y;              /* logarithmic; values that are not above 0 make gaps */
+    double low, high;        /* of y; both 0: from the data */
     const study_mark *marks; /* [mark_count] */
     int64_t mark_count;
 } study_chart;

@@ -27,8 +27,7 @@ typedef struct named_colour {
 static const named_colour named_colours[] = {
     {"paper", 0xFFFFFF, 0x0D1117}, {"ink", 0x1F2328, 0xE6EDF3},     {"soft", 0x59636E, 0x9198A1},
     {"faint", 0xDDE1E6, 0x2A313A}, {"padding", 0xCDD2D8, 0x3D444D}, {"padded", 0x6A727C, 0x7D8590},
-    {"hatch", 0x8B949E, 0x7D8590}, {"alarm", 0xCF222E, 0xFF7B72},
-    {"good", 0x1A7F37, 0x3FB950},
+    {"hatch", 0x8B949E, 0x7D8590}, {"alarm", 0xCF222E, 0xFF7B72},   {"good", 0x1A7F37, 0x3FB950},
 };
 enum { NAMED_COLOURS = sizeof named_colours / sizeof *named_colours };
 

@@ -178,7 +178,9 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
     *shape = (svg_shape){.width = l.width, .rows_width = width, .rows_height = height};
     if (l.empty)
         return;
-    pen_put(p, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"study-picture rows\" aria-hidden=\"true\" viewBox=\"0 0 ");
+    pen_put(
+        p,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"study-picture rows\" aria-hidden=\"true\" viewBox=\"0 0 ");
     pen_put_fixed(p, width, 0);
     pen_put(p, " ");
     pen_put_fixed(p, height, 0);

@@ -5,15 +5,15 @@
 #include <stdio.h>
 
 enum {
-    DETAILED = 64,      /* rows and columns whose cells are elements */
-    DRAWN = 256,        /* rows and columns that are drawn one by one */
-    PLOT = 640,         /* the longer side of a large map */
-    LARGEST_CELL = 34,  /* of a small map */
+    DETAILED = 64,       /* rows and columns whose cells are elements */
+    DRAWN = 256,         /* rows and columns that are drawn one by one */
+    PLOT = 640,          /* the longer side of a large map */
+    LARGEST_CELL = 34,   /* of a small map */
     LARGEST_SWATCH = 24, /* of one that has neither values nor labels to write */
-    WIDEST_CELL = 44,   /* where that keeps the labels level */
-    NARROW_CELL = 14,   /* cells that are larger are square */
-    NUMBERED_CELL = 28, /* from here on values are written into cells */
-    LINE = 20,          /* the height of a line of text */
+    WIDEST_CELL = 44,    /* where that keeps the labels level */
+    NARROW_CELL = 14,    /* cells that are larger are square */
+    NUMBERED_CELL = 28,  /* from here on values are written into cells */
+    LINE = 20,           /* the height of a line of text */
     LEGEND_GAP = 18
 };
 

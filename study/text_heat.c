@@ -347,7 +347,7 @@ static void put_ramp(pen *p, bool color)
 
 /* What the characters mean, of all maps of a part. */
 typedef struct heat_key {
-    bool sizes, beyond_one;  /* whether any map has sizes, and any of them a high of its own */
+    bool sizes, beyond_one; /* whether any map has sizes, and any of them a high of its own */
     int count;
     struct {
         const study_heat *heat;

@@ -128,9 +128,8 @@ static void describe(const char *name, number a, number b, int64_t at, int64_t d
             break;
     }
     difference->found = true;
-    ag_sentence_print(difference->message,
-                      "%s differs in %lld of %lld elements, the first of them %lld: %s and %s", name,
-                      (long long)differing, (long long)count, (long long)at, left, right);
+    ag_sentence_print(difference->message, "%s differs in %lld of %lld elements, the first of them %lld: %s and %s",
+                      name, (long long)differing, (long long)count, (long long)at, left, right);
 }
 
 static void compare_values(const char *name, const numbers *a, const numbers *b, int64_t count, double tolerance,

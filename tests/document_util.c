@@ -95,6 +95,7 @@ const study_heat test_every_cell = {.group = "layer 1",
                                     .column_labels = every_columns};
 
 static const double chart_x[] = {0, 1, 2, 3, 4}, chart_y[] = {4, 2, NAN, 1, 0.5}, chart_other[] = {1, 2, 3, 4, 5};
-static const study_line chart_lines[] = {{.name = "train", .count = 5, .x = chart_x, .y = chart_y}, {.name = "dev", .count = 5, .x = chart_x, .y = chart_other}};
+static const study_line chart_lines[] = {{.name = "train", .count = 5, .x = chart_x, .y = chart_y},
+                                         {.name = "dev", .count = 5, .x = chart_x, .y = chart_other}};
 const study_chart test_two_lines = {
     .title = "loss", .x_axis = "step", .y_axis = "bits", .lines = chart_lines, .line_count = 2};

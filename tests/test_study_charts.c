@@ -67,7 +67,9 @@ END_TEST
 START_TEST(charts_without_data_say_so)
 {
     static const double x[] = {1, 2}, y[] = {NAN, INFINITY}, low[] = {0, -1};
-    static const study_line none[] = {{.name = "a", .count = 2, .x = x, .y = y}, {.name = "b", .count = 0, .x = NULL, .y = NULL}}, negative[] = {{.name = "c", .count = 2, .x = x, .y = low}};
+    static const study_line none[] = {{.name = "a", .count = 2, .x = x, .y = y},
+                                      {.name = "b", .count = 0, .x = NULL, .y = NULL}},
+                            negative[] = {{.name = "c", .count = 2, .x = x, .y = low}};
     const study_chart charts[] = {{.title = "t"},
                                   {.title = "t", .lines = none, .line_count = 2},
                                   {.title = "t", .lines = negative, .line_count = 1, .log_y = true}};
@@ -277,7 +279,8 @@ END_TEST
 START_TEST(a_chart_as_text)
 {
     static const double x[] = {0, 1, 2, 3}, y[] = {0, 1, NAN, 0}, other[] = {1, 0.5, 0.5, 0.5};
-    static const study_line lines[] = {{.name = "train", .count = 4, .x = x, .y = y}, {.name = "dev", .count = 1, .x = x, .y = other}};
+    static const study_line lines[] = {{.name = "train", .count = 4, .x = x, .y = y},
+                                       {.name = "dev", .count = 1, .x = x, .y = other}};
     char *text = test_chart_text(&(study_chart){
         .title = "loss", .x_axis = "step", .y_axis = "bits", .lines = lines, .line_count = 2, .low = 0, .high = 1});
     static const char *const wanted[] = {

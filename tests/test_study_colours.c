@@ -73,8 +73,7 @@ START_TEST(numbers_are_read_on_every_cell)
                 text = strstr(text, "on-");
                 pen_put_bytes(&ground, cell, strcspn(cell, "\""));
                 pen_put_bytes(&letters, text, strcspn(text, "\""));
-                double found =
-                    contrast(colour_of(themes[dark], ground.text), colour_of(themes[dark], letters.text));
+                double found = contrast(colour_of(themes[dark], ground.text), colour_of(themes[dark], letters.text));
                 ck_assert_msg(found >= 4.5, "%s on %s, dark %d: %.2f : 1", letters.text, ground.text, dark, found);
                 ck_assert_int_eq(atoi(ground.text + strlen("heat-")), first + j); /* none is left out */
                 free(ground.text);
@@ -93,9 +92,11 @@ END_TEST
 /* All other colours that letters have, and those of lines. */
 START_TEST(letters_and_lines_are_seen)
 {
-    static const char *const letters[] = {"ink", "soft", "padded", "alarm", "good", "line-0"},
-                             *const lines[] = {"line-1", "line-2", "line-3", "line-4",
-                                               "line-5", "line-6", "line-7", "hatch"};
+    static const char *const letters[] = {"ink", "soft", "padded", "alarm", "good", "line-0"}, *const lines[] = {
+                                                                                                   "line-1", "line-2",
+                                                                                                   "line-3", "line-4",
+                                                                                                   "line-5", "line-6",
+                                                                                                   "line-7", "hatch"};
     for (int dark = 0; dark < 2; dark++) {
         char *theme = declarations(dark);
         unsigned paper = colour_of(theme, "paper");

@@ -369,7 +369,8 @@ START_TEST(maps_have_their_numbers_beside_them)
     ck_assert_ptr_nonnull(strstr(html,
                                  "<tr><th scope=\"row\">y &amp; z</th><td class=\"number\">0.5</td>"
                                  "<td class=\"number\">masked, yet 0.125</td><td class=\"number\">padding</td></tr>"));
-    ck_assert_ptr_nonnull(strstr(html, "data-row-axis=\"query\" data-column-axis=\"key\" data-rows=\"x\ny &amp; z\" data-high=\"1\""));
+    ck_assert_ptr_nonnull(
+        strstr(html, "data-row-axis=\"query\" data-column-axis=\"key\" data-rows=\"x\ny &amp; z\" data-high=\"1\""));
     ck_assert_ptr_nonnull(strstr(html, "<b>head 0</b> a note</figcaption>"));
     ck_assert_ptr_null(strstr(html, "<nav"));
     ck_assert_ptr_null(strstr(html, "heats choice")); /* of one there is none */
