@@ -18,7 +18,7 @@ static ag_status refuse(ag_node *node)
 /* A tape takes errors from operations alone, so this is one: it refuses whatever it is given. */
 ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, const char *format, ...)
 {
-    const ag_op refusing = {.name = where, .shape = refuse};
+    const ag_op refusing = {.name = where, .shape = refuse, .forward = refuse};
     refusal why = {.status = status};
     va_list arguments;
     va_start(arguments, format);
