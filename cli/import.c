@@ -6,14 +6,14 @@
 #include <string.h>
 
 typedef struct import_flags {
-    const char *file, *out, *config, *source_vocab, *target_vocab;
+    const char *file, *out, *config, *source_vocab, *target_vocab, *strip;
     const char *about_sources; /* the first flag that was given and is about sources; NULL: none */
     int layout, source_tokens, target_tokens;
     bool overwrite;
     train_flags model; /* of these, what describes a model */
 } import_flags;
 
-enum { OWN_FLAGS = 8 };
+enum { OWN_FLAGS = 9 };
 
 /* The rows of train have other defaults here. */
 static void adapt_defaults(cli_flag *rows, int count)
@@ -58,7 +58,7 @@ static int check(const import_flags *f, const cli_flag *rows, int count)
     ag_error error = {0};
     const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
     if (!f->file)
-        return cli_fail("import", CLI_USAGE, "which weights? Give a .safetensors file");
+        return cli_fail("import", CLI_USAGE, "which weights? Give a .safetensors file, or the index.json of a sharded model");
     if (!f->out)
         return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK)
@@ -99,6 +99,12 @@ static int save_model(const import_flags *f, const train_saved *saved)
     return CLI_DONE;
 }
 
+static void note_prefix(void *context, const char *prefix)
+{
+    (void)context;
+    cli_fail("import", CLI_DONE, "note: the tensors' names were taken without the prefix %s", CLI_SHOWN(prefix));
+}
+
 static int import_model(const import_flags *f, const nn_model_config *config, const train_saved *like,
                         data_vocab *const vocabs[2])
 {
@@ -111,6 +117,8 @@ static int import_model(const import_flags *f, const nn_model_config *config, co
         .target_vocab = vocabs[1] ? vocabs[1] : like->target_vocab,
         .task = like->task,
         .arguments = like->arguments,
+        .strip = f->strip,
+        .on_strip = note_prefix,
     };
     if (train_import(&saved, f->file, &options, &error) != AG_OK)
         return cli_report("import", &error);
@@ -127,6 +135,8 @@ int cli_import(int count, const char *const *arguments)
         {"overwrite", CLI_SWITCH, &f.overwrite, NULL, "replace the model or the run in that folder", .high = 0},
         {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
          .choices = cli_layout_names},
+        {"strip", CLI_TEXT, &f.strip, "PREFIX",
+         "take this off the tensors' names [what stands before all names that are needed]", .high = 0},
         {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",
          .high = 0},
         {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "the sources' tokens, a line for each", .high = 0},
@@ -139,12 +149,14 @@ int cli_import(int count, const char *const *arguments)
     cli_command command = {
         .name = "import",
         .summary = "make a model of another program's weights",
-        .usage = "FILE.safetensors --out DIR [--config MODEL | --heads N [flags of the model]] [flags]",
+        .usage = "FILE --out DIR [--config MODEL | --heads N [flags of the model]] [flags]",
         .flags = table,
         .flag_count = OWN_FLAGS + row_count,
         .max_words = 1,
         .words = &f.file,
         .details =
+            "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder with "
+            "one of these.\n"
             "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
             "metadata\n"
             "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "

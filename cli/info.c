@@ -1,7 +1,8 @@
-/* info.c - tapeformer info: what is in a saved model. */
+/* info.c - tapeformer info: what is in a saved model, or in any .safetensors file. */
 #include "cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void print_vocab(const char *title, const data_vocab *vocab)
 {
@@ -36,35 +37,78 @@ static void print_config(const train_saved *saved)
     printf("%-16s %g\n%-16s %s\n", "dropout", c->dropout, "tied output", c->tied_output ? "yes" : "no");
 }
 
+/* ---- Tensors -------------------------------------------------------------------------------- */
+
+static void print_tensor(const data_tensor *tensor)
+{
+    printf("  %-48s %-4s [", CLI_SHOWN(tensor->name), tensor->dtype);
+    for (int axis = 0; axis < tensor->rank; axis++)
+        printf(axis ? ",%llu" : "%llu", (unsigned long long)tensor->shape[axis]);
+    puts("]");
+}
+
+static void print_model(const train_saved *saved, const data_safetensors *file)
+{
+    const nn_params *params = &saved->model->params;
+    print_config(saved);
+    printf("\n%d %s, %lld %s:\n", params->count, ag_plural(params->count, "parameter", "parameters"),
+           (long long)params->size, ag_plural(params->size, "number", "numbers"));
+    for (int i = 0; i < params->count; i++)
+        print_tensor(data_safetensors_find(file, params->items[i].name));
+}
+
+static void print_file(const data_safetensors *file)
+{
+    const int64_t count = data_safetensors_count(file);
+    const char *format = data_safetensors_metadata(file, "format");
+    unsigned long long bytes = 0;
+    for (int64_t i = 0; i < count; i++)
+        bytes += data_safetensors_at(file, i)->size;
+    if (format)
+        printf("%-16s %s\n\n", "format", CLI_SHOWN(format));
+    printf("%lld %s, %llu %s:\n", (long long)count, ag_plural(count, "tensor", "tensors"), bytes,
+           ag_plural((int64_t)bytes, "byte", "bytes"));
+    for (int64_t i = 0; i < count; i++)
+        print_tensor(data_safetensors_at(file, i));
+}
+
+static int show(const char *path, const data_safetensors *file)
+{
+    const char *format = data_safetensors_metadata(file, "format");
+    train_saved saved = {0};
+    ag_error error = {0};
+    if (!format || strcmp(format, TRAIN_FORMAT_MODEL) != 0) {
+        print_file(file);
+        return CLI_DONE;
+    }
+    if (train_saved_load(&saved, path, &error) != AG_OK)
+        return cli_report("info", &error);
+    print_model(&saved, file);
+    train_saved_clear(&saved);
+    return CLI_DONE;
+}
+
 int cli_info(int count, const char *const *arguments)
 {
     const char *path = NULL;
     cli_command command = {
         .name = "info",
-        .summary = "show a saved model",
+        .summary = "show a saved model, or the tensors of any .safetensors file",
         .usage = "MODEL",
         .max_words = 1,
         .words = &path,
-        .details = "MODEL is the folder of a training run or a .safetensors file.",
+        .details = "MODEL is the folder of a training run, a .safetensors file, or the index.json of a sharded model.",
     };
-    train_saved saved = {0};
     ag_error error = {0};
     cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
     if (!path)
         return cli_fail("info", CLI_USAGE, "which model? Give the folder of a run or a .safetensors file");
-    if (train_saved_load(&saved, path, &error) != AG_OK)
+    data_safetensors *file = train_weights_open(path, &error);
+    if (!file)
         return cli_report("info", &error);
-
-    const nn_params *params = &saved.model->params;
-    print_config(&saved);
-    printf("\n%d %s, %lld %s:\n", params->count, ag_plural(params->count, "parameter", "parameters"),
-           (long long)params->size, ag_plural(params->size, "number", "numbers"));
-    for (int i = 0; i < params->count; i++) {
-        char shape[AG_SHAPE_TEXT];
-        printf("  %-48s %s\n", params->items[i].name, ag_shape_print(params->items[i].shape, shape));
-    }
-    train_saved_clear(&saved);
-    return CLI_DONE;
+    int code = show(path, file);
+    data_safetensors_close(file);
+    return code;
 }

@@ -5,6 +5,7 @@
 #include "autograd.h"
 
 #define TRAIN_MODEL_FILE      "model.safetensors"
+#define TRAIN_INDEX_FILE      "model.safetensors.index.json"
 #define TRAIN_LAST_FILE       "last.safetensors"
 #define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
 #define TRAIN_LOG_FILE        "log.jsonl"

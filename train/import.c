@@ -1,6 +1,9 @@
 /* import.c - models from the tensors of other programs: see train.h. */
 #include "layout.h"
 
+#include "folder.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,32 +12,123 @@
 typedef struct importer {
     train_saved *saved;
     const train_import_options *options;
-    const data_safetensors *file;
+    data_safetensors *file;
     const char *path;
     ag_error *error;
 } importer;
 
 /* ---- The model ------------------------------------------------------------------------------ */
 
+/* Whether the configuration is said, so that sizes come from the tensors. */
+static bool is_configured(const importer *in)
+{
+    return in->options->config || in->options->layout != TRAIN_LAYOUT_PYTORCH;
+}
+
+static ag_status configure(const importer *in, nn_model_config *config, ag_error *error)
+{
+    *config = in->options->config ? *in->options->config : (nn_model_config){0};
+    if (is_configured(in))
+        return train_layout_configure(in->options->layout, in->file, config, in->path, error);
+    if (data_safetensors_metadata(in->file, TRAIN_DESCRIBED))
+        return train_description_read(in->file, config, in->path, error);
+    return ag_error_set(error, AG_BAD_VALUE,
+                        "%s: its metadata describes no model, so its configuration must be said, the number of heads "
+                        "at least",
+                        in->path);
+}
+
+/* ---- Prefixes ------------------------------------------------------------------------------- */
+
+typedef enum matching { ALL_FOUND, ONE_MISSING, NO_MODEL } matching;
+
+/* Whether each parameter has its tensor under the names as they are now; else the first that has none. */
+static matching match(const importer *in, char missing[TRAIN_NAME], ag_error *error)
+{
+    const train_layout layout = in->options->layout;
+    const nn_model_kind kind = layout == TRAIN_LAYOUT_GPT2 ? NN_DECODER : in->options->config->kind;
+    const char *table = train_layout_missing(layout, kind, in->file);
+    nn_model_config config;
+    if (table) {
+        snprintf(missing, TRAIN_NAME, "%s", table);
+        return ONE_MISSING;
+    }
+    if (configure(in, &config, error) != AG_OK ||
+        (int64_t)config.encoder_layers + config.decoder_layers > data_safetensors_count(in->file))
+        return NO_MODEL;
+    nn_model *model = nn_model_outline(&config, error);
+    if (!model)
+        return NO_MODEL;
+    const bool found = train_weights_missing(in->file, layout, &model->params, missing);
+    nn_model_free(model);
+    return found ? ONE_MISSING : ALL_FOUND;
+}
+
+/* Prefixes inside of each other: "module.", then "transformer.". */
+enum { MOST_PREFIXES = 4 };
+
+/* Takes away prefixes until each parameter has its tensor; where that does not come about, all names stay. */
+static ag_status strip_prefixes(const importer *in)
+{
+    char prefixes[MOST_PREFIXES][TRAIN_NAME], missing[TRAIN_NAME];
+    ag_error problem = {0};
+    int count = 0;
+    matching result = match(in, missing, &problem);
+    while (result == ONE_MISSING && count < MOST_PREFIXES) {
+        train_tensor_prefix(in->file, missing, prefixes[count]);
+        if (!*prefixes[count] || data_safetensors_strip(in->file, prefixes[count], NULL) != AG_OK)
+            break;
+        count++;
+        result = match(in, missing, &problem);
+    }
+    if (problem.status == AG_NO_MEMORY)
+        return ag_error_set(in->error, AG_NO_MEMORY, "%s: %.300s", in->path, problem.message);
+    if (result != ALL_FOUND)
+        return data_safetensors_strip(in->file, NULL, in->error);
+    for (int i = 0; i < count && in->options->on_strip; i++)
+        in->options->on_strip(in->options->context, prefixes[i]);
+    return AG_OK;
+}
+
+static ag_status strip_names(const importer *in)
+{
+    ag_error problem = {0};
+    if (!in->options->strip)
+        return is_configured(in) ? strip_prefixes(in) : AG_OK;
+    if (data_safetensors_strip(in->file, in->options->strip, &problem) == AG_OK)
+        return AG_OK;
+    return ag_error_set(in->error, problem.status, "%s: %.300s", in->path, problem.message);
+}
+
+/* ---- Weights -------------------------------------------------------------------------------- */
+
+/* A weight that is no number makes all results none, so it is better found now. */
+static ag_status check_finite(const importer *in)
+{
+    const nn_params *params = &in->saved->model->params;
+    for (int i = 0; i < params->count; i++)
+        for (int64_t e = 0; e < params->items[i].size; e++)
+            if (!isfinite(params->value[params->items[i].offset + e]))
+                return ag_error_set(in->error, AG_BAD_FILE,
+                                    "%s: the tensor of %s has %g at place %lld, and weights are finite numbers (an F16 "
+                                    "ends at 65504)",
+                                    in->path, params->items[i].name,
+                                    (double)params->value[params->items[i].offset + e], (long long)e);
+    return AG_OK;
+}
+
 static ag_status make_model(const importer *in)
 {
     const train_layout layout = in->options->layout;
-    nn_model_config config = in->options->config ? *in->options->config : (nn_model_config){0};
-    ag_status status;
-    if (in->options->config || layout != TRAIN_LAYOUT_PYTORCH)
-        status = train_layout_configure(layout, in->file, &config, in->path, in->error);
-    else if (data_safetensors_metadata(in->file, TRAIN_DESCRIBED))
-        status = train_description_read(in->file, &config, in->path, in->error);
-    else
-        status = ag_error_set(in->error, AG_BAD_VALUE,
-                              "%s: its metadata describes no model, so its configuration must be said, the number of "
-                              "heads at least",
-                              in->path);
+    nn_model_config config;
+    ag_status status = strip_names(in);
+    if (status == AG_OK)
+        status = configure(in, &config, in->error);
     if (status != AG_OK)
         return status;
     in->saved->tagging = config.kind == NN_ENCODER;
     in->saved->model = train_weights_read(in->file, layout, NULL, &config, in->path, in->error);
-    return in->error->status;
+    return in->saved->model ? check_finite(in) : in->error->status;
 }
 
 /* ---- Vocabularies --------------------------------------------------------------------------- */
@@ -113,7 +207,7 @@ ag_status train_import(train_saved *saved, const char *path, const train_import_
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     *saved = (train_saved){0};
-    data_safetensors *file = data_safetensors_open(path, &own);
+    data_safetensors *file = train_weights_open(path, &own);
     importer in = {.saved = saved, .options = options, .file = file, .path = path, .error = &own};
     const ag_status status = file ? import_file(&in) : own.status;
     data_safetensors_close(file);

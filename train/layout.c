@@ -79,7 +79,7 @@ bool train_layout_passes_over(train_layout layout, const char *prefix, const cha
 {
     int length = 0;
     if (layout != TRAIN_LAYOUT_GPT2)
-        return false;
+        return !strcmp(name, "n_averaged");
     if (!strcmp(name, TRAIN_GPT2_OUTPUT))
         return true;
     if (strncmp(name, prefix, strlen(prefix)) != 0)
@@ -112,14 +112,33 @@ static const data_tensor *find_matrix(const data_safetensors *file, const char *
     return tensor && tensor->rank == 2 ? tensor : NULL;
 }
 
+const char *train_layout_missing(train_layout layout, nn_model_kind kind, const data_safetensors *file)
+{
+    const char *const tables[] = {kind == NN_DECODER ? NULL : "src_embedding.weight",
+                                  kind == NN_ENCODER ? TRAIN_OWN_OUTPUT : TRAIN_OWN_TABLE};
+    char prefix[TRAIN_NAME];
+    if (layout == TRAIN_LAYOUT_GPT2) {
+        if (find_tensor(file, train_layout_prefix(file, layout), "wte.weight"))
+            return NULL;
+        train_tensor_prefix(file, TRAIN_GPT2_PREFIX "wte.weight", prefix);
+        return *prefix ? TRAIN_GPT2_PREFIX "wte.weight" : "wte.weight";
+    }
+    for (int i = 0; i < 2; i++)
+        if (tables[i] && !data_safetensors_find(file, tables[i]))
+            return tables[i];
+    return NULL;
+}
+
 /* A vocabulary's size, and the width where it is 0, from a table [vocabulary, width] that must be there. */
 static ag_status read_table(const data_safetensors *file, const char *prefix, const char *name, int32_t *vocab,
                             int *width, const char *path, ag_error *error)
 {
     const data_tensor *table = find_tensor(file, prefix, name);
     char shape[AG_SHAPE_TEXT];
-    if (!table)
-        return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s%s is missing", path, prefix, name);
+    if (!table) {
+        train_tensor_missing(file, name, path, error);
+        return AG_BAD_FILE;
+    }
     if (table->rank != 2)
         return ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s%s has the shape %s and must be a matrix", path,
                             prefix, name, train_tensor_shape(table, shape, sizeof shape));

@@ -9,8 +9,7 @@
 #include "fields.h"
 #include "train.h"
 
-/* What a file is, in its metadata "format". */
-#define TRAIN_FORMAT_MODEL      "tapeformer model"
+/* What a file is, in its metadata "format" (that of a model: train.h). */
 #define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
 
 /* The metadata that every description of a model has, and those that vocabularies stand in. */
@@ -24,6 +23,8 @@
  * them. */
 enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
 extern const char *const train_vectors[];
+
+#define TRAIN_NAME 256 /* room for a tensor's name; longer ones are no parameter's */
 
 /* What is saved beside a model's numbers. */
 typedef struct train_labels {
@@ -58,6 +59,11 @@ ag_status train_parameters_read(const data_safetensors *file, nn_params *params,
 /* A tensor of this name and shape in the file; NULL with the error. `dtype` NULL: any. */
 const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
                                      const char *path, ag_error *error);
+/* Says that the tensor is missing, and what there is: a tensor that ends in the name and how to take its prefix away,
+ * the option that a model without this parameter has, or the first names. */
+void train_tensor_missing(const data_safetensors *file, const char *name, const char *path, ag_error *error);
+/* The prefix of the one tensor that ends in ".name", dot included; "" where there is none, or several. */
+void train_tensor_prefix(const data_safetensors *file, const char *name, char prefix[TRAIN_NAME]);
 /* Writes "[2,3]" of a tensor's shape. */
 char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 

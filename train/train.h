@@ -201,6 +201,12 @@ void train_saved_clear(train_saved *saved);
 
 /* ---- Weights from other programs, and for them ---------------------------------------------- */
 
+/* The metadata "format" of a model's file. */
+#define TRAIN_FORMAT_MODEL "tapeformer model"
+/* Opens a file of weights: a .safetensors file, the index of a sharded one, or what of these a folder has,
+ * model.safetensors or model.safetensors.index.json. The caller closes the file; NULL with the error. */
+data_safetensors *train_weights_open(const char *path, ag_error *error);
+
 /* How a model's tensors are called and laid out in a file (docs/import-export.md). */
 typedef enum train_layout {
     TRAIN_LAYOUT_PYTORCH = 0, /* as in model.safetensors: as in PyTorch's modules of the same kinds */
@@ -217,9 +223,16 @@ typedef struct train_import_options {
     /* Copied. NULL: those of the metadata; where there is none, the words "4", "5" .. for the tokens 4, 5 .. */
     const data_vocab *source_vocab, *target_vocab;
     const char *task, *arguments; /* NULL: those of the metadata, or "" */
+    /* A prefix of names ("module.") that is taken away. NULL: prefixes are taken away by themselves where that gives
+     * each parameter its tensor, and on_strip (may be NULL) is called with each. */
+    const char *strip;
+    void (*on_strip)(void *context, const char *prefix);
+    void *context; /* of on_strip */
 } train_import_options;
 
-/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16. Each thing that does not fit is a
+/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from the index of a sharded one, or
+ * from a folder that has model.safetensors or model.safetensors.index.json. Each weight must be a finite number. Each
+ * thing that does not fit is a
  * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what
  * came in. */
 ag_status train_import(train_saved *saved, const char *path, const train_import_options *options,

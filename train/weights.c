@@ -1,6 +1,8 @@
 /* weights.c - a model's parameters from the tensors of a file, in any layout. */
 #include "layout.h"
 
+#include "folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@ typedef struct reader {
     const data_safetensors *file;
     train_layout layout;
     const char *prefix, *path;
+    bool tied; /* the model has no matrix of its own for the output */
     const char *const *others; /* tensors that may be there besides, ended by NULL; NULL: none */
     ag_error *error;
 } reader;
@@ -17,6 +20,49 @@ typedef struct reader {
 static train_place place_of(const reader *r, const nn_param *parameter)
 {
     return train_layout_place(r->layout, r->prefix, parameter->name);
+}
+
+/* The matrices of query, key and value, which PyTorch keeps apart where keys and values have widths of their own. */
+enum { PARTS = 3 };
+static const char *const part_names[PARTS] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
+
+/* The names of the parts that may stand for the parameter `name`; false where it has none. */
+static bool name_parts(const char *name, char names[PARTS][TRAIN_NAME])
+{
+    static const char packed[] = "in_proj_weight";
+    const size_t length = strlen(name), end = strlen(packed);
+    if (length < end || strcmp(name + length - end, packed) != 0)
+        return false;
+    for (int i = 0; i < PARTS; i++)
+        snprintf(names[i], TRAIN_NAME, "%.*s%s", (int)(length - end), name, part_names[i]);
+    return true;
+}
+
+/* Whether the file has the parts of a parameter instead of it. */
+static bool find_parts(const reader *r, const char *name, const data_tensor *parts[PARTS])
+{
+    char names[PARTS][TRAIN_NAME];
+    if (r->layout != TRAIN_LAYOUT_PYTORCH || data_safetensors_find(r->file, name) || !name_parts(name, names))
+        return false;
+    for (int i = 0; i < PARTS; i++)
+        if (!(parts[i] = data_safetensors_find(r->file, names[i])))
+            return false;
+    return true;
+}
+
+bool train_weights_missing(const data_safetensors *file, train_layout layout, const nn_params *params,
+                           char name[TRAIN_NAME])
+{
+    const reader r = {.file = file, .layout = layout, .prefix = train_layout_prefix(file, layout)};
+    const data_tensor *parts[PARTS];
+    for (int i = 0; i < params->count; i++) {
+        const train_place place = place_of(&r, &params->items[i]);
+        if (data_safetensors_find(file, place.name) || find_parts(&r, place.name, parts))
+            continue;
+        memcpy(name, place.name, TRAIN_NAME);
+        return true;
+    }
+    return false;
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
@@ -31,30 +77,67 @@ static bool is_weight(const data_tensor *tensor)
     return false;
 }
 
-/* Whether the parameter has a tensor, of the shape that it must have there. */
+/* Whether the tensor is one of weights, of this shape. */
+static ag_status check_tensor(const reader *r, const char *name, ag_shape shape)
+{
+    const data_tensor *tensor = train_tensor_find(r->file, name, shape, NULL, r->path, r->error);
+    if (!tensor)
+        return AG_BAD_FILE;
+    if (!is_weight(tensor))
+        return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %s is %s, and weights are F64, F32, F16 or BF16",
+                            r->path, name, tensor->dtype);
+    return AG_OK;
+}
+
+/* Whether the parameter has a tensor, or three, of the shape that it must have there. */
 static ag_status check_parameter(const reader *r, const nn_param *parameter)
 {
     const train_place place = place_of(r, parameter);
+    const data_tensor *parts[PARTS];
     ag_shape shape = parameter->shape;
     if (place.transposed) {
         shape.dim[0] = parameter->shape.dim[1];
         shape.dim[1] = parameter->shape.dim[0];
     }
-    const data_tensor *tensor = train_tensor_find(r->file, place.name, shape, NULL, r->path, r->error);
-    if (!tensor)
-        return AG_BAD_FILE;
-    if (!is_weight(tensor))
-        return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %s is %s, and weights are F64, F32, F16 or BF16",
-                            r->path, place.name, tensor->dtype);
-    return AG_OK;
+    if (!find_parts(r, place.name, parts))
+        return check_tensor(r, place.name, shape);
+    ag_status status = AG_OK;
+    shape.dim[0] /= PARTS;
+    for (int i = 0; i < PARTS && status == AG_OK; i++)
+        status = check_tensor(r, parts[i]->name, shape);
+    return status;
 }
 
 static bool is_parameter(const reader *r, const nn_params *params, const char *name)
 {
-    for (int i = 0; i < params->count; i++)
-        if (!strcmp(place_of(r, &params->items[i]).name, name))
+    for (int i = 0; i < params->count; i++) {
+        const train_place place = place_of(r, &params->items[i]);
+        const data_tensor *parts[PARTS];
+        if (!strcmp(place.name, name))
             return true;
+        for (int part = 0; part < PARTS && find_parts(r, place.name, parts); part++)
+            if (!strcmp(parts[part]->name, name))
+                return true;
+    }
     return false;
+}
+
+/* How many of the file's tensors are this parameter's. */
+static int count_tensors(const reader *r, const nn_param *parameter)
+{
+    const train_place place = place_of(r, parameter);
+    const data_tensor *parts[PARTS], *found = data_safetensors_find(r->file, place.name);
+    if (found) /* it may be another's, whose numbers it shares */
+        return !strcmp(found->name, place.name);
+    return find_parts(r, place.name, parts) ? PARTS : 0;
+}
+
+/* Why a model that is made without an option has no such parameter: "" where none is known. */
+static const char *option_with(const char *name)
+{
+    if (!strncmp(name, "encoder.norm.", 13) || !strncmp(name, "decoder.norm.", 13))
+        return " (a model with it is made with --final-norm)";
+    return !strcmp(name, TRAIN_OWN_OUTPUT) ? " (its output is tied to the embedding)" : "";
 }
 
 /* Whether the tensor may be there, and yet is no parameter. */
@@ -63,6 +146,8 @@ static bool passes_over(const reader *r, const char *name)
     for (int i = 0; r->others && r->others[i]; i++)
         if (!strcmp(r->others[i], name))
             return true;
+    if (r->tied && r->layout == TRAIN_LAYOUT_PYTORCH && !strcmp(name, TRAIN_OWN_OUTPUT))
+        return true;
     return train_layout_passes_over(r->layout, r->prefix, name);
 }
 
@@ -72,32 +157,34 @@ static ag_status check_unexpected(const reader *r, const nn_params *params)
     const int64_t count = data_safetensors_count(r->file);
     int64_t known = 0;
     for (int i = 0; i < params->count; i++)
-        known += data_safetensors_find(r->file, place_of(r, &params->items[i]).name) != NULL;
+        known += count_tensors(r, &params->items[i]);
     for (int64_t i = 0; i < count; i++)
         known += passes_over(r, data_safetensors_at(r->file, i)->name);
     for (int64_t i = 0; i < count && known < count; i++) {
         const char *name = data_safetensors_at(r->file, i)->name;
         if (!passes_over(r, name) && !is_parameter(r, params, name))
-            return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model", r->path,
-                                name);
+            return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model%s", r->path,
+                                name, option_with(name));
     }
     return AG_OK;
 }
 
-/* A file in GPT-2's layout may hold the table of the tied output a second time. */
+/* A file may hold the table of a tied output a second time. */
 static ag_status check_tied(const reader *r)
 {
+    const bool gpt2 = r->layout == TRAIN_LAYOUT_GPT2;
+    const char *twin = gpt2 ? TRAIN_GPT2_OUTPUT : TRAIN_OWN_OUTPUT;
     char name[64];
-    const data_tensor *output = data_safetensors_find(r->file, TRAIN_GPT2_OUTPUT);
-    if (r->layout != TRAIN_LAYOUT_GPT2 || !output)
+    const data_tensor *output = r->tied ? data_safetensors_find(r->file, twin) : NULL;
+    if (!output)
         return AG_OK;
-    snprintf(name, sizeof name, "%swte.weight", r->prefix);
+    snprintf(name, sizeof name, "%s%s", r->prefix, gpt2 ? "wte.weight" : TRAIN_OWN_TABLE);
     const data_tensor *table = data_safetensors_find(r->file, name);
     if (strcmp(output->dtype, table->dtype) != 0 || output->size != table->size ||
         memcmp(output->data, table->data, (size_t)table->size) != 0)
         return ag_error_set(r->error, AG_BAD_FILE,
-                            "%s: the tensor %s is not the same as %s, to which the layout of GPT-2 ties the output",
-                            r->path, TRAIN_GPT2_OUTPUT, name);
+                            "%s: the tensor %s is not the same as %s, to which the output of the model is tied",
+                            r->path, twin, name);
     return AG_OK;
 }
 
@@ -120,11 +207,18 @@ static ag_status read_transposed(const data_tensor *tensor, real *out, int64_t r
 static ag_status read_parameter(const reader *r, const nn_param *parameter, real *out)
 {
     const train_place place = place_of(r, parameter);
-    const data_tensor *tensor = data_safetensors_find(r->file, place.name);
+    const data_tensor *tensor = data_safetensors_find(r->file, place.name), *parts[PARTS];
+    const int64_t part = parameter->size / PARTS;
     ag_error problem = {0};
-    ag_status status = place.transposed
-                           ? read_transposed(tensor, out, parameter->shape.dim[0], parameter->shape.dim[1], &problem)
-                           : data_tensor_read(tensor, out, parameter->size, &problem);
+    ag_status status = AG_OK;
+    if (find_parts(r, place.name, parts)) {
+        for (int i = 0; i < PARTS && status == AG_OK; i++)
+            status = data_tensor_read(parts[i], out + i * part, part, &problem);
+    } else {
+        status = place.transposed
+                     ? read_transposed(tensor, out, parameter->shape.dim[0], parameter->shape.dim[1], &problem)
+                     : data_tensor_read(tensor, out, parameter->size, &problem);
+    }
     return status == AG_OK ? AG_OK : ag_error_set(r->error, status, "%s: %.300s", r->path, problem.message);
 }
 
@@ -145,7 +239,7 @@ static ag_status read_parameters(const reader *r, nn_params *params)
 nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const char *const *others,
                              const nn_model_config *config, const char *path, ag_error *error)
 {
-    const reader r = {file, layout, train_layout_prefix(file, layout), path, others, error};
+    const reader r = {file, layout, train_layout_prefix(file, layout), path, config->tied_output, others, error};
     ag_error problem = {0};
     const int64_t blocks = (int64_t)config->encoder_layers + config->decoder_layers;
     if (blocks > data_safetensors_count(file)) { /* even their names are not worth making */
@@ -165,4 +259,20 @@ nn_model *train_weights_read(const data_safetensors *file, train_layout layout, 
         return model;
     nn_model_free(model);
     return NULL;
+}
+
+data_safetensors *train_weights_open(const char *path, ag_error *error)
+{
+    if (!train_path_is_folder(path))
+        return data_safetensors_open(path, error);
+    char *inside = train_path_join(path, TRAIN_MODEL_FILE, error);
+    if (inside && !train_path_exists(inside)) {
+        char *index = train_path_join(path, TRAIN_INDEX_FILE, error);
+        const bool is_there = index && train_path_exists(index);
+        free(is_there ? inside : index);
+        inside = is_there ? index : inside;
+    }
+    data_safetensors *file = inside ? data_safetensors_open(inside, error) : NULL;
+    free(inside);
+    return file;
 }
