@@ -146,7 +146,7 @@ static void save_as(const train_saved *saved, const char *name)
     char path[512];
     ag_error error = {0};
     snprintf(path, sizeof path, "%s/%s", cli_folder, name);
-    ck_assert_msg(train_saved_save(saved, path, &error) == AG_OK, "%s", error.message);
+    ck_assert_msg(train_saved_save(saved, path, false, &error) == AG_OK, "%s", error.message);
 }
 
 START_TEST(files_from_elsewhere_are_shown)

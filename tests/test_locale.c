@@ -6,7 +6,6 @@
 #include "train_fixture.h"
 
 #include <dirent.h>
-#include <libintl.h>
 #include <locale.h>
 #include <math.h>
 #include <stdarg.h>
@@ -14,6 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <libintl.h>
+#endif
 
 static char *folder; /* of the locale, and of what is written */
 
