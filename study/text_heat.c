@@ -15,7 +15,8 @@ enum {
     ABREAST = 8,           /* maps side by side, at most */
     GAP = 4,
     DIVIDER = 2, /* the columns of the line between both sides */
-    KEY_GAP = 3
+    KEY_GAP = 3,
+    WIDE_KEY = 40
 };
 
 static const char shades[] = " .:-=+*%#";
@@ -334,12 +335,12 @@ static void put_abreast(pen *p, const heat_text *texts, int count)
 /* ---- All maps of a part --------------------------------------------------------------------- */
 
 /* "0  .:-=+*%#" */
-static void put_ramp(pen *p, bool color)
+static void put_ramp(pen *p, int wide, bool color)
 {
     pen_put(p, "0 ");
     for (int shade = 0; shade < SHADES; shade++)
         if (color)
-            pen_put(p, "\033[48;5;%dm  ", grounds[shade]);
+            pen_put(p, "\033[48;5;%dm%*s", grounds[shade], wide, "");
         else
             pen_put(p, "%c", shades[shade]);
     text_usual(p, color);
@@ -376,24 +377,24 @@ static void add_to_key(heat_key *key, const heat_grid *grid)
 
 static void put_key(pen *p, const heat_key *key, const text_style *style)
 {
-    const int wide = style->color ? 2 : 1;
+    const int wide = style->color && style->width >= WIDE_KEY ? 2 : 1; /* columns of a shade */
     int column = 0;
     for (int i = key->sizes ? -1 : 0; i < key->count; i++) {
         const heat_grid grid = {.heat = i < 0 ? NULL : key->swatches[i].heat};
         const char *words = i >= 0            ? heat_swatch_words(grid.heat, key->swatches[i].cell)
                             : key->beyond_one ? "high"
                                               : "1";
-        const int width = (i >= 0 ? wide : 2 + wide * SHADES) + 1 + label_width(words, 0);
+        const int width = (i >= 0 ? wide : 2 + wide * SHADES) + 1 + label_width(words, style->width - 2);
         const bool breaks = column > 0 && column + KEY_GAP + width > style->width;
         pen_put(p, "%s", breaks ? "\n" : "");
         text_repeat(p, ' ', column > 0 && !breaks ? KEY_GAP : 0);
         column = (column > 0 && !breaks ? column + KEY_GAP : 0) + width;
         if (i < 0)
-            put_ramp(p, style->color);
+            put_ramp(p, wide, style->color);
         else
             put_cell(p, &grid, key->swatches[i].cell, wide, style->color);
         pen_put(p, " ");
-        pen_put_label(p, words, 0, false);
+        pen_put_label(p, words, style->width - 2, false);
     }
     pen_put(p, "\n");
 }
