@@ -23,7 +23,7 @@ typedef struct backward_pass {
     real *scratch;
     int64_t height, groups; /* of and in the block */
     attention_keys *keys;   /* [count]: the block's; none where a query sees scores of -inf alone, or dy is 0 */
-    real *guess;            /* [count]: c; NaN where dy is left out */
+    real *guess;            /* [count]: c; not finite where dy is left out */
     double *mean;           /* [count]: sum p e */
     span *columns;          /* [groups]: what each group looks at in the tile */
     span all;               /* what any of them looks at */
@@ -59,12 +59,9 @@ static void prepare_rows(backward_pass *pass)
         /* (such a query has NaN for all its weights, and so for the gradients of its scores) */
         KERNEL(attention_leave_out)(block->count, head->q.width, queries);
     pass->dy_in_part = !KERNEL(attention_copy)(block->count, &head->y, dy, copy);
-    if (!pass->dy_in_part)
-        return;
-    KERNEL(attention_leave_out)(block->count, head->v.width, copy);
-    for (int64_t r = 0; r < block->count; r++)
-        if (!row_is_finite(head->v.width, dy + r * head->y.step))
-            pass->guess[r] = (real)NAN;
+    if (pass->dy_in_part)
+        /* (its guess is not finite, and so the gradients of its scores are NaN) */
+        KERNEL(attention_leave_out)(block->count, head->v.width, copy);
 }
 
 /* Goes to the tile that begins with key `first`. Returns whether any query looks into it. */
@@ -78,7 +75,7 @@ static bool enter_tile(backward_pass *pass, int64_t first)
     pass->all = (span){KEYS, 0};
     for (int64_t g = 0; g < pass->groups; g++) {
         const group rows = group_at(pass->block->count, pass->height, g);
-        const span columns = pass->columns[g] = seen_by(rows.end - rows.begin, pass->keys + rows.begin, first);
+        const span columns = pass->columns[g] = seen_by(rows, pass->keys, first);
         if (columns.begin < columns.end)
             pass->all = (span){smaller(pass->all.begin, columns.begin), larger(pass->all.end, columns.end)};
     }

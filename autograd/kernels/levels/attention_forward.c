@@ -134,7 +134,7 @@ static void forward_group(forward_pass *pass, int64_t g, int64_t first)
     const attention_head *head = pass->head;
     const group rows = group_at(pass->block->count, pass->height, g);
     const int64_t count = rows.end - rows.begin, width = padded(head->v.width);
-    const span columns = seen_by(count, pass->block->keys + rows.begin, first);
+    const span columns = seen_by(rows, pass->block->keys, first);
     if (columns.begin == columns.end)
         return;
 

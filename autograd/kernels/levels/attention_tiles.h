@@ -200,11 +200,11 @@ typedef struct span {
     int64_t begin, end;
 } span;
 
-/* The columns of the tile from key `first` on that these queries look at. */
-static inline span seen_by(int64_t count, const attention_keys *keys, int64_t first)
+/* The columns of the tile from key `first` on that these rows of a block look at. */
+static inline span seen_by(group rows, const attention_keys *keys, int64_t first)
 {
     span seen = {KEYS, 0};
-    for (int64_t r = 0; r < count; r++) {
+    for (int64_t r = rows.begin; r < rows.end; r++) {
         int64_t begin = larger(keys[r].begin - first, 0), end = smaller(keys[r].end - first, KEYS);
         if (begin < end) {
             seen.begin = smaller(seen.begin, begin);
