@@ -27,7 +27,8 @@ extern const char *const cli_color_names[];
     {"out", CLI_TEXT, &(output).report, "FILE", "write it as one HTML file, too", .high = 0},                          \
         {"pictures", CLI_TEXT, &(output).pictures, "DIR", "write each picture as an SVG file, too", .high = 0},        \
     {                                                                                                                  \
-        "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal", .choices = cli_color_names                    \
+        "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal; auto heeds NO_COLOR",                          \
+            .choices = cli_color_names                                                                                 \
     }
 
 /* Says which of the files that are asked for could not be written, before the work. `model`: what the study reads, or

@@ -1,6 +1,7 @@
 /* test_study_html.c - reports: well-formed, whole, the same each time, harmless whatever a label holds, and written
  * whole or not at all. What they do in a browser, tests/browser/report.mjs looks at. */
 #include "check_util.h"
+#include "html_util.h"
 #include "sample_document.h"
 #include "sha256.h"
 #include "train_fixture.h"
@@ -45,158 +46,10 @@ static int occurrences(const char *text, const char *what)
 
 /* ---- Well-formed ---------------------------------------------------------------------------- */
 
-/* A reader of the HTML that is written here, stricter than the language: every element but the void ones is closed
- * where it was opened, attributes are quoted and come once, every '&' begins a known entity, ids are unique, and what
- * points to an id finds it. */
-typedef struct markup {
-    const char *html, *at;
-    char open[64][32];
-    int depth;
-    char ids[4096][48];
-    int id_count;
-} markup;
-
-static void wrong(const markup *m, const char *what)
-{
-    ck_abort_msg("byte %td: %s: %.80s", m->at - m->html, what, m->at);
-}
-
-static bool begins(const markup *m, const char *text)
-{
-    return !strncmp(m->at, text, strlen(text));
-}
-
-/* Text up to `end`, which stays. */
-static void read_text(markup *m, char end)
-{
-    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-    for (; *m->at && *m->at != end; m->at++) {
-        bool known = *m->at != '&';
-        for (int i = 0; i < 5; i++)
-            known = known || begins(m, entities[i]);
-        if (!known || *m->at == '<')
-            wrong(m, "a mark that is not escaped");
-    }
-    if (!*m->at && end == '"')
-        wrong(m, "a value without an end");
-}
-
-static void read_name(markup *m, char name[32])
-{
-    size_t length = strspn(m->at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:");
-    if (length == 0 || length > 31)
-        wrong(m, "a name was expected");
-    snprintf(name, 32, "%.*s", (int)length, m->at);
-    m->at += length;
-}
-
-static void note_attribute(markup *m, const char *name, const char *value, int length)
-{
-    if (!strcmp(name, "id")) {
-        for (int i = 0; i < m->id_count; i++)
-            if (strlen(m->ids[i]) == (size_t)length && !strncmp(m->ids[i], value, (size_t)length))
-                wrong(m, "an id comes twice");
-        ck_assert_int_lt(m->id_count, 4096);
-        snprintf(m->ids[m->id_count++], sizeof m->ids[0], "%.*s", length, value);
-    }
-    ck_assert_msg(strncmp(name, "on", 2) != 0, "a handler in the markup: %s", name);
-    static const char *const fetching[] = {"src", "srcset", "action", "data", "poster", "background", "xlink:href"};
-    for (int i = 0; i < 7; i++)
-        ck_assert_msg(strcmp(name, fetching[i]) != 0, "an attribute that fetches: %s", name);
-    ck_assert_msg(strcmp(name, "href") != 0 || *value == '#', "a link to the outside: %.*s", length, value);
-}
-
-static void read_attributes(markup *m)
-{
-    char names[16][32];
-    int count = 0;
-    while (*m->at == ' ') {
-        m->at++;
-        ck_assert_int_lt(count, 16);
-        read_name(m, names[count]);
-        for (int i = 0; i < count; i++)
-            if (!strcmp(names[i], names[count]))
-                wrong(m, "an attribute comes twice");
-        if (!begins(m, "=\""))
-            wrong(m, "a quoted value was expected");
-        const char *value = m->at += 2;
-        read_text(m, '"');
-        note_attribute(m, names[count++], value, (int)(m->at - value));
-        m->at++;
-    }
-}
-
-/* Behind '<'. */
-static void read_tag(markup *m)
-{
-    char name[32];
-    bool closing = *m->at == '/';
-    m->at += closing;
-    read_name(m, name);
-    if (closing) {
-        if (m->depth == 0 || strcmp(m->open[m->depth - 1], name) != 0)
-            wrong(m, "an element is closed that is not the last one open");
-        m->depth--;
-    } else {
-        read_attributes(m);
-        bool empty = !strcmp(name, "meta");
-        if (*m->at == '/') { /* only in SVG */
-            bool inside = false;
-            for (int i = 0; i < m->depth; i++)
-                inside = inside || !strcmp(m->open[i], "svg");
-            if (!inside)
-                wrong(m, "an element of HTML that ends itself");
-            empty = true;
-            m->at++;
-        }
-        ck_assert_int_lt(m->depth, 64);
-        if (!empty)
-            strcpy(m->open[m->depth++], name);
-    }
-    if (*m->at++ != '>')
-        wrong(m, "'>' was expected");
-    if (!closing && (!strcmp(name, "script") || !strcmp(name, "style"))) {
-        char end[40];
-        snprintf(end, sizeof end, "</%s>", name);
-        m->at = strstr(m->at, end);
-        ck_assert_ptr_nonnull(m->at);
-    }
-}
-
-/* Every `before`ID`after` names an id that is there. */
-static void check_references(const markup *m, const char *before, char after)
-{
-    for (const char *at = m->html; (at = strstr(at, before));) {
-        at += strlen(before);
-        size_t length = (size_t)(strchr(at, after) - at);
-        bool found = false;
-        for (int i = 0; i < m->id_count; i++)
-            found = found || (strlen(m->ids[i]) == length && !strncmp(m->ids[i], at, length));
-        ck_assert_msg(found, "there is no id %.*s", (int)length, at);
-    }
-}
-
-static void check_markup(const char *html)
-{
-    static markup m;
-    m = (markup){.html = html, .at = html};
-    ck_assert(begins(&m, "<!DOCTYPE html>\n"));
-    m.at += strlen("<!DOCTYPE html>");
-    while (*m.at) {
-        read_text(&m, '<');
-        if (*m.at == '<' && m.at++)
-            read_tag(&m);
-    }
-    ck_assert_msg(m.depth == 0, "%s is not closed", m.open[m.depth ? m.depth - 1 : 0]);
-    check_references(&m, "url(#", ')');
-    check_references(&m, "href=\"#", '"');
-    check_references(&m, "aria-describedby=\"", '"');
-}
-
 START_TEST(the_page_is_well_formed)
 {
     char *html = save_sample();
-    check_markup(html);
+    test_check_html(html);
     static const char *const once[] = {"<html lang=\"en\">",
                                        "<meta charset=\"utf-8\">",
                                        "<meta name=\"viewport\"",
@@ -273,12 +126,13 @@ END_TEST
 #define ESCAPED "&lt;/td&gt;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;amp;"
 
 /* Each text of a document in turn is hostile. */
+enum { PLACES = 27 };
 static study_document *hostile_document(int place, const char *text)
 {
     static const real values[2] = {0.5, 1};
     static const double x[2] = {1, 2};
-    const char *own[16], *labels[2], *others[2];
-    for (int i = 0; i < 16; i++)
+    const char *own[PLACES], *labels[2], *others[2];
+    for (int i = 0; i < PLACES; i++)
         own[i] = i == place ? text : "fine";
     labels[0] = own[6];
     others[0] = own[7];
@@ -297,20 +151,34 @@ static study_document *hostile_document(int place, const char *text)
                        .row_axis = own[8],
                        .column_axis = own[9]};
     study_add_heats(document, &heat, 1, false);
+    const char *const kinds[] = {own[16], own[17]};
+    study_heat sides = {.title = "fine", .rows = 1, .columns = 2, .values = values, .kinds = kinds, .kind_count = 2};
+    sides.split = 1;
+    sides.sides[0] = own[18];
+    sides.sides[1] = own[19];
+    study_begin_row(document);
+    study_add_heats(document, &sides, 1, true);
+    study_add_verdict(document, true, own[20], own[21]);
+    study_add_folded_table(document, own[22], 1, 1, (const char *const[]){"fine"});
+    study_end_row(document);
+    study_add_example(document, own[23], own[24], own[25]);
     const char *const cells[] = {own[11], "fine", "fine", own[12]};
     study_add_table(document, own[10], 2, 2, cells);
     study_line line = {.name = own[13], .count = 2, .x = x, .y = x};
+    const study_mark mark = {.name = own[26], .x = 1, .y = 1};
     study_chart chart = {.title = own[14], .x_axis = own[15], .y_axis = own[15], .lines = &line, .line_count = 1};
+    chart.marks = &mark;
+    chart.mark_count = 1;
     study_add_chart(document, &chart);
     return document;
 }
 
 START_TEST(hostile_texts_are_escaped)
 {
-    for (int place = 0; place < 16; place++) {
+    for (int place = 0; place < PLACES; place++) {
         study_document *document = hostile_document(place, SAMPLE_HOSTILE);
         char *html = save(document);
-        check_markup(html);
+        test_check_html(html);
         ck_assert_msg(strstr(html, ESCAPED) != NULL, "text %d is lost", place);
         ck_assert_msg(!strstr(html, "<img") && occurrences(html, "<script") == 1, "text %d is not escaped", place);
         free(html);
@@ -323,10 +191,10 @@ END_TEST
 START_TEST(strange_texts_stay_text)
 {
     static const char strange[] = "a\xff\x01\x1b[31m\nb\r\t\xC0\x80\xED\xA0\x80";
-    for (int place = 0; place < 16; place++) {
+    for (int place = 0; place < PLACES; place++) {
         study_document *document = hostile_document(place, strange);
         char *html = save(document);
-        check_markup(html);
+        test_check_html(html);
         ck_assert_uint_eq(data_utf8_check(html, strlen(html)), strlen(html));
         for (const char *c = html; *c; c++)
             ck_assert_msg((unsigned char)*c >= ' ' || *c == '\n' || *c == '\t', "byte %d of text %d", *c, place);
@@ -361,7 +229,7 @@ START_TEST(maps_have_their_numbers_beside_them)
     study_document *document = study_document_new("numbers");
     study_add_heats(document, &heat, 1, false);
     char *html = save(document);
-    check_markup(html);
+    test_check_html(html);
     ck_assert_ptr_nonnull(
         strstr(html, "<tr><th scope=\"col\">query \\ key</th><th scope=\"col\" class=\"number\">0</th>"));
     ck_assert_ptr_nonnull(strstr(html, "<tr><th scope=\"row\">x</th><td class=\"number\">0.25</td>"
@@ -392,7 +260,7 @@ START_TEST(large_maps_have_no_table)
         study_document *document = study_document_new("large");
         study_add_heats(document, &heat, 1, false);
         char *html = save(document);
-        check_markup(html);
+        test_check_html(html);
         ck_assert_int_eq(occurrences(html, "<details>"), k == 0);
         ck_assert_int_eq(occurrences(html, "<desc "), 1);
         free(html);
@@ -412,7 +280,7 @@ START_TEST(large_maps_have_their_values_for_the_script)
         study_document *document = study_document_new("large");
         study_add_heats(document, &heat, 1, false);
         char *html = save(document);
-        check_markup(html);
+        test_check_html(html);
         ck_assert_int_eq(occurrences(html, " data-values=\"0.25 m\np m0.5\n0 0\n"), k == 1 || k == 2);
         ck_assert_int_eq(occurrences(html, " data-values="), k == 1 || k == 2);
         ck_assert_int_eq(occurrences(html, " data-value="), k == 0 ? 128 : 0);
@@ -433,7 +301,7 @@ START_TEST(charts_have_their_points_beside_them)
         study_document *document = study_document_new("chart");
         study_add_chart(document, &chart);
         char *html = save(document);
-        check_markup(html);
+        test_check_html(html);
         const char *row = "<tr><th scope=\"row\">b</th><td class=\"number\">3</td><td class=\"number\">3</td></tr>";
         ck_assert_int_eq(occurrences(html, row), 1 - more);
         free(html);
@@ -446,7 +314,7 @@ START_TEST(parts_may_be_empty)
 {
     study_document *document = study_document_new(NULL);
     char *html = save(document);
-    check_markup(html);
+    test_check_html(html);
     free(html);
     study_heat heat = {.title = NULL};
     study_chart chart = {0};
@@ -460,7 +328,79 @@ START_TEST(parts_may_be_empty)
     study_add_heats(document, &heat, 1, true);
     study_add_chart(document, &chart);
     html = save(document);
-    check_markup(html);
+    test_check_html(html);
+    free(html);
+    study_document_free(document);
+}
+END_TEST
+
+/* The boxes of rows, in any order of parts: well-formed, and pictures apart from words. */
+START_TEST(rows_have_boxes)
+{
+    static const double x[] = {1, 2};
+    const study_line line = {.name = "l", .count = 2, .x = x, .y = x};
+    const study_chart chart = {.title = "c", .lines = &line, .line_count = 1};
+    study_document *document = study_document_new("rows");
+    study_add_chart(document, &chart);
+    study_add_chart(document, &chart);
+    study_begin_row(document);
+    study_add_chart(document, &chart);
+    study_add_verdict(document, true, "it holds", "1");
+    study_add_verdict(document, false, "that too", "2");
+    study_end_row(document);
+    study_end_row(document);
+    study_begin_row(document);
+    study_end_row(document);
+    study_begin_row(document);
+    study_begin_row(document);
+    study_add_text(document, "words first");
+    study_add_chart(document, &chart); /* the row ends with the document */
+    char *html = save(document);
+    test_check_html(html);
+    char *body = strstr(html, "<main>");
+    ck_assert_int_eq(occurrences(body, "<div class=\"charts\">"), 1);
+    ck_assert_int_eq(occurrences(body, "<div class=\"row\">"), 3);
+    ck_assert_int_eq(occurrences(body, "<div class=\"pictures\">"), 2);
+    ck_assert_ptr_nonnull(strstr(body, "</figure>\n</div>\n<div class=\"words\">\n<p class=\"verdict holds\">"
+                                       "<b>\xE2\x9C\x93 Came true:</b> it holds. "
+                                       "<span class=\"note\">Measured: 1.</span></p>\n"
+                                       "<p class=\"verdict fails\"><b>\xE2\x9C\x97 Did NOT come true:</b>"));
+    ck_assert_ptr_nonnull(strstr(body, "<div class=\"row\">\n<div class=\"words\">\n<p>words first</p>\n</div>\n"
+                                       "<div class=\"pictures\">\n<figure"));
+    free(html);
+    study_document_free(document);
+}
+END_TEST
+
+/* Sides by themselves, folded tables, the names of kinds and of sides where numbers are. */
+START_TEST(sides_kinds_and_folds)
+{
+    static const real values[] = {1, 0};
+    static const unsigned char cells[] = {STUDY_SEEN, STUDY_MASKED};
+    static const char *const kinds[] = {"not at all", "at once"};
+    study_document *document = study_document_new("sides");
+    study_add_example(document, SAMPLE_LEFTWARD, "b", "a note");
+    study_add_folded_table(document, "folded", 2, 1, (const char *const[]){"head", "cell"});
+    study_heat heat = {.title = "t", .rows = 1, .columns = 2, .values = values, .cells = cells};
+    heat.split = 1;
+    heat.sides[0] = "source";
+    heat.sides[1] = "target";
+    heat.kinds = kinds;
+    heat.kind_count = 2;
+    study_add_heats(document, &heat, 1, true);
+    char *html = save(document);
+    test_check_html(html);
+    static const char *const wanted[] = {
+        "<p class=\"example\"><bdi>" SAMPLE_LEFTWARD
+        "</bdi> \xE2\x86\x92 <bdi>b</bdi> <span class=\"note\">(a note)</span></p>",
+        "<details class=\"folded\">\n<summary>folded</summary>\n<div class=\"scroll\">\n<table>\n<caption "
+        "class=\"unseen\">",
+        "<tr><td></td><th scope=\"colgroup\" colspan=\"1\">source</th>"
+        "<th scope=\"colgroup\" class=\"divided\" colspan=\"1\">target</th></tr>",
+        "<td class=\"number\">at once</td><td class=\"number divided\">not at all</td>",
+        " data-split=\"1\" data-sides=\"source\ntarget\" data-kinds=\"not at all\nat once\""};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        ck_assert_msg(occurrences(html, wanted[i]) == 1, "%d x %s", occurrences(html, wanted[i]), wanted[i]);
     free(html);
     study_document_free(document);
 }
@@ -560,6 +500,8 @@ static Suite *html_suite(void)
     tcase_add_test(tcase, large_maps_have_their_values_for_the_script);
     tcase_add_test(tcase, charts_have_their_points_beside_them);
     tcase_add_test(tcase, parts_may_be_empty);
+    tcase_add_test(tcase, rows_have_boxes);
+    tcase_add_test(tcase, sides_kinds_and_folds);
     tcase_add_test(tcase, the_same_document_makes_the_same_bytes);
     tcase_add_test(tcase, every_allocation_may_fail);
     tcase_add_test(tcase, what_cannot_be_written_leaves_the_old);
