@@ -32,7 +32,7 @@ START_TEST(test_usage)
         ck_assert_msg(strstr(cli_output, kinds[i]) != NULL, "%s is not listed", kinds[i]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char line[64], usage[64];
-        snprintf(line, sizeof line, "$T study %s --help", kinds[i]);
+        snprintf(line, sizeof line, "COLUMNS=200 $T study %s --help", kinds[i]);
         snprintf(usage, sizeof usage, "Usage: tapeformer study %s ", kinds[i]);
         cli_expect(line, 0, usage);
         for (size_t flag = 0; i > 0 && flag < sizeof shared / sizeof *shared; flag++) /* (leaks draws nothing) */
