@@ -81,7 +81,7 @@ static int show(const char *path, const data_safetensors *file)
         print_file(file);
         return CLI_DONE;
     }
-    if (train_saved_load(&saved, path, &error) != AG_OK)
+    if (train_saved_from(&saved, file, path, &error) != AG_OK)
         return cli_report("info", &error);
     print_model(&saved, file);
     train_saved_clear(&saved);

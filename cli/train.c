@@ -173,13 +173,15 @@ static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
     if (code != CLI_DONE || f->quiet)
         return code;
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
-    const char *unit = f->text ? "windows" : f->pairs ? "pairs" : "examples";
+    const int64_t counts[] = {data_set_count(setup->training), data_set_count(setup->dev)};
+    const char *one = f->text ? "window" : f->pairs ? "pair" : "example";
+    const char *many = f->text ? "windows" : f->pairs ? "pairs" : "examples";
     fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n",
             CLI_SHOWN(f->task    ? f->task
                       : f->pairs ? f->pairs
                                  : f->text),
-            (long long)data_set_count(setup->training), unit, f->task ? " an epoch" : "",
-            (long long)data_set_count(setup->dev), unit,
+            (long long)counts[0], ag_plural(counts[0], one, many), f->task ? " an epoch" : "", (long long)counts[1],
+            ag_plural(counts[1], one, many),
             f->dev    ? ""
             : f->task ? " that training never sees"
                       : ", held out of the same file");

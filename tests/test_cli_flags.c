@@ -79,6 +79,24 @@ START_TEST(test_best_sets_the_beam)
 }
 END_TEST
 
+/* ---- One and many ---------------------------------------------------------------------------- */
+
+START_TEST(test_counts)
+{
+    cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --d-model 16 --heads 1 --layers 1 --steps 1 --out $DIR/run", 0,
+               ", 2 pairs; dev: 1 pair, held out");
+    ck_assert_ptr_nonnull(strstr(cli_output, " 1 head, "));
+    ck_assert_ptr_nonnull(strstr(cli_output, "done after 1 step; "));
+    cli_expect("printf 'abX\\nabXX\\nX\\n' | $T predict --model $DIR/run", 1,
+               ":1: 1 of 3 tokens is not in the model's vocabulary and is read as <unk>");
+    ck_assert_ptr_nonnull(strstr(cli_output, ":2: 2 of 4 tokens are not in the model's vocabulary and are read"));
+    ck_assert_ptr_nonnull(strstr(cli_output, ":3: 1 of 1 token is not in the model's vocabulary"));
+    cli_expect("printf 'a\\tb\\n' > $DIR/one.tsv; $T eval --model $DIR/run --pairs $DIR/one.tsv", 0, "of 1 source\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, ", 2 tokens\n"));
+}
+END_TEST
+
 /* ---- Files and pipes ------------------------------------------------------------------------- */
 
 START_TEST(test_predict_reads_files)
@@ -192,6 +210,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_suggestions);
     tcase_add_test(c, test_best_sets_the_beam);
     tcase_add_test(c, test_predict_reads_files);
+    tcase_add_test(c, test_counts);
     tcase_add_test(c, test_two_files);
     tcase_add_test(c, test_other_encodings);
     tcase_add_test(c, test_pipes);

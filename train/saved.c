@@ -22,12 +22,10 @@ static const char *const NORMS[] = {"layer", "rms", NULL};
 static const char *const FINAL_NORMS[] = {"usual", "yes", "no", NULL};
 static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
 
-#define CONFIG(type, member)       TRAIN_FIELD("model." #member, type, nn_model_config, member)
+#define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
 /* What a model did not have before there was a field for it. */
 #define CONFIG_NOT(member)                                                                                             \
-    {                                                                                                                  \
-        "model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false"             \
-    }
+    {"model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false"}
 #define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
 
 static const train_field CONFIG_FIELDS[] = {
@@ -192,9 +190,10 @@ void train_tensor_missing(const data_safetensors *file, const char *name, const 
     char prefix[TRAIN_NAME];
     train_tensor_prefix(file, name, prefix);
     if (*prefix)
-        ag_error_set(error, AG_BAD_FILE,
-                     "%s: the tensor %s is missing; the file has %.100s%s (import --strip %.100s takes that prefix away)",
-                     path, name, prefix, name, prefix);
+        ag_error_set(
+            error, AG_BAD_FILE,
+            "%s: the tensor %s is missing; the file has %.100s%s (import --strip %.100s takes that prefix away)", path,
+            name, prefix, name, prefix);
     else if (count == 0)
         ag_error_set(error, AG_BAD_FILE, "%s: the tensor %s is missing; the file has no tensors", path, name);
     else
@@ -314,16 +313,18 @@ static ag_status read_average(const data_safetensors *file, nn_params *params, c
     return average ? data_tensor_read(average, params->value, params->size, error) : AG_BAD_FILE;
 }
 
-static ag_status read_file(train_saved *saved, const char *path, const char *format, ag_error *error)
+/* Of an open file, which `path` names. */
+static ag_status read_file(train_saved *saved, const data_safetensors *file, const char *path, const char *format,
+                           ag_error *error)
 {
-    data_safetensors *file = data_safetensors_open(path, error);
-    if (!file)
-        return error->status;
     nn_model_config config = {0};
     const char *found = data_safetensors_metadata(file, "format");
     const bool checkpoint = found && !strcmp(found, TRAIN_FORMAT_CHECKPOINT), newest = format != NULL;
-    ag_status status = train_format_check(
-        file, format ? format : checkpoint ? TRAIN_FORMAT_CHECKPOINT : TRAIN_FORMAT_MODEL, path, error);
+    ag_status status = train_format_check(file,
+                                          format       ? format
+                                          : checkpoint ? TRAIN_FORMAT_CHECKPOINT
+                                                       : TRAIN_FORMAT_MODEL,
+                                          path, error);
     if (status == AG_OK)
         status = train_description_read(file, &config, path, error);
     if (status == AG_OK)
@@ -337,13 +338,12 @@ static ag_status read_file(train_saved *saved, const char *path, const char *for
         status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
         status = AG_NO_MEMORY;
-    if (status == AG_OK && !(saved->model = train_weights_read(file, TRAIN_LAYOUT_PYTORCH,
-                                                               checkpoint ? train_vectors : NULL, &config, path, error)))
+    if (status == AG_OK && !(saved->model = train_weights_read(
+                                 file, TRAIN_LAYOUT_PYTORCH, checkpoint ? train_vectors : NULL, &config, path, error)))
         status = error->status;
     if (status == AG_OK && checkpoint && !newest)
         status = read_average(file, &saved->model->params, path, error);
     saved->tagging = config.kind == NN_ENCODER;
-    data_safetensors_close(file);
     return status;
 }
 
@@ -351,7 +351,20 @@ ag_status train_saved_read(train_saved *saved, const char *path, const char *for
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     *saved = (train_saved){0};
-    if (read_file(saved, path, format, &own) == AG_OK)
+    data_safetensors *file = data_safetensors_open(path, &own);
+    ag_status status = file ? read_file(saved, file, path, format, &own) : own.status;
+    data_safetensors_close(file);
+    if (status == AG_OK)
+        return AG_OK;
+    train_saved_clear(saved);
+    return ag_error_set(error, status, "%s", own.message);
+}
+
+ag_status train_saved_from(train_saved *saved, const data_safetensors *file, const char *path, ag_error *error)
+{
+    ag_error own = {0};
+    *saved = (train_saved){0};
+    if (read_file(saved, file, path, NULL, &own) == AG_OK)
         return AG_OK;
     train_saved_clear(saved);
     return ag_error_set(error, own.status, "%s", own.message);

@@ -193,6 +193,9 @@ typedef struct train_saved {
  * run evaluates: the average of the weights where the run keeps one. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
+/* The same of a file that is open, as by train_weights_open; `path` is its name for sentences. */
+ag_status train_saved_from(train_saved *saved, const data_safetensors *file, const char *path, ag_error *error)
+    AG_CHECKED;
 /* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where a model or a run is
  * there; `overwrite` replaces it when the new file is whole, and then removes the run's other files. */
 ag_status train_saved_save(const train_saved *saved, const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
