@@ -79,6 +79,26 @@ static bool runs_alike(const char *flags, const char *more)
     return cli_run(line) == 0 && strstr(cli_output, "alike");
 }
 
+/* The flags of a help text whose default is given as a value, one after the other: writes "--name value" into `flag`.
+ * Returns where to go on, or NULL after the last. `skip` holds the names that are not wanted, each between spaces. */
+static const char *next_default(const char *help, const char *skip, char *flag, size_t size)
+{
+    for (const char *at = strstr(help, "\n  --"); at; at = strstr(at + 1, "\n  --")) {
+        char name[64], value[64], spaced[80], row[2048];
+        const size_t length = strcspn(at + 1, "\n");
+        snprintf(row, sizeof row, "%.*s", (int)length, at + 1);
+        const char *bracket = strrchr(row, '[');
+        if (sscanf(row, "  --%63[a-z0-9-]", name) != 1 || !bracket || sscanf(bracket, "[%63[^];]", value) != 1)
+            continue;
+        snprintf(spaced, sizeof spaced, " %s ", name);
+        if (strchr(value, ' ') || !strncmp(value, "--", 2) || strstr(skip, spaced))
+            continue; /* words, another flag, or not wanted */
+        snprintf(flag, size, "--%s %s", name, value);
+        return at + 1;
+    }
+    return NULL;
+}
+
 /* Every default that the help of train gives as a value is the one that is used: a run with the flag at that value is
  * the run without it. */
 static int check_documented(const char *flags, const char *skip)
@@ -90,21 +110,26 @@ static int check_documented(const char *flags, const char *skip)
     cli_expect(line, 0, "");
     cli_expect("COLUMNS=1000 $T train --help", 0, "--batch N");
     memcpy(help, cli_output, sizeof help);
-    for (char *at = strstr(help, "\n  --"), *next; at; at = next) {
-        char name[64], value[64], *end = strchr(at + 1, '\n'), *bracket;
-        next = strstr(at + 1, "\n  --");
-        if (!end || sscanf(at, "\n  --%63[a-z0-9-]", name) != 1)
-            continue;
-        *end = 0;
-        bracket = strrchr(at, '[');
-        *end = '\n';
-        snprintf(line, sizeof line, " %s ", name);
-        if (!bracket || sscanf(bracket, "[%63[^];]", value) != 1 || strchr(value, ' ') || !strncmp(value, "--", 2) ||
-            strstr(skip, line))
-            continue;
-        snprintf(line, sizeof line, "--%s %s", name, value);
+    for (const char *at = help; (at = next_default(at, skip, line, sizeof line)); checked++)
         ck_assert_msg(runs_alike(flags, line), "%s with %s is another run:\n%s", flags, line, cli_output);
-        checked++;
+    return checked;
+}
+
+/* The same of another command, by what it prints; `before` comes before the command and may be a pipe. */
+static int check_printed(const char *before, const char *command, const char *flags, const char *skip)
+{
+    static char help[sizeof cli_output];
+    char line[1024], flag[160];
+    int checked = 0;
+    snprintf(line, sizeof line, "COLUMNS=1000 $T %s --help", command);
+    cli_expect(line, 0, "Flags:");
+    memcpy(help, cli_output, sizeof help);
+    snprintf(line, sizeof line, "%s $T %s %s > $DIR/plain.out", before, command, flags);
+    cli_expect(line, 0, "");
+    for (const char *at = help; (at = next_default(at, skip, flag, sizeof flag)); checked++) {
+        snprintf(line, sizeof line, "%s $T %s %s %s > $DIR/other.out; cmp $DIR/plain.out $DIR/other.out && echo alike",
+                 before, command, flags, flag);
+        cli_expect(line, 0, "alike");
     }
     return checked;
 }
@@ -117,6 +142,20 @@ START_TEST(test_documented_defaults)
                       with_sgd[] = " d-model heads layers threads out dropout optimizer lr weight-decay beta1 beta2 ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 26);
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 22);
+}
+END_TEST
+
+START_TEST(test_documented_defaults_of_other_commands)
+{
+    cli_train_tiny();
+    cli_expect("seq 1 400 > $DIR/text; $T train --text $DIR/text --steps 5 " SMALL " --out $DIR/lm", 0, "");
+    ck_assert_int_eq(check_printed("", "eval", "--model $DIR/run --task copy --task-max 4", ""), 6);
+    ck_assert_int_eq(check_printed("printf 'abc\nba\n' |", "predict", "--model $DIR/run --scores", ""), 3);
+    ck_assert_int_eq(check_printed("", "generate", "--model $DIR/lm --prompt 12", " top-k "), 5);
+    ck_assert_int_eq(check_printed("", "gradcheck", "--op softmax", " tolerance "), 3);
+    ck_assert_int_eq(check_printed("", "study leaks", "--model $DIR/run", ""), 2);
+    ck_assert_int_eq(check_printed("", "study attention", "--model $DIR/run --source abc", " layer head "), 3);
+    ck_assert_int_eq(check_printed("", "study influence", "--model $DIR/run --source abc", ""), 2);
 }
 END_TEST
 
@@ -342,6 +381,7 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, test_scores_are_what_eval_finds);
     tcase_add_test(c, test_documented_defaults);
+    tcase_add_test(c, test_documented_defaults_of_other_commands);
     tcase_add_test(c, test_defaults_that_depend);
     tcase_add_test(c, test_defaults_in_the_log);
     tcase_add_test(c, test_context_within_max_length);
