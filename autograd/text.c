@@ -6,7 +6,6 @@
  * number is "nan", without the sign that the C library gives it on some machines. */
 #include "autograd.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>

@@ -166,15 +166,15 @@ END_TEST
 
 START_TEST(vocabularies_are_the_same_by_lf_and_crlf)
 {
-    static const char *const contents[] = {"a\nb\n\\20\n", "a\r\nb\r\n\\20\r\n", "\xEF\xBB\xBF" "a\nb\n\\20",
-                                           "\xEF\xBB\xBF<pad>\r\n<bos>\r\n<eos>\r\n<unk>\r\na\r\nb\r\n\\20\r"};
+    static const char *const contents[] = {"x\nb\n\\20\n", "x\r\nb\r\n\\20\r\n", "\xEF\xBB\xBFx\nb\n\\20",
+                                           "\xEF\xBB\xBF<pad>\r\n<bos>\r\n<eos>\r\n<unk>\r\nx\r\nb\r\n\\20\r"};
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         ag_error error = {0};
         char *path = test_file_write(folder, "vocab", contents[i], strlen(contents[i]));
         data_vocab *vocab = data_vocab_read_file(DATA_CHARS, path, &error);
         ck_assert_msg(vocab != NULL, "%zu: %s", i, error.message);
         char *words = data_vocab_write(vocab, NULL);
-        ck_assert_str_eq(words, "chars 3 a b \\20");
+        ck_assert_str_eq(words, "chars 3 x b \\20");
         free(words);
         data_vocab_free(vocab);
         free(path);
