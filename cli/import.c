@@ -58,7 +58,8 @@ static int check(const import_flags *f, const cli_flag *rows, int count)
     ag_error error = {0};
     const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
     if (!f->file)
-        return cli_fail("import", CLI_USAGE, "which weights? Give a .safetensors file, or the index.json of a sharded model");
+        return cli_fail("import", CLI_USAGE,
+                        "which weights? Give a .safetensors file, or the index.json of a sharded model");
     if (!f->out)
         return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK)
@@ -155,7 +156,8 @@ int cli_import(int count, const char *const *arguments)
         .max_words = 1,
         .words = &f.file,
         .details =
-            "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder with "
+            "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder "
+            "with "
             "one of these.\n"
             "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
             "metadata\n"

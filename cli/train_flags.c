@@ -86,8 +86,8 @@ int train_flags_model(train_flags *f, cli_flag *table)
          .high = 0},
         {"norm-eps", CLI_NUMBER, &f->norm_eps, "X", "what norms add to the variance", .low = 1e-30, .high = 1,
          .otherwise = "1e-05"},
-        {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings", .low = 1e-6,
-         .high = 1e6, .otherwise = "the square root of --d-model"},
+        {"embedding-scale", CLI_NUMBER, &f->embedding_scale, "X", "factor on the embeddings", .low = 1e-6, .high = 1e6,
+         .otherwise = "the square root of --d-model"},
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"final-norm", CLI_SWITCH, &f->final_norm, NULL,
          "a norm after each stack [with pre-norm; nn.Transformer has one with post-norm too]", .high = 0},
@@ -112,13 +112,12 @@ static int fill_updates(train_flags *f, cli_flag *table)
          .choices = cli_matmul_names},
         {"optimizer", CLI_CHOICE, &f->optimizer, "NAME", "", .choices = cli_optimizer_names},
         {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor", .low = 1e-12, .high = 1e3,
-         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_RATE) "; sgd: " CLI_NUMERAL(TRAIN_DEFAULT_RATE_SGD) "; noam: "
-                      CLI_NUMERAL(TRAIN_DEFAULT_RATE_NOAM)},
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_RATE) "; sgd: " CLI_NUMERAL(
+             TRAIN_DEFAULT_RATE_SGD) "; noam: " CLI_NUMERAL(TRAIN_DEFAULT_RATE_NOAM)},
         {"schedule", CLI_CHOICE, &f->schedule, "NAME", "of the learning rate", .choices = cli_schedule_names},
         {"warmup", CLI_COUNT, &f->warmup, "N", "steps of linear warm-up",
-         .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART) " of the steps; noam: 1/"
-                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART_NOAM) "; at most "
-                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)},
+         .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART) " of the steps; noam: 1/" CLI_NUMERAL(
+             TRAIN_DEFAULT_WARMUP_PART_NOAM) "; at most " CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)},
         {"floor", CLI_NUMBER, &f->floor, "SHARE", "of the rate where the cosine ends", .low = 0, .high = 1,
          .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_FLOOR)},
         {"weight-decay", CLI_NUMBER, &f->weight_decay, "X", "not on biases and norms",
@@ -149,8 +148,8 @@ static int fill_run(train_flags *f, cli_flag *table)
         {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in", .low = 1,
          .high = 1e6, .otherwise = "1"},
         {"steps", CLI_COUNT, &f->steps, "N", "updates to do", .low = 1,
-         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_PASSES) " passes over the data, but "
-                      CLI_NUMERAL(TRAIN_DEFAULT_STEPS_LEAST) " to " CLI_NUMERAL(TRAIN_DEFAULT_STEPS_MOST) " steps",
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_PASSES) " passes over the data, but " CLI_NUMERAL(
+             TRAIN_DEFAULT_STEPS_LEAST) " to " CLI_NUMERAL(TRAIN_DEFAULT_STEPS_MOST) " steps",
          .changeable = true},
         {"epochs", CLI_COUNT, &f->epochs, "N", "instead of --steps: passes over the data", .low = 1, .otherwise = "",
          .changeable = true},
@@ -173,8 +172,8 @@ static int fill_run(train_flags *f, cli_flag *table)
         {"overwrite", CLI_SWITCH, &f->overwrite, NULL, "replace the run or the model in that folder", .local = true},
         {"resume", CLI_TEXT, &f->resume, "DIR",
          "go on with the run in DIR, with its flags; " CHANGEABLE " may be given anew", .local = true},
-        {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1,
-         .otherwise = "", .local = true},
+        {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1, .otherwise = "",
+         .local = true},
         {"quiet", CLI_SWITCH, &f->quiet, NULL, "no progress lines", .local = true},
     };
     memcpy(table, flags, sizeof flags);

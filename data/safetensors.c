@@ -369,7 +369,8 @@ static data_safetensors *open_file(const char *path, bool may_be_index, ag_error
         return NULL;
     }
     if (data_map_open(&r.file->map, path, error) == AG_OK &&
-        (may_be_index && data_index_is_one(&r.file->map) ? data_index_read(r.file, path, r.path, error) : read_file(&r)))
+        (may_be_index && data_index_is_one(&r.file->map) ? data_index_read(r.file, path, r.path, error)
+                                                         : read_file(&r)))
         return r.file;
     data_safetensors_close(r.file);
     return NULL;

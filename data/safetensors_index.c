@@ -170,8 +170,9 @@ static bool read_members(index_reader *r)
     }
     if (!data_json_finish(&r->json))
         return false;
-    return mapped || data_refuse(r->error, r->shown, "this is JSON, but no index of a sharded model: it has no "
-                                                     "\"weight_map\"");
+    return mapped || data_refuse(r->error, r->shown,
+                                 "this is JSON, but no index of a sharded model: it has no "
+                                 "\"weight_map\"");
 }
 
 bool data_index_read(data_safetensors *file, const char *path, const char *shown, ag_error *error)
@@ -220,8 +221,10 @@ const char *data_safetensors_guess(const data_map *map)
     static const struct {
         const char *begin, *guess;
     } kinds[] = {
-        {"PK\3\4", " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
-        {"\x80\x02", " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
+        {"PK\3\4",
+         " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
+        {"\x80\x02",
+         " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
         {"version https://git-lfs", " (it is a pointer of Git LFS: `git lfs pull` brings the file)"},
         {"GGUF", " (it is a GGUF file)"},
         {"\x89HDF", " (it is an HDF5 file)"},

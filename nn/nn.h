@@ -271,7 +271,7 @@ typedef struct nn_block_config {
     double norm_eps;
     bool no_norm_bias; /* layer norms without bias */
     bool post_norm;    /* norm(x + f(x)), the original; else pre-norm x + f(norm(x)) */
-    double dropout; /* on each sublayer's result, and inside the feed-forward */
+    double dropout;    /* on each sublayer's result, and inside the feed-forward */
 } nn_block_config;
 
 /* Self-attention and feed-forward. Parameters NAME.self_attn.*, linear1, linear2, norm1, norm2
@@ -340,8 +340,8 @@ typedef struct nn_model_config {
     bool no_norm_bias;        /* layer norms without bias */
     bool no_output_bias;      /* the output projection without bias; a tied one has none in any case */
     bool tied_output;         /* the output projection is the target embedding's table */
-    double dropout;     /* [0] */
-    int32_t padding_id; /* DATA_PAD: its embedding gets no gradient. [0] */
+    double dropout;           /* [0] */
+    int32_t padding_id;       /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
 /* A model. Its parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight
@@ -359,8 +359,8 @@ typedef struct nn_model {
     nn_linear output; /* weight -1 where tied */
 } nn_model;
 
-/* Fills in the defaults (of final_norm, too: what is usual is called so) and checks: sizes in range, heads divide d_model, rotary needs an even head width, dropout
- * in [0, 1). */
+/* Fills in the defaults (of final_norm, too: what is usual is called so) and checks: sizes in range, heads divide
+ * d_model, rotary needs an even head width, dropout in [0, 1). */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_CHECKED;
 /* A model with parameters drawn from `seed`, which the caller frees. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);

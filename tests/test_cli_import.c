@@ -85,6 +85,47 @@ START_TEST(test_gpt2)
 }
 END_TEST
 
+/* Final norms, prefixes, folders and indices, and what info says of all files. */
+START_TEST(test_forms_of_weights)
+{
+    cli_expect("$T train --task copy --task-max 4 --steps 1 " CLI_TINY
+               " --post-norm --final-norm --no-norm-bias --no-output-bias --out $DIR/run && $T info $DIR/run",
+               0, "norm             layer, post, final norms, eps 1e-05\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nwithout bias     norms output\n"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "  encoder.norm.weight                              "));
+    ck_assert_ptr_null(strstr(cli_output, "encoder.norm.bias"));
+    cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors && $T info $DIR/w.safetensors", 0,
+               "format           pt\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, "  encoder.norm.weight                              F"));
+    cli_expect("$T info tests/reference/gpt2.safetensors", 0,
+               "  transformer.h.0.ln_1.weight                      F32  [12]\n");
+    cli_expect("$T info $DIR/run/checkpoint.safetensors", 0, "format           tapeformer checkpoint\n");
+    cli_expect_sentence("$T import $DIR/w.safetensors --heads 2 --final-norm --no-final-norm --out $DIR/x", 2,
+                        "--final-norm and --no-final-norm exclude each other");
+    cli_expect_sentence("$T train --task copy --final-norm --no-final-norm --out $DIR/x", 2, "exclude each other");
+    cli_expect_sentence("$T train --task copy --from $DIR/run --no-final-norm --out $DIR/x", 2,
+                        "--no-final-norm contradicts the model");
+    cli_expect("$T train --task copy --task-max 4 --steps 1 --from $DIR/run --final-norm --out $DIR/on && "
+               "$T train --resume $DIR/on --final-norm --steps 1",
+               0, "");
+    cli_expect_sentence("$T import $DIR/w.safetensors --heads 2 --post-norm --final-norm --no-norm-bias "
+                        "--no-output-bias --strip net. --out $DIR/x",
+                        1, "no tensor's name begins with 'net.'");
+    cli_expect("head -c 300 $DIR/w.safetensors > $DIR/cut; $T info $DIR/cut", 1, "cut short");
+    cli_expect("$T info $DIR", 1, "tapeformer info: ");
+
+    /* a folder with an index and one shard */
+    cli_expect("mkdir $DIR/shards && mv $DIR/w.safetensors $DIR/shards/a.safetensors", 0, "");
+    cli_write("shards/model.safetensors.index.json",
+              "{\"metadata\":{},\"weight_map\":{\"encoder.norm.weight\":\"a.safetensors\"}}");
+    cli_expect("$T info $DIR/shards", 0, "  encoder.norm.weight ");
+    cli_expect("for f in shards shards/model.safetensors.index.json; do rm -rf $DIR/again;"
+               "$T import $DIR/$f --config $DIR/run --out $DIR/again && "
+               "cmp $DIR/run/model.safetensors $DIR/again/model.safetensors && echo same; done",
+               0, "same\n");
+}
+END_TEST
+
 /* The flags of train that came with this: they reach the model and what is saved of it. */
 START_TEST(test_flags_of_train)
 {
@@ -105,6 +146,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_help_and_usage);
     tcase_add_test(c, test_out_and_in_again);
     tcase_add_test(c, test_gpt2);
+    tcase_add_test(c, test_forms_of_weights);
     tcase_add_test(c, test_flags_of_train);
     suite_add_tcase(s, c);
     return s;

@@ -50,8 +50,8 @@ static void add_parameter(data_writer *writer, const nn_model *model, const nn_p
     const bool in_stack = !strncmp(item->name, "encoder.", 8) || !strncmp(item->name, "decoder.", 8);
     const char *packed = strstr(item->name, "in_proj_weight");
     char name[256];
-    int length = snprintf(name, sizeof name, "%s%s", how->all ? how->all : "",
-                          in_stack && how->stacks ? how->stacks : "");
+    int length =
+        snprintf(name, sizeof name, "%s%s", how->all ? how->all : "", in_stack && how->stacks ? how->stacks : "");
     if (how->own && !strncmp(item->name, how->own, strlen(how->own)))
         length = snprintf(name, sizeof name, "%s", how->own_too);
     if (!how->parts || !packed) {
@@ -81,7 +81,8 @@ static void write_as(const char *to, nn_model *model, form how)
         ck_assert_int_eq(data_writer_metadata(writer, how.key, how.value, NULL), AG_OK);
     for (int i = 0; i < params->count; i++) {
         const nn_param *item = &params->items[i];
-        if ((!how.drop || strcmp(item->name, how.drop) != 0) && (!how.drop_too || strcmp(item->name, how.drop_too) != 0))
+        if ((!how.drop || strcmp(item->name, how.drop) != 0) &&
+            (!how.drop_too || strcmp(item->name, how.drop_too) != 0))
             add_parameter(writer, model, item, &how);
         if (how.twin && !strcmp(item->name, "tgt_embedding.weight")) {
             twin = malloc((size_t)item->size * sizeof *twin);
@@ -207,8 +208,9 @@ START_TEST(tied_outputs)
         test_model((nn_model_config){.heads = 2, .source_vocab = 9, .target_vocab = 11, .tied_output = true}, 1);
     write_as(path, model, (form){.twin = true});
     expect_model(model, &config, NULL, "");
-    write_as(path, model,
-             (form){.twin = true, .drop = "tgt_embedding.weight", .key = "tgt_embedding.weight", .value = "output.weight"});
+    write_as(
+        path, model,
+        (form){.twin = true, .drop = "tgt_embedding.weight", .key = "tgt_embedding.weight", .value = "output.weight"});
     expect_model(model, &config, NULL, "");
     write_as(path, model, (form){.twin = true, .other_twin = true});
     expect_refusal(&config, NULL, "output.weight is not the same as tgt_embedding.weight");
@@ -259,8 +261,9 @@ START_TEST(what_is_missing_and_what_there_is)
     expect_refusal(&config, NULL,
                    "src_embedding.weight is missing; the file has module.src_embedding.weight (import --strip module. "
                    "takes that prefix away)");
-    expect_refusal(&config, "module.", "decoder.norm.weight is missing (a model without it is made with "
-                                       "--no-final-norm)");
+    expect_refusal(&config, "module.",
+                   "decoder.norm.weight is missing (a model without it is made with "
+                   "--no-final-norm)");
     write_as(path, model, (form){.own = "src_embedding", .own_too = "teacher.", .drop = "encoder.layers.0.norm1.bias"});
     expect_refusal(&config, NULL, "the file has teacher.src_embedding.weight (import --strip teacher. takes");
     write_as(path, model, (form){.drop = "encoder.layers.0.norm1.bias"});
@@ -272,8 +275,9 @@ START_TEST(what_is_missing_and_what_there_is)
     model = model_of(1, &config);
     config.final_norm = NN_FINAL_NORM_USUAL;
     write_as(path, model, (form){0});
-    expect_refusal(&config, NULL, "decoder.norm.bias is no parameter of the model (a model with it is made with "
-                                  "--final-norm)");
+    expect_refusal(&config, NULL,
+                   "decoder.norm.bias is no parameter of the model (a model with it is made with "
+                   "--final-norm)");
     nn_model_free(model);
 }
 END_TEST

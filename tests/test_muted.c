@@ -20,11 +20,11 @@ typedef struct subject {
 
 #define EACH_ROW                                                                                                       \
     {                                                                                                                  \
-        .ndim = 2, .dim = {ROWS, WIDTH }                                                                               \
+        .ndim = 2, .dim = { ROWS, WIDTH }                                                                              \
     }
 #define VECTOR                                                                                                         \
     {                                                                                                                  \
-        .ndim = 1, .dim = {WIDTH }                                                                                     \
+        .ndim = 1, .dim = { WIDTH }                                                                                    \
     }
 
 /* ---- Subjects ------------------------------------------------------------------------------- */
@@ -140,33 +140,89 @@ static ag_tensor *build_cross_entropy(ag_tape *tape, ag_tensor *const *inputs)
     return ag_cross_entropy(inputs[0], targets, &options);
 }
 
-#define NUMBERS(name) {#name, build_##name, 1, {EACH_ROW}, {true}, 0, 0}
-#define POSITIVE(name) {#name, build_##name, 1, {EACH_ROW}, {true}, 0.5, 2}
-#define PAIR(name) {#name, build_##name, 2, {EACH_ROW, EACH_ROW}, {true, true}, 0.5, 2}
-#define STRETCHED(name) {#name "_stretched", build_##name, 2, {EACH_ROW, VECTOR}, {true, false}, 0.5, 2}
+#define NUMBERS(name)                                                                                                  \
+    {                                                                                                                  \
+#name, build_##name, 1, {EACH_ROW }, {true }, 0, 0                                                             \
+    }
+#define POSITIVE(name)                                                                                                 \
+    {                                                                                                                  \
+#name, build_##name, 1, {EACH_ROW }, {true }, 0.5, 2                                                           \
+    }
+#define PAIR(name)                                                                                                     \
+    {                                                                                                                  \
+#name, build_##name, 2, {EACH_ROW, EACH_ROW }, {true, true }, 0.5, 2                                           \
+    }
+#define STRETCHED(name)                                                                                                \
+    {                                                                                                                  \
+#name "_stretched", build_##name, 2, {EACH_ROW, VECTOR }, {true, false }, 0.5, 2                               \
+    }
 #define BY_MATRIX(name)                                                                                                \
     {                                                                                                                  \
-        #name, build_##name, 2, {EACH_ROW, {.ndim = 2, .dim = {WIDTH, WIDTH } } }, {true, false}, 0, 0                 \
+#name, build_##name, 2, {EACH_ROW, {.ndim = 2, .dim = {WIDTH, WIDTH } } }, {true, false }, 0, 0                \
     }
 #define LAYER(name)                                                                                                    \
     {                                                                                                                  \
-        #name, build_##name, 4, {EACH_ROW, {.ndim = 2, .dim = {WIDTH, WIDTH } }, VECTOR, EACH_ROW },                    \
-            {true, false, false, true}, 0, 0                                                                           \
+#name, build_##name, 4,                                                                                        \
+            {EACH_ROW, {.ndim = 2, .dim = {WIDTH, WIDTH } }, VECTOR, EACH_ROW }, {true, false, false, true }, 0, 0     \
     }
-#define THREE(name) {#name, build_##name, 3, {EACH_ROW, EACH_ROW, EACH_ROW}, {true, true, true}, 0, 0}
+#define THREE(name)                                                                                                    \
+    {                                                                                                                  \
+#name, build_##name, 3, {EACH_ROW, EACH_ROW, EACH_ROW }, {true, true, true }, 0, 0                             \
+    }
 
 static const subject subjects[] = {
-    NUMBERS(neg),         NUMBERS(scale),      NUMBERS(exp),          POSITIVE(log),         POSITIVE(sqrt),
-    NUMBERS(tanh),        NUMBERS(erf),        NUMBERS(sigmoid),      NUMBERS(relu),         NUMBERS(gelu),
-    NUMBERS(gelu_tanh),   NUMBERS(silu),       NUMBERS(twice),        NUMBERS(softmax),      NUMBERS(log_softmax),
-    NUMBERS(sum),         NUMBERS(mean),       NUMBERS(max),          NUMBERS(dropout),      NUMBERS(rotary),
-    NUMBERS(embedding),   PAIR(add),           PAIR(sub),             PAIR(mul),             PAIR(div),
-    PAIR(pow),            PAIR(mse),           STRETCHED(add),        STRETCHED(sub),        STRETCHED(mul),
-    STRETCHED(div),       STRETCHED(pow),      STRETCHED(mse),        BY_MATRIX(matmul),     BY_MATRIX(matmul_t),
-    BY_MATRIX(t_matmul),  BY_MATRIX(t_matmul_t), BY_MATRIX(columns),  BY_MATRIX(columns_t),  BY_MATRIX(batch),
-    STRETCHED(layer_norm), STRETCHED(rms_norm), STRETCHED(kept_norm), BY_MATRIX(linear_alone), LAYER(linear),
-    LAYER(linear_relu),   LAYER(linear_gelu),  LAYER(linear_gelu_tanh), LAYER(linear_silu),  THREE(attention),
-    THREE(attention_plain), NUMBERS(cross_entropy),
+    NUMBERS(neg),
+    NUMBERS(scale),
+    NUMBERS(exp),
+    POSITIVE(log),
+    POSITIVE(sqrt),
+    NUMBERS(tanh),
+    NUMBERS(erf),
+    NUMBERS(sigmoid),
+    NUMBERS(relu),
+    NUMBERS(gelu),
+    NUMBERS(gelu_tanh),
+    NUMBERS(silu),
+    NUMBERS(twice),
+    NUMBERS(softmax),
+    NUMBERS(log_softmax),
+    NUMBERS(sum),
+    NUMBERS(mean),
+    NUMBERS(max),
+    NUMBERS(dropout),
+    NUMBERS(rotary),
+    NUMBERS(embedding),
+    PAIR(add),
+    PAIR(sub),
+    PAIR(mul),
+    PAIR(div),
+    PAIR(pow),
+    PAIR(mse),
+    STRETCHED(add),
+    STRETCHED(sub),
+    STRETCHED(mul),
+    STRETCHED(div),
+    STRETCHED(pow),
+    STRETCHED(mse),
+    BY_MATRIX(matmul),
+    BY_MATRIX(matmul_t),
+    BY_MATRIX(t_matmul),
+    BY_MATRIX(t_matmul_t),
+    BY_MATRIX(columns),
+    BY_MATRIX(columns_t),
+    BY_MATRIX(batch),
+    STRETCHED(layer_norm),
+    STRETCHED(rms_norm),
+    STRETCHED(kept_norm),
+    BY_MATRIX(linear_alone),
+    LAYER(linear),
+    LAYER(linear_relu),
+    LAYER(linear_gelu),
+    LAYER(linear_gelu_tanh),
+    LAYER(linear_silu),
+    THREE(attention),
+    THREE(attention_plain),
+    NUMBERS(cross_entropy),
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 

@@ -197,8 +197,8 @@ START_TEST(forbidden_keys_do_not_matter)
 }
 END_TEST
 
-/* Neither what no query looks at nor a query whose result has no part in the loss reaches a gradient: not even as 0 times
- * NaN. The first pass has ordinary numbers there, the second NaN and infinity. */
+/* Neither what no query looks at nor a query whose result has no part in the loss reaches a gradient: not even as 0
+ * times NaN. The first pass has ordinary numbers there, the second NaN and infinity. */
 START_TEST(what_no_loss_depends_on_poisons_no_gradient)
 {
     enum { MOST = 4096 };

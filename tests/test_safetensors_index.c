@@ -46,8 +46,9 @@ START_TEST(all_shards_are_one_file)
 {
     write_shard("m-1.safetensors", "cb");
     write_shard("m-2.safetensors", "ad");
-    write_index(" \n{\"metadata\" : {\"total_size\": 1.5e3, \"a\": [null, true, {\"b\": \"c\"}]}, \"more\": [],"
-                "\"weight_map\": {\"b\": \"m-1.safetensors\", \"a\": \"m-2.safetensors\", \"c\": \"m-1.safetensors\"}}\n");
+    write_index(
+        " \n{\"metadata\" : {\"total_size\": 1.5e3, \"a\": [null, true, {\"b\": \"c\"}]}, \"more\": [],"
+        "\"weight_map\": {\"b\": \"m-1.safetensors\", \"a\": \"m-2.safetensors\", \"c\": \"m-1.safetensors\"}}\n");
     ag_error error = {0};
     data_safetensors *file = data_safetensors_open(index_path, &error);
     ck_assert_msg(file != NULL, "%s", error.message);
@@ -72,8 +73,10 @@ START_TEST(what_is_wrong_is_said)
         const char *text, *word;
     } cases[] = {
         {"{\"weight_map\":{\"a\":\"none.safetensors\"}}", "none.safetensors"},
-        {"{\"weight_map\":{\"d\":\"m-1.safetensors\"}}", "the tensor 'd' is not in m-1.safetensors, where it should be"},
-        {"{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}", "two shards have a tensor named 'b'"},
+        {"{\"weight_map\":{\"d\":\"m-1.safetensors\"}}",
+         "the tensor 'd' is not in m-1.safetensors, where it should be"},
+        {"{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}",
+         "two shards have a tensor named 'b'"},
         {"{\"weight_map\":{\"a\":\"../m-1.safetensors\"}}", "must be a file beside it"},
         {"{\"weight_map\":{\"a\":\"/etc/passwd\"}}", "must be a file beside it"},
         {"{\"weight_map\":{\"a\":\"\"}}", "must be a file beside it"},

@@ -112,8 +112,8 @@ static ag_status check_finite(const importer *in)
                 return ag_error_set(in->error, AG_BAD_FILE,
                                     "%s: the tensor of %s has %g at place %lld, and weights are finite numbers (an F16 "
                                     "ends at 65504)",
-                                    in->path, params->items[i].name,
-                                    (double)params->value[params->items[i].offset + e], (long long)e);
+                                    in->path, params->items[i].name, (double)params->value[params->items[i].offset + e],
+                                    (long long)e);
     return AG_OK;
 }
 

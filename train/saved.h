@@ -19,8 +19,8 @@
 /* The instruction-set level that a checkpoint was computed at. */
 #define TRAIN_LEVEL "run.level"
 
-/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each where its run has one; NULL ends
- * them. */
+/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each where its run has one; NULL
+ * ends them. */
 enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
 extern const char *const train_vectors[];
 
@@ -67,8 +67,8 @@ void train_tensor_prefix(const data_safetensors *file, const char *name, char pr
 /* Writes "[2,3]" of a tensor's shape. */
 char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 
-/* Reads what train_saved_load does from a file of this format, a checkpoint's newest weights; of a file of either format
- * where `format` is NULL, a checkpoint's average where it has one. */
+/* Reads what train_saved_load does from a file of this format, a checkpoint's newest weights; of a file of either
+ * format where `format` is NULL, a checkpoint's average where it has one. */
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
 /* A model file: these numbers, this configuration, nothing else. */

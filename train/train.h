@@ -13,10 +13,10 @@
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters, best so far. What a resume
  *   reads. train_saved_load reads it too, and finds the model of last.safetensors.
  * - `log.jsonl`: one JSON object per line; see train_run. It is on the disk before each checkpoint, so that a run that
- *   was killed and is resumed has the lines of one never stopped, but for the times. A line that cannot be written waits
- *   for the next, and the run goes on with a warning.
- * - `lock`: while a run is at work; a second one in the same folder is refused (flock; where a file system has no locks,
- *   as some network file systems, it is not).
+ *   was killed and is resumed has the lines of one never stopped, but for the times. A line that cannot be written
+ * waits for the next, and the run goes on with a warning.
+ * - `lock`: while a run is at work; a second one in the same folder is refused (flock; where a file system has no
+ * locks, as some network file systems, it is not).
  *
  * A checkpoint is there before the first step: a run that is killed at any moment can be resumed.
  *
@@ -189,8 +189,8 @@ typedef struct train_saved {
     char *level;     /* of a checkpoint: ag_level_name of the process that wrote it; else "" */
 } train_saved;
 
-/* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of a checkpoint it takes what the
- * run evaluates: the average of the weights where the run keeps one. Each thing that does not fit is a sentence: a
+/* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of a checkpoint it takes what
+ * the run evaluates: the average of the weights where the run keeps one. Each thing that does not fit is a sentence: a
  * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
 /* The same of a file that is open, as by train_weights_open; `path` is its name for sentences. */
@@ -233,11 +233,10 @@ typedef struct train_import_options {
     void *context; /* of on_strip */
 } train_import_options;
 
-/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from the index of a sharded one, or
- * from a folder that has model.safetensors or model.safetensors.index.json. Each weight must be a finite number. Each
- * thing that does not fit is a
- * sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what
- * came in. */
+/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from the index of a sharded one,
+ * or from a folder that has model.safetensors or model.safetensors.index.json. Each weight must be a finite number.
+ * Each thing that does not fit is a sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of
+ * another size. The caller clears what came in. */
 ag_status train_import(train_saved *saved, const char *path, const train_import_options *options,
                        ag_error *error) AG_CHECKED;
 /* Writes a model's parameters, and nothing else but the metadata "format": "pt". AG_BAD_VALUE where the layout has no
@@ -254,7 +253,7 @@ typedef struct train_progress {
     double rate, gradient_norm;
     double tokens_per_second, seconds, seconds_left;
     const train_metrics *dev; /* on reports after an evaluation; else NULL */
-    bool best; /* that evaluation was the best so far, and better than guessing */
+    bool best;                /* that evaluation was the best so far, and better than guessing */
     const char *warning;      /* not NULL: no report, but a sentence on what went wrong while the run goes on */
 } train_progress;
 
@@ -282,9 +281,9 @@ bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_
 #define TRAIN_DEFAULT_STEPS_MOST       20000 /* and no more than these, which take hours */
 #define TRAIN_DEFAULT_RATE             0.001 /* of Adam */
 #define TRAIN_DEFAULT_RATE_SGD         0.3
-#define TRAIN_DEFAULT_RATE_NOAM        1 /* a factor, for either */
-#define TRAIN_DEFAULT_WARMUP_PART      20 /* the warm-up is one part of the steps in so many, */
-#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3  /* a longer one with Noam's schedule, whose highest rate is lower then, */
+#define TRAIN_DEFAULT_RATE_NOAM        1    /* a factor, for either */
+#define TRAIN_DEFAULT_WARMUP_PART      20   /* the warm-up is one part of the steps in so many, */
+#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3    /* a longer one with Noam's schedule, whose highest rate is lower then, */
 #define TRAIN_DEFAULT_WARMUP_MOST      4000 /* but no longer than this */
 #define TRAIN_DEFAULT_FLOOR            0.05
 #define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; of the others 0, since they add it to the gradient */
@@ -312,7 +311,7 @@ typedef struct train_options {
     int64_t warmup; /* [train_default_warmup]; -1: none */
     double floor;   /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
     double clip;    /* global norm [TRAIN_DEFAULT_CLIP]; -1: none */
-    double label_smoothing;           /* in [0, 1] [0] */
+    double label_smoothing; /* in [0, 1] [0] */
     double average; /* > 0: what is evaluated and saved as the model is the exponential moving average of the weights,
                      * with this decay (0.999, say) */
     uint64_t seed;  /* dropout and batch order */

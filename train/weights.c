@@ -12,7 +12,7 @@ typedef struct reader {
     const data_safetensors *file;
     train_layout layout;
     const char *prefix, *path;
-    bool tied; /* the model has no matrix of its own for the output */
+    bool tied;                 /* the model has no matrix of its own for the output */
     const char *const *others; /* tensors that may be there besides, ended by NULL; NULL: none */
     ag_error *error;
 } reader;

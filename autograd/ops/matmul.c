@@ -78,8 +78,8 @@ static bool is_constant(ag_shape operand)
     return ag_shape_size(operand) == 1;
 }
 
-/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are those of the batch axes; c has
- * the whole batch. */
+/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are those of the batch axes; c
+ * has the whole batch. */
 typedef struct products {
     product_task task;
     ag_shape whole, a, b;
@@ -151,13 +151,13 @@ static ag_status matmul_forward(ag_node *node)
         .c_row = right.columns,
     };
     return run_batch(node, &(products){.task = task,
-                                    .whole = batch_shape(node->output->shape),
-                                    .a = batch_shape(a->shape),
-                                    .b = batch_shape(b->shape)});
+                                       .whole = batch_shape(node->output->shape),
+                                       .a = batch_shape(a->shape),
+                                       .b = batch_shape(b->shape)});
 }
 
-/* Adds the products, whose result belongs to x, to the gradient of x: straight into it where x has the whole batch, else
- * through a full-size result that is summed over the stretched axes. */
+/* Adds the products, whose result belongs to x, to the gradient of x: straight into it where x has the whole batch,
+ * else through a full-size result that is summed over the stretched axes. */
 static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
 {
     real *dx = ag_grad(x);
@@ -225,9 +225,9 @@ static ag_status matmul_backward(ag_node *node)
                                   .b_column = left.column};
 
     products to_a = attributes->transpose_a ? (products){da_transposed, whole, batch_b, whole, MUTED_BY_B}
-                                         : (products){da, whole, whole, batch_b, MUTED_BY_A};
+                                            : (products){da, whole, whole, batch_b, MUTED_BY_A};
     products to_b = attributes->transpose_b ? (products){db_transposed, whole, whole, batch_a, MUTED_BY_A}
-                                         : (products){db, whole, batch_a, whole, MUTED_BY_B};
+                                            : (products){db, whole, batch_a, whole, MUTED_BY_B};
     ag_status status = add_gradient(node, a, &to_a);
     return status == AG_OK ? add_gradient(node, b, &to_b) : status;
 }

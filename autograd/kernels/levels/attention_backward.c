@@ -30,8 +30,8 @@ typedef struct backward_pass {
     real *weights;          /* of the tile: [count, KEYS_STEP], p, then p m */
     real *dscores;          /* of the tile: [count, KEYS_STEP], e, then ds, then scale ds */
     real *keep;             /* of the tile: m, rows dropout_step apart; NULL without dropout */
-    bool dy_in_part;   /* rows of dy are left out */
-    bool needs_scores; /* the gradient of the scores */
+    bool dy_in_part;        /* rows of dy are left out */
+    bool needs_scores;      /* the gradient of the scores */
 } backward_pass;
 
 /* ---- Preparing a block ---------------------------------------------------------------------- */
@@ -142,8 +142,8 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
     if (keep)
         draw_dropout(head, pass->block->first + rows.begin, count, first, columns, keep);
     for (int64_t r = 0; r < count; r++, weights += KEYS_STEP, dweights += KEYS_STEP)
-        pass->mean[rows.begin + r] += (double)make_row(pass, rows.begin + r, first, columns,
-                                                       keep ? keep + r * step : NULL, weights, dweights);
+        pass->mean[rows.begin + r] +=
+            (double)make_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
 }
 
 /* Turns e into ds, and p into p m. The mean may be NaN: what the query does not look at is set to
