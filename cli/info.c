@@ -77,7 +77,7 @@ static int show(const char *path, const data_safetensors *file)
     const char *format = data_safetensors_metadata(file, "format");
     train_saved saved = {0};
     ag_error error = {0};
-    if (!format || strcmp(format, TRAIN_FORMAT_MODEL) != 0) {
+    if (!format || (strcmp(format, TRAIN_FORMAT_MODEL) != 0 && strcmp(format, TRAIN_FORMAT_CHECKPOINT) != 0)) {
         print_file(file);
         return CLI_DONE;
     }

@@ -9,9 +9,6 @@
 #include "fields.h"
 #include "train.h"
 
-/* What a file is, in its metadata "format" (that of a model: train.h). */
-#define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
-
 /* The metadata that every description of a model has, and those that vocabularies stand in. */
 #define TRAIN_DESCRIBED    "model.kind"
 #define TRAIN_VOCAB_SOURCE "vocab.source"

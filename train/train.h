@@ -204,8 +204,9 @@ void train_saved_clear(train_saved *saved);
 
 /* ---- Weights from other programs, and for them ---------------------------------------------- */
 
-/* The metadata "format" of a model's file. */
-#define TRAIN_FORMAT_MODEL "tapeformer model"
+/* The metadata "format" of a model's file, and of a checkpoint. */
+#define TRAIN_FORMAT_MODEL      "tapeformer model"
+#define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
 /* Opens a file of weights: a .safetensors file, the index of a sharded one, or what of these a folder has,
  * model.safetensors or model.safetensors.index.json. The caller closes the file; NULL with the error. */
 data_safetensors *train_weights_open(const char *path, ag_error *error);
