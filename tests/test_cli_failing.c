@@ -325,7 +325,7 @@ static void sweep_file_calls(const command *c, int error_number)
 
 static void sweep_allocations(const command *c)
 {
-    enum { ALL_OF_THE_FIRST = 100, ONE_OF_THE_LATER = 7 };
+    enum { ALL_OF_THE_FIRST = 100, ONE_OF_THE_LATER = 13 };
     child_report all = measure(c);
     ck_assert_int_gt(all.allocations, ALL_OF_THE_FIRST);
     for (int64_t n = 1; n <= all.allocations; n += n < ALL_OF_THE_FIRST || getenv("TEST_EVERY") ? 1 : ONE_OF_THE_LATER)
