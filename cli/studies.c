@@ -209,6 +209,6 @@ void cli_study_describe(study_document *document, const study_example_flags *fla
     else
         study_add_example(document, kind == NN_ENCODER ? flags->source : flags->target, NULL, NULL);
     if (flags->padding)
-        study_add_text(document, "Positions of padding behind %s: %lld.",
+        study_add_text(document, "Positions of padding after %s: %lld.",
                        kind == NN_ENCODER_DECODER ? "each side" : "it", (long long)flags->padding);
 }

@@ -112,7 +112,7 @@ static int show_maps(const attention_flags *f, const study_maps *maps, const stu
     study_add_text(document,
                    "A row for each query, a column for each key%s. The entropy is 0 bits for one key alone and "
                    "log2 n for n keys alike.",
-                   example->input.target ? "; in the decoder each row predicts the token behind its own" : "");
+                   example->input.target ? "; in the decoder each row predicts the token after its own" : "");
     if (maps->blind)
         study_add_text(document,
                        "%lld %s, those of each head counted, had no key that they may look at: their "

@@ -104,7 +104,7 @@ static int show(const influence_flags *f, const study_influence *influence, cons
         study_add_text(document,
                        "How much the output of each row moves with what enters the first block in each column: the "
                        "norm of its derivatives.%s",
-                       example->input.target ? " In the decoder each row predicts the token behind its own." : "");
+                       example->input.target ? " In the decoder each row predicts the token after its own." : "");
         add_pictures(document, influence, example, &p);
         if (p.broken)
             study_add_text(document, "LEAK: %lld of the %lld %s that the masks forbid %s not 0.", (long long)p.broken,

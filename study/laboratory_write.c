@@ -185,7 +185,7 @@ static void write_taggers(const laboratory_findings *findings, study_document *d
     study_add_heading(document, "Accuracy by position, and what is possible");
     study_add_text(document,
                    "An encoder answers with a letter at each position. Copy asks for the letter that stands there; "
-                   "shift left for the one behind it, which stands to its right; shift right for the one before it, to "
+                   "shift left for the one after it, which stands to its right; shift right for the one before it, to "
                    "its left (at the end without a neighbour: its own); reverse for the one as far from the other end; "
                    "sort for the i-th smallest of all. A mask that hides the letter leaves a guess: 1 in %lld.",
                    (long long)findings->options.letters);
@@ -295,7 +295,7 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
     put_decoding(&t, "leaking mask", &findings->leaking);
     study_add_heading(document, "A decoder that sees what it is to predict");
     study_add_text(document,
-                   "An encoder-decoder writes its source forwards or backwards, by the toss of a coin, behind a mark "
+                   "An encoder-decoder writes its source forwards or backwards, by the toss of a coin, after a mark "
                    "that says which: abc becomes > a b c or < c b a. One decoder sees the tokens up to its own, as it "
                    "should; the other one more, which is the very token that it is to predict. Nothing in the source "
                    "tells the coin, so without a leak ln 2 is lost on each sequence of %lld tokens, %.4f on a token. A "
@@ -365,7 +365,7 @@ static void write_padding(const laboratory_findings *findings, study_document *d
                                            .y = findings->padded[LABORATORY_SORT].accuracy[true],
                                            .companion = true};
     study_add_heading(document, "Padding without its mask");
-    study_add_text(document, "Marks of padding are put behind the letters, as they are in a batch of rows of different "
+    study_add_text(document, "Marks of padding are put after the letters, as they are in a batch of rows of different "
                              "lengths. The models with the full mask are asked with the padding mask, and without it: "
                              "then each position looks at the padding, too.");
     study_begin_row(document);

@@ -161,7 +161,7 @@ START_TEST(test_attention_draws_masks)
                "grep -o '[x_ ]*$' | tr -d ' ' | grep .",
                0, "xxx__\nxx__\nx__\n__\n______\n______\n");
     cli_expect("$T study attention --model $DIR/run --source ab --target ab --which cross --pad 1", 0,
-               "Positions of padding behind each side: 1.");
+               "Positions of padding after each side: 1.");
     cli_expect("$T study attention --model $DIR/run --source ab --which cross --color always", 0, "\x1b[48;5;");
     cli_expect("$T study attention --model $DIR/run --source ab --which cross", 0, ""); /* (into a pipe) */
     expect_no("\x1b");
