@@ -99,9 +99,11 @@ const char *const html_style[] = {
 
     /* Of many maps one is large, and all are small beside it, or below it where there is no room beside it. */
     ".awake{display:grid;grid-template-columns:minmax(0,11fr) minmax(0,9fr);gap:0 2.5rem;align-items:start}\n"
-    ".awake .heat{--drawn:clamp(var(--width),100%,calc(var(--width)*1.6))}\n"
+    ".awake .heat{--drawn:clamp(calc(var(--width)*.85),100%,calc(var(--width)*1.6))}\n"
     ".awake .readout,.awake .name{margin-top:0}\n"
     "@media (max-width:52rem){.awake{display:block}}\n"
+    "@media (min-width:52rem){.awake .controls{position:sticky;top:0;max-height:100vh;overflow-y:auto;"
+    "padding:.25rem}}\n"
     ".controls fieldset{display:flex;flex-wrap:wrap;gap:.75rem 2rem}\n"
     ".shelf{display:flex;flex-wrap:wrap;gap:.4rem .6rem;align-content:start}\n"
     ".shelf p{flex-basis:100%;margin:0;color:var(--soft);font-size:.875rem}\n"
