@@ -300,8 +300,8 @@ INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)
 COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
          $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
 
-# What pkg-config tells of the library. Programs use libm themselves: a real's exp is not in the library. OpenMP is the
-# library's own affair, so that only a static program names it.
+# What pkg-config tells of the library. Programs use libm themselves: a real's exp is not in the library. Threads are the
+# library's own affair, so that only a static program names them.
 $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \

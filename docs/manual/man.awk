@@ -54,9 +54,10 @@ $1 == "detail" {
 END {
     print ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe work failed\n.TP\n2\nwrong usage\n.TP\n130\ninterrupted: state is saved"
     print ".SH ENVIRONMENT\n.TP\n.B TAPEFORMER_LEVEL\ngeneric, avx2 or avx512: the instructions to compute with, instead of the best that the processor has"
-    print ".TP\n.B OMP_NUM_THREADS\nthe number of threads where \\-\\-threads says nothing"
-    print ".TP\n.B OMP_WAIT_POLICY\npassive: waiting threads sleep, for machines that are busy with other work"
-    print ".SH EXAMPLES\n.nf\ntapeformer train \\-\\-pairs pairs.tsv \\-\\-out run\ntapeformer predict \\-\\-model run < sources > outputs"
+    print ".TP\n.B TMPDIR\nthe folder for the copy of a pipe that is given where a file is read, instead of /tmp"
+    print ".TP\n.B COLUMNS\nthe width of help and of reports in the terminal, instead of the terminal's own"
+    print ".TP\n.B NO_COLOR\nif it is not empty, no colour where \\-\\-color says nothing"
+    print ".SH EXAMPLES\n.nf\ntapeformer train \\-\\-pairs pairs.tsv \\-\\-out run\ntapeformer predict \\-\\-model run sources > outputs"
     print "tapeformer study attention \\-\\-model run \\-\\-source \"tapeformer\" \\-\\-out report.html\n.fi"
     print ".SH SEE ALSO\n.BR tapeformer (3)"
 }

@@ -28,10 +28,11 @@ _tapeformer()
         --matmul) COMPREPLY=($(compgen -W "float bf16" -- "$word")); return ;;
         --optimizer) COMPREPLY=($(compgen -W "adamw adam sgd" -- "$word")); return ;;
         --schedule) COMPREPLY=($(compgen -W "cosine constant inverse-sqrt noam" -- "$word")); return ;;
+        --best-by) COMPREPLY=($(compgen -W "exact loss wer" -- "$word")); return ;;
         --pairs | --dev | --text | --from | --out | --resume) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --held-out | --context | --task-min | --task-max | --task-count | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout | --lr | --warmup | --floor | --weight-decay | --beta1 | --beta2 | --momentum | --clip | --label-smoothing | --average | --batch | --accumulate | --steps | --epochs | --eval-every | --eval-sources | --patience | --save-every | --seed | --threads | --stop-at) return ;;
         esac
-        flags="--task --pairs --dev --text --from --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --patience --save-every --seed --threads --out --resume --stop-at --quiet --help"
+        flags="--task --pairs --dev --text --from --preset --list-presets --src-tokens --tgt-tokens --held-out --context --task-min --task-max --task-count --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --final-norm --no-final-norm --no-bias --no-norm-bias --no-output-bias --tied --dropout --matmul --optimizer --lr --schedule --warmup --floor --weight-decay --beta1 --beta2 --momentum --nesterov --clip --label-smoothing --average --batch --accumulate --steps --epochs --eval-every --eval-sources --best-by --patience --save-every --seed --threads --out --overwrite --resume --stop-at --quiet --help"
         ;;
     "eval")
         case $before in
@@ -119,9 +120,9 @@ _tapeformer()
         --norm) COMPREPLY=($(compgen -W "layer rms" -- "$word")); return ;;
         --positions) COMPREPLY=($(compgen -W "sinusoidal learned rotary none" -- "$word")); return ;;
         --out | --config | --src-vocab | --tgt-vocab) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout) return ;;
+        --strip | --d-model | --heads | --layers | --encoder-layers | --decoder-layers | --ffn | --max-length | --norm-eps | --embedding-scale | --dropout) return ;;
         esac
-        flags="--out --layout --config --src-vocab --tgt-vocab --src-tokens --tgt-tokens --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --no-bias --tied --dropout --help"
+        flags="--out --overwrite --layout --strip --config --src-vocab --tgt-vocab --src-tokens --tgt-tokens --model --d-model --heads --layers --encoder-layers --decoder-layers --ffn --max-length --activation --norm --post-norm --norm-eps --embedding-scale --positions --final-norm --no-final-norm --no-bias --no-norm-bias --no-output-bias --tied --dropout --help"
         words=files
         ;;
     "export")
