@@ -306,19 +306,28 @@ static int report_failure(const train_flags *f, const ag_error *error)
     return cli_report("train", error);
 }
 
+/* What the best evaluation found; none is called the best that is no better than guessing. */
+static void print_best(const train_result *result)
+{
+    const train_metrics *best = &result->best;
+    if (train_metrics_guess(best)) {
+        fprintf(stderr, "no evaluation was better than guessing, whose loss is %.4f: step %lld had %.4f (a lower --lr "
+                        "may help, and --clip)",
+                best->chance, (long long)result->best_step, best->loss);
+        return;
+    }
+    fprintf(stderr, "best on dev at step %lld: loss %.4f", (long long)result->best_step, best->loss);
+    if (best->decoded)
+        fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * best->exact_match, 100 * best->per);
+}
+
 static void print_result(const train_flags *f, const train_options *options, const train_result *result)
 {
     if (f->quiet)
         return;
-    fprintf(stderr, "%s after %lld %s; best on dev at step %lld: loss %.4f",
-            result->stopped_early ? "stopped early" : "done", (long long)result->steps,
-            ag_plural(result->steps, "step", "steps"), (long long)result->best_step, result->best.loss);
-    if (result->best.decoded)
-        fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * result->best.exact_match,
-                100 * result->best.per);
-    if (train_metrics_guess(&result->best))
-        fprintf(stderr, "; that is no better than guessing, which has %.4f (a lower --lr may help, and --clip)",
-                result->best.chance);
+    fprintf(stderr, "%s after %lld %s; ", result->stopped_early ? "stopped early" : "done", (long long)result->steps,
+            ag_plural(result->steps, "step", "steps"));
+    print_best(result);
     fprintf(stderr, "\nsaved: %s/model.safetensors; the model of the last step: last.safetensors\n",
             CLI_SHOWN(options->out));
 }
