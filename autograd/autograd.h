@@ -99,7 +99,8 @@ ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ..
 /* These do the same in every locale, whatever setlocale the program has called. They set the C locale for the
  * calling thread while they work. */
 
-/* snprintf of the C locale: numbers have a decimal point and no groups of digits. */
+/* snprintf of the C locale: numbers have a decimal point and no groups of digits, and a NaN has no sign. The
+ * conversions are those of char, int, long, long long, size_t, double, strings and pointers. */
 int ag_text_print(char *text, size_t size, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))

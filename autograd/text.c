@@ -34,33 +34,94 @@ static void leave(const scope *s)
     freelocale(s->plain);
 }
 
-static bool is_letter(char c)
+/* ---- Printing ------------------------------------------------------------------------------- */
+
+/* Conversions go to the C library one by one, since it prints the sign of a NaN, which depends on the processor and
+ * means nothing: "-nan". */
+
+enum { CONVERSION_SIZE = 64 };
+
+/* A list of arguments that functions take from in turn. */
+typedef struct given {
+    va_list list;
+} given;
+
+/* Copies the conversion that begins at `at`, "%-8.*f", with numbers for its stars. Returns where it ends. */
+static const char *read_conversion(const char *at, given *from, char text[CONVERSION_SIZE])
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    size_t size = 0;
+    text[size++] = *at++;
+    while (*at && size < CONVERSION_SIZE - 12) {
+        if (*at == '*')
+            size += (size_t)snprintf(text + size, CONVERSION_SIZE - size, "%d", va_arg(from->list, int));
+        else
+            text[size++] = *at;
+        if (strchr("diouxXeEfFgGaAcsp%", *at++))
+            break;
+    }
+    text[size] = 0;
+    return at;
 }
 
-/* A number that is none has no sign, though the C library prints one. Returns how many signs it took away. */
-static int drop_signs(char *text)
+/* What `conversion` makes of the next argument; as snprintf. */
+static int print_conversion(char *text, size_t size, const char *conversion, given *from)
 {
-    int dropped = 0;
-    for (char *at = text; (at = strstr(at, "-nan")); at++)
-        if ((at == text || !is_letter(at[-1])) && !is_letter(at[4])) {
-            memmove(at, at + 1, strlen(at));
-            dropped++;
+#define PRINT(type) snprintf(text, size, conversion, va_arg(from->list, type))
+#define PRINT_WHOLE(sign)                                                                                              \
+    (two_l ? PRINT(sign long long) : before == 'l' ? PRINT(sign long) : before == 'z' ? PRINT(size_t) : PRINT(sign int))
+    const size_t length = strlen(conversion);
+    const char kind = conversion[length - 1], before = conversion[length - 2];
+    const bool two_l = before == 'l' && conversion[length - 3] == 'l';
+    if (kind == '%')
+        return snprintf(text, size, "%%");
+    if (kind == 's')
+        return PRINT(const char *);
+    if (kind == 'p')
+        return PRINT(void *);
+    if (strchr("eEfFgGaA", kind)) {
+        const double value = va_arg(from->list, double);
+        return snprintf(text, size, conversion, isnan(value) ? fabs(value) : value);
+    }
+    return strchr("ouxX", kind) ? PRINT_WHOLE(unsigned) : PRINT_WHOLE(signed);
+#undef PRINT_WHOLE
+#undef PRINT
+}
+
+/* As vsnprintf, in the locale of the thread. */
+static int print(char *text, size_t size, const char *format, given *from)
+{
+    size_t length = 0;
+    while (*format) {
+        char conversion[CONVERSION_SIZE], *at = length < size ? text + length : NULL;
+        const size_t room = length < size ? size - length : 0, plain = strcspn(format, "%");
+        int added = (int)plain;
+        if (plain > 0) {
+            added = snprintf(at, room, "%.*s", added, format);
+            format += plain;
+        } else {
+            format = read_conversion(format, from, conversion);
+            added = print_conversion(at, room, conversion, from);
         }
-    return dropped;
+        if (added < 0)
+            return added;
+        length += (size_t)added;
+    }
+    return (int)length;
 }
 
-int ag_text_print_list(char *text, size_t size, const char *format, va_list arguments)
+int ag_text_print_list(char *text, size_t size, const char *format, va_list list)
 {
     scope s;
+    given from;
     if (size > 0)
         *text = 0;
     if (!enter(&s))
         return -1;
-    int length = vsnprintf(text, size, format, arguments);
+    va_copy(from.list, list);
+    int length = print(text, size, format, &from);
+    va_end(from.list);
     leave(&s);
-    return size > 0 && length >= 0 ? length - drop_signs(text) : length;
+    return length;
 }
 
 int ag_text_print(char *text, size_t size, const char *format, ...)

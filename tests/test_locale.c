@@ -76,6 +76,12 @@ START_TEST(what_is_no_number_has_no_sign)
     ck_assert_str_eq(text, "nan, nan: nan [-inf]");
     ck_assert_int_eq(ag_text_print(text, sizeof text, "%s %g %s", "x-nan", none, "-nano"), 15);
     ck_assert_str_eq(text, "x-nan nan -nano");
+    ck_assert_int_eq(ag_text_print(text, sizeof text, "%-7s|%*.*f|%s", "/-nan", 6, 1, -none, "-nan"), 19);
+    ck_assert_str_eq(text, "/-nan  |   nan|-nan");
+    ck_assert_int_eq(ag_text_print(text, 8, "%lld%% %zu %d %lu %u %c %x", -5LL, (size_t)7, -1, 3ul, 4000000000u, 'c', 255), 26);
+    ck_assert_str_eq(text, "-5% 7 -");
+    ag_text_print(text, sizeof text, "%lld%% %zu %d %lu %u %c %x", -5LL, (size_t)7, -1, 3ul, 4000000000u, 'c', 255);
+    ck_assert_str_eq(text, "-5% 7 -1 3 4000000000 c ff");
 }
 END_TEST
 
