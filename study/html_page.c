@@ -1,6 +1,6 @@
 /* html_page.c - the style and the script of reports: see html_page.h.
  *
- * Without the script the page is whole: all pictures stand one behind the other. The script makes the controls, and
+ * Without the script the page is whole: all pictures stand one below the other. The script makes the controls, and
  * hides pictures; it writes text alone, never HTML. */
 #include "html_page.h"
 
@@ -80,15 +80,14 @@ const char *const html_style[] = {
     "nowrap}\n",
 
     /* What the script makes. Where it offers a choice of groups, that says the name of the one shown. */
-    "button,select{font:inherit;font-size:.925rem;color:inherit;background:var(--paper);border:1px solid "
+    "button{font:inherit;font-size:.925rem;color:inherit;background:var(--paper);border:1px solid "
     "var(--hatch);\n"
     "border-radius:6px;padding:.3rem .7rem;min-height:2.25rem;max-width:100%}\n"
     "button{cursor:pointer;white-space:nowrap}\n"
-    "button:hover,select:hover{border-color:var(--ink)}\n"
+    "button:hover{border-color:var(--ink)}\n"
     ".controls{display:flex;flex-wrap:wrap;align-items:center;gap:.6rem 1.5rem;margin:1rem 0 0}\n"
-    ".pick{display:flex;flex-wrap:wrap;align-items:center;gap:.2rem .6rem;min-width:0}\n"
-    ".controls fieldset{display:flex;flex-wrap:wrap;gap:.3rem;margin:0;padding:0;border:0;min-width:0}\n"
-    ".controls fieldset label{position:relative}\n"
+    ".controls fieldset{display:flex;flex-wrap:wrap;gap:.75rem 2rem;margin:0;padding:0;border:0;min-width:0}\n"
+    ".controls label{display:block;position:relative}\n"
     ".controls input{position:absolute;opacity:0;inset:0;width:100%;height:100%;margin:0;cursor:pointer}\n"
     ".controls input+span{display:block;font-size:.925rem;padding:.3rem .75rem;border:1px solid var(--hatch);\n"
     "border-radius:6px;min-height:2.25rem}\n"
@@ -104,10 +103,8 @@ const char *const html_style[] = {
     "@media (max-width:52rem){.awake{display:block}}\n"
     "@media (min-width:52rem){.awake .controls{position:sticky;top:0;max-height:100vh;overflow-y:auto;"
     "padding:.25rem}}\n"
-    ".controls fieldset{display:flex;flex-wrap:wrap;gap:.75rem 2rem}\n"
     ".shelf{display:flex;flex-wrap:wrap;gap:.4rem .6rem;align-content:start}\n"
     ".shelf p{flex-basis:100%;margin:0;color:var(--soft);font-size:.875rem}\n"
-    ".controls label{display:block}\n"
     ".controls canvas{display:block;width:6rem;max-height:10rem;image-rendering:pixelated;margin-bottom:.25rem}\n"
     "@media (max-width:52rem){.controls canvas{width:4.5rem}}\n"
     ".keys{color:var(--soft);font-size:.8125rem;margin:0}\n"
@@ -214,7 +211,8 @@ const char *const html_script[] = {
     "    value: (row, column) => value(lines[row][column])};\n"
     "};\n"
     "\n"
-    "// One line under the controls says what the cell under the mouse, or under the keyboard's cursor, is.\n"
+    "// One line over the maps, or at the foot of the window, says what the cell under the mouse, or under the "
+    "keyboard's cursor, is.\n"
     "const sayCell = (readout, {rowAxis, columnAxis, rows, columns, split, sides}, value, row, column) => {\n"
     "  const place = (axis, index, labels) => [' ' + axis + ' ' + index,\n"
     "    ...(labels === undefined ? [] : [' ', make('q', {}, labels)])];\n"
@@ -395,4 +393,4 @@ const char *const html_script[] = {
     NULL,
 };
 
-const char html_script_hash[] = "T6Lskq3ewSrUF7rP0SMLf7RX7HcAku2HkFXGCH+newI=";
+const char html_script_hash[] = "VeF8ySEvHUdb4usQDiFpCbb8AZAcflHT8hidCjXcGpY=";

@@ -86,8 +86,8 @@ typedef struct study_heat {
     int64_t kind_count;       /* 2 to STUDY_KINDS */
 } study_heat;
 
-/* Heat maps of one size class that a reader goes through one at a time (HTML: a choice of group and of title; text and
- * SVG: one behind the other) or, where `side_by_side`, sees together. */
+/* Heat maps that a reader goes through one at a time, the most telling first (HTML: one is large, and all are small
+ * beside it, group by group; text and SVG: one after the other) or, where `side_by_side`, sees together. */
 void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side);
 
 /* A curve in a chart. */
@@ -290,8 +290,8 @@ ag_status study_trace_compare(const char *a, const char *b, bool common, double 
 
 /* ---- Curves --------------------------------------------------------------------------------- */
 
-/* Charts of training logs (log.jsonl, or folders that hold one): the loss by step, that on dev, the error rates on dev
- * and the learning rate, every run a line in each. */
+/* Charts of training logs (log.jsonl, or folders that hold one) by step: the losses in training and on dev, the error
+ * rates on dev, the learning rate. Every run has its colour in each, and the step whose model was kept is marked. */
 ag_status study_curves(const char *const *paths, int count, study_document *document, ag_error *error) AG_CHECKED;
 
 #if defined(__GNUC__)
