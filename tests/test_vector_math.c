@@ -158,6 +158,18 @@ static reference wanted_gelu_slope(reference x)
     return x < -100 ? 0 : x > 100 ? 1 : phi(x) + x * phi_slope(x);
 }
 
+static reference wanted_silu_slope(reference x)
+{
+    return wanted_sigmoid(x) * (1 + x * wanted_sigmoid(-x));
+}
+
+static reference wanted_gelu_tanh_slope(reference x)
+{
+    const reference c = (reference)0.797884560802865355879892119868763737L, cubic = (reference)0.044715L;
+    reference u = c * x * (1 + cubic * x * x), slope = c * (1 + 3 * cubic * x * x);
+    return wanted_sigmoid(2 * u) * (1 + x * wanted_sigmoid(-2 * u) * 2 * slope);
+}
+
 START_TEST(distances_are_those_of_neighbours)
 {
     ck_assert_double_eq(distance(1, (real)nextafter(1, 2)), PRECISION(1, 0));
@@ -208,6 +220,36 @@ START_TEST(gelu_is_as_near_between_all_its_bends)
             ck_assert_double_le(distance(slope[i], (real)wanted_gelu_slope(at)), 4);
         }
     }
+}
+END_TEST
+
+/* The greatest difference from what is wanted, over all numbers' exponents and, closely, where the function bends. */
+static double worst_difference(const kernel_map *map, map_unary f, reference (*wanted)(reference))
+{
+    const curve slope = {f, true, NULL};
+    double worst = 0;
+    for (int part = -45; part < 45 + EXPONENTS - 1; part++) {
+        real x[COUNT], y[COUNT];
+        if (part < 45)
+            test_fill(x, COUNT, (uint64_t)(part + 45), part, part + 1);
+        else
+            fill_exponent(part - 45, x);
+        evaluate(map, &slope, COUNT, x, y);
+        for (int i = 0; i < COUNT; i++) {
+            const bool is_far = fabs((double)x[i]) > 1000;
+            reference right = is_far ? (reference)(x[i] > 0) : wanted((reference)x[i]);
+            double difference = fabs((double)((reference)y[i] - right));
+            worst = difference <= worst ? worst : difference; /* (NaN stays) */
+        }
+    }
+    return worst;
+}
+
+START_TEST(slopes_of_silu_and_of_gelu_by_tanh_are_near_everywhere)
+{
+    const kernel_map *map = map_at(_i);
+    ck_assert_double_le(worst_difference(map, MAP_SILU, wanted_silu_slope), PRECISION(3e-16, 2e-7));
+    ck_assert_double_le(worst_difference(map, MAP_GELU_TANH, wanted_gelu_tanh_slope), PRECISION(4e-16, 2e-7));
 }
 END_TEST
 
@@ -403,6 +445,7 @@ static Suite *vector_math_suite(void)
     tcase_add_loop_test(tcase, sigmoid_and_erf_are_within_two_ulp, 0, test_levels_here());
     tcase_add_loop_test(tcase, gelu_is_within_two_ulp_and_its_slope_within_four, 0, test_levels_here());
     tcase_add_loop_test(tcase, gelu_is_as_near_between_all_its_bends, 0, test_levels_here());
+    tcase_add_loop_test(tcase, slopes_of_silu_and_of_gelu_by_tanh_are_near_everywhere, 0, test_levels_here());
     tcase_add_loop_test(tcase, the_slope_of_gelu_keeps_its_digits_at_its_zero, 0, test_levels_here());
     tcase_add_loop_test(tcase, special_values_are_those_of_libm, 0, test_levels_here());
     tcase_add_loop_test(tcase, a_number_has_one_value_wherever_it_stands, 0, test_levels_here());

@@ -14,11 +14,6 @@
  * vanishes, x is held inside of it, so that infinity times zero does not make a NaN. */
 #define GELU_LIMIT ((real)40)
 
-static inline real within(real x, real limit)
-{
-    return at_least(at_most(x, limit), -limit);
-}
-
 static inline real relu(real x)
 {
     return x <= 0 ? 0 : x;
@@ -35,10 +30,13 @@ static inline real silu(real x)
     return at_least(x, EXP_LOW) * sigmoid_real(x);
 }
 
+/* At x = -t <= 0 it is r (1 - t (1 - r)), where r = sigmoid(-t) has all its digits; the values at x and -x add up to 1.
+ * (Above 0 the same formula multiplies a difference from 1 by a large x.) */
 static inline real silu_derivative(real x)
 {
-    real s = sigmoid_real(x);
-    return s * (1 + within(x, -EXP_LOW) * (1 - s));
+    real t = at_most(magnitude(x), -EXP_LOW), r = sigmoid_real(-t);
+    real left = r * (1 - t * (1 - r));
+    return x > 0 ? 1 - left : left;
 }
 
 static inline real erf_derivative(real x)
@@ -75,13 +73,14 @@ static inline real gelu_tanh(real x)
     return inside * sigmoid_real(2 * u);
 }
 
+/* r (1 - 2 u' t (1 - r)) at x = -t <= 0, where r = sigmoid(-2u(t)), as for silu. */
 static inline real gelu_tanh_derivative(real x)
 {
-    real inside = within(x, GELU_LIMIT), square = GELU_CUBIC * inside * inside;
-    real u = SQRT_2_OVER_PI * inside * (1 + square);
-    real u_derivative = SQRT_2_OVER_PI * (1 + 3 * square);
-    real s = sigmoid_real(2 * u);
-    return s + inside * s * (1 - s) * 2 * u_derivative;
+    real t = at_most(magnitude(x), GELU_LIMIT), square = GELU_CUBIC * t * t;
+    real u = SQRT_2_OVER_PI * t * (1 + square), slope = SQRT_2_OVER_PI * (1 + 3 * square);
+    real r = sigmoid_real(-2 * u);
+    real left = r * (1 - 2 * slope * t * (1 - r));
+    return x > 0 ? 1 - left : left;
 }
 
 /* A loop over elements. The pragma says what compilers cannot see: that no element needs the result of another, even
