@@ -1,6 +1,7 @@
 /* broadcast.c - NumPy's broadcasting, and the sums that undo it. */
 #include "broadcast.h"
 
+#include "scalar.h"
 #include "tape.h"
 
 #include <string.h>
@@ -100,6 +101,7 @@ typedef struct sum_task {
     const real *x;
     real *y;
     bool add;
+    double factor; /* of the sums */
     int64_t chunk_rows, chunks, blocks;
     double *partial; /* NULL where chunks is 1 */
 } sum_task;
@@ -109,6 +111,7 @@ typedef struct sum_task {
 
 static void put(const sum_task *task, int64_t at, double sum)
 {
+    sum *= task->factor;
     task->y[at] = (real)(task->add ? (double)task->y[at] + sum : sum);
 }
 
@@ -157,10 +160,10 @@ static ag_status sum_middle_axis(ag_tape *tape, sum_task task)
 
     for (int64_t i = 0; task.partial && i < task.outer * task.inner; i++) {
         const double *first = task.partial + i / task.inner * task.chunks * task.inner + i % task.inner;
-        double sum = 0;
+        scalar_sum sum = {0, 0};
         for (int64_t chunk = 0; chunk < task.chunks; chunk++)
-            sum += first[chunk * task.inner];
-        put(&task, i, sum);
+            scalar_sum_add(&sum, first[chunk * task.inner]);
+        put(&task, i, scalar_sum_total(&sum));
     }
     return AG_OK;
 }
@@ -216,8 +219,9 @@ static void copy_pieces(void *context, int64_t begin, int64_t end, int worker)
         memcpy(task->y + at, task->x + at, (size_t)count * sizeof(real));
 }
 
-/* One reduced group after the other, the last first; all but the last sum go to scratch memory. */
-ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real *x, real *y, bool add)
+/* One reduced group after the other, the last first; all but the last sum go to scratch memory. A mean divides each
+ * group's sums by the group's size, so that none overflows where the mean does not. */
+ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const real *x, real *y)
 {
     axis_groups groups = group_axes(shape, axes);
     int left = 0;
@@ -225,7 +229,7 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real
         left += groups.reduced[i];
 
     if (!left) {
-        copy_task task = {.size = ag_shape_size(shape), .x = x, .y = y, .add = add};
+        copy_task task = {.size = ag_shape_size(shape), .x = x, .y = y, .add = way == BROADCAST_ADD};
         kernel_parallel(tape->threads, piece_count(task.size), (double)task.size, copy_pieces, &task);
         return AG_OK;
     }
@@ -235,6 +239,7 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real
         sum_task task = {.outer = product(groups.size, i),
                          .reduced = groups.size[i],
                          .inner = product(groups.size + i + 1, groups.count - i - 1),
+                         .factor = way == BROADCAST_MEAN ? 1 / (double)groups.size[i] : 1,
                          .x = x};
         groups.size[i] = 1;
         left--;
@@ -244,7 +249,7 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, const real
                 return AG_NO_MEMORY;
         } else {
             task.y = y;
-            task.add = add;
+            task.add = way == BROADCAST_ADD;
         }
         if (task.outer * task.inner > 0) {
             ag_status status = sum_middle_axis(tape, task);
@@ -265,6 +270,6 @@ void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g)
     for (int i = 0; i < shape.ndim; i++)
         if (size_from_last(x->shape, shape.ndim - 1 - i) == 1)
             stretched |= AG_AXIS(i);
-    const ag_status noted = broadcast_sum(x->tape, shape, stretched, g, dx, true);
+    const ag_status noted = broadcast_sum(x->tape, shape, stretched, BROADCAST_ADD, g, dx);
     (void)noted; /* the tape has the error, and the backward ends there */
 }

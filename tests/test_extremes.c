@@ -189,6 +189,37 @@ START_TEST(rows_that_are_no_numbers_stay_nan)
 }
 END_TEST
 
+/* ---- Means ---------------------------------------------------------------------------------- */
+
+/* In one group of axes and in several, the sums of which overflow each by itself. */
+START_TEST(means_of_large_numbers)
+{
+    const double large = PRECISION(1e300, 3e38);
+    static const unsigned axes[] = {AG_ALL_AXES, AG_AXIS(0) | AG_AXIS(2), AG_AXIS(1)};
+    real x[7 * 5 * 8];
+    for (int i = 0; i < 7 * 5 * 8; i++)
+        x[i] = (real)(large * (1 - 0.001 * (i % 3)));
+    for (size_t a = 0; a < sizeof axes / sizeof *axes; a++) {
+        ag_tensor *y = ag_mean(ag_constant(tape, AG_SHAPE(7, 5, 8), x), axes[a], false);
+        for (int64_t i = 0; i < y->size; i++)
+            check_near((double)y->data[i] / large, 0.999, PRECISION(1e12, 250), "mean", i); /* (0.9985 .. 0.9995) */
+    }
+}
+END_TEST
+
+START_TEST(the_mean_square_of_large_numbers)
+{
+    const double large = PRECISION(2e154, 2e19); /* whose square overflows, and a hundredth of it does not */
+    real a[100] = {0}, b[100];
+    test_fill(b, 100, 1, -1, 1);
+    a[41] = (real)large;
+    ag_tensor *y = ag_mse(ag_constant(tape, AG_SHAPE(100), a), ag_constant(tape, AG_SHAPE(100), b), AG_MEAN);
+    check_near((double)y->data[0] / large, (double)a[41] / large * ((double)a[41] / 100), large, "mse", 0);
+    y = ag_mse(ag_constant(tape, AG_SHAPE(100), a), ag_constant(tape, AG_SHAPE(100), b), AG_SUM);
+    ck_assert(isinf(y->data[0]));
+}
+END_TEST
+
 static void add_extremes(TCase *tests)
 {
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -198,6 +229,8 @@ static void add_extremes(TCase *tests)
     tcase_add_test(tests, rows_without_a_deviation_are_zero);
     tcase_add_test(tests, a_tiny_eps_is_added_to_tiny_squares);
     tcase_add_test(tests, rows_that_are_no_numbers_stay_nan);
+    tcase_add_test(tests, means_of_large_numbers);
+    tcase_add_test(tests, the_mean_square_of_large_numbers);
 }
 
 static Suite *extremes_suite(void)

@@ -367,6 +367,25 @@ START_TEST(the_norm_is_that_of_all_gradients)
 }
 END_TEST
 
+/* Of gradients whose squares are beyond the range of a double, where real is one, and of the smallest of all. */
+START_TEST(the_norm_of_huge_and_tiny_gradients)
+{
+    static const double sizes[] = {PRECISION(1e300, 1e36), PRECISION(1e200, 1e30), PRECISION(1e-200, 1e-30),
+                                   PRECISION(1e-300, 1e-36)};
+    fixture *f = fixture_new();
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        test_fill(f->grad, SIZE, 4, -1, 1);
+        for (int i = 0; i < SIZE; i++)
+            f->grad[i] = (real)((double)f->grad[i] * sizes[s]);
+        double sum = 0;
+        for (int i = 0; i < SIZE; i++)
+            sum += (double)f->grad[i] / sizes[s] * ((double)f->grad[i] / sizes[s]);
+        ck_assert_double_eq_tol(train_gradient_norm(&f->params, 2) / sizes[s], sqrt(sum), 1e-12 * sqrt(sum));
+    }
+    free(f);
+}
+END_TEST
+
 START_TEST(the_norm_tells_what_is_not_finite)
 {
     const real bad[] = {(real)NAN, (real)INFINITY, -(real)INFINITY};
@@ -475,6 +494,7 @@ static Suite *suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("clip");
     tcase_add_test(t, the_norm_is_that_of_all_gradients);
+    tcase_add_test(t, the_norm_of_huge_and_tiny_gradients);
     tcase_add_test(t, the_norm_tells_what_is_not_finite);
     tcase_add_test(t, the_clip_is_at_the_norm);
     tcase_add_test(t, a_clipped_step_is_as_long_as_the_clip);

@@ -3,8 +3,9 @@
 
 #include "kernels.h"
 #include "parallel.h"
+#include "scalar.h"
 
-/* The most numbers of a part of a sum that a thread has for itself: m rows of C, then the sums of m rows of A. Larger
+/* The most numbers of a part of a sum that a thread has for itself: m rows of C and the sums of m rows of A. Larger
  * ones cost more to add up than sharing saves. */
 #define SUM_NUMBERS ((int64_t)80 * 1024)
 
@@ -83,9 +84,15 @@ typedef struct sum_batch {
     real *parts; /* those behind the first, part_numbers of each */
 } sum_batch;
 
+/* (The sums of A come first, as doubles, and an even number for the next part's.) */
+static int64_t sums_numbers(const product_task *task)
+{
+    return 2 * task->m * (int64_t)(sizeof(double) / sizeof(real));
+}
+
 static int64_t part_numbers(const product_task *task)
 {
-    return task->m * task->n + task->m;
+    return sums_numbers(task) + task->m * task->n + task->m * task->n % 2;
 }
 
 static real *part_memory(const sum_batch *sum, int64_t part)
@@ -109,16 +116,25 @@ static void run_sum_parts(void *context, int64_t begin, int64_t end, int worker)
         task.b += from * task.b_row;
         task.k = to - from;
         if (part > 0) {
-            task.c = part_memory(sum, part);
+            task.c = part_memory(sum, part) + sums_numbers(&task);
             task.c_row = task.n;
             task.add = false;
             task.bias = NULL;
-            task.a_sums = task.a_sums ? task.c + task.m * task.n : NULL;
-            for (int64_t i = 0; task.a_sums && i < task.m; i++)
+            task.a_sums = task.a_sums ? (double *)(void *)part_memory(sum, part) : NULL;
+            for (int64_t i = 0; task.a_sums && i < 2 * task.m; i++)
                 task.a_sums[i] = 0;
         }
         product->block(&task, (product_block){0, task.m, 0, task.n}, worker_memory(sum->batch, worker));
     }
+}
+
+/* (As the kernel adds them.) */
+static void add_a_sum(const product_task *task, int64_t i, double high, double low)
+{
+    scalar_sum own = {task->a_sums[i], task->a_sums[i + task->m] + low};
+    scalar_sum_add(&own, high);
+    task->a_sums[i] = own.high;
+    task->a_sums[i + task->m] = own.low;
 }
 
 static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
@@ -128,11 +144,12 @@ static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
     const int64_t parts = sum->batch->product->sum_parts(task->k);
     (void)worker;
     for (int64_t part = 1; part < parts; part++) {
-        const real *c = part_memory(sum, part), *a_sums = c + task->m * task->n;
+        const real *c = part_memory(sum, part) + sums_numbers(task);
+        const double *a_sums = (const double *)(const void *)part_memory(sum, part);
         for (int64_t i = begin; i < end; i++)
             kernels()->map->add(task->n, c + i * task->n, task->c + i * task->c_row);
         for (int64_t i = begin; task->a_sums && i < end; i++)
-            task->a_sums[i] += a_sums[i];
+            add_a_sum(task, i, a_sums[i], a_sums[i + task->m]);
     }
 }
 

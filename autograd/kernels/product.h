@@ -20,8 +20,8 @@ typedef struct product_task {
     int64_t c_row;
     bool add;
     const real *bias;       /* [n], added to every row; NULL: none */
-    real *a_sums;           /* [m], apart from A and C: the sum of each row of A is added to it. For single products
-                             * with a_row 1 and n > 0; NULL: not wanted */
+    double *a_sums;         /* [2, m]: the sum of each row of A is added to it, and what that rounds off to the second
+                             * row. For single products with a_row 1 and n > 0; NULL: not wanted */
     product_finish *finish; /* called once for every element, by any thread; NULL: nothing more to do */
     const void *finish_context;
 } product_task;

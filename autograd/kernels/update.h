@@ -28,8 +28,8 @@ typedef struct kernel_update {
     void (*nesterov)(const update_constants *constants, int64_t n, real *p, real *gradient, real *b);
     /* average = (1 - share) average + share p */
     void (*average)(real share, int64_t n, const real *p, real *average);
-    /* sum x[i]^2, in an order that depends on n alone. */
-    double (*sum_of_squares)(int64_t n, const real *x);
+    /* sum (unit x[i])^2, in an order that depends on n alone. */
+    double (*sum_of_squares)(int64_t n, const real *x, double unit);
 } kernel_update;
 
 #endif

@@ -5,6 +5,7 @@
 #include "../muted.h"
 #include "../tape.h"
 #include "ops.h"
+#include "scalar.h"
 
 #include <string.h>
 
@@ -212,6 +213,16 @@ static void add_to_input(const ag_node *node, const real *dz)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
+/* bias += sums [2, size], a sum and what it rounded off */
+static void add_to_bias(ag_tensor *bias, const double *sums)
+{
+    real *gradient = ag_grad(bias);
+    for (int64_t i = 0; gradient && i < bias->size; i++) {
+        const scalar_sum own = {sums[i], sums[i + bias->size]};
+        gradient[i] = (real)((double)gradient[i] + scalar_sum_total(&own));
+    }
+}
+
 /* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows of dz^T while they are at
  * hand. */
 static void add_to_weight_and_bias(const ag_node *node, const real *dz)
@@ -237,12 +248,16 @@ static void add_to_weight_and_bias(const ag_node *node, const real *dz)
             return;
         muted_copy(&task, MUTED_BY_A, room);
     }
-    if (bias && task.c && s.in) /* (a product without columns is not run) */
-        task.a_sums = ag_grad(bias);
-    else if (bias)
-        ag_grad_add(bias, node->output->shape, dz);
+    if (bias && bias->needs_grad && task.c && s.in) /* (a product without columns is not run) */
+        task.a_sums = ag_scratch(node->tape, 2 * (size_t)s.out * sizeof(double));
+    if (task.a_sums)
+        memset(task.a_sums, 0, 2 * (size_t)s.out * sizeof(double));
     if (task.c)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
+    if (task.a_sums)
+        add_to_bias(bias, task.a_sums);
+    else if (bias)
+        ag_grad_add(bias, node->output->shape, dz);
 }
 
 /* dresidual += dy;  with dz = D(dy) f'(z):  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */

@@ -6,6 +6,7 @@
 #include "../tape.h"
 #include "draw.h"
 #include "ops.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,9 +40,10 @@ static ag_status take_weights(ag_node *node, int64_t classes)
     if (!weights)
         return AG_NO_MEMORY;
     memcpy(weights, given, (size_t)classes * sizeof *weights);
-    attributes->weight_total = 0;
+    scalar_sum total = {0, 0};
     for (int64_t c = 0; c < classes; c++)
-        attributes->weight_total += (double)weights[c];
+        scalar_sum_add(&total, (double)weights[c]);
+    attributes->weight_total = scalar_sum_total(&total);
     attributes->options.class_weights = weights;
     return AG_OK;
 }
@@ -56,7 +58,7 @@ static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
     int32_t *targets = ag_tape_alloc(node->tape, (size_t)rows * sizeof *targets);
     if (!targets)
         return AG_NO_MEMORY;
-    attributes->counted = 0;
+    scalar_sum counted = {0, 0};
     for (int64_t r = 0; r < rows; r++) {
         const int32_t target = attributes->targets[r];
         targets[r] = -1;
@@ -66,8 +68,9 @@ static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
             return ag_fail(node, AG_BAD_VALUE, "row %lld has target %d, which is none of the %lld %s and not ignored",
                            (long long)r, (int)target, (long long)classes, ag_plural(classes, "class", "classes"));
         targets[r] = target;
-        attributes->counted += options->class_weights ? (double)options->class_weights[target] : 1;
+        scalar_sum_add(&counted, options->class_weights ? (double)options->class_weights[target] : 1);
     }
+    attributes->counted = scalar_sum_total(&counted);
     attributes->targets = targets;
     return AG_OK;
 }
@@ -161,14 +164,14 @@ static ag_status cross_entropy_forward(ag_node *node)
 
     const double scale = entropy_scale(attributes);
     real *y = node->output->data;
-    double sum = 0;
+    scalar_sum sum = {0, 0};
     for (int64_t r = 0; r < rows; r++) {
         if (attributes->options.reduction == AG_NONE)
             y[r] = (real)context.losses[r];
-        sum += context.losses[r];
+        scalar_sum_add(&sum, context.losses[r]);
     }
     if (attributes->options.reduction != AG_NONE)
-        y[0] = scale == 0 ? 0 : (real)(sum * scale);
+        y[0] = scale == 0 ? 0 : (real)(scalar_sum_total(&sum) * scale);
     return AG_OK;
 }
 
@@ -273,8 +276,9 @@ typedef struct mse_context {
     int64_t size;
     const real *a, *b;
     real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
-    real *buffers;  /* forward, reducing: PIECE per worker in place of `out` */
-    double *sums;   /* forward, reducing: of each piece */
+    real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
+    double *sums;   /* forward, reducing: of each piece's squares, in double, */
+    double unit;    /* of numbers that are multiplied by this, a power of two */
     map_operand dy; /* backward: step 0 where the loss is one number */
     real factor;    /* backward: 2, or 2 / size */
 } mse_context;
@@ -317,9 +321,10 @@ static void mse_forward_pieces(void *context, int64_t first, int64_t last, int w
         const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
         real *out = c->out ? c->out + begin : c->buffers + worker * PIECE;
         subtract(c, begin, end, out);
-        map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){out, 1}, out);
         if (c->sums)
-            c->sums[piece] = map->sum(end - begin, out);
+            c->sums[piece] = kernels()->update->sum_of_squares(end - begin, out, c->unit);
+        else
+            map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){out, 1}, out);
     }
 }
 
@@ -342,6 +347,27 @@ static void mse_backward_pieces(void *context, int64_t first, int64_t last, int 
     }
 }
 
+/* The sum of the pieces' squares in a unit. */
+static double sum_pieces(const ag_node *node, mse_context *c, double unit)
+{
+    const int64_t pieces = piece_count(c->size);
+    scalar_sum sum = {0, 0};
+    c->unit = unit;
+    kernel_parallel(node->tape->threads, pieces, 2.0 * (double)c->size, mse_forward_pieces, c);
+    for (int64_t piece = 0; piece < pieces; piece++)
+        scalar_sum_add(&sum, c->sums[piece]);
+    return scalar_sum_total(&sum);
+}
+
+/* A sum may overflow where the mean does not: then it is made in another unit, the square of which is undone last. */
+static double mean_of_pieces(const ag_node *node, mse_context *c)
+{
+    const double sum = sum_pieces(node, c, 1);
+    if (isfinite(sum))
+        return sum / (double)c->size;
+    return sum_pieces(node, c, 0x1p-600) / (double)c->size * 0x1p600 * 0x1p600;
+}
+
 /* y = (a - b)^2, summed, or averaged, or left as it is */
 static ag_status mse_forward(ag_node *node)
 {
@@ -352,20 +378,14 @@ static ag_status mse_forward(ag_node *node)
 
     if (reduction == AG_NONE) {
         c.out = y;
+        kernel_parallel(node->tape->threads, pieces, 2.0 * (double)c.size, mse_forward_pieces, &c);
     } else {
         c.sums = ag_scratch(node->tape, (size_t)pieces * sizeof *c.sums);
         c.buffers = ag_scratch(node->tape, (size_t)node->tape->threads * PIECE * sizeof(real));
         if (!c.sums || !c.buffers)
             return AG_NO_MEMORY;
+        y[0] = (real)(reduction == AG_MEAN ? mean_of_pieces(node, &c) : sum_pieces(node, &c, 1));
     }
-    kernel_parallel(node->tape->threads, pieces, 2.0 * (double)c.size, mse_forward_pieces, &c);
-    if (reduction == AG_NONE)
-        return AG_OK;
-
-    double sum = 0;
-    for (int64_t piece = 0; piece < pieces; piece++)
-        sum += c.sums[piece];
-    y[0] = (real)(reduction == AG_MEAN ? sum / (double)c.size : sum);
     return AG_OK;
 }
 

@@ -121,11 +121,16 @@ static ag_tensor *example_reduction(ag_example *example, ag_tensor *(*constructo
 
 /* ---- sum ------------------------------------------------------------------------------------ */
 
-static ag_status forward_sum(ag_node *node)
+static ag_status reduce(const ag_node *node, broadcast_way way)
 {
     const ag_tensor *x = node->inputs[0];
     const reduction *r = node->attributes;
-    return broadcast_sum(node->tape, x->shape, r->axes, x->data, node->output->data, false);
+    return broadcast_sum(node->tape, x->shape, r->axes, way, x->data, node->output->data);
+}
+
+static ag_status forward_sum(ag_node *node)
+{
+    return reduce(node, BROADCAST_SUM);
 }
 
 /* dx = dy, stretched */
@@ -156,10 +161,7 @@ ag_tensor *ag_sum(ag_tensor *x, unsigned axes, bool keep)
 
 static ag_status forward_mean(ag_node *node)
 {
-    ag_tensor *y = node->output;
-    ag_status status = forward_sum(node);
-    kernels()->map->unary(MAP_SCALE, (real)(1.0 / (double)reduced_count(node)), y->size, y->data, y->data);
-    return status;
+    return reduce(node, BROADCAST_MEAN);
 }
 
 /* dx = dy / count, stretched */

@@ -2,6 +2,7 @@
 #include "../map.h"
 #include "level.h"
 #include "philox.h"
+#include "sums.h"
 #include "vector_math.h"
 
 /* ---- The functions of one number, and their derivatives -------------------------------------- */
@@ -273,44 +274,65 @@ static void axpy_to(int64_t n, real factor, const real *x, real *y)
     axpy(n, factor, x, y);
 }
 
-/* The sums of 32 columns are in registers while rows pass by. */
-static void accumulate(int64_t rows, int64_t n, int64_t step, const real *x, double *sums)
+/* Columns of which the sums are in registers while rows pass by; a group of rows is added before it is to the sums. */
+enum { LANE_SUMS = 8, VECTORS = 4 };
+typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
+typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+#ifdef TAPEFORMER_DOUBLE
+/* sum + low += x, where low is what sum has rounded off. */
+static inline void add_with_rest(doubles *sum, doubles *low, const doubles *x)
 {
-    enum { LANE_SUMS = 8, VECTORS = 4 };
-    typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
-    typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));
-    int64_t c = 0;
-    for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS) {
-        doubles own[VECTORS];
-        memcpy(own, sums + c, sizeof own);
-        for (int64_t r = 0; r < rows; r++) {
-            const real *row = x + r * step + c;
-            UNROLL(4)
-            for (int v = 0; v < VECTORS; v++)
-                own[v] += __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
+    const doubles before = *sum, after = before + *x, added = after - before;
+    *low += (before - (after - added)) + (*x - added);
+    *sum = after;
+}
+#endif
+
+/* Neighbouring columns, VECTORS * LANE_SUMS of them. */
+static void accumulate_some(int64_t rows, int64_t step, const real *x, double *sums)
+{
+    doubles own[VECTORS];
+    memcpy(own, sums, sizeof own);
+#ifdef TAPEFORMER_DOUBLE
+    doubles low[VECTORS] = {{0}};
+#endif
+    for (int64_t r = 0; r < rows; r++) {
+        const real *row = x + r * step;
+        UNROLL(4)
+        for (int v = 0; v < VECTORS; v++) {
+            const doubles wide = __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
+#ifdef TAPEFORMER_DOUBLE
+            add_with_rest(&own[v], &low[v], &wide);
+#else
+            own[v] += wide;
+#endif
         }
-        memcpy(sums + c, own, sizeof own);
     }
-    for (; c < n; c++)
-        for (int64_t r = 0; r < rows; r++)
-            sums[c] += (double)x[r * step + c];
+#ifdef TAPEFORMER_DOUBLE
+    for (int v = 0; v < VECTORS; v++)
+        for (int i = 0; i < LANE_SUMS; i++)
+            own[v][i] = scalar_sum_total(&(scalar_sum){own[v][i], low[v][i]});
+#endif
+    memcpy(sums, own, sizeof own);
 }
 
-#define SUM_LANES 16
+static void accumulate(int64_t rows, int64_t n, int64_t step, const real *x, double *sums)
+{
+    int64_t c = 0;
+    for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS)
+        accumulate_some(rows, step, x + c, sums + c);
+    for (; c < n; c++) {
+        scalar_sum sum = {sums[c], 0};
+        for (int64_t r = 0; r < rows; r++)
+            scalar_sum_add(&sum, (double)x[r * step + c]);
+        sums[c] = scalar_sum_total(&sum);
+    }
+}
 
 static double sum(int64_t n, const real *x)
 {
-    double lane[SUM_LANES] = {0};
-    int64_t whole = n - n % SUM_LANES;
-    for (int64_t i = 0; i < whole; i += SUM_LANES)
-        for (int j = 0; j < SUM_LANES; j++)
-            lane[j] += (double)x[i + j];
-    for (int64_t i = whole; i < n; i++)
-        lane[i - whole] += (double)x[i];
-    for (int width = SUM_LANES / 2; width; width /= 2)
-        for (int j = 0; j < width; j++)
-            lane[j] += lane[j + width];
-    return lane[0];
+    return wide_sum_of(n, x, false, 1);
 }
 
 static int64_t argmax(int64_t n, const real *x)

@@ -124,7 +124,7 @@ static void sum_group(const product_task *task, int64_t row, int64_t rows, const
 {
     (void)copy;
     add_row_sums(task->a + row + part->p0 * UNIT_NUMBERS * task->a_column, task->a_column, rows, numbers_in(task, part),
-                 task->a_sums + row);
+                 task->a_sums + row, task->m);
 }
 
 /* Rows begin .. end - 1 of the group that begins at `row`. */

@@ -1,55 +1,54 @@
-/* row_sums.h - the sums of the rows of a matrix whose columns lie in one piece. */
+/* row_sums.h - the sums of the rows of a matrix whose columns lie in one piece.
+ *
+ * Columns are added in groups, and the groups' sums to long sums of this call, which are added to the caller's last: so
+ * a sum has the same bits whether the parts before it were added by this thread or by another. */
 #ifndef AUTOGRAD_KERNELS_ROW_SUMS_H
 #define AUTOGRAD_KERNELS_ROW_SUMS_H
 
-#include "level.h"
+#include "sums.h"
 
-/* sum[v] += the sum over 0 <= p < depth, in order, of the vector v at a + p * step. Several vectors at a time, since an
- * addition waits for the one before. */
-INLINE void sum_vectors(int vectors, const real *a, int64_t step, int64_t depth, vector sum[3])
+/* sums [i], whose rest is `rest` further, += the lanes first .. first + count - 1 of `sum`. */
+static inline void add_lanes(const long_sum *sum, int64_t first, int64_t count, double *sums, int64_t rest)
 {
-    for (int64_t p = 0; p < depth; p++)
-        for (int v = 0; v < vectors; v++)
-            sum[v] += load(a + p * step + v * LANES);
+    double lane[2 * VECTOR_BYTES / sizeof(double)];
+    memcpy(lane, &sum->first, VECTOR_BYTES);
+    memcpy((char *)lane + VECTOR_BYTES, &sum->second, VECTOR_BYTES);
+    for (int64_t i = 0; i < count; i++) {
+        const double low = sizeof(real) == sizeof(double) ? lane[LANES + first + i] : 0;
+        scalar_sum own = {sums[i], sums[i + rest] + low};
+        scalar_sum_add(&own, lane[first + i]);
+        sums[i] = own.high;
+        sums[i + rest] = own.low;
+    }
 }
 
-INLINE void add_vectors(int vectors, const real *a, int64_t step, int64_t depth, real *sums)
+/* The sums over 0 <= p < depth of the vectors at a + p * step, of the first `count` lanes. */
+INLINE long_sum sum_columns(const real *a, int64_t step, int64_t count, int64_t depth)
 {
-    vector sum[3] = {{0}};
-    sum_vectors(vectors, a, step, depth, sum);
-    for (int v = 0; v < vectors; v++)
-        store(sums + v * LANES, load(sums + v * LANES) + sum[v]);
+    long_sum sum = {{0}, {0}};
+    for (int64_t p = 0; p < depth; p += SUM_GROUP) {
+        vector group = {0};
+        for (int64_t q = p; q < depth && q < p + SUM_GROUP; q++)
+            group += count < LANES ? load_some(a + q * step, count) : load(a + q * step);
+        long_sum_add(&sum, group);
+    }
+    return sum;
 }
 
-/* The last `left` of `rows` rows, fewer than a vector has: as the end of a vector that begins with rows before them,
- * where there are so many. */
-static inline void add_last_rows(const real *a, int64_t step, int64_t rows, int64_t left, int64_t depth, real *sums)
-{
-    vector sum[3] = {{0}};
-    real lane[LANE_COUNT];
-    if (rows >= LANES)
-        sum_vectors(1, a + rows - LANES, step, depth, sum);
-    else
-        for (int64_t p = 0; p < depth; p++)
-            sum[0] += load_some(a + p * step, rows);
-    store(lane, sum[0]);
-    const real *own = rows >= LANES ? lane + LANES - left : lane;
-    for (int64_t i = 0; i < left; i++)
-        sums[rows - left + i] += own[i];
-}
-
-/* sums[i] += the sum over 0 <= p < depth, in order, of a[i + p * step], for `rows` rows i. */
-static inline void add_row_sums(const real *a, int64_t step, int64_t rows, int64_t depth, real *sums)
+/* sums [i] += the sum over 0 <= p < depth of a[i + p * step], for `rows` rows i; sums [i + rest] what it rounds off.
+ * The last rows, fewer than a vector has, are the end of a vector that begins with rows before them, where there are. */
+static inline void add_row_sums(const real *a, int64_t step, int64_t rows, int64_t depth, double *sums, int64_t rest)
 {
     int64_t i = 0;
-    for (; i + 3 * LANES <= rows; i += 3 * LANES)
-        add_vectors(3, a + i, step, depth, sums + i);
-    for (; i + 2 * LANES <= rows; i += 2 * LANES)
-        add_vectors(2, a + i, step, depth, sums + i);
-    for (; i + LANES <= rows; i += LANES)
-        add_vectors(1, a + i, step, depth, sums + i);
-    if (i < rows)
-        add_last_rows(a, step, rows, rows - i, depth, sums);
+    for (; i + LANES <= rows; i += LANES) {
+        const long_sum sum = sum_columns(a + i, step, LANES, depth);
+        add_lanes(&sum, 0, LANES, sums + i, rest);
+    }
+    if (i == rows)
+        return;
+    const int64_t before = rows < LANES ? 0 : LANES - (rows - i);
+    const long_sum sum = sum_columns(a + i - before, step, rows < LANES ? rows : LANES, depth);
+    add_lanes(&sum, before, rows - i, sums + i, rest);
 }
 
 #endif

@@ -9,7 +9,7 @@
 #include "level.h"
 #include "scalar.h"
 
-/* Vectors that are added before their sum is. Doubles round once more where the lanes are added. */
+/* Vectors of a row that are added before their sum is. Doubles round once more where the lanes are added. */
 #ifdef TAPEFORMER_DOUBLE
 #define SUM_GROUP 4
 #else
@@ -114,6 +114,74 @@ INLINE double sum_terms(int64_t n, term_vector *vector_at, term_one *one_at, con
     for (int64_t i = n - n % LANES; i < n; i++)
         tail += (double)one_at(terms, i);
     return sum + tail;
+}
+
+/* ---- Numbers as they lie in memory ---------------------------------------------------------- */
+
+/* As doubles each by itself, which is more than groups have: of floats nothing at all is lost. */
+typedef struct wide_sum {
+    double_vector high, low;
+} wide_sum;
+#define WIDE_LANES ((int64_t)(VECTOR_BYTES / sizeof(double)))
+
+INLINE double_vector load_wide(const real *p)
+{
+#if defined(TAPEFORMER_DOUBLE)
+    return load(p);
+#elif VECTOR_BYTES == 64
+    return (double_vector)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif VECTOR_BYTES == 32
+    return (double_vector)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+    return (double_vector){(double)p[0], (double)p[1]};
+#endif
+}
+
+INLINE void wide_sum_add(wide_sum *sum, double_vector x)
+{
+#ifdef TAPEFORMER_DOUBLE
+    const double_vector before = sum->high, after = before + x, added = after - before;
+    sum->low += (before - (after - added)) + (x - added);
+    sum->high = after;
+#else
+    sum->high += x;
+#endif
+}
+
+/* Element i of what is summed, x or (scale x)^2, and its neighbours. */
+INLINE void add_wide(wide_sum *sum, const real *x, bool squares, double scale)
+{
+    const double_vector wide = load_wide(x), scaled = wide * scale;
+    wide_sum_add(sum, squares ? scaled * scaled : wide);
+}
+
+INLINE void join_wide(wide_sum *sum, const wide_sum *other)
+{
+    wide_sum_add(sum, other->high);
+    sum->low += other->low;
+}
+
+/* The sum of x[i], or of (scale x[i])^2. (Four sums, since an addition waits for the one before.) */
+INLINE double wide_sum_of(int64_t n, const real *x, bool squares, double scale)
+{
+    wide_sum a = {{0}, {0}}, b = a, c = a, d = a;
+    double tail = 0;
+    int64_t i = 0;
+    for (; i + 4 * WIDE_LANES <= n; i += 4 * WIDE_LANES) {
+        add_wide(&a, x + i, squares, scale);
+        add_wide(&b, x + i + WIDE_LANES, squares, scale);
+        add_wide(&c, x + i + 2 * WIDE_LANES, squares, scale);
+        add_wide(&d, x + i + 3 * WIDE_LANES, squares, scale);
+    }
+    for (; i + WIDE_LANES <= n; i += WIDE_LANES)
+        add_wide(&a, x + i, squares, scale);
+    for (; i < n; i++)
+        tail += squares ? (double)x[i] * scale * ((double)x[i] * scale) : (double)x[i];
+    join_wide(&a, &b);
+    join_wide(&c, &d);
+    join_wide(&a, &c);
+    const double high = double_vector_sum(a.high);
+    return (high - high == 0 ? high + double_vector_sum(a.low) : high) + tail;
 }
 
 #endif

@@ -4,7 +4,7 @@
  * happens while it is at hand. None has a branch, so that compilers turn them into vector code. */
 #include "../update.h"
 
-#include "level.h"
+#include "sums.h"
 #include "vector_math.h"
 
 /* g, leaving zero behind. */
@@ -62,21 +62,9 @@ static void average(real share, int64_t n, const real *restrict p, real *restric
         mean[i] = rest * mean[i] + share * p[i];
 }
 
-#define SUM_LANES 16
-
-static double sum_of_squares(int64_t n, const real *x)
+static double sum_of_squares(int64_t n, const real *x, double unit)
 {
-    double lane[SUM_LANES] = {0};
-    int64_t whole = n - n % SUM_LANES;
-    for (int64_t i = 0; i < whole; i += SUM_LANES)
-        for (int j = 0; j < SUM_LANES; j++)
-            lane[j] += (double)x[i + j] * (double)x[i + j];
-    for (int64_t i = whole; i < n; i++)
-        lane[i - whole] += (double)x[i] * (double)x[i];
-    for (int width = SUM_LANES / 2; width; width /= 2)
-        for (int j = 0; j < width; j++)
-            lane[j] += lane[j + width];
-    return lane[0];
+    return unit == 1 ? wide_sum_of(n, x, true, 1) : wide_sum_of(n, x, true, unit);
 }
 
 const kernel_update KERNEL(update) = {
