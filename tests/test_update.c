@@ -185,7 +185,7 @@ START_TEST(squares_are_summed_in_double)
         long double sum = 0;
         for (int e = 0; e < n; e++)
             sum += (long double)x[e] * (long double)x[e];
-        ck_assert(fabsl((long double)update_at(_i)->sum_of_squares(n, x) - sum) <= 1e-14L * sum);
+        ck_assert(fabsl((long double)update_at(_i)->sum_of_squares(n, x, 1) - sum) <= 1e-14L * sum);
         vector_free(x, n);
     }
 }
@@ -197,14 +197,14 @@ START_TEST(squares_may_be_huge_and_tiny)
     real *x = vector_new(33, 3, 1, 2, true);
     for (int e = 0; e < 33; e++)
         x[e] = (real)1e30;
-    ck_assert_double_eq_tol(update_at(_i)->sum_of_squares(33, x) / 1e60, 33, 1e-5);
+    ck_assert_double_eq_tol(update_at(_i)->sum_of_squares(33, x, 1) / 1e60, 33, 1e-5);
     for (int e = 0; e < 33; e++)
         x[e] = (real)1e-30;
-    ck_assert_double_eq_tol(update_at(_i)->sum_of_squares(33, x) * 1e60, 33, 1e-5);
+    ck_assert_double_eq_tol(update_at(_i)->sum_of_squares(33, x, 1) * 1e60, 33, 1e-5);
     for (int e = 0; e < 33; e++) {
         const real spoilers[] = {(real)NAN, (real)INFINITY, -(real)INFINITY};
         x[e] = spoilers[e % 3];
-        ck_assert(!isfinite(update_at(_i)->sum_of_squares(33, x)));
+        ck_assert(!isfinite(update_at(_i)->sum_of_squares(33, x, 1)));
         x[e] = 1;
     }
     vector_free(x, 33);
