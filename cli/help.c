@@ -10,13 +10,25 @@ enum { DEFAULT_COLUMNS = 80, LEAST_COLUMNS = 20, FLAG_COLUMN = 27, LEAST_TEXT = 
 
 /* ---- Folding -------------------------------------------------------------------------------- */
 
+/* 0 where `out` is no terminal, or the system does not say. */
+static long terminal_columns(FILE *out)
+{
+#ifdef TIOCGWINSZ
+    struct winsize size;
+    if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0)
+        return size.ws_col;
+#else
+    (void)out;
+#endif
+    return 0;
+}
+
 int cli_columns(FILE *out)
 {
     const char *said = getenv("COLUMNS");
     long columns = said ? strtol(said, NULL, 10) : 0;
-    struct winsize size = {0};
-    if (columns <= 0 && isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0)
-        columns = size.ws_col;
+    if (columns <= 0)
+        columns = terminal_columns(out);
     if (columns <= 0)
         return DEFAULT_COLUMNS;
     return columns < LEAST_COLUMNS ? LEAST_COLUMNS : columns > 1000 ? 1000 : (int)columns;

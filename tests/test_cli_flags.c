@@ -192,6 +192,11 @@ START_TEST(test_help_is_folded)
                " | awk 'length > 120 { print \"long\" } length > 100 { print \"used\" }'",
                0, "used");
     ck_assert_ptr_null(strstr(cli_output, "long"));
+    /* A terminal's own width, where there is a program that makes one. */
+    cli_expect("unset COLUMNS; if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then"
+               " script -qec \"stty cols 45; $T predict --help\" /dev/null < /dev/null | tr -d '\\r' > $DIR/shown;"
+               " COLUMNS=45 $T predict --help | cmp - $DIR/shown; fi && echo same",
+               0, "same");
     /* The same words at each width, and 80 columns where the variable is no number. */
     cli_expect("for w in 30 77 200; do COLUMNS=$w $T train --help | tr -s ' \\n' '\\n' | cksum; done | sort -u | wc -l",
                0, "1");
