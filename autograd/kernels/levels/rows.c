@@ -516,12 +516,16 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
         real factor = (real)mass * task->statistics[r].scale;
         real even = (real)((double)dloss[r] * spread);
 
-        for (int64_t c = 0; c < classes; c++)
-            dx[c] += factor * exp_real(x[c] - shift);
-        if (even != 0)
+        /* Each share is whole before it is added: p - q comes near 0, and what dx holds already would round it away. */
+        const real before = dx[target], evenly = weights ? even * weights[target] : even;
+        if (even == 0)
             for (int64_t c = 0; c < classes; c++)
-                dx[c] -= weights ? even * weights[c] : even;
-        dx[target] -= (real)((double)dloss[r] * peak);
+                dx[c] += factor * exp_real(x[c] - shift);
+        else
+            for (int64_t c = 0; c < classes; c++)
+                dx[c] += factor * exp_real(x[c] - shift) - (weights ? even * weights[c] : even);
+        const real own = factor * exp_real(x[target] - shift) - evenly;
+        dx[target] = before + (own - (real)((double)dloss[r] * peak));
     }
 }
 
