@@ -178,7 +178,7 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubun
 wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
-              rename unlink unlinkat opendir readdir fopen open_memstream fwrite fflush close fclose
+              rename unlink unlinkat opendir readdir fopen open_memstream fflush close fclose
 
 # The command's parts, for a test that runs commands within itself.
 PARTS := $(filter-out $(OBJ)/cli/main.o,$(CLI_OBJECTS))
