@@ -89,8 +89,8 @@ bool cli_flag_same(const cli_flag *a, const cli_flag *b);
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* What stands where the flag is not given: words of its own, or the value that its target has before anything is
- * read, so that no help can say another. "" where there is nothing to say. `number` is room for it. */
+/* The text that says what holds where the flag is not given: words of its own, or the value that its target has before
+ * anything is read, so that no help can say another. "" where there is nothing to say. `number` is room for it. */
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 
 /* Whether the flag has a value that can be given: numbers below their range, and texts that are NULL, stand for "not

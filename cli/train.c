@@ -306,7 +306,7 @@ static int report_failure(const train_flags *f, const ag_error *error)
     return cli_report("train", error);
 }
 
-/* What the best evaluation found; none is called the best that is no better than guessing. */
+/* Prints the best evaluation; none is called the best that is no better than guessing. */
 static void print_best(const train_result *result)
 {
     const train_metrics *best = &result->best;

@@ -171,7 +171,7 @@ static int fill_run(train_flags *f, cli_flag *table)
         {"out", CLI_TEXT, &f->out, "DIR", "folder for the model, the checkpoint and the log", .local = true},
         {"overwrite", CLI_SWITCH, &f->overwrite, NULL, "replace the run or the model in that folder", .local = true},
         {"resume", CLI_TEXT, &f->resume, "DIR",
-         "go on with the run in DIR, with its flags; " CHANGEABLE " may be given anew", .local = true},
+         "go on with the run in DIR, with its flags; " CHANGEABLE " may be given again", .local = true},
         {"stop-at", CLI_COUNT, &f->stop_at, "N", "stop after update N, to be resumed later", .low = 1, .otherwise = "",
          .local = true},
         {"quiet", CLI_SWITCH, &f->quiet, NULL, "no progress lines", .local = true},
@@ -257,7 +257,7 @@ static train_flags described(const train_flags *f, const train_saved *base)
     return own;
 }
 
-/* The flags that a resumed run goes on with: those of the run so far, but for what this call may change. */
+/* The flags that a resumed run goes on with: those of the run so far, except those that this call may change. */
 static train_flags continued(const train_flags *f, const train_flags *earlier)
 {
     train_flags own = *earlier, now = *f;
@@ -300,7 +300,7 @@ int train_flags_take(const cli_command *command, train_flags *f, const train_sav
     return CLI_DONE;
 }
 
-/* What the run in the folder had, its defaults included, over its flags. */
+/* Sets the flags to the values that the run in the folder had, its defaults included. */
 static ag_status take_run(train_flags *f, const char *folder, ag_error *error)
 {
     train_options run;

@@ -6,14 +6,15 @@
 
 #include "train.h"
 
-/* What is 0 (NOT_SAID where 0 is a value) was not said, and the library decides, or the run that is resumed. Fields of
+/* A value of 0 (NOT_SAID where 0 is a value) was not said: the library decides, or the run that is resumed. Fields of
  * type int are indices of choices, in the order of the library's enumerations. */
 typedef struct train_flags {
     const char *task, *pairs, *dev, *text, *from, *preset, *out, *resume;
     int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule, best_by;
     int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
     int64_t task_min, task_max, task_count;
-    bool post_norm, final_norm, no_final_norm, no_bias, no_norm_bias, no_output_bias, tied, nesterov, list_presets, quiet, overwrite;
+    bool post_norm, final_norm, no_final_norm, no_bias, no_norm_bias, no_output_bias, tied, nesterov,
+        list_presets, quiet, overwrite;
     double dropout, norm_eps, embedding_scale, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing,
         average, held_out;
     int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every,

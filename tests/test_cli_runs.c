@@ -159,7 +159,7 @@ START_TEST(test_documented_defaults_of_other_commands)
 }
 END_TEST
 
-/* What a run without the flag puts into its checkpoint. */
+/* Expects that a run of these flags puts this value into its checkpoint. */
 static void expect_option(const char *flags, const char *option, const char *value)
 {
     char line[1024];
@@ -353,7 +353,7 @@ START_TEST(test_what_a_resume_may_change)
 }
 END_TEST
 
-/* ---- What ends badly ------------------------------------------------------------------------ */
+/* ---- Runs that end badly --------------------------------------------------------------------- */
 
 START_TEST(test_divergence)
 {

@@ -255,7 +255,7 @@ START_TEST(a_language_model_goes_on)
 }
 END_TEST
 
-/* What a caller leaves out is as the run had it, all of it: nothing is said here but the folder. */
+/* Options that a caller leaves out are as the run had them: nothing is said here except the folder. */
 START_TEST(what_is_left_out_is_taken_over)
 {
     train_fixture f = new_fixture();

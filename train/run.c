@@ -4,8 +4,9 @@
  * alone, never on how the walk came there. So a run that is stopped anywhere and resumed does what one never stopped
  * does: it looks at the step where it stands, does what is still due there, and takes the next.
  *
- * The model file is that of the best evaluation; another, that of the newest checkpoint, is written before each. A run without a dev set writes it with each checkpoint; one that is
- * stopped before its first evaluation writes it too, so that there is one, and the first evaluation replaces it.
+ * The model file is that of the best evaluation; another, that of the newest checkpoint, is written before each
+ * checkpoint. A run without a dev set writes the model file with each checkpoint; one that is stopped before its first
+ * evaluation writes it too, so that there is one, and the first evaluation replaces it.
  */
 #include "run.h"
 

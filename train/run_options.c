@@ -100,7 +100,7 @@ int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps)
     return within(steps / part, 0, TRAIN_DEFAULT_WARMUP_MOST);
 }
 
-/* What a new run takes where its caller says nothing; the number of steps is known by now. */
+/* Fills in what a new run's caller leaves out; the number of steps is known by now. */
 static void fill_in(train_options *options)
 {
     set_default(&options->warmup, train_default_warmup(options->schedule, options->steps));
