@@ -255,12 +255,15 @@ static bool flush_folder(data_output *output)
     return output->failure == 0;
 }
 
-/* Closes, which may report a write that failed late. Not to be repeated after EINTR: the descriptor is gone by then. */
+/* Closes, which may report a write that failed late. Not to be repeated after EINTR: the descriptor is gone by then. A
+ * second descriptor stays open and holds the lock: until the file has its name, others must not take it for one that is
+ * left behind. */
 static bool close_file(data_output *output)
 {
     int descriptor = output->descriptor;
-    output->descriptor = -1;
-    return close(descriptor) == 0 || errno == EINTR || fail(output);
+    output->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    const bool is_held = output->descriptor >= 0 || fail(output);
+    return (close(descriptor) == 0 || errno == EINTR || fail(output)) && is_held;
 }
 
 /* Mode and owner of the file that is replaced. Where the owner may not be given, the group may; where that may not be
@@ -294,13 +297,12 @@ ag_status data_output_finish(data_output *output, ag_error *error)
 {
     ag_status status = AG_OK;
     bool begun = output->descriptor >= 0;
-    if (complete(output)) {
+    if (complete(output))
         flush_folder(output);
-    } else if (begun) {
-        if (output->descriptor >= 0)
-            close(output->descriptor);
+    else if (begun)
         unlink(output->temporary);
-    }
+    if (output->descriptor >= 0)
+        close(output->descriptor);
     if (output->folder_descriptor >= 0)
         close(output->folder_descriptor);
     if (output->failure) {

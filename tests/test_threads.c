@@ -4,6 +4,7 @@
 #include "train_fixture.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,6 +208,51 @@ START_TEST(a_saved_model_is_read_by_all)
 }
 END_TEST
 
+/* Each saves numbers of its own to the one path, again and again. */
+typedef struct saver {
+    const char *path;
+    real number;
+    ag_status status;
+} saver;
+
+static void *save_at_once(void *context)
+{
+    saver *s = context;
+    pass_gate();
+    for (int round = 0; round < 20 && s->status == AG_OK; round++) {
+        real values[100];
+        for (int i = 0; i < 100; i++)
+            values[i] = s->number;
+        data_writer *writer = data_writer_new(NULL);
+        s->status = data_writer_add_real(writer, "x", AG_SHAPE(100), values, NULL);
+        if (s->status == AG_OK)
+            s->status = data_writer_save(writer, s->path, NULL);
+        data_writer_free(writer);
+    }
+    return NULL;
+}
+
+START_TEST(a_path_to_which_several_save_holds_what_one_saved)
+{
+    char *folder = test_folder_new(), path[512];
+    snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    saver savers[THREADS];
+    for (int t = 0; t < THREADS; t++)
+        savers[t] = (saver){.path = path, .number = (real)t};
+    run_threads(save_at_once, savers, sizeof *savers);
+    for (int t = 0; t < THREADS; t++)
+        ck_assert_int_eq(savers[t].status, AG_OK);
+    data_safetensors *file = data_safetensors_open(path, NULL);
+    ck_assert_ptr_nonnull(file);
+    real found[100];
+    ck_assert_int_eq(data_tensor_read(data_safetensors_find(file, "x"), found, 100, NULL), AG_OK);
+    for (int i = 0; i < 100; i++)
+        ck_assert(found[i] == found[0]);
+    data_safetensors_close(file);
+    test_folder_remove(folder);
+}
+END_TEST
+
 /* ---- Fork ----------------------------------------------------------------------------------- */
 
 /* A child goes on with its parent's tape while another thread of the parent computes. */
@@ -249,6 +295,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, the_level_is_the_same_for_all);
     tcase_add_test(tests, trainings_at_once_give_the_bytes_of_one);
     tcase_add_test(tests, a_saved_model_is_read_by_all);
+    tcase_add_test(tests, a_path_to_which_several_save_holds_what_one_saved);
     tcase_add_test(tests, a_forked_child_goes_on);
     suite_add_tcase(suite, tests);
     return suite;
