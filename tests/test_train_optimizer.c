@@ -163,6 +163,26 @@ START_TEST(defaults_are_filled_in)
 }
 END_TEST
 
+/* Their squares overflow; a first step has the length of the rate all the same, and what is kept stays finite. */
+START_TEST(adam_takes_huge_gradients)
+{
+    fixture *f = fixture_new();
+    train_optimizer optimizer;
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, NULL), AG_OK);
+    for (int i = 0; i < SIZE; i++) {
+        f->grad[i] = (real)(i % 2 ? -PRECISION(1e200, 1e30) : PRECISION(1e200, 1e30));
+        f->expected[i] += i % 2 ? 0.01 : -0.01;
+    }
+    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.01}, 1);
+    check_all(f->value, f->expected, PRECISION(1e-13, 1e-6));
+    for (int i = 0; i < SIZE; i++)
+        if (!isfinite(optimizer.second[i]))
+            ck_abort_msg("element %d keeps %g", i, (double)optimizer.second[i]);
+    train_optimizer_clear(&optimizer);
+    free(f);
+}
+END_TEST
+
 START_TEST(bad_configurations_are_refused)
 {
     const struct {
@@ -172,6 +192,7 @@ START_TEST(bad_configurations_are_refused)
         {{.beta1 = 1}, "beta1"},
         {{.beta2 = -0.1}, "beta2"},
         {{.epsilon = (double)NAN}, "epsilon"},
+        {{.epsilon = PRECISION(1e-160, 1e-17)}, "epsilon"},
         {{.weight_decay = -1}, "decay"},
         {{.kind = TRAIN_SGD, .momentum = 1.5}, "momentum"},
         {{.kind = TRAIN_SGD, .nesterov = true}, "Nesterov"},
@@ -484,6 +505,7 @@ static Suite *suite(void)
     tcase_add_test(t, sgd_is_the_formula);
     tcase_add_test(t, decay_spares_the_bias);
     tcase_add_test(t, defaults_are_filled_in);
+    tcase_add_test(t, adam_takes_huge_gradients);
     tcase_add_test(t, bad_configurations_are_refused);
     tcase_add_test(t, init_survives_each_failing_allocation);
     tcase_add_test(t, decay_ends_at_the_border);

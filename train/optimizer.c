@@ -15,6 +15,9 @@
  * the zeroing that compilers take out of the update's), and so many that setting out is nothing beside the work. */
 #define BLOCK 2048
 
+/* With a smaller epsilon it would matter that the square of a gradient below its size vanishes. */
+static const double LEAST_EPSILON = sizeof(real) == sizeof(double) ? 1e-150 : 1e-15;
+
 static ag_status check_config(const train_optimizer_config *config, ag_error *error)
 {
     const struct {
@@ -25,8 +28,9 @@ static ag_status check_config(const train_optimizer_config *config, ag_error *er
         if (!(shares[i].value >= 0 && shares[i].value < 1))
             return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be at least 0 and less than 1", shares[i].name,
                                 shares[i].value);
-    if (!(config->epsilon > 0 && isfinite(config->epsilon)))
-        return ag_error_set(error, AG_BAD_VALUE, "epsilon is %g and must be greater than 0", config->epsilon);
+    if (!(config->epsilon >= LEAST_EPSILON && isfinite(config->epsilon)))
+        return ag_error_set(error, AG_BAD_VALUE, "epsilon is %g and must be at least %g (1e-8 is usual)",
+                            config->epsilon, LEAST_EPSILON);
     if (!(config->weight_decay >= 0 && isfinite(config->weight_decay)))
         return ag_error_set(error, AG_BAD_VALUE, "the weight decay is %g and must not be negative",
                             config->weight_decay);

@@ -58,7 +58,7 @@ typedef enum train_optimizer_kind {
 typedef struct train_optimizer_config {
     train_optimizer_kind kind;
     double beta1, beta2; /* Adam's; 0: 0.9 and 0.98 */
-    double epsilon;      /* Adam's; 0: 1e-8 */
+    double epsilon;      /* Adam's, at least 1e-15 (where real is double, 1e-150); 0: 1e-8 */
     double weight_decay; /* only on parameters with `decay` (no biases, no norms) */
     double momentum;     /* SGD's */
     bool nesterov;
@@ -102,6 +102,7 @@ typedef struct train_update {
  *
  *   Adam    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),
  *           value -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+ *           (a g beyond 2^63, or 2^511 where real is double, is cut to that: its square would overflow)
  *   AdamW   value -= rate weight_decay value, and then as Adam
  *   SGD     b = momentum b + g,   value -= rate b   (Nesterov: rate (g + momentum b))
  *

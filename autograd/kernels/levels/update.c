@@ -15,12 +15,19 @@ static inline real take_gradient(const update_constants *k, real p, real *gradie
     return g;
 }
 
+/* Where g^2 begins to overflow. */
+#ifdef TAPEFORMER_DOUBLE
+#define MOST_SQUARED 0x1p511
+#else
+#define MOST_SQUARED 0x1p63f
+#endif
+
 static void adam(const update_constants *constants, int64_t n, real *restrict p, real *restrict gradient,
                  real *restrict m, real *restrict v)
 {
     const update_constants k = *constants;
     for (int64_t i = 0; i < n; i++) {
-        real g = take_gradient(&k, p[i], &gradient[i]);
+        real g = at_least(at_most(take_gradient(&k, p[i], &gradient[i]), MOST_SQUARED), -MOST_SQUARED);
         m[i] += k.one_minus_beta1 * (g - m[i]);
         v[i] = k.beta2 * v[i] + k.one_minus_beta2 * (g * g);
         p[i] = p[i] * k.keep - k.step_size * (m[i] / (sqrt_real(v[i]) * k.second_scale + k.epsilon));
