@@ -195,14 +195,14 @@ int32_t generation_most_probable(const generation *g, const real *logits)
 ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum, ag_error *error)
 {
     const int32_t count = g->model->config.target_vocab;
-    double most = (double)logits[0], sum = 0;
+    double most = (double)logits[0];
+    scalar_sum sum = {0, 0};
     for (int32_t c = 1; c < count; c++)
         if ((double)logits[c] > most)
             most = (double)logits[c];
     for (int32_t c = 0; c < count; c++)
-        sum += scalar_exp((double)logits[c] - most);
-    /* cppcheck-suppress invalidFunctionArg ; the greatest logit adds e^0 = 1 */
-    *log_sum = most + scalar_log(sum);
+        scalar_sum_add(&sum, scalar_exp((double)logits[c] - most));
+    *log_sum = most + scalar_log(scalar_sum_total(&sum));
     if (!isfinite(*log_sum))
         return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are no numbers (NaN or infinity)",
                             (long long)row);

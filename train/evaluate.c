@@ -11,7 +11,7 @@
 #include <math.h>
 
 typedef struct loss_sums {
-    double loss;
+    scalar_sum loss;
     int64_t tokens, right, unknown;
 } loss_sums;
 
@@ -64,7 +64,7 @@ static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batc
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     if (!isfinite(loss->data[0]))
         return explain(model, batch, (double)loss->data[0], error);
-    sums->loss += (double)loss->data[0];
+    scalar_sum_add(&sums->loss, (double)loss->data[0]);
     count_right(logits->data, model->config.target_vocab, part.targets, part.input.rows * part.length, sums);
     return AG_OK;
 }
@@ -142,7 +142,7 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     metrics->chance = train_chance(model);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
-    metrics->loss = sums.loss / tokens;
+    metrics->loss = scalar_sum_total(&sums.loss) / tokens;
     metrics->perplexity = scalar_exp(metrics->loss);
     metrics->token_accuracy = (double)sums.right / tokens;
     return status;
