@@ -99,7 +99,7 @@ START_TEST(test_forms_of_weights)
     ck_assert_ptr_nonnull(strstr(cli_output, "  encoder.norm.weight                              F"));
     cli_expect("$T info tests/reference/gpt2.safetensors", 0,
                "  transformer.h.0.ln_1.weight                      F32  [12]\n");
-    cli_expect("$T info $DIR/run/checkpoint.safetensors", 0, "format           tapeformer checkpoint\n");
+    cli_expect("$T info $DIR/run/checkpoint.safetensors", 0, "\nwithout bias     norms output\n");
     cli_expect_sentence("$T import $DIR/w.safetensors --heads 2 --final-norm --no-final-norm --out $DIR/x", 2,
                         "--final-norm and --no-final-norm exclude each other");
     cli_expect_sentence("$T train --task copy --final-norm --no-final-norm --out $DIR/x", 2, "exclude each other");
