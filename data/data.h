@@ -325,7 +325,7 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
 /* The bytes go to a temporary file in the same folder, which replaces `path` at the end: a crash at any instant leaves
  * the old file or the new one. A file that is replaced hands on its mode, and where the system allows that its owner
  * and group; a new one has the mode that the umask leaves. A symbolic link at `path` is replaced, too, and what it leads
- * to stays as it was, but that the new file has its mode. A temporary file that a killed process left is removed when
+ * to stays as it was; the new file has its mode. A temporary file that a killed process left is removed when
  * the same path is written again: its lock (flock) ended with the process. Where a file system has no locks, it stays.
  *
  *     data_output *output;

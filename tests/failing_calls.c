@@ -1,7 +1,7 @@
 /* failing_calls.c - stands between library, command and tests on one side and the C library on the other (linked with
  * --wrap): counts allocations and file calls, and fails on request.
  *
- * A call that fails does nothing, but for those that close: a descriptor or stream is gone even where closing it
+ * A call that fails does nothing, except those that close: a descriptor or stream is gone even where closing it
  * reports that a write failed late. (Writing to a stream is left out: what tells of a failure there is ferror, which
  * only the C library can set; flushing and closing fail here.)
  */
