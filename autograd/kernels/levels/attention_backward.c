@@ -94,6 +94,7 @@ static inline real make_row(const backward_pass *pass, int64_t row, int64_t firs
     const vector max = splat(statistics->max), inverse = splat(statistics->inverse_sum);
     const vector guess = splat(pass->guess[row]);
     const bool whole = sees_span(keys, first, columns);
+    vector sum = {0};
     scale_scores(pass->head, columns, weights);
     if (pass->block->bias)
         add_bias(pass->block, row, first, columns, weights);
@@ -109,17 +110,17 @@ static inline real make_row(const backward_pass *pass, int64_t row, int64_t firs
         store(weights + c, weight);
         if (pass->needs_scores)
             store(dweights + c, dweight);
+        sum += weight * dweight;
     }
-    if (keys->allow)
+    if (keys->allow) {
         fill_holes(keys, first, columns, 0, weights);
-    if (!pass->needs_scores)
-        return 0;
-    if (keys->allow)
-        fill_holes(keys, first, columns, 0, dweights);
-    vector sum = {0};
-    for (int64_t c = columns.begin; c < columns.end; c += LANES)
-        sum += load(weights + c) * load(dweights + c);
-    return vector_sum(sum);
+        if (pass->needs_scores)
+            fill_holes(keys, first, columns, 0, dweights);
+        sum = (vector){0};
+        for (int64_t c = columns.begin; c < columns.end && pass->needs_scores; c += LANES)
+            sum += load(weights + c) * load(dweights + c);
+    }
+    return pass->needs_scores ? vector_sum(sum) : 0;
 }
 
 /* The group's rows of both arrays, p and e. */
@@ -146,13 +147,13 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
             (double)make_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
 }
 
-/* Turns e into ds, and p into p m. The mean may be NaN: what the query does not look at is set to
+/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The mean may be NaN: what the query does not look at is set to
  * 0 here again. */
 static inline void finish_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const real *keep,
                               real *weights, real *dweights)
 {
     const attention_keys *keys = &pass->keys[row];
-    const vector mean = splat((real)pass->mean[row]);
+    const vector mean = splat((real)pass->mean[row]), scale = splat(pass->block->dbias ? 1 : pass->head->scale);
     const bool whole = sees_span(keys, first, columns);
     for (int64_t c = columns.begin; c < columns.end; c += LANES) {
         const vector weight = load(weights + c);
@@ -163,7 +164,7 @@ static inline void finish_row(const backward_pass *pass, int64_t row, int64_t fi
         vector dscore = weight * (load(dweights + c) - mean);
         if (!whole)
             dscore = vector_choose(lanes_between(keys->begin - first - c, keys->end - first - c), dscore, (vector){0});
-        store(dweights + c, dscore);
+        store(dweights + c, dscore * scale);
     }
     if (pass->needs_scores && keys->allow)
         fill_holes(keys, first, columns, 0, dweights);
@@ -195,9 +196,10 @@ static void finish_group(const backward_pass *pass, int64_t g, int64_t first)
         set_zero(weights, all.begin, columns.begin);
         set_zero(weights, columns.end, all.end);
         if (pass->needs_scores) {
-            if (pass->block->dbias)
+            if (pass->block->dbias) {
                 give_dbias(pass, r, first, dscores);
-            scale_scores(pass->head, columns, dscores);
+                scale_scores(pass->head, columns, dscores);
+            }
             set_zero(dscores, all.begin, columns.begin);
             set_zero(dscores, columns.end, all.end);
         }
