@@ -107,7 +107,7 @@ static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, co
 
 double train_chance(const nn_model *model)
 {
-    return log((double)model->config.target_vocab);
+    return scalar_log((double)model->config.target_vocab);
 }
 
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
