@@ -525,7 +525,8 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
             for (int64_t c = 0; c < classes; c++)
                 dx[c] += factor * exp_real(x[c] - shift) - (weights ? even * weights[c] : even);
         const real own = factor * exp_real(x[target] - shift) - evenly;
-        dx[target] = before + (own - (real)((double)dloss[r] * peak));
+        /* (dloss peak, as what is left of the mass: a product of its own might be rounded otherwise than that) */
+        dx[target] = before + (own - (real)(mass - (double)dloss[r] * spread * task->weight_total));
     }
 }
 
