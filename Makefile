@@ -180,10 +180,11 @@ WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
               rename unlink unlinkat opendir readdir fopen open_memstream fflush close fclose
 
-# The command's parts, for a test that runs commands within itself.
+# The command's parts, for tests that run commands, or call functions of the command, within themselves.
 PARTS := $(filter-out $(OBJ)/cli/main.o,$(CLI_OBJECTS))
-$(OUT)/tests$(SUFFIX)/test_cli_failing: $(PARTS)
-$(OUT)/tests$(SUFFIX)/test_cli_failing: COMMAND_PARTS := $(PARTS)
+HOLD_PARTS := $(addprefix $(OUT)/tests$(SUFFIX)/,test_cli_failing test_cli_arguments)
+$(HOLD_PARTS): $(PARTS)
+$(HOLD_PARTS): COMMAND_PARTS := $(PARTS)
 
 $(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)

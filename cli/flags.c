@@ -241,6 +241,8 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
 
 /* ---- Arguments as text ---- */
 
+enum { ESCAPED = 4 }; /* what a byte that is escaped takes */
+
 /* An argument may hold what no line of a text can: a line feed, or a byte that is no UTF-8, as names of files do.
  * In the text such a byte is a line feed, a tab and two hexadecimal digits: no flag begins with a tab. */
 static size_t write_argument(const char *argument, char *text)
@@ -260,21 +262,28 @@ static size_t write_argument(const char *argument, char *text)
     return (size_t)(at - text);
 }
 
+/* The byte that stands escaped at `text`; -1: none does, as in a file that is not ours. */
+static int escaped_byte(const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *high = *text == '\t' && text[1] ? strchr(digits, text[1]) : NULL;
+    const char *low = high && text[2] ? strchr(digits, text[2]) : NULL;
+    return low ? (int)(16 * (high - digits) + (low - digits)) : -1;
+}
+
 /* Ends the argument at *text, with its bytes as they were, and moves *text to the next; NULL after the last. */
 static const char *read_argument(char **text, bool is_value)
 {
     char *argument = *text, *to = argument, *from = argument;
-    unsigned byte;
-    for (; *from; *to++ = (char)byte) {
-        byte = (unsigned char)*from++;
-        if (byte != '\n')
-            continue;
-        if (!is_value || *from != '\t' || sscanf(from + 1, "%2x", &byte) != 1) {
+    while (*from) {
+        const int escaped = is_value && *from == '\n' ? escaped_byte(from + 1) : -1;
+        if (*from == '\n' && escaped < 0) {
             *to = 0;
-            *text = from;
+            *text = from + 1;
             return argument;
         }
-        from += 3;
+        *to++ = escaped < 0 ? *from : (char)escaped;
+        from += escaped < 0 ? 1 : ESCAPED;
     }
     *to = 0;
     *text = NULL;
@@ -396,7 +405,7 @@ bool cli_flag_same(const cli_flag *a, const cli_flag *b)
 
 char *cli_flags_write(const cli_command *command)
 {
-    enum { LONGEST_VALUE = 4200, ESCAPED = 4 }; /* a byte that is escaped takes four */
+    enum { LONGEST_VALUE = 4200 };
     size_t size = LONGEST_NAME + ESCAPED * LONGEST_VALUE;
     char *all = calloc((size_t)command->flag_count + 1, size), *at = all;
     for (int i = 0; all && i < command->flag_count; i++) {

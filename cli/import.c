@@ -103,7 +103,7 @@ static int save_model(const import_flags *f, const train_saved *saved)
 static void note_prefix(void *context, const char *prefix)
 {
     (void)context;
-    cli_fail("import", CLI_DONE, "note: the tensors' names were taken without the prefix %s", CLI_SHOWN(prefix));
+    cli_fail("import", CLI_DONE, "note: the tensors' names were taken without the prefix %s", prefix);
 }
 
 static int import_model(const import_flags *f, const nn_model_config *config, const train_saved *like,

@@ -39,6 +39,14 @@ static void print_config(const train_saved *saved)
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
 
+/* A parameter may have none of its own: the file may hold it in parts, or under the name of another. */
+static void print_parameter(const nn_param *parameter, const data_tensor *tensor)
+{
+    char shape[AG_SHAPE_TEXT];
+    printf("  %-48s %-4s %s\n", parameter->name, tensor ? tensor->dtype : "",
+           ag_shape_print(parameter->shape, shape));
+}
+
 static void print_tensor(const data_tensor *tensor)
 {
     printf("  %-48s %-4s [", CLI_SHOWN(tensor->name), tensor->dtype);
@@ -54,7 +62,7 @@ static void print_model(const train_saved *saved, const data_safetensors *file)
     printf("\n%d %s, %lld %s:\n", params->count, ag_plural(params->count, "parameter", "parameters"),
            (long long)params->size, ag_plural(params->size, "number", "numbers"));
     for (int i = 0; i < params->count; i++)
-        print_tensor(data_safetensors_find(file, params->items[i].name));
+        print_parameter(&params->items[i], data_safetensors_find(file, params->items[i].name));
 }
 
 static void print_file(const data_safetensors *file)

@@ -50,7 +50,7 @@ static void note_level(const train_flags *f, const train_saved *base)
         cli_fail("train", CLI_DONE,
                  "note: the run was computed at the level %s so far and goes on at %s, so its last digits will not be "
                  "those of a run without a break (TAPEFORMER_LEVEL=%s goes on as it began)",
-                 CLI_SHOWN(base->level), ag_level_name(), CLI_SHOWN(base->level));
+                 base->level, ag_level_name(), base->level);
 }
 
 /* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
@@ -239,7 +239,7 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
         fprintf(stderr, "model: %s, width %lld, %lld %s, %lld %s%s%s\n", cli_model_names[config.kind],
                 (long long)f->d_model, (long long)f->heads, ag_plural(f->heads, "head", "heads"),
                 (long long)params->size, ag_plural(params->size, "parameter", "parameters"),
-                f->from && !f->resume ? ", those of " : "", f->from && !f->resume ? f->from : "");
+                f->from && !f->resume ? ", those of " : "", f->from && !f->resume ? CLI_SHOWN(f->from) : "");
     return CLI_DONE;
 }
 

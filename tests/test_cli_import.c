@@ -1,6 +1,8 @@
 /* test_cli_import.c - tapeformer import and export as a user meets them. */
 #include "cli_util.h"
+#include "saved.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define GPT2 "tests/reference/gpt2.safetensors"
@@ -126,6 +128,49 @@ START_TEST(test_forms_of_weights)
 }
 END_TEST
 
+/* The run of cli_train_tiny as a file of a model that holds query, key and value apart. */
+static void write_in_parts(const char *name)
+{
+    static const char *const parts[] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
+    char path[512], part[256];
+    ag_error error = {0};
+    train_saved saved;
+    snprintf(path, sizeof path, "%s/run", cli_folder);
+    ck_assert_msg(train_saved_load(&saved, path, &error) == AG_OK, "%s", error.message);
+    const nn_params *params = &saved.model->params;
+    const train_labels labels = {saved.source_vocab, saved.target_vocab, saved.task, ""};
+    data_writer *writer = data_writer_new(&error);
+    ck_assert_int_eq(
+        train_description_write(writer, TRAIN_FORMAT_MODEL, &saved.model->config, &labels, &error), AG_OK);
+    for (int i = 0; i < params->count; i++) {
+        const nn_param *item = &params->items[i];
+        const char *packed = strstr(item->name, "in_proj_weight");
+        const ag_shape shape = packed ? AG_SHAPE(item->shape.dim[0] / 3, item->shape.dim[1]) : item->shape;
+        for (int k = 0; k < (packed ? 3 : 1); k++) {
+            snprintf(part, sizeof part, "%.*s%s", (int)(packed ? packed - item->name : 255), item->name,
+                     packed ? parts[k] : "");
+            ck_assert_int_eq(data_writer_add_real(writer, part, shape,
+                                                  params->value + item->offset + k * item->size / 3, &error),
+                             AG_OK);
+        }
+    }
+    snprintf(path, sizeof path, "%s/%s", cli_folder, name);
+    ck_assert_int_eq(data_writer_save(writer, path, &error), AG_OK);
+    data_writer_free(writer);
+    train_saved_clear(&saved);
+}
+
+/* Of a model's file info lists the parameters, whatever tensors hold them. */
+START_TEST(test_info_of_a_model_in_parts)
+{
+    cli_train_tiny();
+    write_in_parts("parts.safetensors");
+    cli_expect("$T info $DIR/run | sed 's/ F[0-9]* / /' | tr -s ' ' > $DIR/whole; $T info $DIR/parts.safetensors | "
+               "sed 's/ F[0-9]* / /' | tr -s ' ' | diff $DIR/whole - && echo same",
+               0, "same");
+}
+END_TEST
+
 /* The flags of train that came with this: they reach the model and what is saved of it. */
 START_TEST(test_flags_of_train)
 {
@@ -147,6 +192,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_out_and_in_again);
     tcase_add_test(c, test_gpt2);
     tcase_add_test(c, test_forms_of_weights);
+    tcase_add_test(c, test_info_of_a_model_in_parts);
     tcase_add_test(c, test_flags_of_train);
     suite_add_tcase(s, c);
     return s;

@@ -99,6 +99,8 @@ START_TEST(names_and_tokens_are_shown)
                  "--dropout 0 --schedule constant",
                  0, "data: \xE2\x90\x9B[31m\xE2\x90\x87\xEF\xBF\xBD\xEF\xBF\xBD" "1m\xE2\x90\x8Ax,");
     expect_clean("cd $DIR && $T train --resume \"run$H\" --steps 4", 0, "saved: run\xE2\x90\x9B[31m");
+    expect_clean("cd $DIR && $T train --from \"run$H\" --pairs \"$H\" --out \"on$H\" --steps 1", 0,
+                 "those of run\xE2\x90\x9B[31m");
     expect_clean("cd $DIR && $T eval --model \"run$H\" --pairs \"$H\" --show 9", 0, "a\xE2\x90\x9B[31m\xE2\x90\x87");
     expect_clean("cd $DIR && $T study attention --model \"run$H\" --source \"1a$U\" --out \"$H.html\" "
                  "--pictures $DIR/p; cp \"$H.html\" report.html; cat p/*.svg > pictures",
