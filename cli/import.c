@@ -136,8 +136,8 @@ int cli_import(int count, const char *const *arguments)
         {"overwrite", CLI_SWITCH, &f.overwrite, NULL, "replace the model or the run in that folder", .high = 0},
         {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
          .choices = cli_layout_names},
-        {"strip", CLI_TEXT, &f.strip, "PREFIX",
-         "take this off the tensors' names [what stands before all names that are needed]", .high = 0},
+        {"strip", CLI_TEXT, &f.strip, "PREFIX", "take this off the tensors' names",
+         .otherwise = "what stands before names that are needed, if all are found then"},
         {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",
          .high = 0},
         {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "the sources' tokens, a line for each", .high = 0},
@@ -157,8 +157,7 @@ int cli_import(int count, const char *const *arguments)
         .words = &f.file,
         .details =
             "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder "
-            "with "
-            "one of these.\n"
+            "with one of these.\n"
             "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
             "metadata\n"
             "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "

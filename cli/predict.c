@@ -302,8 +302,10 @@ int cli_predict(int count, const char *const *arguments)
          .otherwise = "--best"},
         {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, separated by TAB", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
-        {"scores", CLI_SWITCH, &f.scores, NULL, "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, after "
-         "the length penalty", .high = 0},
+        {"scores", CLI_SWITCH, &f.scores, NULL,
+         "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
+         "after the length penalty",
+         .high = 0},
         {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens", .low = 1, .high = 1e6,
          .otherwise = "the model's"},
         {"batch", CLI_COUNT, &f.batch, "N", "lines at once, where so many are there", .low = 1, .high = 100000},

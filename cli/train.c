@@ -296,10 +296,10 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
     };
 }
 
-/* The flags that the library's sentence is about. */
-static int report_failure(const train_flags *f, const ag_error *error)
+/* The flags that the library's sentence is about. Before the first update no learning rate is to blame. */
+static int report_failure(const train_flags *f, const train_result *result, const ag_error *error)
 {
-    if (error->status == AG_NOT_FINITE)
+    if (error->status == AG_NOT_FINITE && result->steps > 0)
         return cli_fail("train", CLI_FAILED, "%s (--lr, --clip)", error->message);
     if (error->status == AG_BAD_VALUE && f->resume)
         return cli_fail("train", CLI_FAILED, "%s (train --from %s)", error->message, f->resume);
@@ -348,7 +348,7 @@ static int run(const train_flags *f, train_setup *setup, ag_error *error)
         return f->stop_at && result.steps >= f->stop_at ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (status != AG_OK)
-        return report_failure(f, error);
+        return report_failure(f, &result, error);
     print_result(f, &options, &result);
     return CLI_DONE;
 }

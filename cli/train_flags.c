@@ -90,7 +90,7 @@ int train_flags_model(train_flags *f, cli_flag *table)
          .otherwise = "the square root of --d-model"},
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"final-norm", CLI_SWITCH, &f->final_norm, NULL,
-         "a norm after each stack [with pre-norm; nn.Transformer has one with post-norm too]", .high = 0},
+         "a norm after each stack (nn.Transformer has one with post-norm, too)", .otherwise = "with pre-norm alone"},
         {"no-final-norm", CLI_SWITCH, &f->no_final_norm, NULL, "none, with pre-norm too", .high = 0},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers of the blocks without bias", .high = 0},
         {"no-norm-bias", CLI_SWITCH, &f->no_norm_bias, NULL, "layer norms without bias", .high = 0},

@@ -289,15 +289,15 @@ static bool complete(data_output *output)
     if (output->failure || !flush_buffer(output))
         return false;
     keep_access(output);
-    return flush_to_disk(output, output->descriptor) &&
-           close_file(output) && (rename(output->temporary, output->path) == 0 || fail(output));
+    return flush_to_disk(output, output->descriptor) && close_file(output) &&
+           (rename(output->temporary, output->path) == 0 || fail(output));
 }
 
-ag_status data_output_finish(data_output *output, ag_error *error)
+/* Makes the new bytes the file, if they are wanted, or else removes them; and closes what is open. */
+static void end(data_output *output, bool wanted)
 {
-    ag_status status = AG_OK;
     bool begun = output->descriptor >= 0;
-    if (complete(output))
+    if (wanted && complete(output))
         flush_folder(output);
     else if (begun)
         unlink(output->temporary);
@@ -305,6 +305,12 @@ ag_status data_output_finish(data_output *output, ag_error *error)
         close(output->descriptor);
     if (output->folder_descriptor >= 0)
         close(output->folder_descriptor);
+}
+
+ag_status data_output_finish(data_output *output, ag_error *error)
+{
+    ag_status status = AG_OK;
+    end(output, true);
     if (output->failure) {
         char shown[SHOWN_PATH];
         status = ag_error_set(error, AG_IO, "cannot write %s: %s", ag_text_show(output->path, shown, sizeof shown),
@@ -318,8 +324,9 @@ ag_status data_output_check(const char *path, ag_error *error)
 {
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
-    if (status != AG_OK)
-        return status;
-    output->failure = ECANCELED; /* the end of a file that failed: the temporary one is removed */
-    return data_output_finish(output, NULL) == AG_IO ? AG_OK : AG_IO;
+    if (status == AG_OK) {
+        end(output, false);
+        free(output);
+    }
+    return status;
 }

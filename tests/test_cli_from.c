@@ -1,5 +1,6 @@
 /* test_cli_from.c - tapeformer train --from: a run that begins with a model that is there. */
 #include "cli_util.h"
+#include "train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,6 +52,25 @@ START_TEST(test_begins_with_the_model)
                "");
     double still = number_of("$T eval --model $DIR/still --pairs $DIR/pairs.tsv --json | sed 's/.*\"loss\": //'");
     ck_assert_msg(fabs(still - was) < 1e-6 * was, "%.9g, was %.9g", still, was);
+}
+END_TEST
+
+/* What a model that is given makes of the first batch is no learning rate's fault. */
+START_TEST(test_a_model_that_overflows)
+{
+    char path[512];
+    ag_error error = {0};
+    train_saved saved;
+    cli_train_tiny();
+    snprintf(path, sizeof path, "%s/run", cli_folder);
+    ck_assert_msg(train_saved_load(&saved, path, &error) == AG_OK, "%s", error.message);
+    const nn_param *output = &saved.model->params.items[nn_params_find(&saved.model->params, "output.weight")];
+    for (int64_t i = 0; i < output->size; i++)
+        saved.model->params.value[output->offset + i] = PRECISION(1e308, 1e38f);
+    ck_assert_msg(train_saved_save(&saved, path, true, &error) == AG_OK, "%s", error.message);
+    train_saved_clear(&saved);
+    cli_expect("$T train --from $DIR/run --task copy --task-max 4 --steps 1" QUICK " --out $DIR/tuned", 1, "step 1: ");
+    ck_assert_msg(!strstr(cli_output, "--lr") && !strstr(cli_output, "learning rate"), "%s", cli_output);
 }
 END_TEST
 
@@ -253,6 +273,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(c, cli_set_up, cli_tear_down);
     tcase_set_timeout(c, 120);
     tcase_add_test(c, test_begins_with_the_model);
+    tcase_add_test(c, test_a_model_that_overflows);
     tcase_add_test(c, test_learns_another_task);
     tcase_add_test(c, test_takes_the_configuration);
     tcase_add_test(c, test_contradictions);

@@ -524,6 +524,7 @@ START_TEST(bad_options_are_refused)
         {{.optimizer.beta1 = 2}, "beta1 is 2"},
         {{.optimizer.weight_decay = -2}, "weight decay is -2"},
         {{.floor = 2}, "floor is 2"},
+        {{.floor = -0.5}, "floor is -0.5"},
         {{.best_by = (train_best_by)3}, "best_by is 3"},
         {{.optimizer.momentum = 0.9}, "momentum is SGD's"},
         {{.optimizer = {.kind = TRAIN_ADAM, .nesterov = true}}, "momentum is SGD's"},

@@ -77,7 +77,7 @@ static const struct {
 };
 enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 
-ag_status train_folder_free(const char *folder, ag_error *error)
+ag_status train_folder_unused(const char *folder, ag_error *error)
 {
     for (int i = 0; i < RUN_FILES; i++) {
         char *path = train_path_join(folder, run_files[i].name, error);
@@ -143,7 +143,7 @@ ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error
     if (access(folder, W_OK | X_OK) != 0)
         return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
     if (!overwrite)
-        return train_folder_free(folder, error);
+        return train_folder_unused(folder, error);
     train_lock lock = {0};
     ag_status status = train_lock_take(&lock, folder, error); /* another run may be at work there */
     train_lock_release(&lock);

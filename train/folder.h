@@ -16,7 +16,7 @@ char *train_path_join(const char *folder, const char *name, ag_error *error);
 /* Makes the folder and those above it where they are missing; an error where files cannot be made in it. */
 ag_status train_folder_make(const char *folder, ag_error *error) AG_CHECKED;
 /* AG_BAD_VALUE where the folder holds a run, a model, or what is left of one. */
-ag_status train_folder_free(const char *folder, ag_error *error) AG_CHECKED;
+ag_status train_folder_unused(const char *folder, ag_error *error) AG_CHECKED;
 /* Removes what belongs to a run, after another model has replaced the run's. */
 ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
 /* Whether the name is taken: by a link that leads to nothing, too. */

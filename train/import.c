@@ -22,7 +22,7 @@ typedef struct importer {
 /* Whether the configuration is said, so that sizes come from the tensors. */
 static bool is_configured(const importer *in)
 {
-    return in->options->config || in->options->layout != TRAIN_LAYOUT_PYTORCH;
+    return in->options->config || in->options->layout == TRAIN_LAYOUT_GPT2;
 }
 
 static ag_status configure(const importer *in, nn_model_config *config, ag_error *error)

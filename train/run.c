@@ -239,7 +239,7 @@ static ag_status walk(train_loop *loop)
 /* "Nothing that existed is lost": a new run does not begin where another one is, unless it is to replace that. */
 static ag_status check_folder(const train_loop *loop, const train_options *given)
 {
-    return given->overwrite ? AG_OK : train_folder_free(given->out, loop->error);
+    return given->overwrite ? AG_OK : train_folder_unused(given->out, loop->error);
 }
 
 /* A run that is resumed is locked before its checkpoint is read, a new one when all else is ready (make_folder). */

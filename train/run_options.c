@@ -9,6 +9,12 @@ typedef struct range {
     double value, low, high;
 } range;
 
+/* False for NaN and infinity, too. */
+static bool is_within(const range *r)
+{
+    return r->value >= r->low && r->value <= r->high && !isinf(r->value);
+}
+
 /* Options that contradict each other, or have no effect where another one stands, are refused: who gives them thinks
  * that they have one. */
 static ag_status check_together(const train_options *options, ag_error *error)
@@ -40,7 +46,6 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
         {"schedule", (double)options->schedule, 0, TRAIN_NOAM},
         {"learning rate", options->rate, 0, HUGE_VAL},
         {"warmup", (double)options->warmup, -1, MOST},
-        {"floor", options->floor, -1, 1},
         {"label smoothing", options->label_smoothing, 0, 1},
         {"average", options->average, 0, below_one},
         {"threads", options->threads, 0, 4096},
@@ -54,14 +59,18 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
         {"stop_at", (double)options->stop_at, 0, MOST},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high) || isinf(ranges[i].value))
+        if (!is_within(&ranges[i]))
             return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between %g and %g", ranges[i].name,
                                 ranges[i].value, ranges[i].low, ranges[i].high);
-    if (!(options->optimizer.weight_decay >= 0 || options->optimizer.weight_decay == -1))
-        return ag_error_set(error, AG_BAD_VALUE, "weight decay is %g and must be positive, or -1 for none",
-                            options->optimizer.weight_decay);
-    if (!(options->clip >= 0 || options->clip == -1) || isinf(options->clip))
-        return ag_error_set(error, AG_BAD_VALUE, "clip is %g and must be positive, or -1 for none", options->clip);
+    const range or_none[] = {
+        {"floor", options->floor, 0, 1},
+        {"weight decay", options->optimizer.weight_decay, 0, HUGE_VAL},
+        {"clip", options->clip, 0, HUGE_VAL},
+    };
+    for (size_t i = 0; i < sizeof or_none / sizeof *or_none; i++)
+        if (or_none[i].value != -1 && !is_within(&or_none[i]))
+            return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between 0 and %g, or -1 for none",
+                                or_none[i].name, or_none[i].value, or_none[i].high);
     if (!ag_matmul_available(options->matmul))
         return ag_error_set(error, AG_BAD_VALUE, "this processor, or this build, has no products of bfloat16");
     if (options->resume && !options->out)

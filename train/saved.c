@@ -319,12 +319,9 @@ static ag_status read_file(train_saved *saved, const data_safetensors *file, con
 {
     nn_model_config config = {0};
     const char *found = data_safetensors_metadata(file, "format");
-    const bool checkpoint = found && !strcmp(found, TRAIN_FORMAT_CHECKPOINT), newest = format != NULL;
-    ag_status status = train_format_check(file,
-                                          format       ? format
-                                          : checkpoint ? TRAIN_FORMAT_CHECKPOINT
-                                                       : TRAIN_FORMAT_MODEL,
-                                          path, error);
+    const bool checkpoint = found && !strcmp(found, TRAIN_FORMAT_CHECKPOINT);
+    const char *expected = format ? format : checkpoint ? TRAIN_FORMAT_CHECKPOINT : TRAIN_FORMAT_MODEL;
+    ag_status status = train_format_check(file, expected, path, error);
     if (status == AG_OK)
         status = train_description_read(file, &config, path, error);
     if (status == AG_OK)
@@ -341,7 +338,7 @@ static ag_status read_file(train_saved *saved, const data_safetensors *file, con
     if (status == AG_OK && !(saved->model = train_weights_read(
                                  file, TRAIN_LAYOUT_PYTORCH, checkpoint ? train_vectors : NULL, &config, path, error)))
         status = error->status;
-    if (status == AG_OK && checkpoint && !newest)
+    if (status == AG_OK && checkpoint && !format)
         status = read_average(file, &saved->model->params, path, error);
     saved->tagging = config.kind == NN_ENCODER;
     return status;
@@ -392,7 +389,7 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, bool ov
         return status == AG_OK ? AG_NO_MEMORY : status;
     status = train_lock_take(&lock, folder, error);
     if (status == AG_OK && !overwrite)
-        status = train_folder_free(folder, error);
+        status = train_folder_unused(folder, error);
     if (status == AG_OK)
         status = train_model_save(saved->model, saved->model->params.value, &labels, path, error);
     if (status == AG_OK)
