@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "outputs.h"
 
+#include <string.h>
+
 typedef struct export_flags {
     const char *model, *out, *source_vocab, *target_vocab;
     int layout;
@@ -54,6 +56,9 @@ int cli_export(int count, const char *const *arguments)
         const int refused = cli_check_file("export", outputs[i], f.model);
         if (refused != CLI_DONE)
             return refused;
+        for (size_t other = 0; other < i; other++)
+            if (outputs[i] && outputs[other] && !strcmp(outputs[i], outputs[other]))
+                return cli_fail("export", CLI_USAGE, "%s can hold one of both alone: write another file", outputs[i]);
     }
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("export", &error);

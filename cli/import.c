@@ -93,8 +93,8 @@ static int save_model(const import_flags *f, const train_saved *saved)
         return cli_fail("import", CLI_USAGE, "--%s: a language model has no sources", f->about_sources);
     if (train_saved_save(saved, f->out, f->overwrite, &error) != AG_OK)
         return cli_report("import", &error);
-    fprintf(stderr, "model: %s, width %d, %d %s, %lld %s\nsaved: %s/model.safetensors\n", cli_model_names[config->kind],
-            config->d_model, config->heads, ag_plural(config->heads, "head", "heads"),
+    fprintf(stderr, "model: %s, width %d, %d %s, %lld %s\nsaved: %s/" TRAIN_MODEL_FILE "\n",
+            cli_model_names[config->kind], config->d_model, config->heads, ag_plural(config->heads, "head", "heads"),
             (long long)saved->model->params.size, ag_plural(saved->model->params.size, "parameter", "parameters"),
             CLI_SHOWN(f->out));
     return CLI_DONE;

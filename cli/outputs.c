@@ -3,10 +3,12 @@
 
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* "folder/name", to be freed; NULL when memory is out. */
 static char *join(const char *folder, const char *name)
@@ -24,39 +26,35 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
-/* Whether the path leads to a file that a model is read from: the file itself, or one of a run's folder. */
-static bool is_of_model(const char *path, const char *model)
+/* Whether the path leads to what a command reads: that file itself, or one of a run's folder. */
+static bool is_read(const char *path, const char *input)
 {
-    static const char *const names[] = {"model.safetensors", "last.safetensors", "checkpoint.safetensors"};
-    bool same = same_file(path, model);
+    static const char *const names[] = {TRAIN_MODEL_FILE, TRAIN_LAST_FILE, TRAIN_CHECKPOINT_FILE, TRAIN_LOG_FILE};
+    bool same = same_file(path, input);
     for (size_t i = 0; i < sizeof names / sizeof *names && !same; i++) {
-        char *file = join(model, names[i]);
+        char *file = join(input, names[i]);
         same = file && same_file(path, file);
         free(file);
     }
     return same;
 }
 
-int cli_check_file(const char *command, const char *path, const char *model)
+int cli_check_file(const char *command, const char *path, const char *input)
 {
     ag_error error = {0};
-    if (path && model && is_of_model(path, model))
-        return cli_fail(command, CLI_USAGE, "%s is what %s is read from: write another file", path, model);
+    if (path && input && is_read(path, input))
+        return cli_fail(command, CLI_USAGE, "%s is what %s is read from: write another file", path, input);
     return !path || data_output_check(path, &error) == AG_OK ? CLI_DONE : cli_report(command, &error);
 }
 
 int cli_check_folder(const char *command, const char *path)
 {
     struct stat info;
-    ag_error error = {0};
     if (!path || stat(path, &info) != 0)
         return cli_check_file(command, path, NULL); /* it can be made where a file could be */
     if (!S_ISDIR(info.st_mode))
         return cli_fail(command, CLI_FAILED, "%s: cannot make the folder: there is a file in its way", path);
-    char *file = join(path, "picture.svg");
-    if (!file)
-        return cli_fail(command, CLI_FAILED, "out of memory");
-    const int code = data_output_check(file, &error) == AG_OK ? CLI_DONE : cli_report(command, &error);
-    free(file);
-    return code;
+    if (access(path, W_OK | X_OK) != 0)
+        return cli_fail(command, CLI_FAILED, "%s: cannot write in the folder: %s", path, AG_REASON(errno));
+    return CLI_DONE;
 }

@@ -3,8 +3,9 @@
 #define CLI_OUTPUTS_H
 
 /* Each returns CLI_DONE, or the exit code after saying why `path` cannot be written, and does nothing for NULL. A file
- * that is there is replaced when the new one is whole; the model that the command reads (NULL: none) is not. */
-int cli_check_file(const char *command, const char *path, const char *model);
+ * that is there is replaced when the new one is whole; what the command reads is not: the file or run `input` (NULL:
+ * none). */
+int cli_check_file(const char *command, const char *path, const char *input);
 /* A folder for several files, which is made where it is missing. */
 int cli_check_folder(const char *command, const char *path);
 

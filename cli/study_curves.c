@@ -1,4 +1,5 @@
 /* study_curves.c - tapeformer study curves: the losses of training runs, several in one picture. */
+#include "outputs.h"
 #include "studies.h"
 
 #include <stdlib.h>
@@ -38,6 +39,8 @@ int cli_study_curves(int count, const char *const *arguments)
     int code = cli_read_code(read);
     if (read == CLI_READ_OK)
         code = cli_study_check("study curves", &output, NULL);
+    for (int i = 0; read == CLI_READ_OK && code == CLI_DONE && i < command.word_count; i++)
+        code = cli_check_file("study curves", output.report, logs[i]);
     if (read == CLI_READ_OK && code == CLI_DONE)
         code = command.word_count ? show_curves(logs, command.word_count, &output)
                                   : cli_fail("study curves", CLI_USAGE, "curves of what? Give the folders of runs");

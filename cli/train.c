@@ -328,7 +328,7 @@ static void print_result(const train_flags *f, const train_options *options, con
     fprintf(stderr, "%s after %lld %s; ", result->stopped_early ? "stopped early" : "done", (long long)result->steps,
             ag_plural(result->steps, "step", "steps"));
     print_best(result);
-    fprintf(stderr, "\nsaved: %s/model.safetensors; the model of the last step: last.safetensors\n",
+    fprintf(stderr, "\nsaved: %s/" TRAIN_MODEL_FILE "; the model of the last step: " TRAIN_LAST_FILE "\n",
             CLI_SHOWN(options->out));
 }
 

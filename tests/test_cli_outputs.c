@@ -54,6 +54,9 @@ START_TEST(test_the_model_stays)
         "export --model $DIR/run --out $DIR/w --src-vocab $DIR/run/../run/model.safetensors",
         "trace --model $DIR/run --source abc --out $DIR/run/model.safetensors",
         "study attention --model $DIR/run --source abc --out $DIR/run/model.safetensors",
+        "study curves $DIR/run --out $DIR/run/log.jsonl",
+        "study curves $DIR/run $DIR/run/log.jsonl --out $DIR/run/../run/log.jsonl",
+        "export --model $DIR/run --out $DIR/w --tgt-vocab $DIR/w",
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char line[256];

@@ -2,8 +2,6 @@
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "folder.h"
 
-#include "train.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

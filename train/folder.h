@@ -2,14 +2,11 @@
 #ifndef TRAIN_FOLDER_H
 #define TRAIN_FOLDER_H
 
-#include "autograd.h"
+#include "train.h"
 
-#define TRAIN_MODEL_FILE      "model.safetensors"
-#define TRAIN_INDEX_FILE      "model.safetensors.index.json"
-#define TRAIN_LAST_FILE       "last.safetensors"
-#define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
-#define TRAIN_LOG_FILE        "log.jsonl"
-#define TRAIN_LOCK_FILE       "lock"
+/* Beside those of train.h. */
+#define TRAIN_INDEX_FILE "model.safetensors.index.json"
+#define TRAIN_LOCK_FILE  "lock"
 
 /* "folder/name", to be freed; NULL with the error. */
 char *train_path_join(const char *folder, const char *name, ag_error *error);

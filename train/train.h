@@ -45,6 +45,12 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
+/* The names of the files above, in the folder of a run. */
+#define TRAIN_MODEL_FILE      "model.safetensors"
+#define TRAIN_LAST_FILE       "last.safetensors"
+#define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
+#define TRAIN_LOG_FILE        "log.jsonl"
+
 /* ---- Optimisers ----------------------------------------------------------------------------- */
 
 /* How gradients change the parameters. */
