@@ -24,10 +24,10 @@
  * others by no more. Smaller parts would cost products, which copy a matrix for each part. */
 #define WORTH_A_PART 5e5
 #define MOST_WORKERS 256
-#define STACK_BYTES ((size_t)1 << 20)
+#define STACK_BYTES  ((size_t)1 << 20)
 
-/* What is left of a worker's run, in units: the first in the low half of the word, the end in the high one. On a cache
- * line of its own, since its owner takes from it all the time. */
+/* A worker's run: the units that are left of it, the first in the low half of the word, the end in the high one. It has
+ * a cache line of its own, since its owner takes from it all the time. */
 typedef struct run {
     _Alignas(64) _Atomic uint64_t left;
 } run;
@@ -148,10 +148,8 @@ static void forget_threads(void)
 {
     pool.threads = 0;
     atomic_store(&pool.open, false);
-    atomic_store(&pool.regions.value, 0);
-    atomic_store(&pool.regions.sleepers, 0);
-    atomic_store(&pool.inside.value, 0);
-    atomic_store(&pool.inside.sleepers, 0);
+    wait_word_forget(&pool.regions);
+    wait_word_forget(&pool.inside);
     atomic_flag_clear(&pool.taken);
 }
 
@@ -173,7 +171,8 @@ static bool make_thread(int worker)
     return made;
 }
 
-/* The workers that there are, of so many that are wanted: fewer where the system makes no more threads. */
+/* Makes the threads that are missing for `wanted` workers. Returns how many workers there are: fewer where the system
+ * makes no more threads. */
 static int find_workers(int wanted)
 {
     if (!pool.is_registered)

@@ -11,18 +11,25 @@
 #include <time.h>
 
 #ifdef __linux__
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* futex(2)'s commands, for the threads of one process. <linux/futex.h> has them, but not every C compiler comes with
+ * the kernel's headers (musl's has none). */
+enum { WAIT_PRIVATE = 0 | 128, WAKE_PRIVATE = 1 | 128 };
+
 static void sleep_while(wait_word *word, unsigned seen)
 {
-    syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    syscall(SYS_futex, &word->value, WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
 static void wake(wait_word *word)
 {
-    syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, &word->value, WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void forget_sleepers(void)
+{
 }
 #else
 #include <pthread.h>
@@ -44,6 +51,13 @@ static void wake(wait_word *word)
     pthread_mutex_lock(&mutex);
     pthread_cond_broadcast(&condition);
     pthread_mutex_unlock(&mutex);
+}
+
+/* One of them may have held the mutex. */
+static void forget_sleepers(void)
+{
+    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    condition = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 #endif
 
@@ -93,4 +107,11 @@ void wait_word_wake(wait_word *word)
 {
     if (atomic_load(&word->sleepers))
         wake(word);
+}
+
+void wait_word_forget(wait_word *word)
+{
+    atomic_store(&word->value, 0);
+    atomic_store(&word->sleepers, 0);
+    forget_sleepers();
 }

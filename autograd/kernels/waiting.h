@@ -16,5 +16,7 @@ typedef struct wait_word {
 void wait_word_wait(wait_word *word, unsigned seen, bool spins);
 /* Wakes all sleepers; call it after each change that ends a wait. Costs a load where there are no sleepers. */
 void wait_word_wake(wait_word *word);
+/* For a forked child, which has none of the threads that slept: sets the value to 0, without sleepers. */
+void wait_word_forget(wait_word *word);
 
 #endif
