@@ -49,21 +49,27 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
 
 /* ---- Output --------------------------------------------------------------------------------- */
 
+/* The first outputs, as they are shown: so many more, and where. */
+typedef struct shown {
+    int64_t left;
+    FILE *out;
+} shown;
+
 static void show_output(void *context, const char *source, const char *output, const char *target, bool correct)
 {
-    int64_t *left = context;
-    if (*left <= 0)
+    shown *s = context;
+    if (s->left <= 0)
         return;
-    --*left;
-    fputs(correct ? "right  " : "WRONG  ", stdout);
-    cli_show(stdout, source);
-    fputs(" -> ", stdout);
-    cli_show(stdout, output);
+    s->left--;
+    fputs(correct ? "right  " : "WRONG  ", s->out);
+    cli_show(s->out, source);
+    fputs(" -> ", s->out);
+    cli_show(s->out, output);
     if (!correct) {
-        fputs("   expected ", stdout);
-        cli_show(stdout, target);
+        fputs("   expected ", s->out);
+        cli_show(s->out, target);
     }
-    putchar('\n');
+    fputc('\n', s->out);
 }
 
 static void print_json(const train_metrics *m)
@@ -111,14 +117,14 @@ static int run(const eval_flags *f, ag_error *error)
     if (train_saved_load(&saved, f->model, error) != AG_OK)
         return cli_report("eval", error);
     data_set *set = open_set(f, &saved, &code, error);
-    int64_t show = f->show;
+    shown show = {.left = f->show, .out = f->json ? stderr : stdout}; /* a program reads stdout: JSON alone */
     if (set) {
         train_evaluation evaluation = {
             .batch = f->batch,
             .decode = saved.source_vocab != NULL,
             .threads = (int)f->threads,
             .generation = {.beam = (int)f->beam, .length_penalty = f->length_penalty},
-            .on_output = show ? show_output : NULL,
+            .on_output = f->show ? show_output : NULL,
             .context = &show,
         };
         ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
@@ -152,7 +158,7 @@ int cli_eval(int count, const char *const *arguments)
         {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
         {"batch", CLI_COUNT, &f.batch, "N", "sources at once", .low = 1, .high = 100000},
-        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too", .high = 0},
+        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too; with --json to standard error", .high = 0},
         {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
         {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},
     };

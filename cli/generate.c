@@ -51,9 +51,9 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
 static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
                          int64_t length, int64_t i, ag_error *error)
 {
-    printer p = {.vocab = saved->target_vocab,
-                 .begun = !data_text_empty(f->prompt, strlen(f->prompt)),
-                 .code = CLI_DONE};
+    size_t size;
+    const char *begin = cli_argument(f->prompt, &size);
+    printer p = {.vocab = saved->target_vocab, .begun = !data_text_empty(begin, size), .code = CLI_DONE};
     nn_generation_options options = {
         .marks = DATA_SPECIALS,
         .sample = !f->greedy,
@@ -62,7 +62,7 @@ static int generate_text(const generate_flags *f, const train_saved *saved, ag_t
         .top_p = f->top_p < 1 ? f->top_p : 0,
         .seed = (uint64_t)(f->seed + i),
     };
-    fputs(f->prompt, stdout);
+    fwrite(begin, 1, size, stdout);
     if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
         p.code = cli_report("generate", error);
     putchar('\n');

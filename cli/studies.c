@@ -94,7 +94,8 @@ static int add_padding(const char *command, const data_vocab *vocab, int64_t cou
 /* Refuses what training calls empty. A language model's text may be white space alone, if that is a token. */
 static int check_empty(const char *command, const char *side, const char *text, const data_vocab *vocab, bool is_text)
 {
-    const size_t size = strlen(text);
+    size_t size;
+    text = cli_argument(text, &size);
     if (is_text ? data_vocab_encode(vocab, text, size, NULL, 0, NULL) > 0 : !data_text_empty(text, size))
         return CLI_DONE;
     return cli_fail(command, CLI_USAGE, "--%s is empty: give one token at least", side);

@@ -9,10 +9,10 @@
 
 /* Says how many tokens are unknown, and the first of them: a control character as it stands in a vocabulary file. */
 static void report_unknown(const char *command, const char *flag, const data_vocab *vocab, const char *text,
-                           int64_t unknown, int64_t count)
+                           size_t size, int64_t unknown, int64_t count)
 {
     const char *token = "";
-    size_t size = strlen(text), at = 0, length = 0;
+    size_t at = 0, length = 0;
     char code[8];
     while (data_token_next(data_vocab_kind(vocab), text, size, &at, &token, &length) &&
            data_vocab_find(vocab, token, length) != DATA_UNK)
@@ -27,10 +27,20 @@ static void report_unknown(const char *command, const char *flag, const data_voc
              ag_plural(unknown, "is", "are"), (int)length, token);
 }
 
+const char *cli_argument(const char *text, size_t *size)
+{
+    const size_t all = strlen(text), start = data_text_start(text, all);
+    *size = all - start;
+    *size -= *size > 0 && text[all - 1] == '\r';
+    return text + start;
+}
+
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,
                     int64_t *count)
 {
-    size_t size = strlen(text), good = data_utf8_check(text, size);
+    size_t size;
+    text = cli_argument(text, &size);
+    const size_t good = data_utf8_check(text, size);
     int64_t unknown = 0;
     if (good < size) {
         cli_fail(command, CLI_FAILED, "--%s: byte %zu is not UTF-8", flag, good + 1);
@@ -45,7 +55,7 @@ int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *voc
     tokens[0] = DATA_BOS;
     data_vocab_encode(vocab, text, size, tokens + bos, *count, &unknown);
     if (unknown) {
-        report_unknown(command, flag, vocab, text, unknown, *count);
+        report_unknown(command, flag, vocab, text, size, unknown, *count);
         free(tokens);
         return NULL;
     }

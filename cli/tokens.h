@@ -4,6 +4,10 @@
 
 #include "data.h"
 
+/* The text of an argument as a file with that text has it: without a byte order mark, and without the CR of the last
+ * line's end, both of which $(head -1 FILE) of a shell leaves. */
+const char *cli_argument(const char *text, size_t *size);
+
 /* The tokens of the value of --FLAG, in an array with room for one more before them where `bos` (it is set) and one
  * behind; *count is that of the text's own. To be freed; NULL after saying what is wrong: bad UTF-8, unknown tokens. */
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,

@@ -426,8 +426,8 @@ data_json_object data_json_object_start(char *text, size_t size, const char *gap
 void data_json_put_text(data_json_object *object, const char *key, const char *value);
 void data_json_put_bool(data_json_object *object, const char *key, bool value);
 void data_json_put_integer(data_json_object *object, const char *key, int64_t value);
-/* The same with this many significant digits, 17 at most. JSON has no word for what is not finite: then the value is
- * null, and the member KEY_is says "NaN", "Infinity" or "-Infinity". */
+/* The same with this many significant digits, 1 at least and 17 at most. JSON has no word for what is not finite: then
+ * the value is null, and the member KEY_is says "NaN", "Infinity" or "-Infinity". */
 void data_json_put_number(data_json_object *object, const char *key, double value, int digits);
 /* Ends the object. False where `size` was too small: the text is cut then. */
 bool data_json_object_end(data_json_object *object);

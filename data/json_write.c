@@ -97,6 +97,7 @@ void data_json_put_number(data_json_object *object, const char *key, double valu
     char text[64];
     put_key(object, key);
     if (isfinite(value)) {
+        digits = digits < 1 ? 1 : digits > 17 ? 17 : digits; /* a negative number would be part of the format */
         ag_text_print(text, sizeof text, "%.*g", digits, value);
         put_words(object, text);
         return;

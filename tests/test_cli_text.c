@@ -238,6 +238,10 @@ START_TEST(json_is_valid_in_every_state)
     ck_assert_int_eq(check_json_lines(cli_output), 1);
     cli_expect("$T eval --model $DIR/broken --task copy --count 20 --json 2>/dev/null", 1, "");
     ck_assert_int_eq(check_json_lines(cli_output), 0);
+    cli_expect("$T eval --model $DIR/run --task copy --count 20 --show 5 --json 2>$DIR/shown && wc -l < $DIR/shown >&2",
+               0, "5");
+    cli_expect("$T eval --model $DIR/run --task copy --count 20 --show 5 --json 2>/dev/null", 0, "\"loss\": ");
+    ck_assert_int_eq(check_json_lines(cli_output), 1);
     cli_expect("cat $DIR/run/log.jsonl", 0, "\"dev_loss\":");
     ck_assert_int_gt(check_json_lines(cli_output), 20);
     cli_expect("$T gradcheck --draws 1 --json; true", 0, "\"operation\": \"softmax\"");
@@ -293,6 +297,47 @@ START_TEST(fields_are_between_tabs)
 }
 END_TEST
 
+/* A line has the hypotheses that there are: an empty field is the output without a token, which is one of them. */
+START_TEST(hypotheses_that_are_not_there_have_no_fields)
+{
+    cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s\tx\n' $i; done > $DIR/x; "
+               "$T train --pairs $DIR/x --steps 3 " CLI_TINY " --out $DIR/few",
+               0, "");
+    for (int longest = 1; longest <= 2; longest++) { /* "" and x; "", x and xx */
+        setenv("L", longest == 1 ? "1" : "2", 1);
+        cli_expect("printf 'a1\n' | $T predict --model $DIR/few --best 9 --scores --max-length $L", 0, "\n");
+        ck_assert_msg(!strstr(cli_output, "inf"), "%s", cli_output);
+        ck_assert_int_eq(count(cli_output, '\t'), 2 * (longest + 1) - 1);
+        cli_expect("printf 'a1\n' | $T predict --model $DIR/few --best 9 --max-length $L", 0, "\n");
+        ck_assert_int_eq(count(cli_output, '\t'), longest);
+    }
+}
+END_TEST
+
+/* What $(head -1 FILE) of a shell leaves of a file from Windows is no token of an argument. */
+START_TEST(arguments_have_no_line_ends)
+{
+    cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s\tx\n' $i; done > $DIR/x; "
+               "$T train --pairs $DIR/x --steps 3 " CLI_TINY " --out $DIR/few && "
+               "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo abc; done > $DIR/y && "
+               "$T train --text $DIR/y --context 8 --steps 2 " CLI_TINY " --out $DIR/lm",
+               0, "");
+    setenv("A", "\xEF\xBB\xBF" "a\r", 1);
+    setenv("X", "\xEF\xBB\xBF" "x\r", 1);
+    cli_expect("$T trace --model $DIR/few --source a --target x --out $DIR/1 && "
+               "$T trace --model $DIR/few --source \"$A\" --target \"$X\" --out $DIR/2 && "
+               "$T trace --compare $DIR/1 $DIR/2",
+               0, "agree");
+    cli_expect("$T study attention --model $DIR/few --source \"$A\"", 0, "looks at");
+    cli_expect("$T study influence --model $DIR/few --source \"$A\"", 0, "depends on");
+    cli_expect("$T study attention --model $DIR/lm --target \"$A\"", 0, "looks at");
+    cli_expect("$T study attention --model $DIR/few --source \"$(printf '\\357\\273\\277\\r')\"", 2, "is empty");
+    cli_expect("$T generate --model $DIR/lm --prompt a --length 9 --greedy > $DIR/1; "
+               "$T generate --model $DIR/lm --prompt \"$A\" --length 9 --greedy | cmp - $DIR/1 && echo same",
+               0, "same");
+}
+END_TEST
+
 /* White space alone is as empty for a trained model as for its training; line ends and marks are no tokens. */
 START_TEST(empty_is_empty_everywhere)
 {
@@ -338,6 +383,8 @@ static Suite *suite(void)
     tcase_add_test(c, files_from_elsewhere_are_shown);
     tcase_add_test(c, json_is_valid_in_every_state);
     tcase_add_test(c, fields_are_between_tabs);
+    tcase_add_test(c, hypotheses_that_are_not_there_have_no_fields);
+    tcase_add_test(c, arguments_have_no_line_ends);
     tcase_add_test(c, empty_is_empty_everywhere);
     suite_add_tcase(s, c);
     return s;

@@ -2,6 +2,7 @@
 #include "check_util.h"
 #include "data.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -467,6 +468,20 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+/* No number of digits makes what is no JSON. */
+START_TEST(digits_stay_in_their_range)
+{
+    static const int digits[] = {INT_MIN, -3, -1, 0, 1, 17, 18, 40, INT_MAX};
+    for (size_t i = 0; i < sizeof digits / sizeof *digits; i++) {
+        char text[64];
+        data_json_object object = data_json_object_start(text, sizeof text, "");
+        data_json_put_number(&object, "x", 0.1, digits[i]);
+        ck_assert(data_json_object_end(&object));
+        ck_assert_str_eq(text, digits[i] < 17 ? "{\"x\":0.1}" : "{\"x\":0.10000000000000001}");
+    }
+}
+END_TEST
+
 /* In too little room the object is cut, says so, and nothing is written behind the room. */
 START_TEST(objects_end_with_their_room)
 {
@@ -498,6 +513,7 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, long_doubles_are_rounded_right);
     tcase_add_test(tcase, objects_are_written);
     tcase_add_test(tcase, what_is_written_is_read);
+    tcase_add_test(tcase, digits_stay_in_their_range);
     tcase_add_test(tcase, objects_end_with_their_room);
     tcase_add_test(tcase, bad_doubles_are_refused);
     tcase_add_test(tcase, a_number_ends_with_the_text);
