@@ -24,13 +24,14 @@ int cli_export(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
-/* Ctrl-C, SIGTERM and a terminal that closes end a command at once, with CLI_INTERRUPTED: files appear whole or not at
- * all, so there is nothing to lose. A command that has something to save calls cli_finish_when_interrupted; from then on
- * the first of them makes cli_interrupted 1 and the command looks at it; the second ends it. */
+/* Ctrl-C, SIGTERM and a terminal that closes end a command at once, with CLI_INTERRUPTED:
+ * files appear whole or not at all, so there is nothing to lose. A command that has
+ * something to save calls cli_finish_when_interrupted: then the first of these signals
+ * makes cli_interrupted 1, which the command looks at, and the second ends it. */
 extern volatile sig_atomic_t cli_interrupted;
 void cli_finish_when_interrupted(void);
-/* Whoever reads the command's output may go away: writing to it fails from now on, and does not end the command. For
- * those whose work is in files at the end. */
+/* From now on a reader of the command's output that goes away makes writing fail, and
+ * does not end the command. For commands whose result is in files. */
 void cli_outlive_readers(void);
 
 /* Prints the sentence of an error and gives the exit code that fits it. */

@@ -40,14 +40,16 @@ static volatile sig_atomic_t finishes; /* whether the command looks at cli_inter
 static bool terminal;                  /* whether stderr is one */
 static struct timespec first;          /* when the first signal came */
 
-/* Those who pass signals on, as timeout does, send the same one twice: that is not yet a second. */
+/* Those who pass signals on, as timeout does, send the same one twice: that is not yet a
+ * second. */
 static bool is_second(const struct timespec *now)
 {
     return cli_interrupted &&
            (double)(now->tv_sec - first.tv_sec) + 1e-9 * (double)(now->tv_nsec - first.tv_nsec) > SAME_SIGNAL_SECONDS;
 }
 
-/* Without anything to lose a command ends at once, whatever it is doing; so it does on the second signal. */
+/* Without anything to lose a command ends at once, whatever it is doing; so it does on
+ * the second signal. */
 static void interrupt(int signal_number)
 {
     struct timespec now = {0};
@@ -75,7 +77,8 @@ static void catch_interrupts(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    /* A terminal that closes is an interruption too, but not for who asked to outlive it (nohup). */
+    /* A terminal that closes is an interruption too, but not for who asked to outlive it
+     * (nohup). */
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);

@@ -181,7 +181,7 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
     return read_value(command, flag, arguments[1]);
 }
 
-/* A word that no flag takes, behind the argument `before`. */
+/* A word that no flag takes, after the argument `before`. */
 static cli_read unknown_word(const cli_command *command, const char *before, const char *word)
 {
     const cli_flag *flag = NULL;
@@ -198,8 +198,8 @@ static cli_read unknown_word(const cli_command *command, const char *before, con
     return wrong(command);
 }
 
-/* Whether --help stands where a flag may stand, and not as a flag's value. The help is printed before anything is read,
- * while the targets have their defaults. */
+/* Whether --help stands where a flag may stand, and not as a flag's value. The help is
+ * printed before anything is read, while the targets have their defaults. */
 static bool wants_help(const cli_command *command, int count, const char *const *arguments)
 {
     for (int i = 0; i < count; i++) {
@@ -243,8 +243,9 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
 
 enum { ESCAPED = 4 }; /* what a byte that is escaped takes */
 
-/* An argument may hold what no line of a text can: a line feed, or a byte that is no UTF-8, as names of files do.
- * In the text such a byte is a line feed, a tab and two hexadecimal digits: no flag begins with a tab. */
+/* An argument may hold what no line of a text can: a line feed, or a byte that is no
+ * UTF-8, as names of files do. In the text such a byte is a line feed, a tab and two
+ * hexadecimal digits: no flag begins with a tab. */
 static size_t write_argument(const char *argument, char *text)
 {
     char *at = text;
@@ -262,7 +263,8 @@ static size_t write_argument(const char *argument, char *text)
     return (size_t)(at - text);
 }
 
-/* The byte that stands escaped at `text`; -1: none does, as in a file that is not ours. */
+/* The byte that stands escaped at `text`; -1: none does, as in a file that is not
+ * ours. */
 static int escaped_byte(const char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -271,7 +273,8 @@ static int escaped_byte(const char *text)
     return low ? (int)(16 * (high - digits) + (low - digits)) : -1;
 }
 
-/* Ends the argument at *text, with its bytes as they were, and moves *text to the next; NULL after the last. */
+/* Ends the argument at *text, with its bytes as they were, and moves *text to the next;
+ * NULL after the last. */
 static const char *read_argument(char **text, bool is_value)
 {
     char *argument = *text, *to = argument, *from = argument;

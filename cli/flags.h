@@ -28,7 +28,8 @@ typedef struct cli_flag {
     const char *help;
     double low, high;           /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
     const char *const *choices; /* CLI_CHOICE: ends with NULL */
-    /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may be any. */
+    /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may
+     * be any. */
     const char *(*name_of)(int i);
     const char *joined_by;      /* the program that makes one file of several, for who gives two */
     const char *otherwise;      /* what stands where the flag is not given, in words; NULL: the value of its target */
@@ -78,23 +79,25 @@ typedef struct cli_need {
     bool met;
     const char *sentence; /* "goes with --text" */
 } cli_need;
-/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the flags' own mark) and that
- * is not met; whether all are met. */
+/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the
+ * flags' own mark) and that is not met; whether all are met. */
 bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count);
 
 /* Whether two flags of one row, read apart, have the same value. */
 bool cli_flag_same(const cli_flag *a, const cli_flag *b);
 
-/* Writes the value as text that reads back to the same; "" for a switch, and for a text that is not there. */
+/* Writes the value as text that reads back to the same; "" for a switch, and for a text
+ * that is not there. */
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* The text that says what holds where the flag is not given: words of its own, or the value that its target has before
- * anything is read, so that no help can say another. "" where there is nothing to say. `number` is room for it. */
+/* The text that says what holds where the flag is not given: words of its own, or the
+ * value that its target has before anything is read, so that no help can say another. ""
+ * where there is nothing to say. `number` is room for it. */
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 
-/* Whether the flag has a value that can be given: numbers below their range, and texts that are NULL, stand for "not
- * said". */
+/* Whether the flag has a value that can be given: numbers below their range, and texts
+ * that are NULL, stand for "not said". */
 bool cli_flag_said(const cli_flag *flag);
 
 /* Gives a flag the value of another of the same type. */
@@ -103,7 +106,8 @@ void cli_flag_copy(const cli_flag *to, const cli_flag *from);
 /* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
 void cli_flag_drop(const cli_command *command, const char *name);
 
-/* The i-th of the words that the flag may be; NULL after the last, and where it may be anything. */
+/* The i-th of the words that the flag may be; NULL after the last, and where it may be
+ * anything. */
 const char *cli_flag_choice(const cli_flag *flag, int i);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */

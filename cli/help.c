@@ -43,7 +43,8 @@ static int width_of(const char *text, size_t size)
     return width;
 }
 
-/* Prints the words of text [size], the first at column `at`, in lines that begin at column `indent`; ends the line. */
+/* Prints the words of text [size], the first at column `at`, in lines that begin at
+ * column `indent`; ends the line. */
 static void fold(FILE *out, const char *text, size_t size, int at, int indent)
 {
     const int columns = cli_columns(out);
@@ -99,7 +100,8 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
 
 /* ---- Help ----------------------------------------------------------------------------------- */
 
-/* The help of a flag: its text, its choices, and in brackets what stands where it is not given. */
+/* The help of a flag: its text, its choices, and in brackets what stands where it is not
+ * given. */
 static void print_flag(const cli_flag *flag)
 {
     char left[64], text[2048];

@@ -39,7 +39,8 @@ static void print_config(const train_saved *saved)
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
 
-/* A parameter may have none of its own: the file may hold it in parts, or under the name of another. */
+/* A parameter may have none of its own: the file may hold it in parts, or under the name
+ * of another. */
 static void print_parameter(const nn_param *parameter, const data_tensor *tensor)
 {
     char shape[AG_SHAPE_TEXT];

@@ -1,4 +1,5 @@
-/* likeness.h - the name that a mistyped word is likely to mean: of a command, a flag, or a value. */
+/* likeness.h - the name that a mistyped word is likely to mean: of a command, a flag, or
+ * a value. */
 #ifndef CLI_LIKENESS_H
 #define CLI_LIKENESS_H
 
@@ -20,8 +21,9 @@ typedef struct cli_likeness {
 } cli_likeness;
 
 cli_likeness cli_likeness_of(const char *word);
-/* Letters count alike in upper and lower case, and with or without hyphens between them; a name that the word
- * begins, or that begins the word, is near. Of names that are equally near, the one that begins as the word does. */
+/* Letters count alike in upper and lower case, and with or without hyphens between them;
+ * a name that the word begins, or that begins the word, is near. Of names that are
+ * equally near, the one that begins as the word does. */
 void cli_likeness_try(cli_likeness *likeness, const char *name);
 /* "; did you mean --d-model?" with `before` "--"; "" where no name is like the word. */
 const char *cli_did_you_mean(cli_likeness *likeness, const char *before);

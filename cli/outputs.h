@@ -1,10 +1,11 @@
-/* outputs.h - where a command will write: what will be refused is refused before the work, not after it. */
+/* outputs.h - where a command will write: what will be refused is refused before the
+ * work, not after it. */
 #ifndef CLI_OUTPUTS_H
 #define CLI_OUTPUTS_H
 
-/* Each returns CLI_DONE, or the exit code after saying why `path` cannot be written, and does nothing for NULL. A file
- * that is there is replaced when the new one is whole; what the command reads is not: the file or run `input` (NULL:
- * none). */
+/* Each returns CLI_DONE, or the exit code after saying why `path` cannot be written, and
+ * does nothing for NULL. A file that is there is replaced when the new one is whole; what
+ * the command reads is not: the file or run `input` (NULL: none). */
 int cli_check_file(const char *command, const char *path, const char *input);
 /* A folder for several files, which is made where it is missing. */
 int cli_check_folder(const char *command, const char *path);

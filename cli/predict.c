@@ -50,8 +50,8 @@ typedef struct predictor {
 
 /* ---- One line ------------------------------------------------------------------------------- */
 
-/* The tokens of a line that the model can read, else 0; if it cannot, or only in part, says so. An empty line has an
- * empty answer. */
+/* The tokens of a line that the model can read, else 0; if it cannot, or only in part,
+ * says so. An empty line has an empty answer. */
 static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
     const nn_model_config *config = &p->saved->model->config;
@@ -237,7 +237,8 @@ static ag_status answer_files(predictor *p, ag_error *error)
     return status;
 }
 
-/* Says which of the files cannot be read, before a model is loaded and any is answered. */
+/* Says which of the files cannot be read, before a model is loaded and any is
+ * answered. */
 static int check_files(const predict_flags *f)
 {
     struct stat info;
@@ -281,7 +282,8 @@ static int run(const predict_flags *f, ag_error *error)
     return code;
 }
 
-/* What the flags say together. The beam is as wide as the hypotheses that are wanted, where it is not said. */
+/* What the flags say together. The beam is as wide as the hypotheses that are wanted,
+ * where it is not said. */
 static int check_flags(predict_flags *f)
 {
     if (!f->model)

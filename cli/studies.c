@@ -19,7 +19,8 @@ int cli_study_check(const char *command, const study_output *output, const char 
     return code == CLI_DONE ? cli_check_folder(command, output->pictures) : code;
 }
 
-/* By itself on a terminal that knows colours, unless its user wants none (no-color.org). */
+/* By itself on a terminal that knows colours, unless its user wants none
+ * (no-color.org). */
 static bool is_coloured(const study_output *output)
 {
     enum { AUTO, ALWAYS };
@@ -91,7 +92,8 @@ static int add_padding(const char *command, const data_vocab *vocab, int64_t cou
     return CLI_DONE;
 }
 
-/* Refuses what training calls empty. A language model's text may be white space alone, if that is a token. */
+/* Refuses what training calls empty. A language model's text may be white space alone, if
+ * that is a token. */
 static int check_empty(const char *command, const char *side, const char *text, const data_vocab *vocab, bool is_text)
 {
     size_t size;

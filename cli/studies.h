@@ -31,8 +31,8 @@ extern const char *const cli_color_names[];
             .choices = cli_color_names                                                                                 \
     }
 
-/* Says which of the files that are asked for could not be written, before the work. `model`: what the study reads, or
- * NULL. Returns CLI_DONE, or the exit code. */
+/* Checks before the work that the files of `output` can be written. `model` is what the
+ * study reads, or NULL. Returns CLI_DONE, or the exit code after a report. */
 int cli_study_check(const char *command, const study_output *output, const char *model);
 /* Prints the document as text, and writes the files that were asked for, each told in a line. Returns the exit code,
  * after a report where it is not CLI_DONE. A NULL document is one that memory was out for. */

@@ -72,8 +72,8 @@ static study_heat make_heat(const study_map *map, int64_t head, const study_exam
     };
 }
 
-/* All heads that are wanted, in one part of the document: first what one comes for, how the decoder looks at the
- * encoder. */
+/* All heads that are wanted, in one part of the document: first what one comes for, how
+ * the decoder looks at the encoder. */
 static int add_maps(const attention_flags *f, const study_maps *maps, const study_example *example,
                     study_document *document)
 {

@@ -245,7 +245,8 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
 
 /* ---- The run -------------------------------------------------------------------------------- */
 
-/* The library's zero is "not said", and its -1 "none": the other way round than a flag's. */
+/* The library's zero is "not said", and its -1 "none": the other way round than a
+ * flag's. */
 static double said_number(double value)
 {
     return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
@@ -296,7 +297,8 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
     };
 }
 
-/* The flags that the library's sentence is about. Before the first update no learning rate is to blame. */
+/* The flags that the library's sentence is about. Before the first update no learning
+ * rate is to blame. */
 static int report_failure(const train_flags *f, const train_result *result, const ag_error *error)
 {
     if (error->status == AG_NOT_FINITE && result->steps > 0)

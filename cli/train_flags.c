@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The flags that a resume may change, as its help names them; test_cli_runs.c compares them with the table. */
+/* The flags that a resume may change, as its help names them; test_cli_runs.c compares
+ * them with the table. */
 #define CHANGEABLE                                                                                                     \
     "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
     "--threads, --stop-at and --quiet"
@@ -257,7 +258,8 @@ static train_flags described(const train_flags *f, const train_saved *base)
     return own;
 }
 
-/* The flags that a resumed run goes on with: those of the run so far, except those that this call may change. */
+/* The flags that a resumed run goes on with: those of the run so far, except those that
+ * this call may change. */
 static train_flags continued(const train_flags *f, const train_flags *earlier)
 {
     train_flags own = *earlier, now = *f;
@@ -376,8 +378,9 @@ static cli_read check_own(const train_flags *f)
     return CLI_READ_WRONG;
 }
 
-/* Flags that say nothing where others stand: who gives them thinks that they do. `own`: those that the user gave, since
- * a preset may hold some that the user's others have replaced. */
+/* Flags that say nothing where others stand: who gives them thinks that they do. `own`:
+ * those that the user gave, since a preset may hold some that the user's others have
+ * replaced. */
 static cli_read check_effective(const cli_command *command, const train_flags *f, const bool *own)
 {
     const bool sgd = f->optimizer == TRAIN_SGD, text = f->text || f->model == NN_DECODER;
@@ -408,7 +411,8 @@ static void make_way(const cli_command *command, bool source, bool length)
             cli_flag_drop(command, names[i]);
 }
 
-/* A preset's warm-up is that of its own steps: it gives way where the user wants fewer. */
+/* A preset's warm-up is that of its own steps: it gives way where the user wants
+ * fewer. */
 static void shorten_warmup(const cli_command *command, train_flags *f, const bool *own)
 {
     for (int i = 0; i < command->flag_count; i++)

@@ -6,8 +6,9 @@
 
 #include "train.h"
 
-/* A value of 0 (NOT_SAID where 0 is a value) was not said: the library decides, or the run that is resumed. Fields of
- * type int are indices of choices, in the order of the library's enumerations. */
+/* A value of 0 (NOT_SAID where 0 is a value) was not said: the library decides, or the
+ * run that is resumed. Fields of type int are indices of choices, in the order of the
+ * library's enumerations. */
 typedef struct train_flags {
     const char *task, *pairs, *dev, *text, *from, *preset, *out, *resume;
     int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule, best_by;
@@ -27,15 +28,17 @@ typedef struct train_flags {
 
 enum { TRAIN_FLAGS_MOST = 80, NOT_SAID = -1 };
 
-/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With --resume `base` becomes what
- * the run's checkpoint holds, and `earlier` what the run's flags were; base's arguments hold what targets point to. The
- * caller clears it at the end. */
+/* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With
+ * --resume `base` becomes what the run's checkpoint holds, and `earlier` what the run's
+ * flags were; base's arguments hold what targets point to. The caller clears it at the
+ * end. */
 cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
                           train_saved *base, train_flags *earlier) AG_CHECKED;
 
-/* Lets the flags that describe a model describe that of `base`, with which the run begins or goes on, and in a resume
- * all flags that it may not change say what they said of `earlier`. The exit code: CLI_USAGE after naming a flag that
- * was given and says otherwise. */
+/* Lets the flags that describe a model describe that of `base`, with which the run begins
+ * or goes on, and in a resume all flags that it may not change say what they said of
+ * `earlier`. The exit code: CLI_USAGE after naming a flag that was given and says
+ * otherwise. */
 int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
     AG_CHECKED;
 

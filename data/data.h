@@ -1,14 +1,16 @@
-/* data.h - vocabularies, synthetic tasks, pair and text files, batches, .safetensors files;
- * writing a file safely, reading JSON.
+/* data.h - vocabularies, synthetic tasks, pair and text files, batches, .safetensors
+ * files; writing a file safely, reading JSON.
  *
- * A data_set is a source of examples (a file, or a task made by code); a data_batch is a padded block of them.
- * Which examples batch n holds depends on the set, its seed and n alone, so a training run continues exactly by
- * going on with the next n: there is no other state.
+ * A data_set is a source of examples (a file, or a task made by code); a data_batch is a
+ * padded block of them. Which examples batch n holds depends on the set, its seed and n
+ * alone, so a training run continues exactly by going on with the next n: there is no
+ * other state.
  *
- * Threads: a set is used by one thread at a time, since it keeps copies of the example that it last made;
- * that two sets are of one file, or one held out of the other, is no matter. Vocabularies, mapped
- * .safetensors and .npy files, and batches may be read by any number of threads at once while none changes
- * or frees them. Two threads may save to one path: it then holds what the later one wrote, whole.
+ * Threads: a set is used by one thread at a time, since it keeps copies of the example
+ * that it last made; that two sets are of one file, or one held out of the other, is no
+ * matter. Vocabularies, mapped .safetensors and .npy files, and batches may be read by
+ * any number of threads at once while none changes or frees them. Two threads may save to
+ * one path: it then holds what the later one wrote, whole.
  *
  * Memory: files are mapped, not copied; a set keeps a few bytes per line beside the map.
  */
@@ -30,19 +32,22 @@ extern "C" {
 size_t data_utf8_check(const char *text, size_t size);
 /* The room for a reason of data_text_check, in bytes. */
 #define DATA_TEXT_REASON 160
-/* The offset of the first byte that a text may not hold - a zero byte, or what is not well-formed UTF-8 - or `size`. If
- * there is one, `reason` (may be NULL) gets what is wrong with it and what helps, guessed from the text: "is not
- * well-formed UTF-8 (if the text is Latin-1: iconv -f LATIN1 -t UTF-8)". */
+/* The offset of the first byte that a text may not hold - a zero byte, or what is not
+ * well-formed UTF-8 - or `size`. If there is one, `reason` (may be NULL) gets what is
+ * wrong with it and what helps, guessed from the text: "is not well-formed UTF-8 (if the
+ * text is Latin-1: iconv -f LATIN1 -t UTF-8)". */
 size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REASON]);
 
 /* ---- Lines of text -------------------------------------------------------------------------- */
 
-/* Where the text of a file begins: behind its byte order mark, if it has one. */
+/* Where the text of a file begins: after its byte order mark, if it has one. */
 size_t data_text_start(const char *text, size_t size);
-/* The next line of text[*at..size): sets *line and *line_size, moves *at behind it. A line ends with LF or CRLF, the
- * last one perhaps with neither LF nor CR. False at the end. */
+/* Sets *line and *line_size to the next line of text[*at..size) and moves *at past it. A
+ * line ends with LF or CRLF; the last one may end with CR, or with the text. False at the
+ * end. */
 bool data_line_next(const char *text, size_t size, size_t *at, const char **line, size_t *line_size);
-/* Whether a text is empty, as a line, a source or a target: white space (Unicode's) counts as nothing. */
+/* Whether a text is empty, as a line, a source or a target: white space (Unicode's)
+ * counts as nothing. */
 bool data_text_empty(const char *text, size_t size);
 
 /* ---- Vocabularies --------------------------------------------------------------------------- */
@@ -84,8 +89,9 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
 /* Writes the file that data_vocab_read_file reads, the specials in front, so that line i + 1 is token i. */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
-/* The next token of text[*at..size): sets *token and *token_size, moves *at behind it. False at the end. White space
- * (Unicode's) between words is skipped; of CRLF, the character is LF. The text is well-formed UTF-8. */
+/* The next token of text[*at..size): sets *token and *token_size, moves *at behind it.
+ * False at the end. White space (Unicode's) between words is skipped; of CRLF, the
+ * character is LF. The text is well-formed UTF-8. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes at most `capacity` of them, returns how many there are in all. *unknown (may be NULL) counts
@@ -153,21 +159,23 @@ typedef struct data_set data_set;
  * Sources of less than 4 bytes are never held out: there are so few of them that each is needed to learn from.
  * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
-/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a byte order mark are skipped.
- * A source may come several times with different targets. Errors name file and line: no TAB, more than one TAB, bad
- * UTF-8, a zero byte, an empty source or target (white space counts as nothing), more than 65535 tokens, an empty file.
- * DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut short while the set lives. A pipe
- * is copied to a temporary file in the folder that TMPDIR names.
- * `options` may be NULL. The caller frees the set; NULL with the error. */
+/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF; empty lines and a
+ * byte order mark are skipped. A source may come several times with different targets.
+ * Errors name file and line: no TAB, more than one TAB, bad UTF-8, a zero byte, an empty
+ * source or target (white space counts as nothing), more than 65535 tokens, an empty
+ * file. DATA_DEV has at least one source, and so has DATA_TRAIN. The file must not be cut
+ * short while the set lives. A pipe is copied to a temporary file in the folder that
+ * TMPDIR names. `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models: windows of `context` tokens (DATA_DEV: the last `held_out` of the file). In words,
  * white space is lost. The windows of data_set_batch begin up to half a context earlier or later, anew in each epoch,
  * so that other tokens stand at their borders; data_set_range has each token but the first as a target exactly once.
  * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error);
-/* The DATA_DEV part of the file whose DATA_TRAIN part `set` is, with its options and its vocabularies. The file is not
- * opened again: a pipe can be read only once, and the path may lead to another file by now. The caller frees the new
- * set, which does not need `set`; NULL with the error. */
+/* The DATA_DEV part of the file of which `set` is the DATA_TRAIN part, with the same
+ * options and vocabularies. It does not open the file again, since a pipe can be read
+ * only once, and the path may lead to another file by now. The caller frees the new set,
+ * which does not need `set`; NULL with the error. */
 data_set *data_set_held_out(const data_set *set, ag_error *error);
 /* Frees the set and what it has handed out. NULL is fine. */
 void data_set_free(data_set *set);
@@ -223,9 +231,9 @@ int64_t data_set_batches(const data_set *set, int64_t rows);
 ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *batch, ag_error *error) AG_CHECKED;
 /* Examples first <= i < first + rows in their own order: for evaluation. All must exist (a task has every i >= 0). */
 ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error) AG_CHECKED;
-/* A batch from source texts alone (no targets: those arrays are NULL), for prediction. Unknown tokens become DATA_UNK
- * and are counted. A text without tokens is a row of its end mark; no training has sources that data_text_empty calls
- * empty. */
+/* A batch from source texts alone (no targets: those arrays are NULL), for prediction.
+ * Unknown tokens become DATA_UNK and are counted. A text without tokens is a row of its
+ * end mark; no training has sources that data_text_empty calls empty. */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error) AG_CHECKED;
 
@@ -244,29 +252,35 @@ typedef struct data_tensor {
 /* An open file: its tensors, by number and by name, and its metadata. */
 typedef struct data_safetensors data_safetensors;
 
-/* Maps and checks a file, or all shards of the index model.safetensors.index.json, which then is one file without
- * metadata whose tensors are those of all shards; strictly by the format's rules: header length, UTF-8, JSON, duplicate keys, offsets without
- * holes or overlaps, sizes. Where the metadata holds "checksum" (ours do) the content must agree with it. Every refusal
- * is one sentence with the file's name; NULL then. The caller closes the file. */
+/* Maps and checks a file strictly by the format's rules: header length, UTF-8, JSON,
+ * duplicate keys, offsets without holes or overlaps, sizes. Where the metadata holds
+ * "checksum" (ours do) the content must agree with it. The index of a sharded model
+ * (model.safetensors.index.json) opens as one file without metadata, which has the
+ * tensors of all shards. Every refusal is one sentence with the file's name; NULL then.
+ * The caller closes the file. */
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
 /* Frees the file and what it has handed out. NULL is fine. */
 void data_safetensors_close(data_safetensors *file);
 /* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
-/* A tensor by its number, in the order of the file, or by its name; NULL where there is none. The file owns it. Where
- * save_model of Python's safetensors left a name out because another tensor shares its numbers, which the metadata then
- * says ("name": "the kept one"), the kept one is found. */
+/* A tensor by its number, in the order of the file, or by its name; NULL where there is
+ * none. The file owns it. save_model of Python's safetensors leaves out a tensor that
+ * shares its numbers with another one, and notes in the metadata which ("left out":
+ * "kept"): its name then finds the one that was kept. */
 const data_tensor *data_safetensors_at(const data_safetensors *file, int64_t i);
 const data_tensor *data_safetensors_find(const data_safetensors *file, const char *name);
-/* Takes `prefix` ("module.") away from the names that begin with it; NULL gives all names back. AG_BAD_VALUE where none
- * begins with it or two become the same; then all names are given back. */
+/* Takes `prefix` ("module.") away from the names that begin with it; NULL gives all names
+ * back. AG_BAD_VALUE where none begins with it or two become the same; then all names are
+ * given back. */
 ag_status data_safetensors_strip(data_safetensors *file, const char *prefix, ag_error *error) AG_CHECKED;
 /* The value of a key of the metadata; NULL where there is none. The file owns it. */
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key);
 
-/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the tensor's number of elements, and is
- * the size of `out`. AG_BAD_SHAPE for another count, or where tensor->size does not fit it; AG_BAD_VALUE for another
- * dtype, and for an F64 that is finite and beyond the range of `real`. Infinity and NaN are read as they are. */
+/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the
+ * tensor's number of elements, and is the size of `out`. AG_BAD_SHAPE for another count,
+ * or where tensor->size does not fit it; AG_BAD_VALUE for another dtype, and for an F64
+ * that is finite and beyond the range of `real`. Infinity and NaN are read as they
+ * are. */
 ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error) AG_CHECKED;
 /* "F64" in the double library, "F32" in the other: the dtype of `real`. */
 extern const char *const data_real_dtype;
@@ -322,11 +336,13 @@ ag_status data_npy_write(const data_array *array, const char *path, ag_error *er
 
 /* ---- Files that appear whole or not at all --------------------------------------------------- */
 
-/* The bytes go to a temporary file in the same folder, which replaces `path` at the end: a crash at any instant leaves
- * the old file or the new one. A file that is replaced hands on its mode, and where the system allows that its owner
- * and group; a new one has the mode that the umask leaves. A symbolic link at `path` is replaced, too, and what it leads
- * to stays as it was; the new file has its mode. A temporary file that a killed process left is removed when
- * the same path is written again: its lock (flock) ended with the process. Where a file system has no locks, it stays.
+/* The bytes go to a temporary file in the same folder, which replaces `path` at the end:
+ * a crash at any instant leaves the old file or the new one. A file that is replaced
+ * hands on its mode, and where the system allows that its owner and group; a new one has
+ * the mode that the umask leaves. A symbolic link at `path` is replaced, too, and what it
+ * leads to stays as it was; the new file has its mode. A temporary file that a killed
+ * process left is removed when the same path is written again: its lock (flock) ended
+ * with the process. Where a file system has no locks, it stays.
  *
  *     data_output *output;
  *     ag_status status = data_output_open(&output, path, error);
@@ -341,8 +357,9 @@ typedef struct data_output data_output;
  * (or leads to what is there) and is no regular file: a folder, a device, a pipe; AG_NO_MEMORY. There is nothing to end
  * then. */
 ag_status data_output_open(data_output **output, const char *path, ag_error *error) AG_CHECKED;
-/* Whether data_output_open would begin a file there: for programs that work for long before they write. It tries, and
- * leaves all as it was. */
+/* Whether data_output_open would succeed, for programs that work for long before they
+ * write. It makes the temporary file and removes it. AG_IO or AG_NO_MEMORY where it would
+ * not. */
 ag_status data_output_check(const char *path, ag_error *error) AG_CHECKED;
 /* Appends bytes. A failure is remembered for data_output_finish; false from then on. */
 bool data_output_put(data_output *output, const void *bytes, size_t size);
@@ -403,7 +420,8 @@ char data_json_peek(data_json *json);
 /* True where there was no problem and nothing but white space is left. */
 bool data_json_finish(data_json *json);
 
-/* An object written member by member into a text, in one line; it is valid whatever is put into it. The pattern of use:
+/* An object written member by member into a text, in one line; it is valid whatever is
+ * put into it. The pattern of use:
  *
  *     char text[256];
  *     data_json_object object = data_json_object_start(text, sizeof text, "");
@@ -426,8 +444,9 @@ data_json_object data_json_object_start(char *text, size_t size, const char *gap
 void data_json_put_text(data_json_object *object, const char *key, const char *value);
 void data_json_put_bool(data_json_object *object, const char *key, bool value);
 void data_json_put_integer(data_json_object *object, const char *key, int64_t value);
-/* The same with this many significant digits, 1 at least and 17 at most. JSON has no word for what is not finite: then
- * the value is null, and the member KEY_is says "NaN", "Infinity" or "-Infinity". */
+/* The same with this many significant digits, 1 to 17. JSON has no word for what is not
+ * finite: then the value is null, and the member KEY_is says "NaN", "Infinity" or
+ * "-Infinity". */
 void data_json_put_number(data_json_object *object, const char *key, double value, int digits);
 /* Ends the object. False where `size` was too small: the text is cut then. */
 bool data_json_object_end(data_json_object *object);

@@ -175,7 +175,7 @@ ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, 
         return ag_error_set(error, AG_BAD_VALUE, "tensor '%s' is of dtype %s, which cannot be read as numbers here",
                             DATA_SHOW(tensor->name), DATA_SHOW(tensor->dtype));
     if (!data_shape_elements(tensor->rank, tensor->shape, &elements) || count < 0 || elements != (uint64_t)count)
-        return ag_error_set(error, AG_BAD_SHAPE, "tensor '%s' does not have the %lld %s that were asked for",
+        return ag_error_set(error, AG_BAD_SHAPE, "tensor '%s' does not have %lld %s",
                             DATA_SHOW(tensor->name), (long long)count, ag_plural(count, "element", "elements"));
     if (data_dtype_size(dtype, tensor->rank, tensor->shape, &bytes) || bytes != tensor->size)
         return ag_error_set(error, AG_BAD_SHAPE, "tensor '%s' has %llu %s, which do not fit its dtype and shape",

@@ -220,12 +220,13 @@ static bool take_number(data_json *json)
     return take_digits(json);
 }
 
-/* No double and no middle between two has more significant decimal digits than 768. Behind those kept it matters alone
- * whether all are zeros. */
+/* No double, and no middle between two, has more than 768 significant decimal digits. Of
+ * the digits after those that are kept it matters only whether all are zeros. */
 enum { KEPT_DIGITS = 780, DECIMAL_TEXT = KEPT_DIGITS + 32 };
 
-/* A number of the grammar as a whole one of few digits and a power of ten, zero-ended: of the same value, or between
- * the same two neighbours, and so of the same nearest double. */
+/* A number of the grammar as a whole one of few digits and a power of ten, zero-ended: of
+ * the same value, or between the same two neighbours, and so of the same nearest
+ * double. */
 static void shorten(const char *number, size_t size, char text[DECIMAL_TEXT])
 {
     enum { POWER_LIMIT = 100000 }; /* far beyond what KEPT_DIGITS digits can bring back into a double's range */

@@ -1,4 +1,5 @@
-/* json_write.c - objects of JSON (RFC 8259) in one line, valid whatever the numbers and texts in them are. */
+/* json_write.c - objects of JSON (RFC 8259) in one line, valid whatever the numbers and
+ * texts in them are. */
 #include "json_write.h"
 
 #include "data.h"

@@ -25,7 +25,8 @@ static ag_status refuse(ag_error *error, const char *path, const char *what, int
 
 /* ---- A copy of what cannot be mapped -------------------------------------------------------- */
 
-/* A new file in the folder of temporary files, which no name leads to: it goes with its descriptor. -1 with errno. */
+/* A new file in the folder of temporary files, which no name leads to: it goes with its
+ * descriptor. -1 with errno. */
 static int open_nameless(const char *folder)
 {
     size_t size = strlen(folder) + sizeof "/tapeformer-XXXXXX";
@@ -67,7 +68,8 @@ static ag_status copy_all(int from, int copy, const char *path, const char *fold
     return got == 0 ? AG_OK : refuse(error, path, "cannot read", errno);
 }
 
-/* Replaces the descriptor of a pipe, a terminal or a device by that of a copy: those can only be read, and once. */
+/* Replaces the descriptor of a pipe, a terminal or a device by that of a copy: those can
+ * only be read, and once. */
 static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *error)
 {
     const char *set = getenv("TMPDIR"), *folder = set && *set ? set : "/tmp";

@@ -55,9 +55,10 @@ static void folder_of(const char *path, char *folder)
 
 #define TEMPORARY "%s.tmp-%ld-%d" /* path, process, a number to tell its files apart */
 
-/* A writer holds a lock on its temporary file, which ends with the process, whatever ends that. So the one who finds a
- * temporary file can tell whether its writer lives, in another process namespace or on another host, too. Where a file
- * system has no locks, both fail: then what a writer has left behind stays. */
+/* A writer holds a lock on its temporary file, which ends with the process, whatever ends
+ * that. So another writer can tell whether the one of a temporary file still lives, even
+ * in another process namespace or on another host. Where a file system has no locks,
+ * neither gets one, and the file of a dead writer stays. */
 static bool lock(int descriptor)
 {
     int result;
@@ -104,8 +105,8 @@ static void remove_left_behind(const data_output *output)
         closedir(folder);
 }
 
-/* Locks the new file. False where another writer met it before the lock and took it for one that is left behind: it
- * is gone, or will be. */
+/* Locks the new file. False where another writer came before the lock and took its writer
+ * for dead: the file is gone, or will be. */
 static bool claim(int descriptor)
 {
     struct stat info;
@@ -114,8 +115,8 @@ static bool claim(int descriptor)
     return fstat(descriptor, &info) != 0 || info.st_nlink > 0;
 }
 
-/* Makes a file with a name that no other has, for the owner alone where it will get the mode of another file: not
- * mkstemp, which knows nothing of the umask. */
+/* Makes a file with a name that no other has, for the owner alone where it will get the
+ * mode of another file: not mkstemp, which knows nothing of the umask. */
 static bool open_temporary(data_output *output)
 {
     const mode_t mode = output->replaces ? 0600 : 0666;
@@ -143,8 +144,8 @@ static bool open_files(data_output *output)
     return open_temporary(output);
 }
 
-/* Looks at what the path leads to. Where that is no file, says what it is, since the rename would replace even a device;
- * NULL: a file, or nothing. */
+/* Looks at what the path leads to. Says what that is where it is no file, since the
+ * rename would replace even a device; NULL: a file, or nothing. */
 static const char *look(data_output *output)
 {
     struct stat info;
@@ -255,9 +256,9 @@ static bool flush_folder(data_output *output)
     return output->failure == 0;
 }
 
-/* Closes, which may report a write that failed late. Not to be repeated after EINTR: the descriptor is gone by then. A
- * second descriptor stays open and holds the lock: until the file has its name, others must not take it for one that is
- * left behind. */
+/* Closes, which may report a write that failed late. Not to be repeated after EINTR: the
+ * descriptor is gone by then. A second descriptor stays open and holds the lock: until
+ * the file has its name, others must not take its writer for dead. */
 static bool close_file(data_output *output)
 {
     int descriptor = output->descriptor;
@@ -266,9 +267,10 @@ static bool close_file(data_output *output)
     return (close(descriptor) == 0 || errno == EINTR || fail(output)) && is_held;
 }
 
-/* Mode and owner of the file that is replaced. Where the owner may not be given, the group may; where that may not be
- * either, the group that the file has gets no more than all others. A file system that has no modes refuses: then
- * there is nothing to keep. */
+/* Gives the new file the mode and owner of the one that it replaces. Where the system
+ * refuses the owner, it may allow the group; where it refuses that as well, the new
+ * file's group gets no more rights than all others have. A file system without modes
+ * refuses those: then there is nothing to keep. */
 static void keep_access(const data_output *output)
 {
     struct stat info;
@@ -293,7 +295,8 @@ static bool complete(data_output *output)
            (rename(output->temporary, output->path) == 0 || fail(output));
 }
 
-/* Makes the new bytes the file, if they are wanted, or else removes them; and closes what is open. */
+/* Makes the new bytes the file, if they are wanted, or else removes them; and closes what
+ * is open. */
 static void end(data_output *output, bool wanted)
 {
     bool begun = output->descriptor >= 0;

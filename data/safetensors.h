@@ -32,8 +32,8 @@ bool data_shape_elements(int rank, const uint64_t *shape, uint64_t *elements);
 /* The bytes that a tensor takes. NULL, or what is wrong with it: "has more than 2^64 bits". */
 const char *data_dtype_size(const data_dtype *dtype, int rank, const uint64_t *shape, uint64_t *bytes);
 
-/* Whether the element at `bytes` is finite and only its conversion to `value` is not: an F64 beyond the range of F32.
- */
+/* Whether the element at `bytes` is finite and only its conversion to `value` is not: an
+ * F64 beyond the range of F32. */
 bool data_dtype_overflows(const data_dtype *dtype, const unsigned char *bytes, real value);
 
 /* ---- The checksum (safetensors_checksum.c) -------------------------------------------------- */

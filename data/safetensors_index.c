@@ -1,6 +1,7 @@
 /* safetensors_index.c - models that are cut into several files, and files of other kinds.
  *
- * model.safetensors.index.json stands beside the shards and says which of them has which tensor:
+ * model.safetensors.index.json stands beside the shards and says which of them has which
+ * tensor:
  *
  *     {"metadata":{"total_size":1234},"weight_map":{"wte.weight":"model-00001-of-00002.safetensors", ..}}
  *
@@ -99,8 +100,9 @@ static bool open_shard(index_reader *r, const char *name)
     return shard != NULL;
 }
 
-/* The shard r->shard, opened where it is met for the first time: then its name is kept in the file's strings, where
- * names stand in the order of the shards. NULL with the error. */
+/* The shard r->shard, opened where it is met for the first time: then its name is kept in
+ * the file's strings, where names stand in the order of the shards. NULL with the
+ * error. */
 static const data_safetensors *shard_of(index_reader *r)
 {
     data_safetensors *file = r->file;
@@ -204,7 +206,8 @@ bool data_index_read(data_safetensors *file, const char *path, const char *shown
 
 /* ---- Files of other kinds ------------------------------------------------------------------- */
 
-/* A header's length is at most 10^8, so the 5th to 8th byte of a .safetensors file are 0. */
+/* A header's length is at most 10^8, so the 5th to 8th byte of a .safetensors file are
+ * 0. */
 bool data_index_is_one(const data_map *map)
 {
     static const char spaces[] = " \t\r\n";

@@ -1,4 +1,5 @@
-/* safetensors_names.c - what an open .safetensors file has: its tensors by number and by name, its metadata by key. */
+/* safetensors_names.c - what an open .safetensors file has: its tensors by number and by
+ * name, its metadata by key. */
 #include "safetensors_file.h"
 #include "show.h"
 

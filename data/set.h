@@ -1,7 +1,8 @@
 /* set.h - what every kind of data set is made of. Internal to data/.
  *
- * A kind of set (a task, a pair file, a text file) is a struct that begins with a data_set, and a table of
- * functions; the order of an epoch, the groups by source and the batches are made from those alone. */
+ * A kind of set (a task, a pair file, a text file) is a struct that begins with a
+ * data_set, and a table of functions; the order of an epoch, the groups by source and the
+ * batches are made from those alone. */
 #ifndef DATA_SET_H
 #define DATA_SET_H
 
@@ -62,8 +63,8 @@ struct data_set {
 /* A new set of `size` bytes, zeroed but for the kind, the name and the checked options (NULL: all defaults). */
 data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name, const data_set_options *options,
                        ag_error *error);
-/* Maps the file that the set is named after to `map`, a field of the set; the file that `of` has mapped, if not NULL.
- */
+/* Maps a file to `map`, a field of the set: the one that `of` has mapped, or where `of`
+ * is NULL the one that the set is named after. */
 ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error) AG_CHECKED;
 /* To be called when counts, maxima, vocabularies and source_bytes, target_bytes are known: the last preparations. */
 ag_status data_set_finish(data_set *set, ag_error *error) AG_CHECKED;

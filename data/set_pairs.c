@@ -23,7 +23,7 @@ typedef struct pair {
 
 /* ---- Lines ---- */
 
-/* The next line of the map, without its end; moves *at behind it. False behind the last. */
+/* The next line of the map, without its end; moves *at past it. False after the last. */
 static bool next_line(const data_map *map, size_t *at, data_view *line)
 {
     return data_line_next((const char *)map->bytes, map->size, at, &line->text, &line->size);

@@ -23,7 +23,8 @@ size_t data_utf8_check(const char *text, size_t size)
     return size;
 }
 
-/* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most alphabets. */
+/* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most
+ * alphabets. */
 static const char *remedy_of_zeros(const char *text, size_t size)
 {
     size_t zeros[2] = {0}, seen = size < 64 ? size : 64;

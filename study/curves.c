@@ -141,7 +141,8 @@ static bool is_wide(const study_chart *chart)
 
 /* ---- Charts --------------------------------------------------------------------------------- */
 
-/* The step whose model was kept: that of the last evaluation that the log calls the best; -1: there is none. */
+/* The step whose model was kept: that of the last evaluation that the log calls the best;
+ * -1: there is none. */
 static double best_step(const curve_run *run)
 {
     const train_series *best = train_history_find(&run->history, "best");
@@ -183,7 +184,8 @@ static void add_line(curve_chart *c, const train_series *series, const char *nam
     c->chart.line_count++;
 }
 
-/* Points to the value that the last line's series has at the step whose model was kept. */
+/* Points to the value that the last line's series has at the step whose model was
+ * kept. */
 static void add_mark(curve_chart *c, const curve_run *run, const train_series *series, const char *name)
 {
     const double step = best_step(run);

@@ -53,7 +53,8 @@ typedef struct pen {
     size_t length, capacity;
     bool failed;
 } pen;
-/* `format` is that of ag_text_print. A number that may be NaN or infinite is for pen_put_number. */
+/* `format` is that of ag_text_print. A number that may be NaN or infinite is for
+ * pen_put_number. */
 void pen_put(pen *p, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
@@ -64,8 +65,8 @@ void pen_put_bytes(pen *p, const char *bytes, size_t count);
 void pen_put_number(pen *p, double value, int digits);
 /* The same with at most `decimals` places after the point, zeros at its end left out: for coordinates. */
 void pen_put_fixed(pen *p, double value, int decimals);
-/* The text as ag_text_show shows it (tab and line feed stay as they are), with & < > " ' as entities, for HTML and
- * SVG. NULL is as "". */
+/* The text as ag_text_show shows it (tab and line feed stay as they are), with & < > " '
+ * as entities, for HTML and SVG. NULL is as "". */
 void pen_put_escaped(pen *p, const char *text);
 /* Writes the text to the file `path`, whole or not at all; `what` it is, for the sentence where memory ran out. */
 ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error) AG_CHECKED;
@@ -74,17 +75,19 @@ ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *e
 
 enum { LABEL_WIDEST = 1 << 20 }; /* where counting of columns ends */
 
-/* A token as a label shows it, with entities where `escaped`: as ag_text_show shows it, so no label steers a terminal;
- * spaces at its ends as open boxes; cut with an ellipsis where it takes more than `columns` columns (0: never). NULL is
- * as "". */
+/* A token as a label shows it, with entities where `escaped`: as ag_text_show shows it,
+ * so no label steers a terminal; spaces at its ends as open boxes; cut with an ellipsis
+ * where it takes more than `columns` columns (0: never). NULL is as "". */
 void pen_put_label(pen *p, const char *text, int columns, bool escaped);
-/* The same, whole and without an isolate: a word among others that it is written in one direction with. */
+/* The same, whole and without an isolate: a word among others that it is written in one
+ * direction with. */
 void pen_put_word(pen *p, const char *text);
-/* As many characters of such a word as take `columns` columns, one at least; `text` moves behind them. Returns the
- * columns that they take. */
+/* Puts as many characters of such a word as fit into `columns` columns, one at least, and
+ * moves *text past them. Returns the columns that they take. */
 int pen_put_part(pen *p, const char **text, int columns);
-/* Whether letters that are written from right to left are in it. Such a label stands in an isolate (Unicode's bidi
- * algorithm, UAX #9), so that it turns nothing around it: what is left of it stays there. */
+/* Whether letters that are written from right to left are in it. Such a label stands in
+ * an isolate (Unicode's bidi algorithm, UAX #9), so that it turns nothing around it: what
+ * is left of it stays there. */
 bool label_is_isolated(const char *text);
 #define LABEL_ISOLATE  "\xE2\x81\xA8" /* U+2068, first strong isolate */
 #define LABEL_ISOLATED "\xE2\x81\xA9" /* U+2069, its end */
@@ -101,10 +104,12 @@ enum { STYLE_LEVELS = 33, STYLE_LINES = 8 }; /* colours of heat maps from 0 to h
 #define STYLE_SANS      "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 #define STYLE_MONOSPACE "ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace"
 
-/* Declarations of the custom properties that all pictures use, to stand between braces, without line breaks:
+/* Declarations of the custom properties that all pictures use, to stand between braces,
+ * without line breaks:
  *     --paper --ink (text) --soft (minor text) --faint (grid) --padding --padded (its labels) --hatch --alarm --good
  *     --heat-0 .. --heat-32 (from 0 to high), --on-0 .. --on-32 (text on these), --line-0 .. --line-7
- * A page puts them at :root, light and (under its own condition) dark, and may use them for itself. */
+ * A page puts them at :root, light and (under its own condition) dark, and may use them
+ * for itself. */
 void style_put_colours(pen *p, bool dark);
 /* The rules by which pictures use them; every selector begins with ".study-picture". Once in a page. */
 void style_put_rules(pen *p);
@@ -120,9 +125,9 @@ void style_put_rules(pen *p);
  * or of class "cell masked", "cell padding", "cell leak" (masked, and yet not 0), "cell strange" (not finite). Larger
  * maps are paths of many cells, without data. */
 void svg_heat(pen *p, const study_heat *heat, const char *id);
-/* Of a picture with an id, which has no title in it: the labels of its rows on the page's ground, as an <svg
- * class="study-picture rows" aria-hidden="true"> that a page lays over the picture and keeps in sight. `shape` gets
- * what both measure. */
+/* Of a picture with an id, which has no title in it: the labels of its rows on the page's
+ * ground, as an <svg class="study-picture rows" aria-hidden="true"> that a page lays over
+ * the picture and keeps in sight. `shape` gets what both measure. */
 typedef struct svg_shape {
     double width, rows_width, rows_height; /* of the picture, and of the labels */
 } svg_shape;

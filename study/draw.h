@@ -27,19 +27,22 @@ typedef struct heat_grid {
 } heat_grid;
 
 heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most_columns);
-/* The drawn column before which the line between both sides stands; 0: there is one side. */
+/* The drawn column before which the line between both sides stands; 0: there is one
+ * side. */
 int64_t heat_grid_split(const heat_grid *grid);
-/* The name of the side on which column `column` of the map is; NULL: there is one side, or it has no name. */
+/* The name of the side on which column `column` of the map is; NULL: there is one side,
+ * or it has no name. */
 const char *heat_side(const study_heat *heat, int64_t column);
 heat_cell heat_grid_cell(const heat_grid *grid, int64_t row, int64_t column);
 /* Where the value stands from 0 to high: 0 to 1. */
 double heat_grid_share(const heat_grid *grid, double value);
 /* What a cell of this look is called, in legends too. */
 const char *heat_look_words(const study_heat *heat, heat_look look);
-/* What a cell is: "0.87", "masked", "masked, yet 0.125", "padding", the name of a kind. */
+/* What a cell is: "0.87", "masked", "masked, yet 0.125", "padding", the name of a
+ * kind. */
 void heat_put_words(pen *p, const study_heat *heat, heat_cell cell, int digits, bool escaped);
-/* What a legend explains one by one: the kinds that are drawn and what the mask says, or, of sizes, the latter alone.
- * Returns how many. */
+/* What a legend explains one by one: the kinds that are drawn and what the mask says, or,
+ * of sizes, the latter alone. Returns how many. */
 enum { HEAT_SWATCHES = STUDY_KINDS + LOOKS };
 int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES]);
 /* Its words there. */

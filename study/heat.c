@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Of the colours from 0 to high the last kind has this: large areas of it are no weight on the page. */
+/* Of the colours from 0 to high the last kind has this: large areas of it are no weight
+ * on the page. */
 #define DARKEST_KIND 0.6
 
 static int64_t blocks_of(int64_t count, int64_t most)

@@ -242,7 +242,8 @@ static void put_values(pen *p, const study_heat *heat)
     pen_put(p, "\"");
 }
 
-/* What the page's style needs to lay the labels of rows over a picture of any size: html_page.c. */
+/* What the page's style needs to lay the labels of rows over a picture of any size:
+ * html_page.c. */
 static void put_shape(pen *p, const svg_shape *shape)
 {
     pen_put(p, "--width:");
@@ -371,7 +372,8 @@ static void put_chart(html_page *page, const study_chart *chart)
 
 /* ---- The page ------------------------------------------------------------------------------- */
 
-/* Each side by itself: one that is written from right to left does not change places with the other. */
+/* Each side by itself: one that is written from right to left does not change places with
+ * the other. */
 static void put_example(pen *p, const document_part *part)
 {
     pen_put(p, "<p class=\"example\">");
@@ -409,7 +411,8 @@ static void enter_box(html_page *page, const document_part *part)
     page->row = picture ? ROW_PICTURES : ROW_WORDS;
 }
 
-/* Charts that follow one another stand in a box of their own, two in a line where there is room. */
+/* Charts that follow one another stand in a box of their own, two in a line where there
+ * is room. */
 static void enter_charts(html_page *page, bool chart)
 {
     chart = chart && page->row == NO_ROW;

@@ -27,7 +27,8 @@ static const code_range wide[] = {{0x1100, 0x115F},  {0x2E80, 0x303E},   {0x3041
                                   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
                                   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
                                   {0x20000, 0x3FFFD}};
-/* Hebrew, Arabic, Syriac, Thaana, N'Ko and their like, and the forms in which these are joined. */
+/* Hebrew, Arabic, Syriac, Thaana, N'Ko and their like, and the forms in which these are
+ * joined. */
 static const code_range leftward[] = {
     {0x590, 0x8FF}, {0xFB1D, 0xFDFF}, {0xFE70, 0xFEFE}, {0x10800, 0x10FFF}, {0x1E800, 0x1EFFF}};
 

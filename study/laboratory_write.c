@@ -36,7 +36,8 @@ static void add_claim(study_document *document, const laboratory_claim *claim)
     study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
-/* Those of a section that are about this task; LABORATORY_TASKS: about no one in particular. */
+/* Those of a section that are about this task; LABORATORY_TASKS: about no one in
+ * particular. */
 static void add_claims(study_document *document, const laboratory_findings *findings, laboratory_section section,
                        int task)
 {

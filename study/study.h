@@ -1,11 +1,14 @@
-/* study.h - what models attend to, what they can see, what masks do; and documents that show it.
+/* study.h - what models attend to, what they can see, what masks do; and documents that
+ * show it.
  *
- * A study computes numbers (study_attention, study_influence, study_leaks, study_laboratory, study_curves), and puts
- * them into a document; a document is shown as text in a terminal, as one HTML file, or as SVG pictures. So each study
- * is written once for all three.
+ * A study computes numbers (study_attention, study_influence, study_leaks,
+ * study_laboratory, study_curves), and puts them into a document; a document is shown as
+ * text in a terminal, as one HTML file, or as SVG pictures. So each study is written once
+ * for all three.
  *
- * Threads: a document is used by one thread at a time. A study only reads the model and the input that it
- * is given, so several may look at one model at once. study_laboratory trains models of its own.
+ * Threads: a document is used by one thread at a time. A study only reads the model and
+ * the input that it is given, so several may look at one model at once. study_laboratory
+ * trains models of its own.
  */
 #ifndef STUDY_STUDY_H
 #define STUDY_STUDY_H
@@ -41,8 +44,9 @@ void study_add_text(study_document *document, const char *format, ...)
 #endif
     ;
 
-/* An example: what a model reads and what it answers, and a note in brackets, such as "the model's own answer". Each of
- * both keeps its side, whatever direction it is written in. `answer` and `note` may be NULL. */
+/* An example: what a model reads and what it answers, and a note in brackets, such as
+ * "the model's own answer". Each of both keeps its side, whatever direction it is written
+ * in. `answer` and `note` may be NULL. */
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
 
 /* What was expected, and whether it came true, with what was measured. */
@@ -51,12 +55,13 @@ void study_add_verdict(study_document *document, bool holds, const char *expecte
 /* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells);
-/* The same, folded in HTML until a reader opens it: numbers that a picture shows as well. */
+/* The same, folded in HTML until a reader opens it: numbers that a picture shows as
+ * well. */
 void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                             const char *const *cells);
 
-/* The parts between these stand beside each other where a page has room: pictures on the left, the rest on their right.
- * Rows are not in rows. */
+/* The parts between these stand beside each other where a page has room: pictures on the
+ * left, the rest on their right. Rows are not in rows. */
 void study_begin_row(study_document *document);
 void study_end_row(study_document *document);
 
@@ -76,18 +81,20 @@ typedef struct study_heat {
     const unsigned char *cells;                           /* [rows, columns] of study_cell; NULL: all seen */
     const char *row_axis, *column_axis;                   /* "query", "key"; may be NULL */
     const char *const *row_labels, *const *column_labels; /* [rows], [columns]; NULL: numbers from 0 */
-    /* Columns of two sides, such as the tokens of a source and of a target: a line before column `split`, and the names
-     * of both sides, each of which counts its columns from 0. 0: one side. */
+    /* Columns of two sides, such as the tokens of a source and of a target: a line stands
+     * before column `split`, and each side has a name and counts its columns from 0. A
+     * `split` of 0: one side. */
     int64_t split;
     const char *sides[2];
-    /* Where values are kinds and not sizes: value k is called kinds[k], and drawn as a swatch. kinds[0] is what masked
-     * cells are called. NULL: sizes. */
+    /* Where values are kinds and not sizes: value k is called kinds[k], and drawn as a
+     * swatch. kinds[0] is what masked cells are called. NULL: sizes. */
     const char *const *kinds; /* [kind_count] */
     int64_t kind_count;       /* 2 to STUDY_KINDS */
 } study_heat;
 
-/* Heat maps that a reader goes through one at a time, the most telling first (HTML: one is large, and all are small
- * beside it, group by group; text and SVG: one after the other) or, where `side_by_side`, sees together. */
+/* Heat maps that a reader goes through one at a time, the most telling first (HTML: one
+ * is large, and all are small beside it, group by group; text and SVG: one after the
+ * other) or, where `side_by_side`, sees together. */
 void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side);
 
 /* A curve in a chart. */
@@ -124,8 +131,8 @@ typedef struct study_text_options {
     bool color; /* heat maps as blocks of colour, by escape sequences; each sets letters and ground, so that it reads on
                  * light and dark terminals [plain characters from ' ' to '#', 'x' where masked, '_' where padding] */
 } study_text_options;
-/* As text for a terminal, to be freed; NULL with the error. Maps and tables that are too wide continue below. NULL
- * options are the defaults. */
+/* As text for a terminal, to be freed; NULL with the error. Maps and tables that are too
+ * wide continue below. NULL options are the defaults. */
 char *study_document_text(const study_document *document, const study_text_options *options, ag_error *error);
 /* One self-contained HTML file. Replaces `path` whole or not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
@@ -290,8 +297,9 @@ ag_status study_trace_compare(const char *a, const char *b, bool common, double 
 
 /* ---- Curves --------------------------------------------------------------------------------- */
 
-/* Charts of training logs (log.jsonl, or folders that hold one) by step: the losses in training and on dev, the error
- * rates on dev, the learning rate. Every run has its colour in each, and the step whose model was kept is marked. */
+/* Charts of training logs (log.jsonl, or folders that hold one) by step: the losses in
+ * training and on dev, the error rates on dev, the learning rate. Every run has its
+ * colour in each, and the step whose model was kept is marked. */
 ag_status study_curves(const char *const *paths, int count, study_document *document, ag_error *error) AG_CHECKED;
 
 #if defined(__GNUC__)

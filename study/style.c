@@ -56,7 +56,8 @@ static double luminance(unsigned colour)
     return sum;
 }
 
-/* Black or white, whichever is read better on the colour: its contrast is 4.5 : 1 at least on any. */
+/* Black or white, whichever is read better on the colour: its contrast is 4.5 : 1 at
+ * least on any. */
 static unsigned text_colour(unsigned ground)
 {
     double light = luminance(ground) + 0.05;

@@ -1,10 +1,10 @@
 /* svg_chart.c - line charts as pictures.
  *
- * Lines differ in colour and in the shape of their points, so that they are told apart without colour too; dashes are
- * for companions. Points are marked, and say what
- * they are under the mouse, where they are few; a point between gaps always is. Where many points fall into one narrow
- * column the line goes through their mean, on a band from the lowest to the highest: so no picture is larger than it
- * can be seen. */
+ * Lines differ in colour and in the shape of their points, so a reader tells them apart
+ * without colour, too; companions are dashed. Where points are few, each is marked and
+ * says under the mouse what it is; a point between gaps always is. Where many points fall
+ * into one narrow column the line goes through their mean, on a band from the lowest to
+ * the highest: so no picture is larger than it can be seen. */
 #include "draw.h"
 
 #include <math.h>
@@ -244,7 +244,8 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
     pen_put(p, "</title></path>\n");
 }
 
-/* The shape of the line's points, `size` from its middle: a tag to be closed with "/>" or with ">...</path>". */
+/* The shape of the line's points, `size` from its middle: a tag to be closed with "/>" or
+ * with ">...</path>". */
 static void open_dot(pen *p, const chart_layout *l, int64_t line, double x, double y, double size)
 {
     pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", chart_colour(l->chart, line, STYLE_LINES));

@@ -81,7 +81,8 @@ static void put_labels(pen *p, const heat_layout *l)
     put_axis_names(p, l);
 }
 
-/* The line between both sides, and over the labels of each its name on a line as long as the side. */
+/* The line between both sides, and over the labels of each its name on a line as long as
+ * the side. */
 static void put_sides(pen *p, const heat_layout *l)
 {
     const double top = l->sides_top;

@@ -122,7 +122,7 @@ static double ramp_width(const heat_layout *l)
     return 12 + STYLE_LEVELS * HEAT_RAMP_STEP + 6 + svg_text_width(high, 0, 12);
 }
 
-/* Behind the ramp, which comes first, in lines no wider than the picture. Returns the height. */
+/* After the ramp, in lines no wider than the picture. Returns the height. */
 static double lay_out_legend(heat_layout *l)
 {
     double x = HEAT_MARGIN + (l->grid.heat->kinds ? 0 : ramp_width(l) + LEGEND_GAP), y = 0;

@@ -38,7 +38,7 @@ static void put_long_word(text_lines *lines, const char *word)
     }
 }
 
-/* One word of text[0..size) behind its spaces. No control character comes through. */
+/* Puts the word text[0..size) after its spaces. No control character comes through. */
 static void put_word(text_lines *lines, int spaces, const char *text, size_t size)
 {
     pen word = {0};
@@ -194,7 +194,8 @@ static void put_columns(pen *p, const document_part *table, const column_shape *
         put_row(p, table, shapes, i, begin, end);
 }
 
-/* As many columns as the width holds; the others follow below, with the first column again. */
+/* As many columns as the width holds; the others follow below, with the first column
+ * again. */
 static void put_table(pen *p, const document_part *table, const text_style *style)
 {
     if (*table->text)

@@ -1,5 +1,5 @@
-/* text.h - the parts of a document as text, for a terminal. No line is wider than style->width, wherever a glyph fits
- * that at all. */
+/* text.h - the parts of a document as text, for a terminal. No line is wider than
+ * style->width, wherever a glyph fits that at all. */
 #ifndef STUDY_TEXT_H
 #define STUDY_TEXT_H
 
@@ -13,8 +13,9 @@ typedef study_text_options text_style;
 void text_put_heats(pen *p, const document_part *part, const text_style *style);
 void text_put_chart(pen *p, const study_chart *chart, const text_style *style);
 
-/* Words that fill lines: what is put goes on where the last ended. Its own line breaks stay, longer lines are broken
- * between words, and longer words wherever the line ends. */
+/* Words that fill lines: what is put goes on where the last ended. Its own line breaks
+ * stay, longer lines are broken between words, and longer words wherever the line
+ * ends. */
 typedef struct text_lines {
     pen *p;
     int width, column;

@@ -16,14 +16,15 @@ enum {
     LEGEND_GAP = 3
 };
 
-/* Each line draws with a character of its own, and with one of these of the 256 colours of terminals, which are seen on
- * white and on black: 3 : 1 at least. */
+/* Each line draws with a character of its own, and with one of these of the 256 colours
+ * of terminals, which are seen on white and on black: 3 : 1 at least. */
 static const char characters[] = "*o+x#@%&";
 static const int colours[] = {33, 166, 29, 133, 136, 99, 244, 30};
 enum { KINDS = sizeof characters - 1, MARK = KINDS + 1 };
 static const char mark_character = '^';
 
-/* What stands where: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the highest. */
+/* What stands where: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the
+ * highest. */
 typedef struct plot {
     const study_chart *chart;
     const text_style *style;

@@ -1,7 +1,9 @@
-/* text_heat.c - heat maps in a terminal, line by line, so that several can stand side by side.
+/* text_heat.c - heat maps in a terminal, line by line, so that several can stand side by
+ * side.
  *
- * A map that is too wide first gets narrow cells, with the labels of its columns written downward; where these do not
- * fit either, its columns continue in further pieces below. */
+ * A map that is too wide first gets narrow cells, with the labels of its columns written
+ * downward; where these do not fit either, its columns continue in further pieces
+ * below. */
 #include "text.h"
 
 #include <math.h>
@@ -23,8 +25,8 @@ static const char shades[] = " .:-=+*%#";
 enum { SHADES = sizeof shades - 1 };
 static const char marks[LOOKS] = {[LOOK_MASKED] = 'x', [LOOK_PADDING] = '_', [LOOK_LEAK] = '!', [LOOK_STRANGE] = '?'};
 
-/* With colour, of the 256 of terminals: from white to a blue that is seen on black as well. What is no value has a
- * ground and letters of its own. */
+/* With colour, of the 256 of terminals: from white to a blue that is seen on black as
+ * well. What is no value has a ground and letters of its own. */
 static const int grounds[SHADES] = {231, 189, 153, 111, 75, 69, 32, 26, 25};
 static const char *const look_colours[LOOKS] = {[LOOK_MASKED] = "38;5;240;48;5;254",
                                                 [LOOK_PADDING] = "38;5;238;48;5;249",
@@ -218,7 +220,8 @@ static void put_sides(pen *p, const heat_text *t)
     }
 }
 
-/* Of labels that are written downward and end at the map, the characters in line `line`; else the whole label. */
+/* Of labels that are written downward and end at the map, the characters in line `line`;
+ * else the whole label. */
 static void put_column_label(pen *p, const heat_text *t, int64_t j, int line)
 {
     char number[HEAT_NUMBER_SIZE];
@@ -399,7 +402,8 @@ static void put_key(pen *p, const heat_key *key, const text_style *style)
     pen_put(p, "\n");
 }
 
-/* Pieces of maps that stand side by side, from column `first` of map number `at`; returns how many. */
+/* Pieces of maps that stand side by side, from column `first` of map number `at`; returns
+ * how many. */
 static int lay_out_abreast(pen *p, const document_part *part, const text_style *style, int64_t at, int64_t first,
                            heat_text texts[ABREAST])
 {

@@ -124,7 +124,7 @@ START_TEST(a_wrong_count_or_type_is_refused)
     real out[8] = {7, 7, 7, 7, 7, 7, 7, 7};
     ag_error error = {0};
     ck_assert_int_eq(data_tensor_read(&tensor, out, 5, &error), AG_BAD_SHAPE);
-    ck_assert_str_eq(error.message, "tensor 'a\xE2\x90\x8A" "b' does not have the 5 elements that were asked for");
+    ck_assert_str_eq(error.message, "tensor 'a\xE2\x90\x8A" "b' does not have 5 elements");
     ck_assert_int_eq(data_tensor_read(&tensor, out, 7, NULL), AG_BAD_SHAPE);
     ck_assert_int_eq(data_tensor_read(&tensor, out, -6, NULL), AG_BAD_SHAPE);
     tensor.size = 23;

@@ -136,7 +136,7 @@ void train_checkpoint_take(train_options *options, const train_options *earlier)
     train_fields_take(RUN_FIELDS, RUN_COUNT, options, earlier);
     train_fields_take(PLAN_FIELDS, PLAN_COUNT, options, earlier);
     if (options->epochs)
-        options->steps = steps; /* so many epochs are another length */
+        options->steps = steps; /* another length, which the epochs give */
 }
 
 /* The file has the vectors that this run keeps, and no tensor that is unknown to it. */

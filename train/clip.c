@@ -1,8 +1,9 @@
 /* clip.c - the gradients' global norm, and the factor that clips it.
  *
- * The norm is summed in double over pieces whose borders depend on the vector's size alone, and the pieces' sums are
- * added in their order: the same bits at any number of threads. Squares that overflow or vanish (in the library built
- * for doubles) are summed again in a unit of numbers in which they do not.
+ * The norm is summed in double over pieces whose borders depend on the vector's size
+ * alone, and the pieces' sums are added in their order: the same bits at any number of
+ * threads. Squares that overflow or vanish (in the library built for doubles) are summed
+ * again in a unit of numbers in which they do not.
  */
 #include "kernels/kernels.h"
 #include "scalar.h"

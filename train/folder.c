@@ -104,7 +104,8 @@ ag_status train_folder_drop_run(const char *folder, ag_error *error)
     return status;
 }
 
-/* Whether the folder, which is not there yet, can be made: the nearest one above it that is there decides. */
+/* Whether the folder, which is not there yet, can be made: the nearest folder above it
+ * that is there decides. */
 static ag_status check_above(const char *folder, ag_error *error)
 {
     char *path = train_path_join(folder, "", error);
@@ -172,7 +173,8 @@ static ag_status refuse(const char *folder, int descriptor, ag_error *error)
                         *owner ? "process " : "another process", owner);
 }
 
-/* For who comes while this process has the lock. Where it cannot be written, the message says less. */
+/* Writes who has the lock, for the message that another process gets. Where that fails,
+ * the message says less. */
 static void write_owner(int descriptor)
 {
     char host[64] = "", owner[OWNER_SIZE];
@@ -183,7 +185,8 @@ static void write_owner(int descriptor)
     (void)written;
 }
 
-/* True: taken (*descriptor is -1 where there are no locks), or refused with the error. False: to be tried again. */
+/* True: taken (*descriptor is -1 where there are no locks), or refused with the error.
+ * False: to be tried again. */
 static bool try_lock(const char *path, const char *folder, int *descriptor, ag_status *status, ag_error *error)
 {
     *descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
@@ -225,7 +228,7 @@ ag_status train_lock_take(train_lock *lock, const char *folder, ag_error *error)
     return status;
 }
 
-/* The name goes first: who opens the file afterwards makes one of its own. */
+/* The name goes first: a process that opens the file afterwards makes one of its own. */
 void train_lock_release(train_lock *lock)
 {
     if (lock->path && lock->descriptor >= 0) {

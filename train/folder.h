@@ -20,10 +20,12 @@ ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
 bool train_path_exists(const char *path);
 bool train_path_is_folder(const char *path);
 
-/* One process at a time writes into a run's folder: it holds a lock (flock) on the file `lock` there, which ends with
- * the process, whatever ends that. The file holds the number of the process and its host, for the others' message, and
- * is gone after the release; one that a killed process left is taken over. Locks of NFS hold between hosts as far as
- * server and mount support them. Where a file system has no locks, the lock is taken as if there were no others. */
+/* One process at a time writes into a run's folder: it holds a lock (flock) on the file
+ * `lock` there, which ends with the process, whatever ends that. The file holds the
+ * number of the process and its host, for the others' message, and is gone after the
+ * release; one that a killed process left is taken over. Locks of NFS hold between hosts
+ * as far as server and mount support them. Where a file system has no locks, the lock is
+ * taken as if there were no others. */
 typedef struct train_lock {
     char *path;     /* NULL: not taken */
     int descriptor; /* -1: there are no locks */

@@ -42,7 +42,8 @@ static ag_status configure(const importer *in, nn_model_config *config, ag_error
 
 typedef enum matching { ALL_FOUND, ONE_MISSING, NO_MODEL } matching;
 
-/* Whether each parameter has its tensor under the names as they are now; else the first that has none. */
+/* Whether each parameter has its tensor under the names as they are now; else the first
+ * that has none. */
 static matching match(const importer *in, char missing[TRAIN_NAME], ag_error *error)
 {
     const train_layout layout = in->options->layout;
@@ -67,7 +68,8 @@ static matching match(const importer *in, char missing[TRAIN_NAME], ag_error *er
 /* Prefixes inside of each other: "module.", then "transformer.". */
 enum { MOST_PREFIXES = 4 };
 
-/* Takes away prefixes until each parameter has its tensor; where that does not come about, all names stay. */
+/* Takes away prefixes until each parameter has its tensor; where that does not come
+ * about, all names stay. */
 static ag_status strip_prefixes(const importer *in)
 {
     char prefixes[MOST_PREFIXES][TRAIN_NAME], missing[TRAIN_NAME];

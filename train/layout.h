@@ -1,14 +1,16 @@
 /* layout.h - a model's parameters under the names, and in the layouts, of other programs.
  *
- * TRAIN_LAYOUT_PYTORCH is as it is here, since the names of nn.h are those of PyTorch's modules. Besides it may have
+ * TRAIN_LAYOUT_PYTORCH is as it is here, since the names of nn.h are those of PyTorch's
+ * modules. Besides it may have
  *
  *     NAME.q_proj_weight, .k_proj_weight, .v_proj_weight   for NAME.in_proj_weight
  *     output.weight                             where the output is tied: it equals tgt_embedding.weight
  *     n_averaged                                nothing: the counter of torch.optim.swa_utils.AveragedModel
  *
- * TRAIN_LAYOUT_GPT2 is that of GPT-2's checkpoints (Radford et al. 2019): a decoder, pre-norm, with learned positions,
- * gelu by tanh, embeddings as they are, and the output tied to them. Its linear layers are "Conv1D": y = x W + b, so W
- * is [in, out], the transpose of ours. All names may stand behind "transformer.".
+ * TRAIN_LAYOUT_GPT2 is that of GPT-2's checkpoints (Radford et al. 2019): a decoder,
+ * pre-norm, with learned positions, gelu by tanh, embeddings as they are, and the output
+ * tied to them. Its linear layers are "Conv1D": y = x W + b, so W is [in, out], the
+ * transpose of ours. All names may stand behind "transformer.".
  *
  *     wte.weight, wpe.weight                    tgt_embedding.weight, tgt_positions.weight
  *     h.N.ln_1.*, h.N.ln_2.*                    decoder.layers.N.norm1.*, .norm2.*
@@ -53,10 +55,12 @@ bool train_layout_passes_over(train_layout layout, const char *prefix, const cha
 ag_status train_layout_configure(train_layout layout, const data_safetensors *file, nn_model_config *config,
                                  const char *path, ag_error *error) AG_CHECKED;
 
-/* The first tensor that tells a size and is not there, or NULL: "src_embedding.weight". */
+/* The first tensor that tells a size and is not there, or NULL:
+ * "src_embedding.weight". */
 const char *train_layout_missing(train_layout layout, nn_model_kind kind, const data_safetensors *file);
 
-/* The first tensor that a model of this configuration needs and the file has not: true, and its name. */
+/* The first tensor that a model of this configuration needs and the file has not: true,
+ * and its name. */
 bool train_weights_missing(const data_safetensors *file, train_layout layout, const nn_params *params,
                            char name[TRAIN_NAME]);
 /* A model of this configuration with the numbers of a file's tensors (weights.c): each parameter has one, of float

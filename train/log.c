@@ -1,7 +1,8 @@
 /* log.c - log.jsonl: see log.h.
  *
- * Every line begins {"step":N, and N never falls, so a resumed run finds the place where its log goes on by reading the
- * lines: the first of a later step, or of an evaluation that the run will do again, or that is not whole.
+ * Every line begins {"step":N, and N never falls, so a resumed run finds the place where
+ * its log goes on by reading the lines: the first of a later step, or of an evaluation
+ * that the run will do again, or that is not whole.
  */
 #include "log.h"
 
@@ -45,7 +46,8 @@ static ssize_t read_some(int descriptor, char *bytes, size_t size)
     return got;
 }
 
-/* Whether a line, of which this is the beginning, says what the run at that place has not done yet. */
+/* Whether the line that begins so tells of what the run has not done yet at that
+ * place. */
 static bool is_ahead(const char *head, place at)
 {
     const size_t start = strlen(LOG_LINE_START);
@@ -63,8 +65,8 @@ typedef struct line_head {
     size_t used;
 } line_head;
 
-/* Goes over a piece of the file that begins `before` bytes behind its start: *kept becomes the end of the last line to
- * keep. False after the first that is not. */
+/* Goes over a piece of the file, which begins at byte `before`: *kept becomes the end of
+ * the last line to keep. False at the first line not to keep. */
 static bool keep_lines(const char *bytes, size_t size, off_t before, place at, line_head *head, off_t *kept)
 {
     for (size_t i = 0; i < size; i++) {
@@ -99,7 +101,8 @@ ag_status train_log_open(train_log *log, const char *path, int64_t step, bool ev
     struct stat info;
     ag_status status = AG_OK;
     *log = (train_log){.path = path};
-    /* (not waiting for the other end of a pipe, and writing into nothing outside of the folder) */
+    /* (not waiting for the other end of a pipe, and writing into nothing outside of the
+     * folder) */
     log->descriptor = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (log->descriptor < 0 && errno == ELOOP)
         return ag_error_set(error, AG_IO, "%.300s: the log is a symbolic link: put the file itself there", path);

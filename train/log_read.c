@@ -1,8 +1,9 @@
 /* log_read.c - reads log.jsonl back, as series of numbers by name.
  *
- * It takes any names, and not only those that log.c writes: other versions of the log have others. It insists on the
- * form: an object of numbers (null: one that was not finite, and KEY_is says which) and truth values on each line, the
- * step first, no step below the one before.
+ * It takes any names, and not only those that log.c writes: other versions of the log
+ * have others. It insists on the form: an object of numbers (null: one that was not
+ * finite, and KEY_is says which) and truth values on each line, the step first, no step
+ * below the one before.
  */
 #include "folder.h"
 #include "log.h"

@@ -1,5 +1,5 @@
-/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of which one row at a time is kept;
- * and which of two evaluations is the better one. */
+/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of
+ * which one row at a time is kept; and which of two evaluations is the better one. */
 #include "train.h"
 
 #include <stdlib.h>
@@ -36,7 +36,8 @@ bool train_metrics_guess(const train_metrics *metrics)
     return !(metrics->loss < metrics->chance);
 }
 
-/* Above 0 where a has more exact matches than b, below where fewer; 0 where chance explains the difference. */
+/* Above 0 where a has more exact matches than b, below where fewer; 0 where chance
+ * explains the difference. */
 static int compare_exact(const train_metrics *a, const train_metrics *b)
 {
     const int64_t right_a = (int64_t)(a->exact_match * (double)a->sources + 0.5),

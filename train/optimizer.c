@@ -15,7 +15,8 @@
  * the zeroing that compilers take out of the update's), and so many that setting out is nothing beside the work. */
 #define BLOCK 2048
 
-/* With a smaller epsilon it would matter that the square of a gradient below its size vanishes. */
+/* With a smaller epsilon it would matter that the square of a gradient below its size
+ * vanishes. */
 static const double LEAST_EPSILON = sizeof(real) == sizeof(double) ? 1e-150 : 1e-15;
 
 static ag_status check_config(const train_optimizer_config *config, ag_error *error)

@@ -1,12 +1,14 @@
 /* run.c - the training loop.
  *
- * A run is a walk over steps, and what is to happen at a step (evaluate, save, stop) depends on the step and the state
- * alone, never on how the walk came there. So a run that is stopped anywhere and resumed does what one never stopped
- * does: it looks at the step where it stands, does what is still due there, and takes the next.
+ * A run is a walk over steps, and what is to happen at a step (evaluate, save, stop)
+ * depends on the step and the state alone, never on how the walk came there. So a run
+ * that is stopped anywhere and resumed does what one never stopped does: it looks at the
+ * step where it stands, does what is still due there, and takes the next.
  *
- * The model file is that of the best evaluation; another, that of the newest checkpoint, is written before each
- * checkpoint. A run without a dev set writes the model file with each checkpoint; one that is stopped before its first
- * evaluation writes it too, so that there is one, and the first evaluation replaces it.
+ * The model file is that of the best evaluation; another, that of the newest checkpoint,
+ * is written before each checkpoint. A run without a dev set writes the model file with
+ * each checkpoint; one that is stopped before its first evaluation writes it too, so that
+ * there is one, and the first evaluation replaces it.
  */
 #include "run.h"
 
@@ -33,7 +35,8 @@ static bool stop_wanted(const train_loop *loop)
 
 /* ---- Warnings ------------------------------------------------------------------------------- */
 
-/* A log that cannot be written ends no run. Its lines wait for better times; the caller hears of it once. */
+/* A log that cannot be written ends no run. Its lines wait for better times; the caller
+ * hears of it once. */
 static void log_done(train_loop *loop, ag_status status, const ag_error *problem)
 {
     if (status != AG_OK && !loop->warned && loop->options.on_progress) {
@@ -236,13 +239,15 @@ static ag_status walk(train_loop *loop)
 
 /* ---- Setting up ----------------------------------------------------------------------------- */
 
-/* "Nothing that existed is lost": a new run does not begin where another one is, unless it is to replace that. */
+/* "Nothing that existed is lost": a new run does not begin where another one is, unless
+ * it is to replace that. */
 static ag_status check_folder(const train_loop *loop, const train_options *given)
 {
     return given->overwrite ? AG_OK : train_folder_unused(given->out, loop->error);
 }
 
-/* A run that is resumed is locked before its checkpoint is read, a new one when all else is ready (make_folder). */
+/* A run that is resumed is locked before its checkpoint is read, a new one when all else
+ * is ready (make_folder). */
 static ag_status open_folder(train_loop *loop, const train_options *given)
 {
     if (!given->out)
@@ -258,8 +263,9 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
     return train_path_exists(loop->checkpoint_path) ? train_lock_take(&loop->lock, given->out, loop->error) : AG_OK;
 }
 
-/* The folder of a new run, with a checkpoint from its first moment on: whenever it is killed, it can be resumed. What
- * an overwritten run has left there stays until the new run writes the same file. */
+/* The folder of a new run, with a checkpoint from its first moment on: whenever it is
+ * killed, it can be resumed. What an overwritten run has left there stays until the new
+ * run writes the same file. */
 static ag_status make_folder(train_loop *loop, const train_options *given)
 {
     ag_status status = train_folder_make(given->out, loop->error);

@@ -15,8 +15,8 @@ static bool is_within(const range *r)
     return r->value >= r->low && r->value <= r->high && !isinf(r->value);
 }
 
-/* Options that contradict each other, or have no effect where another one stands, are refused: who gives them thinks
- * that they have one. */
+/* Options that contradict each other, or have no effect where another one stands, are
+ * refused: who gives them thinks that they have one. */
 static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;
@@ -95,7 +95,8 @@ static int64_t within(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* The default of the rate: that of Adam does not move plain descent, and Noam's is a factor. */
+/* The default of the rate: that of Adam does not move plain descent, and Noam's is a
+ * factor. */
 static double default_rate(const train_options *options)
 {
     if (options->schedule == TRAIN_NOAM)

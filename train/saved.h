@@ -16,8 +16,8 @@
 /* The instruction-set level that a checkpoint was computed at. */
 #define TRAIN_LEVEL "run.level"
 
-/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each where its run has one; NULL
- * ends them. */
+/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each
+ * where its run has one; NULL ends them. */
 enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
 extern const char *const train_vectors[];
 
@@ -56,16 +56,19 @@ ag_status train_parameters_read(const data_safetensors *file, nn_params *params,
 /* A tensor of this name and shape in the file; NULL with the error. `dtype` NULL: any. */
 const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
                                      const char *path, ag_error *error);
-/* Says that the tensor is missing, and what there is: a tensor that ends in the name and how to take its prefix away,
- * the option that a model without this parameter has, or the first names. */
+/* Says that the tensor is missing, and what there is: a tensor that ends in the name and
+ * how to take its prefix away, the option that a model without this parameter has, or the
+ * first names. */
 void train_tensor_missing(const data_safetensors *file, const char *name, const char *path, ag_error *error);
-/* The prefix of the one tensor that ends in ".name", dot included; "" where there is none, or several. */
+/* The prefix of the one tensor that ends in ".name", dot included; "" where there is
+ * none, or several. */
 void train_tensor_prefix(const data_safetensors *file, const char *name, char prefix[TRAIN_NAME]);
 /* Writes "[2,3]" of a tensor's shape. */
 char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 
-/* Reads what train_saved_load does from a file of this format, a checkpoint's newest weights; of a file of either
- * format where `format` is NULL, a checkpoint's average where it has one. */
+/* Reads what train_saved_load does from a file of this format, a checkpoint's newest
+ * weights; of a file of either format where `format` is NULL, a checkpoint's average
+ * where it has one. */
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
 /* A model file: these numbers, this configuration, nothing else. */

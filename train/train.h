@@ -1,4 +1,5 @@
-/* train.h - optimisers, schedules, metrics, the training loop, checkpoints, progress and logs.
+/* train.h - optimisers, schedules, metrics, the training loop, checkpoints, progress and
+ * logs.
  *
  * A whole run:
  *
@@ -7,26 +8,32 @@
  *
  * leaves in the folder `out`:
  *
- * - `model.safetensors`: the model that was best on dev (the last one where there is no dev set): weights,
- *   configuration, vocabularies. What eval, predict and generate read.
- * - `last.safetensors`: the same of the newest checkpoint's step, so at the end that of the last step.
- * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters, best so far. What a resume
- *   reads. train_saved_load reads it too, and finds the model of last.safetensors.
- * - `log.jsonl`: one JSON object per line; see train_run. It is on the disk before each checkpoint, so that a run that
- *   was killed and is resumed has the lines of one never stopped, but for the times. A line that cannot be written
- * waits for the next, and the run goes on with a warning.
- * - `lock`: while a run is at work; a second one in the same folder is refused (flock; where a file system has no
- * locks, as some network file systems, it is not).
+ * - `model.safetensors`: the model that was best on dev (the last one where there is no
+ *   dev set): weights, configuration, vocabularies. What eval, predict and generate read.
+ * - `last.safetensors`: the same of the newest checkpoint's step, so at the end that of
+ *   the last step.
+ * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters,
+ *   best so far. What a resume reads. train_saved_load reads it too, and finds the model
+ *   of last.safetensors.
+ * - `log.jsonl`: one JSON object per line; see train_run. It is on the disk before each
+ *   checkpoint: the lines of a run that was killed and resumed differ from those of one
+ *   never stopped in the times alone. A line that cannot be written waits for the next,
+ *   and the run goes on with a warning.
+ * - `lock`: there while a run is at work; a second run in the same folder is refused
+ *   (flock; some network file systems have no locks, and then it is not).
  *
- * A checkpoint is there before the first step: a run that is killed at any moment can be resumed.
+ * A checkpoint is there before the first step: a run that is killed at any moment can be
+ * resumed.
  *
- * A run stopped at any step and resumed gives the same bytes in all .safetensors files as one never stopped, at any
- * number of threads, at one instruction-set level (ag_level_name).
+ * A run stopped at any step and resumed gives the same bytes in all .safetensors files as
+ * one never stopped, at any number of threads, at one instruction-set level
+ * (ag_level_name).
  *
- * Threads: several runs may go on at once, each in a thread of its own with its own model, sets and folder;
- * they share the pool of threads (autograd.h). A model that is trained is used by its run alone, and so are
- * its sets; a callback is called by the thread that called train_run. A saved model that was loaded may be
- * evaluated and used by any number of threads at once, each with its own set and tape.
+ * Threads: several runs may go on at once, each in a thread of its own with its own
+ * model, sets and folder; they share the pool of threads (autograd.h). A model that is
+ * trained is used by its run alone, and so are its sets; a callback is called by the
+ * thread that called train_run. A saved model that was loaded may be evaluated and used
+ * by any number of threads at once, each with its own set and tape.
  */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
@@ -102,9 +109,10 @@ typedef struct train_update {
     double average_decay; /* in [0, 1) */
 } train_update;
 
-/* One pass over all vectors: updates params->value from params->grad, with the formulas of torch.optim, and sets
- * params->grad to zero, so that the next backward may add to it at once. The caller has seen that the gradients are
- * finite. Where g is scale grad, and weight_decay value more in Adam and SGD, update number t is
+/* One pass over all vectors: updates params->value from params->grad, with the formulas
+ * of torch.optim, and sets params->grad to zero, so that the next backward may add to it
+ * at once. The caller has seen that the gradients are finite. Where g is scale grad, and
+ * weight_decay value more in Adam and SGD, update number t is
  *
  *   Adam    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),
  *           value -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
@@ -112,8 +120,9 @@ typedef struct train_update {
  *   AdamW   value -= rate weight_decay value, and then as Adam
  *   SGD     b = momentum b + g,   value -= rate b   (Nesterov: rate (g + momentum b))
  *
- * The average after t updates is that of the values after each of them (those before the first have no part in it),
- * weighted by decay^0 for the newest, decay^1 for the one before ...:
+ * The average after t updates is that of the values after each of them (those before the
+ * first have no part in it), weighted by decay^0 for the newest, decay^1 for the one
+ * before ...:
  *
  *     average += share (value - average),   share = (1 - decay) / (1 - decay^t) */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
@@ -196,15 +205,18 @@ typedef struct train_saved {
     char *level;     /* of a checkpoint: ag_level_name of the process that wrote it; else "" */
 } train_saved;
 
-/* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of a checkpoint it takes what
- * the run evaluates: the average of the weights where the run keeps one. Each thing that does not fit is a sentence: a
- * missing tensor, an unexpected one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
+/* Reads model.safetensors (or any such file, or a checkpoint), or the one in a folder. Of
+ * a checkpoint it takes what the run evaluates: the average of the weights where the run
+ * keeps one. Each thing that does not fit is a sentence: a missing tensor, an unexpected
+ * one, a wrong shape, a vocabulary of another size. The caller clears what was loaded. */
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error) AG_CHECKED;
-/* The same of a file that is open, as by train_weights_open; `path` is its name for sentences. */
+/* The same from an open file, such as train_weights_open gives; `path` is its name for
+ * sentences. */
 ag_status train_saved_from(train_saved *saved, const data_safetensors *file, const char *path, ag_error *error)
     AG_CHECKED;
-/* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE where a model or a run is
- * there; `overwrite` replaces it when the new file is whole, and then removes the run's other files. */
+/* Writes model.safetensors into a folder, which is made where it is missing. AG_BAD_VALUE
+ * where a model or a run is there; `overwrite` replaces it when the new file is whole,
+ * and then removes the run's other files. */
 ag_status train_saved_save(const train_saved *saved, const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
 /* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
@@ -214,8 +226,9 @@ void train_saved_clear(train_saved *saved);
 /* The metadata "format" of a model's file, and of a checkpoint. */
 #define TRAIN_FORMAT_MODEL      "tapeformer model"
 #define TRAIN_FORMAT_CHECKPOINT "tapeformer checkpoint"
-/* Opens a file of weights: a .safetensors file, the index of a sharded one, or what of these a folder has,
- * model.safetensors or model.safetensors.index.json. The caller closes the file; NULL with the error. */
+/* Opens a file of weights: a .safetensors file, the index of a sharded one, or what of
+ * these a folder has, model.safetensors or model.safetensors.index.json. The caller
+ * closes the file; NULL with the error. */
 data_safetensors *train_weights_open(const char *path, ag_error *error);
 
 /* How a model's tensors are called and laid out in a file (docs/import-export.md). */
@@ -234,17 +247,19 @@ typedef struct train_import_options {
     /* Copied. NULL: those of the metadata; where there is none, the words "4", "5" .. for the tokens 4, 5 .. */
     const data_vocab *source_vocab, *target_vocab;
     const char *task, *arguments; /* NULL: those of the metadata, or "" */
-    /* A prefix of names ("module.") that is taken away. NULL: prefixes are taken away by themselves where that gives
-     * each parameter its tensor, and on_strip (may be NULL) is called with each. */
+    /* A prefix of names ("module.") that is taken away. NULL: prefixes are taken away by
+     * themselves where that gives each parameter its tensor, and on_strip (may be NULL)
+     * is called with each. */
     const char *strip;
     void (*on_strip)(void *context, const char *prefix);
     void *context; /* of on_strip */
 } train_import_options;
 
-/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from the index of a sharded one,
- * or from a folder that has model.safetensors or model.safetensors.index.json. Each weight must be a finite number.
- * Each thing that does not fit is a sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary of
- * another size. The caller clears what came in. */
+/* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from
+ * the index of a sharded one, or from a folder that has model.safetensors or
+ * model.safetensors.index.json. Each weight must be a finite number. Each thing that does
+ * not fit is a sentence: a missing tensor, an unexpected one, a wrong shape, a vocabulary
+ * of another size. The caller clears what came in. */
 ag_status train_import(train_saved *saved, const char *path, const train_import_options *options,
                        ag_error *error) AG_CHECKED;
 /* Writes a model's parameters, and nothing else but the metadata "format": "pt". AG_BAD_VALUE where the layout has no
@@ -265,13 +280,15 @@ typedef struct train_progress {
     const char *warning;      /* not NULL: no report, but a sentence on what went wrong while the run goes on */
 } train_progress;
 
-/* Which evaluation on dev is the best: its model becomes model.safetensors. Of models that are not decoded (language
- * models, always) it is the one with the lowest loss. */
+/* Which evaluation on dev is the best: its model becomes model.safetensors. Of models
+ * that are not decoded (language models, always) it is the one with the lowest loss. */
 typedef enum train_best_by {
-    /* The most exact matches; where their number differs by no more than chance explains, the lowest loss. Chance: of
-     * the outputs that are right in one evaluation and wrong in the other, of which there are at most n = min(right,
-     * wrong) of both together, each falls to either side alike, so a difference of sqrt(n) or less says nothing
-     * (McNemar 1947). On a hard task one right output more is luck; the loss, a mean over all tokens, is not. */
+    /* The most exact matches; where their number differs by no more than chance explains,
+     * the lowest loss. Chance: of the outputs that are right in one evaluation and wrong
+     * in the other, of which there are at most n = min(right, wrong) of both together,
+     * each falls to either side alike, so a difference of sqrt(n) or less says nothing
+     * (McNemar 1947). On a hard task one right output more is luck; the loss, a mean over
+     * all tokens, is not. */
     TRAIN_BEST_EXACT = 0,
     TRAIN_BEST_LOSS, /* the lowest loss */
     TRAIN_BEST_WER   /* the lowest word error rate, however small the difference; of equals the lowest loss */
@@ -290,21 +307,22 @@ bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_
 #define TRAIN_DEFAULT_RATE             0.001 /* of Adam */
 #define TRAIN_DEFAULT_RATE_SGD         0.3
 #define TRAIN_DEFAULT_RATE_NOAM        1    /* a factor, for either */
-#define TRAIN_DEFAULT_WARMUP_PART      20   /* the warm-up is one part of the steps in so many, */
-#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3    /* a longer one with Noam's schedule, whose highest rate is lower then, */
+#define TRAIN_DEFAULT_WARMUP_PART      20   /* the warm-up is 1/20 of the steps, */
+#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3    /* 1/3 with Noam's schedule, whose highest rate is lower then, */
 #define TRAIN_DEFAULT_WARMUP_MOST      4000 /* but no longer than this */
 #define TRAIN_DEFAULT_FLOOR            0.05
 #define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; of the others 0, since they add it to the gradient */
 #define TRAIN_DEFAULT_BETA1            0.9
 #define TRAIN_DEFAULT_BETA2            0.98
 #define TRAIN_DEFAULT_CLIP             1
-#define TRAIN_DEFAULT_EVALUATIONS      10 /* of a run: evaluate_every is so small a part of the steps */
+#define TRAIN_DEFAULT_EVALUATIONS      10 /* of a run: evaluate_every is 1/10 of the steps */
 #define TRAIN_DEFAULT_EVALUATE_SOURCES 500
 
 /* The steps of warm-up of a run that says nothing of it. */
 int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps);
 
-/* Options of train_run. Zero means the default in brackets; in a resume it means what the run has had so far. */
+/* Options of train_run. Zero means the default in brackets; in a resume it means what the
+ * run has had so far. */
 typedef struct train_options {
     int64_t steps;      /* updates; [from epochs, or else TRAIN_DEFAULT_PASSES over the training set, but from
                          * TRAIN_DEFAULT_STEPS_LEAST to TRAIN_DEFAULT_STEPS_MOST] */
@@ -327,7 +345,8 @@ typedef struct train_options {
     ag_matmul_numbers matmul; /* of the updates; evaluations on dev have AG_MATMUL_REAL */
     int64_t evaluate_every;   /* steps between evaluations on dev; the last step is evaluated in any case
                                * [steps / TRAIN_DEFAULT_EVALUATIONS, 1 at least] */
-    int64_t evaluate_sources; /* at most so many dev sources are decoded each time [TRAIN_DEFAULT_EVALUATE_SOURCES] */
+    int64_t evaluate_sources; /* how many dev sources are decoded each time, at most
+                               * [TRAIN_DEFAULT_EVALUATE_SOURCES] */
     train_best_by best_by;    /* [TRAIN_BEST_EXACT] */
     int64_t patience;         /* evaluations without a better one before an early stop; 0: none */
     int64_t report_every;     /* steps between reports [1] */
@@ -354,35 +373,41 @@ typedef struct train_result {
     int64_t best_step;
 } train_result;
 
-/* Trains `model` in place; its gradients are set to zero first, and are zero again after each step (on_progress leaves
- * them so). The model may be new (nn_model_new) or have been trained before, here or elsewhere (train_saved_load,
- * train_import): the run begins with the parameters that it has, and with sets made with its vocabularies
- * (data_set_options), so this is fine-tuning, too. A model's dropout is part of its configuration: for another one make
- * a new model of the changed configuration and copy the numbers, params.value [params.size]. "Best" is what `best_by`
- * says. A loss or gradient that is not finite ends the run with AG_NOT_FINITE and the name of the operation that made
- * it; files stay as they were at the last good checkpoint.
+/* Trains `model` in place; its gradients are set to zero first, and are zero again after
+ * each step (on_progress leaves them so). The model may be new (nn_model_new) or have
+ * been trained before, here or elsewhere (train_saved_load, train_import): the run begins
+ * with the parameters that it has, and with sets made with its vocabularies
+ * (data_set_options), so this is fine-tuning, too. A model's dropout is part of its
+ * configuration: for another one make a new model of the changed configuration and copy
+ * the numbers, params.value [params.size]. "Best" is what `best_by` says. A loss or
+ * gradient that is not finite ends the run with AG_NOT_FINITE and the name of the
+ * operation that made it; files stay as they were at the last good checkpoint.
  *
- * A resume may change steps (or epochs), evaluate_every, patience, report_every, save_every and threads, and nothing
- * else on which the numbers depend: AG_BAD_VALUE names what differs. It cannot make the steps fewer; nor more where the
- * schedule depends on the length of the run (TRAIN_COSINE), since the rate would jump: begin a new run with the model.
+ * A resume may change steps (or epochs), evaluate_every, patience, report_every,
+ * save_every and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
+ * names what differs. It cannot make the steps fewer; nor more where the schedule depends
+ * on the length of the run (TRAIN_COSINE), since the rate would jump: begin a new run
+ * with the model.
  *
  * log.jsonl gets a line per report: {"step", "epoch", "loss", "rate", "gradient_norm",
- * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss", "dev_token_accuracy", "dev_exact_match",
- * "dev_wer", "dev_per", "best"}; a number that is not finite is null, and KEY_is says which (data_json_put_number).
- * A resume cuts off what was logged after the checkpoint. */
+ * "tokens_per_second", "seconds"} and per evaluation {"step", "dev_loss",
+ * "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}; a number that
+ * is not finite is null, and KEY_is says which (data_json_put_number). A resume cuts off
+ * what was logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
 
-/* Whether a run or a model can be put into this folder: what train_run and train_saved_save refuse can be known before
- * data are read. AG_BAD_VALUE where it holds one (unless `overwrite`), AG_IO where it cannot be made or written to, or
- * another run is at work there. Leaves all as it was. */
+/* Whether a run or a model can be put into this folder: what train_run and
+ * train_saved_save refuse can be known before data are read. AG_BAD_VALUE where it holds
+ * one (unless `overwrite`), AG_IO where it cannot be made or written to, or another run
+ * is at work there. Leaves all as it was. */
 ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
 
 /* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
  * checkpoint, its vocabularies (for the sets: data_set_options), its task and `arguments`. The caller clears it. */
 ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error) AG_CHECKED;
-/* The options of that run as far as its numbers depend on them, with the defaults that it took: what a resume goes on
- * with. The others are zero. */
+/* The options of that run as far as its numbers depend on them, with the defaults that it
+ * took: what a resume goes on with. The others are zero. */
 ag_status train_checkpoint_options(train_options *options, const char *out, ag_error *error) AG_CHECKED;
 
 /* A progress report as one line without line end, such as

@@ -22,11 +22,13 @@ static train_place place_of(const reader *r, const nn_param *parameter)
     return train_layout_place(r->layout, r->prefix, parameter->name);
 }
 
-/* The matrices of query, key and value, which PyTorch keeps apart where keys and values have widths of their own. */
+/* The matrices of query, key and value, which PyTorch keeps apart where keys and values
+ * have widths of their own. */
 enum { PARTS = 3 };
 static const char *const part_names[PARTS] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
 
-/* The names of the parts that may stand for the parameter `name`; false where it has none. */
+/* The names of the parts that may stand for the parameter `name`; false where it has
+ * none. */
 static bool name_parts(const char *name, char names[PARTS][TRAIN_NAME])
 {
     static const char packed[] = "in_proj_weight";
@@ -132,7 +134,8 @@ static int count_tensors(const reader *r, const nn_param *parameter)
     return find_parts(r, place.name, parts) ? PARTS : 0;
 }
 
-/* Why a model that is made without an option has no such parameter: "" where none is known. */
+/* Why a model that is made without an option has no such parameter: "" where none is
+ * known. */
 static const char *option_with(const char *name)
 {
     if (!strncmp(name, "encoder.norm.", 13) || !strncmp(name, "decoder.norm.", 13))
