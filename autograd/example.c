@@ -115,10 +115,9 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
                           ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
-    ag_status status = gradcheck_complete(&complete, report, error);
+    ag_status status = gradcheck_start(&complete, report, error);
     if (status != AG_OK)
         return status;
-    gradcheck_begin(report);
     if (tape_record_lacks(op))
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation's record %s", tape_record_lacks(op));
     if (!op->example)

@@ -20,10 +20,11 @@
 /* The streams of random numbers of a check; that of the directions of input i is DIRECTIONS + i. */
 enum { WEIGHTS, FORMER_GRADIENTS, DIRECTIONS };
 
-ag_status gradcheck_complete(ag_gradcheck_options *options, const ag_gradcheck_report *report, ag_error *error)
+ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
 {
     if (!report)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no report given");
+    gradcheck_begin(report);
     if (!isfinite(options->tolerance) || options->tolerance < 0)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the tolerance is %g; it is 0 or more", options->tolerance);
     if (!isfinite(options->step) || options->step < 0)
@@ -477,11 +478,9 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
-    ag_status status = gradcheck_complete(&complete, report, error);
+    ag_status status = gradcheck_start(&complete, report, error);
     if (status == AG_OK && !f)
         status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
-    if (status == AG_OK)
-        gradcheck_begin(report);
     if (status == AG_OK)
         status = gradcheck_run(f, context, inputs, count, &complete, report, error);
     if (status == AG_OK)

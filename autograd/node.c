@@ -49,7 +49,8 @@ static bool can_run(ag_tape *tape, const ag_op *op, bool lacks_attributes)
 {
     const char *lacks = tape_record_lacks(op);
     if (lacks)
-        ag_error_set(&tape->error, AG_BAD_VALUE, "%s: its record %s", op && op->name ? op->name : "an operation", lacks);
+        ag_error_set(&tape->error, AG_BAD_VALUE, "%s: its record %s", op && op->name ? op->name : "an operation",
+                     lacks);
     else if (lacks_attributes)
         ag_error_set(&tape->error, AG_BAD_VALUE, "%s: no attributes given", op->name);
     return !lacks && !lacks_attributes;

@@ -47,7 +47,7 @@ void tape_forget(ag_tensor *x);
 /* Makes the values of x anew where they are forgotten. NULL is fine. */
 ag_status tape_remember(ag_tensor *x) AG_CHECKED;
 
-/* What a record lacks without which it cannot run: "has no forward"; NULL where that is nothing. */
+/* Says why a record cannot run, such as "has no forward"; NULL where it can. */
 const char *tape_record_lacks(const ag_op *op);
 
 /* A tensor in the arena without data: the caller sets `data`. */

@@ -63,7 +63,7 @@ static const char *read_conversion(const char *at, given *from, char text[CONVER
     return at;
 }
 
-/* What `conversion` makes of the next argument; as snprintf. */
+/* Prints the next argument by `conversion`; as snprintf. */
 static int print_conversion(char *text, size_t size, const char *conversion, given *from)
 {
 #define PRINT(type) snprintf(text, size, conversion, va_arg(from->list, type))
@@ -136,14 +136,14 @@ int ag_text_print(char *text, size_t size, const char *format, ...)
 double ag_number_read(const char *text, const char **end)
 {
     scope s;
-    char *behind = NULL;
+    char *after = NULL;
     double value = NAN;
     if (enter(&s)) {
-        value = strtod(text, &behind);
+        value = strtod(text, &after);
         leave(&s);
     }
     if (end)
-        *end = behind ? behind : text;
+        *end = after ? after : text;
     return value;
 }
 

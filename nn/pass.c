@@ -1,7 +1,6 @@
 /* pass.c - a forward pass: parameters as leaves, dropout, errors. */
 #include "layer.h"
 
-
 /* ---- Errors --------------------------------------------------------------------------------- */
 
 typedef struct refusal {

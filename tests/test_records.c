@@ -112,10 +112,15 @@ START_TEST(a_check_without_function_numbers_or_report_is_refused)
     real data[2] = {1, 2}, grad[2] = {0, 0};
     const ag_gradcheck_input good = {.shape = AG_SHAPE(2), .data = data, .grad = grad};
     ag_gradcheck_input bad = good;
-    ag_gradcheck_report report;
+    ag_gradcheck_report report = {.passed = true};
     ag_error error = {0};
     ck_assert_int_eq(ag_gradcheck(NULL, NULL, &good, 1, NULL, &report, &error), AG_BAD_VALUE);
     expect_sentence(&error, "no function given");
+    ck_assert(!report.passed);
+    report.passed = true;
+    ck_assert_int_eq(ag_gradcheck(double_it, NULL, &good, 1, &(ag_gradcheck_options){.step = -1}, &report, NULL),
+                     AG_BAD_VALUE);
+    ck_assert(!report.passed);
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(double_it, NULL, &good, 1, NULL, NULL, &error), AG_BAD_VALUE);
     expect_sentence(&error, "no report given");

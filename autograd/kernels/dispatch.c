@@ -23,7 +23,8 @@
     static const kernel_table table_##level = {TABLE(level)}
 
 DECLARE_LEVEL(generic);
-/* What runs where the environment names a level that there is not. It has no name. */
+/* The table of a process whose environment names a level that it does not have: without a name, which no tape accepts.
+ */
 static const kernel_table table_refused = {FAMILIES(generic)};
 #ifdef KERNEL_HAS_avx2
 DECLARE_LEVEL(avx2);

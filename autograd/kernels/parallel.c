@@ -9,7 +9,8 @@
  *   closing:   open = false, then read `inside`
  *
  * Both orders are sequentially consistent: either the thread sees the region closed, or the caller sees the thread
- * inside and waits. The region's fields are written only while it is closed and nothing is inside. */
+ * inside and waits. A thread that sees the region closed reads nothing else of it. So the caller may write the fields
+ * of the next region as soon as it has seen nothing inside; opening the region publishes them. */
 #include "parallel.h"
 
 #include "processors.h"

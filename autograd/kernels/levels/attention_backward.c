@@ -147,8 +147,8 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
             (double)make_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
 }
 
-/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The mean may be NaN: what the query does not look at is set to
- * 0 here again. */
+/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The mean may be NaN: what the
+ * query does not look at is set to 0 here again. */
 static inline void finish_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const real *keep,
                               real *weights, real *dweights)
 {

@@ -141,8 +141,7 @@ static void sum_group(const product_task *task, int64_t row, int64_t rows, const
 {
     const bool is_copied = task->a_column != 1 && !a_needs_no_copy(task);
     const real *a = is_copied ? copy : task->a + row + part->p0 * task->a_column;
-    add_row_sums(a, is_copied ? GROUP_ROWS : task->a_column, rows, part->depth, task->a_sums + row,
-                 task->m);
+    add_row_sums(a, is_copied ? GROUP_ROWS : task->a_column, rows, part->depth, task->a_sums + row, task->m);
 }
 
 /* Rows begin .. end - 1 of the group that begins at `row`. */

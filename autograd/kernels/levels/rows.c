@@ -39,7 +39,7 @@ static real row_max(int64_t n, const real *x)
     return best[0];
 }
 
-/* What the sums of a row read. */
+/* The terms of a sum along a row, by the functions below. */
 typedef struct row_terms {
     const real *a, *b;
     real shift, rest;
@@ -135,7 +135,7 @@ static void softmax_backward(int64_t rows, int64_t width, const real *restrict y
     }
 }
 
-/* What is done to a row waits for its sums, so it is done to some rows in turn: while one waits, another is summed. */
+/* Some rows are done together: while one waits for its sum, another is summed. */
 #define TOGETHER 8
 
 /* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where the sum is. */
@@ -231,10 +231,11 @@ static void find_means(int64_t rows, int64_t n, const real *x, norm_statistics *
 static real unit_of(int64_t n, const real *x)
 {
     real most = 0;
-    int exponent;
+    int exponent = 0; /* (C leaves it open for an infinity) */
     for (int64_t i = 0; i < n; i++)
         most = magnitude(x[i]) > most ? magnitude(x[i]) : most;
-    frexp((double)most, &exponent);
+    if (most < (real)INFINITY)
+        frexp((double)most, &exponent);
     exponent = -exponent < LEAST_UNIT ? LEAST_UNIT : -exponent > MOST_UNIT ? MOST_UNIT : -exponent;
     return (real)ldexp(1, exponent);
 }

@@ -83,8 +83,8 @@ static inline void long_sums_take(int64_t n, real *restrict x, double *restrict 
     }
 }
 
-/* What is summed: element i of it, and the vector of elements i .. i + LANES - 1. Both are known where they are used,
- * and become part of the loops. */
+/* The terms of a sum: term i, and the vector of the terms i .. i + LANES - 1. Callers pass constants, and the loops are
+ * specialised for them. */
 typedef real term_one(const void *terms, int64_t i);
 typedef vector term_vector(const void *terms, int64_t i);
 
