@@ -21,19 +21,21 @@
  * Shapes are written [batch, tgt_len, d_model]; tensors are dense and row-major. Broadcasting follows
  * NumPy: shapes are aligned at the last axis, and an axis of size 1 stretches.
  *
- * Threads: a tape, with all that is on it, is used by one thread at a time. Several threads may work at
- * once, each on a tape of its own, and may share what none of them changes: the memory under an ag_leaf
- * without gradient, records of operations. All other functions here may be called at any time, with
- * objects that no other thread uses.
+ * Threads: a tape, with all that is on it, is used by one thread at a time. Several
+ * threads may work at once, each on a tape of its own, and may share what none of them
+ * changes: the memory under an ag_leaf without gradient, records of operations. All other
+ * functions here may be called at any time, with objects that no other thread uses.
  *
- * Global are two things. The instruction-set level is chosen at the first use, which any thread may make
- * (ag_level_name; nothing else may call setenv at that moment). And one pool of threads works for all
- * tapes: while it is busy for one, the operations of the others run on the threads that call them, with
- * the same bits. What the library writes into files and messages is the same in every locale; no call of
- * it may run beside setlocale.
+ * Global are two things. The instruction-set level is chosen at the first use, which any
+ * thread may make (ag_level_name; nothing else may call setenv at that moment). And one
+ * pool of threads works for all tapes: while it is busy for one, the operations of the
+ * others run on the threads that call them, with the same bits. What the library writes
+ * into files and messages is the same in every locale; no call of it may run beside
+ * setlocale.
  *
- * A child made by fork goes on with everything that its parent had, and makes pool threads of its own.
- * What another thread was using at the moment of the fork is of no use to the child.
+ * A child made by fork goes on with everything that its parent had, and makes pool
+ * threads of its own. What another thread was using at the moment of the fork is of no
+ * use to the child.
  */
 #ifndef AG_AUTOGRAD_H
 #define AG_AUTOGRAD_H
@@ -84,10 +86,11 @@ typedef struct ag_error {
     char message[AG_MESSAGE_SIZE];
 } ag_error;
 
-/* Notes an error unless one is noted already: the first is the one to show. `format` is that of
- * ag_text_print; the sentence is noted as ag_text_show shows it, so names from files may stand in it.
- * `error` may be NULL. Returns `status`, so that `return ag_error_set(...)` reads well. Sentences count
- * as arrays do: inputs, rows, axes and elements from 0; the lines of a file and their bytes from 1. */
+/* Notes an error unless one is noted already: the first is the one to show. `format` is
+ * that of ag_text_print; the sentence is noted as ag_text_show shows it, so names from
+ * files may stand in it. `error` may be NULL. Returns `status`, so that `return
+ * ag_error_set(...)` reads well. Sentences count as arrays do: inputs, rows, axes and
+ * elements from 0; the lines of a file and their bytes from 1. */
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -96,11 +99,12 @@ ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ..
 
 /* ---- Text ------------------------------------------------------------------------------------ */
 
-/* These do the same in every locale, whatever setlocale the program has called. They set the C locale for the
- * calling thread while they work. */
+/* These do the same in every locale, whatever setlocale the program has called. They set
+ * the C locale for the calling thread while they work. */
 
-/* snprintf of the C locale: numbers have a decimal point and no groups of digits, and a NaN has no sign. The
- * conversions are those of char, int, long, long long, size_t, double, strings and pointers. */
+/* snprintf of the C locale: numbers have a decimal point and no groups of digits, and a
+ * NaN has no sign. The conversions are those of char, int, long, long long, size_t,
+ * double, strings and pointers. */
 int ag_text_print(char *text, size_t size, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -118,42 +122,50 @@ double ag_number_read(const char *text, const char **end);
 #define AG_REASON_TEXT 128
 /* Writes what the error number errno means, in English, and returns `text`. */
 char *ag_reason_print(int number, char text[AG_REASON_TEXT]);
-/* The same within an expression: the text lives as long as the block around it (C only). */
+/* The same within an expression: the text lives as long as the block around it (C
+ * only). */
 #define AG_REASON(number) ag_reason_print((number), (char[AG_REASON_TEXT]){0})
 
-/* The length in bytes (1..4) of the well-formed UTF-8 sequence at text[0..size), RFC 3629; 0 where there is none
- * (overlong forms, surrogates, above U+10FFFF, cut short). */
+/* The length in bytes (1..4) of the well-formed UTF-8 sequence at text[0..size), RFC
+ * 3629; 0 where there is none (overlong forms, surrogates, above U+10FFFF, cut short). */
 int ag_utf8_length(const char *text, size_t size);
-/* Writes a code point up to U+10FFFF as UTF-8 with a final zero, and returns its length in bytes. */
+/* Writes a code point up to U+10FFFF as UTF-8 with a final zero, and returns its length
+ * in bytes. */
 int ag_utf8_print(uint32_t code, char text[5]);
 
-/* Foreign text, such as a file's name or a token, may hold what steers a terminal or turns the direction of
- * text. Shown, a control character is its sign (U+240A for a line feed, U+241B for an escape), and U+FFFD stands
- * for each byte that is no UTF-8, C1 control, control of direction, invisible mark and code that is no character.
+/* Foreign text, such as a file's name or a token, may hold what steers a terminal or
+ * turns the direction of text. Shown, a control character is its sign (U+240A for a line
+ * feed, U+241B for an escape), and U+FFFD stands for each byte that is no UTF-8, C1
+ * control, control of direction, invisible mark and code that is no character.
  *
- * Copies `text` to `out` [size > 3] as it is shown; a text that is longer is cut, and ends in "...". Returns `out`. */
+ * Copies `text` to `out` [size > 3] as it is shown; a text that is longer is cut, and
+ * ends in "...". Returns `out`. */
 char *ag_text_show(const char *text, char *out, size_t size);
-/* Writes a sentence for a person, such as an error's: `format` is that of ag_text_print, and the sentence is shown as
- * ag_text_show does it. */
+/* Writes a sentence for a person, such as an error's: `format` is that of ag_text_print,
+ * and the sentence is shown as ag_text_show does it. */
 void ag_sentence_print(char text[AG_MESSAGE_SIZE], const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
-/* The character at text[0..size) as it is shown. Returns the bytes that it takes in the text; 0 at its end. */
+/* The character at text[0..size) as it is shown. Returns the bytes that it takes in the
+ * text; 0 at its end. */
 int ag_text_show_next(const char *text, size_t size, uint32_t *code);
-/* `one` where the count is 1, else `many`, for sentences: "%lld %s", n, ag_plural(n, "token", "tokens"). */
+/* `one` where the count is 1, else `many`, for sentences: "%lld %s", n, ag_plural(n,
+ * "token", "tokens"). */
 const char *ag_plural(int64_t count, const char *one, const char *many);
 
 /* ---- Instruction-set levels ------------------------------------------------------------------ */
 
-/* The level that everything is computed with: "generic", "avx2" or "avx512". It is chosen when the
- * library first computes, for the whole process: the best that the processor has, or the one that the
- * environment variable TAPEFORMER_LEVEL names. Results of two levels differ in their last bits; those
- * of one level are the same on all processors of a kind. NULL where ag_level_check has an error. */
+/* The level that everything is computed with: "generic", "avx2" or "avx512". It is chosen
+ * when the library first computes, for the whole process: the best that the processor
+ * has, or the one that the environment variable TAPEFORMER_LEVEL names. Results of two
+ * levels differ in their last bits; those of one level are the same on all processors of
+ * a kind. NULL where ag_level_check has an error. */
 const char *ag_level_name(void);
-/* AG_BAD_VALUE where TAPEFORMER_LEVEL names a level that there is not, or that this processor does not
- * have. Then every tape begins with this error, also after a rewind. */
+/* AG_BAD_VALUE where TAPEFORMER_LEVEL names a level that there is not, or that this
+ * processor does not have. Then every tape begins with this error, also after a
+ * rewind. */
 ag_status ag_level_check(ag_error *error) AG_CHECKED;
 
 /* ---- Shapes and tensors --------------------------------------------------------------------- */
@@ -400,12 +412,14 @@ ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *i
  * x - log sum e^x. Of nothing but -inf they are all 0, and all -inf. */
 ag_tensor *ag_softmax(ag_tensor *x, int axis);
 ag_tensor *ag_log_softmax(ag_tensor *x, int axis);
-/* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). The variance is the mean
- * squared deviation, whose squares neither overflow nor vanish on the way. weight and bias [width] or NULL; eps is 0
- * or more. Where it is 0, a row of equal numbers becomes the bias, and its gradient is 0. */
+/* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016).
+ * The variance is the mean squared deviation, whose squares neither overflow nor vanish
+ * on the way. weight and bias [width] or NULL; eps is 0 or more. Where it is 0, a row of
+ * equal numbers becomes the bias, and its gradient is 0. */
 ag_tensor *ag_layer_norm(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, double eps);
-/* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight [width] or NULL;
- * eps is 0 or more. Huge and tiny rows as above; where eps is 0, a row of zeros stays 0, and its gradient is 0. */
+/* x / sqrt(mean x^2 + eps) * weight over the last axis (Zhang and Sennrich 2019). weight
+ * [width] or NULL; eps is 0 or more. Huge and tiny rows as above; where eps is 0, a row
+ * of zeros stays 0, and its gradient is 0. */
 ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
 /* Zero with probability p, else x / (1 - p). p in [0, 1]; p = 0 is x itself, p = 1 all zeros. Element e of the k-th
  * dropout after ag_tape_seed stays where word e % 4 of Philox is at least p 2^32, whose key is

@@ -109,8 +109,9 @@ static void check_gradients(const ag_node *node)
     }
 }
 
-/* From the gradient of a node's output to those of its inputs. No input matters to a loss on which the output has no
- * influence, whatever the inputs are: a gradient of zeros alone passes zeros on. */
+/* From the gradient of a node's output to those of its inputs. No input matters to a loss
+ * on which the output has no influence, whatever the inputs are: a gradient of zeros
+ * alone passes zeros on. */
 static ag_status pass_on(ag_node *node)
 {
     ag_status status = AG_OK;

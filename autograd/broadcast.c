@@ -219,8 +219,9 @@ static void copy_pieces(void *context, int64_t begin, int64_t end, int worker)
         memcpy(task->y + at, task->x + at, (size_t)count * sizeof(real));
 }
 
-/* One reduced group after the other, the last first; all but the last sum go to scratch memory. A mean divides each
- * group's sums by the group's size, so that none overflows where the mean does not. */
+/* One reduced group after the other, the last first; all but the last sum go to scratch
+ * memory. A mean divides each group's sums by the group's size, so that none overflows
+ * where the mean does not. */
 ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const real *x, real *y)
 {
     axis_groups groups = group_axes(shape, axes);

@@ -110,7 +110,8 @@ static const char *print_index(ag_shape shape, int64_t index, char text[PLACE_TE
     return text;
 }
 
-/* "input 1 (weight) at [1,3] (flat 7)", or along a direction. Inputs count from 0, as in the report and in all errors.
+/* "input 1 (weight) at [1,3] (flat 7)", or along a direction. Inputs count from 0, as in
+ * the report and in all errors.
  */
 static const char *print_place(const gradcheck *check, int input, int64_t index, bool is_direction,
                                char text[PLACE_TEXT])

@@ -65,7 +65,8 @@ ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, 
 /* A step of 1 for a number of this size: a power of two, so that steps add no rounding of their own. */
 double gradcheck_scale(real value);
 
-/* Begins the report and fills in the defaults of the options, or says what is wrong with either. */
+/* Begins the report and fills in the defaults of the options, or says what is wrong with
+ * either. */
 ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
 
 /* A report on nothing yet: its worst error is -1. */

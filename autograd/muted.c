@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* An operand as its parts for each index of the sum: part p begins at data + p * next and has `size` elements, `step`
- * apart. */
+/* An operand as its parts for each index of the sum: part p begins at data + p * next and
+ * has `size` elements, `step` apart. */
 typedef struct parts {
     const real *data;
     int64_t size, step, next;
@@ -51,8 +51,8 @@ bool muted_is_needed(const product_task *task, muted_by by)
     if (by == MUTED_BY_NONE)
         return false;
     const parts gradient = gradient_of(task, by), values = values_of(task, by);
-    /* A row of the gradient mostly says by its first element that it is not 0; a column may take longer than to look at
-     * all values. */
+    /* A row of the gradient mostly says by its first element that it is not 0; a column
+     * may take longer than to look at all values. */
     if (gradient.step != 1 && kernels()->map->all_finite(task->k * values.size, values.data))
         return false;
     for (int64_t p = 0; p < task->k; p++)

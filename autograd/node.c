@@ -30,7 +30,8 @@ static ag_tape *first_tape(ag_tensor *const *inputs, int count)
     return NULL;
 }
 
-/* Whether all inputs can be used on this tape, that of the first; else the error is on it. */
+/* Whether all inputs can be used on this tape, that of the first; else the error is on
+ * it. */
 static bool check_inputs(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, int required)
 {
     for (int i = 0; i < count; i++) {

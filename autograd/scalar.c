@@ -1,7 +1,8 @@
 /* scalar.c - log, exp, pow, sin and cos of one double.
  *
- * Where a double is too short a number is kept as the sum of two, of which the second is at most a rounding of the
- * first (Dekker 1971). The polynomials are the functions' series, as long as they need to be. */
+ * Where a double is too short a number is kept as the sum of two, of which the second is
+ * at most a rounding of the first (Dekker 1971). The polynomials are the functions'
+ * series, as long as they need to be. */
 #include "scalar.h"
 
 #include <math.h>
@@ -75,8 +76,9 @@ static inline double polynomial(double x, size_t count, const double *c)
 
 /* ---- Logarithms ----------------------------------------------------------------------------- */
 
-/* ln 2: the high part has so few bits that its product with an exponent is exact, as is the sum of that and a high part
- * of the table below, which are whole multiples of 2^-42 all. */
+/* ln 2: the high part has so few bits that its product with an exponent is exact, as is
+ * the sum of that and a high part of the table below, which are whole multiples of 2^-42
+ * all. */
 #define LN2_HIGH 0x1.62e42fefa38p-1
 #define LN2_LOW  0x1.ef35793c7673p-45
 
@@ -102,8 +104,8 @@ static const struct {
     {0x1.08p-1, 0x1.5322e268678p-1, 0x1.5ccc45d257531p-47}, {0x1.04p-1, 0x1.5af405c3648p-1, 0x1.dfa63ac10c9fbp-45},
 };
 
-/* ln x for a finite x > 0, to 2^-64 of itself. With x = 2^k m, and a number c of few bits near 1 / m from the table
- * (Tang 1990), m c is 1 + f + rest with |f| < 2^-5.5, and
+/* ln x for a finite x > 0, to 2^-64 of itself. With x = 2^k m, and a number c of few bits
+ * near 1 / m from the table (Tang 1990), m c is 1 + f + rest with |f| < 2^-5.5, and
  *     ln x = k ln 2 - ln c + ln(1 + f + rest),
  *     ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)),  s = f / (2 + f),  R = 2 artanh(s) / s - 2.
  * Near 1, where little is left of large terms, k and ln c are 0 and f is exact. */
@@ -142,7 +144,8 @@ double scalar_log(double x)
 
 /* ---- Powers --------------------------------------------------------------------------------- */
 
-/* e^(x + rest), where |x| <= 800. With x + rest = k ln 2 + r and |r| <= ln 2 / 2 (Cody and Waite 1980), in two parts,
+/* e^(x + rest), where |x| <= 800. With x + rest = k ln 2 + r and |r| <= ln 2 / 2 (Cody
+ * and Waite 1980), in two parts,
  *     e^r = 1 + (r + (r^2 (1/2! + r/3! + ..) + what is left of r)). */
 static double exp_of(double x, double rest)
 {
@@ -154,7 +157,8 @@ static double exp_of(double x, double rest)
     const pair sum = sum_of(1, r);
     const double tail = square * (POLYNOMIAL(square, EVEN) + r * POLYNOMIAL(square, ODD));
     const double power = sum.high + (tail + (sum.low + left * sum.high));
-    /* 2^k in two factors, since k reaches beyond the exponents of normal numbers; only the second product rounds. */
+    /* 2^k in two factors, since k reaches beyond the exponents of normal numbers; only
+     * the second product rounds. */
     const int half = (int)k / 2, other = (int)k - half;
     return power * double_from_bits((uint64_t)(BIAS + half) << FRACTION_BITS) *
            double_from_bits((uint64_t)(BIAS + other) << FRACTION_BITS);
@@ -186,7 +190,8 @@ static double pow_of_size(double x, double y)
     return exp_parts(exponent.high, exponent.low + y * logarithm.low);
 }
 
-/* A negative x has a power only where y is a whole number, or where the power is 0 or infinite in any case. */
+/* A negative x has a power only where y is a whole number, or where the power is 0 or
+ * infinite in any case. */
 double scalar_pow(double x, double y)
 {
     if (x == 1 || y == 0)
@@ -209,8 +214,9 @@ typedef struct reduced {
     pair angle;
 } reduced;
 
-/* For |x| < 2^20, and n the whole number nearest to x / (pi/2): pi/2 in four parts, the products of n with the first
- * three being exact (Cody and Waite 1980). No x is nearer to a multiple of pi/2 than 2^-70, whose bits these are. */
+/* For |x| < 2^20, and n the whole number nearest to x / (pi/2): pi/2 in four parts, the
+ * products of n with the first three being exact (Cody and Waite 1980). No x is nearer to
+ * a multiple of pi/2 than 2^-70, whose bits these are. */
 static reduced reduce_small(double x)
 {
     const double shifted = x * 0.63661977236758134308 + ROUNDER, n = shifted - ROUNDER;
@@ -229,7 +235,8 @@ static const uint32_t two_over_pi[] = {
 };
 #define WORDS 6
 
-/* The 192 bits of 2^(exponent - 2) 2/pi that follow the binary point: what stands before it makes whole turns only. */
+/* The 192 bits of 2^(exponent - 2) 2/pi that follow the binary point: what stands before
+ * it makes whole turns only. */
 static void turn_bits(int exponent, uint32_t out[WORDS])
 {
     const int first = exponent - 2 + 64;
@@ -254,8 +261,9 @@ static void multiply_words(uint32_t a[WORDS], uint64_t b)
     }
 }
 
-/* For |x| >= 2^20: x 2/pi modulo 4 in whole numbers (Payne and Hanek 1983). Of the 192 bits after the point 53 are
- * lost to the bits of 2/pi that are left out, and 62 at most are zeros or ones at the beginning. */
+/* For |x| >= 2^20: x 2/pi modulo 4 in whole numbers (Payne and Hanek 1983). Of the 192
+ * bits after the point 53 are lost to the bits of 2/pi that are left out, and 62 at most
+ * are zeros or ones at the beginning. */
 static reduced reduce_large(double x)
 {
     uint32_t turn[WORDS];
@@ -275,7 +283,8 @@ static reduced reduce_large(double x)
     return (reduced){signbit(x) ? 0 - quadrant : quadrant, {down * angle.high, down * angle.low}};
 }
 
-/* sin(a + b) = a + a^3 (-1/3! + a^2/5! - ..) + b (1 - a^2/2);  cos(a + b) = 1 - a^2/2 + a^4 (1/4! - a^2/6! + ..) - b a */
+/* sin(a + b) = a + a^3 (-1/3! + a^2/5! - ..) + b (1 - a^2/2);
+ * cos(a + b) = 1 - a^2/2 + a^4 (1/4! - a^2/6! + ..) - b a */
 void scalar_sin_cos(double x, double *sine, double *cosine)
 {
     static const double SINE[] = {-1.0 / 6,           1.0 / 120,           -1.0 / 5040,         1.0 / 362880,

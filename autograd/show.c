@@ -17,8 +17,9 @@ static bool between(unsigned char byte, unsigned char low, unsigned char high)
     return byte >= low && byte <= high;
 }
 
-/* The rules of RFC 3629 section 4: the second byte's range depends on the first, which excludes overlong forms (E0,
- * F0), surrogates (ED) and what is above U+10FFFF (F4); all later bytes are 80..BF. */
+/* The rules of RFC 3629 section 4: the second byte's range depends on the first, which
+ * excludes overlong forms (E0, F0), surrogates (ED) and what is above U+10FFFF (F4); all
+ * later bytes are 80..BF. */
 int ag_utf8_length(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;
@@ -65,7 +66,8 @@ static uint32_t code_of(const char *text, int length)
 
 /* ---- What is not to be printed as it stands -------------------------------------------------- */
 
-/* By Unicode's chart of format characters. The joiners U+200C and U+200D stay: words of Persian and Hindi need them. */
+/* By Unicode's chart of format characters. The joiners U+200C and U+200D stay: words of
+ * Persian and Hindi need them. */
 static const struct range {
     uint32_t first, last;
 } unfit[] = {

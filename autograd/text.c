@@ -1,8 +1,9 @@
 /* text.c - numbers and the system's words as text, the same in every locale.
  *
- * A program may have called setlocale: then printf and strtod of the C library write and read a decimal comma, and
- * strerror speaks another language. The functions here do their work in the C locale, which they set for the calling
- * thread alone and take back at once. In glibc and musl the C locale is a constant, which takes no memory. What is no
+ * A program may have called setlocale: then printf and strtod of the C library write and
+ * read a decimal comma, and strerror speaks another language. The functions here do their
+ * work in the C locale, which they set for the calling thread alone and take back at
+ * once. In glibc and musl the C locale is a constant, which takes no memory. What is no
  * number is "nan", without the sign that the C library gives it on some machines. */
 #include "autograd.h"
 
@@ -36,8 +37,8 @@ static void leave(const scope *s)
 
 /* ---- Printing ------------------------------------------------------------------------------- */
 
-/* Conversions go to the C library one by one, since it prints the sign of a NaN, which depends on the processor and
- * means nothing: "-nan". */
+/* Conversions go to the C library one by one, since it prints the sign of a NaN, which
+ * depends on the processor and means nothing: "-nan". */
 
 enum { CONVERSION_SIZE = 64 };
 
@@ -46,7 +47,8 @@ typedef struct given {
     va_list list;
 } given;
 
-/* Copies the conversion that begins at `at`, "%-8.*f", with numbers for its stars. Returns where it ends. */
+/* Copies the conversion that begins at `at`, "%-8.*f", with numbers for its stars.
+ * Returns where it ends. */
 static const char *read_conversion(const char *at, given *from, char text[CONVERSION_SIZE])
 {
     size_t size = 0;

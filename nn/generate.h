@@ -30,13 +30,14 @@ const real *generation_begin(generation *g, int64_t group, ag_error *error);
  * the last of them, those of sequence i at [i * count * V], or NULL. */
 const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error);
 
-/* Whether the token may be chosen. Tokens that may not still have their part in the probabilities. */
+/* Whether the token may be chosen. Tokens that may not still have their part in the
+ * probabilities. */
 bool generation_allows(const nn_generation_options *options, int32_t token);
 /* The most probable of the tokens that may be chosen; of equals the first. */
 int32_t generation_most_probable(const generation *g, const real *logits);
-/* The logarithm of the sum of e^logits[c] over all tokens c, in double: log p(c) = logits[c] - *log_sum is the
- * model's own, whatever may be chosen. AG_NOT_FINITE where it is no number, or where no token that may be chosen is
- * possible. */
+/* The logarithm of the sum of e^logits[c] over all tokens c, in double: log p(c) =
+ * logits[c] - *log_sum is the model's own, whatever may be chosen. AG_NOT_FINITE where it
+ * is no number, or where no token that may be chosen is possible. */
 ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum,
                                ag_error *error) AG_CHECKED;
 /* A log-probability after the length penalty; `length` counts the end mark. */

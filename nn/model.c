@@ -1,7 +1,8 @@
 /* model.c - the three models: an encoder, a decoder, and both (Vaswani et al. 2017, figure 1).
  *
- * Usually a norm follows each stack of pre-norm blocks, since nothing else has normed what it adds up; a post-norm
- * stack ends with the norm of its last block (nn_final_norm). */
+ * Usually a norm follows each stack of pre-norm blocks, since nothing else has normed
+ * what it adds up; a post-norm stack ends with the norm of its last block
+ * (nn_final_norm). */
 #include "layer.h"
 
 #include <stdio.h>

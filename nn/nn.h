@@ -11,10 +11,10 @@
  * step an nn_pass with a rewound tape. Nothing here needs freeing but nn_params, nn_model, nn_cache and
  * nn_generated.
  *
- * Threads: nn_X_apply, nn_model_apply, nn_generate and nn_continue only read the parameters, so any number
- * of threads may use one model at once, each with its own tape, cache and results. There is one vector of
- * gradients to a model, to which a backward adds: backwards, and whatever changes parameters, have the
- * model to themselves.
+ * Threads: nn_X_apply, nn_model_apply, nn_generate and nn_continue only read the
+ * parameters, so any number of threads may use one model at once, each with its own tape,
+ * cache and results. There is one vector of gradients to a model, to which a backward
+ * adds: backwards, and whatever changes parameters, have the model to themselves.
  *
  * Shapes: B batch, T target (or only) length, S source length, D d_model, V vocabulary.
  */
@@ -237,9 +237,10 @@ typedef struct nn_additive_attention {
 /* Registers the parameters, all Xavier uniform. */
 ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *params, const char *name,
                                      const nn_additive_attention_config *config, ag_error *error) AG_CHECKED;
-/* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V]. `weights` (may be NULL) receives
- * [B, heads, T, S], before dropout. A query that may look at nothing has output 0 and gradient 0; what a forbidden key
- * or value holds changes no bit of the output and of the gradients, NaN and infinity included. */
+/* query [B, T, query_width], key [B, S, key_width], value [B, S, V] -> [B, T, V].
+ * `weights` (may be NULL) receives [B, heads, T, S], before dropout. A query that may
+ * look at nothing has output 0 and gradient 0; what a forbidden key or value holds
+ * changes no bit of the output and of the gradients, NaN and infinity included. */
 ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
                                        ag_tensor *key, ag_tensor *value, const ag_mask *mask, ag_tensor **weights);
 
@@ -315,9 +316,10 @@ typedef enum nn_model_kind {
     NN_DECODER              /* a language model */
 } nn_model_kind;
 
-/* Whether a norm follows each stack of blocks: usually that of pre-norm blocks, whose sums nothing else has normed, and
- * not that of post-norm blocks, which end with a norm. torch.nn.Transformer has one in any case (YES), a
- * torch.nn.TransformerEncoder that was given no norm has none (NO). */
+/* Whether a norm follows each stack of blocks: usually that of pre-norm blocks, whose
+ * sums nothing else has normed, and not that of post-norm blocks, which end with a norm.
+ * torch.nn.Transformer has one in any case (YES), a torch.nn.TransformerEncoder that was
+ * given no norm has none (NO). */
 typedef enum nn_final_norm { NN_FINAL_NORM_USUAL = 0, NN_FINAL_NORM_YES, NN_FINAL_NORM_NO } nn_final_norm;
 
 /* What a model is made of. Zero means the default in brackets. */
@@ -344,9 +346,10 @@ typedef struct nn_model_config {
     int32_t padding_id;       /* DATA_PAD: its embedding gets no gradient. [0] */
 } nn_model_config;
 
-/* A model. Its parameters: src_embedding.weight, tgt_embedding.weight, src_positions.weight / tgt_positions.weight
- * (learned), encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see nn_final_norm),
- * output.weight, output.bias. */
+/* A model. Its parameters: src_embedding.weight, tgt_embedding.weight,
+ * src_positions.weight / tgt_positions.weight (learned), encoder.layers.N.*,
+ * encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see nn_final_norm), output.weight,
+ * output.bias. */
 typedef struct nn_model {
     nn_model_config config; /* with the defaults filled in */
     nn_params params;
@@ -359,8 +362,9 @@ typedef struct nn_model {
     nn_linear output; /* weight -1 where tied */
 } nn_model;
 
-/* Fills in the defaults (of final_norm, too: what is usual is called so) and checks: sizes in range, heads divide
- * d_model, rotary needs an even head width, dropout in [0, 1). */
+/* Fills in the defaults (of final_norm, too: what is usual is called so) and checks:
+ * sizes in range, heads divide d_model, rotary needs an even head width, dropout in [0,
+ * 1). */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_CHECKED;
 /* A model with parameters drawn from `seed`, which the caller frees. NULL with the error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
@@ -448,9 +452,11 @@ typedef struct nn_hypothesis {
     int32_t *tokens; /* [length], without bos; the end mark is not included */
     int64_t length;
     bool finished; /* the end mark came */
-    /* The natural logarithm of the probability that the model itself gives to these tokens, and to the end mark where
-     * it came: that of the softmax over all tokens, whatever temperature, top_k, top_p and marks leave to choose from.
-     * It is -(sum of the tokens' cross-entropies), as train_evaluate has them: loss times tokens of this one pair. */
+    /* The natural logarithm of the probability that the model itself gives to these
+     * tokens, and to the end mark where it came: that of the softmax over all tokens,
+     * whatever temperature, top_k, top_p and marks leave to choose from. It is -(sum of
+     * the tokens' cross-entropies), as train_evaluate has them: loss times tokens of this
+     * one pair. */
     double log_probability;
     double score; /* log_probability after the length penalty */
 } nn_hypothesis;

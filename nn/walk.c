@@ -35,8 +35,8 @@ static int32_t cut_nucleus(const candidate *candidates, int32_t count, double sh
     return count;
 }
 
-/* Draws by one uniform number from the tokens that may be chosen: temperature first, then top_k, then top_p of what
- * that leaves. `candidates` [vocab] is room to work. */
+/* Draws by one uniform number from the tokens that may be chosen: temperature first, then
+ * top_k, then top_p of what that leaves. `candidates` [vocab] is room to work. */
 static int32_t draw(const generation *g, const real *logits, candidate *candidates, ag_rng *rng)
 {
     const nn_generation_options *options = &g->options;

@@ -1,5 +1,6 @@
 /* test_parallel.c - the pool of threads: each piece once and by one worker at a time, whoever takes it and when; the
- * same bytes of a training; several callers, callers inside regions, forked children; how many processors there are. */
+ * same bytes of a training; several callers, callers inside regions, forked children; how
+ * many processors there are. */
 #include "kernels/parallel.h"
 #include "kernels/processors.h"
 #include "train_fixture.h"
@@ -128,7 +129,8 @@ START_TEST(test_the_caller_does_the_work_of_threads_that_do_not_begin)
 }
 END_TEST
 
-/* Of two workers, the one that is first to take anything stops there until the other has done the rest. */
+/* Of two workers, the one that is first to take anything stops there until the other has
+ * done the rest. */
 static void stop_at_the_first(void *context, int64_t begin, int64_t end, int worker)
 {
     watched *w = context;

@@ -23,7 +23,8 @@
     static const kernel_table table_##level = {TABLE(level)}
 
 DECLARE_LEVEL(generic);
-/* The table of a process whose environment names a level that it does not have: without a name, which no tape accepts.
+/* The table of a process whose environment names a level that it does not have: without a
+ * name, which no tape accepts.
  */
 static const kernel_table table_refused = {FAMILIES(generic)};
 #ifdef KERNEL_HAS_avx2

@@ -1,8 +1,9 @@
 /* kernels.h - the inner loops: plain pointers and sizes, no tensor, no tape.
  *
- * Each family (product, map, rows, attention, update) is a struct of functions, compiled once per instruction-set level
- * from levels/FAMILY.c; kernels() is the best level that this processor has, or the one that the environment
- * variable TAPEFORMER_LEVEL names (generic, avx2, avx512). It is chosen at the first call, for the whole process.
+ * Each family (product, map, rows, attention, update) is a struct of functions, compiled
+ * once per instruction-set level from levels/FAMILY.c; kernels() is the best level that
+ * this processor has, or the one that the environment variable TAPEFORMER_LEVEL names
+ * (generic, avx2, avx512). It is chosen at the first call, for the whole process.
  */
 #ifndef AUTOGRAD_KERNELS_H
 #define AUTOGRAD_KERNELS_H
@@ -30,7 +31,8 @@ const kernel_table *kernels(void);
 #define KERNEL_LEVEL_VARIABLE "TAPEFORMER_LEVEL"
 /* Whether processor and build have the level of that name. Chooses none. */
 bool kernel_level_available(const char *name);
-/* Whether the environment names a level that there is not; then `text` becomes a sentence that says which there are. */
+/* Whether the environment names a level that there is not; then `text` becomes a sentence
+ * that says which there are. */
 bool kernel_level_refused(char *text, size_t size);
 
 #endif

@@ -59,8 +59,9 @@ typedef struct kernel_map {
     bool (*all_finite)(int64_t n, const real *x);
 } kernel_map;
 
-/* Whether x [n] holds nothing but zeros, as the gradient of what no loss depends on does. Such a gradient passes
- * nothing on, whatever it would be multiplied by: 0 times NaN is 0 in a backward. */
+/* Whether x [n] holds nothing but zeros, as the gradient of what no loss depends on does.
+ * Such a gradient passes nothing on, whatever it would be multiplied by: 0 times NaN is 0
+ * in a backward. */
 bool kernel_all_zero(int64_t n, const real *x);
 
 /* The mask of dropout `number` of a step: drops with probability p in [0, 1]. */

@@ -1,16 +1,18 @@
 /* parallel.c - the pool of threads.
  *
- * One region runs at a time. The caller, worker 0, writes the region down and opens it; pool threads 1, 2, .. enter,
- * take pieces and leave. A caller that finds no piece left closes the region and waits for those inside. A thread that
- * wakes late finds it closed and sleeps again, or finds the next one open and works on that; so the caller waits for
+ * One region runs at a time. The caller, worker 0, writes the region down and opens it;
+ * pool threads 1, 2, .. enter, take pieces and leave. A caller that finds no piece left
+ * closes the region and waits for those inside. A thread that wakes late finds it closed
+ * and sleeps again, or finds the next one open and works on that; so the caller waits for
  * threads that have taken pieces, never for one that has yet to begin.
  *
  *   entering:  inside += 1, then read `open`       leaving:  inside -= 1, the last one wakes the caller
  *   closing:   open = false, then read `inside`
  *
- * Both orders are sequentially consistent: either the thread sees the region closed, or the caller sees the thread
- * inside and waits. A thread that sees the region closed reads nothing else of it. So the caller may write the fields
- * of the next region as soon as it has seen nothing inside; opening the region publishes them. */
+ * Both orders are sequentially consistent: either the thread sees the region closed, or
+ * the caller sees the thread inside and waits. A thread that sees the region closed reads
+ * nothing else of it. So the caller may write the fields of the next region as soon as it
+ * has seen nothing inside; opening the region publishes them. */
 #include "parallel.h"
 
 #include "processors.h"
@@ -21,14 +23,16 @@
 
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
 #define WORTH_A_THREAD 5e4
-/* The most that a worker takes at once, some hundreds of microseconds: a thread that the system stops holds up the
- * others by no more. Smaller parts would cost products, which copy a matrix for each part. */
+/* The most that a worker takes at once, some hundreds of microseconds: a thread that the
+ * system stops holds up the others by no more. Smaller parts would cost products, which
+ * copy a matrix for each part. */
 #define WORTH_A_PART 5e5
 #define MOST_WORKERS 256
 #define STACK_BYTES  ((size_t)1 << 20)
 
-/* A worker's run: the units that are left of it, the first in the low half of the word, the end in the high one. It has
- * a cache line of its own, since its owner takes from it all the time. */
+/* A worker's run: the units that are left of it, the first in the low half of the word,
+ * the end in the high one. It has a cache line of its own, since its owner takes from it
+ * all the time. */
 typedef struct run {
     _Alignas(64) _Atomic uint64_t left;
 } run;
@@ -67,7 +71,8 @@ static uint64_t make_run(uint64_t begin, uint64_t end)
     return end << 32 | begin;
 }
 
-/* Takes up to `most` units of a run: from its front for its owner, from its end for others. */
+/* Takes up to `most` units of a run: from its front for its owner, from its end for
+ * others. */
 static bool take(run *from, uint64_t most, bool front, uint64_t *begin, uint64_t *end)
 {
     uint64_t left = atomic_load(&from->left), now;
@@ -86,7 +91,8 @@ static bool take(run *from, uint64_t most, bool front, uint64_t *begin, uint64_t
     return true;
 }
 
-/* The next units for a worker: of its own run, then of the others', from the next worker on. */
+/* The next units for a worker: of its own run, then of the others', from the next worker
+ * on. */
 static bool find_units(int worker, uint64_t *begin, uint64_t *end)
 {
     int first = worker;
@@ -172,8 +178,8 @@ static bool make_thread(int worker)
     return made;
 }
 
-/* Makes the threads that are missing for `wanted` workers. Returns how many workers there are: fewer where the system
- * makes no more threads. */
+/* Makes the threads that are missing for `wanted` workers. Returns how many workers there
+ * are: fewer where the system makes no more threads. */
 static int find_workers(int wanted)
 {
     if (!pool.is_registered)

@@ -5,8 +5,8 @@
 #include "parallel.h"
 #include "scalar.h"
 
-/* The most numbers of a part of a sum that a thread has for itself: m rows of C and the sums of m rows of A. Larger
- * ones cost more to add up than sharing saves. */
+/* The most numbers of a part of a sum that a thread has for itself: m rows of C and the
+ * sums of m rows of A. Larger ones cost more to add up than sharing saves. */
 #define SUM_NUMBERS ((int64_t)80 * 1024)
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)

@@ -8,12 +8,14 @@
 
 #include "real.h"
 
-/* The statistics that a norm keeps of a row: y = (x unit - mean) inverse. RMS norm has mean 0. A row of nothing but its mean has the
- * inverse 0 where eps is: it becomes 0, and so does its gradient.
+/* The statistics that a norm keeps of a row: y = (x unit - mean) inverse. RMS norm has
+ * mean 0. A row of nothing but its mean has the inverse 0 where eps is: it becomes 0, and
+ * so does its gradient.
  *
- * The unit is 1, but a power of two where squares of x would overflow, or lose bits that the result shows; the mean and
- * the inverse are those of x in these units. The mean is in two parts, shift + rest: numbers near 1e4 in float lose
- * their small differences when a mean rounded to float is subtracted, while x - shift is exact there (Sterbenz) and
+ * The unit is 1, but a power of two where squares of x would overflow, or lose bits that
+ * the result shows; the mean and the inverse are those of x in these units. The mean is
+ * in two parts, shift + rest: numbers near 1e4 in float lose their small differences when
+ * a mean rounded to float is subtracted, while x - shift is exact there (Sterbenz) and
  * leaves only small numbers. */
 typedef struct norm_statistics {
     real shift, rest, unit;
@@ -62,8 +64,9 @@ typedef struct kernel_rows {
     /* The rows [begin, end): their statistics, which the others read; and the norm that these make. */
     void (*norm_find)(const norm_task *task, int64_t begin, int64_t end);
     void (*norm)(const norm_task *task, int64_t begin, int64_t end, real *y);
-    /* dx [rows, width], and the sums over the rows, dweight and dbias [2, width], may each be NULL. The second row of
-     * the sums is what the first rounded off. `workspace` is [4, width]. */
+    /* dx [rows, width], and the sums over the rows, dweight and dbias [2, width], may
+     * each be NULL. The second row of the sums is what the first rounded off. `workspace`
+     * is [4, width]. */
     void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const real *dy, real *dx, double *dweight,
                           double *dbias, real *workspace);
 

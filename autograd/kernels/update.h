@@ -19,7 +19,8 @@ typedef struct update_constants {
  * may overlap. */
 typedef struct kernel_update {
     /* With g cut to 2^63 (2^511 where real is double), so that v stays finite; NaN stays:
-     * m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;  p = keep p - step_size m / (sqrt(v) second_scale + epsilon) */
+     * m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;  p = keep p - step_size m /
+     * (sqrt(v) second_scale + epsilon) */
     void (*adam)(const update_constants *constants, int64_t n, real *p, real *gradient, real *m, real *v);
     /* p -= rate g */
     void (*sgd)(const update_constants *constants, int64_t n, real *p, real *gradient);

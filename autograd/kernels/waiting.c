@@ -1,8 +1,9 @@
 /* waiting.c - spinning, then sleeping: by futex on Linux, by a condition variable elsewhere.
  *
- * No wake is lost. The sleeper counts itself and then compares the value once more, in one step with falling asleep;
- * the waker changes the value and then reads the count. Both are sequentially consistent, so the sleeper sees the new
- * value or the waker sees the sleeper. */
+ * No wake is lost. The sleeper counts itself and then compares the value once more, in
+ * one step with falling asleep; the waker changes the value and then reads the count.
+ * Both are sequentially consistent, so the sleeper sees the new value or the waker sees
+ * the sleeper. */
 #define _GNU_SOURCE /* syscall */
 #include "waiting.h"
 
@@ -14,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* futex(2)'s commands, for the threads of one process. <linux/futex.h> has them, but not every C compiler comes with
- * the kernel's headers (musl's has none). */
+/* futex(2)'s commands, for the threads of one process. <linux/futex.h> has them, but not
+ * every C compiler comes with the kernel's headers (musl's has none). */
 enum { WAIT_PRIVATE = 0 | 128, WAKE_PRIVATE = 1 | 128 };
 
 static void sleep_while(wait_word *word, unsigned seen)

@@ -1,7 +1,8 @@
 /* attention_plain.c - attention as a composition of single operations: for reading, for the weights, and to be compared
  * with the operation that does it all at once.
  *
- * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the output nor a gradient. */
+ * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the
+ * output nor a gradient. */
 #include "attention.h"
 
 #include "../mask.h"

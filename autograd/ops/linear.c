@@ -223,8 +223,8 @@ static void add_to_bias(ag_tensor *bias, const double *sums)
     }
 }
 
-/* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows of dz^T while they are at
- * hand. */
+/* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows
+ * of dz^T while they are at hand. */
 static void add_to_weight_and_bias(const ag_node *node, const real *dz)
 {
     ag_tensor *bias = node->inputs[2];

@@ -359,7 +359,8 @@ static double sum_pieces(const ag_node *node, mse_context *c, double unit)
     return scalar_sum_total(&sum);
 }
 
-/* A sum may overflow where the mean does not: then it is made in another unit, the square of which is undone last. */
+/* A sum may overflow where the mean does not: then it is made in another unit, the square
+ * of which is undone last. */
 static double mean_of_pieces(const ag_node *node, mse_context *c)
 {
     const double sum = sum_pieces(node, c, 1);

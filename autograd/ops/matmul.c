@@ -78,8 +78,8 @@ static bool is_constant(ag_shape operand)
     return ag_shape_size(operand) == 1;
 }
 
-/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are those of the batch axes; c
- * has the whole batch. */
+/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are
+ * those of the batch axes; c has the whole batch. */
 typedef struct products {
     product_task task;
     ag_shape whole, a, b;
@@ -156,8 +156,9 @@ static ag_status matmul_forward(ag_node *node)
                                        .b = batch_shape(b->shape)});
 }
 
-/* Adds the products, whose result belongs to x, to the gradient of x: straight into it where x has the whole batch,
- * else through a full-size result that is summed over the stretched axes. */
+/* Adds the products, whose result belongs to x, to the gradient of x: straight into it
+ * where x has the whole batch, else through a full-size result that is summed over the
+ * stretched axes. */
 static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
 {
     real *dx = ag_grad(x);
@@ -176,8 +177,9 @@ static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
     return status;
 }
 
-/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is transposed: da = B dy^T. Values
- * that only meet zeros of dy take no part, even if they are not finite. */
+/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is
+ * transposed: da = B dy^T. Values that only meet zeros of dy take no part, even if they
+ * are not finite. */
 static ag_status matmul_backward(ag_node *node)
 {
     ag_tensor *a = node->inputs[0], *b = node->inputs[1];

@@ -1,19 +1,21 @@
 /* attention_backward.c - the weights are made again, a tile at a time, and the gradients from them.
  *
- * With p the weights of a query, m what dropout multiplies them by, s its scores, y its result:
+ * With p the weights of a query, m what dropout multiplies them by, s its scores, y its
+ * result:
  *
  *     dv[j] += p[j] m[j] dy          ds[j] = p[j] (dp[j] - sum p dp), dp[j] = m[j] dy . v[j]
  *     dq += scale sum ds[j] k[j]     dk[j] += scale ds[j] q
  *
- * sum p dp equals dy . y, but the two are rounded differently. Where nearly all weight lies on
- * one key, ds comes near 0, and the difference of the roundings would drown it. So dy . y is only
- * a first guess c:
+ * sum p dp equals dy . y, but the two are rounded differently. Where nearly all weight
+ * lies on one key, ds comes near 0, and the difference of the roundings would drown it.
+ * So dy . y is only a first guess c:
  *
  *     ds[j] = p[j] (e[j] - sum p e), e[j] = dp[j] - c
  *
- * This sum is made of the very numbers that it is subtracted from, and they are small where it
- * matters; a row with the weights 1 and 0 gives exactly 0. A block makes p and e of all its tiles
- * first, for the sum, and then goes through the tiles again for the gradients. */
+ * This sum is made of the very numbers that it is subtracted from, and they are small
+ * where it matters; a row with the weights 1 and 0 gives exactly 0. A block makes p and e
+ * of all its tiles first, for the sum, and then goes through the tiles again for the
+ * gradients. */
 #include "attention_tiles.h"
 
 typedef struct backward_pass {
@@ -64,7 +66,8 @@ static void prepare_rows(backward_pass *pass)
         KERNEL(attention_leave_out)(block->count, head->v.width, copy);
 }
 
-/* Goes to the tile that begins with key `first`. Returns whether any query looks into it. */
+/* Goes to the tile that begins with key `first`. Returns whether any query looks into
+ * it. */
 static bool enter_tile(backward_pass *pass, int64_t first)
 {
     const attention_head *head = pass->head;
@@ -84,8 +87,8 @@ static bool enter_tile(backward_pass *pass, int64_t first)
 
 /* ---- Weights and their gradient ------------------------------------------------------------- */
 
-/* Turns a row of scores into p, and one of dy . v into e; both become 0 where the query does not
- * look. `keep` is NULL without dropout. Returns the row's part of sum p e. */
+/* Turns a row of scores into p, and one of dy . v into e; both become 0 where the query
+ * does not look. `keep` is NULL without dropout. Returns the row's part of sum p e. */
 static inline real make_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const real *keep,
                             real *weights, real *dweights)
 {
@@ -147,8 +150,8 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
             (double)make_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
 }
 
-/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The mean may be NaN: what the
- * query does not look at is set to 0 here again. */
+/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The
+ * mean may be NaN: what the query does not look at is set to 0 here again. */
 static inline void finish_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const real *keep,
                               real *weights, real *dweights)
 {
@@ -184,7 +187,8 @@ static void give_dbias(const backward_pass *pass, int64_t row, int64_t first, co
         pass->block->dbias[row * pass->head->keys + j] = dscores[j - first];
 }
 
-/* The group's rows of both arrays, p m and scale ds: zeros where only other groups look. */
+/* The group's rows of both arrays, p m and scale ds: zeros where only other groups
+ * look. */
 static void finish_group(const backward_pass *pass, int64_t g, int64_t first)
 {
     const group rows = group_at(pass->block->count, pass->height, g);

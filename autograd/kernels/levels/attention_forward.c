@@ -38,7 +38,8 @@ static inline vector across(const vector *rows, bool is_max)
     return x[0];
 }
 
-/* Scales the row, adds the bias, sets what the row may not look at to -inf, and returns the largest in each lane. */
+/* Scales the row, adds the bias, sets what the row may not look at to -inf, and returns
+ * the largest in each lane. */
 static inline vector mask_row(const attention_head *head, const attention_block *block, int64_t row, int64_t first,
                               span columns, real *scores)
 {

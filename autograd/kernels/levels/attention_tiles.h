@@ -152,8 +152,8 @@ typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /
 bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
                             int64_t end, real *scratch);
 
-/* out[i] = x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the next head's is
- * prefetched. Returns whether all of it is finite. */
+/* out[i] = x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the
+ * next head's is prefetched. Returns whether all of it is finite. */
 bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const real *x, real *out);
 
 /* Sets the rows of a copy that hold NaN or infinity to 0. */
@@ -267,7 +267,8 @@ static inline void multiply_transposed(int64_t rows, int64_t width, const real *
              TILE_COLUMNS * width);
 }
 
-/* x[c] *= scale. (Of the product, not of q: a score that is rounded twice is less exact.) */
+/* x[c] *= scale. (Of the product, not of q: a score that is rounded twice is less
+ * exact.) */
 static inline void scale_scores(const attention_head *head, span columns, real *x)
 {
     const vector scale = splat(head->scale);
@@ -293,7 +294,8 @@ static inline void fill_holes(const attention_keys *keys, int64_t first, span co
         x[j - first] = keys->allow[j] ? x[j - first] : value;
 }
 
-/* Whether the rows of dropout's factors follow one another without a gap, so that they are drawn together. */
+/* Whether the rows of dropout's factors follow one another without a gap, so that they
+ * are drawn together. */
 static inline bool drops_together(const attention_head *head)
 {
     return head->keys <= KEYS;
@@ -305,8 +307,8 @@ static inline int64_t dropout_step(const attention_head *head)
     return drops_together(head) ? head->keys : KEYS;
 }
 
-/* keep[r * dropout_step + j - columns.begin] = what dropout multiplies weight j of row r by, for some rows of a
- * block. */
+/* keep[r * dropout_step + j - columns.begin] = what dropout multiplies weight j of row r
+ * by, for some rows of a block. */
 static inline void draw_dropout(const attention_head *head, int64_t row, int64_t rows, int64_t first, span columns,
                                 real *keep)
 {

@@ -31,8 +31,9 @@ static inline real silu(real x)
     return at_least(x, EXP_LOW) * sigmoid_real(x);
 }
 
-/* At x = -t <= 0 it is r (1 - t (1 - r)), where r = sigmoid(-t) has all its digits; the values at x and -x add up to 1.
- * (Above 0 the same formula multiplies a difference from 1 by a large x.) */
+/* At x = -t <= 0 it is r (1 - t (1 - r)), where r = sigmoid(-t) has all its digits; the
+ * values at x and -x add up to 1. (Above 0 the same formula multiplies a difference from
+ * 1 by a large x.) */
 static inline real silu_derivative(real x)
 {
     real t = at_most(magnitude(x), -EXP_LOW), r = sigmoid_real(-t);
@@ -122,8 +123,9 @@ static void unary(map_unary f, real factor, int64_t n, const real *x, real *y)
     }
 }
 
-/* dx[i] = dy[i] times a derivative, or += that. Where dy[i] is 0, so is the product, even if the derivative is infinite
- * or NaN. (Both results are computed in any case, which makes vector code of it.) */
+/* dx[i] = dy[i] times a derivative, or += that. Where dy[i] is 0, so is the product, even
+ * if the derivative is infinite or NaN. (Both results are computed in any case, which
+ * makes vector code of it.) */
 #define GIVE(product)                                                                                                  \
     if (add)                                                                                                           \
         OVER(n)                                                                                                        \
@@ -229,7 +231,8 @@ static inline real pow_by_exponent(real a, real y)
     return y == 0 ? 0 : y * log_real(a);
 }
 
-/* gradient[i] += dy[i] times a derivative: nothing where dy[i] is 0, even if the derivative is infinite or NaN. */
+/* gradient[i] += dy[i] times a derivative: nothing where dy[i] is 0, even if the
+ * derivative is infinite or NaN. */
 #define TAKE(sum)                                                                                                      \
     const real before = gradient[i], after = before sum;                                                               \
     gradient[i] = dy[i] == 0 ? before : after
@@ -274,7 +277,8 @@ static void axpy_to(int64_t n, real factor, const real *x, real *y)
     axpy(n, factor, x, y);
 }
 
-/* Columns of which the sums are in registers while rows pass by; a group of rows is added before it is to the sums. */
+/* Columns of which the sums are in registers while rows pass by; a group of rows is added
+ * before it is to the sums. */
 enum { LANE_SUMS = 8, VECTORS = 4 };
 typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
 typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));

@@ -1,13 +1,15 @@
 /* row_sums.h - the sums of the rows of a matrix whose columns lie in one piece.
  *
- * Columns are added in groups, and the groups' sums to long sums of this call, which are added to the caller's last: so
- * a sum has the same bits whether the parts before it were added by this thread or by another. */
+ * Columns are added in groups, and the groups' sums to long sums of this call, which are
+ * added to the caller's last: so a sum has the same bits whether the parts before it were
+ * added by this thread or by another. */
 #ifndef AUTOGRAD_KERNELS_ROW_SUMS_H
 #define AUTOGRAD_KERNELS_ROW_SUMS_H
 
 #include "sums.h"
 
-/* sums [i], whose rest is `rest` further, += the lanes first .. first + count - 1 of `sum`. */
+/* sums [i], whose rest is `rest` further, += the lanes first .. first + count - 1 of
+ * `sum`. */
 static inline void add_lanes(const long_sum *sum, int64_t first, int64_t count, double *sums, int64_t rest)
 {
     double lane[2 * VECTOR_BYTES / sizeof(double)];
@@ -22,7 +24,8 @@ static inline void add_lanes(const long_sum *sum, int64_t first, int64_t count, 
     }
 }
 
-/* The sums over 0 <= p < depth of the vectors at a + p * step, of the first `count` lanes. */
+/* The sums over 0 <= p < depth of the vectors at a + p * step, of the first `count`
+ * lanes. */
 INLINE long_sum sum_columns(const real *a, int64_t step, int64_t count, int64_t depth)
 {
     long_sum sum = {{0}, {0}};
@@ -35,8 +38,9 @@ INLINE long_sum sum_columns(const real *a, int64_t step, int64_t count, int64_t 
     return sum;
 }
 
-/* sums [i] += the sum over 0 <= p < depth of a[i + p * step], for `rows` rows i; sums [i + rest] what it rounds off.
- * The last rows, fewer than a vector has, are the end of a vector that begins with rows before them, where there are.
+/* sums [i] += the sum over 0 <= p < depth of a[i + p * step], for `rows` rows i;
+ * sums [i + rest] what it rounds off. The last rows, fewer than a vector has, are the end of a
+ * vector that begins with rows before them, where there are.
  */
 static inline void add_row_sums(const real *a, int64_t step, int64_t rows, int64_t depth, double *sums, int64_t rest)
 {

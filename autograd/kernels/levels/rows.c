@@ -1,8 +1,9 @@
 /* rows.c - softmax, norms, cross-entropy and turned pairs, row by row.
  *
- * Sums along a row are long sums (sums.h): in an order that depends on the width alone, and as good for 30,000 classes
- * as for 30. They are written with vectors, since a compiler may not reorder them; elementwise loops are plain C that
- * compilers turn into vectors. */
+ * Sums along a row are long sums (sums.h): in an order that depends on the width alone,
+ * and as good for 30,000 classes as for 30. They are written with vectors, since a
+ * compiler may not reorder them; elementwise loops are plain C that compilers turn into
+ * vectors. */
 #include "../map.h"
 #include "../rows.h"
 
@@ -138,7 +139,8 @@ static void softmax_backward(int64_t rows, int64_t width, const real *restrict y
 /* Some rows are done together: while one waits for its sum, another is summed. */
 #define TOGETHER 8
 
-/* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where the sum is. */
+/* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where
+ * the sum is. */
 typedef struct power_sum {
     real shift;
     double sum, logarithm;
@@ -216,8 +218,8 @@ static void find_means(int64_t rows, int64_t n, const real *x, norm_statistics *
         statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
 }
 
-/* With eps, a mean of squares below this may have lost bits of theirs. The unit of such a row makes the largest element
- * about 1, if it is itself within these limits. */
+/* With eps, a mean of squares below this may have lost bits of theirs. The unit of such a
+ * row makes the largest element about 1, if it is itself within these limits. */
 #ifdef TAPEFORMER_DOUBLE
 #define LEAST_SQUARE 0x1p-900
 #define LEAST_UNIT   (-1000)
@@ -259,7 +261,8 @@ static double sum_in_unit(int64_t n, const real *x, real unit, real shift)
     return sum;
 }
 
-/* The statistics of a row whose squares overflow or vanish; NaN of one that has no numbers. */
+/* The statistics of a row whose squares overflow or vanish; NaN of one that has no
+ * numbers. */
 static void find_extreme(const norm_task *task, const real *x, norm_statistics *row)
 {
     const int64_t n = task->width;
@@ -517,7 +520,8 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
         real factor = (real)mass * task->statistics[r].scale;
         real even = (real)((double)dloss[r] * spread);
 
-        /* Each share is whole before it is added: p - q comes near 0, and what dx holds already would round it away. */
+        /* Each share is whole before it is added: p - q comes near 0, and what dx holds
+         * already would round it away. */
         const real before = dx[target], evenly = weights ? even * weights[target] : even;
         if (even == 0)
             for (int64_t c = 0; c < classes; c++)
@@ -526,7 +530,8 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
             for (int64_t c = 0; c < classes; c++)
                 dx[c] += factor * exp_real(x[c] - shift) - (weights ? even * weights[c] : even);
         const real own = factor * exp_real(x[target] - shift) - evenly;
-        /* (dloss peak, as what is left of the mass: a product of its own might be rounded otherwise than that) */
+        /* (dloss peak, as what is left of the mass: a product of its own might be rounded
+         * otherwise than that) */
         dx[target] = before + (own - (real)(mass - (double)dloss[r] * spread * task->weight_total));
     }
 }

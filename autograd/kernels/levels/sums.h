@@ -1,22 +1,25 @@
 /* sums.h - sums of many numbers, within 4 eps of the sum of their magnitudes, however many they are.
  *
- * A few vectors are added as they are, and such groups go to sums in double, one for each lane. Where the numbers are
- * doubles themselves the sums are in two parts: what an addition rounds off is added up beside (Knuth, The Art of
- * Computer Programming 2, section 4.2.2; Neumaier 1974). The order depends on the count alone. */
+ * A few vectors are added as they are, and such groups go to sums in double, one for each
+ * lane. Where the numbers are doubles themselves the sums are in two parts: what an
+ * addition rounds off is added up beside (Knuth, The Art of Computer Programming 2,
+ * section 4.2.2; Neumaier 1974). The order depends on the count alone. */
 #ifndef AUTOGRAD_KERNELS_SUMS_H
 #define AUTOGRAD_KERNELS_SUMS_H
 
 #include "level.h"
 #include "scalar.h"
 
-/* Vectors of a row that are added before their sum is. Doubles round once more where the lanes are added. */
+/* Vectors of a row that are added before their sum is. Doubles round once more where the
+ * lanes are added. */
 #ifdef TAPEFORMER_DOUBLE
 #define SUM_GROUP 4
 #else
 #define SUM_GROUP 8
 #endif
 
-/* Doubles by the vector, and the sums of all lanes of real: two vectors where real is float. */
+/* Doubles by the vector, and the sums of all lanes of real: two vectors where real is
+ * float. */
 typedef double double_vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef struct long_sum {
     double_vector first, second; /* of the lower and the upper lanes; or what is rounded off the first */
@@ -83,8 +86,8 @@ static inline void long_sums_take(int64_t n, real *restrict x, double *restrict 
     }
 }
 
-/* The terms of a sum: term i, and the vector of the terms i .. i + LANES - 1. Callers pass constants, and the loops are
- * specialised for them. */
+/* The terms of a sum: term i, and the vector of the terms i .. i + LANES - 1. Callers
+ * pass constants, and the loops are specialised for them. */
 typedef real term_one(const void *terms, int64_t i);
 typedef vector term_vector(const void *terms, int64_t i);
 
@@ -118,7 +121,8 @@ INLINE double sum_terms(int64_t n, term_vector *vector_at, term_one *one_at, con
 
 /* ---- Numbers as they lie in memory ---------------------------------------------------------- */
 
-/* As doubles each by itself, which is more than groups have: of floats nothing at all is lost. */
+/* As doubles each by itself, which is more than groups have: of floats nothing at all is
+ * lost. */
 typedef struct wide_sum {
     double_vector high, low;
 } wide_sum;
@@ -161,7 +165,8 @@ INLINE void join_wide(wide_sum *sum, const wide_sum *other)
     sum->low += other->low;
 }
 
-/* The sum of x[i], or of (scale x[i])^2. (Four sums, since an addition waits for the one before.) */
+/* The sum of x[i], or of (scale x[i])^2. (Four sums, since an addition waits for the one
+ * before.) */
 INLINE double wide_sum_of(int64_t n, const real *x, bool squares, double scale)
 {
     wide_sum a = {{0}, {0}}, b = a, c = a, d = a;
