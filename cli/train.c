@@ -252,11 +252,6 @@ static double said_number(double value)
     return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
 }
 
-static int64_t said_count(int64_t value)
-{
-    return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
-}
-
 static train_options run_options(const train_flags *f, const train_setup *setup)
 {
     return (train_options){
@@ -273,7 +268,7 @@ static train_options run_options(const train_flags *f, const train_setup *setup)
         .schedule = (train_schedule_kind)f->schedule,
         .rate = f->rate,
         .floor = said_number(f->floor),
-        .warmup = said_count(f->warmup),
+        .warmup = (int64_t)said_number((double)f->warmup),
         .clip = said_number(f->clip),
         .label_smoothing = f->label_smoothing,
         .average = f->average,

@@ -235,12 +235,6 @@ static int compare_places(const void *a, const void *b)
     return x->tensor.name < y->tensor.name ? -1 : x->tensor.name > y->tensor.name; /* kept in the header's order */
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    const metadata_entry *x = a, *y = b;
-    return strcmp(x->key, y->key);
-}
-
 /* Sorts the tensors by their place and makes the indices by name; refuses a name that comes twice. */
 static bool sort_entries(reader *r)
 {
@@ -258,14 +252,8 @@ static bool sort_entries(reader *r)
     const char *twice = data_safetensors_sort(file);
     if (twice)
         return data_refuse(r->error, r->path, "two tensors are named '%s'", DATA_SHOW(twice));
-    if (file->metadata_count > 1)
-        qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
-    for (size_t i = 1; i < file->metadata_count; i++) {
-        if (!strcmp(file->metadata[i - 1].key, file->metadata[i].key))
-            return data_refuse(r->error, r->path, "the metadata has the key '%s' twice",
-                               DATA_SHOW(file->metadata[i].key));
-    }
-    return true;
+    twice = data_safetensors_sort_metadata(file);
+    return !twice || data_refuse(r->error, r->path, "the metadata has the key '%s' twice", DATA_SHOW(twice));
 }
 
 /* Each tensor must begin where the last one ended, and be as long as its dtype and shape say. */

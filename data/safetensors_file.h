@@ -37,6 +37,8 @@ data_safetensors *data_safetensors_open_one(const char *path, ag_error *error);
 
 /* Sorts the index by name; the first name that comes twice, or NULL. */
 const char *data_safetensors_sort(data_safetensors *file);
+/* Sorts the metadata by key; the first key that comes twice, or NULL. */
+const char *data_safetensors_sort_metadata(data_safetensors *file);
 
 /* Says what a file that is no .safetensors file seems to be, and what to do about it: "
  * (..)"; "" where that is unknown. */

@@ -52,28 +52,42 @@ const char *data_safetensors_sort(data_safetensors *file)
     return NULL;
 }
 
+const char *data_safetensors_sort_metadata(data_safetensors *file)
+{
+    if (file->metadata_count > 1)
+        qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
+    for (size_t i = 1; i < file->metadata_count; i++)
+        if (!strcmp(file->metadata[i - 1].key, file->metadata[i].key))
+            return file->metadata[i].key;
+    return NULL;
+}
+
+static void give_names_back(data_safetensors *file)
+{
+    for (size_t i = 0; i < file->tensor_count; i++)
+        file->tensors[i].tensor.name = file->tensors[i].name;
+    data_safetensors_sort(file);
+}
+
 ag_status data_safetensors_strip(data_safetensors *file, const char *prefix, ag_error *error)
 {
     const size_t length = prefix ? strlen(prefix) : 0;
     size_t stripped = 0;
-    for (size_t i = 0; i < file->tensor_count; i++) {
-        tensor_entry *entry = &file->tensors[i];
-        if (!prefix) {
-            entry->tensor.name = entry->name;
-        } else if (!strncmp(entry->tensor.name, prefix, length)) {
-            entry->tensor.name += length;
+    for (size_t i = 0; prefix && i < file->tensor_count; i++)
+        if (!strncmp(file->tensors[i].tensor.name, prefix, length)) {
+            file->tensors[i].tensor.name += length;
             stripped++;
         }
-    }
-    const char *twice = data_safetensors_sort(file);
-    if (!prefix || (stripped > 0 && !twice))
+    const char *twice = stripped > 0 ? data_safetensors_sort(file) : NULL;
+    if (stripped > 0 && !twice)
         return AG_OK;
-    ag_status status =
-        twice ? ag_error_set(error, AG_BAD_VALUE, "without the prefix '%s' two tensors are named '%s'",
-                             DATA_SHOW(prefix), DATA_SHOW(twice))
-              : ag_error_set(error, AG_BAD_VALUE, "no tensor's name begins with '%s'; the first is '%s'",
-                             DATA_SHOW(prefix), DATA_SHOW(file->tensor_count ? file->tensors[0].name : ""));
-    return data_safetensors_strip(file, NULL, NULL) == AG_OK ? status : AG_BAD_VALUE;
+    give_names_back(file);
+    if (!prefix)
+        return AG_OK;
+    return twice ? ag_error_set(error, AG_BAD_VALUE, "without the prefix '%s' two tensors are named '%s'",
+                                DATA_SHOW(prefix), DATA_SHOW(twice))
+                 : ag_error_set(error, AG_BAD_VALUE, "no tensor's name begins with '%s'; the first is '%s'",
+                                DATA_SHOW(prefix), DATA_SHOW(file->tensor_count ? file->tensors[0].name : ""));
 }
 
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key)

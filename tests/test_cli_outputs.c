@@ -95,7 +95,10 @@ END_TEST
 START_TEST(test_overwrite)
 {
     cli_train_tiny();
-    cli_expect("$T " OTHER " --stop-at 3; cut -d , -f 1 $DIR/run/log.jsonl | tail -n 1", 0, "{\"step\":3");
+    cli_expect("{ echo a note; cat $DIR/run/log.jsonl; } > $DIR/noted; mv $DIR/noted $DIR/run/log.jsonl;"
+               "$T " OTHER " --stop-at 3; cut -d , -f 1 $DIR/run/log.jsonl | tr '\\n' ' '",
+               0, "{\"step\":1 {\"step\":2 {\"step\":2 {\"step\":3 ");
+    ck_assert_ptr_null(strstr(cli_output, "note"));
     cli_expect("$T train --resume $DIR/run --quiet; $T info $DIR/run", 0, "reverse");
     cli_expect("$T train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/new;"
                "for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/new/$f.safetensors; done && echo same",

@@ -110,7 +110,7 @@ ag_status train_log_open(train_log *log, const char *path, int64_t step, bool ev
         status = fail(log, "cannot write the log", error);
     else if (!S_ISREG(info.st_mode))
         status = ag_error_set(error, AG_IO, "%.300s: cannot write the log: it is no regular file", path);
-    if (status == AG_OK)
+    if (status == AG_OK && step > 0) /* (of an overwritten run's log nothing is kept) */
         status = find_kept(log, (place){step, evaluated}, error);
     if (status == AG_OK && log->size != info.st_size && ftruncate(log->descriptor, log->size) != 0)
         status = fail(log, "cannot cut the log", error);
