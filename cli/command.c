@@ -70,6 +70,15 @@ void cli_finish_when_interrupted(void)
     finishes = 1;
 }
 
+/* A file that may not grow further (ulimit -f) is an error that a command reports, as a full disk is; it does not end
+ * the command. */
+static void outlive_limits(void)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
 static void catch_interrupts(void)
 {
     struct sigaction action = {.sa_handler = interrupt};
@@ -165,6 +174,7 @@ int cli_main(int argc, char **argv)
         argv[2] = "--help";
     }
     catch_interrupts();
+    outlive_limits();
     int code = run(argv[1], argc - 2, (const char *const *)argv + 2);
     /* Output that could not be written is work that failed. */
     if ((fflush(stdout) || ferror(stdout)) && code == CLI_DONE)

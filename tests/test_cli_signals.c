@@ -74,6 +74,33 @@ START_TEST(a_reader_that_goes_away_ends_no_training)
 }
 END_TEST
 
+/* A limit on the size of files (ulimit -f, in 512 bytes) is reported as a full disk is, whatever is written, and leaves
+ * nothing half written. */
+START_TEST(a_limit_on_files_is_an_error)
+{
+    static const char *const writing[] = {
+        "$T train --task copy --steps 2 " CLI_TINY " --out $DIR/limited/new",
+        "$T train --resume $DIR/stopped",
+        "$T export --model $DIR/run --out $DIR/limited/exported.safetensors",
+        "$T import $DIR/exported.safetensors --config $DIR/run --out $DIR/limited/imported",
+        "$T study curves $DIR/run --out $DIR/limited/page.html > /dev/null",
+        "$T study curves $DIR/run --pictures $DIR/limited > /dev/null",
+        "$T trace --model $DIR/run --source abc --out $DIR/limited/trace.safetensors",
+    };
+    char line[512];
+    cli_train_tiny();
+    ck_assert_int_eq(cli_run("mkdir $DIR/limited; $T export --model $DIR/run --out $DIR/exported.safetensors; "
+                             "$T train --task copy --steps 9 --stop-at 5 " CLI_TINY " --out $DIR/stopped"),
+                     0);
+    for (size_t i = 0; i < sizeof writing / sizeof *writing; i++) {
+        snprintf(line, sizeof line, "ulimit -f 4; %s", writing[i]);
+        cli_expect(line, 1, "cannot write");
+        cli_expect("find $DIR -name '*tmp*'; find $DIR/limited -type f; echo listed", 0, "");
+        ck_assert_msg(!strcmp(cli_output, "listed\n"), "%s left\n%s", writing[i], cli_output);
+    }
+}
+END_TEST
+
 /* Two trainings in one folder: one is refused, and the other one's process is named. */
 START_TEST(one_training_in_a_folder)
 {
@@ -99,6 +126,7 @@ static Suite *suite(void)
     tcase_add_test(c, a_training_is_saved);
     tcase_add_test(c, the_second_ends_at_once);
     tcase_add_test(c, a_reader_that_goes_away_ends_no_training);
+    tcase_add_test(c, a_limit_on_files_is_an_error);
     tcase_add_test(c, one_training_in_a_folder);
     suite_add_tcase(s, c);
     return s;
