@@ -32,8 +32,10 @@ const char *const html_style[] = {
 
     /* Tables and pictures: what is too wide scrolls in a box of its own. */
     ".scroll,.picture{overflow-x:auto;max-width:100%}\n"
+    ".scroll{container-type:inline-size}\n"
     "table{border-collapse:collapse;font-size:.925rem;font-variant-numeric:tabular-nums;margin:1rem 0}\n"
-    "caption{text-align:left;color:var(--soft);padding-bottom:.4rem}\n"
+    "caption{text-align:left;color:var(--soft);padding-bottom:.4rem;position:sticky;left:0;"
+    "max-width:min(100cqw,46rem);overflow-wrap:anywhere}\n"
     "th,td{padding:.3rem .8rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--faint)}\n"
     "th{font-weight:600}\n"
     "tbody th{font-weight:inherit}\n"

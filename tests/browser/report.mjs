@@ -238,6 +238,24 @@ async function keepsLabels(page) {
   await page.show();
 }
 
+// What a table says of itself is read without scrolling, and stays where one scrolls.
+async function keepsCaptions(page) {
+  await page.show({width: 390});
+  const off = await page.evaluate(`(() => {
+    for (const element of document.querySelectorAll('details')) element.open = true;
+    return [...document.querySelectorAll('.scroll')].flatMap(box => {
+      const caption = box.querySelector('caption:not(.unseen)');
+      return caption ? [0, 1e6].map(left => {
+        box.scrollLeft = left;
+        const inner = caption.getBoundingClientRect(), outer = box.getBoundingClientRect();
+        return Math.max(outer.left - inner.left, inner.right - outer.right);
+      }) : [];
+    });
+  })()`);
+  check(off.length > 0 && Math.max(...off) < 1, 'captions are in sight in a window of 390', off);
+  await page.show();
+}
+
 // The picture that is laid over the labels of rows has each of them at the same place, at any size.
 async function laysLabels(page) {
   for (const width of [1280, 800, 390]) {
@@ -350,7 +368,8 @@ async function testSample(browser, url) {
   const page = await browser.page();
   await opens(page, url);
   for (const part of [showsSomething, switches, answersTheMouse, answersTheKeys, answersOnLargeMaps,
-    showsAllInLittle, laysLabels, keepsSides, folds, changesColours, fits, prints, keepsLabels, isNamed])
+    showsAllInLittle, laysLabels, keepsSides, folds, changesColours, fits, prints, keepsLabels, keepsCaptions,
+    isNamed])
     await part(page);
   same(page.requests, [url], 'still nothing else was asked for');
   same(page.complaints, [], 'still no error');
@@ -363,6 +382,7 @@ async function testOther(browser, url) {
   await opens(page, url);
   await showsSomething(page);
   check((await seen(page, 'figure svg[role=img]')).length > 0, 'a picture is seen');
+  await keepsCaptions(page);
   await page.show({media: 'print'});
   const all = await page.evaluate(`document.querySelectorAll('figure svg[role=img]').length`);
   same((await seen(page, 'figure svg[role=img]')).length, all, 'paper has all pictures');
