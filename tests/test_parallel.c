@@ -156,12 +156,15 @@ static void count_pieces(void *context, int64_t begin, int64_t end, int worker)
     *(_Atomic int64_t *)context += end - begin;
 }
 
-START_TEST(test_more_pieces_than_32_bits)
+/* Beyond 32,767 pieces several are counted as one. */
+START_TEST(test_many_pieces)
 {
-    _Atomic int64_t pieces = 0;
-    const int64_t many = ((int64_t)1 << 40) + 7;
-    kernel_parallel(WORKERS, many, MUCH_WORK, count_pieces, &pieces);
-    ck_assert_int_eq(pieces, many);
+    static const int64_t counts[] = {32767, 32768, 32769, 65535, 65536, 65537, ((int64_t)1 << 40) + 7};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        _Atomic int64_t pieces = 0;
+        kernel_parallel(WORKERS, counts[i], MUCH_WORK, count_pieces, &pieces);
+        ck_assert_int_eq(pieces, counts[i]);
+    }
 }
 END_TEST
 
@@ -317,7 +320,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, test_each_piece_once_when_disturbed);
     tcase_add_test(tests, test_the_caller_does_the_work_of_threads_that_do_not_begin);
     tcase_add_test(tests, test_a_worker_that_stops_keeps_what_it_has_taken_alone);
-    tcase_add_test(tests, test_more_pieces_than_32_bits);
+    tcase_add_test(tests, test_many_pieces);
     tcase_add_test(tests, test_a_region_inside_a_region);
     tcase_add_test(tests, test_several_callers_at_once);
     tcase_add_test(tests, test_a_forked_child_has_threads_too);

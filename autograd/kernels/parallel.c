@@ -31,10 +31,11 @@
 #define STACK_BYTES  ((size_t)1 << 20)
 
 /* A worker's run: the units that are left of it, the first in the low half of the word,
- * the end in the high one. It has a cache line of its own, since its owner takes from it
+ * the end in the high one. A word of 32 bits, since on some processors atomics of 64 bits
+ * are calls of a library. It has a cache line of its own, since its owner takes from it
  * all the time. */
 typedef struct run {
-    _Alignas(64) _Atomic uint64_t left;
+    _Alignas(64) atomic_uint_least32_t left;
 } run;
 
 static struct pool {
@@ -50,7 +51,7 @@ static struct pool {
     int workers;
     bool spins;          /* there is a processor for each worker */
     int64_t count, unit; /* pieces, and how many of them are counted as one */
-    uint64_t part;       /* the units that are taken at once */
+    uint32_t part;       /* the units that are taken at once */
     run runs[MOST_WORKERS];
 } pool = {.taken = ATOMIC_FLAG_INIT};
 
@@ -66,19 +67,19 @@ int kernel_threads_available(void)
 
 /* ---- Runs ----------------------------------------------------------------------------------- */
 
-static uint64_t make_run(uint64_t begin, uint64_t end)
+static uint_least32_t make_run(uint32_t begin, uint32_t end)
 {
-    return end << 32 | begin;
+    return end << 16 | begin;
 }
 
 /* Takes up to `most` units of a run: from its front for its owner, from its end for
  * others. */
-static bool take(run *from, uint64_t most, bool front, uint64_t *begin, uint64_t *end)
+static bool take(run *from, uint32_t most, bool front, uint32_t *begin, uint32_t *end)
 {
-    uint64_t left = atomic_load(&from->left), now;
+    uint_least32_t left = atomic_load(&from->left), now;
     do {
-        *begin = left & UINT32_MAX;
-        *end = left >> 32;
+        *begin = left & UINT16_MAX;
+        *end = left >> 16;
         if (*begin == *end)
             return false;
         if (*end - *begin <= most)
@@ -93,10 +94,10 @@ static bool take(run *from, uint64_t most, bool front, uint64_t *begin, uint64_t
 
 /* The next units for a worker: of its own run, then of the others', from the next worker
  * on. */
-static bool find_units(int worker, uint64_t *begin, uint64_t *end)
+static bool find_units(int worker, uint32_t *begin, uint32_t *end)
 {
     int first = worker;
-    uint64_t most = pool.part;
+    uint32_t most = pool.part;
     if (kernel_parallel_disturb) {
         first = (int)((unsigned)kernel_parallel_disturb(worker, pool.workers) % (unsigned)pool.workers);
         most = 1;
@@ -111,7 +112,7 @@ static bool find_units(int worker, uint64_t *begin, uint64_t *end)
 
 static void work_on_region(int worker)
 {
-    uint64_t begin, end;
+    uint32_t begin, end;
     while (find_units(worker, &begin, &end)) {
         const int64_t last = (int64_t)end * pool.unit;
         pool.body(pool.context, (int64_t)begin * pool.unit, last < pool.count ? last : pool.count, worker);
@@ -125,12 +126,12 @@ static void set_region(int workers, int64_t count, double work, kernel_body *bod
     pool.workers = workers;
     pool.spins = workers <= kernel_threads_available();
     pool.count = count;
-    pool.unit = (count >> 31) + 1; /* a run's ends have 32 bits each */
+    pool.unit = (count >> 15) + 1; /* so the ends of a run have 16 bits */
     const int64_t units = (count + pool.unit - 1) / pool.unit;
-    pool.part = (uint64_t)((double)units * WORTH_A_PART / work) + 1;
+    pool.part = (uint32_t)((double)units * WORTH_A_PART / work) + 1;
     for (int i = 0; i < workers; i++)
         atomic_store(&pool.runs[i].left,
-                     make_run((uint64_t)(units * i / workers), (uint64_t)(units * (i + 1) / workers)));
+                     make_run((uint32_t)(units * i / workers), (uint32_t)(units * (i + 1) / workers)));
 }
 
 /* ---- Threads -------------------------------------------------------------------------------- */

@@ -39,9 +39,8 @@ INLINE long_sum sum_columns(const real *a, int64_t step, int64_t count, int64_t 
 }
 
 /* sums [i] += the sum over 0 <= p < depth of a[i + p * step], for `rows` rows i;
- * sums [i + rest] what it rounds off. The last rows, fewer than a vector has, are the end of a
- * vector that begins with rows before them, where there are.
- */
+ * sums [i + rest] what it rounds off. The last rows, fewer than a vector has, are the end
+ * of a vector that begins with rows before them, where there are. */
 static inline void add_row_sums(const real *a, int64_t step, int64_t rows, int64_t depth, double *sums, int64_t rest)
 {
     int64_t i = 0;
