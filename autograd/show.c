@@ -77,6 +77,7 @@ static const struct range {
     {0x200E, 0x200F},   /* left-to-right and right-to-left mark */
     {0x2028, 0x202E},   /* line and paragraph separator; embeddings and overrides of direction */
     {0x2060, 0x206F},   /* invisible operators, isolates of direction, and what is deprecated */
+    {0xFDD0, 0xFDEF},   /* no characters (beside the last two of each plane) */
     {0xFEFF, 0xFEFF},   /* byte order mark */
     {0xFFF9, 0xFFFB},   /* interlinear annotations */
     {0xE0000, 0xE007F}, /* tags */

@@ -72,10 +72,11 @@ static int print_conversion(char *text, size_t size, const char *conversion, giv
 #define PRINT_WHOLE(sign)                                                                                              \
     (two_l ? PRINT(sign long long) : before == 'l' ? PRINT(sign long) : before == 'z' ? PRINT(size_t) : PRINT(sign int))
     const size_t length = strlen(conversion);
-    const char kind = conversion[length - 1], before = conversion[length - 2];
-    const bool two_l = before == 'l' && conversion[length - 3] == 'l';
-    if (kind == '%')
+    const char kind = conversion[length - 1];
+    if (kind == '%') /* "%%", or a format that ends in "%" */
         return snprintf(text, size, "%%");
+    const char before = conversion[length - 2];
+    const bool two_l = before == 'l' && conversion[length - 3] == 'l';
     if (kind == 's')
         return PRINT(const char *);
     if (kind == 'p')

@@ -132,8 +132,8 @@ ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, 
 {
     int length = snprintf(out, NAME_SIZE, "%s%s%s", prefix, *prefix ? "." : "", name);
     if (length < 0 || length >= NAME_SIZE)
-        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d %s at most", prefix, name,
-                            NAME_SIZE - 1, ag_plural(NAME_SIZE - 1, "byte", "bytes"));
+        return ag_error_set(error, AG_BAD_VALUE, "the name %s.%s is too long: %d bytes at most", prefix, name,
+                            NAME_SIZE - 1);
     return AG_OK;
 }
 
