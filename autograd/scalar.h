@@ -18,6 +18,15 @@ double scalar_cos(double x);
 /* Both for the price of one. */
 void scalar_sin_cos(double x, double *sine, double *cosine);
 
+/* high += x, and low += what that rounds off (Knuth, The Art of Computer Programming 2,
+ * section 4.2.2), for doubles or vectors of them. */
+#define ADD_WITH_REST(type, high, low, x)                                                                              \
+    do {                                                                                                               \
+        const type term = (x), before = (high), after = before + term, added = after - before;                         \
+        (low) += (before - (after - added)) + (term - added);                                                          \
+        (high) = after;                                                                                                \
+    } while (0)
+
 /* A sum of doubles, and beside it what its additions rounded off (Neumaier 1974): as good
  * for millions as for two. */
 typedef struct scalar_sum {
@@ -26,9 +35,7 @@ typedef struct scalar_sum {
 
 static inline void scalar_sum_add(scalar_sum *sum, double x)
 {
-    const double before = sum->high, after = before + x, added = after - before;
-    sum->low += (before - (after - added)) + (x - added);
-    sum->high = after;
+    ADD_WITH_REST(double, sum->high, sum->low, x);
 }
 
 /* (An infinite sum has no rest: inf - inf is none.) */

@@ -283,16 +283,6 @@ enum { LANE_SUMS = 8, VECTORS = 4 };
 typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
 typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));
 
-#ifdef TAPEFORMER_DOUBLE
-/* sum + low += x, where low is what sum has rounded off. */
-static inline void add_with_rest(doubles *sum, doubles *low, const doubles *x)
-{
-    const doubles before = *sum, after = before + *x, added = after - before;
-    *low += (before - (after - added)) + (*x - added);
-    *sum = after;
-}
-#endif
-
 /* Neighbouring columns, VECTORS * LANE_SUMS of them. */
 static void accumulate_some(int64_t rows, int64_t step, const real *x, double *sums)
 {
@@ -307,7 +297,7 @@ static void accumulate_some(int64_t rows, int64_t step, const real *x, double *s
         for (int v = 0; v < VECTORS; v++) {
             const doubles wide = __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
 #ifdef TAPEFORMER_DOUBLE
-            add_with_rest(&own[v], &low[v], &wide);
+            ADD_WITH_REST(doubles, own[v], low[v], wide);
 #else
             own[v] += wide;
 #endif

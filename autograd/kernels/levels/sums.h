@@ -39,9 +39,7 @@ typedef struct long_sum {
 INLINE void long_sum_add(long_sum *sum, vector x)
 {
 #ifdef TAPEFORMER_DOUBLE
-    const vector before = sum->first, after = before + x, added = after - before;
-    sum->second += (before - (after - added)) + (x - added);
-    sum->first = after;
+    ADD_WITH_REST(vector, sum->first, sum->second, x);
 #else
     sum->first += LOWER_LANES(x);
     sum->second += UPPER_LANES(x);
@@ -76,9 +74,7 @@ static inline void long_sums_take(int64_t n, real *restrict x, double *restrict 
 {
     for (int64_t i = 0; i < n; i++) {
 #ifdef TAPEFORMER_DOUBLE
-        const double before = sums[i], after = before + x[i], added = after - before;
-        sums[n + i] += (before - (after - added)) + (x[i] - added);
-        sums[i] = after;
+        ADD_WITH_REST(double, sums[i], sums[n + i], x[i]);
 #else
         sums[i] += (double)x[i];
 #endif
@@ -144,9 +140,7 @@ INLINE double_vector load_wide(const real *p)
 INLINE void wide_sum_add(wide_sum *sum, double_vector x)
 {
 #ifdef TAPEFORMER_DOUBLE
-    const double_vector before = sum->high, after = before + x, added = after - before;
-    sum->low += (before - (after - added)) + (x - added);
-    sum->high = after;
+    ADD_WITH_REST(double_vector, sum->high, sum->low, x);
 #else
     sum->high += x;
 #endif
