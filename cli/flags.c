@@ -155,6 +155,25 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
     return wrong(command);
 }
 
+/* Another file for a flag that has one in this reading: the first would be left out without a word. */
+static cli_read second_file(const cli_command *command, const cli_flag *flag, const char *second)
+{
+    const char *first = *(const char **)flag->target;
+    cli_fail(command->name, CLI_USAGE,
+             "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other", flag->name,
+             second, first, second);
+    return wrong(command);
+}
+
+/* The value of a flag that takes one. */
+static cli_read read_given(const cli_command *command, cli_flag *flag, const char *text)
+{
+    if (flag->joined_by && flag->reading == command->reading)
+        return second_file(command, flag, text);
+    flag->reading = command->reading;
+    return read_value(command, flag, text);
+}
+
 /* One argument that begins with --, and the one behind it where that is its value. *used counts both. */
 static cli_read read_flag(cli_command *command, int count, const char *const *arguments, int *used)
 {
@@ -172,13 +191,13 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
         return CLI_READ_WRONG;
     }
     if (equals)
-        return read_value(command, flag, equals + 1);
+        return read_given(command, flag, equals + 1);
     if (count < 2) {
         cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
         return CLI_READ_WRONG;
     }
     *used = 2;
-    return read_value(command, flag, arguments[1]);
+    return read_given(command, flag, arguments[1]);
 }
 
 /* A word that no flag takes, after the argument `before`. */
@@ -219,6 +238,7 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
         cli_help_print(command);
         return CLI_READ_HELP;
     }
+    command->reading++;
     for (int i = 0, used; i < count; i += used) {
         cli_read result = CLI_READ_OK;
         used = 1;

@@ -36,6 +36,7 @@ typedef struct cli_flag {
     bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
     bool changeable;            /* a resumed run may have another value than the one that it began with */
     bool given;                 /* set by cli_flags_read */
+    int reading;                /* the last one in which it was given: see cli_command */
 } cli_flag;
 
 typedef struct cli_command {
@@ -48,6 +49,7 @@ typedef struct cli_command {
     int max_words;      /* arguments that are no flags, all names of files: how many may come */
     const char **words; /* [max_words], set by cli_flags_read */
     int word_count;
+    int reading; /* counts the calls of cli_flags_read: in one, a flag of a file that is read is given once */
 } cli_command;
 
 /* The exit codes. */
@@ -61,7 +63,7 @@ int cli_read_code(cli_read result);
 /* Makes a command print its name and flags for a program: the manual and the completions are made from that. */
 #define CLI_DESCRIBE "--describe"
 
-/* Reads arguments into the flags' targets; later ones override. On --help prints the help to stdout, on a mistake one
+/* Reads arguments into the flags' targets; later ones override, but for files that several could be joined into. On --help prints the help to stdout, on a mistake one
  * sentence to stderr. */
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 
