@@ -183,7 +183,10 @@ int cli_eval(int count, const char *const *arguments)
     const cli_need needs[] = {{"count", f.task, "goes with --task"},
                               {"task-min", f.task, "goes with --task"},
                               {"task-max", f.task, "goes with --task"},
-                              {"seed", f.task, "goes with --task"}};
+                              {"seed", f.task, "goes with --task"},
+                              {"beam", !f.text, "goes without --text: a language model reads no sources"},
+                              {"show", !f.text, "goes without --text: a language model reads no sources"},
+                              {"length-penalty", f.beam > 1 || f.length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     return run(&f, &error);

@@ -284,12 +284,16 @@ static int run(const predict_flags *f, ag_error *error)
 
 /* What the flags say together. The beam is as wide as the hypotheses that are wanted,
  * where it is not said. */
-static int check_flags(predict_flags *f)
+static int check_flags(const cli_command *command, predict_flags *f)
 {
     if (!f->model)
         return cli_fail("predict", CLI_USAGE, "which model? Give --model DIR");
     if (!f->beam)
         f->beam = f->best;
+    const cli_need need = {"length-penalty", f->beam > 1 || f->scores || f->length_penalty == 0,
+                           "goes with a --beam of 2 or more, or --scores"};
+    if (!cli_flags_effective(command, NULL, &need, 1))
+        return CLI_USAGE;
     if (f->best > f->beam)
         return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
                         (long long)f->best, (long long)f->beam);
@@ -335,7 +339,7 @@ int cli_predict(int count, const char *const *arguments)
     int code = cli_read_code(read);
     f.file_count = command.word_count;
     if (read == CLI_READ_OK)
-        code = check_flags(&f);
+        code = check_flags(&command, &f);
     if (read == CLI_READ_OK && code == CLI_DONE)
         code = run(&f, &error);
     free(f.files);

@@ -386,6 +386,9 @@ static cli_read check_effective(const cli_command *command, const train_flags *f
     const bool sgd = f->optimizer == TRAIN_SGD, text = f->text || f->model == NN_DECODER;
     const cli_need needs[] = {
         {"dev", f->pairs, "goes with --pairs"},
+        {"src-tokens", f->pairs || f->source_tokens == DATA_CHARS, "goes with --pairs"},
+        {"tgt-tokens", !f->task || f->target_tokens == DATA_CHARS, "goes with --pairs or --text: a task has its own tokens"},
+        {"no-norm-bias", f->norm == NN_LAYER_NORM, "goes with --norm layer: the other has none"},
         {"held-out", !f->dev, "goes without --dev: either holds the data to choose the best model on"},
         {"context", f->text, "goes with --text"},
         {"task-min", f->task, "goes with --task"},
@@ -411,15 +414,26 @@ static void make_way(const cli_command *command, bool source, bool length)
             cli_flag_drop(command, names[i]);
 }
 
-/* A preset's warm-up is that of its own steps: it gives way where the user wants
- * fewer. */
-static void shorten_warmup(const cli_command *command, train_flags *f, const bool *own)
+/* A preset's rate is that of its own optimiser and schedule (of sgd and noam it is of
+ * another size), and its warm-up that of its own schedule and steps: they give way where
+ * the user wants others. `recipe`: the preset's flags alone. */
+static void give_way(const cli_command *command, train_flags *f, const train_flags *recipe, const bool *own)
 {
-    for (int i = 0; i < command->flag_count; i++)
-        if (command->flags[i].target == &f->warmup && !own[i] && f->steps && f->warmup > f->steps) {
-            f->warmup = NOT_SAID;
-            command->flags[i].given = false;
+    const bool schedule = (f->schedule == TRAIN_NOAM) != (recipe->schedule == TRAIN_NOAM);
+    const bool rate = schedule || (f->optimizer == TRAIN_SGD) != (recipe->optimizer == TRAIN_SGD);
+    for (int i = 0; i < command->flag_count; i++) {
+        cli_flag *flag = &command->flags[i];
+        if (own[i])
+            continue;
+        if (flag->target == &f->rate && rate) {
+            f->rate = defaults.rate;
+            flag->given = false;
         }
+        if (flag->target == &f->warmup && (schedule || (f->steps && f->warmup > f->steps))) {
+            f->warmup = defaults.warmup;
+            flag->given = false;
+        }
+    }
 }
 
 /* The flags of the run to resume, and what they were with its defaults. */
@@ -463,12 +477,14 @@ cli_read train_flags_read(cli_command *command, train_flags *f, int count, const
         result = read_run(command, f, base, earlier);
     if (result == CLI_READ_OK && f->preset) {
         preset_text(f->preset, preset, sizeof preset);
+        *f = defaults;
         result = cli_flags_read_text(command, preset);
     }
+    const train_flags recipe = *f;
     make_way(command, own_source, own_length);
     if (result == CLI_READ_OK)
         result = cli_flags_read(command, count, arguments);
     if (!f->resume)
-        shorten_warmup(command, f, own);
+        give_way(command, f, &recipe, own);
     return result == CLI_READ_OK ? check_effective(command, f, own) : result;
 }

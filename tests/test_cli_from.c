@@ -255,11 +255,11 @@ END_TEST
 /* The flags of a run that began anew do not contradict the model in its checkpoint, odd as they may be. */
 START_TEST(test_resume_of_a_run_of_its_own)
 {
-    cli_expect("seq 1 300 | tr '\\n' ' ' > $DIR/text; $T train --text $DIR/text --src-tokens words --encoder-layers 3 "
+    cli_expect("seq 1 300 | tr '\\n' ' ' > $DIR/text; $T train --text $DIR/text --encoder-layers 3 "
                "--max-length 32 --context 16 --d-model 12 --heads 3 --steps 4 --stop-at 2" QUICK " --out $DIR/lm; "
                "$T train --resume $DIR/lm --quiet && echo done",
                0, "done");
-    cli_expect("$T train --task copy --task-max 4 --src-tokens words --model encoder --decoder-layers 5 --ffn 20 "
+    cli_expect("$T train --preset g2p --task copy --task-max 4 --model encoder --decoder-layers 5 --ffn 20 "
                "--norm-eps 0.1 --d-model 12 --heads 3 --steps 4 --stop-at 2" QUICK " --out $DIR/tags; "
                "$T train --resume $DIR/tags --quiet && echo done",
                0, "done");

@@ -248,6 +248,14 @@ START_TEST(test_flags_without_effect)
         {"train --task copy --context 9", "--context goes with --text"},
         {"train --pairs x --task-max 9", "--task-max goes with --task"},
         {"train --text x --best-by wer", "--best-by can only be loss with --text"},
+        {"train --task copy --src-tokens words", "--src-tokens goes with --pairs"},
+        {"train --text x --src-tokens words", "--src-tokens goes with --pairs"},
+        {"train --task copy --tgt-tokens words", "--tgt-tokens goes with --pairs or --text"},
+        {"train --task copy --norm rms --no-norm-bias", "--no-norm-bias goes with --norm layer"},
+        {"eval --model x --text y --beam 4", "--beam goes without --text"},
+        {"eval --model x --text y --show 4", "--show goes without --text"},
+        {"eval --model x --pairs y --length-penalty 1", "--length-penalty goes with a --beam of 2 or more"},
+        {"predict --model x --length-penalty 1", "--length-penalty goes with a --beam of 2 or more, or --scores"},
         {"eval --model x --pairs y --count 9", "--count goes with --task"},
         {"eval --model x --pairs y --seed 9", "--seed goes with --task"},
         {"generate --model x --greedy --top-k 9", "--top-k goes without --greedy"},
@@ -263,6 +271,24 @@ START_TEST(test_flags_without_effect)
     /* a preset's flags give way */
     cli_expect("$T train --preset addition --steps 5 " SMALL " --out $DIR/p", 0, "");
     cli_expect("$T train --preset demo --task copy --optimizer sgd --steps 1 " SMALL " --out $DIR/r", 0, "");
+    cli_expect("$T train --preset g2p --task copy --steps 1 " SMALL " --out $DIR/g", 0, "");
+}
+END_TEST
+
+/* A preset's rate and warm-up are no defaults of another schedule's, or of another optimiser's. */
+START_TEST(test_presets_give_way)
+{
+    expect_option("--preset demo --steps 2000", "rate", "0.003");
+    expect_option("--preset demo --steps 2000 --optimizer adam", "rate", "0.003");
+    expect_option("--preset demo --steps 2000 --schedule constant", "rate", "0.003");
+    expect_option("--preset demo --steps 2000 --schedule noam", "rate", "1");
+    expect_option("--preset demo --steps 2000 --optimizer sgd", "rate", "0.3");
+    expect_option("--preset demo --steps 2000 --optimizer sgd --lr 0.2", "rate", "0.2");
+    expect_option("--preset demo --steps 2000 --schedule noam --lr 0.5", "rate", "0.5");
+    expect_option("--preset addition --steps 6000", "warmup", "1000");
+    expect_option("--preset addition --steps 6000 --schedule noam", "warmup", "2000");
+    expect_option("--preset addition --steps 6000 --schedule noam --warmup 500", "warmup", "500");
+    expect_option("--preset addition --steps 900", "warmup", "45");
 }
 END_TEST
 
@@ -386,6 +412,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_defaults_in_the_log);
     tcase_add_test(c, test_context_within_max_length);
     tcase_add_test(c, test_flags_without_effect);
+    tcase_add_test(c, test_presets_give_way);
     tcase_add_test(c, test_best_by);
     tcase_add_test(c, test_every_file_of_a_run_is_a_model);
     tcase_add_test(c, test_longer_runs);
