@@ -137,7 +137,7 @@ int cli_import(int count, const char *const *arguments)
         {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
          .choices = cli_layout_names},
         {"strip", CLI_TEXT, &f.strip, "PREFIX", "take this off the tensors' names",
-         .otherwise = "what stands before names that are needed, if all are found then"},
+         .otherwise = "a prefix without which all tensors are found"},
         {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",
          .high = 0},
         {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "the sources' tokens, a line for each", .high = 0},

@@ -92,7 +92,7 @@ int train_flags_model(train_flags *f, cli_flag *table)
         {"positions", CLI_CHOICE, &f->positions, "NAME", "", .choices = cli_position_names},
         {"final-norm", CLI_SWITCH, &f->final_norm, NULL,
          "a norm after each stack (nn.Transformer has one with post-norm, too)", .otherwise = "with pre-norm alone"},
-        {"no-final-norm", CLI_SWITCH, &f->no_final_norm, NULL, "none, with pre-norm too", .high = 0},
+        {"no-final-norm", CLI_SWITCH, &f->no_final_norm, NULL, "none, with pre-norm, too", .high = 0},
         {"no-bias", CLI_SWITCH, &f->no_bias, NULL, "linear layers of the blocks without bias", .high = 0},
         {"no-norm-bias", CLI_SWITCH, &f->no_norm_bias, NULL, "layer norms without bias", .high = 0},
         {"no-output-bias", CLI_SWITCH, &f->no_output_bias, NULL, "the output projection without bias", .high = 0},
@@ -113,12 +113,14 @@ static int fill_updates(train_flags *f, cli_flag *table)
          .choices = cli_matmul_names},
         {"optimizer", CLI_CHOICE, &f->optimizer, "NAME", "", .choices = cli_optimizer_names},
         {"lr", CLI_NUMBER, &f->rate, "RATE", "highest learning rate; of noam the factor", .low = 1e-12, .high = 1e3,
-         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_RATE) "; sgd: " CLI_NUMERAL(
-             TRAIN_DEFAULT_RATE_SGD) "; noam: " CLI_NUMERAL(TRAIN_DEFAULT_RATE_NOAM)},
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_RATE) "; sgd: "
+                      CLI_NUMERAL(TRAIN_DEFAULT_RATE_SGD) "; noam: "
+                      CLI_NUMERAL(TRAIN_DEFAULT_RATE_NOAM)},
         {"schedule", CLI_CHOICE, &f->schedule, "NAME", "of the learning rate", .choices = cli_schedule_names},
         {"warmup", CLI_COUNT, &f->warmup, "N", "steps of linear warm-up",
-         .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART) " of the steps; noam: 1/" CLI_NUMERAL(
-             TRAIN_DEFAULT_WARMUP_PART_NOAM) "; at most " CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)},
+         .otherwise = "1/" CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART) " of the steps; noam: 1/"
+                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_PART_NOAM) "; at most "
+                      CLI_NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)},
         {"floor", CLI_NUMBER, &f->floor, "SHARE", "of the rate where the cosine ends", .low = 0, .high = 1,
          .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_FLOOR)},
         {"weight-decay", CLI_NUMBER, &f->weight_decay, "X", "not on biases and norms",
@@ -149,8 +151,9 @@ static int fill_run(train_flags *f, cli_flag *table)
         {"accumulate", CLI_COUNT, &f->accumulate, "N", "parts that a batch goes through the model in", .low = 1,
          .high = 1e6, .otherwise = "1"},
         {"steps", CLI_COUNT, &f->steps, "N", "updates to do", .low = 1,
-         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_PASSES) " passes over the data, but " CLI_NUMERAL(
-             TRAIN_DEFAULT_STEPS_LEAST) " to " CLI_NUMERAL(TRAIN_DEFAULT_STEPS_MOST) " steps",
+         .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_PASSES) " passes over the data, but "
+                      CLI_NUMERAL(TRAIN_DEFAULT_STEPS_LEAST) " to "
+                      CLI_NUMERAL(TRAIN_DEFAULT_STEPS_MOST) " steps",
          .changeable = true},
         {"epochs", CLI_COUNT, &f->epochs, "N", "instead of --steps: passes over the data", .low = 1, .otherwise = "",
          .changeable = true},
@@ -160,7 +163,7 @@ static int fill_run(train_flags *f, cli_flag *table)
          .otherwise = CLI_NUMERAL(TRAIN_DEFAULT_EVALUATE_SOURCES)},
         {"best-by", CLI_CHOICE, &f->best_by, "WHAT",
          "what makes a model the best on dev: exact matches, of which a few more or less are luck, then the loss; "
-         "the loss alone; the word error rate to the last word, then the loss",
+         "the loss alone; the word error rate, however small the difference, then the loss",
          .choices = cli_best_names, .otherwise = "exact; --text: loss"},
         {"patience", CLI_COUNT, &f->patience, "N", "stop after so many evaluations without a better one; 0: never",
          .changeable = true},
@@ -378,7 +381,7 @@ static cli_read check_own(const train_flags *f)
     return CLI_READ_WRONG;
 }
 
-/* Flags that say nothing where others stand: who gives them thinks that they do. `own`:
+/* Flags that say nothing where others stand: their user expects that they do. `own`:
  * those that the user gave, since a preset may hold some that the user's others have
  * replaced. */
 static cli_read check_effective(const cli_command *command, const train_flags *f, const bool *own)

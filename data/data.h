@@ -7,8 +7,8 @@
  * other state.
  *
  * Threads: a set is used by one thread at a time, since it keeps copies of the example
- * that it last made; that two sets are of one file, or one held out of the other, is no
- * matter. Vocabularies, mapped .safetensors and .npy files, and batches may be read by
+ * that it last made; two sets may share a file, and one may be held out of the other.
+ * Vocabularies, mapped .safetensors and .npy files, and batches may be read by
  * any number of threads at once while none changes or frees them. Two threads may save to
  * one path: it then holds what the later one wrote, whole.
  *

@@ -219,15 +219,16 @@ bool data_index_is_one(const data_map *map)
     return at < map->size && map->bytes[at] == '{';
 }
 
+#define TORCH_SAVE                                                                                                     \
+    " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"
+
 const char *data_safetensors_guess(const data_map *map)
 {
     static const struct {
         const char *begin, *guess;
     } kinds[] = {
-        {"PK\3\4",
-         " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
-        {"\x80\x02",
-         " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"},
+        {"PK\3\4", TORCH_SAVE},
+        {"\x80\x02", TORCH_SAVE},
         {"version https://git-lfs", " (it is a pointer of Git LFS: `git lfs pull` brings the file)"},
         {"GGUF", " (it is a GGUF file)"},
         {"\x89HDF", " (it is an HDF5 file)"},

@@ -45,7 +45,7 @@ void study_add_text(study_document *document, const char *format, ...)
     ;
 
 /* An example: what a model reads and what it answers, and a note in brackets, such as
- * "the model's own answer". Each of both keeps its side, whatever direction it is written
+ * "the model's own answer". Each keeps its side, whatever direction it is written
  * in. `answer` and `note` may be NULL. */
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
 
@@ -69,6 +69,7 @@ void study_end_row(study_document *document);
  * that it is not taken for a zero), or padding (grey). */
 typedef enum study_cell { STUDY_SEEN = 0, STUDY_MASKED, STUDY_PADDING } study_cell;
 
+/* The kinds that a heat map may have, at most. */
 enum { STUDY_KINDS = 8 };
 
 /* Numbers as a picture: a rectangle of cells, the darker the larger. */

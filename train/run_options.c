@@ -15,8 +15,8 @@ static bool is_within(const range *r)
     return r->value >= r->low && r->value <= r->high && !isinf(r->value);
 }
 
-/* Options that contradict each other, or have no effect where another one stands, are
- * refused: who gives them thinks that they have one. */
+/* Refuses options that contradict each other, or have no effect beside another one: their
+ * caller expects an effect. */
 static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;

@@ -10,8 +10,8 @@
  *
  * - `model.safetensors`: the model that was best on dev (the last one where there is no
  *   dev set): weights, configuration, vocabularies. What eval, predict and generate read.
- * - `last.safetensors`: the same of the newest checkpoint's step, so at the end that of
- *   the last step.
+ * - `last.safetensors`: the model at the newest checkpoint, so at the end that of the last
+ *   step.
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters,
  *   best so far. What a resume reads. train_saved_load reads it too, and finds the model
  *   of last.safetensors.
