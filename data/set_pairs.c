@@ -94,9 +94,17 @@ static bool is_empty(data_view text)
     return data_text_empty(text.text, text.size);
 }
 
+static const char remedy_of_carriage_returns[] = "if lines end with CR alone: tr '\\r' '\\n'";
+
 /* What makes pairs of a file with such a line. */
 static const char *remedy_of_no_tab(data_view line)
 {
+    if (memchr(line.text, '\r', line.size))
+        return remedy_of_carriage_returns;
+    if (line.size > 0 && *line.text == '{')
+        return "if this is JSON with these names: jq -r '[.source, .target] | @tsv'";
+    if (line.size > 0 && *line.text == '"')
+        return "if this is CSV with quotes: csvformat -T, of csvkit";
     if (memchr(line.text, ';', line.size))
         return "if the columns are parted by semicolons: tr ';' '\\t'";
     if (memchr(line.text, ',', line.size))
@@ -115,9 +123,9 @@ static ag_status check_text(data_view line, pair *cut, place at, ag_error *error
                             remedy_of_no_tab(line));
     if (memchr(cut->target.text, '\t', cut->target.size))
         return ag_error_set(error, AG_BAD_FILE,
-                            "%s:%lld: more than one TAB (expected: source, TAB, target; cut -f 1,2 keeps the first two "
-                            "columns)",
-                            at.name, at.line);
+                            "%s:%lld: more than one TAB (expected: source, TAB, target; %s)", at.name, at.line,
+                            memchr(line.text, '\r', line.size) ? remedy_of_carriage_returns
+                                                               : "cut -f 1,2 keeps the first two columns");
     if (is_empty(cut->source) || is_empty(cut->target))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
                             is_empty(cut->source) ? "source" : "target");

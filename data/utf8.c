@@ -24,26 +24,49 @@ size_t data_utf8_check(const char *text, size_t size)
 }
 
 /* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most
- * alphabets. */
+ * alphabets, the upper two of four in all UTF-32. */
 static const char *remedy_of_zeros(const char *text, size_t size)
 {
-    size_t zeros[2] = {0}, seen = size < 64 ? size : 64;
+    size_t zeros[4] = {0}, seen = size < 64 ? size : 64;
     for (size_t i = 0; i < seen; i++)
-        zeros[i % 2] += text[i] == 0;
-    if (seen < 2 || 4 * (zeros[0] + zeros[1]) < seen)
+        zeros[i % 4] += text[i] == 0;
+    const size_t even = zeros[0] + zeros[2], odd = zeros[1] + zeros[3];
+    if (seen < 2 || 4 * (even + odd) < seen)
         return "is it text?";
-    return zeros[1] > zeros[0] ? "if the text is UTF-16: iconv -f UTF-16LE -t UTF-8"
-                               : "if the text is UTF-16: iconv -f UTF-16BE -t UTF-8";
+    if (8 * zeros[2] >= seen && 8 * zeros[3] >= seen)
+        return "if the text is UTF-32: iconv -f UTF-32LE -t UTF-8";
+    if (8 * zeros[0] >= seen && 8 * zeros[1] >= seen)
+        return "if the text is UTF-32: iconv -f UTF-32BE -t UTF-8";
+    return odd > even ? "if the text is UTF-16: iconv -f UTF-16LE -t UTF-8"
+                      : "if the text is UTF-16: iconv -f UTF-16BE -t UTF-8";
 }
+
+/* A file of no UTF-8 that tells by its first bytes what it is. */
+typedef struct beginning {
+    const char *bytes;
+    size_t size;
+    const char *remedy;
+} beginning;
+
+static const beginning beginnings[] = {
+    {"\xFF\xFE\0", 4, "the text is UTF-32: iconv -f UTF-32 -t UTF-8"}, /* before UTF-16's, which is its first half */
+    {"\0\0\xFE\xFF", 4, "the text is UTF-32: iconv -f UTF-32 -t UTF-8"},
+    {"\xFF\xFE", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
+    {"\xFE\xFF", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
+    {"\x1F\x8B", 2, "the file is compressed: gunzip"},
+    {"\xFD" "7zXZ", 5, "the file is compressed: unxz"},
+    {"\x28\xB5\x2F\xFD", 4, "the file is compressed: unzstd"},
+    {"BZh", 3, "if the file is compressed: bunzip2"},
+    {"PK\3\4", 4, "this is a ZIP archive, as spreadsheets are: save the sheet as text with tabs"},
+};
 
 /* What makes UTF-8 of a text whose byte `bad` is wrong. */
 static const char *remedy(const char *text, size_t size, size_t bad)
 {
-    if (size >= 2 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0))
-        return "the text is UTF-16: iconv -f UTF-16 -t UTF-8";
-    if (size >= 2 && memcmp(text, "\x1F\x8B", 2) == 0)
-        return "the file is compressed: gunzip";
-    if (text[bad] == 0)
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (size >= beginnings[i].size && memcmp(text, beginnings[i].bytes, beginnings[i].size) == 0)
+            return beginnings[i].remedy;
+    if (memchr(text, 0, size))
         return remedy_of_zeros(text, size);
     for (size_t i = 0; i < bad; i++)
         if ((unsigned char)text[i] >= 0x80) /* other characters are as they should be */
