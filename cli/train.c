@@ -377,7 +377,8 @@ int cli_train(int count, const char *const *arguments)
     } else if (read == CLI_READ_OK) {
         cli_outlive_readers();
         code = check_source(&f);
-        if (code == CLI_DONE && !f.resume && train_folder_check(f.out, f.overwrite, &error) != AG_OK)
+        if (code == CLI_DONE &&
+            train_folder_check(f.resume ? f.resume : f.out, f.resume || f.overwrite, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
             code = cli_fail("train", CLI_FAILED, "no memory for the arguments of the run");

@@ -1,9 +1,13 @@
 /* test_cli_outputs.c - where commands write: what will be refused is refused first, and nothing that was there is lost.
  */
+#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "cli_util.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 /* Every command that writes, its model missing: that it cannot write is said first. */
 START_TEST(test_refused_before_the_work)
@@ -92,6 +96,23 @@ END_TEST
 
 #define OTHER "train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/run --overwrite"
 
+/* A run at work keeps its folder: a resume, or another run over it, is refused before the data are read. */
+START_TEST(test_a_run_at_work_is_known_before_the_data)
+{
+    char path[512];
+    cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --steps 2 --stop-at 1 " CLI_TINY " --out $DIR/run", 0, "");
+    snprintf(path, sizeof path, "%s/run/lock", cli_folder);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    ck_assert_int_ge(lock, 0);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+    cli_expect_sentence(WAITING "train --resume $DIR/run --pairs $DIR/pipe", 1, "/run is in use by another process");
+    cli_expect_sentence(WAITING "train --pairs $DIR/pipe --out $DIR/run --overwrite", 1, "/run is in use by another");
+    close(lock);
+    cli_expect("$T train --resume $DIR/run --quiet && ls $DIR/run/lock", 2, "lock");
+}
+END_TEST
+
 START_TEST(test_overwrite)
 {
     cli_train_tiny();
@@ -156,6 +177,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_refused_before_the_work);
     tcase_add_test(c, test_the_model_stays);
     tcase_add_test(c, test_runs_are_refused_before_the_data);
+    tcase_add_test(c, test_a_run_at_work_is_known_before_the_data);
     tcase_add_test(c, test_overwrite);
     tcase_add_test(c, test_a_failed_overwrite_loses_nothing);
     tcase_add_test(c, test_import_overwrites);
