@@ -133,7 +133,7 @@ static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
         if (task->inner == 1)
             sums[0] = map->sum(rows, x);
         else
-            map->accumulate(rows, columns, task->inner, x, sums);
+            map->accumulate(rows, columns, task->inner, NULL, x, sums);
 
         if (task->partial)
             memcpy(task->partial + (o * task->chunks + chunk) * task->inner + column, sums,

@@ -1,4 +1,5 @@
-/* test_cli_signals.c - Ctrl-C and SIGTERM end every command soon, whatever it is doing; nothing that was done is lost. */
+/* test_cli_signals.c - Ctrl-C and SIGTERM end every command soon, whatever it is doing; nothing that was done is lost.
+ */
 #include "cli_util.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #define UNTIL(condition) "n=0; while ! " condition " && [ $n -lt 600 ]; do n=$((n+1)); sleep 0.05; done; "
 /* Signals the process $p and gives its exit code, which must come within 20 seconds. */
 #define SIGNAL(name)                                                                                                   \
-    "kill -" name " $p; ( sleep 20; kill -KILL $p ) >/dev/null 2>&1 & k=$!; wait $p; c=$?; kill $k 2>/dev/null; "         \
+    "kill -" name " $p; ( sleep 20; kill -KILL $p ) >/dev/null 2>&1 & k=$!; wait $p; c=$?; kill $k 2>/dev/null; "      \
     "echo ended with $c"
 
 /* Work without an end, which says nothing while it is done; each command has a model or data of its own. */
@@ -30,7 +31,8 @@ START_TEST(a_command_with_nothing_to_lose_ends_at_once)
     cli_write("text", "once upon a time there was a text, and it was trained upon, once and for all\n");
     ck_assert_int_eq(cli_run("$T train --text $DIR/text --context 8 --steps 2 " CLI_TINY " --out $DIR/lm"), 0);
     for (int i = 0; i < ENDLESS; i++) {
-        snprintf(line, sizeof line, "%s & p=$!; sleep 0.7; kill -0 $p || exit 9; " SIGNAL("%s"), endless[i], names[i % 3]);
+        snprintf(line, sizeof line, "%s & p=$!; sleep 0.7; kill -0 $p || exit 9; " SIGNAL("%s"), endless[i],
+                 names[i % 3]);
         cli_expect(line, 0, "ended with 130");
     }
     cli_expect("ls $DIR; echo listed", 0, "listed");
@@ -104,8 +106,9 @@ END_TEST
 /* Two trainings in one folder: one is refused, and the other one's process is named. */
 START_TEST(one_training_in_a_folder)
 {
-    cli_expect(LONG_RUN STARTED "$T train --resume $DIR/long; echo first $? $p; "
-                                "$T train --task copy --quiet --overwrite --out $DIR/long; echo second $?; kill -KILL $p",
+    cli_expect(LONG_RUN STARTED
+               "$T train --resume $DIR/long; echo first $? $p; "
+               "$T train --task copy --quiet --overwrite --out $DIR/long; echo second $?; kill -KILL $p",
                0, "/long is in use by process ");
     char *first = strstr(cli_output, "first 1 ");
     ck_assert_msg(first && strstr(cli_output, "second 1"), "%s", cli_output);

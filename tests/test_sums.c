@@ -1,5 +1,6 @@
 /* test_sums.c - long sums are within 4 eps of the sum of the magnitudes, in float and in double, at each
- * instruction-set level: of sums, means, the gradients of what was broadcast, losses, norms and biases.
+ * instruction-set level: of sums, means, the gradients of what was broadcast and of embeddings, losses, norms and
+ * biases.
  *
  * The terms are whole multiples of a power of two, so that their sums are known exactly. */
 #include "check_util.h"
@@ -130,6 +131,35 @@ START_TEST(gradients_of_what_was_broadcast)
 }
 END_TEST
 
+/* Of a table whose rows were read again and again, padding among them. */
+START_TEST(gradients_of_embeddings)
+{
+    enum { ROWS = 3, COUNT = 30000 };
+    static const int64_t widths[] = {1, 31, 32, 70};
+    static int32_t ids[COUNT];
+    const kind k = (kind)_i;
+    for (int64_t i = 0; i < COUNT; i++)
+        ids[i] = (int32_t)(i % ROWS);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        const int64_t width = widths[w];
+        real *dy = terms_new(k, COUNT * width);
+        ag_tensor *table = ag_variable(tape, AG_SHAPE(ROWS, width), NULL);
+        ag_embedding_options options = {.padding_id = 1, .scale = 2};
+        ck_assert_int_eq(ag_backward_seeded(ag_embedding_fused(table, AG_SHAPE(COUNT), ids, &options), dy), AG_OK);
+        for (int64_t r = 0; r < ROWS; r++)
+            for (int64_t c = 0; c < width; c++) {
+                const total own = total_of(k, r * width + c, ROWS * width, COUNT / ROWS);
+                if (r == options.padding_id)
+                    ck_assert(table->grad[r * width + c] == 0);
+                else
+                    check(table->grad[r * width + c], own, options.scale, k, "embedding");
+            }
+        free(dy);
+        ag_tape_rewind(tape);
+    }
+}
+END_TEST
+
 /* ---- Biases --------------------------------------------------------------------------------- */
 
 /* Of a linear layer, with the gradient of its weight and without, and of a layer norm. */
@@ -210,6 +240,7 @@ static void add_sums(TCase *tests)
     tcase_add_loop_test(tests, sums_and_means, 0, KINDS);
     tcase_add_loop_test(tests, sums_over_some_axes, 0, KINDS);
     tcase_add_loop_test(tests, gradients_of_what_was_broadcast, 0, KINDS);
+    tcase_add_loop_test(tests, gradients_of_embeddings, 0, KINDS);
     tcase_add_loop_test(tests, gradients_of_biases, 0, KINDS);
     tcase_add_test(tests, log_sum_exp_and_the_weights_of_a_loss);
     tcase_add_test(tests, the_mean_square);

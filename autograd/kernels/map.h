@@ -49,8 +49,9 @@ typedef struct kernel_map {
     /* y += x; y += factor x. */
     void (*add)(int64_t n, const real *x, real *y);
     void (*axpy)(int64_t n, real factor, const real *x, real *y);
-    /* Adds the rows of x, `step` apart, to sums [n], one after the other. */
-    void (*accumulate)(int64_t rows, int64_t n, int64_t step, const real *x, double *sums);
+    /* Adds rows of x, `step` apart, to sums [n], one after the other: the first ones, or those that `order` [rows]
+     * names. */
+    void (*accumulate)(int64_t rows, int64_t n, int64_t step, const int64_t *order, const real *x, double *sums);
     double (*sum)(int64_t n, const real *x);
     /* The first of the largest elements, NaN being larger than all; n > 0. */
     int64_t (*argmax)(int64_t n, const real *x);

@@ -111,17 +111,66 @@ static ag_status embedding_forward(ag_node *node)
     return AG_OK;
 }
 
-/* The table's rows [begin, end): each thread reads all ids and adds those of its rows in their order, so a repeated id
- * has the same sum, bit for bit, at any number of threads. */
+/* ---- The gradient --------------------------------------------------------------------------- */
+
+/* Where each row of the table was read: the places of row r are order[ends[r - 1]] .. order[ends[r] - 1], ascending. */
+typedef struct embedding_places {
+    int64_t *ends; /* [rows of the table] */
+    int64_t *order;
+} embedding_places;
+
+/* Sorts the places of the ids by the row that they name. Padding has none. */
+static ag_status sort_places(const ag_node *node, int64_t count, embedding_places *places)
+{
+    const embedding_attributes *attributes = node->attributes;
+    const int64_t rows = node->inputs[0]->shape.dim[0];
+    const int32_t padding = attributes->options.padding_id;
+    places->ends = ag_scratch(node->tape, (size_t)rows * sizeof *places->ends);
+    places->order = ag_scratch(node->tape, (size_t)count * sizeof *places->order);
+    if (!places->ends || !places->order)
+        return AG_NO_MEMORY;
+    memset(places->ends, 0, (size_t)rows * sizeof *places->ends);
+    for (int64_t i = 0; i < count; i++)
+        places->ends[attributes->ids[i]] += attributes->ids[i] != padding;
+    int64_t before = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t own = places->ends[r];
+        places->ends[r] = before;
+        before += own;
+    }
+    for (int64_t i = 0; i < count; i++)
+        if (attributes->ids[i] != padding)
+            places->order[places->ends[attributes->ids[i]]++] = i;
+    return AG_OK;
+}
+
+typedef struct embedding_gradient {
+    embedding_places places;
+    int64_t width;
+    double scale;
+    const real *from;
+    real *to;
+} embedding_gradient;
+
+enum { BLOCK = 512 }; /* columns whose sums stay in the nearest cache */
+
+/* The table's rows [begin, end). The order of a sum depends on the ids alone, so it has the same bits at any number of
+ * threads. */
 static void add_rows(void *context, int64_t begin, int64_t end, int worker)
 {
-    const embedding_context *c = context;
+    const embedding_gradient *g = context;
+    double sums[BLOCK];
     (void)worker;
-    for (int64_t i = 0; i < c->count; i++) {
-        const int32_t id = c->attributes->ids[i];
-        if (id < begin || id >= end || id == c->attributes->options.padding_id)
-            continue;
-        kernels()->map->axpy(c->width, c->scale, c->from + i * c->width, c->to + id * c->width);
+    for (int64_t r = begin; r < end; r++) {
+        const int64_t first = r ? g->places.ends[r - 1] : 0, count = g->places.ends[r] - first;
+        for (int64_t column = 0; count && column < g->width; column += BLOCK) {
+            const int64_t columns = g->width - column < BLOCK ? g->width - column : BLOCK;
+            real *to = g->to + r * g->width + column;
+            memset(sums, 0, (size_t)columns * sizeof *sums);
+            kernels()->map->accumulate(count, columns, g->width, g->places.order + first, g->from + column, sums);
+            for (int64_t c = 0; c < columns; c++)
+                to[c] = (real)((double)to[c] + g->scale * sums[c]);
+        }
     }
 }
 
@@ -129,9 +178,18 @@ static void add_rows(void *context, int64_t begin, int64_t end, int worker)
 static ag_status embedding_backward(ag_node *node)
 {
     const ag_tensor *table = node->inputs[0];
-    embedding_context context = context_of(node, node->output->grad, ag_grad(node->inputs[0]));
-    if (context.to)
-        kernel_parallel(node->tape->threads, table->shape.dim[0], 2.0 * (double)node->output->size, add_rows, &context);
+    const embedding_attributes *attributes = node->attributes;
+    embedding_gradient gradient = {.width = table->shape.dim[1],
+                                   .scale = scale_of(attributes),
+                                   .from = node->output->grad,
+                                   .to = ag_grad(node->inputs[0])};
+    if (gradient.to && node->output->size) {
+        ag_status status = sort_places(node, ag_shape_size(attributes->shape), &gradient.places);
+        if (status != AG_OK)
+            return status;
+        kernel_parallel(node->tape->threads, table->shape.dim[0], 2.0 * (double)node->output->size, add_rows,
+                        &gradient);
+    }
     if (node->inputs[1])
         ag_grad_add(node->inputs[1], node->output->shape, node->output->grad);
     return AG_OK;

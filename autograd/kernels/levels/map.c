@@ -284,7 +284,7 @@ typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
 typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));
 
 /* Neighbouring columns, VECTORS * LANE_SUMS of them. */
-static void accumulate_some(int64_t rows, int64_t step, const real *x, double *sums)
+static void accumulate_some(int64_t rows, int64_t step, const int64_t *order, const real *x, double *sums)
 {
     doubles own[VECTORS];
     memcpy(own, sums, sizeof own);
@@ -292,7 +292,7 @@ static void accumulate_some(int64_t rows, int64_t step, const real *x, double *s
     doubles low[VECTORS] = {{0}};
 #endif
     for (int64_t r = 0; r < rows; r++) {
-        const real *row = x + r * step;
+        const real *row = x + (order ? order[r] : r) * step;
         UNROLL(4)
         for (int v = 0; v < VECTORS; v++) {
             const doubles wide = __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
@@ -311,15 +311,15 @@ static void accumulate_some(int64_t rows, int64_t step, const real *x, double *s
     memcpy(sums, own, sizeof own);
 }
 
-static void accumulate(int64_t rows, int64_t n, int64_t step, const real *x, double *sums)
+static void accumulate(int64_t rows, int64_t n, int64_t step, const int64_t *order, const real *x, double *sums)
 {
     int64_t c = 0;
     for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS)
-        accumulate_some(rows, step, x + c, sums + c);
+        accumulate_some(rows, step, order, x + c, sums + c);
     for (; c < n; c++) {
         scalar_sum sum = {sums[c], 0};
         for (int64_t r = 0; r < rows; r++)
-            scalar_sum_add(&sum, (double)x[r * step + c]);
+            scalar_sum_add(&sum, (double)x[(order ? order[r] : r) * step + c]);
         sums[c] = scalar_sum_total(&sum);
     }
 }
