@@ -59,6 +59,8 @@ extern const char *test_failed_call; /* the name of the call that failed so; NUL
 /* Called before each file call with its name and its descriptor (-1 where it has none): true, errno set, fails it. */
 typedef bool test_file_hook(const char *call, int descriptor);
 extern test_file_hook *test_on_file_call; /* NULL: none */
+/* Such a hook: a file system without locks. */
+bool test_refuse_locks(const char *call, int descriptor);
 extern size_t test_most_written;          /* bytes that a write takes; 0: all */
 
 #endif

@@ -73,6 +73,13 @@ static bool call_fails(const char *call, int descriptor)
     return true;
 }
 
+bool test_refuse_locks(const char *call, int descriptor)
+{
+    (void)descriptor;
+    errno = ENOLCK;
+    return !strcmp(call, "flock");
+}
+
 /* ---- Allocations ---------------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);

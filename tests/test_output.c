@@ -253,18 +253,11 @@ START_TEST(a_living_writer_keeps_its_file)
 }
 END_TEST
 
-static bool refuse_locks(const char *call, int descriptor)
-{
-    (void)descriptor;
-    errno = ENOLCK;
-    return !strcmp(call, "flock");
-}
-
 /* A file system without locks: files are written, and no one's temporary file is removed. */
 START_TEST(without_locks_nothing_is_removed)
 {
     char *left = test_file_write(folder, "file.tmp-7-0", old, sizeof old);
-    test_on_file_call = refuse_locks;
+    test_on_file_call = test_refuse_locks;
     ck_assert_int_eq(write_new(path, NULL), AG_OK);
     ck_assert(holds_new(path));
     ck_assert(holds(left, old, sizeof old));

@@ -151,17 +151,10 @@ START_TEST(one_process_at_a_time)
 }
 END_TEST
 
-static bool refuse_locks(const char *call, int descriptor)
-{
-    (void)descriptor;
-    errno = ENOLCK;
-    return !strcmp(call, "flock");
-}
-
 START_TEST(a_file_system_without_locks)
 {
     train_fixture f = set_up();
-    test_on_file_call = refuse_locks;
+    test_on_file_call = test_refuse_locks;
     ck_assert_msg(run(&f, false, 0) == AG_OK, "%s", error.message);
     ck_assert(!test_file_exists(f.out, "lock"));
     train_fixture_clear(&f);
