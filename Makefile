@@ -87,7 +87,9 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
-TESTS       := $(TEST_SOURCES:tests/%.c=$(OUT)/tests$(SUFFIX)/%)
+# The long tests of files and signals know no precision: once is enough.
+ONCE        := test_cli_failing test_cli_signals
+TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(TEST_SOURCES:tests/%.c=%)))
 
 .PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
