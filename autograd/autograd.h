@@ -11,31 +11,34 @@
  *     ag_tape_rewind(tape);                             // the next step reuses the memory
  *     ag_tape_free(tape);
  *
- * Execution is define-by-run: an operation computes at once and notes itself on the tape, and
- * ag_backward walks the tape from its end to its beginning. All that a step makes lives in the tape
- * and is gone after ag_tape_rewind; the caller frees nothing but the tape.
+ * Execution is define-by-run: an operation computes at once and notes itself on the tape,
+ * and ag_backward walks the tape from its end to its beginning. All that a step makes
+ * lives in the tape and is gone after ag_tape_rewind; the caller frees nothing but the
+ * tape.
  *
- * An operation that cannot be done returns NULL, and the tape keeps the first error. An operation that
- * is given NULL returns NULL and does nothing, so a whole model may be built before one check.
+ * An operation that cannot be done returns NULL, and the tape keeps the first error. An
+ * operation that is given NULL returns NULL and does nothing, so a whole model may be
+ * built before one check.
  *
- * Shapes are written [batch, tgt_len, d_model]; tensors are dense and row-major. Broadcasting follows
- * NumPy: shapes are aligned at the last axis, and an axis of size 1 stretches.
+ * Shapes are written [batch, tgt_len, d_model]; tensors are dense and row-major.
+ * Broadcasting follows NumPy: shapes are aligned at the last axis, and an axis of size 1
+ * stretches.
  *
  * Threads: a tape, with all that is on it, is used by one thread at a time. Several
  * threads may work at once, each on a tape of its own, and may share what none of them
  * changes: the memory under an ag_leaf without gradient, records of operations. All other
  * functions here may be called at any time, with objects that no other thread uses.
  *
- * Global are two things. The instruction-set level is chosen at the first use, which any
- * thread may make (ag_level_name; nothing else may call setenv at that moment). And one
- * pool of threads works for all tapes: while it is busy for one, the operations of the
- * others run on the threads that call them, with the same bits. What the library writes
- * into files and messages is the same in every locale; no call of it may run beside
- * setlocale.
+ * Two things are global to the process. The instruction-set level is chosen at the first
+ * use, which any thread may make (ag_level_name; nothing else may call setenv at that
+ * moment). And one pool of threads works for all tapes: while it is busy for one, the
+ * operations of the others run on the threads that call them, with the same bits. What
+ * the library writes into files and messages is the same in every locale; no call of it
+ * may run beside setlocale.
  *
  * A child made by fork goes on with everything that its parent had, and makes pool
- * threads of its own. What another thread was using at the moment of the fork is of no
- * use to the child.
+ * threads of its own. It must not use a tape, or anything else, that another thread was
+ * using at the moment of the fork.
  */
 #ifndef AG_AUTOGRAD_H
 #define AG_AUTOGRAD_H
@@ -133,10 +136,11 @@ int ag_utf8_length(const char *text, size_t size);
  * in bytes. */
 int ag_utf8_print(uint32_t code, char text[5]);
 
-/* Foreign text, such as a file's name or a token, may hold what steers a terminal or
- * turns the direction of text. Shown, a control character is its sign (U+240A for a line
- * feed, U+241B for an escape), and U+FFFD stands for each byte that is no UTF-8, C1
- * control, control of direction, invisible mark and code that is no character.
+/* Foreign text, such as a file's name or a token, may steer a terminal or turn the
+ * direction of text. The functions below show each control character as its sign (U+240A
+ * for a line feed, U+241B for an escape). They show U+FFFD for each byte that is no
+ * UTF-8, each C1 control, control of direction and invisible mark, and each code that is
+ * no character.
  *
  * Copies `text` to `out` [size > 3] as it is shown; a text that is longer is cut, and
  * ends in "...". Returns `out`. */
@@ -163,8 +167,8 @@ const char *ag_plural(int64_t count, const char *one, const char *many);
  * levels differ in their last bits; those of one level are the same on all processors of
  * a kind. NULL where ag_level_check has an error. */
 const char *ag_level_name(void);
-/* AG_BAD_VALUE where TAPEFORMER_LEVEL names a level that there is not, or that this
- * processor does not have. Then every tape begins with this error, also after a
+/* AG_BAD_VALUE if TAPEFORMER_LEVEL names no level of the library, or one that this build
+ * or processor does not have. Then every tape begins with this error, also after a
  * rewind. */
 ag_status ag_level_check(ag_error *error) AG_CHECKED;
 
@@ -310,8 +314,9 @@ void ag_forget(ag_tensor *x);
  * - A leaf's gradient is added to: two losses on one tape, or the same loss twice, sum up. The caller
  *   zeroes the memory it gave to ag_leaf; an ag_variable starts at zero.
  * - A value used several times gets the sum over its uses.
- * - A gradient of 0 passes nothing on, whatever it lies on: padding and what stands under ignored targets may be NaN
- *   or infinite. An operation whose whole result has a gradient of 0 is passed over.
+ * - A gradient of 0 passes nothing on, even to values that are NaN or infinite, as padding
+ *   and the logits of ignored targets may be. An operation is skipped where the gradient
+ *   of its whole result is 0.
  * - Inner tensors have their gradient only if asked by ag_retain_grad, and it is that of the latest call.
  * - Errors: no element or several elements; nothing that needs a gradient; an error noted before. */
 ag_status ag_backward(ag_tensor *loss) AG_CHECKED;

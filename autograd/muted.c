@@ -51,8 +51,8 @@ bool muted_is_needed(const product_task *task, muted_by by)
     if (by == MUTED_BY_NONE)
         return false;
     const parts gradient = gradient_of(task, by), values = values_of(task, by);
-    /* A row of the gradient mostly says by its first element that it is not 0; a column
-     * may take longer than to look at all values. */
+    /* A row of the gradient that is not 0 mostly shows it in its first element. A walk
+     * along columns may take longer than a check of all values, so that comes first. */
     if (gradient.step != 1 && kernels()->map->all_finite(task->k * values.size, values.data))
         return false;
     for (int64_t p = 0; p < task->k; p++)

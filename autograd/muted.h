@@ -4,8 +4,8 @@
  * operand is a gradient and the other holds values. Where the gradient's part for an
  * index is all 0, as it is for padding and ignored targets, no loss depends on the values
  * of that index, so they must not matter; but 0 times NaN is NaN. There the values are
- * taken as 0. Where they are finite the product has the same bits without, so all that
- * most products pay for is a look. */
+ * taken as 0. Finite values give the same bits without that, so most products pay only
+ * for a check. */
 #ifndef AUTOGRAD_MUTED_H
 #define AUTOGRAD_MUTED_H
 

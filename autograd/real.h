@@ -15,8 +15,8 @@ typedef float real;
 #endif
 
 /* After a declaration: the compiler warns where the result of a call is dropped. All
- * functions that return how something ended have it; a call that drops a result on
- * purpose assigns it to a variable of its own and says why. */
+ * functions that return a status have it; a call that drops a result on purpose assigns
+ * it to a variable of its own and says why. */
 #if defined(__GNUC__)
 #define AG_CHECKED __attribute__((warn_unused_result))
 #else

@@ -17,7 +17,7 @@ static size_t workspace_bytes(int threads)
     return plain > bf16 ? plain : bf16;
 }
 
-/* No error but that of the level, which concerns every tape. */
+/* Clears the error; a refused level is an error of every tape. */
 static void begin_error(ag_tape *tape)
 {
     tape->error = (ag_error){0};

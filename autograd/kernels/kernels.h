@@ -31,8 +31,8 @@ const kernel_table *kernels(void);
 #define KERNEL_LEVEL_VARIABLE "TAPEFORMER_LEVEL"
 /* Whether processor and build have the level of that name. Chooses none. */
 bool kernel_level_available(const char *name);
-/* Whether the environment names a level that there is not; then `text` becomes a sentence
- * that says which there are. */
+/* Whether the environment names a level that is not available; then `text` becomes a
+ * sentence that lists the levels to choose from. */
 bool kernel_level_refused(char *text, size_t size);
 
 #endif

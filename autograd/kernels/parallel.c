@@ -42,7 +42,7 @@ static struct pool {
     atomic_flag taken;  /* by a caller, for a region */
     atomic_bool open;   /* the region may be entered */
     wait_word regions;  /* how many were opened: threads wait for the next */
-    wait_word inside;   /* threads in the region: the caller waits for none */
+    wait_word inside;   /* threads in the region: the caller waits until it is 0 */
     int threads;        /* made so far */
     bool is_registered; /* at_fork */
     /* the region */

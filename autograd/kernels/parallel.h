@@ -16,9 +16,9 @@ typedef void kernel_body(void *context, int64_t begin, int64_t end, int worker);
  * number of threads, whoever computes which piece.
  *
  * Each worker begins with a contiguous run of pieces, the same one at each call of equal
- * count, since its data are in that processor's cache. A worker that is done takes what
- * is left of the others' runs, so a thread that the system does not schedule holds up
- * what it has taken and no more.
+ * count, so it often finds the data in its processor's cache. A worker that is done takes
+ * what is left of the others' runs, so a thread that the system does not schedule holds
+ * up what it has taken and no more.
  *
  * `work` is a rough count of operations of the whole, where a load with an addition are
  * two; below a threshold the body runs on this thread alone, since waking others costs

@@ -3,9 +3,9 @@
  * /proc/self/cgroup has a line for each hierarchy, "number:controllers:path"
  * (cgroups(7)): version 2's is "0::path", version 1's for processors has "cpu" among its
  * controllers. Each group on the way from the root to the path may have a limit, and the
- * smallest holds. Inside a container the path may be that of the host, which is not
- * there: then what is there of it counts, at least the root, where the container's own
- * limit stands. */
+ * smallest holds. Inside a container the path may be the host's, which the container does
+ * not have. Then those groups on the path count that do exist, at least the root, which
+ * has the container's own limit. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "processors.h"
 

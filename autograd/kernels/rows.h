@@ -9,14 +9,14 @@
 #include "real.h"
 
 /* The statistics that a norm keeps of a row: y = (x unit - mean) inverse. RMS norm has
- * mean 0. A row of nothing but its mean has the inverse 0 where eps is: it becomes 0, and
- * so does its gradient.
+ * mean 0. Where eps is 0, a row of nothing but its mean has the inverse 0, so its result
+ * and its gradient are 0.
  *
- * The unit is 1, but a power of two where squares of x would overflow, or lose bits that
- * the result shows; the mean and the inverse are those of x in these units. The mean is
- * in two parts, shift + rest: numbers near 1e4 in float lose their small differences when
- * a mean rounded to float is subtracted, while x - shift is exact there (Sterbenz) and
- * leaves only small numbers. */
+ * The unit is 1, except where squares of x would overflow, or lose bits that the result
+ * shows: there it is a power of two. The mean and the inverse are those of x unit. The
+ * mean is in two parts, shift + rest: numbers near 1e4 in float lose their small
+ * differences when a mean rounded to float is subtracted, while x - shift is exact there
+ * (Sterbenz) and leaves only small numbers. */
 typedef struct norm_statistics {
     real shift, rest, unit;
     double inverse;

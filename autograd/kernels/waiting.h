@@ -10,10 +10,10 @@ typedef struct wait_word {
     atomic_uint sleepers; /* threads that sleep until the value changes */
 } wait_word;
 
-/* Returns some time after the value has stopped being `seen`, or for no reason: the
- * caller looks again. Where `spins`, it looks by itself for some tens of microseconds,
- * since a sleep and a wake take about as long; then it sleeps in the kernel, where it
- * costs nothing. */
+/* Waits while the value is `seen`. It may return too early, so the caller compares the
+ * value again. If `spins`, the thread first reads the value for some tens of
+ * microseconds, about as long as a sleep and a wake take; then it sleeps in the kernel,
+ * which costs no processor time. */
 void wait_word_wait(wait_word *word, unsigned seen, bool spins);
 /* Wakes all sleepers; call it after each change that ends a wait. Costs a load where
  * there are no sleepers. */

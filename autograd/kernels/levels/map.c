@@ -277,8 +277,7 @@ static void axpy_to(int64_t n, real factor, const real *x, real *y)
     axpy(n, factor, x, y);
 }
 
-/* Columns of which the sums are in registers while rows pass by; a group of rows is added
- * before it is to the sums. */
+/* The sums of VECTORS * LANE_SUMS columns stay in registers while the rows are added. */
 enum { LANE_SUMS = 8, VECTORS = 4 };
 typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
 typedef real reals __attribute__((vector_size(LANE_SUMS * sizeof(real)), aligned(sizeof(real)), may_alias));

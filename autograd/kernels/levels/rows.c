@@ -218,8 +218,9 @@ static void find_means(int64_t rows, int64_t n, const real *x, norm_statistics *
         statistics[r].rest = (real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
 }
 
-/* With eps, a mean of squares below this may have lost bits of theirs. The unit of such a
- * row makes the largest element about 1, if it is itself within these limits. */
+/* A mean of squares, plus eps, below LEAST_SQUARE may have lost bits to underflow. The
+ * unit of such a row makes its largest element about 1; its exponent is held between
+ * LEAST_UNIT and MOST_UNIT. */
 #ifdef TAPEFORMER_DOUBLE
 #define LEAST_SQUARE 0x1p-900
 #define LEAST_UNIT   (-1000)

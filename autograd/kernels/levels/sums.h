@@ -117,8 +117,8 @@ INLINE double sum_terms(int64_t n, term_vector *vector_at, term_one *one_at, con
 
 /* ---- Numbers as they lie in memory ---------------------------------------------------------- */
 
-/* As doubles each by itself, which is more than groups have: of floats nothing at all is
- * lost. */
+/* Sums of numbers that are converted to double one by one. Unlike long sums, which first
+ * add small groups in real, they lose no bit of any float. */
 typedef struct wide_sum {
     double_vector high, low;
 } wide_sum;
