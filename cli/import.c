@@ -19,6 +19,7 @@ enum { OWN_FLAGS = 9 };
 static void adapt_defaults(cli_flag *rows, int count)
 {
     static const char *const otherwise[][2] = {
+        {"model", "encoder-decoder"},
         {"d-model", "from the tensors"},
         {"heads", ""},
         {"layers", "from the tensors"},

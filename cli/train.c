@@ -108,17 +108,26 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 
+/* Data that are not where the run read them, as after a pipe, may be elsewhere. */
+static int report_data(const train_flags *f, const char *flag, const ag_error *error)
+{
+    if (f->resume && error->status == AG_IO)
+        return cli_fail("train", CLI_FAILED, "%s (the run read it: --%s FILE says where the same data are now)",
+                        error->message, flag);
+    return cli_report("train", error);
+}
+
 /* Without --dev a part of the training file itself is held out. */
 static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
 {
     data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
     setup->training = data_set_pairs(f->pairs, &options, error);
     if (!setup->training)
-        return cli_report("train", error);
+        return report_data(f, "pairs", error);
     options.source_vocab = data_set_source_vocab(setup->training);
     options.target_vocab = data_set_target_vocab(setup->training);
     setup->dev = f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
-    return setup->dev ? CLI_DONE : cli_report("train", error);
+    return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : "pairs", error);
 }
 
 static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
@@ -126,7 +135,7 @@ static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
     data_set_options options = set_options(f, setup, DATA_TRAIN);
     setup->training = data_set_text(f->text, &options, error);
     if (!setup->training)
-        return cli_report("train", error);
+        return report_data(f, "text", error);
     setup->dev = data_set_held_out(setup->training, error);
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }

@@ -163,6 +163,17 @@ START_TEST(test_pipes)
                "$T train --pairs /dev/stdin --dev $DIR/dev --steps 3 " CLI_TINY " --out $DIR/dev-run; wait",
                0, "");
     cli_expect("cat $DIR/text | $T train --text /dev/stdin --context 8 --steps 3 " CLI_TINY " --out $DIR/lm", 0, "");
+    /* what was a pipe is no more there at a resume */
+    cli_expect("mkfifo $DIR/from $DIR/dev-from; cat $DIR/pairs > $DIR/from & cat $DIR/pairs > $DIR/dev-from &"
+               "$T train --pairs $DIR/from --dev $DIR/dev-from --steps 3 --stop-at 2 " CLI_TINY " --out $DIR/on; wait;"
+               "rm $DIR/from $DIR/dev-from; test -e $DIR/on/checkpoint.safetensors",
+               0, "");
+    cli_expect_sentence("$T train --resume $DIR/on --quiet", 1,
+                        "No such file or directory (the run read it: --pairs FILE says where the same data are now)");
+    cli_expect_sentence("$T train --resume $DIR/on --quiet --pairs $DIR/pairs", 1,
+                        "(the run read it: --dev FILE says where the same data are now)");
+    cli_expect("cat $DIR/pairs | $T train --resume $DIR/on --quiet --pairs /dev/stdin --dev $DIR/pairs && echo done", 0,
+               "done");
     cli_expect("cat $DIR/pairs | $T eval --model $DIR/run --pairs /dev/stdin", 0, "exact match");
     cli_expect("cat $DIR/text | $T eval --model $DIR/lm --text /dev/stdin", 0, "perplexity");
     cli_expect("cat $DIR/run/model.safetensors | $T info /dev/stdin", 0, "encoder layers");

@@ -159,6 +159,20 @@ START_TEST(test_documented_defaults_of_other_commands)
 }
 END_TEST
 
+/* The help of a command speaks of no flag that the command does not have: rows that commands share have other defaults
+ * in each. */
+START_TEST(test_helps_name_their_own_flags)
+{
+    cli_expect("for c in train eval predict generate import export info trace gradcheck 'study attention' 'study "
+               "influence' 'study leaks' 'study masks' 'study curves'; do "
+               "COLUMNS=1000 $T $c --help | grep '^  --' > $DIR/rows; "
+               "sed 's/^  \\(--[a-z0-9-]*\\).*/\\1/' $DIR/rows | sort -u > $DIR/own; cat $DIR/own >> $DIR/all; "
+               "sed 's/^  --[a-z0-9-]*//' $DIR/rows | grep -o -- '--[a-z][a-z0-9-]*' | sort -u | comm -23 - $DIR/own; "
+               "done | wc -l; test $(wc -l < $DIR/all) -gt 100",
+               0, "0\n");
+}
+END_TEST
+
 /* Expects that a run of these flags puts this value into its checkpoint. */
 static void expect_option(const char *flags, const char *option, const char *value)
 {
@@ -408,6 +422,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_scores_are_what_eval_finds);
     tcase_add_test(c, test_documented_defaults);
     tcase_add_test(c, test_documented_defaults_of_other_commands);
+    tcase_add_test(c, test_helps_name_their_own_flags);
     tcase_add_test(c, test_defaults_that_depend);
     tcase_add_test(c, test_defaults_in_the_log);
     tcase_add_test(c, test_context_within_max_length);
