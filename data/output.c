@@ -81,13 +81,17 @@ static bool is_temporary(const char *name, const char *target)
     return strcmp(name, expected) == 0 && process > 0;
 }
 
-/* Removes the file where its writer is no more. */
+/* Removes the file where its writer is no more. The name must still lead to the file whose
+ * lock was taken: its writer may have finished it meanwhile, and given the name to the next. */
 static void remove_if_left(int folder, const char *name)
 {
+    struct stat file, named;
     int descriptor = openat(folder, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0)
         return;
-    if (lock(descriptor))
+    if (lock(descriptor) && fstat(descriptor, &file) == 0 &&
+        fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && file.st_ino == named.st_ino &&
+        file.st_dev == named.st_dev)
         unlinkat(folder, name, 0);
     close(descriptor);
 }

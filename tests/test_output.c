@@ -253,6 +253,33 @@ START_TEST(a_living_writer_keeps_its_file)
 }
 END_TEST
 
+/* The other writer finishes its file, and begins the next, just before its lock is asked. */
+static bool begin_the_next(const char *call, int descriptor)
+{
+    char from[512], to[512];
+    (void)descriptor;
+    if (strcmp(call, "flock") != 0)
+        return false;
+    test_on_file_call = NULL;
+    snprintf(from, sizeof from, "%s/file.tmp-7-0", folder);
+    snprintf(to, sizeof to, "%s/finished", folder);
+    ck_assert_int_eq(rename(from, to), 0);
+    free(test_file_write(folder, "file.tmp-7-0", "the next", 8));
+    return false;
+}
+
+/* A writer names its next temporary file like the last: only the one whose lock was asked is removed. */
+START_TEST(the_next_file_of_a_name_stays)
+{
+    char *left = test_file_write(folder, "file.tmp-7-0", old, sizeof old);
+    test_on_file_call = begin_the_next;
+    ck_assert_int_eq(write_new(path, NULL), AG_OK);
+    ck_assert(holds_new(path));
+    ck_assert(holds(left, "the next", 8));
+    free(left);
+}
+END_TEST
+
 /* A file system without locks: files are written, and no one's temporary file is removed. */
 START_TEST(without_locks_nothing_is_removed)
 {
@@ -456,6 +483,7 @@ static Suite *output_suite(void)
     tcase_add_test(tcase, what_a_crash_left_is_removed);
     tcase_add_test(tcase, to_check_leaves_all_as_it_was);
     tcase_add_test(tcase, a_living_writer_keeps_its_file);
+    tcase_add_test(tcase, the_next_file_of_a_name_stays);
     tcase_add_test(tcase, without_locks_nothing_is_removed);
     tcase_add_test(tcase, a_mode_is_kept);
     tcase_add_test(tcase, what_is_private_was_never_open);

@@ -22,8 +22,8 @@
  * - `lock`: there while a run is at work; a second run in the same folder is refused
  *   (flock; some network file systems have no locks, and then it is not).
  *
- * A checkpoint is there before the first step: a run that is killed at any moment can be
- * resumed.
+ * A checkpoint is there before the first step: whenever a run is killed, its folder holds
+ * nothing yet, or a run that can be resumed.
  *
  * A run stopped at any step and resumed gives the same bytes in all .safetensors files as
  * one never stopped, at any number of threads, at one instruction-set level
