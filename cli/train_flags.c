@@ -439,6 +439,22 @@ static void give_way(const cli_command *command, train_flags *f, const train_fla
     }
 }
 
+/* There is no checkpoint in the folder to resume. A model alone, as import leaves it, is no
+ * run that could go on. */
+static cli_read no_checkpoint(const char *folder, const ag_error *error)
+{
+    train_saved model = {0};
+    ag_error none = {0};
+    const bool alone = error->status == AG_IO && train_saved_load(&model, folder, &none) == AG_OK;
+    train_saved_clear(&model);
+    if (alone)
+        cli_fail("train", CLI_FAILED, "%s (the folder holds a model and no run: train --from %s begins one with it)",
+                 error->message, folder);
+    else
+        cli_report("train", error);
+    return CLI_READ_FAILED;
+}
+
 /* The flags of the run to resume, and what they were with its defaults. */
 static cli_read read_run(cli_command *command, train_flags *f, train_saved *base, train_flags *earlier)
 {
@@ -446,10 +462,8 @@ static cli_read read_run(cli_command *command, train_flags *f, train_saved *base
     const char *folder = f->resume;
     *f = defaults;
     f->resume = folder;
-    if (train_checkpoint_read(base, folder, &error) != AG_OK) {
-        cli_report("train", &error);
-        return CLI_READ_FAILED;
-    }
+    if (train_checkpoint_read(base, folder, &error) != AG_OK)
+        return no_checkpoint(folder, &error);
     cli_read result = cli_flags_read_text(command, base->arguments);
     *earlier = *f;
     if (result == CLI_READ_OK && take_run(earlier, folder, &error) != AG_OK) {

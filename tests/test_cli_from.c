@@ -252,6 +252,19 @@ START_TEST(test_resume)
 }
 END_TEST
 
+/* A model without a checkpoint, as import makes it, is begun with, and not resumed. */
+START_TEST(test_resume_of_a_model_alone)
+{
+    cli_train_tiny();
+    cli_expect("mkdir $DIR/alone $DIR/nothing && cp $DIR/run/model.safetensors $DIR/alone", 0, "");
+    cli_expect_sentence("$T train --resume $DIR/alone", 1,
+                        "/alone/checkpoint.safetensors: cannot open: No such file or directory (the folder holds a "
+                        "model and no run: train --from /");
+    cli_expect("$T train --resume $DIR/nothing", 1, "checkpoint.safetensors: cannot open: No such file or directory\n");
+    cli_expect("$T train --resume $DIR/none", 1, "checkpoint.safetensors: cannot open: No such file or directory\n");
+}
+END_TEST
+
 /* The flags of a run that began anew do not contradict the model in its checkpoint, odd as they may be. */
 START_TEST(test_resume_of_a_run_of_its_own)
 {
@@ -282,6 +295,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_an_imported_language_model);
     tcase_add_test(c, test_resume);
     tcase_add_test(c, test_resume_of_a_run_of_its_own);
+    tcase_add_test(c, test_resume_of_a_model_alone);
     suite_add_tcase(s, c);
     return s;
 }
