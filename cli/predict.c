@@ -315,7 +315,7 @@ int cli_predict(int count, const char *const *arguments)
          .high = 0},
         {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens", .low = 1, .high = 1e6,
          .otherwise = "the model's"},
-        {"batch", CLI_COUNT, &f.batch, "N", "lines at once, where so many are there", .low = 1, .high = 100000},
+        {"batch", CLI_COUNT, &f.batch, "N", "lines at once, if there are that many", .low = 1, .high = 100000},
         {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
     };
     cli_command command = {
