@@ -70,8 +70,8 @@ void cli_finish_when_interrupted(void)
     finishes = 1;
 }
 
-/* A file that may not grow further (ulimit -f) is an error that a command reports, as a full disk is; it does not end
- * the command. */
+/* A file that may not grow further (ulimit -f) is an error that a command reports, as a
+ * full disk is; it does not end the command. */
 static void outlive_limits(void)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};

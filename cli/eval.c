@@ -49,7 +49,7 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
 
 /* ---- Output --------------------------------------------------------------------------------- */
 
-/* The first outputs, as they are shown: so many more, and where. */
+/* How many more of the first outputs are shown, and where. */
 typedef struct shown {
     int64_t left;
     FILE *out;
@@ -186,7 +186,8 @@ int cli_eval(int count, const char *const *arguments)
                               {"seed", f.task, "goes with --task"},
                               {"beam", !f.text, "goes without --text: a language model reads no sources"},
                               {"show", !f.text, "goes without --text: a language model reads no sources"},
-                              {"length-penalty", f.beam > 1 || f.length_penalty == 0, "goes with a --beam of 2 or more"}};
+                              {"length-penalty", f.beam > 1 || f.length_penalty == 0,
+                               "goes with a --beam of 2 or more"}};
     if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     return run(&f, &error);

@@ -155,7 +155,8 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
     return wrong(command);
 }
 
-/* Another file for a flag that has one in this reading: the first would be left out without a word. */
+/* Another file for a flag that has one in this reading: the first would be left out
+ * without a word. */
 static cli_read second_file(const cli_command *command, const cli_flag *flag, const char *second)
 {
     const char *first = *(const char **)flag->target;

@@ -63,7 +63,8 @@ int cli_read_code(cli_read result);
 /* Makes a command print its name and flags for a program: the manual and the completions are made from that. */
 #define CLI_DESCRIBE "--describe"
 
-/* Reads arguments into the flags' targets; later ones override, but for files that several could be joined into. On --help prints the help to stdout, on a mistake one
+/* Reads arguments into the flags' targets. Later ones override, except files that could be
+ * joined into one: a second is refused. On --help prints the help to stdout, on a mistake one
  * sentence to stderr. */
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 

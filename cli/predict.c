@@ -110,7 +110,8 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
     return nn_generate(p->saved->model, p->tape, &input, &options, result, error);
 }
 
-/* The hypotheses [best] of one line, as many as the search found: those that it did not have no probability. */
+/* The hypotheses [best] of one line, as many as the search found: those that it did not
+ * have no probability. */
 static ag_status write_answer(const predictor *p, const nn_hypothesis *hypotheses, int best, FILE *out, ag_error *error)
 {
     for (int i = 0; i < best && (i == 0 || hypotheses[i].score > -HUGE_VAL); i++) {
@@ -307,7 +308,8 @@ int cli_predict(int count, const char *const *arguments)
         {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
         {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
          .otherwise = "--best"},
-        {"best", CLI_COUNT, &f.best, "N", "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000},
+        {"best", CLI_COUNT, &f.best, "N",
+         "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL,
          "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "

@@ -4,8 +4,9 @@
 
 #include "data.h"
 
-/* The text of an argument as a file with that text has it: without a byte order mark, and without the CR of the last
- * line's end, both of which $(head -1 FILE) of a shell leaves. */
+/* The text of an argument as a file with that text has it: without a byte order mark, and
+ * without the CR of the last line's end, both of which $(head -1 FILE) of a shell
+ * leaves. */
 const char *cli_argument(const char *text, size_t *size);
 
 /* The tokens of the value of --FLAG, in an array with room for one more before them where `bos` (it is set) and one

@@ -390,7 +390,8 @@ static cli_read check_effective(const cli_command *command, const train_flags *f
     const cli_need needs[] = {
         {"dev", f->pairs, "goes with --pairs"},
         {"src-tokens", f->pairs || f->source_tokens == DATA_CHARS, "goes with --pairs"},
-        {"tgt-tokens", !f->task || f->target_tokens == DATA_CHARS, "goes with --pairs or --text: a task has its own tokens"},
+        {"tgt-tokens", !f->task || f->target_tokens == DATA_CHARS,
+         "goes with --pairs or --text: a task has its own tokens"},
         {"no-norm-bias", f->norm == NN_LAYER_NORM, "goes with --norm layer: the other has none"},
         {"held-out", !f->dev, "goes without --dev: either holds the data to choose the best model on"},
         {"context", f->text, "goes with --text"},

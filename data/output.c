@@ -81,8 +81,9 @@ static bool is_temporary(const char *name, const char *target)
     return strcmp(name, expected) == 0 && process > 0;
 }
 
-/* Removes the file where its writer is no more. The name must still lead to the file whose
- * lock was taken: its writer may have finished it meanwhile, and given the name to the next. */
+/* Removes the file where its writer is no more. The name must still lead to the file
+ * whose lock was taken: its writer may have finished it meanwhile, and given the name to
+ * the next. */
 static void remove_if_left(int folder, const char *name)
 {
     struct stat file, named;

@@ -1,5 +1,5 @@
-/* test_cli_arguments.c - a run's flags as the text that its checkpoint holds, there and back; and texts of files that are
- * damaged, or not ours. */
+/* test_cli_arguments.c - a run's flags as the text that its checkpoint holds, there and
+ * back; and texts of files that are damaged, or not ours. */
 #include "check_util.h"
 #include "data.h"
 #include "flags.h"
@@ -25,7 +25,8 @@ static cli_command command_of(values *v, cli_flag table[4])
     return (cli_command){.name = "test", .summary = "", .usage = "", .flags = table, .flag_count = 4};
 }
 
-/* Names of files may hold any byte but 0 and the slash; a flag's value is never taken for a flag. */
+/* Names of files may hold any byte but 0 and the slash; a flag's value is never taken for
+ * a flag. */
 START_TEST(what_is_written_reads_back)
 {
     static const char *const names[] = {"pairs.tsv", "a\nb", "\n", "\n\n\t0a", "a\n\t0", "\xff\x80", "caf\xc3\xa9\xc3", "--steps",

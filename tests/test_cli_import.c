@@ -128,7 +128,8 @@ START_TEST(test_forms_of_weights)
 }
 END_TEST
 
-/* The run of cli_train_tiny as a file of a model that holds query, key and value apart. */
+/* The run of cli_train_tiny as a file of a model that holds query, key and value
+ * apart. */
 static void write_in_parts(const char *name)
 {
     static const char *const parts[] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};

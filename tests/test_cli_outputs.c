@@ -1,5 +1,5 @@
-/* test_cli_outputs.c - where commands write: what will be refused is refused first, and nothing that was there is lost.
- */
+/* test_cli_outputs.c - where commands write: what will be refused is refused first, and
+ * nothing that was there is lost. */
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "cli_util.h"
 
@@ -96,7 +96,8 @@ END_TEST
 
 #define OTHER "train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/run --overwrite"
 
-/* A run at work keeps its folder: a resume, or another run over it, is refused before the data are read. */
+/* A run at work keeps its folder: a resume, or another run over it, is refused before the
+ * data are read. */
 START_TEST(test_a_run_at_work_is_known_before_the_data)
 {
     char path[512];
@@ -124,14 +125,16 @@ START_TEST(test_overwrite)
     cli_expect("$T train --task reverse --task-max 4 --steps 4 --eval-every 2 " CLI_TINY " --out $DIR/new;"
                "for f in model checkpoint; do cmp $DIR/run/$f.safetensors $DIR/new/$f.safetensors; done && echo same",
                0, "same");
-    /* A run may take the place of the one that it begins with, and a folder need not be there. */
+    /* A run may take the place of the one that it begins with, and a folder need not be
+     * there. */
     cli_expect("$T train --from $DIR/run --task reverse --task-max 4 --steps 2 --quiet --out $DIR/run --overwrite", 0,
                "");
     cli_expect("rm -r $DIR/run; $T " OTHER "; ls $DIR/run", 0, "model.safetensors");
 }
 END_TEST
 
-/* A run that does not begin leaves the old one as it was, with all that it needs to go on. */
+/* A run that does not begin leaves the old one as it was, with all that it needs to go
+ * on. */
 START_TEST(test_a_failed_overwrite_loses_nothing)
 {
     cli_train_tiny();

@@ -237,8 +237,9 @@ static int count_temporaries(void)
     return count;
 }
 
-/* Who else writes the same file tells a writer that lives from one that was killed, by its lock: process numbers say
- * nothing in another process namespace or on another host. */
+/* Who else writes the same file tells a writer that lives from one that was killed, by
+ * its lock: process numbers say nothing in another process namespace or on another
+ * host. */
 START_TEST(a_living_writer_keeps_its_file)
 {
     pid_t writer = start_writer();
@@ -253,7 +254,8 @@ START_TEST(a_living_writer_keeps_its_file)
 }
 END_TEST
 
-/* The other writer finishes its file, and begins the next, just before its lock is asked. */
+/* The other writer finishes its file, and begins the next, just before its lock is
+ * asked. */
 static bool begin_the_next(const char *call, int descriptor)
 {
     char from[512], to[512];
@@ -268,7 +270,8 @@ static bool begin_the_next(const char *call, int descriptor)
     return false;
 }
 
-/* A writer names its next temporary file like the last: only the one whose lock was asked is removed. */
+/* A writer names its next temporary file like the last: only the one whose lock was asked
+ * is removed. */
 START_TEST(the_next_file_of_a_name_stays)
 {
     char *left = test_file_write(folder, "file.tmp-7-0", old, sizeof old);
@@ -280,7 +283,8 @@ START_TEST(the_next_file_of_a_name_stays)
 }
 END_TEST
 
-/* A file system without locks: files are written, and no one's temporary file is removed. */
+/* A file system without locks: files are written, and no one's temporary file is
+ * removed. */
 START_TEST(without_locks_nothing_is_removed)
 {
     char *left = test_file_write(folder, "file.tmp-7-0", old, sizeof old);
@@ -400,8 +404,8 @@ static bool refuse_owners(const char *call, int descriptor)
     return owner_calls <= owner_refusals;
 }
 
-/* Root may give files away, others may not: then the group at least, and where that is refused no more to the group
- * than to all. */
+/* Root may give files away, others may not: then the group at least, and where that is
+ * refused no more to the group than to all. */
 START_TEST(an_owner_is_kept_where_that_is_allowed)
 {
     asked_user = geteuid() == 0 ? 12345 : geteuid();

@@ -1,4 +1,5 @@
-/* test_train_folder.c - the folder of a run: one process at a time, a log that survives, links that are not followed. */
+/* test_train_folder.c - the folder of a run: one process at a time, a log that survives,
+ * links that are not followed. */
 #include "train_fixture.h"
 
 #include "train/folder.h"
@@ -216,7 +217,8 @@ START_TEST(a_log_that_cannot_be_read_stays)
 }
 END_TEST
 
-/* Lines that are not this version's own stay, and so do those of all steps that are done. */
+/* Lines that are not this version's own stay, and so do those of all steps that are
+ * done. */
 START_TEST(lines_of_others_stay)
 {
     static const char other[] = "# a note\n";
@@ -279,7 +281,8 @@ static bool note_order(const char *call, int descriptor)
     return false;
 }
 
-/* Nothing that a checkpoint counts is missing in the log, even after a power cut: the log is flushed first. */
+/* Nothing that a checkpoint counts is missing in the log, even after a power cut: the log
+ * is flushed first. */
 START_TEST(the_log_is_on_the_disk_before_the_checkpoint)
 {
     train_fixture f = set_up();

@@ -10,8 +10,8 @@
  *
  * - `model.safetensors`: the model that was best on dev (the last one where there is no
  *   dev set): weights, configuration, vocabularies. What eval, predict and generate read.
- * - `last.safetensors`: the model at the newest checkpoint, so at the end that of the last
- *   step.
+ * - `last.safetensors`: the model at the newest checkpoint, so at the end that of the
+ *   last step.
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters,
  *   best so far. What a resume reads. train_saved_load reads it too, and finds the model
  *   of last.safetensors.
@@ -397,10 +397,11 @@ typedef struct train_result {
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
 
-/* Whether a run or a model can be put into this folder, or with `overwrite` take the place
- * of the one there, or go on there: what train_run and train_saved_save refuse can be known
- * before data are read. AG_BAD_VALUE where it holds one (unless `overwrite`), AG_IO where
- * it cannot be made or written to, or another run is at work there. Leaves all as it was. */
+/* Whether a run or a model can be put into this folder, or with `overwrite` take the
+ * place of the one there, or go on there: what train_run and train_saved_save refuse can
+ * be known before data are read. AG_BAD_VALUE where it holds one (unless `overwrite`),
+ * AG_IO where it cannot be made or written to, or another run is at work there. Leaves
+ * all as it was. */
 ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error) AG_CHECKED;
 
 /* What a caller needs to set up the run in the folder `out` again and to resume it: the model as it was at the
