@@ -325,8 +325,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, test_several_callers_at_once);
     tcase_add_test(tests, test_a_forked_child_has_threads_too);
     tcase_add_test(tests, test_a_training_has_the_same_bytes_whoever_computes_what);
-    /* Under the thread sanitizer, on a busy machine, the disturbed training takes more than a minute. */
-    tcase_set_timeout(tests, 240);
+    tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, test_processors, 0, (int)(sizeof cases / sizeof *cases));
     suite_add_tcase(suite, tests);
     return suite;
