@@ -152,24 +152,40 @@ typedef struct embedding_gradient {
     real *to;
 } embedding_gradient;
 
-enum { BLOCK = 512 }; /* columns whose sums stay in the nearest cache */
+enum {
+    BLOCK = 512, /* columns whose sums stay in the nearest cache */
+    FEW = 4
+}; /* numbers whose sum needs no double */
+
+/* Adds scale times the sum of the places' rows, columns [column, column + columns), to the table's row. */
+static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
+                      int64_t columns, real *to)
+{
+    const kernel_map *map = kernels()->map;
+    const real *from = g->from + column;
+    double sums[BLOCK];
+    if (count <= FEW) {
+        for (int64_t i = 0; i < count; i++)
+            map->axpy(columns, (real)g->scale, from + places[i] * g->width, to);
+        return;
+    }
+    memset(sums, 0, (size_t)columns * sizeof *sums);
+    map->accumulate(count, columns, g->width, places, from, sums);
+    for (int64_t c = 0; c < columns; c++)
+        to[c] = (real)((double)to[c] + g->scale * sums[c]);
+}
 
 /* The table's rows [begin, end). The order of a sum depends on the ids alone, so it has the same bits at any number of
  * threads. */
 static void add_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const embedding_gradient *g = context;
-    double sums[BLOCK];
     (void)worker;
     for (int64_t r = begin; r < end; r++) {
         const int64_t first = r ? g->places.ends[r - 1] : 0, count = g->places.ends[r] - first;
         for (int64_t column = 0; count && column < g->width; column += BLOCK) {
             const int64_t columns = g->width - column < BLOCK ? g->width - column : BLOCK;
-            real *to = g->to + r * g->width + column;
-            memset(sums, 0, (size_t)columns * sizeof *sums);
-            kernels()->map->accumulate(count, columns, g->width, g->places.order + first, g->from + column, sums);
-            for (int64_t c = 0; c < columns; c++)
-                to[c] = (real)((double)to[c] + g->scale * sums[c]);
+            add_block(g, g->places.order + first, count, column, columns, g->to + r * g->width + column);
         }
     }
 }
