@@ -154,8 +154,8 @@ typedef struct embedding_gradient {
 
 enum {
     BLOCK = 512, /* columns whose sums stay in the nearest cache */
-    FEW = 4
-}; /* numbers whose sum needs no double */
+    FEW = 4,     /* numbers whose sum needs no double */
+};
 
 /* Adds scale times the sum of the places' rows, columns [column, column + columns), to the table's row. */
 static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
