@@ -309,7 +309,8 @@ int cli_predict(int count, const char *const *arguments)
         {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
          .otherwise = "--best"},
         {"best", CLI_COUNT, &f.best, "N",
-         "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000},
+         "print the N best hypotheses, or all where there are fewer, separated by TAB",
+         .low = 1, .high = 1000},
         {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
         {"scores", CLI_SWITCH, &f.scores, NULL,
          "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "

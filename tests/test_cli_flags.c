@@ -123,7 +123,8 @@ START_TEST(test_two_files)
                "--pairs takes one file, and b.txt is another: paste a.txt b.txt makes one of both");
     cli_expect("$T train --pairs x --dev=a b", 2, "what is 'b'? Usage: tapeformer train");
     cli_expect("$T train --pairs x --dev a b", 2, "--dev takes one file, and b is another: paste a b makes");
-    cli_expect("$T train --pairs a --dev x --pairs b", 2, "--pairs takes one file, and b is another: cat a b has the lines");
+    cli_expect("$T train --pairs a --dev x --pairs b", 2,
+               "--pairs takes one file, and b is another: cat a b has the lines");
     cli_expect("$T eval --model run --text=a --text=b", 2, "--text takes one file, and b is another: cat a b has");
     cli_expect("$T train --pairs a --dev x --dev y", 2, "--dev takes one file, and y is another: cat x y has");
     cli_expect("$T train --text a b", 2, "cat a b makes one of both");
