@@ -30,7 +30,7 @@ static nn_model *make_model(const data_set *set, ag_error *error)
 static ag_status train(nn_model *model, data_set *training, data_set *dev, ag_error *error)
 {
     const train_options options = {
-        .steps = 800, .rate = 3e-3, .threads = 1, .evaluate_every = 200, .on_progress = show_progress};
+        .steps = 1200, .rate = 3e-3, .threads = 1, .evaluate_every = 300, .on_progress = show_progress};
     const train_evaluation words = {.max_sources = 4, .decode = true, .threads = 1, .on_output = show_word};
     train_result result = {0};
     train_metrics metrics;

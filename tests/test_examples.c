@@ -205,8 +205,8 @@ static const example examples[] = {
       "there, -0.436334 was to be added, -0.436334 came out",
       "soft_cap: the cap is -1 and must be above 0"}},
     {"train_from_c",
-     {"step 200 of 800: loss *, exact match * %", "step 400 of 800: loss *, exact match * %",
-      "step 600 of 800: loss *, exact match * %", "step 800 of 800: loss *, exact match * %",
+     {"step 300 of 1200: loss *, exact match * %", "step 600 of 1200: loss *, exact match * %",
+      "step 900 of 1200: loss *, exact match * %", "step 1200 of 1200: loss *, exact match * %",
       "exact match on 500 words: 100.0 %", "kvhckmh -> hmkchvk", "tevrirpo -> oprirvet", "ztwqi -> iqwtz",
       "kvegpc -> cpgevk"}},
 };

@@ -56,14 +56,17 @@ START_TEST(test_export)
 }
 END_TEST
 
-/* Half of the run was 0.1.0's. The other half rounds in its own way, which a training makes larger. */
+/* Half of the run was 0.1.0's. The other half rounds in its own way, which a training makes larger. The double library
+ * cannot go on exactly, and says so. */
 START_TEST(test_checkpoint)
 {
-    cli_expect("cp -R " V010 "/run $DIR/run && $T train --resume $DIR/run --quiet && echo done", 0, "done");
+    const char *command = "cp -R " V010 "/run $DIR/run && $T train --resume $DIR/run --quiet && echo done";
+    if (sizeof(real) == sizeof(double)) {
+        cli_expect(command, 1, "is F32 and this build computes in F64, so it cannot go on exactly");
+        return;
+    }
+    cli_expect(command, 0, "done");
     expect_figures("$DIR/run", 0.301150514, 0.03, 0.632426989, 0.05);
-    /* 0.1.0 chose its best model by the word error rate alone, and its run goes on doing so */
-    cli_expect("head -c 9000 $DIR/run/checkpoint.safetensors | tr ',' '\\n' | grep -a best_by", 0,
-               "\"run.best_by\":\"wer\"");
 }
 END_TEST
 
