@@ -145,10 +145,11 @@ $(PUBLIC).a: $(LIB_OBJECTS)
 	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.o)
 	$(Q)$(AR) rcs $@ $(@:.a=.o)
 
+# (nodelete: a program may close the library, but the pool's threads still run in its code)
 $(PUBLIC).so.$(VERSION): $(LIB_OBJECTS)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $^ $(ALL_LDFLAGS) -lm -o $@
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs,-z,nodelete $^ $(ALL_LDFLAGS) -lm -o $@
 
 $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 	$(SAY) '  LINK  $@'
