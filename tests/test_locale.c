@@ -15,6 +15,13 @@
 #include <unistd.h>
 #if defined(__GLIBC__)
 #include <libintl.h>
+
+/* For the leak sanitizer: glibc keeps the list of folders that it made of LOCPATH. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:argz_add_sep\n";
+}
 #endif
 
 static char *folder; /* of the locale, and of what is written */
