@@ -18,10 +18,10 @@ void cli_print_prose(FILE *out, const char *text);
  * folded there; below `left` where it leaves no room. */
 void cli_print_row(FILE *out, int column, const char *left, const char *text);
 
-/* What --help prints. */
+/* Prints the text of --help. */
 void cli_help_print(const cli_command *command);
-/* What CLI_DESCRIBE prints: lines of fields between tabs, as docs/manual/make reads
- * them. */
+/* Prints the answer to CLI_DESCRIBE: lines of fields between tabs, which docs/manual/make
+ * reads. */
 void cli_help_describe(const cli_command *command);
 
 #endif

@@ -283,7 +283,7 @@ static int run(const predict_flags *f, ag_error *error)
     return code;
 }
 
-/* What the flags say together. The beam is as wide as the hypotheses that are wanted,
+/* Reads the flags together. The beam is as wide as the hypotheses that are wanted,
  * where it is not said. */
 static int check_flags(const cli_command *command, predict_flags *f)
 {

@@ -89,7 +89,7 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
 /* Writes the file that data_vocab_read_file reads, the specials in front, so that line i + 1 is token i. */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
-/* The next token of text[*at..size): sets *token and *token_size, moves *at behind it.
+/* The next token of text[*at..size): sets *token and *token_size, moves *at past it.
  * False at the end. White space (Unicode's) between words is skipped; of CRLF, the
  * character is LF. The text is well-formed UTF-8. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,

@@ -96,7 +96,7 @@ static bool is_empty(data_view text)
 
 static const char remedy_of_carriage_returns[] = "if lines end with CR alone: tr '\\r' '\\n'";
 
-/* What makes pairs of a file with such a line. */
+/* The remedy for a file with such a line: how to make pairs of it. */
 static const char *remedy_of_no_tab(data_view line)
 {
     if (memchr(line.text, '\r', line.size))

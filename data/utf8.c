@@ -60,7 +60,7 @@ static const beginning beginnings[] = {
     {"PK\3\4", 4, "this is a ZIP archive, as spreadsheets are: save the sheet as text with tabs"},
 };
 
-/* What makes UTF-8 of a text whose byte `bad` is wrong. */
+/* The remedy for a text whose byte `bad` is wrong: how to make UTF-8 of it. */
 static const char *remedy(const char *text, size_t size, size_t bad)
 {
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)

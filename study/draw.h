@@ -36,12 +36,12 @@ const char *heat_side(const study_heat *heat, int64_t column);
 heat_cell heat_grid_cell(const heat_grid *grid, int64_t row, int64_t column);
 /* Where the value stands from 0 to high: 0 to 1. */
 double heat_grid_share(const heat_grid *grid, double value);
-/* What a cell of this look is called, in legends too. */
+/* The name of a cell of this look, in legends too. */
 const char *heat_look_words(const study_heat *heat, heat_look look);
-/* What a cell is: "0.87", "masked", "masked, yet 0.125", "padding", the name of a
+/* The words for a cell: "0.87", "masked", "masked, yet 0.125", "padding", the name of a
  * kind. */
 void heat_put_words(pen *p, const study_heat *heat, heat_cell cell, int digits, bool escaped);
-/* What a legend explains one by one: the kinds that are drawn and what the mask says, or,
+/* The looks that a legend explains one by one: the kinds that are drawn and what the mask says, or,
  * of sizes, the latter alone. Returns how many. */
 enum { HEAT_SWATCHES = STUDY_KINDS + LOOKS };
 int heat_swatches(const heat_grid *grid, heat_cell swatches[HEAT_SWATCHES]);

@@ -22,7 +22,7 @@ static void put(table *t, const char *format, ...)
     va_end(arguments);
 }
 
-/* What a picture shows as well: folded. */
+/* A table of numbers that a picture shows as well is folded. */
 static void add_table(study_document *document, const char *caption, const table *t)
 {
     const char *cells[sizeof t->texts / sizeof *t->texts];

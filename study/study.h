@@ -49,7 +49,7 @@ void study_add_text(study_document *document, const char *format, ...)
  * in. `answer` and `note` may be NULL. */
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
 
-/* What was expected, and whether it came true, with what was measured. */
+/* An expectation, and whether it came true, with what was measured. */
 void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured);
 
 /* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */

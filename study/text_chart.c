@@ -23,7 +23,7 @@ static const int colours[] = {33, 166, 29, 133, 136, 99, 244, 30};
 enum { KINDS = sizeof characters - 1, MARK = KINDS + 1 };
 static const char mark_character = '^';
 
-/* What stands where: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the
+/* The content of each place: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the
  * highest. */
 typedef struct plot {
     const study_chart *chart;

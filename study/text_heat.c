@@ -349,7 +349,7 @@ static void put_ramp(pen *p, int wide, bool color)
     text_usual(p, color);
 }
 
-/* What the characters mean, of all maps of a part. */
+/* The meaning of the characters, for all maps of a part. */
 typedef struct heat_key {
     bool sizes, beyond_one; /* whether any map has sizes, and any of them a high of its own */
     int count;

@@ -50,7 +50,7 @@ START_TEST(what_is_written_reads_back)
 }
 END_TEST
 
-/* An escape that is cut short is none, and nothing behind the end of the text is read. */
+/* An escape that is cut short is none, and nothing after the end of the text is read. */
 START_TEST(escapes_that_are_cut_short)
 {
     static const struct {

@@ -25,7 +25,7 @@
 #define TINY                                                                                                           \
     "--d-model 8 --heads 1 --layers 1 --ffn 8 --batch 8 --dropout 0.1 --eval-sources 2 --quiet --threads 1 --seed 3"
 
-/* What a command does to its folder. */
+/* The effect of a command on its folder. */
 typedef enum command_kind { TRAINS, READS, WRITES } command_kind;
 
 typedef struct command {
@@ -69,14 +69,14 @@ static char *expected_output;   /* of the command, when nothing fails */
 static unsigned char *expected; /* of its result */
 static size_t expected_size;
 
-/* What a child tells of itself. */
+/* A child's report of itself. */
 typedef struct child_report {
     int64_t allocations, file_calls;
     const char *failed_call; /* a literal, which is at the same place in both processes */
 } child_report;
 static child_report *report;
 
-/* What a child does not get. */
+/* The call that a child is refused. */
 typedef struct fault {
     int64_t allocation, file_call;
     int error_number; /* of the file call */
@@ -321,7 +321,7 @@ static void check_fault(const command *c, fault without)
     free(output);
 }
 
-/* What the command does when nothing fails, and how many calls that takes. */
+/* The outcome when nothing fails, and how many calls that takes. */
 static child_report measure(const command *c)
 {
     prepare(c->prepared);

@@ -108,9 +108,9 @@ START_TEST(test_attention)
         "decoder looks at encoder, layer 0, head 0", "decoder looks at encoder, layer 0, head 1",
         "decoder looks at itself, layer 0, head 0",  "decoder looks at itself, layer 0, head 1",
         "encoder looks at itself, layer 0, head 0",  "encoder looks at itself, layer 0, head 1",
-        "encoder.layers.0.self_attn, entropy "}; /* the module's name is told, too */
+        "encoder.layers.0.self_attn, entropy "}; /* the module's name is there, too */
     const char *before = cli_output;
-    for (int i = 0; i < 7; i++) { /* each behind the other */
+    for (int i = 0; i < 7; i++) { /* each after the other */
         const char *at = strstr(before, all[i]);
         ck_assert_msg(at != NULL, "%s is not where it should be in:\n%s", all[i], cli_output);
         before = at;

@@ -39,7 +39,7 @@ START_TEST(lines_end_by_lf_or_crlf)
         char lines[64] = "";
         const char *line;
         size_t at = 0, size, length = strlen(cases[i].text);
-        char *text = malloc(length + 1); /* without a final zero: nothing behind the end is read */
+        char *text = malloc(length + 1); /* without a final zero: nothing after the end is read */
         ck_assert_ptr_nonnull(text);
         memcpy(text, cases[i].text, length);
         while (data_line_next(text, length, &at, &line, &size)) {

@@ -26,8 +26,8 @@ static void tear_down(void)
 /* How a model's parameters stand in a file. */
 typedef struct form {
     const char *all;             /* before all names */
-    const char *stacks;          /* before those of encoder and decoder, behind `all` */
-    const char *own, *own_too;   /* before the one name that begins so, in place of the others; the second: none */
+    const char *stacks;          /* before those of encoder and decoder, after `all` */
+    const char *own, *own_too;   /* before the one name that begins so, instead of the others; the second: none */
     const char *drop, *drop_too; /* a parameter that is left out */
     const char *key, *value;     /* of the metadata */
     const char *extra;           /* one more tensor */
@@ -102,7 +102,7 @@ static void write_as(const char *to, nn_model *model, form how)
     *last = kept;
 }
 
-/* Notes the prefixes that were taken away, each with a space behind it. */
+/* Notes the prefixes that were taken away, each with a space after it. */
 static void note(void *context, const char *prefix)
 {
     ck_assert_ptr_eq(context, notes);
@@ -256,7 +256,7 @@ START_TEST(what_is_missing_and_what_there_is)
                    "lists them)");
     expect_refusal(&config, "nut", "no tensor's name begins with 'nut'; the first is 'n_averaged'");
 
-    /* not all names match behind the prefix: nothing is taken away, and the sentence says what could be */
+    /* not all names match after the prefix: nothing is taken away, and the sentence says what could be */
     write_as(path, model, (form){.all = "module.", .drop = "decoder.norm.weight"});
     expect_refusal(&config, NULL,
                    "src_embedding.weight is missing; the file has module.src_embedding.weight (import --strip module. "

@@ -482,7 +482,7 @@ START_TEST(digits_stay_in_their_range)
 }
 END_TEST
 
-/* In too little room the object is cut, says so, and nothing is written behind the room. */
+/* In too little room the object is cut, says so, and nothing is written beyond the room. */
 START_TEST(objects_end_with_their_room)
 {
     enum { WHOLE = 28 };

@@ -376,7 +376,7 @@ static void poison_row(const char *name, int64_t row, real poison)
         model->params.value[model->params.items[index].offset + row * 24 + d] = poison;
 }
 
-/* The padding's embeddings, learned positions behind all tokens, and the token `last`, which a causal model has at the
+/* The padding's embeddings, learned positions after all tokens, and the token `last`, which a causal model has at the
  * last place of each row alone, over an ignored label: nothing looks there. A tied output knows all tokens. */
 static void poison_model(int32_t last, real poison)
 {

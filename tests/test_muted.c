@@ -1,5 +1,5 @@
 /* test_muted.c - what no loss depends on poisons no gradient: where the gradient of an operation's result is 0, the
- * values behind it may be NaN or infinite, and all gradients keep the bits that they have with ordinary values. */
+ * values under it may be NaN or infinite, and all gradients keep the bits that they have with ordinary values. */
 #include "check_util.h"
 
 #include <math.h>

@@ -95,7 +95,7 @@ START_TEST(widths_have_a_default_and_a_least)
 }
 END_TEST
 
-/* First the cells get narrow; then the columns go on below, all of them once, and the note is told once. */
+/* First the cells get narrow; then the columns go on below, all of them once, and the note is there once. */
 START_TEST(wide_maps_go_on_below)
 {
     real values[30] = {0};

@@ -10,7 +10,7 @@
  * TRAIN_LAYOUT_GPT2 is that of GPT-2's checkpoints (Radford et al. 2019): a decoder,
  * pre-norm, with learned positions, gelu by tanh, embeddings as they are, and the output
  * tied to them. Its linear layers are "Conv1D": y = x W + b, so W is [in, out], the
- * transpose of ours. All names may stand behind "transformer.".
+ * transpose of ours. All names may have "transformer." in front.
  *
  *     wte.weight, wpe.weight                    tgt_embedding.weight, tgt_positions.weight
  *     h.N.ln_1.*, h.N.ln_2.*                    decoder.layers.N.norm1.*, .norm2.*

@@ -23,7 +23,7 @@ static const char *const FINAL_NORMS[] = {"usual", "yes", "no", NULL};
 static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
 
 #define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
-/* What a model did not have before there was a field for it. */
+/* A switch that older files do not have: there it is off. */
 #define CONFIG_NOT(member)                                                                                             \
     {"model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false"}
 #define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
