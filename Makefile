@@ -73,23 +73,26 @@ BENCH   := $(OUT)/bench$(SUFFIX)
 HEADERS  := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
 INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
 
-LEVEL_SOURCES := $(wildcard autograd/kernels/levels/*.c)
-LIB_SOURCES   := $(wildcard autograd/*.c autograd/ops/*.c autograd/kernels/*.c nn/*.c data/*.c train/*.c study/*.c)
+# The C sources in folders, and in the folders in them.
+sources = $(wildcard $(foreach folder,$(1),$(folder)/*.c $(folder)/*/*.c $(folder)/*/*/*.c))
+LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
+LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS))))
 CLI_SOURCES   := $(wildcard cli/*.c)
 BENCH_SOURCES := $(wildcard bench/*.c)
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
-TEST_SOURCES  := $(wildcard tests/test_*.c)
-TEST_SHARED   := $(filter-out $(TEST_SOURCES),$(wildcard tests/*.c))
+TEST_SOURCES  := $(wildcard tests/*/test_*.c)
+TEST_SHARED   := $(wildcard tests/util/*.c)
+TEST_OBJECTS  := $(TEST_SOURCES:%.c=$(OBJ)/%.o)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
-               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/levels/%.c=$(OBJ)/kernels-$(level)/%.o)) \
+               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/simd/%.c=$(OBJ)/kernels-$(level)/%.o)) \
                $(foreach level,$(BF16_LEVEL),$(addprefix $(OBJ)/kernels-$(level)/,product.o tile.o tile_narrow.o))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 # The long tests of files and signals know no precision: once is enough.
 ONCE        := test_cli_failing test_cli_signals
-TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(TEST_SOURCES:tests/%.c=%)))
+TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
 .PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
@@ -117,9 +120,10 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 
 # Shared libraries must find the allocator that stands in for the C library's.
 $(OBJ)/tests/%.o $(OBJ)/bench/%.o: LINKAGE := -fPIC
+$(OBJ)/tests/%.o: INCLUDES += -Itests/util
 
 define level_rule
-$(OBJ)/kernels-$(1)/%.o: autograd/kernels/levels/%.c $(OBJ)/flags
+$(OBJ)/kernels-$(1)/%.o: autograd/kernels/simd/%.c $(OBJ)/flags
 	@mkdir -p $$(@D)
 	$$(SAY) '  CC    $$< ($(1))'
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
@@ -177,7 +181,7 @@ examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 # ---- tests --------------------------------------------------------------------------------------
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
-# The bench counts allocations; a test may also make the n-th fail, or the n-th file call: tests/failing_calls.c.
+# The bench counts allocations; a test may also make the n-th fail, or the n-th file call: tests/util/failing_calls.c.
 wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
@@ -189,10 +193,14 @@ HOLD_PARTS := $(addprefix $(OUT)/tests$(SUFFIX)/,test_cli_failing test_cli_argum
 $(HOLD_PARTS): $(PARTS)
 $(HOLD_PARTS): COMMAND_PARTS := $(PARTS)
 
-$(OUT)/tests$(SUFFIX)/%: $(OBJ)/tests/%.o $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
-	@mkdir -p $(@D)
-	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $< $(TEST_SHARED:%.c=$(OBJ)/%.o) $(COMMAND_PARTS) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(call wrap,$(FILE_CALLS)) $(CHECK_LIBS) -lm -o $@
+# One folder holds the programs of all tests, whose names are unique.
+define test_rule
+$(OUT)/tests$(SUFFIX)/$(basename $(notdir $(1))): $(1) $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
+	@mkdir -p $$(@D)
+	$$(SAY) '  LINK  $$@'
+	$$(Q)$$(CC) $$< $(TEST_SHARED:%.c=$(OBJ)/%.o) $$(COMMAND_PARTS) $(LIBRARY) $$(ALL_LDFLAGS) $$(WRAP) $$(call wrap,$$(FILE_CALLS)) $$(CHECK_LIBS) -lm -o $$@
+endef
+$(foreach object,$(TEST_OBJECTS),$(eval $(call test_rule,$(object))))
 
 libcheck:
 	@tests/need-libcheck
@@ -203,7 +211,7 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
         CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/test_manual tests/test_docs tests/test_python tests/test_formats tests/test_install tests/test_symbols)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols)
 
 one: ## one test program: make one T=test_random
 	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
@@ -280,7 +288,7 @@ test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64
 
 # ---- tidiness -----------------------------------------------------------------------------------
 
-C_FILES = $(wildcard $(addsuffix /*.[ch],$(LAYERS) autograd/ops autograd/kernels autograd/kernels/levels tests bench examples))
+C_FILES = $(wildcard $(foreach folder,$(LAYERS) tests bench examples,$(addprefix $(folder)/,*.[ch] */*.[ch] */*/*.[ch])))
 
 lint: $(INCLUDED) ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) -I$(OUT)/include $(DEFINES) -- $(C_FILES)
@@ -304,7 +312,7 @@ INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)
 COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
          $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
 
-# What pkg-config tells of the library. Programs use libm themselves: a real's exp is not in the library. Threads are the
+# What pkg-config tells of the library. Programs use libm themselves: an ag_real's exp is not in the library. Threads are the
 # library's own affair, so that only a static program names them.
 $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	@mkdir -p $(@D)

@@ -208,8 +208,8 @@ typedef struct ag_node ag_node;
 typedef struct ag_tensor {
     ag_shape shape;
     int64_t size; /* the number of elements */
-    real *data;   /* [size], row-major */
-    real *grad;   /* [size] or NULL; see ag_backward */
+    ag_real *data;   /* [size], row-major */
+    ag_real *grad;   /* [size] or NULL; see ag_backward */
     ag_tape *tape;
     ag_node *node;     /* the operation that made it; NULL for a leaf */
     bool needs_grad;   /* a leaf with a gradient, or made from one */
@@ -243,7 +243,7 @@ int ag_tape_threads(const ag_tape *tape);
 /* The bytes of memory that the tape holds, in use or kept for the next step. */
 size_t ag_tape_bytes(const ag_tape *tape);
 
-/* What the products of linear layers and matmuls make of their operands, forward and backward. Sums are real. */
+/* What the products of linear layers and matmuls make of their operands, forward and backward. Sums are of ag_real. */
 typedef enum ag_matmul_numbers {
     AG_MATMUL_REAL = 0, /* they are taken as they are */
     AG_MATMUL_BF16      /* each is rounded to bfloat16 in passing: 8 bits of precision, to nearest, ties to even; a
@@ -287,16 +287,16 @@ const ag_node *ag_node_before(const ag_node *node);
 
 /* A copy of `data` (zeros where NULL) on the tape that takes part in differentiation: after ag_backward
  * its gradient is in ->grad. */
-ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data);
+ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const ag_real *data);
 /* A copy of `data` (zeros where NULL) without a gradient. */
-ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data);
+ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const ag_real *data);
 /* Memory for long vectors, parameters and their gradients (ag_leaf): `count` zeros, aligned to a line of the cache, of
  * large vectors in huge pages where the system has them. The caller frees it with free(). NULL where memory is out or
  * `count` is negative. */
-real *ag_numbers_new(int64_t count);
+ag_real *ag_numbers_new(int64_t count);
 /* A tensor on the caller's own memory, which must live until the rewind: parameters. `data` is [size]. Gradients are
  * ADDED to `grad` ([size]); grad NULL makes a constant. */
-ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad);
+ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, ag_real *data, ag_real *grad);
 /* The same values, in the memory of x, cut off from differentiation. */
 ag_tensor *ag_detach(ag_tensor *x);
 /* Asks that the gradient of an inner tensor stays readable in x->grad after ag_backward. Returns x. */
@@ -322,7 +322,7 @@ void ag_forget(ag_tensor *x);
 ag_status ag_backward(ag_tensor *loss) AG_CHECKED;
 
 /* ag_backward from any tensor: `seed` ([y->size]; NULL: ones) is the gradient of the end result by y. */
-ag_status ag_backward_seeded(ag_tensor *y, const real *seed) AG_CHECKED;
+ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed) AG_CHECKED;
 
 /* ag_backward that looks at each gradient as it is made and stops with AG_NOT_FINITE, naming the first
  * operation whose backward made a NaN or infinity. Slower; for finding the culprit afterwards. */
@@ -516,7 +516,7 @@ typedef struct ag_cross_entropy_options {
     bool ignore; /* whether targets equal to ignore_index are left out */
     int32_t ignore_index;
     double label_smoothing;    /* in [0, 1]: this much of the target spreads evenly over the classes */
-    const real *class_weights; /* [classes] or NULL: all 1; copied */
+    const ag_real *class_weights; /* [classes] or NULL: all 1; copied */
     ag_reduction reduction;
 } ag_cross_entropy_options;
 
@@ -580,13 +580,13 @@ ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...
 #endif
     ;
 /* Inside backward: where to add the gradient of x, zeroed at first use; NULL where x (or NULL) needs none. */
-real *ag_grad(ag_tensor *x);
+ag_real *ag_grad(ag_tensor *x);
 /* ag_grad without the zeros: where *add comes back false, nothing is there yet, and the caller writes every element
  * instead of adding to it. */
-real *ag_grad_begin(ag_tensor *x, bool *add);
+ag_real *ag_grad_begin(ag_tensor *x, bool *add);
 /* Inside backward: adds g (of shape `shape`, to which x broadcasts) to the gradient of x, summing over the axes
  * that were stretched, in double. (A linear layer's bias is summed with its weight's gradient instead.) */
-void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g);
+void ag_grad_add(ag_tensor *x, ag_shape shape, const ag_real *g);
 /* Inside forward and backward: memory that is gone when the function returns. 64-byte aligned, not zeroed. */
 void *ag_scratch(ag_tape *tape, size_t bytes);
 /* Inside kinks: notes a decision (a sign, the index of a maximum). */
@@ -609,8 +609,8 @@ ag_tensor *ag_example_input(ag_example *example, const char *name, ag_shape shap
 typedef struct ag_gradcheck_input {
     const char *name;
     ag_shape shape;
-    real *data;
-    real *grad;
+    ag_real *data;
+    ag_real *grad;
 } ag_gradcheck_input;
 
 /* The function: builds its result on `tape` from leaves on the inputs' memory. It must be the same function at every

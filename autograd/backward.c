@@ -23,14 +23,14 @@ static gradient_buffer *buffer_of(const ag_tensor *x)
 }
 
 /* Memory for the gradient of x, from what earlier ones left where it fits. Not zeroed. */
-static real *buffer_new(ag_tensor *x)
+static ag_real *buffer_new(ag_tensor *x)
 {
-    const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(real);
+    const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(ag_real);
     gradient_buffer *buffer = pieces_take(x->tape, bytes);
     if (!buffer)
         return NULL;
     *buffer = (gradient_buffer){.bytes = bytes, .holders = 1};
-    return (real *)(void *)((char *)buffer + HEADER_BYTES);
+    return (ag_real *)(void *)((char *)buffer + HEADER_BYTES);
 }
 
 /* x lets go of its gradient. */
@@ -45,14 +45,14 @@ static void gradient_done(ag_tensor *x)
 /* x, an inner tensor, gets a buffer of its own with what the shared one holds. */
 static void unshare(ag_tensor *x)
 {
-    real *own = buffer_new(x);
+    ag_real *own = buffer_new(x);
     if (own)
-        memcpy(own, x->grad, (size_t)x->size * sizeof(real));
+        memcpy(own, x->grad, (size_t)x->size * sizeof(ag_real));
     gradient_done(x);
     x->grad = own;
 }
 
-real *ag_grad_begin(ag_tensor *x, bool *add)
+ag_real *ag_grad_begin(ag_tensor *x, bool *add)
 {
     *add = true;
     if (!x || !x->needs_grad)
@@ -66,12 +66,12 @@ real *ag_grad_begin(ag_tensor *x, bool *add)
     return x->grad;
 }
 
-real *ag_grad(ag_tensor *x)
+ag_real *ag_grad(ag_tensor *x)
 {
     bool add;
-    real *dx = ag_grad_begin(x, &add);
+    ag_real *dx = ag_grad_begin(x, &add);
     if (dx && !add)
-        memset(dx, 0, (size_t)x->size * sizeof(real));
+        memset(dx, 0, (size_t)x->size * sizeof(ag_real));
     return dx;
 }
 
@@ -143,7 +143,7 @@ static void run_backward(ag_node *node, bool checked)
 }
 
 /* `seed` NULL stands for ones. */
-static ag_status backward(ag_tensor *y, const real *seed, bool checked)
+static ag_status backward(ag_tensor *y, const ag_real *seed, bool checked)
 {
     if (!y)
         return AG_BAD_VALUE;
@@ -156,11 +156,11 @@ static ag_status backward(ag_tensor *y, const real *seed, bool checked)
             "backward: the result depends on nothing that has a gradient (only constants, or a no-grad tape)");
 
     forget_inner_gradients(tape);
-    real *dy = ag_grad(y);
+    ag_real *dy = ag_grad(y);
     if (!dy)
         return tape->error.status;
     for (int64_t i = 0; i < y->size; i++)
-        dy[i] += seed ? seed[i] : (real)1;
+        dy[i] += seed ? seed[i] : (ag_real)1;
 
     for (ag_node *node = y->node; node && tape->error.status == AG_OK; node = node->before) {
         if (node->output->grad && node->output->needs_grad)
@@ -191,7 +191,7 @@ ag_status ag_backward_checked(ag_tensor *loss)
     return backward_from_scalar(loss, true);
 }
 
-ag_status ag_backward_seeded(ag_tensor *y, const real *seed)
+ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed)
 {
     return backward(y, seed, false);
 }

@@ -98,8 +98,8 @@ walk_run walk_from(const walk *w, int64_t at, int64_t end)
  * go to `partial` [outer, chunks, inner] and are added up in order afterwards. */
 typedef struct sum_task {
     int64_t outer, reduced, inner;
-    const real *x;
-    real *y;
+    const ag_real *x;
+    ag_real *y;
     bool add;
     double factor; /* of the sums */
     int64_t chunk_rows, chunks, blocks;
@@ -112,7 +112,7 @@ typedef struct sum_task {
 static void put(const sum_task *task, int64_t at, double sum)
 {
     sum *= task->factor;
-    task->y[at] = (real)(task->add ? (double)task->y[at] + sum : sum);
+    task->y[at] = (ag_real)(task->add ? (double)task->y[at] + sum : sum);
 }
 
 static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
@@ -127,7 +127,7 @@ static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
         int64_t row = chunk * task->chunk_rows;
         int64_t rows = task->reduced - row < task->chunk_rows ? task->reduced - row : task->chunk_rows;
         int64_t columns = task->inner - column < BLOCK ? task->inner - column : BLOCK;
-        const real *x = task->x + (o * task->reduced + row) * task->inner + column;
+        const ag_real *x = task->x + (o * task->reduced + row) * task->inner + column;
         double sums[BLOCK] = {0};
 
         if (task->inner == 1)
@@ -202,8 +202,8 @@ static int64_t product(const int64_t *sizes, int count)
 
 typedef struct copy_task {
     int64_t size;
-    const real *x;
-    real *y;
+    const ag_real *x;
+    ag_real *y;
     bool add;
 } copy_task;
 
@@ -216,13 +216,13 @@ static void copy_pieces(void *context, int64_t begin, int64_t end, int worker)
     if (task->add)
         kernels()->map->add(count, task->x + at, task->y + at);
     else
-        memcpy(task->y + at, task->x + at, (size_t)count * sizeof(real));
+        memcpy(task->y + at, task->x + at, (size_t)count * sizeof(ag_real));
 }
 
 /* One reduced group after the other, the last first; all but the last sum go to scratch
  * memory. A mean divides each group's sums by the group's size, so that none overflows
  * where the mean does not. */
-ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const real *x, real *y)
+ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const ag_real *x, ag_real *y)
 {
     axis_groups groups = group_axes(shape, axes);
     int left = 0;
@@ -245,7 +245,7 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_
         groups.size[i] = 1;
         left--;
         if (left) {
-            task.y = ag_scratch(tape, (size_t)(task.outer * task.inner) * sizeof(real));
+            task.y = ag_scratch(tape, (size_t)(task.outer * task.inner) * sizeof(ag_real));
             if (!task.y)
                 return AG_NO_MEMORY;
         } else {
@@ -262,9 +262,9 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_
     return AG_OK;
 }
 
-void ag_grad_add(ag_tensor *x, ag_shape shape, const real *g)
+void ag_grad_add(ag_tensor *x, ag_shape shape, const ag_real *g)
 {
-    real *dx = ag_grad(x);
+    ag_real *dx = ag_grad(x);
     unsigned stretched = 0;
     if (!dx)
         return;

@@ -41,10 +41,10 @@ typedef struct walk_run {
 walk_run walk_from(const walk *w, int64_t at, int64_t end);
 
 /* y = x summed over the axes of the set, or y += that, or y = the mean. Sums are in
- * double (where real is, with what they round off beside them), and in an order that the
+ * double (where ag_real is, with what they round off beside them), and in an order that the
  * shape fixes. */
 typedef enum broadcast_way { BROADCAST_SUM, BROADCAST_ADD, BROADCAST_MEAN } broadcast_way;
-ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const real *x,
-                        real *y) AG_CHECKED;
+ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const ag_real *x,
+                        ag_real *y) AG_CHECKED;
 
 #endif

@@ -32,7 +32,7 @@ struct ag_mask {
                                    axis (0: it stretches); lengths: size[0] = batch */
     const int32_t *lengths;     /* [batch] */
     const unsigned char *allow; /* explicit: 0 or 1 each */
-    const real *bias;           /* -inf forbids */
+    const ag_real *bias;           /* -inf forbids */
     const ag_mask *a, *b;
 };
 

@@ -30,11 +30,11 @@ void *memory_new(size_t bytes)
     return block;
 }
 
-real *ag_numbers_new(int64_t count)
+ag_real *ag_numbers_new(int64_t count)
 {
     const size_t bytes =
-        count < 0 || (uint64_t)count > SIZE_MAX / sizeof(real) ? SIZE_MAX : (size_t)count * sizeof(real);
-    real *numbers = memory_new(bytes);
+        count < 0 || (uint64_t)count > SIZE_MAX / sizeof(ag_real) ? SIZE_MAX : (size_t)count * sizeof(ag_real);
+    ag_real *numbers = memory_new(bytes);
     if (numbers)
         memset(numbers, 0, bytes);
     return numbers;

@@ -9,7 +9,7 @@
 /* An operand as its parts for each index of the sum: part p begins at data + p * next and
  * has `size` elements, `step` apart. */
 typedef struct parts {
-    const real *data;
+    const ag_real *data;
     int64_t size, step, next;
 } parts;
 
@@ -26,7 +26,7 @@ static parts values_of(const product_task *task, muted_by by)
 
 static bool is_zero(const parts *gradient, int64_t p)
 {
-    const real *x = gradient->data + p * gradient->next;
+    const ag_real *x = gradient->data + p * gradient->next;
     if (gradient->step == 1)
         return kernel_all_zero(gradient->size, x);
     for (int64_t i = 0; i < gradient->size; i++)
@@ -37,7 +37,7 @@ static bool is_zero(const parts *gradient, int64_t p)
 
 static bool is_finite(const parts *values, int64_t p)
 {
-    const real *x = values->data + p * values->next;
+    const ag_real *x = values->data + p * values->next;
     if (values->step == 1)
         return kernels()->map->all_finite(values->size, x);
     for (int64_t i = 0; i < values->size; i++)
@@ -63,10 +63,10 @@ bool muted_is_needed(const product_task *task, muted_by by)
 
 size_t muted_bytes(const product_task *task, muted_by by)
 {
-    return (size_t)(task->k * values_of(task, by).size) * sizeof(real);
+    return (size_t)(task->k * values_of(task, by).size) * sizeof(ag_real);
 }
 
-void muted_copy(product_task *task, muted_by by, real *room)
+void muted_copy(product_task *task, muted_by by, ag_real *room)
 {
     const parts gradient = gradient_of(task, by), values = values_of(task, by);
     memcpy(room, values.data, muted_bytes(task, by));

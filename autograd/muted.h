@@ -22,6 +22,6 @@ bool muted_is_needed(const product_task *task, muted_by by);
 size_t muted_bytes(const product_task *task, muted_by by);
 /* Puts a copy of the values in their place, made in `room`, with 0 at each index for
  * which the gradient is 0. */
-void muted_copy(product_task *task, muted_by by, real *room);
+void muted_copy(product_task *task, muted_by by, ag_real *room);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 #ifdef TAPEFORMER_DOUBLE
-typedef double real;
+typedef double ag_real;
 #else
 /* The numbers of tensors: float, or double in the library built with PRECISION=double (its users define
  * TAPEFORMER_DOUBLE too). */
-typedef float real;
+typedef float ag_real;
 #endif
 
 /* After a declaration: the compiler warns where the result of a call is dropped. All

@@ -274,7 +274,8 @@ static reduced reduce_large(double x)
     pair fraction = {0, 0};
     for (int i = 0; i < WORDS; i++) {
         const uint32_t word = (turn[i] ^ flip) & (i ? 0xffffffffu : 0x3fffffffu);
-        const pair sum = sum_of(fraction.high, word * double_from_bits((uint64_t)(BIAS - 30 - 32 * i) << FRACTION_BITS));
+        const pair sum =
+            sum_of(fraction.high, word * double_from_bits((uint64_t)(BIAS - 30 - 32 * i) << FRACTION_BITS));
         fraction = (pair){sum.high, fraction.low + sum.low};
     }
     pair angle = product_of(fraction.high, 0x1.921fb54442d18p+0);

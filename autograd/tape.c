@@ -183,34 +183,34 @@ ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape)
 }
 
 /* A tensor with memory of its own, a copy of `values` or zeros. */
-static ag_tensor *new_with_values(ag_tape *tape, ag_shape shape, const real *values)
+static ag_tensor *new_with_values(ag_tape *tape, ag_shape shape, const ag_real *values)
 {
     ag_tensor *x = tape ? tape_tensor_new(tape, shape) : NULL;
-    if (!x || !(x->data = ag_tape_alloc(tape, (size_t)x->size * sizeof(real))))
+    if (!x || !(x->data = ag_tape_alloc(tape, (size_t)x->size * sizeof(ag_real))))
         return NULL;
     if (values && x->size)
-        memcpy(x->data, values, (size_t)x->size * sizeof(real));
+        memcpy(x->data, values, (size_t)x->size * sizeof(ag_real));
     else
-        memset(x->data, 0, (size_t)x->size * sizeof(real));
+        memset(x->data, 0, (size_t)x->size * sizeof(ag_real));
     return x;
 }
 
-ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const real *data)
+ag_tensor *ag_constant(ag_tape *tape, ag_shape shape, const ag_real *data)
 {
     return new_with_values(tape, shape, data);
 }
 
-ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const real *data)
+ag_tensor *ag_variable(ag_tape *tape, ag_shape shape, const ag_real *data)
 {
     ag_tensor *x = new_with_values(tape, shape, data);
-    if (!x || !(x->grad = ag_tape_alloc(tape, (size_t)x->size * sizeof(real))))
+    if (!x || !(x->grad = ag_tape_alloc(tape, (size_t)x->size * sizeof(ag_real))))
         return NULL;
-    memset(x->grad, 0, (size_t)x->size * sizeof(real));
+    memset(x->grad, 0, (size_t)x->size * sizeof(ag_real));
     x->needs_grad = x->retains_grad = true;
     return x;
 }
 
-ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, real *data, real *grad)
+ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, ag_real *data, ag_real *grad)
 {
     ag_tensor *x = tape ? tape_tensor_new(tape, shape) : NULL;
     if (!x)
@@ -249,7 +249,7 @@ const ag_node *ag_node_before(const ag_node *node)
     return node->before;
 }
 
-bool tape_find_nonfinite(const real *x, int64_t size, double *value)
+bool tape_find_nonfinite(const ag_real *x, int64_t size, double *value)
 {
     if (kernels()->map->all_finite(size, x))
         return false;

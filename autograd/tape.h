@@ -54,6 +54,6 @@ const char *tape_record_lacks(const ag_op *op);
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
 
 /* True, and the first offender's value, where x holds NaN or infinity. */
-bool tape_find_nonfinite(const real *x, int64_t size, double *value);
+bool tape_find_nonfinite(const ag_real *x, int64_t size, double *value);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct attention_result {
 typedef struct attention_run {
     const attention_task *task;
     ag_tape *tape;
-    real *values, *gradients, *seed; /* of q, k, v [3, T, D]; [T, D] */
+    ag_real *values, *gradients, *seed; /* of q, k, v [3, T, D]; [T, D] */
 } attention_run;
 
 static ag_status attend(void *context, ag_error *error)
@@ -55,9 +55,9 @@ static ag_status measure(const void *given, void *out, ag_error *error)
     attention_run run = {
         .task = task,
         .tape = ag_tape_new(&(ag_tape_options){.threads = task->threads, .no_grad = !task->backward}),
-        .values = malloc((size_t)(3 * size) * sizeof(real)),
-        .gradients = calloc((size_t)(3 * size), sizeof(real)),
-        .seed = malloc((size_t)size * sizeof(real)),
+        .values = malloc((size_t)(3 * size) * sizeof(ag_real)),
+        .gradients = calloc((size_t)(3 * size), sizeof(ag_real)),
+        .seed = malloc((size_t)size * sizeof(ag_real)),
     };
     ag_status status = AG_OK;
     if (!run.tape || !run.values || !run.gradients || !run.seed)

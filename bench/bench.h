@@ -85,7 +85,7 @@ int64_t bench_allocations(void);
 int64_t bench_peak_memory(void); /* bytes that this process had resident at most */
 
 /* Numbers in [-1, 1). */
-void bench_fill(real *values, int64_t count, uint64_t stream);
+void bench_fill(ag_real *values, int64_t count, uint64_t stream);
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 

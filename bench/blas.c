@@ -12,8 +12,8 @@ enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 #define GEMM "cblas_sgemm"
 #endif
 
-typedef void blas_gemm(int order, int transpose_a, int transpose_b, int m, int n, int k, real alpha, const real *a,
-                       int a_row, const real *b, int b_row, real beta, real *c, int c_row);
+typedef void blas_gemm(int order, int transpose_a, int transpose_b, int m, int n, int k, ag_real alpha,
+                       const ag_real *a, int a_row, const ag_real *b, int b_row, ag_real beta, ag_real *c, int c_row);
 
 static blas_gemm *gemm;
 

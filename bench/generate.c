@@ -51,7 +51,7 @@ static ag_status next_tokens(void *context, ag_error *error)
     if (!logits)
         return tape_failed(run->tape, error);
     for (int64_t row = 0; row < run->task->batch; row++) {
-        const real *scores = logits->data + row * vocab;
+        const ag_real *scores = logits->data + row * vocab;
         int32_t best = 0;
         for (int32_t token = 1; token < vocab; token++)
             best = scores[token] > scores[best] ? token : best;
@@ -65,7 +65,7 @@ static ag_status next_tokens(void *context, ag_error *error)
 static ag_status fill_cache(nn_cache *cache, ag_error *error)
 {
     const int64_t row = CAPACITY * cache->width;
-    real *drawn = malloc((size_t)row * sizeof *drawn);
+    ag_real *drawn = malloc((size_t)row * sizeof *drawn);
     if (!drawn)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
     bench_fill(drawn, row, 1);

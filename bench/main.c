@@ -175,7 +175,7 @@ static ag_status run(bench_options *options, ag_error *error)
     if (options->config && !options->only)
         options->only = "step";
     if (!options->json)
-        printf("Kernels for %s, %zu bytes a number, %d processors.\n", kernels()->name, sizeof(real), all);
+        printf("Kernels for %s, %zu bytes a number, %d processors.\n", kernels()->name, sizeof(ag_real), all);
 
     status = bench_peak(options, error);
     for (int i = 0; i < PARTS && status == AG_OK; i++)

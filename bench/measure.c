@@ -24,11 +24,11 @@ int64_t bench_peak_memory(void)
     return (int64_t)usage.ru_maxrss * 1024;
 }
 
-void bench_fill(real *values, int64_t count, uint64_t stream)
+void bench_fill(ag_real *values, int64_t count, uint64_t stream)
 {
     ag_rng rng = ag_rng_make(1, stream);
     for (int64_t i = 0; i < count; i++)
-        values[i] = (real)(2 * ag_rng_uniform(&rng) - 1);
+        values[i] = (ag_real)(2 * ag_rng_uniform(&rng) - 1);
 }
 
 /* ---- Samples -------------------------------------------------------------------------------- */

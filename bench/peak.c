@@ -13,7 +13,7 @@
 
 typedef struct peak_level {
     const char *name;
-    real (*chains)(int64_t rounds);
+    ag_real (*chains)(int64_t rounds);
     int numbers; /* that one round works on */
 } peak_level;
 
@@ -28,12 +28,12 @@ typedef struct peak_level {
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
 
-enum { GENERIC_NUMBERS = 12 * (16 / sizeof(real)) }; /* 12 registers of 16 bytes */
+enum { GENERIC_NUMBERS = 12 * (16 / sizeof(ag_real)) }; /* 12 registers of 16 bytes */
 
-static real chains_generic(int64_t rounds)
+static ag_real chains_generic(int64_t rounds)
 {
-    real sums[GENERIC_NUMBERS] = {0}, total = 0;
-    const real half = (real)0.5;
+    ag_real sums[GENERIC_NUMBERS] = {0}, total = 0;
+    const ag_real half = (ag_real)0.5;
     for (int64_t round = 0; round < rounds; round++)
         for (int i = 0; i < GENERIC_NUMBERS; i++)
             sums[i] = MULTIPLY_ADD(sums[i], half, half);
@@ -56,9 +56,9 @@ typedef __m512 numbers512;
 #endif
 
 #define DEFINE_CHAINS(bits, instructions, prefix, registers)                                                           \
-    __attribute__((target(instructions))) static real chains_##bits(int64_t rounds)                                    \
+    __attribute__((target(instructions))) static ag_real chains_##bits(int64_t rounds)                                 \
     {                                                                                                                  \
-        numbers##bits sums[registers], half = OF_REAL(prefix##_set1)((real)0.5);                                       \
+        numbers##bits sums[registers], half = OF_REAL(prefix##_set1)((ag_real)0.5);                                    \
         for (int i = 0; i < (registers); i++)                                                                          \
             sums[i] = OF_REAL(prefix##_setzero)();                                                                     \
         for (int64_t round = 0; round < rounds; round++)                                                               \
@@ -78,9 +78,9 @@ static peak_level widest(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f"))
-        return (peak_level){"avx512", chains_512, REGISTERS_512 * (64 / sizeof(real))};
+        return (peak_level){"avx512", chains_512, REGISTERS_512 * (64 / sizeof(ag_real))};
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (peak_level){"avx2", chains_256, REGISTERS_256 * (32 / sizeof(real))};
+        return (peak_level){"avx2", chains_256, REGISTERS_256 * (32 / sizeof(ag_real))};
 #endif
     return (peak_level){"generic", chains_generic, GENERIC_NUMBERS};
 }
@@ -90,13 +90,13 @@ static peak_level widest(void)
 typedef struct peak_task {
     peak_level level;
     int threads;
-    real kept; /* a sum of the chains, so that they have to be computed */
+    ag_real kept; /* a sum of the chains, so that they have to be computed */
 } peak_task;
 
 static void run_chains(void *context, int64_t begin, int64_t end, int worker)
 {
     peak_task *task = context;
-    real kept = 0;
+    ag_real kept = 0;
     for (int64_t i = begin; i < end; i++)
         kept += task->level.chains(ROUNDS);
     if (worker == 0)

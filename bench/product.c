@@ -106,9 +106,9 @@ static void *lines(size_t bytes)
     return aligned_alloc(64, (bytes + 64) / 64 * 64);
 }
 
-static real *drawn(int64_t count, uint64_t stream)
+static ag_real *drawn(int64_t count, uint64_t stream)
 {
-    real *values = lines((size_t)count * sizeof *values);
+    ag_real *values = lines((size_t)count * sizeof *values);
     if (values)
         bench_fill(values, count, stream);
     return values;

@@ -11,7 +11,7 @@ typedef struct product_case {
     const kernel_product *kernel;
     int64_t batch, m, n, k;
     bool transpose_a, transpose_b, add;
-    real *a, *b, *c;
+    ag_real *a, *b, *c;
     int threads;
     void *workspace;
 } product_case;

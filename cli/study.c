@@ -1,7 +1,7 @@
 /* study.c - tapeformer study KIND: picks the kind. */
 #include "help.h"
 #include "likeness.h"
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdio.h>
 #include <string.h>

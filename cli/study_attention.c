@@ -1,5 +1,5 @@
 /* study_attention.c - tapeformer study attention: what each token looks at. */
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* study_curves.c - tapeformer study curves: the losses of training runs, several in one picture. */
 #include "outputs.h"
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdlib.h>
 

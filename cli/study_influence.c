@@ -1,5 +1,5 @@
 /* study_influence.c - tapeformer study influence: what each output depends on, beside what the masks allow. */
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ typedef struct influence_flags {
 
 /* The two pictures' own memory: [outputs, inputs], and a label for each input. */
 typedef struct pictures {
-    real *shares, *allowed;
+    ag_real *shares, *allowed;
     unsigned char *cells; /* of the shares */
     const char **labels;
     int64_t forbidden, broken; /* pairs that the masks forbid; those of them that are not 0 */
@@ -32,8 +32,8 @@ static void fill(const study_influence *influence, pictures *p)
 {
     const int64_t inputs = influence->inputs;
     for (int64_t i = 0; i < influence->outputs; i++) {
-        const real *values = influence->values + i * inputs;
-        real largest = 0;
+        const ag_real *values = influence->values + i * inputs;
+        ag_real largest = 0;
         for (int64_t j = 0; j < inputs; j++)
             largest = values[j] > largest ? values[j] : largest;
         for (int64_t j = 0; j < inputs; j++) {

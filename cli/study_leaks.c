@@ -1,6 +1,6 @@
 /* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see, and nothing else. */
 #include "help.h"
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

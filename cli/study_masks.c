@@ -1,5 +1,5 @@
 /* study_masks.c - tapeformer study masks: the laboratory, with its progress on stderr. */
-#include "studies.h"
+#include "study_report.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -276,13 +276,13 @@ ag_status data_safetensors_strip(data_safetensors *file, const char *prefix, ag_
 /* The value of a key of the metadata; NULL where there is none. The file owns it. */
 const char *data_safetensors_metadata(const data_safetensors *file, const char *key);
 
-/* Converts to real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the
+/* Converts to ag_real: F64 F32 F16 BF16 and the integers and BOOL. `count` must be the
  * tensor's number of elements, and is the size of `out`. AG_BAD_SHAPE for another count,
  * or where tensor->size does not fit it; AG_BAD_VALUE for another dtype, and for an F64
- * that is finite and beyond the range of `real`. Infinity and NaN are read as they
+ * that is finite and beyond the range of `ag_real`. Infinity and NaN are read as they
  * are. */
-ag_status data_tensor_read(const data_tensor *tensor, real *out, int64_t count, ag_error *error) AG_CHECKED;
-/* "F64" in the double library, "F32" in the other: the dtype of `real`. */
+ag_status data_tensor_read(const data_tensor *tensor, ag_real *out, int64_t count, ag_error *error) AG_CHECKED;
+/* "F64" in the double library, "F32" in the other: the dtype of `ag_real`. */
 extern const char *const data_real_dtype;
 
 /* A file to be: tensors and metadata, noted one by one. */
@@ -297,7 +297,7 @@ void data_writer_free(data_writer *writer);
 ag_status data_writer_add(data_writer *writer, const char *name, const char *dtype, int rank, const uint64_t *shape,
                           const void *data, ag_error *error) AG_CHECKED;
 /* The same for numbers of the library's own: values in this shape, of dtype data_real_dtype. */
-ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape shape, const real *values,
+ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape shape, const ag_real *values,
                                ag_error *error) AG_CHECKED;
 /* Notes a key of the metadata and its value, both UTF-8, and copied. AG_BAD_VALUE for "checksum", which is ours. */
 ag_status data_writer_metadata(data_writer *writer, const char *key, const char *value, ag_error *error) AG_CHECKED;
@@ -319,7 +319,7 @@ typedef struct data_array {
     int ndim;
     int64_t dim[DATA_ARRAY_DIMS]; /* [ndim] */
     int64_t size;                 /* the product of the axes; 1 where there are none */
-    real *values;                 /* [size] */
+    ag_real *values;                 /* [size] */
 } data_array;
 
 /* Frees the values and leaves the array zeroed, which is an empty one. */

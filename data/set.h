@@ -8,7 +8,7 @@
 
 #include "data.h"
 #include "hash.h"
-#include "map.h"
+#include "files/mapped_file.h"
 
 /* A text somewhere else: in a map or in a buffer of the set. */
 typedef struct data_view {

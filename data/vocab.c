@@ -4,7 +4,7 @@
  * token to its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any
  * other. */
 #include "data.h"
-#include "grow.h"
+#include "files/grow.h"
 #include "hash.h"
 #include "utf8.h"
 

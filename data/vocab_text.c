@@ -8,8 +8,8 @@
  * In a file, which has a line for each token, spaces may stand for themselves, too.
  */
 #include "data.h"
-#include "map.h"
-#include "show.h"
+#include "files/mapped_file.h"
+#include "files/quote.h"
 
 #include <limits.h>
 #include <stdio.h>

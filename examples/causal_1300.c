@@ -21,11 +21,11 @@
 enum { TOKENS = 1300, WIDTH = 4 };
 
 /* Fills `values` with drawn numbers in [-1, 1). */
-static void draw(uint64_t stream, int count, real *values)
+static void draw(uint64_t stream, int count, ag_real *values)
 {
     ag_rng rng = ag_rng_make(1300, stream);
     for (int i = 0; i < count; i++)
-        values[i] = (real)(2 * ag_rng_uniform(&rng) - 1);
+        values[i] = (ag_real)(2 * ag_rng_uniform(&rng) - 1);
 }
 
 /* Self-attention of x [1, TOKENS, WIDTH] as bare as can be: a token is its own query, key and value. */
@@ -40,7 +40,7 @@ static ag_tensor *attend(ag_tensor *x, int64_t mask_offset)
  * are drawn weights of the output's elements, so that none cancels another. False where there is no gradient. */
 static bool influence_on(int64_t i, ag_tensor *y, const ag_tensor *x, double influence[TOKENS])
 {
-    static real seed[TOKENS * WIDTH];
+    static ag_real seed[TOKENS * WIDTH];
     memset(seed, 0, sizeof seed);
     draw(2, WIDTH, seed + i * WIDTH);
     if (x->grad) /* backward would add to what the last output left there */
@@ -94,7 +94,7 @@ static bool prove_causal(ag_tensor *y, const ag_tensor *x)
 
 int main(void)
 {
-    static real values[TOKENS * WIDTH];
+    static ag_real values[TOKENS * WIDTH];
     double influence[TOKENS];
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape)

@@ -21,10 +21,10 @@ enum { SOURCE = 5, TARGET = 4, WIDTH = 8, HEADS = 2, FFN = 16, VOCAB = 9, BOS = 
 /* A sequence of `length` drawn vectors, as the embeddings of tokens would be: [1, length, WIDTH]. */
 static ag_tensor *sequence(ag_tape *tape, int64_t length, uint64_t stream)
 {
-    real values[SOURCE * WIDTH];
+    ag_real values[SOURCE * WIDTH];
     ag_rng rng = ag_rng_make(4, stream);
     for (int64_t i = 0; i < length * WIDTH; i++)
-        values[i] = (real)ag_rng_normal(&rng);
+        values[i] = (ag_real)ag_rng_normal(&rng);
     return ag_variable(tape, AG_SHAPE(1, length, WIDTH), values);
 }
 
@@ -33,10 +33,10 @@ static ag_tensor *sequence(ag_tape *tape, int64_t length, uint64_t stream)
 /* The influence of x_j on y_i, for the one i; y and x [1, .., WIDTH]. */
 static void influence_on(int64_t i, ag_tensor *y, const ag_tensor *x, double influence[SOURCE])
 {
-    real seed[SOURCE * WIDTH] = {0};
+    ag_real seed[SOURCE * WIDTH] = {0};
     ag_rng rng = ag_rng_make(4, 0);
     for (int d = 0; d < WIDTH; d++)
-        seed[i * WIDTH + d] = (real)ag_rng_normal(&rng);
+        seed[i * WIDTH + d] = (ag_real)ag_rng_normal(&rng);
     if (x->grad)
         memset(x->grad, 0, (size_t)x->size * sizeof *x->grad);
     if (ag_backward_seeded(y, seed) != AG_OK || !x->grad)
@@ -140,7 +140,7 @@ static void compare_blocks(ag_tape *tape, ag_error *error)
 
 /* ---- 3: one by one -------------------------------------------------------------------------- */
 
-static int32_t likeliest(const real logits[VOCAB])
+static int32_t likeliest(const ag_real logits[VOCAB])
 {
     int32_t best = 0;
     for (int32_t token = 1; token < VOCAB; token++)
@@ -151,7 +151,7 @@ static int32_t likeliest(const real logits[VOCAB])
 /* TARGET tokens behind `target[0]`, each from the one before, and the logits of each. The encoder runs once, when the
  * cache is made. */
 static ag_status decode(const nn_model *model, const nn_pass *pass, const nn_input *input, int32_t target[TARGET + 1],
-                        real logits[TARGET][VOCAB], ag_error *error)
+                        ag_real logits[TARGET][VOCAB], ag_error *error)
 {
     nn_cache cache;
     ag_status status = nn_cache_init(&cache, model, pass, input, TARGET, error);
@@ -172,7 +172,8 @@ static ag_status decode(const nn_model *model, const nn_pass *pass, const nn_inp
 }
 
 /* The largest difference between those logits and those of one pass over all tokens. */
-static double difference(const nn_model *model, const nn_pass *pass, const nn_input *input, real logits[TARGET][VOCAB])
+static double difference(const nn_model *model, const nn_pass *pass, const nn_input *input,
+                         ag_real logits[TARGET][VOCAB])
 {
     double largest = 0;
     const ag_tensor *whole = nn_model_apply(model, pass, input);
@@ -192,7 +193,7 @@ static void compare_outputs(ag_tape *tape, ag_error *error)
                                     .encoder_layers = 1,
                                     .decoder_layers = 1};
     int32_t target[TARGET + 1] = {BOS};
-    real logits[TARGET][VOCAB] = {{0}};
+    ag_real logits[TARGET][VOCAB] = {{0}};
     nn_model *model = nn_model_new(&config, 4, error);
     if (!model)
         return;

@@ -42,22 +42,22 @@ static ag_status soft_cap_shape(ag_node *node)
 
 static ag_status soft_cap_forward(ag_node *node)
 {
-    const real *x = node->inputs[0]->data;
+    const ag_real *x = node->inputs[0]->data;
     const double cap = cap_of(node);
     for (int64_t i = 0; i < node->output->size; i++)
-        node->output->data[i] = (real)(cap * tanh((double)x[i] / cap));
+        node->output->data[i] = (ag_real)(cap * tanh((double)x[i] / cap));
     return AG_OK;
 }
 
 /* dx += dy (1 - (y / cap)^2). It is added, since x may have other uses, which add to the same dx. */
 static ag_status soft_cap_backward(ag_node *node)
 {
-    const real *y = node->output->data, *dy = node->output->grad;
+    const ag_real *y = node->output->data, *dy = node->output->grad;
     const double cap = cap_of(node);
-    real *dx = ag_grad(node->inputs[0]); /* NULL where nobody wants it */
+    ag_real *dx = ag_grad(node->inputs[0]); /* NULL where nobody wants it */
     for (int64_t i = 0; dx && i < node->output->size; i++) {
         const double ratio = (double)y[i] / cap;
-        dx[i] += (real)((double)dy[i] * (1 - ratio * ratio));
+        dx[i] += (ag_real)((double)dy[i] * (1 - ratio * ratio));
     }
     return AG_OK;
 }
@@ -92,8 +92,8 @@ static ag_tensor *soft_cap(ag_tensor *x, double cap)
 /* Forgets that the cap divides: right for cap 1 alone. */
 static ag_status backward_without_cap(ag_node *node)
 {
-    const real *y = node->output->data, *dy = node->output->grad;
-    real *dx = ag_grad(node->inputs[0]);
+    const ag_real *y = node->output->data, *dy = node->output->grad;
+    ag_real *dx = ag_grad(node->inputs[0]);
     for (int64_t i = 0; dx && i < node->output->size; i++)
         dx[i] += dy[i] * (1 - y[i] * y[i]);
     return AG_OK;
@@ -102,12 +102,12 @@ static ag_status backward_without_cap(ag_node *node)
 /* Writes where it should add: right as long as nothing else uses x. */
 static ag_status backward_that_overwrites(ag_node *node)
 {
-    const real *y = node->output->data, *dy = node->output->grad;
+    const ag_real *y = node->output->data, *dy = node->output->grad;
     const double cap = cap_of(node);
-    real *dx = ag_grad(node->inputs[0]);
+    ag_real *dx = ag_grad(node->inputs[0]);
     for (int64_t i = 0; dx && i < node->output->size; i++) {
         const double ratio = (double)y[i] / cap;
-        dx[i] = (real)((double)dy[i] * (1 - ratio * ratio));
+        dx[i] = (ag_real)((double)dy[i] * (1 - ratio * ratio));
     }
     return AG_OK;
 }
@@ -145,14 +145,14 @@ static bool check(const char *what, ag_function f, int count, ag_op op)
 {
     enum { SIZE = 3 * 2 };
     static const char *const names[] = {"query", "key", "value"};
-    real data[3][SIZE], grad[3][SIZE] = {{0}};
+    ag_real data[3][SIZE], grad[3][SIZE] = {{0}};
     ag_gradcheck_input inputs[3];
     ag_gradcheck_report report;
     ag_error error = {0};
     ag_rng rng = ag_rng_make(1, 0);
     for (int i = 0; i < count; i++) {
         for (int e = 0; e < SIZE; e++)
-            data[i][e] = (real)ag_rng_normal(&rng);
+            data[i][e] = (ag_real)ag_rng_normal(&rng);
         inputs[i] = (ag_gradcheck_input){names[i], AG_SHAPE(1, 1, 3, 2), data[i], grad[i]};
     }
     if (ag_gradcheck(f, &op, inputs, count, NULL, &report, &error) != AG_OK) {

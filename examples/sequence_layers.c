@@ -50,14 +50,15 @@ static ag_status step_shape(ag_node *node)
 static ag_status step_forward(ag_node *node)
 {
     const int64_t d = node->output->size;
-    const real *x = node->inputs[0]->data + step_row(node) * d, *h = node->inputs[1]->data, *u = node->inputs[2]->data;
-    real *restrict y = node->output->data;
+    const ag_real *x = node->inputs[0]->data + step_row(node) * d, *h = node->inputs[1]->data,
+                  *u = node->inputs[2]->data;
+    ag_real *restrict y = node->output->data;
     memcpy(y, x, (size_t)d * sizeof *y);
     for (int64_t from = 0; from < d; from++)
         for (int64_t to = 0; to < d; to++)
             y[to] += h[from] * u[from * d + to];
     for (int64_t to = 0; to < d; to++)
-        y[to] = (real)tanh((double)y[to]);
+        y[to] = (ag_real)tanh((double)y[to]);
     return AG_OK;
 }
 
@@ -65,11 +66,11 @@ static ag_status step_forward(ag_node *node)
 static ag_status step_backward(ag_node *node)
 {
     const int64_t d = node->output->size;
-    const real *h = node->inputs[1]->data, *u = node->inputs[2]->data, *y = node->output->data,
+    const ag_real *h = node->inputs[1]->data, *u = node->inputs[2]->data, *y = node->output->data,
                *dy = node->output->grad;
-    real *dx = ag_grad(node->inputs[0]), *dh = ag_grad(node->inputs[1]), *du = ag_grad(node->inputs[2]);
+    ag_real *dx = ag_grad(node->inputs[0]), *dh = ag_grad(node->inputs[1]), *du = ag_grad(node->inputs[2]);
     for (int64_t to = 0; to < d; to++) {
-        const real g = dy[to] * (1 - y[to] * y[to]);
+        const ag_real g = dy[to] * (1 - y[to] * y[to]);
         if (dx)
             dx[step_row(node) * d + to] += g;
         for (int64_t from = 0; from < d; from++) {
@@ -176,18 +177,18 @@ static ag_tensor *(*const layers[])(const parts *) = {self_attention, convolutio
 enum { LAYERS = 3 };
 
 /* A leaf on drawn numbers of the deviation 1 / sqrt(fan_in), which leaves the size of what they multiply as it is. */
-static ag_tensor *drawn(ag_tape *tape, ag_shape shape, int64_t fan_in, uint64_t stream, real *values)
+static ag_tensor *drawn(ag_tape *tape, ag_shape shape, int64_t fan_in, uint64_t stream, ag_real *values)
 {
     ag_rng rng = ag_rng_make(17, stream);
     for (int64_t i = 0; i < ag_shape_size(shape); i++)
-        values[i] = (real)(ag_rng_normal(&rng) / sqrt((double)fan_in));
+        values[i] = (ag_real)(ag_rng_normal(&rng) / sqrt((double)fan_in));
     return ag_leaf(tape, shape, values, NULL);
 }
 
 static parts make_parts(ag_tape *tape, sizes s)
 {
-    static real x[MOST_TOKENS * MOST_WIDTH], kernel[MOST_KERNEL * MOST_WIDTH * MOST_WIDTH];
-    static real entry[MOST_WIDTH * MOST_WIDTH], handover[MOST_WIDTH * MOST_WIDTH];
+    static ag_real x[MOST_TOKENS * MOST_WIDTH], kernel[MOST_KERNEL * MOST_WIDTH * MOST_WIDTH];
+    static ag_real entry[MOST_WIDTH * MOST_WIDTH], handover[MOST_WIDTH * MOST_WIDTH];
     parts p = {.kernel = drawn(tape, AG_SHAPE(s.d, s.k * s.d), s.k * s.d, 2, kernel),
                .entry = drawn(tape, AG_SHAPE(s.d, s.d), s.d, 3, entry),
                .handover = drawn(tape, AG_SHAPE(s.d, s.d), s.d, 4, handover)};
@@ -306,7 +307,7 @@ static void print_chains(ag_tape *tape)
  */
 static bool reaches(ag_tensor *y, const ag_tensor *x)
 {
-    static real seed[MOST_TOKENS * MOST_WIDTH];
+    static ag_real seed[MOST_TOKENS * MOST_WIDTH];
     bool reached = false;
     if (!y)
         return false;

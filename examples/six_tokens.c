@@ -23,29 +23,29 @@ enum { WORDS = 6, WIDTH = 3, HEADS = 2, HEAD_WIDTH = 2 };
 
 static const char *const words[WORDS] = {"Your", "journey", "starts", "with", "one", "step"};
 
-static const real embeddings[WORDS * WIDTH] = {
-    (real)0.43, (real)0.15, (real)0.89, /* Your */
-    (real)0.55, (real)0.87, (real)0.66, /* journey */
-    (real)0.57, (real)0.85, (real)0.64, /* starts */
-    (real)0.22, (real)0.58, (real)0.33, /* with */
-    (real)0.77, (real)0.25, (real)0.10, /* one */
-    (real)0.05, (real)0.80, (real)0.55, /* step */
+static const ag_real embeddings[WORDS * WIDTH] = {
+    (ag_real)0.43, (ag_real)0.15, (ag_real)0.89, /* Your */
+    (ag_real)0.55, (ag_real)0.87, (ag_real)0.66, /* journey */
+    (ag_real)0.57, (ag_real)0.85, (ag_real)0.64, /* starts */
+    (ag_real)0.22, (ag_real)0.58, (ag_real)0.33, /* with */
+    (ag_real)0.77, (ag_real)0.25, (ag_real)0.10, /* one */
+    (ag_real)0.05, (ag_real)0.80, (ag_real)0.55, /* step */
 };
 
 /* Each head has two rows of each matrix: it makes 2 numbers of 3. */
-static const real query_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
+static const ag_real query_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
     1, 0, 1,  /* head 1, row 1 */
     0, 1, 0,  /* head 1, row 2 */
     0, 2, 0,  /* head 2, row 1 */
     1, 0, -1, /* head 2, row 2 */
 };
-static const real key_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
+static const ag_real key_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
     0, 1, 1, /* head 1, row 1 */
     1, 0, 0, /* head 1, row 2 */
     2, 0, 0, /* head 2, row 1 */
     0, 1, 1, /* head 2, row 2 */
 };
-static const real value_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
+static const ag_real value_matrix[HEADS * HEAD_WIDTH * WIDTH] = {
     1, 0, 0, /* head 1, row 1 */
     0, 1, 0, /* head 1, row 2 */
     0, 0, 1, /* head 2, row 1 */
@@ -101,7 +101,7 @@ static void causal(ag_tensor *x)
     print_rows("Causal context vectors", context);
 
     /* The long way round: softmax over all, zeros above the diagonal, a new sum. */
-    real allowed[WORDS * WORDS];
+    ag_real allowed[WORDS * WORDS];
     for (int i = 0; i < WORDS * WORDS; i++)
         allowed[i] = ag_mask_allows(mask, 0, 0, i / WORDS, i % WORDS);
     ag_tensor *all = ag_softmax(ag_matmul(x, x, false, true), -1);
@@ -111,7 +111,7 @@ static void causal(ag_tensor *x)
 }
 
 /* x W^T for the rows of one head (or of all, where `heads` is 2), as a batch of one. */
-static ag_tensor *project(ag_tensor *x, const real *matrix, int64_t first_head, int64_t heads)
+static ag_tensor *project(ag_tensor *x, const ag_real *matrix, int64_t first_head, int64_t heads)
 {
     const ag_shape shape = AG_SHAPE(heads * HEAD_WIDTH, WIDTH);
     ag_tensor *weight = ag_constant(x->tape, shape, matrix + first_head * HEAD_WIDTH * WIDTH);

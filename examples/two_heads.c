@@ -14,7 +14,7 @@
 
 enum { WIDTH = 4, HEADS = 2 };
 
-static void print_vector(const char *title, const real *values, int64_t count)
+static void print_vector(const char *title, const ag_real *values, int64_t count)
 {
     printf("%-22s (", title);
     for (int64_t i = 0; i < count; i++)
@@ -23,7 +23,7 @@ static void print_vector(const char *title, const real *values, int64_t count)
 }
 
 /* What attention does to each row of queries, keys and values [batch, length, width]: it only changes places. */
-static void split_and_join(ag_tape *tape, const real *vector)
+static void split_and_join(ag_tape *tape, const ag_real *vector)
 {
     ag_tensor *x = ag_constant(tape, AG_SHAPE(1, 1, WIDTH), vector);
     ag_tensor *split = ag_permute(ag_reshape(x, AG_SHAPE(1, 1, HEADS, WIDTH / HEADS)), (int[]){0, 2, 1, 3});
@@ -39,7 +39,7 @@ static void split_and_join(ag_tape *tape, const real *vector)
 /* Sets a parameter of `blocks` matrices [WIDTH, WIDTH], one below the other, to identities. */
 static void set_identities(const nn_params *params, int index, int blocks)
 {
-    real *matrix = params->value + params->items[index].offset;
+    ag_real *matrix = params->value + params->items[index].offset;
     memset(matrix, 0, (size_t)(blocks * WIDTH * WIDTH) * sizeof *matrix);
     for (int row = 0; row < blocks * WIDTH; row++)
         matrix[row * WIDTH + row % WIDTH] = 1;
@@ -47,7 +47,7 @@ static void set_identities(const nn_params *params, int index, int blocks)
 
 /* The whole layer, whose four matrices change nothing. A vector alone attends to itself, with all its weight: it comes
  * back. */
-static void through_a_layer(ag_tape *tape, const real *vector, ag_error *error)
+static void through_a_layer(ag_tape *tape, const ag_real *vector, ag_error *error)
 {
     nn_params params = {0};
     nn_attention layer;
@@ -83,7 +83,7 @@ static void try_heads(int64_t width, int64_t heads)
 
 int main(void)
 {
-    static const real vector[WIDTH] = {1, 1, 0, 1};
+    static const ag_real vector[WIDTH] = {1, 1, 0, 1};
     ag_error error = {0};
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true});
     if (!tape) {

@@ -58,7 +58,7 @@ static ag_tensor *draw(ag_tape *tape, int64_t length, uint64_t stream)
     ag_tensor *x = ag_constant(tape, AG_SHAPE(BATCH, length, WIDTH), NULL);
     ag_rng rng = ag_rng_make(7, stream);
     for (int64_t i = 0; x && i < x->size; i++)
-        x->data[i] = (real)ag_rng_normal(&rng);
+        x->data[i] = (ag_real)ag_rng_normal(&rng);
     return x;
 }
 
@@ -69,7 +69,7 @@ static ag_tensor *spoil_padding(const ag_tensor *keys)
     for (int64_t b = 0; spoiled && b < BATCH; b++)
         for (int64_t j = valid_lengths[b]; j < KEYS; j++)
             for (int64_t i = 0; i < WIDTH; i++)
-                spoiled->data[(b * KEYS + j) * WIDTH + i] = (real)NAN;
+                spoiled->data[(b * KEYS + j) * WIDTH + i] = (ag_real)NAN;
     return spoiled;
 }
 
@@ -99,7 +99,7 @@ static void print_sums(const ag_tensor *weights)
 
 static void print_equality(const char *title, const ag_tensor *a, const ag_tensor *b)
 {
-    const bool same = a && b && memcmp(a->data, b->data, (size_t)a->size * sizeof(real)) == 0;
+    const bool same = a && b && memcmp(a->data, b->data, (size_t)a->size * sizeof(ag_real)) == 0;
     printf("%s: %s\n", title, same ? "the same bits" : "different");
 }
 

@@ -44,11 +44,11 @@ static ag_status reader_init(reader *r, ag_error *error)
 }
 
 /* Of the numbers of two words. */
-static double largest_difference(const real *a, const real *b)
+static double largest_difference(const ag_real *a, const ag_real *b)
 {
-    real largest = 0;
+    ag_real largest = 0;
     for (int i = 0; i < WIDTH; i++) {
-        const real difference = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+        const ag_real difference = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
         largest = difference > largest ? difference : largest;
     }
     return (double)largest;
@@ -74,7 +74,7 @@ static void compare_orders(const reader *r, ag_tape *tape, nn_position_kind kind
     printf("%s: the first 4 of 8 numbers for each word\n", kind == NN_NO_POSITIONS ? "Without positions" : "With them");
     printf("%-6s %-31s %s\n", "", "I love NLP", "NLP love I");
     for (int64_t word = 0; word < WORDS; word++) {
-        const real *a = first->data + word * WIDTH, *b = second->data + (WORDS - 1 - word) * WIDTH;
+        const ag_real *a = first->data + word * WIDTH, *b = second->data + (WORDS - 1 - word) * WIDTH;
         printf("%-6s", words[word]);
         for (int i = 0; i < 4; i++)
             printf(" %7.4f", (double)a[i]);
@@ -92,7 +92,7 @@ enum { PICTURE_LENGTH = 24, PICTURE_WIDTH = 32 };
 
 static ag_status draw_code(const char *folder, ag_error *error)
 {
-    real code[PICTURE_LENGTH * PICTURE_WIDTH];
+    ag_real code[PICTURE_LENGTH * PICTURE_WIDTH];
     nn_sinusoidal(code, 0, PICTURE_LENGTH, PICTURE_WIDTH);
     for (int i = 0; i < PICTURE_LENGTH * PICTURE_WIDTH; i++)
         code[i] = (1 + code[i]) / 2;
@@ -121,13 +121,13 @@ static ag_status draw_code(const char *folder, ag_error *error)
 /* R_k [width, width]: a rotation for each pair. */
 static ag_tensor *rotation(ag_tape *tape, int k)
 {
-    real matrix[WIDTH * WIDTH] = {0};
+    ag_real matrix[WIDTH * WIDTH] = {0};
     for (int i = 0; i < WIDTH; i += 2) {
         const double angle = k * pow(10000, -(double)i / WIDTH);
-        matrix[i * WIDTH + i] = (real)cos(angle);
-        matrix[i * WIDTH + i + 1] = (real)sin(angle);
-        matrix[(i + 1) * WIDTH + i] = (real)-sin(angle);
-        matrix[(i + 1) * WIDTH + i + 1] = (real)cos(angle);
+        matrix[i * WIDTH + i] = (ag_real)cos(angle);
+        matrix[i * WIDTH + i + 1] = (ag_real)sin(angle);
+        matrix[(i + 1) * WIDTH + i] = (ag_real)-sin(angle);
+        matrix[(i + 1) * WIDTH + i + 1] = (ag_real)cos(angle);
     }
     return ag_constant(tape, AG_SHAPE(WIDTH, WIDTH), matrix);
 }
@@ -135,7 +135,7 @@ static ag_tensor *rotation(ag_tape *tape, int k)
 /* The largest difference between the code at t + k and R_turns times the code at t. */
 static double distance(ag_tape *tape, int t, int k, int turns)
 {
-    real now[WIDTH], later[WIDTH];
+    ag_real now[WIDTH], later[WIDTH];
     nn_sinusoidal(now, t, 1, WIDTH);
     nn_sinusoidal(later, t + k, 1, WIDTH);
     const ag_tensor *turned = ag_linear(ag_constant(tape, AG_SHAPE(1, WIDTH), now), rotation(tape, turns), NULL);

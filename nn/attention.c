@@ -108,15 +108,15 @@ static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_ten
 /* ---- The cache ------------------------------------------------------------------------------ */
 
 /* Keys or values [rows, count, heads * width] to their place in [rows, heads, capacity, width]. */
-static void copy_in(const nn_attention_cache *cache, int64_t heads, real *to, const ag_tensor *from)
+static void copy_in(const nn_attention_cache *cache, int64_t heads, ag_real *to, const ag_tensor *from)
 {
     const int64_t count = from->shape.dim[1], width = from->shape.dim[2] / heads;
     for (int64_t row = 0; row < cache->rows; row++)
         for (int64_t head = 0; head < heads; head++) {
-            real *place = to + ((row * heads + head) * cache->capacity + cache->length) * width;
-            const real *own = from->data + (row * count * heads + head) * width;
+            ag_real *place = to + ((row * heads + head) * cache->capacity + cache->length) * width;
+            const ag_real *own = from->data + (row * count * heads + head) * width;
             for (int64_t t = 0; t < count; t++)
-                memcpy(place + t * width, own + t * heads * width, (size_t)width * sizeof(real));
+                memcpy(place + t * width, own + t * heads * width, (size_t)width * sizeof(ag_real));
         }
 }
 

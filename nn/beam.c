@@ -101,13 +101,13 @@ static int insert(candidate *list, int count, int most, candidate new)
 }
 
 /* Finds the best extensions of the row's live hypotheses; -1 on an error. logits: of slot i at [i * stride]. */
-static int find_candidates(search *s, int32_t row, const real *logits, int64_t stride, ag_error *error)
+static int find_candidates(search *s, int32_t row, const ag_real *logits, int64_t stride, ag_error *error)
 {
     const int32_t vocab = s->g->model->config.target_vocab;
     const int most = 2 * s->beam;
     int count = 0;
     for (int32_t slot = 0; slot < s->rows[row].live; slot++) {
-        const real *own = logits + slot * stride;
+        const ag_real *own = logits + slot * stride;
         const double before = s->live[(int64_t)row * s->beam + slot];
         double log_sum;
         if (generation_normalise(s->g, own, row, &log_sum, error) != AG_OK)
@@ -194,7 +194,7 @@ static void chain(search *s, int32_t row, int64_t at, int64_t to, bool prompting
 }
 
 /* Extends every row that is not done. Returns how many are left, or -1. */
-static int64_t step(search *s, const real *logits, int64_t stride, ag_error *error)
+static int64_t step(search *s, const ag_real *logits, int64_t stride, ag_error *error)
 {
     const int64_t groups = s->g->cache.rows / s->beam;
     int64_t left = 0;
@@ -256,7 +256,7 @@ ag_status generation_search(generation *g, ag_error *error)
     search s = {.g = g, .beam = g->options.beam};
     const int64_t vocab = g->model->config.target_vocab;
     int64_t count = g->common;
-    const real *logits = NULL;
+    const ag_real *logits = NULL;
 
     if (init_search(&s, &own) == AG_OK)
         logits = generation_begin(g, s.beam, &own);

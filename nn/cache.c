@@ -19,8 +19,8 @@ static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_
     *cache = (nn_attention_cache){.rows = rows, .capacity = capacity, .fixed = fixed};
     const int64_t size = ag_shape_size(AG_SHAPE(rows, capacity, width));
     if (size >= 0) {
-        cache->key = calloc(size ? (size_t)size : 1, sizeof(real));
-        cache->value = calloc(size ? (size_t)size : 1, sizeof(real));
+        cache->key = calloc(size ? (size_t)size : 1, sizeof(ag_real));
+        cache->value = calloc(size ? (size_t)size : 1, sizeof(ag_real));
     }
     if (!cache->key || !cache->value)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %lld %s of %lld %s",
@@ -119,7 +119,7 @@ ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *p
 /* The keys of each head of each row, `width` wide, from one place to a larger one. */
 static void copy_heads(const nn_attention_cache *from, const nn_attention_cache *to, int64_t heads, int64_t width)
 {
-    const size_t bytes = (size_t)(from->length * width) * sizeof(real);
+    const size_t bytes = (size_t)(from->length * width) * sizeof(ag_real);
     for (int64_t head = 0; head < from->rows * heads && bytes; head++) {
         memcpy(to->key + head * to->capacity * width, from->key + head * from->capacity * width, bytes);
         memcpy(to->value + head * to->capacity * width, from->value + head * from->capacity * width, bytes);
@@ -211,18 +211,18 @@ static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, i
 }
 
 /* A row is `heads` stretches of `stride` numbers, of which the first `used` count. */
-static void move_rows(real *values, const move *moves, int64_t count, int64_t heads, int64_t stride, int64_t used,
-                      real *aside)
+static void move_rows(ag_real *values, const move *moves, int64_t count, int64_t heads, int64_t stride, int64_t used,
+                      ag_real *aside)
 {
     for (int64_t i = 0; i < count && used > 0; i++)
         for (int64_t head = 0; head < heads; head++)
             memcpy(moves[i].to < 0 ? aside + head * used : values + (moves[i].to * heads + head) * stride,
                    moves[i].from < 0 ? aside + head * used : values + (moves[i].from * heads + head) * stride,
-                   (size_t)used * sizeof(real));
+                   (size_t)used * sizeof(ag_real));
 }
 
 static void reorder_attention(const nn_cache *whole, nn_attention_cache *cache, const move *moves, int64_t count,
-                              int64_t rows, real *aside)
+                              int64_t rows, ag_real *aside)
 {
     const int64_t width = whole->width / whole->heads, stride = cache->capacity * width, used = cache->length * width;
     move_rows(cache->key, moves, count, whole->heads, stride, used, aside);
@@ -234,7 +234,7 @@ static void reorder_attention(const nn_cache *whole, nn_attention_cache *cache, 
 typedef struct reorder_room {
     int32_t *numbers; /* [3, rows]: needed, ready, the groups' order */
     move *moves;      /* [3/2 rows + 1] */
-    real *aside;      /* the longest row */
+    ag_real *aside;      /* the longest row */
 } reorder_room;
 
 static void reorder_room_clear(reorder_room *work)

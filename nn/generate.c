@@ -136,7 +136,7 @@ static void measure(generation *g)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
-const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
+const ag_real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
 {
     const int64_t needed = g->cache.length + count;
     int64_t capacity = g->cache.self[0].capacity;
@@ -155,7 +155,7 @@ const real *generation_feed(generation *g, const int32_t *tokens, int64_t count,
     return logits->data + (count - 1) * g->model->config.target_vocab;
 }
 
-const real *generation_begin(generation *g, int64_t group, ag_error *error)
+const ag_real *generation_begin(generation *g, int64_t group, ag_error *error)
 {
     int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
     if (capacity > g->most_fed)
@@ -173,7 +173,7 @@ const real *generation_begin(generation *g, int64_t group, ag_error *error)
     for (int64_t i = 0; i < sequences; i++)
         for (int64_t position = 0; position < g->common; position++)
             tokens[i * g->common + position] = generation_prompt(g, i / group, position);
-    const real *logits = generation_feed(g, tokens, g->common, error);
+    const ag_real *logits = generation_feed(g, tokens, g->common, error);
     free(tokens);
     return logits;
 }
@@ -183,7 +183,7 @@ bool generation_allows(const nn_generation_options *options, int32_t token)
     return token >= options->marks || token == options->eos;
 }
 
-int32_t generation_most_probable(const generation *g, const real *logits)
+int32_t generation_most_probable(const generation *g, const ag_real *logits)
 {
     int32_t best = -1;
     for (int32_t token = 0; token < g->model->config.target_vocab; token++)
@@ -192,7 +192,8 @@ int32_t generation_most_probable(const generation *g, const real *logits)
     return best;
 }
 
-ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum, ag_error *error)
+ag_status generation_normalise(const generation *g, const ag_real *logits, int64_t row, double *log_sum,
+                               ag_error *error)
 {
     const int32_t count = g->model->config.target_vocab;
     double most = (double)logits[0];

@@ -25,20 +25,20 @@ int64_t generation_limit(const generation *g, int64_t row);
 
 /* Makes the cache, with `group` sequences for each row, and feeds it what all prompts have in common. Returns the
  * logits as generation_feed does. */
-const real *generation_begin(generation *g, int64_t group, ag_error *error);
+const ag_real *generation_begin(generation *g, int64_t group, ag_error *error);
 /* Rewinds the tape and feeds each sequence its next `count` tokens [cache.rows, count]. Returns the logits behind
  * the last of them, those of sequence i at [i * count * V], or NULL. */
-const real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error);
+const ag_real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error);
 
 /* Whether the token may be chosen. Tokens that may not still have their part in the
  * probabilities. */
 bool generation_allows(const nn_generation_options *options, int32_t token);
 /* The most probable of the tokens that may be chosen; of equals the first. */
-int32_t generation_most_probable(const generation *g, const real *logits);
+int32_t generation_most_probable(const generation *g, const ag_real *logits);
 /* The logarithm of the sum of e^logits[c] over all tokens c, in double: log p(c) =
  * logits[c] - *log_sum is the model's own, whatever may be chosen. AG_NOT_FINITE where it
  * is no number, or where no token that may be chosen is possible. */
-ag_status generation_normalise(const generation *g, const real *logits, int64_t row, double *log_sum,
+ag_status generation_normalise(const generation *g, const ag_real *logits, int64_t row, double *log_sum,
                                ag_error *error) AG_CHECKED;
 /* A log-probability after the length penalty; `length` counts the end mark. */
 double generation_score(const generation *g, double log_probability, int64_t length);

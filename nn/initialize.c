@@ -60,7 +60,7 @@ static ag_status find_draw(nn_initializer initializer, ag_shape shape, draw *res
     }
 }
 
-ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng, ag_error *error)
+ag_status nn_initialize(nn_initializer initializer, ag_shape shape, ag_real *values, ag_rng *rng, ag_error *error)
 {
     const int64_t size = ag_shape_size(shape);
     char text[AG_SHAPE_TEXT];
@@ -76,6 +76,6 @@ ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values
     draw d = {0};
     ag_status status = find_draw(initializer, shape, &d, error);
     for (int64_t i = 0; i < size && status == AG_OK; i++)
-        values[i] = (real)(d.size * (d.normal ? ag_rng_normal(rng) : 2 * ag_rng_uniform(rng) - 1));
+        values[i] = (ag_real)(d.size * (d.normal ? ag_rng_normal(rng) : 2 * ag_rng_uniform(rng) - 1));
     return status;
 }

@@ -52,7 +52,7 @@ typedef struct nn_initializer {
 } nn_initializer;
 
 /* Fills values [shape] from the stream. AG_BAD_SHAPE where the kind needs a matrix, AG_BAD_VALUE where scale < 0. */
-ag_status nn_initialize(nn_initializer initializer, ag_shape shape, real *values, ag_rng *rng,
+ag_status nn_initialize(nn_initializer initializer, ag_shape shape, ag_real *values, ag_rng *rng,
                         ag_error *error) AG_CHECKED;
 
 /* One parameter: a tensor's place in the flat vectors. */
@@ -71,7 +71,7 @@ typedef struct nn_params {
     int count;
     int capacity;       /* private */
     int64_t size;       /* of the flat vectors */
-    real *value, *grad; /* [size]; NULL before nn_params_allocate */
+    ag_real *value, *grad; /* [size]; NULL before nn_params_allocate */
 } nn_params;
 
 /* Parameters of which there are none yet: a zeroed struct is the same. */
@@ -163,7 +163,7 @@ ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x
 typedef enum nn_position_kind { NN_SINUSOIDAL = 0, NN_LEARNED, NN_ROTARY, NN_NO_POSITIONS } nn_position_kind;
 /* The sinusoidal code (Vaswani et al. 2017, section 3.5): out[t, 2i] = sin((start+t) / 10000^(2i/width)), out[t,
  * 2i+1] = cos of the same. out [length, width]. */
-void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width);
+void nn_sinusoidal(ag_real *out, int64_t start, int64_t length, int64_t width);
 /* Learned: NAME.weight [max_length, width], normal 0.02. */
 typedef struct nn_positions {
     nn_position_kind kind;
@@ -180,7 +180,7 @@ ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag
 /* Keys and values of one attention for incremental decoding: [rows, heads, capacity, width of a head] each, of which
  * `length` are filled. A head's keys lie one behind the other, since all of them are read for each new token. */
 typedef struct nn_attention_cache {
-    real *key, *value;
+    ag_real *key, *value;
     int64_t rows, capacity, length;
     bool fixed; /* cross-attention: filled once, then only read */
 } nn_attention_cache;

@@ -56,7 +56,7 @@ static ag_status check_new(const nn_params *params, const char *name, ag_shape s
         return ag_error_set(error, AG_BAD_SHAPE,
                             "parameter %s of shape %s: sizes must be 1 or more, and fit into memory", name,
                             ag_shape_print(shape, text));
-    if (size > INT64_MAX / (int64_t)sizeof(real) - params->size)
+    if (size > INT64_MAX / (int64_t)sizeof(ag_real) - params->size)
         return ag_error_set(error, AG_BAD_SHAPE,
                             "parameter %s of shape %s: all parameters together are more than memory can hold", name,
                             ag_shape_print(shape, text));
@@ -123,7 +123,7 @@ ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
 void nn_params_zero_grad(nn_params *params)
 {
     if (params->grad && params->size)
-        memset(params->grad, 0, (size_t)params->size * sizeof(real));
+        memset(params->grad, 0, (size_t)params->size * sizeof(ag_real));
 }
 
 /* ---- Registration by layers ----------------------------------------------------------------- */

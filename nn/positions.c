@@ -4,16 +4,16 @@
 #include "layer.h"
 #include "scalar.h"
 
-void nn_sinusoidal(real *out, int64_t start, int64_t length, int64_t width)
+void nn_sinusoidal(ag_real *out, int64_t start, int64_t length, int64_t width)
 {
     for (int64_t i = 0; i < width; i += 2) {
         const double frequency = scalar_pow(10000, -(double)i / (double)width);
         for (int64_t t = 0; t < length; t++) {
             double sine, cosine;
             scalar_sin_cos(((double)start + (double)t) * frequency, &sine, &cosine);
-            out[t * width + i] = (real)sine;
+            out[t * width + i] = (ag_real)sine;
             if (i + 1 < width)
-                out[t * width + i + 1] = (real)cosine;
+                out[t * width + i + 1] = (ag_real)cosine;
         }
     }
 }

@@ -50,7 +50,7 @@ static void mark_cells(study_map *map, const nn_input *input, const ag_mask *mas
 }
 
 /* -sum w log2 w over a row's keys; -1 where the row sees none, or is padding. */
-static double row_entropy(const real *weights, const unsigned char *cells, int64_t keys)
+static double row_entropy(const ag_real *weights, const unsigned char *cells, int64_t keys)
 {
     bool sees = false;
     double sum = 0;
@@ -94,7 +94,7 @@ static void keep(void *context, const char *name, ag_tensor *weights, const ag_m
                      .heads = size[1],
                      .queries = size[2],
                      .keys = size[3],
-                     .weights = malloc((elements + 1) * sizeof(real)),
+                     .weights = malloc((elements + 1) * sizeof(ag_real)),
                      .cells = malloc(elements + 1),
                      .entropy = malloc((size_t)(size[1] + 1) * sizeof(double))};
     if (!items || !map.name || !map.weights || !map.cells || !map.entropy) {
@@ -103,7 +103,7 @@ static void keep(void *context, const char *name, ag_tensor *weights, const ag_m
         return;
     }
     memcpy(map.name, name, strlen(name) + 1);
-    memcpy(map.weights, weights->data, elements * sizeof(real));
+    memcpy(map.weights, weights->data, elements * sizeof(ag_real));
     mark_cells(&map, collect->input, mask);
     measure_entropy(&map);
     maps->items[maps->count++] = map;

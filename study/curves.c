@@ -1,5 +1,5 @@
 /* curves.c - the logs of training runs as charts, every run a line in each. */
-#include "document.h"
+#include "report/document.h"
 
 #include <limits.h>
 #include <math.h>

@@ -10,9 +10,9 @@
 enum { MOST_EXACT = 256, PROJECTIONS = 64 };
 
 /* Output i by its c-th logit or projection. */
-static void seed_row(const reach *r, int64_t vocab, int64_t row, int64_t i, int64_t c, real *seed)
+static void seed_row(const reach *r, int64_t vocab, int64_t row, int64_t i, int64_t c, ag_real *seed)
 {
-    real *place = seed + (row * r->lengths[r->output] + i) * vocab;
+    ag_real *place = seed + (row * r->lengths[r->output] + i) * vocab;
     if (vocab > MOST_EXACT)
         probe_direction((uint64_t)c, vocab, place);
     else
@@ -27,7 +27,7 @@ static ag_status differentiate(probe *p, const reach *r, double *norms, ag_error
     const int64_t count = r->lengths[r->output] * each;
     for (int64_t first = 0; first < count; first += p->rows) {
         const int64_t rows = count - first < p->rows ? count - first : p->rows;
-        real *seed = probe_seed(p, part, error);
+        ag_real *seed = probe_seed(p, part, error);
         if (!seed)
             return AG_NO_MEMORY;
         for (int64_t row = 0; row < rows; row++)
@@ -59,14 +59,14 @@ static ag_status keep(const reach *r, const double *norms, study_influence *infl
 {
     const int64_t outputs = r->lengths[r->output], size = outputs * r->inputs;
     *influence = (study_influence){.outputs = outputs, .inputs = r->inputs, .source_length = r->lengths[SIDE_SOURCE]};
-    influence->values = malloc((size_t)size * sizeof(real) + 1);
+    influence->values = malloc((size_t)size * sizeof(ag_real) + 1);
     influence->cells = malloc((size_t)size + 1);
     if (!influence->values || !influence->cells) {
         study_influence_clear(influence);
         return ag_error_set(error, AG_NO_MEMORY, "out of memory for %lld influences", (long long)size);
     }
     for (int64_t e = 0; e < size; e++) {
-        influence->values[e] = (real)norms[e];
+        influence->values[e] = (ag_real)norms[e];
         influence->cells[e] = cell_of(r, e / r->inputs, e % r->inputs);
     }
     return AG_OK;

@@ -66,7 +66,7 @@ static ag_status look_at_part(search *s, const probe_part *part, found *f, ag_er
     const int64_t outputs = s->reach.lengths[part->side], inputs = s->reach.inputs, width = part->output->shape.dim[2];
     for (int64_t first = 0; first < outputs; first += p->rows) {
         const int64_t rows = outputs - first < p->rows ? outputs - first : p->rows;
-        real *seed = probe_seed(p, part, error);
+        ag_real *seed = probe_seed(p, part, error);
         if (!seed)
             return AG_NO_MEMORY;
         for (int64_t row = 0; row < rows; row++)

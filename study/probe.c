@@ -116,9 +116,9 @@ static ag_status widen_masks(probe *p)
 static ag_tensor *leaf(probe *p, const ag_tensor *x)
 {
     const int64_t rows = x->shape.dim[0], length = x->shape.dim[1], width = x->shape.dim[2];
-    const size_t bytes = (size_t)x->size * sizeof(real), position = (size_t)width * sizeof(real);
-    real *data = p->values == PROBE_ALIKE ? ag_tape_alloc(p->tape, bytes) : x->data;
-    real *grad = ag_tape_alloc(p->tape, bytes);
+    const size_t bytes = (size_t)x->size * sizeof(ag_real), position = (size_t)width * sizeof(ag_real);
+    ag_real *data = p->values == PROBE_ALIKE ? ag_tape_alloc(p->tape, bytes) : x->data;
+    ag_real *grad = ag_tape_alloc(p->tape, bytes);
     if (!data || !grad)
         return NULL;
     for (int64_t row = 0; row < rows && data != x->data; row++)
@@ -237,26 +237,26 @@ ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error)
 
 /* ---- Differentiating ------------------------------------------------------------------------ */
 
-real *probe_seed(probe *p, const probe_part *part, ag_error *error)
+ag_real *probe_seed(probe *p, const probe_part *part, ag_error *error)
 {
     if (part->output->size > p->seed_size || !p->seed) {
         free(p->seed);
         p->seed_size = part->output->size;
-        p->seed = malloc((size_t)p->seed_size * sizeof(real) + 1);
+        p->seed = malloc((size_t)p->seed_size * sizeof(ag_real) + 1);
     }
     if (!p->seed) {
         ag_error_set(error, AG_NO_MEMORY, "out of memory for a seed of %lld numbers", (long long)part->output->size);
         return NULL;
     }
-    memset(p->seed, 0, (size_t)part->output->size * sizeof(real));
+    memset(p->seed, 0, (size_t)part->output->size * sizeof(ag_real));
     return p->seed;
 }
 
-void probe_direction(uint64_t stream, int64_t width, real *out)
+void probe_direction(uint64_t stream, int64_t width, ag_real *out)
 {
     ag_rng rng = ag_rng_make(0, stream);
     for (int64_t c = 0; c < width; c++)
-        out[c] = (real)ag_rng_normal(&rng);
+        out[c] = (ag_real)ag_rng_normal(&rng);
 }
 
 ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error)
@@ -264,7 +264,7 @@ ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error)
     for (int side = 0; side < SIDES; side++) {
         ag_tensor *x = part->inputs[side];
         if (x && x->size)
-            memset(x->grad, 0, (size_t)x->size * sizeof(real));
+            memset(x->grad, 0, (size_t)x->size * sizeof(ag_real));
     }
     if (!part->output->needs_grad || ag_backward_seeded(part->output, p->seed) == AG_OK)
         return AG_OK;
@@ -279,7 +279,7 @@ double probe_influence(const probe *p, const probe_part *part, int64_t row, int6
     if (!x)
         return 0;
     const int64_t width = x->shape.dim[2];
-    const real *g = x->grad + (row * p->reach->lengths[side] + position) * width;
+    const ag_real *g = x->grad + (row * p->reach->lengths[side] + position) * width;
     double largest = 0, sum = 0;
     for (int64_t c = 0; c < width; c++) {
         const double size = fabs((double)g[c]);

@@ -31,7 +31,7 @@ typedef struct probe {
     int32_t *tokens[SIDES], *token_lengths[SIDES];
     nn_params params; /* the model's, without gradients */
     ag_tape *tape;
-    real *seed; /* as large as the largest output so far */
+    ag_real *seed; /* as large as the largest output so far */
     int64_t seed_size;
     probe_part *parts; /* [count] */
     int count, capacity;
@@ -53,9 +53,9 @@ void probe_clear(probe *p);
 ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error) AG_CHECKED;
 
 /* A seed of zeros for the part's output: its gradients by the end result, to be filled in. NULL with the error. */
-real *probe_seed(probe *p, const probe_part *part, ag_error *error);
+ag_real *probe_seed(probe *p, const probe_part *part, ag_error *error);
 /* Normal numbers: a random direction, the same for equal `stream`. */
-void probe_direction(uint64_t stream, int64_t width, real *out);
+void probe_direction(uint64_t stream, int64_t width, ag_real *out);
 /* Differentiates by the inputs of the part, from the seed. */
 ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error) AG_CHECKED;
 /* The Frobenius norm of what that gave for input j in this row: 0 only if each number is 0; NaN if any is. */

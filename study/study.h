@@ -77,7 +77,7 @@ typedef struct study_heat {
     const char *group, *title; /* "decoder.layers.0.multihead_attn" and "head 2"; group may be NULL */
     const char *note;          /* one line under it, such as "entropy 1.25 bits"; may be NULL */
     int64_t rows, columns;
-    const real *values;                                   /* [rows, columns] */
+    const ag_real *values;                                   /* [rows, columns] */
     double high;                                          /* values are drawn from 0 to this; 0: 1 */
     const unsigned char *cells;                           /* [rows, columns] of study_cell; NULL: all seen */
     const char *row_axis, *column_axis;                   /* "query", "key"; may be NULL */
@@ -146,7 +146,7 @@ ag_status study_document_save_pictures(const study_document *document, const cha
 typedef struct study_map {
     char *name; /* "decoder.layers.0.multihead_attn" */
     int64_t heads, queries, keys;
-    real *weights; /* [heads, queries, keys] */
+    ag_real *weights; /* [heads, queries, keys] */
     /* [heads, queries, keys] of study_cell: padding where the query or the key lies beyond its side's length, masked
      * where the mask in force forbids the key. */
     unsigned char *cells;
@@ -193,7 +193,7 @@ typedef struct study_subject {
  * example. */
 typedef struct study_influence {
     int64_t outputs, inputs, source_length; /* inputs below source_length are the encoder's */
-    real *values;                           /* [outputs, inputs] */
+    ag_real *values;                           /* [outputs, inputs] */
     /* [outputs, inputs] of study_cell: what the declared masks let through all layers together is seen; of the rest,
      * inputs behind the last token are padding. (A padded position is a position: it has an output, which depends on
      * itself and on what it may look at.) */
@@ -290,9 +290,9 @@ typedef struct study_difference {
 
 /* The first tensor, in the order of the computation, in which two traces differ: by more than tolerance max(1, |a|,
  * |b|) in any element (NaN agrees with NaN, an infinity with itself alone), in shape, or, unless `common`, by being in
- * one file alone. Element types may differ; F64 is compared as such, whatever `real` is, and integers exactly (beside
- * fractions: as the nearest double). Works on any two .safetensors files that have names in common; AG_BAD_VALUE where
- * there are none. */
+ * one file alone. Element types may differ; F64 is compared as such, whatever `ag_real` is, and integers exactly
+ * (beside fractions: as the nearest double). Works on any two .safetensors files that have names in common;
+ * AG_BAD_VALUE where there are none. */
 ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
                               ag_error *error) AG_CHECKED;
 

@@ -18,7 +18,7 @@ static void fill_wanted(const nn_model *model, const nn_input *input, const ag_t
     const int32_t *lengths = tags ? input->source_lengths : input->target_lengths;
     const int64_t tokens = lengths ? lengths[0] : length;
     for (int64_t i = 0; i < length; i++) {
-        const real *row = logits->data + i * classes;
+        const ag_real *row = logits->data + i * classes;
         int32_t best = 0;
         for (int32_t c = 1; c < classes; c++)
             best = row[c] > row[best] ? c : best;

@@ -61,12 +61,12 @@ static bool agree(number a, number b, double tolerance)
     return a.value == b.value || (isnan(a.value) && isnan(b.value));
 }
 
-/* A tensor's elements. What may be too wide for `real`, F64 and integers, is taken from the file. */
+/* A tensor's elements. What may be too wide for `ag_real`, F64 and integers, is taken from the file. */
 typedef struct numbers {
     const unsigned char *bytes; /* [count, width], little-endian; NULL: `values` tells */
     int width;
     bool whole, has_sign; /* integers; and of two's complement */
-    real *values;         /* [count] */
+    ag_real *values;         /* [count] */
 } numbers;
 
 static number whole_number(uint64_t bits, int width, bool has_sign)

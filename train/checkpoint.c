@@ -73,7 +73,7 @@ enum { STATE_COUNT = (int)(sizeof STATE_FIELDS / sizeof *STATE_FIELDS) };
 
 /* The flat vectors beside the parameters, in the order of train_vectors. */
 typedef struct vectors {
-    real *values[TRAIN_VECTOR_COUNT]; /* NULL where the run has none */
+    ag_real *values[TRAIN_VECTOR_COUNT]; /* NULL where the run has none */
 } vectors;
 
 static vectors vectors_of(const train_checkpoint *checkpoint)

@@ -19,7 +19,7 @@ typedef struct train_state {
 typedef struct train_checkpoint {
     nn_model *model;
     train_optimizer *optimizer;
-    real *average; /* [params.size], or NULL where the run keeps none */
+    ag_real *average; /* [params.size], or NULL where the run keeps none */
     train_state *state;
     const train_options *options;
     train_labels labels;

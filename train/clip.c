@@ -14,7 +14,7 @@
 enum { PIECES = 256 };
 
 typedef struct pieces {
-    const real *grad;
+    const ag_real *grad;
     int64_t size;
     double unit; /* what the gradients are multiplied by, a power of two */
     double sums[PIECES];

@@ -4,8 +4,8 @@
  * own loss.
  */
 #include "decode.h"
-#include "finite.h"
-#include "part.h"
+#include "nonfinite.h"
+#include "batch_input.h"
 #include "scalar.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ typedef struct loss_sums {
 } loss_sums;
 
 /* Counts the positions whose largest logit is the target's. logits [count, classes]. */
-static void count_right(const real *logits, int64_t classes, const int32_t *targets, int64_t count, loss_sums *sums)
+static void count_right(const ag_real *logits, int64_t classes, const int32_t *targets, int64_t count, loss_sums *sums)
 {
     for (int64_t i = 0; i < count; i++, logits += classes) {
         if (targets[i] == DATA_PAD)

@@ -6,12 +6,12 @@
 
 /* Copies every parameter to `values` [params->size], those that stand transposed in the file with their axes changed.
  */
-static void lay_out(const nn_params *params, train_layout layout, real *values)
+static void lay_out(const nn_params *params, train_layout layout, ag_real *values)
 {
     for (int i = 0; i < params->count; i++) {
         const nn_param *parameter = &params->items[i];
-        const real *from = params->value + parameter->offset;
-        real *to = values + parameter->offset;
+        const ag_real *from = params->value + parameter->offset;
+        ag_real *to = values + parameter->offset;
         if (!train_layout_place(layout, TRAIN_GPT2_PREFIX, parameter->name).transposed) {
             memcpy(to, from, (size_t)parameter->size * sizeof *to);
             continue;
@@ -23,8 +23,8 @@ static void lay_out(const nn_params *params, train_layout layout, real *values)
     }
 }
 
-static ag_status add_parameters(data_writer *writer, const nn_params *params, train_layout layout, const real *values,
-                                ag_error *error)
+static ag_status add_parameters(data_writer *writer, const nn_params *params, train_layout layout,
+                                const ag_real *values, ag_error *error)
 {
     ag_status status = AG_OK;
     for (int i = 0; i < params->count && status == AG_OK; i++) {
@@ -44,7 +44,7 @@ ag_status train_export(const nn_model *model, train_layout layout, const char *p
     ag_status status = train_layout_fits(layout, &model->config, error);
     if (status != AG_OK)
         return status;
-    real *values = malloc((size_t)params->size * sizeof *values);
+    ag_real *values = malloc((size_t)params->size * sizeof *values);
     if (!values)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of %lld %s", (long long)params->size,
                             ag_plural(params->size, "number", "numbers"));

@@ -17,7 +17,7 @@
 
 /* With a smaller epsilon it would matter that the square of a gradient below its size
  * vanishes. */
-static const double LEAST_EPSILON = sizeof(real) == sizeof(double) ? 1e-150 : 1e-15;
+static const double LEAST_EPSILON = sizeof(ag_real) == sizeof(double) ? 1e-150 : 1e-15;
 
 static ag_status check_config(const train_optimizer_config *config, ag_error *error)
 {
@@ -40,9 +40,9 @@ static ag_status check_config(const train_optimizer_config *config, ag_error *er
     return AG_OK;
 }
 
-static real *zeros(int64_t size, ag_error *error)
+static ag_real *zeros(int64_t size, ag_error *error)
 {
-    real *vector = ag_numbers_new(size);
+    ag_real *vector = ag_numbers_new(size);
     if (!vector)
         ag_error_set(error, AG_NO_MEMORY, "no memory for the optimizer's %lld %s", (long long)size,
                      ag_plural(size, "number", "numbers"));
@@ -85,8 +85,8 @@ typedef struct update_work {
     const train_optimizer *optimizer;
     const nn_params *params;
     update_constants constants[2]; /* of parameters without and with decay */
-    real *average;                 /* NULL: none */
-    real share;                    /* of the new values in it */
+    ag_real *average;                 /* NULL: none */
+    ag_real share;                    /* of the new values in it */
 } update_work;
 
 /* Elements [begin, begin + size), which decay or do not. */
@@ -95,7 +95,7 @@ static void update_run(const update_work *work, bool decay, int64_t begin, int64
     const kernel_update *update = kernels()->update;
     const train_optimizer *optimizer = work->optimizer;
     const update_constants *constants = &work->constants[decay];
-    real *value = work->params->value + begin, *grad = work->params->grad + begin;
+    ag_real *value = work->params->value + begin, *grad = work->params->grad + begin;
     if (optimizer->config.kind != TRAIN_SGD)
         update->adam(constants, size, value, grad, optimizer->first + begin, optimizer->second + begin);
     else if (!optimizer->first)
@@ -149,17 +149,17 @@ static update_constants constants_of(const train_optimizer *optimizer, const tra
     double t = (double)optimizer->step;
     bool apart = config->kind == TRAIN_ADAMW;
     return (update_constants){
-        .scale = (real)(update->scale == 0 ? 1 : update->scale),
-        .decay = (real)(apart ? 0 : weight_decay),
-        .keep = (real)(apart ? 1 - update->rate * weight_decay : 1),
-        .rate = (real)update->rate,
-        .momentum = (real)config->momentum,
-        .one_minus_beta1 = (real)(1 - config->beta1),
-        .beta2 = (real)config->beta2,
-        .one_minus_beta2 = (real)(1 - config->beta2),
-        .epsilon = (real)config->epsilon,
-        .step_size = (real)(update->rate / (1 - scalar_pow(config->beta1, t))),
-        .second_scale = (real)(1 / sqrt(1 - scalar_pow(config->beta2, t))),
+        .scale = (ag_real)(update->scale == 0 ? 1 : update->scale),
+        .decay = (ag_real)(apart ? 0 : weight_decay),
+        .keep = (ag_real)(apart ? 1 - update->rate * weight_decay : 1),
+        .rate = (ag_real)update->rate,
+        .momentum = (ag_real)config->momentum,
+        .one_minus_beta1 = (ag_real)(1 - config->beta1),
+        .beta2 = (ag_real)config->beta2,
+        .one_minus_beta2 = (ag_real)(1 - config->beta2),
+        .epsilon = (ag_real)config->epsilon,
+        .step_size = (ag_real)(update->rate / (1 - scalar_pow(config->beta1, t))),
+        .second_scale = (ag_real)(1 / sqrt(1 - scalar_pow(config->beta2, t))),
     };
 }
 
@@ -178,7 +178,7 @@ void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const t
         .constants = {constants_of(optimizer, update, 0),
                       constants_of(optimizer, update, optimizer->config.weight_decay)},
         .average = update->average,
-        .share = (real)average_share(update->average_decay, optimizer->step),
+        .share = (ag_real)average_share(update->average_decay, optimizer->step),
     };
     int64_t blocks = (params->size + BLOCK - 1) / BLOCK;
     kernel_parallel(threads, blocks, 16.0 * (double)params->size, update_blocks, &work);

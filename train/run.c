@@ -13,8 +13,8 @@
 #include "run.h"
 
 #include "decode.h"
-#include "finite.h"
-#include "part.h"
+#include "nonfinite.h"
+#include "batch_input.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static void log_done(train_loop *loop, ag_status status, const ag_error *problem
 /* ---- Saving --------------------------------------------------------------------------------- */
 
 /* What is evaluated and saved as the model: the average where there is one. */
-static const real *model_values(const train_loop *loop)
+static const ag_real *model_values(const train_loop *loop)
 {
     return loop->average ? loop->average : loop->model->params.value;
 }
@@ -141,7 +141,7 @@ static ag_status evaluate(train_loop *loop, train_metrics *metrics)
                                    .tape = loop->tape,
                                    .stop = loop->options.stop};
     ag_error problem = {0};
-    real *values = params->value;
+    ag_real *values = params->value;
     params->value = loop->average ? loop->average : values;
     ag_status status = train_evaluate(loop->model, loop->dev, &evaluation, metrics, &problem);
     params->value = values;

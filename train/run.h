@@ -13,7 +13,7 @@ typedef struct train_loop {
     train_options options;    /* with the defaults filled in */
     train_schedule schedule;
     train_optimizer optimizer;
-    real *average; /* [params.size] or NULL */
+    ag_real *average; /* [params.size] or NULL */
     train_state state;
     train_labels labels;
     int64_t batches; /* of an epoch */

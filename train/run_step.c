@@ -3,8 +3,8 @@
  * The loss of a part is the sum over its targets, and gradients of sums add up; so the division by the whole batch's
  * targets, which is left to the optimiser, makes any number of parts the same update.
  */
-#include "finite.h"
-#include "part.h"
+#include "nonfinite.h"
+#include "batch_input.h"
 #include "run.h"
 
 #include <math.h>

@@ -124,7 +124,7 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
 
 /* ---- Parameters ----------------------------------------------------------------------------- */
 
-ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values, ag_error *error)
+ag_status train_parameters_add(data_writer *writer, const nn_params *params, const ag_real *values, ag_error *error)
 {
     for (int i = 0; i < params->count; i++) {
         const nn_param *parameter = &params->items[i];
@@ -245,7 +245,7 @@ ag_status train_parameters_read(const data_safetensors *file, nn_params *params,
     return AG_OK;
 }
 
-ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,
+ag_status train_model_save(const nn_model *model, const ag_real *values, const train_labels *labels, const char *path,
                            ag_error *error)
 {
     data_writer *writer = data_writer_new(error);

@@ -48,7 +48,7 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
                                    const train_labels *labels, const char *path, ag_error *error) AG_CHECKED;
 
 /* Adds every parameter, with the numbers at `values` [params->size]. */
-ag_status train_parameters_add(data_writer *writer, const nn_params *params, const real *values,
+ag_status train_parameters_add(data_writer *writer, const nn_params *params, const ag_real *values,
                                ag_error *error) AG_CHECKED;
 /* Reads every parameter. All shapes (and dtypes, where `dtype` is not NULL) are compared before any number is read. */
 ag_status train_parameters_read(const data_safetensors *file, nn_params *params, const char *dtype, const char *path,
@@ -72,7 +72,7 @@ char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
 /* A model file: these numbers, this configuration, nothing else. */
-ag_status train_model_save(const nn_model *model, const real *values, const train_labels *labels, const char *path,
+ag_status train_model_save(const nn_model *model, const ag_real *values, const train_labels *labels, const char *path,
                            ag_error *error) AG_CHECKED;
 
 #endif

@@ -71,7 +71,7 @@ typedef enum train_optimizer_kind {
 typedef struct train_optimizer_config {
     train_optimizer_kind kind;
     double beta1, beta2; /* Adam's; 0: 0.9 and 0.98 */
-    double epsilon;      /* Adam's, at least 1e-15 (where real is double, 1e-150); 0: 1e-8 */
+    double epsilon;      /* Adam's, at least 1e-15 (where ag_real is double, 1e-150); 0: 1e-8 */
     double weight_decay; /* only on parameters with `decay` (no biases, no norms) */
     double momentum;     /* SGD's */
     bool nesterov;
@@ -82,7 +82,7 @@ typedef struct train_optimizer_config {
 typedef struct train_optimizer {
     train_optimizer_config config;
     int64_t size;
-    real *first, *second; /* NULL where the kind has none */
+    ag_real *first, *second; /* NULL where the kind has none */
     uint64_t step;        /* updates done */
 } train_optimizer;
 
@@ -105,7 +105,7 @@ typedef struct train_update {
     double rate;   /* the learning rate */
     double scale;  /* multiplies each gradient: 1 / n for the mean over n of a summed loss, times train_clip_scale of
                     * that mean's norm; 0: 1 */
-    real *average; /* [params->size] follows the values, as below, from the first update on; NULL: none */
+    ag_real *average; /* [params->size] follows the values, as below, from the first update on; NULL: none */
     double average_decay; /* in [0, 1) */
 } train_update;
 
@@ -116,7 +116,7 @@ typedef struct train_update {
  *
  *   Adam    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),
  *           value -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
- *           (a g beyond 2^63, or 2^511 where real is double, is cut to that: its square would overflow)
+ *           (a g beyond 2^63, or 2^511 where ag_real is double, is cut to that: its square would overflow)
  *   AdamW   value -= rate weight_decay value, and then as Adam
  *   SGD     b = momentum b + g,   value -= rate b   (Nesterov: rate (g + momentum b))
  *

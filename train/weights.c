@@ -194,9 +194,10 @@ static ag_status check_tied(const reader *r)
 /* ---- Numbers -------------------------------------------------------------------------------- */
 
 /* Reads a matrix [rows, columns] that is [columns, rows] in the file. */
-static ag_status read_transposed(const data_tensor *tensor, real *out, int64_t rows, int64_t columns, ag_error *error)
+static ag_status read_transposed(const data_tensor *tensor, ag_real *out, int64_t rows, int64_t columns,
+                                 ag_error *error)
 {
-    real *turned = malloc((size_t)(rows * columns) * sizeof *turned);
+    ag_real *turned = malloc((size_t)(rows * columns) * sizeof *turned);
     if (!turned)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for the matrix %s", tensor->name);
     ag_status status = data_tensor_read(tensor, turned, rows * columns, error);
@@ -207,7 +208,7 @@ static ag_status read_transposed(const data_tensor *tensor, real *out, int64_t r
     return status;
 }
 
-static ag_status read_parameter(const reader *r, const nn_param *parameter, real *out)
+static ag_status read_parameter(const reader *r, const nn_param *parameter, ag_real *out)
 {
     const train_place place = place_of(r, parameter);
     const data_tensor *tensor = data_safetensors_find(r->file, place.name), *parts[PARTS];

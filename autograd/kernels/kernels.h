@@ -1,7 +1,7 @@
 /* kernels.h - the inner loops: plain pointers and sizes, no tensor, no tape.
  *
  * Each family (product, map, rows, attention, update) is a struct of functions, compiled
- * once per instruction-set level from levels/FAMILY.c; kernels() is the best level that
+ * once per instruction-set level from simd/FAMILY.c; kernels() is the best level that
  * this processor has, or the one that the environment variable TAPEFORMER_LEVEL names
  * (generic, avx2, avx512). It is chosen at the first call, for the whole process.
  */

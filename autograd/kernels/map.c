@@ -1,7 +1,7 @@
 /* map.c - what the element-wise kernels of all levels share. */
 #include "map.h"
 
-bool kernel_all_zero(int64_t n, const real *x)
+bool kernel_all_zero(int64_t n, const ag_real *x)
 {
     for (int64_t i = 0; i < n; i++)
         if (x[i] != 0)
@@ -15,5 +15,5 @@ map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, doubl
                          .step = step,
                          .number = number,
                          .threshold = (uint64_t)(p * 0x1p32 + 0.5),
-                         .scale = p < 1 ? (real)(1 / (1 - p)) : 0};
+                         .scale = p < 1 ? (ag_real)(1 / (1 - p)) : 0};
 }

@@ -23,7 +23,7 @@ typedef enum map_binary { MAP_ADD, MAP_SUB, MAP_MUL, MAP_DIV, MAP_POW } map_bina
 
 /* An operand of a binary function: element i is at data[i * step], step 1 or 0. */
 typedef struct map_operand {
-    const real *data;
+    const ag_real *data;
     int64_t step;
 } map_operand;
 
@@ -32,38 +32,38 @@ typedef struct map_operand {
 typedef struct map_dropout {
     uint64_t key, step, number;
     uint64_t threshold; /* an element stays where its 32 bits are at least this; 2^32 drops all */
-    real scale;         /* of what stays */
+    ag_real scale;         /* of what stays */
 } map_dropout;
 
 typedef struct kernel_map {
     /* y = f(x); y may be where x is. */
-    void (*unary)(map_unary f, real factor, int64_t n, const real *x, real *y);
+    void (*unary)(map_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y);
     /* dx = dy f'(x), or += that, where y = f(x); without adding, dx may be where dy is. */
-    void (*unary_backward)(map_unary f, real factor, int64_t n, const real *x, const real *y, const real *dy, real *dx,
-                           bool add);
+    void (*unary_backward)(map_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
+                           const ag_real *dy, ag_real *dx, bool add);
     /* y = f(a, b); y may be where a is. */
-    void (*binary)(map_binary f, int64_t n, map_operand a, map_operand b, real *y);
+    void (*binary)(map_binary f, int64_t n, map_operand a, map_operand b, ag_real *y);
     /* da += dy df/da (side 0) or db += dy df/db (side 1), where y = f(a, b); the gradient is an array of n. */
-    void (*binary_backward)(map_binary f, int side, int64_t n, map_operand a, map_operand b, const real *y,
-                            const real *dy, real *gradient);
+    void (*binary_backward)(map_binary f, int side, int64_t n, map_operand a, map_operand b, const ag_real *y,
+                            const ag_real *dy, ag_real *gradient);
     /* y += x; y += factor x. */
-    void (*add)(int64_t n, const real *x, real *y);
-    void (*axpy)(int64_t n, real factor, const real *x, real *y);
+    void (*add)(int64_t n, const ag_real *x, ag_real *y);
+    void (*axpy)(int64_t n, ag_real factor, const ag_real *x, ag_real *y);
     /* Adds rows of x, `step` apart, to sums [n], one after the other: the first ones, or those that `order` [rows]
      * names. */
-    void (*accumulate)(int64_t rows, int64_t n, int64_t step, const int64_t *order, const real *x, double *sums);
-    double (*sum)(int64_t n, const real *x);
+    void (*accumulate)(int64_t rows, int64_t n, int64_t step, const int64_t *order, const ag_real *x, double *sums);
+    double (*sum)(int64_t n, const ag_real *x);
     /* The first of the largest elements, NaN being larger than all; n > 0. */
-    int64_t (*argmax)(int64_t n, const real *x);
+    int64_t (*argmax)(int64_t n, const ag_real *x);
     /* y = x scaled or 0, or += that, as the mask says for elements first .. first + n - 1; y may be where x is. */
-    void (*dropout)(const map_dropout *mask, int64_t first, int64_t n, const real *x, real *y, bool add);
-    bool (*all_finite)(int64_t n, const real *x);
+    void (*dropout)(const map_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add);
+    bool (*all_finite)(int64_t n, const ag_real *x);
 } kernel_map;
 
 /* Whether x [n] holds nothing but zeros, as the gradient of what no loss depends on does.
  * Such a gradient passes nothing on, whatever it would be multiplied by: 0 times NaN is 0
  * in a backward. */
-bool kernel_all_zero(int64_t n, const real *x);
+bool kernel_all_zero(int64_t n, const ag_real *x);
 
 /* The mask of dropout `number` of a step: drops with probability p in [0, 1]. */
 map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);

@@ -11,7 +11,7 @@
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
 {
-    return (size_t)threads * product->workspace_bytes + (size_t)(threads - 1) * SUM_NUMBERS * sizeof(real);
+    return (size_t)threads * product->workspace_bytes + (size_t)(threads - 1) * SUM_NUMBERS * sizeof(ag_real);
 }
 
 typedef struct product_batch {
@@ -81,13 +81,13 @@ static void run_columns(void *context, int64_t begin, int64_t end, int worker)
  * from each other, sharing them costs small models most of what the second thread gains. */
 typedef struct sum_batch {
     const product_batch *batch;
-    real *parts; /* those behind the first, part_numbers of each */
+    ag_real *parts; /* those behind the first, part_numbers of each */
 } sum_batch;
 
 /* (The sums of A come first, as doubles, and an even number for the next part's.) */
 static int64_t sums_numbers(const product_task *task)
 {
-    return 2 * task->m * (int64_t)(sizeof(double) / sizeof(real));
+    return 2 * task->m * (int64_t)(sizeof(double) / sizeof(ag_real));
 }
 
 static int64_t part_numbers(const product_task *task)
@@ -95,7 +95,7 @@ static int64_t part_numbers(const product_task *task)
     return sums_numbers(task) + task->m * task->n + task->m * task->n % 2;
 }
 
-static real *part_memory(const sum_batch *sum, int64_t part)
+static ag_real *part_memory(const sum_batch *sum, int64_t part)
 {
     return sum->parts + (part - 1) * part_numbers(&sum->batch->task);
 }
@@ -144,7 +144,7 @@ static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
     const int64_t parts = sum->batch->product->sum_parts(task->k);
     (void)worker;
     for (int64_t part = 1; part < parts; part++) {
-        const real *c = part_memory(sum, part) + sums_numbers(task);
+        const ag_real *c = part_memory(sum, part) + sums_numbers(task);
         const double *a_sums = (const double *)(const void *)part_memory(sum, part);
         for (int64_t i = begin; i < end; i++)
             kernels()->map->add(task->n, c + i * task->n, task->c + i * task->c_row);
@@ -158,7 +158,7 @@ static void run_shared_sum(const product_batch *one, double work, int threads)
     const product_task *task = &one->task;
     const int64_t parts = one->product->sum_parts(task->k);
     char *behind = one->workspace + (size_t)threads * one->product->workspace_bytes;
-    sum_batch sum = {one, (real *)(void *)behind};
+    sum_batch sum = {one, (ag_real *)(void *)behind};
     kernel_parallel(threads, parts, work, run_sum_parts, &sum);
     kernel_parallel(threads, task->m, 2.0 * (double)(parts - 1) * (double)part_numbers(task), add_sum_parts, &sum);
 }

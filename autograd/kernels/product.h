@@ -12,14 +12,14 @@ typedef void product_finish(const void *context, int64_t row, int64_t column, in
  * matrix has its steps exchanged. The same for B [k, n]. The rows of C [m, n] are c_row apart. */
 typedef struct product_task {
     int64_t m, n, k;
-    const real *a;
+    const ag_real *a;
     int64_t a_row, a_column;
-    const real *b;
+    const ag_real *b;
     int64_t b_row, b_column;
-    real *c;
+    ag_real *c;
     int64_t c_row;
     bool add;
-    const real *bias;       /* [n], added to every row; NULL: none */
+    const ag_real *bias;       /* [n], added to every row; NULL: none */
     double *a_sums;         /* [2, m]: the sum of each row of A is added to it, and what that rounds off to the second
                              * row. For single products with a_row 1 and n > 0; NULL: not wanted */
     product_finish *finish; /* called once for every element, by any thread; NULL: nothing more to do */
@@ -43,7 +43,7 @@ typedef struct kernel_product {
     int64_t (*sum_border)(int64_t k, int64_t index);
 } kernel_product;
 
-/* Bytes of workspace for kernel_product_run with so many threads, 1 at least; aligned for real. */
+/* Bytes of workspace for kernel_product_run with so many threads, 1 at least; aligned for ag_real. */
 size_t kernel_product_workspace(const kernel_product *product, int threads);
 
 /* `count` products by the kernel `product`: number i has its operands moved by i * (a_step, b_step, c_step) elements; a

@@ -18,7 +18,7 @@
  * differences when a mean rounded to float is subtracted, while x - shift is exact there
  * (Sterbenz) and leaves only small numbers. */
 typedef struct norm_statistics {
-    real shift, rest, unit;
+    ag_real shift, rest, unit;
     double inverse;
 } norm_statistics;
 
@@ -27,21 +27,21 @@ typedef struct norm_task {
     bool centred;
     double eps;
     int64_t width;               /* at least 1 */
-    const real *x;               /* [rows, width] */
-    const real *weight, *bias;   /* [width] or NULL: ones, zeros */
+    const ag_real *x;               /* [rows, width] */
+    const ag_real *weight, *bias;   /* [width] or NULL: ones, zeros */
     norm_statistics *statistics; /* [rows] */
 } norm_task;
 
 /* What cross-entropy keeps of a row: p = exp(logit - shift) * scale. */
 typedef struct entropy_statistics {
-    real shift, scale;
+    ag_real shift, scale;
 } entropy_statistics;
 
 typedef struct entropy_task {
     int64_t classes;
-    const real *logits;     /* [rows, classes] */
+    const ag_real *logits;     /* [rows, classes] */
     const int32_t *targets; /* [rows]; negative: a row that does not count */
-    const real *weights;    /* [classes] or NULL: ones */
+    const ag_real *weights;    /* [classes] or NULL: ones */
     double weight_total;    /* their sum */
     double smoothing;
     entropy_statistics *statistics; /* [rows], made by forward, read by backward */
@@ -50,35 +50,35 @@ typedef struct entropy_task {
 /* Pairs (2i, 2i+1) of each head turned by an angle: row r uses row r % period of the tables [period, pairs]. */
 typedef struct turn_task {
     int64_t heads, pairs, period;
-    const real *cosine, *sine;
+    const ag_real *cosine, *sine;
 } turn_task;
 
 typedef struct kernel_rows {
     /* y = e^x / sum e^x; zeros for a row of nothing but -inf. */
-    void (*softmax)(int64_t rows, int64_t width, const real *x, real *y);
-    void (*softmax_backward)(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
+    void (*softmax)(int64_t rows, int64_t width, const ag_real *x, ag_real *y);
+    void (*softmax_backward)(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);
     /* y = log softmax(x); -inf for a row of nothing but -inf. */
-    void (*log_softmax)(int64_t rows, int64_t width, const real *x, real *y);
-    void (*log_softmax_backward)(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
+    void (*log_softmax)(int64_t rows, int64_t width, const ag_real *x, ag_real *y);
+    void (*log_softmax_backward)(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);
 
     /* The rows [begin, end): their statistics, which the others read; and the norm that these make. */
     void (*norm_find)(const norm_task *task, int64_t begin, int64_t end);
-    void (*norm)(const norm_task *task, int64_t begin, int64_t end, real *y);
+    void (*norm)(const norm_task *task, int64_t begin, int64_t end, ag_real *y);
     /* dx [rows, width], and the sums over the rows, dweight and dbias [2, width], may
      * each be NULL. The second row of the sums is what the first rounded off. `workspace`
      * is [4, width]. */
-    void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const real *dy, real *dx, double *dweight,
-                          double *dbias, real *workspace);
+    void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx,
+                          double *dweight, double *dbias, ag_real *workspace);
 
     /* The loss of each row in [begin, end), 0 where it does not count. */
     void (*cross_entropy)(const entropy_task *task, int64_t begin, int64_t end, double *losses);
     /* `dloss` [rows] is the gradient of the end result by each row's loss. */
-    void (*cross_entropy_backward)(const entropy_task *task, int64_t begin, int64_t end, const real *dloss,
-                                   real *dlogits);
+    void (*cross_entropy_backward)(const entropy_task *task, int64_t begin, int64_t end, const ag_real *dloss,
+                                   ag_real *dlogits);
 
     /* y = x turned, and dx += dy turned back. */
-    void (*turn)(const turn_task *task, int64_t begin, int64_t end, const real *x, real *y);
-    void (*turn_backward)(const turn_task *task, int64_t begin, int64_t end, const real *dy, real *dx);
+    void (*turn)(const turn_task *task, int64_t begin, int64_t end, const ag_real *x, ag_real *y);
+    void (*turn_backward)(const turn_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx);
 } kernel_rows;
 
 #endif

@@ -2,7 +2,7 @@
 #include "../tape.h"
 #include "axis.h"
 #include "draw.h"
-#include "kernels/kernels.h"
+#include "../kernels/kernels.h"
 #include "ops.h"
 
 #include <string.h>
@@ -31,10 +31,10 @@ static ag_status shape_concat(ag_node *node)
 /* y [outer, row] has of each input its part of a row: `part` elements from `offset` on. */
 typedef struct concat_task {
     int64_t row, part, offset;
-    const real *x;
-    real *y;
-    const real *dy;
-    real *dx;
+    const ag_real *x;
+    ag_real *y;
+    const ag_real *dy;
+    ag_real *dx;
 } concat_task;
 
 static void concat_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -46,7 +46,7 @@ static void concat_rows(void *context, int64_t begin, int64_t end, int worker)
         if (task->dx)
             kernels()->map->add(task->part, task->dy + at, task->dx + o * task->part);
         else if (task->part) /* an empty input may have no memory at all */
-            memcpy(task->y + at, task->x + o * task->part, (size_t)task->part * sizeof(real));
+            memcpy(task->y + at, task->x + o * task->part, (size_t)task->part * sizeof(ag_real));
     }
 }
 

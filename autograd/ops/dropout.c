@@ -16,8 +16,8 @@ static ag_status shape_dropout(ag_node *node)
 typedef struct dropout_task {
     const map_dropout *mask;
     int64_t size;
-    const real *from;
-    real *to;
+    const ag_real *from;
+    ag_real *to;
     bool add;
 } dropout_task;
 
@@ -30,7 +30,7 @@ static void dropout_pieces(void *context, int64_t begin, int64_t end, int worker
     kernels()->map->dropout(task->mask, at, count, task->from + at, task->to + at, task->add);
 }
 
-static void dropout_run(const ag_node *node, const real *from, real *to, bool add)
+static void dropout_run(const ag_node *node, const ag_real *from, ag_real *to, bool add)
 {
     dropout_task task = {.mask = node->attributes, .size = node->output->size, .from = from, .to = to, .add = add};
     kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size * 8, dropout_pieces, &task);
@@ -46,7 +46,7 @@ static ag_status forward_dropout(ag_node *node)
 static ag_status backward_dropout(ag_node *node)
 {
     bool add;
-    real *dx = ag_grad_begin(node->inputs[0], &add);
+    ag_real *dx = ag_grad_begin(node->inputs[0], &add);
     if (!dx)
         return AG_NO_MEMORY;
     dropout_run(node, node->output->grad, dx, add);

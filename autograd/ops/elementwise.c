@@ -24,12 +24,12 @@ static ag_status shape_broadcast(ag_node *node)
 typedef struct pair_task {
     map_binary f;
     walk walk;
-    const real *a, *b;
+    const ag_real *a, *b;
     int64_t size;
-    real *y;
+    ag_real *y;
     int side;
-    const real *dy;
-    real *gradient;
+    const ag_real *dy;
+    ag_real *gradient;
 } pair_task;
 
 static pair_task pair_task_make(const ag_node *node, map_binary f)
@@ -82,11 +82,11 @@ static ag_status backward_pair(ag_node *node, map_binary f)
         bool stretched = !ag_shape_equal(x->shape, y->shape);
         if (!x->needs_grad)
             continue;
-        task.gradient = stretched ? ag_scratch(node->tape, (size_t)y->size * sizeof(real)) : ag_grad(x);
+        task.gradient = stretched ? ag_scratch(node->tape, (size_t)y->size * sizeof(ag_real)) : ag_grad(x);
         if (!task.gradient)
             return AG_NO_MEMORY;
         if (stretched)
-            memset(task.gradient, 0, (size_t)y->size * sizeof(real));
+            memset(task.gradient, 0, (size_t)y->size * sizeof(ag_real));
         kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, pair_pieces, &task);
         if (stretched)
             ag_grad_add(x, y->shape, task.gradient);

@@ -67,14 +67,14 @@ static ag_status embedding_shape(ag_node *node)
 typedef struct embedding_context {
     const embedding_attributes *attributes;
     int64_t count, width;  /* count of ids */
-    const real *positions; /* [length, width] or NULL */
+    const ag_real *positions; /* [length, width] or NULL */
     int64_t length;
-    real scale;
-    const real *from;
-    real *to;
+    ag_real scale;
+    const ag_real *from;
+    ag_real *to;
 } embedding_context;
 
-static embedding_context context_of(const ag_node *node, const real *from, real *to)
+static embedding_context context_of(const ag_node *node, const ag_real *from, ag_real *to)
 {
     const embedding_attributes *attributes = node->attributes;
     const ag_tensor *positions = node->inputs[1];
@@ -83,7 +83,7 @@ static embedding_context context_of(const ag_node *node, const real *from, real 
                                .width = node->inputs[0]->shape.dim[1],
                                .positions = positions ? positions->data : NULL,
                                .length = positions ? positions->shape.dim[0] : 0,
-                               .scale = (real)scale_of(attributes),
+                               .scale = (ag_real)scale_of(attributes),
                                .from = from,
                                .to = to};
 }
@@ -95,7 +95,7 @@ static void read_rows(void *context, int64_t begin, int64_t end, int worker)
     const kernel_map *map = kernels()->map;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        real *y = c->to + i * c->width;
+        ag_real *y = c->to + i * c->width;
         map->unary(MAP_SCALE, c->scale, c->width, c->from + c->attributes->ids[i] * c->width, y);
         if (c->positions)
             map->add(c->width, c->positions + i % c->length * c->width, y);
@@ -148,8 +148,8 @@ typedef struct embedding_gradient {
     embedding_places places;
     int64_t width;
     double scale;
-    const real *from;
-    real *to;
+    const ag_real *from;
+    ag_real *to;
 } embedding_gradient;
 
 enum {
@@ -159,20 +159,20 @@ enum {
 
 /* Adds scale times the sum of the places' rows, columns [column, column + columns), to the table's row. */
 static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
-                      int64_t columns, real *to)
+                      int64_t columns, ag_real *to)
 {
     const kernel_map *map = kernels()->map;
-    const real *from = g->from + column;
+    const ag_real *from = g->from + column;
     double sums[BLOCK];
     if (count <= FEW) {
         for (int64_t i = 0; i < count; i++)
-            map->axpy(columns, (real)g->scale, from + places[i] * g->width, to);
+            map->axpy(columns, (ag_real)g->scale, from + places[i] * g->width, to);
         return;
     }
     memset(sums, 0, (size_t)columns * sizeof *sums);
     map->accumulate(count, columns, g->width, places, from, sums);
     for (int64_t c = 0; c < columns; c++)
-        to[c] = (real)((double)to[c] + g->scale * sums[c]);
+        to[c] = (ag_real)((double)to[c] + g->scale * sums[c]);
 }
 
 /* The table's rows [begin, end). The order of a sum depends on the ids alone, so it has the same bits at any number of

@@ -64,7 +64,7 @@ static ag_status linear_shape(ag_node *node)
 /* What the node keeps. */
 typedef struct linear_state {
     map_dropout dropout;
-    real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
+    ag_real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
 } linear_state;
 
 static map_unary activation_of(const ag_linear_options *options)
@@ -96,7 +96,7 @@ static void linear_finish(const void *context, int64_t row, int64_t column, int6
     const linear_state *state = node->saved;
     const kernel_map *map = kernels()->map;
     const int64_t first = row * node->inputs[1]->shape.dim[0] + column;
-    real *y = node->output->data + first;
+    ag_real *y = node->output->data + first;
 
     if (options->activation != AG_NO_ACTIVATION)
         map->unary(activation_of(options), 1, count, state->before ? state->before + first : y, y);
@@ -119,7 +119,7 @@ static ag_status linear_forward(ag_node *node)
     if (options->dropout > 0)
         state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
     if (argument_needed(node)) {
-        const size_t bytes = (size_t)node->output->size * sizeof(real);
+        const size_t bytes = (size_t)node->output->size * sizeof(ag_real);
         state->before = node->output->needs_grad ? ag_tape_alloc(tape, bytes) : ag_scratch(tape, bytes);
         if (!state->before)
             return AG_NO_MEMORY;
@@ -150,7 +150,7 @@ static ag_status linear_forward(ag_node *node)
 
 typedef struct before_task {
     const ag_node *node;
-    real *dz;
+    ag_real *dz;
 } before_task;
 
 /* dz = D(dy) f'(z) for pieces of the elements, where z = x W^T + b. */
@@ -164,9 +164,9 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
     (void)worker;
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t at = piece * PIECE, left = node->output->size - at, count = left < PIECE ? left : PIECE;
-        const real *y = node->output->data + at, *z = state->before ? state->before + at : y;
-        const real *dy = node->output->grad + at;
-        real *dz = task->dz + at;
+        const ag_real *y = node->output->data + at, *z = state->before ? state->before + at : y;
+        const ag_real *dy = node->output->grad + at;
+        ag_real *dz = task->dz + at;
         if (options->dropout > 0) {
             map->dropout(&state->dropout, at, count, dy, dz, false);
             dy = dz;
@@ -178,7 +178,7 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
 
 /* The gradient of x W^T + b: dy itself where nothing follows it, else in dy's place where nobody else needs that. NULL
  * when memory is out. */
-static const real *gradient_before(const ag_node *node)
+static const ag_real *gradient_before(const ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
     before_task task = {.node = node, .dz = node->output->grad};
@@ -186,14 +186,14 @@ static const real *gradient_before(const ag_node *node)
     if (options->activation == AG_NO_ACTIVATION && options->dropout == 0)
         return node->output->grad;
     if (!tape_gradient_spare(node->output))
-        task.dz = ag_scratch(node->tape, (size_t)size * sizeof(real));
+        task.dz = ag_scratch(node->tape, (size_t)size * sizeof(ag_real));
     if (task.dz)
         kernel_parallel(node->tape->threads, piece_count(size), (double)size * 8, before_pieces, &task);
     return task.dz;
 }
 
 /* dx += dz W */
-static void add_to_input(const ag_node *node, const real *dz)
+static void add_to_input(const ag_node *node, const ag_real *dz)
 {
     linear_sizes s = sizes_of(node);
     product_task task = {
@@ -216,16 +216,16 @@ static void add_to_input(const ag_node *node, const real *dz)
 /* bias += sums [2, size], a sum and what it rounded off */
 static void add_to_bias(ag_tensor *bias, const double *sums)
 {
-    real *gradient = ag_grad(bias);
+    ag_real *gradient = ag_grad(bias);
     for (int64_t i = 0; gradient && i < bias->size; i++) {
         const scalar_sum own = {sums[i], sums[i + bias->size]};
-        gradient[i] = (real)((double)gradient[i] + scalar_sum_total(&own));
+        gradient[i] = (ag_real)((double)gradient[i] + scalar_sum_total(&own));
     }
 }
 
 /* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows
  * of dz^T while they are at hand. */
-static void add_to_weight_and_bias(const ag_node *node, const real *dz)
+static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
 {
     ag_tensor *bias = node->inputs[2];
     linear_sizes s = sizes_of(node);
@@ -243,7 +243,7 @@ static void add_to_weight_and_bias(const ag_node *node, const real *dz)
     };
     task.c = ag_grad_begin(node->inputs[1], &task.add);
     if (task.c && muted_is_needed(&task, MUTED_BY_A)) {
-        real *room = ag_scratch(node->tape, muted_bytes(&task, MUTED_BY_A));
+        ag_real *room = ag_scratch(node->tape, muted_bytes(&task, MUTED_BY_A));
         if (!room)
             return;
         muted_copy(&task, MUTED_BY_A, room);
@@ -266,7 +266,7 @@ static ag_status linear_backward(ag_node *node)
     ag_tensor *residual = node->inputs[3];
     if (residual && !tape_gradient_share(residual, node->output))
         ag_grad_add(residual, node->output->shape, node->output->grad);
-    const real *dz = gradient_before(node);
+    const ag_real *dz = gradient_before(node);
     if (!dz)
         return AG_NO_MEMORY;
     add_to_input(node, dz);
@@ -281,7 +281,7 @@ static void linear_kinks(const ag_node *node, ag_kinks *kinks)
 {
     const ag_linear_options *options = node->attributes;
     const linear_state *state = node->saved;
-    const real *z = state->before ? state->before : node->output->data;
+    const ag_real *z = state->before ? state->before : node->output->data;
     if (options->activation == AG_RELU)
         for (int64_t i = 0; i < node->output->size; i++)
             ag_kink(kinks, z[i] > 0);

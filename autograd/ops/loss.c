@@ -32,11 +32,11 @@ typedef struct entropy_attributes {
 static ag_status take_weights(ag_node *node, int64_t classes)
 {
     entropy_attributes *attributes = node->attributes;
-    const real *given = attributes->options.class_weights;
+    const ag_real *given = attributes->options.class_weights;
     attributes->weight_total = (double)classes;
     if (!given || !classes)
         return AG_OK;
-    real *weights = ag_tape_alloc(node->tape, (size_t)classes * sizeof *weights);
+    ag_real *weights = ag_tape_alloc(node->tape, (size_t)classes * sizeof *weights);
     if (!weights)
         return AG_NO_MEMORY;
     memcpy(weights, given, (size_t)classes * sizeof *weights);
@@ -108,8 +108,8 @@ static int64_t row_count(const ag_tensor *logits)
 typedef struct entropy_context {
     entropy_task task;
     double *losses;    /* of forward: [rows] */
-    const real *dloss; /* of backward: [rows] */
-    real *dlogits;
+    const ag_real *dloss; /* of backward: [rows] */
+    ag_real *dlogits;
 } entropy_context;
 
 static entropy_task entropy_task_of(const ag_node *node)
@@ -163,15 +163,15 @@ static ag_status cross_entropy_forward(ag_node *node)
     kernel_parallel(node->tape->threads, rows, 10.0 * (double)logits->size, entropy_forward_rows, &context);
 
     const double scale = entropy_scale(attributes);
-    real *y = node->output->data;
+    ag_real *y = node->output->data;
     scalar_sum sum = {0, 0};
     for (int64_t r = 0; r < rows; r++) {
         if (attributes->options.reduction == AG_NONE)
-            y[r] = (real)context.losses[r];
+            y[r] = (ag_real)context.losses[r];
         scalar_sum_add(&sum, context.losses[r]);
     }
     if (attributes->options.reduction != AG_NONE)
-        y[0] = scale == 0 ? 0 : (real)(scalar_sum_total(&sum) * scale);
+        y[0] = scale == 0 ? 0 : (ag_real)(scalar_sum_total(&sum) * scale);
     return AG_OK;
 }
 
@@ -182,14 +182,14 @@ static ag_status cross_entropy_backward(ag_node *node)
     const entropy_attributes *attributes = node->attributes;
     const int64_t rows = row_count(node->inputs[0]);
     const double scale = entropy_scale(attributes);
-    const real *dy = node->output->grad;
+    const ag_real *dy = node->output->grad;
     entropy_context context = {.task = entropy_task_of(node)};
-    real *dloss = ag_scratch(node->tape, (size_t)rows * sizeof *dloss);
+    ag_real *dloss = ag_scratch(node->tape, (size_t)rows * sizeof *dloss);
     context.dlogits = ag_grad(node->inputs[0]);
     if (!dloss || !context.dlogits)
         return AG_NO_MEMORY;
     for (int64_t r = 0; r < rows; r++)
-        dloss[r] = attributes->options.reduction == AG_NONE ? dy[r] : (real)((double)dy[0] * scale);
+        dloss[r] = attributes->options.reduction == AG_NONE ? dy[r] : (ag_real)((double)dy[0] * scale);
     context.dloss = dloss;
     kernel_parallel(node->tape->threads, rows, 8.0 * (double)node->inputs[0]->size, entropy_backward_rows, &context);
     return AG_OK;
@@ -207,7 +207,7 @@ static ag_tensor *cross_entropy_example(ag_example *e)
         rows *= shape.dim[i] = ag_example_int(e, 1, 4);
     shape.dim[shape.ndim - 1] = classes;
 
-    real weights[33];
+    ag_real weights[33];
     int32_t targets[16];
     ag_cross_entropy_options options = {.reduction = (ag_reduction)ag_example_int(e, 0, 2)};
     options.ignore = ag_example_int(e, 0, 1);
@@ -218,7 +218,7 @@ static ag_tensor *cross_entropy_example(ag_example *e)
             targets[r] = options.ignore_index;
     }
     for (int64_t c = 0; c < classes; c++)
-        weights[c] = (real)ag_example_real(e, 0.25, 2);
+        weights[c] = (ag_real)ag_example_real(e, 0.25, 2);
     if (ag_example_int(e, 0, 1))
         options.class_weights = weights;
     if (ag_example_int(e, 0, 1))
@@ -274,13 +274,13 @@ static ag_status mse_shape(ag_node *node)
 typedef struct mse_context {
     walk path;
     int64_t size;
-    const real *a, *b;
-    real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
-    real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
+    const ag_real *a, *b;
+    ag_real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
+    ag_real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
     double *sums;   /* forward, reducing: of each piece's squares, in double, */
     double unit;    /* of numbers that are multiplied by this, a power of two */
     map_operand dy; /* backward: step 0 where the loss is one number */
-    real factor;    /* backward: 2, or 2 / size */
+    ag_real factor;    /* backward: 2, or 2 / size */
 } mse_context;
 
 static mse_context mse_context_of(const ag_node *node)
@@ -301,7 +301,7 @@ static int64_t end_of_piece(const mse_context *c, int64_t piece)
 }
 
 /* difference = a - b for the elements [begin, end) */
-static void subtract(const mse_context *c, int64_t begin, int64_t end, real *difference)
+static void subtract(const mse_context *c, int64_t begin, int64_t end, ag_real *difference)
 {
     const int last = c->path.ndim - 1;
     walk_run run;
@@ -319,7 +319,7 @@ static void mse_forward_pieces(void *context, int64_t first, int64_t last, int w
 
     for (int64_t piece = first; piece < last; piece++) {
         const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
-        real *out = c->out ? c->out + begin : c->buffers + worker * PIECE;
+        ag_real *out = c->out ? c->out + begin : c->buffers + worker * PIECE;
         subtract(c, begin, end, out);
         if (c->sums)
             c->sums[piece] = kernels()->update->sum_of_squares(end - begin, out, c->unit);
@@ -336,7 +336,7 @@ static void mse_backward_pieces(void *context, int64_t first, int64_t last, int 
 
     for (int64_t piece = first; piece < last; piece++) {
         const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
-        real *out = c->out + begin;
+        ag_real *out = c->out + begin;
         subtract(c, begin, end, out);
         map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){&c->factor, 0}, out);
         map->binary(MAP_MUL, end - begin, (map_operand){out, 1},
@@ -375,17 +375,17 @@ static ag_status mse_forward(ag_node *node)
     const ag_reduction reduction = ((const mse_attributes *)node->attributes)->reduction;
     mse_context c = mse_context_of(node);
     const int64_t pieces = piece_count(c.size);
-    real *y = node->output->data;
+    ag_real *y = node->output->data;
 
     if (reduction == AG_NONE) {
         c.out = y;
         kernel_parallel(node->tape->threads, pieces, 2.0 * (double)c.size, mse_forward_pieces, &c);
     } else {
         c.sums = ag_scratch(node->tape, (size_t)pieces * sizeof *c.sums);
-        c.buffers = ag_scratch(node->tape, (size_t)node->tape->threads * PIECE * sizeof(real));
+        c.buffers = ag_scratch(node->tape, (size_t)node->tape->threads * PIECE * sizeof(ag_real));
         if (!c.sums || !c.buffers)
             return AG_NO_MEMORY;
-        y[0] = (real)(reduction == AG_MEAN ? mean_of_pieces(node, &c) : sum_pieces(node, &c, 1));
+        y[0] = (ag_real)(reduction == AG_MEAN ? mean_of_pieces(node, &c) : sum_pieces(node, &c, 1));
     }
     return AG_OK;
 }
@@ -396,8 +396,8 @@ static ag_status mse_backward(ag_node *node)
     const mse_attributes *attributes = node->attributes;
     mse_context c = mse_context_of(node);
     c.dy = (map_operand){node->output->grad, attributes->reduction == AG_NONE};
-    c.factor = attributes->reduction == AG_MEAN ? (real)(2 / (double)c.size) : 2;
-    c.out = ag_scratch(node->tape, (size_t)c.size * sizeof(real));
+    c.factor = attributes->reduction == AG_MEAN ? (ag_real)(2 / (double)c.size) : 2;
+    c.out = ag_scratch(node->tape, (size_t)c.size * sizeof(ag_real));
     if (!c.out)
         return AG_NO_MEMORY;
 

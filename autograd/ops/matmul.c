@@ -113,7 +113,7 @@ static ag_status run_batch(const ag_node *node, const products *p)
     const bool regular_a = is_constant(p->a) || ag_shape_size(p->a) == count,
                regular_b = is_constant(p->b) || ag_shape_size(p->b) == count, muted = any_muted(p, count);
     ag_tape *tape = node->tape;
-    real *room = muted ? ag_scratch(tape, muted_bytes(task, p->by)) : NULL;
+    ag_real *room = muted ? ag_scratch(tape, muted_bytes(task, p->by)) : NULL;
     if (muted && !room)
         return AG_NO_MEMORY;
     if (regular_a && regular_b && !muted) {
@@ -161,7 +161,7 @@ static ag_status matmul_forward(ag_node *node)
  * stretched axes. */
 static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
 {
-    real *dx = ag_grad(x);
+    ag_real *dx = ag_grad(x);
     if (!dx)
         return node->tape->error.status;
     product_task *task = &p->task;
@@ -170,7 +170,7 @@ static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
     full.dim[full.ndim++] = task->n;
     task->c_row = task->n;
     task->add = ag_shape_size(full) == x->size;
-    task->c = task->add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(real));
+    task->c = task->add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(ag_real));
     ag_status status = task->c ? run_batch(node, p) : AG_NO_MEMORY;
     if (status == AG_OK && !task->add)
         ag_grad_add(x, full, task->c);
@@ -185,7 +185,7 @@ static ag_status matmul_backward(ag_node *node)
     ag_tensor *a = node->inputs[0], *b = node->inputs[1];
     const matmul_attributes *attributes = node->attributes;
     matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
-    const real *dy = node->output->grad;
+    const ag_real *dy = node->output->grad;
     ag_shape whole = batch_shape(node->output->shape), batch_a = batch_shape(a->shape), batch_b = batch_shape(b->shape);
     int64_t m = left.rows, n = right.columns, k = left.columns;
 

@@ -62,7 +62,7 @@ static ag_status norm_shape(ag_node *node)
 typedef struct forward_context {
     norm_task task;
     bool finds; /* the statistics, which are there where a forgotten result is made anew */
-    real *y;
+    ag_real *y;
 } forward_context;
 
 /* Rows that are still near when they are read again. */
@@ -109,10 +109,10 @@ static ag_status norm_forward(ag_node *node)
 typedef struct backward_context {
     norm_task task;
     int64_t rows, rows_per_block;
-    const real *dy;
-    real *dx, *dweight, *dbias;
+    const ag_real *dy;
+    ag_real *dx, *dweight, *dbias;
     double *sums;    /* [blocks, 2, 2, width]: dweight and dbias of each block, each with what was rounded off */
-    real *workspace; /* [threads, 4, width] */
+    ag_real *workspace; /* [threads, 4, width] */
 } backward_context;
 
 static void backward_blocks(void *context, int64_t begin, int64_t end, int worker)
@@ -131,7 +131,7 @@ static void backward_blocks(void *context, int64_t begin, int64_t end, int worke
 }
 
 /* gradient += the blocks' sums, one block after the other */
-static void add_block_sums(const backward_context *c, int64_t blocks, const double *sums, real *gradient)
+static void add_block_sums(const backward_context *c, int64_t blocks, const double *sums, ag_real *gradient)
 {
     const int64_t width = c->task.width;
     for (int64_t i = 0; gradient && i < width; i++) {
@@ -140,7 +140,7 @@ static void add_block_sums(const backward_context *c, int64_t blocks, const doub
             scalar_sum_add(&total, sums[block * 4 * width + i]);
             total.low += sums[(block * 4 + 1) * width + i];
         }
-        gradient[i] = (real)((double)gradient[i] + scalar_sum_total(&total));
+        gradient[i] = (ag_real)((double)gradient[i] + scalar_sum_total(&total));
     }
 }
 

@@ -33,8 +33,8 @@ static ag_status shape_permute(ag_node *node)
 typedef struct permute_task {
     walk walk;
     int64_t size;
-    const real *from;
-    real *to;
+    const ag_real *from;
+    ag_real *to;
     bool add;
 } permute_task;
 
@@ -48,12 +48,12 @@ static void permute_pieces(void *context, int64_t begin, int64_t end, int worker
     walk_run run;
     for (int64_t at = begin * PIECE; at < last; at += run.length) {
         run = walk_from(&task->walk, at, last);
-        const real *from = task->from + run.a;
-        real *to = task->to + at;
+        const ag_real *from = task->from + run.a;
+        ag_real *to = task->to + at;
         if (step == 1 && task->add)
             kernels()->map->add(run.length, from, to);
         else if (step == 1)
-            memcpy(to, from, (size_t)run.length * sizeof(real));
+            memcpy(to, from, (size_t)run.length * sizeof(ag_real));
         else if (task->add)
             for (int64_t i = 0; i < run.length; i++)
                 to[i] += from[i * step];
@@ -73,8 +73,8 @@ static void dense_steps(ag_shape shape, int64_t step[AG_MAX_DIMS])
     }
 }
 
-static void permute_run(const ag_node *node, ag_shape to_shape, const int64_t *from_step, const real *from, real *to,
-                        bool add)
+static void permute_run(const ag_node *node, ag_shape to_shape, const int64_t *from_step, const ag_real *from,
+                        ag_real *to, bool add)
 {
     const int64_t none[AG_MAX_DIMS] = {0};
     permute_task task = {
@@ -101,7 +101,7 @@ static ag_status backward_permute(ag_node *node)
     ag_tensor *x = node->inputs[0];
     const ag_tensor *y = node->output;
     int64_t y_step[AG_MAX_DIMS], step[AG_MAX_DIMS];
-    real *dx = ag_grad(x);
+    ag_real *dx = ag_grad(x);
     if (!dx)
         return AG_NO_MEMORY;
     dense_steps(y->shape, y_step);

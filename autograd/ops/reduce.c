@@ -71,9 +71,9 @@ static ag_status shape_reduced_from_some(ag_node *node)
 typedef struct spread_task {
     walk walk; /* over dx; operand b is dy */
     int64_t size;
-    real factor;
-    const real *dy;
-    real *dx;
+    ag_real factor;
+    const ag_real *dy;
+    ag_real *dx;
 } spread_task;
 
 static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
@@ -86,12 +86,12 @@ static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
     walk_run run;
     for (int64_t at = begin * PIECE; at < last; at += run.length) {
         run = walk_from(&task->walk, at, last);
-        const real *dy = task->dy + run.b;
-        real *dx = task->dx + at;
+        const ag_real *dy = task->dy + run.b;
+        ag_real *dx = task->dx + at;
         if (task->walk.b_step[task->walk.ndim - 1]) {
             map->axpy(run.length, task->factor, dy, dx);
         } else {
-            real one = task->factor * *dy;
+            ag_real one = task->factor * *dy;
             map->binary(MAP_ADD, run.length, (map_operand){dx, 1}, (map_operand){&one, 0}, dx);
         }
     }
@@ -102,7 +102,7 @@ static ag_status spread(ag_node *node, double factor)
     ag_tensor *x = node->inputs[0];
     spread_task task = {.walk = walk_broadcast(x->shape, x->shape, kept_shape(node)),
                         .size = x->size,
-                        .factor = (real)factor,
+                        .factor = (ag_real)factor,
                         .dy = node->output->grad,
                         .dx = ag_grad(x)};
     if (!task.dx)
@@ -191,7 +191,7 @@ ag_tensor *ag_mean(ag_tensor *x, unsigned axes, bool keep)
 /* ---- max ------------------------------------------------------------------------------------ */
 
 /* Whether x[i] is to be the maximum instead of x[best], which comes earlier. NaN is larger than all. */
-static bool is_larger(const real *x, int64_t i, int64_t best)
+static bool is_larger(const ag_real *x, int64_t i, int64_t best)
 {
     return x[i] > x[best] || (isnan(x[i]) && !isnan(x[best]));
 }
@@ -228,7 +228,7 @@ static ag_status forward_max(ag_node *node)
 static ag_status backward_max(ag_node *node)
 {
     const int64_t *place = node->saved;
-    real *dx = ag_grad(node->inputs[0]);
+    ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx)
         return AG_NO_MEMORY;
     for (int64_t i = 0; i < node->output->size; i++)

@@ -36,23 +36,24 @@ static ag_status rotary_shape(ag_node *node)
 }
 
 /* The cosines and sines of (start + t) base^(-2i/width) for each position t and pair i: [positions, pairs] each. */
-static void fill_tables(const rotary_attributes *attributes, int64_t positions, int64_t pairs, real *cosine, real *sine)
+static void fill_tables(const rotary_attributes *attributes, int64_t positions, int64_t pairs, ag_real *cosine,
+                        ag_real *sine)
 {
     for (int64_t i = 0; i < pairs; i++) {
         const double frequency = scalar_pow(attributes->base, -(double)i / (double)pairs);
         for (int64_t t = 0; t < positions; t++) {
             double s, c;
             scalar_sin_cos(((double)attributes->start + (double)t) * frequency, &s, &c);
-            cosine[t * pairs + i] = (real)c;
-            sine[t * pairs + i] = (real)s;
+            cosine[t * pairs + i] = (ag_real)c;
+            sine[t * pairs + i] = (ag_real)s;
         }
     }
 }
 
 typedef struct rotary_context {
     turn_task task;
-    const real *in;
-    real *out;
+    const ag_real *in;
+    ag_real *out;
 } rotary_context;
 
 static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -80,8 +81,8 @@ static ag_status rotary_forward(ag_node *node)
     const int64_t pairs = width / (2 * (int64_t)attributes->heads);
 
     turn_task *task = ag_tape_alloc(node->tape, sizeof *task);
-    real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(real));
-    real *sine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(real));
+    ag_real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
+    ag_real *sine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
     if (!task || !cosine || !sine)
         return AG_NO_MEMORY;
     fill_tables(attributes, positions, pairs, cosine, sine);
@@ -103,7 +104,7 @@ static ag_status rotary_forward(ag_node *node)
 static ag_status rotary_backward(ag_node *node)
 {
     const ag_tensor *y = node->output;
-    real *dx = ag_grad(node->inputs[0]);
+    ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx || y->size == 0)
         return AG_OK;
     const turn_task *task = node->saved;

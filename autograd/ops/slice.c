@@ -2,7 +2,7 @@
 #include "../tape.h"
 #include "axis.h"
 #include "draw.h"
-#include "kernels/kernels.h"
+#include "../kernels/kernels.h"
 #include "ops.h"
 
 #include <string.h>
@@ -31,10 +31,10 @@ static ag_status shape_slice(ag_node *node)
 /* Of each row of x [outer, row], y has `part` elements from `offset` on. */
 typedef struct slice_task {
     int64_t row, part, offset;
-    const real *x;
-    real *y;
-    const real *dy;
-    real *dx;
+    const ag_real *x;
+    ag_real *y;
+    const ag_real *dy;
+    ag_real *dx;
 } slice_task;
 
 static void slice_rows(void *context, int64_t begin, int64_t end, int worker)
@@ -46,11 +46,11 @@ static void slice_rows(void *context, int64_t begin, int64_t end, int worker)
         if (task->dx)
             kernels()->map->add(task->part, task->dy + o * task->part, task->dx + at);
         else
-            memcpy(task->y + o * task->part, task->x + at, (size_t)task->part * sizeof(real));
+            memcpy(task->y + o * task->part, task->x + at, (size_t)task->part * sizeof(ag_real));
     }
 }
 
-static void slice_run(ag_node *node, real *dx)
+static void slice_run(ag_node *node, ag_real *dx)
 {
     const range *r = node->attributes;
     const ag_tensor *x = node->inputs[0], *y = node->output;
@@ -76,7 +76,7 @@ static ag_status forward_slice(ag_node *node)
 /* dx = dy in the range, 0 outside */
 static ag_status backward_slice(ag_node *node)
 {
-    real *dx = ag_grad(node->inputs[0]);
+    ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx)
         return AG_NO_MEMORY;
     slice_run(node, dx);

@@ -7,17 +7,17 @@
 #include "axis.h"
 #include "ops.h"
 
-typedef void rows_forward(int64_t rows, int64_t width, const real *x, real *y);
-typedef void rows_backward(int64_t rows, int64_t width, const real *y, const real *dy, real *dx);
+typedef void rows_forward(int64_t rows, int64_t width, const ag_real *x, ag_real *y);
+typedef void rows_backward(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);
 
 /* A tensor seen as [outer, width, inner], with the softmax along the middle. */
 typedef struct softmax_task {
     int64_t outer, width, inner;
     rows_forward *forward;
     rows_backward *backward;
-    const real *x, *y, *dy; /* x of forward, y and dy of backward */
-    real *out;              /* y of forward, dx of backward */
-    real *gathered;         /* 3 * GROUP rows per worker; NULL where inner is 1 */
+    const ag_real *x, *y, *dy; /* x of forward, y and dy of backward */
+    ag_real *out;              /* y of forward, dx of backward */
+    ag_real *gathered;         /* 3 * GROUP rows per worker; NULL where inner is 1 */
 } softmax_task;
 
 #define GROUP 16 /* rows gathered together: a cache line of each of their elements */
@@ -34,14 +34,14 @@ static softmax_task task_of(const ag_node *node)
 }
 
 /* `count` neighbouring columns of [width, inner] as rows, and added back. */
-static void gather(const softmax_task *task, int64_t count, const real *columns, real *rows)
+static void gather(const softmax_task *task, int64_t count, const ag_real *columns, ag_real *rows)
 {
     for (int64_t i = 0; i < task->width; i++)
         for (int64_t r = 0; r < count; r++)
             rows[r * task->width + i] = columns[i * task->inner + r];
 }
 
-static void scatter(const softmax_task *task, int64_t count, const real *rows, real *columns)
+static void scatter(const softmax_task *task, int64_t count, const ag_real *rows, ag_real *columns)
 {
     for (int64_t i = 0; i < task->width; i++)
         for (int64_t r = 0; r < count; r++)
@@ -54,12 +54,12 @@ static int64_t groups_of(const softmax_task *task)
     return (task->inner + GROUP - 1) / GROUP;
 }
 
-static void run_group(const softmax_task *task, int64_t piece, real *gathered)
+static void run_group(const softmax_task *task, int64_t piece, ag_real *gathered)
 {
     const int64_t groups = groups_of(task), first = piece % groups * GROUP;
     const int64_t count = task->inner - first < GROUP ? task->inner - first : GROUP;
     const int64_t place = piece / groups * task->width * task->inner + first;
-    real *out = gathered, *y = gathered + GROUP * task->width, *dy = y + GROUP * task->width;
+    ag_real *out = gathered, *y = gathered + GROUP * task->width, *dy = y + GROUP * task->width;
 
     if (task->dy) {
         gather(task, count, task->y + place, y);
@@ -94,7 +94,7 @@ static ag_status run(ag_tape *tape, softmax_task *task)
         return AG_OK;
     if (task->inner > 1) {
         size_t numbers = (size_t)tape->threads * 3 * GROUP * (size_t)task->width;
-        if (!(task->gathered = ag_scratch(tape, numbers * sizeof(real))))
+        if (!(task->gathered = ag_scratch(tape, numbers * sizeof(ag_real))))
             return AG_NO_MEMORY;
     }
     const int64_t pieces = task->gathered ? task->outer * groups_of(task) : task->outer;

@@ -1,4 +1,4 @@
-/* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/levels/map.c. */
+/* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/simd/map.c. */
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
@@ -15,12 +15,12 @@ static ag_status shape_same(ag_node *node)
 /* y = f(x), or dx += dy f'(x). */
 typedef struct unary_task {
     map_unary f;
-    real factor;
+    ag_real factor;
     int64_t size;
-    const real *x;
-    real *y;
-    const real *dy;
-    real *dx;
+    const ag_real *x;
+    ag_real *y;
+    const ag_real *dy;
+    ag_real *dx;
     bool add;
 } unary_task;
 
@@ -40,7 +40,7 @@ static void unary_pieces(void *context, int64_t begin, int64_t end, int worker)
 static ag_status forward_unary(ag_node *node, map_unary f, double factor)
 {
     const ag_tensor *x = node->inputs[0];
-    unary_task task = {.f = f, .factor = (real)factor, .size = x->size, .x = x->data, .y = node->output->data};
+    unary_task task = {.f = f, .factor = (ag_real)factor, .size = x->size, .x = x->data, .y = node->output->data};
     kernel_parallel(node->tape->threads, piece_count(x->size), (double)x->size * 8, unary_pieces, &task);
     return AG_OK;
 }
@@ -49,7 +49,7 @@ static ag_status backward_unary(ag_node *node, map_unary f, double factor)
 {
     ag_tensor *x = node->inputs[0];
     unary_task task = {.f = f,
-                       .factor = (real)factor,
+                       .factor = (ag_real)factor,
                        .size = x->size,
                        .x = x->data,
                        .y = node->output->data,

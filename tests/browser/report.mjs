@@ -1,6 +1,6 @@
 // report.mjs - reports in a real browser: node report.mjs SAMPLE [REPORT...]
 //
-// SAMPLE is the report of tests/sample_document.c, which this test knows part by part; of the others it is seen that
+// SAMPLE is the report of tests/util/sample_document.c, which this test knows part by part; of the others it is seen that
 // they open, show something, and ask for nothing.
 import {existsSync} from 'node:fs';
 import {resolve} from 'node:path';
@@ -26,7 +26,7 @@ function same(found, expected, what) {
   check(JSON.stringify(found) === JSON.stringify(expected), what, 'found', found, 'expected', expected);
 }
 
-// SAMPLE_WEIGHT of tests/sample_document.h
+// SAMPLE_WEIGHT of tests/util/sample_document.h
 const weight = (head, query, key) => ((head + 1) * (query * 10 + key + 1)) / 256;
 
 // ---- What can be seen ---------------------------------------------------------------------------

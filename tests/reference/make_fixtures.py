@@ -3,7 +3,7 @@
     python3 tests/reference/make_fixtures.py            writes the files beside this script
     python3 tests/reference/make_fixtures.py --check    computes everything anew and compares it with the files
 
-The tests of tests/test_reference_*.c read the files; they need no Python. PyTorch computes in double precision, on one
+The tests of tests/*/test_reference_*.c read the files; they need no Python. PyTorch computes in double precision, on one
 thread, in training mode with dropout 0 (so that none of its fast paths is taken). Inputs and parameters are numbers
 that a float holds exactly, so that the float build is given the very same ones. Made with PyTorch 1.13 (Debian's
 python3-torch), but for `stacks`, which needs 2.1 at least and was made with 2.13; another version, or another processor,

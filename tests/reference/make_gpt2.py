@@ -4,7 +4,7 @@
     python3 tests/reference/make_gpt2.py --check    computes everything anew and compares it with the files
 
 The checkpoint is one as published: names behind "transformer.", weights of linear layers as [in, out], the causal mask
-in a buffer of each block, the tied output a second time. tests/test_import.c reads both files. As in make_fixtures.py,
+in a buffer of each block, the tied output a second time. tests/train/test_import.c reads both files. As in make_fixtures.py,
 PyTorch computes in double precision with weights that a float holds exactly.
 """
 

@@ -1,0 +1,326 @@
+/* attention_tiles.h - what forward and backward of attention share: the packed copies of a head, tiles of scores, and
+ * products of any size made of register tiles.
+ *
+ * A block of up to ATTENTION_QUERIES queries meets the keys in tiles of KEYS. Both borders are fixed places, and the
+ * products sum in order in between, so that what a row is does not depend on what else is computed with it.
+ *
+ * A product's sum takes in every row of its right-hand side, with 0 for those that a query may not look at; NaN and
+ * infinity would survive that. So a copied row that holds one is left out (zeros); whoever may look at it gets it
+ * otherwise. */
+#ifndef AUTOGRAD_KERNELS_ATTENTION_TILES_H
+#define AUTOGRAD_KERNELS_ATTENTION_TILES_H
+
+#include "../attention.h"
+#include "../map.h"
+#include "tile.h"
+#include "vector_math.h"
+
+#include <math.h>
+#include <string.h>
+
+#define KEYS 128 /* of a tile of scores; a multiple of TILE_COLUMNS at every level */
+/* From one row of such a tile to the next: a step that spreads columns over the sets of the first-level cache. */
+#define KEYS_STEP (KEYS + 16)
+
+extern const kernel_map KERNEL(map);
+
+/* ---- Sizes ---------------------------------------------------------------------------------- */
+
+static inline int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* n rounded up to whole vectors. */
+static inline int64_t padded(int64_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+/* Rows are taken in groups that a register tile holds, of nearly equal height; the last may have less. */
+typedef struct group {
+    int64_t begin, end;
+} group;
+
+static inline int64_t group_height(int64_t rows)
+{
+    return rows <= TILE_ROWS ? rows : parts_of(rows, parts_of(rows, TILE_ROWS));
+}
+
+static inline group group_at(int64_t rows, int64_t height, int64_t index)
+{
+    return (group){index * height, smaller((index + 1) * height, rows)};
+}
+
+#define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
+/* Numbers of a group's rows, in whole vectors. */
+#define GROUP_VECTORS ((TILE_ROWS + LANE_COUNT - 1) / LANE_COUNT)
+#define GROUP_LANES   (GROUP_VECTORS * LANES)
+
+/* ---- Vectors -------------------------------------------------------------------------------- */
+
+#ifdef TAPEFORMER_DOUBLE
+typedef int64_t lane_integer;
+#else
+typedef int32_t lane_integer;
+#endif
+/* What a comparison of vectors gives: all bits of a lane, or none. */
+typedef lane_integer vector_bits __attribute__((vector_size(VECTOR_BYTES)));
+
+/* a where `chosen`, else b. */
+static inline vector vector_choose(vector_bits chosen, vector a, vector b)
+{
+    return (vector)((chosen & (vector_bits)a) | (~chosen & (vector_bits)b));
+}
+
+static inline bool no_bits(vector_bits bits)
+{
+    lane_integer lane[LANES], all = 0;
+    memcpy(lane, &bits, sizeof bits);
+    for (int64_t l = 0; l < LANES; l++)
+        all |= lane[l];
+    return all == 0;
+}
+
+static inline vector vector_max(vector a, vector b)
+{
+#ifdef INTRINSIC
+    return (vector)INTRINSIC(max)((machine_vector)b, (machine_vector)a);
+#else
+    return vector_choose((vector_bits)(b > a), b, a);
+#endif
+}
+
+/* The lanes begin <= l < end. */
+static inline vector_bits lanes_between(int64_t begin, int64_t end)
+{
+    static const lane_integer numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const lane_integer from = (lane_integer)larger(begin, 0), to = (lane_integer)smaller(end, LANES);
+    vector_bits lane;
+    memcpy(&lane, numbers, sizeof lane);
+    return (vector_bits)((lane >= from) & (lane < to));
+}
+
+/* e^a as exp_real has it, but NaN for infinity, which no score less its row's maximum is. */
+static inline vector vector_exp(vector a)
+{
+#if defined(KERNEL_LEVEL_avx512) /* which has an instruction for x 2^n, for all n */
+    const int count = sizeof EXP_TAIL / sizeof *EXP_TAIL;
+    const vector n = (a * (ag_real)1.44269504088896340736 + ROUNDER) - ROUNDER;
+    const vector r = (a - n * LN2_HIGH) - n * LN2_LOW;
+    vector tail = splat(EXP_TAIL[count - 1]);
+    UNROLL(16)
+    for (int i = count - 2; i >= 0; i--)
+        tail = tail * r + EXP_TAIL[i];
+    const vector fraction = (tail * (r * r) + r) + 1;
+    const vector power = (vector)INTRINSIC(scalef)((machine_vector)fraction, (machine_vector)n);
+    return vector_choose((vector_bits)(a < splat(EXP_LOW)), (vector){0}, power);
+#else
+    ag_real x[LANES]; /* a loop over an array is what compilers turn into vector code */
+    store(x, a);
+    for (int64_t l = 0; l < LANES; l++)
+        x[l] = exp_real(x[l]);
+    return load(x);
+#endif
+}
+
+/* ---- A head's copies ------------------------------------------------------------------------ */
+
+/* Where the copies are in the scratch memory. Keys and values are copied in slivers of TILE_COLUMNS rows when the first
+ * block looks at them. */
+typedef struct attention_layout {
+    int64_t packed;         /* [slivers]: how far each sliver is: sliver_state */
+    int64_t keys_t;         /* K^T: for each sliver [k.width, TILE_COLUMNS] */
+    int64_t values;         /* V: [keys, padded v.width]; forward */
+    int64_t values_t, keys; /* V^T as K^T; K as V: backward */
+    int64_t queries;        /* Q: [ATTENTION_QUERIES, padded q.width] */
+    int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]: backward */
+    int64_t y;              /* the same: forward */
+    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]; backward: [tiles, ATTENTION_QUERIES, KEYS_STEP] */
+    int64_t dscores;        /* the same: backward */
+    int64_t keep;           /* what dropout multiplies weights by: as many as these */
+    int64_t tile;           /* from one of the tiles to the next: backward */
+    int64_t size;
+} attention_layout;
+
+attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_backward);
+
+typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /* in part: with rows left out */
+
+/* Copies the keys begin <= j < end, and their values, where that is not done. Returns whether rows are
+ * left out: of the values, or backward of the keys. */
+bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
+                            int64_t end, ag_real *scratch);
+
+/* out[i] = x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the
+ * next head's is prefetched. Returns whether all of it is finite. */
+bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const ag_real *x, ag_real *out);
+
+/* Sets the rows of a copy that hold NaN or infinity to 0. */
+void KERNEL(attention_leave_out)(int64_t rows, int64_t width, ag_real *copy);
+
+/* The functions of kernel_attention. */
+void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
+void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
+
+/* Asks for the memory `distance` numbers behind x, which may be nobody's. */
+static inline void prefetch(const ag_real *x, int64_t distance)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)distance * sizeof(ag_real)));
+}
+
+/* Asks for rows that will soon be written. */
+static inline void prefetch_rows(int64_t rows, int64_t width, const ag_real *x, int64_t step)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c += (int64_t)(64 / sizeof(ag_real)))
+            __builtin_prefetch(x + i * step + c, 1);
+}
+
+/* Asks for the same rows of the next head. */
+static inline void prefetch_next(int64_t rows, const attention_rows *like, const ag_real *x)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < like->width; c += (int64_t)(64 / sizeof(ag_real)))
+            prefetch(x + i * like->step + c, like->next);
+}
+
+static inline bool row_is_finite(int64_t width, const ag_real *x)
+{
+    for (int64_t c = 0; c < width; c++)
+        if (!isfinite(x[c]))
+            return false;
+    return true;
+}
+
+/* ---- Tiles of scores ------------------------------------------------------------------------ */
+
+/* Columns of a tile of scores, in whole vectors. */
+typedef struct span {
+    int64_t begin, end;
+} span;
+
+/* The columns of the tile from key `first` on that these rows of a block look at. */
+static inline span seen_by(group rows, const attention_keys *keys, int64_t first)
+{
+    span seen = {KEYS, 0};
+    for (int64_t r = rows.begin; r < rows.end; r++) {
+        int64_t begin = larger(keys[r].begin - first, 0), end = smaller(keys[r].end - first, KEYS);
+        if (begin < end) {
+            seen.begin = smaller(seen.begin, begin);
+            seen.end = larger(seen.end, end);
+        }
+    }
+    if (seen.begin >= seen.end)
+        return (span){0, 0};
+    return (span){seen.begin / TILE_COLUMNS * TILE_COLUMNS, padded(seen.end)};
+}
+
+static inline bool sees(const attention_keys *keys, int64_t j)
+{
+    return j >= keys->begin && j < keys->end && (!keys->allow || keys->allow[j]);
+}
+
+/* Whether the query sees all columns of the span, but for holes. */
+static inline bool sees_span(const attention_keys *keys, int64_t first, span columns)
+{
+    return keys->begin <= first + columns.begin && keys->end >= first + columns.end;
+}
+
+/* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further.
+ * (The task is turned into that of tile after tile: a copy of it would have to wait for all of its parts.) */
+static inline void multiply(tile_task *task, int64_t b_step)
+{
+    const int64_t rows = task->rows, columns = task->columns, height = group_height(rows);
+    const unit *b = task->b;
+    ag_real *c = task->c;
+    for (int64_t row = 0; row < rows; row += height) {
+        task->rows = smaller(rows - row, height);
+        task->b = b;
+        task->c = c;
+        for (int64_t left = columns; left > 0; left -= TILE_COLUMNS) {
+            task->columns = smaller(left, TILE_COLUMNS);
+            KERNEL(tile)(task);
+            task->b += b_step;
+            task->c += TILE_COLUMNS;
+        }
+        task->a += height * task->a_row;
+        c += height * task->c_row;
+    }
+}
+
+/* out[r * KEYS_STEP + j] = x[r] . (row `first` + j of what `packed_t` is the transpose of), for the columns of a span.
+ */
+static inline void multiply_transposed(int64_t rows, int64_t width, const ag_real *x, const ag_real *packed_t,
+                                       int64_t first, span columns, ag_real *out)
+{
+    multiply(&(tile_task){.rows = rows,
+                          .columns = columns.end - columns.begin,
+                          .depth = width,
+                          .a = x,
+                          .a_row = padded(width),
+                          .a_column = 1,
+                          .b = packed_t + (first + columns.begin) * width,
+                          .b_row = TILE_COLUMNS,
+                          .c = out + columns.begin,
+                          .c_row = KEYS_STEP},
+             TILE_COLUMNS * width);
+}
+
+/* x[c] *= scale. (Of the product, not of q: a score that is rounded twice is less
+ * exact.) */
+static inline void scale_scores(const attention_head *head, span columns, ag_real *x)
+{
+    const vector scale = splat(head->scale);
+    for (int64_t c = columns.begin; c < columns.end; c += LANES)
+        store(x + c, load(x + c) * scale);
+}
+
+/* scores[c] += bias of key first + c, where the query looks. */
+static inline void add_bias(const attention_block *block, int64_t row, int64_t first, span columns, ag_real *scores)
+{
+    const attention_keys *keys = &block->keys[row];
+    const ag_real *bias = block->bias[row];
+    const int64_t end = smaller(keys->end, first + columns.end);
+    for (int64_t j = larger(keys->begin, first + columns.begin); j < end; j++)
+        scores[j - first] += bias[j * block->bias_step];
+}
+
+/* Sets x[c] to `value` where the query may not look at key first + c between the first and the last that it sees. */
+static inline void fill_holes(const attention_keys *keys, int64_t first, span columns, ag_real value, ag_real *x)
+{
+    const int64_t end = smaller(keys->end, first + columns.end);
+    for (int64_t j = larger(keys->begin, first + columns.begin); j < end; j++)
+        x[j - first] = keys->allow[j] ? x[j - first] : value;
+}
+
+/* Whether the rows of dropout's factors follow one another without a gap, so that they
+ * are drawn together. */
+static inline bool drops_together(const attention_head *head)
+{
+    return head->keys <= KEYS;
+}
+
+/* From one row of dropout's factors to the next. */
+static inline int64_t dropout_step(const attention_head *head)
+{
+    return drops_together(head) ? head->keys : KEYS;
+}
+
+/* keep[r * dropout_step + j - columns.begin] = what dropout multiplies weight j of row r
+ * by, for some rows of a block. */
+static inline void draw_dropout(const attention_head *head, int64_t row, int64_t rows, int64_t first, span columns,
+                                ag_real *keep)
+{
+    const int64_t from = first + columns.begin, count = smaller(first + columns.end, head->keys) - from;
+    const bool together = drops_together(head);
+    const int64_t draws = together ? 1 : rows, numbers = together ? rows * head->keys - from : count;
+    for (int64_t r = 0; r < draws; r++, keep += dropout_step(head)) {
+        for (int64_t e = 0; e < numbers; e++)
+            keep[e] = 1;
+        KERNEL(map).dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep,
+                            false);
+    }
+}
+
+#endif

@@ -1,0 +1,388 @@
+/* map.c - the element-wise loops. Each case of a switch is a loop that the compiler turns into vector code. */
+#include "../map.h"
+#include "level.h"
+#include "philox.h"
+#include "sums.h"
+#include "vector_math.h"
+
+/* ---- The functions of one number, and their derivatives -------------------------------------- */
+
+#define SQRT_2_OVER_PI     ((ag_real)0.79788456080286535588)
+#define ONE_OVER_ROOT_2_PI ((ag_real)0.39894228040143267794)
+#define TWO_OVER_ROOT_PI   ((ag_real)1.12837916709551257390)
+#define GELU_CUBIC         ((ag_real)0.044715)
+/* Beyond this the gelu by tanh is 0 or x to the last bit. Where a function is a product of x and something that
+ * vanishes, x is held inside of it, so that infinity times zero does not make a NaN. */
+#define GELU_LIMIT ((ag_real)40)
+
+static inline ag_real relu(ag_real x)
+{
+    return x <= 0 ? 0 : x;
+}
+
+/* dy where x is above 0. (As a function: dy is read in any case, which makes vector code of it.) */
+static inline ag_real relu_backward(ag_real x, ag_real dy)
+{
+    return x <= 0 ? 0 : dy;
+}
+
+static inline ag_real silu(ag_real x)
+{
+    return at_least(x, EXP_LOW) * sigmoid_real(x);
+}
+
+/* At x = -t <= 0 it is r (1 - t (1 - r)), where r = sigmoid(-t) has all its digits; the
+ * values at x and -x add up to 1. (Above 0 the same formula multiplies a difference from
+ * 1 by a large x.) */
+static inline ag_real silu_derivative(ag_real x)
+{
+    ag_real t = at_most(magnitude(x), -EXP_LOW), r = sigmoid_real(-t);
+    ag_real left = r * (1 - t * (1 - r));
+    return x > 0 ? 1 - left : left;
+}
+
+static inline ag_real erf_derivative(ag_real x)
+{
+    return TWO_OVER_ROOT_PI * exp_real(-x * x);
+}
+
+/* x Phi(x) = max(x, -0) - |x| Phi(-|x|), at most 2 representable numbers away from the truth, 3 without fused
+ * multiply-add. Near 0 Phi is 1/2 and a polynomial, which loses less. */
+static inline ag_real gelu_exact(ag_real x)
+{
+    ag_real t = magnitude(x);
+    ag_real near = x * (x * POLYNOMIAL(x * x, CDF_NEAR) + (ag_real)0.5);
+    ag_real far = at_least(x, -(ag_real)0) - times_normal_tail(t, t);
+    return t < (ag_real)0.7 ? near : far;
+}
+
+/* Phi(x) + x phi(x), where phi is Phi's derivative: at most 4 representable numbers away from the truth. At x = -t < 0
+ * it is e^(-t^2/2) times a function of t with one zero, which is a factor here, so that nothing is lost near it; the
+ * values at x and -x add up to 1. */
+static inline ag_real gelu_exact_derivative(ag_real x)
+{
+    ag_real t = magnitude(x), from_zero = (SLOPE_ZERO - t) + SLOPE_ZERO_REST;
+    ag_real slope = ONE_OVER_ROOT_2_PI + POLYNOMIAL(t, SLOPE_ABOVE) / POLYNOMIAL(t, SLOPE_BELOW);
+    ag_real left = times_bell(from_zero * slope, t);
+    return x > 0 ? 1 - left : left;
+}
+
+/* 0.5 (1 + tanh u) is sigmoid(2u), which loses nothing where u is far below zero. */
+static inline ag_real gelu_tanh(ag_real x)
+{
+    ag_real inside = at_least(x, -GELU_LIMIT);
+    ag_real u = SQRT_2_OVER_PI * inside * (1 + GELU_CUBIC * inside * inside);
+    return inside * sigmoid_real(2 * u);
+}
+
+/* r (1 - 2 u' t (1 - r)) at x = -t <= 0, where r = sigmoid(-2u(t)), as for silu. */
+static inline ag_real gelu_tanh_derivative(ag_real x)
+{
+    ag_real t = at_most(magnitude(x), GELU_LIMIT), square = GELU_CUBIC * t * t;
+    ag_real u = SQRT_2_OVER_PI * t * (1 + square), slope = SQRT_2_OVER_PI * (1 + 3 * square);
+    ag_real r = sigmoid_real(-2 * u);
+    ag_real left = r * (1 - 2 * slope * t * (1 - r));
+    return x > 0 ? 1 - left : left;
+}
+
+/* A loop over elements. The pragma says what compilers cannot see: that no element needs the result of another, even
+ * where results take the place of arguments. */
+#define OVER(count) _Pragma("omp simd") for (int64_t i = 0; i < (count); i++)
+
+#define EACH(statement)                                                                                                \
+    OVER(n) statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */                                     \
+    break
+
+static void unary(map_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y)
+{
+    switch (f) {
+    case MAP_NEG:
+        EACH(y[i] = -x[i]);
+    case MAP_SCALE:
+        EACH(y[i] = factor * x[i]);
+    case MAP_EXP:
+        EACH(y[i] = exp_real(x[i]));
+    case MAP_LOG:
+        EACH(y[i] = log_real(x[i]));
+    case MAP_SQRT:
+        EACH(y[i] = sqrt_real(x[i]));
+    case MAP_TANH:
+        EACH(y[i] = tanh_real(x[i]));
+    case MAP_ERF:
+        EACH(y[i] = erf_real(x[i]));
+    case MAP_SIGMOID:
+        EACH(y[i] = sigmoid_real(x[i]));
+    case MAP_RELU:
+        EACH(y[i] = relu(x[i]));
+    case MAP_GELU_EXACT:
+        EACH(y[i] = gelu_exact(x[i]));
+    case MAP_GELU_TANH:
+        EACH(y[i] = gelu_tanh(x[i]));
+    case MAP_SILU:
+        EACH(y[i] = silu(x[i]));
+    }
+}
+
+/* dx[i] = dy[i] times a derivative, or += that. Where dy[i] is 0, so is the product, even
+ * if the derivative is infinite or NaN. (Both results are computed in any case, which
+ * makes vector code of it.) */
+#define GIVE(product)                                                                                                  \
+    if (add)                                                                                                           \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            const ag_real before = dx[i], after = before + (product);                                                  \
+            dx[i] = dy[i] == 0 ? before : after;                                                                       \
+        }                                                                                                              \
+    else                                                                                                               \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            const ag_real given = dy[i], result = (product);                                                           \
+            dx[i] = given == 0 ? 0 : result;                                                                           \
+        }                                                                                                              \
+    break
+
+static void unary_backward(map_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
+                           const ag_real *dy, ag_real *dx, bool add)
+{
+    switch (f) {
+    case MAP_NEG:
+        GIVE(-dy[i]);
+    case MAP_SCALE:
+        GIVE(factor * dy[i]);
+    case MAP_EXP:
+        GIVE(dy[i] * y[i]);
+    case MAP_LOG:
+        GIVE(dy[i] / x[i]);
+    case MAP_SQRT:
+        GIVE(dy[i] / (2 * y[i]));
+    case MAP_TANH:
+        GIVE(dy[i] * (1 - y[i] * y[i]));
+    case MAP_ERF:
+        GIVE(dy[i] * erf_derivative(x[i]));
+    case MAP_SIGMOID:
+        GIVE(dy[i] * y[i] * (1 - y[i]));
+    case MAP_RELU:
+        GIVE(relu_backward(x[i], dy[i]));
+    case MAP_GELU_EXACT:
+        GIVE(dy[i] * gelu_exact_derivative(x[i]));
+    case MAP_GELU_TANH:
+        GIVE(dy[i] * gelu_tanh_derivative(x[i]));
+    case MAP_SILU:
+        GIVE(dy[i] * silu_derivative(x[i]));
+    }
+}
+
+/* ---- Of two numbers ------------------------------------------------------------------------- */
+
+/* The loop for each way in which the operands are walked, so that the compiler knows the steps. In the statement `a`
+ * and `b` are the two numbers. */
+#define EACH_PAIR(statement)                                                                                           \
+    if (left.step && right.step)                                                                                       \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            ag_real a = left.data[i];                                                                                  \
+            ag_real b = right.data[i];                                                                                 \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    else if (left.step) {                                                                                              \
+        const ag_real b = *right.data;                                                                                 \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            ag_real a = left.data[i];                                                                                  \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        const ag_real a = *left.data;                                                                                  \
+        OVER(n)                                                                                                        \
+        {                                                                                                              \
+            ag_real b = right.data[i * right.step];                                                                    \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+    break
+
+static void binary(map_binary f, int64_t n, map_operand left, map_operand right, ag_real *y)
+{
+    if (n == 0)
+        return;
+    switch (f) {
+    case MAP_ADD:
+        EACH_PAIR(y[i] = a + b);
+    case MAP_SUB:
+        EACH_PAIR(y[i] = a - b);
+    case MAP_MUL:
+        EACH_PAIR(y[i] = a * b);
+    case MAP_DIV:
+        EACH_PAIR(y[i] = a / b);
+    case MAP_POW:
+        EACH_PAIR(y[i] = pow_real(a, b));
+    }
+}
+
+/* b a^(b-1), which is 0 for b = 0 even where a is 0. */
+static inline ag_real pow_by_base(ag_real a, ag_real b)
+{
+    return b == 0 ? 0 : b * pow_real(a, b - 1);
+}
+
+/* a^b ln a, whose limit is 0 where a^b is 0. */
+static inline ag_real pow_by_exponent(ag_real a, ag_real y)
+{
+    return y == 0 ? 0 : y * log_real(a);
+}
+
+/* gradient[i] += dy[i] times a derivative: nothing where dy[i] is 0, even if the
+ * derivative is infinite or NaN. */
+#define TAKE(sum)                                                                                                      \
+    const ag_real before = gradient[i], after = before sum;                                                            \
+    gradient[i] = dy[i] == 0 ? before : after
+
+static void binary_backward(map_binary f, int side, int64_t n, map_operand left, map_operand right, const ag_real *y,
+                            const ag_real *dy, ag_real *gradient)
+{
+    if (n == 0)
+        return;
+    switch (2 * (int)f + side) {
+    case 2 * MAP_ADD:
+    case 2 * MAP_ADD + 1:
+    case 2 * MAP_SUB:
+        EACH(gradient[i] += dy[i]);
+    case 2 * MAP_SUB + 1:
+        EACH(gradient[i] -= dy[i]);
+    case 2 * MAP_MUL:
+        EACH_PAIR((void)a; TAKE(+dy[i] * b));
+    case 2 * MAP_MUL + 1:
+        EACH_PAIR((void)b; TAKE(+dy[i] * a));
+    case 2 * MAP_DIV:
+        EACH_PAIR((void)a; TAKE(+dy[i] / b));
+    case 2 * MAP_DIV + 1:
+        EACH_PAIR((void)a; TAKE(-dy[i] * y[i] / b));
+    case 2 * MAP_POW:
+        EACH_PAIR(TAKE(+dy[i] * pow_by_base(a, b)));
+    case 2 * MAP_POW + 1:
+        EACH_PAIR((void)b; TAKE(+dy[i] * pow_by_exponent(a, y[i])));
+    }
+}
+
+/* ---- Sums ----------------------------------------------------------------------------------- */
+
+static void add_to(int64_t n, const ag_real *x, ag_real *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+static void axpy_to(int64_t n, ag_real factor, const ag_real *x, ag_real *y)
+{
+    axpy(n, factor, x, y);
+}
+
+/* The sums of VECTORS * LANE_SUMS columns stay in registers while the rows are added. */
+enum { LANE_SUMS = 8, VECTORS = 4 };
+typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
+typedef ag_real reals __attribute__((vector_size(LANE_SUMS * sizeof(ag_real)), aligned(sizeof(ag_real)), may_alias));
+
+/* Neighbouring columns, VECTORS * LANE_SUMS of them. */
+static void accumulate_some(int64_t rows, int64_t step, const int64_t *order, const ag_real *x, double *sums)
+{
+    doubles own[VECTORS];
+    memcpy(own, sums, sizeof own);
+#ifdef TAPEFORMER_DOUBLE
+    doubles low[VECTORS] = {{0}};
+#endif
+    for (int64_t r = 0; r < rows; r++) {
+        const ag_real *row = x + (order ? order[r] : r) * step;
+        UNROLL(4)
+        for (int v = 0; v < VECTORS; v++) {
+            const doubles wide = __builtin_convertvector(*(const reals *)(row + v * LANE_SUMS), doubles);
+#ifdef TAPEFORMER_DOUBLE
+            ADD_WITH_REST(doubles, own[v], low[v], wide);
+#else
+            own[v] += wide;
+#endif
+        }
+    }
+#ifdef TAPEFORMER_DOUBLE
+    for (int v = 0; v < VECTORS; v++)
+        for (int i = 0; i < LANE_SUMS; i++)
+            own[v][i] = scalar_sum_total(&(scalar_sum){own[v][i], low[v][i]});
+#endif
+    memcpy(sums, own, sizeof own);
+}
+
+static void accumulate(int64_t rows, int64_t n, int64_t step, const int64_t *order, const ag_real *x, double *sums)
+{
+    int64_t c = 0;
+    for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS)
+        accumulate_some(rows, step, order, x + c, sums + c);
+    for (; c < n; c++) {
+        scalar_sum sum = {sums[c], 0};
+        for (int64_t r = 0; r < rows; r++)
+            scalar_sum_add(&sum, (double)x[(order ? order[r] : r) * step + c]);
+        sums[c] = scalar_sum_total(&sum);
+    }
+}
+
+static double sum(int64_t n, const ag_real *x)
+{
+    return wide_sum_of(n, x, false, 1);
+}
+
+static int64_t argmax(int64_t n, const ag_real *x)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (x[i] > x[best] || (isnan(x[i]) && !isnan(x[best])))
+            best = i;
+    return best;
+}
+
+/* Infinity and NaN have an exponent of ones alone, and adding one to its lowest bit carries into the sign. Or-ing the
+ * signs needs no order, so it is vector code. */
+static bool all_finite(int64_t n, const ag_real *x)
+{
+    const real_bits one = (real_bits)1 << FRACTION_BITS, exponent = ((real_bits)2 * EXPONENT_BIAS + 1) << FRACTION_BITS;
+    real_bits found = 0;
+    for (int64_t i = 0; i < n; i++)
+        found |= (bits_of(x[i]) & exponent) + one;
+    return !(found & SIGN_BIT);
+}
+
+/* ---- Dropout -------------------------------------------------------------------------------- */
+
+#define BLOCKS_TOGETHER 64 /* drawn at a time, of four words each */
+
+static void dropout(const map_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add)
+{
+    const bool none = mask->threshold > UINT32_MAX; /* stays */
+    const uint32_t threshold = (uint32_t)mask->threshold;
+    const ag_real scale = mask->scale;
+    uint32_t words[4 * BLOCKS_TOGETHER];
+
+    for (int64_t done = 0, count; done < n; done += count) {
+        const int64_t skipped = (first + done) % 4; /* words of the block that are of elements before */
+        const int64_t left = (int64_t)4 * BLOCKS_TOGETHER - skipped;
+        const uint32_t *word = words + skipped;
+        count = left < n - done ? left : n - done;
+        philox_words(mask, (uint64_t)(first + done) / 4, (skipped + count + 3) / 4, words);
+        OVER(count)
+        {
+            ag_real scaled = x[done + i] * scale, kept = none || word[i] < threshold ? 0 : scaled;
+            y[done + i] = add ? y[done + i] + kept : kept;
+        }
+    }
+}
+
+const kernel_map KERNEL(map) = {
+    .unary = unary,
+    .unary_backward = unary_backward,
+    .binary = binary,
+    .binary_backward = binary_backward,
+    .add = add_to,
+    .axpy = axpy_to,
+    .accumulate = accumulate,
+    .sum = sum,
+    .argmax = argmax,
+    .dropout = dropout,
+    .all_finite = all_finite,
+};

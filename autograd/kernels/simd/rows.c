@@ -1,0 +1,591 @@
+/* rows.c - softmax, norms, cross-entropy and turned pairs, row by row.
+ *
+ * Sums along a row are long sums (sums.h): in an order that depends on the width alone,
+ * and as good for 30,000 classes as for 30. They are written with vectors, since a
+ * compiler may not reorder them; elementwise loops are plain C that compilers turn into
+ * vectors. */
+#include "../map.h"
+#include "../rows.h"
+
+#include "level.h"
+#include "scalar.h"
+#include "sums.h"
+#include "vector_math.h"
+
+#include <math.h>
+
+#define BLOCK 256 /* elements that are kept in between; a multiple of LANES at every level */
+
+/* ---- Along one row -------------------------------------------------------------------------- */
+
+static inline int64_t block_end(int64_t begin, int64_t n)
+{
+    return n - begin < BLOCK ? n : begin + BLOCK;
+}
+
+/* The largest of n; -inf of none. NaN is passed over here: it reaches the result by way of the exponentials. */
+static ag_real row_max(int64_t n, const ag_real *x)
+{
+    ag_real best[LANES];
+    for (int lane = 0; lane < LANES; lane++)
+        best[lane] = -(ag_real)INFINITY;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            best[lane] = x[i + lane] > best[lane] ? x[i + lane] : best[lane];
+    for (; i < n; i++)
+        best[0] = x[i] > best[0] ? x[i] : best[0];
+    for (int lane = 1; lane < LANES; lane++)
+        best[0] = best[lane] > best[0] ? best[lane] : best[0];
+    return best[0];
+}
+
+/* The terms of a sum along a row, by the functions below. */
+typedef struct row_terms {
+    const ag_real *a, *b;
+    ag_real shift, rest;
+} row_terms;
+
+static inline vector shifted_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return load(t->a + i) - splat(t->shift);
+}
+
+static inline ag_real shifted_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return t->a[i] - t->shift;
+}
+
+/* sum (x[i] - shift) */
+static double row_sum(int64_t n, const ag_real *x, ag_real shift)
+{
+    return sum_terms(n, shifted_vector, shifted_one, &(row_terms){.a = x, .shift = shift});
+}
+
+static inline vector product_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return load(t->a + i) * load(t->b + i);
+}
+
+static inline ag_real product_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    return t->a[i] * t->b[i];
+}
+
+/* sum a[i] b[i] */
+static double row_dot(int64_t n, const ag_real *a, const ag_real *b)
+{
+    return sum_terms(n, product_vector, product_one, &(row_terms){.a = a, .b = b});
+}
+
+/* y = e^(x - shift) */
+static void row_exp(int64_t n, const ag_real *restrict x, ag_real shift, ag_real *restrict y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = exp_real(x[i] - shift);
+}
+
+/* sum e^(x[i] - shift) */
+static double row_exp_sum(int64_t n, const ag_real *x, ag_real shift)
+{
+    double sum = 0;
+    for (int64_t begin = 0; begin < n; begin += BLOCK) {
+        ag_real powers[BLOCK];
+        int64_t count = block_end(begin, n) - begin;
+        row_exp(count, x + begin, shift, powers);
+        sum += row_sum(count, powers, 0);
+    }
+    return sum;
+}
+
+/* What to subtract before the exponential: the maximum, so that nothing overflows. A row without a number above -inf is
+ * left as it is: its powers are 0 (or NaN where a NaN hides), where -inf - -inf would be NaN. */
+static ag_real softmax_shift(int64_t n, const ag_real *x)
+{
+    ag_real max = row_max(n, x);
+    return max == -(ag_real)INFINITY ? 0 : max;
+}
+
+/* ---- Softmax -------------------------------------------------------------------------------- */
+
+static void softmax(int64_t rows, int64_t width, const ag_real *x, ag_real *y)
+{
+    for (int64_t r = 0; r < rows; r++, x += width, y += width) {
+        row_exp(width, x, softmax_shift(width, x), y);
+        double sum = row_sum(width, y, 0);
+        ag_real scale = sum == 0 ? 0 : (ag_real)(1 / sum);
+        for (int64_t i = 0; i < width; i++)
+            y[i] *= scale;
+    }
+}
+
+/* dx = y (dy - sum y dy) */
+static void softmax_backward(int64_t rows, int64_t width, const ag_real *restrict y, const ag_real *restrict dy,
+                             ag_real *restrict dx)
+{
+    for (int64_t r = 0; r < rows; r++, y += width, dy += width, dx += width) {
+        if (kernel_all_zero(width, dy))
+            continue;
+        ag_real mean = (ag_real)row_dot(width, y, dy);
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += y[i] * (dy[i] - mean);
+    }
+}
+
+/* Some rows are done together: while one waits for its sum, another is summed. */
+#define TOGETHER 8
+
+/* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where
+ * the sum is. */
+typedef struct power_sum {
+    ag_real shift;
+    double sum, logarithm;
+} power_sum;
+
+static void sum_powers(int64_t rows, int64_t width, const ag_real *x, power_sum *sums)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        sums[r].shift = softmax_shift(width, x + r * width);
+        sums[r].sum = row_exp_sum(width, x + r * width, sums[r].shift);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        sums[r].logarithm = sums[r].sum == 0 ? 0 : scalar_log(sums[r].sum);
+}
+
+static void log_softmax_some(int64_t rows, int64_t width, const ag_real *restrict x, ag_real *restrict y)
+{
+    power_sum sums[TOGETHER];
+    sum_powers(rows, width, x, sums);
+    for (int64_t r = 0; r < rows; r++) {
+        const ag_real shift = sums[r].shift, log_sum = (ag_real)sums[r].logarithm;
+        for (int64_t i = r * width; i < (r + 1) * width; i++)
+            y[i] = (x[i] - shift) - log_sum;
+    }
+}
+
+static void log_softmax(int64_t rows, int64_t width, const ag_real *x, ag_real *y)
+{
+    for (int64_t r = 0; r < rows; r += TOGETHER)
+        log_softmax_some(smaller(rows - r, TOGETHER), width, x + r * width, y + r * width);
+}
+
+/* dx = dy - e^y sum dy */
+static void log_softmax_backward(int64_t rows, int64_t width, const ag_real *restrict y, const ag_real *restrict dy,
+                                 ag_real *restrict dx)
+{
+    for (int64_t r = 0; r < rows; r++, y += width, dy += width, dx += width) {
+        if (kernel_all_zero(width, dy))
+            continue;
+        ag_real sum = (ag_real)row_sum(width, dy, 0);
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += dy[i] - exp_real(y[i]) * sum;
+    }
+}
+
+/* ---- Norms ---------------------------------------------------------------------------------- */
+
+static inline vector square_vector(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    const vector centred = (load(t->a + i) - splat(t->shift)) - splat(t->rest);
+    return centred * centred;
+}
+
+static inline ag_real square_one(const void *terms, int64_t i)
+{
+    const row_terms *t = terms;
+    const ag_real centred = (t->a[i] - t->shift) - t->rest;
+    return centred * centred;
+}
+
+/* sum (x[i] - mean)^2 */
+static double row_squares(int64_t n, const ag_real *x, ag_real shift, ag_real rest)
+{
+    return sum_terms(n, square_vector, square_one, &(row_terms){x, NULL, shift, rest});
+}
+
+/* The means in two steps: a first mean of the differences from x[0], and what the differences from that still average
+ * to. A constant row comes out without any rounding. */
+static void find_means(int64_t rows, int64_t n, const ag_real *x, norm_statistics *statistics)
+{
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r].shift = (ag_real)((double)x[r * n] + row_sum(n, x + r * n, x[r * n]) / (double)n);
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r].rest = (ag_real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
+}
+
+/* A mean of squares, plus eps, below LEAST_SQUARE may have lost bits to underflow. The
+ * unit of such a row makes its largest element about 1; its exponent is held between
+ * LEAST_UNIT and MOST_UNIT. */
+#ifdef TAPEFORMER_DOUBLE
+#define LEAST_SQUARE 0x1p-900
+#define LEAST_UNIT   (-1000)
+#define MOST_UNIT    900
+#else
+#define LEAST_SQUARE 0x1p-100
+#define LEAST_UNIT   (-126)
+#define MOST_UNIT    120
+#endif
+
+static ag_real unit_of(int64_t n, const ag_real *x)
+{
+    ag_real most = 0;
+    int exponent = 0; /* (C leaves it open for an infinity) */
+    for (int64_t i = 0; i < n; i++)
+        most = magnitude(x[i]) > most ? magnitude(x[i]) : most;
+    if (most < (ag_real)INFINITY)
+        frexp((double)most, &exponent);
+    exponent = -exponent < LEAST_UNIT ? LEAST_UNIT : -exponent > MOST_UNIT ? MOST_UNIT : -exponent;
+    return (ag_real)ldexp(1, exponent);
+}
+
+/* x in its unit: where it lies, or in `room` [count]. */
+static inline const ag_real *in_unit(int64_t count, const ag_real *x, ag_real unit, ag_real *room)
+{
+    if (unit == 1)
+        return x;
+    for (int64_t i = 0; i < count; i++)
+        room[i] = x[i] * unit;
+    return room;
+}
+
+static double sum_in_unit(int64_t n, const ag_real *x, ag_real unit, ag_real shift)
+{
+    ag_real room[BLOCK];
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += BLOCK)
+        sum += row_sum(block_end(i, n) - i, in_unit(block_end(i, n) - i, x + i, unit, room), shift);
+    return sum;
+}
+
+/* The statistics of a row whose squares overflow or vanish; NaN of one that has no
+ * numbers. */
+static void find_extreme(const norm_task *task, const ag_real *x, norm_statistics *row)
+{
+    const int64_t n = task->width;
+    const ag_real unit = unit_of(n, x), first = x[0] * unit;
+    ag_real room[BLOCK];
+    double squares = 0;
+    *row = (norm_statistics){.unit = unit};
+    if (task->centred) {
+        row->shift = (ag_real)((double)first + sum_in_unit(n, x, unit, first) / (double)n);
+        row->rest = (ag_real)(sum_in_unit(n, x, unit, row->shift) / (double)n);
+    }
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        const int64_t count = block_end(i, n) - i;
+        squares += row_squares(count, in_unit(count, x + i, unit, room), row->shift, row->rest);
+    }
+    const double variance = squares / (double)n + task->eps * (double)unit * (double)unit;
+    row->inverse = variance == 0 ? 0 : 1 / sqrt(variance);
+}
+
+static void find_some(const norm_task *task, int64_t rows, const ag_real *x, norm_statistics *statistics)
+{
+    const int64_t n = task->width;
+    double variance[TOGETHER];
+    for (int64_t r = 0; r < rows; r++)
+        statistics[r] = (norm_statistics){.unit = 1};
+    if (task->centred)
+        find_means(rows, n, x, statistics);
+    for (int64_t r = 0; r < rows; r++) {
+        variance[r] = row_squares(n, x + r * n, statistics[r].shift, statistics[r].rest) / (double)n + task->eps;
+        statistics[r].inverse = 1 / sqrt(variance[r]);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        if (!(variance[r] >= LEAST_SQUARE && variance[r] < (double)INFINITY))
+            find_extreme(task, x + r * n, &statistics[r]);
+}
+
+static void norm_find(const norm_task *task, int64_t begin, int64_t end)
+{
+    for (int64_t r = begin; r < end; r += TOGETHER)
+        find_some(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
+}
+
+/* y = (x - mean) inverse weight + bias, of `count` elements */
+INLINE void norm_part(const norm_statistics *row, int64_t count, const ag_real *restrict x,
+                      const ag_real *restrict weight, const ag_real *restrict bias, ag_real *restrict y)
+{
+    const ag_real shift = row->shift, rest = row->rest, scale = (ag_real)row->inverse;
+    if (weight && bias)
+        for (int64_t i = 0; i < count; i++)
+            y[i] = ((x[i] - shift) - rest) * scale * weight[i] + bias[i];
+    else
+        for (int64_t i = 0; i < count; i++)
+            y[i] = ((x[i] - shift) - rest) * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+}
+
+static void norm_extreme(const norm_task *task, const norm_statistics *row, const ag_real *x, ag_real *y)
+{
+    const ag_real *weight = task->weight, *bias = task->bias;
+    ag_real room[BLOCK];
+    for (int64_t i = 0; i < task->width; i += BLOCK) {
+        const int64_t count = block_end(i, task->width) - i;
+        norm_part(row, count, in_unit(count, x + i, row->unit, room), weight ? weight + i : NULL,
+                  bias ? bias + i : NULL, y + i);
+    }
+}
+
+static void norm(const norm_task *task, int64_t begin, int64_t end, ag_real *y)
+{
+    const int64_t width = task->width;
+    for (int64_t r = begin; r < end; r++) {
+        const norm_statistics *row = &task->statistics[r];
+        if (row->unit == 1)
+            norm_part(row, width, task->x + r * width, task->weight, task->bias, y + r * width);
+        else
+            norm_extreme(task, row, task->x + r * width, y + r * width);
+    }
+}
+
+typedef struct norm_sums {
+    double g, gn;
+} norm_sums;
+
+/* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
+static norm_sums part_products(const norm_statistics *row, int64_t count, const ag_real *restrict x,
+                               const ag_real *restrict dy, const ag_real *restrict weight, ag_real *restrict n,
+                               ag_real *restrict g)
+{
+    const ag_real shift = row->shift, rest = row->rest, inverse = (ag_real)row->inverse;
+    long_sum sum_g = {{0}, {0}}, sum_gn = {{0}, {0}};
+    norm_sums tail = {0, 0};
+    int64_t i = 0;
+    while (i + LANES <= count) {
+        vector group_g = {0}, group_gn = {0};
+        for (const int64_t end = i + SUM_GROUP * LANES; i < end && i + LANES <= count; i += LANES) {
+            const vector normal = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
+            const vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
+            store(n + i, normal);
+            store(g + i, weighted);
+            group_g += weighted;
+            group_gn += weighted * normal;
+        }
+        long_sum_add(&sum_g, group_g);
+        long_sum_add(&sum_gn, group_gn);
+    }
+    for (; i < count; i++) {
+        n[i] = ((x[i] - shift) - rest) * inverse;
+        g[i] = weight ? dy[i] * weight[i] : dy[i];
+        tail.g += (double)g[i];
+        tail.gn += (double)(g[i] * n[i]);
+    }
+    return (norm_sums){long_sum_total(&sum_g) + tail.g, long_sum_total(&sum_gn) + tail.gn};
+}
+
+static norm_sums extreme_products(const norm_task *task, const norm_statistics *row, const ag_real *x,
+                                  const ag_real *dy, ag_real *n, ag_real *g)
+{
+    norm_sums sums = {0, 0};
+    ag_real room[BLOCK];
+    for (int64_t i = 0; i < task->width; i += BLOCK) {
+        const int64_t count = block_end(i, task->width) - i;
+        const norm_sums part = part_products(row, count, in_unit(count, x + i, row->unit, room), dy + i,
+                                             task->weight ? task->weight + i : NULL, n + i, g + i);
+        sums.g += part.g;
+        sums.gn += part.gn;
+    }
+    return sums;
+}
+
+/* dx += inverse (g - mean(g) - n mean(g n)) unit, where RMS norm has no mean(g) */
+static void add_to_dx(const norm_task *task, const norm_statistics *row, norm_sums sums, const ag_real *restrict n,
+                      const ag_real *restrict g, ag_real *restrict dx)
+{
+    const int64_t width = task->width;
+    const ag_real scale = (ag_real)row->inverse, unit = row->unit, mean_gn = (ag_real)(sums.gn / (double)width);
+    const ag_real mean_g = task->centred ? (ag_real)(sums.g / (double)width) : 0;
+    if (unit == 1)
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn);
+    else
+        for (int64_t i = 0; i < width; i++)
+            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn) * unit;
+}
+
+static void add_to_sums(int64_t width, const ag_real *restrict dy, const ag_real *restrict n, ag_real *restrict dweight,
+                        ag_real *restrict dbias)
+{
+    for (int64_t i = 0; i < width; i++) {
+        dweight[i] += dy[i] * n[i];
+        dbias[i] += dy[i];
+    }
+}
+
+/* Rows whose parts of dweight and dbias are added before their sum is. */
+#define NORM_GROUP 8
+
+/* With n = (x - mean) inverse and g = dy weight:
+ *     dx = inverse (g - mean(g) - n mean(g n)), where RMS norm has no mean(g);
+ *     dweight = sum over rows of dy n, dbias = sum over rows of dy. */
+static void norm_backward(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx,
+                          double *dweight, double *dbias, ag_real *workspace)
+{
+    const int64_t width = task->width;
+    ag_real *n = workspace, *g = n + width, *own_weight = g + width, *own_bias = own_weight + width;
+    memset(own_weight, 0, (size_t)(2 * width) * sizeof(ag_real));
+
+    for (int64_t r = begin; r < end; r++) {
+        const norm_statistics *row = &task->statistics[r];
+        const ag_real *x = task->x + r * width, *dy = dy_all + r * width;
+        if (!kernel_all_zero(width, dy)) {
+            const norm_sums sums = row->unit == 1 ? part_products(row, width, x, dy, task->weight, n, g)
+                                                  : extreme_products(task, row, x, dy, n, g);
+            if (dx)
+                add_to_dx(task, row, sums, n, g, dx + r * width);
+            if (dweight || dbias)
+                add_to_sums(width, dy, n, own_weight, own_bias);
+        }
+        const bool is_last = r + 1 == end || (r + 1 - begin) % NORM_GROUP == 0;
+        if (dweight && is_last)
+            long_sums_take(width, own_weight, dweight);
+        if (dbias && is_last)
+            long_sums_take(width, own_bias, dbias);
+    }
+}
+
+/* ---- Cross-entropy -------------------------------------------------------------------------- */
+
+/* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0 adds nothing,
+ * whatever its logit. */
+static double weighted_surprise(const entropy_task *task, const ag_real *x, ag_real shift, double log_sum)
+{
+    const ag_real *weights = task->weights;
+    double sum = weights ? 0 : row_sum(task->classes, x, shift);
+
+    for (int64_t begin = 0; weights && begin < task->classes; begin += BLOCK) {
+        ag_real shifted[BLOCK];
+        int64_t count = block_end(begin, task->classes) - begin;
+        for (int64_t i = 0; i < count; i++)
+            shifted[i] = weights[begin + i] == 0 ? 0 : x[begin + i] - shift;
+        sum += (double)dot(count, weights + begin, shifted);
+    }
+    return task->weight_total * log_sum - sum;
+}
+
+/* (1 - s) w[t] (-log p[t]) + (s / C) sum_c w[c] (-log p[c]) */
+static double row_loss(const entropy_task *task, const ag_real *x, int32_t target, const power_sum *powers)
+{
+    const double smoothing = task->smoothing;
+    const double weight = (1 - smoothing) * (task->weights ? (double)task->weights[target] : 1);
+    double loss = 0;
+    if (weight != 0)
+        loss = weight * (powers->logarithm - ((double)x[target] - (double)powers->shift));
+    if (smoothing > 0)
+        loss += smoothing / (double)task->classes * weighted_surprise(task, x, powers->shift, powers->logarithm);
+    return loss;
+}
+
+/* Rows that count are summed in runs of at most TOGETHER. */
+static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, double *losses)
+{
+    const int64_t classes = task->classes;
+    for (int64_t r = begin, run; r < end; r += run) {
+        power_sum powers[TOGETHER];
+        losses[r] = 0;
+        for (run = 0; run < TOGETHER && r + run < end && task->targets[r + run] >= 0; run++)
+            ;
+        sum_powers(run, classes, task->logits + r * classes, powers);
+        for (int64_t i = 0; i < run; i++) {
+            losses[r + i] = row_loss(task, task->logits + (r + i) * classes, task->targets[r + i], &powers[i]);
+            const double sum = powers[i].sum;
+            task->statistics[r + i] = (entropy_statistics){powers[i].shift, sum == 0 ? 0 : (ag_real)(1 / sum)};
+        }
+        run = run ? run : 1;
+    }
+}
+
+/* dlogits[c] = dloss (p[c] sum(q) - q[c]), with the target's distribution
+ *     q[c] = (1 - s) w[t] [c = t] + (s / C) w[c]. */
+static void cross_entropy_backward(const entropy_task *task, int64_t begin, int64_t end, const ag_real *dloss,
+                                   ag_real *dlogits)
+{
+    const int64_t classes = task->classes;
+    const ag_real *weights = task->weights;
+    const double spread = task->smoothing / (double)classes;
+
+    for (int64_t r = begin; r < end; r++) {
+        const int32_t target = task->targets[r];
+        if (target < 0)
+            continue;
+        const ag_real *restrict x = task->logits + r * classes;
+        ag_real *restrict dx = dlogits + r * classes;
+        const ag_real shift = task->statistics[r].shift;
+        double peak = (1 - task->smoothing) * (weights ? (double)weights[target] : 1);
+        const double mass = (double)dloss[r] * (peak + spread * task->weight_total);
+        if (mass == 0) /* such a row is ignored, too: its logits may be anything */
+            continue;
+        ag_real factor = (ag_real)mass * task->statistics[r].scale;
+        ag_real even = (ag_real)((double)dloss[r] * spread);
+
+        /* Each share is whole before it is added: p - q comes near 0, and what dx holds
+         * already would round it away. */
+        const ag_real before = dx[target], evenly = weights ? even * weights[target] : even;
+        if (even == 0)
+            for (int64_t c = 0; c < classes; c++)
+                dx[c] += factor * exp_real(x[c] - shift);
+        else
+            for (int64_t c = 0; c < classes; c++)
+                dx[c] += factor * exp_real(x[c] - shift) - (weights ? even * weights[c] : even);
+        const ag_real own = factor * exp_real(x[target] - shift) - evenly;
+        /* (dloss peak, as what is left of the mass: a product of its own might be rounded
+         * otherwise than that) */
+        dx[target] = before + (own - (ag_real)(mass - (double)dloss[r] * spread * task->weight_total));
+    }
+}
+
+/* ---- Turned pairs --------------------------------------------------------------------------- */
+
+/* (a, b) -> (a cos - b sin, a sin + b cos) */
+static void turn(const turn_task *task, int64_t begin, int64_t end, const ag_real *x_all, ag_real *y_all)
+{
+    const int64_t pairs = task->pairs;
+
+    for (int64_t piece = begin * task->heads; piece < end * task->heads; piece++) {
+        int64_t position = piece / task->heads % task->period;
+        const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
+                                                                              task->sine + position * pairs;
+        const ag_real *restrict x = x_all + piece * 2 * pairs;
+        ag_real *restrict y = y_all + piece * 2 * pairs;
+        for (int64_t i = 0; i < pairs; i++) {
+            y[2 * i] = x[2 * i] * cosine[i] - x[2 * i + 1] * sine[i];
+            y[2 * i + 1] = x[2 * i] * sine[i] + x[2 * i + 1] * cosine[i];
+        }
+    }
+}
+
+/* The turn is orthogonal: the gradient is turned by the opposite angle. */
+static void turn_backward(const turn_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx_all)
+{
+    const int64_t pairs = task->pairs;
+
+    for (int64_t piece = begin * task->heads; piece < end * task->heads; piece++) {
+        int64_t position = piece / task->heads % task->period;
+        const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
+                                                                              task->sine + position * pairs;
+        const ag_real *restrict dy = dy_all + piece * 2 * pairs;
+        ag_real *restrict dx = dx_all + piece * 2 * pairs;
+        for (int64_t i = 0; i < pairs; i++) {
+            dx[2 * i] += dy[2 * i] * cosine[i] + dy[2 * i + 1] * sine[i];
+            dx[2 * i + 1] += dy[2 * i + 1] * cosine[i] - dy[2 * i] * sine[i];
+        }
+    }
+}
+
+const kernel_rows KERNEL(rows) = {
+    .softmax = softmax,
+    .softmax_backward = softmax_backward,
+    .log_softmax = log_softmax,
+    .log_softmax_backward = log_softmax_backward,
+    .norm_find = norm_find,
+    .norm = norm,
+    .norm_backward = norm_backward,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_backward = cross_entropy_backward,
+    .turn = turn,
+    .turn_backward = turn_backward,
+};

@@ -1,0 +1,57 @@
+/* transpose.h - a square of LANES x LANES numbers turned over its diagonal, in registers. */
+#ifndef AUTOGRAD_KERNELS_TRANSPOSE_H
+#define AUTOGRAD_KERNELS_TRANSPOSE_H
+
+#include "level.h"
+
+/* The first, and the second, halves of two vectors, a lane of one and a lane of the other in turn. */
+#if LANE_COUNT == 16
+#define FIRST_HALVES(a, b)  PICK(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define SECOND_HALVES(a, b) PICK(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif LANE_COUNT == 8
+#define FIRST_HALVES(a, b)  PICK(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SECOND_HALVES(a, b) PICK(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#elif LANE_COUNT == 4
+#define FIRST_HALVES(a, b)  PICK(a, b, 0, 4, 1, 5)
+#define SECOND_HALVES(a, b) PICK(a, b, 2, 6, 3, 7)
+#else
+#define FIRST_HALVES(a, b)  PICK(a, b, 0, 2)
+#define SECOND_HALVES(a, b) PICK(a, b, 1, 3)
+#endif
+
+/* Exchanges lane j of x[i] and lane i of x[j].
+ *
+ * Of an element's place, row and column written in binary one behind the other, each round moves the first bit of the
+ * row to the end of the column and the first bit of the column to the end of the row; after as many rounds as either
+ * has bits, they have changed places. */
+static inline void transpose_square(vector x[LANE_COUNT])
+{
+    vector y[LANE_COUNT];
+    UNROLL(4)
+    for (int round = 1; round < LANE_COUNT; round *= 2) {
+        UNROLL(8)
+        for (int i = 0; i < LANE_COUNT / 2; i++) {
+            y[2 * i] = FIRST_HALVES(x[i], x[i + LANE_COUNT / 2]);
+            y[2 * i + 1] = SECOND_HALVES(x[i], x[i + LANE_COUNT / 2]);
+        }
+        UNROLL(16)
+        for (int i = 0; i < LANE_COUNT; i++)
+            x[i] = y[i];
+    }
+}
+
+/* out[j * out_row + i] = in[i * in_row + j] for 0 <= i, j < LANES; of rows beyond the last, number rows - 1, that one
+ * again. */
+static inline void transpose(int64_t rows, const ag_real *in, int64_t in_row, ag_real *out, int64_t out_row)
+{
+    vector x[LANE_COUNT];
+    UNROLL(16)
+    for (int64_t i = 0; i < LANE_COUNT; i++)
+        x[i] = load(in + smaller(i, rows - 1) * in_row);
+    transpose_square(x);
+    UNROLL(16)
+    for (int i = 0; i < LANE_COUNT; i++)
+        store(out + i * out_row, x[i]);
+}
+
+#endif

@@ -1,0 +1,90 @@
+/* order.c - without a positional code the order of the input is the order of the output, and nothing else.
+ *
+ * Attention adds over the keys in ascending order, so permuted keys are added in another order. A sum of n numbers is
+ * off by (n - 1) epsilon of their magnitudes at most, twice that between two orders, and each layer has two sums over
+ * keys, that of the softmax and that of the values. So layers x 4 (n - 1) epsilon of the largest logit is what is
+ * granted. An order that mattered would not shrink with epsilon.
+ */
+#include "laboratory.h"
+
+#include <float.h>
+#include <math.h>
+
+#ifdef TAPEFORMER_DOUBLE
+#define EPSILON DBL_EPSILON
+#else
+#define EPSILON FLT_EPSILON
+#endif
+
+/* order becomes a drawn permutation of 0 .. length - 1. */
+static void shuffle(ag_rng *rng, int64_t length, int64_t *order)
+{
+    for (int64_t i = 0; i < length; i++) {
+        const int64_t j = (int64_t)ag_rng_below(rng, (uint64_t)i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+}
+
+/* Each row in an order of its own: y[i] = x[order[i]]. */
+static void permute_rows(const laboratory *lab, const int32_t *x, int64_t *orders, int32_t *y)
+{
+    const int64_t length = lab->options.length;
+    for (int64_t row = 0; row < LABORATORY_CHUNK; row++) {
+        ag_rng rng = ag_rng_make(ag_seed_for(lab->options.seed, AG_FOR_ORDER), (uint64_t)row);
+        int64_t *order = orders + row * length;
+        shuffle(&rng, length, order);
+        for (int64_t i = 0; i < length; i++)
+            y[row * length + i] = x[row * length + order[i]];
+    }
+}
+
+static const ag_tensor *logits_of(const laboratory *lab, const nn_model *model, const int32_t *x)
+{
+    const nn_pass pass = {.tape = lab->tape, .params = &model->params};
+    const nn_input input = {.rows = LABORATORY_CHUNK, .source_length = lab->options.length, .source = x};
+    return nn_model_apply(model, &pass, &input);
+}
+
+/* The largest difference between an output of the permuted input and the same output of the other; and the largest
+ * logit. */
+static ag_status compare(const laboratory *lab, const nn_model *model, double *largest, double *difference)
+{
+    const int64_t length = lab->options.length, classes = model->config.target_vocab;
+    const size_t letters = (size_t)(LABORATORY_CHUNK * length);
+    ag_tape_rewind(lab->tape);
+    int64_t *orders = ag_tape_alloc(lab->tape, letters * sizeof *orders);
+    int32_t *permuted = ag_tape_alloc(lab->tape, letters * sizeof *permuted);
+    if (!orders || !permuted)
+        return laboratory_tape_failed(lab);
+    permute_rows(lab, lab->unseen, orders, permuted);
+    const ag_tensor *a = logits_of(lab, model, lab->unseen), *b = logits_of(lab, model, permuted);
+    if (!a || !b)
+        return laboratory_tape_failed(lab);
+    *largest = *difference = 0;
+    for (int64_t row = 0; row < LABORATORY_CHUNK; row++)
+        for (int64_t i = 0; i < length; i++)
+            for (int64_t c = 0; c < classes; c++) {
+                const double x = (double)a->data[(row * length + orders[row * length + i]) * classes + c],
+                             y = (double)b->data[(row * length + i) * classes + c];
+                *largest = fmax(*largest, fabs(x));
+                *difference = fmax(*difference, fabs(x - y));
+            }
+    return AG_OK;
+}
+
+ag_status laboratory_permute(laboratory *lab)
+{
+    ag_status status = AG_OK;
+    const bool grad = ag_tape_set_grad(lab->tape, false);
+    for (int task = 0; task < LABORATORY_TASKS && status == AG_OK; task++) {
+        laboratory_permuted *found = &lab->findings->permuted[task];
+        double largest;
+        status = compare(lab, lab->taggers[task][LABORATORY_FULL], &largest, &found->positions);
+        if (status == AG_OK)
+            status = compare(lab, lab->taggers[task][LABORATORY_ORDERLESS], &found->largest, &found->difference);
+        found->bound = LABORATORY_LAYERS * 4 * (double)(lab->options.length - 1) * EPSILON * found->largest;
+    }
+    ag_tape_set_grad(lab->tape, grad);
+    return status;
+}

@@ -1,0 +1,158 @@
+/* theory.c - how often the best possible answer is right, given what is visible.
+ *
+ * Letters are independent and even, so a task that asks for one letter is all or nothing: certain where that letter is
+ * visible, 1/letters where not. Sort, and models that do not know the order, depend on how many there are of each
+ * letter: the sum goes over all such counts, each weighted by its multinomial probability.
+ */
+#include "laboratory.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Counts of letters ---------------------------------------------------------------------- */
+
+/* The next way to put as many things into `letters` boxes, from (n, 0, .., 0) on to (0, .., 0, n); false at the end. */
+static bool next_counts(int *counts, int64_t letters)
+{
+    const int last = counts[letters - 1];
+    int64_t box = letters - 2;
+    while (box >= 0 && counts[box] == 0)
+        box--;
+    if (box < 0)
+        return false;
+    counts[letters - 1] = 0;
+    counts[box]--;
+    counts[box + 1] = last + 1;
+    return true;
+}
+
+static double factorial(int64_t n)
+{
+    double product = 1;
+    for (int64_t k = 2; k <= n; k++)
+        product *= (double)k;
+    return product;
+}
+
+/* The probability that `size` letters come in these numbers: size! / (c_0! c_1! ..) / letters^size. */
+static double counts_probability(const int *counts, int64_t letters, int64_t size)
+{
+    double ways = factorial(size);
+    for (int64_t letter = 0; letter < letters; letter++)
+        ways /= factorial(counts[letter]);
+    return ways / pow((double)letters, (double)size);
+}
+
+/* ---- Sort ----------------------------------------------------------------------------------- */
+
+/* tail[k], k = 0 .. n + 1: the probability that at least k of n letters are among a share p of the alphabet. */
+static void binomial_tails(int64_t n, double p, double *tail)
+{
+    tail[n + 1] = 0;
+    for (int64_t k = n; k >= 0; k--)
+        tail[k] = tail[k + 1] +
+                  factorial(n) / factorial(k) / factorial(n - k) * pow(p, (double)k) * pow(1 - p, (double)(n - k));
+}
+
+/* Sort at position i with `visible` of the letters known. The answer is at most letter b when there are i + 1 letters
+ * up to b, visible or not. */
+static double allowed_of_sort(int64_t length, int64_t letters, int64_t visible, int64_t i)
+{
+    const int64_t hidden = length - visible;
+    double tails[LABORATORY_LETTERS][LABORATORY_LENGTH + 2], allowed = 0;
+    int counts[LABORATORY_LETTERS] = {(int)visible};
+    for (int64_t b = 0; b < letters; b++)
+        binomial_tails(hidden, (double)(b + 1) / (double)letters, tails[b]);
+    do {
+        double best = 0, before = 0;
+        int64_t up_to = 0;
+        for (int64_t b = 0; b < letters; b++) {
+            up_to += counts[b];
+            const int64_t needed = i + 1 - up_to;
+            const double at_most = needed <= 0 ? 1 : tails[b][needed <= hidden ? needed : hidden + 1];
+            best = fmax(best, at_most - before);
+            before = at_most;
+        }
+        allowed += best * counts_probability(counts, letters, visible);
+    } while (next_counts(counts, letters));
+    return allowed;
+}
+
+void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, const unsigned char *seen,
+                        double *allowed)
+{
+    for (int64_t i = 0; i < length; i++) {
+        const unsigned char *row = seen + i * length;
+        int64_t visible = 0;
+        for (int64_t j = 0; j < length; j++)
+            visible += row[j];
+        if (task == LABORATORY_SORT)
+            allowed[i] = allowed_of_sort(length, letters, visible, i);
+        else
+            allowed[i] = row[laboratory_place(task, length, i)] ? 1 : 1 / (double)letters;
+    }
+}
+
+/* ---- Without order -------------------------------------------------------------------------- */
+
+/* What is known: the letter here, and how many there are of each. */
+typedef struct unordered {
+    laboratory_task task;
+    int64_t length, letters, here;
+    int64_t own; /* positions whose answer is the letter here */
+    const int *counts;
+} unordered;
+
+/* How good an answer is: (length - 1) times the positions at which it is right, in the mean over all arrangements. A
+ * whole number, so that equally good ones are equal. */
+static int64_t score(const unordered *u, int64_t answer)
+{
+    if (u->task == LABORATORY_SORT)
+        return u->counts[answer];
+    const int64_t is_here = answer == u->here;
+    return u->own * (u->length - 1) * is_here + (u->length - u->own) * (u->counts[answer] - is_here);
+}
+
+/* The probability that `answer` is right at position i. */
+static double right_at(const unordered *u, int64_t answer, int64_t i)
+{
+    if (u->task == LABORATORY_SORT) { /* what stands at i after sorting is known */
+        int64_t before = 0;
+        for (int64_t letter = 0; letter < answer; letter++)
+            before += u->counts[letter];
+        return before <= i && i < before + u->counts[answer];
+    }
+    const int is_here = answer == u->here;
+    if (laboratory_place(u->task, u->length, i) == i)
+        return is_here;
+    return (double)(u->counts[answer] - is_here) / (double)(u->length - 1);
+}
+
+/* Adds `weight` times the accuracies of the best answers, evenly shared. */
+static void add_best(const unordered *u, double weight, double *allowed)
+{
+    int64_t best = -1, equal = 0;
+    for (int64_t answer = 0; answer < u->letters; answer++) {
+        const int64_t now = score(u, answer);
+        equal = now > best ? 1 : equal + (now == best);
+        best = now > best ? now : best;
+    }
+    for (int64_t answer = 0; answer < u->letters; answer++)
+        for (int64_t i = 0; i < u->length && score(u, answer) == best; i++)
+            allowed[i] += weight / (double)equal * right_at(u, answer, i);
+}
+
+void laboratory_allowed_orderless(laboratory_task task, int64_t length, int64_t letters, double *allowed)
+{
+    int counts[LABORATORY_LETTERS] = {(int)length};
+    unordered u = {.task = task, .length = length, .letters = letters, .counts = counts};
+    memset(allowed, 0, (size_t)length * sizeof *allowed);
+    for (int64_t i = 0; i < length; i++)
+        u.own += laboratory_place(task, length, i) == i;
+    do {
+        const double probability = counts_probability(counts, letters, length);
+        for (u.here = 0; u.here < letters; u.here++)
+            if (counts[u.here])
+                add_best(&u, probability * counts[u.here] / (double)length, allowed);
+    } while (next_counts(counts, letters));
+}

@@ -1,0 +1,247 @@
+/* chart.c - line charts of characters. */
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    COLUMNS = 72, /* of the plot, at most */
+    FEWEST = 8,
+    ROWS = 16,
+    X_TICKS = 6,
+    Y_TICKS = 4,
+    NAME_COLUMNS = 40,
+    NUMBER_SIZE = 32,
+    LEGEND_GAP = 3
+};
+
+/* Each line draws with a character of its own, and with one of these of the 256 colours
+ * of terminals, which are seen on white and on black: 3 : 1 at least. */
+static const char characters[] = "*o+x#@%&";
+static const int colours[] = {33, 166, 29, 133, 136, 99, 244, 30};
+enum { KINDS = sizeof characters - 1, MARK = KINDS + 1 };
+static const char mark_character = '^';
+
+/* The content of each place: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the
+ * highest. */
+typedef struct plot {
+    const study_chart *chart;
+    const text_style *style;
+    axis x, y;
+    int columns;
+    unsigned char lines[ROWS][COLUMNS], colours[ROWS][COLUMNS];
+} plot;
+
+static int column_of(const plot *d, double x)
+{
+    return (int)lround(axis_share(&d->x, x) * (d->columns - 1));
+}
+
+/* May lie outside where the chart gives the range of y. */
+static int row_of(const plot *d, double y)
+{
+    return ROWS - 1 - (int)lround(fmin(fmax(axis_share(&d->y, y), -9), 9) * (ROWS - 1));
+}
+
+static void mark(plot *d, int what, int colour, int row, int column)
+{
+    if (row >= 0 && row < ROWS && column >= 0 && column < d->columns) {
+        d->lines[row][column] = (unsigned char)what;
+        d->colours[row][column] = (unsigned char)colour;
+    }
+}
+
+/* From the point before to this one, both included. */
+static void connect(plot *d, int64_t line, int row, int column, int next_row, int next_column)
+{
+    const int colour = chart_colour(d->chart, line, KINDS);
+    int steps = abs(next_row - row) > abs(next_column - column) ? abs(next_row - row) : abs(next_column - column);
+    for (int i = 0; i <= steps; i++) {
+        double part = steps ? (double)i / steps : 0;
+        mark(d, (int)(line % KINDS) + 1, colour, (int)lround(row + part * (next_row - row)),
+             (int)lround(column + part * (next_column - column)));
+    }
+}
+
+static void draw_line(plot *d, int64_t line)
+{
+    const study_line *own = &d->chart->lines[line];
+    int row = 0, column = 0;
+    bool before = false;
+    for (int64_t i = 0; i < own->count; i++) {
+        bool has = chart_has_point(d->chart, own, i);
+        if (has) {
+            int next_row = row_of(d, own->y[i]), next_column = column_of(d, own->x[i]);
+            connect(d, line, before ? row : next_row, before ? column : next_column, next_row, next_column);
+            row = next_row;
+            column = next_column;
+        }
+        before = has;
+    }
+}
+
+static void draw_marks(plot *d)
+{
+    for (int64_t i = 0; i < d->chart->mark_count; i++) {
+        const study_mark *own = &d->chart->marks[i];
+        if (chart_has_mark(d->chart, own))
+            mark(d, MARK, chart_colour(d->chart, own->line, KINDS), row_of(d, own->y), column_of(d, own->x));
+    }
+}
+
+/* ---- Axes ----------------------------------------------------------------------------------- */
+
+/* Returns its length. */
+static int write_tick(pen *p, const axis *a, int tick, char text[NUMBER_SIZE])
+{
+    pen number = {0};
+    pen_put_number(&number, a->ticks[tick], a->digits);
+    p->failed |= number.failed;
+    size_t length = number.length < NUMBER_SIZE ? number.length : NUMBER_SIZE - 1;
+    if (number.text)
+        memcpy(text, number.text, length);
+    text[length] = 0;
+    free(number.text);
+    return (int)length;
+}
+
+static int y_label_width(pen *p, const axis *y)
+{
+    char number[NUMBER_SIZE];
+    int widest = 0;
+    for (int i = 0; i < y->tick_count; i++) {
+        int width = write_tick(p, y, i, number);
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+static void put_y_label(pen *p, const plot *d, int row, int width)
+{
+    char number[NUMBER_SIZE] = "";
+    int length = 0;
+    for (int i = 0; i < d->y.tick_count; i++)
+        if (row_of(d, d->y.ticks[i]) == row)
+            length = write_tick(p, &d->y, i, number);
+    text_repeat(p, ' ', width - length);
+    pen_put(p, "%s %c", number, length ? '+' : '|');
+}
+
+static void put_character(pen *p, int what, int colour, bool color)
+{
+    const char character = what == MARK ? mark_character : characters[what - 1];
+    if (color)
+        pen_put(p, "\033[%s38;5;%dm%c\033[0m", what == MARK ? "1;" : "", colours[colour], character);
+    else
+        pen_put(p, "%c", character);
+}
+
+static void put_row(pen *p, const plot *d, int row)
+{
+    int end = d->columns;
+    while (end > 0 && d->lines[row][end - 1] == 0)
+        end--;
+    for (int column = 0; column < end; column++)
+        if (d->lines[row][column] == 0)
+            pen_put(p, " ");
+        else
+            put_character(p, d->lines[row][column], d->colours[row][column], d->style->color);
+    pen_put(p, "\n");
+}
+
+/* The axis, and its numbers where they do not touch one another. */
+static void put_x_axis(pen *p, const plot *d, int left)
+{
+    char rule[COLUMNS + 1], numbers[COLUMNS + NUMBER_SIZE], number[NUMBER_SIZE];
+    int end = 0;
+    memset(rule, '-', COLUMNS);
+    memset(numbers, ' ', sizeof numbers);
+    rule[d->columns] = 0;
+    for (int i = 0; i < d->x.tick_count; i++) {
+        int column = column_of(d, d->x.ticks[i]), length = write_tick(p, &d->x, i, number),
+            from = column - length / 2 > d->columns - length ? d->columns - length : column - length / 2;
+        from = from > 0 ? from : 0;
+        rule[column] = '+';
+        if (end > 0 && from < end + 1)
+            continue;
+        memcpy(numbers + from, number, (size_t)length);
+        end = from + length;
+    }
+    numbers[end] = 0;
+    text_repeat(p, ' ', left);
+    pen_put(p, " +%s\n", rule);
+    text_repeat(p, ' ', left + 2);
+    pen_put(p, "%s\n", numbers);
+}
+
+/* ---- The chart ------------------------------------------------------------------------------ */
+
+static int name_columns(const text_style *style)
+{
+    return style->width - 2 < NAME_COLUMNS ? style->width - 2 : NAME_COLUMNS;
+}
+
+/* Lines first, then marks. */
+static void put_legend(pen *p, const study_chart *chart, const text_style *style)
+{
+    int column = 0;
+    for (int64_t i = 0; i < chart->line_count + chart->mark_count; i++) {
+        const study_mark *mark = i < chart->line_count ? NULL : &chart->marks[i - chart->line_count];
+        const char *name = mark ? mark->name : chart->lines[i].name;
+        const int width = 2 + label_width(name, name_columns(style)),
+                  colour = chart_colour(chart, mark ? mark->line : i, KINDS);
+        const bool breaks = column > 0 && column + LEGEND_GAP + width > style->width;
+        pen_put(p, "%s", breaks ? "\n" : "");
+        text_repeat(p, ' ', column > 0 && !breaks ? LEGEND_GAP : 0);
+        column = (column > 0 && !breaks ? column + LEGEND_GAP : 0) + width;
+        put_character(p, mark ? MARK : (int)(i % KINDS) + 1, colour, style->color);
+        pen_put(p, " ");
+        pen_put_label(p, name, name_columns(style), false);
+    }
+    pen_put(p, "%s", column ? "\n" : "");
+}
+
+static void put_plot(pen *p, plot *d)
+{
+    const study_chart *chart = d->chart;
+    const int left = y_label_width(p, &d->y), room = d->style->width - left - 2;
+    d->columns = room > COLUMNS ? COLUMNS : room > FEWEST ? room : FEWEST;
+    for (int64_t i = 0; i < chart->line_count; i++)
+        draw_line(d, i);
+    draw_marks(d);
+    for (int row = 0; row < ROWS; row++) {
+        put_y_label(p, d, row, left);
+        put_row(p, d, row);
+    }
+    put_x_axis(p, d, left);
+    if (svg_has_text(chart->x_axis)) {
+        text_repeat(p, ' ', left + 2 + d->columns - label_width(chart->x_axis, name_columns(d->style)));
+        pen_put_label(p, chart->x_axis, name_columns(d->style), false);
+        pen_put(p, "\n");
+    }
+}
+
+void text_put_chart(pen *p, const study_chart *chart, const text_style *style)
+{
+    plot d = {.chart = chart, .style = style};
+    pen name = {0};
+    text_bold(p, style->color);
+    text_lines title = {.p = p, .width = style->width};
+    text_put_words(&title, chart->title);
+    text_usual(p, style->color);
+    pen_put(p, "\n");
+    const bool drawn = chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y);
+    if (drawn && svg_has_text(chart->y_axis)) {
+        pen_put(&name, "%s%s", chart->y_axis, chart->log_y ? " (logarithmic)" : "");
+        if (!name.failed)
+            text_put_paragraph(p, name.text, style->width);
+        p->failed |= name.failed;
+        free(name.text);
+    }
+    if (drawn)
+        put_plot(p, &d);
+    else
+        pen_put(p, "no data\n");
+    put_legend(p, chart, style);
+}

@@ -1,0 +1,32 @@
+/* nn_util.h - small models and batches for the tests of nn/. */
+#ifndef TESTS_NN_UTIL_H
+#define TESTS_NN_UTIL_H
+
+#include "check_util.h"
+#include "nn.h"
+
+/* A model of d_model 8, 2 heads, 2 layers, small vocabularies, where `config` leaves those 0. Every parameter,
+ * biases and norms too, is moved off its beginning, so that nothing is hidden by a zero. */
+nn_model *test_model(nn_model_config config, uint64_t seed);
+
+/* A batch of drawn tokens 3.. in rows of different lengths, padding 0 behind them, bos 1 at the begin of targets. */
+#define TEST_MOST_TOKENS 512
+typedef struct test_batch {
+    nn_input input;
+    int32_t source[TEST_MOST_TOKENS], target[TEST_MOST_TOKENS], labels[TEST_MOST_TOKENS];
+    int32_t source_lengths[64], target_lengths[64];
+} test_batch;
+/* labels: of each target (of each source token for an encoder), 0 at padding. */
+void test_batch_fill(test_batch *batch, const nn_model *model, int64_t rows, int64_t source_length,
+                     int64_t target_length, uint64_t seed);
+
+/* A tape with one thread that notes nothing; fails the test where there is none. */
+ag_tape *test_quiet_tape(void);
+
+/* A pass of the model on the tape, without dropout. */
+nn_pass test_pass(const nn_model *model, ag_tape *tape);
+
+/* The largest |a - b|. */
+double test_distance(const ag_real *a, const ag_real *b, int64_t count);
+
+#endif
