@@ -2,7 +2,7 @@
  *
  * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
  * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
-#include "kernels/map.h"
+#include "kernels/elementwise.h"
 #include "pieces.h"
 #include "tape.h"
 

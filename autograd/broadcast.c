@@ -118,7 +118,7 @@ static void put(const sum_task *task, int64_t at, double sum)
 static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
 {
     const sum_task *task = context;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     (void)worker;
 
     for (int64_t piece = begin; piece < end; piece++) {
@@ -131,9 +131,9 @@ static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
         double sums[BLOCK] = {0};
 
         if (task->inner == 1)
-            sums[0] = map->sum(rows, x);
+            sums[0] = elementwise->sum(rows, x);
         else
-            map->accumulate(rows, columns, task->inner, NULL, x, sums);
+            elementwise->accumulate(rows, columns, task->inner, NULL, x, sums);
 
         if (task->partial)
             memcpy(task->partial + (o * task->chunks + chunk) * task->inner + column, sums,
@@ -214,7 +214,7 @@ static void copy_pieces(void *context, int64_t begin, int64_t end, int worker)
     int64_t count = end * PIECE < task->size ? end * PIECE - at : task->size - at;
     (void)worker;
     if (task->add)
-        kernels()->map->add(count, task->x + at, task->y + at);
+        kernels()->elementwise->add(count, task->x + at, task->y + at);
     else
         memcpy(task->y + at, task->x + at, (size_t)count * sizeof(ag_real));
 }

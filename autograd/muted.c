@@ -39,7 +39,7 @@ static bool is_finite(const parts *values, int64_t p)
 {
     const ag_real *x = values->data + p * values->next;
     if (values->step == 1)
-        return kernels()->map->all_finite(values->size, x);
+        return kernels()->elementwise->all_finite(values->size, x);
     for (int64_t i = 0; i < values->size; i++)
         if (!isfinite(x[i * values->step]))
             return false;
@@ -53,7 +53,7 @@ bool muted_is_needed(const product_task *task, muted_by by)
     const parts gradient = gradient_of(task, by), values = values_of(task, by);
     /* A row of the gradient that is not 0 mostly shows it in its first element. A walk
      * along columns may take longer than a check of all values, so that comes first. */
-    if (gradient.step != 1 && kernels()->map->all_finite(task->k * values.size, values.data))
+    if (gradient.step != 1 && kernels()->elementwise->all_finite(task->k * values.size, values.data))
         return false;
     for (int64_t p = 0; p < task->k; p++)
         if (is_zero(&gradient, p) && !is_finite(&values, p))

@@ -251,7 +251,7 @@ const ag_node *ag_node_before(const ag_node *node)
 
 bool tape_find_nonfinite(const ag_real *x, int64_t size, double *value)
 {
-    if (kernels()->map->all_finite(size, x))
+    if (kernels()->elementwise->all_finite(size, x))
         return false;
     for (int64_t i = 0; i < size; i++)
         if (!isfinite(x[i])) {

@@ -7,7 +7,7 @@
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
-#include "map.h"
+#include "elementwise.h"
 #include "real.h"
 
 /* begin <= j < end; where `allow` is not NULL, only those with allow[j] = 1 (the others have 0). None: 0, 0. */
@@ -37,7 +37,7 @@ typedef struct attention_head {
     ag_real scale; /* of q K^T */
     attention_rows q, k, v, y;
     attention_statistics *statistics; /* [queries] */
-    const map_dropout *dropout;       /* of the weights; NULL: none */
+    const kernel_dropout *dropout;       /* of the weights; NULL: none */
     int64_t first_weight;             /* the number, for dropout, of query 0's weight of key 0; the others follow */
 } attention_head;
 

@@ -11,12 +11,12 @@
 #endif
 
 #define FAMILIES(level)                                                                                                \
-    .product = &product_##level, .map = &map_##level, .rows = &rows_##level, .attention = &attention_##level,          \
-    .update = &update_##level
+    .product = &product_##level, .elementwise = &elementwise_##level, .rows = &rows_##level,                           \
+    .attention = &attention_##level, .update = &update_##level
 #define TABLE(level) .name = #level, FAMILIES(level)
 #define DECLARE_LEVEL(level)                                                                                           \
     extern const kernel_product product_##level;                                                                       \
-    extern const kernel_map map_##level;                                                                               \
+    extern const kernel_elementwise elementwise_##level;                                                               \
     extern const kernel_rows rows_##level;                                                                             \
     extern const kernel_attention attention_##level;                                                                   \
     extern const kernel_update update_##level;                                                                         \

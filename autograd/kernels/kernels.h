@@ -1,6 +1,6 @@
 /* kernels.h - the inner loops: plain pointers and sizes, no tensor, no tape.
  *
- * Each family (product, map, rows, attention, update) is a struct of functions, compiled
+ * Each family (product, elementwise, rows, attention, update) is a struct of functions, compiled
  * once per instruction-set level from simd/FAMILY.c; kernels() is the best level that
  * this processor has, or the one that the environment variable TAPEFORMER_LEVEL names
  * (generic, avx2, avx512). It is chosen at the first call, for the whole process.
@@ -9,7 +9,7 @@
 #define AUTOGRAD_KERNELS_H
 
 #include "attention.h"
-#include "map.h"
+#include "elementwise.h"
 #include "parallel.h"
 #include "product.h"
 #include "rows.h"
@@ -19,7 +19,7 @@ typedef struct kernel_table {
     const char *name; /* "avx2"; NULL: kernel_level_refused */
     const kernel_product *product;
     const kernel_product *product_bf16; /* of operands rounded to bfloat16; NULL: there is none */
-    const kernel_map *map;
+    const kernel_elementwise *elementwise;
     const kernel_rows *rows;
     const kernel_attention *attention;
     const kernel_update *update;

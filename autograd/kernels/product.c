@@ -147,7 +147,7 @@ static void add_sum_parts(void *context, int64_t begin, int64_t end, int worker)
         const ag_real *c = part_memory(sum, part) + sums_numbers(task);
         const double *a_sums = (const double *)(const void *)part_memory(sum, part);
         for (int64_t i = begin; i < end; i++)
-            kernels()->map->add(task->n, c + i * task->n, task->c + i * task->c_row);
+            kernels()->elementwise->add(task->n, c + i * task->n, task->c + i * task->c_row);
         for (int64_t i = begin; task->a_sums && i < end; i++)
             add_a_sum(task, i, a_sums[i], a_sums[i + task->m]);
     }

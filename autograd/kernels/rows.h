@@ -48,10 +48,10 @@ typedef struct entropy_task {
 } entropy_task;
 
 /* Pairs (2i, 2i+1) of each head turned by an angle: row r uses row r % period of the tables [period, pairs]. */
-typedef struct turn_task {
+typedef struct rotate_task {
     int64_t heads, pairs, period;
     const ag_real *cosine, *sine;
-} turn_task;
+} rotate_task;
 
 typedef struct kernel_rows {
     /* y = e^x / sum e^x; zeros for a row of nothing but -inf. */
@@ -62,7 +62,7 @@ typedef struct kernel_rows {
     void (*log_softmax_backward)(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);
 
     /* The rows [begin, end): their statistics, which the others read; and the norm that these make. */
-    void (*norm_find)(const norm_task *task, int64_t begin, int64_t end);
+    void (*norm_statistics)(const norm_task *task, int64_t begin, int64_t end);
     void (*norm)(const norm_task *task, int64_t begin, int64_t end, ag_real *y);
     /* dx [rows, width], and the sums over the rows, dweight and dbias [2, width], may
      * each be NULL. The second row of the sums is what the first rounded off. `workspace`
@@ -77,8 +77,8 @@ typedef struct kernel_rows {
                                    ag_real *dlogits);
 
     /* y = x turned, and dx += dy turned back. */
-    void (*turn)(const turn_task *task, int64_t begin, int64_t end, const ag_real *x, ag_real *y);
-    void (*turn_backward)(const turn_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx);
+    void (*rotate)(const rotate_task *task, int64_t begin, int64_t end, const ag_real *x, ag_real *y);
+    void (*rotate_backward)(const rotate_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx);
 } kernel_rows;
 
 #endif

@@ -44,7 +44,7 @@ static void concat_rows(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t o = begin; o < end; o++) {
         int64_t at = o * task->row + task->offset;
         if (task->dx)
-            kernels()->map->add(task->part, task->dy + at, task->dx + o * task->part);
+            kernels()->elementwise->add(task->part, task->dy + at, task->dx + o * task->part);
         else if (task->part) /* an empty input may have no memory at all */
             memcpy(task->y + at, task->x + o * task->part, (size_t)task->part * sizeof(ag_real));
     }

@@ -14,7 +14,7 @@ static ag_status shape_dropout(ag_node *node)
 }
 
 typedef struct dropout_task {
-    const map_dropout *mask;
+    const kernel_dropout *mask;
     int64_t size;
     const ag_real *from;
     ag_real *to;
@@ -27,7 +27,7 @@ static void dropout_pieces(void *context, int64_t begin, int64_t end, int worker
     int64_t at = begin * PIECE;
     int64_t count = end * PIECE < task->size ? end * PIECE - at : task->size - at;
     (void)worker;
-    kernels()->map->dropout(task->mask, at, count, task->from + at, task->to + at, task->add);
+    kernels()->elementwise->dropout(task->mask, at, count, task->from + at, task->to + at, task->add);
 }
 
 static void dropout_run(const ag_node *node, const ag_real *from, ag_real *to, bool add)
@@ -81,6 +81,6 @@ ag_tensor *ag_dropout(ag_tensor *x, double p)
     }
     if (p == 0)
         return x;
-    map_dropout mask = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
+    kernel_dropout mask = kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
     return ag_custom(&op_dropout, &x, 1, 1, &mask, sizeof mask);
 }

@@ -22,7 +22,7 @@ static ag_status shape_broadcast(ag_node *node)
 
 /* y = f(a, b), or `gradient` += dy df/d(input `side`). */
 typedef struct pair_task {
-    map_binary f;
+    kernel_binary f;
     walk walk;
     const ag_real *a, *b;
     int64_t size;
@@ -32,7 +32,7 @@ typedef struct pair_task {
     ag_real *gradient;
 } pair_task;
 
-static pair_task pair_task_make(const ag_node *node, map_binary f)
+static pair_task pair_task_make(const ag_node *node, kernel_binary f)
 {
     const ag_tensor *a = node->inputs[0], *b = node->inputs[1], *y = node->output;
     return (pair_task){.f = f,
@@ -47,24 +47,24 @@ static void pair_pieces(void *context, int64_t begin, int64_t end, int worker)
 {
     const pair_task *task = context;
     const walk *w = &task->walk;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     int64_t last = end * PIECE < task->size ? end * PIECE : task->size;
     (void)worker;
 
     walk_run run;
     for (int64_t at = begin * PIECE; at < last; at += run.length) {
         run = walk_from(w, at, last);
-        map_operand a = {.data = task->a + run.a, .step = w->a_step[w->ndim - 1]};
-        map_operand b = {.data = task->b + run.b, .step = w->b_step[w->ndim - 1]};
+        kernel_operand a = {.data = task->a + run.a, .step = w->a_step[w->ndim - 1]};
+        kernel_operand b = {.data = task->b + run.b, .step = w->b_step[w->ndim - 1]};
         if (task->gradient)
-            map->binary_backward(task->f, task->side, run.length, a, b, task->y + at, task->dy + at,
+            elementwise->binary_backward(task->f, task->side, run.length, a, b, task->y + at, task->dy + at,
                                  task->gradient + at);
         else
-            map->binary(task->f, run.length, a, b, task->y + at);
+            elementwise->binary(task->f, run.length, a, b, task->y + at);
     }
 }
 
-static ag_status forward_pair(ag_node *node, map_binary f)
+static ag_status forward_pair(ag_node *node, kernel_binary f)
 {
     pair_task task = pair_task_make(node, f);
     kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, pair_pieces, &task);
@@ -72,7 +72,7 @@ static ag_status forward_pair(ag_node *node, map_binary f)
 }
 
 /* An input of the result's own shape takes its gradient directly; a stretched one by way of ag_grad_add. */
-static ag_status backward_pair(ag_node *node, map_binary f)
+static ag_status backward_pair(ag_node *node, kernel_binary f)
 {
     const ag_tensor *y = node->output;
     pair_task task = pair_task_make(node, f);
@@ -108,7 +108,7 @@ static ag_tensor *example_pair(ag_example *example, ag_tensor *(*constructor)(ag
 
 static ag_status forward_add(ag_node *node)
 {
-    return forward_pair(node, MAP_ADD);
+    return forward_pair(node, BINARY_ADD);
 }
 
 /* da = dy, db = dy */
@@ -141,13 +141,13 @@ ag_tensor *ag_add(ag_tensor *a, ag_tensor *b)
 
 static ag_status forward_sub(ag_node *node)
 {
-    return forward_pair(node, MAP_SUB);
+    return forward_pair(node, BINARY_SUB);
 }
 
 /* da = dy, db = -dy */
 static ag_status backward_sub(ag_node *node)
 {
-    return backward_pair(node, MAP_SUB);
+    return backward_pair(node, BINARY_SUB);
 }
 
 static ag_tensor *example_sub(ag_example *example)
@@ -171,13 +171,13 @@ ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b)
 
 static ag_status forward_mul(ag_node *node)
 {
-    return forward_pair(node, MAP_MUL);
+    return forward_pair(node, BINARY_MUL);
 }
 
 /* da = dy b, db = dy a */
 static ag_status backward_mul(ag_node *node)
 {
-    return backward_pair(node, MAP_MUL);
+    return backward_pair(node, BINARY_MUL);
 }
 
 static ag_tensor *example_mul(ag_example *example)
@@ -201,13 +201,13 @@ ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b)
 
 static ag_status forward_div(ag_node *node)
 {
-    return forward_pair(node, MAP_DIV);
+    return forward_pair(node, BINARY_DIV);
 }
 
 /* da = dy / b, db = -dy y / b */
 static ag_status backward_div(ag_node *node)
 {
-    return backward_pair(node, MAP_DIV);
+    return backward_pair(node, BINARY_DIV);
 }
 
 /* Denominators of both signs, away from 0. */
@@ -234,13 +234,13 @@ ag_tensor *ag_div(ag_tensor *a, ag_tensor *b)
 
 static ag_status forward_pow(ag_node *node)
 {
-    return forward_pair(node, MAP_POW);
+    return forward_pair(node, BINARY_POW);
 }
 
 /* da = dy b a^(b-1), db = dy y ln a */
 static ag_status backward_pow(ag_node *node)
 {
-    return backward_pair(node, MAP_POW);
+    return backward_pair(node, BINARY_POW);
 }
 
 static ag_tensor *example_pow(ag_example *example)

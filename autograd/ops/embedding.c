@@ -92,13 +92,13 @@ static embedding_context context_of(const ag_node *node, const ag_real *from, ag
 static void read_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const embedding_context *c = context;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         ag_real *y = c->to + i * c->width;
-        map->unary(MAP_SCALE, c->scale, c->width, c->from + c->attributes->ids[i] * c->width, y);
+        elementwise->unary(UNARY_SCALE, c->scale, c->width, c->from + c->attributes->ids[i] * c->width, y);
         if (c->positions)
-            map->add(c->width, c->positions + i % c->length * c->width, y);
+            elementwise->add(c->width, c->positions + i % c->length * c->width, y);
     }
 }
 
@@ -161,16 +161,16 @@ enum {
 static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
                       int64_t columns, ag_real *to)
 {
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     const ag_real *from = g->from + column;
     double sums[BLOCK];
     if (count <= FEW) {
         for (int64_t i = 0; i < count; i++)
-            map->axpy(columns, (ag_real)g->scale, from + places[i] * g->width, to);
+            elementwise->axpy(columns, (ag_real)g->scale, from + places[i] * g->width, to);
         return;
     }
     memset(sums, 0, (size_t)columns * sizeof *sums);
-    map->accumulate(count, columns, g->width, places, from, sums);
+    elementwise->accumulate(count, columns, g->width, places, from, sums);
     for (int64_t c = 0; c < columns; c++)
         to[c] = (ag_real)((double)to[c] + g->scale * sums[c]);
 }

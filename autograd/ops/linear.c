@@ -63,21 +63,21 @@ static ag_status linear_shape(ag_node *node)
 
 /* What the node keeps. */
 typedef struct linear_state {
-    map_dropout dropout;
+    kernel_dropout dropout;
     ag_real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
 } linear_state;
 
-static map_unary activation_of(const ag_linear_options *options)
+static kernel_unary activation_of(const ag_linear_options *options)
 {
     switch (options->activation) {
     case AG_GELU:
-        return MAP_GELU_EXACT;
+        return UNARY_GELU_EXACT;
     case AG_GELU_BY_TANH:
-        return MAP_GELU_TANH;
+        return UNARY_GELU_TANH;
     case AG_SILU:
-        return MAP_SILU;
+        return UNARY_SILU;
     default:
-        return MAP_RELU;
+        return UNARY_RELU;
     }
 }
 
@@ -94,16 +94,17 @@ static void linear_finish(const void *context, int64_t row, int64_t column, int6
     const ag_node *node = context;
     const ag_linear_options *options = node->attributes;
     const linear_state *state = node->saved;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     const int64_t first = row * node->inputs[1]->shape.dim[0] + column;
     ag_real *y = node->output->data + first;
 
     if (options->activation != AG_NO_ACTIVATION)
-        map->unary(activation_of(options), 1, count, state->before ? state->before + first : y, y);
+        elementwise->unary(activation_of(options), 1, count, state->before ? state->before + first : y, y);
     if (options->dropout > 0)
-        map->dropout(&state->dropout, first, count, y, y, false);
+        elementwise->dropout(&state->dropout, first, count, y, y, false);
     if (node->inputs[3])
-        map->binary(MAP_ADD, count, (map_operand){y, 1}, (map_operand){node->inputs[3]->data + first, 1}, y);
+        elementwise->binary(BINARY_ADD, count, (kernel_operand){y, 1},
+                            (kernel_operand){node->inputs[3]->data + first, 1}, y);
 }
 
 /* y = residual + D(f(x W^T + b)), with the activation f and dropout D */
@@ -117,7 +118,8 @@ static ag_status linear_forward(ag_node *node)
         return AG_NO_MEMORY;
     *state = (linear_state){0};
     if (options->dropout > 0)
-        state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+        state->dropout =
+            kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
     if (argument_needed(node)) {
         const size_t bytes = (size_t)node->output->size * sizeof(ag_real);
         state->before = node->output->needs_grad ? ag_tape_alloc(tape, bytes) : ag_scratch(tape, bytes);
@@ -160,7 +162,7 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
     const ag_node *node = task->node;
     const ag_linear_options *options = node->attributes;
     const linear_state *state = node->saved;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     (void)worker;
     for (int64_t piece = begin; piece < end; piece++) {
         const int64_t at = piece * PIECE, left = node->output->size - at, count = left < PIECE ? left : PIECE;
@@ -168,11 +170,11 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
         const ag_real *dy = node->output->grad + at;
         ag_real *dz = task->dz + at;
         if (options->dropout > 0) {
-            map->dropout(&state->dropout, at, count, dy, dz, false);
+            elementwise->dropout(&state->dropout, at, count, dy, dz, false);
             dy = dz;
         }
         if (options->activation != AG_NO_ACTIVATION)
-            map->unary_backward(activation_of(options), 1, count, z, y, dy, dz, false);
+            elementwise->unary_backward(activation_of(options), 1, count, z, y, dy, dz, false);
     }
 }
 

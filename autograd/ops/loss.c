@@ -279,7 +279,7 @@ typedef struct mse_context {
     ag_real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
     double *sums;   /* forward, reducing: of each piece's squares, in double, */
     double unit;    /* of numbers that are multiplied by this, a power of two */
-    map_operand dy; /* backward: step 0 where the loss is one number */
+    kernel_operand dy; /* backward: step 0 where the loss is one number */
     ag_real factor;    /* backward: 2, or 2 / size */
 } mse_context;
 
@@ -307,15 +307,15 @@ static void subtract(const mse_context *c, int64_t begin, int64_t end, ag_real *
     walk_run run;
     for (int64_t at = begin; at < end; at += run.length) {
         run = walk_from(&c->path, at, end);
-        kernels()->map->binary(MAP_SUB, run.length, (map_operand){c->a + run.a, c->path.a_step[last]},
-                               (map_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
+        kernels()->elementwise->binary(BINARY_SUB, run.length, (kernel_operand){c->a + run.a, c->path.a_step[last]},
+                               (kernel_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
     }
 }
 
 static void mse_forward_pieces(void *context, int64_t first, int64_t last, int worker)
 {
     const mse_context *c = context;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
 
     for (int64_t piece = first; piece < last; piece++) {
         const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
@@ -324,23 +324,23 @@ static void mse_forward_pieces(void *context, int64_t first, int64_t last, int w
         if (c->sums)
             c->sums[piece] = kernels()->update->sum_of_squares(end - begin, out, c->unit);
         else
-            map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){out, 1}, out);
+            elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1}, (kernel_operand){out, 1}, out);
     }
 }
 
 static void mse_backward_pieces(void *context, int64_t first, int64_t last, int worker)
 {
     const mse_context *c = context;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     (void)worker;
 
     for (int64_t piece = first; piece < last; piece++) {
         const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
         ag_real *out = c->out + begin;
         subtract(c, begin, end, out);
-        map->binary(MAP_MUL, end - begin, (map_operand){out, 1}, (map_operand){&c->factor, 0}, out);
-        map->binary(MAP_MUL, end - begin, (map_operand){out, 1},
-                    (map_operand){c->dy.data + c->dy.step * begin, c->dy.step}, out);
+        elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1}, (kernel_operand){&c->factor, 0}, out);
+        elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1},
+                    (kernel_operand){c->dy.data + c->dy.step * begin, c->dy.step}, out);
         for (int64_t i = 0; i < end - begin && c->dy.step; i++)
             if (c->dy.data[begin + i] == 0) /* (0 times NaN) */
                 out[i] = 0;
@@ -395,7 +395,7 @@ static ag_status mse_backward(ag_node *node)
 {
     const mse_attributes *attributes = node->attributes;
     mse_context c = mse_context_of(node);
-    c.dy = (map_operand){node->output->grad, attributes->reduction == AG_NONE};
+    c.dy = (kernel_operand){node->output->grad, attributes->reduction == AG_NONE};
     c.factor = attributes->reduction == AG_MEAN ? (ag_real)(2 / (double)c.size) : 2;
     c.out = ag_scratch(node->tape, (size_t)c.size * sizeof(ag_real));
     if (!c.out)

@@ -75,7 +75,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t r = begin; r < end; r += ROWS_AT_ONCE) {
         const int64_t past = end - r < ROWS_AT_ONCE ? end : r + ROWS_AT_ONCE;
         if (c->finds)
-            kernels()->rows->norm_find(&c->task, r, past);
+            kernels()->rows->norm_statistics(&c->task, r, past);
         kernels()->rows->norm(&c->task, r, past, c->y);
     }
 }

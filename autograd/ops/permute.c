@@ -51,7 +51,7 @@ static void permute_pieces(void *context, int64_t begin, int64_t end, int worker
         const ag_real *from = task->from + run.a;
         ag_real *to = task->to + at;
         if (step == 1 && task->add)
-            kernels()->map->add(run.length, from, to);
+            kernels()->elementwise->add(run.length, from, to);
         else if (step == 1)
             memcpy(to, from, (size_t)run.length * sizeof(ag_real));
         else if (task->add)

@@ -79,7 +79,7 @@ typedef struct spread_task {
 static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
 {
     const spread_task *task = context;
-    const kernel_map *map = kernels()->map;
+    const kernel_elementwise *elementwise = kernels()->elementwise;
     int64_t last = end * PIECE < task->size ? end * PIECE : task->size;
     (void)worker;
 
@@ -89,10 +89,10 @@ static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
         const ag_real *dy = task->dy + run.b;
         ag_real *dx = task->dx + at;
         if (task->walk.b_step[task->walk.ndim - 1]) {
-            map->axpy(run.length, task->factor, dy, dx);
+            elementwise->axpy(run.length, task->factor, dy, dx);
         } else {
             ag_real one = task->factor * *dy;
-            map->binary(MAP_ADD, run.length, (map_operand){dx, 1}, (map_operand){&one, 0}, dx);
+            elementwise->binary(BINARY_ADD, run.length, (kernel_operand){dx, 1}, (kernel_operand){&one, 0}, dx);
         }
     }
 }
@@ -211,7 +211,7 @@ static ag_status forward_max(ag_node *node)
     walk_run run;
     for (int64_t at = 0; at < x->size; at += run.length) {
         run = walk_from(&w, at, x->size);
-        int64_t first = y_step ? 0 : kernels()->map->argmax(run.length, x->data + at);
+        int64_t first = y_step ? 0 : kernels()->elementwise->argmax(run.length, x->data + at);
         for (int64_t i = first; i < (y_step ? run.length : first + 1); i++) {
             int64_t *best = &place[run.b + i * y_step];
             if (*best < 0 || is_larger(x->data, at + i, *best))

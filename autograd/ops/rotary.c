@@ -51,7 +51,7 @@ static void fill_tables(const rotary_attributes *attributes, int64_t positions, 
 }
 
 typedef struct rotary_context {
-    turn_task task;
+    rotate_task task;
     const ag_real *in;
     ag_real *out;
 } rotary_context;
@@ -60,17 +60,17 @@ static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const rotary_context *c = context;
     (void)worker;
-    kernels()->rows->turn(&c->task, begin, end, c->in, c->out);
+    kernels()->rows->rotate(&c->task, begin, end, c->in, c->out);
 }
 
 static void backward_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const rotary_context *c = context;
     (void)worker;
-    kernels()->rows->turn_backward(&c->task, begin, end, c->in, c->out);
+    kernels()->rows->rotate_backward(&c->task, begin, end, c->in, c->out);
 }
 
-/* (a, b) -> (a cos - b sin, a sin + b cos). Saves the turn_task with its tables. */
+/* (a, b) -> (a cos - b sin, a sin + b cos). Saves the rotate_task with its tables. */
 static ag_status rotary_forward(ag_node *node)
 {
     const rotary_attributes *attributes = node->attributes;
@@ -80,13 +80,13 @@ static ag_status rotary_forward(ag_node *node)
     const int64_t width = y->shape.dim[y->shape.ndim - 1], positions = y->shape.dim[y->shape.ndim - 2];
     const int64_t pairs = width / (2 * (int64_t)attributes->heads);
 
-    turn_task *task = ag_tape_alloc(node->tape, sizeof *task);
+    rotate_task *task = ag_tape_alloc(node->tape, sizeof *task);
     ag_real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
     ag_real *sine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
     if (!task || !cosine || !sine)
         return AG_NO_MEMORY;
     fill_tables(attributes, positions, pairs, cosine, sine);
-    *task = (turn_task){
+    *task = (rotate_task){
         .heads = attributes->heads,
         .pairs = pairs,
         .period = positions,
@@ -100,14 +100,14 @@ static ag_status rotary_forward(ag_node *node)
     return AG_OK;
 }
 
-/* The turn by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
+/* The rotate by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
 static ag_status rotary_backward(ag_node *node)
 {
     const ag_tensor *y = node->output;
     ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx || y->size == 0)
         return AG_OK;
-    const turn_task *task = node->saved;
+    const rotate_task *task = node->saved;
     rotary_context context = {*task, y->grad, dx};
     kernel_parallel(node->tape->threads, y->size / (2 * task->heads * task->pairs), 4.0 * (double)y->size,
                     backward_rows, &context);

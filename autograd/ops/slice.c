@@ -44,7 +44,7 @@ static void slice_rows(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t o = begin; o < end; o++) {
         int64_t at = o * task->row + task->offset;
         if (task->dx)
-            kernels()->map->add(task->part, task->dy + o * task->part, task->dx + at);
+            kernels()->elementwise->add(task->part, task->dy + o * task->part, task->dx + at);
         else
             memcpy(task->y + o * task->part, task->x + at, (size_t)task->part * sizeof(ag_real));
     }

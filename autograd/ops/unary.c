@@ -1,4 +1,4 @@
-/* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/simd/map.c. */
+/* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/simd/elementwise.c. */
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
@@ -14,7 +14,7 @@ static ag_status shape_same(ag_node *node)
 
 /* y = f(x), or dx += dy f'(x). */
 typedef struct unary_task {
-    map_unary f;
+    kernel_unary f;
     ag_real factor;
     int64_t size;
     const ag_real *x;
@@ -31,13 +31,13 @@ static void unary_pieces(void *context, int64_t begin, int64_t end, int worker)
     int64_t count = end * PIECE < task->size ? end * PIECE - at : task->size - at;
     (void)worker;
     if (task->dx)
-        kernels()->map->unary_backward(task->f, task->factor, count, task->x + at, task->y + at, task->dy + at,
+        kernels()->elementwise->unary_backward(task->f, task->factor, count, task->x + at, task->y + at, task->dy + at,
                                        task->dx + at, task->add);
     else
-        kernels()->map->unary(task->f, task->factor, count, task->x + at, task->y + at);
+        kernels()->elementwise->unary(task->f, task->factor, count, task->x + at, task->y + at);
 }
 
-static ag_status forward_unary(ag_node *node, map_unary f, double factor)
+static ag_status forward_unary(ag_node *node, kernel_unary f, double factor)
 {
     const ag_tensor *x = node->inputs[0];
     unary_task task = {.f = f, .factor = (ag_real)factor, .size = x->size, .x = x->data, .y = node->output->data};
@@ -45,7 +45,7 @@ static ag_status forward_unary(ag_node *node, map_unary f, double factor)
     return AG_OK;
 }
 
-static ag_status backward_unary(ag_node *node, map_unary f, double factor)
+static ag_status backward_unary(ag_node *node, kernel_unary f, double factor)
 {
     ag_tensor *x = node->inputs[0];
     unary_task task = {.f = f,
@@ -70,13 +70,13 @@ static ag_tensor *example_unary(ag_example *example, ag_tensor *(*constructor)(a
 
 static ag_status forward_neg(ag_node *node)
 {
-    return forward_unary(node, MAP_NEG, 1);
+    return forward_unary(node, UNARY_NEG, 1);
 }
 
 /* dx = -dy */
 static ag_status backward_neg(ag_node *node)
 {
-    return backward_unary(node, MAP_NEG, 1);
+    return backward_unary(node, UNARY_NEG, 1);
 }
 
 static ag_tensor *example_neg(ag_example *example)
@@ -100,13 +100,13 @@ ag_tensor *ag_neg(ag_tensor *x)
 
 static ag_status forward_scale(ag_node *node)
 {
-    return forward_unary(node, MAP_SCALE, *(double *)node->attributes);
+    return forward_unary(node, UNARY_SCALE, *(double *)node->attributes);
 }
 
 /* dx = factor dy */
 static ag_status backward_scale(ag_node *node)
 {
-    return backward_unary(node, MAP_SCALE, *(double *)node->attributes);
+    return backward_unary(node, UNARY_SCALE, *(double *)node->attributes);
 }
 
 static ag_tensor *example_scale(ag_example *example)
@@ -131,13 +131,13 @@ ag_tensor *ag_scale(ag_tensor *x, double factor)
 
 static ag_status forward_exp(ag_node *node)
 {
-    return forward_unary(node, MAP_EXP, 1);
+    return forward_unary(node, UNARY_EXP, 1);
 }
 
 /* dx = dy y */
 static ag_status backward_exp(ag_node *node)
 {
-    return backward_unary(node, MAP_EXP, 1);
+    return backward_unary(node, UNARY_EXP, 1);
 }
 
 static ag_tensor *example_exp(ag_example *example)
@@ -161,13 +161,13 @@ ag_tensor *ag_exp(ag_tensor *x)
 
 static ag_status forward_log(ag_node *node)
 {
-    return forward_unary(node, MAP_LOG, 1);
+    return forward_unary(node, UNARY_LOG, 1);
 }
 
 /* dx = dy / x */
 static ag_status backward_log(ag_node *node)
 {
-    return backward_unary(node, MAP_LOG, 1);
+    return backward_unary(node, UNARY_LOG, 1);
 }
 
 static ag_tensor *example_log(ag_example *example)
@@ -191,13 +191,13 @@ ag_tensor *ag_log(ag_tensor *x)
 
 static ag_status forward_sqrt(ag_node *node)
 {
-    return forward_unary(node, MAP_SQRT, 1);
+    return forward_unary(node, UNARY_SQRT, 1);
 }
 
 /* dx = dy / (2 y) */
 static ag_status backward_sqrt(ag_node *node)
 {
-    return backward_unary(node, MAP_SQRT, 1);
+    return backward_unary(node, UNARY_SQRT, 1);
 }
 
 static ag_tensor *example_sqrt(ag_example *example)
@@ -221,13 +221,13 @@ ag_tensor *ag_sqrt(ag_tensor *x)
 
 static ag_status forward_tanh(ag_node *node)
 {
-    return forward_unary(node, MAP_TANH, 1);
+    return forward_unary(node, UNARY_TANH, 1);
 }
 
 /* dx = dy (1 - y^2) */
 static ag_status backward_tanh(ag_node *node)
 {
-    return backward_unary(node, MAP_TANH, 1);
+    return backward_unary(node, UNARY_TANH, 1);
 }
 
 static ag_tensor *example_tanh(ag_example *example)
@@ -251,13 +251,13 @@ ag_tensor *ag_tanh(ag_tensor *x)
 
 static ag_status forward_erf(ag_node *node)
 {
-    return forward_unary(node, MAP_ERF, 1);
+    return forward_unary(node, UNARY_ERF, 1);
 }
 
 /* dx = dy 2/sqrt(pi) e^(-x^2) */
 static ag_status backward_erf(ag_node *node)
 {
-    return backward_unary(node, MAP_ERF, 1);
+    return backward_unary(node, UNARY_ERF, 1);
 }
 
 static ag_tensor *example_erf(ag_example *example)
@@ -281,13 +281,13 @@ ag_tensor *ag_erf(ag_tensor *x)
 
 static ag_status forward_sigmoid(ag_node *node)
 {
-    return forward_unary(node, MAP_SIGMOID, 1);
+    return forward_unary(node, UNARY_SIGMOID, 1);
 }
 
 /* dx = dy y (1 - y) */
 static ag_status backward_sigmoid(ag_node *node)
 {
-    return backward_unary(node, MAP_SIGMOID, 1);
+    return backward_unary(node, UNARY_SIGMOID, 1);
 }
 
 static ag_tensor *example_sigmoid(ag_example *example)
@@ -311,13 +311,13 @@ ag_tensor *ag_sigmoid(ag_tensor *x)
 
 static ag_status forward_relu(ag_node *node)
 {
-    return forward_unary(node, MAP_RELU, 1);
+    return forward_unary(node, UNARY_RELU, 1);
 }
 
 /* dx = dy where x > 0, else 0 */
 static ag_status backward_relu(ag_node *node)
 {
-    return backward_unary(node, MAP_RELU, 1);
+    return backward_unary(node, UNARY_RELU, 1);
 }
 
 static ag_tensor *example_relu(ag_example *example)
@@ -347,9 +347,9 @@ ag_tensor *ag_relu(ag_tensor *x)
 
 /* ---- gelu ----------------------------------------------------------------------------------- */
 
-static map_unary gelu_form(const ag_node *node)
+static kernel_unary gelu_form(const ag_node *node)
 {
-    return *(ag_gelu_form *)node->attributes == AG_GELU_TANH ? MAP_GELU_TANH : MAP_GELU_EXACT;
+    return *(ag_gelu_form *)node->attributes == AG_GELU_TANH ? UNARY_GELU_TANH : UNARY_GELU_EXACT;
 }
 
 static ag_status shape_gelu(ag_node *node)
@@ -394,13 +394,13 @@ ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form)
 
 static ag_status forward_silu(ag_node *node)
 {
-    return forward_unary(node, MAP_SILU, 1);
+    return forward_unary(node, UNARY_SILU, 1);
 }
 
 /* dx = dy s (1 + x (1 - s)), where s = sigmoid(x) */
 static ag_status backward_silu(ag_node *node)
 {
-    return backward_unary(node, MAP_SILU, 1);
+    return backward_unary(node, UNARY_SILU, 1);
 }
 
 static ag_tensor *example_silu(ag_example *example)

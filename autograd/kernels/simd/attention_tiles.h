@@ -11,7 +11,7 @@
 #define AUTOGRAD_KERNELS_ATTENTION_TILES_H
 
 #include "../attention.h"
-#include "../map.h"
+#include "../elementwise.h"
 #include "tile.h"
 #include "vector_math.h"
 
@@ -22,7 +22,7 @@
 /* From one row of such a tile to the next: a step that spreads columns over the sets of the first-level cache. */
 #define KEYS_STEP (KEYS + 16)
 
-extern const kernel_map KERNEL(map);
+extern const kernel_elementwise KERNEL(elementwise);
 
 /* ---- Sizes ---------------------------------------------------------------------------------- */
 
@@ -318,8 +318,8 @@ static inline void draw_dropout(const attention_head *head, int64_t row, int64_t
     for (int64_t r = 0; r < draws; r++, keep += dropout_step(head)) {
         for (int64_t e = 0; e < numbers; e++)
             keep[e] = 1;
-        KERNEL(map).dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep,
-                            false);
+        KERNEL(elementwise)
+            .dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep, false);
     }
 }
 

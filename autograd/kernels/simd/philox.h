@@ -2,7 +2,7 @@
 #ifndef AUTOGRAD_KERNELS_PHILOX_H
 #define AUTOGRAD_KERNELS_PHILOX_H
 
-#include "../map.h"
+#include "../elementwise.h"
 #include "level.h"
 
 #include <string.h>
@@ -49,8 +49,8 @@ static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
  * the plain form), a block in each lane. A product's lower half is a number of the next round and stays where it is,
  * the upper half is moved down. `vectors` is PHILOX_TOGETHER or 1: with `inline` not left to the compiler, it knows
  * which. */
-static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, const map_dropout *mask, uint64_t first,
-                                                              uint32_t *words)
+static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, const kernel_dropout *mask,
+                                                              uint64_t first, uint32_t *words)
 {
     const philox_lanes multiplier0 = philox_splat(0xD2511F53u), multiplier1 = philox_splat(0xCD9E8D57u);
     philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER];
@@ -90,7 +90,7 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
 
 /* words[4 i + l] = word l of block first + i, for at least `blocks` blocks; there is room for a multiple of
  * PHILOX_LANES. */
-static inline void philox_words(const map_dropout *mask, uint64_t first, int64_t blocks, uint32_t *words)
+static inline void philox_words(const kernel_dropout *mask, uint64_t first, int64_t blocks, uint32_t *words)
 {
     const int64_t together = PHILOX_TOGETHER * PHILOX_LANES;
     int64_t block = 0;

@@ -4,7 +4,7 @@
  * and as good for 30,000 classes as for 30. They are written with vectors, since a
  * compiler may not reorder them; elementwise loops are plain C that compilers turn into
  * vectors. */
-#include "../map.h"
+#include "../elementwise.h"
 #include "../rows.h"
 
 #include "level.h"
@@ -300,7 +300,7 @@ static void find_some(const norm_task *task, int64_t rows, const ag_real *x, nor
             find_extreme(task, x + r * n, &statistics[r]);
 }
 
-static void norm_find(const norm_task *task, int64_t begin, int64_t end)
+static void norm_row_statistics(const norm_task *task, int64_t begin, int64_t end)
 {
     for (int64_t r = begin; r < end; r += TOGETHER)
         find_some(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
@@ -452,7 +452,7 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
 
 /* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0 adds nothing,
  * whatever its logit. */
-static double weighted_surprise(const entropy_task *task, const ag_real *x, ag_real shift, double log_sum)
+static double cross_entropy_weighted(const entropy_task *task, const ag_real *x, ag_real shift, double log_sum)
 {
     const ag_real *weights = task->weights;
     double sum = weights ? 0 : row_sum(task->classes, x, shift);
@@ -476,7 +476,7 @@ static double row_loss(const entropy_task *task, const ag_real *x, int32_t targe
     if (weight != 0)
         loss = weight * (powers->logarithm - ((double)x[target] - (double)powers->shift));
     if (smoothing > 0)
-        loss += smoothing / (double)task->classes * weighted_surprise(task, x, powers->shift, powers->logarithm);
+        loss += smoothing / (double)task->classes * cross_entropy_weighted(task, x, powers->shift, powers->logarithm);
     return loss;
 }
 
@@ -541,7 +541,7 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
 /* ---- Turned pairs --------------------------------------------------------------------------- */
 
 /* (a, b) -> (a cos - b sin, a sin + b cos) */
-static void turn(const turn_task *task, int64_t begin, int64_t end, const ag_real *x_all, ag_real *y_all)
+static void rotate(const rotate_task *task, int64_t begin, int64_t end, const ag_real *x_all, ag_real *y_all)
 {
     const int64_t pairs = task->pairs;
 
@@ -559,7 +559,7 @@ static void turn(const turn_task *task, int64_t begin, int64_t end, const ag_rea
 }
 
 /* The turn is orthogonal: the gradient is turned by the opposite angle. */
-static void turn_backward(const turn_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx_all)
+static void rotate_backward(const rotate_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx_all)
 {
     const int64_t pairs = task->pairs;
 
@@ -581,11 +581,11 @@ const kernel_rows KERNEL(rows) = {
     .softmax_backward = softmax_backward,
     .log_softmax = log_softmax,
     .log_softmax_backward = log_softmax_backward,
-    .norm_find = norm_find,
+    .norm_statistics = norm_row_statistics,
     .norm = norm,
     .norm_backward = norm_backward,
     .cross_entropy = cross_entropy,
     .cross_entropy_backward = cross_entropy_backward,
-    .turn = turn,
-    .turn_backward = turn_backward,
+    .rotate = rotate,
+    .rotate_backward = rotate_backward,
 };

@@ -90,7 +90,7 @@ ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tenso
 typedef struct attention_state {
     attention_sizes sizes;
     const ag_mask *mask; /* the option's, without where the bias is -inf */
-    map_dropout dropout;
+    kernel_dropout dropout;
     bool drops;
     attention_statistics *statistics; /* [B, H, T] */
 } attention_state;
@@ -317,7 +317,8 @@ static ag_status attention_forward(ag_node *node)
         return AG_NO_MEMORY;
     state->drops = options->dropout > 0;
     if (state->drops)
-        state->dropout = map_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+        state->dropout =
+            kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
     if (node->output->needs_grad) {
         const int64_t rows = state->sizes.batch * state->sizes.heads * state->sizes.queries;
         state->statistics = ag_tape_alloc(tape, (size_t)rows * sizeof *state->statistics);

@@ -1,5 +1,5 @@
-/* map.c - the element-wise loops. Each case of a switch is a loop that the compiler turns into vector code. */
-#include "../map.h"
+/* elementwise.c - the element-wise loops. Each case of a switch is a loop that the compiler turns into vector code. */
+#include "../elementwise.h"
 #include "level.h"
 #include "philox.h"
 #include "sums.h"
@@ -93,32 +93,32 @@ static inline ag_real gelu_tanh_derivative(ag_real x)
     OVER(n) statement; /* NOLINT(bugprone-macro-parentheses): it is a statement */                                     \
     break
 
-static void unary(map_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y)
+static void unary(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y)
 {
     switch (f) {
-    case MAP_NEG:
+    case UNARY_NEG:
         EACH(y[i] = -x[i]);
-    case MAP_SCALE:
+    case UNARY_SCALE:
         EACH(y[i] = factor * x[i]);
-    case MAP_EXP:
+    case UNARY_EXP:
         EACH(y[i] = exp_real(x[i]));
-    case MAP_LOG:
+    case UNARY_LOG:
         EACH(y[i] = log_real(x[i]));
-    case MAP_SQRT:
+    case UNARY_SQRT:
         EACH(y[i] = sqrt_real(x[i]));
-    case MAP_TANH:
+    case UNARY_TANH:
         EACH(y[i] = tanh_real(x[i]));
-    case MAP_ERF:
+    case UNARY_ERF:
         EACH(y[i] = erf_real(x[i]));
-    case MAP_SIGMOID:
+    case UNARY_SIGMOID:
         EACH(y[i] = sigmoid_real(x[i]));
-    case MAP_RELU:
+    case UNARY_RELU:
         EACH(y[i] = relu(x[i]));
-    case MAP_GELU_EXACT:
+    case UNARY_GELU_EXACT:
         EACH(y[i] = gelu_exact(x[i]));
-    case MAP_GELU_TANH:
+    case UNARY_GELU_TANH:
         EACH(y[i] = gelu_tanh(x[i]));
-    case MAP_SILU:
+    case UNARY_SILU:
         EACH(y[i] = silu(x[i]));
     }
 }
@@ -141,33 +141,33 @@ static void unary(map_unary f, ag_real factor, int64_t n, const ag_real *x, ag_r
         }                                                                                                              \
     break
 
-static void unary_backward(map_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
+static void unary_backward(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
                            const ag_real *dy, ag_real *dx, bool add)
 {
     switch (f) {
-    case MAP_NEG:
+    case UNARY_NEG:
         GIVE(-dy[i]);
-    case MAP_SCALE:
+    case UNARY_SCALE:
         GIVE(factor * dy[i]);
-    case MAP_EXP:
+    case UNARY_EXP:
         GIVE(dy[i] * y[i]);
-    case MAP_LOG:
+    case UNARY_LOG:
         GIVE(dy[i] / x[i]);
-    case MAP_SQRT:
+    case UNARY_SQRT:
         GIVE(dy[i] / (2 * y[i]));
-    case MAP_TANH:
+    case UNARY_TANH:
         GIVE(dy[i] * (1 - y[i] * y[i]));
-    case MAP_ERF:
+    case UNARY_ERF:
         GIVE(dy[i] * erf_derivative(x[i]));
-    case MAP_SIGMOID:
+    case UNARY_SIGMOID:
         GIVE(dy[i] * y[i] * (1 - y[i]));
-    case MAP_RELU:
+    case UNARY_RELU:
         GIVE(relu_backward(x[i], dy[i]));
-    case MAP_GELU_EXACT:
+    case UNARY_GELU_EXACT:
         GIVE(dy[i] * gelu_exact_derivative(x[i]));
-    case MAP_GELU_TANH:
+    case UNARY_GELU_TANH:
         GIVE(dy[i] * gelu_tanh_derivative(x[i]));
-    case MAP_SILU:
+    case UNARY_SILU:
         GIVE(dy[i] * silu_derivative(x[i]));
     }
 }
@@ -201,20 +201,20 @@ static void unary_backward(map_unary f, ag_real factor, int64_t n, const ag_real
     }                                                                                                                  \
     break
 
-static void binary(map_binary f, int64_t n, map_operand left, map_operand right, ag_real *y)
+static void binary(kernel_binary f, int64_t n, kernel_operand left, kernel_operand right, ag_real *y)
 {
     if (n == 0)
         return;
     switch (f) {
-    case MAP_ADD:
+    case BINARY_ADD:
         EACH_PAIR(y[i] = a + b);
-    case MAP_SUB:
+    case BINARY_SUB:
         EACH_PAIR(y[i] = a - b);
-    case MAP_MUL:
+    case BINARY_MUL:
         EACH_PAIR(y[i] = a * b);
-    case MAP_DIV:
+    case BINARY_DIV:
         EACH_PAIR(y[i] = a / b);
-    case MAP_POW:
+    case BINARY_POW:
         EACH_PAIR(y[i] = pow_real(a, b));
     }
 }
@@ -237,29 +237,29 @@ static inline ag_real pow_by_exponent(ag_real a, ag_real y)
     const ag_real before = gradient[i], after = before sum;                                                            \
     gradient[i] = dy[i] == 0 ? before : after
 
-static void binary_backward(map_binary f, int side, int64_t n, map_operand left, map_operand right, const ag_real *y,
-                            const ag_real *dy, ag_real *gradient)
+static void binary_backward(kernel_binary f, int side, int64_t n, kernel_operand left, kernel_operand right,
+                            const ag_real *y, const ag_real *dy, ag_real *gradient)
 {
     if (n == 0)
         return;
     switch (2 * (int)f + side) {
-    case 2 * MAP_ADD:
-    case 2 * MAP_ADD + 1:
-    case 2 * MAP_SUB:
+    case 2 * BINARY_ADD:
+    case 2 * BINARY_ADD + 1:
+    case 2 * BINARY_SUB:
         EACH(gradient[i] += dy[i]);
-    case 2 * MAP_SUB + 1:
+    case 2 * BINARY_SUB + 1:
         EACH(gradient[i] -= dy[i]);
-    case 2 * MAP_MUL:
+    case 2 * BINARY_MUL:
         EACH_PAIR((void)a; TAKE(+dy[i] * b));
-    case 2 * MAP_MUL + 1:
+    case 2 * BINARY_MUL + 1:
         EACH_PAIR((void)b; TAKE(+dy[i] * a));
-    case 2 * MAP_DIV:
+    case 2 * BINARY_DIV:
         EACH_PAIR((void)a; TAKE(+dy[i] / b));
-    case 2 * MAP_DIV + 1:
+    case 2 * BINARY_DIV + 1:
         EACH_PAIR((void)a; TAKE(-dy[i] * y[i] / b));
-    case 2 * MAP_POW:
+    case 2 * BINARY_POW:
         EACH_PAIR(TAKE(+dy[i] * pow_by_base(a, b)));
-    case 2 * MAP_POW + 1:
+    case 2 * BINARY_POW + 1:
         EACH_PAIR((void)b; TAKE(+dy[i] * pow_by_exponent(a, y[i])));
     }
 }
@@ -352,7 +352,7 @@ static bool all_finite(int64_t n, const ag_real *x)
 
 #define BLOCKS_TOGETHER 64 /* drawn at a time, of four words each */
 
-static void dropout(const map_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add)
+static void dropout(const kernel_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add)
 {
     const bool none = mask->threshold > UINT32_MAX; /* stays */
     const uint32_t threshold = (uint32_t)mask->threshold;
@@ -373,7 +373,7 @@ static void dropout(const map_dropout *mask, int64_t first, int64_t n, const ag_
     }
 }
 
-const kernel_map KERNEL(map) = {
+const kernel_elementwise KERNEL(elementwise) = {
     .unary = unary,
     .unary_backward = unary_backward,
     .binary = binary,

@@ -1,5 +1,5 @@
-/* map.c - what the element-wise kernels of all levels share. */
-#include "map.h"
+/* elementwise.c - what the element-wise kernels of all levels share. */
+#include "elementwise.h"
 
 bool kernel_all_zero(int64_t n, const ag_real *x)
 {
@@ -9,9 +9,9 @@ bool kernel_all_zero(int64_t n, const ag_real *x)
     return true;
 }
 
-map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
+kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
 {
-    return (map_dropout){.key = key,
+    return (kernel_dropout){.key = key,
                          .step = step,
                          .number = number,
                          .threshold = (uint64_t)(p * 0x1p32 + 0.5),

@@ -1,50 +1,50 @@
-/* map.h - what is done element by element, and sums: on plain arrays, by one thread. */
-#ifndef AUTOGRAD_KERNELS_MAP_H
-#define AUTOGRAD_KERNELS_MAP_H
+/* elementwise.h - what is done element by element, and sums: on plain arrays, by one thread. */
+#ifndef AUTOGRAD_KERNELS_ELEMENTWISE_H
+#define AUTOGRAD_KERNELS_ELEMENTWISE_H
 
 #include "real.h"
 
-typedef enum map_unary {
-    MAP_NEG,
-    MAP_SCALE, /* by `factor` */
-    MAP_EXP,
-    MAP_LOG,
-    MAP_SQRT,
-    MAP_TANH,
-    MAP_ERF,
-    MAP_SIGMOID,
-    MAP_RELU,
-    MAP_GELU_EXACT,
-    MAP_GELU_TANH,
-    MAP_SILU
-} map_unary;
+typedef enum kernel_unary {
+    UNARY_NEG,
+    UNARY_SCALE, /* by `factor` */
+    UNARY_EXP,
+    UNARY_LOG,
+    UNARY_SQRT,
+    UNARY_TANH,
+    UNARY_ERF,
+    UNARY_SIGMOID,
+    UNARY_RELU,
+    UNARY_GELU_EXACT,
+    UNARY_GELU_TANH,
+    UNARY_SILU
+} kernel_unary;
 
-typedef enum map_binary { MAP_ADD, MAP_SUB, MAP_MUL, MAP_DIV, MAP_POW } map_binary;
+typedef enum kernel_binary { BINARY_ADD, BINARY_SUB, BINARY_MUL, BINARY_DIV, BINARY_POW } kernel_binary;
 
 /* An operand of a binary function: element i is at data[i * step], step 1 or 0. */
-typedef struct map_operand {
+typedef struct kernel_operand {
     const ag_real *data;
     int64_t step;
-} map_operand;
+} kernel_operand;
 
 /* One dropout: element e is decided by lane e % 4 of Philox at the counter (e / 4, number, step) under `key`.
  * Nothing of the mask is stored: the backward draws it again. */
-typedef struct map_dropout {
+typedef struct kernel_dropout {
     uint64_t key, step, number;
     uint64_t threshold; /* an element stays where its 32 bits are at least this; 2^32 drops all */
     ag_real scale;         /* of what stays */
-} map_dropout;
+} kernel_dropout;
 
-typedef struct kernel_map {
+typedef struct kernel_elementwise {
     /* y = f(x); y may be where x is. */
-    void (*unary)(map_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y);
+    void (*unary)(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y);
     /* dx = dy f'(x), or += that, where y = f(x); without adding, dx may be where dy is. */
-    void (*unary_backward)(map_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
+    void (*unary_backward)(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
                            const ag_real *dy, ag_real *dx, bool add);
     /* y = f(a, b); y may be where a is. */
-    void (*binary)(map_binary f, int64_t n, map_operand a, map_operand b, ag_real *y);
+    void (*binary)(kernel_binary f, int64_t n, kernel_operand a, kernel_operand b, ag_real *y);
     /* da += dy df/da (side 0) or db += dy df/db (side 1), where y = f(a, b); the gradient is an array of n. */
-    void (*binary_backward)(map_binary f, int side, int64_t n, map_operand a, map_operand b, const ag_real *y,
+    void (*binary_backward)(kernel_binary f, int side, int64_t n, kernel_operand a, kernel_operand b, const ag_real *y,
                             const ag_real *dy, ag_real *gradient);
     /* y += x; y += factor x. */
     void (*add)(int64_t n, const ag_real *x, ag_real *y);
@@ -56,9 +56,9 @@ typedef struct kernel_map {
     /* The first of the largest elements, NaN being larger than all; n > 0. */
     int64_t (*argmax)(int64_t n, const ag_real *x);
     /* y = x scaled or 0, or += that, as the mask says for elements first .. first + n - 1; y may be where x is. */
-    void (*dropout)(const map_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add);
+    void (*dropout)(const kernel_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add);
     bool (*all_finite)(int64_t n, const ag_real *x);
-} kernel_map;
+} kernel_elementwise;
 
 /* Whether x [n] holds nothing but zeros, as the gradient of what no loss depends on does.
  * Such a gradient passes nothing on, whatever it would be multiplied by: 0 times NaN is 0
@@ -66,6 +66,6 @@ typedef struct kernel_map {
 bool kernel_all_zero(int64_t n, const ag_real *x);
 
 /* The mask of dropout `number` of a step: drops with probability p in [0, 1]. */
-map_dropout map_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);
+kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);
 
 #endif
