@@ -237,6 +237,17 @@ void ag_tape_rewind(ag_tape *tape);
 
 /* The first error since the last rewind; status AG_OK where there is none. Never NULL. */
 const ag_error *ag_tape_error(const ag_tape *tape);
+/* Makes a sentence the tape's error unless it has one already, as ag_error_set does; no
+ * operation runs on the tape until the rewind. For constructors that find their arguments
+ * wrong before ag_custom runs: layers, and operations made of others. (Inside an
+ * operation's own functions call ag_fail, which adds its name.) Returns NULL always, so
+ * that a constructor can `return ag_tape_fail(...)`. Does nothing if `tape` is NULL.
+ * `status` is not AG_OK. */
+ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
 
 /* The threads that operations may use. */
 int ag_tape_threads(const ag_tape *tape);

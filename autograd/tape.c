@@ -70,6 +70,19 @@ const ag_error *ag_tape_error(const ag_tape *tape)
     return &tape->error;
 }
 
+ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...)
+{
+    char sentence[2 * AG_MESSAGE_SIZE]; /* as in error.c: longer than what is left of it when it is shown */
+    va_list arguments;
+    if (!tape)
+        return NULL;
+    va_start(arguments, format);
+    ag_text_print_list(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    ag_error_set(&tape->error, status, "%s", sentence);
+    return NULL;
+}
+
 int64_t ag_tape_blind_queries(const ag_tape *tape)
 {
     return tape->blind_queries;
@@ -123,6 +136,11 @@ void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step)
     tape->dropouts = 0;
 }
 
+kernel_dropout tape_next_dropout(ag_tape *tape, double p)
+{
+    return kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
+}
+
 /* ---- Memory --------------------------------------------------------------------------------- */
 
 static void *alloc_from(ag_tape *tape, ag_arena *arena, size_t bytes)
@@ -171,11 +189,9 @@ ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape)
 {
     char text[AG_SHAPE_TEXT];
     int64_t size = ag_shape_size(shape);
-    if (size < 0) {
-        ag_error_set(&tape->error, AG_BAD_SHAPE, "%s is no shape of a tensor: sizes are 0 or more, axes 5 at most",
-                     ag_shape_print(shape, text));
-        return NULL;
-    }
+    if (size < 0)
+        return ag_tape_fail(tape, AG_BAD_SHAPE, "%s is no shape of a tensor: sizes are 0 or more, axes 5 at most",
+                            ag_shape_print(shape, text));
     ag_tensor *x = ag_tape_alloc(tape, sizeof *x);
     if (x)
         *x = (ag_tensor){.shape = shape, .size = size, .tape = tape};
@@ -215,10 +231,8 @@ ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, ag_real *data, ag_real *grad)
     ag_tensor *x = tape ? tape_tensor_new(tape, shape) : NULL;
     if (!x)
         return NULL;
-    if (!data && x->size) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "leaf: no data given");
-        return NULL;
-    }
+    if (!data && x->size)
+        return ag_tape_fail(tape, AG_BAD_VALUE, "leaf: no data given");
     x->data = data;
     x->grad = grad;
     x->needs_grad = x->retains_grad = grad != NULL;

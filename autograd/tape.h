@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "autograd.h"
+#include "kernels/elementwise.h"
 #include "kernels/product.h"
 
 /* Where an operation was made: "encoder.layers.0". Lives in the arena. */
@@ -22,7 +23,7 @@ struct ag_tape {
     ag_scope *scope;  /* the innermost, NULL outside */
     int threads;
     bool grad_on;
-    uint64_t dropout_seed, dropout_step, dropouts; /* how many dropouts have drawn since ag_tape_seed */
+    uint64_t dropout_seed, dropout_step, dropouts; /* for tape_next_dropout alone */
     int64_t blind_queries;                         /* since the rewind */
     bool forgets;                                  /* whether ag_forget does anything */
     memory_piece *free_pieces;                     /* pieces.c */
@@ -49,6 +50,11 @@ ag_status tape_remember(ag_tensor *x) AG_CHECKED;
 
 /* Says why a record cannot run, such as "has no forward"; NULL where it can. */
 const char *tape_record_lacks(const ag_op *op);
+
+/* The mask of the next dropout, which drops with probability p in [0, 1]. Each call counts
+ * one dropout since ag_tape_seed, and that number decides the mask's bits (ag_dropout), so
+ * an operation calls it once in its forward pass and keeps the mask for its backward. */
+kernel_dropout tape_next_dropout(ag_tape *tape, double p);
 
 /* A tensor in the arena without data: the caller sets `data`. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);

@@ -56,11 +56,11 @@ static bool check_inputs(const nn_additive_attention *layer, const nn_pass *pass
         k.dim[1] == v.dim[1] && q.dim[2] == config->query_width && k.dim[2] == config->key_width &&
         v.dim[2] % config->heads == 0)
         return true;
-    pass_fail(pass, AG_BAD_SHAPE, "additive attention",
-              "query %s, key %s, value %s: expected [batch,queries,%lld], [batch,keys,%lld] and [batch,keys,a multiple "
-              "of %lld]",
-              ag_shape_print(q, text[0]), ag_shape_print(k, text[1]), ag_shape_print(v, text[2]),
-              (long long)config->query_width, (long long)config->key_width, (long long)config->heads);
+    ag_tape_fail(pass->tape, AG_BAD_SHAPE,
+                 "additive attention: query %s, key %s, value %s: expected [batch,queries,%lld], [batch,keys,%lld] and "
+                 "[batch,keys,a multiple of %lld]",
+                 ag_shape_print(q, text[0]), ag_shape_print(k, text[1]), ag_shape_print(v, text[2]),
+                 (long long)config->query_width, (long long)config->key_width, (long long)config->heads);
     return false;
 }
 

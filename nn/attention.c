@@ -131,9 +131,10 @@ bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_t
     const ag_shape shape = new_key->shape;
     if (!ag_shape_equal(shape, new_value->shape) || shape.ndim != 3 || shape.dim[0] != cache->rows ||
         shape.dim[1] > cache->capacity - cache->length) {
-        pass_fail(pass, AG_BAD_SHAPE, "attention", "keys %s do not fit into a cache of %lld %s that holds %lld of %lld",
-                  ag_shape_print(shape, text), (long long)cache->rows, ag_plural(cache->rows, "row", "rows"),
-                  (long long)cache->length, (long long)cache->capacity);
+        ag_tape_fail(pass->tape, AG_BAD_SHAPE,
+                     "attention: keys %s do not fit into a cache of %lld %s that holds %lld of %lld",
+                     ag_shape_print(shape, text), (long long)cache->rows, ag_plural(cache->rows, "row", "rows"),
+                     (long long)cache->length, (long long)cache->capacity);
         return false;
     }
     copy_in(cache, layer->config.heads, cache->key, new_key);

@@ -16,13 +16,6 @@ ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, 
 ag_status layer_parameter(nn_params *params, const char *prefix, const char *name, ag_shape shape,
                           nn_initializer initializer, int *index, ag_error *error) AG_CHECKED;
 
-/* Notes "where: sentence" as the tape's error and returns NULL. */
-ag_tensor *pass_fail(const nn_pass *pass, ag_status status, const char *where, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 4, 5)))
-#endif
-    ;
-
 /* Dropout while training, else x itself. */
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
 

@@ -171,14 +171,15 @@ static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *t
                          int64_t rows, int64_t length)
 {
     if (rows < 0 || length < 0 || (!tokens && rows > 0 && length > 0)) {
-        pass_fail(pass, AG_BAD_VALUE, "model", "the %s is missing: [%lld,%lld] tokens are needed", side,
-                  (long long)rows, (long long)length);
+        ag_tape_fail(pass->tape, AG_BAD_VALUE, "model: the %s is missing: [%lld,%lld] tokens are needed", side,
+                     (long long)rows, (long long)length);
         return false;
     }
     for (int64_t b = 0; b < rows && lengths; b++)
         if (lengths[b] < 0 || lengths[b] > length) {
-            pass_fail(pass, AG_BAD_VALUE, "model", "the %s of row %lld has %d %s, but the rows are %lld long", side,
-                      (long long)b, (int)lengths[b], ag_plural(lengths[b], "token", "tokens"), (long long)length);
+            ag_tape_fail(pass->tape, AG_BAD_VALUE, "model: the %s of row %lld has %d %s, but the rows are %lld long",
+                         side, (long long)b, (int)lengths[b], ag_plural(lengths[b], "token", "tokens"),
+                         (long long)length);
             return false;
         }
     return true;
@@ -233,7 +234,7 @@ static const ag_mask *length_mask(const nn_pass *pass, int64_t rows, const int32
 ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_input *input)
 {
     if (model->config.kind == NN_DECODER)
-        return pass_fail(pass, AG_BAD_VALUE, "model", "a decoder has no encoder to apply");
+        return ag_tape_fail(pass->tape, AG_BAD_VALUE, "model: a decoder has no encoder to apply");
     if (!check_tokens(pass, "source", input->source, input->source_lengths, input->rows, input->source_length))
         return NULL;
     const ag_mask *mask = input->encoder_mask;

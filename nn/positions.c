@@ -39,10 +39,11 @@ ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_
         return code;
     }
     if (start < 0 || length > layer->max_length - start)
-        return pass_fail(
-            pass, AG_BAD_SHAPE, "positions", "a sequence of %lld %s is longer than the %lld %s learned (max_length)",
-            (long long)start + length, ag_plural(start + length, "token", "tokens"), (long long)layer->max_length,
-            ag_plural(layer->max_length, "position that was", "positions that were"));
+        return ag_tape_fail(pass->tape, AG_BAD_SHAPE,
+                            "positions: a sequence of %lld %s is longer than the %lld %s learned (max_length)",
+                            (long long)start + length, ag_plural(start + length, "token", "tokens"),
+                            (long long)layer->max_length,
+                            ag_plural(layer->max_length, "position that was", "positions that were"));
     return nn_parameter_rows(pass, layer->weight, start, length);
 }
 
@@ -53,7 +54,7 @@ ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag
         return x;
     const int ndim = x->shape.ndim;
     if (ndim < 2 || x->shape.dim[ndim - 1] != layer->width)
-        return pass_fail(pass, AG_BAD_SHAPE, "positions", "%s: expected [.., length, %lld]",
-                         ag_shape_print(x->shape, text), (long long)layer->width);
+        return ag_tape_fail(pass->tape, AG_BAD_SHAPE, "positions: %s: expected [.., length, %lld]",
+                            ag_shape_print(x->shape, text), (long long)layer->width);
     return ag_add(x, positions_code(layer, pass, start, x->shape.dim[ndim - 2]));
 }

@@ -81,6 +81,6 @@ ag_tensor *ag_dropout(ag_tensor *x, double p)
     }
     if (p == 0)
         return x;
-    kernel_dropout mask = kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
+    kernel_dropout mask = tape_next_dropout(tape, p);
     return ag_custom(&op_dropout, &x, 1, 1, &mask, sizeof mask);
 }

@@ -118,8 +118,7 @@ static ag_status linear_forward(ag_node *node)
         return AG_NO_MEMORY;
     *state = (linear_state){0};
     if (options->dropout > 0)
-        state->dropout =
-            kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+        state->dropout = tape_next_dropout(tape, options->dropout);
     if (argument_needed(node)) {
         const size_t bytes = (size_t)node->output->size * sizeof(ag_real);
         state->before = node->output->needs_grad ? ag_tape_alloc(tape, bytes) : ag_scratch(tape, bytes);

@@ -146,6 +146,33 @@ START_TEST(the_first_error_stays_and_null_goes_through)
 }
 END_TEST
 
+START_TEST(a_constructor_can_set_the_error)
+{
+    ag_tape *tape = ag_tape_new(NULL);
+    ag_tensor *x = ag_variable(tape, AG_SHAPE(2), one_to_six);
+    ck_assert_ptr_null(ag_tape_fail(NULL, AG_BAD_VALUE, "lost"));
+    ck_assert_ptr_null(ag_tape_fail(tape, AG_BAD_SHAPE, "gate: %d heads of \033[1m", 3));
+    ck_assert_int_eq(ag_tape_error(tape)->status, AG_BAD_SHAPE);
+    ck_assert_str_eq(ag_tape_error(tape)->message, "gate: 3 heads of \u241b[1m"); /* as ag_text_show shows it */
+    ck_assert_ptr_null(ag_tape_fail(tape, AG_BAD_VALUE, "a later one"));
+    ck_assert_int_eq(ag_tape_error(tape)->status, AG_BAD_SHAPE);
+    ck_assert_ptr_null(ag_exp(x));
+    ck_assert_str_eq(ag_tape_error(tape)->message, "gate: 3 heads of \u241b[1m");
+
+    ag_tape_rewind(tape);
+    char words[2 * AG_MESSAGE_SIZE];
+    memset(words, 'x', sizeof words - 1);
+    words[sizeof words - 1] = 0;
+    ag_tape_fail(tape, AG_BAD_VALUE, "%s", words);
+    const char *message = ag_tape_error(tape)->message;
+    ck_assert_uint_eq(strlen(message), AG_MESSAGE_SIZE - 1);
+    ck_assert_str_eq(message + AG_MESSAGE_SIZE - 5, "x...");
+    ag_tape_rewind(tape);
+    ck_assert_ptr_nonnull(ag_exp(ag_variable(tape, AG_SHAPE(2), one_to_six)));
+    ag_tape_free(tape);
+}
+END_TEST
+
 START_TEST(backward_says_what_it_cannot_do)
 {
     ag_tape *tape = ag_tape_new(NULL);
@@ -480,6 +507,7 @@ static Suite *tape_suite(void)
 
     tcase = tcase_create("errors");
     tcase_add_test(tcase, the_first_error_stays_and_null_goes_through);
+    tcase_add_test(tcase, a_constructor_can_set_the_error);
     tcase_add_test(tcase, backward_says_what_it_cannot_do);
     tcase_add_test(tcase, inputs_share_a_tape);
     tcase_add_loop_test(tcase, shapes_that_cannot_be, 0, 4);

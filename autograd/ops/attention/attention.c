@@ -317,8 +317,7 @@ static ag_status attention_forward(ag_node *node)
         return AG_NO_MEMORY;
     state->drops = options->dropout > 0;
     if (state->drops)
-        state->dropout =
-            kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, options->dropout);
+        state->dropout = tape_next_dropout(tape, options->dropout);
     if (node->output->needs_grad) {
         const int64_t rows = state->sizes.batch * state->sizes.heads * state->sizes.queries;
         state->statistics = ag_tape_alloc(tape, (size_t)rows * sizeof *state->statistics);
