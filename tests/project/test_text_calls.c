@@ -10,8 +10,22 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const library[] = {"autograd", "autograd/ops", "autograd/kernels", "autograd/kernels/levels",
-                                      "nn",       "data",         "train",            "study"};
+static const char *const library[] = {"autograd",
+                                      "autograd/ops",
+                                      "autograd/ops/attention",
+                                      "autograd/check",
+                                      "autograd/kernels",
+                                      "autograd/kernels/simd",
+                                      "nn",
+                                      "data",
+                                      "data/files",
+                                      "train",
+                                      "study",
+                                      "study/report",
+                                      "study/laboratory",
+                                      "study/report/text",
+                                      "study/report/svg",
+                                      "study/report/html"};
 enum { FOLDERS = sizeof library / sizeof *library };
 
 static bool is_one_of(const char *word, const char *words)
