@@ -360,11 +360,20 @@ ag_tensor *ag_erf(ag_tensor *x);                  /* 2/sqrt(pi) times the integr
 ag_tensor *ag_sigmoid(ag_tensor *x);              /* 1 / (1 + e^-x) */
 ag_tensor *ag_relu(ag_tensor *x);                 /* max(x, 0); derivative 0 at 0 */
 ag_tensor *ag_silu(ag_tensor *x);                 /* x sigmoid(x) */
-/* How Phi, the distribution function of the normal distribution, is computed. */
-typedef enum ag_gelu_form { AG_GELU_EXACT = 0, AG_GELU_TANH } ag_gelu_form;
-/* Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), with Phi by erf (AG_GELU_EXACT) or by
- * 0.5 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (AG_GELU_TANH). gelu(-inf) is -0. */
-ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form);
+/* The functions between the layers of a network. */
+typedef enum ag_activation {
+    AG_NO_ACTIVATION = 0,
+    AG_RELU,
+    AG_GELU,      /* with Phi computed by erf */
+    AG_GELU_TANH, /* with Phi approximated by tanh */
+    AG_SILU,
+    AG_GATED_SILU /* silu(a) b (Shazeer 2020): of two linear layers, so nn_feed_forward has
+                   * it and ag_linear_fused does not */
+} ag_activation;
+/* Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), where Phi is the
+ * distribution function of the normal distribution, computed by erf (`form` AG_GELU) or
+ * by 0.5 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (AG_GELU_TANH). gelu(-inf) is -0. */
+ag_tensor *ag_gelu(ag_tensor *x, ag_activation form);
 
 /* ---- Products ------------------------------------------------------------------------------- */
 
@@ -373,11 +382,10 @@ ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form);
 ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b);
 /* y = x W^T + bias: x [.., in], weight [out, in], bias [out] or NULL -> [.., out]. */
 ag_tensor *ag_linear(ag_tensor *x, ag_tensor *weight, ag_tensor *bias);
-/* What follows a linear layer in a transformer; a zeroed struct adds nothing to it. */
-typedef enum ag_activation { AG_NO_ACTIVATION = 0, AG_RELU, AG_GELU, AG_GELU_BY_TANH, AG_SILU } ag_activation;
-/* Options of ag_linear_fused. Zero means nothing of the kind. */
+/* Options of ag_linear_fused: what follows a linear layer in a transformer. Zero means
+ * that nothing of the kind follows. */
 typedef struct ag_linear_options {
-    ag_activation activation;
+    ag_activation activation; /* up to AG_SILU */
     double dropout;      /* in [0, 1] */
     ag_tensor *residual; /* [.., out] or NULL */
 } ag_linear_options;

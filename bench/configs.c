@@ -39,7 +39,7 @@ nn_model *bench_config_model(const bench_config *config, double dropout, ag_erro
         .encoder_layers = config->layers,
         .decoder_layers = config->layers,
         .ffn = config->ffn,
-        .activation = config->kind == NN_DECODER ? NN_GELU : NN_RELU,
+        .activation = config->kind == NN_DECODER ? AG_GELU : AG_RELU,
         .dropout = dropout,
     };
     return nn_model_new(&model, 1, error);

@@ -25,7 +25,7 @@ static void print_config(const train_saved *saved)
         printf("%-16s %d\n", "encoder layers", c->encoder_layers);
     if (c->kind != NN_ENCODER)
         printf("%-16s %d\n", "decoder layers", c->decoder_layers);
-    printf("%-16s %d, %s\n", "feed-forward", c->ffn, cli_activation_names[c->activation]);
+    printf("%-16s %d, %s\n", "feed-forward", c->ffn, cli_activation_names[c->activation - AG_RELU]);
     static const char *const final_norms[] = {"", ", final norms", ", no final norms"};
     printf("%-16s %s, %s%s, eps %g\n", "norm", cli_norm_names[c->norm], c->post_norm ? "post" : "pre",
            final_norms[c->final_norm], c->norm_eps);

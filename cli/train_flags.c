@@ -204,7 +204,7 @@ nn_model_config train_flags_config(const train_flags *f)
         .decoder_layers = (int)(f->decoder_layers ? f->decoder_layers : f->layers),
         .ffn = (int)f->ffn,
         .max_length = (int)f->max_length,
-        .activation = (nn_activation)f->activation,
+        .activation = (ag_activation)(AG_RELU + f->activation),
         .norm = (nn_norm_kind)f->norm,
         .norm_eps = f->norm_eps,
         .embedding_scale = f->embedding_scale,
@@ -242,7 +242,7 @@ static train_flags described(const train_flags *f, const train_saved *base)
         own.decoder_layers = config->decoder_layers;
     own.ffn = config->ffn;
     own.max_length = config->max_length;
-    own.activation = (int)config->activation;
+    own.activation = (int)config->activation - AG_RELU;
     own.norm = (int)config->norm;
     own.norm_eps = config->norm_eps;
     own.embedding_scale = config->embedding_scale;

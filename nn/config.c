@@ -32,7 +32,7 @@ static ag_status check_choices(const nn_model_config *config, ag_error *error)
         int value, count;
     } choices[] = {
         {"kind", (int)config->kind, NN_DECODER + 1},
-        {"activation", (int)config->activation, NN_GATED_SILU + 1},
+        {"activation", (int)config->activation, AG_GATED_SILU + 1},
         {"norm", (int)config->norm, NN_RMS_NORM + 1},
         {"positions", (int)config->positions, NN_NO_POSITIONS + 1},
         {"final_norm", (int)config->final_norm, NN_FINAL_NORM_NO + 1},
@@ -61,6 +61,8 @@ static void fill_in(nn_model_config *config)
         set_default(&config->ffn, 4 * config->d_model);
     if (config->final_norm == (config->post_norm ? NN_FINAL_NORM_NO : NN_FINAL_NORM_YES))
         config->final_norm = NN_FINAL_NORM_USUAL;
+    if (config->activation == AG_NO_ACTIVATION)
+        config->activation = AG_RELU;
     if (config->norm_eps == 0)
         config->norm_eps = 1e-5;
     if (config->embedding_scale == 0)

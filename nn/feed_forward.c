@@ -10,14 +10,17 @@ static ag_status init_linear(nn_linear *layer, nn_params *params, const char *bl
 }
 
 ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
-                               int64_t ffn, nn_activation activation, bool bias, double dropout, ag_error *error)
+                               int64_t ffn, ag_activation activation, bool bias, double dropout, ag_error *error)
 {
-    *layer = (nn_feed_forward){
-        .in = {-1, -1}, .gate = {-1, -1}, .out = {-1, -1}, .activation = activation, .dropout = dropout};
+    *layer = (nn_feed_forward){.in = {-1, -1},
+                               .gate = {-1, -1},
+                               .out = {-1, -1},
+                               .activation = activation == AG_NO_ACTIVATION ? AG_RELU : activation,
+                               .dropout = dropout};
     if (!(dropout >= 0 && dropout < 1))
         return ag_error_set(error, AG_BAD_VALUE, "dropout is %g: it must be in [0, 1)", dropout);
     ag_status status = init_linear(&layer->in, params, block, "linear1", d_model, ffn, bias, error);
-    if (status == AG_OK && activation == NN_GATED_SILU)
+    if (status == AG_OK && activation == AG_GATED_SILU)
         status = init_linear(&layer->gate, params, block, "linear_gate", d_model, ffn, bias, error);
     if (status == AG_OK)
         status = init_linear(&layer->out, params, block, "linear2", ffn, d_model, bias, error);
@@ -33,28 +36,13 @@ static ag_tensor *apply_linear(const nn_linear *layer, const nn_pass *pass, cons
     return y;
 }
 
-static ag_activation activation_of(nn_activation activation)
-{
-    switch (activation) {
-    case NN_GELU:
-        return AG_GELU;
-    case NN_GELU_TANH:
-        return AG_GELU_BY_TANH;
-    case NN_SILU:
-    case NN_GATED_SILU:
-        return AG_SILU;
-    default:
-        return AG_RELU;
-    }
-}
-
 ag_tensor *feed_forward_apply_onto(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x,
                                    const residual *onto)
 {
-    const bool gated = layer->activation == NN_GATED_SILU;
+    const bool gated = layer->activation == AG_GATED_SILU;
     const residual dropped = {.dropout = layer->dropout};
     ag_tensor *hidden =
-        apply_linear(&layer->in, pass, "linear1", x, activation_of(layer->activation), gated ? NULL : &dropped);
+        apply_linear(&layer->in, pass, "linear1", x, gated ? AG_SILU : layer->activation, gated ? NULL : &dropped);
     if (gated) {
         hidden = ag_mul(hidden, apply_linear(&layer->gate, pass, "linear_gate", x, AG_NO_ACTIVATION, NULL));
         hidden = pass_dropout(pass, hidden, layer->dropout);

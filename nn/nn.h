@@ -244,19 +244,19 @@ ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *pa
 ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
                                        ag_tensor *key, ag_tensor *value, const ag_mask *mask, ag_tensor **weights);
 
-/* What is between the two matrices of a feed-forward network: ag_relu, ag_gelu, ag_silu, or the gated form. */
-typedef enum nn_activation { NN_RELU = 0, NN_GELU, NN_GELU_TANH, NN_SILU, NN_GATED_SILU } nn_activation;
-/* Position-wise feed-forward: linear2(dropout(f(linear1 x))). NN_GATED_SILU (Shazeer 2020): linear2(silu(linear1 x) *
- * gate x) with a third matrix NAME.linear_gate. Parameters PREFIXlinear1.*, PREFIXlinear2.*: they stand in the
- * block itself, as in PyTorch. */
+/* Position-wise feed-forward: linear2(dropout(f(linear1 x))), where f is the activation.
+ * AG_GATED_SILU: linear2(dropout(silu(linear1 x) * linear_gate x)), with a third matrix.
+ * Parameters NAME.linear1.*, NAME.linear2.*, NAME.linear_gate.*, where NAME is that of the
+ * block, as in PyTorch. */
 typedef struct nn_feed_forward {
     nn_linear in, gate, out;
-    nn_activation activation;
+    ag_activation activation;
     double dropout;
 } nn_feed_forward;
-/* Registers the parameters of a block named `block`, biases only where `bias`. `ffn` is the width inside. */
+/* Registers the parameters of a block named `block`, biases only where `bias`. `ffn` is
+ * the width inside. AG_NO_ACTIVATION means the default, AG_RELU. */
 ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,
-                               int64_t ffn, nn_activation activation, bool bias, double dropout,
+                               int64_t ffn, ag_activation activation, bool bias, double dropout,
                                ag_error *error) AG_CHECKED;
 /* x [.., D] -> [.., D] */
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
@@ -267,7 +267,7 @@ ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pa
 typedef struct nn_block_config {
     nn_attention_config attention;
     int64_t ffn;
-    nn_activation activation;
+    ag_activation activation; /* [AG_RELU] */
     nn_norm_kind norm;
     double norm_eps;
     bool no_norm_bias; /* layer norms without bias */
@@ -331,7 +331,7 @@ typedef struct nn_model_config {
     int encoder_layers, decoder_layers; /* [3]; those that the kind has */
     int ffn;                            /* [4 d_model] */
     int max_length;                     /* [512] longest sequence, for learned positions and generation */
-    nn_activation activation;
+    ag_activation activation;           /* [AG_RELU] of the feed-forward layers */
     nn_norm_kind norm;
     double norm_eps;        /* [1e-5] */
     double embedding_scale; /* [sqrt(d_model): Vaswani et al. 2017, section 3.4] the factor on embeddings */

@@ -60,7 +60,7 @@ static void print_field(const train_field *field, const void *object, char text[
         break;
     }
     case TRAIN_FIELD_CHOICE:
-        snprintf(text, FIELD_TEXT, "%s", field->choices[integer_of(field, object)]);
+        snprintf(text, FIELD_TEXT, "%s", field->choices[integer_of(field, object) - field->first]);
         break;
     }
 }
@@ -96,7 +96,7 @@ static bool parse_field(const train_field *field, void *object, const char *text
             value++;
         if (!field->choices[value])
             return false;
-        set_integer(field, object, value);
+        set_integer(field, object, field->first + value);
         break;
     }
     }

@@ -14,7 +14,7 @@ typedef enum train_field_type {
     TRAIN_FIELD_SEED,    /* uint64_t */
     TRAIN_FIELD_DOUBLE,  /* the shortest decimal text that reads back as the same number */
     TRAIN_FIELD_BOOL,    /* "true" or "false" */
-    TRAIN_FIELD_CHOICE   /* an enum whose values are 0, 1, ..: one of `choices` */
+    TRAIN_FIELD_CHOICE   /* an enum whose values count up from `first`: one of `choices` */
 } train_field_type;
 
 typedef struct train_field {
@@ -23,15 +23,16 @@ typedef struct train_field {
     size_t offset, size;
     const char *const *choices; /* ended by NULL */
     const char *absent;         /* the value in files of versions that did not write it; NULL: it must be there */
+    int first;                  /* the enum's value for the first of `choices` */
 } train_field;
 
 #define TRAIN_FIELD(name, type, owner, member)                                                                         \
     {                                                                                                                  \
-        name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL, NULL                                  \
+        name, type, offsetof(owner, member), sizeof(((owner *)0)->member), NULL, NULL, 0                               \
     }
 #define TRAIN_FIELD_OF(name, choices, owner, member, absent)                                                           \
     {                                                                                                                  \
-        name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices, absent               \
+        name, TRAIN_FIELD_CHOICE, offsetof(owner, member), sizeof(((owner *)0)->member), choices, absent, 0            \
     }
 
 /* Adds each member of `object` to the writer's metadata. */

@@ -25,7 +25,7 @@ static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none
 #define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
 /* A switch that older files do not have: there it is off. */
 #define CONFIG_NOT(member)                                                                                             \
-    {"model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false"}
+    {"model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false", 0}
 #define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
 
 static const train_field CONFIG_FIELDS[] = {
@@ -38,7 +38,8 @@ static const train_field CONFIG_FIELDS[] = {
     CONFIG(TRAIN_FIELD_INTEGER, decoder_layers),
     CONFIG(TRAIN_FIELD_INTEGER, ffn),
     CONFIG(TRAIN_FIELD_INTEGER, max_length),
-    CONFIG_OF(ACTIVATIONS, activation),
+    {"model.activation", TRAIN_FIELD_CHOICE, offsetof(nn_model_config, activation), sizeof(ag_activation), ACTIVATIONS,
+     NULL, AG_RELU},
     CONFIG_OF(NORMS, norm),
     CONFIG(TRAIN_FIELD_DOUBLE, norm_eps),
     CONFIG(TRAIN_FIELD_DOUBLE, embedding_scale),

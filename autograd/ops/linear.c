@@ -4,6 +4,7 @@
 #include "../kernels/kernels.h"
 #include "../muted.h"
 #include "../tape.h"
+#include "activation.h"
 #include "ops.h"
 #include "scalar.h"
 
@@ -23,7 +24,7 @@ static linear_sizes sizes_of(const ag_node *node)
     return s;
 }
 
-/* Whether a residual and a dropout are ones that fit; the output has its shape. */
+/* Whether residual, activation and dropout fit; the output has its shape. */
 static ag_status check_options(ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
@@ -32,6 +33,9 @@ static ag_status check_options(ag_node *node)
     if (residual && !ag_shape_equal(residual->shape, node->output->shape))
         return ag_fail(node, AG_BAD_SHAPE, "residual %s for a result of %s: they must be equal",
                        ag_shape_print(residual->shape, text[0]), ag_shape_print(node->output->shape, text[1]));
+    if ((int)options->activation < AG_NO_ACTIVATION || (int)options->activation > AG_SILU)
+        return ag_fail(node, AG_BAD_VALUE, "activation %d: it must be one from AG_NO_ACTIVATION to AG_SILU",
+                       (int)options->activation);
     if (!(options->dropout >= 0 && options->dropout <= 1))
         return ag_fail(node, AG_BAD_VALUE, "dropout %g is outside [0, 1]", options->dropout);
     return AG_OK;
@@ -67,20 +71,6 @@ typedef struct linear_state {
     ag_real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
 } linear_state;
 
-static kernel_unary activation_of(const ag_linear_options *options)
-{
-    switch (options->activation) {
-    case AG_GELU:
-        return UNARY_GELU_EXACT;
-    case AG_GELU_BY_TANH:
-        return UNARY_GELU_TANH;
-    case AG_SILU:
-        return UNARY_SILU;
-    default:
-        return UNARY_RELU;
-    }
-}
-
 /* The sign of relu's result tells that of its argument, as long as nothing is added to it. */
 static bool argument_needed(const ag_node *node)
 {
@@ -99,7 +89,8 @@ static void linear_finish(const void *context, int64_t row, int64_t column, int6
     ag_real *y = node->output->data + first;
 
     if (options->activation != AG_NO_ACTIVATION)
-        elementwise->unary(activation_of(options), 1, count, state->before ? state->before + first : y, y);
+        elementwise->unary(activation_kernel(options->activation), 1, count, state->before ? state->before + first : y,
+                           y);
     if (options->dropout > 0)
         elementwise->dropout(&state->dropout, first, count, y, y, false);
     if (node->inputs[3])
@@ -173,7 +164,7 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
             dy = dz;
         }
         if (options->activation != AG_NO_ACTIVATION)
-            elementwise->unary_backward(activation_of(options), 1, count, z, y, dy, dz, false);
+            elementwise->unary_backward(activation_kernel(options->activation), 1, count, z, y, dy, dz, false);
     }
 }
 

@@ -1,6 +1,7 @@
 /* unary.c - functions of one tensor, element by element; the arithmetic is in kernels/simd/elementwise.c. */
 #include "../broadcast.h"
 #include "../tape.h"
+#include "activation.h"
 #include "draw.h"
 #include "ops.h"
 
@@ -347,34 +348,29 @@ ag_tensor *ag_relu(ag_tensor *x)
 
 /* ---- gelu ----------------------------------------------------------------------------------- */
 
-static kernel_unary gelu_form(const ag_node *node)
-{
-    return *(ag_gelu_form *)node->attributes == AG_GELU_TANH ? UNARY_GELU_TANH : UNARY_GELU_EXACT;
-}
-
 static ag_status shape_gelu(ag_node *node)
 {
-    ag_gelu_form form = *(ag_gelu_form *)node->attributes;
-    if (form != AG_GELU_EXACT && form != AG_GELU_TANH)
-        return ag_fail(node, AG_BAD_VALUE, "%d is no form (AG_GELU_EXACT or AG_GELU_TANH)", (int)form);
+    ag_activation form = *(ag_activation *)node->attributes;
+    if (form != AG_GELU && form != AG_GELU_TANH)
+        return ag_fail(node, AG_BAD_VALUE, "%d is no form (AG_GELU or AG_GELU_TANH)", (int)form);
     return shape_same(node);
 }
 
 static ag_status forward_gelu(ag_node *node)
 {
-    return forward_unary(node, gelu_form(node), 1);
+    return forward_unary(node, activation_kernel(*(ag_activation *)node->attributes), 1);
 }
 
 /* exact: dx = dy (Phi(x) + x phi(x))
  * tanh:  dx = dy (s + x s (1 - s) 2u'), where s = 0.5 (1 + tanh u) = sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3) */
 static ag_status backward_gelu(ag_node *node)
 {
-    return backward_unary(node, gelu_form(node), 1);
+    return backward_unary(node, activation_kernel(*(ag_activation *)node->attributes), 1);
 }
 
 static ag_tensor *example_gelu(ag_example *example)
 {
-    ag_gelu_form form = ag_example_int(example, 0, 1) ? AG_GELU_TANH : AG_GELU_EXACT;
+    ag_activation form = ag_example_int(example, 0, 1) ? AG_GELU_TANH : AG_GELU;
     return ag_gelu(ag_example_input(example, "x", draw_shape(example, 0), -4, 4), form);
 }
 
@@ -385,7 +381,7 @@ const ag_op op_gelu = {.name = "gelu",
                        .backward = backward_gelu,
                        .example = example_gelu};
 
-ag_tensor *ag_gelu(ag_tensor *x, ag_gelu_form form)
+ag_tensor *ag_gelu(ag_tensor *x, ag_activation form)
 {
     return ag_custom(&op_gelu, &x, 1, 1, &form, sizeof form);
 }

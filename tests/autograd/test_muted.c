@@ -53,7 +53,7 @@ UNARY(tanh, ag_tanh(x))
 UNARY(erf, ag_erf(x))
 UNARY(sigmoid, ag_sigmoid(x))
 UNARY(relu, ag_relu(x))
-UNARY(gelu, ag_gelu(x, AG_GELU_EXACT))
+UNARY(gelu, ag_gelu(x, AG_GELU))
 UNARY(gelu_tanh, ag_gelu(x, AG_GELU_TANH))
 UNARY(silu, ag_silu(x))
 UNARY(twice, ag_add(ag_silu(x), ag_tanh(x))) /* the second adds to the gradient of the first */
@@ -97,7 +97,7 @@ static ag_tensor *linear(ag_tape *tape, ag_tensor *const *inputs, ag_activation 
 LINEAR(linear, AG_NO_ACTIVATION)
 LINEAR(linear_relu, AG_RELU)
 LINEAR(linear_gelu, AG_GELU)
-LINEAR(linear_gelu_tanh, AG_GELU_BY_TANH)
+LINEAR(linear_gelu_tanh, AG_GELU_TANH)
 LINEAR(linear_silu, AG_SILU)
 
 static ag_tensor *build_linear_alone(ag_tape *tape, ag_tensor *const *inputs)

@@ -18,8 +18,8 @@ static ag_tensor *activate(ag_tensor *x, ag_activation activation)
     case AG_RELU:
         return ag_relu(x);
     case AG_GELU:
-        return ag_gelu(x, AG_GELU_EXACT);
-    case AG_GELU_BY_TANH:
+        return ag_gelu(x, AG_GELU);
+    case AG_GELU_TANH:
         return ag_gelu(x, AG_GELU_TANH);
     case AG_SILU:
         return ag_silu(x);
@@ -104,6 +104,14 @@ START_TEST(what_cannot_be_is_refused)
     weight = ag_constant(tape, AG_SHAPE(4, 3), NULL);
     ck_assert_ptr_null(ag_linear_fused(x, weight, NULL, &(ag_linear_options){.dropout = 1.5}));
     ck_assert_str_eq(ag_tape_error(tape)->message, "linear: dropout 1.5 is outside [0, 1]");
+    for (int activation = -1; activation <= AG_GATED_SILU; activation += AG_GATED_SILU + 1) {
+        ag_tape_rewind(tape);
+        x = ag_constant(tape, AG_SHAPE(2, 3), NULL);
+        weight = ag_constant(tape, AG_SHAPE(4, 3), NULL);
+        ck_assert_ptr_null(
+            ag_linear_fused(x, weight, NULL, &(ag_linear_options){.activation = (ag_activation)activation}));
+        ck_assert_ptr_nonnull(strstr(ag_tape_error(tape)->message, "must be one from AG_NO_ACTIVATION to AG_SILU"));
+    }
     ag_tape_free(tape);
 }
 END_TEST

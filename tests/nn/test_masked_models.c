@@ -67,7 +67,7 @@ static void begin_long(nn_model_kind kind, int form, int64_t source_length, int6
                                          .target_vocab = VOCAB,
                                          .max_length = LONGEST,
                                          .post_norm = form % 2,
-                                         .activation = (nn_activation)(form % 5),
+                                         .activation = (ag_activation)(AG_RELU + form % 5),
                                          .tied_output = kind != NN_ENCODER && tied,
                                          .positions = form % 3 == 0   ? NN_SINUSOIDAL
                                                       : form % 3 == 1 ? NN_LEARNED

@@ -50,7 +50,7 @@ static void check_model(nn_model_config config, int64_t rows, int64_t source_len
 }
 
 static const nn_model_config encoder_decoder = {
-    .kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = NN_GELU, .source_vocab = 6, .target_vocab = 6, .ffn = 10};
+    .kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = AG_GELU, .source_vocab = 6, .target_vocab = 6, .ffn = 10};
 
 START_TEST(every_element_pre_norm)
 {
@@ -62,7 +62,7 @@ START_TEST(every_element_post_norm)
 {
     nn_model_config config = encoder_decoder;
     config.post_norm = true;
-    config.activation = NN_RELU;
+    config.activation = AG_RELU;
     check_model(config, 2, 3, 3, 0, false);
 }
 END_TEST
@@ -78,7 +78,7 @@ START_TEST(encoder_with_rotary_positions)
     nn_model_config config = {.kind = NN_ENCODER,
                               .positions = NN_ROTARY,
                               .norm = NN_RMS_NORM,
-                              .activation = NN_GATED_SILU,
+                              .activation = AG_GATED_SILU,
                               .no_bias = true,
                               .dropout = 0.2};
     check_model(config, 3, 6, 0, 4, false);
@@ -88,7 +88,7 @@ END_TEST
 START_TEST(decoder_with_learned_positions_and_tied_output)
 {
     nn_model_config config = {
-        .kind = NN_DECODER, .positions = NN_LEARNED, .activation = NN_SILU, .tied_output = true, .max_length = 6};
+        .kind = NN_DECODER, .positions = NN_LEARNED, .activation = AG_SILU, .tied_output = true, .max_length = 6};
     check_model(config, 3, 0, 6, 4, false);
 }
 END_TEST
@@ -97,7 +97,7 @@ START_TEST(encoder_decoder_with_everything_else)
 {
     nn_model_config config = {.kind = NN_ENCODER_DECODER,
                               .positions = NN_ROTARY,
-                              .activation = NN_GELU_TANH,
+                              .activation = AG_GELU_TANH,
                               .norm = NN_RMS_NORM,
                               .post_norm = true,
                               .tied_output = true,

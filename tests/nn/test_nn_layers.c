@@ -393,47 +393,47 @@ END_TEST
 
 /* ---- Feed-forward and blocks ---------------------------------------------------------------- */
 
-static double activation_of(nn_activation activation, double x)
+static double activation_of(ag_activation activation, double x)
 {
     switch (activation) {
-    case NN_GELU:
+    case AG_GELU:
         return 0.5 * x * erfc(-x / sqrt(2));
-    case NN_GELU_TANH:
+    case AG_GELU_TANH:
         return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-    case NN_SILU:
-    case NN_GATED_SILU:
+    case AG_SILU:
+    case AG_GATED_SILU:
         return x / (1 + exp(-x));
     default:
         return x > 0 ? x : 0;
     }
 }
 
-static void plain_feed_forward(const bench *b, nn_activation activation, const double *x, int rows, double *out)
+static void plain_feed_forward(const bench *b, ag_activation activation, const double *x, int rows, double *out)
 {
     double hidden[8 * 9], gate[8 * 9];
     plain_linear(x, rows, D, 9, value_of(b, "block.linear1.weight"), value_of(b, "block.linear1.bias"), hidden);
-    if (activation == NN_GATED_SILU)
+    if (activation == AG_GATED_SILU)
         plain_linear(x, rows, D, 9, value_of(b, "block.linear_gate.weight"), value_of(b, "block.linear_gate.bias"),
                      gate);
     for (int i = 0; i < rows * 9; i++)
-        hidden[i] = activation_of(activation, hidden[i]) * (activation == NN_GATED_SILU ? gate[i] : 1);
+        hidden[i] = activation_of(activation, hidden[i]) * (activation == AG_GATED_SILU ? gate[i] : 1);
     plain_linear(hidden, rows, 9, D, value_of(b, "block.linear2.weight"), value_of(b, "block.linear2.bias"), out);
 }
 
 START_TEST(feed_forward)
 {
-    for (int activation = NN_RELU; activation <= NN_GATED_SILU; activation++) {
+    for (int activation = AG_RELU; activation <= AG_GATED_SILU; activation++) {
         bench b;
         set_up(&b);
         nn_feed_forward layer;
         ck_assert_int_eq(
-            nn_feed_forward_init(&layer, &b.params, "block", D, 9, (nn_activation)activation, true, 0, &b.error),
+            nn_feed_forward_init(&layer, &b.params, "block", D, 9, (ag_activation)activation, true, 0, &b.error),
             AG_OK);
         allocate(&b);
         ag_tensor *x = drawn(&b, AG_SHAPE(2, 3, D), 1);
         double wide[6 * D], expected[6 * D];
         widen(x->data, x->size, wide);
-        plain_feed_forward(&b, (nn_activation)activation, wide, 6, expected);
+        plain_feed_forward(&b, (ag_activation)activation, wide, 6, expected);
         ag_tensor *y = nn_feed_forward_apply(&layer, &b.pass, x);
         ASSERT_TENSOR(y, &b);
         assert_near(y, expected);
@@ -473,7 +473,7 @@ static void check_encoder_block(bool post_norm)
     memcpy(inner, value, sizeof value);
     if (!post_norm)
         plain_norm(value, 6, D, false, norm2, bias2, 1e-5, inner);
-    plain_feed_forward(&b, NN_RELU, inner, 6, result);
+    plain_feed_forward(&b, AG_RELU, inner, 6, result);
     for (int i = 0; i < 6 * D; i++)
         result[i] += value[i];
     if (post_norm)

@@ -56,7 +56,7 @@ START_TEST(bad_configurations_are_named)
         {{.source_vocab = 5, .target_vocab = 5, .padding_id = 5}, "padding_id is 5"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = NN_ENCODER, .tied_output = true}, "tied_output"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = (nn_model_kind)7}, "kind is 7"},
-        {{.source_vocab = 5, .target_vocab = 5, .activation = (nn_activation)9}, "activation is 9"},
+        {{.source_vocab = 5, .target_vocab = 5, .activation = (ag_activation)9}, "activation is 9"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ag_error error = {0};
@@ -312,7 +312,7 @@ START_TEST(every_parameter_learns)
         nn_model *model = test_model((nn_model_config){.kind = kinds[variant % 3],
                                                        .post_norm = variant / 3 % 2,
                                                        .norm = variant / 6 ? NN_RMS_NORM : NN_LAYER_NORM,
-                                                       .activation = variant / 6 ? NN_GATED_SILU : NN_GELU,
+                                                       .activation = variant / 6 ? AG_GATED_SILU : AG_GELU,
                                                        .positions = variant / 6 ? NN_SINUSOIDAL : NN_LEARNED},
                                      1);
         ag_tape *tape = ag_tape_new(NULL);

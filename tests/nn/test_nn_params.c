@@ -342,7 +342,7 @@ START_TEST(names_are_those_of_pytorch)
     check_names(config, encoder);
     config.kind = NN_DECODER;
     config.norm = NN_RMS_NORM;
-    config.activation = NN_GATED_SILU;
+    config.activation = AG_GATED_SILU;
     config.post_norm = config.tied_output = true;
     check_names(config, decoder);
 }

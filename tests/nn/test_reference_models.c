@@ -31,7 +31,7 @@ static nn_model *new_model(const reference *at)
         .decoder_layers = reference_integer(at, "decoder_layers"),
         .ffn = reference_integer(at, "ffn"),
         .max_length = reference_integer(at, "max_length"),
-        .activation = (nn_activation)reference_choice(at, "activation", activations, 4),
+        .activation = (ag_activation)(AG_RELU + reference_choice(at, "activation", activations, 4)),
         .norm_eps = reference_number(at, "norm_eps"),
         .positions = (nn_position_kind)reference_choice(at, "positions", positions, 4),
         .post_norm = reference_integer(at, "post_norm"),
@@ -178,8 +178,8 @@ static void check_model(const reference *at)
     compare_model(at, model, true);
     expect_found(at, model, "in_proj_weight", turn_parts);
     expect_found(at, model, "out_proj.weight", transpose);
-    if (form <= BOTH && model->config.activation <= NN_GELU)
-        covered[model->config.post_norm][model->config.activation][form] = true;
+    if (form <= BOTH && model->config.activation <= AG_GELU)
+        covered[model->config.post_norm][model->config.activation - AG_RELU][form] = true;
     nn_model_free(model);
 }
 

@@ -84,7 +84,7 @@ START_TEST(influence_is_what_differences_say)
                           (nn_model_config){.kind = kinds[variant % 3],
                                             .post_norm = variant / 3 % 2,
                                             .positions = variant / 6 ? NN_ROTARY : NN_SINUSOIDAL,
-                                            .activation = NN_GELU},
+                                            .activation = AG_GELU},
                           variant / 6 ? full : padded);
         study_influence influence = find(&s);
         ck_assert_int_eq(influence.source_length, kinds[variant % 3] == NN_DECODER ? 0 : SOURCE);
@@ -112,7 +112,7 @@ START_TEST(large_vocabularies_are_estimated)
         test_subject s;
         double expected[SOURCE * (SOURCE + TARGET)];
         test_subject_init(
-            &s, (nn_model_config){.kind = kinds[variant], .target_vocab = VOCAB, .activation = NN_GELU, .d_model = 4},
+            &s, (nn_model_config){.kind = kinds[variant], .target_vocab = VOCAB, .activation = AG_GELU, .d_model = 4},
             padded);
         study_influence influence = find(&s);
         differences(&s, &influence, expected);
@@ -136,7 +136,7 @@ START_TEST(vocabularies_of_256_are_exact)
     test_subject s;
     double expected[SOURCE * (SOURCE + TARGET)];
     test_subject_init(
-        &s, (nn_model_config){.kind = NN_DECODER, .target_vocab = 256, .activation = NN_GELU, .d_model = 4}, padded);
+        &s, (nn_model_config){.kind = NN_DECODER, .target_vocab = 256, .activation = AG_GELU, .d_model = 4}, padded);
     study_influence influence = find(&s);
     differences(&s, &influence, expected);
     for (int64_t e = 0; e < influence.outputs * influence.inputs; e++)

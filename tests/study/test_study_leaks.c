@@ -18,7 +18,7 @@ START_TEST(sound_models_do_not_leak)
                                         .post_norm = variant / 3 % 2,
                                         .norm = variant / 12 % 2 ? NN_RMS_NORM : NN_LAYER_NORM,
                                         .positions = (nn_position_kind)(variant / 12),
-                                        .activation = variant / 12 % 2 ? NN_GATED_SILU : NN_RELU};
+                                        .activation = variant / 12 % 2 ? AG_GATED_SILU : AG_RELU};
         const bool pads = variant / 6 % 2;
         test_subject s;
         char what[32];

@@ -175,8 +175,8 @@ static const nn_model_config MODELS[] = {
     {.kind = NN_ENCODER_DECODER, .encoder_layers = 1, .decoder_layers = 3},
     {.kind = NN_ENCODER_DECODER, .post_norm = true, .positions = NN_LEARNED, .max_length = 17},
     {.kind = NN_ENCODER_DECODER, .no_bias = true, .tied_output = true, .norm = NN_RMS_NORM, .positions = NN_ROTARY},
-    {.kind = NN_ENCODER, .activation = NN_GATED_SILU, .ffn = 20, .norm_eps = 1e-6},
-    {.kind = NN_DECODER, .embedding_scale = 1, .activation = NN_GELU, .dropout = 0.25, .padding_id = -1},
+    {.kind = NN_ENCODER, .activation = AG_GATED_SILU, .ffn = 20, .norm_eps = 1e-6},
+    {.kind = NN_DECODER, .embedding_scale = 1, .activation = AG_GELU, .dropout = 0.25, .padding_id = -1},
     {.kind = NN_DECODER, .positions = NN_LEARNED, .max_length = 23, .tied_output = true, .heads = 4},
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
@@ -340,7 +340,7 @@ END_TEST
 
 START_TEST(sizes_of_gpt2_are_those_of_its_tensors)
 {
-    const nn_model_config asked = {.heads = 6, .dropout = 0.125, .d_model = 99, .activation = NN_SILU};
+    const nn_model_config asked = {.heads = 6, .dropout = 0.125, .d_model = 99, .activation = AG_SILU};
     train_saved saved = import_from(GPT2, &(train_import_options){.layout = TRAIN_LAYOUT_GPT2, .config = &asked});
     const nn_model_config *c = &saved.model->config;
     ck_assert_int_eq(c->kind, NN_DECODER);
@@ -350,7 +350,7 @@ START_TEST(sizes_of_gpt2_are_those_of_its_tensors)
     ck_assert_int_eq(c->decoder_layers, 2);
     ck_assert_int_eq(c->ffn, 40);
     ck_assert_int_eq(c->max_length, 9);
-    ck_assert_int_eq(c->activation, NN_GELU_TANH);
+    ck_assert_int_eq(c->activation, AG_GELU_TANH);
     ck_assert(c->embedding_scale == 1 && c->norm_eps == 1e-5 && c->dropout == 0.125 && c->padding_id == -1);
     ck_assert(saved.source_vocab == NULL && data_vocab_size(saved.target_vocab) == 11);
     train_saved_clear(&saved);
@@ -409,7 +409,7 @@ START_TEST(models_that_are_no_gpt2_are_not_exported_as_one)
 {
     const nn_model_config gpt2 = {.kind = NN_DECODER,
                                   .positions = NN_LEARNED,
-                                  .activation = NN_GELU_TANH,
+                                  .activation = AG_GELU_TANH,
                                   .tied_output = true,
                                   .embedding_scale = 1};
     nn_model_config cases[9];
@@ -420,7 +420,7 @@ START_TEST(models_that_are_no_gpt2_are_not_exported_as_one)
         cases[i] = gpt2;
     cases[0].kind = NN_ENCODER_DECODER;
     cases[1].positions = NN_SINUSOIDAL;
-    cases[2].activation = NN_GELU;
+    cases[2].activation = AG_GELU;
     cases[3].norm = NN_RMS_NORM;
     cases[4].post_norm = true;
     cases[5].no_bias = true;
