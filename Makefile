@@ -213,9 +213,11 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
 	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols)
 
-one: ## one test program: make one T=test_random
-	@$(MAKE) --no-print-directory $(OUT)/tests$(SUFFIX)/$(T) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
-	@$(TOLD) $(RUNNER) $(OUT)/tests$(SUFFIX)/$(T)
+# (a program, or a script of tests/project)
+ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
+one: ## one test: make one T=test_random
+	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
+	@$(TOLD) $(ONE)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 

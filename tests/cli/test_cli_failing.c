@@ -94,7 +94,7 @@ static const char *path_of(const char *name)
 static char *read_text(const char *name)
 {
     size_t size;
-    char *bytes = (char *)test_file_read(home, name, &size);
+    char *bytes = test_file_read(home, name, &size);
     char *text = realloc(bytes, size + 1);
     text[size] = '\0';
     return text;

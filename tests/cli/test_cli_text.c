@@ -43,7 +43,7 @@ static void expect_clean(const char *command, int code, const char *saying)
 static void check_file(const char *name)
 {
     size_t size;
-    char *text = (char *)test_file_read(cli_folder, name, &size);
+    char *text = test_file_read(cli_folder, name, &size);
     check_clean(text, name);
     free(text);
 }

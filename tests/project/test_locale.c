@@ -185,7 +185,7 @@ static void train(const char *out)
     ck_assert_msg(train_run(f.model, f.training, f.dev, &options, NULL, &error) == AG_OK, "%s", error.message);
     train_fixture_clear(&f);
     size_t size;
-    char *log = (char *)test_file_read(out, "log.jsonl", &size);
+    char *log = test_file_read(out, "log.jsonl", &size);
     forget_times(log);
     free(test_file_write(out, "log.jsonl", log, strlen(log)));
     free(log);

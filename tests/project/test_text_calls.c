@@ -1,32 +1,15 @@
-/* test_text_calls.c - what depends on the locale is called in one file of the library alone, autograd/text.c: reads
- * every source and fails where numbers are printed or read, or letters compared, by the C library's own functions.
+/* test_text_calls.c - what depends on the locale is called in one file of the library
+ * alone, autograd/text.c: reads every source and fails where numbers are printed or read,
+ * or letters compared, by the C library's own functions.
  *
- * Whole numbers are the same in every locale: "%d" of snprintf is fine, "%g" is ag_text_print's. The command may print
- * as it likes: it is a program that never calls setlocale, which is tested, too. Runs in the project's folder. */
+ * Whole numbers are the same in every locale: "%d" of snprintf is fine, "%g" is
+ * ag_text_print's. The command may print as it likes: it is a program that never calls
+ * setlocale, which is tested, too. Runs in the project's folder. */
 #include "check_util.h"
+#include "source_files.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <stdio.h>
 #include <string.h>
-
-static const char *const library[] = {"autograd",
-                                      "autograd/ops",
-                                      "autograd/ops/attention",
-                                      "autograd/check",
-                                      "autograd/kernels",
-                                      "autograd/kernels/simd",
-                                      "nn",
-                                      "data",
-                                      "data/files",
-                                      "train",
-                                      "study",
-                                      "study/report",
-                                      "study/laboratory",
-                                      "study/report/text",
-                                      "study/report/svg",
-                                      "study/report/html"};
-enum { FOLDERS = sizeof library / sizeof *library };
 
 static bool is_one_of(const char *word, const char *words)
 {
@@ -60,27 +43,13 @@ static bool format_needs_locale(const char *format, size_t size)
     return false;
 }
 
-/* The end of a comment, a string or a character constant that begins at `at`; `at` where none does. */
-static const char *skip_quoted(const char *at)
-{
-    if (!strncmp(at, "/*", 2))
-        return strstr(at, "*/") ? strstr(at, "*/") + 2 : at + strlen(at);
-    if (!strncmp(at, "//", 2))
-        return at + strcspn(at, "\n");
-    if (*at != '"' && *at != '\'')
-        return at;
-    const char quote = *at++;
-    while (*at && *at != quote)
-        at += *at == '\\' && at[1] ? 2 : 1;
-    return *at ? at + 1 : at;
-}
-
-/* Whether a string within the parentheses that open at `at` is a format that needs the locale. */
+/* Whether a string within the parentheses that open at `at` is a format that needs the
+ * locale. */
 static bool call_needs_locale(const char *at)
 {
     int depth = 0;
     while (*at) {
-        const char *end = skip_quoted(at);
+        const char *end = test_skip_quoted(at);
         if (*at == '"' && format_needs_locale(at, (size_t)(end - at)))
             return true;
         depth += *at == '(' ? 1 : *at == ')' ? -1 : 0;
@@ -91,13 +60,13 @@ static bool call_needs_locale(const char *at)
     return false;
 }
 
-/* The first call in a source of one of the words or, where `formats`, with a format that needs the locale. NULL: there
- * is none. */
+/* The first call in a source of one of the words or, where `formats`, with a format that
+ * needs the locale. NULL: there is none. */
 static const char *find_call(const char *source, const char *words, bool formats)
 {
     static char word[64];
     for (const char *at = source; *at;) {
-        const char *end = skip_quoted(at);
+        const char *end = test_skip_quoted(at);
         if (end > at) {
             at = end;
             continue;
@@ -116,51 +85,32 @@ static const char *find_call(const char *source, const char *words, bool formats
     return NULL;
 }
 
-static char *read_source(const char *folder, const char *name)
+static void check_library_source(const char *path, const char *text)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s", path);
-    static char text[1 << 18];
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    ck_assert_uint_lt(size, sizeof text - 1);
-    fclose(file);
-    text[size] = 0;
-    return text;
-}
-
-/* Fails where a source of the folder calls what it should not. Returns the number of sources. */
-static int check_folder(const char *folder, const char *words, bool formats)
-{
-    int sources = 0;
-    DIR *names = opendir(folder);
-    ck_assert_msg(names != NULL, "no folder %s: run the tests in the project's folder", folder);
-    for (struct dirent *entry; (entry = readdir(names));) {
-        const char *end = strrchr(entry->d_name, '.');
-        if (!end || (strcmp(end, ".c") && strcmp(end, ".h")))
-            continue;
-        if (!strcmp(folder, "autograd") && !strcmp(entry->d_name, "text.c"))
-            continue;
-        const char *call = find_call(read_source(folder, entry->d_name), words, formats);
-        ck_assert_msg(call == NULL, "%s/%s calls %s, which depends on the locale: see autograd/text.c", folder,
-                      entry->d_name, call);
-        sources++;
-    }
-    closedir(names);
-    return sources;
+    const char *call = strcmp(path, "autograd/text.c") ? find_call(text, always, true) : NULL;
+    ck_assert_msg(call == NULL, "%s calls %s, which depends on the locale: see autograd/text.c", path, call);
 }
 
 START_TEST(test_the_library)
 {
-    ck_assert_int_gt(check_folder(library[_i], always, true), 0);
+    int sources = 0;
+    for (const char *const *layer = test_layer_folders; *layer; layer++)
+        if (strcmp(*layer, "cli"))
+            sources += test_visit_sources(*layer, check_library_source);
+    ck_assert_int_gt(sources, 200);
 }
 END_TEST
 
+static void check_program_source(const char *path, const char *text)
+{
+    const char *call = find_call(text, "setlocale uselocale newlocale", false);
+    ck_assert_msg(call == NULL, "%s calls %s: the command and the bench print in the C locale", path, call);
+}
+
 START_TEST(test_programs_do_not_set_a_locale)
 {
-    ck_assert_int_gt(check_folder("cli", "setlocale uselocale newlocale", false), 0);
-    ck_assert_int_gt(check_folder("bench", "setlocale uselocale newlocale", false), 0);
+    ck_assert_int_gt(test_visit_sources("cli", check_program_source), 0);
+    ck_assert_int_gt(test_visit_sources("bench", check_program_source), 0);
 }
 END_TEST
 
@@ -187,7 +137,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("text_calls");
     TCase *c = tcase_create("sources");
-    tcase_add_loop_test(c, test_the_library, 0, FOLDERS);
+    tcase_add_test(c, test_the_library);
     tcase_add_test(c, test_programs_do_not_set_a_locale);
     tcase_add_test(c, test_calls_are_seen);
     suite_add_tcase(s, c);

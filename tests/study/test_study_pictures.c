@@ -365,19 +365,6 @@ END_TEST
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-static char *read_file(const char *folder, const char *name)
-{
-    pen path = {0};
-    pen_put(&path, "%s/%s", folder, name);
-    FILE *file = fopen(path.text, "rb");
-    ck_assert_msg(file != NULL, "%s", path.text);
-    char *text = calloc(1, 1 << 20);
-    ck_assert_uint_lt(fread(text, 1, 1 << 20, file), 1 << 20);
-    fclose(file);
-    free(path.text);
-    return text;
-}
-
 START_TEST(pictures_have_safe_names)
 {
     char *folder = test_folder_new(), *below = malloc(512);
@@ -409,7 +396,7 @@ START_TEST(pictures_have_safe_names)
                                         "07-head-0.svg",
                                         "08-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.svg"};
     for (int i = 0; i < 8; i++) {
-        char *text = read_file(below, names[i]);
+        char *text = test_file_read(below, names[i], NULL);
         test_check_xml(text);
         free(text);
     }
@@ -421,7 +408,7 @@ START_TEST(pictures_have_safe_names)
     ck_assert_int_eq(count, 8);
 
     /* A file is what the picture is. */
-    char *text = read_file(below, names[0]), *drawn = test_chart_picture(&test_two_lines, NULL);
+    char *text = test_file_read(below, names[0], NULL), *drawn = test_chart_picture(&test_two_lines, NULL);
     ck_assert_str_eq(text, drawn);
     free(drawn);
     free(text);

@@ -79,7 +79,7 @@ static int lines_of(const train_fixture *f)
 {
     size_t size;
     int lines = 0;
-    char *log = (char *)test_file_read(f->out, "log.jsonl", &size);
+    char *log = test_file_read(f->out, "log.jsonl", &size);
     for (size_t i = 0; i < size; i++)
         lines += log[i] == '\n';
     ck_assert(size == 0 || log[size - 1] == '\n');
@@ -184,7 +184,7 @@ START_TEST(a_log_that_cannot_be_read_stays)
     train_fixture f = set_up();
     ck_assert_int_eq(run(&f, false, 5), AG_INTERRUPTED);
     size_t size, again_size;
-    char *log = (char *)test_file_read(f.out, "log.jsonl", &size);
+    char *log = test_file_read(f.out, "log.jsonl", &size);
     log = realloc(log, size + sizeof more);
     memcpy(log + size, more, sizeof more - 1); /* a line to be cut off */
     size += sizeof more - 1;
@@ -200,7 +200,7 @@ START_TEST(a_log_that_cannot_be_read_stays)
         ck_assert_int_eq(failures, 0);
         ck_assert_msg(strstr(error.message, "log.jsonl: cannot") && strstr(error.message, "Input/output error"), "%s",
                       error.message);
-        char *again = (char *)test_file_read(f.out, "log.jsonl", &again_size);
+        char *again = test_file_read(f.out, "log.jsonl", &again_size);
         ck_assert(again_size == size && !memcmp(again, log, size));
         free(again);
     }
@@ -225,7 +225,7 @@ START_TEST(lines_of_others_stay)
     train_fixture f = set_up();
     ck_assert_int_eq(run(&f, false, 4), AG_INTERRUPTED);
     size_t size;
-    char *log = (char *)test_file_read(f.out, "log.jsonl", &size);
+    char *log = test_file_read(f.out, "log.jsonl", &size);
     char *longer = malloc(size + sizeof other);
     memcpy(longer, other, sizeof other - 1);
     memcpy(longer + sizeof other - 1, log, size);
@@ -310,7 +310,7 @@ START_TEST(a_link_is_not_followed)
     ck_assert_int_eq(run(&f, true, 0), AG_IO);
     ck_assert_msg(strstr(error.message, "log.jsonl: the log is a symbolic link"), "%s", error.message);
     size_t size;
-    char *after = (char *)test_file_read(f.folder, "other", &size);
+    char *after = test_file_read(f.folder, "other", &size);
     ck_assert(size == sizeof text - 1 && !memcmp(after, text, size));
     free(after);
     free(other);

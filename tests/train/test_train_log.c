@@ -137,7 +137,7 @@ START_TEST(lines_are_valid_whatever_they_hold)
             ck_assert_msg(series && series->count == 1 && isnan(series->values[0]), "%s", names[name]);
         }
         train_history_clear(&history);
-        char *text = (char *)test_file_read(folder, "log.jsonl", &size);
+        char *text = test_file_read(folder, "log.jsonl", &size);
         ck_assert_ptr_nonnull(strstr(text, words[i]));
         free(text);
     }

@@ -327,7 +327,7 @@ static void check_cut(bool half)
     train_options options = options_of(f.out, &s);
     ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, NULL), AG_INTERRUPTED);
     size_t size;
-    char *log = (char *)test_file_read(f.out, "log.jsonl", &size);
+    char *log = test_file_read(f.out, "log.jsonl", &size);
     char *longer = malloc(size + 64);
     ck_assert_ptr_nonnull(longer);
     int more = snprintf(longer, size + 64, "%s{\"step\":%d,\"ep%s", log, half ? 5 : 6, half ? "" : "och\":1}\n");
@@ -336,7 +336,7 @@ static void check_cut(bool half)
     options.resume = true;
     s = (stopper){0};
     ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, NULL), AG_OK);
-    char *again = (char *)test_file_read(f.out, "log.jsonl", &size);
+    char *again = test_file_read(f.out, "log.jsonl", &size);
     ck_assert_int_eq(strncmp(log, again, strlen(log)), 0);
     int64_t step = 0;
     for (char *line = again, *end; (end = strchr(line, '\n')); line = end + 1) {

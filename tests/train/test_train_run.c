@@ -573,7 +573,7 @@ START_TEST(the_log_has_a_line_for_each_report)
     options.evaluate_every = 5;
     ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), AG_OK);
     size_t size;
-    char *log = (char *)test_file_read(f.out, "log.jsonl", &size);
+    char *log = test_file_read(f.out, "log.jsonl", &size);
     const struct {
         int step;
         const char *key;

@@ -94,15 +94,64 @@ void test_folder_remove(char *folder)
     free(folder);
 }
 
+char *test_path(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    ck_assert_ptr_nonnull(path);
+    snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
 char *test_file_write(const char *folder, const char *name, const void *bytes, size_t size)
 {
-    size_t length = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(length);
-    ck_assert_ptr_nonnull(path);
-    snprintf(path, length, "%s/%s", folder, name);
+    char *path = test_path(folder, name);
     FILE *file = fopen(path, "wb");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
     ck_assert_int_eq(fclose(file), 0);
     return path;
+}
+
+void *test_file_read(const char *folder, const char *name, size_t *size)
+{
+    char *path = test_path(folder, name);
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "%s is not there", path);
+    ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
+    long end = ftell(file);
+    ck_assert_int_ge(end, 0);
+    rewind(file);
+    char *bytes = malloc((size_t)end + 1);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(fread(bytes, 1, (size_t)end, file), (size_t)end);
+    bytes[end] = 0;
+    fclose(file);
+    free(path);
+    if (size)
+        *size = (size_t)end;
+    return bytes;
+}
+
+void test_files_equal(const char *folder_a, const char *folder_b, const char *name)
+{
+    size_t size_a, size_b;
+    unsigned char *a = test_file_read(folder_a, name, &size_a), *b = test_file_read(folder_b, name, &size_b);
+    ck_assert_uint_eq(size_a, size_b);
+    size_t i = 0; /* (one assertion for all: libcheck writes a message for each) */
+    while (i < size_a && a[i] == b[i])
+        i++;
+    ck_assert_msg(i == size_a, "%s/%s and %s/%s differ from byte %zu on", folder_a, name, folder_b, name, i);
+    free(a);
+    free(b);
+}
+
+bool test_file_exists(const char *folder, const char *name)
+{
+    char *path = test_path(folder, name);
+    FILE *file = fopen(path, "rb");
+    if (file)
+        fclose(file);
+    free(path);
+    return file != NULL;
 }

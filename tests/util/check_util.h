@@ -1,5 +1,5 @@
-/* check_util.h - what every test program shares: libcheck, a main, drawn numbers, instruction-set levels, a folder for
- * files. */
+/* check_util.h - what every test program shares: libcheck, a main, drawn numbers,
+ * instruction-set levels, a folder for files. */
 #ifndef TESTS_CHECK_UTIL_H
 #define TESTS_CHECK_UTIL_H
 
@@ -8,8 +8,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* The main of a test program: runs one suite, exits 1 on a failure. Each test has a process of its own; CK_FORK=no in
- * the environment keeps them in one, for valgrind and debuggers. */
+/* The main of a test program: runs one suite, exits 1 on a failure. Each test has a
+ * process of its own; CK_FORK=no in the environment keeps them in one, for valgrind and
+ * debuggers. */
 #define TEST_MAIN(make_suite)                                                                                          \
     int main(void)                                                                                                     \
     {                                                                                                                  \
@@ -30,33 +31,45 @@
 /* Fills `values` with uniform numbers in [low, high) from (seed). */
 void test_fill(ag_real *values, int64_t count, uint64_t seed, double low, double high);
 
-/* The instruction-set levels by name. Each test has its process, so one may name a level in the environment before it
- * uses a kernel. */
+/* The instruction-set levels by name. Each test has its process, so one may name a level
+ * in the environment before it uses a kernel. */
 #define TEST_LEVELS 3
 extern const char *const test_levels[TEST_LEVELS];
 /* How many of them, from the first on, the processor has. */
 int test_levels_here(void);
 void test_ask_for_level(int level);
-/* Adds to the suite what `add` adds to a test case, once for each level that the processor has. */
+/* Adds to the suite what `add` adds to a test case, once for each level that the
+ * processor has. */
 void test_at_each_level(Suite *suite, void (*add)(TCase *tests));
 
-/* A new empty folder for this test's files; the caller removes it with test_folder_remove. */
+/* A new empty folder for this test's files; the caller removes it with
+ * test_folder_remove. */
 char *test_folder_new(void);
 void test_folder_remove(char *folder);
+/* The path folder/name, to be freed. */
+char *test_path(const char *folder, const char *name);
 /* Writes `size` bytes to folder/name and returns the path (to be freed). */
 char *test_file_write(const char *folder, const char *name, const void *bytes, size_t size);
+/* The bytes of folder/name with a zero after them, to be freed. `size` receives their
+ * number unless it is NULL. */
+void *test_file_read(const char *folder, const char *name, size_t *size);
+/* Fails the test where the two files differ. */
+void test_files_equal(const char *folder_a, const char *folder_b, const char *name);
+bool test_file_exists(const char *folder, const char *name);
 
-/* Allocations of the library and the test since the start; and: let the n-th from now fail (0: none, 1: the next).
- * After that one all succeed again. */
+/* Allocations of the library and the test since the start; and: let the n-th from now
+ * fail (0: none, 1: the next). After that one all succeed again. */
 int64_t test_allocations(void);
 void test_fail_allocation(int64_t n);
 
-/* The same for file calls, from open to fclose: the n-th from now fails with this errno, or kills the process. */
+/* The same for file calls, from open to fclose: the n-th from now fails with this errno,
+ * or kills the process. */
 int64_t test_file_calls(void);
 void test_fail_file_call(int64_t n, int error_number);
 #define TEST_KILLED (-1)             /* instead of an errno */
 extern const char *test_failed_call; /* the name of the call that failed so; NULL: none has */
-/* Called before each file call with its name and its descriptor (-1 where it has none): true, errno set, fails it. */
+/* Called before each file call with its name and its descriptor (-1 where it has none):
+ * true, errno set, fails it. */
 typedef bool test_file_hook(const char *call, int descriptor);
 extern test_file_hook *test_on_file_call; /* NULL: none */
 /* Such a hook: a file system without locks. */

@@ -1,18 +1,6 @@
 /* train_fixture.c - a small model, its sets and a folder, for the tests of training. */
 #include "train_fixture.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static char *join(const char *folder, const char *name)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    ck_assert_ptr_nonnull(path);
-    snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
-
 static data_set *make_set(const char *name, int min_length, int max_length, bool tagging, data_part part, int64_t count)
 {
     ag_error error = {0};
@@ -48,7 +36,7 @@ train_fixture train_fixture_new(const char *name, int min_length, int max_length
     fixture.model = nn_model_new(&config, 7, &error);
     ck_assert_msg(fixture.model != NULL, "%s", error.message);
     fixture.folder = test_folder_new();
-    fixture.out = join(fixture.folder, "run");
+    fixture.out = test_path(fixture.folder, "run");
     return fixture;
 }
 
@@ -67,46 +55,4 @@ void train_fixture_redraw(train_fixture *fixture, uint64_t seed)
     ck_assert_ptr_nonnull(model);
     nn_model_free(fixture->model);
     fixture->model = model;
-}
-
-unsigned char *test_file_read(const char *folder, const char *name, size_t *size)
-{
-    char *path = join(folder, name);
-    FILE *file = fopen(path, "rb");
-    ck_assert_msg(file != NULL, "%s is not there", path);
-    ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
-    long end = ftell(file);
-    ck_assert_int_ge(end, 0);
-    rewind(file);
-    *size = (size_t)end;
-    unsigned char *bytes = malloc(*size + 1);
-    ck_assert_ptr_nonnull(bytes);
-    ck_assert_uint_eq(fread(bytes, 1, *size, file), *size);
-    bytes[*size] = 0;
-    fclose(file);
-    free(path);
-    return bytes;
-}
-
-void test_files_equal(const char *folder_a, const char *folder_b, const char *name)
-{
-    size_t size_a, size_b;
-    unsigned char *a = test_file_read(folder_a, name, &size_a), *b = test_file_read(folder_b, name, &size_b);
-    ck_assert_uint_eq(size_a, size_b);
-    size_t i = 0; /* (one assertion for all: libcheck writes a message for each) */
-    while (i < size_a && a[i] == b[i])
-        i++;
-    ck_assert_msg(i == size_a, "%s/%s and %s/%s differ from byte %zu on", folder_a, name, folder_b, name, i);
-    free(a);
-    free(b);
-}
-
-bool test_file_exists(const char *folder, const char *name)
-{
-    char *path = join(folder, name);
-    FILE *file = fopen(path, "rb");
-    if (file)
-        fclose(file);
-    free(path);
-    return file != NULL;
 }

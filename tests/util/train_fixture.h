@@ -20,10 +20,4 @@ void train_fixture_clear(train_fixture *fixture);
 /* Draws the model's parameters anew. */
 void train_fixture_redraw(train_fixture *fixture, uint64_t seed);
 
-/* The bytes of a file, to be freed, and their number. */
-unsigned char *test_file_read(const char *folder, const char *name, size_t *size);
-/* Fails the test where the two files differ. */
-void test_files_equal(const char *folder_a, const char *folder_b, const char *name);
-bool test_file_exists(const char *folder, const char *name);
-
 #endif
