@@ -239,7 +239,7 @@ typedef enum train_layout {
 
 /* Options of train_import: what the file does not say. */
 typedef struct train_import_options {
-    train_layout layout;
+    train_layout layout; /* how the file names and lays out the tensors */
     /* Sizes that are 0 (d_model, layers, ffn; max_length where positions are learned) are taken from the tensors, and
      * so are the vocabularies' in any case; `heads` must be said. The layout of GPT-2 says all but heads and dropout.
      * NULL: what the file's metadata says, as in model.safetensors. */
@@ -251,8 +251,8 @@ typedef struct train_import_options {
      * themselves where that gives each parameter its tensor, and on_strip (may be NULL)
      * is called with each. */
     const char *strip;
-    void (*on_strip)(void *context, const char *prefix);
-    void *context; /* of on_strip */
+    void (*on_strip)(void *context, const char *prefix); /* called with each prefix that is taken away */
+    void *context;                                       /* of on_strip */
 } train_import_options;
 
 /* Reads a model from a .safetensors file whose weights are F64, F32, F16 or BF16, or from
