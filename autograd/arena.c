@@ -1,7 +1,7 @@
-/* arena.c - chunks of memory used in order and rewound together.
+/* arena.c - see arena.h for the picture.
  *
- * The same sequence of requests after a rewind finds the same places, so a training step whose shapes have been seen
- * makes no heap allocation. */
+ * Invariants: the bytes of a chunk below `used` are handed out or in the free list, those
+ * above it are not; and no two blocks of the free list touch. */
 #include "arena.h"
 
 #include <stdlib.h>
@@ -9,15 +9,22 @@
 struct arena_chunk {
     arena_chunk *next;
     size_t capacity, used;
-    char *bytes; /* the first aligned byte behind this header */
+    char *bytes; /* the first aligned byte after this header */
+};
+
+/* A block that was given back; this header lies in its first bytes. */
+struct arena_block {
+    size_t bytes;      /* whole lines */
+    arena_block *next; /* at a higher address */
 };
 
 #define SMALLEST_CHUNK ((size_t)1 << 16)
 #define LARGEST_STEP   ((size_t)1 << 26)
 
-/* A new chunk at the end of the list, for a request of `bytes` at least. Chunks grow with the arena, so they stay few,
- * but slowly, so that little of the last one is left over; and each is a multiple of the request that made it, since
- * the tensors of a model have few sizes. */
+/* Adds a chunk with room for `bytes` at the end of the list. A chunk is about 1/32 of the
+ * arena: large enough that chunks stay few, small enough that little of the last one is
+ * wasted. Its capacity is a multiple of the request that made it, since most tensors of a
+ * model have one of a few sizes. */
 static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
 {
     size_t capacity = arena->bytes / 32;
@@ -45,7 +52,7 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         return NULL;
     bytes = memory_lines(bytes);
-    arena_chunk *chunk = arena->first; /* the first that has room: small requests fill what large ones left */
+    arena_chunk *chunk = arena->first; /* the first with room: small requests fill what large ones left */
     while (chunk && chunk->capacity - chunk->used < bytes)
         chunk = chunk->next;
     if (!chunk && !(chunk = add_chunk(arena, bytes)))
@@ -55,10 +62,60 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
     return place;
 }
 
+/* Unlinks the smallest free block of at least `bytes`, NULL if there is none, and puts what
+ * it has beyond them back into its place in the list. */
+static arena_block *take_free(ag_arena *arena, size_t bytes)
+{
+    arena_block **best = NULL;
+    for (arena_block **link = &arena->free_blocks; *link; link = &(*link)->next)
+        if ((*link)->bytes >= bytes && (!best || (*link)->bytes < (*best)->bytes))
+            best = link;
+    if (!best)
+        return NULL;
+    arena_block *block = *best, *next = block->next;
+    if (block->bytes > bytes) {
+        arena_block *rest = (arena_block *)(void *)((char *)block + bytes);
+        *rest = (arena_block){.bytes = block->bytes - bytes, .next = next};
+        next = rest;
+    }
+    *best = next;
+    return block;
+}
+
+void *arena_take(ag_arena *arena, size_t bytes)
+{
+    arena_block *block = take_free(arena, memory_lines(bytes));
+    return block ? (void *)block : arena_alloc(arena, bytes);
+}
+
+/* Joins a free block with the next one if they touch. */
+static void join_next(arena_block *block)
+{
+    if (block->next && (char *)block + block->bytes == (char *)block->next) {
+        block->bytes += block->next->bytes;
+        block->next = block->next->next;
+    }
+}
+
+void arena_give(ag_arena *arena, void *place, size_t bytes)
+{
+    arena_block **link = &arena->free_blocks, *before = NULL, *block = place;
+    while (*link && (uintptr_t)*link < (uintptr_t)block) {
+        before = *link;
+        link = &before->next;
+    }
+    *block = (arena_block){.bytes = memory_lines(bytes), .next = *link};
+    *link = block;
+    join_next(block);
+    if (before)
+        join_next(before);
+}
+
 void arena_rewind(ag_arena *arena)
 {
     for (arena_chunk *chunk = arena->first; chunk; chunk = chunk->next)
         chunk->used = 0;
+    arena->free_blocks = NULL;
 }
 
 void arena_clear(ag_arena *arena)

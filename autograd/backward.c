@@ -3,7 +3,6 @@
  * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
  * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
 #include "kernels/elementwise.h"
-#include "pieces.h"
 #include "tape.h"
 
 #include <string.h>
@@ -26,7 +25,7 @@ static gradient_buffer *buffer_of(const ag_tensor *x)
 static ag_real *buffer_new(ag_tensor *x)
 {
     const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(ag_real);
-    gradient_buffer *buffer = pieces_take(x->tape, bytes);
+    gradient_buffer *buffer = tape_take(x->tape, bytes);
     if (!buffer)
         return NULL;
     *buffer = (gradient_buffer){.bytes = bytes, .holders = 1};
@@ -38,7 +37,7 @@ static void gradient_done(ag_tensor *x)
 {
     gradient_buffer *buffer = buffer_of(x);
     if (--buffer->holders == 0)
-        pieces_give(x->tape, buffer, buffer->bytes);
+        arena_give(&x->tape->arena, buffer, buffer->bytes);
     x->grad = NULL;
 }
 
@@ -121,7 +120,7 @@ static ag_status pass_on(ag_node *node)
         return node->tape->error.status;
     }
     for (int i = 0; i < node->input_count && status == AG_OK; i++)
-        status = tape_remember(node->inputs[i]);
+        status = tape_recompute_values(node->inputs[i]);
     return status == AG_OK ? node->op->backward(node) : status;
 }
 
@@ -137,7 +136,7 @@ static void run_backward(ag_node *node, bool checked)
     else if (checked)
         check_gradients(node);
     if (node->output->is_forgotten)
-        tape_forget(node->output);
+        tape_drop_values(node->output);
     if (!node->output->retains_grad)
         gradient_done(node->output);
 }

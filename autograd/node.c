@@ -1,5 +1,5 @@
 /* node.c - running one operation: check, compute, note on the tape. */
-#include "pieces.h"
+#include "tape.h"
 
 #include <string.h>
 
@@ -91,7 +91,7 @@ static ag_status output_alloc(ag_node *node)
     y->size = ag_shape_size(y->shape);
     if (y->size < 0)
         return ag_fail(node, AG_BAD_SHAPE, "the result would be larger than memory can be");
-    if (!y->data && !(y->data = pieces_take(node->tape, (size_t)y->size * sizeof(ag_real))))
+    if (!y->data && !(y->data = tape_take(node->tape, (size_t)y->size * sizeof(ag_real))))
         return AG_NO_MEMORY;
     return AG_OK;
 }

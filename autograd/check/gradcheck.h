@@ -1,7 +1,7 @@
 /* gradcheck.h - the inside of the gradient check, for autograd/ alone.
  *
- * gradcheck.c runs the check and compares, differences.c finds derivatives from values alone, example.c draws the
- * inputs of an operation under check. */
+ * gradcheck.c runs the check and compares, differences.c finds derivatives from values
+ * alone, operation.c applies both to examples of an operation. */
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 

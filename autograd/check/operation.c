@@ -1,0 +1,61 @@
+/* operation.c - the gradient check of an operation on examples that its record draws. */
+#include "../example.h"
+#include "gradcheck.h"
+
+/* Calls the example for the first time, which finds the inputs. */
+static ag_status draw_inputs(ag_example *example, int threads, ag_error *error)
+{
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = threads, .no_grad = true});
+    if (!tape)
+        return ag_error_set(error, AG_NO_MEMORY, "gradcheck: out of memory for its tapes");
+    example_call(tape, NULL, example);
+    ag_status status = tape->error.status;
+    if (status != AG_OK)
+        ag_error_set(error, status, "%s", tape->error.message);
+    ag_tape_free(tape);
+    return status;
+}
+
+static ag_status check_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                            ag_error *error)
+{
+    ag_example example = example_make(op, options->seed, draw);
+    ag_status status = draw_inputs(&example, options->threads, error);
+    if (status == AG_OK)
+        status = gradcheck_run(example_call, &example, example.inputs, example.count, options, report, error);
+    example_clear(&example);
+    return status;
+}
+
+ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                          ag_error *error)
+{
+    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    ag_status status = gradcheck_start(&complete, report, error);
+    if (status != AG_OK)
+        return status;
+    if (tape_record_lacks(op))
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation's record %s", tape_record_lacks(op));
+    if (!op->example)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation %s draws no examples", op->name);
+
+    int64_t checked = 0, kinks = 0;
+    for (int draw = 0; draw < draws; draw++) {
+        ag_gradcheck_report found;
+        gradcheck_begin(&found);
+        status = check_draw(op, draw, &complete, &found, error);
+        if (status != AG_OK)
+            return status;
+        checked += found.checked;
+        kinks += found.kinks;
+        if (found.worst_error > report->worst_error) {
+            *report = found;
+            report->draw = draw;
+            ag_sentence_print(report->message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
+        }
+    }
+    report->checked = checked;
+    report->kinks = kinks;
+    gradcheck_conclude(complete.tolerance, op->name, report);
+    return AG_OK;
+}
