@@ -73,6 +73,12 @@ BENCH   := $(OUT)/bench$(SUFFIX)
 HEADERS  := autograd/real.h autograd/autograd.h nn/nn.h data/data.h train/train.h study/study.h
 INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
 
+# The command's manual page and completions are made by running it; the tarball of `make dist`
+# carries them in docs/manual, for machines that cannot.
+PAGES  := tapeformer.1 tapeformer.bash _tapeformer tapeformer.fish
+MANUAL := $(if $(wildcard docs/manual/tapeformer.1),docs/manual,$(OUT)/manual$(SUFFIX))
+MADE   := $(if $(wildcard docs/manual/tapeformer.1),,$(MANUAL)/made)
+
 # The C sources in folders, and in the folders in them.
 sources = $(wildcard $(foreach folder,$(1),$(folder)/*.c $(folder)/*/*.c $(folder)/*/*/*.c))
 LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
@@ -94,11 +100,11 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall manual docs pictures dist clean help libcheck FORCE
+.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(COMMAND) $(INCLUDED) ## build the command and the library (PRECISION=double: build/tapeformer64)
+all: $(COMMAND) $(INCLUDED) $(MADE) ## build the command and the library (PRECISION=double: build/tapeformer64)
 
 # V=1 shows the whole commands.
 Q   := $(if $(V),,@)
@@ -207,16 +213,16 @@ libcheck:
 	@tests/need-locale
 
 # Every test program, each in its own process; goes on after a failure, and counts.
-TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
+TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' MANUAL='$(MANUAL)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
         CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
-test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED))
+test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED) $(MADE))
 	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols)
 
 # (a program, or a script of tests/project)
 ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
 one: ## one test: make one T=test_random
-	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
+	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND) $(MADE),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
 	@$(TOLD) $(ONE)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
@@ -330,10 +336,14 @@ docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 pictures: $(COMMAND) ## docs/pictures: drawn anew by the command
 	docs/pictures/make $(COMMAND)
 
-manual: $(COMMAND) ## docs/manual: the command's manual page and completions, from its flag tables
-	docs/manual/make $(COMMAND) docs/manual
+# (the stamp is left out where the command does not run, so that the next make tries again)
+$(MANUAL)/made: $(COMMAND) docs/manual/make $(wildcard docs/manual/*.awk)
+	@mkdir -p $(@D)
+	$(SAY) '  MANUAL $(@D)'
+	@docs/manual/make $(@D) $(RUNNER) $(COMMAND)
+	@[ ! -e $(@D)/tapeformer.1 ] || touch $@
 
-install: $(COMMAND) $(PUBLIC).a $(SHARED) $(OUT)/public/$(NAME).pc ## command, libraries, headers, manual below PREFIX (/usr/local), DESTDIR before it
+install: $(COMMAND) $(PUBLIC).a $(SHARED) $(OUT)/public/$(NAME).pc $(MADE) ## command, libraries, headers, manual below PREFIX (/usr/local), DESTDIR before it
 	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE) $(MAN)/man1 $(MAN)/man3 $(BASH) $(ZSH) $(FISH)
 	install -m 755 $(COMMAND) $(BIN)
 	install -m 644 $(PUBLIC).a $(LIB)
@@ -344,19 +354,21 @@ ifneq ($(SHARED),)
 endif
 	install -m 644 $(OUT)/public/$(NAME).pc $(LIB)/pkgconfig
 	install -m 644 $(HEADERS) $(INCLUDE)
-	install -m 644 docs/manual/tapeformer.1 $(MAN)/man1
 	install -m 644 docs/manual/tapeformer.3 $(MAN)/man3
-	install -m 644 docs/manual/tapeformer.bash $(BASH)/tapeformer
-	install -m 644 docs/manual/_tapeformer $(ZSH)
-	install -m 644 docs/manual/tapeformer.fish $(FISH)
+	@[ ! -e $(MANUAL)/tapeformer.1 ] || { set -ex; \
+	    install -m 644 $(MANUAL)/tapeformer.1 $(MAN)/man1; \
+	    install -m 644 $(MANUAL)/tapeformer.bash $(BASH)/tapeformer; \
+	    install -m 644 $(MANUAL)/_tapeformer $(ZSH); \
+	    install -m 644 $(MANUAL)/tapeformer.fish $(FISH); }
 
 uninstall: ## remove what install put there
 	rm -f $(INSTALLED)
 	@ls $(LIB)/libtapeformer*.a >/dev/null 2>&1 || { echo rm -f $(COMMON); rm -f $(COMMON); rmdir $(INCLUDE); }
 
-dist: ## a tarball of the committed files: build/tapeformer-VERSION.tar.gz
+dist: $(MADE) ## a tarball of the committed files and the manual: build/tapeformer-VERSION.tar.gz
 	@mkdir -p build
-	git archive --format=tar.gz --prefix=tapeformer-$(VERSION)/ -o build/tapeformer-$(VERSION).tar.gz HEAD
+	git archive --format=tar.gz --prefix=tapeformer-$(VERSION)/docs/manual/ $(PAGES:%=--add-file=$(MANUAL)/%) \
+	    --prefix=tapeformer-$(VERSION)/ -o build/tapeformer-$(VERSION).tar.gz HEAD
 
 clean: ## remove build/
 	rm -rf build

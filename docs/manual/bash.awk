@@ -1,7 +1,7 @@
 # bash.awk - bash completion from `tapeformer --describe`.
 
 BEGIN {
-    print "# bash completion for tapeformer. Made by `make manual`."
+    print "# bash completion for tapeformer, made from what the command says of itself."
     print "_tapeformer()\n{"
     print "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]:-}"
     print "    local flags= words="

@@ -21,7 +21,7 @@ function seen(name,    words) {
 function row(line) { print "complete -c tapeformer " line }
 
 BEGIN {
-    print "# fish completion for tapeformer. Made by `make manual`."
+    print "# fish completion for tapeformer, made from what the command says of itself."
     print "complete -c tapeformer64 -w tapeformer"
 }
 

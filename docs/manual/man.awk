@@ -10,7 +10,7 @@ function plain(text) {
 }
 
 BEGIN {
-    print ".\\\" Made by `make manual` from what the command says of itself: change the flag tables in cli/."
+    print ".\\\" Made from what the command says of itself."
     print ".TH TAPEFORMER 1 \"\" \"tapeformer " version "\" \"User Commands\""
     print ".SH NAME\ntapeformer \\- train small transformers on a CPU, check gradients, show what models look at"
     print ".SH SYNOPSIS\n.B tapeformer\n.I command\n[\\fIflags\\fR]"

@@ -38,7 +38,7 @@ $1 == "flag" {
 }
 
 END {
-    print "#compdef tapeformer tapeformer64\n# Made by `make manual`."
+    print "#compdef tapeformer tapeformer64\n# Made from what the command says of itself."
     for (i = 1; i <= commands; i++) {
         name = order[i]
         gsub(/ /, "_", name)
