@@ -115,11 +115,10 @@ static void put(const sum_task *task, int64_t at, double sum)
     task->y[at] = (ag_real)(task->add ? (double)task->y[at] + sum : sum);
 }
 
-static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void sum_pieces(void *context, int64_t begin, int64_t end)
 {
     const sum_task *task = context;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    (void)worker;
 
     for (int64_t piece = begin; piece < end; piece++) {
         int64_t column = piece % task->blocks * BLOCK;
@@ -155,8 +154,8 @@ static ag_status sum_middle_axis(ag_tape *tape, sum_task task)
         if (!task.partial)
             return AG_NO_MEMORY;
     }
-    kernel_parallel(tape->threads, task.outer * task.chunks * task.blocks,
-                    2.0 * (double)task.outer * (double)task.reduced * (double)task.inner, sum_pieces, &task);
+    parallel_rows(tape, task.outer * task.chunks * task.blocks,
+                  2.0 * (double)task.outer * (double)task.reduced * (double)task.inner, sum_pieces, &task);
 
     for (int64_t i = 0; task.partial && i < task.outer * task.inner; i++) {
         const double *first = task.partial + i / task.inner * task.chunks * task.inner + i % task.inner;
@@ -201,22 +200,18 @@ static int64_t product(const int64_t *sizes, int count)
 }
 
 typedef struct copy_task {
-    int64_t size;
     const ag_real *x;
     ag_real *y;
     bool add;
 } copy_task;
 
-static void copy_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void copy_elements(void *context, int64_t begin, int64_t end)
 {
     const copy_task *task = context;
-    int64_t at = begin * PIECE;
-    int64_t count = end * PIECE < task->size ? end * PIECE - at : task->size - at;
-    (void)worker;
     if (task->add)
-        kernels()->elementwise->add(count, task->x + at, task->y + at);
+        kernels()->elementwise->add(end - begin, task->x + begin, task->y + begin);
     else
-        memcpy(task->y + at, task->x + at, (size_t)count * sizeof(ag_real));
+        memcpy(task->y + begin, task->x + begin, (size_t)(end - begin) * sizeof(ag_real));
 }
 
 /* One reduced group after the other, the last first; all but the last sum go to scratch
@@ -230,8 +225,9 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_
         left += groups.reduced[i];
 
     if (!left) {
-        copy_task task = {.size = ag_shape_size(shape), .x = x, .y = y, .add = way == BROADCAST_ADD};
-        kernel_parallel(tape->threads, piece_count(task.size), (double)task.size, copy_pieces, &task);
+        const int64_t size = ag_shape_size(shape);
+        copy_task task = {.x = x, .y = y, .add = way == BROADCAST_ADD};
+        parallel_elements(tape, size, (double)size, copy_elements, &task);
         return AG_OK;
     }
     for (int i = groups.count - 1; left; i--) {

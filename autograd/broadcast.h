@@ -5,14 +5,7 @@
 #include "autograd.h"
 
 #include "kernels/kernels.h"
-
-/* Elements that one thread takes at a time: large work is cut at its multiples, whatever the number of threads. */
-#define PIECE ((int64_t)16384)
-
-static inline int64_t piece_count(int64_t size)
-{
-    return (size + PIECE - 1) / PIECE;
-}
+#include "ranges.h"
 
 /* The shape that two operands stretch to. False where they do not fit. */
 bool broadcast_shapes(ag_shape a, ag_shape b, ag_shape *result);

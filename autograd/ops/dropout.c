@@ -5,7 +5,6 @@
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 
 static ag_status shape_dropout(ag_node *node)
 {

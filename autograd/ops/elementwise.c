@@ -1,14 +1,14 @@
-/* elementwise.c - add, sub, mul, div, pow: two tensors, element by element, with broadcasting. */
+/* elementwise.c - add, sub, mul, div, pow: two tensors, element by element, with
+ * broadcasting. The arithmetic is in the elementwise kernels. */
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 
 #include <string.h>
 
-/* ---- What the five share -------------------------------------------------------------------- */
+/* ---- The operation -------------------------------------------------------------------------- */
 
-static ag_status shape_broadcast(ag_node *node)
+static ag_status binary_shape(ag_node *node)
 {
     ag_shape a = node->inputs[0]->shape, b = node->inputs[1]->shape;
     if (!broadcast_shapes(a, b, &node->output->shape)) {
@@ -20,63 +20,63 @@ static ag_status shape_broadcast(ag_node *node)
     return AG_OK;
 }
 
-/* y = f(a, b), or `gradient` += dy df/d(input `side`). */
-typedef struct pair_task {
-    kernel_binary f;
+/* Forward: y = f(a, b). Backward, where `gradient` is not NULL: gradient [y's shape] +=
+ * dy df/d(input `side`). */
+typedef struct binary_task {
+    const ag_node *node;
     walk walk;
-    const ag_real *a, *b;
-    int64_t size;
-    ag_real *y;
     int side;
-    const ag_real *dy;
     ag_real *gradient;
-} pair_task;
+} binary_task;
 
-static pair_task pair_task_make(const ag_node *node, kernel_binary f)
+static binary_task binary_task_of(const ag_node *node)
 {
-    const ag_tensor *a = node->inputs[0], *b = node->inputs[1], *y = node->output;
-    return (pair_task){.f = f,
-                       .walk = walk_broadcast(y->shape, a->shape, b->shape),
-                       .a = a->data,
-                       .b = b->data,
-                       .size = y->size,
-                       .y = y->data};
+    const ag_shape a = node->inputs[0]->shape, b = node->inputs[1]->shape;
+    return (binary_task){.node = node, .walk = walk_broadcast(node->output->shape, a, b)};
 }
 
-static void pair_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void binary_elements(void *context, int64_t begin, int64_t end)
 {
-    const pair_task *task = context;
+    const binary_task *task = context;
+    const ag_node *node = task->node;
+    const ag_tensor *y = node->output;
+    const kernel_binary f = *(const kernel_binary *)node->attributes;
     const walk *w = &task->walk;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    int64_t last = end * PIECE < task->size ? end * PIECE : task->size;
-    (void)worker;
 
     walk_run run;
-    for (int64_t at = begin * PIECE; at < last; at += run.length) {
-        run = walk_from(w, at, last);
-        kernel_operand a = {.data = task->a + run.a, .step = w->a_step[w->ndim - 1]};
-        kernel_operand b = {.data = task->b + run.b, .step = w->b_step[w->ndim - 1]};
+    for (int64_t at = begin; at < end; at += run.length) {
+        run = walk_from(w, at, end);
+        kernel_operand a = {.data = node->inputs[0]->data + run.a, .step = w->a_step[w->ndim - 1]};
+        kernel_operand b = {.data = node->inputs[1]->data + run.b, .step = w->b_step[w->ndim - 1]};
         if (task->gradient)
-            elementwise->binary_backward(task->f, task->side, run.length, a, b, task->y + at, task->dy + at,
-                                 task->gradient + at);
+            elementwise->binary_backward(f, task->side, run.length, a, b, y->data + at, y->grad + at,
+                                         task->gradient + at);
         else
-            elementwise->binary(task->f, run.length, a, b, task->y + at);
+            elementwise->binary(f, run.length, a, b, y->data + at);
     }
 }
 
-static ag_status forward_pair(ag_node *node, kernel_binary f)
+static void binary_run(binary_task *task)
 {
-    pair_task task = pair_task_make(node, f);
-    kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, pair_pieces, &task);
+    const int64_t size = task->node->output->size;
+    parallel_elements(task->node->tape, size, (double)size, binary_elements, task);
+}
+
+/* y = f(a, b) */
+static ag_status binary_forward(ag_node *node)
+{
+    binary_task task = binary_task_of(node);
+    binary_run(&task);
     return AG_OK;
 }
 
-/* An input of the result's own shape takes its gradient directly; a stretched one by way of ag_grad_add. */
-static ag_status backward_pair(ag_node *node, kernel_binary f)
+/* da = dy df/da, db = dy df/db. An input of the result's own shape takes its gradient
+ * directly; a stretched one through ag_grad_add, which sums over the stretched axes. */
+static ag_status binary_backward(ag_node *node)
 {
     const ag_tensor *y = node->output;
-    pair_task task = pair_task_make(node, f);
-    task.dy = y->grad;
+    binary_task task = binary_task_of(node);
     for (task.side = 0; task.side < 2; task.side++) {
         ag_tensor *x = node->inputs[task.side];
         bool stretched = !ag_shape_equal(x->shape, y->shape);
@@ -87,32 +87,15 @@ static ag_status backward_pair(ag_node *node, kernel_binary f)
             return AG_NO_MEMORY;
         if (stretched)
             memset(task.gradient, 0, (size_t)y->size * sizeof(ag_real));
-        kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, pair_pieces, &task);
+        binary_run(&task);
         if (stretched)
             ag_grad_add(x, y->shape, task.gradient);
     }
     return AG_OK;
 }
 
-/* An example on inputs with values in [a_low, a_high] and [b_low, b_high]. */
-static ag_tensor *example_pair(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, ag_tensor *), double a_low,
-                               double a_high, double b_low, double b_high)
-{
-    ag_shape a, b;
-    draw_broadcast_pair(example, &a, &b);
-    ag_tensor *a_input = ag_example_input(example, "a", a, a_low, a_high);
-    return constructor(a_input, ag_example_input(example, "b", b, b_low, b_high));
-}
-
-/* ---- add ------------------------------------------------------------------------------------ */
-
-static ag_status forward_add(ag_node *node)
-{
-    return forward_pair(node, BINARY_ADD);
-}
-
 /* da = dy, db = dy */
-static ag_status backward_add(ag_node *node)
+static ag_status add_backward(ag_node *node)
 {
     for (int side = 0; side < 2; side++)
         if (!tape_gradient_share(node->inputs[side], node->output))
@@ -120,142 +103,49 @@ static ag_status backward_add(ag_node *node)
     return AG_OK;
 }
 
-static ag_tensor *example_add(ag_example *example)
+/* An example on inputs with values in [a_low, a_high] and [b_low, b_high]. */
+static ag_tensor *binary_example(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, ag_tensor *), double a_low,
+                                 double a_high, double b_low, double b_high)
 {
-    return example_pair(example, ag_add, -2, 2, -2, 2);
-}
-
-const ag_op op_add = {.name = "add",
-                      .formula = "y = a + b",
-                      .shape = shape_broadcast,
-                      .forward = forward_add,
-                      .backward = backward_add,
-                      .example = example_add};
-
-ag_tensor *ag_add(ag_tensor *a, ag_tensor *b)
-{
-    return ag_custom(&op_add, (ag_tensor *[]){a, b}, 2, 2, NULL, 0);
-}
-
-/* ---- sub ------------------------------------------------------------------------------------ */
-
-static ag_status forward_sub(ag_node *node)
-{
-    return forward_pair(node, BINARY_SUB);
-}
-
-/* da = dy, db = -dy */
-static ag_status backward_sub(ag_node *node)
-{
-    return backward_pair(node, BINARY_SUB);
-}
-
-static ag_tensor *example_sub(ag_example *example)
-{
-    return example_pair(example, ag_sub, -2, 2, -2, 2);
-}
-
-const ag_op op_sub = {.name = "sub",
-                      .formula = "y = a - b",
-                      .shape = shape_broadcast,
-                      .forward = forward_sub,
-                      .backward = backward_sub,
-                      .example = example_sub};
-
-ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b)
-{
-    return ag_custom(&op_sub, (ag_tensor *[]){a, b}, 2, 2, NULL, 0);
-}
-
-/* ---- mul ------------------------------------------------------------------------------------ */
-
-static ag_status forward_mul(ag_node *node)
-{
-    return forward_pair(node, BINARY_MUL);
-}
-
-/* da = dy b, db = dy a */
-static ag_status backward_mul(ag_node *node)
-{
-    return backward_pair(node, BINARY_MUL);
-}
-
-static ag_tensor *example_mul(ag_example *example)
-{
-    return example_pair(example, ag_mul, -2, 2, -2, 2);
-}
-
-const ag_op op_mul = {.name = "mul",
-                      .formula = "y = a b",
-                      .shape = shape_broadcast,
-                      .forward = forward_mul,
-                      .backward = backward_mul,
-                      .example = example_mul};
-
-ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b)
-{
-    return ag_custom(&op_mul, (ag_tensor *[]){a, b}, 2, 2, NULL, 0);
-}
-
-/* ---- div ------------------------------------------------------------------------------------ */
-
-static ag_status forward_div(ag_node *node)
-{
-    return forward_pair(node, BINARY_DIV);
-}
-
-/* da = dy / b, db = -dy y / b */
-static ag_status backward_div(ag_node *node)
-{
-    return backward_pair(node, BINARY_DIV);
+    ag_shape a, b;
+    draw_broadcast_pair(example, &a, &b);
+    ag_tensor *a_input = ag_example_input(example, "a", a, a_low, a_high);
+    return constructor(a_input, ag_example_input(example, "b", b, b_low, b_high));
 }
 
 /* Denominators of both signs, away from 0. */
-static ag_tensor *example_div(ag_example *example)
+static ag_tensor *div_example(ag_example *example)
 {
     if (ag_example_int(example, 0, 1))
-        return example_pair(example, ag_div, -2, 2, -3, -0.5);
-    return example_pair(example, ag_div, -2, 2, 0.5, 3);
+        return binary_example(example, ag_div, -2, 2, -3, -0.5);
+    return binary_example(example, ag_div, -2, 2, 0.5, 3);
 }
 
-const ag_op op_div = {.name = "div",
-                      .formula = "y = a / b",
-                      .shape = shape_broadcast,
-                      .forward = forward_div,
-                      .backward = backward_div,
-                      .example = example_div};
+/* ---- The table ------------------------------------------------------------------------------ */
 
-ag_tensor *ag_div(ag_tensor *a, ag_tensor *b)
-{
-    return ag_custom(&op_div, (ag_tensor *[]){a, b}, 2, 2, NULL, 0);
-}
+/* The record op_NAME, its constructor ag_NAME, and (BINARY) an example with a in [a_low,
+ * a_high] and b in [b_low, b_high]. The comment of a row is the kernel's backward. */
+#define BINARY_RECORD(function, kernel, its_backward, text)                                                            \
+    const ag_op op_##function = {.name = #function,                                                                    \
+                                 .formula = text,                                                                      \
+                                 .shape = binary_shape,                                                                \
+                                 .forward = binary_forward,                                                            \
+                                 .backward = its_backward,                                                             \
+                                 .example = function##_example};                                                       \
+    ag_tensor *ag_##function(ag_tensor *a, ag_tensor *b)                                                               \
+    {                                                                                                                  \
+        return ag_custom(&op_##function, (ag_tensor *[]){a, b}, 2, 2, &(kernel_binary){kernel},                        \
+                         sizeof(kernel_binary));                                                                       \
+    }
+#define BINARY(function, kernel, its_backward, a_low, a_high, b_low, b_high, text)                                     \
+    static ag_tensor *function##_example(ag_example *example)                                                          \
+    {                                                                                                                  \
+        return binary_example(example, ag_##function, a_low, a_high, b_low, b_high);                                   \
+    }                                                                                                                  \
+    BINARY_RECORD(function, kernel, its_backward, text)
 
-/* ---- pow ------------------------------------------------------------------------------------ */
-
-static ag_status forward_pow(ag_node *node)
-{
-    return forward_pair(node, BINARY_POW);
-}
-
-/* da = dy b a^(b-1), db = dy y ln a */
-static ag_status backward_pow(ag_node *node)
-{
-    return backward_pair(node, BINARY_POW);
-}
-
-static ag_tensor *example_pow(ag_example *example)
-{
-    return example_pair(example, ag_pow, 0.5, 2, -2, 3);
-}
-
-const ag_op op_pow = {.name = "pow",
-                      .formula = "y = a^b",
-                      .shape = shape_broadcast,
-                      .forward = forward_pow,
-                      .backward = backward_pow,
-                      .example = example_pow};
-
-ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b)
-{
-    return ag_custom(&op_pow, (ag_tensor *[]){a, b}, 2, 2, NULL, 0);
-}
+BINARY(add, BINARY_ADD, add_backward, -2, 2, -2, 2, "y = a + b")
+BINARY(sub, BINARY_SUB, binary_backward, -2, 2, -2, 2, "y = a - b")   /* da = dy, db = -dy */
+BINARY(mul, BINARY_MUL, binary_backward, -2, 2, -2, 2, "y = a b")     /* da = dy b, db = dy a */
+BINARY_RECORD(div, BINARY_DIV, binary_backward, "y = a / b")          /* da = dy / b, db = -dy y / b */
+BINARY(pow, BINARY_POW, binary_backward, 0.5, 2, -2, 3, "y = a^b")    /* da = dy b a^(b-1), db = dy y ln a */

@@ -2,7 +2,6 @@
 #include "../broadcast.h"
 #include "../kernels/kernels.h"
 #include "../tape.h"
-#include "ops.h"
 
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "../muted.h"
 #include "../tape.h"
 #include "activation.h"
-#include "ops.h"
 #include "scalar.h"
 
 #include <string.h>

@@ -1,27 +1,40 @@
-/* list.c - every built-in operation. What must hold for all of them walks this table. */
-#include "ops.h"
+/* list.c - every built-in operation, as NAME of its record op_NAME. What must hold for all
+ * of them (gradient checks, documentation, profiles) is done for each entry of this list. */
+#include "unary.h"
 
-static const ag_op *const table[] = {
-    &op_add,        &op_sub,
-    &op_mul,        &op_div,
-    &op_pow,        &op_neg,
-    &op_scale,      &op_exp,
-    &op_log,        &op_sqrt,
-    &op_tanh,       &op_erf,
-    &op_sigmoid,    &op_relu,
-    &op_gelu,       &op_silu,
-    &op_matmul,     &op_linear,
-    &op_sum,        &op_mean,
-    &op_max,        &op_reshape,
-    &op_permute,    &op_concat,
-    &op_slice,      &op_embedding,
-    &op_softmax,    &op_log_softmax,
-    &op_layer_norm, &op_rms_norm,
-    &op_dropout,    &op_rotary,
-    &op_attention,  &op_masked_softmax,
-    &op_masked_sum, &op_cross_entropy,
-    &op_mse,
-};
+#include "autograd.h"
+
+/* Each line has the operations of one file, in this order: elementwise.c, unary.h, matmul.c,
+ * linear.c, reduce.c, reshape.c, permute.c, concat.c, slice.c, embedding.c, softmax.c,
+ * norm.c, dropout.c, rotary.c, attention/flash.c, attention/masked.c, loss.c. */
+/* clang-format off */
+#define OPERATIONS(OP, UNARY)                                                                                       \
+    OP(add) OP(sub) OP(mul) OP(div) OP(pow)                                                                         \
+    UNARY_OPERATIONS(UNARY, OP)                                                                                     \
+    OP(matmul)                                                                                                      \
+    OP(linear)                                                                                                      \
+    OP(sum) OP(mean) OP(max)                                                                                        \
+    OP(reshape)                                                                                                     \
+    OP(permute)                                                                                                     \
+    OP(concat)                                                                                                      \
+    OP(slice)                                                                                                       \
+    OP(embedding)                                                                                                   \
+    OP(softmax) OP(log_softmax)                                                                                     \
+    OP(layer_norm) OP(rms_norm)                                                                                     \
+    OP(dropout)                                                                                                     \
+    OP(rotary)                                                                                                      \
+    OP(attention)                                                                                                   \
+    OP(masked_softmax) OP(masked_sum)                                                                               \
+    OP(cross_entropy) OP(mse)
+/* clang-format on */
+
+#define DECLARATION(name)            extern const ag_op op_##name;
+#define UNARY_DECLARATION(name, ...) DECLARATION(name)
+OPERATIONS(DECLARATION, UNARY_DECLARATION)
+
+#define ADDRESS(name)            &op_##name,
+#define UNARY_ADDRESS(name, ...) ADDRESS(name)
+static const ag_op *const table[] = {OPERATIONS(ADDRESS, UNARY_ADDRESS)};
 
 const ag_op *const *ag_ops(int *count)
 {

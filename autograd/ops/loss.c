@@ -5,7 +5,6 @@
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 #include "scalar.h"
 
 #include <math.h>

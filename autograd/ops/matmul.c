@@ -3,7 +3,6 @@
 #include "../kernels/kernels.h"
 #include "../muted.h"
 #include "../tape.h"
-#include "ops.h"
 
 #include <string.h>
 

@@ -4,7 +4,6 @@
  * comes out of layer norm as the bias exactly and has a finite gradient. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
-#include "ops.h"
 #include "scalar.h"
 
 #include <math.h>

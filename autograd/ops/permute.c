@@ -2,7 +2,6 @@
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 
 #include <string.h>
 

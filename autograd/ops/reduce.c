@@ -2,11 +2,10 @@
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 
 #include <math.h>
 
-/* ---- What the three share ------------------------------------------------------------------- */
+/* ---- Axes and shapes ------------------------------------------------------------------------ */
 
 typedef struct reduction {
     unsigned axes;
@@ -28,7 +27,7 @@ static ag_shape kept_shape(const ag_node *node)
     return shape;
 }
 
-/* How many elements make one of the result. */
+/* The number of elements that make one of the result. */
 static int64_t reduced_count(const ag_node *node)
 {
     ag_shape shape = node->inputs[0]->shape;
@@ -39,7 +38,7 @@ static int64_t reduced_count(const ag_node *node)
     return count;
 }
 
-static ag_status shape_reduced(ag_node *node)
+static ag_status reduce_shape(ag_node *node)
 {
     const reduction *r = node->attributes;
     ag_shape from = node->inputs[0]->shape, *to = &node->output->shape;
@@ -58,34 +57,51 @@ static ag_status shape_reduced(ag_node *node)
     return AG_OK;
 }
 
-static ag_status shape_reduced_from_some(ag_node *node)
+/* A mean or a maximum over nothing does not exist. */
+static ag_status reduce_some_shape(ag_node *node)
 {
     char text[AG_SHAPE_TEXT];
     if (reduced_count(node) == 0)
         return ag_fail(node, AG_BAD_SHAPE, "the axes of %s that it is taken over have no element",
                        ag_shape_print(node->inputs[0]->shape, text));
-    return shape_reduced(node);
+    return reduce_shape(node);
 }
 
-/* dx += factor dy, each dy going to all the elements that made it. */
-typedef struct spread_task {
+/* ---- sum and mean --------------------------------------------------------------------------- */
+
+static ag_status reduce(const ag_node *node, broadcast_way way)
+{
+    const ag_tensor *x = node->inputs[0];
+    const reduction *r = node->attributes;
+    return broadcast_sum(node->tape, x->shape, r->axes, way, x->data, node->output->data);
+}
+
+static ag_status sum_forward(ag_node *node)
+{
+    return reduce(node, BROADCAST_SUM);
+}
+
+static ag_status mean_forward(ag_node *node)
+{
+    return reduce(node, BROADCAST_MEAN);
+}
+
+/* dx += factor dy, where each dy goes to all the elements that made its y. */
+typedef struct stretch_task {
     walk walk; /* over dx; operand b is dy */
-    int64_t size;
     ag_real factor;
     const ag_real *dy;
     ag_real *dx;
-} spread_task;
+} stretch_task;
 
-static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void stretch_elements(void *context, int64_t begin, int64_t end)
 {
-    const spread_task *task = context;
+    const stretch_task *task = context;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    int64_t last = end * PIECE < task->size ? end * PIECE : task->size;
-    (void)worker;
 
     walk_run run;
-    for (int64_t at = begin * PIECE; at < last; at += run.length) {
-        run = walk_from(&task->walk, at, last);
+    for (int64_t at = begin; at < end; at += run.length) {
+        run = walk_from(&task->walk, at, end);
         const ag_real *dy = task->dy + run.b;
         ag_real *dx = task->dx + at;
         if (task->walk.b_step[task->walk.ndim - 1]) {
@@ -97,107 +113,41 @@ static void spread_pieces(void *context, int64_t begin, int64_t end, int worker)
     }
 }
 
-static ag_status spread(ag_node *node, double factor)
+static ag_status stretch_gradient(ag_node *node, double factor)
 {
     ag_tensor *x = node->inputs[0];
-    spread_task task = {.walk = walk_broadcast(x->shape, x->shape, kept_shape(node)),
-                        .size = x->size,
-                        .factor = (ag_real)factor,
-                        .dy = node->output->grad,
-                        .dx = ag_grad(x)};
+    stretch_task task = {.walk = walk_broadcast(x->shape, x->shape, kept_shape(node)),
+                         .factor = (ag_real)factor,
+                         .dy = node->output->grad,
+                         .dx = ag_grad(x)};
     if (!task.dx)
         return AG_NO_MEMORY;
-    kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, spread_pieces, &task);
+    parallel_elements(node->tape, x->size, (double)x->size, stretch_elements, &task);
     return AG_OK;
 }
 
-static ag_tensor *example_reduction(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, unsigned, bool))
-{
-    ag_shape shape = draw_shape(example, 0);
-    unsigned axes = draw_axes(example, shape);
-    bool keep = ag_example_int(example, 0, 1);
-    return constructor(ag_example_input(example, "x", shape, -2, 2), axes, keep);
-}
-
-/* ---- sum ------------------------------------------------------------------------------------ */
-
-static ag_status reduce(const ag_node *node, broadcast_way way)
-{
-    const ag_tensor *x = node->inputs[0];
-    const reduction *r = node->attributes;
-    return broadcast_sum(node->tape, x->shape, r->axes, way, x->data, node->output->data);
-}
-
-static ag_status forward_sum(ag_node *node)
-{
-    return reduce(node, BROADCAST_SUM);
-}
-
 /* dx = dy, stretched */
-static ag_status backward_sum(ag_node *node)
+static ag_status sum_backward(ag_node *node)
 {
-    return spread(node, 1);
-}
-
-static ag_tensor *example_sum(ag_example *example)
-{
-    return example_reduction(example, ag_sum);
-}
-
-const ag_op op_sum = {.name = "sum",
-                      .formula = "y = sum of x over the axes",
-                      .shape = shape_reduced,
-                      .forward = forward_sum,
-                      .backward = backward_sum,
-                      .example = example_sum};
-
-ag_tensor *ag_sum(ag_tensor *x, unsigned axes, bool keep)
-{
-    reduction r = {.axes = axes, .keep = keep};
-    return ag_custom(&op_sum, &x, 1, 1, &r, sizeof r);
-}
-
-/* ---- mean ----------------------------------------------------------------------------------- */
-
-static ag_status forward_mean(ag_node *node)
-{
-    return reduce(node, BROADCAST_MEAN);
+    return stretch_gradient(node, 1);
 }
 
 /* dx = dy / count, stretched */
-static ag_status backward_mean(ag_node *node)
+static ag_status mean_backward(ag_node *node)
 {
-    return spread(node, 1.0 / (double)reduced_count(node));
-}
-
-static ag_tensor *example_mean(ag_example *example)
-{
-    return example_reduction(example, ag_mean);
-}
-
-const ag_op op_mean = {.name = "mean",
-                       .formula = "y = mean of x over the axes",
-                       .shape = shape_reduced_from_some,
-                       .forward = forward_mean,
-                       .backward = backward_mean,
-                       .example = example_mean};
-
-ag_tensor *ag_mean(ag_tensor *x, unsigned axes, bool keep)
-{
-    reduction r = {.axes = axes, .keep = keep};
-    return ag_custom(&op_mean, &x, 1, 1, &r, sizeof r);
+    return stretch_gradient(node, 1.0 / (double)reduced_count(node));
 }
 
 /* ---- max ------------------------------------------------------------------------------------ */
 
-/* Whether x[i] is to be the maximum instead of x[best], which comes earlier. NaN is larger than all. */
+/* Whether x[i] replaces the earlier x[best] as the maximum. NaN is larger than all numbers. */
 static bool is_larger(const ag_real *x, int64_t i, int64_t best)
 {
     return x[i] > x[best] || (isnan(x[i]) && !isnan(x[best]));
 }
 
-/* The places in x of the maxima are kept for the backward. */
-static ag_status forward_max(ag_node *node)
+/* y = the maximum over the axes. Keeps the places of the maxima in x for the backward. */
+static ag_status max_forward(ag_node *node)
 {
     const ag_tensor *x = node->inputs[0], *y = node->output;
     const walk w = walk_broadcast(x->shape, x->shape, kept_shape(node));
@@ -225,7 +175,7 @@ static ag_status forward_max(ag_node *node)
 }
 
 /* dx = dy at the first maximum, 0 elsewhere */
-static ag_status backward_max(ag_node *node)
+static ag_status max_backward(ag_node *node)
 {
     const int64_t *place = node->saved;
     ag_real *dx = ag_grad(node->inputs[0]);
@@ -236,28 +186,41 @@ static ag_status backward_max(ag_node *node)
     return AG_OK;
 }
 
-static ag_tensor *example_max(ag_example *example)
-{
-    return example_reduction(example, ag_max);
-}
-
-/* Where each maximum is. */
-static void kinks_max(const ag_node *node, ag_kinks *kinks)
+/* Records where each maximum is. */
+static void max_kinks(const ag_node *node, ag_kinks *kinks)
 {
     for (int64_t i = 0; i < node->output->size; i++)
         ag_kink(kinks, ((const int64_t *)node->saved)[i]);
 }
 
-const ag_op op_max = {.name = "max",
-                      .formula = "y = max of x over the axes",
-                      .shape = shape_reduced_from_some,
-                      .forward = forward_max,
-                      .backward = backward_max,
-                      .example = example_max,
-                      .kinks = kinks_max};
+/* ---- The table ------------------------------------------------------------------------------ */
 
-ag_tensor *ag_max(ag_tensor *x, unsigned axes, bool keep)
+static ag_tensor *reduce_example(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, unsigned, bool))
 {
-    reduction r = {.axes = axes, .keep = keep};
-    return ag_custom(&op_max, &x, 1, 1, &r, sizeof r);
+    ag_shape shape = draw_shape(example, 0);
+    unsigned axes = draw_axes(example, shape);
+    bool keep = ag_example_int(example, 0, 1);
+    return constructor(ag_example_input(example, "x", shape, -2, 2), axes, keep);
 }
+
+/* The record op_NAME, its example, and its constructor ag_NAME. Further fields of the
+ * record may follow the formula. */
+#define REDUCTION(function, its_shape, ...)                                                                            \
+    static ag_tensor *function##_example(ag_example *example)                                                          \
+    {                                                                                                                  \
+        return reduce_example(example, ag_##function);                                                                 \
+    }                                                                                                                  \
+    const ag_op op_##function = {.name = #function,                                                                    \
+                                 .shape = its_shape,                                                                   \
+                                 .forward = function##_forward,                                                        \
+                                 .backward = function##_backward,                                                      \
+                                 .example = function##_example,                                                        \
+                                 .formula = __VA_ARGS__};                                                              \
+    ag_tensor *ag_##function(ag_tensor *x, unsigned axes, bool keep)                                                   \
+    {                                                                                                                  \
+        return ag_custom(&op_##function, &x, 1, 1, &(reduction){axes, keep}, sizeof(reduction));                       \
+    }
+
+REDUCTION(sum, reduce_shape, "y = sum of x over the axes")
+REDUCTION(mean, reduce_some_shape, "y = mean of x over the axes")
+REDUCTION(max, reduce_some_shape, "y = max of x over the axes", .kinks = max_kinks)

@@ -2,7 +2,6 @@
 #include "axis.h"
 #include "../tape.h"
 #include "draw.h"
-#include "ops.h"
 
 /* The asked shape with a size of -1 worked out: what is left for it of the input's elements. */
 static ag_status work_out(const ag_node *node, ag_shape *shape)

@@ -4,7 +4,6 @@
  * product of a turned query and a turned key depends on their contents and on the distance between them alone. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
-#include "ops.h"
 #include "scalar.h"
 
 #include <math.h>

@@ -3,7 +3,6 @@
 #include "axis.h"
 #include "draw.h"
 #include "../kernels/kernels.h"
-#include "ops.h"
 
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "axis.h"
-#include "ops.h"
 
 typedef void rows_forward(int64_t rows, int64_t width, const ag_real *x, ag_real *y);
 typedef void rows_backward(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);

@@ -8,7 +8,6 @@
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
 #include "../../tape.h"
-#include "../ops.h"
 
 #include <math.h>
 #include <stdio.h>

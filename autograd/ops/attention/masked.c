@@ -6,7 +6,6 @@
 #include "../../mask.h"
 #include "../../tape.h"
 #include "attention.h"
-#include "../ops.h"
 
 #include <math.h>
 
