@@ -1,25 +1,29 @@
 /* beam.c - beam search: the best hypotheses of each row, side by side.
  *
- * A row has up to `beam` live hypotheses. In a step each is extended by each token, and of all these the 2 beam best
- * are looked at in their order: one that ends, if it is among the first `beam`, goes to the row's list of results;
- * the best `beam` of the others live on. Nothing of what is asked for can be lost in the list, which keeps as many
- * as are to be returned. A row is done when no live hypothesis can still enter its list. Ties go to the hypothesis
- * that was better before, then to the lower token, so the result does not depend on anything else.
+ * A row has up to `beam` live hypotheses. A step extends each of them by every token and
+ * goes through the 2 beam best extensions in order: one that ends the sequence enters the
+ * row's list of results if it is among the first `beam`, and the best `beam` of the
+ * others live on. The list keeps the `best` results, so none of those to be returned is
+ * ever dropped. A row is done when no live hypothesis can still enter its list. Ties go
+ * to the hypothesis that was better before, then to the lower token: the result depends
+ * on the logits alone.
  *
- * Hypotheses are kept as steps that point to the ones before them; the tokens are read off at the end. */
-#include "generate.h"
+ * A hypothesis is a chain of steps that point to the ones before them; its tokens are
+ * read off at the end.
+ */
+#include "generation.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* An extension of live hypothesis `parent` by a token. */
-typedef struct candidate {
+typedef struct extension {
     double log_probability;
     int32_t parent, token;
-} candidate;
+} extension;
 
-/* A result: ends with hypothesis `slot` of step `length` - 1. */
+/* A result: the chain of steps that ends in slot `slot` of step `length` - 1. */
 typedef struct ended {
     double log_probability, score;
     int64_t length; /* without the end mark */
@@ -28,30 +32,32 @@ typedef struct ended {
 } ended;
 
 typedef struct search_row {
-    int32_t live;   /* hypotheses that go on, in slots 0 .. live-1, best first */
-    int32_t found;  /* results in its list */
-    int64_t length; /* tokens that each of the live ones has generated */
+    int32_t live;   /* live hypotheses, in slots 0 .. live - 1, best first */
+    int32_t found;  /* results in the list */
+    int64_t length; /* tokens that each live hypothesis has generated */
 } search_row;
 
-typedef struct search {
+typedef struct beam_search {
     generation *g;
     int beam;
-    int32_t *active;         /* [rows]: which rows are not done; group i of the cache belongs to row active[i] */
+    int32_t *active;         /* [rows]: the rows that are not done; group i of the cache
+                              * belongs to row active[i] */
     search_row *rows;        /* [rows of the input] */
     double *live;            /* [rows, beam]: log-probabilities */
     ended *list;             /* [rows, best], best first */
     int32_t *parent, *token; /* [rows, longest, beam]: the steps */
-    int32_t *next, *from;    /* [rows, beam]: the next token of each sequence, and which it was a step before */
-    candidate *candidates;   /* [2 beam] */
-} search;
+    int32_t *next, *from;    /* [rows, beam]: each sequence's next token, and its index
+                              * one step before */
+    extension *extensions;   /* [2 beam], best first */
+} beam_search;
 
-static ag_status init_search(search *s, ag_error *error)
+static ag_status init_beam(beam_search *s, ag_error *error)
 {
     const generation *g = s->g;
     const size_t rows = (size_t)g->input->rows, beam = (size_t)s->beam, best = (size_t)g->options.best;
     const int64_t steps = ag_shape_size(AG_SHAPE(g->input->rows, g->longest, s->beam, (int64_t)sizeof(int32_t)));
     if (g->input->rows > INT32_MAX / s->beam || steps < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld %s is more than memory can hold", s->beam,
+        return ag_error_set(error, AG_BAD_VALUE, "a beam of %d for %lld %s does not fit into memory", s->beam,
                             (long long)g->input->rows, ag_plural(g->input->rows, "row", "rows"));
     s->active = calloc(rows, sizeof *s->active);
     s->rows = calloc(rows, sizeof *s->rows);
@@ -61,9 +67,9 @@ static ag_status init_search(search *s, ag_error *error)
     s->token = malloc((size_t)steps);
     s->next = malloc(rows * beam * sizeof *s->next);
     s->from = malloc(rows * beam * sizeof *s->from);
-    s->candidates = calloc(2 * beam, sizeof *s->candidates);
+    s->extensions = calloc(2 * beam, sizeof *s->extensions);
     if (!s->active || !s->rows || !s->live || !s->list || !s->parent || !s->token || !s->next || !s->from ||
-        !s->candidates)
+        !s->extensions)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a beam of %d for %zu %s", s->beam, rows,
                             ag_plural((int64_t)rows, "row", "rows"));
     for (size_t row = 0; row < rows; row++) {
@@ -74,7 +80,7 @@ static ag_status init_search(search *s, ag_error *error)
     return AG_OK;
 }
 
-static void clear_search(search *s)
+static void clear_beam(beam_search *s)
 {
     free(s->active);
     free(s->rows);
@@ -84,14 +90,14 @@ static void clear_search(search *s)
     free(s->token);
     free(s->next);
     free(s->from);
-    free(s->candidates);
+    free(s->extensions);
 }
 
 /* ---- One step of one row -------------------------------------------------------------------- */
 
-/* Puts a candidate into the sorted list of the best `most`; it comes behind its equals. Returns the list's new
- * length. */
-static int insert(candidate *list, int count, int most, candidate new)
+/* Inserts an extension into the sorted list of the best `most`, after its equals. Returns
+ * the list's new length. */
+static int insert_extension(extension *list, int count, int most, extension new)
 {
     int place = count < most ? count : most - 1;
     for (; place > 0 && list[place - 1].log_probability < new.log_probability; place--)
@@ -100,8 +106,9 @@ static int insert(candidate *list, int count, int most, candidate new)
     return count < most ? count + 1 : most;
 }
 
-/* Finds the best extensions of the row's live hypotheses; -1 on an error. logits: of slot i at [i * stride]. */
-static int find_candidates(search *s, int32_t row, const ag_real *logits, int64_t stride, ag_error *error)
+/* Finds the best extensions of the row's live hypotheses and returns their number; -1
+ * with the error. The logits of slot i are at [i * stride]. */
+static int find_extensions(beam_search *s, int32_t row, const ag_real *logits, int64_t stride, ag_error *error)
 {
     const int32_t vocab = s->g->model->config.target_vocab;
     const int most = 2 * s->beam;
@@ -114,16 +121,16 @@ static int find_candidates(search *s, int32_t row, const ag_real *logits, int64_
             return -1;
         for (int32_t token = 0; token < vocab; token++) {
             const double log_probability = before + ((double)own[token] - log_sum);
-            const double bar = count < most ? -INFINITY : s->candidates[most - 1].log_probability;
+            const double bar = count < most ? -INFINITY : s->extensions[most - 1].log_probability;
             if (log_probability > bar && generation_allows(&s->g->options, token))
-                count = insert(s->candidates, count, most, (candidate){log_probability, slot, token});
+                count = insert_extension(s->extensions, count, most, (extension){log_probability, slot, token});
         }
     }
     return count;
 }
 
-/* Enters a result into the row's list if it is good enough. */
-static void enter_list(search *s, int32_t row, ended new)
+/* Inserts a result into the row's list, unless the list is full of better ones. */
+static void enter_list(beam_search *s, int32_t row, ended new)
 {
     const int best = s->g->options.best;
     ended *list = s->list + (int64_t)row * best;
@@ -137,14 +144,15 @@ static void enter_list(search *s, int32_t row, ended new)
     list[place] = new;
 }
 
-/* The candidates in their order: to the list, or to the next step's slots. */
-static void sort_out(search *s, int32_t row, int count)
+/* Sends the extensions, best first, to the list of results or to the next step's
+ * slots. */
+static void divide_extensions(beam_search *s, int32_t row, int count)
 {
     search_row *r = &s->rows[row];
     const int64_t at = ((int64_t)row * s->g->longest + r->length) * s->beam;
     int32_t live = 0;
     for (int rank = 0; rank < count && live < s->beam; rank++) {
-        const candidate c = s->candidates[rank];
+        const extension c = s->extensions[rank];
         if (c.token == s->g->options.eos) {
             if (rank < s->beam)
                 enter_list(s, row, (ended){c.log_probability, .length = r->length, .slot = c.parent, .finished = true});
@@ -158,9 +166,10 @@ static void sort_out(search *s, int32_t row, int count)
     r->length++;
 }
 
-/* Whether the row's list is final. Log-probabilities only sink, and the penalty's divisor grows with the length, so
- * the best that may become of a live hypothesis is what it has now at the greatest length. */
-static bool is_done(search *s, int32_t row)
+/* Whether the row's list is final. A hypothesis's log-probability only sinks and the
+ * penalty's divisor grows with the length, so no continuation scores better than today's
+ * log-probability at the greatest length. */
+static bool is_done(beam_search *s, int32_t row)
 {
     const search_row *r = &s->rows[row];
     const int best = s->g->options.best;
@@ -176,11 +185,12 @@ static bool is_done(search *s, int32_t row)
     return r->found == best && generation_score(s->g, live[0], limit) <= s->list[(int64_t)row * best + best - 1].score;
 }
 
-/* ---- One step of all ------------------------------------------------------------------------ */
+/* ---- One step of all rows ------------------------------------------------------------------- */
 
-/* Sequences of row `row`, group `to` of the next step and `at` of this: where each comes from, and its next token.
- * Slots without a hypothesis are fed as well, and nobody looks at what comes out. */
-static void chain(search *s, int32_t row, int64_t at, int64_t to, bool prompting)
+/* Sets where each sequence of row `row` comes from and its next token; the row is group
+ * `at` of this step and `to` of the next. Slots without a hypothesis are fed too, and
+ * their logits ignored. */
+static void link_sequences(beam_search *s, int32_t row, int64_t at, int64_t to, bool prompting)
 {
     const search_row *r = &s->rows[row];
     const int64_t last = ((int64_t)row * s->g->longest + r->length - 1) * s->beam;
@@ -193,8 +203,8 @@ static void chain(search *s, int32_t row, int64_t at, int64_t to, bool prompting
     }
 }
 
-/* Extends every row that is not done. Returns how many are left, or -1. */
-static int64_t step(search *s, const ag_real *logits, int64_t stride, ag_error *error)
+/* Extends every row that is not done. Returns how many are left, or -1 with the error. */
+static int64_t extend_rows(beam_search *s, const ag_real *logits, int64_t stride, ag_error *error)
 {
     const int64_t groups = s->g->cache.rows / s->beam;
     int64_t left = 0;
@@ -202,14 +212,14 @@ static int64_t step(search *s, const ag_real *logits, int64_t stride, ag_error *
         const int32_t row = s->active[i];
         const bool prompting = s->g->cache.length < generation_prompt_length(s->g, row);
         if (!prompting) {
-            int count = find_candidates(s, row, logits + i * s->beam * stride, stride, error);
+            int count = find_extensions(s, row, logits + i * s->beam * stride, stride, error);
             if (count < 0)
                 return -1;
-            sort_out(s, row, count);
+            divide_extensions(s, row, count);
             if (is_done(s, row))
                 continue;
         }
-        chain(s, row, i, left, prompting);
+        link_sequences(s, row, i, left, prompting);
         s->active[left++] = row;
     }
     return left;
@@ -218,7 +228,7 @@ static int64_t step(search *s, const ag_real *logits, int64_t stride, ag_error *
 /* ---- The result ----------------------------------------------------------------------------- */
 
 /* Reads the tokens off, from the last step to the first. */
-static void write_hypothesis(const search *s, int64_t row, int place)
+static void write_hypothesis(const beam_search *s, int64_t row, int place)
 {
     const ended *end = &s->list[row * s->g->options.best + place];
     int32_t *tokens = generation_tokens(s->g, row, place);
@@ -237,8 +247,9 @@ static void write_hypothesis(const search *s, int64_t row, int place)
     };
 }
 
-/* Where there are fewer hypotheses than were asked for, the rest are empty and impossible. */
-static void write_results(const search *s)
+/* If a row found fewer than `best` hypotheses, the rest are empty, with log-probability
+ * -infinity. */
+static void write_results(const beam_search *s)
 {
     const int best = s->g->options.best;
     for (int64_t row = 0; row < s->g->input->rows; row++)
@@ -250,18 +261,18 @@ static void write_results(const search *s)
                     .tokens = generation_tokens(s->g, row, place), .log_probability = -INFINITY, .score = -INFINITY};
 }
 
-ag_status generation_search(generation *g, ag_error *error)
+ag_status generation_beam(generation *g, ag_error *error)
 {
     ag_error own = {0};
-    search s = {.g = g, .beam = g->options.beam};
+    beam_search s = {.g = g, .beam = g->options.beam};
     const int64_t vocab = g->model->config.target_vocab;
     int64_t count = g->common;
     const ag_real *logits = NULL;
 
-    if (init_search(&s, &own) == AG_OK)
+    if (init_beam(&s, &own) == AG_OK)
         logits = generation_begin(g, s.beam, &own);
     while (logits) {
-        int64_t left = step(&s, logits, count * vocab, &own);
+        int64_t left = extend_rows(&s, logits, count * vocab, &own);
         if (left <= 0 || nn_cache_reorder(&g->cache, s.from, left * s.beam, &own) != AG_OK)
             break;
         count = 1;
@@ -269,6 +280,6 @@ ag_status generation_search(generation *g, ag_error *error)
     }
     if (own.status == AG_OK)
         write_results(&s);
-    clear_search(&s);
+    clear_beam(&s);
     return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
 }

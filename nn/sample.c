@@ -1,5 +1,6 @@
-/* sample.c - generation token by token: the most probable one (greedy), or one that is drawn. */
-#include "generate.h"
+/* sample.c - generation token by token: the most probable token each time (greedy), or a
+ * token drawn from the distribution (sampling). */
+#include "generation.h"
 #include "scalar.h"
 
 #include <math.h>
@@ -7,22 +8,24 @@
 
 /* ---- Choosing a token ----------------------------------------------------------------------- */
 
-typedef struct candidate {
-    double logit, weight; /* weight: in proportion to the probability */
+typedef struct weighted_token {
+    double logit, weight; /* weight: e^((logit - highest) / temperature), in proportion to
+                           * the probability */
     int32_t token;
-} candidate;
+} weighted_token;
 
 /* More probable first; of equals the lower token. */
-static int compare(const void *left, const void *right)
+static int compare_weighted_tokens(const void *left, const void *right)
 {
-    const candidate *a = left, *b = right;
+    const weighted_token *a = left, *b = right;
     if (a->logit != b->logit)
         return a->logit > b->logit ? -1 : 1;
     return (a->token > b->token) - (a->token < b->token);
 }
 
-/* The fewest of the sorted candidates that together have `share` of the weight. */
-static int32_t cut_nucleus(const candidate *candidates, int32_t count, double share)
+/* The size of the nucleus: how many of the sorted candidates together have `share` of the
+ * weight. */
+static int32_t cut_nucleus(const weighted_token *candidates, int32_t count, double share)
 {
     double total = 0, sum = 0;
     for (int32_t i = 0; i < count; i++)
@@ -35,9 +38,9 @@ static int32_t cut_nucleus(const candidate *candidates, int32_t count, double sh
     return count;
 }
 
-/* Draws by one uniform number from the tokens that may be chosen: temperature first, then
- * top_k, then top_p of what that leaves. `candidates` [vocab] is room to work. */
-static int32_t draw(const generation *g, const ag_real *logits, candidate *candidates, ag_rng *rng)
+/* Draws one of the tokens that may be chosen, with one uniform number: temperature first,
+ * then top_k, then top_p of what top_k leaves. `candidates` [vocab] is scratch. */
+static int32_t draw_token(const generation *g, const ag_real *logits, weighted_token *candidates, ag_rng *rng)
 {
     const nn_generation_options *options = &g->options;
     const double most = (double)logits[generation_most_probable(g, logits)];
@@ -48,10 +51,10 @@ static int32_t draw(const generation *g, const ag_real *logits, candidate *candi
     for (int32_t token = 0; token < g->model->config.target_vocab; token++) {
         const double logit = (double)logits[token];
         if (generation_allows(options, token))
-            candidates[count++] = (candidate){logit, scalar_exp((logit - most) / options->temperature), token};
+            candidates[count++] = (weighted_token){logit, scalar_exp((logit - most) / options->temperature), token};
     }
     if (options->top_k > 0 || nucleus)
-        qsort(candidates, (size_t)count, sizeof *candidates, compare);
+        qsort(candidates, (size_t)count, sizeof *candidates, compare_weighted_tokens);
     if (options->top_k > 0 && options->top_k < count)
         count = options->top_k;
     if (nucleus)
@@ -68,54 +71,58 @@ static int32_t draw(const generation *g, const ag_real *logits, candidate *candi
     return candidates[chosen].token;
 }
 
-/* ---- The walk ------------------------------------------------------------------------------- */
+/* ---- Steps ---------------------------------------------------------------------------------- */
 
-typedef struct walk {
-    int32_t *row;          /* [rows]: which row of the input sequence i is */
-    int32_t *next, *from;  /* [rows]: the next token of sequence i, and which sequence it was a step before */
-    ag_rng *rng;           /* [rows of the input] */
-    candidate *candidates; /* [vocab] */
-} walk;
+typedef struct sampler {
+    int32_t *row;               /* [rows]: the row of the input that sequence i
+                                 * continues */
+    int32_t *next, *from;       /* [rows]: sequence i's next token, and its index one step
+                                 * before */
+    ag_rng *rng;                /* [rows of the input] */
+    weighted_token *candidates; /* [vocab] */
+} sampler;
 
-static ag_status init_walk(walk *w, const generation *g, ag_error *error)
+static ag_status init_sampler(sampler *s, const generation *g, ag_error *error)
 {
     const size_t rows = (size_t)g->input->rows, vocab = (size_t)g->model->config.target_vocab;
-    w->row = calloc(rows, sizeof *w->row);
-    w->next = malloc(rows * sizeof *w->next);
-    w->from = malloc(rows * sizeof *w->from);
-    w->rng = malloc(rows * sizeof *w->rng);
-    w->candidates = calloc(vocab, sizeof *w->candidates);
-    if (!w->row || !w->next || !w->from || !w->rng || !w->candidates)
+    s->row = calloc(rows, sizeof *s->row);
+    s->next = malloc(rows * sizeof *s->next);
+    s->from = malloc(rows * sizeof *s->from);
+    s->rng = malloc(rows * sizeof *s->rng);
+    s->candidates = calloc(vocab, sizeof *s->candidates);
+    if (!s->row || !s->next || !s->from || !s->rng || !s->candidates)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate %zu %s", rows,
                             ag_plural((int64_t)rows, "row", "rows"));
     const uint64_t seed = ag_seed_for(g->options.seed, AG_FOR_SAMPLING);
     for (size_t i = 0; i < rows; i++) {
-        w->row[i] = (int32_t)i;
-        w->rng[i] = ag_rng_make(seed, g->options.streams ? g->options.streams[i] : i);
+        s->row[i] = (int32_t)i;
+        s->rng[i] = ag_rng_make(seed, g->options.streams ? g->options.streams[i] : i);
         g->result->hypotheses[i] = (nn_hypothesis){.tokens = generation_tokens(g, (int64_t)i, 0)};
     }
     return AG_OK;
 }
 
-static void clear_walk(walk *w)
+static void clear_sampler(sampler *s)
 {
-    free(w->row);
-    free(w->next);
-    free(w->from);
-    free(w->rng);
-    free(w->candidates);
+    free(s->row);
+    free(s->next);
+    free(s->from);
+    free(s->rng);
+    free(s->candidates);
 }
 
-/* The next token of one row, from the logits behind its last one. *done where the row has ended with it. */
-static ag_status extend(const generation *g, walk *w, int64_t row, const ag_real *logits, int32_t *token, bool *done,
-                        ag_error *error)
+/* Appends the next token to one row, from the logits after its last one; sets *done if it
+ * ends the row. */
+static ag_status extend_row(const generation *g, sampler *s, int64_t row, const ag_real *logits, int32_t *token,
+                            bool *done, ag_error *error)
 {
     nn_hypothesis *hypothesis = &g->result->hypotheses[row];
     double log_sum;
     ag_status status = generation_normalise(g, logits, row, &log_sum, error);
     if (status != AG_OK)
         return status;
-    *token = g->options.sample ? draw(g, logits, w->candidates, &w->rng[row]) : generation_most_probable(g, logits);
+    *token =
+        g->options.sample ? draw_token(g, logits, s->candidates, &s->rng[row]) : generation_most_probable(g, logits);
     hypothesis->log_probability += (double)logits[*token] - log_sum;
     hypothesis->finished = *token == g->options.eos;
     if (!hypothesis->finished)
@@ -126,45 +133,46 @@ static ag_status extend(const generation *g, walk *w, int64_t row, const ag_real
     return AG_OK;
 }
 
-/* The next token of every sequence; those that have ended leave. Returns how many go on, or -1. */
-static int64_t step(const generation *g, walk *w, int64_t sequences, const ag_real *logits, int64_t stride,
-                    ag_error *error)
+/* Chooses every sequence's next token and drops the sequences that have ended. Returns
+ * how many remain, or -1 with the error. */
+static int64_t sample_tokens(const generation *g, sampler *s, int64_t sequences, const ag_real *logits, int64_t stride,
+                             ag_error *error)
 {
     int64_t left = 0;
     for (int64_t i = 0; i < sequences; i++) {
-        const int32_t row = w->row[i];
+        const int32_t row = s->row[i];
         int32_t token;
         bool done = false;
         if (g->cache.length < generation_prompt_length(g, row))
             token = generation_prompt(g, row, g->cache.length);
-        else if (extend(g, w, row, logits + i * stride, &token, &done, error) != AG_OK)
+        else if (extend_row(g, s, row, logits + i * stride, &token, &done, error) != AG_OK)
             return -1;
         if (done)
             continue;
-        w->row[left] = row;
-        w->next[left] = token;
-        w->from[left++] = (int32_t)i;
+        s->row[left] = row;
+        s->next[left] = token;
+        s->from[left++] = (int32_t)i;
     }
     return left;
 }
 
-ag_status generation_walk(generation *g, ag_error *error)
+ag_status generation_sample(generation *g, ag_error *error)
 {
     ag_error own = {0};
-    walk w = {0};
+    sampler s = {0};
     const int64_t vocab = g->model->config.target_vocab;
     int64_t count = g->common;
     const ag_real *logits = NULL;
 
-    if (init_walk(&w, g, &own) == AG_OK)
+    if (init_sampler(&s, g, &own) == AG_OK)
         logits = generation_begin(g, 1, &own);
     while (logits) {
-        int64_t left = step(g, &w, g->cache.rows, logits, count * vocab, &own);
-        if (left <= 0 || (left < g->cache.rows && nn_cache_reorder(&g->cache, w.from, left, &own) != AG_OK))
+        int64_t left = sample_tokens(g, &s, g->cache.rows, logits, count * vocab, &own);
+        if (left <= 0 || (left < g->cache.rows && nn_cache_reorder(&g->cache, s.from, left, &own) != AG_OK))
             break;
         count = 1;
-        logits = generation_feed(g, w.next, count, &own);
+        logits = generation_feed(g, s.next, count, &own);
     }
-    clear_walk(&w);
+    clear_sampler(&s);
     return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
 }

@@ -1,8 +1,9 @@
-/* tag.c - what an encoder answers: the most probable label of each token, all at once. */
-#include "generate.h"
+/* tag.c - an encoder's answer: the most probable label of each source token, in one
+ * pass. */
+#include "generation.h"
 #include "layer.h"
 
-ag_status generation_label(generation *g, ag_error *error)
+ag_status generation_tag(generation *g, ag_error *error)
 {
     const int32_t classes = g->model->config.target_vocab;
     const nn_input *input = g->input;

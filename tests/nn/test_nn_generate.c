@@ -684,7 +684,7 @@ START_TEST(nothing_that_may_come_is_an_error)
         ag_error error = {0};
         const nn_generation_options options = {.marks = 4, .beam = i == 1 ? 3 : 0, .sample = i == 2};
         ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, &error), AG_NOT_FINITE);
-        ck_assert_str_eq(error.message, "generation: in row 0 every token that may come has the probability 0");
+        ck_assert_str_eq(error.message, "generation: every token that may be chosen in row 0 has probability 0");
         ck_assert_ptr_null(result.hypotheses);
     }
     ag_tape_free(tape);
