@@ -180,13 +180,6 @@ static ag_status make_batch(data_set *set, int64_t first, const uint32_t *offset
     return status;
 }
 
-int64_t data_set_batches(const data_set *set, int64_t rows)
-{
-    if (rows < 1)
-        return 0;
-    return set->count / rows + (set->count % rows != 0);
-}
-
 /* By how many tokens the windows of an epoch are moved: up to half a window to either side. */
 static int64_t window_shift(const data_set *set, uint64_t epoch)
 {

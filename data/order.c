@@ -27,6 +27,13 @@ int64_t data_epoch_first(const data_set *set, uint64_t epoch)
     return set->kind->endless ? (int64_t)(epoch * (uint64_t)set->count & (UINT64_MAX >> 2)) : 0;
 }
 
+int64_t data_set_batches(const data_set *set, int64_t rows)
+{
+    if (rows < 1)
+        return 0;
+    return set->count / rows + (set->count % rows != 0);
+}
+
 /* A fresh array where the old one is too small; what it held is not needed. */
 static bool renew(uint32_t **array, size_t wanted)
 {

@@ -3,7 +3,7 @@
  * The file is mapped. Opening it goes over all lines and keeps, for each of the chosen part, where it begins and
  * how many tokens it has: 12 bytes. Texts and tokens are made anew from the map whenever a batch wants them. */
 #include "set.h"
-#include "utf8.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The file is mapped; what is kept is the place of every context-th token. Window i has the tokens from i * context on,
  * and its targets are the tokens one later: N tokens give N - 1 targets. */
 #include "set.h"
-#include "utf8.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>

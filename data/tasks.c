@@ -23,8 +23,3 @@ const data_task *data_task_find(const char *name)
             return tasks[i];
     return NULL;
 }
-
-int data_draw_between(ag_rng *rng, int low, int high)
-{
-    return low + (int)ag_rng_below(rng, (uint64_t)(high - low) + 1);
-}

@@ -9,6 +9,9 @@ extern const data_task data_task_addition, data_task_numbers;                   
 extern const data_task data_task_dates;                                                    /* tasks_dates.c */
 
 /* A whole number from low to high, both included. */
-int data_draw_between(ag_rng *rng, int low, int high);
+static inline int data_draw_between(ag_rng *rng, int low, int high)
+{
+    return low + (int)ag_rng_below(rng, (uint64_t)(high - low) + 1);
+}
 
 #endif

@@ -6,7 +6,7 @@
 #include "data.h"
 #include "files/grow.h"
 #include "hash.h"
-#include "utf8.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>

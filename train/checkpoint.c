@@ -7,6 +7,7 @@
 #include "checkpoint.h"
 
 #include "folder.h"
+#include "tensors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -49,6 +49,13 @@ static ag_status no_memory(ag_error *error)
     return ag_error_set(error, AG_NO_MEMORY, "no memory to decode the set's sources");
 }
 
+ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error)
+{
+    if (evaluation->stop && *evaluation->stop)
+        return ag_error_set(error, AG_INTERRUPTED, "the evaluation was stopped");
+    return AG_OK;
+}
+
 /* ---- Sources -------------------------------------------------------------------------------- */
 
 static int by_length(const void *a, const void *b)

@@ -69,13 +69,6 @@ static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batc
     return AG_OK;
 }
 
-ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error *error)
-{
-    if (evaluation->stop && *evaluation->stop)
-        return ag_error_set(error, AG_INTERRUPTED, "the evaluation was stopped");
-    return AG_OK;
-}
-
 static int64_t count_unknown(const int32_t *tokens, int64_t count)
 {
     int64_t unknown = 0;

@@ -1,7 +1,6 @@
 /* import.c - models from the tensors of other programs: see train.h. */
-#include "layout.h"
-
-#include "folder.h"
+#include "saved.h"
+#include "weights.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -25,7 +25,7 @@
 #ifndef TRAIN_LAYOUT_H
 #define TRAIN_LAYOUT_H
 
-#include "saved.h"
+#include "tensors.h"
 #include "train.h"
 
 #define TRAIN_GPT2_PREFIX "transformer."
@@ -58,15 +58,6 @@ ag_status train_layout_configure(train_layout layout, const data_safetensors *fi
 /* The first tensor that tells a size and is not there, or NULL:
  * "src_embedding.weight". */
 const char *train_layout_missing(train_layout layout, nn_model_kind kind, const data_safetensors *file);
-
-/* The first tensor that a model of this configuration needs and the file has not: true,
- * and its name. */
-bool train_weights_missing(const data_safetensors *file, train_layout layout, const nn_params *params,
-                           char name[TRAIN_NAME]);
-/* A model of this configuration with the numbers of a file's tensors (weights.c): each parameter has one, of float
- * dtype, and each tensor is a parameter's or one of `others` (names ended by NULL; NULL: none). NULL with the error. */
-nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const char *const *others,
-                             const nn_model_config *config, const char *path, ag_error *error);
 
 /* Whether a model of this configuration can be in that layout; the sentence says why not. */
 ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error) AG_CHECKED;

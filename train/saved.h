@@ -21,8 +21,6 @@
 enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
 extern const char *const train_vectors[];
 
-#define TRAIN_NAME 256 /* room for a tensor's name; longer ones are no parameter's */
-
 /* What is saved beside a model's numbers. */
 typedef struct train_labels {
     const data_vocab *source_vocab, *target_vocab; /* source NULL for language models */
@@ -46,25 +44,6 @@ char *train_text_read(const data_safetensors *file, const char *key, const char 
 /* Whether the file was made for this configuration and these vocabularies. */
 ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
                                    const train_labels *labels, const char *path, ag_error *error) AG_CHECKED;
-
-/* Adds every parameter, with the numbers at `values` [params->size]. */
-ag_status train_parameters_add(data_writer *writer, const nn_params *params, const ag_real *values,
-                               ag_error *error) AG_CHECKED;
-/* Reads every parameter. All shapes (and dtypes, where `dtype` is not NULL) are compared before any number is read. */
-ag_status train_parameters_read(const data_safetensors *file, nn_params *params, const char *dtype, const char *path,
-                                ag_error *error) AG_CHECKED;
-/* A tensor of this name and shape in the file; NULL with the error. `dtype` NULL: any. */
-const data_tensor *train_tensor_find(const data_safetensors *file, const char *name, ag_shape shape, const char *dtype,
-                                     const char *path, ag_error *error);
-/* Says that the tensor is missing, and what there is: a tensor that ends in the name and
- * how to take its prefix away, the option that a model without this parameter has, or the
- * first names. */
-void train_tensor_missing(const data_safetensors *file, const char *name, const char *path, ag_error *error);
-/* The prefix of the one tensor that ends in ".name", dot included; "" where there is
- * none, or several. */
-void train_tensor_prefix(const data_safetensors *file, const char *name, char prefix[TRAIN_NAME]);
-/* Writes "[2,3]" of a tensor's shape. */
-char *train_tensor_shape(const data_tensor *tensor, char *text, size_t size);
 
 /* Reads what train_saved_load does from a file of this format, a checkpoint's newest
  * weights; of a file of either format where `format` is NULL, a checkpoint's average

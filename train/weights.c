@@ -1,5 +1,5 @@
 /* weights.c - a model's parameters from the tensors of a file, in any layout. */
-#include "layout.h"
+#include "weights.h"
 
 #include "folder.h"
 

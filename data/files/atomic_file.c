@@ -4,7 +4,7 @@
  * (rename), and the name is on the disk (fsync of the folder) before success is reported.
  */
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
-#include "data.h"
+#include "files.h"
 #include "quote.h"
 
 #include <dirent.h>

@@ -2,7 +2,7 @@
  *
  * Bytes are put together by shifts, so neither the host's byte order nor the data's alignment matters.
  */
-#include "data.h"
+#include "files.h"
 #include "safetensors.h"
 #include "quote.h"
 

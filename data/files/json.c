@@ -3,7 +3,7 @@
  * Strict means the grammar of RFC 8259 to the letter: no comments, no trailing commas, no control characters in
  * strings, no leading zeros, no lone surrogates.
  */
-#include "data.h"
+#include "files.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * texts in them are. */
 #include "json_write.h"
 
-#include "data.h"
+#include "files.h"
 
 #include <math.h>
 #include <stdio.h>

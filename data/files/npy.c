@@ -13,7 +13,7 @@
  *   - a dtype without a byte order, or with '=' or '|', is in that of this machine, as in NumPy's reader;
  *   - what follows the array is left alone: a file may hold several.
  */
-#include "data.h"
+#include "files.h"
 #include "mapped_file.h"
 #include "safetensors.h"
 #include "quote.h"

@@ -2,7 +2,7 @@
 #ifndef DATA_SAFETENSORS_FILE_H
 #define DATA_SAFETENSORS_FILE_H
 
-#include "data.h"
+#include "files.h"
 #include "mapped_file.h"
 
 typedef struct tensor_entry {
@@ -32,22 +32,12 @@ struct data_safetensors {
     size_t shard_count, shard_capacity;
 };
 
-/* data_safetensors_open of a file that must not be an index. */
-data_safetensors *data_safetensors_open_one(const char *path, ag_error *error);
+/* Reads the header of a single file, which is mapped; `shown` is its path for error messages. */
+bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *error);
 
 /* Sorts the index by name; the first name that comes twice, or NULL. */
 const char *data_safetensors_sort(data_safetensors *file);
 /* Sorts the metadata by key; the first key that comes twice, or NULL. */
 const char *data_safetensors_sort_metadata(data_safetensors *file);
-
-/* Says what a file that is no .safetensors file seems to be, and what to do about it: "
- * (..)"; "" where that is unknown. */
-const char *data_safetensors_guess(const data_map *map);
-/* Whether the file is text that begins with '{' where the length of a header would be. */
-bool data_index_is_one(const data_map *map);
-/* Reads the index of a sharded model, model.safetensors.index.json, which is mapped:
- * opens all shards and lists their tensors in `file`. `shown` is the path as sentences
- * have it. */
-bool data_index_read(data_safetensors *file, const char *path, const char *shown, ag_error *error);
 
 #endif

@@ -7,7 +7,7 @@
  *
  * The file is written in one pass with zeros for the checksum, which is set at the end.
  */
-#include "data.h"
+#include "files.h"
 #include "grow.h"
 #include "json_write.h"
 #include "safetensors.h"

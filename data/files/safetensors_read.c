@@ -15,7 +15,7 @@
  *   - any rank is taken that the header has room for: the size is what is checked;
  *   - tensors without bytes may share an offset; they keep the header's order.
  */
-#include "data.h"
+#include "files.h"
 #include "grow.h"
 #include "safetensors.h"
 #include "safetensors_file.h"
@@ -30,7 +30,7 @@ typedef struct reader {
     data_safetensors *file;
     data_json json;
     const char *tensor; /* the one being read; NULL outside */
-    char path[SHOWN_PATH];
+    const char *path; /* as error messages show it */
     ag_error *error;
 } reader;
 
@@ -305,6 +305,28 @@ static bool check_checksum(reader *r, const metadata_entry *entry)
                        "that kept the old checksum");
 }
 
+#define TORCH_SAVE                                                                                                     \
+    " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"
+
+/* The kind of a file that is no .safetensors file, and what to do about it: " (..)"; "" if unknown. */
+static const char *guess_kind(const data_map *map)
+{
+    static const struct {
+        const char *begin, *guess;
+    } kinds[] = {
+        {"PK\3\4", TORCH_SAVE},
+        {"\x80\x02", TORCH_SAVE},
+        {"version https://git-lfs", " (it is a pointer of Git LFS: `git lfs pull` brings the file)"},
+        {"GGUF", " (it is a GGUF file)"},
+        {"\x89HDF", " (it is an HDF5 file)"},
+        {"\x93NUMPY", " (it is an array of NumPy)"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (map->size >= strlen(kinds[i].begin) && !memcmp(map->bytes, kinds[i].begin, strlen(kinds[i].begin)))
+            return kinds[i].guess;
+    return "";
+}
+
 /* Finds the header in the mapped file: the checks that come before any memory is asked for. */
 static bool find_header(reader *r)
 {
@@ -319,7 +341,7 @@ static bool find_header(reader *r)
         return data_refuse(r->error, r->path,
                            "its header's length of %llu bytes is above the format's limit of %u: "
                            "this is no .safetensors file%s, or a damaged one",
-                           size, SAFETENSORS_MAX_HEADER, data_safetensors_guess(map));
+                           size, SAFETENSORS_MAX_HEADER, guess_kind(map));
     if (size > map->size - HEADER_AT)
         return data_refuse(r->error, r->path,
                            "its header should have %llu %s, but only %zu follow: the file is cut short", size,
@@ -347,31 +369,10 @@ static bool read_file(reader *r)
     return true;
 }
 
-static data_safetensors *open_file(const char *path, bool may_be_index, ag_error *error)
+bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *error)
 {
-    reader r = {.error = error};
-    ag_text_show(path, r.path, sizeof r.path);
-    r.file = calloc(1, sizeof *r.file);
-    if (!r.file) {
-        ag_error_set(error, AG_NO_MEMORY, "%s: not enough memory to open it", r.path);
-        return NULL;
-    }
-    if (data_map_open(&r.file->map, path, error) == AG_OK &&
-        (may_be_index && data_index_is_one(&r.file->map) ? data_index_read(r.file, path, r.path, error)
-                                                         : read_file(&r)))
-        return r.file;
-    data_safetensors_close(r.file);
-    return NULL;
-}
-
-data_safetensors *data_safetensors_open(const char *path, ag_error *error)
-{
-    return open_file(path, true, error);
-}
-
-data_safetensors *data_safetensors_open_one(const char *path, ag_error *error)
-{
-    return open_file(path, false, error);
+    reader r = {.file = file, .path = shown, .error = error};
+    return read_file(&r);
 }
 
 void data_safetensors_close(data_safetensors *file)

@@ -25,6 +25,8 @@ typedef struct index_reader {
 
 #define MOST_NESTED 16
 
+static data_safetensors *open_file(const char *path, bool may_be_index, ag_error *error);
+
 static bool no_memory(const index_reader *r)
 {
     ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for the tensors that it names", r->shown);
@@ -93,7 +95,7 @@ static bool open_shard(index_reader *r, const char *name)
     char *path = path_beside(r, name);
     if (!path)
         return no_memory(r);
-    data_safetensors *shard = data_safetensors_open_one(path, r->error);
+    data_safetensors *shard = open_file(path, false, r->error);
     free(path);
     if (shard)
         file->shards[file->shard_count++] = shard;
@@ -177,7 +179,7 @@ static bool read_members(index_reader *r)
                                  "\"weight_map\"");
 }
 
-bool data_index_read(data_safetensors *file, const char *path, const char *shown, ag_error *error)
+static bool read_index(data_safetensors *file, const char *path, const char *shown, ag_error *error)
 {
     ag_error own = {0}; /* so that it is known whether there is a sentence already */
     const size_t size = file->map.size;
@@ -204,11 +206,11 @@ bool data_index_read(data_safetensors *file, const char *path, const char *shown
     return good;
 }
 
-/* ---- Files of other kinds ------------------------------------------------------------------- */
+/* ---- Opening -------------------------------------------------------------------------------- */
 
 /* A header's length is at most 10^8, so the 5th to 8th byte of a .safetensors file are
  * 0. */
-bool data_index_is_one(const data_map *map)
+static bool is_index(const data_map *map)
 {
     static const char spaces[] = " \t\r\n";
     size_t at = 0;
@@ -219,23 +221,24 @@ bool data_index_is_one(const data_map *map)
     return at < map->size && map->bytes[at] == '{';
 }
 
-#define TORCH_SAVE                                                                                                     \
-    " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"
-
-const char *data_safetensors_guess(const data_map *map)
+static data_safetensors *open_file(const char *path, bool may_be_index, ag_error *error)
 {
-    static const struct {
-        const char *begin, *guess;
-    } kinds[] = {
-        {"PK\3\4", TORCH_SAVE},
-        {"\x80\x02", TORCH_SAVE},
-        {"version https://git-lfs", " (it is a pointer of Git LFS: `git lfs pull` brings the file)"},
-        {"GGUF", " (it is a GGUF file)"},
-        {"\x89HDF", " (it is an HDF5 file)"},
-        {"\x93NUMPY", " (it is an array of NumPy)"},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (map->size >= strlen(kinds[i].begin) && !memcmp(map->bytes, kinds[i].begin, strlen(kinds[i].begin)))
-            return kinds[i].guess;
-    return "";
+    char shown[SHOWN_PATH];
+    ag_text_show(path, shown, sizeof shown);
+    data_safetensors *file = calloc(1, sizeof *file);
+    if (!file) {
+        ag_error_set(error, AG_NO_MEMORY, "%s: not enough memory to open it", shown);
+        return NULL;
+    }
+    if (data_map_open(&file->map, path, error) == AG_OK &&
+        (may_be_index && is_index(&file->map) ? read_index(file, path, shown, error)
+                                              : data_safetensors_read(file, shown, error)))
+        return file;
+    data_safetensors_close(file);
+    return NULL;
+}
+
+data_safetensors *data_safetensors_open(const char *path, ag_error *error)
+{
+    return open_file(path, true, error);
 }

@@ -1,27 +1,10 @@
-/* utf8.c - text that is well-formed UTF-8, and its white space. */
-#include "utf8.h"
+/* text.c - what a text may hold, its lines and its white space. */
+#include "text.h"
 
 #include "data.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static bool between(unsigned char byte, unsigned char low, unsigned char high)
-{
-    return byte >= low && byte <= high;
-}
-
-size_t data_utf8_check(const char *text, size_t size)
-{
-    size_t at = 0;
-    while (at < size) {
-        int length = (unsigned char)text[at] < 0x80 ? 1 : ag_utf8_length(text + at, size - at);
-        if (length == 0)
-            return at;
-        at += (size_t)length;
-    }
-    return size;
-}
 
 /* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most
  * alphabets, the upper two of four in all UTF-32. */
@@ -108,6 +91,11 @@ bool data_text_empty(const char *text, size_t size)
     for (int space; size > 0 && (space = data_utf8_space(text, size)) > 0; text += space)
         size -= (size_t)space;
     return size == 0;
+}
+
+static bool between(unsigned char byte, unsigned char low, unsigned char high)
+{
+    return byte >= low && byte <= high;
 }
 
 int data_utf8_space(const char *text, size_t size)
