@@ -22,11 +22,13 @@ MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 # `omp simd` lets a loop's sum be reordered where we say so; it needs no OpenMP run time.
 SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
 
-# The instruction-set levels of the kernels; one binary holds all and chooses when it starts.
-LEVELS := generic
-ifneq ($(filter x86_64%,$(MACHINE)),)
-  LEVELS += avx2 avx512
-  # The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
+# The levels of the kernels; one binary holds all and chooses when it starts. `LEVELS=plain` builds the reference alone:
+# it and all else is then strict C11 without vectors, attributes and intrinsics.
+LEVELS := plain generic $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)
+# Those that are compiled from kernels/simd, each with flags of its own.
+SIMD_LEVELS := $(filter-out plain,$(LEVELS))
+# The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
+ifneq ($(filter avx512,$(LEVELS)),)
   BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
 # (a fused multiply-add rounds once; the flag lets a level use it, also the plain one where every processor has it)
@@ -54,7 +56,7 @@ ifeq ($(PRECISION),double)
 else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
-LEVEL_DEFINES := $(foreach level,$(LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
+LEVEL_DEFINES := $(if $(SIMD_LEVELS),,-DTAPEFORMER_PLAIN) $(foreach level,$(SIMD_LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
 ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) -pthread $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
 
@@ -91,7 +93,7 @@ TEST_SHARED   := $(wildcard tests/util/*.c)
 TEST_OBJECTS  := $(TEST_SOURCES:%.c=$(OBJ)/%.o)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
-               $(foreach level,$(LEVELS),$(LEVEL_SOURCES:autograd/kernels/simd/%.c=$(OBJ)/kernels-$(level)/%.o)) \
+               $(foreach level,$(SIMD_LEVELS),$(LEVEL_SOURCES:autograd/kernels/simd/%.c=$(OBJ)/kernels-$(level)/%.o)) \
                $(foreach level,$(BF16_LEVEL),$(addprefix $(OBJ)/kernels-$(level)/,product.o tile.o tile_narrow.o))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
@@ -134,7 +136,7 @@ $(OBJ)/kernels-$(1)/%.o: autograd/kernels/simd/%.c $(OBJ)/flags
 	$$(SAY) '  CC    $$< ($(1))'
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LEVEL_FLAGS_$(1)) -DKERNEL_LEVEL=$(1) -DKERNEL_LEVEL_$(1) -MMD -MP -c $$< -o $$@
 endef
-$(foreach level,$(LEVELS) $(BF16_LEVEL),$(eval $(call level_rule,$(level))))
+$(foreach level,$(SIMD_LEVELS) $(BF16_LEVEL),$(eval $(call level_rule,$(level))))
 
 $(LIBRARY): $(LIB_OBJECTS)
 	@rm -f $@

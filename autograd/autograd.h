@@ -161,9 +161,10 @@ const char *ag_plural(int64_t count, const char *one, const char *many);
 
 /* ---- Instruction-set levels ------------------------------------------------------------------ */
 
-/* The level that everything is computed with: "generic", "avx2" or "avx512". It is chosen
- * when the library first computes, for the whole process: the best that the processor
- * has, or the one that the environment variable TAPEFORMER_LEVEL names. Results of two
+/* The level that everything is computed with: "generic", "avx2" or "avx512"; or "plain",
+ * the slow reference, which only its name chooses. It is chosen when the library first
+ * computes, for the whole process: the best that the processor has, or the one that the
+ * environment variable TAPEFORMER_LEVEL names. Results of two
  * levels differ in their last bits; those of one level are the same on all processors of
  * a kind. NULL where ag_level_check has an error. */
 const char *ag_level_name(void);

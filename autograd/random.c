@@ -1,8 +1,10 @@
-/* random.c - Philox4x32-10 and the numbers drawn from it.
+/* random.c - the numbers drawn from Philox4x32-10 (kernels/philox.h).
  *
- * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011,
- * section 3.3. A counter-based generator: the n-th number is a function of n, so nobody has to draw the ones before. */
+ * A counter-based generator: the n-th number is a function of n, so it can be drawn without
+ * the ones before it. */
 #include "autograd.h"
+
+#include "kernels/philox.h"
 #include "scalar.h"
 
 #include <math.h>
@@ -11,25 +13,7 @@
 
 void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-    uint32_t k0 = key[0], k1 = key[1];
-
-    for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0;
-        uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
-        uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c0 = n0;
-        c1 = (uint32_t)p1;
-        c2 = n2;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9u; /* the golden ratio */
-        k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
-    }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
+    philox(counter, key, out);
 }
 
 /* G. L. Steele, D. Lea, C. H. Flood: Fast splittable pseudorandom number generators. OOPSLA 2014, section 5. */

@@ -11,32 +11,34 @@
 #endif
 
 #define FAMILIES(level)                                                                                                \
-    .product = &product_##level, .elementwise = &elementwise_##level, .rows = &rows_##level,                           \
-    .attention = &attention_##level, .update = &update_##level
+    .product = &kernel_product_##level, .elementwise = &kernel_elementwise_##level, .rows = &kernel_rows_##level,      \
+    .attention = &kernel_attention_##level, .update = &kernel_update_##level
 #define TABLE(level) .name = #level, FAMILIES(level)
 #define DECLARE_LEVEL(level)                                                                                           \
-    extern const kernel_product product_##level;                                                                       \
-    extern const kernel_elementwise elementwise_##level;                                                               \
-    extern const kernel_rows rows_##level;                                                                             \
-    extern const kernel_attention attention_##level;                                                                   \
-    extern const kernel_update update_##level;                                                                         \
+    extern const kernel_product kernel_product_##level;                                                                \
+    extern const kernel_elementwise kernel_elementwise_##level;                                                        \
+    extern const kernel_rows kernel_rows_##level;                                                                      \
+    extern const kernel_attention kernel_attention_##level;                                                            \
+    extern const kernel_update kernel_update_##level;                                                                  \
     static const kernel_table table_##level = {TABLE(level)}
 
+DECLARE_LEVEL(plain);
+#ifdef KERNEL_HAS_generic
 DECLARE_LEVEL(generic);
-/* The table of a process whose environment names a level that it does not have: without a
- * name, which no tape accepts.
- */
-static const kernel_table table_refused = {FAMILIES(generic)};
+#endif
 #ifdef KERNEL_HAS_avx2
 DECLARE_LEVEL(avx2);
 #endif
 #ifdef KERNEL_HAS_avx512
 DECLARE_LEVEL(avx512);
 #endif
+/* The table of a process whose environment names a level that it does not have. No tape
+ * accepts it, for it has no name. */
+static const kernel_table table_refused = {FAMILIES(plain)};
 
 #ifdef KERNEL_HAS_bf16
-extern const kernel_product product_bf16;
-static const kernel_table table_avx512_bf16 = {TABLE(avx512), .product_bf16 = &product_bf16};
+extern const kernel_product kernel_product_bf16;
+static const kernel_table table_avx512_bf16 = {TABLE(avx512), .product_bf16 = &kernel_product_bf16};
 
 /* Whether the processor, one with AVX-512, has dot products of bfloat16. (Not every compiler that can make them can ask
  * for them by name.) */
@@ -48,9 +50,18 @@ static bool has_bf16(void)
 #endif
 
 /* Each level's table, or NULL where the build or the processor does not have it. */
+static const kernel_table *plain(void)
+{
+    return &table_plain;
+}
+
 static const kernel_table *generic(void)
 {
+#ifdef KERNEL_HAS_generic
     return &table_generic;
+#else
+    return NULL;
+#endif
 }
 
 static const kernel_table *avx2(void)
@@ -81,7 +92,7 @@ static const kernel_table *avx512(void)
 static const struct level {
     const char *name;
     const kernel_table *(*table)(void);
-} levels[] = {{"generic", generic}, {"avx2", avx2}, {"avx512", avx512}};
+} levels[] = {{"plain", plain}, {"generic", generic}, {"avx2", avx2}, {"avx512", avx512}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static const struct level *find_level(const char *name)
@@ -92,10 +103,10 @@ static const struct level *find_level(const char *name)
     return NULL;
 }
 
-bool kernel_level_available(const char *name)
+const kernel_table *kernel_level(const char *name)
 {
     const struct level *level = find_level(name);
-    return level && level->table();
+    return level ? level->table() : NULL;
 }
 
 /* The level that the environment names, "" where it names none. */
@@ -110,7 +121,7 @@ static const kernel_table *choose(void)
     const char *wanted = wanted_level();
     const kernel_table *best = NULL;
     if (*wanted)
-        return kernel_level_available(wanted) ? find_level(wanted)->table() : &table_refused;
+        return kernel_level(wanted) ? kernel_level(wanted) : &table_refused;
     for (int i = 0; i < LEVELS; i++)
         best = levels[i].table() ? levels[i].table() : best;
     return best;

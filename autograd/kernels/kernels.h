@@ -1,10 +1,15 @@
-/* kernels.h - the inner loops: plain pointers and sizes, no tensor, no tape.
+/* kernels.h - the inner loops: on pointers and sizes, without tensors or tapes.
  *
- * Each family (product, elementwise, rows, attention, update) is a struct of functions, compiled
- * once per instruction-set level from simd/FAMILY.c; kernels() is the best level that
- * this processor has, or the one that the environment variable TAPEFORMER_LEVEL names
- * (generic, avx2, avx512). It is chosen at the first call, for the whole process.
- */
+ * Each family (product, elementwise, rows, attention, update) is a struct of functions.
+ * Level "plain", in plain/, is the reference: textbook loops to read, which all other levels
+ * are tested against. simd/FAMILY.c is compiled once for each of the levels generic, avx2
+ * and avx512, with that level's instructions.
+ *
+ * kernels() is the best level that this processor has, or the one that the environment
+ * variable TAPEFORMER_LEVEL names. The first call chooses it for the whole process.
+ *
+ * A build with TAPEFORMER_PLAIN defined (`make LEVELS=plain`) has level plain alone and is
+ * strict C11: no vector extension, attribute, intrinsic or built-in function of a compiler. */
 #ifndef AUTOGRAD_KERNELS_H
 #define AUTOGRAD_KERNELS_H
 
@@ -29,8 +34,9 @@ typedef struct kernel_table {
 const kernel_table *kernels(void);
 
 #define KERNEL_LEVEL_VARIABLE "TAPEFORMER_LEVEL"
-/* Whether processor and build have the level of that name. Chooses none. */
-bool kernel_level_available(const char *name);
+/* The level of that name; NULL if the build or the processor does not have it. Chooses
+ * nothing: it is for tests that compare levels. */
+const kernel_table *kernel_level(const char *name);
 /* Whether the environment names a level that is not available; then `text` becomes a
  * sentence that lists the levels to choose from. */
 bool kernel_level_refused(char *text, size_t size);

@@ -22,6 +22,11 @@ typedef struct norm_statistics {
     double inverse;
 } norm_statistics;
 
+/* Whether a row with this mean of squares, plus eps, overflows or loses bits in the unit 1;
+ * and the unit that makes its largest element about 1 (if all are finite). */
+bool norm_needs_unit(double variance);
+ag_real norm_unit(int64_t width, const ag_real *x);
+
 /* A norm of rows. Layer norm subtracts the mean (`centred`); RMS norm does not. */
 typedef struct norm_task {
     bool centred;

@@ -15,10 +15,17 @@ typedef struct update_constants {
     ag_real second_scale; /* 1 / sqrt(1 - beta2^t) */
 } update_constants;
 
+/* Gradients are cut to this before adam squares them, and v stays finite. */
+#ifdef TAPEFORMER_DOUBLE
+#define MOST_SQUARED 0x1p511
+#else
+#define MOST_SQUARED 0x1p63f
+#endif
+
 /* The rules update n parameters p, and what the optimiser keeps of each, and set the gradients to zero. No two arrays
  * may overlap. */
 typedef struct kernel_update {
-    /* With g cut to 2^63 (2^511 where ag_real is double), so that v stays finite; NaN stays:
+    /* With g cut to MOST_SQUARED (NaN stays):
      * m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g g;  p = keep p - step_size m /
      * (sqrt(v) second_scale + epsilon) */
     void (*adam)(const update_constants *constants, int64_t n, ag_real *p, ag_real *gradient, ag_real *m, ag_real *v);

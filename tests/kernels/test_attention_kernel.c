@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ static int64_t states_of(int64_t keys)
 START_TEST(test_a_head_begins_with_a_state_for_each_sliver)
 {
     int64_t width = 1; /* of a sliver */
+    if (!strcmp(kernels()->name, "plain"))
+        return; /* copies nothing, so has no slivers */
     while (states_of(width + 1) == 1)
         width++;
     for (int64_t keys = 0; keys <= 4 * width + 1; keys++)

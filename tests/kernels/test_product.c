@@ -1,4 +1,5 @@
-/* test_product.c - the matrix product of every level beside three plain loops. */
+/* test_product.c - the matrix product: level plain against three loops in wider numbers, and every level in every form
+ * against level plain. */
 #include "check_util.h"
 #include "kernels/kernels.h"
 
@@ -12,10 +13,10 @@
 static bool is_forced(int level)
 {
     test_ask_for_level(level);
-    return kernel_level_available(test_levels[level]) && !strcmp(kernels()->name, test_levels[level]);
+    return kernel_level(test_levels[level]) && !strcmp(kernels()->name, test_levels[level]);
 }
 
-/* As in levels/panel.h and levels/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */
+/* As in simd/panel.h and simd/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */
 enum { K_STEP = 512, N_STEP = 256, GROUP = 4, TILE_VECTORS = 2 };
 
 static int64_t tile_rows(void)
@@ -26,6 +27,12 @@ static int64_t tile_rows(void)
 static int64_t tile_columns(void)
 {
     return kernels()->product->tile_columns;
+}
+
+/* (Level plain has tiles of one number.) */
+static int64_t lanes(void)
+{
+    return tile_columns() > 1 ? tile_columns() / TILE_VECTORS : 1;
 }
 
 /* ---- Operands ------------------------------------------------------------------------------- */
@@ -97,7 +104,7 @@ static ag_real *workspace_new(int threads, double left_over)
     return workspace;
 }
 
-/* ---- The plain product ---------------------------------------------------------------------- */
+/* ---- The product of level plain ------------------------------------------------------------- */
 
 /* Wider than ag_real. */
 #ifdef TAPEFORMER_DOUBLE
@@ -108,9 +115,9 @@ typedef double reference;
 
 typedef struct problem {
     int64_t m, n, k;
-    bool rounds;                    /* whether a product of these numbers is rounded; if not, every bit is known */
-    ag_real *a, *b, *c, *bias;         /* [m, k], [k, n], [m, n], [n] */
-    reference *product, *magnitude; /* [m, n]: A B and |A| |B| */
+    bool rounds;                  /* whether a product of these numbers is rounded; if not, every bit is known */
+    ag_real *a, *b, *c, *bias;    /* [m, k], [k, n], [m, n], [n] */
+    ag_real *product, *magnitude; /* [m, n]: A B and |A| |B|, by level plain */
 } problem;
 
 /* Whole numbers have products and sums that ag_real can hold, fractions do not. None is 0. */
@@ -130,6 +137,35 @@ static reference absolute(reference x)
     return x < 0 ? -x : x;
 }
 
+static ag_real *absolutes(int64_t count, const ag_real *x)
+{
+    ag_real *values = malloc(((size_t)count + 1) * sizeof *values);
+    ck_assert_ptr_nonnull(values);
+    for (int64_t e = 0; e < count; e++)
+        values[e] = x[e] < 0 ? -x[e] : x[e];
+    return values;
+}
+
+/* A B of matrices whose rows follow each other. */
+static ag_real *plain_product(int64_t m, int64_t n, int64_t k, const ag_real *a, const ag_real *b)
+{
+    ag_real *c = malloc(((size_t)(m * n) + 1) * sizeof *c);
+    ck_assert_ptr_nonnull(c);
+    const product_task task = {.m = m,
+                               .n = n,
+                               .k = k,
+                               .a = a,
+                               .a_row = k,
+                               .a_column = 1,
+                               .b = b,
+                               .b_row = n,
+                               .b_column = 1,
+                               .c = c,
+                               .c_row = n};
+    kernel_level("plain")->product->block(&task, (product_block){0, m, 0, n}, NULL);
+    return c;
+}
+
 static problem problem_new(int64_t m, int64_t n, int64_t k, bool rounds, ag_rng *rng)
 {
     problem p = {.m = m, .n = n, .k = k, .rounds = rounds};
@@ -137,16 +173,11 @@ static problem problem_new(int64_t m, int64_t n, int64_t k, bool rounds, ag_rng 
     p.b = drawn(k * n, rounds, rng);
     p.c = drawn(m * n, rounds, rng);
     p.bias = drawn(n, rounds, rng);
-    p.product = calloc((size_t)(m * n) + 1, sizeof(reference));
-    p.magnitude = calloc((size_t)(m * n) + 1, sizeof(reference));
-    ck_assert(p.product != NULL && p.magnitude != NULL);
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t q = 0; q < k; q++)
-            for (int64_t j = 0; j < n; j++) {
-                reference term = (reference)p.a[i * k + q] * (reference)p.b[q * n + j];
-                p.product[i * n + j] += term;
-                p.magnitude[i * n + j] += absolute(term);
-            }
+    p.product = plain_product(m, n, k, p.a, p.b);
+    ag_real *a = absolutes(m * k, p.a), *b = absolutes(k * n, p.b);
+    p.magnitude = plain_product(m, n, k, a, b);
+    free(a);
+    free(b);
     return p;
 }
 
@@ -180,13 +211,13 @@ static variant variant_drawn(layout a, layout b, ag_rng *rng)
                      .after = (int64_t)ag_rng_below(rng, 2) * tile_columns()};
 }
 
-/* The most by which the kernel and the plain product may differ, for terms of this magnitude: no term is rounded more
- * often than once as a product and once in every sum with one of the k - 1 others, with C and with the bias. (Higham,
- * Accuracy and stability of numerical algorithms, 2002, section 3.1.) */
+/* The most by which the kernel and level plain may differ, for terms of this magnitude: no term is rounded more often
+ * than once as a product and once in every sum with one of the k - 1 others, with C and with the bias; and level plain
+ * rounds its own sum. (Higham, Accuracy and stability of numerical algorithms, 2002, section 3.1.) */
 static reference greatest_error(const problem *p, reference magnitude)
 {
-    const reference epsilons = PRECISION(DBL_EPSILON + LDBL_EPSILON, (double)FLT_EPSILON + DBL_EPSILON);
-    const reference roundings = (reference)(p->k + 2) * epsilons / 2;
+    const reference roundings =
+        (reference)(p->k + 2 + PRECISION(p->k, 1)) * PRECISION(DBL_EPSILON, (double)FLT_EPSILON) / 2;
     return p->rounds ? roundings / (1 - roundings) * magnitude : 0;
 }
 
@@ -203,8 +234,8 @@ static void check_element(const problem *p, const variant *v, int64_t i, int64_t
 {
     const int64_t e = i * p->n + j;
     const reference c = v->add ? (reference)p->c[e] : 0, bias = v->bias ? (reference)p->bias[j] : 0;
-    const reference expected = p->product[e] + c + bias;
-    const reference most = greatest_error(p, p->magnitude[e] + absolute(c) + absolute(bias));
+    const reference expected = (reference)p->product[e] + c + bias;
+    const reference most = greatest_error(p, (reference)p->magnitude[e] + absolute(c) + absolute(bias));
     if (absolute((reference)found - expected) <= most)
         return;
     ck_abort_msg("%s, layouts %d and %d%s%s%s, element (%lld,%lld): %.17g, not %.17g +- %.3g",
@@ -288,7 +319,31 @@ static void check_variant(const problem *p, variant v, void *workspace)
     placed_clear(&made);
 }
 
-/* ---- Beside the plain product --------------------------------------------------------------- */
+/* ---- Against level plain -------------------------------------------------------------------- */
+
+/* Level plain itself, against loops of the same form in wider numbers: a float's product is as good as never rounded,
+ * a double's k times. */
+START_TEST(level_plain_is_three_loops)
+{
+    static const int64_t sizes[][3] = {{1, 1, 1}, {1, 1, 0}, {2, 3, 4}, {7, 5, 33}, {31, 17, 1000}, {3, 40, 4097}};
+    ag_rng rng = ag_rng_make(7, 0);
+    for (size_t s = 0; s < 2 * sizeof sizes / sizeof *sizes; s++) {
+        problem p = problem_new(sizes[s / 2][0], sizes[s / 2][1], sizes[s / 2][2], s % 2, &rng);
+        for (int64_t e = 0; e < p.m * p.n; e++) {
+            reference sum = 0, magnitude = 0;
+            for (int64_t q = 0; q < p.k; q++) {
+                const reference term = (reference)p.a[e / p.n * p.k + q] * (reference)p.b[q * p.n + e % p.n];
+                sum += term;
+                magnitude += absolute(term);
+            }
+            const reference rounding = PRECISION((reference)p.k * DBL_EPSILON, (reference)FLT_EPSILON) * magnitude;
+            ck_assert(absolute((reference)p.product[e] - sum) <= (p.rounds ? rounding : 0));
+            ck_assert(absolute((reference)p.magnitude[e] - magnitude) <= (p.rounds ? rounding : 0));
+        }
+        problem_free(&p);
+    }
+}
+END_TEST
 
 START_TEST(a_level_that_the_processor_has_is_the_one_asked_for)
 {
@@ -296,11 +351,14 @@ START_TEST(a_level_that_the_processor_has_is_the_one_asked_for)
     if (fork && !strcmp(fork, "no"))
         return; /* one process for all tests has one level for all */
     bool has[TEST_LEVELS] = {true};
+#ifdef KERNEL_HAS_generic
+    has[1] = true;
+#endif
 #ifdef KERNEL_HAS_avx2
-    has[1] = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    has[2] = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
 #ifdef KERNEL_HAS_avx512
-    has[2] = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+    has[3] = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 #endif
     ck_assert_int_eq(is_forced(_i), has[_i]);
@@ -312,7 +370,7 @@ START_TEST(all_small_sizes)
 {
     if (!is_forced(_i))
         return;
-    const int64_t r = tile_rows(), l = tile_columns() / TILE_VECTORS;
+    const int64_t r = tile_rows(), l = lanes();
     const int64_t depths[] = {0, 1, 2, 3, l - 1, l, l + 1, 2 * l + 1};
     const int64_t widths[] = {0,     1,         2,         l - 1, l,         l + 1, 2 * l - 1,
                               2 * l, 2 * l + 1, 3 * l - 1, 3 * l, 3 * l + 1, 4 * l, 4 * l + 1};
@@ -338,7 +396,7 @@ START_TEST(all_forms)
 {
     if (!is_forced(_i))
         return;
-    const int64_t r = tile_rows(), l = tile_columns() / TILE_VECTORS;
+    const int64_t r = tile_rows(), l = lanes();
     const int64_t sizes[][3] = {{GROUP * r + 5, 5 * l + 1, 2 * l + 3}, {r, 2 * l, 4 * l}, {2 * r - 1, 1, l}, {1, 3, 1}};
     ag_rng rng = ag_rng_make(2, (uint64_t)_i);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -374,8 +432,7 @@ START_TEST(all_borders_of_panels)
 {
     if (!is_forced(_i))
         return;
-    const int64_t r = tile_rows(), c = tile_columns(), l = tile_columns() / TILE_VECTORS,
-                  in_512_bytes = 512 / (int64_t)sizeof(ag_real);
+    const int64_t r = tile_rows(), c = tile_columns(), l = lanes(), in_512_bytes = 512 / (int64_t)sizeof(ag_real);
     ag_rng rng = ag_rng_make(3, (uint64_t)_i);
     for (int64_t over = -1; over <= 1; over++) {
         check_layouts(r + 1, l + 1, K_STEP + over, &rng);
@@ -468,7 +525,7 @@ START_TEST(an_element_is_alone)
 {
     if (!is_forced(_i))
         return;
-    const int64_t r = tile_rows(), l = tile_columns() / TILE_VECTORS;
+    const int64_t r = tile_rows(), l = lanes();
     const int64_t sizes[][3] = {
         {GROUP * r + 7, 5 * l + 1, 2 * l + 1}, {r + 2, 5 * l + 1, 2 * K_STEP + 1}, {r - 1, 800, 3}, {5, 7, 0}};
     ag_rng rng = ag_rng_make(5, (uint64_t)_i);
@@ -584,6 +641,7 @@ static Suite *suite(void)
     TCase *tests = tcase_create("levels");
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_level_that_the_processor_has_is_the_one_asked_for, 0, TEST_LEVELS);
+    tcase_add_test(tests, level_plain_is_three_loops);
     tcase_add_loop_test(tests, all_small_sizes, 0, TEST_LEVELS);
     tcase_add_loop_test(tests, all_forms, 0, TEST_LEVELS);
     tcase_add_loop_test(tests, all_borders_of_panels, 0, TEST_LEVELS);

@@ -16,12 +16,12 @@ void test_fill(ag_real *values, int64_t count, uint64_t seed, double low, double
         values[i] = (ag_real)(low + (high - low) * ag_rng_uniform(&rng));
 }
 
-const char *const test_levels[TEST_LEVELS] = {"generic", "avx2", "avx512"};
+const char *const test_levels[TEST_LEVELS] = {"plain", "generic", "avx2", "avx512"};
 
 int test_levels_here(void)
 {
     int count = 0;
-    while (count < TEST_LEVELS && kernel_level_available(test_levels[count]))
+    while (count < TEST_LEVELS && kernel_level(test_levels[count]))
         count++;
     return count;
 }
@@ -31,24 +31,29 @@ void test_ask_for_level(int level)
     setenv("TAPEFORMER_LEVEL", test_levels[level], 1);
 }
 
-static void ask_for_generic(void)
+static void ask_for_plain(void)
 {
     test_ask_for_level(0);
 }
 
-static void ask_for_avx2(void)
+static void ask_for_generic(void)
 {
     test_ask_for_level(1);
 }
 
-static void ask_for_avx512(void)
+static void ask_for_avx2(void)
 {
     test_ask_for_level(2);
 }
 
+static void ask_for_avx512(void)
+{
+    test_ask_for_level(3);
+}
+
 void test_at_each_level(Suite *suite, void (*add)(TCase *tests))
 {
-    static const SFun ask[TEST_LEVELS] = {ask_for_generic, ask_for_avx2, ask_for_avx512};
+    static const SFun ask[TEST_LEVELS] = {ask_for_plain, ask_for_generic, ask_for_avx2, ask_for_avx512};
     for (int level = 0; level < test_levels_here(); level++) {
         TCase *tests = tcase_create(test_levels[level]);
         tcase_set_timeout(tests, 120);

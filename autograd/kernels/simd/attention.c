@@ -53,7 +53,7 @@ static void sum_backward(attention_keys keys, const ag_real *weights, const atte
     }
 }
 
-const kernel_attention KERNEL(attention) = {
+const kernel_attention KERNEL(kernel_attention) = {
     .scratch_size = scratch_size,
     .begin = begin,
     .forward = KERNEL(attention_forward),

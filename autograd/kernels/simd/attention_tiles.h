@@ -13,7 +13,7 @@
 #include "../attention.h"
 #include "../elementwise.h"
 #include "tile.h"
-#include "vector_math.h"
+#include "../vector_math.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 /* From one row of such a tile to the next: a step that spreads columns over the sets of the first-level cache. */
 #define KEYS_STEP (KEYS + 16)
 
-extern const kernel_elementwise KERNEL(elementwise);
+extern const kernel_elementwise KERNEL(kernel_elementwise);
 
 /* ---- Sizes ---------------------------------------------------------------------------------- */
 
@@ -318,7 +318,7 @@ static inline void draw_dropout(const attention_head *head, int64_t row, int64_t
     for (int64_t r = 0; r < draws; r++, keep += dropout_step(head)) {
         for (int64_t e = 0; e < numbers; e++)
             keep[e] = 1;
-        KERNEL(elementwise)
+        KERNEL(kernel_elementwise)
             .dropout(head->dropout, head->first_weight + (row + r) * head->keys + from, numbers, keep, keep, false);
     }
 }

@@ -191,7 +191,7 @@ static void block(const product_task *task, product_block place, void *workspace
     }
 }
 
-const kernel_product KERNEL(product) = {
+const kernel_product KERNEL(kernel_product) = {
     .block = block,
     .workspace_bytes = (GROUP * SLIVER_SIZE + PANEL_SIZE) * sizeof(unit),
     .tile_rows = TILE_ROWS,

@@ -6,11 +6,11 @@
  * vectors. */
 #include "../elementwise.h"
 #include "../rows.h"
+#include "../vector_math.h"
 
 #include "level.h"
 #include "scalar.h"
 #include "sums.h"
-#include "vector_math.h"
 
 #include <math.h>
 
@@ -218,31 +218,6 @@ static void find_means(int64_t rows, int64_t n, const ag_real *x, norm_statistic
         statistics[r].rest = (ag_real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
 }
 
-/* A mean of squares, plus eps, below LEAST_SQUARE may have lost bits to underflow. The
- * unit of such a row makes its largest element about 1; its exponent is held between
- * LEAST_UNIT and MOST_UNIT. */
-#ifdef TAPEFORMER_DOUBLE
-#define LEAST_SQUARE 0x1p-900
-#define LEAST_UNIT   (-1000)
-#define MOST_UNIT    900
-#else
-#define LEAST_SQUARE 0x1p-100
-#define LEAST_UNIT   (-126)
-#define MOST_UNIT    120
-#endif
-
-static ag_real unit_of(int64_t n, const ag_real *x)
-{
-    ag_real most = 0;
-    int exponent = 0; /* (C leaves it open for an infinity) */
-    for (int64_t i = 0; i < n; i++)
-        most = magnitude(x[i]) > most ? magnitude(x[i]) : most;
-    if (most < (ag_real)INFINITY)
-        frexp((double)most, &exponent);
-    exponent = -exponent < LEAST_UNIT ? LEAST_UNIT : -exponent > MOST_UNIT ? MOST_UNIT : -exponent;
-    return (ag_real)ldexp(1, exponent);
-}
-
 /* x in its unit: where it lies, or in `room` [count]. */
 static inline const ag_real *in_unit(int64_t count, const ag_real *x, ag_real unit, ag_real *room)
 {
@@ -267,7 +242,7 @@ static double sum_in_unit(int64_t n, const ag_real *x, ag_real unit, ag_real shi
 static void find_extreme(const norm_task *task, const ag_real *x, norm_statistics *row)
 {
     const int64_t n = task->width;
-    const ag_real unit = unit_of(n, x), first = x[0] * unit;
+    const ag_real unit = norm_unit(n, x), first = x[0] * unit;
     ag_real room[BLOCK];
     double squares = 0;
     *row = (norm_statistics){.unit = unit};
@@ -296,7 +271,7 @@ static void find_some(const norm_task *task, int64_t rows, const ag_real *x, nor
         statistics[r].inverse = 1 / sqrt(variance[r]);
     }
     for (int64_t r = 0; r < rows; r++)
-        if (!(variance[r] >= LEAST_SQUARE && variance[r] < (double)INFINITY))
+        if (norm_needs_unit(variance[r]))
             find_extreme(task, x + r * n, &statistics[r]);
 }
 
@@ -576,7 +551,7 @@ static void rotate_backward(const rotate_task *task, int64_t begin, int64_t end,
     }
 }
 
-const kernel_rows KERNEL(rows) = {
+const kernel_rows KERNEL(kernel_rows) = {
     .softmax = softmax,
     .softmax_backward = softmax_backward,
     .log_softmax = log_softmax,

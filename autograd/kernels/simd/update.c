@@ -3,9 +3,9 @@
  * They are bound by memory, so whatever is to happen to a gradient (scale, weight decay, zero for the next step)
  * happens while it is at hand. None has a branch, so that compilers turn them into vector code. */
 #include "../update.h"
+#include "../vector_math.h"
 
 #include "sums.h"
-#include "vector_math.h"
 
 /* g, leaving zero behind. */
 static inline ag_real take_gradient(const update_constants *k, ag_real p, ag_real *gradient)
@@ -14,13 +14,6 @@ static inline ag_real take_gradient(const update_constants *k, ag_real p, ag_rea
     *gradient = 0;
     return g;
 }
-
-/* Where g^2 begins to overflow. */
-#ifdef TAPEFORMER_DOUBLE
-#define MOST_SQUARED 0x1p511
-#else
-#define MOST_SQUARED 0x1p63f
-#endif
 
 static void adam(const update_constants *constants, int64_t n, ag_real *restrict p, ag_real *restrict gradient,
                  ag_real *restrict m, ag_real *restrict v)
@@ -74,7 +67,7 @@ static double sum_of_squares(int64_t n, const ag_real *x, double unit)
     return unit == 1 ? wide_sum_of(n, x, true, 1) : wide_sum_of(n, x, true, unit);
 }
 
-const kernel_update KERNEL(update) = {
+const kernel_update KERNEL(kernel_update) = {
     .adam = adam,
     .sgd = sgd,
     .momentum = momentum,

@@ -1,8 +1,9 @@
-/* philox.h - the words that decide which elements a dropout keeps, drawn side by side in vectors. */
-#ifndef AUTOGRAD_KERNELS_PHILOX_H
-#define AUTOGRAD_KERNELS_PHILOX_H
+/* philox_vectors.h - the words that decide which elements a dropout keeps, drawn side by side in vectors. */
+#ifndef AUTOGRAD_KERNELS_PHILOX_VECTORS_H
+#define AUTOGRAD_KERNELS_PHILOX_VECTORS_H
 
 #include "../elementwise.h"
+#include "../philox.h"
 #include "level.h"
 
 #include <string.h>
@@ -52,7 +53,7 @@ static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
 static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, const kernel_dropout *mask,
                                                               uint64_t first, uint32_t *words)
 {
-    const philox_lanes multiplier0 = philox_splat(0xD2511F53u), multiplier1 = philox_splat(0xCD9E8D57u);
+    const philox_lanes multiplier0 = philox_splat(PHILOX_MULTIPLIER_0), multiplier1 = philox_splat(PHILOX_MULTIPLIER_1);
     philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER];
     philox_lanes numbers = {0};
     for (int64_t lane = 0; lane < PHILOX_LANES; lane++)
@@ -65,8 +66,8 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
     }
     UNROLL(10)
     for (uint32_t round = 0; round < 10; round++) {
-        const philox_lanes key0 = philox_splat((uint32_t)mask->key + round * 0x9E3779B9u);
-        const philox_lanes key1 = philox_splat((uint32_t)(mask->key >> 32) + round * 0xBB67AE85u);
+        const philox_lanes key0 = philox_splat((uint32_t)mask->key + round * PHILOX_WEYL_0);
+        const philox_lanes key1 = philox_splat((uint32_t)(mask->key >> 32) + round * PHILOX_WEYL_1);
         UNROLL(4)
         for (int64_t v = 0; v < vectors; v++) {
             philox_lanes product0 = philox_multiply(c0[v], multiplier0), product1 = philox_multiply(c2[v], multiplier1);
