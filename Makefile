@@ -189,7 +189,8 @@ examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 # ---- tests --------------------------------------------------------------------------------------
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
-# The bench counts allocations; a test may also make the n-th fail, or the n-th file call: tests/util/failing_calls.c.
+# Calls of the C library that go through tests/util first. Allocations are counted, for the bench, too, and a test
+# makes the n-th fail, or the n-th file call; libcheck's marks are thinned out (check_util.c).
 wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
@@ -206,7 +207,7 @@ define test_rule
 $(OUT)/tests$(SUFFIX)/$(basename $(notdir $(1))): $(1) $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $$(@D)
 	$$(SAY) '  LINK  $$@'
-	$$(Q)$$(CC) $$< $(TEST_SHARED:%.c=$(OBJ)/%.o) $$(COMMAND_PARTS) $(LIBRARY) $$(ALL_LDFLAGS) $$(WRAP) $$(call wrap,$$(FILE_CALLS)) $$(CHECK_LIBS) -lm -o $$@
+	$$(Q)$$(CC) $$< $(TEST_SHARED:%.c=$(OBJ)/%.o) $$(COMMAND_PARTS) $(LIBRARY) $$(ALL_LDFLAGS) $$(WRAP) $$(call wrap,$$(FILE_CALLS) _mark_point) $$(CHECK_LIBS) -lm -o $$@
 endef
 $(foreach object,$(TEST_OBJECTS),$(eval $(call test_rule,$(object))))
 
@@ -254,9 +255,9 @@ demo: ## train on `reverse`, decode unseen examples, draw the cross-attention
 
 # It counts allocations as the tests do, and can open a BLAS library to compare with.
 DLOPEN_LIB = $(if $(call accepts,-ldl),-ldl)
-$(BENCH): $(BENCH_OBJECTS) $(LIBRARY)
+$(BENCH): $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) $(BENCH_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(DLOPEN_LIB) -lm -o $@
+	$(Q)$(CC) $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(DLOPEN_LIB) -lm -o $@
 
 bench: ## training steps, products, attention, generation, beside the machine's peak (bench/README.md)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)

@@ -80,8 +80,6 @@ ag_status bench_time(bench_run *run, void *context, const bench_effort *effort, 
 typedef ag_status bench_body(const void *task, void *result, ag_error *error);
 ag_status bench_child(bench_body *body, const void *task, void *result, size_t size, ag_error *error);
 
-/* Calls of malloc, calloc and realloc by the library and the bench since the start. */
-int64_t bench_allocations(void);
 int64_t bench_peak_memory(void); /* bytes that this process had resident at most */
 
 /* Numbers in [-1, 1). */

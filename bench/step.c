@@ -1,5 +1,6 @@
 /* step.c - training steps: forward, cross-entropy, backward, clip, Adam, as train_run does them. */
 #include "bench.h"
+#include "tests/util/allocations.h"
 #include "train.h"
 
 #include <math.h>
@@ -122,11 +123,11 @@ static ag_status measure(const void *given, void *out, ag_error *error)
     for (int i = 0; i < 3 && status == AG_OK; i++)
         status = train_once(&run, error);
     uint64_t before = run.step;
-    int64_t allocations = bench_allocations();
+    int64_t allocations = test_allocations();
     if (status == AG_OK)
         status = bench_time(train_once, &run, &effort, &result->times, error);
     if (status == AG_OK) {
-        result->allocations = (double)(bench_allocations() - allocations) / (double)(run.step - before);
+        result->allocations = (double)(test_allocations() - allocations) / (double)(run.step - before);
         result->arena = (int64_t)ag_tape_bytes(run.tape);
         result->memory = bench_peak_memory();
         result->loss = run.loss;

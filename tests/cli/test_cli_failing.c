@@ -6,8 +6,8 @@
  *
  * Of later allocations most are left out; TEST_EVERY=1 in the environment leaves out none.
  */
-#include "check_util.h"
 #include "cli.h"
+#include "failing_calls.h"
 #include "train_fixture.h"
 
 #include <dirent.h>

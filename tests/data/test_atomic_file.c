@@ -2,8 +2,8 @@
  *
  * The calls through which a file is written fail as failing_calls.c lets them.
  */
-#include "check_util.h"
 #include "data.h"
+#include "failing_calls.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* test_train_folder.c - the folder of a run: one process at a time, a log that survives,
  * links that are not followed. */
+#include "failing_calls.h"
+#include "train/folder.h"
 #include "train_fixture.h"
 
-#include "train/folder.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -3,6 +3,7 @@
 #ifndef TESTS_CHECK_UTIL_H
 #define TESTS_CHECK_UTIL_H
 
+#include "allocations.h"
 #include "autograd.h"
 
 #include <check.h>
@@ -56,24 +57,5 @@ void *test_file_read(const char *folder, const char *name, size_t *size);
 /* Fails the test where the two files differ. */
 void test_files_equal(const char *folder_a, const char *folder_b, const char *name);
 bool test_file_exists(const char *folder, const char *name);
-
-/* Allocations of the library and the test since the start; and: let the n-th from now
- * fail (0: none, 1: the next). After that one all succeed again. */
-int64_t test_allocations(void);
-void test_fail_allocation(int64_t n);
-
-/* The same for file calls, from open to fclose: the n-th from now fails with this errno,
- * or kills the process. */
-int64_t test_file_calls(void);
-void test_fail_file_call(int64_t n, int error_number);
-#define TEST_KILLED (-1)             /* instead of an errno */
-extern const char *test_failed_call; /* the name of the call that failed so; NULL: none has */
-/* Called before each file call with its name and its descriptor (-1 where it has none):
- * true, errno set, fails it. */
-typedef bool test_file_hook(const char *call, int descriptor);
-extern test_file_hook *test_on_file_call; /* NULL: none */
-/* Such a hook: a file system without locks. */
-bool test_refuse_locks(const char *call, int descriptor);
-extern size_t test_most_written;          /* bytes that a write takes; 0: all */
 
 #endif

@@ -1,11 +1,12 @@
-/* failing_calls.c - stands between library, command and tests on one side and the C library on the other (linked with
- * --wrap): counts allocations and file calls, and fails on request.
+/* failing_calls.c - stands between library, command and tests on one side and the C
+ * library's file calls on the other (linked with --wrap): counts the calls, and fails on
+ * request.
  *
- * A call that fails does nothing, except those that close: a descriptor or stream is gone even where closing it
- * reports that a write failed late. (Writing to a stream is left out: what tells of a failure there is ferror, which
- * only the C library can set; flushing and closing fail here.)
- */
-#include "check_util.h"
+ * A call that fails does nothing, except those that close: a descriptor or stream is gone
+ * even where closing it reports that a write failed late. (Writing to a stream is left
+ * out: what tells of a failure there is ferror, which only the C library can set;
+ * flushing and closing fail here.) */
+#include "failing_calls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,21 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static atomic_llong allocations, allocation_to_fail, file_calls, file_call_to_fail;
+static atomic_llong file_calls, file_call_to_fail;
 static int file_errno;
 test_file_hook *test_on_file_call;
 size_t test_most_written;
 const char *test_failed_call;
-
-int64_t test_allocations(void)
-{
-    return atomic_load(&allocations);
-}
-
-void test_fail_allocation(int64_t n)
-{
-    atomic_store(&allocation_to_fail, n ? atomic_load(&allocations) + n : 0);
-}
 
 int64_t test_file_calls(void)
 {
@@ -44,14 +35,6 @@ void test_fail_file_call(int64_t n, int error_number)
 {
     file_errno = error_number;
     atomic_store(&file_call_to_fail, n ? atomic_load(&file_calls) + n : 0);
-}
-
-static bool allocation_fails(void)
-{
-    if (atomic_fetch_add(&allocations, 1) + 1 != atomic_load(&allocation_to_fail))
-        return false;
-    errno = ENOMEM;
-    return true;
 }
 
 static size_t most(size_t size)
@@ -80,37 +63,6 @@ bool test_refuse_locks(const char *call, int descriptor)
     return !strcmp(call, "flock");
 }
 
-/* ---- Allocations ---------------------------------------------------------------------------- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-int __real_posix_memalign(void **block, size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-int __wrap_posix_memalign(void **block, size_t alignment, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return allocation_fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, size);
-}
-
-int __wrap_posix_memalign(void **block, size_t alignment, size_t size)
-{
-    return allocation_fails() ? ENOMEM : __real_posix_memalign(block, alignment, size);
-}
-
 /* ---- Files ---------------------------------------------------------------------------------- */
 
 int __real_open(const char *path, int flags, ...);
@@ -137,7 +89,17 @@ int __wrap_openat(int folder, const char *path, int flags, ...)
     return call_fails("openat", folder) ? -1 : __real_openat(folder, path, flags, mode);
 }
 
-/* A call with its parameters, its arguments, the descriptor that it is for, and what it returns on a failure. */
+int __wrap_fsync(int file);
+
+/* Nothing is flushed: no test cuts the power, and waiting for the disk would take most of
+ * the time. */
+int __wrap_fsync(int file)
+{
+    return call_fails("fsync", file) ? -1 : 0;
+}
+
+/* A call with its parameters, its arguments, the descriptor that it is for, and what it
+ * returns on a failure. */
 #define CALL(type, name, parameters, arguments, descriptor, failed)                                                    \
     type __real_##name parameters;                                                                                     \
     type __wrap_##name parameters;                                                                                     \
@@ -163,7 +125,6 @@ CALL(ssize_t, read, (int file, void *bytes, size_t size), (file, bytes, size), f
 CALL(ssize_t, write, (int file, const void *bytes, size_t size), (file, bytes, most(size)), file, -1)
 CALL(ssize_t, pwrite, (int file, const void *bytes, size_t size, off_t at), (file, bytes, most(size), at),
      file, -1)
-CALL(int, fsync, (int file), (file), file, -1)
 CALL(int, ftruncate, (int file, off_t size), (file, size), file, -1)
 CALL(int, fstat, (int file, struct stat *info), (file, info), file, -1)
 CALL(int, fchmod, (int file, mode_t mode), (file, mode), file, -1)

@@ -1,0 +1,13 @@
+/* allocations.h - counts allocations, and makes one fail. */
+#ifndef TESTS_ALLOCATIONS_H
+#define TESTS_ALLOCATIONS_H
+
+#include <stdint.h>
+
+/* The number of allocations of the library and the program since the start. */
+int64_t test_allocations(void);
+/* Lets the n-th allocation from now fail (1: the next; 0: none). Those after it succeed
+ * again. */
+void test_fail_allocation(int64_t n);
+
+#endif
