@@ -551,6 +551,60 @@ ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_
 /* (a - b)^2 with broadcasting, reduced; the mean over nothing is an error. */
 ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction);
 
+/* ---- Updates of parameters ------------------------------------------------------------------ */
+
+/* How an update changes a parameter p with the gradient d. In the formulas, which are those
+ * of torch.optim, g = scale d; t is the number of the update, from 1. In a range that
+ * decays, all rules but AG_ADAMW add weight_decay p to g. */
+typedef enum ag_update_rule {
+    AG_SGD = 0,  /* p -= rate g */
+    AG_MOMENTUM, /* b = momentum b + g,  p -= rate b  (Sutskever et al. 2013) */
+    AG_NESTEROV, /* b = momentum b + g,  p -= rate (g + momentum b)  (the same paper) */
+    /* m += (1 - beta1) (g - m),  v += (1 - beta2) (g^2 - v),
+     * p -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+     * (Kingma and Ba 2015, algorithm 1). A g beyond 2^63, or 2^511 if ag_real is double, is
+     * cut to that, since its square would overflow. */
+    AG_ADAM,
+    /* p -= rate weight_decay p in a range that decays, then as AG_ADAM (Loshchilov and
+     * Hutter 2019, algorithm 2). */
+    AG_ADAMW
+} ag_update_rule;
+
+/* One update of a vector of parameters. A rule reads only the fields that its formula has. */
+typedef struct ag_update {
+    ag_update_rule rule;
+    uint64_t step;       /* t */
+    double rate;         /* the learning rate */
+    double scale;        /* of the gradient, such as a clip's factor; 0: 1 */
+    double weight_decay; /* 0: none */
+    double momentum;
+    double beta1, beta2, epsilon;
+    ag_real *first, *second; /* [size], zeros before the first update: b or m, and v */
+    ag_real *average;        /* [size], follows p after each update: average += share (p - average) with
+                              * share = (1 - average_decay) / (1 - average_decay^t), the mean of all values so
+                              * far, weighted by average_decay^0 for the newest, ^1 for the one before, ..;
+                              * NULL: none */
+    double average_decay;    /* in [0, 1) */
+} ag_update;
+
+/* Elements begin <= i < end of the vectors, which have weight decay or not. */
+typedef struct ag_update_range {
+    int64_t begin, end;
+    bool decays;
+} ag_update_range;
+
+/* Updates `value` from `gradient`, and sets `gradient` to 0 for the next backward to add to,
+ * in one pass over memory. `ranges` [count] are in order and do not overlap; elements
+ * outside of them are left alone. The vectors are the caller's and must not overlap.
+ * Gradients should be finite: nothing checks. The same bits at any number of threads. */
+void ag_update_apply(const ag_update *update, ag_real *value, ag_real *gradient, const ag_update_range *ranges,
+                     int count, int threads);
+
+/* The Euclidean norm sqrt(sum x[i]^2) of x [size], summed in double; squares that would
+ * overflow or vanish are scaled. The same bits at any number of threads. Not finite if an
+ * element is not. */
+double ag_vector_norm(const ag_real *x, int64_t size, int threads);
+
 /* ---- Operations as records, and your own ---------------------------------------------------- */
 
 typedef struct ag_example ag_example; /* a drawn example of an operation, for the checks */

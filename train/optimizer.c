@@ -1,22 +1,12 @@
-/* optimizer.c - SGD, Adam and AdamW: one pass over the flat parameter vector, with the formulas of torch.optim.
- *
- * An update is elementwise, so the vector is cut into fixed blocks that any thread may take: the result does not depend
- * on who takes which. Inside a block the parameters differ only in whether weight decay applies, which is settled once
- * for each run of elements and not inside the kernels' loops.
- */
-#include "kernels/kernels.h"
-#include "scalar.h"
+/* optimizer.c - SGD, Adam and AdamW: their numbers, checked, and their state. ag_update_apply
+ * does the arithmetic. */
 #include "train.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Elements: so few that what one loop over a block leaves in the cache is still there for the next (the average's, or
- * the zeroing that compilers take out of the update's), and so many that setting out is nothing beside the work. */
-#define BLOCK 2048
-
-/* With a smaller epsilon it would matter that the square of a gradient below its size
- * vanishes. */
+/* The square of a gradient smaller than this is 0. Beside a smaller epsilon, that would
+ * change the update. */
 static const double LEAST_EPSILON = sizeof(ag_real) == sizeof(double) ? 1e-150 : 1e-15;
 
 static ag_status check_config(const train_optimizer_config *config, ag_error *error)
@@ -49,6 +39,21 @@ static ag_real *zeros(int64_t size, ag_error *error)
     return vector;
 }
 
+/* The parameters' places in the flat vectors, and which of them decay. */
+static ag_update_range *ranges_new(const nn_params *params, ag_error *error)
+{
+    const int count = params->count;
+    ag_update_range *ranges = malloc((size_t)(count > 0 ? count : 1) * sizeof *ranges);
+    if (!ranges)
+        ag_error_set(error, AG_NO_MEMORY, "no memory for the optimizer's list of %d %s", count,
+                     ag_plural(count, "parameter", "parameters"));
+    for (int i = 0; i < count && ranges; i++) {
+        const nn_param *parameter = &params->items[i];
+        ranges[i] = (ag_update_range){parameter->offset, parameter->offset + parameter->size, parameter->decay};
+    }
+    return ranges;
+}
+
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
                                const nn_params *params, ag_error *error)
 {
@@ -60,12 +65,13 @@ ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer
     ag_status status = check_config(own, error);
     if (status != AG_OK)
         return status;
-    bool adam = own->kind != TRAIN_SGD;
-    if (adam || own->momentum > 0)
+    bool adam = own->kind != TRAIN_SGD, has_first = adam || own->momentum > 0;
+    optimizer->ranges = ranges_new(params, error);
+    if (has_first)
         optimizer->first = zeros(params->size, error);
     if (adam)
         optimizer->second = zeros(params->size, error);
-    if (((adam || own->momentum > 0) && !optimizer->first) || (adam && !optimizer->second)) {
+    if (!optimizer->ranges || (has_first && !optimizer->first) || (adam && !optimizer->second)) {
         train_optimizer_clear(optimizer);
         return AG_NO_MEMORY;
     }
@@ -74,112 +80,35 @@ ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer
 
 void train_optimizer_clear(train_optimizer *optimizer)
 {
+    free(optimizer->ranges);
     free(optimizer->first);
     free(optimizer->second);
     *optimizer = (train_optimizer){0};
 }
 
-/* ---- One update ----------------------------------------------------------------------------- */
-
-typedef struct update_work {
-    const train_optimizer *optimizer;
-    const nn_params *params;
-    update_constants constants[2]; /* of parameters without and with decay */
-    ag_real *average;                 /* NULL: none */
-    ag_real share;                    /* of the new values in it */
-} update_work;
-
-/* Elements [begin, begin + size), which decay or do not. */
-static void update_run(const update_work *work, bool decay, int64_t begin, int64_t size)
+static ag_update_rule rule_of(const train_optimizer_config *config)
 {
-    const kernel_update *update = kernels()->update;
-    const train_optimizer *optimizer = work->optimizer;
-    const update_constants *constants = &work->constants[decay];
-    ag_real *value = work->params->value + begin, *grad = work->params->grad + begin;
-    if (optimizer->config.kind != TRAIN_SGD)
-        update->adam(constants, size, value, grad, optimizer->first + begin, optimizer->second + begin);
-    else if (!optimizer->first)
-        update->sgd(constants, size, value, grad);
-    else if (optimizer->config.nesterov)
-        update->nesterov(constants, size, value, grad, optimizer->first + begin);
-    else
-        update->momentum(constants, size, value, grad, optimizer->first + begin);
-    if (work->average)
-        update->average(work->share, size, value, work->average + begin);
-}
-
-/* The first parameter that ends behind element `at`. */
-static int parameter_at(const nn_params *params, int64_t at)
-{
-    int low = 0, high = params->count;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (params->items[middle].offset + params->items[middle].size <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The elements [begin, end), run by run. */
-static void update_block(const update_work *work, int64_t begin, int64_t end)
-{
-    const nn_params *params = work->params;
-    for (int i = parameter_at(params, begin); i < params->count && params->items[i].offset < end; i++) {
-        const nn_param *parameter = &params->items[i];
-        int64_t from = parameter->offset > begin ? parameter->offset : begin;
-        int64_t to = parameter->offset + parameter->size < end ? parameter->offset + parameter->size : end;
-        update_run(work, parameter->decay, from, to - from);
-    }
-}
-
-static void update_blocks(void *context, int64_t begin, int64_t end, int worker)
-{
-    const update_work *work = context;
-    const int64_t size = work->params->size;
-    (void)worker;
-    for (int64_t at = begin * BLOCK; at < end * BLOCK && at < size; at += BLOCK)
-        update_block(work, at, at + BLOCK < size ? at + BLOCK : size);
-}
-
-static update_constants constants_of(const train_optimizer *optimizer, const train_update *update, double weight_decay)
-{
-    const train_optimizer_config *config = &optimizer->config;
-    double t = (double)optimizer->step;
-    bool apart = config->kind == TRAIN_ADAMW;
-    return (update_constants){
-        .scale = (ag_real)(update->scale == 0 ? 1 : update->scale),
-        .decay = (ag_real)(apart ? 0 : weight_decay),
-        .keep = (ag_real)(apart ? 1 - update->rate * weight_decay : 1),
-        .rate = (ag_real)update->rate,
-        .momentum = (ag_real)config->momentum,
-        .one_minus_beta1 = (ag_real)(1 - config->beta1),
-        .beta2 = (ag_real)config->beta2,
-        .one_minus_beta2 = (ag_real)(1 - config->beta2),
-        .epsilon = (ag_real)config->epsilon,
-        .step_size = (ag_real)(update->rate / (1 - scalar_pow(config->beta1, t))),
-        .second_scale = (ag_real)(1 / sqrt(1 - scalar_pow(config->beta2, t))),
-    };
-}
-
-/* What the newest values weigh in the average, so that the weights of all sum to one. */
-static double average_share(double decay, uint64_t step)
-{
-    return (1 - decay) / (1 - scalar_pow(decay, (double)step));
+    if (config->kind != TRAIN_SGD)
+        return config->kind == TRAIN_ADAM ? AG_ADAM : AG_ADAMW;
+    return config->momentum == 0 ? AG_SGD : config->nesterov ? AG_NESTEROV : AG_MOMENTUM;
 }
 
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads)
 {
+    const train_optimizer_config *config = &optimizer->config;
     optimizer->step++;
-    update_work work = {
-        .optimizer = optimizer,
-        .params = params,
-        .constants = {constants_of(optimizer, update, 0),
-                      constants_of(optimizer, update, optimizer->config.weight_decay)},
-        .average = update->average,
-        .share = (ag_real)average_share(update->average_decay, optimizer->step),
-    };
-    int64_t blocks = (params->size + BLOCK - 1) / BLOCK;
-    kernel_parallel(threads, blocks, 16.0 * (double)params->size, update_blocks, &work);
+    ag_update_apply(&(ag_update){.rule = rule_of(config),
+                                 .step = optimizer->step,
+                                 .rate = update->rate,
+                                 .scale = update->scale,
+                                 .weight_decay = config->weight_decay,
+                                 .momentum = config->momentum,
+                                 .beta1 = config->beta1,
+                                 .beta2 = config->beta2,
+                                 .epsilon = config->epsilon,
+                                 .first = optimizer->first,
+                                 .second = optimizer->second,
+                                 .average = update->average,
+                                 .average_decay = update->average_decay},
+                    params->value, params->grad, optimizer->ranges, params->count, threads);
 }

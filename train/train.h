@@ -82,8 +82,9 @@ typedef struct train_optimizer_config {
 typedef struct train_optimizer {
     train_optimizer_config config;
     int64_t size;
+    ag_update_range *ranges; /* [params->count], of the parameters in the vectors */
     ag_real *first, *second; /* NULL where the kind has none */
-    uint64_t step;        /* updates done */
+    uint64_t step;           /* updates done */
 } train_optimizer;
 
 /* A state of zeros for all parameters, with the defaults filled in; the caller clears it. AG_BAD_VALUE for a number
@@ -105,26 +106,15 @@ typedef struct train_update {
     double rate;   /* the learning rate */
     double scale;  /* multiplies each gradient: 1 / n for the mean over n of a summed loss, times train_clip_scale of
                     * that mean's norm; 0: 1 */
-    ag_real *average; /* [params->size] follows the values, as below, from the first update on; NULL: none */
+    ag_real *average;     /* [params->size] follows the values from the first update on; NULL: none */
     double average_decay; /* in [0, 1) */
 } train_update;
 
-/* One pass over all vectors: updates params->value from params->grad, with the formulas
- * of torch.optim, and sets params->grad to zero, so that the next backward may add to it
- * at once. The caller has seen that the gradients are finite. Where g is scale grad, and
- * weight_decay value more in Adam and SGD, update number t is
- *
- *   Adam    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),
- *           value -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
- *           (a g beyond 2^63, or 2^511 where ag_real is double, is cut to that: its square would overflow)
- *   AdamW   value -= rate weight_decay value, and then as Adam
- *   SGD     b = momentum b + g,   value -= rate b   (Nesterov: rate (g + momentum b))
- *
- * The average after t updates is that of the values after each of them (those before the
- * first have no part in it), weighted by decay^0 for the newest, decay^1 for the one
- * before ...:
- *
- *     average += share (value - average),   share = (1 - decay) / (1 - decay^t) */
+/* Updates params->value from params->grad in one pass over all vectors, by the formulas of
+ * ag_update_rule, and sets params->grad to zero, so that the next backward may add to it at
+ * once. `params` are those that the optimiser was made for. The caller has seen that the
+ * gradients are finite. update->average becomes the mean of the values after each update so
+ * far, weighted as ag_update says; those before the first update have no part in it. */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
 
 /* ---- Schedules of the learning rate --------------------------------------------------------- */

@@ -147,6 +147,25 @@ START_TEST(decay_spares_the_bias)
 }
 END_TEST
 
+/* ag_update_apply without a model: ranges with a gap between them, across the borders of blocks. */
+START_TEST(an_update_leaves_gaps_alone)
+{
+    enum { FROM = 2000, GAP = 2050, GAP_END = 4100, TO = 4200, COUNT = 5000 };
+    static ag_real value[COUNT], gradient[COUNT];
+    const ag_update_range ranges[] = {{FROM, GAP, false}, {GAP_END, TO, true}};
+    for (int i = 0; i < COUNT; i++)
+        value[i] = gradient[i] = 1;
+    ag_update_apply(&(ag_update){.rule = AG_SGD, .step = 1, .rate = 0.5, .weight_decay = 0.25}, value, gradient, ranges,
+                    2, 1);
+    for (int i = 0; i < COUNT; i++) {
+        const bool first = i >= FROM && i < GAP, second = i >= GAP_END && i < TO;
+        ck_assert(value[i] == (ag_real)(first ? 0.5 : second ? 0.375 : 1));
+        ck_assert(gradient[i] == (ag_real)!(first || second));
+    }
+    ag_update_apply(&(ag_update){.step = 1}, value, gradient, NULL, 0, 1); /* of nothing */
+}
+END_TEST
+
 START_TEST(defaults_are_filled_in)
 {
     fixture *f = fixture_new();
@@ -504,6 +523,7 @@ static Suite *suite(void)
     tcase_add_test(t, adam_is_the_formula);
     tcase_add_test(t, sgd_is_the_formula);
     tcase_add_test(t, decay_spares_the_bias);
+    tcase_add_test(t, an_update_leaves_gaps_alone);
     tcase_add_test(t, defaults_are_filled_in);
     tcase_add_test(t, adam_takes_huge_gradients);
     tcase_add_test(t, bad_configurations_are_refused);
