@@ -3,22 +3,8 @@
 
 #include "cli.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-/* "folder/name", to be freed; NULL when memory is out. */
-static char *join(const char *folder, const char *name)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
 
 static bool same_file(const char *a, const char *b)
 {
@@ -33,7 +19,7 @@ static bool is_read(const char *path, const char *input)
     static const char *const names[] = {TRAIN_MODEL_FILE, TRAIN_LAST_FILE, TRAIN_CHECKPOINT_FILE, TRAIN_LOG_FILE};
     bool same = same_file(path, input);
     for (size_t i = 0; i < sizeof names / sizeof *names && !same; i++) {
-        char *file = join(input, names[i]);
+        char *file = data_path_join(input, names[i], NULL);
         same = file && same_file(path, file);
         free(file);
     }
@@ -51,11 +37,8 @@ int cli_check_file(const char *command, const char *path, const char *input)
 int cli_check_folder(const char *command, const char *path)
 {
     struct stat info;
+    ag_error error = {0};
     if (!path || stat(path, &info) != 0)
         return cli_check_file(command, path, NULL); /* it can be made where a file could be */
-    if (!S_ISDIR(info.st_mode))
-        return cli_fail(command, CLI_FAILED, "%s: cannot make the folder: there is a file in its way", path);
-    if (access(path, W_OK | X_OK) != 0)
-        return cli_fail(command, CLI_FAILED, "%s: cannot write in the folder: %s", path, AG_REASON(errno));
-    return CLI_DONE;
+    return data_folder_check(path, &error) == AG_OK ? CLI_DONE : cli_report(command, &error);
 }

@@ -209,7 +209,7 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
 ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *error)
 {
     *saved = (train_saved){0};
-    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error);
+    char *path = data_path_join(out, TRAIN_CHECKPOINT_FILE, error);
     ag_status status = path ? train_saved_read(saved, path, TRAIN_FORMAT_CHECKPOINT, error) : AG_NO_MEMORY;
     free(path);
     return status;
@@ -219,7 +219,7 @@ ag_status train_checkpoint_options(train_options *options, const char *out, ag_e
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     *options = (train_options){0};
-    char *path = train_path_join(out, TRAIN_CHECKPOINT_FILE, error);
+    char *path = data_path_join(out, TRAIN_CHECKPOINT_FILE, error);
     if (!path)
         return AG_NO_MEMORY;
     data_safetensors *file = data_safetensors_open(path, &own);

@@ -17,54 +17,10 @@ bool train_path_exists(const char *path)
     return lstat(path, &info) == 0;
 }
 
-bool train_path_is_folder(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
+/* ---- The files of a run --------------------------------------------------------------------- */
 
-char *train_path_join(const char *folder, const char *name, ag_error *error)
-{
-    size_t folder_size = strlen(folder), size = folder_size + strlen(name) + 2;
-    bool slash = folder_size > 0 && folder[folder_size - 1] != '/';
-    char *path = malloc(size);
-    if (!path) {
-        ag_error_set(error, AG_NO_MEMORY, "%.200s: no memory for a path", folder);
-        return NULL;
-    }
-    snprintf(path, size, "%s%s%s", folder, slash ? "/" : "", name);
-    return path;
-}
-
-static bool make_one(const char *path)
-{
-    return mkdir(path, 0777) == 0 || (errno == EEXIST && train_path_is_folder(path));
-}
-
-ag_status train_folder_make(const char *folder, ag_error *error)
-{
-    char *path = train_path_join(folder, "", error);
-    if (!path)
-        return AG_NO_MEMORY;
-    bool made = true;
-    for (char *at = strchr(path + (*path == '/'), '/'); at && made; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        made = train_path_is_folder(path) || make_one(path);
-        *at = '/';
-    }
-    int reason = errno;
-    free(path);
-    if (!made)
-        return ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
-                            reason == EEXIST ? "there is a file in its way" : AG_REASON(reason));
-    if (access(folder, W_OK | X_OK) != 0)
-        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
-    return AG_OK;
-}
-
-/* ---- What is in a folder -------------------------------------------------------------------- */
-
-/* The files of a run: the one that says most of what the folder is comes first. */
+/* In the order in which a message names them: the file that tells most about the folder
+ * first. */
 static const struct {
     const char *name, *what;
 } run_files[] = {
@@ -78,7 +34,7 @@ enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 ag_status train_folder_unused(const char *folder, ag_error *error)
 {
     for (int i = 0; i < RUN_FILES; i++) {
-        char *path = train_path_join(folder, run_files[i].name, error);
+        char *path = data_path_join(folder, run_files[i].name, error);
         if (!path)
             return AG_NO_MEMORY;
         const bool there = train_path_exists(path);
@@ -94,7 +50,7 @@ ag_status train_folder_drop_run(const char *folder, ag_error *error)
 {
     ag_status status = AG_OK;
     for (int i = 0; i < RUN_FILES && status == AG_OK; i++) {
-        char *path = train_path_join(folder, run_files[i].name, error);
+        char *path = data_path_join(folder, run_files[i].name, error);
         if (!path)
             return AG_NO_MEMORY;
         if (strcmp(run_files[i].name, TRAIN_MODEL_FILE) != 0 && unlink(path) != 0 && errno != ENOENT)
@@ -104,47 +60,13 @@ ag_status train_folder_drop_run(const char *folder, ag_error *error)
     return status;
 }
 
-/* Whether the folder, which is not there yet, can be made: the nearest folder above it
- * that is there decides. */
-static ag_status check_above(const char *folder, ag_error *error)
-{
-    char *path = train_path_join(folder, "", error);
-    if (!path)
-        return AG_NO_MEMORY;
-    struct stat info;
-    int reason = train_path_exists(folder) ? ENOTDIR : 0; /* a file, or a link that leads to nothing */
-    for (size_t size = strlen(path); reason == 0 && stat(path, &info) != 0;) {
-        if (errno != ENOENT || !strcmp(path, "."))
-            reason = errno;
-        while (size > 0 && path[size - 1] == '/')
-            size--;
-        while (size > 0 && path[size - 1] != '/')
-            size--;
-        path[size] = '\0';
-        if (size == 0)
-            memcpy(path, ".", 2);
-    }
-    if (reason == 0 && !S_ISDIR(info.st_mode))
-        reason = ENOTDIR;
-    if (reason == 0 && access(path, W_OK | X_OK) != 0)
-        reason = errno;
-    free(path);
-    return reason == 0 ? AG_OK
-                       : ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder,
-                                      reason == ENOTDIR ? "there is a file in its way" : AG_REASON(reason));
-}
-
 ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error)
 {
-    struct stat info;
-    if (stat(folder, &info) != 0 || !S_ISDIR(info.st_mode))
-        return check_above(folder, error);
-    if (access(folder, W_OK | X_OK) != 0)
-        return ag_error_set(error, AG_IO, "%.200s: cannot write in the folder: %s", folder, AG_REASON(errno));
-    if (!overwrite)
-        return train_folder_unused(folder, error);
     train_lock lock = {0};
-    ag_status status = train_lock_take(&lock, folder, error); /* another run may be at work there */
+    ag_status status = data_folder_check(folder, error);
+    if (status == AG_OK && data_path_is_folder(folder))
+        status = overwrite ? train_lock_take(&lock, folder, error) /* another run may be at work there */
+                           : train_folder_unused(folder, error);
     train_lock_release(&lock);
     return status;
 }
@@ -153,7 +75,8 @@ ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error
 
 enum { OWNER_SIZE = 128, LOCK_TRIES = 100 };
 
-/* Whether the name still leads to the open file: its last owner removes it. */
+/* Whether the path still leads to the open file, which its last owner may have
+ * removed. */
 static bool is_named(int descriptor, const char *path)
 {
     struct stat file, named;
@@ -161,7 +84,8 @@ static bool is_named(int descriptor, const char *path)
            file.st_dev == named.st_dev;
 }
 
-static ag_status refuse(const char *folder, int descriptor, ag_error *error)
+/* Names the process that holds the lock, as far as the file tells. */
+static ag_status refuse_lock(const char *folder, int descriptor, ag_error *error)
 {
     char owner[OWNER_SIZE];
     ssize_t size = read(descriptor, owner, sizeof owner - 1);
@@ -173,8 +97,8 @@ static ag_status refuse(const char *folder, int descriptor, ag_error *error)
                         *owner ? "process " : "another process", owner);
 }
 
-/* Writes who has the lock, for the message that another process gets. Where that fails,
- * the message says less. */
+/* Writes who holds the lock, for the message that other processes get; they only learn
+ * less if that fails. */
 static void write_owner(int descriptor)
 {
     char host[64] = "", owner[OWNER_SIZE];
@@ -185,8 +109,8 @@ static void write_owner(int descriptor)
     (void)written;
 }
 
-/* True: taken (*descriptor is -1 where there are no locks), or refused with the error.
- * False: to be tried again. */
+/* Returns true if the lock is taken (*descriptor is -1 if there are no locks), or refused
+ * with the error; false if it is to be tried again. */
 static bool try_lock(const char *path, const char *folder, int *descriptor, ag_status *status, ag_error *error)
 {
     *descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
@@ -201,9 +125,9 @@ static bool try_lock(const char *path, const char *folder, int *descriptor, ag_s
         return true;
     }
     if (reason == EWOULDBLOCK)
-        *status = refuse(folder, *descriptor, error);
+        *status = refuse_lock(folder, *descriptor, error);
     else if (reason != 0 && reason != EINTR)
-        unlink(path); /* it says nothing where there are no locks */
+        unlink(path); /* without locks the file would mean nothing */
     close(*descriptor);
     *descriptor = -1;
     return reason != 0 && reason != EINTR;
@@ -212,7 +136,7 @@ static bool try_lock(const char *path, const char *folder, int *descriptor, ag_s
 ag_status train_lock_take(train_lock *lock, const char *folder, ag_error *error)
 {
     ag_status status = AG_OK;
-    char *path = train_path_join(folder, TRAIN_LOCK_FILE, error);
+    char *path = data_path_join(folder, TRAIN_LOCK_FILE, error);
     if (!path)
         return AG_NO_MEMORY;
     *lock = (train_lock){.path = path, .descriptor = -1};
@@ -220,7 +144,7 @@ ag_status train_lock_take(train_lock *lock, const char *folder, ag_error *error)
     for (int i = 0; i < LOCK_TRIES && !done; i++)
         done = try_lock(path, folder, &lock->descriptor, &status, error);
     if (!done)
-        status = ag_error_set(error, AG_IO, "%.300s: cannot make the lock: others take it again and again", path);
+        status = ag_error_set(error, AG_IO, "%.300s: cannot make the lock: other processes keep taking it", path);
     if (status != AG_OK) {
         free(path);
         *lock = (train_lock){0};
@@ -228,12 +152,14 @@ ag_status train_lock_take(train_lock *lock, const char *folder, ag_error *error)
     return status;
 }
 
-/* The name goes first: a process that opens the file afterwards makes one of its own. */
+/* Removes the name before the lock: a process that opens the path afterwards makes a new
+ * file. */
 void train_lock_release(train_lock *lock)
 {
     if (lock->path && lock->descriptor >= 0) {
         unlink(lock->path);
-        flock(lock->descriptor, LOCK_UN); /* a forked child may have the descriptor, too */
+        flock(lock->descriptor, LOCK_UN); /* not only close(): a forked child may have the
+                                           * descriptor too */
         close(lock->descriptor);
     }
     free(lock->path);

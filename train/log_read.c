@@ -165,7 +165,7 @@ ag_status train_history_read(train_history *history, const char *path, ag_error 
 {
     *history = (train_history){0};
     char *joined = NULL;
-    if (train_path_is_folder(path) && !(joined = train_path_join(path, TRAIN_LOG_FILE, error)))
+    if (data_path_is_folder(path) && !(joined = data_path_join(path, TRAIN_LOG_FILE, error)))
         return AG_NO_MEMORY;
     log_reader r = {.history = history, .path = joined ? joined : path, .error = error};
     FILE *log = fopen(r.path, "r");

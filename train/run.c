@@ -252,10 +252,10 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
 {
     if (!given->out)
         return AG_OK;
-    loop->model_path = train_path_join(given->out, TRAIN_MODEL_FILE, loop->error);
-    loop->last_path = train_path_join(given->out, TRAIN_LAST_FILE, loop->error);
-    loop->checkpoint_path = train_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
-    loop->log_path = train_path_join(given->out, TRAIN_LOG_FILE, loop->error);
+    loop->model_path = data_path_join(given->out, TRAIN_MODEL_FILE, loop->error);
+    loop->last_path = data_path_join(given->out, TRAIN_LAST_FILE, loop->error);
+    loop->checkpoint_path = data_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
+    loop->log_path = data_path_join(given->out, TRAIN_LOG_FILE, loop->error);
     if (!loop->model_path || !loop->last_path || !loop->checkpoint_path || !loop->log_path)
         return AG_NO_MEMORY;
     if (!given->resume)
@@ -268,7 +268,7 @@ static ag_status open_folder(train_loop *loop, const train_options *given)
  * run writes the same file. */
 static ag_status make_folder(train_loop *loop, const train_options *given)
 {
-    ag_status status = train_folder_make(given->out, loop->error);
+    ag_status status = data_folder_make(given->out, loop->error);
     if (status == AG_OK)
         status = train_lock_take(&loop->lock, given->out, loop->error);
     if (status == AG_OK)

@@ -250,9 +250,9 @@ ag_status train_saved_from(train_saved *saved, const data_safetensors *file, con
 ag_status train_saved_load(train_saved *saved, const char *path, ag_error *error)
 {
     *saved = (train_saved){0};
-    if (!train_path_is_folder(path))
+    if (!data_path_is_folder(path))
         return train_saved_read(saved, path, NULL, error);
-    char *inside = train_path_join(path, TRAIN_MODEL_FILE, error);
+    char *inside = data_path_join(path, TRAIN_MODEL_FILE, error);
     ag_status status = inside ? train_saved_read(saved, inside, NULL, error) : AG_NO_MEMORY;
     free(inside);
     return status;
@@ -262,8 +262,8 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, bool ov
 {
     const train_labels labels = {saved->source_vocab, saved->target_vocab, saved->task ? saved->task : "",
                                  saved->arguments ? saved->arguments : ""};
-    ag_status status = train_folder_make(folder, error);
-    char *path = status == AG_OK ? train_path_join(folder, TRAIN_MODEL_FILE, error) : NULL;
+    ag_status status = data_folder_make(folder, error);
+    char *path = status == AG_OK ? data_path_join(folder, TRAIN_MODEL_FILE, error) : NULL;
     train_lock lock = {0};
     if (!path)
         return status == AG_OK ? AG_NO_MEMORY : status;

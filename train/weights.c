@@ -267,11 +267,11 @@ nn_model *train_weights_read(const data_safetensors *file, train_layout layout, 
 
 data_safetensors *train_weights_open(const char *path, ag_error *error)
 {
-    if (!train_path_is_folder(path))
+    if (!data_path_is_folder(path))
         return data_safetensors_open(path, error);
-    char *inside = train_path_join(path, TRAIN_MODEL_FILE, error);
+    char *inside = data_path_join(path, TRAIN_MODEL_FILE, error);
     if (inside && !train_path_exists(inside)) {
-        char *index = train_path_join(path, TRAIN_INDEX_FILE, error);
+        char *index = data_path_join(path, TRAIN_INDEX_FILE, error);
         const bool is_there = index && train_path_exists(index);
         free(is_there ? inside : index);
         inside = is_there ? index : inside;

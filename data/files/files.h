@@ -169,6 +169,19 @@ bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size
  * not be flushed: then `path` is the new file. Frees the output in every case. */
 ag_status data_output_finish(data_output *output, ag_error *error) AG_CHECKED;
 
+/* ---- Folders -------------------------------------------------------------------------------- */
+
+/* Makes a folder, with the folders above it that are missing. AG_IO if it cannot be made
+ * or, being there, not be written to; AG_NO_MEMORY. */
+ag_status data_folder_make(const char *folder, ag_error *error) AG_CHECKED;
+/* Whether data_folder_make would succeed, for programs that work long before they write.
+ * Changes nothing. AG_IO or AG_NO_MEMORY if it would fail. */
+ag_status data_folder_check(const char *folder, ag_error *error) AG_CHECKED;
+/* "folder/name", which the caller frees; NULL when memory is out. */
+char *data_path_join(const char *folder, const char *name, ag_error *error);
+/* Whether the path leads to a folder. */
+bool data_path_is_folder(const char *path);
+
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
 /* A strict reader of JSON text (RFC 8259) whose structure the caller knows. The caller

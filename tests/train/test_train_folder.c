@@ -49,7 +49,7 @@ static ag_status run(const train_fixture *f, bool resume, int64_t stop_at)
 
 static char *path_in(const train_fixture *f, const char *name)
 {
-    char *path = train_path_join(f->out, name, NULL);
+    char *path = data_path_join(f->out, name, NULL);
     ck_assert_ptr_nonnull(path);
     return path;
 }
@@ -101,7 +101,7 @@ static pid_t start_owner(const train_fixture *f)
     pid_t owner = fork();
     if (owner == 0) {
         train_lock lock = {0};
-        told = train_folder_make(f->out, NULL) == AG_OK && train_lock_take(&lock, f->out, NULL) == AG_OK;
+        told = data_folder_make(f->out, NULL) == AG_OK && train_lock_take(&lock, f->out, NULL) == AG_OK;
         if (write(ends[1], &told, 1) == 1)
             pause();
         _exit(1);
