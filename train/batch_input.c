@@ -1,4 +1,5 @@
-/* batch_input.c - a run of a batch's rows as a model's input, and its loss: see part.h. */
+/* batch_input.c - rows of a batch as a model's input, and their loss: see
+ * batch_input.h. */
 #include "batch_input.h"
 
 #include <string.h>
@@ -46,8 +47,8 @@ static int64_t longest(const int32_t *lengths, int64_t rows)
     return most;
 }
 
-/* ids [rows, width] -> the first `kept` columns, [rows, kept]: a copy on the tape, or itself where nothing is to be
- * cut. */
+/* ids [rows, width] -> the first `kept` columns, [rows, kept]: `ids` itself if that is
+ * all of them, else a copy on the tape. */
 static const int32_t *first_columns(ag_tape *tape, const int32_t *ids, int64_t rows, int64_t width, int64_t kept)
 {
     if (kept == width)
@@ -58,26 +59,26 @@ static const int32_t *first_columns(ag_tape *tape, const int32_t *ids, int64_t r
     return copy;
 }
 
-static void add_source(const data_batch *batch, int64_t begin, ag_tape *tape, train_part *part)
+static void add_source(const data_batch *batch, int64_t begin, ag_tape *tape, train_batch_input *rows)
 {
-    nn_input *input = &part->input;
+    nn_input *input = &rows->input;
     input->source_lengths = batch->source_lengths + begin;
     input->source_length = longest(input->source_lengths, input->rows);
     input->source = first_columns(tape, batch->source + begin * batch->source_length, input->rows, batch->source_length,
                                   input->source_length);
 }
 
-static void add_target(const data_batch *batch, int64_t begin, ag_tape *tape, train_part *part)
+static void add_target(const data_batch *batch, int64_t begin, ag_tape *tape, train_batch_input *rows)
 {
-    nn_input *input = &part->input;
+    nn_input *input = &rows->input;
     input->target_lengths = batch->target_lengths + begin;
     input->target_length = longest(input->target_lengths, input->rows);
     input->target = first_columns(tape, batch->target_in + begin * batch->target_length, input->rows,
                                   batch->target_length, input->target_length);
 }
 
-ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end, ag_tape *tape,
-                          train_part *part, ag_error *error)
+ag_status train_batch_input_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end,
+                                 ag_tape *tape, train_batch_input *rows, ag_error *error)
 {
     bool encoder = model->config.kind == NN_ENCODER, decoder = model->config.kind == NN_DECODER;
     if (encoder && (!batch->source || batch->target_in || batch->source_length != batch->target_length))
@@ -86,25 +87,25 @@ ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_
     if (!encoder && (!batch->target_in || (!decoder && !batch->source)))
         return ag_error_set(error, AG_BAD_VALUE, "the set's examples do not have what this kind of model learns from");
 
-    *part = (train_part){.input.rows = end - begin};
+    *rows = (train_batch_input){.input.rows = end - begin};
     if (!decoder)
-        add_source(batch, begin, tape, part);
+        add_source(batch, begin, tape, rows);
     if (!encoder)
-        add_target(batch, begin, tape, part);
-    part->length = encoder ? part->input.source_length : part->input.target_length;
-    part->targets = first_columns(tape, batch->target_out + begin * batch->target_length, part->input.rows,
-                                  batch->target_length, part->length);
+        add_target(batch, begin, tape, rows);
+    rows->length = encoder ? rows->input.source_length : rows->input.target_length;
+    rows->targets = first_columns(tape, batch->target_out + begin * batch->target_length, rows->input.rows,
+                                  batch->target_length, rows->length);
     const ag_error *problem = ag_tape_error(tape);
     return problem->status == AG_OK ? AG_OK : ag_error_set(error, problem->status, "%s", problem->message);
 }
 
-ag_tensor *train_part_loss(const nn_model *model, const nn_pass *pass, const train_part *part, double label_smoothing,
-                           ag_tensor **logits)
+ag_tensor *train_batch_input_loss(const nn_model *model, const nn_pass *pass, const train_batch_input *rows,
+                                  double label_smoothing, ag_tensor **logits)
 {
     ag_cross_entropy_options options = {
         .ignore = true, .ignore_index = DATA_PAD, .label_smoothing = label_smoothing, .reduction = AG_SUM};
-    ag_tensor *y = nn_model_apply(model, pass, &part->input);
+    ag_tensor *y = nn_model_apply(model, pass, &rows->input);
     if (logits)
         *logits = y;
-    return ag_cross_entropy(y, part->targets, &options);
+    return ag_cross_entropy(y, rows->targets, &options);
 }

@@ -1,27 +1,32 @@
-/* batch_input.h - a run of a batch's rows as a model's input, and its loss: what training and evaluation share. */
-#ifndef TRAIN_PART_H
-#define TRAIN_PART_H
+/* batch_input.h - rows of a batch as a model's input, and their loss: what training and
+ * evaluation share. */
+#ifndef TRAIN_BATCH_INPUT_H
+#define TRAIN_BATCH_INPUT_H
 
 #include "data.h"
 #include "nn.h"
 
-/* Rows of a batch, padded to the longest among them. Arrays belong to the batch or the tape. */
-typedef struct train_part {
+/* Rows of a batch, cut to the longest among them. The batch or the tape owns the
+ * arrays. */
+typedef struct train_batch_input {
     nn_input input;
     int64_t length;         /* of the outputs: T, or S of an encoder */
-    const int32_t *targets; /* [rows, length], DATA_PAD where nothing is asked */
-} train_part;
+    const int32_t *targets; /* [rows, length], DATA_PAD at positions without a target */
+} train_batch_input;
 
-/* Whether the set's examples can be the model's: vocabularies, and lengths where positions are learned. */
+/* Whether the model can use the set's examples: AG_BAD_VALUE if the vocabularies differ
+ * in size, or an example is longer than the learned positions. */
 ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error) AG_CHECKED;
 
-/* Rows begin <= i < end of the batch for this kind of model; what must be copied lives on the tape. */
-ag_status train_part_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end, ag_tape *tape,
-                          train_part *part, ag_error *error) AG_CHECKED;
+/* Rows begin <= i < end of the batch, as this kind of model takes them; copies live on
+ * the tape. */
+ag_status train_batch_input_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end,
+                                 ag_tape *tape, train_batch_input *rows, ag_error *error) AG_CHECKED;
 
-/* The sum of the cross-entropies of all targets that are not padding; *logits (may be NULL) receives [rows, length, V].
- */
-ag_tensor *train_part_loss(const nn_model *model, const nn_pass *pass, const train_part *part, double label_smoothing,
-                           ag_tensor **logits);
+/* The forward pass: the sum of the cross-entropies of all targets that are not padding.
+ * *logits (may be NULL) receives the logits [rows, length, V]. NULL, with the tape's
+ * error, on failure. */
+ag_tensor *train_batch_input_loss(const nn_model *model, const nn_pass *pass, const train_batch_input *rows,
+                                  double label_smoothing, ag_tensor **logits);
 
 #endif

@@ -33,14 +33,14 @@ static void count_right(const ag_real *logits, int64_t classes, const int32_t *t
 static ag_status explain(const nn_model *model, const data_batch *batch, double loss, ag_error *error)
 {
     ag_status status = AG_NO_MEMORY;
-    train_part part;
+    train_batch_input rows;
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape)
         ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
-    else if ((status = train_part_make(model, batch, 0, batch->rows, tape, &part, error)) == AG_OK) {
+    else if ((status = train_batch_input_make(model, batch, 0, batch->rows, tape, &rows, error)) == AG_OK) {
         nn_pass pass = {.tape = tape, .params = &model->params};
         char text[AG_MESSAGE_SIZE];
-        train_part_loss(model, &pass, &part, 0, NULL);
+        train_batch_input_loss(model, &pass, &rows, 0, NULL);
         bool found = ag_tape_find_nonfinite(tape, text);
         status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", loss, found ? ": " : "",
                               found ? text : "");
@@ -52,20 +52,20 @@ static ag_status explain(const nn_model *model, const data_batch *batch, double 
 static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch, loss_sums *sums,
                            ag_error *error)
 {
-    train_part part;
+    train_batch_input rows;
     ag_tensor *logits = NULL;
     nn_pass pass = {.tape = tape, .params = &model->params};
     ag_tape_rewind(tape);
-    ag_status status = train_part_make(model, batch, 0, batch->rows, tape, &part, error);
+    ag_status status = train_batch_input_make(model, batch, 0, batch->rows, tape, &rows, error);
     if (status != AG_OK)
         return status;
-    ag_tensor *loss = train_part_loss(model, &pass, &part, 0, &logits);
+    ag_tensor *loss = train_batch_input_loss(model, &pass, &rows, 0, &logits);
     if (!loss)
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     if (!isfinite(loss->data[0]))
         return explain(model, batch, (double)loss->data[0], error);
     scalar_sum_add(&sums->loss, (double)loss->data[0]);
-    count_right(logits->data, model->config.target_vocab, part.targets, part.input.rows * part.length, sums);
+    count_right(logits->data, model->config.target_vocab, rows.targets, rows.input.rows * rows.length, sums);
     return AG_OK;
 }
 

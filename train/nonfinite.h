@@ -1,6 +1,6 @@
 /* nonfinite.h - where a number that is not finite came from. */
-#ifndef TRAIN_FINITE_H
-#define TRAIN_FINITE_H
+#ifndef TRAIN_NONFINITE_H
+#define TRAIN_NONFINITE_H
 
 #include "nn.h"
 

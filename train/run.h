@@ -1,4 +1,8 @@
-/* run.h - the training loop's own state: what run.c, run_options.c and run_step.c share. */
+/* run.h - the state of a training run, and the parts of the training loop.
+ *
+ * run.c, the loop, is the top. Below it: run_begin.c (set-up and end), run_step.c (one
+ * training step), run_save.c (the files), run_options.c (defaults and ranges).
+ */
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
@@ -10,7 +14,7 @@
 typedef struct train_loop {
     nn_model *model;
     data_set *training, *dev; /* dev may be NULL */
-    train_options options;    /* with the defaults filled in */
+    train_options options;    /* defaults filled in */
     train_schedule schedule;
     train_optimizer optimizer;
     ag_real *average; /* [params.size] or NULL */
@@ -22,27 +26,50 @@ typedef struct train_loop {
     ag_tape *tape;
     data_batch batch;
 
-    char *model_path, *last_path, *checkpoint_path, *log_path; /* NULL where nothing is written */
+    char *model_path, *last_path, *checkpoint_path, *log_path; /* NULL: nothing is
+                                                                * written */
     train_lock lock;
     train_log log;
-    bool warned;  /* the log's latest line could not be written, and the caller knows */
-    bool unsaved; /* the state has changed since the checkpoint */
+    bool warned;  /* the log's last line could not be written, and the caller has been
+                   * told */
+    bool unsaved; /* the state has changed since the last checkpoint */
 
     train_progress progress;
-    double started, reported; /* seconds of the clock: the loop's start, the last report */
-    double loss_sum;          /* since the last report, as are the two below */
+    double started, reported; /* train_run_clock at the loop's start and at the last
+                               * report */
+    double loss_sum;          /* since the last report, as the next two */
     int64_t loss_count, tokens;
     int64_t first_step; /* of this process */
     ag_error *error;    /* never NULL */
 } train_loop;
 
-/* Fills in the defaults and checks the ranges, but for the optimiser's; `earlier` are the options of the run that is
- * resumed, or NULL. */
+/* Fills in the defaults and checks the ranges, except the optimiser's. `earlier`: the
+ * options of the run that is resumed, or NULL. */
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
                                  const data_set *training, ag_error *error) AG_CHECKED;
 
-/* Update number state.step + 1: forward and backward of a batch, clip, optimiser, average. *loss is the mean per target
- * token, *norm the gradient's. On an error parameters and counters are as before. */
+/* Prepares everything for the first step of a new or resumed run; train_run_end frees
+ * it. */
+ag_status train_run_begin(train_loop *loop, const train_options *given) AG_CHECKED;
+void train_run_end(train_loop *loop);
+/* Seconds of a clock that only advances. */
+double train_run_clock(void);
+
+/* Update number state.step + 1: forward and backward of a batch, clip, optimiser,
+ * average. *loss is the mean per target token, *norm the norm of that mean's gradient
+ * before clipping. After an error parameters and counters are as before. */
 ag_status train_step(train_loop *loop, double *loss, double *norm) AG_CHECKED;
+
+/* Saves the model that the run evaluates: the average of the weights, if it keeps one.
+ * Does nothing if `path` is NULL. */
+ag_status train_run_save_model(const train_loop *loop, const char *path) AG_CHECKED;
+/* Saves the checkpoint, and last.safetensors before it, unless the newest one has this
+ * state. */
+ag_status train_run_save_checkpoint(train_loop *loop) AG_CHECKED;
+/* What of the loop a checkpoint holds. */
+train_checkpoint train_run_checkpoint(train_loop *loop);
+/* To be called with the result of each operation on the log. A log that cannot be written
+ * does not end the run: its lines wait in memory, and the caller is warned once. */
+void train_run_log_done(train_loop *loop, ag_status status, const ag_error *problem);
 
 #endif
