@@ -37,27 +37,4 @@ void cli_outlive_readers(void);
 /* Prints the sentence of an error and gives the exit code that fits it. */
 int cli_report(const char *command, const ag_error *error);
 
-/* The i-th name of the library's tasks, and of the presets; NULL after the last. */
-const char *cli_task_name(int i);
-const char *cli_preset_name(int i);
-
-/* The library's enumerations as words, in their order, ended by NULL. */
-extern const char *const cli_token_names[];
-extern const char *const cli_model_names[];
-extern const char *const cli_activation_names[];
-extern const char *const cli_norm_names[];
-extern const char *const cli_position_names[];
-extern const char *const cli_matmul_names[];
-extern const char *const cli_optimizer_names[];
-extern const char *const cli_schedule_names[];
-extern const char *const cli_best_names[];
-extern const char *const cli_layout_names[];
-
-/* The recipes of train: --preset NAME stands for these arguments. */
-typedef struct cli_preset {
-    const char *name, *help;
-    const char *arguments; /* separated by single spaces */
-} cli_preset;
-const cli_preset *cli_presets(int *count);
-
 #endif

@@ -1,6 +1,8 @@
 /* eval.c - tapeformer eval: how good a saved model is. */
 #include "cli.h"
 
+#include "../train/options.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -145,22 +147,22 @@ int cli_eval(int count, const char *const *arguments)
 {
     eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 64};
     cli_flag table[] = {
-        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"pairs", CLI_TEXT, &f.pairs, "FILE", "lines `source TAB target`", .joined_by = "paste"},
-        {"task", CLI_TEXT, &f.task, "NAME", "unseen examples of a synthetic task", .name_of = cli_task_name},
-        {"text", CLI_TEXT, &f.text, "FILE", "a text, for language models", .joined_by = "cat"},
-        {"count", CLI_COUNT, &f.count, "N", "examples of the task", .low = 1},
-        {"task-min", CLI_COUNT, &f.task_min, "N", "shortest example of the task", .low = 1, .high = 100,
-         .otherwise = "the task's own"},
-        {"task-max", CLI_COUNT, &f.task_max, "N", "longest example of the task", .low = 1, .high = 100,
-         .otherwise = "the task's own"},
-        {"seed", CLI_COUNT, &f.seed, "N", "of the task's examples", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000},
-        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
-        {"batch", CLI_COUNT, &f.batch, "N", "sources at once", .low = 1, .high = 100000},
-        {"show", CLI_COUNT, &f.show, "N", "print the first N outputs too; with --json to standard error", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
-        {"json", CLI_SWITCH, &f.json, NULL, "the result as one JSON object", .high = 0},
+        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.pairs, "pairs", "FILE", "lines `source TAB target`", .joined_by = "paste"),
+        CLI_FLAG(f.task, "task", "NAME", "unseen examples of a synthetic task", .names = train_task_name),
+        CLI_FLAG(f.text, "text", "FILE", "a text, for language models", .joined_by = "cat"),
+        CLI_FLAG(f.count, "count", "N", "examples of the task", .low = 1),
+        CLI_FLAG(f.task_min, "task-min", "N", "shortest example of the task", .low = 1, .high = 100,
+                 .otherwise = "the task's own"),
+        CLI_FLAG(f.task_max, "task-max", "N", "longest example of the task", .low = 1, .high = 100,
+                 .otherwise = "the task's own"),
+        CLI_FLAG(f.seed, "seed", "N", "of the task's examples"),
+        CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
+        CLI_FLAG(f.length_penalty, "length-penalty", "A", "of the beam search"),
+        CLI_FLAG(f.batch, "batch", "N", "sources at once", .low = 1, .high = 100000),
+        CLI_FLAG(f.show, "show", "N", "print the first N outputs too; with --json to standard error"),
+        CLI_THREADS(f.threads),
+        CLI_FLAG(f.json, "json", NULL, "the result as one JSON object"),
     };
     cli_command command = {
         .name = "eval",
@@ -180,15 +182,15 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
     if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
-    const cli_need needs[] = {{"count", f.task, "goes with --task"},
-                              {"task-min", f.task, "goes with --task"},
-                              {"task-max", f.task, "goes with --task"},
-                              {"seed", f.task, "goes with --task"},
-                              {"beam", !f.text, "goes without --text: a language model reads no sources"},
-                              {"show", !f.text, "goes without --text: a language model reads no sources"},
-                              {"length-penalty", f.beam > 1 || f.length_penalty == 0,
-                               "goes with a --beam of 2 or more"}};
-    if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
+    const cli_need needs[] = {
+        {"count", f.task, "goes with --task"},
+        {"task-min", f.task, "goes with --task"},
+        {"task-max", f.task, "goes with --task"},
+        {"seed", f.task, "goes with --task"},
+        {"beam", !f.text, "goes without --text: a language model reads no sources"},
+        {"show", !f.text, "goes without --text: a language model reads no sources"},
+        {"length-penalty", f.beam > 1 || f.length_penalty == 0, "goes with a --beam of 2 or more"}};
+    if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     return run(&f, &error);
 }

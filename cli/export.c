@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "outputs.h"
 
+#include "../train/options.h"
+
 #include <string.h>
 
 typedef struct export_flags {
@@ -27,12 +29,11 @@ int cli_export(int count, const char *const *arguments)
 {
     export_flags f = {0};
     cli_flag table[] = {
-        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"out", CLI_TEXT, &f.out, "FILE", "where the weights go: a .safetensors file", .high = 0},
-        {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
-         .choices = cli_layout_names},
-        {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "write the sources' tokens, too, a line for each", .high = 0},
-        {"tgt-vocab", CLI_TEXT, &f.target_vocab, "FILE", "write the targets' tokens, or the text's", .high = 0},
+        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.out, "out", "FILE", "where the weights go: a .safetensors file"),
+        CLI_FLAG(f.layout, "layout", "NAME", "how the tensors are called and laid out", .names = train_layout_name),
+        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "write the sources' tokens, too, a line for each"),
+        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "write the targets' tokens, or the text's"),
     };
     cli_command command = {
         .name = "export",

@@ -44,36 +44,29 @@ static cli_read wrong(const cli_command *command)
 
 static cli_read wrong_value(const cli_command *command, const cli_flag *flag, const char *value, const char *expected)
 {
-    cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->name, *value ? value : "''", expected);
+    cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->field->name, *value ? value : "''", expected);
     return CLI_READ_WRONG;
 }
 
 static cli_read read_number(const cli_command *command, const cli_flag *flag, const char *text)
 {
-    bool whole = flag->type == CLI_COUNT;
-    bool bounded = flag->low < flag->high, from = flag->low > 0 && !bounded;
+    const train_field *field = flag->field;
+    const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
+    const double low = bounded || field->low > 0 ? field->low : 0;
+    const double high = bounded ? field->high : whole ? 9e15 : HUGE_VAL;
     char expected[128], *end;
-    double low = bounded || from ? flag->low : 0, high = bounded ? flag->high : whole ? 9e15 : HUGE_VAL;
 
     if (bounded)
         snprintf(expected, sizeof expected, "a %snumber from %.12g to %.12g", whole ? "whole " : "", low, high);
     else
         snprintf(expected, sizeof expected, "a %snumber of %.12g or more", whole ? "whole " : "", low);
     errno = 0;
-    double number = strtod(text, &end);
+    const double number = strtod(text, &end);
     if (end == text || *end || !isfinite(number) || !(number >= low && number <= high) ||
         (whole && number != floor(number)))
         return wrong_value(command, flag, text, expected);
-    if (whole)
-        *(int64_t *)flag->target = (int64_t)number;
-    else
-        *(double *)flag->target = number;
+    train_field_set_number(field, flag->object, field->none && number == 0 ? -1 : number);
     return CLI_READ_OK;
-}
-
-const char *cli_flag_choice(const cli_flag *flag, int i)
-{
-    return flag->choices ? flag->choices[i] : flag->name_of ? flag->name_of(i) : NULL;
 }
 
 /* The place of the text among the words that the flag may be; -1 after a report. */
@@ -84,7 +77,7 @@ static int read_choice(const cli_command *command, const cli_flag *flag, const c
     cli_likeness like = cli_likeness_of(text);
     const char *choice;
     int count = 0;
-    for (; (choice = cli_flag_choice(flag, count)); count++) {
+    for (; (choice = flag->field->names(count)); count++) {
         if (!strcmp(choice, text))
             return count;
         cli_likeness_try(&like, choice);
@@ -100,28 +93,27 @@ static int read_choice(const cli_command *command, const cli_flag *flag, const c
 
 static cli_read read_value(const cli_command *command, cli_flag *flag, const char *text)
 {
+    const train_field *field = flag->field;
     flag->given = true;
-    switch (flag->type) {
-    case CLI_COUNT:
-    case CLI_NUMBER:
+    const int choice = field->names ? read_choice(command, flag, text) : 0;
+    if (choice < 0)
+        return CLI_READ_WRONG;
+    if (field->type == TRAIN_TEXT) {
+        if (!*text && strcmp(field->value, "TEXT")) /* no file, folder or name is empty */
+            return wrong_value(command, flag, text, field->value);
+        train_field_set_text(field, flag->object, text);
+    } else if (field->names) {
+        train_field_set_number(field, flag->object, field->first + choice);
+    } else {
         return read_number(command, flag, text);
-    case CLI_CHOICE: {
-        int choice = read_choice(command, flag, text);
-        *(int *)flag->target = choice;
-        return choice < 0 ? CLI_READ_WRONG : CLI_READ_OK;
     }
-    case CLI_TEXT:
-        if (flag->name_of && read_choice(command, flag, text) < 0)
-            return CLI_READ_WRONG;
-        if (!*text && strcmp(flag->value, "TEXT")) /* no file, folder or name is empty */
-            return wrong_value(command, flag, text, flag->value);
-        *(const char **)flag->target = text;
-        return CLI_READ_OK;
-    case CLI_SWITCH:
-        break;
-    }
-    *(bool *)flag->target = true;
     return CLI_READ_OK;
+}
+
+static void set_switch(cli_flag *flag)
+{
+    flag->given = true;
+    train_field_set_number(flag->field, flag->object, flag->field->type == TRAIN_BOOL ? true : flag->field->sets);
 }
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
@@ -129,19 +121,20 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
 static cli_flag *find_flag(const cli_command *command, const char *name, size_t length)
 {
     for (int i = 0; i < command->flag_count; i++)
-        if (strlen(command->flags[i].name) == length && !strncmp(command->flags[i].name, name, length))
+        if (strlen(command->flags[i].field->name) == length && !strncmp(command->flags[i].field->name, name, length))
             return &command->flags[i];
     return NULL;
 }
 
-void cli_flag_drop(const cli_command *command, const char *name)
+cli_flag *cli_flag_find(const cli_command *command, const char *name)
 {
-    cli_flag *flag = find_flag(command, name, strlen(name));
+    return find_flag(command, name, strlen(name));
+}
+
+void cli_flag_drop(cli_flag *flag)
+{
     flag->given = false;
-    if (flag->type == CLI_TEXT)
-        *(const char **)flag->target = NULL;
-    else
-        *(int64_t *)flag->target = 0;
+    train_field_clear(flag->field, flag->object);
 }
 
 static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)
@@ -150,7 +143,7 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
     snprintf(typed, sizeof typed, "%.*s", (int)(length < sizeof typed ? length : sizeof typed - 1), argument + 2);
     cli_likeness like = cli_likeness_of(typed);
     for (int i = 0; i < command->flag_count; i++)
-        cli_likeness_try(&like, command->flags[i].name);
+        cli_likeness_try(&like, command->flags[i].field->name);
     cli_fail(command->name, CLI_USAGE, "there is no flag --%s%s", typed, cli_did_you_mean(&like, "--"));
     return wrong(command);
 }
@@ -159,17 +152,17 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
  * without a word. */
 static cli_read second_file(const cli_command *command, const cli_flag *flag, const char *second)
 {
-    const char *first = *(const char **)flag->target;
+    const char *first = train_field_text(flag->field, flag->object);
     cli_fail(command->name, CLI_USAGE,
-             "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other", flag->name,
-             second, first, second);
+             "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other",
+             flag->field->name, second, first, second);
     return wrong(command);
 }
 
 /* The value of a flag that takes one. */
 static cli_read read_given(const cli_command *command, cli_flag *flag, const char *text)
 {
-    if (flag->joined_by && flag->reading == command->reading)
+    if (flag->field->joined_by && flag->reading == command->reading)
         return second_file(command, flag, text);
     flag->reading = command->reading;
     return read_value(command, flag, text);
@@ -185,16 +178,19 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
     *used = 1;
     if (!flag)
         return unknown_flag(command, argument, length);
-    if (flag->type == CLI_SWITCH) {
-        if (!equals)
-            return read_value(command, flag, "");
-        cli_fail(command->name, CLI_USAGE, "--%s takes no value", flag->name);
+    const char *name = flag->field->name, *value = flag->field->value;
+    if (!value && equals) {
+        cli_fail(command->name, CLI_USAGE, "--%s takes no value", name);
         return CLI_READ_WRONG;
+    }
+    if (!value) {
+        set_switch(flag);
+        return CLI_READ_OK;
     }
     if (equals)
         return read_given(command, flag, equals + 1);
     if (count < 2) {
-        cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
+        cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", name, name, value);
         return CLI_READ_WRONG;
     }
     *used = 2;
@@ -206,12 +202,12 @@ static cli_read unknown_word(const cli_command *command, const char *before, con
 {
     const cli_flag *flag = NULL;
     for (int i = 0; i < command->flag_count && !flag; i++)
-        if (command->flags[i].joined_by && command->flags[i].given &&
-            !strcmp(*(const char **)command->flags[i].target, before))
+        if (command->flags[i].field->joined_by && command->flags[i].given &&
+            !strcmp(train_field_text(command->flags[i].field, command->flags[i].object), before))
             flag = &command->flags[i];
     if (flag)
         cli_fail(command->name, CLI_USAGE, "--%s takes one file, and %s is another: %s %s %s makes one of both",
-                 flag->name, word, flag->joined_by, before, word);
+                 flag->field->name, word, flag->field->joined_by, before, word);
     else
         cli_fail(command->name, CLI_USAGE, "what is '%s'? Usage: tapeformer %s %s", word, command->name,
                  command->usage);
@@ -228,7 +224,7 @@ static bool wants_help(const cli_command *command, int count, const char *const 
             return true;
         const bool named = !strncmp(argument, "--", 2) && !strchr(argument, '=');
         const cli_flag *flag = named ? find_flag(command, argument + 2, strlen(argument + 2)) : NULL;
-        i += flag && flag->type != CLI_SWITCH;
+        i += flag && flag->field->value;
     }
     return false;
 }
@@ -322,109 +318,51 @@ cli_read cli_flags_read_text(cli_command *command, char *text)
         const char *argument = pieces[count++] = read_argument(&text, false);
         const bool is_flag = !strncmp(argument, "--", 2);
         const cli_flag *flag = is_flag ? find_flag(command, argument + 2, strlen(argument + 2)) : NULL;
-        if (flag && flag->type != CLI_SWITCH && text)
+        if (flag && flag->field->value && text)
             pieces[count++] = read_argument(&text, true);
     }
     return cli_flags_read(command, count, pieces);
 }
 
-bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count)
+/* ---- What flags say ------------------------------------------------------------------------- */
+
+bool cli_flags_effective(const cli_command *command, const cli_need *needs, int count)
 {
-    for (int i = 0; i < count; i++) {
-        const cli_flag *flag = find_flag(command, needs[i].flag, strlen(needs[i].flag));
-        if (needs[i].met || !(given ? given[flag - command->flags] : flag->given))
-            continue;
-        cli_fail(command->name, CLI_USAGE, "--%s %s", flag->name, needs[i].sentence);
-        return false;
-    }
+    for (int i = 0; i < count; i++)
+        if (!needs[i].met && cli_flag_find(command, needs[i].flag)->given) {
+            cli_fail(command->name, CLI_USAGE, "--%s %s", needs[i].flag, needs[i].sentence);
+            return false;
+        }
     return true;
 }
 
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE])
 {
-    if (flag->otherwise)
-        return flag->otherwise;
-    if (flag->type == CLI_SWITCH)
-        return "";
+    const char *words = flag->otherwise ? flag->otherwise : flag->field->otherwise;
+    if (words)
+        return words;
     cli_flag_value(flag, number, CLI_VALUE_SIZE);
     return number;
 }
 
 bool cli_flag_said(const cli_flag *flag)
 {
-    switch (flag->type) {
-    case CLI_COUNT:
-        return (double)*(const int64_t *)flag->target >= flag->low;
-    case CLI_NUMBER:
-        return *(const double *)flag->target >= flag->low;
-    case CLI_TEXT:
-        return *(const char *const *)flag->target != NULL;
-    case CLI_CHOICE:
-        return true;
-    case CLI_SWITCH:
-        break;
-    }
-    return *(const bool *)flag->target;
-}
-
-void cli_flag_copy(const cli_flag *to, const cli_flag *from)
-{
-    switch (to->type) {
-    case CLI_COUNT:
-        *(int64_t *)to->target = *(const int64_t *)from->target;
-        return;
-    case CLI_NUMBER:
-        *(double *)to->target = *(const double *)from->target;
-        return;
-    case CLI_CHOICE:
-        *(int *)to->target = *(const int *)from->target;
-        return;
-    case CLI_TEXT:
-        *(const char **)to->target = *(const char *const *)from->target;
-        return;
-    case CLI_SWITCH:
-        break;
-    }
-    *(bool *)to->target = *(const bool *)from->target;
+    const train_field *field = flag->field;
+    const double number = train_field_number(field, flag->object);
+    if (!field->value)
+        return field->type == TRAIN_BOOL ? number != 0 : number == field->sets;
+    return field->none || field->type == TRAIN_TEXT ? number != 0 : number >= field->low;
 }
 
 void cli_flag_value(const cli_flag *flag, char *text, size_t size)
 {
-    switch (flag->type) {
-    case CLI_COUNT:
-        snprintf(text, size, "%lld", (long long)*(const int64_t *)flag->target);
-        return;
-    case CLI_NUMBER:
-        data_number_print(*(const double *)flag->target, text, size);
-        return;
-    case CLI_CHOICE:
-        snprintf(text, size, "%s", flag->choices[*(const int *)flag->target]);
-        return;
-    case CLI_TEXT:
-        snprintf(text, size, "%s", cli_flag_said(flag) ? *(const char *const *)flag->target : "");
-        return;
-    case CLI_SWITCH:
-        break;
-    }
-    text[0] = 0;
-}
-
-bool cli_flag_same(const cli_flag *a, const cli_flag *b)
-{
-    switch (a->type) {
-    case CLI_COUNT:
-        return *(const int64_t *)a->target == *(const int64_t *)b->target;
-    case CLI_NUMBER:
-        return *(const double *)a->target == *(const double *)b->target;
-    case CLI_CHOICE:
-        return *(const int *)a->target == *(const int *)b->target;
-    case CLI_TEXT:
-        return cli_flag_said(a) == cli_flag_said(b) &&
-               (!cli_flag_said(a) || !strcmp(*(const char *const *)a->target, *(const char *const *)b->target));
-    case CLI_SWITCH:
-        break;
-    }
-    return *(const bool *)a->target == *(const bool *)b->target;
+    const train_field *field = flag->field;
+    if (!field->value)
+        *text = 0;
+    else if (field->none && train_field_number(field, flag->object) == -1)
+        snprintf(text, size, "0");
+    else
+        train_field_print(field, flag->object, text, size);
 }
 
 char *cli_flags_write(const cli_command *command)
@@ -435,10 +373,10 @@ char *cli_flags_write(const cli_command *command)
     for (int i = 0; all && i < command->flag_count; i++) {
         const cli_flag *flag = &command->flags[i];
         char value[LONGEST_VALUE];
-        if (!flag->given || flag->local)
+        if (!flag->given || flag->field->local)
             continue;
-        at += sprintf(at, "%s--%s", at == all ? "" : "\n", flag->name);
-        if (flag->type == CLI_SWITCH)
+        at += sprintf(at, "%s--%s", at == all ? "" : "\n", flag->field->name);
+        if (!flag->field->value)
             continue;
         cli_flag_value(flag, value, sizeof value);
         *at++ = '\n';

@@ -2,42 +2,32 @@
 #ifndef CLI_FLAGS_H
 #define CLI_FLAGS_H
 
-#include "real.h"
+#include "../train/fields.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
 
-/* A number of the library's in a help text: CLI_NUMERAL(TRAIN_DEFAULT_BATCH) is "64". */
-#define CLI_NUMERAL(number) CLI_NUMERAL_(number)
-#define CLI_NUMERAL_(number) #number
-
-typedef enum cli_flag_type {
-    CLI_SWITCH, /* bool: no value */
-    CLI_TEXT,   /* const char * */
-    CLI_COUNT,  /* int64_t within [low, high] */
-    CLI_NUMBER, /* double within [low, high], never NaN */
-    CLI_CHOICE  /* int: the index of the value in `choices` */
-} cli_flag_type;
-
+/* A flag of a command: the field that says all about it, and the struct that holds its value. */
 typedef struct cli_flag {
-    const char *name; /* "batch": given as --batch 64 or --batch=64 */
-    cli_flag_type type;
-    void *target;
-    const char *value; /* what the value is called in the help: "N" */
-    const char *help;
-    double low, high;           /* CLI_COUNT, CLI_NUMBER; both 0: from 0 up */
-    const char *const *choices; /* CLI_CHOICE: ends with NULL */
-    /* CLI_TEXT: the i-th of the texts that it may be, NULL after the last. NULL: it may
-     * be any. */
-    const char *(*name_of)(int i);
-    const char *joined_by;      /* the program that makes one file of several, for who gives two */
-    const char *otherwise;      /* what stands where the flag is not given, in words; NULL: the value of its target */
-    bool local;                 /* belongs to this call alone: not part of what a resumed run repeats */
-    bool changeable;            /* a resumed run may have another value than the one that it began with */
-    bool given;                 /* set by cli_flags_read */
-    int reading;                /* the last one in which it was given: see cli_command */
+    const train_field *field;
+    void *object;
+    const char *otherwise; /* replaces the field's own default in words, where it is not NULL */
+    bool given;            /* set by cli_flags_read */
+    int reading;           /* the last one in which it was given: see cli_command */
 } cli_flag;
+
+/* A flag for a variable of the command's own:
+ *
+ *     CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search", .low = 1, .high = 1000)
+ *
+ * Its default is the value that the variable has before the flags are read. The field
+ * lives as long as the block that the macro stands in. */
+#define CLI_FLAG(variable, ...)                                                                                        \
+    {                                                                                                                  \
+        .field = &(const train_field){__VA_ARGS__, .type = TRAIN_FIELD_TYPE(variable)}, .object = &(variable)          \
+    }
+#define CLI_THREADS(variable)                                                                                          \
+    CLI_FLAG(variable, "threads", "N", "", .low = 1, .high = 1024, .otherwise = "all there are")
 
 typedef struct cli_command {
     const char *name;    /* "train" */
@@ -82,36 +72,26 @@ typedef struct cli_need {
     bool met;
     const char *sentence; /* "goes with --text" */
 } cli_need;
-/* Reports the first of `needs` whose flag was given (`given` [flag_count]; NULL: by the
- * flags' own mark) and that is not met; whether all are met. */
-bool cli_flags_effective(const cli_command *command, const bool *given, const cli_need *needs, int count);
+/* Reports the first of `needs` whose flag was given and that is not met; whether all are met. */
+bool cli_flags_effective(const cli_command *command, const cli_need *needs, int count);
 
-/* Whether two flags of one row, read apart, have the same value. */
-bool cli_flag_same(const cli_flag *a, const cli_flag *b);
+/* The flag of that name, which the command has. */
+cli_flag *cli_flag_find(const cli_command *command, const char *name);
+/* As if the flag had not been given. */
+void cli_flag_drop(cli_flag *flag);
 
-/* Writes the value as text that reads back to the same; "" for a switch, and for a text
- * that is not there. */
+/* Writes the value as text that reads back to the same value; "" for a switch, and where there is none. */
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* The text that says what holds where the flag is not given: words of its own, or the
- * value that its target has before anything is read, so that no help can say another. ""
- * where there is nothing to say. `number` is room for it. */
+/* What holds where the flag is not given: words of its own, or the value that its
+ * variable has before anything is read, so that the help cannot state another. "" where
+ * there is nothing to say. `number` is room for it. */
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 
-/* Whether the flag has a value that can be given: numbers below their range, and texts
- * that are NULL, stand for "not said". */
+/* Whether the flag has a value that could be given: a number below its range, and a text
+ * that is NULL, stand for "not given". */
 bool cli_flag_said(const cli_flag *flag);
-
-/* Gives a flag the value of another of the same type. */
-void cli_flag_copy(const cli_flag *to, const cli_flag *from);
-
-/* As if this flag, of type CLI_TEXT or CLI_COUNT, had not been given. */
-void cli_flag_drop(const cli_command *command, const char *name);
-
-/* The i-th of the words that the flag may be; NULL after the last, and where it may be
- * anything. */
-const char *cli_flag_choice(const cli_flag *flag, int i);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
 int cli_fail(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -86,19 +86,17 @@ int cli_generate(int count, const char *const *arguments)
 {
     generate_flags f = {.prompt = "", .length = 500, .temperature = 1, .top_p = 1, .seed = 1, .count = 1};
     cli_flag table[] = {
-        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained language model, or a .safetensors file",
-         .high = 0},
-        {"prompt", CLI_TEXT, &f.prompt, "TEXT", "what to continue", .otherwise = "the beginning of a line"},
-        {"length", CLI_COUNT, &f.length, "N", "tokens to generate", .low = 1, .high = 1e9},
-        {"temperature", CLI_NUMBER, &f.temperature, "T", "below 1 bolder choices are rarer", .low = 1e-3,
-         .high = 100},
-        {"top-k", CLI_COUNT, &f.top_k, "K", "draw from the K most probable tokens", .otherwise = "all"},
-        {"top-p", CLI_NUMBER, &f.top_p, "P", "draw from the most probable tokens that together have P", .low = 1e-6,
-         .high = 1},
-        {"greedy", CLI_SWITCH, &f.greedy, NULL, "always the most probable token", .high = 0},
-        {"count", CLI_COUNT, &f.count, "N", "texts", .low = 1, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of the drawing", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
+        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained language model, or a .safetensors file"),
+        CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
+        CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
+        CLI_FLAG(f.temperature, "temperature", "T", "below 1 bolder choices are rarer", .low = 1e-3, .high = 100),
+        CLI_FLAG(f.top_k, "top-k", "K", "draw from the K most probable tokens", .otherwise = "all"),
+        CLI_FLAG(f.top_p, "top-p", "P", "draw from the most probable tokens that together have P", .low = 1e-6,
+                 .high = 1),
+        CLI_FLAG(f.greedy, "greedy", NULL, "always the most probable token"),
+        CLI_FLAG(f.count, "count", "N", "texts", .low = 1, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "of the drawing"),
+        CLI_THREADS(f.threads),
     };
     cli_command command = {
         .name = "generate",
@@ -119,7 +117,7 @@ int cli_generate(int count, const char *const *arguments)
                               {"top-k", !f.greedy, drawing},
                               {"top-p", !f.greedy, drawing},
                               {"seed", !f.greedy, drawing}};
-    if (!cli_flags_effective(&command, NULL, needs, sizeof needs / sizeof *needs))
+    if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("generate", &error);

@@ -83,13 +83,13 @@ int cli_gradcheck(int count, const char *const *arguments)
 {
     gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
     cli_flag table[] = {
-        {"op", CLI_TEXT, &f.operation, "NAME", "only this operation", .name_of = operation_name},
-        {"draws", CLI_COUNT, &f.draws, "N", "examples drawn of each operation", .low = 1, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of the examples", .high = 0},
-        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "on |a - n| / max(1, |a|, |n|)", .low = 1e-300, .high = 1,
-         .otherwise = "1e-9 in double"},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024},
-        {"json", CLI_SWITCH, &f.json, NULL, "one JSON object per operation and line", .high = 0},
+        CLI_FLAG(f.operation, "op", "NAME", "only this operation", .names = operation_name),
+        CLI_FLAG(f.draws, "draws", "N", "examples drawn of each operation", .low = 1, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "of the examples"),
+        CLI_FLAG(f.tolerance, "tolerance", "X", "on |a - n| / max(1, |a|, |n|)", .low = 1e-300, .high = 1,
+                 .otherwise = "1e-9 in double"),
+        CLI_FLAG(f.threads, "threads", "N", "", .low = 1, .high = 1024),
+        CLI_FLAG(f.json, "json", NULL, "one JSON object per operation and line"),
     };
     cli_command command = {
         .name = "gradcheck",

@@ -105,11 +105,12 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
 static void print_flag(const cli_flag *flag)
 {
     char left[64], text[2048];
-    snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->value ? " " : "", flag->value ? flag->value : "");
-    size_t used = (size_t)snprintf(text, sizeof text, "%s", flag->help);
+    const train_field *field = flag->field;
+    snprintf(left, sizeof left, "--%s%s%s", field->name, field->value ? " " : "", field->value ? field->value : "");
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", field->help);
     const char *choice;
-    for (int i = 0; (choice = cli_flag_choice(flag, i)) && used < sizeof text; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : *flag->help ? ": " : "", choice);
+    for (int i = 0; field->names && (choice = field->names(i)) && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : *field->help ? ": " : "", choice);
     char number[CLI_VALUE_SIZE];
     const char *otherwise = cli_flag_default(flag, number);
     if (*otherwise && used < sizeof text)
@@ -139,13 +140,13 @@ void cli_help_describe(const cli_command *command)
     printf("command\t%s\t%s\t%s\t%s\n", command->name, command->summary, command->usage,
            command->max_words ? "FILE" : "");
     for (int i = 0; i < command->flag_count; i++) {
-        const cli_flag *flag = &command->flags[i];
+        const train_field *field = command->flags[i].field;
         const char *choice;
-        printf("flag\t%s\t%s\t%s\t%s\t", command->name, flag->name, flag->value ? flag->value : "", flag->help);
-        for (int c = 0; (choice = cli_flag_choice(flag, c)); c++)
+        printf("flag\t%s\t%s\t%s\t%s\t", command->name, field->name, field->value ? field->value : "", field->help);
+        for (int c = 0; field->names && (choice = field->names(c)); c++)
             printf("%s%s", c ? " " : "", choice);
         char number[CLI_VALUE_SIZE];
-        printf("\t%s\n", cli_flag_default(flag, number));
+        printf("\t%s\n", cli_flag_default(&command->flags[i], number));
     }
     for (const char *line = command->details, *end; line && *line; line = *end ? end + 1 : end) {
         end = line + strcspn(line, "\n");

@@ -10,13 +10,13 @@ typedef struct import_flags {
     const char *about_sources; /* the first flag that was given and is about sources; NULL: none */
     int layout, source_tokens, target_tokens;
     bool overwrite;
-    train_flags model; /* of these, what describes a model */
+    train_recipe recipe; /* its options that describe a model */
 } import_flags;
 
 enum { OWN_FLAGS = 9 };
 
-/* The rows of train have other defaults here. */
-static void adapt_defaults(cli_flag *rows, int count)
+/* Some flags of train have other defaults here. */
+static void adapt_defaults(cli_flag *flags, int count)
 {
     static const char *const otherwise[][2] = {
         {"model", "encoder-decoder"},
@@ -29,18 +29,21 @@ static void adapt_defaults(cli_flag *rows, int count)
     };
     for (int i = 0; i < count; i++)
         for (size_t h = 0; h < sizeof otherwise / sizeof *otherwise; h++)
-            if (!strcmp(rows[i].name, otherwise[h][0]))
-                rows[i].otherwise = otherwise[h][1];
+            if (!strcmp(flags[i].field->name, otherwise[h][0])) {
+                cli_flag_drop(&flags[i]);
+                flags[i].otherwise = otherwise[h][1];
+            }
 }
 
 /* The first flag of the model that was given and that the layout of GPT-2 leaves open (or, `fixed`, does not); NULL:
  * none. */
-static const char *given_flag(const cli_flag *rows, int count, bool fixed)
+static const char *given_flag(const cli_flag *flags, int count, bool fixed)
 {
     for (int i = 0; i < count; i++) {
-        bool open = !strcmp(rows[i].name, "heads") || !strcmp(rows[i].name, "dropout");
-        if (rows[i].given && !(fixed && open))
-            return rows[i].name;
+        const char *name = flags[i].field->name;
+        bool open = !strcmp(name, "heads") || !strcmp(name, "dropout");
+        if (flags[i].given && !(fixed && open))
+            return name;
     }
     return NULL;
 }
@@ -49,15 +52,17 @@ static const char *given_flag(const cli_flag *rows, int count, bool fixed)
 static const char *given_source_flag(const cli_flag *table)
 {
     for (int i = 0; i < OWN_FLAGS; i++)
-        if (table[i].given && !strncmp(table[i].name, "src-", strlen("src-")))
-            return table[i].name;
+        if (table[i].given && !strncmp(table[i].field->name, "src-", strlen("src-")))
+            return table[i].field->name;
     return NULL;
 }
 
-static int check(const import_flags *f, const cli_flag *rows, int count)
+static int check(const cli_command *command, const import_flags *f)
 {
     ag_error error = {0};
-    const char *given = given_flag(rows, count, false), *fixed = given_flag(rows, count, true);
+    const cli_flag *flags = command->flags + OWN_FLAGS;
+    const int count = command->flag_count - OWN_FLAGS;
+    const char *given = given_flag(flags, count, false), *fixed = given_flag(flags, count, true);
     if (!f->file)
         return cli_fail("import", CLI_USAGE,
                         "which weights? Give a .safetensors file, or the index.json of a sharded model");
@@ -68,8 +73,8 @@ static int check(const import_flags *f, const cli_flag *rows, int count)
     if (f->config && given)
         return cli_fail("import", CLI_USAGE, "--config and --%s exclude each other: the configuration is that of %s",
                         given, f->config);
-    if (f->model.final_norm && f->model.no_final_norm)
-        return cli_fail("import", CLI_USAGE, "--final-norm and --no-final-norm exclude each other");
+    if (train_flags_final_norm(command) != CLI_DONE)
+        return CLI_USAGE;
     if (f->layout == TRAIN_LAYOUT_GPT2 && fixed)
         return cli_fail("import", CLI_USAGE, "--%s: the layout gpt2 leaves only --heads and --dropout open", fixed);
     return CLI_DONE;
@@ -95,9 +100,9 @@ static int save_model(const import_flags *f, const train_saved *saved)
     if (train_saved_save(saved, f->out, f->overwrite, &error) != AG_OK)
         return cli_report("import", &error);
     fprintf(stderr, "model: %s, width %d, %d %s, %lld %s\nsaved: %s/" TRAIN_MODEL_FILE "\n",
-            cli_model_names[config->kind], config->d_model, config->heads, ag_plural(config->heads, "head", "heads"),
-            (long long)saved->model->params.size, ag_plural(saved->model->params.size, "parameter", "parameters"),
-            CLI_SHOWN(f->out));
+            train_model_kind_name((int)config->kind), config->d_model, config->heads,
+            ag_plural(config->heads, "head", "heads"), (long long)saved->model->params.size,
+            ag_plural(saved->model->params.size, "parameter", "parameters"), CLI_SHOWN(f->out));
     return CLI_DONE;
 }
 
@@ -131,23 +136,21 @@ static int import_model(const import_flags *f, const nn_model_config *config, co
 
 int cli_import(int count, const char *const *arguments)
 {
-    import_flags f = {0};
+    import_flags f = {.recipe = train_recipe_new()};
     cli_flag table[OWN_FLAGS + TRAIN_FLAGS_MOST] = {
-        {"out", CLI_TEXT, &f.out, "DIR", "folder for the model", .high = 0},
-        {"overwrite", CLI_SWITCH, &f.overwrite, NULL, "replace the model or the run in that folder", .high = 0},
-        {"layout", CLI_CHOICE, &f.layout, "NAME", "how the tensors are called and laid out",
-         .choices = cli_layout_names},
-        {"strip", CLI_TEXT, &f.strip, "PREFIX", "take this off the tensors' names",
-         .otherwise = "a prefix without which all tensors are found"},
-        {"config", CLI_TEXT, &f.config, "MODEL", "take configuration and vocabularies from this saved model",
-         .high = 0},
-        {"src-vocab", CLI_TEXT, &f.source_vocab, "FILE", "the sources' tokens, a line for each", .high = 0},
-        {"tgt-vocab", CLI_TEXT, &f.target_vocab, "FILE", "the targets' tokens, or the text's", .high = 0},
-        {"src-tokens", CLI_CHOICE, &f.source_tokens, "KIND", "what those are", .choices = cli_token_names},
-        {"tgt-tokens", CLI_CHOICE, &f.target_tokens, "KIND", "what those are", .choices = cli_token_names},
+        CLI_FLAG(f.out, "out", "DIR", "folder for the model"),
+        CLI_FLAG(f.overwrite, "overwrite", NULL, "replace the model or the run in that folder"),
+        CLI_FLAG(f.layout, "layout", "NAME", "how the tensors are called and laid out", .names = train_layout_name),
+        CLI_FLAG(f.strip, "strip", "PREFIX", "take this off the tensors' names",
+                 .otherwise = "a prefix without which all tensors are found"),
+        CLI_FLAG(f.config, "config", "MODEL", "take configuration and vocabularies from this saved model"),
+        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "the sources' tokens, a line for each"),
+        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "the targets' tokens, or the text's"),
+        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those are", .names = train_token_kind_name),
+        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those are", .names = train_token_kind_name),
     };
     cli_flag *rows = table + OWN_FLAGS;
-    const int row_count = train_flags_model(&f.model, rows);
+    const int row_count = train_flags_bind(&f.recipe, true, rows);
     cli_command command = {
         .name = "import",
         .summary = "make a model of another program's weights",
@@ -168,12 +171,12 @@ int cli_import(int count, const char *const *arguments)
     };
     adapt_defaults(rows, row_count);
     cli_read read = cli_flags_read(&command, count, arguments);
-    int code = read == CLI_READ_OK ? check(&f, rows, row_count) : cli_read_code(read);
+    int code = read == CLI_READ_OK ? check(&command, &f) : cli_read_code(read);
     if (read != CLI_READ_OK || code != CLI_DONE)
         return code;
 
     f.about_sources = given_source_flag(table);
-    const nn_model_config config = train_flags_config(&f.model);
+    const nn_model_config config = train_flags_config(&f.recipe);
     data_vocab *vocabs[2] = {NULL, NULL};
     train_saved like = {0};
     ag_error error = {0};

@@ -1,6 +1,8 @@
 /* info.c - tapeformer info: what is in a saved model, or in any .safetensors file. */
 #include "cli.h"
 
+#include "../train/options.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,29 +14,61 @@ static void print_vocab(const char *title, const data_vocab *vocab)
                data_vocab_kind(vocab) == DATA_CHARS ? "characters" : "words");
 }
 
+/* The value as info shows it; "" where there is nothing to say. */
+static void show_value(const train_field *field, const nn_model_config *config, char *text, size_t size)
+{
+    const double number = train_field_number(field, config);
+    *text = 0;
+    if (number < field->low) /* layers of a stack that the model does not have */
+        return;
+    if (field->type == TRAIN_DOUBLE)
+        snprintf(text, size, "%s%g", field->words[0] ? field->words[0] : "", number);
+    else if (field->words[0])
+        snprintf(text, size, "%s", field->words[(int)number]);
+    else
+        train_field_print(field, config, text, size);
+}
+
+/* Whether no row before this one has the same title. */
+static bool begins_line(const train_field *field)
+{
+    int i = 0;
+    while (!train_model_field(i)->info || strcmp(train_model_field(i)->info, field->info))
+        i++;
+    return train_model_field(i) == field;
+}
+
+/* Prints the values that have this title in one line, if there are any. */
+static void print_titled(const char *title, const nn_model_config *config)
+{
+    const train_field *field;
+    bool begun = false;
+    for (int i = 0; (field = train_model_field(i)); i++) {
+        char text[64];
+        if (!field->info || strcmp(field->info, title))
+            continue;
+        show_value(field, config, text, sizeof text);
+        if (!*text)
+            continue;
+        printf(begun ? ", %s" : "%-16s %s", begun ? text : title, text);
+        begun = true;
+    }
+    if (begun)
+        putchar('\n');
+}
+
 static void print_config(const train_saved *saved)
 {
-    const nn_model_config *c = &saved->model->config;
-    printf("%-16s %s\n", "kind", cli_model_names[c->kind]);
+    const nn_model_config *config = &saved->model->config;
+    const train_field *field;
+    printf("%-16s %s\n", "kind", train_model_kind_name((int)config->kind));
     if (saved->task && *saved->task)
         printf("%-16s %s\n", "task", CLI_SHOWN(saved->task));
     print_vocab("source", saved->source_vocab);
     print_vocab("target", saved->target_vocab);
-    printf("%-16s %d\n%-16s %d\n", "d_model", c->d_model, "heads", c->heads);
-    if (c->kind != NN_DECODER)
-        printf("%-16s %d\n", "encoder layers", c->encoder_layers);
-    if (c->kind != NN_ENCODER)
-        printf("%-16s %d\n", "decoder layers", c->decoder_layers);
-    printf("%-16s %d, %s\n", "feed-forward", c->ffn, cli_activation_names[c->activation - AG_RELU]);
-    static const char *const final_norms[] = {"", ", final norms", ", no final norms"};
-    printf("%-16s %s, %s%s, eps %g\n", "norm", cli_norm_names[c->norm], c->post_norm ? "post" : "pre",
-           final_norms[c->final_norm], c->norm_eps);
-    if (c->no_bias || c->no_norm_bias || c->no_output_bias)
-        printf("%-16s%s%s%s\n", "without bias", c->no_bias ? " blocks" : "", c->no_norm_bias ? " norms" : "",
-               c->no_output_bias ? " output" : "");
-    printf("%-16s %g\n", "embedding scale", c->embedding_scale);
-    printf("%-16s %s\n%-16s %d\n", "positions", cli_position_names[c->positions], "longest", c->max_length);
-    printf("%-16s %g\n%-16s %s\n", "dropout", c->dropout, "tied output", c->tied_output ? "yes" : "no");
+    for (int i = 0; (field = train_model_field(i)); i++)
+        if (field->info && begins_line(field))
+            print_titled(field->info, config);
 }
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
@@ -44,8 +78,7 @@ static void print_config(const train_saved *saved)
 static void print_parameter(const nn_param *parameter, const data_tensor *tensor)
 {
     char shape[AG_SHAPE_TEXT];
-    printf("  %-48s %-4s %s\n", parameter->name, tensor ? tensor->dtype : "",
-           ag_shape_print(parameter->shape, shape));
+    printf("  %-48s %-4s %s\n", parameter->name, tensor ? tensor->dtype : "", ag_shape_print(parameter->shape, shape));
 }
 
 static void print_tensor(const data_tensor *tensor)

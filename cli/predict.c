@@ -293,7 +293,7 @@ static int check_flags(const cli_command *command, predict_flags *f)
         f->beam = f->best;
     const cli_need need = {"length-penalty", f->beam > 1 || f->scores || f->length_penalty == 0,
                            "goes with a --beam of 2 or more, or --scores"};
-    if (!cli_flags_effective(command, NULL, &need, 1))
+    if (!cli_flags_effective(command, &need, 1))
         return CLI_USAGE;
     if (f->best > f->beam)
         return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
@@ -305,21 +305,20 @@ int cli_predict(int count, const char *const *arguments)
 {
     predict_flags f = {.batch = 64, .best = 1};
     cli_flag table[] = {
-        {"model", CLI_TEXT, &f.model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},
-        {"beam", CLI_COUNT, &f.beam, "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
-         .otherwise = "--best"},
-        {"best", CLI_COUNT, &f.best, "N",
-         "print the N best hypotheses, or all where there are fewer, separated by TAB",
-         .low = 1, .high = 1000},
-        {"length-penalty", CLI_NUMBER, &f.length_penalty, "A", "of the beam search", .high = 0},
-        {"scores", CLI_SWITCH, &f.scores, NULL,
-         "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
-         "after the length penalty",
-         .high = 0},
-        {"max-length", CLI_COUNT, &f.max_length, "N", "longest output in tokens", .low = 1, .high = 1e6,
-         .otherwise = "the model's"},
-        {"batch", CLI_COUNT, &f.batch, "N", "lines at once, if there are that many", .low = 1, .high = 100000},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
+        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
+                 .otherwise = "--best"),
+        CLI_FLAG(f.best, "best", "N", "print the N best hypotheses, or all where there are fewer, separated by TAB",
+                 .low = 1, .high = 1000),
+        CLI_FLAG(f.length_penalty, "length-penalty", "A", "of the beam search"),
+        CLI_FLAG(
+            f.scores, "scores", NULL,
+            "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
+            "after the length penalty"),
+        CLI_FLAG(f.max_length, "max-length", "N", "longest output in tokens", .low = 1, .high = 1e6,
+                 .otherwise = "the model's"),
+        CLI_FLAG(f.batch, "batch", "N", "lines at once, if there are that many", .low = 1, .high = 100000),
+        CLI_THREADS(f.threads),
     };
     cli_command command = {
         .name = "predict",

@@ -13,7 +13,7 @@ typedef struct attention_flags {
 } attention_flags;
 
 enum { CROSS, ENCODER, DECODER, ALL };
-static const char *const which_names[] = {"cross", "encoder", "decoder", "all", NULL};
+static TRAIN_NAMES(which_name, "cross", "encoder", "decoder", "all")
 
 /* Of a name such as "decoder.layers.1.multihead_attn". */
 static bool is_encoder(const char *name)
@@ -145,9 +145,9 @@ int cli_study_attention(int count, const char *const *arguments)
     attention_flags f = {.layer = -1, .head = -1, .which = ALL};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"which", CLI_CHOICE, &f.which, "PART", "", .choices = which_names},
-        {"layer", CLI_COUNT, &f.layer, "N", "only this layer, from 0", .otherwise = "all"},
-        {"head", CLI_COUNT, &f.head, "N", "only this head, from 0", .otherwise = "all"},
+        CLI_FLAG(f.which, "which", "PART", "", .names = which_name),
+        CLI_FLAG(f.layer, "layer", "N", "only this layer, from 0", .otherwise = "all"),
+        CLI_FLAG(f.head, "head", "N", "only this head, from 0", .otherwise = "all"),
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

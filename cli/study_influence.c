@@ -147,7 +147,7 @@ int cli_study_influence(int count, const char *const *arguments)
     influence_flags f = {0};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
+        CLI_THREADS(f.threads),
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

@@ -167,8 +167,8 @@ int cli_study_leaks(int count, const char *const *arguments)
     tally all = {0};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"seed", CLI_COUNT, &f.seed, "N", "of the drawn examples", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
+        CLI_FLAG(f.seed, "seed", "N", "of the drawn examples"),
+        CLI_THREADS(f.threads),
     };
     cli_command command = {
         .name = "study leaks",

@@ -55,11 +55,11 @@ int cli_study_masks(int count, const char *const *arguments)
 {
     masks_flags f = {.length = 8, .letters = 8, .steps = 400, .seed = 1};
     cli_flag table[] = {
-        {"length", CLI_COUNT, &f.length, "N", "of the sequences, 4 to 16", .low = 4, .high = 16},
-        {"letters", CLI_COUNT, &f.letters, "N", "of the alphabet, 2 to 10", .low = 2, .high = 10},
-        {"steps", CLI_COUNT, &f.steps, "N", "of each of the 27 trainings", .low = 40, .high = 1e6},
-        {"seed", CLI_COUNT, &f.seed, "N", "of all that is drawn", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
+        CLI_FLAG(f.length, "length", "N", "of the sequences, 4 to 16", .low = 4, .high = 16),
+        CLI_FLAG(f.letters, "letters", "N", "of the alphabet, 2 to 10", .low = 2, .high = 10),
+        CLI_FLAG(f.steps, "steps", "N", "of each of the 27 trainings", .low = 40, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "of all that is drawn"),
+        CLI_THREADS(f.threads),
         STUDY_OUTPUT_FLAGS(f.output),
     };
     cli_command command = {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const cli_color_names[] = {"auto", "always", "never", NULL};
+TRAIN_NAMES(cli_color_name, "auto", "always", "never")
 
 /* ---- Where a study is shown ----------------------------------------------------------------- */
 

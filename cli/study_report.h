@@ -17,19 +17,16 @@ int cli_study_curves(int count, const char *const *arguments);
 
 typedef struct study_output {
     const char *report, *pictures; /* --out, --pictures; NULL: not written */
-    int color;                     /* --color: an index of cli_color_names */
+    int color;                     /* --color: as cli_color_name has them */
 } study_output;
 
-extern const char *const cli_color_names[];
+const char *cli_color_name(int color);
 
 /* The last entries of a table of flags:  cli_flag table[] = {..., STUDY_OUTPUT_FLAGS(output)};  */
 #define STUDY_OUTPUT_FLAGS(output)                                                                                     \
-    {"out", CLI_TEXT, &(output).report, "FILE", "write it as one HTML file, too", .high = 0},                          \
-        {"pictures", CLI_TEXT, &(output).pictures, "DIR", "write each picture as an SVG file, too", .high = 0},        \
-    {                                                                                                                  \
-        "color", CLI_CHOICE, &(output).color, "WHEN", "of the terminal; auto heeds NO_COLOR",                          \
-            .choices = cli_color_names                                                                                 \
-    }
+    CLI_FLAG((output).report, "out", "FILE", "write it as one HTML file, too"),                                        \
+        CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
+        CLI_FLAG((output).color, "color", "WHEN", "of the terminal; auto heeds NO_COLOR", .names = cli_color_name)
 
 /* Checks before the work that the files of `output` can be written. `model` is what the
  * study reads, or NULL. Returns CLI_DONE, or the exit code after a report. */
@@ -46,12 +43,10 @@ typedef struct study_example_flags {
 } study_example_flags;
 
 #define STUDY_EXAMPLE_FLAGS(flags)                                                                                     \
-    {"model", CLI_TEXT, &(flags).model, "DIR", "the folder of a trained model, or a .safetensors file", .high = 0},    \
-        {"source", CLI_TEXT, &(flags).source, "TEXT", "what the model reads", .high = 0},                              \
-        {"target", CLI_TEXT, &(flags).target, "TEXT", "what it has written", .otherwise = "its own answer"},           \
-    {                                                                                                                  \
-        "pad", CLI_COUNT, &(flags).padding, "N", "positions of padding after both sides", .low = 0, .high = 1000       \
-    }
+    CLI_FLAG((flags).model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),                  \
+        CLI_FLAG((flags).source, "source", "TEXT", "what the model reads"),                                            \
+        CLI_FLAG((flags).target, "target", "TEXT", "what it has written", .otherwise = "its own answer"),              \
+        CLI_FLAG((flags).padding, "pad", "N", "positions of padding after both sides", .low = 0, .high = 1000)
 
 /* A saved model and one row of input with its lengths. A side that the model does not have is NULL and 0 long. */
 typedef struct study_example {

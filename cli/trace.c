@@ -50,7 +50,7 @@ static int compare(const trace_flags *f)
 static int check(const trace_flags *f, const cli_flag *table, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *name = table[i].name;
+        const char *name = table[i].field->name;
         const bool comparing = !strcmp(name, "tolerance") || !strcmp(name, "common");
         if (!table[i].given || !strcmp(name, "compare") || comparing == f->compare)
             continue;
@@ -65,12 +65,12 @@ int cli_trace(int count, const char *const *arguments)
     trace_flags f = {.out = "trace.safetensors"};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        {"out", CLI_TEXT, &f.out, "FILE", "where to", .high = 0},
-        {"plain", CLI_SWITCH, &f.plain, NULL, "attention by single operations: scores and weights show", .high = 0},
-        {"threads", CLI_COUNT, &f.threads, "N", "", .low = 1, .high = 1024, .otherwise = "all there are"},
-        {"compare", CLI_SWITCH, &f.compare, NULL, "name the first tensor in which two files differ", .high = 0},
-        {"tolerance", CLI_NUMBER, &f.tolerance, "X", "of |a - b| / max(1, |a|, |b|)", .high = 0},
-        {"common", CLI_SWITCH, &f.common, NULL, "compare only tensors that both files have", .high = 0},
+        CLI_FLAG(f.out, "out", "FILE", "where to"),
+        CLI_FLAG(f.plain, "plain", NULL, "attention by single operations: scores and weights show"),
+        CLI_THREADS(f.threads),
+        CLI_FLAG(f.compare, "compare", NULL, "name the first tensor in which two files differ"),
+        CLI_FLAG(f.tolerance, "tolerance", "X", "of |a - b| / max(1, |a|, |b|)"),
+        CLI_FLAG(f.common, "common", NULL, "compare only tensors that both files have"),
     };
     cli_command command = {
         .name = "trace",

@@ -18,25 +18,25 @@ typedef struct train_setup {
 /* ---- Data ----------------------------------------------------------------------------------- */
 
 /* Says whether the flags name exactly one source of examples that suits the model. */
-static int check_source(train_flags *f)
+static int check_source(train_recipe *f)
 {
-    int sources = (f->task != NULL) + (f->pairs != NULL) + (f->text != NULL);
+    int sources = (f->run.task != NULL) + (f->pairs != NULL) + (f->text != NULL);
     if (sources == 0)
         return cli_fail("train", CLI_USAGE, "nothing to train on: give --task NAME, --pairs FILE or --text FILE");
     if (sources > 1)
         return cli_fail("train", CLI_USAGE, "--task, --pairs and --text exclude each other");
-    if (f->text && f->model == NN_ENCODER)
+    if (f->text && f->model.kind == NN_ENCODER)
         return cli_fail("train", CLI_USAGE, "--model encoder labels pairs: with --text the model is a decoder");
     if (f->text)
-        f->model = NN_DECODER;
-    else if (f->model == NN_DECODER)
+        f->model.kind = NN_DECODER;
+    else if (f->model.kind == NN_DECODER)
         return cli_fail("train", CLI_USAGE, "--model decoder is a language model: it trains on --text FILE");
     return CLI_DONE;
 }
 
-static int check_matmul(const train_flags *f)
+static int check_matmul(const train_recipe *f)
 {
-    if (ag_matmul_available((ag_matmul_numbers)f->matmul))
+    if (ag_matmul_available(f->run.matmul))
         return CLI_DONE;
     return cli_fail("train", CLI_USAGE,
                     "--matmul bf16 needs a processor with AVX512_BF16, and a program built for float by a compiler "
@@ -44,7 +44,7 @@ static int check_matmul(const train_flags *f)
 }
 
 /* A run is the same to the bit at one instruction-set level alone. */
-static void note_level(const train_flags *f, const train_saved *base)
+static void note_level(const train_recipe *f, const train_saved *base)
 {
     if (f->resume && *base->level && strcmp(base->level, ag_level_name()) != 0 && !f->quiet)
         cli_fail("train", CLI_DONE,
@@ -55,7 +55,7 @@ static void note_level(const train_flags *f, const train_saved *base)
 
 /* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
  * kind that it learns from. */
-static int check_base(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
+static int check_base(const cli_command *command, train_recipe *f, const train_saved *base, train_recipe *earlier)
 {
     if (!base->model)
         return CLI_DONE;
@@ -67,37 +67,32 @@ static int check_base(const cli_command *command, train_flags *f, const train_sa
     return train_flags_take(command, f, base, earlier);
 }
 
-/* What a language model sees. */
-static int64_t context_of(const train_flags *f)
+/* The tokens in a window of a language model. */
+static int64_t context_of(const train_recipe *f)
 {
-    const bool shorter = f->max_length && f->max_length < DEFAULT_CONTEXT;
-    const int64_t otherwise = f->from || shorter ? f->max_length : DEFAULT_CONTEXT;
-    return f->context ? f->context : otherwise;
+    const int64_t longest = f->model.max_length;
+    const bool shorter = longest && longest < TRAIN_DEFAULT_CONTEXT;
+    const int64_t otherwise = f->from || shorter ? longest : TRAIN_DEFAULT_CONTEXT;
+    return f->data.context ? f->data.context : otherwise;
 }
 
-static data_set_options set_options(const train_flags *f, const train_setup *setup, data_part part)
+static data_set_options set_options(const train_recipe *f, const train_setup *setup, data_part part)
 {
-    return (data_set_options){
-        .part = part,
-        .held_out = f->held_out,
-        .seed = (uint64_t)f->seed,
-        .min_length = (int)f->task_min,
-        .max_length = (int)f->task_max,
-        .count = f->task_count,
-        .source_kind = (data_token_kind)f->source_tokens,
-        .target_kind = (data_token_kind)f->target_tokens,
-        .max_tokens = f->max_length,
-        .source_vocab = setup->base.source_vocab,
-        .target_vocab = setup->base.target_vocab,
-        .context = context_of(f),
-        .tagging = f->model == NN_ENCODER,
-    };
+    data_set_options options = f->data;
+    options.part = part;
+    options.seed = f->run.seed;
+    options.max_tokens = f->model.max_length;
+    options.source_vocab = setup->base.source_vocab;
+    options.target_vocab = setup->base.target_vocab;
+    options.context = context_of(f);
+    options.tagging = f->model.kind == NN_ENCODER;
+    return options;
 }
 
-static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
+static int open_task(const train_recipe *f, train_setup *setup, ag_error *error)
 {
-    const data_task *task = data_task_find(f->task);
-    if (f->model == NN_ENCODER && !task->same_length)
+    const data_task *task = data_task_find(f->run.task);
+    if (f->model.kind == NN_ENCODER && !task->same_length)
         return cli_fail("train", CLI_USAGE,
                         "--model encoder labels each token, and in the task %s source and target differ in length",
                         task->name);
@@ -109,7 +104,7 @@ static int open_task(const train_flags *f, train_setup *setup, ag_error *error)
 }
 
 /* Data that are not where the run read them, as after a pipe, may be elsewhere. */
-static int report_data(const train_flags *f, const char *flag, const ag_error *error)
+static int report_data(const train_recipe *f, const char *flag, const ag_error *error)
 {
     if (f->resume && error->status == AG_IO)
         return cli_fail("train", CLI_FAILED, "%s (the run read it: --%s FILE says where the same data are now)",
@@ -118,7 +113,7 @@ static int report_data(const train_flags *f, const char *flag, const ag_error *e
 }
 
 /* Without --dev a part of the training file itself is held out. */
-static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
+static int open_pairs(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
     setup->training = data_set_pairs(f->pairs, &options, error);
@@ -130,7 +125,7 @@ static int open_pairs(const train_flags *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : "pairs", error);
 }
 
-static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
+static int open_text(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     data_set_options options = set_options(f, setup, DATA_TRAIN);
     setup->training = data_set_text(f->text, &options, error);
@@ -142,7 +137,7 @@ static int open_text(const train_flags *f, train_setup *setup, ag_error *error)
 
 /* Tokens that the vocabularies of the model do not have are read as <unk>, as everywhere; of a side that has no others
  * nothing can be learnt. */
-static int check_known(const train_flags *f, train_setup *setup)
+static int check_known(const train_recipe *f, train_setup *setup)
 {
     const data_vocab *const vocabs[] = {setup->base.source_vocab, setup->base.target_vocab};
     const char *const sides[] = {f->text ? "" : "source ", f->text ? "" : "target "};
@@ -172,11 +167,11 @@ static int check_known(const train_flags *f, train_setup *setup)
     return CLI_DONE;
 }
 
-static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
+static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 {
-    int code = f->task    ? open_task(f, setup, error)
-               : f->pairs ? open_pairs(f, setup, error)
-                          : open_text(f, setup, error);
+    int code = f->run.task ? open_task(f, setup, error)
+               : f->pairs  ? open_pairs(f, setup, error)
+                           : open_text(f, setup, error);
     if (code == CLI_DONE && f->from && !f->resume)
         code = check_known(f, setup);
     if (code != CLI_DONE || f->quiet)
@@ -186,14 +181,14 @@ static int open_data(const train_flags *f, train_setup *setup, ag_error *error)
     const char *one = f->text ? "window" : f->pairs ? "pair" : "example";
     const char *many = f->text ? "windows" : f->pairs ? "pairs" : "examples";
     fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n",
-            CLI_SHOWN(f->task    ? f->task
-                      : f->pairs ? f->pairs
-                                 : f->text),
-            (long long)counts[0], ag_plural(counts[0], one, many), f->task ? " an epoch" : "", (long long)counts[1],
+            CLI_SHOWN(f->run.task ? f->run.task
+                      : f->pairs  ? f->pairs
+                                  : f->text),
+            (long long)counts[0], ag_plural(counts[0], one, many), f->run.task ? " an epoch" : "", (long long)counts[1],
             ag_plural(counts[1], one, many),
-            f->dev    ? ""
-            : f->task ? " that training never sees"
-                      : ", held out of the same file");
+            f->dev        ? ""
+            : f->run.task ? " that training never sees"
+                          : ", held out of the same file");
     if (source)
         fprintf(stderr, "vocabularies: %d source and %d target tokens\n", data_vocab_size(source),
                 data_vocab_size(target));
@@ -217,7 +212,7 @@ static int64_t default_max_length(const train_setup *setup)
     return longest < 32 ? 64 : 2 * longest;
 }
 
-static nn_model_config new_config(const train_flags *f, const train_setup *setup)
+static nn_model_config new_config(const train_recipe *f, const train_setup *setup, bool dropout_given)
 {
     const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
     nn_model_config config = train_flags_config(f);
@@ -225,18 +220,20 @@ static nn_model_config new_config(const train_flags *f, const train_setup *setup
     config.target_vocab = data_vocab_size(target);
     if (!config.max_length)
         config.max_length = (int)(f->text ? context_of(f) : default_max_length(setup));
-    config.dropout = f->task ? 0 : DEFAULT_DROPOUT;
+    if (!dropout_given)
+        config.dropout = f->run.task ? 0 : TRAIN_DEFAULT_DROPOUT;
     return config;
 }
 
 /* A new model, which is given the numbers of the one to begin with: its dropout may be another. */
-static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
+static int make_model(const cli_command *command, const train_recipe *f, train_setup *setup, ag_error *error)
 {
+    const bool dropout_given = cli_flag_find(command, "dropout")->given;
     nn_model *base = setup->base.model;
-    nn_model_config config = base ? base->config : new_config(f, setup);
-    if (f->dropout >= 0)
-        config.dropout = f->dropout;
-    setup->model = nn_model_new(&config, (uint64_t)f->seed, error);
+    nn_model_config config = base ? base->config : new_config(f, setup, dropout_given);
+    if (dropout_given)
+        config.dropout = f->model.dropout;
+    setup->model = nn_model_new(&config, f->run.seed, error);
     if (!setup->model)
         return cli_report("train", error);
     nn_params *params = &setup->model->params;
@@ -245,65 +242,30 @@ static int make_model(const train_flags *f, train_setup *setup, ag_error *error)
     nn_model_free(base);
     setup->base.model = NULL;
     if (!f->quiet)
-        fprintf(stderr, "model: %s, width %lld, %lld %s, %lld %s%s%s\n", cli_model_names[config.kind],
-                (long long)f->d_model, (long long)f->heads, ag_plural(f->heads, "head", "heads"),
-                (long long)params->size, ag_plural(params->size, "parameter", "parameters"),
-                f->from && !f->resume ? ", those of " : "", f->from && !f->resume ? CLI_SHOWN(f->from) : "");
+        fprintf(stderr, "model: %s, width %d, %d %s, %lld %s%s%s\n", train_model_kind_name((int)config.kind),
+                config.d_model, config.heads, ag_plural(config.heads, "head", "heads"), (long long)params->size,
+                ag_plural(params->size, "parameter", "parameters"), f->from && !f->resume ? ", those of " : "",
+                f->from && !f->resume ? CLI_SHOWN(f->from) : "");
     return CLI_DONE;
 }
 
 /* ---- The run -------------------------------------------------------------------------------- */
 
-/* The library's zero is "not said", and its -1 "none": the other way round than a
- * flag's. */
-static double said_number(double value)
+static train_options run_options(const train_recipe *f, const train_setup *setup)
 {
-    return value == NOT_SAID ? 0 : value == 0 ? -1 : value;
-}
-
-static train_options run_options(const train_flags *f, const train_setup *setup)
-{
-    return (train_options){
-        .steps = f->steps,
-        .epochs = f->epochs,
-        .batch = f->batch,
-        .accumulate = f->accumulate,
-        .optimizer = {.kind = (train_optimizer_kind)f->optimizer,
-                      .beta1 = f->beta1,
-                      .beta2 = f->beta2,
-                      .weight_decay = said_number(f->weight_decay),
-                      .momentum = f->momentum,
-                      .nesterov = f->nesterov},
-        .schedule = (train_schedule_kind)f->schedule,
-        .rate = f->rate,
-        .floor = said_number(f->floor),
-        .warmup = (int64_t)said_number((double)f->warmup),
-        .clip = said_number(f->clip),
-        .label_smoothing = f->label_smoothing,
-        .average = f->average,
-        .seed = (uint64_t)f->seed,
-        .threads = (int)f->threads,
-        .matmul = (ag_matmul_numbers)f->matmul,
-        .evaluate_every = f->eval_every,
-        .evaluate_sources = f->eval_sources,
-        .best_by = (train_best_by)f->best_by,
-        .patience = f->patience,
-        .save_every = f->save_every,
-        .out = f->resume ? f->resume : f->out,
-        .resume = f->resume != NULL,
-        .overwrite = f->overwrite,
-        .source_vocab = data_set_source_vocab(setup->training),
-        .target_vocab = data_set_target_vocab(setup->training),
-        .task = f->task,
-        .arguments = setup->arguments,
-        .stop = &cli_interrupted,
-        .stop_at = f->stop_at,
-    };
+    train_options options = f->run;
+    options.out = f->resume ? f->resume : f->run.out;
+    options.resume = f->resume != NULL;
+    options.source_vocab = data_set_source_vocab(setup->training);
+    options.target_vocab = data_set_target_vocab(setup->training);
+    options.arguments = setup->arguments;
+    options.stop = &cli_interrupted;
+    return options;
 }
 
 /* The flags that the library's sentence is about. Before the first update no learning
  * rate is to blame. */
-static int report_failure(const train_flags *f, const train_result *result, const ag_error *error)
+static int report_failure(const train_recipe *f, const train_result *result, const ag_error *error)
 {
     if (error->status == AG_NOT_FINITE && result->steps > 0)
         return cli_fail("train", CLI_FAILED, "%s (--lr, --clip)", error->message);
@@ -317,8 +279,9 @@ static void print_best(const train_result *result)
 {
     const train_metrics *best = &result->best;
     if (train_metrics_guess(best)) {
-        fprintf(stderr, "no evaluation was better than guessing, whose loss is %.4f: step %lld had %.4f (a lower --lr "
-                        "may help, and --clip)",
+        fprintf(stderr,
+                "no evaluation was better than guessing, whose loss is %.4f: step %lld had %.4f (a lower --lr "
+                "may help, and --clip)",
                 best->chance, (long long)result->best_step, best->loss);
         return;
     }
@@ -327,7 +290,7 @@ static void print_best(const train_result *result)
         fprintf(stderr, ", exact match %.2f %%, token error %.2f %%", 100 * best->exact_match, 100 * best->per);
 }
 
-static void print_result(const train_flags *f, const train_options *options, const train_result *result)
+static void print_result(const train_recipe *f, const train_options *options, const train_result *result)
 {
     if (f->quiet)
         return;
@@ -338,7 +301,7 @@ static void print_result(const train_flags *f, const train_options *options, con
             CLI_SHOWN(options->out));
 }
 
-static int run(const train_flags *f, train_setup *setup, ag_error *error)
+static int run(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     cli_progress display = cli_progress_make(f->quiet);
     train_options options = run_options(f, setup);
@@ -351,7 +314,7 @@ static int run(const train_flags *f, train_setup *setup, ag_error *error)
     if (status == AG_INTERRUPTED) {
         fprintf(stderr, "stopped after step %lld and saved; go on with: tapeformer train --resume %s\n",
                 (long long)result.steps, CLI_SHOWN(options.out));
-        return f->stop_at && result.steps >= f->stop_at ? CLI_DONE : CLI_INTERRUPTED;
+        return f->run.stop_at && result.steps >= f->run.stop_at ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (status != AG_OK)
         return report_failure(f, &result, error);
@@ -361,7 +324,7 @@ static int run(const train_flags *f, train_setup *setup, ag_error *error)
 
 int cli_train(int count, const char *const *arguments)
 {
-    train_flags f, earlier = {0};
+    train_recipe f, earlier = {0};
     cli_flag table[TRAIN_FLAGS_MOST];
     cli_command command = {
         .name = "train",
@@ -387,7 +350,7 @@ int cli_train(int count, const char *const *arguments)
         cli_outlive_readers();
         code = check_source(&f);
         if (code == CLI_DONE &&
-            train_folder_check(f.resume ? f.resume : f.out, f.resume || f.overwrite, &error) != AG_OK)
+            train_folder_check(f.resume ? f.resume : f.run.out, f.resume || f.run.overwrite, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
             code = cli_fail("train", CLI_FAILED, "no memory for the arguments of the run");
@@ -402,7 +365,7 @@ int cli_train(int count, const char *const *arguments)
         if (code == CLI_DONE)
             code = open_data(&f, &setup, &error);
         if (code == CLI_DONE)
-            code = make_model(&f, &setup, &error);
+            code = make_model(&command, &f, &setup, &error);
         if (code == CLI_DONE)
             code = run(&f, &setup, &error);
     }

@@ -1,51 +1,36 @@
-/* train_flags.h - what the flags of tapeformer train say. */
+/* train_flags.h - the flags of tapeformer train, read into a recipe. */
 #ifndef CLI_TRAIN_FLAGS_H
 #define CLI_TRAIN_FLAGS_H
 
 #include "flags.h"
 
-#include "train.h"
+#include "../train/options.h"
 
-/* A value of 0 (NOT_SAID where 0 is a value) was not said: the library decides, or the
- * run that is resumed. Fields of type int are indices of choices, in the order of the
- * library's enumerations. */
-typedef struct train_flags {
-    const char *task, *pairs, *dev, *text, *from, *preset, *out, *resume;
-    int source_tokens, target_tokens, model, activation, norm, positions, matmul, optimizer, schedule, best_by;
-    int64_t d_model, heads, layers, encoder_layers, decoder_layers, ffn, max_length, context;
-    int64_t task_min, task_max, task_count;
-    bool post_norm, final_norm, no_final_norm, no_bias, no_norm_bias, no_output_bias, tied, nesterov,
-        list_presets, quiet, overwrite;
-    double dropout, norm_eps, embedding_scale, rate, floor, weight_decay, beta1, beta2, momentum, clip, label_smoothing,
-        average, held_out;
-    int64_t steps, epochs, batch, accumulate, warmup, seed, threads, eval_every, eval_sources, patience, save_every,
-        stop_at;
-} train_flags;
+enum { TRAIN_FLAGS_MOST = 80 };
 
-/* Defaults that are the command's own. */
-#define DEFAULT_CONTEXT 128
-#define DEFAULT_DROPOUT 0.1
-
-enum { TRAIN_FLAGS_MOST = 80, NOT_SAID = -1 };
+/* Writes the table's flags, with the members of `recipe` as their variables, to `flags`
+ * [TRAIN_FLAGS_MOST] and returns how many there are; `model_alone`: only those that
+ * describe a model. */
+int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags);
 
 /* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With
- * --resume `base` becomes what the run's checkpoint holds, and `earlier` what the run's
- * flags were; base's arguments hold what targets point to. The caller clears it at the
- * end. */
-cli_read train_flags_read(cli_command *command, train_flags *f, int count, const char *const *arguments,
-                          train_saved *base, train_flags *earlier) AG_CHECKED;
+ * --resume, `base` becomes what the run's checkpoint holds, and `earlier` the run's own
+ * recipe; members of both recipes point into base->arguments. The caller clears base at
+ * the end. */
+cli_read train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
+                          train_saved *base, train_recipe *earlier) AG_CHECKED;
 
-/* Lets the flags that describe a model describe that of `base`, with which the run begins
- * or goes on, and in a resume all flags that it may not change say what they said of
- * `earlier`. The exit code: CLI_USAGE after naming a flag that was given and says
- * otherwise. */
-int train_flags_take(const cli_command *command, train_flags *f, const train_saved *base, const train_flags *earlier)
-    AG_CHECKED;
+/* Fills in the model of `base`, with which the run begins or goes on, and in a resume
+ * every option that it may not change as it was in `earlier`. The exit code: CLI_USAGE
+ * after naming a flag that was given and contradicts them. */
+int train_flags_take(const cli_command *command, train_recipe *recipe, const train_saved *base,
+                     train_recipe *earlier) AG_CHECKED;
 
-/* The rows that describe a model, for other commands: writes them to `table` and returns how many. */
-int train_flags_model(train_flags *f, cli_flag *table);
-/* The model that they describe, but for its vocabularies. */
-nn_model_config train_flags_config(const train_flags *f);
+/* Refuses --final-norm together with --no-final-norm; returns the exit code. */
+int train_flags_final_norm(const cli_command *command);
+
+/* The model that the recipe describes, without its vocabularies. */
+nn_model_config train_flags_config(const train_recipe *recipe);
 
 void train_presets_print(void);
 

@@ -7,70 +7,29 @@
 #include "checkpoint.h"
 
 #include "folder.h"
+#include "options.h"
 #include "tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const OPTIMIZERS[] = {"adamw", "adam", "sgd", NULL};
-static const char *const MATMULS[] = {"float", "bf16", NULL};
-static const char *const SCHEDULES[] = {"cosine", "constant", "inverse-sqrt", "noam", NULL};
-static const char *const BEST_BY[] = {"exact", "loss", "wer", NULL};
+#define STATE(member)                                                                                                  \
+    {                                                                                                                  \
+        TRAIN_MEMBER(TRAIN_RECIPE, train_state, member), .key = "state." #member                                       \
+    }
 
-#define RUN(name, type, member)       TRAIN_FIELD("run." name, type, train_options, member)
-#define RUN_OF(name, choices, member) TRAIN_FIELD_OF("run." name, choices, train_options, member, NULL)
-#define STATE(name, type, member)     TRAIN_FIELD("state." name, type, train_state, member)
-
-/* The options on which every number of the run depends: a resume must have the same. */
-static const train_field RUN_FIELDS[] = {
-    RUN("batch", TRAIN_FIELD_INTEGER, batch),
-    RUN("accumulate", TRAIN_FIELD_INTEGER, accumulate),
-    RUN("seed", TRAIN_FIELD_SEED, seed),
-    RUN_OF("matmul", MATMULS, matmul),
-    RUN_OF("optimizer", OPTIMIZERS, optimizer.kind),
-    RUN("beta1", TRAIN_FIELD_DOUBLE, optimizer.beta1),
-    RUN("beta2", TRAIN_FIELD_DOUBLE, optimizer.beta2),
-    RUN("epsilon", TRAIN_FIELD_DOUBLE, optimizer.epsilon),
-    RUN("weight_decay", TRAIN_FIELD_DOUBLE, optimizer.weight_decay),
-    RUN("momentum", TRAIN_FIELD_DOUBLE, optimizer.momentum),
-    RUN("nesterov", TRAIN_FIELD_BOOL, optimizer.nesterov),
-    RUN_OF("schedule", SCHEDULES, schedule),
-    RUN("rate", TRAIN_FIELD_DOUBLE, rate),
-    RUN("warmup", TRAIN_FIELD_INTEGER, warmup),
-    RUN("floor", TRAIN_FIELD_DOUBLE, floor),
-    RUN("clip", TRAIN_FIELD_DOUBLE, clip),
-    RUN("label_smoothing", TRAIN_FIELD_DOUBLE, label_smoothing),
-    RUN("average", TRAIN_FIELD_DOUBLE, average),
-    RUN("evaluate_sources", TRAIN_FIELD_INTEGER, evaluate_sources),
-    TRAIN_FIELD_OF("run.best_by", BEST_BY, train_options, best_by, "wer"), /* 0.1.0 knew no other way */
+static const train_field state_fields[] = {
+    STATE(step),         STATE(evaluated),        STATE(best_step),
+    STATE(worse),        STATE(training),         STATE(dev),
+    STATE(best.loss),    STATE(best.perplexity),  STATE(best.token_accuracy),
+    STATE(best.decoded), STATE(best.exact_match), STATE(best.wer),
+    STATE(best.per),     STATE(best.tokens),      STATE(best.sources),
 };
-enum { RUN_COUNT = (int)(sizeof RUN_FIELDS / sizeof *RUN_FIELDS) };
 
-/* What a resume may change. */
-static const train_field PLAN_FIELDS[] = {
-    RUN("steps", TRAIN_FIELD_INTEGER, steps),
-    RUN("evaluate_every", TRAIN_FIELD_INTEGER, evaluate_every),
-};
-enum { PLAN_COUNT = (int)(sizeof PLAN_FIELDS / sizeof *PLAN_FIELDS) };
-
-static const train_field STATE_FIELDS[] = {
-    STATE("step", TRAIN_FIELD_INTEGER, step),
-    STATE("evaluated", TRAIN_FIELD_INTEGER, evaluated),
-    STATE("best_step", TRAIN_FIELD_INTEGER, best_step),
-    STATE("worse", TRAIN_FIELD_INTEGER, worse),
-    STATE("training", TRAIN_FIELD_SEED, training),
-    STATE("dev", TRAIN_FIELD_SEED, dev),
-    STATE("best.loss", TRAIN_FIELD_DOUBLE, best.loss),
-    STATE("best.perplexity", TRAIN_FIELD_DOUBLE, best.perplexity),
-    STATE("best.token_accuracy", TRAIN_FIELD_DOUBLE, best.token_accuracy),
-    STATE("best.decoded", TRAIN_FIELD_BOOL, best.decoded),
-    STATE("best.exact_match", TRAIN_FIELD_DOUBLE, best.exact_match),
-    STATE("best.wer", TRAIN_FIELD_DOUBLE, best.wer),
-    STATE("best.per", TRAIN_FIELD_DOUBLE, best.per),
-    STATE("best.tokens", TRAIN_FIELD_INTEGER, best.tokens),
-    STATE("best.sources", TRAIN_FIELD_INTEGER, best.sources),
-};
-enum { STATE_COUNT = (int)(sizeof STATE_FIELDS / sizeof *STATE_FIELDS) };
+static const train_field *state_field(int i)
+{
+    return i < (int)(sizeof state_fields / sizeof *state_fields) ? &state_fields[i] : NULL;
+}
 
 /* The flat vectors beside the parameters, in the order of train_vectors. */
 typedef struct vectors {
@@ -104,11 +63,9 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
     ag_status status =
         train_description_write(writer, TRAIN_FORMAT_CHECKPOINT, &model->config, &checkpoint->labels, error);
     if (status == AG_OK)
-        status = train_fields_write(RUN_FIELDS, RUN_COUNT, checkpoint->options, writer, error);
+        status = train_fields_write(train_run_field, checkpoint->options, writer, error);
     if (status == AG_OK)
-        status = train_fields_write(PLAN_FIELDS, PLAN_COUNT, checkpoint->options, writer, error);
-    if (status == AG_OK)
-        status = train_fields_write(STATE_FIELDS, STATE_COUNT, checkpoint->state, writer, error);
+        status = train_fields_write(state_field, checkpoint->state, writer, error);
     if (status == AG_OK)
         status = data_writer_metadata(writer, TRAIN_LEVEL, ag_level_name(), error);
     if (status == AG_OK)
@@ -126,16 +83,13 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
 {
     ag_status status = train_format_check(file, TRAIN_FORMAT_CHECKPOINT, path, error);
-    if (status == AG_OK)
-        status = train_fields_read(RUN_FIELDS, RUN_COUNT, plan, file, path, error);
-    return status == AG_OK ? train_fields_read(PLAN_FIELDS, PLAN_COUNT, plan, file, path, error) : status;
+    return status == AG_OK ? train_fields_read(train_run_field, plan, file, path, error) : status;
 }
 
 void train_checkpoint_take(train_options *options, const train_options *earlier)
 {
     const int64_t steps = options->steps;
-    train_fields_take(RUN_FIELDS, RUN_COUNT, options, earlier);
-    train_fields_take(PLAN_FIELDS, PLAN_COUNT, options, earlier);
+    train_fields_take(train_run_field, options, earlier);
     if (options->epochs)
         options->steps = steps; /* another length, which the epochs give */
 }
@@ -164,7 +118,7 @@ static ag_status check_tensors(const train_checkpoint *checkpoint, const data_sa
 static ag_status read_state(const train_checkpoint *checkpoint, train_state *state, const data_safetensors *file,
                             const char *path, ag_error *error)
 {
-    ag_status status = train_fields_read(STATE_FIELDS, STATE_COUNT, state, file, path, error);
+    ag_status status = train_fields_read(state_field, state, file, path, error);
     if (status != AG_OK)
         return status;
     const int64_t counters[] = {state->evaluated, state->best_step, state->worse}; /* none is ahead of the steps */
@@ -187,7 +141,7 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     ag_status status = train_description_agrees(file, TRAIN_FORMAT_CHECKPOINT, &checkpoint->model->config,
                                                 &checkpoint->labels, path, error);
     if (status == AG_OK)
-        status = train_fields_agree(RUN_FIELDS, RUN_COUNT, checkpoint->options, file, path, error);
+        status = train_fields_agree(train_run_field, checkpoint->options, file, path, error);
     if (status == AG_OK)
         status = read_state(checkpoint, &state, file, path, error);
     if (status == AG_OK)
@@ -197,8 +151,8 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < TRAIN_VECTOR_COUNT && status == AG_OK; i++)
         if (flat.values[i])
-            status = data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size,
-                                      error);
+            status =
+                data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size, error);
     if (status == AG_OK) {
         *checkpoint->state = state;
         checkpoint->optimizer->step = (uint64_t)state.step;

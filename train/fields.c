@@ -1,6 +1,7 @@
-/* fields.c - structs as lines of text: see fields.h.
+/* fields.c - members of structs as text: see fields.h.
  *
- * Members are reached by offset through memcpy, so no pointer is ever of a wrong type.
+ * Members are reached by offset through memcpy, so no pointer is ever of a wrong type. A
+ * value's text is canonical, so two values are equal where their texts are.
  */
 #include "fields.h"
 
@@ -8,164 +9,243 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD_TEXT 64 /* bytes that hold every value */
+#define FIELD_TEXT 64 /* bytes that hold every value that is saved */
 
-static int64_t integer_of(const train_field *field, const void *object)
+/* ---- Values --------------------------------------------------------------------------------- */
+
+typedef union value {
+    int i;
+    int64_t i64;
+    uint64_t u64;
+    double d;
+    bool b;
+    const char *text;
+} value;
+
+static size_t size_of(const train_field *field)
 {
-    const char *member = (const char *)object + field->offset;
-    if (field->size == sizeof(int64_t)) {
-        int64_t value;
-        memcpy(&value, member, sizeof value);
-        return value;
-    }
-    int value;
-    memcpy(&value, member, sizeof value);
-    return value;
+    static const size_t sizes[] = {
+        [TRAIN_INT] = sizeof(int),       [TRAIN_INT64] = sizeof(int64_t), [TRAIN_UINT64] = sizeof(uint64_t),
+        [TRAIN_DOUBLE] = sizeof(double), [TRAIN_BOOL] = sizeof(bool),     [TRAIN_TEXT] = sizeof(const char *)};
+    return sizes[field->type];
 }
 
-/* A number that the member cannot hold becomes another one, which parse_field sees. */
-static void set_integer(const train_field *field, void *object, int64_t value)
+static value value_of(const train_field *field, const void *object)
 {
-    char *member = (char *)object + field->offset;
-    int narrow = (int)value;
-    if (field->size == sizeof value)
-        memcpy(member, &value, sizeof value);
-    else
-        memcpy(member, &narrow, sizeof narrow);
+    value v = {0};
+    memcpy(&v, (const char *)object + field->offset, size_of(field));
+    return v;
 }
 
-static void print_field(const train_field *field, const void *object, char text[FIELD_TEXT])
+static void set_value(const train_field *field, void *object, value v)
 {
-    const char *member = (const char *)object + field->offset;
+    memcpy((char *)object + field->offset, &v, size_of(field));
+}
+
+double train_field_number(const train_field *field, const void *object)
+{
+    const value v = value_of(field, object);
     switch (field->type) {
-    case TRAIN_FIELD_INTEGER:
-        snprintf(text, FIELD_TEXT, "%lld", (long long)integer_of(field, object));
-        break;
-    case TRAIN_FIELD_SEED: {
-        uint64_t value;
-        memcpy(&value, member, sizeof value);
-        snprintf(text, FIELD_TEXT, "%llu", (unsigned long long)value);
-        break;
-    }
-    case TRAIN_FIELD_DOUBLE: {
-        double value;
-        memcpy(&value, member, sizeof value);
-        data_number_print(value, text, FIELD_TEXT);
+    case TRAIN_INT:
+        return v.i;
+    case TRAIN_INT64:
+        return (double)v.i64;
+    case TRAIN_UINT64:
+        return (double)v.u64;
+    case TRAIN_DOUBLE:
+        return v.d;
+    case TRAIN_BOOL:
+        return v.b;
+    case TRAIN_TEXT:
         break;
     }
-    case TRAIN_FIELD_BOOL: {
-        bool value;
-        memcpy(&value, member, sizeof value);
-        snprintf(text, FIELD_TEXT, "%s", value ? "true" : "false");
+    return v.text != NULL;
+}
+
+void train_field_set_number(const train_field *field, void *object, double number)
+{
+    value v = {0};
+    switch (field->type) {
+    case TRAIN_INT:
+        v.i = (int)number;
         break;
+    case TRAIN_INT64:
+        v.i64 = (int64_t)number;
+        break;
+    case TRAIN_UINT64:
+        v.u64 = (uint64_t)number;
+        break;
+    case TRAIN_DOUBLE:
+        v.d = number;
+        break;
+    case TRAIN_BOOL:
+        v.b = number != 0;
+        break;
+    case TRAIN_TEXT:
+        return;
     }
-    case TRAIN_FIELD_CHOICE:
-        snprintf(text, FIELD_TEXT, "%s", field->choices[integer_of(field, object) - field->first]);
+    set_value(field, object, v);
+}
+
+const char *train_field_text(const train_field *field, const void *object)
+{
+    return value_of(field, object).text;
+}
+
+void train_field_set_text(const train_field *field, void *object, const char *text)
+{
+    set_value(field, object, (value){.text = text});
+}
+
+void train_field_print(const train_field *field, const void *object, char *text, size_t size)
+{
+    const value v = value_of(field, object);
+    switch (field->type) {
+    case TRAIN_INT:
+        if (field->names)
+            snprintf(text, size, "%s", field->names(v.i - field->first));
+        else
+            snprintf(text, size, "%d", v.i);
+        break;
+    case TRAIN_INT64:
+        snprintf(text, size, "%lld", (long long)v.i64);
+        break;
+    case TRAIN_UINT64:
+        snprintf(text, size, "%llu", (unsigned long long)v.u64);
+        break;
+    case TRAIN_DOUBLE:
+        data_number_print(v.d, text, size);
+        break;
+    case TRAIN_BOOL:
+        snprintf(text, size, "%s", v.b ? "true" : "false");
+        break;
+    case TRAIN_TEXT:
+        snprintf(text, size, "%s", v.text ? v.text : "");
         break;
     }
 }
 
-/* True where the text is the canonical one of some value, which is then in the object: whatever else the text is,
- * printing what was read from it gives another. */
+bool train_field_same(const train_field *field, const void *a, const void *b)
+{
+    const value x = value_of(field, a), y = value_of(field, b);
+    if (field->type == TRAIN_TEXT)
+        return x.text && y.text ? !strcmp(x.text, y.text) : x.text == y.text;
+    return field->type == TRAIN_DOUBLE ? x.d == y.d : !memcmp(&x, &y, size_of(field));
+}
+
+void train_field_copy(const train_field *field, void *to, const void *from)
+{
+    set_value(field, to, value_of(field, from));
+}
+
+void train_field_clear(const train_field *field, void *object)
+{
+    set_value(field, object, (value){0});
+}
+
+/* ---- Metadata ------------------------------------------------------------------------------- */
+
+/* True where the text is the canonical one of some value, which is then in the object:
+ * whatever else the text is, printing what was read from it gives another. */
 static bool parse_field(const train_field *field, void *object, const char *text)
 {
-    char *member = (char *)object + field->offset;
+    value v = {0};
     switch (field->type) {
-    case TRAIN_FIELD_INTEGER: {
-        set_integer(field, object, strtoll(text, NULL, 10));
-        break;
-    }
-    case TRAIN_FIELD_SEED: {
-        uint64_t value = strtoull(text, NULL, 10);
-        memcpy(member, &value, sizeof value);
-        break;
-    }
-    case TRAIN_FIELD_DOUBLE: {
-        double value = ag_number_read(text, NULL);
-        memcpy(member, &value, sizeof value);
-        break;
-    }
-    case TRAIN_FIELD_BOOL: {
-        bool value = !strcmp(text, "true");
-        memcpy(member, &value, sizeof value);
-        break;
-    }
-    case TRAIN_FIELD_CHOICE: {
-        int value = 0;
-        while (field->choices[value] && strcmp(field->choices[value], text))
-            value++;
-        if (!field->choices[value])
+    case TRAIN_INT:
+        if (!field->names) {
+            v.i = (int)strtoll(text, NULL, 10);
+            break;
+        }
+        while (field->names(v.i) && strcmp(field->names(v.i), text))
+            v.i++;
+        if (!field->names(v.i))
             return false;
-        set_integer(field, object, field->first + value);
+        v.i += field->first;
         break;
+    case TRAIN_INT64:
+        v.i64 = strtoll(text, NULL, 10);
+        break;
+    case TRAIN_UINT64:
+        v.u64 = strtoull(text, NULL, 10);
+        break;
+    case TRAIN_DOUBLE:
+        v.d = ag_number_read(text, NULL);
+        break;
+    case TRAIN_BOOL:
+        v.b = !strcmp(text, "true");
+        break;
+    case TRAIN_TEXT: /* not saved: pointers do not outlive the process */
+        return false;
     }
-    }
+    set_value(field, object, v);
     char again[FIELD_TEXT];
-    print_field(field, object, again);
+    train_field_print(field, object, again, sizeof again);
     return !strcmp(text, again);
 }
 
 static const char *text_in_file(const train_field *field, const data_safetensors *file, const char *path,
                                 ag_error *error)
 {
-    const char *text = data_safetensors_metadata(file, field->name);
+    const char *text = data_safetensors_metadata(file, field->key);
     text = text ? text : field->absent;
     if (!text)
         ag_error_set(error, AG_BAD_FILE, "%s: the metadata \"%s\" is missing: this is no file of tapeformer", path,
-                     field->name);
+                     field->key);
     return text;
 }
 
-ag_status train_fields_write(const train_field *fields, int count, const void *object, data_writer *writer,
-                             ag_error *error)
+ag_status train_fields_write(train_fields fields, const void *object, data_writer *writer, ag_error *error)
 {
-    for (int i = 0; i < count; i++) {
+    const train_field *field;
+    for (int i = 0; (field = fields(i)); i++) {
         char text[FIELD_TEXT];
-        print_field(&fields[i], object, text);
-        ag_status status = data_writer_metadata(writer, fields[i].name, text, error);
+        train_field_print(field, object, text, sizeof text);
+        ag_status status = data_writer_metadata(writer, field->key, text, error);
         if (status != AG_OK)
             return status;
     }
     return AG_OK;
 }
 
-ag_status train_fields_read(const train_field *fields, int count, void *object, const data_safetensors *file,
-                            const char *path, ag_error *error)
+ag_status train_fields_read(train_fields fields, void *object, const data_safetensors *file, const char *path,
+                            ag_error *error)
 {
-    for (int i = 0; i < count; i++) {
-        const char *text = text_in_file(&fields[i], file, path, error);
+    const train_field *field;
+    for (int i = 0; (field = fields(i)); i++) {
+        const char *text = text_in_file(field, file, path, error);
         if (!text)
             return AG_BAD_FILE;
-        if (!parse_field(&fields[i], object, text))
-            return ag_error_set(error, AG_BAD_FILE, "%s: the metadata \"%s\" cannot be \"%.40s\"", path, fields[i].name,
+        if (!parse_field(field, object, text))
+            return ag_error_set(error, AG_BAD_FILE, "%s: the metadata \"%s\" cannot be \"%.40s\"", path, field->key,
                                 text);
     }
     return AG_OK;
 }
 
-void train_fields_take(const train_field *fields, int count, void *object, const void *from)
+void train_fields_take(train_fields fields, void *object, const void *from)
 {
-    static const char zero[sizeof(int64_t)];
-    for (int i = 0; i < count; i++) {
-        char *member = (char *)object + fields[i].offset;
-        if (!memcmp(member, zero, fields[i].size))
-            memcpy(member, (const char *)from + fields[i].offset, fields[i].size);
-    }
+    const train_field *field;
+    for (int i = 0; (field = fields(i)); i++)
+        if (train_field_number(field, object) == 0)
+            train_field_copy(field, object, from);
 }
 
-ag_status train_fields_agree(const train_field *fields, int count, const void *object, const data_safetensors *file,
-                             const char *path, ag_error *error)
+ag_status train_fields_agree(train_fields fields, const void *object, const data_safetensors *file, const char *path,
+                             ag_error *error)
 {
-    for (int i = 0; i < count; i++) {
-        const char *text = text_in_file(&fields[i], file, path, error);
+    const train_field *field;
+    for (int i = 0; (field = fields(i)); i++) {
+        if (field->changeable)
+            continue;
+        const char *text = text_in_file(field, file, path, error);
         if (!text)
             return AG_BAD_FILE;
         char wanted[FIELD_TEXT];
-        print_field(&fields[i], object, wanted);
+        train_field_print(field, object, wanted, sizeof wanted);
         if (strcmp(text, wanted))
             return ag_error_set(error, AG_BAD_VALUE,
                                 "%s: %s was %.40s in this run and is %s now, so it cannot go on exactly", path,
-                                fields[i].name, text, wanted);
+                                field->key, text, wanted);
     }
     return AG_OK;
 }

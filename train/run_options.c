@@ -1,19 +1,10 @@
 /* run_options.c - the options of a run: defaults and ranges. */
 #include "run.h"
 
+#include "options.h"
+
 #include <math.h>
-
-/* Each member that has a range, ends included. */
-typedef struct range {
-    const char *name;
-    double value, low, high;
-} range;
-
-/* False for NaN and infinity, too. */
-static bool is_within(const range *r)
-{
-    return r->value >= r->low && r->value <= r->high && !isinf(r->value);
-}
+#include <string.h>
 
 /* Refuses options that contradict each other, or have no effect beside another one: their
  * caller expects an effect. */
@@ -34,43 +25,36 @@ static ag_status check_together(const train_options *options, ag_error *error)
 /* Of steps and rows: far from the limits of int64_t. */
 #define MOST 1e15
 
+/* Checks an option against the range of its row. Where 0 means the default, it is in
+ * range; so is -1 where that means "none". */
+static ag_status check_range(const train_field *row, const train_options *options, ag_error *error)
+{
+    const double value = train_field_number(row, options);
+    const char *name = row->key ? row->key + strlen("run.") : row->member;
+    double low = row->slips ? 0 : row->low, high = row->type == TRAIN_DOUBLE ? HUGE_VAL : MOST;
+    if (row->names)
+        for (high = row->first; row->names((int)high + 1 - row->first);)
+            high++;
+    else if (row->low < row->high && !row->slips)
+        high = row->high;
+    if (value == 0 || (row->none && value == -1) || (value >= low && value <= high && isfinite(value)))
+        return AG_OK;
+    const char *none = row->none ? ", or -1 for none" : "";
+    if (isinf(high))
+        return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be a finite number of %g or more%s", name, value,
+                            low, none);
+    return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between %g and %g%s", name, value, low, high, none);
+}
+
 static ag_status check_ranges(const train_options *options, ag_error *error)
 {
-    const double below_one = nextafter(1, 0);
-    const range ranges[] = {
-        {"steps", (double)options->steps, 0, MOST},
-        {"epochs", (double)options->epochs, 0, MOST},
-        {"batch", (double)options->batch, 0, MOST},
-        {"accumulate", (double)options->accumulate, 0, MOST},
-        {"optimizer", (double)options->optimizer.kind, 0, TRAIN_SGD},
-        {"schedule", (double)options->schedule, 0, TRAIN_NOAM},
-        {"learning rate", options->rate, 0, HUGE_VAL},
-        {"warmup", (double)options->warmup, -1, MOST},
-        {"label smoothing", options->label_smoothing, 0, 1},
-        {"average", options->average, 0, below_one},
-        {"threads", options->threads, 0, 4096},
-        {"matmul", (double)options->matmul, 0, AG_MATMUL_BF16},
-        {"evaluate_every", (double)options->evaluate_every, 0, MOST},
-        {"evaluate_sources", (double)options->evaluate_sources, 0, MOST},
-        {"best_by", (double)options->best_by, 0, TRAIN_BEST_WER},
-        {"patience", (double)options->patience, 0, MOST},
-        {"report_every", (double)options->report_every, 0, MOST},
-        {"save_every", (double)options->save_every, 0, MOST},
-        {"stop_at", (double)options->stop_at, 0, MOST},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!is_within(&ranges[i]))
-            return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between %g and %g", ranges[i].name,
-                                ranges[i].value, ranges[i].low, ranges[i].high);
-    const range or_none[] = {
-        {"floor", options->floor, 0, 1},
-        {"weight decay", options->optimizer.weight_decay, 0, HUGE_VAL},
-        {"clip", options->clip, 0, HUGE_VAL},
-    };
-    for (size_t i = 0; i < sizeof or_none / sizeof *or_none; i++)
-        if (or_none[i].value != -1 && !is_within(&or_none[i]))
-            return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between 0 and %g, or -1 for none",
-                                or_none[i].name, or_none[i].value, or_none[i].high);
+    const train_field *row;
+    for (int i = 0; (row = train_option(i)); i++)
+        if (row->owner == TRAIN_RUN && row->type != TRAIN_TEXT && row->type != TRAIN_UINT64) {
+            ag_status status = check_range(row, options, error);
+            if (status != AG_OK)
+                return status;
+        }
     if (!ag_matmul_available(options->matmul))
         return ag_error_set(error, AG_BAD_VALUE, "this processor, or this build, has no products of bfloat16");
     if (options->resume && !options->out)
@@ -78,13 +62,18 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
-static void set_default(int64_t *value, int64_t otherwise)
+/* Fills in the defaults that depend on nothing. What a resumed run has saved stays, zeros
+ * too; a seed of 0 is a seed. */
+static void fill_in_usual(train_options *options, bool resumed)
 {
-    if (*value == 0)
-        *value = otherwise;
+    const train_field *row;
+    for (int i = 0; (row = train_option(i)); i++)
+        if (row->owner == TRAIN_RUN && row->usual != 0 && row->type != TRAIN_UINT64 && !(resumed && row->key) &&
+            train_field_number(row, options) == 0)
+            train_field_set_number(row, options, row->usual);
 }
 
-static void set_default_number(double *value, double otherwise)
+static void set_default(int64_t *value, int64_t otherwise)
 {
     if (*value == 0)
         *value = otherwise;
@@ -110,19 +99,17 @@ int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps)
     return within(steps / part, 0, TRAIN_DEFAULT_WARMUP_MOST);
 }
 
-/* Fills in what a new run's caller leaves out; the number of steps is known by now. */
-static void fill_in(train_options *options)
+/* Fills in the defaults that depend on other options of a new run; the number of steps is
+ * known by now. */
+static void fill_in_dependent(train_options *options)
 {
     set_default(&options->warmup, train_default_warmup(options->schedule, options->steps));
     set_default(&options->warmup, -1);
-    set_default(&options->accumulate, 1);
     set_default(&options->evaluate_every, within(options->steps / TRAIN_DEFAULT_EVALUATIONS, 1, INT64_MAX));
-    set_default(&options->evaluate_sources, TRAIN_DEFAULT_EVALUATE_SOURCES);
-    set_default_number(&options->rate, default_rate(options));
-    set_default_number(&options->floor, TRAIN_DEFAULT_FLOOR);
-    set_default_number(&options->clip, TRAIN_DEFAULT_CLIP);
-    if (options->optimizer.kind == TRAIN_ADAMW)
-        set_default_number(&options->optimizer.weight_decay, TRAIN_DEFAULT_WEIGHT_DECAY);
+    if (options->rate == 0)
+        options->rate = default_rate(options);
+    if (options->optimizer.kind == TRAIN_ADAMW && options->optimizer.weight_decay == 0)
+        options->optimizer.weight_decay = TRAIN_DEFAULT_WEIGHT_DECAY;
 }
 
 /* The steps of the whole run; batch is filled in. */
@@ -164,17 +151,16 @@ ag_status train_options_complete(train_options *options, const train_options *gi
     ag_status status = check_ranges(options, error);
     if (status != AG_OK)
         return status;
-    set_default(&options->batch, TRAIN_DEFAULT_BATCH);
+    fill_in_usual(options, earlier != NULL);
     status = count_steps(options, training, error);
     if (status == AG_OK)
         status = earlier ? check_length(options, earlier, error) : check_together(options, error);
     if (status != AG_OK)
         return status;
     if (!earlier)
-        fill_in(options);
+        fill_in_dependent(options);
     options->floor = options->floor < 0 ? 0 : options->floor;
     options->optimizer.weight_decay = options->optimizer.weight_decay < 0 ? 0 : options->optimizer.weight_decay;
-    set_default(&options->report_every, 1);
     set_default(&options->save_every, options->evaluate_every);
     return AG_OK;
 }

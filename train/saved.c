@@ -6,6 +6,7 @@
 #include "saved.h"
 
 #include "folder.h"
+#include "options.h"
 #include "tensors.h"
 #include "weights.h"
 
@@ -15,45 +16,6 @@
 const char *const train_vectors[] = {"optimizer.first", "optimizer.second", "average", NULL};
 
 /* ---- The description ------------------------------------------------------------------------ */
-
-static const char *const KINDS[] = {"encoder-decoder", "encoder", "decoder", NULL};
-static const char *const ACTIVATIONS[] = {"relu", "gelu", "gelu-tanh", "silu", "gated-silu", NULL};
-static const char *const NORMS[] = {"layer", "rms", NULL};
-static const char *const FINAL_NORMS[] = {"usual", "yes", "no", NULL};
-static const char *const POSITIONS[] = {"sinusoidal", "learned", "rotary", "none", NULL};
-
-#define CONFIG(type, member) TRAIN_FIELD("model." #member, type, nn_model_config, member)
-/* A switch that older files do not have: there it is off. */
-#define CONFIG_NOT(member)                                                                                             \
-    {"model." #member, TRAIN_FIELD_BOOL, offsetof(nn_model_config, member), sizeof(bool), NULL, "false", 0}
-#define CONFIG_OF(choices, member) TRAIN_FIELD_OF("model." #member, choices, nn_model_config, member, NULL)
-
-static const train_field CONFIG_FIELDS[] = {
-    CONFIG_OF(KINDS, kind),
-    CONFIG(TRAIN_FIELD_INTEGER, source_vocab),
-    CONFIG(TRAIN_FIELD_INTEGER, target_vocab),
-    CONFIG(TRAIN_FIELD_INTEGER, d_model),
-    CONFIG(TRAIN_FIELD_INTEGER, heads),
-    CONFIG(TRAIN_FIELD_INTEGER, encoder_layers),
-    CONFIG(TRAIN_FIELD_INTEGER, decoder_layers),
-    CONFIG(TRAIN_FIELD_INTEGER, ffn),
-    CONFIG(TRAIN_FIELD_INTEGER, max_length),
-    {"model.activation", TRAIN_FIELD_CHOICE, offsetof(nn_model_config, activation), sizeof(ag_activation), ACTIVATIONS,
-     NULL, AG_RELU},
-    CONFIG_OF(NORMS, norm),
-    CONFIG(TRAIN_FIELD_DOUBLE, norm_eps),
-    CONFIG(TRAIN_FIELD_DOUBLE, embedding_scale),
-    CONFIG_OF(POSITIONS, positions),
-    CONFIG(TRAIN_FIELD_BOOL, post_norm),
-    TRAIN_FIELD_OF("model.final_norm", FINAL_NORMS, nn_model_config, final_norm, "usual"),
-    CONFIG(TRAIN_FIELD_BOOL, no_bias),
-    CONFIG_NOT(no_norm_bias),
-    CONFIG_NOT(no_output_bias),
-    CONFIG(TRAIN_FIELD_BOOL, tied_output),
-    CONFIG(TRAIN_FIELD_DOUBLE, dropout),
-    CONFIG(TRAIN_FIELD_INTEGER, padding_id),
-};
-enum { CONFIG_COUNT = (int)(sizeof CONFIG_FIELDS / sizeof *CONFIG_FIELDS) };
 
 static ag_status write_vocab(data_writer *writer, const char *key, const data_vocab *vocab, ag_error *error)
 {
@@ -72,7 +34,7 @@ ag_status train_description_write(data_writer *writer, const char *format, const
 {
     ag_status status = data_writer_metadata(writer, "format", format, error);
     if (status == AG_OK)
-        status = train_fields_write(CONFIG_FIELDS, CONFIG_COUNT, config, writer, error);
+        status = train_fields_write(train_model_field, config, writer, error);
     if (status == AG_OK)
         status = write_vocab(writer, TRAIN_VOCAB_SOURCE, labels->source_vocab, error);
     if (status == AG_OK)
@@ -115,7 +77,7 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
 {
     ag_status status = train_format_check(file, format, path, error);
     if (status == AG_OK)
-        status = train_fields_agree(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
+        status = train_fields_agree(train_model_field, config, file, path, error);
     if (status == AG_OK)
         status = vocab_agrees(file, TRAIN_VOCAB_SOURCE, labels->source_vocab, path, error);
     if (status == AG_OK)
@@ -146,7 +108,7 @@ ag_status train_description_read(const data_safetensors *file, nn_model_config *
                                  ag_error *error)
 {
     ag_error problem = {0};
-    ag_status status = train_fields_read(CONFIG_FIELDS, CONFIG_COUNT, config, file, path, error);
+    ag_status status = train_fields_read(train_model_field, config, file, path, error);
     if (status == AG_OK && nn_model_config_complete(config, &problem) != AG_OK)
         status = ag_error_set(error, AG_BAD_FILE, "%s: %.300s", path, problem.message);
     return status;

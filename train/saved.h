@@ -6,7 +6,6 @@
 #ifndef TRAIN_SAVED_H
 #define TRAIN_SAVED_H
 
-#include "fields.h"
 #include "train.h"
 
 /* The metadata that every description of a model has, and those that vocabularies stand in. */

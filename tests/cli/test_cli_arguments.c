@@ -15,13 +15,14 @@ typedef struct values {
 
 static cli_command command_of(values *v, cli_flag table[4])
 {
-    const cli_flag flags[4] = {
-        {"pairs", CLI_TEXT, &v->pairs, "FILE", "", .high = 0},
-        {"out", CLI_TEXT, &v->out, "DIR", "", .local = true},
-        {"steps", CLI_COUNT, &v->steps, "N", "", .high = 0},
-        {"quiet", CLI_SWITCH, &v->quiet, NULL, "", .high = 0},
+    static const train_field fields[4] = {
+        {"pairs", "FILE", "", TRAIN_MEMBER(TRAIN_RECIPE, values, pairs)},
+        {"out", "DIR", "", TRAIN_MEMBER(TRAIN_RECIPE, values, out), .local = true},
+        {"steps", "N", "", TRAIN_MEMBER(TRAIN_RECIPE, values, steps)},
+        {"quiet", NULL, "", TRAIN_MEMBER(TRAIN_RECIPE, values, quiet)},
     };
-    memcpy(table, flags, sizeof flags);
+    for (int i = 0; i < 4; i++)
+        table[i] = (cli_flag){.field = &fields[i], .object = v};
     return (cli_command){.name = "test", .summary = "", .usage = "", .flags = table, .flag_count = 4};
 }
 

@@ -93,7 +93,7 @@ START_TEST(test_forms_of_weights)
     cli_expect("$T train --task copy --task-max 4 --steps 1 " CLI_TINY
                " --post-norm --final-norm --no-norm-bias --no-output-bias --out $DIR/run && $T info $DIR/run",
                0, "norm             layer, post, final norms, eps 1e-05\n");
-    ck_assert_ptr_nonnull(strstr(cli_output, "\nwithout bias     norms output\n"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nwithout bias     norms, output\n"));
     ck_assert_ptr_nonnull(strstr(cli_output, "  encoder.norm.weight                              "));
     ck_assert_ptr_null(strstr(cli_output, "encoder.norm.bias"));
     cli_expect("$T export --model $DIR/run --out $DIR/w.safetensors && $T info $DIR/w.safetensors", 0,
@@ -101,7 +101,7 @@ START_TEST(test_forms_of_weights)
     ck_assert_ptr_nonnull(strstr(cli_output, "  encoder.norm.weight                              F"));
     cli_expect("$T info tests/reference/gpt2.safetensors", 0,
                "  transformer.h.0.ln_1.weight                      F32  [12]\n");
-    cli_expect("$T info $DIR/run/checkpoint.safetensors", 0, "\nwithout bias     norms output\n");
+    cli_expect("$T info $DIR/run/checkpoint.safetensors", 0, "\nwithout bias     norms, output\n");
     cli_expect_sentence("$T import $DIR/w.safetensors --heads 2 --final-norm --no-final-norm --out $DIR/x", 2,
                         "--final-norm and --no-final-norm exclude each other");
     cli_expect_sentence("$T train --task copy --final-norm --no-final-norm --out $DIR/x", 2, "exclude each other");

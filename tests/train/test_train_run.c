@@ -506,15 +506,15 @@ START_TEST(bad_options_are_refused)
         train_options options;
         const char *word;
     } cases[] = {
-        {{.rate = (double)NAN}, "learning rate is nan"},
+        {{.rate = (double)NAN}, "rate is nan"},
         {{.optimizer.kind = (train_optimizer_kind)7}, "optimizer is 7"},
         {{.schedule = (train_schedule_kind)9}, "schedule is 9"},
-        {{.rate = -1}, "learning rate is -1"},
-        {{.rate = (double)INFINITY}, "learning rate is inf"},
+        {{.rate = -1}, "rate is -1"},
+        {{.rate = (double)INFINITY}, "rate is inf"},
         {{.batch = -1}, "batch is -1"},
         {{.steps = -5}, "steps is -5"},
         {{.threads = -1}, "threads is -1"},
-        {{.label_smoothing = 2}, "label smoothing is 2"},
+        {{.label_smoothing = 2}, "label_smoothing is 2"},
         {{.average = 1}, "average is 1"},
         {{.warmup = -2}, "warmup is -2"},
         {{.clip = -2}, "clip is -2"},
@@ -522,7 +522,7 @@ START_TEST(bad_options_are_refused)
         {{.accumulate = -1}, "accumulate is -1"},
         {{.epochs = 999999999999999}, "epochs are too many"},
         {{.optimizer.beta1 = 2}, "beta1 is 2"},
-        {{.optimizer.weight_decay = -2}, "weight decay is -2"},
+        {{.optimizer.weight_decay = -2}, "weight_decay is -2"},
         {{.floor = 2}, "floor is 2"},
         {{.floor = -0.5}, "floor is -0.5"},
         {{.best_by = (train_best_by)3}, "best_by is 3"},

@@ -1,0 +1,296 @@
+/* options.c - the table of options: see options.h.
+ *
+ * The order of the rows is that of the command's help, and of the flags in a checkpoint's
+ * metadata "arguments". Metadata itself is sorted by its keys.
+ */
+#include "options.h"
+
+#include <string.h>
+
+/* ---- Names of the values of enums ----------------------------------------------------------- */
+
+TRAIN_NAMES(train_token_kind_name, "chars", "words")
+TRAIN_NAMES(train_model_kind_name, "encoder-decoder", "encoder", "decoder")
+TRAIN_NAMES(train_layout_name, "pytorch", "gpt2")
+static TRAIN_NAMES(activation_name, "relu", "gelu", "gelu-tanh", "silu", "gated-silu") static TRAIN_NAMES(norm_name, "layer", "rms") static TRAIN_NAMES(
+    final_norm_name, "usual", "yes",
+    "no") static TRAIN_NAMES(positions_name, "sinusoidal", "learned", "rotary",
+                             "none") static TRAIN_NAMES(matmul_name, "float",
+                                                        "bf16") static TRAIN_NAMES(optimizer_name, "adamw", "adam",
+                                                                                   "sgd") static TRAIN_NAMES(schedule_name,
+                                                                                                             "cosine",
+                                                                                                             "constant",
+                                                                                                             "inverse-"
+                                                                                                             "sqrt",
+                                                                                                             "noa"
+                                                                                                             "m") static TRAIN_NAMES(best_by_name,
+                                                                                                                                     "exact",
+                                                                                                                                     "loss",
+                                                                                                                                     "wer")
+
+    const char *train_task_name(int i)
+{
+    int count;
+    const data_task *const *tasks = data_tasks(&count);
+    return i < count ? tasks[i]->name : NULL;
+}
+
+static const char *preset_name(int i)
+{
+    const train_preset *preset = train_preset_at(i);
+    return preset ? preset->name : NULL;
+}
+
+/* ---- Where an option has an effect ---------------------------------------------------------- */
+
+#define CONDITION(name, holds)                                                                                         \
+    static bool name(const train_recipe *recipe)                                                                       \
+    {                                                                                                                  \
+        return holds;                                                                                                  \
+    }
+
+CONDITION(has_task, recipe->run.task != NULL)
+CONDITION(has_pairs, recipe->pairs != NULL)
+CONDITION(has_text, recipe->text != NULL)
+CONDITION(has_no_dev, recipe->dev == NULL)
+CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
+CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
+CONDITION(has_layer_norm, recipe->model.norm == NN_LAYER_NORM)
+CONDITION(has_cosine, recipe->run.schedule == TRAIN_COSINE)
+CONDITION(is_adam, recipe->run.optimizer.kind != TRAIN_SGD)
+CONDITION(is_sgd, recipe->run.optimizer.kind == TRAIN_SGD)
+CONDITION(has_momentum, is_sgd(recipe) && recipe->run.optimizer.momentum > 0)
+CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->text || recipe->model.kind == NN_DECODER))
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+/* Numbers of the library's in help texts. */
+#define NUMERAL(number)   NUMERAL_(number)
+#define NUMERAL_(number)  #number
+#define RATE              NUMERAL(TRAIN_DEFAULT_RATE)
+#define RATE_SGD          NUMERAL(TRAIN_DEFAULT_RATE_SGD)
+#define RATE_NOAM         NUMERAL(TRAIN_DEFAULT_RATE_NOAM)
+#define WARMUP            NUMERAL(TRAIN_DEFAULT_WARMUP_PART)
+#define WARMUP_NOAM       NUMERAL(TRAIN_DEFAULT_WARMUP_PART_NOAM)
+#define WARMUP_MOST       NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)
+#define PASSES            NUMERAL(TRAIN_DEFAULT_PASSES)
+#define STEPS_LEAST       NUMERAL(TRAIN_DEFAULT_STEPS_LEAST)
+#define STEPS_MOST        NUMERAL(TRAIN_DEFAULT_STEPS_MOST)
+
+#define RECIPE(member)    TRAIN_MEMBER(TRAIN_RECIPE, train_recipe, member)
+#define DATA(member)      TRAIN_MEMBER(TRAIN_DATA, data_set_options, member)
+#define MODEL(member)     TRAIN_MEMBER(TRAIN_MODEL, nn_model_config, member), .key = "model." #member
+#define RUN(member)       TRAIN_MEMBER(TRAIN_RUN, train_options, member) /* not saved */
+#define SAVED(member)     RUN(member), .key = "run." #member
+#define OPTIMIZER(member) RUN(optimizer.member), .key = "run." #member
+#define FINAL_NORM(value) TRAIN_MEMBER(TRAIN_MODEL, nn_model_config, final_norm), .sets = (value)
+
+static const train_field options[] = {
+    /* Data. */
+    {"task", "NAME", "train on a synthetic task", RUN(task), .names = train_task_name},
+    {"pairs", "FILE", "train on lines `source TAB target`", RECIPE(pairs), .joined_by = "paste", .changeable = true},
+    {"dev", "FILE", "pairs to choose the best model on", RECIPE(dev), .joined_by = "paste",
+     .otherwise = "a part of --pairs, held out", .changeable = true, .needs = has_pairs, .goes = "goes with --pairs"},
+    {"text", "FILE", "train a language model on a text", RECIPE(text), .joined_by = "cat", .changeable = true},
+    {"from", "DIR", "begin with a model that was trained or imported: its parameters, sizes and vocabularies",
+     RECIPE(from)},
+    {"preset", "NAME", "a recipe; other flags override it", RECIPE(preset), .names = preset_name, .local = true},
+    {"list-presets", NULL, "print the recipes and their flags", RECIPE(list_presets), .local = true},
+    {"src-tokens", "KIND", "tokens of the sources", DATA(source_kind), .names = train_token_kind_name,
+     .needs = source_tokens_count, .goes = "goes with --pairs"},
+    {"tgt-tokens", "KIND", "tokens of the targets, or of the text", DATA(target_kind), .names = train_token_kind_name,
+     .needs = target_tokens_count, .goes = "goes with --pairs or --text: a task has its own tokens"},
+    {"held-out", "SHARE", "of the data, to choose the best model on", DATA(held_out), .low = 0.0001, .high = 0.9,
+     .usual = 0.05, .needs = has_no_dev,
+     .goes = "goes without --dev: either holds the data to choose the best model on"},
+    {"context", "N", "tokens that a language model sees", DATA(context), .low = 1,
+     .otherwise = NUMERAL(TRAIN_DEFAULT_CONTEXT) ", --max-length at most; --from: its longest", .needs = has_text,
+     .goes = "goes with --text"},
+    {"task-min", "N", "shortest example of the task", DATA(min_length), .low = 1, .high = 100,
+     .otherwise = "the task's own", .needs = has_task, .goes = "goes with --task"},
+    {"task-max", "N", "longest example of the task", DATA(max_length), .low = 1, .high = 100,
+     .otherwise = "the task's own", .needs = has_task, .goes = "goes with --task"},
+    {"task-count", "N", "examples of the task in an epoch", DATA(count), .low = 1, .usual = 10000, .needs = has_task,
+     .goes = "goes with --task"},
+
+    /* The model. */
+    {"model", "KIND", "the model", MODEL(kind), .names = train_model_kind_name,
+     .otherwise = "encoder-decoder; --text: decoder"},
+    {NULL, NULL, NULL, MODEL(source_vocab)},
+    {NULL, NULL, NULL, MODEL(target_vocab)},
+    {"d-model", "N", "width", MODEL(d_model), .low = 1, .high = 65536, .usual = 128, .info = "d_model"},
+    {"heads", "N", "attention heads; they divide the width", MODEL(heads), .low = 1, .high = 65536, .usual = 4,
+     .info = "heads"},
+    {"layers", "N", "blocks in the encoder, and in the decoder", RECIPE(layers), .low = 1, .high = 1000, .usual = 2,
+     .describes = true},
+    {"encoder-layers", "N", "blocks in the encoder", MODEL(encoder_layers), .low = 1, .high = 1000,
+     .otherwise = "--layers", .info = "encoder layers"},
+    {"decoder-layers", "N", "blocks in the decoder", MODEL(decoder_layers), .low = 1, .high = 1000,
+     .otherwise = "--layers", .info = "decoder layers"},
+    {"ffn", "N", "width of the feed-forward layers", MODEL(ffn), .low = 1, .high = 1048576,
+     .otherwise = "4 times --d-model", .info = "feed-forward"},
+    {"max-length", "N", "longest sequence in tokens", MODEL(max_length), .low = 1, .high = 1e6,
+     .otherwise = "twice the longest of the data, 64 at least; --text: --context", .info = "longest"},
+    {"activation", "NAME", "of the feed-forward layers", MODEL(activation), .names = activation_name, .first = AG_RELU,
+     .usual = AG_RELU, .info = "feed-forward"},
+    {"norm", "NAME", "", MODEL(norm), .names = norm_name, .info = "norm"},
+    {"post-norm", NULL, "norms behind the residual sums, not before the sublayers", MODEL(post_norm), .info = "norm",
+     .words = {"pre", "post"}},
+    {NULL, NULL, NULL, MODEL(final_norm), .names = final_norm_name, .absent = "usual", .info = "norm",
+     .words = {"", "final norms", "no final norms"}},
+    {"norm-eps", "X", "what norms add to the variance", MODEL(norm_eps), .low = 1e-30, .high = 1, .otherwise = "1e-05",
+     .info = "norm", .words = {"eps "}},
+    {"embedding-scale", "X", "factor on the embeddings", MODEL(embedding_scale), .low = 1e-6, .high = 1e6,
+     .otherwise = "the square root of --d-model", .info = "embedding scale"},
+    {"positions", "NAME", "", MODEL(positions), .names = positions_name, .info = "positions"},
+    {"final-norm", NULL, "a norm after each stack (nn.Transformer has one with post-norm, too)",
+     FINAL_NORM(NN_FINAL_NORM_YES), .otherwise = "with pre-norm alone"},
+    {"no-final-norm", NULL, "none, with pre-norm, too", FINAL_NORM(NN_FINAL_NORM_NO)},
+    {"no-bias", NULL, "linear layers of the blocks without bias", MODEL(no_bias), .info = "without bias",
+     .words = {"", "blocks"}},
+    {"no-norm-bias", NULL, "layer norms without bias", MODEL(no_norm_bias), .absent = "false", .info = "without bias",
+     .words = {"", "norms"}, .needs = has_layer_norm, .goes = "goes with --norm layer: the other has none"},
+    {"no-output-bias", NULL, "the output projection without bias", MODEL(no_output_bias), .absent = "false",
+     .info = "without bias", .words = {"", "output"}},
+    {"tied", NULL, "the target embedding is the output projection too", MODEL(tied_output), .info = "tied output",
+     .words = {"no", "yes"}},
+    {"dropout", "P", "", MODEL(dropout), .low = 0, .high = 0.99,
+     .otherwise = NUMERAL(TRAIN_DEFAULT_DROPOUT) "; --task, whose examples never repeat: 0; --from: its own",
+     .info = "dropout"},
+    {NULL, NULL, NULL, MODEL(padding_id)},
+
+    /* How an update changes the parameters. */
+    {"matmul", "NUMBERS", "what products multiply in training; bf16, on processors that have it, is faster and coarser",
+     SAVED(matmul), .names = matmul_name},
+    {"optimizer", "NAME", "", RUN(optimizer.kind), .key = "run.optimizer", .names = optimizer_name},
+    {"lr", "RATE", "highest learning rate; of noam the factor", SAVED(rate), .low = 1e-12, .high = 1e3, .slips = true,
+     .otherwise = RATE "; sgd: " RATE_SGD "; noam: " RATE_NOAM},
+    {"schedule", "NAME", "of the learning rate", SAVED(schedule), .names = schedule_name},
+    {"warmup", "N", "steps of linear warm-up", SAVED(warmup), .none = true,
+     .otherwise = "1/" WARMUP " of the steps; noam: 1/" WARMUP_NOAM "; at most " WARMUP_MOST},
+    {"floor", "SHARE", "of the rate where the cosine ends", SAVED(floor), .high = 1, .usual = TRAIN_DEFAULT_FLOOR,
+     .none = true, .needs = has_cosine, .goes = "goes with --schedule cosine"},
+    {"weight-decay", "X", "not on biases and norms", OPTIMIZER(weight_decay), .none = true,
+     .otherwise = NUMERAL(TRAIN_DEFAULT_WEIGHT_DECAY) "; adam and sgd: 0"},
+    {"beta1", "X", "Adam's", OPTIMIZER(beta1), .low = 1e-6, .high = 0.999999, .usual = TRAIN_DEFAULT_BETA1,
+     .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+    {"beta2", "X", "Adam's", OPTIMIZER(beta2), .low = 1e-6, .high = 0.999999, .usual = TRAIN_DEFAULT_BETA2,
+     .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+    {NULL, NULL, NULL, OPTIMIZER(epsilon)},
+    {"momentum", "X", "of sgd", OPTIMIZER(momentum), .high = 0.999999, .needs = is_sgd,
+     .goes = "goes with --optimizer sgd (Adam has --beta1)"},
+    {"nesterov", NULL, "Nesterov's form of the momentum", OPTIMIZER(nesterov), .needs = has_momentum,
+     .goes = "goes with --optimizer sgd and a --momentum (0.9, say)"},
+    {"clip", "NORM", "largest global norm of the gradients; 0: no limit", SAVED(clip), .usual = TRAIN_DEFAULT_CLIP,
+     .none = true},
+    {"label-smoothing", "X", "", SAVED(label_smoothing), .high = 0.999},
+    {"average", "DECAY", "evaluate and save a moving average of the weights, over about 1 / (1 - DECAY) steps; 0: none",
+     SAVED(average), .high = 0.999999},
+
+    /* How far a run goes, and what it leaves. */
+    {"batch", "N", "examples per step", SAVED(batch), .low = 1, .high = 1e6, .usual = TRAIN_DEFAULT_BATCH},
+    {"accumulate", "N", "parts that a batch goes through the model in", SAVED(accumulate), .low = 1, .high = 1e6,
+     .usual = 1},
+    {"steps", "N", "updates to do", SAVED(steps), .low = 1, .changeable = true,
+     .otherwise = PASSES " passes over the data, but " STEPS_LEAST " to " STEPS_MOST " steps"},
+    {"epochs", "N", "instead of --steps: passes over the data", RUN(epochs), .low = 1, .otherwise = "",
+     .changeable = true},
+    {"eval-every", "N", "steps between evaluations on dev; the last is one, too", SAVED(evaluate_every), .low = 1,
+     .otherwise = "1/" NUMERAL(TRAIN_DEFAULT_EVALUATIONS) " of the steps", .changeable = true},
+    {"eval-sources", "N", "dev sources to decode each time", SAVED(evaluate_sources), .low = 1,
+     .usual = TRAIN_DEFAULT_EVALUATE_SOURCES},
+    {"best-by", "WHAT",
+     "what makes a model the best on dev: exact matches, of which a few more or less are luck, then the loss; "
+     "the loss alone; the word error rate, however small the difference, then the loss",
+     SAVED(best_by), .names = best_by_name, .absent = "wer", .otherwise = "exact; --text: loss", .needs = best_is_known,
+     .goes = "can only be loss with --text: a language model has no outputs that are right or wrong"},
+    {"patience", "N", "stop after so many evaluations without a better one; 0: never", RUN(patience),
+     .changeable = true},
+    {"save-every", "N", "steps between checkpoints", RUN(save_every), .low = 1, .otherwise = "as --eval-every",
+     .changeable = true},
+    {NULL, NULL, NULL, RUN(report_every), .low = 1, .usual = 1},
+    {"seed", "N", "of the parameters, the order and the dropout", SAVED(seed), .usual = 1},
+    {"threads", "N", "", RUN(threads), .low = 1, .high = 1024, .otherwise = "all there are", .local = true},
+    {"out", "DIR", "folder for the model, the checkpoint and the log", RUN(out), .local = true},
+    {"overwrite", NULL, "replace the run or the model in that folder", RUN(overwrite), .local = true},
+    {"resume", "DIR", "go on with the run in DIR, with its flags; " TRAIN_CHANGEABLE " may be given again",
+     RECIPE(resume), .local = true},
+    {"stop-at", "N", "stop after update N, to be resumed later", RUN(stop_at), .low = 1, .otherwise = "",
+     .local = true},
+    {"quiet", NULL, "no progress lines", RECIPE(quiet), .local = true},
+};
+enum { OPTIONS = (int)(sizeof options / sizeof *options) };
+
+const train_field *train_option(int i)
+{
+    return i < OPTIONS ? &options[i] : NULL;
+}
+
+/* The i-th saved row of an owner. */
+static const train_field *saved_field(train_owner owner, int i)
+{
+    for (const train_field *row = options; row < options + OPTIONS; row++)
+        if (row->owner == owner && row->key && i-- == 0)
+            return row;
+    return NULL;
+}
+
+const train_field *train_model_field(int i)
+{
+    return saved_field(TRAIN_MODEL, i);
+}
+
+const train_field *train_run_field(int i)
+{
+    return saved_field(TRAIN_RUN, i);
+}
+
+/* ---- Recipes -------------------------------------------------------------------------------- */
+
+void *train_recipe_owner(train_recipe *recipe, const train_field *field)
+{
+    void *const owners[] = {[TRAIN_RECIPE] = recipe,
+                            [TRAIN_DATA] = &recipe->data,
+                            [TRAIN_MODEL] = &recipe->model,
+                            [TRAIN_RUN] = &recipe->run};
+    return owners[field->owner];
+}
+
+train_recipe train_recipe_new(void)
+{
+    train_recipe recipe = {.run.out = "run"};
+    for (const train_field *row = options; row < options + OPTIONS; row++)
+        if (row->usual != 0)
+            train_field_set_number(row, train_recipe_owner(&recipe, row), row->usual);
+    return recipe;
+}
+
+/* ---- Presets -------------------------------------------------------------------------------- */
+
+/* README.md has the figures that each reached, and the commands that repeat them. */
+static const train_preset presets[] = {
+    {"demo",
+     "reverse of 3 to 10 letters in well under a minute: what `make demo` runs",
+     {"--task",  "reverse", "--task-min", "3",     "--task-max", "10",  "--d-model",    "64",
+      "--heads", "2",       "--layers",   "1",     "--ffn",      "256", "--batch",      "64",
+      "--steps", "2400",    "--lr",       "0.003", "--threads",  "1",   "--eval-every", "600"}},
+    {"g2p",
+     "letters to phones: give --pairs and --dev",
+     {"--src-tokens",      "chars", "--tgt-tokens",   "words", "--d-model", "256",   "--heads",  "4",
+      "--layers",          "3",     "--ffn",          "1024",  "--dropout", "0.2",   "--batch",  "128",
+      "--label-smoothing", "0.1",   "--lr",           "0.001", "--average", "0.999", "--epochs", "60",
+      "--eval-every",      "315",   "--eval-sources", "1000",  "--best-by", "wer"}},
+    {"addition",
+     "sums of numbers of up to 5 digits",
+     {"--task", "addition", "--d-model", "128", "--heads", "4", "--layers", "3", "--positions", "rotary", "--batch",
+      "256", "--steps", "6000", "--warmup", "1000", "--lr", "0.001"}},
+    {"text",
+     "a language model of characters: give --text",
+     {"--tgt-tokens", "chars", "--d-model", "128", "--heads", "4", "--layers", "4", "--context", "64", "--batch", "12",
+      "--dropout", "0.1", "--steps", "3000", "--lr", "0.001"}},
+};
+
+const train_preset *train_preset_at(int i)
+{
+    return i < (int)(sizeof presets / sizeof *presets) ? &presets[i] : NULL;
+}

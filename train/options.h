@@ -1,0 +1,63 @@
+/* options.h - the options of a training: one table, from which come the flags of the
+ * command with their help, ranges and defaults, the metadata of model files and
+ * checkpoints, what `tapeformer info` prints, the presets and the manual page.
+ *
+ * To add an option: a member of its struct, a row of the table in options.c, and the code
+ * that uses it.
+ */
+#ifndef TRAIN_OPTIONS_H
+#define TRAIN_OPTIONS_H
+
+#include "fields.h"
+#include "train.h"
+
+/* A training as flags describe it. The members of its own are those that no struct of the
+ * library has: the command acts on them. */
+typedef struct train_recipe {
+    const char *pairs, *dev, *text; /* files of examples; a task is run.task */
+    const char *from, *resume;      /* folders: the model, or the run, to begin with */
+    const char *preset;
+    int layers; /* of each stack whose own number is 0 */
+    bool list_presets, quiet;
+    data_set_options data;
+    nn_model_config model;
+    train_options run;
+} train_recipe;
+
+/* Defaults of the command that depend on other options. */
+#define TRAIN_DEFAULT_CONTEXT 128
+#define TRAIN_DEFAULT_DROPOUT 0.1
+
+/* A recipe with the table's defaults. */
+train_recipe train_recipe_new(void);
+/* The struct in the recipe that has the field. */
+void *train_recipe_owner(train_recipe *recipe, const train_field *field);
+
+/* Row i of the table; NULL after the last. */
+const train_field *train_option(int i);
+/* The i-th row of a member of nn_model_config, and of train_options, that is saved; NULL
+ * after the last. */
+const train_field *train_model_field(int i);
+const train_field *train_run_field(int i);
+
+/* The options that a resume may change, as sentences name them. */
+#define TRAIN_CHANGEABLE                                                                                               \
+    "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
+    "--threads, --stop-at and --quiet"
+
+/* The name of task i; NULL after the last. */
+const char *train_task_name(int i);
+/* The words for the values of enums; NULL outside. */
+const char *train_token_kind_name(int kind);
+const char *train_model_kind_name(int kind);
+const char *train_layout_name(int layout);
+
+/* A recipe for the command's --preset: flags that were found to work. */
+typedef struct train_preset {
+    const char *name, *help;
+    const char *arguments[48]; /* ended by NULL */
+} train_preset;
+/* Preset i; NULL after the last. */
+const train_preset *train_preset_at(int i);
+
+#endif
