@@ -285,7 +285,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 
 # ---- other builds -------------------------------------------------------------------------------
 
-test-builds: ## clang, musl, 32-bit, from the tarball, what of these there is
+test-builds: ## level plain alone, clang, musl, 32-bit, the tarball: what of these there is
 	@tests/builds
 
 # ---- other machines -----------------------------------------------------------------------------

@@ -94,11 +94,7 @@ typedef struct ag_error {
  * files may stand in it. `error` may be NULL. Returns `status`, so that `return
  * ag_error_set(...)` reads well. Sentences count as arrays do: inputs, rows, axes and
  * elements from 0; the lines of a file and their bytes from 1. */
-ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...) AG_PRINTF(3, 4);
 
 /* ---- Text ------------------------------------------------------------------------------------ */
 
@@ -108,17 +104,9 @@ ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ..
 /* snprintf of the C locale: numbers have a decimal point and no groups of digits, and a
  * NaN has no sign. The conversions are those of char, int, long, long long, size_t,
  * double, strings and pointers. */
-int ag_text_print(char *text, size_t size, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+int ag_text_print(char *text, size_t size, const char *format, ...) AG_PRINTF(3, 4);
 /* vsnprintf of the C locale. */
-int ag_text_print_list(char *text, size_t size, const char *format, va_list arguments)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 0)))
-#endif
-    ;
+int ag_text_print_list(char *text, size_t size, const char *format, va_list arguments) AG_PRINTF(3, 0);
 /* strtod of the C locale. `end` may be NULL. */
 double ag_number_read(const char *text, const char **end);
 /* The room for a reason of the system's, in bytes. */
@@ -147,11 +135,7 @@ int ag_utf8_print(uint32_t code, char text[5]);
 char *ag_text_show(const char *text, char *out, size_t size);
 /* Writes a sentence for a person, such as an error's: `format` is that of ag_text_print,
  * and the sentence is shown as ag_text_show does it. */
-void ag_sentence_print(char text[AG_MESSAGE_SIZE], const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+void ag_sentence_print(char text[AG_MESSAGE_SIZE], const char *format, ...) AG_PRINTF(2, 3);
 /* The character at text[0..size) as it is shown. Returns the bytes that it takes in the
  * text; 0 at its end. */
 int ag_text_show_next(const char *text, size_t size, uint32_t *code);
@@ -244,11 +228,7 @@ const ag_error *ag_tape_error(const ag_tape *tape);
  * operation's own functions call ag_fail, which adds its name.) Returns NULL always, so
  * that a constructor can `return ag_tape_fail(...)`. Does nothing if `tape` is NULL.
  * `status` is not AG_OK. */
-ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...) AG_PRINTF(3, 4);
 
 /* The threads that operations may use. */
 int ag_tape_threads(const ag_tape *tape);
@@ -648,11 +628,7 @@ ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int r
                      size_t attributes_size);
 
 /* Inside shape, forward, backward: notes "name: sentence" on the tape and returns `status`. */
-ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+ag_status ag_fail(const ag_node *node, ag_status status, const char *format, ...) AG_PRINTF(3, 4);
 /* Inside backward: where to add the gradient of x, zeroed at first use; NULL where x (or NULL) needs none. */
 ag_real *ag_grad(ag_tensor *x);
 /* ag_grad without the zeros: where *add comes back false, nothing is there yet, and the caller writes every element

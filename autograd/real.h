@@ -14,13 +14,18 @@ typedef double ag_real;
 typedef float ag_real;
 #endif
 
-/* After a declaration: the compiler warns where the result of a call is dropped. All
- * functions that return a status have it; a call that drops a result on purpose assigns
- * it to a variable of its own and says why. */
-#if defined(__GNUC__)
-#define AG_CHECKED __attribute__((warn_unused_result))
+/* After a declaration. AG_CHECKED: the compiler warns where the result of a call is
+ * dropped. All functions that return a status have it; a call that drops a result on
+ * purpose assigns it to a variable of its own and says why. AG_PRINTF: the compiler holds
+ * a format, argument number `text`, against its arguments, from number `first` on. Both
+ * are nothing for a compiler without attributes, and in a build with TAPEFORMER_PLAIN
+ * defined, which is strict C11. */
+#if defined(__GNUC__) && !defined(TAPEFORMER_PLAIN)
+#define AG_CHECKED             __attribute__((warn_unused_result))
+#define AG_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define AG_CHECKED
+#define AG_PRINTF(text, first)
 #endif
 
 #endif

@@ -94,6 +94,6 @@ const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 bool cli_flag_said(const cli_flag *flag);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
-int cli_fail(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int cli_fail(const char *command, int code, const char *format, ...) AG_PRINTF(3, 4);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct tally {
 
 /* ---- One example ---------------------------------------------------------------------------- */
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...) AG_PRINTF(1, 2);
 
 /* A sentence, folded. */
 static void say(const char *format, ...)

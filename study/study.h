@@ -38,11 +38,7 @@ void study_document_free(study_document *document);
 
 /* A heading; and a paragraph, whose `format` is that of printf. */
 void study_add_heading(study_document *document, const char *text);
-void study_add_text(study_document *document, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+void study_add_text(study_document *document, const char *format, ...) AG_PRINTF(2, 3);
 
 /* An example: what a model reads and what it answers, and a note in brackets, such as
  * "the model's own answer". Each keeps its side, whatever direction it is written

@@ -67,7 +67,8 @@ static void forget_sleepers(void)
 /* Lets the processor's other hardware thread go first. */
 static void pause_shortly(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#ifdef TAPEFORMER_PLAIN
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");

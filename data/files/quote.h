@@ -16,10 +16,6 @@
 #define DATA_SHOW(text) ag_text_show((text), (char[SHOWN_NAME]){0}, SHOWN_NAME)
 
 /* Refuses the file `path`, which is fit to be shown: AG_BAD_FILE with "path: sentence". Returns false. */
-bool data_refuse(ag_error *error, const char *path, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+bool data_refuse(ag_error *error, const char *path, const char *format, ...) AG_PRINTF(3, 4);
 
 #endif

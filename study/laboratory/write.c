@@ -12,7 +12,7 @@ typedef struct table {
     char texts[208][40];
 } table;
 
-static void put(table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(table *t, const char *format, ...) AG_PRINTF(2, 3);
 
 static void put(table *t, const char *format, ...)
 {

@@ -55,11 +55,7 @@ typedef struct pen {
 } pen;
 /* `format` is that of ag_text_print. A number that may be NaN or infinite is for
  * pen_put_number. */
-void pen_put(pen *p, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+void pen_put(pen *p, const char *format, ...) AG_PRINTF(2, 3);
 void pen_put_bytes(pen *p, const char *bytes, size_t count);
 /* A number as %.{digits}g writes it; "NaN", "infinity", "-infinity". */
 void pen_put_number(pen *p, double value, int digits);
