@@ -1,29 +1,34 @@
-/* linear.c - y = x W^T + b, the layer that most of the arithmetic of a transformer is in, and what follows it there:
- * activation, dropout, residual. These are done to each part of the product as it is made, in the cache. */
-#include "../broadcast.h"
+/* linear.c - y = x W^T + b, which most of a transformer's arithmetic is in, and what follows it
+ * there: activation, dropout, residual. Each block of the product gets these as soon as it
+ * is finished, while it is in the cache. */
 #include "../kernels/kernels.h"
 #include "../muted.h"
+#include "../ranges.h"
 #include "../tape.h"
 #include "activation.h"
+#include "matrix.h"
 #include "scalar.h"
 
 #include <string.h>
 
-/* x [rows, in], where all axes but the last count as rows; weight [out, in]. */
-typedef struct linear_sizes {
-    int64_t rows, in, out;
-} linear_sizes;
-
-static linear_sizes sizes_of(const ag_node *node)
+/* `data` in the shape of x [rows, in] or of y [rows, out], where all axes except the last count
+ * as rows. */
+static matrix rows_of(ag_shape shape, const ag_real *data)
 {
-    const ag_tensor *x = node->inputs[0], *weight = node->inputs[1];
-    linear_sizes s = {.rows = 1, .in = weight->shape.dim[1], .out = weight->shape.dim[0]};
-    for (int i = 0; i + 1 < x->shape.ndim; i++)
-        s.rows *= x->shape.dim[i];
-    return s;
+    int64_t rows = 1;
+    for (int i = 0; i + 1 < shape.ndim; i++)
+        rows *= shape.dim[i];
+    return matrix_of(data, rows, shape.dim[shape.ndim - 1]);
 }
 
-/* Whether residual, activation and dropout fit; the output has its shape. */
+/* [out, in] */
+static matrix weight_of(const ag_node *node)
+{
+    const ag_tensor *weight = node->inputs[1];
+    return matrix_of(weight->data, weight->shape.dim[0], weight->shape.dim[1]);
+}
+
+/* Whether residual, activation and dropout fit; the output has its shape already. */
 static ag_status check_options(ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
@@ -64,20 +69,21 @@ static ag_status linear_shape(ag_node *node)
 
 /* ---- Forward -------------------------------------------------------------------------------- */
 
-/* What the node keeps. */
+/* What the forward pass keeps. */
 typedef struct linear_state {
     kernel_dropout dropout;
-    ag_real *before; /* the activation's argument [rows, out], where the backward needs it; else NULL */
+    ag_real *before; /* the activation's argument [rows, out] where the backward needs it, else NULL */
 } linear_state;
 
-/* The sign of relu's result tells that of its argument, as long as nothing is added to it. */
+/* Whether the backward needs the activation's argument. For relu the sign of the result is
+ * enough, unless a residual was added to it. */
 static bool argument_needed(const ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
     return options->activation != AG_NO_ACTIVATION && (options->activation != AG_RELU || node->inputs[3]);
 }
 
-/* From x W^T + b to y, for `count` elements of a row. */
+/* Makes y of x W^T + b, for `count` elements of a row. */
 static void linear_finish(const void *context, int64_t row, int64_t column, int64_t count)
 {
     const ag_node *node = context;
@@ -102,7 +108,6 @@ static ag_status linear_forward(ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
     ag_tape *tape = node->tape;
-    linear_sizes s = sizes_of(node);
     linear_state *state = node->saved = ag_tape_alloc(tape, sizeof *state);
     if (!state)
         return AG_NO_MEMORY;
@@ -115,20 +120,10 @@ static ag_status linear_forward(ag_node *node)
         if (!state->before)
             return AG_NO_MEMORY;
     }
-    product_task task = {
-        .m = s.rows,
-        .n = s.out,
-        .k = s.in,
-        .a = node->inputs[0]->data,
-        .a_row = s.in,
-        .a_column = 1,
-        .b = node->inputs[1]->data,
-        .b_row = 1,
-        .b_column = s.in,
-        .c = state->before ? state->before : node->output->data,
-        .c_row = s.out,
-        .bias = node->inputs[2] ? node->inputs[2]->data : NULL,
-    };
+    product_task task =
+        matrix_product(rows_of(node->inputs[0]->shape, node->inputs[0]->data), matrix_transposed(weight_of(node)));
+    task.c = state->before ? state->before : node->output->data;
+    task.bias = node->inputs[2] ? node->inputs[2]->data : NULL;
     if (options->activation != AG_NO_ACTIVATION || options->dropout > 0 || node->inputs[3]) {
         task.finish = linear_finish;
         task.finish_context = node;
@@ -144,17 +139,17 @@ typedef struct before_task {
     ag_real *dz;
 } before_task;
 
-/* dz = D(dy) f'(z) for pieces of the elements, where z = x W^T + b. */
-static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
+/* dz = D(dy) f'(z), where z = x W^T + b. A piece at a time: it is in the cache still when its
+ * second pass reads it. */
+static void before_elements(void *context, int64_t begin, int64_t end)
 {
     const before_task *task = context;
     const ag_node *node = task->node;
     const ag_linear_options *options = node->attributes;
     const linear_state *state = node->saved;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    (void)worker;
-    for (int64_t piece = begin; piece < end; piece++) {
-        const int64_t at = piece * PIECE, left = node->output->size - at, count = left < PIECE ? left : PIECE;
+    for (int64_t at = begin; at < end; at += PIECE) {
+        const int64_t count = end - at < PIECE ? end - at : PIECE;
         const ag_real *y = node->output->data + at, *z = state->before ? state->before + at : y;
         const ag_real *dy = node->output->grad + at;
         ag_real *dz = task->dz + at;
@@ -167,8 +162,8 @@ static void before_pieces(void *context, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* The gradient of x W^T + b: dy itself where nothing follows it, else in dy's place where nobody else needs that. NULL
- * when memory is out. */
+/* The gradient dz of x W^T + b: dy itself where nothing follows the product; else it overwrites
+ * dy, or is in scratch memory where something else still needs dy. NULL when memory is out. */
 static const ag_real *gradient_before(const ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
@@ -179,32 +174,20 @@ static const ag_real *gradient_before(const ag_node *node)
     if (!tape_gradient_spare(node->output))
         task.dz = ag_scratch(node->tape, (size_t)size * sizeof(ag_real));
     if (task.dz)
-        kernel_parallel(node->tape->threads, piece_count(size), (double)size * 8, before_pieces, &task);
+        parallel_elements(node->tape, size, 8.0 * (double)size, before_elements, &task);
     return task.dz;
 }
 
 /* dx += dz W */
 static void add_to_input(const ag_node *node, const ag_real *dz)
 {
-    linear_sizes s = sizes_of(node);
-    product_task task = {
-        .m = s.rows,
-        .n = s.in,
-        .k = s.out,
-        .a = dz,
-        .a_row = s.out,
-        .a_column = 1,
-        .b = node->inputs[1]->data,
-        .b_row = s.in,
-        .b_column = 1,
-        .c_row = s.in,
-    };
+    product_task task = matrix_product(rows_of(node->output->shape, dz), weight_of(node));
     task.c = ag_grad_begin(node->inputs[0], &task.add);
     if (task.c)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
 }
 
-/* bias += sums [2, size], a sum and what it rounded off */
+/* db += sums [2, size]: a sum, and what it rounded off. */
 static void add_to_bias(ag_tensor *bias, const double *sums)
 {
     ag_real *gradient = ag_grad(bias);
@@ -214,24 +197,14 @@ static void add_to_bias(ag_tensor *bias, const double *sums)
     }
 }
 
-/* dW += dz^T x, without the rows of x for which dz is 0;  db += dz^T 1, of the same rows
- * of dz^T while they are at hand. */
+/* dW += dz^T x, without the rows of x whose dz is 0;  db += dz^T 1, which the product sums
+ * while it reads dz. */
 static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
 {
+    const ag_tensor *x = node->inputs[0];
     ag_tensor *bias = node->inputs[2];
-    linear_sizes s = sizes_of(node);
-    product_task task = {
-        .m = s.out,
-        .n = s.in,
-        .k = s.rows,
-        .a = dz,
-        .a_row = 1,
-        .a_column = s.out,
-        .b = node->inputs[0]->data,
-        .b_row = s.in,
-        .b_column = 1,
-        .c_row = s.in,
-    };
+    product_task task = matrix_product(matrix_transposed(rows_of(node->output->shape, dz)), rows_of(x->shape, x->data));
+    const size_t sums_bytes = 2 * (size_t)task.m * sizeof(double);
     task.c = ag_grad_begin(node->inputs[1], &task.add);
     if (task.c && muted_is_needed(&task, MUTED_BY_A)) {
         ag_real *room = ag_scratch(node->tape, muted_bytes(&task, MUTED_BY_A));
@@ -239,10 +212,10 @@ static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
             return;
         muted_copy(&task, MUTED_BY_A, room);
     }
-    if (bias && bias->needs_grad && task.c && s.in) /* (a product without columns is not run) */
-        task.a_sums = ag_scratch(node->tape, 2 * (size_t)s.out * sizeof(double));
+    if (bias && bias->needs_grad && task.c && task.n) /* (a product without columns is not run) */
+        task.a_sums = ag_scratch(node->tape, sums_bytes);
     if (task.a_sums)
-        memset(task.a_sums, 0, 2 * (size_t)s.out * sizeof(double));
+        memset(task.a_sums, 0, sums_bytes);
     if (task.c)
         kernel_product_run(node->tape->product, &task, 1, 0, 0, 0, node->tape->threads, node->tape->workspace);
     if (task.a_sums)
@@ -251,7 +224,8 @@ static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
         ag_grad_add(bias, node->output->shape, dz);
 }
 
-/* dresidual += dy;  with dz = D(dy) f'(z):  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */
+/* With dz = D(dy) f'(z):
+ *     dresidual += dy;  dx += dz W;  dW += dz^T x;  db += the sum of dz over the rows */
 static ag_status linear_backward(ag_node *node)
 {
     ag_tensor *residual = node->inputs[3];
@@ -267,7 +241,7 @@ static ag_status linear_backward(ag_node *node)
 
 /* ---- The record ----------------------------------------------------------------------------- */
 
-/* Which side of 0 relu's arguments are on. */
+/* Records which side of 0 each argument of relu is on. */
 static void linear_kinks(const ag_node *node, ag_kinks *kinks)
 {
     const ag_linear_options *options = node->attributes;

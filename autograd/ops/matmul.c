@@ -3,6 +3,7 @@
 #include "../kernels/kernels.h"
 #include "../muted.h"
 #include "../tape.h"
+#include "matrix.h"
 
 #include <string.h>
 
@@ -10,17 +11,12 @@ typedef struct matmul_attributes {
     bool transpose_a, transpose_b;
 } matmul_attributes;
 
-/* One operand as the product sees it: op(a) is [rows, columns], its elements `row` and `column` steps apart. */
-typedef struct matmul_side {
-    int64_t rows, columns, row, column;
-} matmul_side;
-
-static matmul_side side_of(const ag_tensor *x, bool transpose)
+/* op(x), for the first item of the batch. */
+static matrix operand_of(const ag_tensor *x, bool transpose)
 {
-    int64_t height = x->shape.dim[x->shape.ndim - 2], width = x->shape.dim[x->shape.ndim - 1];
-    if (transpose)
-        return (matmul_side){width, height, 1, width};
-    return (matmul_side){height, width, width, 1};
+    const int64_t height = x->shape.dim[x->shape.ndim - 2], width = x->shape.dim[x->shape.ndim - 1];
+    const matrix m = matrix_of(x->data, height, width);
+    return transpose ? matrix_transposed(m) : m;
 }
 
 /* The axes before the last two. */
@@ -40,7 +36,7 @@ static ag_status matmul_shape(ag_node *node)
 
     if (a->shape.ndim < 2 || b->shape.ndim < 2)
         return ag_fail(node, AG_BAD_SHAPE, "%s x %s: both need 2 axes at least", text_a, text_b);
-    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
+    const matrix left = operand_of(a, attributes->transpose_a), right = operand_of(b, attributes->transpose_b);
     if (left.columns != right.rows) {
         bool would_fit = left.columns == right.columns;
         return ag_fail(node, AG_BAD_SHAPE, "%s%s x %s%s: inner dimensions %lld and %lld differ%s", text_a,
@@ -57,7 +53,7 @@ static ag_status matmul_shape(ag_node *node)
     return AG_OK;
 }
 
-/* Which item of an operand's batch belongs to item `index` of the broadcast batch. */
+/* The item of an operand's batch that belongs to item `index` of the broadcast batch. */
 static int64_t batch_item(ag_shape operand, ag_shape whole, int64_t index)
 {
     int64_t item = 0, step = 1;
@@ -71,18 +67,18 @@ static int64_t batch_item(ag_shape operand, ag_shape whole, int64_t index)
     return item;
 }
 
-/* Whether an operand runs through the broadcast batch in step with it, or stands still. */
+/* Whether all items of the broadcast batch have the same item of this operand. */
 static bool is_constant(ag_shape operand)
 {
     return ag_shape_size(operand) == 1;
 }
 
-/* The products of a batch: `task` for every item of the shape `whole`. Operand shapes are
- * those of the batch axes; c has the whole batch. */
+/* The products of a batch: `task`, which is that of the first item, for every item of the shape
+ * `whole`. The operands have the batch axes `a` and `b`; c has the whole batch. */
 typedef struct products {
     product_task task;
     ag_shape whole, a, b;
-    muted_by by; /* which operand is a gradient */
+    muted_by by; /* the operand that is a gradient */
 } products;
 
 static product_task task_at(const products *p, int64_t index)
@@ -94,7 +90,7 @@ static product_task task_at(const products *p, int64_t index)
     return item;
 }
 
-/* Whether any item has values that a gradient of 0 must not meet. */
+/* Whether any item has values that a gradient of 0 must not meet (see muted.h). */
 static bool any_muted(const products *p, int64_t count)
 {
     for (int64_t i = 0; i < count && p->by != MUTED_BY_NONE; i++) {
@@ -105,6 +101,8 @@ static bool any_muted(const products *p, int64_t count)
     return false;
 }
 
+/* Runs the products: in one call where the operands of successive items are evenly apart, else
+ * one by one. */
 static ag_status run_batch(const ag_node *node, const products *p)
 {
     const product_task *task = &p->task;
@@ -135,20 +133,8 @@ static ag_status matmul_forward(ag_node *node)
 {
     const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
     const matmul_attributes *attributes = node->attributes;
-    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
-    product_task task = {
-        .m = left.rows,
-        .n = right.columns,
-        .k = left.columns,
-        .a = a->data,
-        .a_row = left.row,
-        .a_column = left.column,
-        .b = b->data,
-        .b_row = right.row,
-        .b_column = right.column,
-        .c = node->output->data,
-        .c_row = right.columns,
-    };
+    product_task task = matrix_product(operand_of(a, attributes->transpose_a), operand_of(b, attributes->transpose_b));
+    task.c = node->output->data;
     return run_batch(node, &(products){.task = task,
                                        .whole = batch_shape(node->output->shape),
                                        .a = batch_shape(a->shape),
@@ -167,7 +153,6 @@ static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
     ag_shape full = p->whole;
     full.dim[full.ndim++] = task->m;
     full.dim[full.ndim++] = task->n;
-    task->c_row = task->n;
     task->add = ag_shape_size(full) == x->size;
     task->c = task->add ? dx : ag_scratch(node->tape, (size_t)ag_shape_size(full) * sizeof(ag_real));
     ag_status status = task->c ? run_batch(node, p) : AG_NO_MEMORY;
@@ -176,59 +161,23 @@ static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
     return status;
 }
 
-/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and da = dA^T where a is
- * transposed: da = B dy^T. Values that only meet zeros of dy take no part, even if they
- * are not finite. */
+/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and where an operand is transposed:
+ * da = dA^T = B dy^T,  db = dB^T = dy^T A. Values that meet nothing but zeros of dy take no part,
+ * even if they are not finite. */
 static ag_status matmul_backward(ag_node *node)
 {
     ag_tensor *a = node->inputs[0], *b = node->inputs[1];
     const matmul_attributes *attributes = node->attributes;
-    matmul_side left = side_of(a, attributes->transpose_a), right = side_of(b, attributes->transpose_b);
-    const ag_real *dy = node->output->grad;
+    const matrix left = operand_of(a, attributes->transpose_a), right = operand_of(b, attributes->transpose_b);
+    const matrix dy = matrix_of(node->output->grad, left.rows, right.columns), dy_t = matrix_transposed(dy);
+    const matrix left_t = matrix_transposed(left), right_t = matrix_transposed(right);
     ag_shape whole = batch_shape(node->output->shape), batch_a = batch_shape(a->shape), batch_b = batch_shape(b->shape);
-    int64_t m = left.rows, n = right.columns, k = left.columns;
 
-    product_task da = {.m = m,
-                       .n = k,
-                       .k = n,
-                       .a = dy,
-                       .a_row = n,
-                       .a_column = 1,
-                       .b = b->data,
-                       .b_row = right.column,
-                       .b_column = right.row};
-    product_task da_transposed = {.m = k,
-                                  .n = m,
-                                  .k = n,
-                                  .a = b->data,
-                                  .a_row = right.row,
-                                  .a_column = right.column,
-                                  .b = dy,
-                                  .b_row = 1,
-                                  .b_column = n};
-    product_task db = {.m = k,
-                       .n = n,
-                       .k = m,
-                       .a = a->data,
-                       .a_row = left.column,
-                       .a_column = left.row,
-                       .b = dy,
-                       .b_row = n,
-                       .b_column = 1};
-    product_task db_transposed = {.m = n,
-                                  .n = k,
-                                  .k = m,
-                                  .a = dy,
-                                  .a_row = 1,
-                                  .a_column = n,
-                                  .b = a->data,
-                                  .b_row = left.row,
-                                  .b_column = left.column};
-
-    products to_a = attributes->transpose_a ? (products){da_transposed, whole, batch_b, whole, MUTED_BY_B}
-                                            : (products){da, whole, whole, batch_b, MUTED_BY_A};
-    products to_b = attributes->transpose_b ? (products){db_transposed, whole, whole, batch_a, MUTED_BY_A}
-                                            : (products){db, whole, batch_a, whole, MUTED_BY_B};
+    products to_a = attributes->transpose_a
+                        ? (products){matrix_product(right, dy_t), whole, batch_b, whole, MUTED_BY_B}
+                        : (products){matrix_product(dy, right_t), whole, whole, batch_b, MUTED_BY_A};
+    products to_b = attributes->transpose_b ? (products){matrix_product(dy_t, left), whole, whole, batch_a, MUTED_BY_A}
+                                            : (products){matrix_product(left_t, dy), whole, batch_a, whole, MUTED_BY_B};
     ag_status status = add_gradient(node, a, &to_a);
     return status == AG_OK ? add_gradient(node, b, &to_b) : status;
 }
