@@ -1,84 +1,91 @@
-/* masked.c - the two parts of plain attention that know the mask: softmax over the allowed keys, and the sum over them.
+/* masked.c - the two parts of plain attention that know the mask: softmax over the allowed keys,
+ * and the sum over them.
  *
- * A row is worked on from the first to the last key that it may look at, in place, or with those in between that it may
- * not look at taken out of a copy. What is not allowed is not written, but for the zeros in the softmax' result. */
+ * A row is processed from the first to the last key that it may look at: in place, or, where
+ * keys in between are forbidden, in a copy without them. At forbidden keys nothing is written,
+ * except for the zeros in the result of the softmax. */
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
 #include "../../tape.h"
-#include "attention.h"
+#include "shared.h"
 
 #include <math.h>
+#include <string.h>
 
-/* One run over the rows of scores or weights [B, H, T, S]. */
+/* One pass over the rows of scores or weights [B, H, T, S]. */
 typedef struct masked_task masked_task;
+/* Computes row `row` of B * H * T, which sees `keys`. `room` holds 2 rows. */
+typedef void masked_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room);
 struct masked_task {
-    /* Row `row` of B * H * T, with its keys and room for 2 rows. */
-    void (*run_row)(const masked_task *task, int64_t row, attention_keys keys, ag_real *room);
-    int64_t rows_together; /* by one thread: 1, or T where rows of a head add to the same gradient */
+    masked_row *compute;
+    int64_t rows_together; /* by one thread: 1, or T where the rows of a head add to the same gradient */
     const ag_mask *mask;
-    int64_t batch, heads, queries, keys;
-    const ag_real *x, *y, *dy; /* scores or weights; softmax: its result and gradient; sum: the result's gradient */
-    ag_real *out, *dx;         /* forward: the result; backward: of the scores or weights; NULL: not wanted */
-    attention_rows values;  /* of all heads, one after the other */
+    int64_t heads, queries, keys;
+    const ag_real *x, *y, *dy; /* scores or weights; softmax: its result; the result's gradient */
+    ag_real *out, *dx;         /* forward: the result; backward: of x, NULL where not wanted */
+    attention_rows values;     /* of all heads, one after the other */
     ag_real *rooms;            /* per worker: 2 rows */
-    unsigned char *allow;   /* per worker: a row of the mask */
-    int64_t *blind;         /* per worker: how many rows see nothing; NULL: not counted */
+    unsigned char *allow;      /* per worker: a row of the mask */
+    int64_t *blind;            /* per worker: the number of rows that see nothing; NULL: not counted */
 };
 
-/* ---- Counting ------------------------------------------------------------------------------- */
-
-int64_t *blind_counters(ag_tape *tape)
+static const ag_mask *mask_of(const ag_node *node)
 {
-    int64_t *counters = ag_scratch(tape, (size_t)tape->threads * sizeof *counters);
-    for (int worker = 0; counters && worker < tape->threads; worker++)
-        counters[worker] = 0;
-    return counters;
+    return *(const ag_mask *const *)node->attributes;
 }
 
-void blind_add(ag_tape *tape, const int64_t *counters)
-{
-    for (int worker = 0; worker < tape->threads; worker++)
-        tape->blind_queries += counters[worker];
-}
+/* ---- Rows ----------------------------------------------------------------------------------- */
 
-/* ---- Running -------------------------------------------------------------------------------- */
-
-static void run_rows(void *context, int64_t begin, int64_t end, int worker)
+static void masked_rows(void *context, int64_t begin, int64_t end, int worker)
 {
     const masked_task *task = context;
     for (int64_t row = begin * task->rows_together; row < end * task->rows_together; row++) {
         int64_t pair = row / task->queries;
         mask_query query = {pair / task->heads, pair % task->heads, row % task->queries};
         attention_keys keys = mask_keys(task->mask, query, task->keys, task->allow + worker * task->keys);
-        task->run_row(task, row, keys, task->rooms + worker * task->keys * 2);
+        task->compute(task, row, keys, task->rooms + worker * task->keys * 2);
         if (task->blind)
             task->blind[worker] += keys.begin == keys.end;
     }
 }
 
-/* `scores` is the shape that the mask lies on. */
-static ag_status run(const ag_node *node, ag_shape scores, masked_task *task)
+/* Adds the mask, the sizes and the workers' memory to the task, and runs it. */
+static ag_status masked_run(const ag_node *node, masked_task *task)
 {
-    size_t workers = (size_t)node->tape->threads;
-    task->mask = *(const ag_mask *const *)node->attributes;
-    task->batch = scores.dim[0];
+    const ag_shape scores = node->inputs[0]->shape;
+    const size_t workers = (size_t)node->tape->threads;
+    task->mask = mask_of(node);
     task->heads = scores.dim[1];
     task->queries = scores.dim[2];
     task->keys = scores.dim[3];
-    int64_t rows = task->batch * task->heads * task->queries;
+    const int64_t rows = scores.dim[0] * task->heads * task->queries;
     if (!rows)
         return AG_OK;
     task->rooms = ag_scratch(node->tape, workers * 2 * (size_t)task->keys * sizeof(ag_real));
     task->allow = ag_scratch(node->tape, workers * (size_t)task->keys);
     if (!task->rooms || !task->allow)
         return AG_NO_MEMORY;
-    double work = (double)rows * (double)task->keys * (double)(10 + task->values.width);
-    kernel_parallel(node->tape->threads, rows / task->rows_together, work, run_rows, task);
+    const double work = (double)rows * (double)task->keys * (double)(10 + task->values.width);
+    kernel_parallel(node->tape->threads, rows / task->rows_together, work, masked_rows, task);
     return AG_OK;
 }
 
-/* A row from its first allowed element on: where it lies, or copied to `room` with `value` in the place of what is not
- * allowed. */
+/* Whether the first input (scores or weights: `name`) has the right axes and fits the mask. */
+static ag_status check_mask(const ag_node *node, const char *name)
+{
+    const ag_shape scores = node->inputs[0]->shape;
+    char text[AG_SHAPE_TEXT];
+    ag_error error = {0};
+    if (scores.ndim != 4)
+        return ag_fail(node, AG_BAD_SHAPE, "%s %s: expected [batch, heads, queries, keys]", name,
+                       ag_shape_print(scores, text));
+    if (ag_mask_fits(mask_of(node), scores.dim[0], scores.dim[1], scores.dim[2], scores.dim[3], &error) != AG_OK)
+        return ag_fail(node, error.status, "%s", error.message);
+    return AG_OK;
+}
+
+/* A row from its first allowed element on: where it lies, or in `room` with `value` instead of the
+ * forbidden elements. */
 static const ag_real *without_holes(attention_keys keys, const ag_real *row, ag_real value, ag_real *room)
 {
     if (!keys.allow)
@@ -94,29 +101,15 @@ static void set_zero(int64_t n, ag_real *x)
         x[i] = 0;
 }
 
-/* That the scores (or weights: `what`) have the right axes, and that the mask fits them. */
-static ag_status check_mask(ag_node *node, ag_shape scores, const char *what)
-{
-    char text[AG_SHAPE_TEXT];
-    ag_error error = {0};
-    if (scores.ndim != 4)
-        return ag_fail(node, AG_BAD_SHAPE, "%s %s: expected [batch, heads, queries, keys]", what,
-                       ag_shape_print(scores, text));
-    if (ag_mask_fits(*(const ag_mask *const *)node->attributes, scores.dim[0], scores.dim[1], scores.dim[2],
-                     scores.dim[3], &error) != AG_OK)
-        return ag_fail(node, error.status, "%s", error.message);
-    return AG_OK;
-}
-
 /* ---- Softmax -------------------------------------------------------------------------------- */
 
 static ag_status masked_softmax_shape(ag_node *node)
 {
     node->output->shape = node->inputs[0]->shape;
-    return check_mask(node, node->inputs[0]->shape, "scores");
+    return check_mask(node, "scores");
 }
 
-static void softmax_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
+static void masked_softmax_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
 {
     ag_real *y = task->out + row * task->keys;
     set_zero(task->keys, y);
@@ -124,7 +117,7 @@ static void softmax_row(const masked_task *task, int64_t row, attention_keys key
                              without_holes(keys, task->x + row * task->keys, -(ag_real)INFINITY, room), y + keys.begin);
 }
 
-static void softmax_row_backward(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
+static void masked_softmax_row_backward(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
 {
     const int64_t at = row * task->keys, count = keys.end - keys.begin;
     const ag_real *y = task->y + at + keys.begin, *dy = without_holes(keys, task->dy + at, 0, room);
@@ -143,12 +136,12 @@ static void softmax_row_backward(const masked_task *task, int64_t row, attention
 /* y[j] = e^x[j] / sum e^x over the allowed keys j; 0 elsewhere */
 static ag_status masked_softmax_forward(ag_node *node)
 {
-    masked_task task = {.run_row = softmax_row,
+    masked_task task = {.compute = masked_softmax_row,
                         .rows_together = 1,
                         .x = node->inputs[0]->data,
                         .out = node->output->data,
                         .blind = blind_counters(node->tape)};
-    ag_status status = task.blind ? run(node, node->output->shape, &task) : AG_NO_MEMORY;
+    ag_status status = task.blind ? masked_run(node, &task) : AG_NO_MEMORY;
     if (status == AG_OK)
         blind_add(node->tape, task.blind);
     return status;
@@ -157,12 +150,12 @@ static ag_status masked_softmax_forward(ag_node *node)
 /* dx += y (dy - sum y dy) at the allowed keys */
 static ag_status masked_softmax_backward(ag_node *node)
 {
-    masked_task task = {.run_row = softmax_row_backward,
+    masked_task task = {.compute = masked_softmax_row_backward,
                         .rows_together = 1,
                         .y = node->output->data,
                         .dy = node->output->grad,
                         .dx = ag_grad(node->inputs[0])};
-    return task.dx ? run(node, node->output->shape, &task) : AG_OK;
+    return task.dx ? masked_run(node, &task) : AG_OK;
 }
 
 static ag_tensor *masked_softmax_example(ag_example *e)
@@ -193,7 +186,7 @@ static ag_status masked_sum_shape(ag_node *node)
 {
     ag_shape weights = node->inputs[0]->shape, values = node->inputs[1]->shape;
     char text[2][AG_SHAPE_TEXT];
-    ag_status status = check_mask(node, weights, "weights");
+    ag_status status = check_mask(node, "weights");
     if (status != AG_OK)
         return status;
     if (values.ndim != 4 || values.dim[0] != weights.dim[0] || values.dim[1] != weights.dim[1] ||
@@ -216,14 +209,14 @@ static attention_rows values_of(const masked_task *task, int64_t row)
     return values;
 }
 
-static void sum_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
+static void masked_sum_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
 {
     attention_rows values = values_of(task, row);
     (void)room;
     kernels()->attention->sum(keys, task->x + row * task->keys, &values, task->out + row * values.width);
 }
 
-static void sum_row_backward(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
+static void masked_sum_row_backward(const masked_task *task, int64_t row, attention_keys keys, ag_real *room)
 {
     attention_rows values = values_of(task, row);
     const ag_real *dy = task->dy + row * values.width;
@@ -242,19 +235,19 @@ static attention_rows all_values(const ag_tensor *values, ag_real *gradient)
 /* y = sum w[j] v[j] over the allowed keys j */
 static ag_status masked_sum_forward(ag_node *node)
 {
-    masked_task task = {.run_row = sum_row,
+    masked_task task = {.compute = masked_sum_row,
                         .rows_together = 1,
                         .x = node->inputs[0]->data,
                         .out = node->output->data,
                         .values = all_values(node->inputs[1], NULL)};
-    return run(node, node->inputs[0]->shape, &task);
+    return masked_run(node, &task);
 }
 
 /* dw[j] += dy . v[j],  dv[j] += w[j] dy  at the allowed keys j */
 static ag_status masked_sum_backward(ag_node *node)
 {
     ag_tensor *weights = node->inputs[0], *values = node->inputs[1];
-    masked_task task = {.run_row = sum_row_backward,
+    masked_task task = {.compute = masked_sum_row_backward,
                         .rows_together = weights->shape.dim[2],
                         .x = weights->data,
                         .dy = node->output->grad,
@@ -262,7 +255,7 @@ static ag_status masked_sum_backward(ag_node *node)
                         .values = all_values(values, ag_grad(values))};
     if (node->tape->error.status != AG_OK)
         return node->tape->error.status;
-    return run(node, weights->shape, &task);
+    return masked_run(node, &task);
 }
 
 static ag_tensor *masked_sum_example(ag_example *e)
@@ -286,65 +279,4 @@ const ag_op op_masked_sum = {
 ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *mask)
 {
     return ag_custom(&op_masked_sum, (ag_tensor *[]){weights, values}, 2, 2, &mask, sizeof mask);
-}
-
-/* ---- Drawn masks for the examples ----------------------------------------------------------- */
-
-static ag_mask *example_lengths(ag_example *e, int64_t batch, int64_t most,
-                                ag_mask *(*constructor)(ag_tape *, int64_t, const int32_t *))
-{
-    int32_t *lengths = ag_tape_alloc(ag_example_tape(e), (size_t)batch * sizeof *lengths);
-    for (int64_t b = 0; lengths && b < batch; b++)
-        lengths[b] = (int32_t)ag_example_int(e, 0, most);
-    return constructor(ag_example_tape(e), batch, lengths);
-}
-
-static ag_mask *example_explicit(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
-{
-    int64_t own_batch = ag_example_int(e, 0, 1) ? batch : 1, own_heads = ag_example_int(e, 0, 1) ? heads : 1;
-    int64_t size = own_batch * own_heads * queries * keys;
-    unsigned char *allow = ag_tape_alloc(ag_example_tape(e), (size_t)size);
-    for (int64_t i = 0; allow && i < size; i++)
-        allow[i] = ag_example_int(e, 0, 2) > 0;
-    return ag_mask_explicit(ag_example_tape(e), own_batch, own_heads, queries, keys, allow);
-}
-
-static ag_mask *example_part(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
-{
-    ag_tape *tape = ag_example_tape(e);
-    switch (ag_example_int(e, 0, 8)) {
-    case 0:
-        return ag_mask_all(tape);
-    case 1:
-        return ag_mask_causal(tape, 0);
-    case 2:
-        return ag_mask_causal(tape, ag_example_int(e, -3, 3));
-    case 3:
-        return example_lengths(e, batch, keys, ag_mask_key_lengths);
-    case 4:
-        return example_lengths(e, batch, queries, ag_mask_query_lengths);
-    case 5:
-        return ag_mask_prefix(tape, ag_example_int(e, 0, keys));
-    case 6: {
-        int64_t left = ag_example_int(e, -1, 3);
-        return ag_mask_window(tape, left, ag_example_int(e, -1, 2));
-    }
-    default:
-        return example_explicit(e, batch, heads, queries, keys);
-    }
-}
-
-ag_mask *attention_example_mask(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
-{
-    ag_tape *tape = ag_example_tape(e);
-    int64_t form = ag_example_int(e, 0, 6);
-    if (form == 0)
-        return NULL;
-    ag_mask *mask = example_part(e, batch, heads, queries, keys);
-    if (form == 1)
-        return ag_mask_not(tape, mask);
-    if (form <= 3)
-        return mask;
-    ag_mask *other = example_part(e, batch, heads, queries, keys);
-    return form <= 5 ? ag_mask_and(tape, mask, other) : ag_mask_or(tape, mask, ag_mask_not(tape, other));
 }

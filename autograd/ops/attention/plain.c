@@ -1,12 +1,10 @@
-/* plain.c - attention as a composition of single operations: for reading, for the weights, and to be compared
- * with the operation that does it all at once.
+/* plain.c - attention as a composition of single operations: for reading, for the weights, and as
+ * a check of the operation in flash.c, which does it all at once.
  *
- * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the
- * output nor a gradient. */
-#include "attention.h"
-
+ * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the output
+ * nor a gradient. */
 #include "../../mask.h"
-#include "../../tape.h"
+#include "shared.h"
 
 /* [B, T, H * width] -> [B, H, T, width] */
 static ag_tensor *split_heads(ag_tensor *x, const attention_sizes *s, int64_t length, int64_t width)
@@ -27,11 +25,9 @@ static ag_tensor *merge_heads(ag_tensor *x, const attention_sizes *s, int64_t le
 ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options)
 {
     ag_error error = {0};
-    attention_sizes s;
-    if (attention_check(q, k, v, options, &s, &error) != AG_OK) {
-        ag_error_set(&q->tape->error, error.status, "attention: %s", error.message);
-        return NULL;
-    }
+    if (attention_check(q, k, v, options, &error) != AG_OK)
+        return ag_tape_fail(q->tape, error.status, "attention: %s", error.message);
+    const attention_sizes s = attention_sizes_of(q, k, v, options);
     const ag_mask *mask = options->mask;
     if (options->bias && !mask_without_bias(&mask, options->bias, attention_scores(&s)))
         return NULL;

@@ -1,0 +1,376 @@
+/* flash.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one operation.
+ *
+ * The kernels know no tensors and no masks. This file gives them a head as rows with a step,
+ * so both layouts are read in place, and blocks of queries, each query with the keys that it
+ * may look at. */
+#include "../../broadcast.h"
+#include "../../kernels/kernels.h"
+#include "../../mask.h"
+#include "../../tape.h"
+#include "shared.h"
+
+#include <math.h>
+#include <string.h>
+
+static ag_status attention_shape(ag_node *node)
+{
+    const ag_tensor *q = node->inputs[0], *k = node->inputs[1], *v = node->inputs[2];
+    ag_error error = {0};
+    if (attention_check(q, k, v, node->attributes, &error) != AG_OK)
+        return ag_fail(node, error.status, "%s", error.message);
+    node->output->shape = q->shape;
+    node->output->shape.dim[q->shape.ndim - 1] = v->shape.dim[v->shape.ndim - 1];
+    return AG_OK;
+}
+
+/* ---- One pass over all heads ---------------------------------------------------------------- */
+
+/* What the forward pass keeps: a few words, and two numbers for each query if there will be a
+ * backward. */
+typedef struct attention_state {
+    attention_sizes sizes;
+    const ag_mask *mask; /* the option's, without the places where the bias is -inf */
+    kernel_dropout dropout;
+    bool drops;
+    attention_statistics *statistics; /* [B, H, T] or NULL */
+} attention_state;
+
+/* An input or the output, and its gradient: NULL where it is not wanted. */
+typedef struct attention_operand {
+    const ag_tensor *tensor;
+    ag_real *gradient;
+    bool holds; /* the gradient has values, which are added to */
+} attention_operand;
+
+typedef struct attention_task {
+    const attention_state *state;
+    bool is_backward, mask_differs_by_head;
+    attention_operand q, k, v, y;
+    const ag_tensor *bias; /* NULL: none */
+    walk bias_walk;        /* over the scores; operand a is the bias */
+    ag_real *dbias;        /* [B, H, T, S]: as if the bias were not stretched; NULL: not wanted */
+    int64_t *blind;        /* forward: a worker's number of queries that see nothing */
+    /* The workers' memory. */
+    int64_t scratch_size;
+    ag_real *scratch;     /* the kernel's */
+    attention_keys *keys; /* [T]: what each query of a head sees */
+    unsigned char *allow; /* [largest block, S]: of one block, where the keys have holes */
+} attention_task;
+
+static int64_t block_count(const attention_sizes *s)
+{
+    return (s->queries + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
+}
+
+/* The queries of the largest block. */
+static int64_t block_size(const attention_sizes *s)
+{
+    return s->queries < ATTENTION_QUERIES ? s->queries : ATTENTION_QUERIES;
+}
+
+/* Head h of batch row b, which is pair number b H + h. */
+typedef struct head_place {
+    int64_t pair, b, h;
+} head_place;
+
+static int64_t head_offset(const attention_sizes *s, head_place at, int64_t length, int64_t width)
+{
+    return (s->split ? at.pair * length : at.b * length * s->heads + at.h) * width;
+}
+
+/* The head's rows of an operand [.., length, width]. */
+static attention_rows head_rows(const attention_sizes *s, head_place at, int64_t length, int64_t width,
+                                const attention_operand *operand)
+{
+    const bool is_last = at.h == s->heads - 1;
+    const head_place next = {at.pair + 1, at.b + is_last, is_last ? 0 : at.h + 1};
+    const int64_t offset = head_offset(s, at, length, width);
+    return (attention_rows){.width = width,
+                            .step = s->split ? width : s->heads * width,
+                            .next = head_offset(s, next, length, width) - offset,
+                            .data = operand->tensor->data + offset,
+                            .gradient = operand->gradient ? operand->gradient + offset : NULL,
+                            .is_new = !operand->holds};
+}
+
+static attention_head head_of(const attention_task *task, int64_t pair)
+{
+    const attention_state *state = task->state;
+    const attention_sizes *s = &state->sizes;
+    const head_place at = {pair, pair / s->heads, pair % s->heads};
+    return (attention_head){.queries = s->queries,
+                            .keys = s->keys,
+                            .scale = (ag_real)s->scale,
+                            .q = head_rows(s, at, s->queries, s->key_width, &task->q),
+                            .k = head_rows(s, at, s->keys, s->key_width, &task->k),
+                            .v = head_rows(s, at, s->keys, s->value_width, &task->v),
+                            .y = head_rows(s, at, s->queries, s->value_width, &task->y),
+                            .statistics = state->statistics ? state->statistics + pair * s->queries : NULL,
+                            .dropout = state->drops ? &state->dropout : NULL,
+                            .first_weight = pair * s->queries * s->keys};
+}
+
+/* Finds the keys of the queries first .. first + count - 1. Returns whether any have holes: then
+ * the room for them, which is that of one block, is overwritten by the next block's. */
+static bool find_keys(const attention_task *task, int64_t pair, int64_t first, int64_t count, int worker)
+{
+    const attention_sizes *s = &task->state->sizes;
+    attention_keys *keys = task->keys + worker * s->queries;
+    unsigned char *allow = task->allow + worker * block_size(s) * s->keys;
+    bool have_holes = false;
+    for (int64_t i = first; i < first + count; i++) {
+        keys[i] = mask_keys(task->state->mask, (mask_query){pair / s->heads, pair % s->heads, i}, s->keys,
+                            allow + i % ATTENTION_QUERIES * s->keys);
+        have_holes |= keys[i].allow != NULL;
+    }
+    return have_holes;
+}
+
+/* Runs the kernel on a block of a head, whose keys are found. */
+static void attend_block(const attention_task *task, const attention_head *head, int64_t pair, int64_t first,
+                         int64_t count, int worker)
+{
+    const attention_sizes *s = &task->state->sizes;
+    const kernel_attention *kernel = kernels()->attention;
+    const int64_t row = (pair * s->queries + first) * s->keys; /* of the scores */
+    const ag_real *bias[ATTENTION_QUERIES];
+    attention_block block = {.first = first,
+                             .count = count,
+                             .keys = task->keys + worker * s->queries + first,
+                             .dbias = task->dbias ? task->dbias + row : NULL};
+    if (task->bias && s->keys) {
+        for (int64_t r = 0; r < count; r++)
+            bias[r] = task->bias->data + walk_from(&task->bias_walk, row + r * s->keys, row + (r + 1) * s->keys).a;
+        block.bias = bias;
+        block.bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
+    }
+    (task->is_backward ? kernel->backward : kernel->forward)(head, &block, task->scratch + worker * task->scratch_size);
+}
+
+/* The number of queries without a key. */
+static int64_t count_blind(const attention_keys *keys, int64_t count)
+{
+    int64_t blind = 0;
+    for (int64_t r = 0; r < count; r++)
+        blind += keys[r].begin == keys[r].end;
+    return blind;
+}
+
+/* The block whose turn is number `place`. Backward: ascending, since the sums over queries are
+ * added up in that order. Forward: first, last, second, last but one, and so on: with a causal
+ * mask, two threads then share a head evenly. */
+static int64_t block_at(const attention_task *task, int64_t place, int64_t blocks)
+{
+    if (task->is_backward)
+        return place;
+    return place % 2 ? blocks - 1 - place / 2 : place / 2;
+}
+
+/* Blocks begin <= i < end of all heads. */
+static void attend_blocks(void *context, int64_t begin, int64_t end, int worker)
+{
+    const attention_task *task = context;
+    const attention_sizes *s = &task->state->sizes;
+    const int64_t blocks = block_count(s);
+    int64_t head_at = -1, keys_at = -1; /* what is ready: a head's pair; the batch row or pair of the keys */
+    attention_head head = {0};
+    bool have_holes = false;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t pair = i / blocks, first = block_at(task, i % blocks, blocks) * ATTENTION_QUERIES;
+        const int64_t count = s->queries - first < ATTENTION_QUERIES ? s->queries - first : ATTENTION_QUERIES;
+        const int64_t mask_at = task->mask_differs_by_head ? pair : pair / s->heads;
+        if (pair != head_at) {
+            head = head_of(task, pair);
+            kernels()->attention->begin(&head, task->is_backward, task->scratch + worker * task->scratch_size);
+            head_at = pair;
+        }
+        if (mask_at != keys_at)
+            have_holes = find_keys(task, pair, 0, s->queries, worker) && blocks > 1;
+        if (have_holes)
+            find_keys(task, pair, first, count, worker);
+        keys_at = mask_at;
+        if (task->blind)
+            task->blind[worker] += count_blind(task->keys + worker * s->queries + first, count);
+        attend_block(task, &head, pair, first, count, worker);
+    }
+}
+
+static void attend_heads(void *context, int64_t begin, int64_t end, int worker)
+{
+    const attention_task *task = context;
+    const int64_t blocks = block_count(&task->state->sizes);
+    attend_blocks(context, begin * blocks, end * blocks, worker);
+}
+
+/* An input with the gradient that the backward adds to. */
+static attention_operand input_of(const ag_node *node, int input, bool is_backward)
+{
+    attention_operand operand = {.tensor = node->inputs[input]};
+    if (is_backward)
+        operand.gradient = ag_grad_begin(node->inputs[input], &operand.holds);
+    return operand;
+}
+
+/* The whole task, memory and gradients included. There is a head and a query at least. */
+static ag_status attention_task_make(const ag_node *node, bool is_backward, attention_task *task)
+{
+    const attention_state *state = node->saved;
+    const attention_sizes *s = &state->sizes;
+    const ag_shape scores = attention_scores(s);
+    const size_t workers = (size_t)node->tape->threads, scores_bytes = (size_t)ag_shape_size(scores) * sizeof(ag_real);
+    ag_tensor *bias = node->inputs[3];
+    *task = (attention_task){
+        .state = state,
+        .is_backward = is_backward,
+        .mask_differs_by_head = mask_differs_by_head(state->mask),
+        .q = input_of(node, 0, is_backward),
+        .k = input_of(node, 1, is_backward),
+        .v = input_of(node, 2, is_backward),
+        .y = {.tensor = node->output, .gradient = is_backward ? node->output->grad : NULL, .holds = true},
+        .bias = bias,
+    };
+    if (bias)
+        task->bias_walk = walk_broadcast(scores, bias->shape, bias->shape);
+    if (bias && is_backward && bias->needs_grad) {
+        if (!(task->dbias = ag_scratch(node->tape, scores_bytes)))
+            return AG_NO_MEMORY;
+        memset(task->dbias, 0, scores_bytes);
+    }
+    if (!is_backward && !(task->blind = blind_counters(node->tape)))
+        return AG_NO_MEMORY;
+    const attention_head head = head_of(task, 0);
+    task->scratch_size = kernels()->attention->scratch_size(&head, is_backward);
+    task->scratch = ag_scratch(node->tape, workers * (size_t)task->scratch_size * sizeof(ag_real));
+    task->keys = ag_scratch(node->tape, workers * (size_t)s->queries * sizeof(attention_keys));
+    task->allow = ag_scratch(node->tape, workers * (size_t)(block_size(s) * s->keys));
+    return node->tape->error.status;
+}
+
+static void attention_run(const ag_node *node, attention_task *task)
+{
+    const attention_sizes *s = &task->state->sizes;
+    const int64_t pairs = s->batch * s->heads;
+    const double work = (task->is_backward ? 5.0 : 2.0) * (double)(pairs * s->queries) *
+                        (double)(s->keys * (s->key_width + s->value_width));
+    if (task->is_backward) /* (a head stays on one thread: no two add to the same gradient) */
+        kernel_parallel(node->tape->threads, pairs, work, attend_heads, task);
+    else
+        kernel_parallel(node->tape->threads, pairs * block_count(s), work, attend_blocks, task);
+}
+
+/* ---- The operation -------------------------------------------------------------------------- */
+
+/* y = D(softmax(scale q k^T + bias over the allowed keys)) v, with dropout D */
+static ag_status attention_forward(ag_node *node)
+{
+    const ag_attention_options *options = node->attributes;
+    ag_tape *tape = node->tape;
+    attention_state *state = node->saved = ag_tape_alloc(tape, sizeof *state);
+    if (!state)
+        return AG_NO_MEMORY;
+    *state = (attention_state){.sizes = attention_sizes_of(node->inputs[0], node->inputs[1], node->inputs[2], options),
+                               .mask = options->mask,
+                               .drops = options->dropout > 0};
+    const int64_t rows = state->sizes.batch * state->sizes.heads * state->sizes.queries;
+    if (options->bias && !mask_without_bias(&state->mask, options->bias, attention_scores(&state->sizes)))
+        return AG_NO_MEMORY;
+    if (state->drops)
+        state->dropout = tape_next_dropout(tape, options->dropout);
+    if (node->output->needs_grad &&
+        !(state->statistics = ag_tape_alloc(tape, (size_t)rows * sizeof *state->statistics)))
+        return AG_NO_MEMORY;
+    if (!rows)
+        return AG_OK;
+    attention_task task;
+    ag_status status = attention_task_make(node, false, &task);
+    if (status != AG_OK)
+        return status;
+    attention_run(node, &task);
+    blind_add(tape, task.blind);
+    return AG_OK;
+}
+
+/* With weights p, dp = D(dy v^T), ds = p (dp - sum p dp):
+ *     dq += scale ds k;  dk += scale ds^T q;  dv += D(p)^T dy;  dbias += ds, summed over the axes
+ *     that it was stretched along. The kernel computes p again from the statistics. */
+static ag_status attention_backward(ag_node *node)
+{
+    const attention_state *state = node->saved;
+    if (!node->output->size) {
+        for (int i = 0; i < node->input_count; i++)
+            ag_grad(node->inputs[i]);
+        return node->tape->error.status;
+    }
+    attention_task task;
+    ag_status status = attention_task_make(node, true, &task);
+    if (status != AG_OK)
+        return status;
+    attention_run(node, &task);
+    if (task.dbias)
+        ag_grad_add(node->inputs[3], attention_scores(&state->sizes), task.dbias);
+    return node->tape->error.status;
+}
+
+/* ---- The record ----------------------------------------------------------------------------- */
+
+/* A bias with any of the axes of the scores stretched or missing; one in two forbids places. */
+static ag_tensor *example_bias(ag_example *e, ag_shape scores)
+{
+    ag_shape shape = {.ndim = (int)ag_example_int(e, 0, 4)};
+    for (int axis = 0; axis < shape.ndim; axis++)
+        shape.dim[axis] = ag_example_int(e, 0, 2) ? scores.dim[4 - shape.ndim + axis] : 1;
+    ag_tensor *bias = ag_example_input(e, "bias", shape, -1, 1);
+    if (!bias || ag_example_int(e, 0, 1))
+        return bias;
+    ag_tensor *forbidding = ag_constant(bias->tape, shape, NULL);
+    for (int64_t i = 0; forbidding && i < forbidding->size; i++)
+        if (!ag_example_int(e, 0, 3))
+            forbidding->data[i] = -(ag_real)INFINITY;
+    return ag_add(bias, forbidding);
+}
+
+/* Both layouts, different widths of keys and values, masks of every form, biases, and dropout
+ * from a seeded stream. */
+static ag_tensor *attention_example(ag_example *e)
+{
+    int64_t batch = ag_example_int(e, 1, 2), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 6);
+    int64_t keys = ag_example_int(e, 1, 7), key_width = ag_example_int(e, 1, 5), value_width = ag_example_int(e, 1, 5);
+    bool split = ag_example_int(e, 0, 1);
+    ag_shape q = split ? AG_SHAPE(batch, heads, queries, key_width) : AG_SHAPE(batch, queries, heads * key_width);
+    ag_shape k = split ? AG_SHAPE(batch, heads, keys, key_width) : AG_SHAPE(batch, keys, heads * key_width);
+    ag_shape v = split ? AG_SHAPE(batch, heads, keys, value_width) : AG_SHAPE(batch, keys, heads * value_width);
+    ag_tensor *query = ag_example_input(e, "q", q, -2, 2);
+    ag_tensor *key = ag_example_input(e, "k", k, -2, 2);
+    ag_tensor *value = ag_example_input(e, "v", v, -2, 2);
+
+    ag_attention_options options = {.heads = (int)heads};
+    options.mask = attention_example_mask(e, batch, heads, queries, keys);
+    if (ag_example_int(e, 0, 1))
+        options.bias = example_bias(e, AG_SHAPE(batch, heads, queries, keys));
+    if (ag_example_int(e, 0, 2) == 0)
+        options.scale = ag_example_real(e, 0.2, 1);
+    if (ag_example_int(e, 0, 2) == 0) {
+        ag_tape_seed(ag_example_tape(e), (uint64_t)ag_example_int(e, 0, 1000), 0);
+        options.dropout = ag_example_real(e, 0.1, 0.5);
+    }
+    return ag_attention(query, key, value, &options);
+}
+
+const ag_op op_attention = {
+    .name = "attention",
+    .formula = "y = softmax(scale q k^T + bias | mask) v",
+    .shape = attention_shape,
+    .forward = attention_forward,
+    .backward = attention_backward,
+    .example = attention_example,
+};
+
+ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options)
+{
+    ag_attention_options chosen = options ? *options : (ag_attention_options){0};
+    if (chosen.weights)
+        *chosen.weights = NULL;
+    if ((chosen.plain || chosen.weights) && q && k && v)
+        return attention_plain(q, k, v, &chosen);
+    return ag_custom(&op_attention, (ag_tensor *[]){q, k, v, chosen.bias}, 4, 3, &chosen, sizeof chosen);
+}
