@@ -606,6 +606,9 @@ typedef struct ag_op {
     /* Whether `forward` may be called again to the same effect, `backward` does not look at the output, and the
      * operation is cheap: ag_forget. */
     bool can_repeat;
+    /* Whether the output is the first input's memory in another shape of as many elements.
+     * Then `forward` has nothing to write. */
+    bool is_view;
 } ag_op;
 
 /* An operation on a tape: what it was given and what it made. */

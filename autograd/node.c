@@ -84,14 +84,18 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
     return node;
 }
 
-/* Gives the output the memory that its shape asks for; a shape function may have pointed it at an input's. */
+/* Gives the output the memory that its shape needs; a view has that of its input. */
 static ag_status output_alloc(ag_node *node)
 {
     ag_tensor *y = node->output;
     y->size = ag_shape_size(y->shape);
     if (y->size < 0)
         return ag_fail(node, AG_BAD_SHAPE, "the result would be larger than memory can be");
-    if (!y->data && !(y->data = tape_take(node->tape, (size_t)y->size * sizeof(ag_real))))
+    if (node->op->is_view && y->size != node->inputs[0]->size)
+        return ag_fail(node, AG_BAD_SHAPE, "a view has as many elements as its input");
+    if (node->op->is_view)
+        y->data = node->inputs[0]->data;
+    else if (!(y->data = tape_take(node->tape, (size_t)y->size * sizeof(ag_real))))
         return AG_NO_MEMORY;
     return AG_OK;
 }

@@ -109,6 +109,12 @@ void *ag_tape_alloc(ag_tape *tape, size_t bytes)
     return require_memory(tape, arena_alloc(&tape->arena, bytes), bytes);
 }
 
+const void *tape_copy(ag_tape *tape, const void *data, size_t bytes)
+{
+    void *copy = data ? ag_tape_alloc(tape, bytes) : NULL;
+    return copy && bytes ? memcpy(copy, data, bytes) : copy;
+}
+
 void *tape_take(ag_tape *tape, size_t bytes)
 {
     return require_memory(tape, arena_take(&tape->arena, bytes), bytes);

@@ -46,6 +46,10 @@ void *tape_take(ag_tape *tape, size_t bytes);
  * error, for a shape that cannot be or when memory is out. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
 
+/* A copy of the bytes that lives until the rewind. NULL where `data` is NULL, and, with the tape's
+ * error set, when memory is out. */
+const void *tape_copy(ag_tape *tape, const void *data, size_t bytes);
+
 /* The mask of the next dropout, which drops with probability p in [0, 1]. Each call counts
  * one dropout since ag_tape_seed, and that number decides the mask's bits (ag_dropout), so
  * an operation calls it once in its forward pass and keeps the mask for its backward. */

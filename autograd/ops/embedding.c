@@ -1,38 +1,33 @@
-/* embedding.c - rows of a table, chosen by ids; scaled, and with the code of their positions added, as models do. */
-#include "../broadcast.h"
+/* embedding.c - rows of a table, chosen by ids; scaled, and with the codes of their positions
+ * added, as models do. */
 #include "../kernels/kernels.h"
+#include "../ranges.h"
 #include "../tape.h"
 
 #include <string.h>
 
 typedef struct embedding_attributes {
     ag_shape shape;     /* of the ids */
-    const int32_t *ids; /* the caller's until the shape function has copied them */
+    const int32_t *ids; /* on the tape */
     ag_embedding_options options;
 } embedding_attributes;
 
-/* By which rows are multiplied. */
+/* The factor on the rows. */
 static double scale_of(const embedding_attributes *attributes)
 {
     return attributes->options.scale != 0 ? attributes->options.scale : 1;
 }
 
-/* Copies the ids onto the tape, after a look at each. */
-static ag_status take_ids(ag_node *node, int64_t count, int64_t table_rows)
+/* Whether each id is in the table. */
+static ag_status check_ids(const ag_node *node, int64_t count, int64_t table_rows)
 {
-    embedding_attributes *attributes = node->attributes;
-    if (count && !attributes->ids)
+    const int32_t *ids = ((const embedding_attributes *)node->attributes)->ids;
+    if (count && !ids)
         return ag_fail(node, AG_BAD_VALUE, "no ids given");
-    int32_t *ids = ag_tape_alloc(node->tape, (size_t)count * sizeof *ids);
-    if (!ids)
-        return AG_NO_MEMORY;
-    for (int64_t i = 0; i < count; i++) {
-        ids[i] = attributes->ids[i];
+    for (int64_t i = 0; i < count; i++)
         if (ids[i] < 0 || ids[i] >= table_rows)
             return ag_fail(node, AG_BAD_VALUE, "id %d at place %lld is outside the table of %lld %s", (int)ids[i],
                            (long long)i, (long long)table_rows, ag_plural(table_rows, "row", "rows"));
-    }
-    attributes->ids = ids;
     return AG_OK;
 }
 
@@ -60,42 +55,25 @@ static ag_status embedding_shape(ag_node *node)
                                                                                    shape.dim[shape.ndim - 1]))))
         return ag_fail(node, AG_BAD_SHAPE, "positions %s for a result of %s: expected its last two axes",
                        ag_shape_print(positions->shape, text), ag_shape_print(shape, result));
-    return take_ids(node, count, table.dim[0]);
+    return check_ids(node, count, table.dim[0]);
 }
 
 typedef struct embedding_context {
-    const embedding_attributes *attributes;
-    int64_t count, width;  /* count of ids */
+    const int32_t *ids;
+    const ag_real *table;     /* [count, width] */
     const ag_real *positions; /* [length, width] or NULL */
-    int64_t length;
+    int64_t width, length;
     ag_real scale;
-    const ag_real *from;
-    ag_real *to;
+    ag_real *y;
 } embedding_context;
 
-static embedding_context context_of(const ag_node *node, const ag_real *from, ag_real *to)
-{
-    const embedding_attributes *attributes = node->attributes;
-    const ag_tensor *positions = node->inputs[1];
-    return (embedding_context){.attributes = attributes,
-                               .count = ag_shape_size(attributes->shape),
-                               .width = node->inputs[0]->shape.dim[1],
-                               .positions = positions ? positions->data : NULL,
-                               .length = positions ? positions->shape.dim[0] : 0,
-                               .scale = (ag_real)scale_of(attributes),
-                               .from = from,
-                               .to = to};
-}
-
-/* The ids [begin, end). */
-static void read_rows(void *context, int64_t begin, int64_t end, int worker)
+static void embedding_forward_rows(void *context, int64_t begin, int64_t end)
 {
     const embedding_context *c = context;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        ag_real *y = c->to + i * c->width;
-        elementwise->unary(UNARY_SCALE, c->scale, c->width, c->from + c->attributes->ids[i] * c->width, y);
+        ag_real *y = c->y + i * c->width;
+        elementwise->unary(UNARY_SCALE, c->scale, c->width, c->table + c->ids[i] * c->width, y);
         if (c->positions)
             elementwise->add(c->width, c->positions + i % c->length * c->width, y);
     }
@@ -104,24 +82,36 @@ static void read_rows(void *context, int64_t begin, int64_t end, int worker)
 /* y[i] = scale table[ids[i]] + positions[i mod length] */
 static ag_status embedding_forward(ag_node *node)
 {
-    embedding_context context = context_of(node, node->inputs[0]->data, node->output->data);
+    const embedding_attributes *attributes = node->attributes;
+    const ag_tensor *table = node->inputs[0], *positions = node->inputs[1];
+    embedding_context context = {.ids = attributes->ids,
+                                 .table = table->data,
+                                 .positions = positions ? positions->data : NULL,
+                                 .width = table->shape.dim[1],
+                                 .length = positions ? positions->shape.dim[0] : 0,
+                                 .scale = (ag_real)scale_of(attributes),
+                                 .y = node->output->data};
     if (node->output->size)
-        kernel_parallel(node->tape->threads, context.count, 2.0 * (double)node->output->size, read_rows, &context);
+        parallel_rows(node->tape, ag_shape_size(attributes->shape), 2.0 * (double)node->output->size,
+                      embedding_forward_rows, &context);
     return AG_OK;
 }
 
 /* ---- The gradient --------------------------------------------------------------------------- */
 
-/* Where each row of the table was read: the places of row r are order[ends[r - 1]] .. order[ends[r] - 1], ascending. */
+/* The places that each row of the table was read at: those of row r are order[ends[r - 1]] to
+ * order[ends[r] - 1], ascending. */
 typedef struct embedding_places {
     int64_t *ends; /* [rows of the table] */
     int64_t *order;
 } embedding_places;
 
-/* Sorts the places of the ids by the row that they name. Padding has none. */
+/* Sorts the places of the ids by the row that they name (a counting sort). Places of padding
+ * are left out. */
 static ag_status sort_places(const ag_node *node, int64_t count, embedding_places *places)
 {
     const embedding_attributes *attributes = node->attributes;
+    const int32_t *ids = attributes->ids;
     const int64_t rows = node->inputs[0]->shape.dim[0];
     const int32_t padding = attributes->options.padding_id;
     places->ends = ag_scratch(node->tape, (size_t)rows * sizeof *places->ends);
@@ -130,7 +120,7 @@ static ag_status sort_places(const ag_node *node, int64_t count, embedding_place
         return AG_NO_MEMORY;
     memset(places->ends, 0, (size_t)rows * sizeof *places->ends);
     for (int64_t i = 0; i < count; i++)
-        places->ends[attributes->ids[i]] += attributes->ids[i] != padding;
+        places->ends[ids[i]] += ids[i] != padding;
     int64_t before = 0;
     for (int64_t r = 0; r < rows; r++) {
         const int64_t own = places->ends[r];
@@ -138,8 +128,8 @@ static ag_status sort_places(const ag_node *node, int64_t count, embedding_place
         before += own;
     }
     for (int64_t i = 0; i < count; i++)
-        if (attributes->ids[i] != padding)
-            places->order[places->ends[attributes->ids[i]]++] = i;
+        if (ids[i] != padding)
+            places->order[places->ends[ids[i]]++] = i;
     return AG_OK;
 }
 
@@ -152,11 +142,11 @@ typedef struct embedding_gradient {
 } embedding_gradient;
 
 enum {
-    BLOCK = 512, /* columns whose sums stay in the nearest cache */
-    FEW = 4,     /* numbers whose sum needs no double */
+    BLOCK = 512, /* columns whose sums stay in the first-level cache */
+    FEW = 4,     /* the most numbers whose sum needs no double */
 };
 
-/* Adds scale times the sum of the places' rows, columns [column, column + columns), to the table's row. */
+/* to += scale times the sum of the places' rows, in columns [column, column + columns). */
 static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
                       int64_t columns, ag_real *to)
 {
@@ -174,12 +164,11 @@ static void add_block(const embedding_gradient *g, const int64_t *places, int64_
         to[c] = (ag_real)((double)to[c] + g->scale * sums[c]);
 }
 
-/* The table's rows [begin, end). The order of a sum depends on the ids alone, so it has the same bits at any number of
- * threads. */
-static void add_rows(void *context, int64_t begin, int64_t end, int worker)
+/* The table's rows [begin, end). The order of a sum depends on the ids alone, so its bits are
+ * the same at any number of threads. */
+static void embedding_backward_rows(void *context, int64_t begin, int64_t end)
 {
     const embedding_gradient *g = context;
-    (void)worker;
     for (int64_t r = begin; r < end; r++) {
         const int64_t first = r ? g->places.ends[r - 1] : 0, count = g->places.ends[r] - first;
         for (int64_t column = 0; count && column < g->width; column += BLOCK) {
@@ -189,7 +178,7 @@ static void add_rows(void *context, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* dtable[ids[i]] += scale dy[i], but nothing for padding;  dpositions[i mod length] += dy[i] */
+/* dtable[ids[i]] += scale dy[i], except for padding;  dpositions[i mod length] += dy[i] */
 static ag_status embedding_backward(ag_node *node)
 {
     const ag_tensor *table = node->inputs[0];
@@ -202,16 +191,16 @@ static ag_status embedding_backward(ag_node *node)
         ag_status status = sort_places(node, ag_shape_size(attributes->shape), &gradient.places);
         if (status != AG_OK)
             return status;
-        kernel_parallel(node->tape->threads, table->shape.dim[0], 2.0 * (double)node->output->size, add_rows,
-                        &gradient);
+        parallel_rows(node->tape, table->shape.dim[0], 2.0 * (double)node->output->size, embedding_backward_rows,
+                      &gradient);
     }
     if (node->inputs[1])
         ag_grad_add(node->inputs[1], node->output->shape, node->output->grad);
     return AG_OK;
 }
 
-/* Few rows and many ids, so that ids repeat. A padding row is drawn, but not read: its gradient is 0 by decree, and is
- * not the derivative. */
+/* Few rows and many ids, so ids repeat. The padding row is never read: its gradient is 0 by
+ * definition and not the derivative. */
 static ag_tensor *embedding_example(ag_example *e)
 {
     static const int64_t widths[] = {1, 3, 8, 17, 33};
@@ -244,8 +233,11 @@ const ag_op op_embedding = {
 
 ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *ids, const ag_embedding_options *options)
 {
-    return ag_custom(&op_embedding, (ag_tensor *[]){table, options->positions}, 2, 1,
-                     &(embedding_attributes){shape, ids, *options}, sizeof(embedding_attributes));
+    embedding_attributes attributes = {.shape = shape, .ids = ids, .options = *options};
+    const int64_t count = ag_shape_size(shape);
+    if (table && count >= 0)
+        attributes.ids = tape_copy(table->tape, ids, (size_t)count * sizeof *ids);
+    return ag_custom(&op_embedding, (ag_tensor *[]){table, options->positions}, 2, 1, &attributes, sizeof attributes);
 }
 
 ag_tensor *ag_embedding(ag_tensor *table, ag_shape shape, const int32_t *ids, int32_t padding_id)

@@ -1,6 +1,7 @@
 /* loss.c - cross-entropy with its softmax built in, and mean squared error.
  *
- * Losses of rows and their sums are in double: a mean over millions of tokens is as good as one over ten. */
+ * The losses of rows and their sums are in double, so a mean over millions of tokens is as
+ * good as one over ten. */
 #include "../broadcast.h"
 #include "../kernels/kernels.h"
 #include "../tape.h"
@@ -8,9 +9,8 @@
 #include "scalar.h"
 
 #include <math.h>
-#include <string.h>
 
-/* Every loss has rows or elements that are added, averaged, or left as they are. */
+/* Losses are added, averaged, or left as they are. */
 static ag_status check_reduction(const ag_node *node, ag_reduction reduction)
 {
     if (reduction != AG_MEAN && reduction != AG_SUM && reduction != AG_NONE)
@@ -21,56 +21,36 @@ static ag_status check_reduction(const ag_node *node, ag_reduction reduction)
 /* ---- Cross-entropy: arguments --------------------------------------------------------------- */
 
 typedef struct entropy_attributes {
-    ag_cross_entropy_options options;
-    const int32_t *targets; /* these and the weights are the caller's until the shape function has copied them */
-    double weight_total;    /* the sum of the class weights */
-    double counted;         /* the sum of w[t] over the rows that count: what the mean divides by */
+    ag_cross_entropy_options options; /* the class weights are on the tape, */
+    const int32_t *targets;           /* and so are the targets */
 } entropy_attributes;
 
-/* Copies the class weights onto the tape. */
-static ag_status take_weights(ag_node *node, int64_t classes)
+/* The rows of logits [.., classes], also where there are no classes. */
+static int64_t row_count(const ag_tensor *logits)
 {
-    entropy_attributes *attributes = node->attributes;
-    const ag_real *given = attributes->options.class_weights;
-    attributes->weight_total = (double)classes;
-    if (!given || !classes)
-        return AG_OK;
-    ag_real *weights = ag_tape_alloc(node->tape, (size_t)classes * sizeof *weights);
-    if (!weights)
-        return AG_NO_MEMORY;
-    memcpy(weights, given, (size_t)classes * sizeof *weights);
-    scalar_sum total = {0, 0};
-    for (int64_t c = 0; c < classes; c++)
-        scalar_sum_add(&total, (double)weights[c]);
-    attributes->weight_total = scalar_sum_total(&total);
-    attributes->options.class_weights = weights;
-    return AG_OK;
+    ag_shape shape = logits->shape;
+    shape.ndim--;
+    return ag_shape_size(shape);
 }
 
-/* Copies the targets onto the tape after a look at each; ignored ones become -1. Adds up the weight of what counts. */
-static ag_status take_targets(ag_node *node, int64_t rows, int64_t classes)
+static bool is_ignored(const entropy_attributes *attributes, int64_t row)
 {
-    entropy_attributes *attributes = node->attributes;
-    const ag_cross_entropy_options *options = &attributes->options;
+    return attributes->options.ignore && attributes->targets[row] == attributes->options.ignore_index;
+}
+
+/* Whether each target is a class or ignored. */
+static ag_status check_targets(const ag_node *node, int64_t classes)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const int64_t rows = row_count(node->inputs[0]);
     if (rows && !attributes->targets)
         return ag_fail(node, AG_BAD_VALUE, "no targets given");
-    int32_t *targets = ag_tape_alloc(node->tape, (size_t)rows * sizeof *targets);
-    if (!targets)
-        return AG_NO_MEMORY;
-    scalar_sum counted = {0, 0};
     for (int64_t r = 0; r < rows; r++) {
         const int32_t target = attributes->targets[r];
-        targets[r] = -1;
-        if (options->ignore && target == options->ignore_index)
-            continue;
-        if (target < 0 || target >= classes)
+        if ((target < 0 || target >= classes) && !is_ignored(attributes, r))
             return ag_fail(node, AG_BAD_VALUE, "row %lld has target %d, which is none of the %lld %s and not ignored",
                            (long long)r, (int)target, (long long)classes, ag_plural(classes, "class", "classes"));
-        targets[r] = target;
-        scalar_sum_add(&counted, options->class_weights ? (double)options->class_weights[target] : 1);
     }
-    attributes->counted = scalar_sum_total(&counted);
-    attributes->targets = targets;
     return AG_OK;
 }
 
@@ -90,62 +70,89 @@ static ag_status cross_entropy_shape(ag_node *node)
 
     const int64_t classes = shape.dim[--shape.ndim];
     node->output->shape = options->reduction == AG_NONE ? shape : AG_SCALAR;
-    status = take_weights(node, classes);
-    return status == AG_OK ? take_targets(node, ag_shape_size(shape), classes) : status;
+    return check_targets(node, classes);
 }
 
 /* ---- Cross-entropy: forward and backward ---------------------------------------------------- */
 
-/* Rows of logits, also where there are no classes (then all rows are ignored, or there are none). */
-static int64_t row_count(const ag_tensor *logits)
-{
-    ag_shape shape = logits->shape;
-    shape.ndim--;
-    return ag_shape_size(shape);
-}
+/* What the forward pass keeps. */
+typedef struct entropy_state {
+    entropy_task task;
+    double counted; /* the sum of w[t] over the rows that count: what the mean divides by */
+} entropy_state;
 
 typedef struct entropy_context {
-    entropy_task task;
-    double *losses;    /* of forward: [rows] */
+    const entropy_task *task;
+    double *losses;       /* of forward: [rows] */
     const ag_real *dloss; /* of backward: [rows] */
     ag_real *dlogits;
 } entropy_context;
 
-static entropy_task entropy_task_of(const ag_node *node)
+static void cross_entropy_forward_rows(void *context, int64_t begin, int64_t end)
+{
+    const entropy_context *c = context;
+    kernels()->rows->cross_entropy(c->task, begin, end, c->losses);
+}
+
+static void cross_entropy_backward_rows(void *context, int64_t begin, int64_t end)
+{
+    const entropy_context *c = context;
+    kernels()->rows->cross_entropy_backward(c->task, begin, end, c->dloss, c->dlogits);
+}
+
+/* The sum of the class weights. */
+static double total_weight(const entropy_task *task)
+{
+    scalar_sum total = {0, 0};
+    for (int64_t c = 0; c < task->classes && task->weights; c++)
+        scalar_sum_add(&total, (double)task->weights[c]);
+    return task->weights ? scalar_sum_total(&total) : (double)task->classes;
+}
+
+/* Gives the task the targets, with -1 for ignored ones, and adds up the weights of the others. */
+static ag_status set_targets(const ag_node *node, entropy_state *state)
 {
     const entropy_attributes *attributes = node->attributes;
-    const ag_tensor *logits = node->inputs[0];
-    return (entropy_task){
-        .classes = logits->shape.dim[logits->shape.ndim - 1],
-        .logits = logits->data,
-        .targets = attributes->targets,
-        .weights = attributes->options.class_weights,
-        .weight_total = attributes->weight_total,
-        .smoothing = attributes->options.label_smoothing,
-        .statistics = node->saved,
-    };
+    const int64_t rows = row_count(node->inputs[0]);
+    int32_t *targets = ag_tape_alloc(node->tape, (size_t)rows * sizeof *targets);
+    if (!targets)
+        return AG_NO_MEMORY;
+    scalar_sum counted = {0, 0};
+    for (int64_t r = 0; r < rows; r++) {
+        targets[r] = is_ignored(attributes, r) ? -1 : attributes->targets[r];
+        if (targets[r] >= 0)
+            scalar_sum_add(&counted, state->task.weights ? (double)state->task.weights[targets[r]] : 1);
+    }
+    state->counted = scalar_sum_total(&counted);
+    state->task.targets = targets;
+    return AG_OK;
 }
 
-static void entropy_forward_rows(void *context, int64_t begin, int64_t end, int worker)
+/* The factor on the sum of the rows; 0 where no row counts. */
+static double entropy_scale(const ag_node *node)
 {
-    const entropy_context *c = context;
-    (void)worker;
-    kernels()->rows->cross_entropy(&c->task, begin, end, c->losses);
-}
-
-static void entropy_backward_rows(void *context, int64_t begin, int64_t end, int worker)
-{
-    const entropy_context *c = context;
-    (void)worker;
-    kernels()->rows->cross_entropy_backward(&c->task, begin, end, c->dloss, c->dlogits);
-}
-
-/* What the sum of the rows is multiplied by; 0 where nothing counts. */
-static double entropy_scale(const entropy_attributes *attributes)
-{
+    const entropy_attributes *attributes = node->attributes;
+    const entropy_state *state = node->saved;
     if (attributes->options.reduction != AG_MEAN)
         return 1;
-    return attributes->counted == 0 ? 0 : 1 / attributes->counted;
+    return state->counted == 0 ? 0 : 1 / state->counted;
+}
+
+/* y = the losses of the rows, reduced. */
+static void reduce_losses(ag_node *node, const double *losses)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const int64_t rows = row_count(node->inputs[0]);
+    const double scale = entropy_scale(node);
+    ag_real *y = node->output->data;
+    scalar_sum sum = {0, 0};
+    for (int64_t r = 0; r < rows; r++) {
+        if (attributes->options.reduction == AG_NONE)
+            y[r] = (ag_real)losses[r];
+        scalar_sum_add(&sum, losses[r]);
+    }
+    if (attributes->options.reduction != AG_NONE)
+        y[0] = scale == 0 ? 0 : (ag_real)(scalar_sum_total(&sum) * scale);
 }
 
 /* loss = (1 - s) w[t] (-log p[t]) + (s / C) sum_c w[c] (-log p[c]) */
@@ -153,24 +160,24 @@ static ag_status cross_entropy_forward(ag_node *node)
 {
     const entropy_attributes *attributes = node->attributes;
     const ag_tensor *logits = node->inputs[0];
-    const int64_t rows = row_count(logits);
-    node->saved = ag_tape_alloc(node->tape, (size_t)rows * sizeof(entropy_statistics));
-    entropy_context context = {.task = entropy_task_of(node)};
-    context.losses = ag_scratch(node->tape, (size_t)rows * sizeof(double));
-    if (!node->saved || !context.losses)
+    const int64_t rows = row_count(node->inputs[0]);
+    entropy_state *state = node->saved = ag_tape_alloc(node->tape, sizeof *state);
+    entropy_statistics *statistics = ag_tape_alloc(node->tape, (size_t)rows * sizeof *statistics);
+    double *losses = ag_scratch(node->tape, (size_t)rows * sizeof *losses);
+    if (!state || !statistics || !losses)
         return AG_NO_MEMORY;
-    kernel_parallel(node->tape->threads, rows, 10.0 * (double)logits->size, entropy_forward_rows, &context);
-
-    const double scale = entropy_scale(attributes);
-    ag_real *y = node->output->data;
-    scalar_sum sum = {0, 0};
-    for (int64_t r = 0; r < rows; r++) {
-        if (attributes->options.reduction == AG_NONE)
-            y[r] = (ag_real)context.losses[r];
-        scalar_sum_add(&sum, context.losses[r]);
-    }
-    if (attributes->options.reduction != AG_NONE)
-        y[0] = scale == 0 ? 0 : (ag_real)(scalar_sum_total(&sum) * scale);
+    *state = (entropy_state){.task = {.classes = logits->shape.dim[logits->shape.ndim - 1],
+                                      .logits = logits->data,
+                                      .weights = attributes->options.class_weights,
+                                      .smoothing = attributes->options.label_smoothing,
+                                      .statistics = statistics}};
+    state->task.weight_total = total_weight(&state->task);
+    ag_status status = set_targets(node, state);
+    if (status != AG_OK)
+        return status;
+    entropy_context context = {.task = &state->task, .losses = losses};
+    parallel_rows(node->tape, rows, 10.0 * (double)logits->size, cross_entropy_forward_rows, &context);
+    reduce_losses(node, losses);
     return AG_OK;
 }
 
@@ -179,22 +186,22 @@ static ag_status cross_entropy_forward(ag_node *node)
 static ag_status cross_entropy_backward(ag_node *node)
 {
     const entropy_attributes *attributes = node->attributes;
+    const entropy_state *state = node->saved;
     const int64_t rows = row_count(node->inputs[0]);
-    const double scale = entropy_scale(attributes);
+    const double scale = entropy_scale(node);
     const ag_real *dy = node->output->grad;
-    entropy_context context = {.task = entropy_task_of(node)};
     ag_real *dloss = ag_scratch(node->tape, (size_t)rows * sizeof *dloss);
-    context.dlogits = ag_grad(node->inputs[0]);
+    entropy_context context = {.task = &state->task, .dloss = dloss, .dlogits = ag_grad(node->inputs[0])};
     if (!dloss || !context.dlogits)
         return AG_NO_MEMORY;
     for (int64_t r = 0; r < rows; r++)
         dloss[r] = attributes->options.reduction == AG_NONE ? dy[r] : (ag_real)((double)dy[0] * scale);
-    context.dloss = dloss;
-    kernel_parallel(node->tape->threads, rows, 8.0 * (double)node->inputs[0]->size, entropy_backward_rows, &context);
+    parallel_rows(node->tape, rows, 8.0 * (double)node->inputs[0]->size, cross_entropy_backward_rows, &context);
     return AG_OK;
 }
 
-/* Every reduction, with and without weights, smoothing and an ignored index inside or outside the classes. */
+/* Every reduction, with and without class weights, smoothing, and an ignored index inside or
+ * outside the classes. */
 static ag_tensor *cross_entropy_example(ag_example *e)
 {
     static const int64_t class_counts[] = {1, 2, 3, 17, 33};
@@ -239,64 +246,68 @@ ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_
     entropy_attributes attributes = {.targets = targets};
     if (options)
         attributes.options = *options;
+    if (logits && logits->shape.ndim > 0) {
+        const size_t classes = (size_t)logits->shape.dim[logits->shape.ndim - 1];
+        const ag_real **weights = &attributes.options.class_weights;
+        attributes.targets = tape_copy(logits->tape, targets, (size_t)row_count(logits) * sizeof *targets);
+        *weights = tape_copy(logits->tape, *weights, classes * sizeof **weights);
+    }
     return ag_custom(&op_cross_entropy, &logits, 1, 1, &attributes, sizeof attributes);
 }
 
 /* ---- Mean squared error --------------------------------------------------------------------- */
 
-/* The shape that both inputs stretch to, and what is done with its elements. */
-typedef struct mse_attributes {
-    ag_reduction reduction;
-    ag_shape shape;
-} mse_attributes;
+/* The shape that both inputs stretch to. False where there is none. */
+static bool mse_stretched(const ag_node *node, ag_shape *shape)
+{
+    return broadcast_shapes(node->inputs[0]->shape, node->inputs[1]->shape, shape);
+}
+
+static ag_reduction mse_reduction(const ag_node *node)
+{
+    return *(const ag_reduction *)node->attributes;
+}
 
 static ag_status mse_shape(ag_node *node)
 {
-    mse_attributes *attributes = node->attributes;
-    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
-    char text[2][AG_SHAPE_TEXT];
+    const ag_reduction reduction = mse_reduction(node);
+    char a[AG_SHAPE_TEXT], b[AG_SHAPE_TEXT];
+    ag_shape_print(node->inputs[0]->shape, a);
+    ag_shape_print(node->inputs[1]->shape, b);
 
-    if (!broadcast_shapes(a->shape, b->shape, &attributes->shape))
-        return ag_fail(node, AG_BAD_SHAPE, "%s and %s do not broadcast", ag_shape_print(a->shape, text[0]),
-                       ag_shape_print(b->shape, text[1]));
-    const int64_t size = ag_shape_size(attributes->shape);
+    ag_shape shape;
+    if (!mse_stretched(node, &shape))
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s do not broadcast", a, b);
+    const int64_t size = ag_shape_size(shape);
     if (size < 0)
-        return ag_fail(node, AG_BAD_SHAPE, "%s and %s broadcast to more than memory can hold",
-                       ag_shape_print(a->shape, text[0]), ag_shape_print(b->shape, text[1]));
-    if (size == 0 && attributes->reduction == AG_MEAN)
-        return ag_fail(node, AG_BAD_SHAPE, "%s and %s: there is no mean of no elements",
-                       ag_shape_print(a->shape, text[0]), ag_shape_print(b->shape, text[1]));
-    node->output->shape = attributes->reduction == AG_NONE ? attributes->shape : AG_SCALAR;
-    return check_reduction(node, attributes->reduction);
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s broadcast to more than memory can hold", a, b);
+    if (size == 0 && reduction == AG_MEAN)
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s: there is no mean of no elements", a, b);
+    node->output->shape = reduction == AG_NONE ? shape : AG_SCALAR;
+    return check_reduction(node, reduction);
 }
 
 typedef struct mse_context {
-    walk path;
+    walk path; /* over `shape` */
+    ag_shape shape;
     int64_t size;
     const ag_real *a, *b;
     ag_real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
     ag_real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
-    double *sums;   /* forward, reducing: of each piece's squares, in double, */
-    double unit;    /* of numbers that are multiplied by this, a power of two */
+    double *sums;      /* forward, reducing: the sum of each piece's squares, ... */
+    double unit;       /* ... where numbers are first multiplied by this power of two */
     kernel_operand dy; /* backward: step 0 where the loss is one number */
     ag_real factor;    /* backward: 2, or 2 / size */
 } mse_context;
 
 static mse_context mse_context_of(const ag_node *node)
 {
-    const mse_attributes *attributes = node->attributes;
     const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
-    return (mse_context){
-        .path = walk_broadcast(attributes->shape, a->shape, b->shape),
-        .size = ag_shape_size(attributes->shape),
-        .a = a->data,
-        .b = b->data,
-    };
-}
-
-static int64_t end_of_piece(const mse_context *c, int64_t piece)
-{
-    return c->size - piece * PIECE < PIECE ? c->size : (piece + 1) * PIECE;
+    mse_context c = {.a = a->data, .b = b->data};
+    mse_stretched(node, &c.shape);
+    c.path = walk_broadcast(c.shape, a->shape, b->shape);
+    c.size = ag_shape_size(c.shape);
+    return c;
 }
 
 /* difference = a - b for the elements [begin, end) */
@@ -307,7 +318,7 @@ static void subtract(const mse_context *c, int64_t begin, int64_t end, ag_real *
     for (int64_t at = begin; at < end; at += run.length) {
         run = walk_from(&c->path, at, end);
         kernels()->elementwise->binary(BINARY_SUB, run.length, (kernel_operand){c->a + run.a, c->path.a_step[last]},
-                               (kernel_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
+                                       (kernel_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
     }
 }
 
@@ -317,36 +328,36 @@ static void mse_forward_pieces(void *context, int64_t first, int64_t last, int w
     const kernel_elementwise *elementwise = kernels()->elementwise;
 
     for (int64_t piece = first; piece < last; piece++) {
-        const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
+        const int64_t begin = piece * PIECE, count = c->size - begin < PIECE ? c->size - begin : PIECE;
         ag_real *out = c->out ? c->out + begin : c->buffers + worker * PIECE;
-        subtract(c, begin, end, out);
+        subtract(c, begin, begin + count, out);
         if (c->sums)
-            c->sums[piece] = kernels()->update->sum_of_squares(end - begin, out, c->unit);
+            c->sums[piece] = kernels()->update->sum_of_squares(count, out, c->unit);
         else
-            elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1}, (kernel_operand){out, 1}, out);
+            elementwise->binary(BINARY_MUL, count, (kernel_operand){out, 1}, (kernel_operand){out, 1}, out);
     }
 }
 
-static void mse_backward_pieces(void *context, int64_t first, int64_t last, int worker)
+/* A piece at a time: it is in the cache still when the next function reads it. */
+static void mse_backward_elements(void *context, int64_t begin, int64_t end)
 {
     const mse_context *c = context;
     const kernel_elementwise *elementwise = kernels()->elementwise;
-    (void)worker;
 
-    for (int64_t piece = first; piece < last; piece++) {
-        const int64_t begin = piece * PIECE, end = end_of_piece(c, piece);
-        ag_real *out = c->out + begin;
-        subtract(c, begin, end, out);
-        elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1}, (kernel_operand){&c->factor, 0}, out);
-        elementwise->binary(BINARY_MUL, end - begin, (kernel_operand){out, 1},
-                    (kernel_operand){c->dy.data + c->dy.step * begin, c->dy.step}, out);
-        for (int64_t i = 0; i < end - begin && c->dy.step; i++)
-            if (c->dy.data[begin + i] == 0) /* (0 times NaN) */
+    for (int64_t at = begin; at < end; at += PIECE) {
+        const int64_t count = end - at < PIECE ? end - at : PIECE;
+        const kernel_operand dy = {c->dy.data + c->dy.step * at, c->dy.step};
+        ag_real *out = c->out + at;
+        subtract(c, at, at + count, out);
+        elementwise->binary(BINARY_MUL, count, (kernel_operand){out, 1}, (kernel_operand){&c->factor, 0}, out);
+        elementwise->binary(BINARY_MUL, count, (kernel_operand){out, 1}, dy, out);
+        for (int64_t i = 0; i < count && dy.step; i++)
+            if (dy.data[i] == 0) /* (0 times NaN) */
                 out[i] = 0;
     }
 }
 
-/* The sum of the pieces' squares in a unit. */
+/* The sum of the squares, of numbers multiplied by `unit`. */
 static double sum_pieces(const ag_node *node, mse_context *c, double unit)
 {
     const int64_t pieces = piece_count(c->size);
@@ -358,8 +369,8 @@ static double sum_pieces(const ag_node *node, mse_context *c, double unit)
     return scalar_sum_total(&sum);
 }
 
-/* A sum may overflow where the mean does not: then it is made in another unit, the square
- * of which is undone last. */
+/* The sum may overflow where the mean does not. Then it is computed again in a smaller unit,
+ * the square of which is undone last. */
 static double mean_of_pieces(const ag_node *node, mse_context *c)
 {
     const double sum = sum_pieces(node, c, 1);
@@ -371,7 +382,7 @@ static double mean_of_pieces(const ag_node *node, mse_context *c)
 /* y = (a - b)^2, summed, or averaged, or left as it is */
 static ag_status mse_forward(ag_node *node)
 {
-    const ag_reduction reduction = ((const mse_attributes *)node->attributes)->reduction;
+    const ag_reduction reduction = mse_reduction(node);
     mse_context c = mse_context_of(node);
     const int64_t pieces = piece_count(c.size);
     ag_real *y = node->output->data;
@@ -389,28 +400,28 @@ static ag_status mse_forward(ag_node *node)
     return AG_OK;
 }
 
-/* da += 2 (a - b) dy, db -= 2 (a - b) dy, both summed over stretched axes; a mean's dy is divided by the size */
+/* da += 2 (a - b) dy, db -= 2 (a - b) dy, both summed over stretched axes; a mean's dy is
+ * divided by the size */
 static ag_status mse_backward(ag_node *node)
 {
-    const mse_attributes *attributes = node->attributes;
+    const ag_reduction reduction = mse_reduction(node);
     mse_context c = mse_context_of(node);
-    c.dy = (kernel_operand){node->output->grad, attributes->reduction == AG_NONE};
-    c.factor = attributes->reduction == AG_MEAN ? (ag_real)(2 / (double)c.size) : 2;
+    c.dy = (kernel_operand){node->output->grad, reduction == AG_NONE};
     c.out = ag_scratch(node->tape, (size_t)c.size * sizeof(ag_real));
     if (!c.out)
         return AG_NO_MEMORY;
-
-    kernel_parallel(node->tape->threads, piece_count(c.size), 3.0 * (double)c.size, mse_backward_pieces, &c);
-    ag_grad_add(node->inputs[0], attributes->shape, c.out);
-    if (node->inputs[1]->needs_grad) {
-        c.factor = -c.factor;
-        kernel_parallel(node->tape->threads, piece_count(c.size), 3.0 * (double)c.size, mse_backward_pieces, &c);
-        ag_grad_add(node->inputs[1], attributes->shape, c.out);
+    for (int side = 0; side < 2; side++) {
+        const ag_real factor = reduction == AG_MEAN ? (ag_real)(2 / (double)c.size) : 2;
+        c.factor = side ? -factor : factor;
+        if (!node->inputs[side]->needs_grad)
+            continue;
+        parallel_elements(node->tape, c.size, 3.0 * (double)c.size, mse_backward_elements, &c);
+        ag_grad_add(node->inputs[side], c.shape, c.out);
     }
     return AG_OK;
 }
 
-/* Every reduction, but no mean of no elements. */
+/* Every reduction, except the mean of no elements. */
 static ag_tensor *mse_example(ag_example *e)
 {
     ag_shape a_shape, b_shape;
@@ -432,6 +443,5 @@ const ag_op op_mse = {
 
 ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction)
 {
-    return ag_custom(&op_mse, (ag_tensor *[]){a, b}, 2, 2, &(mse_attributes){.reduction = reduction},
-                     sizeof(mse_attributes));
+    return ag_custom(&op_mse, (ag_tensor *[]){a, b}, 2, 2, &reduction, sizeof reduction);
 }

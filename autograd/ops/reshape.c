@@ -1,10 +1,10 @@
 /* reshape.c - the same elements in another shape. */
-#include "axis.h"
 #include "../tape.h"
+#include "axis.h"
 #include "draw.h"
 
-/* The asked shape with a size of -1 worked out: what is left for it of the input's elements. */
-static ag_status work_out(const ag_node *node, ag_shape *shape)
+/* Replaces a size of -1 in `shape` by the size that gives the input's number of elements. */
+static ag_status infer_size(const ag_node *node, ag_shape *shape)
 {
     const ag_tensor *x = node->inputs[0];
     char from[AG_SHAPE_TEXT], to[AG_SHAPE_TEXT];
@@ -18,50 +18,49 @@ static ag_status work_out(const ag_node *node, ag_shape *shape)
     }
     if (unknown < 0)
         return AG_OK;
-    ag_shape asked = *shape;
+    const ag_shape given = *shape;
     shape->dim[unknown] = 1;
     int64_t rest = ag_shape_size(*shape);
     if (rest <= 0 || x->size % rest)
         return ag_fail(node, AG_BAD_SHAPE, "no size for the -1 of %s gives the %lld %s of %s",
-                       ag_shape_print(asked, to), (long long)x->size, ag_plural(x->size, "element", "elements"),
+                       ag_shape_print(given, to), (long long)x->size, ag_plural(x->size, "element", "elements"),
                        ag_shape_print(x->shape, from));
     shape->dim[unknown] = x->size / rest;
     return AG_OK;
 }
 
-/* The output shares the input's memory: the elements stay where they are. */
-static ag_status shape_reshape(ag_node *node)
+static ag_status reshape_shape(ag_node *node)
 {
     const ag_tensor *x = node->inputs[0];
     ag_shape shape = *(ag_shape *)node->attributes;
     char from[AG_SHAPE_TEXT], to[AG_SHAPE_TEXT];
-    ag_status status = work_out(node, &shape);
+    ag_status status = infer_size(node, &shape);
     if (status != AG_OK)
         return status;
     if (ag_shape_size(shape) != x->size)
         return ag_fail(node, AG_BAD_SHAPE, "%s has %lld %s, %s has another number", ag_shape_print(x->shape, from),
                        (long long)x->size, ag_plural(x->size, "element", "elements"), ag_shape_print(shape, to));
     node->output->shape = shape;
-    node->output->data = x->data;
     return AG_OK;
 }
 
-static ag_status forward_reshape(ag_node *node)
+/* y = x: the output shares the memory of x */
+static ag_status reshape_forward(ag_node *node)
 {
     (void)node;
     return AG_OK;
 }
 
 /* dx = dy in the shape of x */
-static ag_status backward_reshape(ag_node *node)
+static ag_status reshape_backward(ag_node *node)
 {
     if (!tape_gradient_share(node->inputs[0], node->output))
         ag_grad_add(node->inputs[0], node->inputs[0]->shape, node->output->grad);
     return AG_OK;
 }
 
-/* Flat; two axes merged; a new axis of 1; each with or without -1. */
-static ag_tensor *example_reshape(ag_example *example)
+/* Flattens, merges axes into two, or adds an axis of 1; each with or without -1. */
+static ag_tensor *reshape_example(ag_example *example)
 {
     ag_shape from = draw_shape(example, 1), to = from;
     int axis = (int)ag_example_int(example, 0, from.ndim - 1);
@@ -86,10 +85,11 @@ static ag_tensor *example_reshape(ag_example *example)
 
 const ag_op op_reshape = {.name = "reshape",
                           .formula = "y = the elements of x in another shape",
-                          .shape = shape_reshape,
-                          .forward = forward_reshape,
-                          .backward = backward_reshape,
-                          .example = example_reshape};
+                          .shape = reshape_shape,
+                          .forward = reshape_forward,
+                          .backward = reshape_backward,
+                          .example = reshape_example,
+                          .is_view = true};
 
 ag_tensor *ag_reshape(ag_tensor *x, ag_shape shape)
 {

@@ -18,6 +18,12 @@ static ag_status sum_forward(ag_node *node)
     return AG_OK;
 }
 
+static ag_status nothing_forward(ag_node *node)
+{
+    (void)node;
+    return AG_OK;
+}
+
 static ag_tensor *one_example(ag_example *e);
 static const ag_op whole = {.name = "first",
                             .formula = "y = x[0]",
@@ -91,6 +97,81 @@ START_TEST(a_record_without_the_rest_runs)
     ag_tape_free(tape);
 }
 END_TEST
+
+/* A view shares its input's memory, so it cannot have more elements. */
+START_TEST(a_view_has_the_elements_of_its_input)
+{
+    ag_op op = {.name = "first", .shape = scalar_shape, .forward = nothing_forward, .is_view = true};
+    ag_tape *tape = ag_tape_new(NULL);
+    ag_tensor *x = ag_variable(tape, AG_SHAPE(1), (ag_real[]){7});
+    ag_tensor *y = ag_custom(&op, &x, 1, 1, NULL, 0);
+    ck_assert_ptr_eq(y->data, x->data);
+    x = ag_variable(tape, AG_SHAPE(2), (ag_real[]){7, 2});
+    ck_assert_ptr_null(ag_custom(&op, &x, 1, 1, NULL, 0));
+    ck_assert_str_eq(ag_tape_error(tape)->message, "first: a view has as many elements as its input");
+    ag_tape_free(tape);
+}
+END_TEST
+
+/* ---- Shape functions ------------------------------------------------------------------------ */
+
+enum { SHAPE_DRAWS = 20, SEEN_BYTES = 64 /* of the attributes: the least that the tape gives */ };
+static const ag_op *checked;
+static int repeated;
+
+/* The memory that the tape gives next. */
+static const char *next_memory(ag_tape *tape)
+{
+    return ag_tape_alloc(tape, SEEN_BYTES);
+}
+
+/* An example of `checked`, whose shape function then runs again on a copy of the node. */
+static ag_tensor *repeat_shape(ag_example *e)
+{
+    ag_tensor *y = checked->example(e);
+    ag_tape *tape = ag_example_tape(e);
+    if (!y->node) /* (forward only) */
+        return y;
+    ck_assert(y->node->op == checked);
+    repeated++;
+    ag_node node = *y->node;
+    ag_tensor output = {.tape = tape}, untouched = output;
+    char attributes[SEEN_BYTES] = {0};
+    node.output = &output;
+    node.saved = NULL;
+    if (node.attributes)
+        memcpy(attributes, node.attributes, SEEN_BYTES);
+
+    const char *first = next_memory(tape), *second = next_memory(tape);
+    ck_assert_int_eq(checked->shape(&node), AG_OK);
+    ck_assert_msg(next_memory(tape) - second == second - first, "%s: its shape function takes memory", checked->name);
+    ck_assert(ag_shape_equal(output.shape, y->shape));
+    untouched.shape = output.shape;
+    ck_assert_msg(!memcmp(&output, &untouched, sizeof output), "%s: the output has more than a shape", checked->name);
+    ck_assert_msg(!node.saved, "%s: its shape function saves something", checked->name);
+    ck_assert_msg(!node.attributes || !memcmp(attributes, node.attributes, SEEN_BYTES),
+                  "%s: its shape function changes the attributes", checked->name);
+    return y;
+}
+
+/* A shape function says what the shape is, and does nothing else. */
+START_TEST(a_shape_function_has_no_side_effect)
+{
+    int count;
+    const ag_op *const *ops = ag_ops(&count);
+    for (int i = 0; i < count; i++) {
+        ag_op op = *ops[i];
+        ag_gradcheck_report report;
+        checked = ops[i];
+        op.example = repeat_shape;
+        repeated = 0;
+        ck_assert_int_eq(ag_gradcheck_op(&op, SHAPE_DRAWS, NULL, &report, NULL), AG_OK);
+        ck_assert_int_ge(repeated, SHAPE_DRAWS);
+    }
+}
+END_TEST
+
+/* ---- Checks and tasks ----------------------------------------------------------------------- */
 
 static ag_tensor *double_it(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
@@ -198,6 +279,8 @@ static Suite *make_suite(void)
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, a_record_that_lacks_a_part_is_refused);
     tcase_add_test(tests, a_record_without_the_rest_runs);
+    tcase_add_test(tests, a_view_has_the_elements_of_its_input);
+    tcase_add_test(tests, a_shape_function_has_no_side_effect);
     tcase_add_test(tests, a_check_without_function_numbers_or_report_is_refused);
     tcase_add_test(tests, an_incomplete_task_is_refused);
     tcase_add_test(tests, a_text_without_a_receiver_and_a_study_without_a_subject_are_refused);
