@@ -8,10 +8,8 @@
 /* The function of one tensor that `activation` names, from AG_RELU to AG_SILU. */
 static inline kernel_unary activation_kernel(ag_activation activation)
 {
-    static const kernel_unary kernel[] = {[AG_RELU] = UNARY_RELU,
-                                          [AG_GELU] = UNARY_GELU_EXACT,
-                                          [AG_GELU_TANH] = UNARY_GELU_TANH,
-                                          [AG_SILU] = UNARY_SILU};
+    static const kernel_unary kernel[] = {
+        [AG_RELU] = UNARY_RELU, [AG_GELU] = UNARY_GELU_EXACT, [AG_GELU_TANH] = UNARY_GELU_TANH, [AG_SILU] = UNARY_SILU};
     return kernel[activation];
 }
 

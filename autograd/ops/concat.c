@@ -1,12 +1,12 @@
 /* concat.c - tensors joined along an axis. */
-#include "../tape.h"
+#include "../ranges.h"
 #include "axis.h"
 #include "draw.h"
-#include "../kernels/kernels.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
-static ag_status shape_concat(ag_node *node)
+static ag_status concat_shape(ag_node *node)
 {
     ag_shape first = node->inputs[0]->shape, *y = &node->output->shape;
     int axis = axis_from_front(node, first, *(int *)node->attributes);
@@ -27,30 +27,31 @@ static ag_status shape_concat(ag_node *node)
     return AG_OK;
 }
 
-/* y [outer, row] has of each input its part of a row: `part` elements from `offset` on. */
+/* A row of y [outer, row] consists of a row of each input: this input's `width` elements are
+ * those from `offset` on. */
 typedef struct concat_task {
-    int64_t row, part, offset;
+    int64_t row, width, offset;
     const ag_real *x;
     ag_real *y;
     const ag_real *dy;
     ag_real *dx;
 } concat_task;
 
-static void concat_rows(void *context, int64_t begin, int64_t end, int worker)
+static void concat_rows(void *context, int64_t begin, int64_t end)
 {
     const concat_task *task = context;
-    (void)worker;
     for (int64_t o = begin; o < end; o++) {
         int64_t at = o * task->row + task->offset;
         if (task->dx)
-            kernels()->elementwise->add(task->part, task->dy + at, task->dx + o * task->part);
-        else if (task->part) /* an empty input may have no memory at all */
-            memcpy(task->y + at, task->x + o * task->part, (size_t)task->part * sizeof(ag_real));
+            kernels()->elementwise->add(task->width, task->dy + at, task->dx + o * task->width);
+        else if (task->width) /* (an empty input may have no memory) */
+            memcpy(task->y + at, task->x + o * task->width, (size_t)task->width * sizeof(ag_real));
     }
 }
 
-/* One input after the other: forward into the rows of y, or backward from the rows of dy. */
-static ag_status concat_all(ag_node *node, bool backward)
+/* Copies one input after the other into the rows of y, or adds its columns of dy to its
+ * gradient. */
+static ag_status concat_inputs(ag_node *node, bool backward)
 {
     const ag_tensor *y = node->output;
     int axis = axis_from_front(node, y->shape, *(int *)node->attributes);
@@ -59,31 +60,32 @@ static ag_status concat_all(ag_node *node, bool backward)
 
     for (int i = 0; i < node->input_count; i++) {
         ag_tensor *x = node->inputs[i];
-        task.part = x->shape.dim[axis] * inner;
+        task.width = x->shape.dim[axis] * inner;
         task.x = x->data;
         task.dx = backward ? ag_grad(x) : NULL;
         if (backward && x->needs_grad && !task.dx)
             return AG_NO_MEMORY;
         if (!backward || task.dx)
-            kernel_parallel(node->tape->threads, outer, (double)x->size, concat_rows, &task);
-        task.offset += task.part;
+            parallel_rows(node->tape, outer, (double)x->size, concat_rows, &task);
+        task.offset += task.width;
     }
     return AG_OK;
 }
 
-static ag_status forward_concat(ag_node *node)
+/* y = the rows of the inputs, side by side */
+static ag_status concat_forward(ag_node *node)
 {
-    return concat_all(node, false);
+    return concat_inputs(node, false);
 }
 
-/* dx_i = the part of dy that came from x_i */
-static ag_status backward_concat(ag_node *node)
+/* dx_i = the columns of dy that came from x_i */
+static ag_status concat_backward(ag_node *node)
 {
-    return concat_all(node, true);
+    return concat_inputs(node, true);
 }
 
-/* One to four inputs, one of which may have nothing along the axis. */
-static ag_tensor *example_concat(ag_example *example)
+/* One to four inputs, some of which may be empty along the axis. */
+static ag_tensor *concat_example(ag_example *example)
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     ag_tensor *xs[4];
@@ -99,10 +101,10 @@ static ag_tensor *example_concat(ag_example *example)
 
 const ag_op op_concat = {.name = "concat",
                          .formula = "y = the xs, joined along an axis",
-                         .shape = shape_concat,
-                         .forward = forward_concat,
-                         .backward = backward_concat,
-                         .example = example_concat};
+                         .shape = concat_shape,
+                         .forward = concat_forward,
+                         .backward = concat_backward,
+                         .example = concat_example};
 
 ag_tensor *ag_concat(ag_tensor *const *xs, int count, int axis)
 {

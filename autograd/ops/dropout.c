@@ -1,12 +1,15 @@
-/* dropout.c - elements set to zero at random (Srivastava et al. 2014), the others scaled so that the mean stays.
+/* dropout.c - sets elements to zero at random (Srivastava et al. 2014) and scales the others,
+ * which keeps the mean.
  *
- * The mask is a function of (seed, step, number of the dropout, element), so it is the same at any number of threads,
- * and the backward draws it again instead of keeping it. */
-#include "../broadcast.h"
+ * The mask is a function of the seed, the step, the dropout's number and the element. So it
+ * is the same at any number of threads, and the backward draws it again instead of keeping
+ * it. */
+#include "../ranges.h"
 #include "../tape.h"
 #include "draw.h"
+#include "kernels/kernels.h"
 
-static ag_status shape_dropout(ag_node *node)
+static ag_status dropout_shape(ag_node *node)
 {
     node->output->shape = node->inputs[0]->shape;
     return AG_OK;
@@ -14,35 +17,33 @@ static ag_status shape_dropout(ag_node *node)
 
 typedef struct dropout_task {
     const kernel_dropout *mask;
-    int64_t size;
     const ag_real *from;
     ag_real *to;
     bool add;
 } dropout_task;
 
-static void dropout_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void dropout_elements(void *context, int64_t begin, int64_t end)
 {
     const dropout_task *task = context;
-    int64_t at = begin * PIECE;
-    int64_t count = end * PIECE < task->size ? end * PIECE - at : task->size - at;
-    (void)worker;
-    kernels()->elementwise->dropout(task->mask, at, count, task->from + at, task->to + at, task->add);
+    kernels()->elementwise->dropout(task->mask, begin, end - begin, task->from + begin, task->to + begin, task->add);
 }
 
 static void dropout_run(const ag_node *node, const ag_real *from, ag_real *to, bool add)
 {
-    dropout_task task = {.mask = node->attributes, .size = node->output->size, .from = from, .to = to, .add = add};
-    kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size * 8, dropout_pieces, &task);
+    const int64_t size = node->output->size;
+    dropout_task task = {.mask = node->attributes, .from = from, .to = to, .add = add};
+    parallel_elements(node->tape, size, 8.0 * (double)size, dropout_elements, &task);
 }
 
-static ag_status forward_dropout(ag_node *node)
+/* y = x / (1 - p) where x is kept, else 0 */
+static ag_status dropout_forward(ag_node *node)
 {
     dropout_run(node, node->inputs[0]->data, node->output->data, false);
     return AG_OK;
 }
 
 /* dx = dy / (1 - p) where x was kept, else 0 */
-static ag_status backward_dropout(ag_node *node)
+static ag_status dropout_backward(ag_node *node)
 {
     bool add;
     ag_real *dx = ag_grad_begin(node->inputs[0], &add);
@@ -52,8 +53,8 @@ static ag_status backward_dropout(ag_node *node)
     return AG_OK;
 }
 
-/* The stream is set, so that the example is the same function at every call. */
-static ag_tensor *example_dropout(ag_example *example)
+/* Seeds the stream: an example must be the same function at every call. */
+static ag_tensor *dropout_example(ag_example *example)
 {
     static const double chances[] = {1e-10, 0.1, 0.5, 0.9, 1};
     double p = chances[ag_example_int(example, 0, 4)];
@@ -64,22 +65,17 @@ static ag_tensor *example_dropout(ag_example *example)
 
 const ag_op op_dropout = {.name = "dropout",
                           .formula = "y = 0 with probability p, else x / (1 - p)",
-                          .shape = shape_dropout,
-                          .forward = forward_dropout,
-                          .backward = backward_dropout,
-                          .example = example_dropout};
+                          .shape = dropout_shape,
+                          .forward = dropout_forward,
+                          .backward = dropout_backward,
+                          .example = dropout_example};
 
 ag_tensor *ag_dropout(ag_tensor *x, double p)
 {
-    if (!x)
-        return NULL;
-    ag_tape *tape = x->tape;
-    if (!(p >= 0 && p <= 1)) {
-        ag_error_set(&tape->error, AG_BAD_VALUE, "dropout: the probability is %g, outside of 0 to 1", p);
-        return NULL;
-    }
-    if (p == 0)
+    if (!x || p == 0)
         return x;
-    kernel_dropout mask = tape_next_dropout(tape, p);
+    if (!(p >= 0 && p <= 1))
+        return ag_tape_fail(x->tape, AG_BAD_VALUE, "dropout: the probability is %g, outside of 0 to 1", p);
+    kernel_dropout mask = tape_next_dropout(x->tape, p);
     return ag_custom(&op_dropout, &x, 1, 1, &mask, sizeof mask);
 }

@@ -145,7 +145,7 @@ static ag_tensor *div_example(ag_example *example)
     BINARY_RECORD(function, kernel, its_backward, text)
 
 BINARY(add, BINARY_ADD, add_backward, -2, 2, -2, 2, "y = a + b")
-BINARY(sub, BINARY_SUB, binary_backward, -2, 2, -2, 2, "y = a - b")   /* da = dy, db = -dy */
-BINARY(mul, BINARY_MUL, binary_backward, -2, 2, -2, 2, "y = a b")     /* da = dy b, db = dy a */
-BINARY_RECORD(div, BINARY_DIV, binary_backward, "y = a / b")          /* da = dy / b, db = -dy y / b */
-BINARY(pow, BINARY_POW, binary_backward, 0.5, 2, -2, 3, "y = a^b")    /* da = dy b a^(b-1), db = dy y ln a */
+BINARY(sub, BINARY_SUB, binary_backward, -2, 2, -2, 2, "y = a - b") /* da = dy, db = -dy */
+BINARY(mul, BINARY_MUL, binary_backward, -2, 2, -2, 2, "y = a b")   /* da = dy b, db = dy a */
+BINARY_RECORD(div, BINARY_DIV, binary_backward, "y = a / b")        /* da = dy / b, db = -dy y / b */
+BINARY(pow, BINARY_POW, binary_backward, 0.5, 2, -2, 3, "y = a^b")  /* da = dy b a^(b-1), db = dy y ln a */

@@ -1,8 +1,10 @@
 /* norm.c - layer norm and RMS norm over the last axis.
  *
- * They are one computation: RMS norm is a layer norm whose mean is left at 0 and which has no bias. A constant row
- * comes out of layer norm as the bias exactly and has a finite gradient. */
+ * They are one computation: RMS norm is a layer norm whose mean is taken as 0 and which has
+ * no bias. Layer norm makes a row of equal numbers the bias exactly, and that row's
+ * gradient is finite. */
 #include "../kernels/kernels.h"
+#include "../ranges.h"
 #include "../tape.h"
 #include "scalar.h"
 
@@ -20,7 +22,7 @@ static ag_tensor *bias_of(const ag_node *node)
     return node->input_count > 2 ? node->inputs[2] : NULL;
 }
 
-static norm_task task_of(const ag_node *node)
+static norm_task norm_task_of(const ag_node *node)
 {
     const norm_attributes *attributes = node->attributes;
     const ag_tensor *x = node->inputs[0], *weight = node->inputs[1], *bias = bias_of(node);
@@ -60,20 +62,19 @@ static ag_status norm_shape(ag_node *node)
 
 typedef struct forward_context {
     norm_task task;
-    bool finds; /* the statistics, which are there where a forgotten result is made anew */
+    bool needs_statistics; /* they are there where a forgotten result is recomputed */
     ag_real *y;
 } forward_context;
 
-/* Rows that are still near when they are read again. */
+/* Rows that are still in the cache when they are read a second time. */
 #define ROWS_AT_ONCE 16
 
-static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
+static void norm_forward_rows(void *context, int64_t begin, int64_t end)
 {
     const forward_context *c = context;
-    (void)worker;
     for (int64_t r = begin; r < end; r += ROWS_AT_ONCE) {
         const int64_t past = end - r < ROWS_AT_ONCE ? end : r + ROWS_AT_ONCE;
-        if (c->finds)
+        if (c->needs_statistics)
             kernels()->rows->norm_statistics(&c->task, r, past);
         kernels()->rows->norm(&c->task, r, past, c->y);
     }
@@ -82,7 +83,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
 /* y = (x - mean) / sqrt(variance + eps) * weight + bias; or y = x / sqrt(mean x^2 + eps) * weight */
 static ag_status norm_forward(ag_node *node)
 {
-    forward_context context = {task_of(node), !node->saved, node->output->data};
+    forward_context context = {norm_task_of(node), !node->saved, node->output->data};
     const int64_t size = node->output->size;
     if (size == 0)
         return AG_OK;
@@ -93,15 +94,15 @@ static ag_status norm_forward(ag_node *node)
     context.task.statistics = node->output->needs_grad ? node->saved : ag_scratch(node->tape, bytes);
     if (!context.task.statistics)
         return AG_NO_MEMORY;
-    kernel_parallel(node->tape->threads, rows, 8.0 * (double)size, forward_rows, &context);
+    parallel_rows(node->tape, rows, 8.0 * (double)size, norm_forward_rows, &context);
     return AG_OK;
 }
 
 /* ---- Backward ------------------------------------------------------------------------------- */
 
-/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS blocks, by their number
- * alone; each block has sums of its own, which are added up in order. So the bits do not depend on who computed which
- * block. */
+/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS
+ * blocks, which depend on the number of rows alone. Each block has its own sums, and these
+ * are added up in order. So the bits do not depend on which thread computed which block. */
 #define MOST_BLOCKS 32
 #define LEAST_BLOCK 16 /* rows */
 
@@ -110,11 +111,11 @@ typedef struct backward_context {
     int64_t rows, rows_per_block;
     const ag_real *dy;
     ag_real *dx, *dweight, *dbias;
-    double *sums;    /* [blocks, 2, 2, width]: dweight and dbias of each block, each with what was rounded off */
+    double *sums;       /* [blocks, 2, 2, width]: dweight and dbias of each block, each with its rounding rest */
     ag_real *workspace; /* [threads, 4, width] */
 } backward_context;
 
-static void backward_blocks(void *context, int64_t begin, int64_t end, int worker)
+static void norm_backward_blocks(void *context, int64_t begin, int64_t end, int worker)
 {
     const backward_context *c = context;
     const int64_t width = c->task.width;
@@ -148,7 +149,7 @@ static void add_block_sums(const backward_context *c, int64_t blocks, const doub
  *     dweight += sum over rows of dy n;  dbias += sum over rows of dy */
 static ag_status norm_backward(ag_node *node)
 {
-    backward_context c = {.task = task_of(node), .dy = node->output->grad};
+    backward_context c = {.task = norm_task_of(node), .dy = node->output->grad};
     const int64_t size = node->output->size;
     if (size == 0)
         return AG_OK;
@@ -167,7 +168,7 @@ static ag_status norm_backward(ag_node *node)
     c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * four_rows * sizeof *c.workspace);
     if (!c.sums || !c.workspace)
         return AG_NO_MEMORY;
-    kernel_parallel(node->tape->threads, blocks, 16.0 * (double)size, backward_blocks, &c);
+    kernel_parallel(node->tape->threads, blocks, 16.0 * (double)size, norm_backward_blocks, &c);
     add_block_sums(&c, blocks, c.sums, c.dweight);
     add_block_sums(&c, blocks, c.sums + 2 * c.task.width, c.dbias);
     return AG_OK;
@@ -175,7 +176,7 @@ static ag_status norm_backward(ag_node *node)
 
 /* ---- The two records ------------------------------------------------------------------------ */
 
-/* Up to 40 rows, so that more than one block of them occurs. */
+/* Up to 40 rows: enough for more than one block. */
 static ag_tensor *example_input(ag_example *e)
 {
     static const int64_t widths[] = {1, 2, 3, 8, 17, 33};

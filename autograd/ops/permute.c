@@ -9,7 +9,7 @@ typedef struct permutation {
     int order[AG_MAX_DIMS];
 } permutation;
 
-static ag_status shape_permute(ag_node *node)
+static ag_status permute_shape(ag_node *node)
 {
     const permutation *p = node->attributes;
     ag_shape from = node->inputs[0]->shape;
@@ -28,25 +28,22 @@ static ag_status shape_permute(ag_node *node)
     return AG_OK;
 }
 
-/* to = from, or to += from, where `from` is read with steps of its own along the axes of `to`. */
+/* to = from, or to += from, where `from` is read with its own steps along the axes of `to`. */
 typedef struct permute_task {
     walk walk;
-    int64_t size;
     const ag_real *from;
     ag_real *to;
     bool add;
 } permute_task;
 
-static void permute_pieces(void *context, int64_t begin, int64_t end, int worker)
+static void permute_elements(void *context, int64_t begin, int64_t end)
 {
     const permute_task *task = context;
     const int64_t step = task->walk.a_step[task->walk.ndim - 1];
-    int64_t last = end * PIECE < task->size ? end * PIECE : task->size;
-    (void)worker;
 
     walk_run run;
-    for (int64_t at = begin * PIECE; at < last; at += run.length) {
-        run = walk_from(&task->walk, at, last);
+    for (int64_t at = begin; at < end; at += run.length) {
+        run = walk_from(&task->walk, at, end);
         const ag_real *from = task->from + run.a;
         ag_real *to = task->to + at;
         if (step == 1 && task->add)
@@ -62,7 +59,7 @@ static void permute_pieces(void *context, int64_t begin, int64_t end, int worker
     }
 }
 
-/* Steps of a dense tensor along its axes. */
+/* The steps of a dense tensor along its axes. */
 static void dense_steps(ag_shape shape, int64_t step[AG_MAX_DIMS])
 {
     int64_t dense = 1;
@@ -72,16 +69,16 @@ static void dense_steps(ag_shape shape, int64_t step[AG_MAX_DIMS])
     }
 }
 
-static void permute_run(const ag_node *node, ag_shape to_shape, const int64_t *from_step, const ag_real *from,
-                        ag_real *to, bool add)
+static void permute_run(const ag_node *node, ag_shape shape, const int64_t *from_step, permute_task task)
 {
     const int64_t none[AG_MAX_DIMS] = {0};
-    permute_task task = {
-        .walk = walk_make(to_shape, from_step, none), .size = node->output->size, .from = from, .to = to, .add = add};
-    kernel_parallel(node->tape->threads, piece_count(task.size), (double)task.size, permute_pieces, &task);
+    const int64_t size = node->output->size;
+    task.walk = walk_make(shape, from_step, none);
+    parallel_elements(node->tape, size, (double)size, permute_elements, &task);
 }
 
-static ag_status forward_permute(ag_node *node)
+/* y = x, read in the order of y's axes */
+static ag_status permute_forward(ag_node *node)
 {
     const permutation *p = node->attributes;
     const ag_tensor *x = node->inputs[0], *y = node->output;
@@ -89,28 +86,27 @@ static ag_status forward_permute(ag_node *node)
     dense_steps(x->shape, x_step);
     for (int i = 0; i < y->shape.ndim; i++)
         step[i] = x_step[p->order[i]];
-    permute_run(node, y->shape, step, x->data, y->data, false);
+    permute_run(node, y->shape, step, (permute_task){.from = x->data, .to = y->data});
     return AG_OK;
 }
 
-/* dx = dy with the axes back in their places */
-static ag_status backward_permute(ag_node *node)
+/* dx = dy, read in the order of x's axes */
+static ag_status permute_backward(ag_node *node)
 {
     const permutation *p = node->attributes;
-    ag_tensor *x = node->inputs[0];
-    const ag_tensor *y = node->output;
+    const ag_tensor *x = node->inputs[0], *y = node->output;
     int64_t y_step[AG_MAX_DIMS], step[AG_MAX_DIMS];
-    ag_real *dx = ag_grad(x);
+    ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx)
         return AG_NO_MEMORY;
     dense_steps(y->shape, y_step);
     for (int i = 0; i < y->shape.ndim; i++)
         step[p->order[i]] = y_step[i];
-    permute_run(node, x->shape, step, y->grad, dx, true);
+    permute_run(node, x->shape, step, (permute_task){.from = y->grad, .to = dx, .add = true});
     return AG_OK;
 }
 
-static ag_tensor *example_permute(ag_example *example)
+static ag_tensor *permute_example(ag_example *example)
 {
     ag_shape shape = draw_shape(example, 1);
     int order[AG_MAX_DIMS] = {0, 1, 2, 3, 4};
@@ -124,10 +120,10 @@ static ag_tensor *example_permute(ag_example *example)
 
 const ag_op op_permute = {.name = "permute",
                           .formula = "y = x with its axes in another order",
-                          .shape = shape_permute,
-                          .forward = forward_permute,
-                          .backward = backward_permute,
-                          .example = example_permute};
+                          .shape = permute_shape,
+                          .forward = permute_forward,
+                          .backward = permute_backward,
+                          .example = permute_example};
 
 ag_tensor *ag_permute(ag_tensor *x, const int *order)
 {

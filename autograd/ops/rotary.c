@@ -1,9 +1,10 @@
 /* rotary.c - rotary positions (Su et al. 2021, section 3.4.2).
  *
- * Each pair of numbers is a point in a plane and is turned by an angle that grows with the position, so that the dot
- * product of a turned query and a turned key depends on their contents and on the distance between them alone. */
+ * Each pair of numbers is a point in a plane, rotated by an angle that grows with the
+ * position. So the dot product of a rotated query and a rotated key depends on their
+ * contents and on the distance between them alone. */
 #include "../kernels/kernels.h"
-#include "../tape.h"
+#include "../ranges.h"
 #include "scalar.h"
 
 #include <math.h>
@@ -34,7 +35,8 @@ static ag_status rotary_shape(ag_node *node)
     return AG_OK;
 }
 
-/* The cosines and sines of (start + t) base^(-2i/width) for each position t and pair i: [positions, pairs] each. */
+/* The cosines and sines of (start + t) base^(-2i/width) for each position t and pair i:
+ * [positions, pairs] each. */
 static void fill_tables(const rotary_attributes *attributes, int64_t positions, int64_t pairs, ag_real *cosine,
                         ag_real *sine)
 {
@@ -49,24 +51,19 @@ static void fill_tables(const rotary_attributes *attributes, int64_t positions, 
     }
 }
 
+/* Rotates rows of `in` into `out`, or back, where `out` is added to. */
 typedef struct rotary_context {
-    rotate_task task;
+    const rotate_task *task;
     const ag_real *in;
     ag_real *out;
+    bool back;
 } rotary_context;
 
-static void forward_rows(void *context, int64_t begin, int64_t end, int worker)
+static void rotate_rows(void *context, int64_t begin, int64_t end)
 {
     const rotary_context *c = context;
-    (void)worker;
-    kernels()->rows->rotate(&c->task, begin, end, c->in, c->out);
-}
-
-static void backward_rows(void *context, int64_t begin, int64_t end, int worker)
-{
-    const rotary_context *c = context;
-    (void)worker;
-    kernels()->rows->rotate_backward(&c->task, begin, end, c->in, c->out);
+    const kernel_rows *rows = kernels()->rows;
+    (c->back ? rows->rotate_backward : rows->rotate)(c->task, begin, end, c->in, c->out);
 }
 
 /* (a, b) -> (a cos - b sin, a sin + b cos). Saves the rotate_task with its tables. */
@@ -79,7 +76,7 @@ static ag_status rotary_forward(ag_node *node)
     const int64_t width = y->shape.dim[y->shape.ndim - 1], positions = y->shape.dim[y->shape.ndim - 2];
     const int64_t pairs = width / (2 * (int64_t)attributes->heads);
 
-    rotate_task *task = ag_tape_alloc(node->tape, sizeof *task);
+    rotate_task *task = node->saved = ag_tape_alloc(node->tape, sizeof *task);
     ag_real *cosine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
     ag_real *sine = ag_tape_alloc(node->tape, (size_t)(positions * pairs) * sizeof(ag_real));
     if (!task || !cosine || !sine)
@@ -92,24 +89,19 @@ static ag_status rotary_forward(ag_node *node)
         .cosine = cosine,
         .sine = sine,
     };
-    node->saved = task;
-
-    rotary_context context = {*task, node->inputs[0]->data, y->data};
-    kernel_parallel(node->tape->threads, y->size / width, 4.0 * (double)y->size, forward_rows, &context);
+    rotary_context context = {.task = task, .in = node->inputs[0]->data, .out = y->data};
+    parallel_rows(node->tape, y->size / width, 4.0 * (double)y->size, rotate_rows, &context);
     return AG_OK;
 }
 
-/* The rotate by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
+/* The rotation by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
 static ag_status rotary_backward(ag_node *node)
 {
     const ag_tensor *y = node->output;
-    ag_real *dx = ag_grad(node->inputs[0]);
-    if (!dx || y->size == 0)
-        return AG_OK;
-    const rotate_task *task = node->saved;
-    rotary_context context = {*task, y->grad, dx};
-    kernel_parallel(node->tape->threads, y->size / (2 * task->heads * task->pairs), 4.0 * (double)y->size,
-                    backward_rows, &context);
+    rotary_context context = {.task = node->saved, .in = y->grad, .out = ag_grad(node->inputs[0]), .back = true};
+    if (context.out && y->size)
+        parallel_rows(node->tape, y->size / y->shape.dim[y->shape.ndim - 1], 4.0 * (double)y->size, rotate_rows,
+                      &context);
     return AG_OK;
 }
 

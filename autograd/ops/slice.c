@@ -1,19 +1,19 @@
 /* slice.c - a range of an axis. */
-#include "../tape.h"
+#include "../ranges.h"
 #include "axis.h"
 #include "draw.h"
-#include "../kernels/kernels.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
-typedef struct range {
+typedef struct slice_range {
     int axis;
     int64_t begin, end;
-} range;
+} slice_range;
 
-static ag_status shape_slice(ag_node *node)
+static ag_status slice_shape(ag_node *node)
 {
-    const range *r = node->attributes;
+    const slice_range *r = node->attributes;
     ag_shape shape = node->inputs[0]->shape;
     int axis = axis_from_front(node, shape, r->axis);
     char text[AG_SHAPE_TEXT];
@@ -27,53 +27,54 @@ static ag_status shape_slice(ag_node *node)
     return AG_OK;
 }
 
-/* Of each row of x [outer, row], y has `part` elements from `offset` on. */
+/* A row of y has the `width` elements from `offset` on of a row of x [outer, row]. */
 typedef struct slice_task {
-    int64_t row, part, offset;
+    int64_t row, width, offset;
     const ag_real *x;
     ag_real *y;
     const ag_real *dy;
     ag_real *dx;
 } slice_task;
 
-static void slice_rows(void *context, int64_t begin, int64_t end, int worker)
+static void slice_rows(void *context, int64_t begin, int64_t end)
 {
     const slice_task *task = context;
-    (void)worker;
     for (int64_t o = begin; o < end; o++) {
         int64_t at = o * task->row + task->offset;
         if (task->dx)
-            kernels()->elementwise->add(task->part, task->dy + o * task->part, task->dx + at);
+            kernels()->elementwise->add(task->width, task->dy + o * task->width, task->dx + at);
         else
-            memcpy(task->y + o * task->part, task->x + at, (size_t)task->part * sizeof(ag_real));
+            memcpy(task->y + o * task->width, task->x + at, (size_t)task->width * sizeof(ag_real));
     }
 }
 
+/* Copies the range of x to y or, where dx is not NULL, adds dy to it. */
 static void slice_run(ag_node *node, ag_real *dx)
 {
-    const range *r = node->attributes;
+    const slice_range *r = node->attributes;
     const ag_tensor *x = node->inputs[0], *y = node->output;
     int axis = axis_from_front(node, x->shape, r->axis);
     int64_t inner = axes_size(x->shape, axis + 1, x->shape.ndim);
     slice_task task = {.row = x->shape.dim[axis] * inner,
-                       .part = y->shape.dim[axis] * inner,
+                       .width = y->shape.dim[axis] * inner,
                        .offset = r->begin * inner,
                        .x = x->data,
                        .y = y->data,
                        .dy = y->grad,
                        .dx = dx};
-    if (y->size) /* an empty input may have no memory at all */
-        kernel_parallel(node->tape->threads, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
+    if (y->size) /* (an empty input may have no memory) */
+        parallel_rows(node->tape, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
 }
 
-static ag_status forward_slice(ag_node *node)
+/* y = the range of x */
+static ag_status slice_forward(ag_node *node)
 {
     slice_run(node, NULL);
     return AG_OK;
 }
 
 /* dx = dy in the range, 0 outside */
-static ag_status backward_slice(ag_node *node)
+static ag_status slice_backward(ag_node *node)
 {
     ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx)
@@ -82,7 +83,7 @@ static ag_status backward_slice(ag_node *node)
     return AG_OK;
 }
 
-static ag_tensor *example_slice(ag_example *example)
+static ag_tensor *slice_example(ag_example *example)
 {
     ag_shape shape = draw_shape(example, 1);
     int axis = (int)ag_example_int(example, -shape.ndim, shape.ndim - 1);
@@ -93,13 +94,13 @@ static ag_tensor *example_slice(ag_example *example)
 
 const ag_op op_slice = {.name = "slice",
                         .formula = "y = x[.., begin:end, ..]",
-                        .shape = shape_slice,
-                        .forward = forward_slice,
-                        .backward = backward_slice,
-                        .example = example_slice};
+                        .shape = slice_shape,
+                        .forward = slice_forward,
+                        .backward = slice_backward,
+                        .example = slice_example};
 
 ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end)
 {
-    range r = {.axis = axis, .begin = begin, .end = end};
+    slice_range r = {.axis = axis, .begin = begin, .end = end};
     return ag_custom(&op_slice, &x, 1, 1, &r, sizeof r);
 }

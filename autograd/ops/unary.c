@@ -47,8 +47,8 @@ static void unary_backward_elements(void *context, int64_t begin, int64_t end)
     const ag_node *node = gradient->node;
     const unary_attributes *function = node->attributes;
     kernels()->elementwise->unary_backward(function->f, function->factor, end - begin, node->inputs[0]->data + begin,
-                                           node->output->data + begin, node->output->grad + begin,
-                                           gradient->dx + begin, gradient->add);
+                                           node->output->data + begin, node->output->grad + begin, gradient->dx + begin,
+                                           gradient->add);
 }
 
 /* dx = dy f'(x) */
