@@ -1,8 +1,9 @@
-/* test_gradcheck_faults.c - wrong backwards on purpose: each must be caught, and its right twin must pass.
+/* test_gradcheck_faults.c - wrong backwards on purpose: each must be caught, and its
+ * right twin must pass.
  *
- * A plant is an operation of our own with a switch in its attributes. Off, its backward is right and the check
- * must pass; on, it has one fault of the kinds that people make, and the check must say so, naming the place where
- * there is one. */
+ * A plant is an operation of our own with a switch in its attributes. Off, its backward
+ * is right and the check must pass; on, it has one fault of the kinds that people make,
+ * and the check must say so, naming the place where there is one. */
 #include "check_util.h"
 
 #include <math.h>
@@ -356,7 +357,8 @@ static ag_tensor *f_times_itself(ag_tape *tape, ag_tensor *const *inputs, void *
     return run(&times, *(fault *)context, h, h);
 }
 
-/* A diamond: h is used by two operations, and the faulty one is the second to add to its gradient. */
+/* A diamond: h is used by two operations, and the faulty one is the second to add to its
+ * gradient. */
 static ag_tensor *f_diamond(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
     (void)tape;

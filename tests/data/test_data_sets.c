@@ -1,17 +1,11 @@
-/* test_data_sets.c - pair files and text files: what is read, what is refused and how, parts, groups. */
+/* test_data_sets.c - pair files and text files: what is read, what is refused and how,
+ * parts, groups. */
 #include "check_util.h"
 
 #include "data.h"
-#include "files/mapped_file.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static char *folder;
 
@@ -63,154 +57,6 @@ static void expect_example(data_set *set, int64_t i, const char *source, const c
         ck_assert_ptr_null(found_source);
     ck_assert_str_eq(found_target, target);
 }
-
-/* ---- Maps ---- */
-
-START_TEST(maps)
-{
-    data_map map = {0};
-    ag_error error = {0};
-    data_map_close(&map);
-    char *path = test_file_write(folder, "empty", "", 0);
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_OK);
-    ck_assert(map.size == 0 && map.bytes && map.bytes[0] == '\0');
-    data_map_close(&map);
-    free(path);
-    path = test_file_write(folder, "some", "xyz", 3);
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_OK);
-    ck_assert(map.size == 3 && memcmp(map.bytes, "xyz", 3) == 0);
-    data_map_close(&map);
-    data_map_close(&map);
-    free(path);
-
-    ck_assert_int_eq(data_map_open(&map, folder, &error), AG_IO);
-    ck_assert_ptr_nonnull(strstr(error.message, folder));
-    ck_assert_ptr_nonnull(strstr(error.message, "Is a directory"));
-    error = (ag_error){0};
-    ck_assert_int_eq(data_map_open(&map, "/none/such", &error), AG_IO);
-    ck_assert_str_eq(error.message, "/none/such: cannot open: No such file or directory");
-}
-END_TEST
-
-/* A named pipe in which a process of its own writes `content`, piece by piece, `seconds` after the reader came. To be
- * freed; wait() waits for the writer. */
-static char *pipe_of(const char *content, size_t size, unsigned seconds)
-{
-    char *path = malloc(strlen(folder) + 16);
-    sprintf(path, "%s/pipe", folder);
-    remove(path);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    if (fork() == 0) {
-        FILE *pipe = fopen(path, "w");
-        sleep(seconds);
-        for (size_t at = 0; pipe && at < size; at += 10000) {
-            fwrite(content + at, 1, size - at < 10000 ? size - at : 10000, pipe);
-            fflush(pipe);
-        }
-        _exit(pipe && fclose(pipe) == 0 ? 0 : 1);
-    }
-    return path;
-}
-
-START_TEST(maps_of_pipes)
-{
-    enum { SIZE = 300000 };
-    char *content = malloc(SIZE), *path;
-    for (int i = 0; i < SIZE; i++)
-        content[i] = (char)('a' + i * 7 % 26);
-    data_map map, again;
-    ag_error error = {0};
-    ck_assert_int_eq(setenv("TMPDIR", folder, 1), 0);
-    path = pipe_of(content, SIZE, 1);
-    ck_assert_msg(data_map_open(&map, path, &error) == AG_OK, "%s", error.message);
-    ck_assert(map.size == SIZE && memcmp(map.bytes, content, SIZE) == 0);
-    ck_assert_int_eq(data_map_again(&again, &map, path, &error), AG_OK);
-    data_map_rest(&map);
-    data_map_close(&map);
-    ck_assert(again.size == SIZE && memcmp(again.bytes, content, SIZE) == 0);
-    data_map_close(&again);
-    wait(NULL);
-    free(path);
-
-    path = pipe_of("", 0, 0);
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_OK);
-    ck_assert(map.size == 0 && map.bytes && map.bytes[0] == '\0');
-    ck_assert_int_eq(data_map_again(&again, &map, path, &error), AG_OK);
-    ck_assert(again.size == 0 && again.bytes && again.bytes[0] == '\0');
-    data_map_close(&map);
-    remove(path); /* which leaves the folder empty: copies have no names */
-    ck_assert_int_eq(rmdir(folder), 0);
-    ck_assert_int_eq(mkdir(folder, 0700), 0);
-    free(path);
-    free(content);
-}
-END_TEST
-
-/* The descriptors that this process has open. */
-static int open_descriptors(void)
-{
-    int count = 0;
-    for (int descriptor = 0; descriptor < 256; descriptor++)
-        count += fcntl(descriptor, F_GETFD) != -1;
-    return count;
-}
-
-static void expect_no_copy(const char *path, const char *message)
-{
-    data_map map;
-    ag_error error = {0};
-    const int before = open_descriptors();
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_IO);
-    ck_assert_ptr_nonnull(strstr(error.message, message));
-    ck_assert_int_eq(strncmp(error.message, path, strlen(path)), 0);
-    ck_assert_int_eq(open_descriptors(), before);
-}
-
-START_TEST(pipes_that_cannot_be_copied)
-{
-    const struct rlimit small = {.rlim_cur = 3, .rlim_max = RLIM_INFINITY};
-    char *path = pipe_of("a\tb\n", 4, 0);
-    setenv("TMPDIR", "/none/such", 1);
-    expect_no_copy(path, "pipe: cannot make a temporary file in /none/such: No such file or directory (TMPDIR names "
-                         "another folder)");
-    free(path);
-    path = pipe_of("a\tb\n", 4, 0);
-    setenv("TMPDIR", folder, 1);
-    signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    expect_no_copy(path, ": File too large (TMPDIR names another folder)");
-    ck_assert_ptr_nonnull(strstr(path, "pipe"));
-    free(path);
-}
-END_TEST
-
-static void ring(int number)
-{
-    (void)number;
-}
-
-/* Who waits at a pipe without a writer can be called away. */
-START_TEST(pipes_and_signals)
-{
-    data_map map;
-    ag_error error = {0};
-    struct sigaction action = {.sa_handler = ring};
-    char *path = malloc(strlen(folder) + 16);
-    sprintf(path, "%s/pipe", folder);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    sigaction(SIGALRM, &action, NULL);
-    alarm(1);
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_INTERRUPTED);
-    ck_assert_ptr_nonnull(strstr(error.message, "pipe: interrupted by a signal"));
-    remove(path);
-    free(path);
-    path = pipe_of("", 0, 3);
-    error = (ag_error){0};
-    alarm(1);
-    ck_assert_int_eq(data_map_open(&map, path, &error), AG_INTERRUPTED);
-    free(path);
-}
-END_TEST
 
 /* ---- Pair files ---- */
 
@@ -481,11 +327,12 @@ static void expect_one_example_as_long_as_the_maxima(data_set *set)
     ck_assert_int_eq(data_set_max_target(set), (int64_t)strlen(target) + 1);
 }
 
-/* A pipe can be read only once, and a file may be another at the second look: both parts come from one reading. */
+/* A pipe can be read only once, and a file may be another at the second look: both parts
+ * come from one reading. */
 START_TEST(a_part_is_held_out_of_what_was_read)
 {
     enum { SOURCES = 400 };
-    char *content = numbered_pairs(SOURCES), *path = pipe_of(content, strlen(content), 0);
+    char *content = numbered_pairs(SOURCES), *path = test_pipe_new(folder, content, strlen(content), 0);
     data_set_options options = {.part = DATA_TRAIN, .held_out = 0.3, .seed = 5};
     ag_error error = {0};
     data_set *training = data_set_pairs(path, &options, &error);
@@ -571,7 +418,8 @@ START_TEST(targets_of_a_source)
 }
 END_TEST
 
-/* In a small, crowded table a search often passes by sources that begin with the one sought. */
+/* In a small, crowded table a search often passes by sources that begin with the one
+ * sought. */
 START_TEST(sources_that_begin_alike)
 {
     enum { SOURCES = 30 };
@@ -724,10 +572,6 @@ static Suite *make_suite(void)
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, maps);
-    tcase_add_test(tests, maps_of_pipes);
-    tcase_add_test(tests, pipes_that_cannot_be_copied);
-    tcase_add_test(tests, pipes_and_signals);
     tcase_add_test(tests, lines_of_a_pair_file);
     tcase_add_test(tests, a_last_line_may_end_in_any_way);
     tcase_add_test(tests, given_vocabularies_are_copied);

@@ -1,4 +1,6 @@
-/* test_import.c - models from the tensors of other programs, and for them: PyTorch's names and GPT-2's layout. */
+/* test_import.c - models from the tensors of other programs, and for them: PyTorch's
+ * names and GPT-2's layout. */
+#include "edited_copy.h"
 #include "nn_util.h"
 #include "reference_util.h"
 #include "train.h"
@@ -68,107 +70,6 @@ static void check_same_config(const nn_model_config *a, const nn_model_config *b
               a->dropout == b->dropout && a->padding_id == b->padding_id);
 }
 
-/* The bytes of numbers that every float dtype holds exactly; to be freed. */
-static unsigned char *encode(const ag_real *values, int64_t count, const char *dtype)
-{
-    unsigned char *bytes = malloc((size_t)count * 8), *at = bytes;
-    for (int64_t i = 0; i < count; i++) {
-        const double wide = (double)values[i];
-        const float narrow = (float)values[i];
-        uint32_t bits;
-        memcpy(&bits, &narrow, sizeof bits);
-        const uint16_t brain = (uint16_t)(bits >> 16);
-        /* 8 bits of exponent less 112 are the 5 of a half */
-        const uint16_t half =
-            bits << 1 == 0
-                ? 0
-                : (uint16_t)((bits >> 16 & 0x8000) | (((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
-        const struct {
-            const char *name;
-            const void *from;
-            size_t size;
-        } forms[] = {{"F64", &wide, 8}, {"F32", &narrow, 4}, {"F16", &half, 2}, {"BF16", &brain, 2}};
-        for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
-            if (!strcmp(dtype, forms[f].name)) {
-                memcpy(at, forms[f].from, forms[f].size);
-                at += forms[f].size;
-            }
-    }
-    return bytes;
-}
-
-/* How a copy of a file differs from it. */
-typedef struct edit {
-    const char *drop, *drop_too; /* tensors left out */
-    const char *rename, *name;   /* a tensor gets another name */
-    const char *flatten;         /* a tensor gets the shape [size] */
-    const char *scramble;        /* a tensor's first byte is another one */
-    const char *dtype;           /* all tensors but buffers get this one */
-    const char *whole;           /* a tensor becomes I32 */
-    const char *cut;             /* all names lose this beginning */
-    bool no_buffers;
-} edit;
-
-static bool is(const char *a, const char *b)
-{
-    return a && b && !strcmp(a, b);
-}
-
-static bool is_buffer(const char *name)
-{
-    const char *end = strstr(name, ".attn.");
-    return end && (is(end, ".attn.bias") || is(end, ".attn.masked_bias"));
-}
-
-/* Copies one tensor with the change; what it returns is freed after the writer has saved. */
-static unsigned char *copy_tensor(data_writer *writer, const data_tensor *tensor, const edit *change)
-{
-    uint64_t count = 1;
-    for (int axis = 0; axis < tensor->rank; axis++)
-        count *= tensor->shape[axis];
-    unsigned char *bytes = malloc((size_t)tensor->size + 1);
-    memcpy(bytes, tensor->data, (size_t)tensor->size);
-    if (is(tensor->name, change->scramble))
-        bytes[0] ^= 1;
-    const char *dtype = is(tensor->name, change->whole) ? "I32" : tensor->dtype;
-    const char *name = is(tensor->name, change->rename) ? change->name : tensor->name;
-    if (change->dtype && !is_buffer(tensor->name)) {
-        ag_real *values = malloc((size_t)count * sizeof *values);
-        ck_assert_int_eq(data_tensor_read(tensor, values, (int64_t)count, NULL), AG_OK);
-        free(bytes);
-        bytes = encode(values, (int64_t)count, dtype = change->dtype);
-        free(values);
-    }
-    if (change->cut && !strncmp(name, change->cut, strlen(change->cut)))
-        name += strlen(change->cut);
-    const bool flat = is(tensor->name, change->flatten);
-    ck_assert_int_eq(
-        data_writer_add(writer, name, dtype, flat ? 1 : tensor->rank, flat ? &count : tensor->shape, bytes, NULL),
-        AG_OK);
-    return bytes;
-}
-
-/* Copies the tensors of a file to `path`, with changes. */
-static void copy_edited(const char *from, edit change)
-{
-    data_safetensors *file = open_file(from);
-    data_writer *writer = data_writer_new(NULL);
-    unsigned char *held[256] = {0};
-    ag_error error = {0};
-    ck_assert_int_lt(data_safetensors_count(file), 256);
-    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
-        const data_tensor *tensor = data_safetensors_at(file, i);
-        if (!is(tensor->name, change.drop) && !is(tensor->name, change.drop_too) &&
-            !(change.no_buffers && is_buffer(tensor->name)))
-            held[i] = copy_tensor(writer, tensor, &change);
-    }
-    ck_assert_msg(data_writer_save(writer, path, &error) == AG_OK, "%s", error.message);
-    for (int i = 0; i < 256; i++)
-        free(held[i]);
-    data_writer_free(writer);
-    data_safetensors_close(file);
-}
-
 /* ---- PyTorch's names ------------------------------------------------------------------------ */
 
 static const nn_model_config MODELS[] = {
@@ -214,7 +115,8 @@ START_TEST(out_and_in_again_has_the_same_bits)
 }
 END_TEST
 
-/* The parameters' names, shapes and numbers, and a metadata of one entry: what load_state_dict wants. */
+/* The parameters' names, shapes and numbers, and a metadata of one entry: what
+ * load_state_dict wants. */
 START_TEST(an_exported_file_holds_the_parameters_alone)
 {
     nn_model *model = new_model(_i);
@@ -250,7 +152,7 @@ START_TEST(every_float_dtype_is_read)
     export_to(other, model, TRAIN_LAYOUT_PYTORCH);
     const nn_model_config config = without_sizes(model->config);
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        copy_edited(other, (edit){.dtype = dtypes[i]});
+        test_copy_edited(other, path, NULL, (edit){.dtype = dtypes[i]});
         train_saved saved = import_from(path, &(train_import_options){.config = &config});
         check_same_parameters(&model->params, &saved.model->params);
         train_saved_clear(&saved);
@@ -259,8 +161,8 @@ START_TEST(every_float_dtype_is_read)
 }
 END_TEST
 
-/* The configuration, the vocabularies and the labels of a saved model come from its metadata; its factor on the
- * embeddings, too. */
+/* The configuration, the vocabularies and the labels of a saved model come from its
+ * metadata; its factor on the embeddings, too. */
 START_TEST(a_saved_model_is_imported_as_it_is)
 {
     char out[512], file[600];
@@ -357,7 +259,8 @@ START_TEST(sizes_of_gpt2_are_those_of_its_tensors)
 }
 END_TEST
 
-/* Names with and without "transformer.", with and without the second copy of the tied output and the buffers. */
+/* Names with and without "transformer.", with and without the second copy of the tied
+ * output and the buffers. */
 START_TEST(all_forms_of_gpt2_are_the_same_model)
 {
     static const edit forms[] = {
@@ -367,7 +270,7 @@ START_TEST(all_forms_of_gpt2_are_the_same_model)
     };
     train_saved whole = import_from(GPT2, &AS_GPT2);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        copy_edited(GPT2, forms[i]);
+        test_copy_edited(GPT2, path, NULL, forms[i]);
         train_saved saved = import_from(path, &AS_GPT2);
         check_same_parameters(&whole.model->params, &saved.model->params);
         train_saved_clear(&saved);
@@ -376,7 +279,8 @@ START_TEST(all_forms_of_gpt2_are_the_same_model)
 }
 END_TEST
 
-/* The tensors of an exported file are those of the file that was imported, less its buffers and the second output. */
+/* The tensors of an exported file are those of the file that was imported, less its
+ * buffers and the second output. */
 START_TEST(gpt2_goes_out_as_it_came_in)
 {
     train_saved saved = import_from(GPT2, &AS_GPT2);
@@ -481,7 +385,7 @@ START_TEST(tensors_that_do_not_fit_are_named)
         {{.scramble = "lm_head.weight"}, "the tensor lm_head.weight is not the same as transformer.wte.weight"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        copy_edited(GPT2, cases[i].change);
+        test_copy_edited(GPT2, path, NULL, cases[i].change);
         expect_refusal(&AS_GPT2, AG_BAD_FILE, cases[i].word);
     }
 }

@@ -1,4 +1,5 @@
-/* test_train_run.c - the training loop: it learns, keeps the best, stops, and says what went wrong. */
+/* test_train_run.c - the training loop: it learns, keeps the best, stops, and says what
+ * went wrong. */
 #include "train_fixture.h"
 
 #include <math.h>
@@ -10,14 +11,11 @@ typedef struct listener {
     nn_model *model;
     int64_t at; /* the step of `act` */
     void (*act)(struct listener *listener);
-    const char *out;
     volatile sig_atomic_t stop;
     int64_t steps, evaluations, best; /* reports heard */
     int64_t allocations, grown;       /* the count at the last report; reports after which it had grown */
-    ag_real *copy;                       /* of the parameters at the best evaluation */
+    ag_real *copy;                    /* of the parameters at the best evaluation */
     double first_loss, last_loss;
-    unsigned char *bytes; /* of the checkpoint */
-    size_t size;
 } listener;
 
 static void listen(void *context, const train_progress *progress)
@@ -43,7 +41,6 @@ static void listen(void *context, const train_progress *progress)
 static train_options options_of(const train_fixture *f, listener *l)
 {
     l->model = f->model;
-    l->out = f->out;
     return (train_options){.batch = 25,
                            .threads = 1,
                            .out = f->out,
@@ -95,8 +92,8 @@ START_TEST(a_sequence_model_learns_a_task)
 }
 END_TEST
 
-/* One step of plain descent is the gradient of the mean loss over the batch's target tokens, worked out here without
- * the loop. */
+/* One step of plain descent is the gradient of the mean loss over the batch's target
+ * tokens, worked out here without the loop. */
 START_TEST(an_update_follows_the_mean_loss)
 {
     train_fixture f = train_fixture_new("copy", 1, 6, NN_ENCODER_DECODER, 8, 0);
@@ -241,7 +238,8 @@ START_TEST(the_best_is_kept)
 }
 END_TEST
 
-/* Without an average a checkpoint's model is its newest weights, with one the average: that of last.safetensors. */
+/* Without an average a checkpoint's model is its newest weights, with one the average:
+ * that of last.safetensors. */
 START_TEST(a_checkpoint_can_be_evaluated)
 {
     for (int averaged = 0; averaged < 2; averaged++) {
@@ -330,96 +328,6 @@ START_TEST(the_average_is_that_of_the_steps)
         ck_assert_double_eq_tol((double)saved.model->params.value[i], h.sum[i] / h.weights, PRECISION(1e-14, 1e-6));
     train_saved_clear(&saved);
     free(h.sum);
-    train_fixture_clear(&f);
-}
-END_TEST
-
-/* ---- Not finite ----------------------------------------------------------------------------- */
-
-static void plant_nan(listener *l)
-{
-    int index = nn_params_find(&l->model->params, "encoder.layers.0.linear1.weight");
-    ck_assert_int_ge(index, 0);
-    l->model->params.value[l->model->params.items[index].offset] = (ag_real)NAN;
-    l->bytes = test_file_read(l->out, "checkpoint.safetensors", &l->size);
-}
-
-/* The files of step 2 stay, and the sentence names the place. */
-static void check_planted(int64_t at, const char *step)
-{
-    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER_DECODER, 8, 0);
-    listener l = {.at = at, .act = plant_nan};
-    train_options options = options_of(&f, &l);
-    options.steps = 10;
-    options.save_every = 2;
-    ag_error error = {0};
-    ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_NOT_FINITE);
-    ck_assert_msg(strstr(error.message, step) && strstr(error.message, "encoder.layers.0"), "%s", error.message);
-    size_t size;
-    unsigned char *bytes = test_file_read(f.out, "checkpoint.safetensors", &size);
-    ck_assert_uint_eq(size, l.size);
-    ck_assert_int_eq(memcmp(bytes, l.bytes, size), 0);
-    free(bytes);
-    free(l.bytes);
-    train_fixture_clear(&f);
-}
-
-START_TEST(a_nan_names_its_operation)
-{
-    check_planted(3, "step 4: the loss is ");
-}
-END_TEST
-
-START_TEST(parameters_that_are_not_finite_are_never_saved)
-{
-    check_planted(4, "step 4: the update made encoder.layers.0.linear1.weight[0] ");
-}
-END_TEST
-
-START_TEST(a_huge_rate_names_an_operation)
-{
-    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER_DECODER, 8, 0);
-    listener l = {0};
-    train_options options = options_of(&f, &l);
-    options.steps = 10;
-    options.rate = PRECISION(1e300, 1e37);
-    options.schedule = TRAIN_CONSTANT;
-    options.warmup = -1;
-    ag_error error = {0};
-    ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_NOT_FINITE);
-    ck_assert_msg(strstr(error.message, "from finite inputs") != NULL || strstr(error.message, "gradient") != NULL,
-                  "%s", error.message);
-    train_fixture_clear(&f);
-}
-END_TEST
-
-/* Logits that are ordinary, as the product of a tiny norm and a huge projection: their gradients are beyond the type.
- */
-START_TEST(a_gradient_that_is_not_finite_names_its_operation)
-{
-    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER_DECODER, 8, 0);
-    nn_params *params = &f.model->params;
-    const double huge = PRECISION(1e308, 3e38);
-    const nn_param *norm = &params->items[nn_params_find(params, "decoder.norm.weight")];
-    const nn_param *output = &params->items[nn_params_find(params, "output.weight")];
-    for (int64_t i = 0; i < norm->size; i++)
-        params->value[norm->offset + i] = (ag_real)(1 / huge);
-    for (int64_t i = 0; i < output->size; i++)
-        params->value[output->offset + i] = (ag_real)(i % 3 ? huge : -huge);
-    listener l = {0};
-    train_options options = options_of(&f, &l);
-    options.steps = 10;
-    options.accumulate = 2;
-    ag_error error = {0};
-    ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, &error), AG_NOT_FINITE);
-    ck_assert_msg(strstr(error.message, "step 1: the gradient of linear in output") != NULL, "%s", error.message);
-    char path[512]; /* what is saved is the run before its first step */
-    snprintf(path, sizeof path, "%s/checkpoint.safetensors", f.out);
-    data_safetensors *file = data_safetensors_open(path, &error);
-    ck_assert_msg(file != NULL, "%s", error.message);
-    ck_assert_str_eq(data_safetensors_metadata(file, "state.step"), "0");
-    data_safetensors_close(file);
-    ck_assert(!test_file_exists(f.out, "model.safetensors"));
     train_fixture_clear(&f);
 }
 END_TEST
@@ -641,10 +549,6 @@ static Suite *suite(void)
     tcase_add_test(t, a_checkpoint_can_be_evaluated);
     tcase_add_test(t, patience_ends_a_run);
     tcase_add_test(t, the_average_is_that_of_the_steps);
-    tcase_add_test(t, a_nan_names_its_operation);
-    tcase_add_test(t, parameters_that_are_not_finite_are_never_saved);
-    tcase_add_test(t, a_huge_rate_names_an_operation);
-    tcase_add_test(t, a_gradient_that_is_not_finite_names_its_operation);
     tcase_add_test(t, a_stop_finishes_the_step_and_saves);
     tcase_add_test(t, a_folder_with_a_run_is_not_taken);
     tcase_add_test(t, a_folder_that_cannot_be_is_said_before_the_first_step);

@@ -1,7 +1,7 @@
 /* test_train_saved.c - model files and checkpoints that are whole, and yet do not fit. */
-#include "train_fixture.h"
-
+#include "edited_copy.h"
 #include "train/checkpoint.h"
+#include "train_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,14 +39,6 @@ static void expect_refusal(const train_fixture *f, const char *word)
 }
 
 /* ---- Files with a change -------------------------------------------------------------------- */
-
-/* How a copy of a file differs from it. */
-typedef struct edit {
-    const char *key, *value;   /* other metadata; value NULL: none */
-    const char *drop, *rename; /* a tensor is left out, gets the name "extra" */
-    const char *flatten;       /* a tensor gets the shape [size] */
-    bool other_dtype;          /* numbers of the other precision */
-} edit;
 
 /* The metadata that is copied: all there is but the checksum. */
 static const char *const KEYS[] = {"format",
@@ -108,66 +100,17 @@ static const char *const KEYS[] = {"format",
                                    "state.best.wer",
                                    "state.best.per",
                                    "state.best.tokens",
-                                   "state.best.sources"};
+                                   "state.best.sources",
+                                   NULL};
 
-static bool is(const char *a, const char *b)
-{
-    return a && b && !strcmp(a, b);
-}
+/* The numbers of the precision that this build does not have. */
+#define OTHER_DTYPE PRECISION("F32", "F64")
 
-/* The tensor's numbers in the precision that this build does not have; to be freed. */
-static void *other_numbers(const data_tensor *tensor, int64_t count)
-{
-    ag_real *numbers = malloc((size_t)count * sizeof *numbers);
-    double *out = malloc((size_t)count * sizeof *out); /* room for either */
-    ck_assert(numbers && out && data_tensor_read(tensor, numbers, count, NULL) == AG_OK);
-    for (int64_t i = 0; i < count; i++) {
-        float narrow = (float)numbers[i];
-        if (sizeof(ag_real) == sizeof(double))
-            memcpy((char *)out + (size_t)i * sizeof narrow, &narrow, sizeof narrow);
-        else
-            out[i] = (double)numbers[i];
-    }
-    free(numbers);
-    return out;
-}
-
-/* Copies folder/name to `path` with a change, as a well-formed file. */
 static void copy_edited(const char *folder, const char *name, const char *path, edit change)
 {
     char from[512];
     snprintf(from, sizeof from, "%s/%s", folder, name);
-    data_safetensors *file = data_safetensors_open(from, NULL);
-    data_writer *writer = data_writer_new(NULL);
-    ck_assert(file && writer);
-    void *numbers[512] = {0};
-    ck_assert_int_lt(data_safetensors_count(file), 512);
-    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
-        const char *value = is(KEYS[i], change.key) ? change.value : data_safetensors_metadata(file, KEYS[i]);
-        if (value)
-            ck_assert_int_eq(data_writer_metadata(writer, KEYS[i], value, NULL), AG_OK);
-    }
-    for (int64_t i = 0; i < data_safetensors_count(file); i++) {
-        const data_tensor *tensor = data_safetensors_at(file, i);
-        uint64_t count = tensor->size / (is(tensor->dtype, "F64") ? 8 : 4);
-        bool flat = is(tensor->name, change.flatten);
-        if (change.other_dtype)
-            numbers[i] = other_numbers(tensor, (int64_t)count);
-        if (!is(tensor->name, change.drop))
-            ck_assert_int_eq(data_writer_add(writer, is(tensor->name, change.rename) ? "extra" : tensor->name,
-                                             !change.other_dtype        ? tensor->dtype
-                                             : is(tensor->dtype, "F64") ? "F32"
-                                                                        : "F64",
-                                             flat ? 1 : tensor->rank, flat ? &count : tensor->shape,
-                                             change.other_dtype ? numbers[i] : tensor->data, NULL),
-                             AG_OK);
-    }
-    ag_error error = {0};
-    ck_assert_msg(data_writer_save(writer, path, &error) == AG_OK, "%s", error.message);
-    for (int i = 0; i < 512; i++)
-        free(numbers[i]);
-    data_writer_free(writer);
-    data_safetensors_close(file);
+    test_copy_edited(from, path, KEYS, change);
 }
 
 /* ---- What is refused ------------------------------------------------------------------------ */
@@ -219,14 +162,15 @@ START_TEST(models_that_do_not_fit_are_refused)
 }
 END_TEST
 
-/* A model of the other precision is read; a run of the other precision cannot go on exactly. */
+/* A model of the other precision is read; a run of the other precision cannot go on
+ * exactly. */
 START_TEST(the_other_precision)
 {
     train_fixture f = trained_fixture();
     char path[512];
     train_saved own, other;
     ag_error error = {0};
-    copy_edited(f.out, FILES[0], folder_in(&f, "other.safetensors", path), (edit){.other_dtype = true});
+    copy_edited(f.out, FILES[0], folder_in(&f, "other.safetensors", path), (edit){.dtype = OTHER_DTYPE});
     ck_assert_int_eq(train_saved_load(&own, f.out, NULL), AG_OK);
     ck_assert_msg(train_saved_load(&other, path, &error) == AG_OK, "%s", error.message);
     for (int64_t i = 0; i < own.model->params.size; i++)
@@ -239,7 +183,7 @@ START_TEST(the_other_precision)
     train_options options = options_of(&f);
     options.resume = true;
     ck_assert_msg(train_run(f.model, f.training, NULL, &options, NULL, &error) == AG_OK, "%s", error.message);
-    copy_edited(f.out, FILES[1], path, (edit){.other_dtype = true});
+    copy_edited(f.out, FILES[1], path, (edit){.dtype = OTHER_DTYPE});
     expect_refusal(&f, "so it cannot go on exactly");
     train_fixture_clear(&f);
 }
@@ -352,12 +296,12 @@ static ag_status save_checkpoint(const train_fixture *f, const char *path, ag_er
     train_optimizer optimizer;
     train_state state = {.step = 3};
     const train_options options = options_of(f);
-    train_checkpoint checkpoint = {.model = f->model,
-                                   .optimizer = &optimizer,
-                                   .state = &state,
-                                   .options = &options,
-                                   .labels = {data_set_source_vocab(f->training), data_set_target_vocab(f->training),
-                                              "reverse", "--task"}};
+    train_checkpoint checkpoint = {
+        .model = f->model,
+        .optimizer = &optimizer,
+        .state = &state,
+        .options = &options,
+        .labels = {data_set_source_vocab(f->training), data_set_target_vocab(f->training), "reverse", "--task"}};
     ag_status status = train_optimizer_init(&optimizer, &options.optimizer, &f->model->params, error);
     if (status == AG_OK)
         status = train_checkpoint_save(&checkpoint, path, error);
@@ -370,7 +314,8 @@ static ag_status export_model(const train_fixture *f, const char *path, ag_error
     return train_export(f->model, TRAIN_LAYOUT_PYTORCH, path, error);
 }
 
-/* An error, and the file that was there; or the whole new one: never one that lacks what there was no memory for. */
+/* An error, and the file that was there; or the whole new one: never one that lacks what
+ * there was no memory for. */
 static void save_without_each_allocation(ag_status (*save)(const train_fixture *, const char *, ag_error *))
 {
     train_fixture f = train_fixture_new("reverse", 3, 5, NN_ENCODER_DECODER, 8, 0);

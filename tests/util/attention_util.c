@@ -1,4 +1,5 @@
-/* attention_util.c - the three loops that define attention, and the library's, on one problem. */
+/* attention_util.c - the three loops that define attention, and the library's, on one
+ * problem. */
 #include "attention_util.h"
 
 #include <math.h>
@@ -25,7 +26,8 @@ static int64_t bias_place(int64_t b, int64_t h, int64_t i, int64_t j)
     return place;
 }
 
-/* What dropout multiplies weight `element` of [B, H, T, S] by: the first dropout after ag_tape_seed(seed, 0). */
+/* What dropout multiplies weight `element` of [B, H, T, S] by: the first dropout after
+ * ag_tape_seed(seed, 0). */
 static exact kept(int64_t element)
 {
     uint32_t counter[4] = {(uint32_t)(element / 4), 0, 0, 0}, out[4];
@@ -216,7 +218,8 @@ void attention_compare(const result *found, double tolerance)
     attention_near("dq", found->dq, expected.dq, attention_pairs() * given.queries * given.key_width, 4 * tolerance);
     attention_near("dk", found->dk, expected.dk, attention_pairs() * given.keys * given.key_width, 4 * tolerance);
     attention_near("dv", found->dv, expected.dv, attention_pairs() * given.keys * given.value_width, 4 * tolerance);
-    /* (a bias that is stretched gets the sum of many terms, which may cancel out; their errors do not) */
+    /* (a bias that is stretched gets the sum of many terms, which may cancel out; their
+     * errors do not) */
     for (int64_t e = 0; given.has_bias && e < ag_shape_size(given.bias_shape); e++)
         attention_near("dbias", found->dbias + e, expected.dbias + e, 1,
                        4 * tolerance * fmax(1, (double)expected.dbias_terms[e]));

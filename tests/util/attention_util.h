@@ -1,4 +1,5 @@
-/* attention_util.h - one problem of attention, solved by three loops in long double and by the library. */
+/* attention_util.h - one problem of attention, solved by three loops in long double and
+ * by the library. */
 #ifndef TESTS_ATTENTION_UTIL_H
 #define TESTS_ATTENTION_UTIL_H
 
@@ -8,11 +9,13 @@
 #define MOST      70000 /* elements of an array */
 #define TOLERANCE PRECISION(1e-12, 1e-6)
 
-/* A mask as the library makes it, and its meaning; `context` is the problem's mask_context. */
+/* A mask as the library makes it, and its meaning; `context` is the problem's
+ * mask_context. */
 typedef ag_mask *attention_mask(ag_tape *tape, const void *context);
 typedef bool attention_allows(const void *context, int64_t b, int64_t h, int64_t i, int64_t j);
 
-/* What is computed. Inputs are [B, H, T or S, width] here; `split` says in which layout the library gets them. */
+/* What is computed. Inputs are [B, H, T or S, width] here; `split` says in which layout
+ * the library gets them. */
 typedef struct problem {
     int64_t batch, heads, queries, keys, key_width, value_width;
     bool split;
@@ -45,13 +48,15 @@ typedef struct reference {
 extern problem given;      /* the problem of the running test */
 extern reference expected; /* what attention_reference found */
 
-/* A fresh problem with numbers drawn from `seed`, and neither mask nor bias; then a bias for it. */
+/* A fresh problem with numbers drawn from `seed`, and neither mask nor bias; then a bias
+ * for it. */
 void attention_begin(int64_t batch, int64_t heads, int64_t queries, int64_t keys, int64_t key_width,
                      int64_t value_width, uint64_t seed);
 void attention_begin_bias(ag_shape shape, uint64_t seed);
 void attention_set_mask(attention_mask *mask, attention_allows *allows, const void *context);
 
-/* Masks to be set: of a mask_tree; causal, of an int64_t offset; whatever the problem's `allows` says, as an array. */
+/* Masks to be set: of a mask_tree; causal, of an int64_t offset; whatever the problem's
+ * `allows` says, as an array. */
 attention_mask attention_tree, attention_causal, attention_array;
 attention_allows attention_tree_allows, attention_causal_allows;
 
@@ -63,7 +68,8 @@ void attention_take(const ag_real *from, ag_real *to, int64_t length, int64_t wi
 
 void attention_reference(void);
 void attention_compute(bool is_plain, int threads, result *found);
-/* The reference, both forms of the library, and that they agree: within TOLERANCE, and all on how many are blind. */
+/* The reference, both forms of the library, and that they agree: within TOLERANCE, and
+ * all on how many are blind. */
 void attention_both(result *fused, result *plain);
 
 void attention_near(const char *what, const ag_real *found, const exact *wanted, int64_t count, double tolerance);

@@ -161,6 +161,23 @@ bool test_file_exists(const char *folder, const char *name)
     return file != NULL;
 }
 
+char *test_pipe_new(const char *folder, const char *content, size_t size, unsigned seconds)
+{
+    char *path = test_path(folder, "pipe");
+    remove(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    if (fork() == 0) {
+        FILE *pipe = fopen(path, "w");
+        sleep(seconds);
+        for (size_t at = 0; pipe && at < size; at += 10000) {
+            fwrite(content + at, 1, size - at < 10000 ? size - at : 10000, pipe);
+            fflush(pipe);
+        }
+        _exit(pipe && fclose(pipe) == 0 ? 0 : 1);
+    }
+    return path;
+}
+
 /* ---- libcheck's marks ----------------------------------------------------------------------- */
 
 void __real__mark_point(const char *file, int line);

@@ -57,5 +57,8 @@ void *test_file_read(const char *folder, const char *name, size_t *size);
 /* Fails the test where the two files differ. */
 void test_files_equal(const char *folder_a, const char *folder_b, const char *name);
 bool test_file_exists(const char *folder, const char *name);
+/* The path, to be freed, of a named pipe in which a process of its own writes `content`,
+ * piece by piece, `seconds` after the reader came. wait() waits for the writer. */
+char *test_pipe_new(const char *folder, const char *content, size_t size, unsigned seconds);
 
 #endif

@@ -1,6 +1,8 @@
-/* cli_util.h - the command as a user meets it, for its tests: a shell, what it prints, and a tiny run.
+/* cli_util.h - the command as a user meets it, for its tests: a shell, what it prints,
+ * and a tiny run.
  *
- * The command under test is in the environment variable TAPEFORMER (the Makefile sets it). */
+ * The command under test is in the environment variable TAPEFORMER (the Makefile sets
+ * it). */
 #ifndef TESTS_CLI_UTIL_H
 #define TESTS_CLI_UTIL_H
 
@@ -13,13 +15,14 @@ extern char cli_output[1 << 18]; /* what the last command printed, both streams 
 void cli_set_up(void);
 void cli_tear_down(void);
 
-/* Runs a shell command in which $T is the tapeformer and $DIR a folder of our own; both output streams go to
- * cli_output. Returns the exit code, or 1000 and more when a signal ended it. */
+/* Runs a shell command in which $T is the tapeformer and $DIR a folder of our own; both
+ * output streams go to cli_output. Returns the exit code, or 1000 and more when a signal
+ * ended it. */
 int cli_run(const char *command);
 /* The command ends with this code and says this. */
 void cli_expect(const char *command, int code, const char *saying);
-/* The command is a mistake: it ends with this code, and all that it says is one line, "tapeformer COMMAND: ...", that
- * holds this. */
+/* The command is a mistake: it ends with this code, and all that it says is one line,
+ * "tapeformer COMMAND: ...", that holds this. */
 void cli_expect_sentence(const char *command, int code, const char *saying);
 
 /* Flags of a tiny run: a second or less. */

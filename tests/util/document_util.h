@@ -6,7 +6,8 @@
 
 /* How often a part stands in a text. */
 size_t test_count(const char *text, const char *part);
-/* Fails the test, with the start of the text, unless the part is in it; or (has_no) if it is. */
+/* Fails the test, with the start of the text, unless the part is in it; or (has_no) if it
+ * is. */
 void test_has(const char *text, const char *part);
 void test_has_no(const char *text, const char *part);
 /* Fails the test unless the text is well-formed XML. */
@@ -19,7 +20,8 @@ char *test_text(const study_document *document, bool color);
 char *test_heats_text(const study_heat *heats, int64_t count, bool side_by_side, bool color);
 char *test_chart_text(const study_chart *chart);
 
-/* A map of 3 x 3 with every kind of cell: seen, not finite, masked, masked and yet not 0, padding. */
+/* A map of 3 x 3 with every kind of cell: seen, not finite, masked, masked and yet not 0,
+ * padding. */
 extern const study_heat test_every_cell;
 /* Two lines of 5 points, one with a gap. */
 extern const study_chart test_two_lines;

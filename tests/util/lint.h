@@ -1,7 +1,8 @@
-/* lint.h - what a checker of one source cannot see in another: tests/lint puts this before each.
+/* lint.h - what a checker of one source cannot see in another: tests/lint puts this
+ * before each.
  *
- * ag_error_set notes the status and returns it. A checker that does not know follows every error as if it could be
- * success, and finds faults that are none behind it. */
+ * ag_error_set notes the status and returns it. A checker that does not know follows
+ * every error as if it could be success, and finds faults that are none behind it. */
 #ifndef TESTS_LINT_H
 #define TESTS_LINT_H
 

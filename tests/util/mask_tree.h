@@ -1,4 +1,5 @@
-/* mask_tree.h - masks drawn at random, each known twice: as the library builds it, and by its definition. */
+/* mask_tree.h - masks drawn at random, each known twice: as the library builds it, and by
+ * its definition. */
 #ifndef TESTS_MASK_TREE_H
 #define TESTS_MASK_TREE_H
 
@@ -40,7 +41,8 @@ typedef struct mask_tree {
     tree_node node[TREE_NODES];
 } mask_tree;
 
-/* A tree for scores of these sizes (at most the ones above); kinds[] counts the kinds drawn. */
+/* A tree for scores of these sizes (at most the ones above); kinds[] counts the kinds
+ * drawn. */
 void mask_tree_draw(mask_tree *tree, ag_rng *rng, int64_t batch, int64_t heads, int64_t queries, int64_t keys,
                     int kinds[TREE_KINDS]);
 bool mask_tree_allows(const mask_tree *tree, int64_t b, int64_t h, int64_t i, int64_t j);

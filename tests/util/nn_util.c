@@ -82,6 +82,29 @@ nn_pass test_pass(const nn_model *model, ag_tape *tape)
     return (nn_pass){.tape = tape, .params = &model->params};
 }
 
+void test_next_log_probabilities(const nn_model *model, const test_batch *batch, int64_t row, const int32_t *prefix,
+                                 int64_t length, double *out)
+{
+    ag_tape *tape = test_quiet_tape();
+    nn_pass pass = test_pass(model, tape);
+    nn_input input = {.rows = 1, .target = prefix, .target_length = length};
+    if (model->config.kind == NN_ENCODER_DECODER) {
+        input.source = batch->source + row * batch->input.source_length;
+        input.source_length = batch->input.source_length;
+        input.source_lengths = batch->source_lengths + row;
+    }
+    const ag_tensor *logits = nn_model_apply(model, &pass, &input);
+    ck_assert_msg(logits != NULL, "%s", ag_tape_error(tape)->message);
+    const int32_t vocab = model->config.target_vocab;
+    const ag_real *last = logits->data + (length - 1) * vocab;
+    double sum = 0;
+    for (int32_t c = 0; c < vocab; c++)
+        sum += exp((double)last[c]);
+    for (int32_t c = 0; c < vocab; c++)
+        out[c] = (double)last[c] - log(sum);
+    ag_tape_free(tape);
+}
+
 double test_distance(const ag_real *a, const ag_real *b, int64_t count)
 {
     double worst = 0;

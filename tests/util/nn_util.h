@@ -5,11 +5,13 @@
 #include "check_util.h"
 #include "nn.h"
 
-/* A model of d_model 8, 2 heads, 2 layers, small vocabularies, where `config` leaves those 0. Every parameter,
- * biases and norms too, is moved off its beginning, so that nothing is hidden by a zero. */
+/* A model of d_model 8, 2 heads, 2 layers, small vocabularies, where `config` leaves
+ * those 0. Every parameter, biases and norms too, is moved off its beginning, so that
+ * nothing is hidden by a zero. */
 nn_model *test_model(nn_model_config config, uint64_t seed);
 
-/* A batch of drawn tokens 3.. in rows of different lengths, padding 0 behind them, bos 1 at the begin of targets. */
+/* A batch of drawn tokens 3.. in rows of different lengths, padding 0 behind them, bos 1
+ * at the begin of targets. */
 #define TEST_MOST_TOKENS 512
 typedef struct test_batch {
     nn_input input;
@@ -25,6 +27,11 @@ ag_tape *test_quiet_tape(void);
 
 /* A pass of the model on the tape, without dropout. */
 nn_pass test_pass(const nn_model *model, ag_tape *tape);
+
+/* By a whole pass: the log-probabilities of the next token after `prefix` (bos or prompt
+ * included) for one source row of the batch. `out` is [target_vocab]. */
+void test_next_log_probabilities(const nn_model *model, const test_batch *batch, int64_t row, const int32_t *prefix,
+                                 int64_t length, double *out);
 
 /* The largest |a - b|. */
 double test_distance(const ag_real *a, const ag_real *b, int64_t count);

@@ -1,4 +1,5 @@
-/* reference_util.c - fixture files of tests/reference: cases, settings, tensors, errors. */
+/* reference_util.c - fixture files of tests/reference: cases, settings, tensors,
+ * errors. */
 #include "reference_util.h"
 
 #include <math.h>

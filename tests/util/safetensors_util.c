@@ -1,4 +1,5 @@
-/* safetensors_util.c - a folder with one .safetensors file in it, for the tests of these files. */
+/* safetensors_util.c - a folder with one .safetensors file in it, for the tests of these
+ * files. */
 #include "safetensors_util.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* safetensors_util.h - a folder with one .safetensors file in it, for the tests of these files. */
+/* safetensors_util.h - a folder with one .safetensors file in it, for the tests of these
+ * files. */
 #ifndef TESTS_SAFETENSORS_UTIL_H
 #define TESTS_SAFETENSORS_UTIL_H
 
@@ -31,7 +32,8 @@ void tensors_write_bytes(const void *bytes, size_t size);
 /* How many files the folder holds. */
 int tensors_files(void);
 
-/* A small file with everything in it: metadata on both sides of the checksum, several types, no bytes, no axes. */
+/* A small file with everything in it: metadata on both sides of the checksum, several
+ * types, no bytes, no axes. */
 void tensors_note_small(data_writer *writer);
 void tensors_save_small(void);
 

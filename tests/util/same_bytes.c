@@ -7,7 +7,8 @@
 
 #define MOST_INPUTS 4
 
-/* The result of f and the gradients of its inputs, one behind the other: `size` numbers, to be freed. */
+/* The result of f and the gradients of its inputs, one behind the other: `size` numbers,
+ * to be freed. */
 static ag_real *run(ag_function f, void *context, const ag_shape *shapes, int count, int threads, size_t *size)
 {
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = threads});

@@ -8,8 +8,8 @@ enum { SOURCE = 5, TARGET = 6, HEADS = 3, LARGE = 40, HUGE = 100 };
 static const char *const source_labels[SOURCE] = {"t", "a", "p", "e", "<eos>"};
 static const char *const target_labels[TARGET] = {"<bos>", "e", "p", SAMPLE_HOSTILE, "t", "\xC3\xA9"};
 
-/* The heads of an attention of `queries` x `keys`; the last key is padding where so asked, later keys are masked where
- * `causal`. */
+/* The heads of an attention of `queries` x `keys`; the last key is padding where so
+ * asked, later keys are masked where `causal`. */
 static void add_attention(study_heat *heats, ag_real *values, unsigned char *cells, int64_t queries, int64_t keys,
                           bool causal, bool padded)
 {

@@ -1,12 +1,12 @@
-/* sample_document.h - a document with every kind of part, for the tests of what shows documents. */
+/* sample_document.h - a document with every kind of part, for the tests of what shows
+ * documents. */
 #ifndef TESTS_SAMPLE_DOCUMENT_H
 #define TESTS_SAMPLE_DOCUMENT_H
 
 #include "study.h"
 
-/* Of the heat maps of the first choice, which tests/browser/report.mjs knows, too: the weight of head h, query i, key
- * j.
- */
+/* Of the heat maps of the first choice, which tests/browser/report.mjs knows, too: the
+ * weight of head h, query i, key j. */
 #define SAMPLE_WEIGHT(h, i, j) ((ag_real)(((h) + 1) * ((i)*10 + (j) + 1)) / 256)
 
 /* A text that would do harm where it is not escaped. */

@@ -1,4 +1,5 @@
-/* subject_util.c - a small model with one padded example, for the tests of influence and leaks. */
+/* subject_util.c - a small model with one padded example, for the tests of influence and
+ * leaks. */
 #include "subject_util.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* subject_util.h - a small model with one padded example, for the tests of influence and leaks. */
+/* subject_util.h - a small model with one padded example, for the tests of influence and
+ * leaks. */
 #ifndef TESTS_SUBJECT_UTIL_H
 #define TESTS_SUBJECT_UTIL_H
 

@@ -12,8 +12,8 @@ typedef struct train_fixture {
     char *out;    /* folder/run, not there yet */
 } train_fixture;
 
-/* The task `name` with texts of min_length to max_length symbols, and a model of this kind with `width` for d_model, 2
- * heads and a layer on each side. */
+/* The task `name` with texts of min_length to max_length symbols, and a model of this
+ * kind with `width` for d_model, 2 heads and a layer on each side. */
 train_fixture train_fixture_new(const char *name, int min_length, int max_length, nn_model_kind kind, int width,
                                 double dropout);
 void train_fixture_clear(train_fixture *fixture);

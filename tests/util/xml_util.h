@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* NULL where the text is one well-formed element (XML 1.0, no declaration, comments, CDATA or namespaces' rules), whose
- * ids are unique and hold every url(#...) in it; else what is wrong, with the place in *at. */
+/* NULL where the text is one well-formed element (XML 1.0, no declaration, comments,
+ * CDATA or namespaces' rules), whose ids are unique and hold every url(#...) in it; else
+ * what is wrong, with the place in *at. */
 const char *test_xml_fault(const char *text, size_t *at);
 
 #endif
