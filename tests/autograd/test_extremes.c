@@ -1,22 +1,10 @@
 /* test_extremes.c - results that are ordinary numbers though squares on the way to them overflow or vanish: norms of
  * huge and tiny rows, means of large numbers, the mean square, at each instruction-set level. */
-#include "check_util.h"
+
+#include "tape_fixture.h"
 
 #include <float.h>
 #include <math.h>
-
-static ag_tape *tape;
-
-static void setup(void)
-{
-    tape = ag_tape_new(&(ag_tape_options){.threads = 1});
-    ck_assert_ptr_nonnull(tape);
-}
-
-static void teardown(void)
-{
-    ag_tape_free(tape);
-}
 
 static const double tolerance = PRECISION(1e-14, 4e-6);
 
@@ -222,7 +210,7 @@ END_TEST
 
 static void add_extremes(TCase *tests)
 {
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, tape_set_up, tape_tear_down);
     tcase_add_test(tests, norms_of_huge_and_tiny_rows);
     tcase_add_test(tests, norms_at_the_ends_of_the_range);
     tcase_add_test(tests, norms_of_four_known_rows);

@@ -1,23 +1,10 @@
 /* test_mask.c - masks against their definitions, element by element. */
-#include "check_util.h"
 #include "mask.h"
 #include "mask_tree.h"
+#include "tape_fixture.h"
 
 #include <math.h>
 #include <string.h>
-
-static ag_tape *tape;
-
-static void setup(void)
-{
-    tape = ag_tape_new(NULL);
-    ck_assert_ptr_nonnull(tape);
-}
-
-static void teardown(void)
-{
-    ag_tape_free(tape);
-}
 
 /* ---- Constructors --------------------------------------------------------------------------- */
 
@@ -416,7 +403,7 @@ static Suite *mask_suite(void)
 {
     Suite *suite = suite_create("mask");
     TCase *tests = tcase_create("mask");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, tape_set_up, tape_tear_down);
     tcase_add_test(tests, test_simple_constructors);
     tcase_add_test(tests, test_explicit);
     tcase_add_test(tests, test_arguments_are_copied);

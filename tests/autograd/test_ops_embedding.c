@@ -1,35 +1,14 @@
 /* test_ops_embedding.c - rows of tables, and rotary positions. */
-#include "check_util.h"
 #include "same_bytes.h"
+#include "tape_fixture.h"
 
 #include <math.h>
 #include <string.h>
-
-static ag_tape *tape;
-
-static void setup(void)
-{
-    tape = ag_tape_new(&(ag_tape_options){.threads = 1});
-    ck_assert_ptr_nonnull(tape);
-}
-
-static void teardown(void)
-{
-    ag_tape_free(tape);
-}
 
 static void check_near(double found, double expected, double tolerance, const char *what)
 {
     if (!(fabs(found - expected) <= tolerance)) /* (thousands of passing ck_asserts would be slow) */
         ck_abort_msg("%s is %.17g, expected %.17g", what, found, expected);
-}
-
-static void check_status(ag_tensor *result, ag_status status, const char *part)
-{
-    ck_assert_ptr_null(result);
-    ck_assert_int_eq(ag_tape_error(tape)->status, status);
-    ck_assert_msg(strstr(ag_tape_error(tape)->message, part) != NULL, "message: %s", ag_tape_error(tape)->message);
-    ag_tape_rewind(tape);
 }
 
 /* ---- Embedding ------------------------------------------------------------------------------ */
@@ -85,7 +64,7 @@ START_TEST(scale_and_positions_are_fused)
         check_near((double)positions->grad[i], 2, 0, "dpositions");
 
     options.positions = ag_constant(tape, AG_SHAPE(WIDTH), NULL);
-    check_status(ag_embedding_fused(table, AG_SHAPE(2, LENGTH), ids[0], &options), AG_BAD_SHAPE,
+    tape_refuses(ag_embedding_fused(table, AG_SHAPE(2, LENGTH), ids[0], &options), AG_BAD_SHAPE,
                  "positions [5] for a result of [2,3,5]: expected its last two axes");
 }
 END_TEST
@@ -126,18 +105,18 @@ START_TEST(embedding_errors)
 {
     const ag_shape shape = AG_SHAPE(3, 2);
     const int32_t high[] = {0, 3}, low[] = {0, -1}, good[] = {0, 1};
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), high, -1), AG_BAD_VALUE,
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), high, -1), AG_BAD_VALUE,
                  "embedding: id 3 at place 1 is outside the table of 3 rows");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), low, -1), AG_BAD_VALUE, "id -1 at place 1");
-    check_status(ag_embedding(ag_variable(tape, AG_SHAPE(0, 2), NULL), AG_SHAPE(2), good, -1), AG_BAD_VALUE, "0 rows");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), NULL, -1), AG_BAD_VALUE, "no ids");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), good, 3), AG_BAD_VALUE, "padding_id is 3");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), good, -2), AG_BAD_VALUE, "padding_id is -2");
-    check_status(ag_embedding(ag_variable(tape, AG_SHAPE(3), NULL), AG_SHAPE(2), good, -1), AG_BAD_SHAPE,
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), low, -1), AG_BAD_VALUE, "id -1 at place 1");
+    tape_refuses(ag_embedding(ag_variable(tape, AG_SHAPE(0, 2), NULL), AG_SHAPE(2), good, -1), AG_BAD_VALUE, "0 rows");
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), NULL, -1), AG_BAD_VALUE, "no ids");
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), good, 3), AG_BAD_VALUE, "padding_id is 3");
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(2), good, -2), AG_BAD_VALUE, "padding_id is -2");
+    tape_refuses(ag_embedding(ag_variable(tape, AG_SHAPE(3), NULL), AG_SHAPE(2), good, -1), AG_BAD_SHAPE,
                  "the table is [3]");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(-1), good, -1), AG_BAD_SHAPE,
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(-1), good, -1), AG_BAD_SHAPE,
                  "ids of shape [-1]");
-    check_status(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(1, 1, 1, 1, 2), good, -1), AG_BAD_SHAPE,
+    tape_refuses(ag_embedding(ag_variable(tape, shape, NULL), AG_SHAPE(1, 1, 1, 1, 2), good, -1), AG_BAD_SHAPE,
                  "ids of shape");
     ck_assert_ptr_null(ag_embedding(NULL, AG_SHAPE(2), good, -1));
 }
@@ -233,14 +212,14 @@ END_TEST
 START_TEST(rotary_errors)
 {
     const ag_shape shape = AG_SHAPE(2, 12);
-    check_status(ag_rotary(ag_variable(tape, AG_SHAPE(12), NULL), 1, 0, 10000), AG_BAD_SHAPE, "rotary: [12]");
-    check_status(ag_rotary(ag_variable(tape, shape, NULL), 4, 0, 10000), AG_BAD_SHAPE, "[2,12] with 4 heads");
-    check_status(ag_rotary(ag_variable(tape, AG_SHAPE(2, 13), NULL), 1, 0, 10000), AG_BAD_SHAPE, "[2,13] with 1 head");
-    check_status(ag_rotary(ag_variable(tape, shape, NULL), 0, 0, 10000), AG_BAD_VALUE, "0 heads");
-    check_status(ag_rotary(ag_variable(tape, shape, NULL), -1, 0, 10000), AG_BAD_VALUE, "-1 heads");
+    tape_refuses(ag_rotary(ag_variable(tape, AG_SHAPE(12), NULL), 1, 0, 10000), AG_BAD_SHAPE, "rotary: [12]");
+    tape_refuses(ag_rotary(ag_variable(tape, shape, NULL), 4, 0, 10000), AG_BAD_SHAPE, "[2,12] with 4 heads");
+    tape_refuses(ag_rotary(ag_variable(tape, AG_SHAPE(2, 13), NULL), 1, 0, 10000), AG_BAD_SHAPE, "[2,13] with 1 head");
+    tape_refuses(ag_rotary(ag_variable(tape, shape, NULL), 0, 0, 10000), AG_BAD_VALUE, "0 heads");
+    tape_refuses(ag_rotary(ag_variable(tape, shape, NULL), -1, 0, 10000), AG_BAD_VALUE, "-1 heads");
     const double bases[] = {0, -1, (double)NAN, (double)INFINITY};
     for (int i = 0; i < 4; i++)
-        check_status(ag_rotary(ag_variable(tape, shape, NULL), 1, 0, bases[i]), AG_BAD_VALUE, "base is");
+        tape_refuses(ag_rotary(ag_variable(tape, shape, NULL), 1, 0, bases[i]), AG_BAD_VALUE, "base is");
     const ag_shape empty[] = {AG_SHAPE(0, 12), AG_SHAPE(3, 0), AG_SHAPE(0, 5, 4)};
     for (int i = 0; i < 3; i++) {
         ag_tensor *y = ag_rotary(ag_variable(tape, empty[i], NULL), 2, 0, 10000);
@@ -279,7 +258,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, tape_set_up, tape_tear_down);
     tcase_add_test(tests, rows_are_read);
     tcase_add_test(tests, scale_and_positions_are_fused);
     tcase_add_test(tests, padding_is_read_but_not_trained);

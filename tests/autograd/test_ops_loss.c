@@ -1,36 +1,15 @@
 /* test_ops_loss.c - cross-entropy and mean squared error: figures, reductions, what does not count, precision. */
-#include "check_util.h"
 #include "same_bytes.h"
+#include "tape_fixture.h"
 
 #include <math.h>
 #include <string.h>
-
-static ag_tape *tape;
-
-static void setup(void)
-{
-    tape = ag_tape_new(&(ag_tape_options){.threads = 1});
-    ck_assert_ptr_nonnull(tape);
-}
-
-static void teardown(void)
-{
-    ag_tape_free(tape);
-}
 
 static void check_near(double found, double expected, double tolerance, const char *what)
 {
     double size = fabs(expected) > 1 ? fabs(expected) : 1;
     if (!(fabs(found - expected) <= tolerance * size)) /* (thousands of passing ck_asserts would be slow) */
         ck_abort_msg("%s is %.17g, expected %.17g", what, found, expected);
-}
-
-static void check_status(ag_tensor *result, ag_status status, const char *part)
-{
-    ck_assert_ptr_null(result);
-    ck_assert_int_eq(ag_tape_error(tape)->status, status);
-    ck_assert_msg(strstr(ag_tape_error(tape)->message, part) != NULL, "message: %s", ag_tape_error(tape)->message);
-    ag_tape_rewind(tape);
 }
 
 #define EXACT PRECISION(1e-14, 3e-7)
@@ -269,7 +248,7 @@ START_TEST(no_rows_or_no_classes)
     ck_assert(rows && ag_shape_equal(rows->shape, AG_SHAPE(2, 0)));
     ag_tensor *loss = ag_cross_entropy(ag_variable(tape, AG_SHAPE(2, 0), NULL), ignored, &options);
     ck_assert(loss && loss->data[0] == 0);
-    check_status(ag_cross_entropy(ag_variable(tape, AG_SHAPE(2, 0), NULL), ignored, NULL), AG_BAD_VALUE, "0 classes");
+    tape_refuses(ag_cross_entropy(ag_variable(tape, AG_SHAPE(2, 0), NULL), ignored, NULL), AG_BAD_VALUE, "0 classes");
 }
 END_TEST
 
@@ -342,20 +321,20 @@ START_TEST(cross_entropy_errors)
     const ag_shape shape = AG_SHAPE(2, 3);
     const int32_t good[] = {0, 2}, high[] = {0, 3}, low[] = {-1, 0}, far[] = {-100, 0};
     ag_cross_entropy_options options = {.ignore = true, .ignore_index = -1};
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), high, NULL), AG_BAD_VALUE,
+    tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), high, NULL), AG_BAD_VALUE,
                  "cross_entropy: row 1 has target 3, which is none of the 3 classes");
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), low, NULL), AG_BAD_VALUE, "row 0 has target -1");
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), far, &options), AG_BAD_VALUE,
+    tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), low, NULL), AG_BAD_VALUE, "row 0 has target -1");
+    tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), far, &options), AG_BAD_VALUE,
                  "row 0 has target -100");
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), NULL, NULL), AG_BAD_VALUE, "no targets");
-    check_status(ag_cross_entropy(ag_variable(tape, AG_SCALAR, NULL), good, NULL), AG_BAD_SHAPE, "scalar");
+    tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), NULL, NULL), AG_BAD_VALUE, "no targets");
+    tape_refuses(ag_cross_entropy(ag_variable(tape, AG_SCALAR, NULL), good, NULL), AG_BAD_SHAPE, "scalar");
     const double smoothing[] = {-0.01, 1.01, (double)NAN};
     for (int i = 0; i < 3; i++) {
         options.label_smoothing = smoothing[i];
-        check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), good, &options), AG_BAD_VALUE, "label smoothing");
+        tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), good, &options), AG_BAD_VALUE, "label smoothing");
     }
     options = (ag_cross_entropy_options){.reduction = (ag_reduction)3};
-    check_status(ag_cross_entropy(ag_variable(tape, shape, NULL), good, &options), AG_BAD_VALUE, "reduction 3");
+    tape_refuses(ag_cross_entropy(ag_variable(tape, shape, NULL), good, &options), AG_BAD_VALUE, "reduction 3");
     ck_assert_ptr_null(ag_cross_entropy(NULL, good, NULL));
 }
 END_TEST
@@ -412,15 +391,15 @@ START_TEST(mse_of_equals_and_of_nothing)
     loss = ag_mse(empty, x, AG_SUM);
     ck_assert_int_eq(ag_backward(loss), AG_OK);
     ck_assert(loss->data[0] == 0 && x->grad[1] == 0);
-    check_status(ag_mse(empty, x, AG_MEAN), AG_BAD_SHAPE, "mse: [0,3] and [3]: there is no mean of no elements");
+    tape_refuses(ag_mse(empty, x, AG_MEAN), AG_BAD_SHAPE, "mse: [0,3] and [3]: there is no mean of no elements");
 }
 END_TEST
 
 START_TEST(mse_errors)
 {
-    check_status(ag_mse(ag_variable(tape, AG_SHAPE(2, 3), NULL), ag_variable(tape, AG_SHAPE(2), NULL), AG_MEAN),
+    tape_refuses(ag_mse(ag_variable(tape, AG_SHAPE(2, 3), NULL), ag_variable(tape, AG_SHAPE(2), NULL), AG_MEAN),
                  AG_BAD_SHAPE, "mse: [2,3] and [2] do not broadcast");
-    check_status(ag_mse(ag_variable(tape, AG_SHAPE(2), NULL), ag_variable(tape, AG_SHAPE(2), NULL), (ag_reduction)-1),
+    tape_refuses(ag_mse(ag_variable(tape, AG_SHAPE(2), NULL), ag_variable(tape, AG_SHAPE(2), NULL), (ag_reduction)-1),
                  AG_BAD_VALUE, "reduction -1");
     ck_assert_ptr_null(ag_mse(NULL, NULL, AG_MEAN));
 }
@@ -457,7 +436,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, tape_set_up, tape_tear_down);
     tcase_add_test(tests, cross_entropy_equals_the_formula);
     tcase_add_test(tests, known_figures);
     tcase_add_test(tests, gradient_of_the_mean);

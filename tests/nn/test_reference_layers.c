@@ -1,22 +1,11 @@
 /* test_reference_layers.c - nn.Linear, nn.LayerNorm, nn.Embedding and F.cross_entropy
  * (tests/reference/reference_layers.py). */
 #include "reference_util.h"
+#include "tape_fixture.h"
 
 #include <string.h>
 
-static ag_tape *tape;
 static nn_params params;
-
-static void setup(void)
-{
-    tape = ag_tape_new(&(ag_tape_options){.threads = 1});
-    ck_assert_ptr_nonnull(tape);
-}
-
-static void teardown(void)
-{
-    ag_tape_free(tape);
-}
 
 static nn_pass pass(void)
 {
@@ -140,7 +129,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("reference layers");
     TCase *tcase = tcase_create("all");
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, tape_set_up, tape_tear_down);
     tcase_add_test(tcase, linear_is_that_of_pytorch);
     tcase_add_test(tcase, layer_norm_is_that_of_pytorch);
     tcase_add_test(tcase, embedding_is_that_of_pytorch);
