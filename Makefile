@@ -49,7 +49,7 @@ NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
 NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
 # What the public headers declare is seen from outside (they say so), and nothing else.
 LINKAGE  := -fPIC -fvisibility=hidden
-INCLUDES := $(addprefix -I,$(LAYERS) data/files) -I.
+INCLUDES := $(addprefix -I,$(LAYERS) data/files study/report) -I.
 ifeq ($(PRECISION),double)
   DEFINES := -DTAPEFORMER_DOUBLE
   SUFFIX  := 64
@@ -72,7 +72,7 @@ COMMAND := $(OUT)/$(NAME)
 BENCH   := $(OUT)/bench$(SUFFIX)
 
 # What programs include, and all that is installed of the headers.
-HEADERS  := autograd/real.h autograd/autograd.h nn/nn.h data/files/files.h data/data.h train/train.h study/study.h
+HEADERS  := autograd/real.h autograd/autograd.h nn/nn.h data/files/files.h data/data.h train/train.h study/study.h study/report/report.h
 INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
 
 # The command's manual page and completions are made by running it; the tarball of `make dist`

@@ -1,5 +1,6 @@
 /* curves.c - the logs of training runs as charts, every run a line in each. */
-#include "report/document.h"
+#include "report/pen.h"
+#include "study.h"
 
 #include <limits.h>
 #include <math.h>

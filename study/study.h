@@ -16,6 +16,7 @@
 #include "autograd.h"
 #include "data.h"
 #include "nn.h"
+#include "report.h"
 #include "train.h"
 
 #ifdef __cplusplus
@@ -24,117 +25,6 @@ extern "C" {
 #if defined(__GNUC__)
 #pragma GCC visibility push(default)
 #endif
-
-/* ---- Documents ------------------------------------------------------------------------------ */
-
-/* Headings, paragraphs, tables, heat maps and charts in order. What is added is copied. A document keeps its first
- * error (memory), as a tape does: build the whole and look once, when it is shown. A NULL document takes nothing. */
-typedef struct study_document study_document;
-
-/* An empty document, which the caller frees; NULL when memory is out. */
-study_document *study_document_new(const char *title);
-/* Frees the document. NULL is fine. */
-void study_document_free(study_document *document);
-
-/* A heading; and a paragraph, whose `format` is that of printf. */
-void study_add_heading(study_document *document, const char *text);
-void study_add_text(study_document *document, const char *format, ...) AG_PRINTF(2, 3);
-
-/* An example: what a model reads and what it answers, and a note in brackets, such as
- * "the model's own answer". Each keeps its side, whatever direction it is written
- * in. `answer` and `note` may be NULL. */
-void study_add_example(study_document *document, const char *source, const char *answer, const char *note);
-
-/* An expectation, and whether it came true, with what was measured. */
-void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured);
-
-/* A table: cells [rows, columns] of text, of which row 0 is the head. `caption` may be NULL. */
-void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
-                     const char *const *cells);
-/* The same, folded in HTML until a reader opens it: numbers that a picture shows as
- * well. */
-void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
-                            const char *const *cells);
-
-/* The parts between these stand beside each other where a page has room: pictures on the
- * left, the rest on their right. Rows are not in rows. */
-void study_begin_row(study_document *document);
-void study_end_row(study_document *document);
-
-/* What a cell of a heat map is beside its value: one that may have a value, one that a mask forbids (drawn hatched, so
- * that it is not taken for a zero), or padding (grey). */
-typedef enum study_cell { STUDY_SEEN = 0, STUDY_MASKED, STUDY_PADDING } study_cell;
-
-/* The kinds that a heat map may have, at most. */
-enum { STUDY_KINDS = 8 };
-
-/* Numbers as a picture: a rectangle of cells, the darker the larger. */
-typedef struct study_heat {
-    const char *group, *title; /* "decoder.layers.0.multihead_attn" and "head 2"; group may be NULL */
-    const char *note;          /* one line under it, such as "entropy 1.25 bits"; may be NULL */
-    int64_t rows, columns;
-    const ag_real *values;                                   /* [rows, columns] */
-    double high;                                          /* values are drawn from 0 to this; 0: 1 */
-    const unsigned char *cells;                           /* [rows, columns] of study_cell; NULL: all seen */
-    const char *row_axis, *column_axis;                   /* "query", "key"; may be NULL */
-    const char *const *row_labels, *const *column_labels; /* [rows], [columns]; NULL: numbers from 0 */
-    /* Columns of two sides, such as the tokens of a source and of a target: a line stands
-     * before column `split`, and each side has a name and counts its columns from 0. A
-     * `split` of 0: one side. */
-    int64_t split;
-    const char *sides[2];
-    /* Where values are kinds and not sizes: value k is called kinds[k], and drawn as a
-     * swatch. kinds[0] is what masked cells are called. NULL: sizes. */
-    const char *const *kinds; /* [kind_count] */
-    int64_t kind_count;       /* 2 to STUDY_KINDS */
-} study_heat;
-
-/* Heat maps that a reader goes through one at a time, the most telling first (HTML: one
- * is large, and all are small beside it, group by group; text and SVG: one after the
- * other) or, where `side_by_side`, sees together. */
-void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side);
-
-/* A curve in a chart. */
-typedef struct study_line {
-    const char *name;
-    int64_t count;
-    const double *x, *y; /* [count]; a y that is not finite makes a gap */
-    bool companion;      /* in the colour of the line before it, dashed: what is possible beside what was measured */
-} study_line;
-
-/* A point of a line that is pointed out, such as the step whose model was kept. */
-typedef struct study_mark {
-    const char *name; /* "best, step 500" */
-    int64_t line;
-    double x, y;
-} study_mark;
-
-/* Curves over common axes. */
-typedef struct study_chart {
-    const char *title, *x_axis, *y_axis;
-    const study_line *lines; /* [line_count] */
-    int64_t line_count;
-    bool log_y;              /* logarithmic; values that are not above 0 make gaps */
-    double low, high;        /* of y; both 0: from the data */
-    const study_mark *marks; /* [mark_count] */
-    int64_t mark_count;
-} study_chart;
-/* A chart. */
-void study_add_chart(study_document *document, const study_chart *chart);
-
-/* How a document is shown in a terminal. Zero means the default in brackets. */
-typedef struct study_text_options {
-    int width;  /* in columns, 20 at least [80]: no line is wider */
-    bool color; /* heat maps as blocks of colour, by escape sequences; each sets letters and ground, so that it reads on
-                 * light and dark terminals [plain characters from ' ' to '#', 'x' where masked, '_' where padding] */
-} study_text_options;
-/* As text for a terminal, to be freed; NULL with the error. Maps and tables that are too
- * wide continue below. NULL options are the defaults. */
-char *study_document_text(const study_document *document, const study_text_options *options, ag_error *error);
-/* One self-contained HTML file. Replaces `path` whole or not at all. */
-ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* Each heat map and chart as FOLDER/NN-title.svg, counted from 01 in the document's order; makes the folder. */
-ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error) AG_CHECKED;
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 

@@ -1,9 +1,10 @@
-/* axis.c - axes with round numbers. */
-#include "draw.h"
+/* axis.c - see axis.h. */
+#include "axis.h"
 
 #include <math.h>
 
-/* Beyond these, differences and the room around numbers may not be finite or above 0: such a point is none. */
+/* Points beyond these are not drawn: differences and margins of such numbers may
+ * overflow, or vanish. */
 #define MOST  1e250
 #define LEAST 1e-250
 
@@ -25,7 +26,7 @@ bool chart_has_mark(const study_chart *chart, const study_mark *mark)
 
 int chart_colour(const study_chart *chart, int64_t line, int count)
 {
-    int64_t own = 0; /* lines before it that have a colour of their own; the first always has */
+    int64_t own = 0; /* lines with a colour of their own; the first always has one */
     for (int64_t i = 1; i <= line && i < chart->line_count; i++)
         own += !chart->lines[i].companion;
     return (int)(own % count);
@@ -51,7 +52,7 @@ static void add_tick(axis *a, double value)
         a->ticks[a->tick_count++] = value;
 }
 
-/* 1, 2 or 5 times a power of ten, such that about `wanted` steps make the range. */
+/* 1, 2 or 5 times a power of ten: about `wanted` such steps make up the range. */
 static double round_step(double range, int wanted)
 {
     double rough = range / wanted, power = pow(10, floor(log10(rough))), times = rough / power;
@@ -79,7 +80,8 @@ static void add_decades(axis *a, int first, int last, int stride, bool fine)
     }
 }
 
-/* Powers of ten, not all where there are many; where there are few also twice and five times these. */
+/* Powers of ten: only some if there are many; with their doubles and quintuples if there
+ * are few. */
 static void log_ticks(axis *a, int wanted)
 {
     int first = (int)floor(log10(a->low)), last = (int)ceil(log10(a->high));
@@ -94,7 +96,7 @@ static void log_ticks(axis *a, int wanted)
 
 /* ---- Ranges --------------------------------------------------------------------------------- */
 
-/* A range that is too small for its place on the number line, or nothing at all, gets some room. */
+/* Widens a range that is empty, or too small for the precision of its numbers. */
 static void widen(axis *a)
 {
     double size = fmax(fabs(a->low), fabs(a->high));
@@ -110,7 +112,7 @@ static void widen(axis *a)
     a->high += room;
 }
 
-/* From 0 where that is near, else with a little room at both ends. */
+/* Extends the range to 0 if that is near, else by a small margin at both ends. */
 static void round_range(axis *a)
 {
     double range = a->high - a->low;

@@ -1,4 +1,4 @@
-/* document.c - documents are built by copying all they are given. */
+/* document.c - builds documents: copies everything that it is given. */
 #include "document.h"
 
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory of a document, freed with it. */
+/* A piece of memory that is freed with the document. */
 typedef struct document_block {
     struct document_block *next;
     max_align_t bytes[];
@@ -47,16 +47,17 @@ ag_status document_check(const study_document *document, ag_error *error)
 
 /* ---- Copies --------------------------------------------------------------------------------- */
 
-static bool takes(const study_document *document)
+static bool accepts(const study_document *document)
 {
     return document && document->error.status == AG_OK;
 }
 
-/* `count` elements of `size`, of the document's own; never NULL while takes(document), even for none. */
-static void *take(study_document *document, int64_t count, size_t size)
+/* Memory for `count` elements of `size`. NULL only on an error, which the document
+ * notes. */
+static void *allocate(study_document *document, int64_t count, size_t size)
 {
     document_block *block = NULL;
-    if (!takes(document))
+    if (!accepts(document))
         return NULL;
     if (count < 0) {
         ag_error_set(&document->error, AG_BAD_SHAPE, "a document takes no %lld of anything", (long long)count);
@@ -73,10 +74,10 @@ static void *take(study_document *document, int64_t count, size_t size)
     return block->bytes;
 }
 
-/* A copy of `count` elements; NULL where there is nothing to copy. */
+/* A copy of `count` elements; NULL if `from` is. */
 static void *copy(study_document *document, const void *from, int64_t count, size_t size)
 {
-    void *to = from ? take(document, count, size) : NULL;
+    void *to = from ? allocate(document, count, size) : NULL;
     if (to && count)
         memcpy(to, from, (size_t)count * size);
     return to;
@@ -87,16 +88,22 @@ static const char *copy_text(study_document *document, const char *text)
     return text ? copy(document, text, (int64_t)strlen(text) + 1, 1) : NULL;
 }
 
+/* The same for a text that must be there: NULL counts as "". */
+static const char *copy_title(study_document *document, const char *text)
+{
+    return copy_text(document, text ? text : "");
+}
+
 static const char *const *copy_texts(study_document *document, const char *const *texts, int64_t count)
 {
-    const char **own = texts ? take(document, count, sizeof *own) : NULL;
+    const char **own = texts ? allocate(document, count, sizeof *own) : NULL;
     for (int64_t i = 0; own && i < count; i++)
-        own[i] = copy_text(document, texts[i] ? texts[i] : "");
+        own[i] = copy_title(document, texts[i]);
     return own;
 }
 
-/* rows * columns; -1, with the document's error, where that is no size. */
-static int64_t area(study_document *document, int64_t rows, int64_t columns)
+/* rows * columns; -1, with the document's error, if that is no size. */
+static int64_t count_cells(study_document *document, int64_t rows, int64_t columns)
 {
     if (rows < 0 || columns < 0 || (rows > 0 && columns > INT64_MAX / rows)) {
         ag_error_set(&document->error, AG_BAD_SHAPE, "a document takes no table or map of %lld rows and %lld columns",
@@ -108,10 +115,10 @@ static int64_t area(study_document *document, int64_t rows, int64_t columns)
 
 /* ---- Parts ---------------------------------------------------------------------------------- */
 
-/* Puts the part last, if all of it could be copied. */
+/* Adds the part at the end, provided that all of it could be copied. */
 static void append(study_document *document, const document_part *part)
 {
-    document_part *own = takes(document) ? copy(document, part, 1, sizeof *part) : NULL;
+    document_part *own = accepts(document) ? copy(document, part, 1, sizeof *part) : NULL;
     if (!own)
         return;
     if (document->last)
@@ -123,20 +130,20 @@ static void append(study_document *document, const document_part *part)
 
 void study_add_heading(study_document *document, const char *text)
 {
-    if (takes(document))
-        append(document, &(document_part){.kind = PART_HEADING, .text = copy_text(document, text ? text : "")});
+    if (accepts(document))
+        append(document, &(document_part){.kind = PART_HEADING, .text = copy_title(document, text)});
 }
 
 void study_add_text(study_document *document, const char *format, ...)
 {
-    if (!takes(document))
+    if (!accepts(document))
         return;
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
     int length = ag_text_print_list(NULL, 0, format, arguments);
-    size_t size = length > 0 ? (size_t)length + 1 : 1; /* a text that cannot be formatted is an empty one */
-    char *text = take(document, (int64_t)size, 1);
+    size_t size = length > 0 ? (size_t)length + 1 : 1; /* (empty if it cannot be formatted) */
+    char *text = allocate(document, (int64_t)size, 1);
     if (text) {
         text[0] = 0;
         if (size > 1)
@@ -149,20 +156,18 @@ void study_add_text(study_document *document, const char *format, ...)
 
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note)
 {
-    if (takes(document))
-        append(document,
-               &(document_part){.kind = PART_EXAMPLE,
-                                .text = copy_text(document, note ? note : ""),
-                                .sides = {copy_text(document, source ? source : ""), copy_text(document, answer)}});
+    if (accepts(document))
+        append(document, &(document_part){.kind = PART_EXAMPLE,
+                                          .text = copy_title(document, note),
+                                          .sides = {copy_title(document, source), copy_text(document, answer)}});
 }
 
 void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured)
 {
-    if (takes(document))
+    if (accepts(document))
         append(document, &(document_part){.kind = PART_VERDICT,
                                           .holds = holds,
-                                          .sides = {copy_text(document, expected ? expected : ""),
-                                                    copy_text(document, measured ? measured : "")}});
+                                          .sides = {copy_title(document, expected), copy_title(document, measured)}});
 }
 
 void study_begin_row(study_document *document)
@@ -178,11 +183,11 @@ void study_end_row(study_document *document)
 static void add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                       const char *const *cells, bool folded)
 {
-    int64_t count = takes(document) ? area(document, rows, columns) : -1;
+    int64_t count = accepts(document) ? count_cells(document, rows, columns) : -1;
     if (count < 0)
         return;
     append(document, &(document_part){.kind = PART_TABLE,
-                                      .text = copy_text(document, caption ? caption : ""),
+                                      .text = copy_title(document, caption),
                                       .rows = cells ? rows : 0,
                                       .columns = cells ? columns : 0,
                                       .cells = copy_texts(document, cells, count),
@@ -204,7 +209,7 @@ void study_add_folded_table(study_document *document, const char *caption, int64
 static study_heat copy_heat(study_document *document, const study_heat *heat)
 {
     study_heat own = *heat;
-    int64_t count = area(document, heat->rows, heat->columns);
+    int64_t count = count_cells(document, heat->rows, heat->columns);
     if (count >= 0 && heat->kinds && (heat->kind_count < 2 || heat->kind_count > STUDY_KINDS)) {
         ag_error_set(&document->error, AG_BAD_VALUE, "a map has %lld kinds: give 2 to %d", (long long)heat->kind_count,
                      STUDY_KINDS);
@@ -215,7 +220,7 @@ static study_heat copy_heat(study_document *document, const study_heat *heat)
     if (!heat->values)
         own.rows = own.columns = 0;
     own.group = copy_text(document, heat->group);
-    own.title = copy_text(document, heat->title ? heat->title : "");
+    own.title = copy_title(document, heat->title);
     own.note = copy_text(document, heat->note);
     own.values = copy(document, heat->values, count, sizeof *heat->values);
     own.cells = copy(document, heat->cells, count, 1);
@@ -231,8 +236,8 @@ static study_heat copy_heat(study_document *document, const study_heat *heat)
 
 void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side)
 {
-    study_heat *own = take(document, count, sizeof *own);
-    for (int64_t i = 0; own && i < count && takes(document); i++)
+    study_heat *own = allocate(document, count, sizeof *own);
+    for (int64_t i = 0; own && i < count && accepts(document); i++)
         own[i] = copy_heat(document, &heats[i]);
     append(document,
            &(document_part){.kind = PART_HEATS, .heats = own, .heat_count = count, .side_by_side = side_by_side});
@@ -241,7 +246,7 @@ void study_add_heats(study_document *document, const study_heat *heats, int64_t 
 static study_line copy_line(study_document *document, const study_line *line)
 {
     bool whole = line->x && line->y;
-    return (study_line){.name = copy_text(document, line->name ? line->name : ""),
+    return (study_line){.name = copy_title(document, line->name),
                         .count = whole ? line->count : 0,
                         .companion = line->companion,
                         .x = whole ? copy(document, line->x, line->count, sizeof *line->x) : NULL,
@@ -250,18 +255,18 @@ static study_line copy_line(study_document *document, const study_line *line)
 
 void study_add_chart(study_document *document, const study_chart *chart)
 {
-    if (!takes(document))
+    if (!accepts(document))
         return;
     study_chart own = *chart;
-    study_line *lines = take(document, chart->line_count, sizeof *lines);
-    for (int64_t i = 0; lines && i < chart->line_count && takes(document); i++)
+    study_line *lines = allocate(document, chart->line_count, sizeof *lines);
+    for (int64_t i = 0; lines && i < chart->line_count && accepts(document); i++)
         lines[i] = copy_line(document, &chart->lines[i]);
     study_mark *marks = copy(document, chart->marks, chart->mark_count, sizeof *marks);
     for (int64_t i = 0; marks && i < chart->mark_count; i++)
-        marks[i].name = copy_text(document, marks[i].name ? marks[i].name : "");
+        marks[i].name = copy_title(document, marks[i].name);
     own.marks = marks;
     own.mark_count = marks ? chart->mark_count : 0;
-    own.title = copy_text(document, chart->title ? chart->title : "");
+    own.title = copy_title(document, chart->title);
     own.x_axis = copy_text(document, chart->x_axis);
     own.y_axis = copy_text(document, chart->y_axis);
     own.lines = lines;

@@ -1,5 +1,5 @@
-/* label.c - tokens as labels: one line, a known width, nothing that steers a terminal. */
-#include "document.h"
+/* label.c - see label.h. */
+#include "label.h"
 
 #include <string.h>
 
@@ -17,7 +17,8 @@ static bool is_in(uint32_t code, const code_range *ranges, size_t count)
     return false;
 }
 
-/* The blocks that matter of what terminals draw over the letter before, and of what takes two columns. */
+/* The most common blocks of characters that terminals draw over the letter before, and of
+ * those that take two columns. */
 static const code_range marks[] = {{0x300, 0x36F},   {0x483, 0x489},   {0x591, 0x5BD},   {0x610, 0x61A},
                                    {0x64B, 0x65F},   {0x93C, 0x93C},   {0x941, 0x948},   {0x94D, 0x94D},
                                    {0xE31, 0xE31},   {0xE34, 0xE3A},   {0xE47, 0xE4E},   {0x1AB0, 0x1AFF},
@@ -27,8 +28,8 @@ static const code_range wide[] = {{0x1100, 0x115F},  {0x2E80, 0x303E},   {0x3041
                                   {0xAC00, 0xD7A3},  {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
                                   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF},
                                   {0x20000, 0x3FFFD}};
-/* Hebrew, Arabic, Syriac, Thaana, N'Ko and their like, and the forms in which these are
- * joined. */
+/* Hebrew, Arabic, Syriac, Thaana, N'Ko and other scripts written from right to left, and
+ * their presentation forms. */
 static const code_range leftward[] = {
     {0x590, 0x8FF}, {0xFB1D, 0xFDFF}, {0xFE70, 0xFEFE}, {0x10800, 0x10FFF}, {0x1E800, 0x1EFFF}};
 
@@ -39,32 +40,33 @@ static int width_of(uint32_t code)
     return code < marks[0].first ? 1 : IS_IN(code, marks) ? 0 : IS_IN(code, wide) ? 2 : 1;
 }
 
-/* A walk over a label's characters, as they are shown. */
-typedef struct walk {
-    const char *text, *inner, *inner_end, *end; /* spaces before `inner` and from `inner_end` on are drawn */
-    uint32_t code;
+/* Reads the characters of a label one by one, as they are shown. */
+typedef struct label_reader {
+    const char *text, *end;        /* what is still to be read */
+    const char *inner, *inner_end; /* spaces outside of these become open boxes */
+    uint32_t code;                 /* the character read last, and its width */
     int width;
-} walk;
+} label_reader;
 
-static walk walk_start(const char *text)
+static label_reader read_start(const char *text)
 {
-    walk w = {.text = text ? text : ""};
-    w.end = w.inner_end = w.text + strlen(w.text);
-    w.inner = w.text + strspn(w.text, " ");
-    while (w.inner_end > w.inner && w.inner_end[-1] == ' ')
-        w.inner_end--;
-    return w;
+    label_reader r = {.text = text ? text : ""};
+    r.end = r.inner_end = r.text + strlen(r.text);
+    r.inner = r.text + strspn(r.text, " ");
+    while (r.inner_end > r.inner && r.inner_end[-1] == ' ')
+        r.inner_end--;
+    return r;
 }
 
-static bool walk_next(walk *w)
+static bool read_next(label_reader *r)
 {
-    if (w->text == w->end)
+    if (r->text == r->end)
         return false;
-    int length = ag_text_show_next(w->text, (size_t)(w->end - w->text), &w->code);
-    if (w->code == ' ' && (w->text < w->inner || w->text >= w->inner_end))
-        w->code = OPEN_BOX;
-    w->width = width_of(w->code);
-    w->text += length;
+    int length = ag_text_show_next(r->text, (size_t)(r->end - r->text), &r->code);
+    if (r->code == ' ' && (r->text < r->inner || r->text >= r->inner_end))
+        r->code = OPEN_BOX;
+    r->width = width_of(r->code);
+    r->text += length;
     return true;
 }
 
@@ -78,13 +80,18 @@ static void put_code(pen *p, uint32_t code, bool escaped)
         pen_put_bytes(p, text, (size_t)length);
 }
 
-/* Stops counting above `most`. */
+/* The width of the uncut label; stops counting above `most`. */
 static int width_up_to(const char *text, int most)
 {
     int width = 0;
-    for (walk w = walk_start(text); width <= most && walk_next(&w);)
-        width += w.width;
+    for (label_reader r = read_start(text); width <= most && read_next(&r);)
+        width += r.width;
     return width;
+}
+
+bool label_has_text(const char *text)
+{
+    return text && *text;
 }
 
 bool label_is_cut(const char *text, int columns)
@@ -97,16 +104,16 @@ int label_width(const char *text, int columns)
     int kept = 0;
     if (!label_is_cut(text, columns))
         return width_up_to(text, LABEL_WIDEST);
-    for (walk w = walk_start(text); walk_next(&w) && kept + w.width < columns;)
-        kept += w.width;
+    for (label_reader r = read_start(text); read_next(&r) && kept + r.width < columns;)
+        kept += r.width;
     return kept + 1;
 }
 
 bool label_is_isolated(const char *text)
 {
     bool found = false;
-    for (walk w = walk_start(text); !found && walk_next(&w);)
-        found = IS_IN(w.code, leftward);
+    for (label_reader r = read_start(text); !found && read_next(&r);)
+        found = IS_IN(r.code, leftward);
     return found;
 }
 
@@ -114,8 +121,8 @@ static void put_shown(pen *p, const char *text, int columns, bool escaped)
 {
     bool cut = label_is_cut(text, columns);
     int width = 0;
-    for (walk w = walk_start(text); walk_next(&w) && (!cut || width + w.width < columns); width += w.width)
-        put_code(p, w.code, escaped);
+    for (label_reader r = read_start(text); read_next(&r) && (!cut || width + r.width < columns); width += r.width)
+        put_code(p, r.code, escaped);
     if (cut)
         put_code(p, ELLIPSIS, false);
 }
@@ -133,14 +140,14 @@ void pen_put_word(pen *p, const char *text)
     put_shown(p, text, 0, false);
 }
 
-int pen_put_part(pen *p, const char **text, int columns)
+int pen_put_fitting(pen *p, const char **text, int columns)
 {
     int width = 0;
-    walk w = walk_start(*text);
-    while (walk_next(&w) && (width == 0 || width + w.width <= columns)) {
-        put_code(p, w.code, false);
-        width += w.width;
-        *text = w.text;
+    label_reader r = read_start(*text);
+    while (read_next(&r) && (width == 0 || width + r.width <= columns)) {
+        put_code(p, r.code, false);
+        width += r.width;
+        *text = r.text;
     }
     return width;
 }
@@ -148,12 +155,12 @@ int pen_put_part(pen *p, const char **text, int columns)
 int pen_put_glyph(pen *p, const char *text, int index)
 {
     int at = -1, width = 0;
-    for (walk w = walk_start(text); walk_next(&w) && at <= index;) {
-        at += w.width > 0 || at < 0;
+    for (label_reader r = read_start(text); read_next(&r) && at <= index;) {
+        at += r.width > 0 || at < 0;
         if (at != index)
             continue;
-        put_code(p, w.code, false);
-        width += w.width;
+        put_code(p, r.code, false);
+        width += r.width;
     }
     return width;
 }

@@ -1,5 +1,7 @@
-/* pen.c - text that grows, and numbers and foreign text in it that are right in any locale and any page. */
-#include "document.h"
+/* pen.c - see pen.h. */
+#include "pen.h"
+
+#include "files.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -7,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 1024, NUMBER_SIZE = 400 /* %.9f of the largest double has 309 digits before the point */ };
+enum {
+    FIRST_CAPACITY = 1024,
+    NUMBER_SIZE = 400 /* %.9f of the largest double has 309 digits before the point */
+};
 
-/* Room for `count` more bytes and the final zero. */
+/* Makes room for `count` more bytes and the final zero. */
 static bool make_room(pen *p, size_t count)
 {
     if (p->failed)
@@ -87,6 +92,15 @@ void pen_put_fixed(pen *p, double value, int decimals)
         pen_put_bytes(p, text, (size_t)length);
 }
 
+void pen_put_fixed_all(pen *p, const char *form, int decimals, const double *values)
+{
+    for (const char *at; (at = strchr(form, '@')); form = at + 1) {
+        pen_put_bytes(p, form, (size_t)(at - form));
+        pen_put_fixed(p, *values++, decimals);
+    }
+    pen_put_bytes(p, form, strlen(form));
+}
+
 /* ---- Foreign text --------------------------------------------------------------------------- */
 
 static const char *entity_of(char byte)
@@ -115,7 +129,7 @@ void pen_put_escaped(pen *p, const char *text)
         char shown[5] = {*text};
         uint32_t code;
         int length = ag_text_show_next(text, left, &code), size = 1;
-        if (*text != '\t' && *text != '\n') /* white space of a page */
+        if (*text != '\t' && *text != '\n') /* (white space to a page) */
             size = ag_utf8_print(code, shown);
         if (entity)
             pen_put_bytes(p, entity, strlen(entity));
@@ -126,7 +140,26 @@ void pen_put_escaped(pen *p, const char *text)
     }
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+void pen_put_between(pen *p, const char *before, const char *text, const char *after)
+{
+    pen_put(p, "%s", before);
+    pen_put_escaped(p, text);
+    pen_put(p, "%s", after);
+}
+
+/* ---- The whole text ------------------------------------------------------------------------- */
+
+const char *pen_text(const pen *p)
+{
+    return p->text ? p->text : "";
+}
+
+void pen_discard(pen *p, pen *scratch)
+{
+    p->failed |= scratch->failed;
+    free(scratch->text);
+    *scratch = (pen){0};
+}
 
 ag_status pen_save(const pen *p, const char *path, const char *what, ag_error *error)
 {

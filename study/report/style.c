@@ -1,19 +1,20 @@
-/* style.c - the colours of pictures and pages, light and dark, and how pictures use them. */
-#include "document.h"
+/* style.c - see style.h. */
+#include "style.h"
 
 #include <math.h>
 #include <string.h>
 
-/* The colours of heat maps, from 0 to high: one hue of blue, even steps of lightness (of OKLCH), and in between by
- * straight lines. On a dark ground more is lighter. */
+/* The colours of heat maps from 0 to high: one hue of blue at even steps of lightness (in
+ * OKLCH), interpolated linearly. On a dark background, larger values are lighter. */
 enum { ANCHORS = 9 };
 static const unsigned heat_anchors[2][ANCHORS] = {
     {0xF3F7FC, 0xCADDF1, 0xA3C2E6, 0x7CA6DC, 0x568BD1, 0x336EC2, 0x1F54A4, 0x133C82, 0x09255D},
     {0x181D26, 0x23334C, 0x2B4B74, 0x32659C, 0x3681C3, 0x4A9EE0, 0x6CBCF6, 0xA3D7FA, 0xDAF1FE},
 };
 
-/* Lines that are told apart with all common kinds of colour blindness (after Okabe and Ito), each at least 3:1 against
- * its ground; dashes say the same without colour. */
+/* Colours of lines that can be told apart with any common kind of colour blindness (after
+ * Okabe and Ito), each with a contrast of at least 3:1 to its background. Dashes say the
+ * same without colour. */
 static const unsigned line_colours[2][STYLE_LINES] = {
     {0x0072B2, 0xD55E00, 0x00805E, 0xB5478C, 0x8A6D00, 0x4D4D4D, 0x6B4FBB, 0x2F8FCC},
     {0x56B4E9, 0xF0904A, 0x3CC99B, 0xE58BC0, 0xF0D264, 0xC9D1D9, 0xB9A3F5, 0x9DC8FF},
@@ -44,7 +45,7 @@ static unsigned heat_colour(int level, bool dark)
     return colour;
 }
 
-/* Of WCAG 2: 0 black, 1 white. */
+/* The relative luminance of WCAG 2: 0 black, 1 white. */
 static double luminance(unsigned colour)
 {
     static const double weights[] = {0.0722, 0.7152, 0.2126};
@@ -56,8 +57,7 @@ static double luminance(unsigned colour)
     return sum;
 }
 
-/* Black or white, whichever is read better on the colour: its contrast is 4.5 : 1 at
- * least on any. */
+/* Black or white, whichever is more legible on the colour: at least 4.5:1 on any. */
 static unsigned text_colour(unsigned ground)
 {
     double light = luminance(ground) + 0.05;
@@ -74,7 +74,8 @@ void style_put_colours(pen *p, bool dark)
         pen_put(p, "--line-%d:#%06X;", i, line_colours[dark][i]);
 }
 
-/* "fill:#1F2328;fill:var(--ink)": programs that know no custom properties skip the second and draw light. */
+/* Writes "fill:#1F2328;fill:var(--ink);". Programs that do not know custom properties
+ * skip the second declaration and draw in light colours. */
 static void put_colour(pen *p, const char *property, const char *name)
 {
     for (int i = 0; i < NAMED_COLOURS; i++)

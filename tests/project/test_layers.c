@@ -100,8 +100,8 @@ static bool is_of_all(const char *layer, const char *header)
 }
 
 /* The path of the header of `#include "name"` in a file of `folder`: beside the file, on
- * a path from there, or on a path from a layer's folder. "" if there is none, or the
- * header is its layer's own affair. */
+ * a path from there, on a path from a layer's folder, or a public header within a layer,
+ * named after its folder. "" if there is none, or the header is its layer's own affair. */
 static place find_header(const char *folder, const char *name)
 {
     place found = {""};
@@ -119,8 +119,11 @@ static place find_header(const char *folder, const char *name)
         snprintf(found.text, sizeof found.text, "%s/%s", *layer, name);
         if (!access(found.text, R_OK) && (strchr(name, '/') || is_of_all(*layer, name)))
             return found;
+        snprintf(found.text, sizeof found.text, "%s/%.*s/%s", *layer, (int)strcspn(name, "."), name, name);
+        if (!access(found.text, R_OK))
+            return found;
     }
-    return place_of(strcmp(name, "files.h") ? "" : "data/files/files.h", sizeof found.text); /* public, too */
+    return place_of("", 0);
 }
 
 static int includes, statuses;
@@ -164,6 +167,7 @@ START_TEST(test_upward_is_seen)
     ck_assert_str_eq(find_header("data", "files/quote.h").text, "data/files/quote.h");
     ck_assert_str_eq(find_header("data", "files.h").text, "data/files/files.h");
     ck_assert_str_eq(find_header("data", "quote.h").text, "");
+    ck_assert_str_eq(find_header("study", "report.h").text, "study/report/report.h");
     ck_assert_str_eq(find_header("nn", "checkpoint.h").text, "");
     ck_assert(may_include("nn/model.c", "autograd/autograd.h"));
     ck_assert(!may_include("nn/model.c", "train/train.h"));
@@ -174,6 +178,7 @@ START_TEST(test_upward_is_seen)
     ck_assert(!may_include("autograd/kernels/simd/rows.c", "autograd/autograd.h"));
     ck_assert(may_include("data/data.h", "data/files/files.h"));
     ck_assert(!may_include("data/files/json.c", "data/data.h"));
+    ck_assert(!may_include("study/report/pen.c", "study/study.h"));
     ck_assert(may_include("autograd/kernels/dispatch.c", "autograd/kernels/simd/level.h"));
     ck_assert(!may_include("autograd/kernels/parallel.c", "autograd/kernels/simd/level.h"));
 }

@@ -2,6 +2,8 @@
 #include "check_util.h"
 #include "document_util.h"
 
+#include "study/report/axis.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,8 @@
 #include "check_util.h"
 #include "document_util.h"
 
+#include "study/report/style.h"
+
 #include <math.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* test_study_curves.c - training logs as charts: which charts there are, which lines, their points and names. */
 #include "check_util.h"
 #include "study/report/document.h"
+#include "study.h"
 
 #include <math.h>
 #include <stdio.h>

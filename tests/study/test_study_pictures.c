@@ -3,6 +3,9 @@
 #include "document_util.h"
 #include "xml_util.h"
 
+#include "data.h"
+#include "study/report/style.h"
+
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>

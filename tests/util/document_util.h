@@ -2,7 +2,8 @@
 #ifndef TESTS_DOCUMENT_UTIL_H
 #define TESTS_DOCUMENT_UTIL_H
 
-#include "study/report/draw.h"
+#include "study/report/document.h"
+#include "study/report/svg/svg.h"
 
 /* How often a part stands in a text. */
 size_t test_count(const char *text, const char *part);

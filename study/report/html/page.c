@@ -1,15 +1,16 @@
-/* page.c - the style and the script of reports: see html_page.h.
+/* page.c - the style and the script of reports.
  *
- * Without the script the page is whole: all pictures stand one below the other. The script makes the controls, and
- * hides pictures; it writes text alone, never HTML. */
+ * Without the script the page is complete, with all pictures one below the other. The
+ * script adds the controls and hides pictures. It writes only text, never HTML.
+ */
 #include "page.h"
 
-#include "../document.h"
+#include "../style.h"
 
 /* ---- Style ---------------------------------------------------------------------------------- */
 
 const char *const html_style[] = {
-    /* The page. Colours are the pictures' own: see style_put_colours. */
+    /* The page, in the colours of the pictures (style_put_colours). */
     ":root{--monospace:" STYLE_MONOSPACE "}\n"
     "*{box-sizing:border-box}\n"
     "html{-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
@@ -30,7 +31,7 @@ const char *const html_style[] = {
     "nav li{padding:.2rem 0;break-inside:avoid}\n"
     "@media screen{[hidden]{display:none!important}}\n",
 
-    /* Tables and pictures: what is too wide scrolls in a box of its own. */
+    /* Tables and pictures. If too wide, each scrolls in a box of its own. */
     ".scroll,.picture{overflow-x:auto;max-width:100%}\n"
     ".scroll{container-type:inline-size}\n"
     "table{border-collapse:collapse;font-size:.925rem;font-variant-numeric:tabular-nums;margin:1rem 0}\n"
@@ -47,8 +48,8 @@ const char *const html_style[] = {
     ".picture{margin:0 0 0 -1rem;max-width:calc(100% + 1rem)}\n"
     ".study-picture{display:block}\n"
 
-    /* Of a map that is wider than its box the labels of rows stay in sight: a picture of their own, laid over it.
-       --drawn is how wide the map is drawn. */
+    /* When a map is wider than its box, its row labels stay in sight: they are a picture
+     * of their own, laid over the map. --drawn is the width at which the map is drawn. */
     ".heat{--drawn:var(--width)}\n"
     ".heat .picture{scroll-padding-left:calc(var(--drawn)*var(--rows))}\n"
     ".heat .study-picture{width:var(--drawn);height:auto}\n"
@@ -64,7 +65,7 @@ const char *const html_style[] = {
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,36rem),1fr));gap:0 2rem}\n"
     ".note{color:var(--soft)}\n"
 
-    /* Pictures on the left, what they show on their right. */
+    /* Rows: pictures on the left, what they show on the right. */
     ".row{display:grid;grid-template-columns:minmax(0,2fr) minmax(18rem,1fr);gap:0 2.5rem;align-items:start}\n"
     ".row>*{min-width:0}\n"
     ".words{padding-top:.25rem}\n"
@@ -81,7 +82,7 @@ const char *const html_style[] = {
     ".unseen{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:"
     "nowrap}\n",
 
-    /* What the script makes. Where it offers a choice of groups, that says the name of the one shown. */
+    /* The controls that the script makes. */
     "button{font:inherit;font-size:.925rem;color:inherit;background:var(--paper);border:1px solid "
     "var(--hatch);\n"
     "border-radius:6px;padding:.3rem .7rem;min-height:2.25rem;max-width:100%}\n"
@@ -98,7 +99,8 @@ const char *const html_style[] = {
     "input:checked+span{background:var(--line-0);border-color:var(--line-0);color:var(--paper);font-weight:600}\n"
     ".controls input:focus-visible+span{outline:3px solid var(--line-0);outline-offset:2px}\n"
 
-    /* Of many maps one is large, and all are small beside it, or below it where there is no room beside it. */
+    /* A choice of maps: one is large, and thumbnails of all are beside it or, if there is
+     * no room, below it. */
     ".awake{display:grid;grid-template-columns:minmax(0,11fr) minmax(0,9fr);gap:0 2.5rem;align-items:start}\n"
     ".awake .heat{--drawn:clamp(calc(var(--width)*.85),100%,calc(var(--width)*1.6))}\n"
     ".awake .readout,.awake .name{margin-top:0}\n"
@@ -126,7 +128,8 @@ const char *const html_style[] = {
     ".band{fill:none;stroke:var(--alarm);stroke-width:1.5;pointer-events:none}\n"
     ".study-picture text.lit{fill:var(--alarm);font-weight:700}\n",
 
-    /* Paper: all pictures, no controls, black on white (the ground of :root is the light one there). */
+    /* Print: all pictures, no controls, black on white (:root has the light colours
+     * there). */
     "@media print{\n"
     "body{color:#000;font-size:10.5pt}\n"
     "header,main{max-width:none;padding:0}\n"
@@ -152,7 +155,7 @@ const char *const html_style[] = {
 /* ---- Script --------------------------------------------------------------------------------- */
 
 const char *const html_script[] = {
-    /* What all of it uses, and the colours. */
+    /* Common functions, and the button for light and dark. */
     "'use strict';\n"
     "(() => {\n"
     "const make = (name, attributes, ...children) => {\n"
@@ -177,8 +180,8 @@ const char *const html_script[] = {
     "nameTheme();\n"
     "document.querySelector('header').append(theme);\n",
 
-    /* The cells of a map, as elements with data or, of a large one, as numbers of the figure's: where they are, what
-       they say. */
+    /* The cells of a map: where they are and what they say. They are elements with data
+     * or, in a large map, numbers in an attribute of the figure. */
     "\n"
     "const colourOf = classes => [...classes].find(name => name.startsWith('heat-')) ||\n"
     "  (classes.contains('padding') ? 'padding' : classes.contains('masked') ? 'faint' :\n"
@@ -225,8 +228,8 @@ const char *const html_script[] = {
     "    ' \\u2192', ...place(axis, side ? column - split : column, columns?.split('\\n')[column]));\n"
     "};\n",
 
-    /* A map is walked over by mouse and keyboard: `cursor` is the keyboard's place, the same in all maps of a section.
-     */
+    /* Reading a map cell by cell, by mouse and keyboard. `cursor` is the cell that the
+     * keyboard is at, common to all maps of a section. */
     "const wake = (figure, readout, idle, cursor) => {\n"
     "  const picture = figure.querySelector('.picture'), svg = picture.querySelector('svg[role=img]');\n"
     "  const cells = cellsOf(figure, svg);\n"
@@ -300,7 +303,7 @@ const char *const html_script[] = {
     "  });\n"
     "};\n",
 
-    /* A map in little, a pixel for each cell, in the colours of the page. */
+    /* Thumbnails of maps: a pixel for each cell, in the page's colours. */
     "\n"
     "const thumbs = [];\n"
     "const makeThumb = figure => {\n"
@@ -322,7 +325,7 @@ const char *const html_script[] = {
     "theme.addEventListener('click', drawThumbs);\n"
     "system.addEventListener('change', drawThumbs);\n",
 
-    /* Of many maps one is large. All of them stand beside it in little, group by group, to choose from. */
+    /* The choice of a map: thumbnails by group, beside the large one. */
     "\n"
     "const offerChoice = (section, number, readout, state) => {\n"
     "  const groups = [...section.querySelectorAll('.group')];\n"
@@ -368,7 +371,8 @@ const char *const html_script[] = {
     "  return by => choose(chosen + by);\n"
     "};\n",
 
-    /* Every section of maps gets its line, and the keys [ and ] go to the one that has the focus or is in sight. */
+    /* Every section of maps gets a line that reads out cells. The keys [ and ] act on the
+     * section that has the focus, else on the first in sight. */
     "\n"
     "const steps = new Map();\n"
     "document.querySelectorAll('.heats').forEach((section, number) => {\n"

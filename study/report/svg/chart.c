@@ -1,32 +1,34 @@
 /* chart.c - line charts as pictures.
  *
- * Lines differ in colour and in the shape of their points, so a reader tells them apart
- * without colour, too; companions are dashed. Where points are few, each is marked and
- * says under the mouse what it is; a point between gaps always is. Where many points fall
- * into one narrow column the line goes through their mean, on a band from the lowest to
- * the highest: so no picture is larger than it can be seen. */
-#include "../draw.h"
+ * Lines differ in colour and in the shape of their points, so they can be told apart
+ * without colour; companions are dashed. If points are few, each has a dot that the mouse
+ * can ask for its value; so does every point between gaps. If many points fall into one
+ * narrow column, the line runs through their mean, on a band from the lowest to the
+ * highest: a picture is never larger than the eye can resolve.
+ */
+#include "../axis.h"
+#include "../style.h"
+#include "svg.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum {
     MARGIN = 16,
     PLOT_WIDTH = 640,
     PLOT_HEIGHT = 300,
-    MARKED = 60, /* points of a line that are all marked, at most */
-    SOME = 8,    /* about so many of a longer line are */
+    MARKED = 60, /* lines of up to this many points have a dot at each, */
+    SOME = 8,    /* longer lines have about this many dots */
     X_TICKS = 8,
     Y_TICKS = 6,
-    COLUMN = 2, /* the width in which points are drawn together */
+    COLUMN = 2, /* the width in which points are averaged */
     SHAPES = 5,
     NAME_COLUMNS = 40,
     TITLE_COLUMNS = 76,
-    SAMPLE = 34, /* of a line in the legend */
+    SAMPLE = 34, /* length of a line in the legend */
     LEGEND_LINE = 20
 };
 
-/* Of points. With 8 colours and 5 shapes no two of 40 lines are drawn alike. */
+/* The shapes of points. With 8 colours and 5 shapes, no two of 40 lines look alike. */
 static const char *const shapes[SHAPES] = {"m-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0z", "m-.9-.9h1.8v1.8h-1.8z",
                                            "m0-1.2l1.1 2h-2.2z", "m0-1.3l1.3 1.3l-1.3 1.3l-1.3-1.3z",
                                            "m0 1.2l1.1-2h-2.2z"};
@@ -47,18 +49,11 @@ static double place_x(const chart_layout *l, double x)
     return l->left + axis_share(&l->x, x) * (l->right - l->left);
 }
 
-/* What lies outside the axis is drawn, and cut off, a little behind its end. */
+/* Values outside the axis are moved to just outside the plot, where they are clipped. */
 static double place_y(const chart_layout *l, double y)
 {
     double share = fmin(fmax(axis_share(&l->y, y), -0.5), 1.5);
     return l->bottom - share * (l->bottom - l->top);
-}
-
-static void put_point(pen *p, double x, double y)
-{
-    pen_put_fixed(p, x, 1);
-    pen_put(p, " ");
-    pen_put_fixed(p, y, 1);
 }
 
 /* ---- Layout --------------------------------------------------------------------------------- */
@@ -68,12 +63,11 @@ static double tick_width(pen *p, double value, int digits)
     pen text = {0};
     pen_put_number(&text, value, digits);
     double width = svg_text_width(text.text, 0, 12);
-    p->failed |= text.failed;
-    free(text.text);
+    pen_discard(p, &text);
     return width;
 }
 
-/* The legend's names stand in columns of one width. */
+/* The names in the legend form columns of one width. */
 static void lay_out_legend(chart_layout *l)
 {
     const study_chart *chart = l->chart;
@@ -86,7 +80,7 @@ static void lay_out_legend(chart_layout *l)
     l->legend_columns = (int64_t)fmax(1, floor(PLOT_WIDTH / l->legend_step));
 }
 
-static chart_layout lay_out(pen *p, const study_chart *chart, const char *id)
+static chart_layout lay_out_chart(pen *p, const study_chart *chart, const char *id)
 {
     chart_layout l = {.chart = chart, .id = id};
     double widest = 0;
@@ -95,9 +89,9 @@ static chart_layout lay_out(pen *p, const study_chart *chart, const char *id)
         widest = fmax(widest, tick_width(p, l.y.ticks[i], l.y.digits));
     l.left = MARGIN + ceil(widest) + 10;
     l.right = l.left + PLOT_WIDTH;
-    l.top = MARGIN + (svg_has_text(chart->title) ? 28 : 0) + (svg_has_text(chart->y_axis) ? 26 : 4);
+    l.top = MARGIN + (label_has_text(chart->title) ? 28 : 0) + (label_has_text(chart->y_axis) ? 26 : 4);
     l.bottom = l.top + PLOT_HEIGHT;
-    l.legend_top = l.bottom + 24 + (svg_has_text(chart->x_axis) ? 20 : 0) + 8;
+    l.legend_top = l.bottom + 24 + (label_has_text(chart->x_axis) ? 20 : 0) + 8;
     lay_out_legend(&l);
     l.width = l.right + MARGIN;
     for (int i = 0; !l.empty && i < l.x.tick_count; i++)
@@ -112,21 +106,18 @@ static chart_layout lay_out(pen *p, const study_chart *chart, const char *id)
 
 static void put_number_at(pen *p, const char *style, double x, double y, double value, int digits)
 {
-    pen_put(p, "<text class=\"%s\" x=\"", style);
-    pen_put_fixed(p, x, 1);
-    pen_put(p, "\" y=\"");
-    pen_put_fixed(p, y, 1);
-    pen_put(p, "\">");
+    pen_put(p, "<text class=\"%s\"", style);
+    pen_put_fixed_all(p, " x=\"@\" y=\"@\">", 1, (double[]){x, y});
     pen_put_number(p, value, digits);
     pen_put(p, "</text>\n");
 }
 
-static void put_segment(pen *p, const char *style, double x, double y, const char *direction, double length)
+/* `form` is "h@" or "v@". */
+static void put_segment(pen *p, const char *style, double x, double y, const char *form, double length)
 {
-    pen_put(p, "<path class=\"%s\" d=\"M", style);
-    put_point(p, floor(x) + 0.5, floor(y) + 0.5);
-    pen_put(p, "%s", direction);
-    pen_put_fixed(p, length, 1);
+    pen_put(p, "<path class=\"%s\"", style);
+    pen_put_fixed_all(p, " d=\"M@ @", 1, (double[]){floor(x) + 0.5, floor(y) + 0.5});
+    pen_put_fixed_all(p, form, 1, &length);
     pen_put(p, "\"/>\n");
 }
 
@@ -134,37 +125,36 @@ static void put_axes(pen *p, const chart_layout *l)
 {
     for (int i = 0; i < l->y.tick_count; i++) {
         double y = place_y(l, l->y.ticks[i]);
-        put_segment(p, "grid", l->left, y, "h", l->right - l->left);
+        put_segment(p, "grid", l->left, y, "h@", l->right - l->left);
         put_number_at(p, "minor right", l->left - 8, y + 4, l->y.ticks[i], l->y.digits);
     }
-    double end = 0; /* of the number before */
+    double end = 0; /* of the previous number */
     for (int i = 0; i < l->x.tick_count; i++) {
         double x = place_x(l, l->x.ticks[i]), half = tick_width(p, l->x.ticks[i], l->x.digits) / 2;
-        put_segment(p, "grid", x, l->top, "v", l->bottom - l->top);
-        put_segment(p, "axis", x, l->bottom, "v", 5);
+        put_segment(p, "grid", x, l->top, "v@", l->bottom - l->top);
+        put_segment(p, "axis", x, l->bottom, "v@", 5);
         if (x - half < end)
             continue;
         end = x + half + 8;
         put_number_at(p, "minor middle", x, l->bottom + 19, l->x.ticks[i], l->x.digits);
     }
-    put_segment(p, "axis", l->left, l->bottom, "h", l->right - l->left);
-    put_segment(p, "axis", l->left, l->top, "v", l->bottom - l->top);
+    put_segment(p, "axis", l->left, l->bottom, "h@", l->right - l->left);
+    put_segment(p, "axis", l->left, l->top, "v@", l->bottom - l->top);
 }
 
 static void put_names(pen *p, const chart_layout *l)
 {
     const study_chart *chart = l->chart;
-    if (svg_has_text(chart->title))
+    if (label_has_text(chart->title))
         svg_text(p, "title", MARGIN, MARGIN + 13, chart->title, TITLE_COLUMNS, "");
-    if (svg_has_text(chart->y_axis)) {
+    if (label_has_text(chart->y_axis)) {
         pen name = {0};
         pen_put_label(&name, chart->y_axis, NAME_COLUMNS, false);
         pen_put(&name, "%s", chart->log_y ? " (logarithmic)" : "");
         svg_text(p, "minor", MARGIN, l->top - 13, name.text, 0, "");
-        p->failed |= name.failed;
-        free(name.text);
+        pen_discard(p, &name);
     }
-    if (svg_has_text(chart->x_axis))
+    if (label_has_text(chart->x_axis))
         svg_text(p, "minor right", l->right, l->bottom + 40, chart->x_axis, NAME_COLUMNS, "");
 }
 
@@ -176,10 +166,12 @@ static bool has_point(const chart_layout *l, int64_t line, int64_t i)
     return i >= 0 && i < own->count && chart_has_point(l->chart, own, i);
 }
 
-/* The points from `i` to `end` that fall into one column; y on the picture grows downward. */
+/* The points that fall into one column: number i up to `end`. In pictures y grows
+ * downwards. */
 typedef struct point_column {
     int64_t end;
-    double x, y, top, bottom; /* means, and the outermost */
+    double x, y;        /* the means */
+    double top, bottom; /* the outermost y */
 } point_column;
 
 static point_column column_at(const chart_layout *l, int64_t line, int64_t i)
@@ -199,7 +191,7 @@ static point_column column_at(const chart_layout *l, int64_t line, int64_t i)
     return column;
 }
 
-/* The columns with more than one point, as one path of rectangles. */
+/* Draws the ranges of all columns of more than one point, as one path of rectangles. */
 static void put_band(pen *p, const chart_layout *l, int64_t line)
 {
     const study_line *own = &l->chart->lines[line];
@@ -209,11 +201,9 @@ static void put_band(pen *p, const chart_layout *l, int64_t line)
         if (has_point(l, line, i))
             column = column_at(l, line, i);
         if (column.end > i + 1) {
-            pen_put(p, "M");
-            put_point(p, floor(place_x(l, own->x[i]) / COLUMN) * COLUMN, column.top);
-            pen_put(p, "h%dV", COLUMN);
-            pen_put_fixed(p, column.bottom, 1);
-            pen_put(p, "h-%dz", COLUMN);
+            pen_put_fixed_all(
+                p, "M@ @h@V@h@z", 1,
+                (double[]){floor(place_x(l, own->x[i]) / COLUMN) * COLUMN, column.top, COLUMN, column.bottom, -COLUMN});
         }
         i = column.end;
     }
@@ -234,8 +224,7 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
         point_column column = {.end = i + 1};
         if (has_point(l, line, i)) {
             column = column_at(l, line, i);
-            pen_put(p, "%s", has_point(l, line, i - 1) ? "L" : "M");
-            put_point(p, column.x, column.y);
+            pen_put_fixed_all(p, has_point(l, line, i - 1) ? "L@ @" : "M@ @", 1, (double[]){column.x, column.y});
         }
         i = column.end;
     }
@@ -244,18 +233,16 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
     pen_put(p, "</title></path>\n");
 }
 
-/* The shape of the line's points, `size` from its middle: a tag to be closed with "/>" or
- * with ">...</path>". */
+/* Opens the tag of a dot in the shape of the line's points. `size` is its radius. The
+ * caller closes it with "/>" or ">...</path>". */
 static void open_dot(pen *p, const chart_layout *l, int64_t line, double x, double y, double size)
 {
-    pen_put(p, "<path class=\"dot-%d\" transform=\"translate(", chart_colour(l->chart, line, STYLE_LINES));
-    put_point(p, x, y);
-    pen_put(p, ") scale(");
-    pen_put_fixed(p, size, 1);
-    pen_put(p, ")\" d=\"M0 0%s\"", shapes[chart_colour(l->chart, line, SHAPES)]);
+    pen_put(p, "<path class=\"dot-%d\"", chart_colour(l->chart, line, STYLE_LINES));
+    pen_put_fixed_all(p, " transform=\"translate(@ @) scale(@)\"", 1, (double[]){x, y, size});
+    pen_put(p, " d=\"M0 0%s\"", shapes[chart_colour(l->chart, line, SHAPES)]);
 }
 
-/* A point, which says what it is under the mouse. */
+/* A dot whose title gives its values. */
 static void put_dot(pen *p, const chart_layout *l, int64_t line, int64_t i, double size)
 {
     const study_line *own = &l->chart->lines[line];
@@ -280,14 +267,11 @@ static void put_dots(pen *p, const chart_layout *l, int64_t line)
     }
 }
 
-/* A ring around the point. */
+/* A ring around a marked point. */
 static void put_ring(pen *p, const chart_layout *l, const study_mark *mark, double x, double y)
 {
-    pen_put(p, "<circle class=\"line line-%d\" r=\"6.5\" cx=\"", chart_colour(l->chart, mark->line, STYLE_LINES));
-    pen_put_fixed(p, x, 1);
-    pen_put(p, "\" cy=\"");
-    pen_put_fixed(p, y, 1);
-    pen_put(p, "\"><title>");
+    pen_put(p, "<circle class=\"line line-%d\" r=\"6.5\"", chart_colour(l->chart, mark->line, STYLE_LINES));
+    pen_put_fixed_all(p, " cx=\"@\" cy=\"@\"><title>", 1, (double[]){x, y});
     pen_put_label(p, mark->name, TITLE_COLUMNS, true);
     pen_put(p, "</title></circle>\n");
 }
@@ -306,14 +290,12 @@ static void put_marks(pen *p, const chart_layout *l)
 static void put_sample(pen *p, const chart_layout *l, int64_t line, double x, double y)
 {
     open_line(p, l->chart, line);
-    pen_put(p, " d=\"M");
-    put_point(p, x, y);
-    pen_put(p, "h%d\"/>\n", SAMPLE);
+    pen_put_fixed_all(p, " d=\"M@ @h@\"/>\n", 1, (double[]){x, y, SAMPLE});
     open_dot(p, l, line, x + SAMPLE / 2, y, 3.5);
     pen_put(p, "/>\n");
 }
 
-/* Lines first, then marks. */
+/* The lines, then the marks. */
 static void put_legend(pen *p, const chart_layout *l)
 {
     const study_chart *chart = l->chart;
@@ -356,10 +338,10 @@ static void describe_line(pen *p, const study_chart *chart, const study_line *li
     pen_put(p, ".");
 }
 
-static void describe(pen *p, const study_chart *chart)
+static void describe_chart(pen *p, const study_chart *chart)
 {
-    pen_put(p, "Line chart of %s by %s.", svg_has_text(chart->y_axis) ? chart->y_axis : "values",
-            svg_has_text(chart->x_axis) ? chart->x_axis : "their places");
+    pen_put(p, "Line chart of %s by %s.", label_has_text(chart->y_axis) ? chart->y_axis : "values",
+            label_has_text(chart->x_axis) ? chart->x_axis : "their places");
     for (int64_t i = 0; i < chart->line_count; i++)
         describe_line(p, chart, &chart->lines[i]);
     for (int64_t i = 0; i < chart->mark_count; i++) {
@@ -371,11 +353,11 @@ static void describe(pen *p, const study_chart *chart)
 
 void svg_chart(pen *p, const study_chart *chart, const char *id)
 {
-    chart_layout l = lay_out(p, chart, id);
+    chart_layout l = lay_out_chart(p, chart, id);
     pen description = {0};
-    describe(&description, chart);
+    describe_chart(&description, chart);
     svg_open(p, id, l.width, l.height, chart->title, &description);
-    free(description.text);
+    pen_discard(p, &description);
     put_names(p, &l);
     if (l.empty) {
         pen_put(p, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", (int)l.left, (int)l.top,

@@ -1,20 +1,17 @@
-/* heat.c - heat maps as pictures: all that stands around the cells. */
+/* heat.c - heat maps as pictures: everything around the cells. */
 #include "heat.h"
 
-#include <stdlib.h>
-
-/* The hatching; for areas that are scaled a second one, which is scaled back. */
+/* The hatching. Areas of many cells are scaled, so they need a second one, scaled
+ * back. */
 static void put_patterns(pen *p, const heat_layout *l)
 {
     static const char lines[] = " width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"><path class=\"hatch\" "
                                 "d=\"M-1 1L1-1M0 6L6 0M5 7L7 5\"/></pattern>\n";
     pen_put(p, "<defs>\n<pattern id=\"%s-hatch\"%s", svg_prefix(l->id), lines);
     if (!l->detailed) {
-        pen_put(p, "<pattern id=\"%s-scaled\" patternTransform=\"scale(", svg_prefix(l->id));
-        pen_put_fixed(p, 1 / l->cell_width, 6);
-        pen_put(p, " ");
-        pen_put_fixed(p, 1 / l->cell_height, 6);
-        pen_put(p, ")\"%s", lines);
+        pen_put(p, "<pattern id=\"%s-scaled\" patternTransform=\"", svg_prefix(l->id));
+        pen_put_fixed_all(p, "scale(@ @)", 6, (double[]){1 / l->cell_width, 1 / l->cell_height});
+        pen_put(p, "\"%s", lines);
     }
     pen_put(p, "</defs>\n");
 }
@@ -41,35 +38,29 @@ static void put_column_label(pen *p, const heat_layout *l, int64_t j)
     pen_put(&more, "%s", l->label_size < 12 ? " font-size=\"10\"" : "");
     if (!level) {
         x += l->label_size * (l->turn == TURN_UPWARD ? 0.35 : 0.2);
-        pen_put(&more, " transform=\"rotate(%d ", l->turn == TURN_UPWARD ? -90 : -45);
-        pen_put_fixed(&more, x, 2);
-        pen_put(&more, " ");
-        pen_put_fixed(&more, y, 2);
-        pen_put(&more, ")\"");
+        pen_put_fixed_all(&more, " transform=\"rotate(@ @ @)\"", 2,
+                          (double[]){l->turn == TURN_UPWARD ? -90 : -45, x, y});
     }
-    if (!more.failed)
-        svg_text(p, style, x, y, heat_column_label(&l->grid, j, number), HEAT_LABEL_COLUMNS, more.text);
-    p->failed |= more.failed;
-    free(more.text);
+    svg_text(p, style, x, y, heat_column_label(&l->grid, j, number), HEAT_LABEL_COLUMNS, pen_text(&more));
+    pen_discard(p, &more);
 }
 
-/* "query" with an arrow along its labels, in the corner between them. */
+/* The name of an axis with an arrow along its labels, in the corner between both axes. */
 static void put_axis_name(pen *p, const heat_layout *l, const char *name, const char *arrow, double y)
 {
     pen text = {0};
-    if (!svg_has_text(name))
+    if (!label_has_text(name))
         return;
     pen_put_label(&text, name, HEAT_LABEL_COLUMNS, false);
     pen_put(&text, " %s", arrow);
     svg_text(p, "minor right", l->left - 7, y, text.text, 0, "");
-    p->failed |= text.failed;
-    free(text.text);
+    pen_discard(p, &text);
 }
 
 static void put_axis_names(pen *p, const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
-    put_axis_name(p, l, heat->column_axis, "\xE2\x86\x92", l->top - (svg_has_text(heat->row_axis) ? 23 : 7));
+    put_axis_name(p, l, heat->column_axis, "\xE2\x86\x92", l->top - (label_has_text(heat->row_axis) ? 23 : 7));
     put_axis_name(p, l, heat->row_axis, "\xE2\x86\x93", l->top - 7);
 }
 
@@ -81,8 +72,8 @@ static void put_labels(pen *p, const heat_layout *l)
     put_axis_names(p, l);
 }
 
-/* The line between both sides, and over the labels of each its name on a line as long as
- * the side. */
+/* The line between both sides and, above the labels of each side, its name over a line as
+ * long as the side. */
 static void put_sides(pen *p, const heat_layout *l)
 {
     const double top = l->sides_top;
@@ -92,21 +83,11 @@ static void put_sides(pen *p, const heat_layout *l)
     for (int side = 0; side < 2; side++) {
         svg_text(p, "minor middle", (ends[side] + ends[side + 1]) / 2, top + 11, l->grid.heat->sides[side],
                  HEAT_LABEL_COLUMNS, "");
-        pen_put(p, "<path class=\"axis\" d=\"M");
-        pen_put_fixed(p, ends[side] + 2, 2);
-        pen_put(p, " ");
-        pen_put_fixed(p, top + 16.5, 2);
-        pen_put(p, "H");
-        pen_put_fixed(p, ends[side + 1] - 3, 2);
-        pen_put(p, "\"/>\n");
+        pen_put_fixed_all(p, "<path class=\"axis\" d=\"M@ @H@\"/>\n", 2,
+                          (double[]){ends[side] + 2, top + 16.5, ends[side + 1] - 3});
     }
-    pen_put(p, "<path class=\"divider\" d=\"M");
-    pen_put_fixed(p, ends[1] - 0.5, 2);
-    pen_put(p, " ");
-    pen_put_fixed(p, l->turn == TURN_SLANTED ? l->top - 4 : top + 16, 2);
-    pen_put(p, "V");
-    pen_put_fixed(p, l->bottom + 4, 2);
-    pen_put(p, "\"/>\n");
+    pen_put_fixed_all(p, "<path class=\"divider\" d=\"M@ @V@\"/>\n", 2,
+                      (double[]){ends[1] - 0.5, l->turn == TURN_SLANTED ? l->top - 4 : top + 16, l->bottom + 4});
 }
 
 /* ---- Above and below ------------------------------------------------------------------------ */
@@ -114,15 +95,15 @@ static void put_sides(pen *p, const heat_layout *l)
 static void put_head(pen *p, const study_heat *heat)
 {
     double y = HEAT_MARGIN;
-    if (svg_has_text(heat->title)) {
+    if (label_has_text(heat->title)) {
         svg_text(p, "title", HEAT_MARGIN, y + 13, heat->title, HEAT_TITLE_COLUMNS, "");
         y += 22;
     }
-    if (svg_has_text(heat->group))
+    if (label_has_text(heat->group))
         svg_text(p, "minor", HEAT_MARGIN, y + 12, heat->group, HEAT_TEXT_COLUMNS, "");
 }
 
-/* From 0 to high. */
+/* The colours from 0 to high. */
 static void put_ramp(pen *p, const heat_layout *l, double x, double y)
 {
     pen high = {0};
@@ -137,8 +118,7 @@ static void put_ramp(pen *p, const heat_layout *l, double x, double y)
     pen_put(p, "</g>\n");
     pen_put_number(&high, l->grid.high, 3);
     svg_text(p, "minor", x + STYLE_LEVELS * HEAT_RAMP_STEP + 6, y + 11, high.text, 0, "");
-    p->failed |= high.failed;
-    free(high.text);
+    pen_discard(p, &high);
 }
 
 static void put_legend(pen *p, const heat_layout *l, double top)
@@ -157,14 +137,13 @@ static void put_foot(pen *p, const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
     double y = l->bottom + 8;
-    if (svg_has_text(heat->note)) {
+    if (label_has_text(heat->note)) {
         svg_text(p, "minor", HEAT_MARGIN, y + 13, heat->note, HEAT_TEXT_COLUMNS, "");
         y += 20;
     }
-    if (heat_is_blocked(l)) {
-        pen_put(p, "<text class=\"minor\" x=\"%d\" y=\"", HEAT_MARGIN);
-        pen_put_fixed(p, y + 13, 2);
-        pen_put(p, "\">%lld x %lld cells; each that is drawn is the largest of %lld x %lld</text>\n",
+    if (heat_grid_is_blocked(&l->grid)) {
+        pen_put_fixed_all(p, "<text class=\"minor\" x=\"@\" y=\"@\">", 2, (double[]){HEAT_MARGIN, y + 13});
+        pen_put(p, "%lld x %lld cells; each that is drawn is the largest of %lld x %lld</text>\n",
                 (long long)heat->rows, (long long)heat->columns, (long long)l->grid.row_block,
                 (long long)l->grid.column_block);
         y += 20;
@@ -179,13 +158,10 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
     *shape = (svg_shape){.width = l.width, .rows_width = width, .rows_height = height};
     if (l.empty)
         return;
-    pen_put(
-        p,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"study-picture rows\" aria-hidden=\"true\" viewBox=\"0 0 ");
-    pen_put_fixed(p, width, 0);
-    pen_put(p, " ");
-    pen_put_fixed(p, height, 0);
-    pen_put(p, "\">\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n");
+    pen_put_fixed_all(p,
+                      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"study-picture rows\" aria-hidden=\"true\" "
+                      "viewBox=\"0 0 @ @\">\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
+                      0, (double[]){width, height});
     put_row_labels(p, &l);
     put_axis_names(p, &l);
     pen_put(p, "</svg>\n");
@@ -193,7 +169,7 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
 
 /* ---- In words ------------------------------------------------------------------------------- */
 
-/* The largest value of a row, for those who do not see it. */
+/* Says where the largest value of a row is. */
 static void describe_row(pen *p, const heat_grid *grid, int64_t i)
 {
     char number[HEAT_NUMBER_SIZE];
@@ -218,21 +194,21 @@ static void describe_row(pen *p, const heat_grid *grid, int64_t i)
     pen_put(p, ";");
 }
 
-static void describe(pen *p, const heat_layout *l)
+static void describe_map(pen *p, const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
     pen_put(p, "Heat map of %lld rows", (long long)heat->rows);
-    if (svg_has_text(heat->row_axis))
+    if (label_has_text(heat->row_axis))
         pen_put(p, " (%s)", heat->row_axis);
     pen_put(p, " by %lld columns", (long long)heat->columns);
-    if (svg_has_text(heat->column_axis))
+    if (label_has_text(heat->column_axis))
         pen_put(p, " (%s)", heat->column_axis);
     pen_put(p, ".");
     for (int look = LOOK_MASKED; look < LOOKS; look++) {
         if (l->grid.looks[look] == 0)
             continue;
         pen_put(p, " Cells that are %s: ", heat_look_words(heat, (heat_look)look));
-        if (heat_is_blocked(l))
+        if (heat_grid_is_blocked(&l->grid))
             pen_put(p, "some.");
         else
             pen_put(p, "%lld.", (long long)l->grid.looks[look]);
@@ -248,13 +224,12 @@ static void open_picture(pen *p, const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
     pen description = {0}, name = {0};
-    describe(&description, l);
-    pen_put(&name, "%s%s%s", svg_has_text(heat->group) ? heat->group : "", svg_has_text(heat->group) ? ", " : "",
+    describe_map(&description, l);
+    pen_put(&name, "%s%s%s", label_has_text(heat->group) ? heat->group : "", label_has_text(heat->group) ? ", " : "",
             heat->title);
     svg_open(p, l->id, l->width, l->height, name.text, &description);
-    p->failed |= name.failed;
-    free(description.text);
-    free(name.text);
+    pen_discard(p, &description);
+    pen_discard(p, &name);
 }
 
 void svg_heat(pen *p, const study_heat *heat, const char *id)

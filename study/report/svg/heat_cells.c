@@ -1,9 +1,11 @@
 /* heat_cells.c - the cells of a heat map's picture.
  *
- * Up to 64 x 64 every cell is an element of its own with data and a title, so that it says what it is under the mouse
- * without any script. Larger maps are not read cell by cell: there all cells of one look are one path, in which runs
- * along a row are one rectangle, the labels are thinned out, and beyond 256 rows or columns a drawn cell stands for a
- * block of cells. So a picture is at most about 800 wide and 1 MB long, whatever the map. */
+ * Up to 64 x 64, every cell is an element of its own with data and a title, which the
+ * mouse shows without any script. Larger maps are not read cell by cell: all cells of one
+ * look are one path, in which a run along a row is one rectangle; the labels are thinned
+ * out; and beyond 256 rows or columns a drawn cell stands for a block of cells. So a
+ * picture is never much wider than 800 or longer than 1 MB.
+ */
 #include "heat.h"
 
 #include <math.h>
@@ -18,21 +20,6 @@ int heat_level(const heat_layout *l, double value)
 {
     double share = heat_grid_share(&l->grid, value);
     return share > 0 ? 1 + (int)lround(share * (STYLE_LEVELS - 2)) : 0;
-}
-
-static void put_attribute(pen *p, const char *name, double value)
-{
-    pen_put(p, " %s=\"", name);
-    pen_put_fixed(p, value, 2);
-    pen_put(p, "\"");
-}
-
-void svg_put_place(pen *p, double x, double y, double width, double height)
-{
-    put_attribute(p, "x", x);
-    put_attribute(p, "y", y);
-    put_attribute(p, "width", width);
-    put_attribute(p, "height", height);
 }
 
 /* ---- Cells as elements ---------------------------------------------------------------------- */
@@ -71,7 +58,7 @@ static void put_elements(pen *p, const heat_layout *l)
     for (int64_t i = 0; i < l->grid.rows; i++)
         for (int64_t j = 0; j < l->grid.columns; j++) {
             heat_cell cell = heat_grid_cell(&l->grid, i, j);
-            double inset = cell.look == LOOK_LEAK || cell.look == LOOK_STRANGE ? 1 : 0; /* for the outline */
+            double inset = cell.look == LOOK_LEAK || cell.look == LOOK_STRANGE ? 1 : 0; /* (for the outline) */
             heat_open_cell(p, l, cell, l->left + (double)j * l->cell_width + inset,
                            l->top + (double)i * l->cell_height + inset, l->cell_width - 1 - 2 * inset,
                            l->cell_height - 1 - 2 * inset);
@@ -83,7 +70,8 @@ static void put_elements(pen *p, const heat_layout *l)
         }
 }
 
-/* Whole numbers as they are, so that an exact 0 is told from what is nearly 0, which gets no number. */
+/* Whole numbers get no decimals: an exact 0 is "0", and what would round to 0 gets no
+ * number at all. */
 static void put_number(pen *p, const heat_layout *l, double value)
 {
     double size = pow(10, l->decimals);
@@ -108,9 +96,9 @@ static void put_numbers(pen *p, const heat_layout *l)
             if (cell.look != LOOK_VALUE || !fits)
                 continue;
             pen_put(p, "<text class=\"on-%d\"", heat_level(l, cell.value));
-            put_attribute(p, "x", l->left + ((double)j + 0.5) * l->cell_width - 0.5);
-            put_attribute(p, "y", l->top + ((double)i + 0.5) * l->cell_height + 3.5);
-            pen_put(p, ">");
+            pen_put_fixed_all(p, " x=\"@\" y=\"@\">", 2,
+                              (double[]){l->left + ((double)j + 0.5) * l->cell_width - 0.5,
+                                         l->top + ((double)i + 0.5) * l->cell_height + 3.5});
             put_number(p, l, cell.value);
             pen_put(p, "</text>\n");
         }
@@ -121,13 +109,13 @@ static void put_numbers(pen *p, const heat_layout *l)
 
 enum { FILLS = STYLE_LEVELS + LOOKS };
 
-/* What fills a cell: its level, or behind all levels its look. */
+/* What fills a cell: the level of its colour or, counted on from there, its look. */
 static int fill_of(const heat_layout *l, heat_cell cell)
 {
     return cell.look == LOOK_VALUE ? heat_level(l, cell.value) : STYLE_LEVELS + (int)cell.look;
 }
 
-/* The runs of one fill, a cell being 1 x 1. */
+/* Writes all runs of one fill. A cell is 1 x 1; put_areas scales. */
 static void put_runs(pen *p, const heat_layout *l, const unsigned char *fills, int fill)
 {
     for (int64_t i = 0; i < l->grid.rows; i++)
@@ -169,15 +157,9 @@ static void put_areas(pen *p, const heat_layout *l)
             fills[i * columns + j] = (unsigned char)fill;
             used[fill] = true;
         }
-    pen_put(p, "<g shape-rendering=\"crispEdges\" transform=\"translate(");
-    pen_put_fixed(p, l->left, 2);
-    pen_put(p, " ");
-    pen_put_fixed(p, l->top, 2);
-    pen_put(p, ") scale(");
-    pen_put_fixed(p, l->cell_width, 6);
-    pen_put(p, " ");
-    pen_put_fixed(p, l->cell_height, 6);
-    pen_put(p, ")\">\n");
+    pen_put_fixed_all(p, "<g shape-rendering=\"crispEdges\" transform=\"translate(@ @)", 2,
+                      (double[]){l->left, l->top});
+    pen_put_fixed_all(p, " scale(@ @)\">\n", 6, (double[]){l->cell_width, l->cell_height});
     for (int fill = 0; fill < FILLS; fill++)
         if (used[fill])
             put_area(p, l, fills, fill);

@@ -1,18 +1,18 @@
-/* heat_layout.c - where everything of a heat map's picture stands. */
+/* heat_layout.c - where everything in a heat map's picture is. */
 #include "heat.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum {
-    DETAILED = 64,       /* rows and columns whose cells are elements */
-    DRAWN = 256,         /* rows and columns that are drawn one by one */
+    DETAILED = 64,       /* rows and columns up to which every cell is an element */
+    DRAWN = 256,         /* and up to which every cell is drawn */
     PLOT = 640,          /* the longer side of a large map */
     LARGEST_CELL = 34,   /* of a small map */
-    LARGEST_SWATCH = 24, /* of one that has neither values nor labels to write */
-    WIDEST_CELL = 44,    /* where that keeps the labels level */
-    NARROW_CELL = 14,    /* cells that are larger are square */
-    NUMBERED_CELL = 28,  /* from here on values are written into cells */
+    LARGEST_SWATCH = 24, /* of a small map with neither values nor labels to write */
+    WIDEST_CELL = 44,    /* of a map whose labels then need not be slanted */
+    NARROW_CELL = 14,    /* larger cells are square */
+    NUMBERED_CELL = 28,  /* cells of this size have their values written into them */
     LINE = 20,           /* the height of a line of text */
     LEGEND_GAP = 18
 };
@@ -35,7 +35,7 @@ static void lay_out_cells(heat_layout *l)
     l->cell_height = fmin(height, side);
     l->detailed = grid->heat->rows <= DETAILED && grid->heat->columns <= DETAILED;
     if (l->detailed) {
-        l->cell_width = floor(l->cell_width); /* edges fall between pixels */
+        l->cell_width = floor(l->cell_width); /* (edges fall between pixels) */
         l->cell_height = floor(l->cell_height);
     }
     l->decimals = grid->high < 10 ? 2 : grid->high < 100 ? 1 : 0;
@@ -46,8 +46,8 @@ static void lay_out_cells(heat_layout *l)
 
 /* ---- Labels --------------------------------------------------------------------------------- */
 
-/* Every how many labels of this size there is room for one. Numbers come in steps of 2, 5, 10, 20, 50, ... where the
- * blocks have such. */
+/* Every how many rows or columns there is room for a label of this size. Numbers come in
+ * steps of 2, 5, 10, 20, 50, ... if the blocks allow. */
 static int64_t stride_of(double label_size, double cell, bool numbers, int64_t block)
 {
     int64_t stride = (int64_t)ceil(label_size * (numbers ? 1.6 : 1.1) / cell);
@@ -61,7 +61,7 @@ static int64_t stride_of(double label_size, double cell, bool numbers, int64_t b
     return stride;
 }
 
-/* Returns the height that the labels of columns take. */
+/* Returns the height of the column labels. */
 static double lay_out_column_labels(heat_layout *l)
 {
     double widest = 0.61 * l->label_size * heat_column_labels_width(&l->grid, HEAT_LABEL_COLUMNS);
@@ -81,7 +81,7 @@ static double lay_out_column_labels(heat_layout *l)
     return widest;
 }
 
-/* How far slanted labels reach to the right. */
+/* The right end of slanted labels. */
 static double labels_right(const heat_layout *l)
 {
     double right = 0;
@@ -93,11 +93,11 @@ static double labels_right(const heat_layout *l)
     return right;
 }
 
-/* The names of both axes stand in the corner between the labels. Returns its height. */
+/* The corner between the labels has the names of both axes. Returns its height. */
 static double lay_out_corner(heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
-    bool rows = svg_has_text(heat->row_axis), columns = svg_has_text(heat->column_axis);
+    bool rows = label_has_text(heat->row_axis), columns = label_has_text(heat->column_axis);
     double labels = 0.61 * l->label_size * heat_row_labels_width(&l->grid, HEAT_LABEL_COLUMNS),
            row_name = rows ? svg_text_width(heat->row_axis, HEAT_LABEL_COLUMNS, 12) + 18 : 0,
            column_name = columns ? svg_text_width(heat->column_axis, HEAT_LABEL_COLUMNS, 12) + 18 : 0,
@@ -110,11 +110,6 @@ static double lay_out_corner(heat_layout *l)
 
 /* ---- Texts ---------------------------------------------------------------------------------- */
 
-bool heat_is_blocked(const heat_layout *l)
-{
-    return l->grid.row_block > 1 || l->grid.column_block > 1;
-}
-
 static double ramp_width(const heat_layout *l)
 {
     char high[32];
@@ -122,7 +117,8 @@ static double ramp_width(const heat_layout *l)
     return 12 + STYLE_LEVELS * HEAT_RAMP_STEP + 6 + svg_text_width(high, 0, 12);
 }
 
-/* After the ramp, in lines no wider than the picture. Returns the height. */
+/* The swatches follow the ramp, in lines no wider than the picture. Returns the
+ * height. */
 static double lay_out_legend(heat_layout *l)
 {
     double x = HEAT_MARGIN + (l->grid.heat->kinds ? 0 : ramp_width(l) + LEGEND_GAP), y = 0;
@@ -143,7 +139,7 @@ static double lay_out_legend(heat_layout *l)
 static double widest_text(const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
-    double widest = wider(ramp_width(l), heat_is_blocked(l) ? 400 : 0);
+    double widest = wider(ramp_width(l), heat_grid_is_blocked(&l->grid) ? 400 : 0);
     if (!l->id)
         widest = wider(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
     widest = wider(widest, svg_text_width(heat->group, HEAT_TEXT_COLUMNS, 12));
@@ -153,8 +149,8 @@ static double widest_text(const heat_layout *l)
 heat_layout heat_layout_make(const study_heat *heat, const char *id)
 {
     heat_layout l = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .id = id};
-    double head = HEAT_MARGIN + (svg_has_text(heat->title) ? 22 : 0) + (svg_has_text(heat->group) ? 18 : 0);
-    if (id) /* the page says what it is */
+    double head = HEAT_MARGIN + (label_has_text(heat->title) ? 22 : 0) + (label_has_text(heat->group) ? 18 : 0);
+    if (id) /* (the page has the title and group) */
         head = 0;
     l.empty = l.grid.rows == 0 || l.grid.columns == 0;
     lay_out_cells(&l);
@@ -163,7 +159,7 @@ heat_layout heat_layout_make(const study_heat *heat, const char *id)
     l.right = l.left + l.cell_width * (double)l.grid.columns;
     l.bottom = l.top + (l.empty ? LINE : l.cell_height * (double)l.grid.rows);
     l.width = ceil(wider(wider(l.right, labels_right(&l)), HEAT_MARGIN + widest_text(&l)) + HEAT_MARGIN);
-    l.height = ceil(l.bottom + 8 + (svg_has_text(heat->note) ? LINE : 0) + (heat_is_blocked(&l) ? LINE : 0) + 8 +
-                    lay_out_legend(&l) + HEAT_MARGIN * 0.5);
+    l.height = ceil(l.bottom + 8 + (label_has_text(heat->note) ? LINE : 0) +
+                    (heat_grid_is_blocked(&l.grid) ? LINE : 0) + 8 + lay_out_legend(&l) + HEAT_MARGIN * 0.5);
     return l;
 }

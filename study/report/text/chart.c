@@ -1,13 +1,17 @@
-/* chart.c - line charts of characters. */
+/* chart.c - line charts drawn with characters. */
 #include "text.h"
 
+#include "../axis.h"
+#include "terminal.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    COLUMNS = 72, /* of the plot, at most */
-    FEWEST = 8,
+    COLUMNS = 72, /* of the plot: at most */
+    FEWEST = 8,   /* and at least */
     ROWS = 16,
     X_TICKS = 6,
     Y_TICKS = 4,
@@ -16,35 +20,35 @@ enum {
     LEGEND_GAP = 3
 };
 
-/* Each line draws with a character of its own, and with one of these of the 256 colours
- * of terminals, which are seen on white and on black: 3 : 1 at least. */
+/* Each line has a character and, of the 256 colours of terminals, a colour of its own.
+ * The contrast of all is at least 3:1, both to white and to black. */
 static const char characters[] = "*o+x#@%&";
 static const int colours[] = {33, 166, 29, 133, 136, 99, 244, 30};
 enum { KINDS = sizeof characters - 1, MARK = KINDS + 1 };
 static const char mark_character = '^';
 
-/* The content of each place: a line's number % KINDS + 1, or MARK; 0 nothing. Row 0 is the
- * highest. */
-typedef struct plot {
+/* The plot before it is written. Row 0 is the top. */
+typedef struct chart_plot {
     const study_chart *chart;
     const text_style *style;
     axis x, y;
     int columns;
-    unsigned char lines[ROWS][COLUMNS], colours[ROWS][COLUMNS];
-} plot;
+    unsigned char lines[ROWS][COLUMNS];   /* number of the line % KINDS + 1, or MARK; 0: empty */
+    unsigned char colours[ROWS][COLUMNS]; /* index into `colours` */
+} chart_plot;
 
-static int column_of(const plot *d, double x)
+static int column_of(const chart_plot *d, double x)
 {
     return (int)lround(axis_share(&d->x, x) * (d->columns - 1));
 }
 
-/* May lie outside where the chart gives the range of y. */
-static int row_of(const plot *d, double y)
+/* May be outside of the plot if the chart gives the range of y. */
+static int row_of(const chart_plot *d, double y)
 {
     return ROWS - 1 - (int)lround(fmin(fmax(axis_share(&d->y, y), -9), 9) * (ROWS - 1));
 }
 
-static void mark(plot *d, int what, int colour, int row, int column)
+static void set_place(chart_plot *d, int what, int colour, int row, int column)
 {
     if (row >= 0 && row < ROWS && column >= 0 && column < d->columns) {
         d->lines[row][column] = (unsigned char)what;
@@ -52,19 +56,19 @@ static void mark(plot *d, int what, int colour, int row, int column)
     }
 }
 
-/* From the point before to this one, both included. */
-static void connect(plot *d, int64_t line, int row, int column, int next_row, int next_column)
+/* Draws from one point to the next, both included. */
+static void draw_segment(chart_plot *d, int64_t line, int row, int column, int next_row, int next_column)
 {
     const int colour = chart_colour(d->chart, line, KINDS);
     int steps = abs(next_row - row) > abs(next_column - column) ? abs(next_row - row) : abs(next_column - column);
     for (int i = 0; i <= steps; i++) {
         double part = steps ? (double)i / steps : 0;
-        mark(d, (int)(line % KINDS) + 1, colour, (int)lround(row + part * (next_row - row)),
-             (int)lround(column + part * (next_column - column)));
+        set_place(d, (int)(line % KINDS) + 1, colour, (int)lround(row + part * (next_row - row)),
+                  (int)lround(column + part * (next_column - column)));
     }
 }
 
-static void draw_line(plot *d, int64_t line)
+static void draw_line(chart_plot *d, int64_t line)
 {
     const study_line *own = &d->chart->lines[line];
     int row = 0, column = 0;
@@ -73,7 +77,7 @@ static void draw_line(plot *d, int64_t line)
         bool has = chart_has_point(d->chart, own, i);
         if (has) {
             int next_row = row_of(d, own->y[i]), next_column = column_of(d, own->x[i]);
-            connect(d, line, before ? row : next_row, before ? column : next_column, next_row, next_column);
+            draw_segment(d, line, before ? row : next_row, before ? column : next_column, next_row, next_column);
             row = next_row;
             column = next_column;
         }
@@ -81,29 +85,25 @@ static void draw_line(plot *d, int64_t line)
     }
 }
 
-static void draw_marks(plot *d)
+static void draw_marks(chart_plot *d)
 {
     for (int64_t i = 0; i < d->chart->mark_count; i++) {
         const study_mark *own = &d->chart->marks[i];
         if (chart_has_mark(d->chart, own))
-            mark(d, MARK, chart_colour(d->chart, own->line, KINDS), row_of(d, own->y), column_of(d, own->x));
+            set_place(d, MARK, chart_colour(d->chart, own->line, KINDS), row_of(d, own->y), column_of(d, own->x));
     }
 }
 
 /* ---- Axes ----------------------------------------------------------------------------------- */
 
-/* Returns its length. */
+/* Writes the number of a tick. Returns its length. */
 static int write_tick(pen *p, const axis *a, int tick, char text[NUMBER_SIZE])
 {
     pen number = {0};
     pen_put_number(&number, a->ticks[tick], a->digits);
-    p->failed |= number.failed;
-    size_t length = number.length < NUMBER_SIZE ? number.length : NUMBER_SIZE - 1;
-    if (number.text)
-        memcpy(text, number.text, length);
-    text[length] = 0;
-    free(number.text);
-    return (int)length;
+    const int length = snprintf(text, NUMBER_SIZE, "%s", pen_text(&number));
+    pen_discard(p, &number);
+    return length < NUMBER_SIZE ? length : NUMBER_SIZE - 1;
 }
 
 static int y_label_width(pen *p, const axis *y)
@@ -117,14 +117,14 @@ static int y_label_width(pen *p, const axis *y)
     return widest;
 }
 
-static void put_y_label(pen *p, const plot *d, int row, int width)
+static void put_y_label(pen *p, const chart_plot *d, int row, int width)
 {
     char number[NUMBER_SIZE] = "";
     int length = 0;
     for (int i = 0; i < d->y.tick_count; i++)
         if (row_of(d, d->y.ticks[i]) == row)
             length = write_tick(p, &d->y, i, number);
-    text_repeat(p, ' ', width - length);
+    terminal_repeat(p, ' ', width - length);
     pen_put(p, "%s %c", number, length ? '+' : '|');
 }
 
@@ -137,7 +137,7 @@ static void put_character(pen *p, int what, int colour, bool color)
         pen_put(p, "%c", character);
 }
 
-static void put_row(pen *p, const plot *d, int row)
+static void put_plot_row(pen *p, const chart_plot *d, int row)
 {
     int end = d->columns;
     while (end > 0 && d->lines[row][end - 1] == 0)
@@ -150,8 +150,8 @@ static void put_row(pen *p, const plot *d, int row)
     pen_put(p, "\n");
 }
 
-/* The axis, and its numbers where they do not touch one another. */
-static void put_x_axis(pen *p, const plot *d, int left)
+/* The axis with its ticks, and as many of their numbers as have room. */
+static void put_x_axis(pen *p, const chart_plot *d, int left)
 {
     char rule[COLUMNS + 1], numbers[COLUMNS + NUMBER_SIZE], number[NUMBER_SIZE];
     int end = 0;
@@ -169,9 +169,9 @@ static void put_x_axis(pen *p, const plot *d, int left)
         end = from + length;
     }
     numbers[end] = 0;
-    text_repeat(p, ' ', left);
+    terminal_repeat(p, ' ', left);
     pen_put(p, " +%s\n", rule);
-    text_repeat(p, ' ', left + 2);
+    terminal_repeat(p, ' ', left + 2);
     pen_put(p, "%s\n", numbers);
 }
 
@@ -182,7 +182,7 @@ static int name_columns(const text_style *style)
     return style->width - 2 < NAME_COLUMNS ? style->width - 2 : NAME_COLUMNS;
 }
 
-/* Lines first, then marks. */
+/* The lines, then the marks. */
 static void put_legend(pen *p, const study_chart *chart, const text_style *style)
 {
     int column = 0;
@@ -191,10 +191,7 @@ static void put_legend(pen *p, const study_chart *chart, const text_style *style
         const char *name = mark ? mark->name : chart->lines[i].name;
         const int width = 2 + label_width(name, name_columns(style)),
                   colour = chart_colour(chart, mark ? mark->line : i, KINDS);
-        const bool breaks = column > 0 && column + LEGEND_GAP + width > style->width;
-        pen_put(p, "%s", breaks ? "\n" : "");
-        text_repeat(p, ' ', column > 0 && !breaks ? LEGEND_GAP : 0);
-        column = (column > 0 && !breaks ? column + LEGEND_GAP : 0) + width;
+        terminal_next_entry(p, &column, LEGEND_GAP, width, style->width);
         put_character(p, mark ? MARK : (int)(i % KINDS) + 1, colour, style->color);
         pen_put(p, " ");
         pen_put_label(p, name, name_columns(style), false);
@@ -202,7 +199,7 @@ static void put_legend(pen *p, const study_chart *chart, const text_style *style
     pen_put(p, "%s", column ? "\n" : "");
 }
 
-static void put_plot(pen *p, plot *d)
+static void put_plot(pen *p, chart_plot *d)
 {
     const study_chart *chart = d->chart;
     const int left = y_label_width(p, &d->y), room = d->style->width - left - 2;
@@ -212,11 +209,11 @@ static void put_plot(pen *p, plot *d)
     draw_marks(d);
     for (int row = 0; row < ROWS; row++) {
         put_y_label(p, d, row, left);
-        put_row(p, d, row);
+        put_plot_row(p, d, row);
     }
     put_x_axis(p, d, left);
-    if (svg_has_text(chart->x_axis)) {
-        text_repeat(p, ' ', left + 2 + d->columns - label_width(chart->x_axis, name_columns(d->style)));
+    if (label_has_text(chart->x_axis)) {
+        terminal_repeat(p, ' ', left + 2 + d->columns - label_width(chart->x_axis, name_columns(d->style)));
         pen_put_label(p, chart->x_axis, name_columns(d->style), false);
         pen_put(p, "\n");
     }
@@ -224,20 +221,18 @@ static void put_plot(pen *p, plot *d)
 
 void text_put_chart(pen *p, const study_chart *chart, const text_style *style)
 {
-    plot d = {.chart = chart, .style = style};
+    chart_plot d = {.chart = chart, .style = style};
     pen name = {0};
-    text_bold(p, style->color);
-    text_lines title = {.p = p, .width = style->width};
-    text_put_words(&title, chart->title);
-    text_usual(p, style->color);
+    terminal_bold(p, style->color);
+    terminal_lines title = {.p = p, .width = style->width};
+    terminal_put_words(&title, chart->title);
+    terminal_normal(p, style->color);
     pen_put(p, "\n");
     const bool drawn = chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y);
-    if (drawn && svg_has_text(chart->y_axis)) {
+    if (drawn && label_has_text(chart->y_axis)) {
         pen_put(&name, "%s%s", chart->y_axis, chart->log_y ? " (logarithmic)" : "");
-        if (!name.failed)
-            text_put_paragraph(p, name.text, style->width);
-        p->failed |= name.failed;
-        free(name.text);
+        terminal_put_paragraph(p, pen_text(&name), style->width);
+        pen_discard(p, &name);
     }
     if (drawn)
         put_plot(p, &d);

@@ -1,10 +1,13 @@
-/* heat.c - heat maps in a terminal, line by line, so that several can stand side by
- * side.
+/* heat.c - heat maps drawn with characters. They are drawn line by line, because several
+ * can be side by side.
  *
- * A map that is too wide first gets narrow cells, with the labels of its columns written
- * downward; where these do not fit either, its columns continue in further pieces
- * below. */
+ * A map that is too wide gets narrow cells, with its column labels written downwards; if
+ * it is still too wide, it is cut into several views, one below the other.
+ */
 #include "text.h"
+
+#include "../heat_grid.h"
+#include "terminal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,10 +16,10 @@
 enum {
     DRAWN = 80, /* rows and columns; larger maps are drawn in blocks */
     LABEL_COLUMNS = 16,
-    DOWNWARD_COLUMNS = 12, /* of labels that are written downward */
-    ABREAST = 8,           /* maps side by side, at most */
+    DOWNWARD_LINES = 12, /* of labels that are written downwards */
+    ABREAST = 8,         /* maps side by side, at most */
     GAP = 4,
-    DIVIDER = 2, /* the columns of the line between both sides */
+    DIVIDER = 2, /* columns of the line between both sides */
     KEY_GAP = 3,
     WIDE_KEY = 40
 };
@@ -25,27 +28,27 @@ static const char shades[] = " .:-=+*%#";
 enum { SHADES = sizeof shades - 1 };
 static const char marks[LOOKS] = {[LOOK_MASKED] = 'x', [LOOK_PADDING] = '_', [LOOK_LEAK] = '!', [LOOK_STRANGE] = '?'};
 
-/* With colour, of the 256 of terminals: from white to a blue that is seen on black as
- * well. What is no value has a ground and letters of its own. */
+/* Of the 256 colours of terminals, from white to a blue that is visible on black too.
+ * Looks that are not values have a background and a text colour of their own. */
 static const int grounds[SHADES] = {231, 189, 153, 111, 75, 69, 32, 26, 25};
 static const char *const look_colours[LOOKS] = {[LOOK_MASKED] = "38;5;240;48;5;254",
                                                 [LOOK_PADDING] = "38;5;238;48;5;249",
                                                 [LOOK_LEAK] = "1;38;5;231;48;5;160",
                                                 [LOOK_STRANGE] = "1;38;5;231;48;5;160"};
 
-/* A map, or the piece of it that is drawn: columns [first, end). */
-typedef struct heat_text {
+/* What is drawn of a map at once: its columns [first, end). */
+typedef struct heat_view {
     heat_grid grid;
     const text_style *style;
     int64_t first, end;
     pen title, corner, note; /* title and note in lines */
     int label;               /* columns where labels are cut */
-    int left, cell;          /* columns of the labels of rows and of a cell */
-    int downward;            /* lines of labels that are written downward; 0: they stand in one line */
+    int left, cell;          /* columns of the row labels, and of a cell */
+    int downward;            /* lines of column labels written downwards; 0: in one line */
     int title_lines, note_lines;
     int64_t line_count;
     int width;
-} heat_text;
+} heat_view;
 
 static int larger(int a, int b)
 {
@@ -54,8 +57,8 @@ static int larger(int a, int b)
 
 /* ---- Layout --------------------------------------------------------------------------------- */
 
-/* How many lines a text has; `widest` grows to the widest of them. */
-static int measure(pen *p, const char *text, int *widest)
+/* How many lines a text has. *widest grows to the width of the widest. */
+static int count_lines(pen *p, const char *text, int *widest)
 {
     int lines = 0;
     for (size_t size; text && *text; text += size + (text[size] == '\n'), lines++) {
@@ -63,70 +66,68 @@ static int measure(pen *p, const char *text, int *widest)
         size = strcspn(text, "\n");
         pen_put_bytes(&line, text, size);
         *widest = larger(*widest, label_width(line.text, 0));
-        p->failed |= line.failed;
-        free(line.text);
+        pen_discard(p, &line);
     }
     return lines;
 }
 
 /* "decoder looks at itself, layer 0, head 0 (0 to 3.4)" */
-static void put_title(pen *p, const heat_text *t)
+static void put_title(pen *p, const heat_view *t)
 {
     const study_heat *heat = t->grid.heat;
-    const bool both = svg_has_text(heat->group) && svg_has_text(heat->title);
+    const bool both = label_has_text(heat->group) && label_has_text(heat->title);
     pen title = {0};
-    pen_put(&title, "%s%s%s", svg_has_text(heat->group) ? heat->group : "", both ? ", " : "", heat->title);
+    pen_put(&title, "%s%s%s", label_has_text(heat->group) ? heat->group : "", both ? ", " : "", heat->title);
     if (t->grid.high != 1 && !heat->kinds) {
         pen_put(&title, " (0 to ");
         pen_put_number(&title, t->grid.high, 3);
         pen_put(&title, ")");
     }
-    if (t->grid.row_block > 1 || t->grid.column_block > 1)
+    if (heat_grid_is_blocked(&t->grid))
         pen_put(&title, " (the largest of each %lld x %lld)", (long long)t->grid.row_block,
                 (long long)t->grid.column_block);
     if (t->first > 0 || t->end < t->grid.columns)
         pen_put(&title, " (columns %lld to %lld of %lld)", (long long)t->first + 1, (long long)t->end,
                 (long long)t->grid.columns);
-    if (!title.failed)
-        text_put_paragraph(p, title.text, t->style->width);
-    p->failed |= title.failed;
-    free(title.text);
+    terminal_put_paragraph(p, pen_text(&title), t->style->width);
+    pen_discard(p, &title);
 }
 
-/* "query\key", over the labels of rows and before those of columns. */
-static void put_corner(pen *p, const heat_text *t)
+/* "query\key", above the row labels and before the column labels. */
+static void put_corner(pen *p, const heat_view *t)
 {
     const study_heat *heat = t->grid.heat;
-    if (!svg_has_text(heat->row_axis) && !svg_has_text(heat->column_axis))
+    if (!label_has_text(heat->row_axis) && !label_has_text(heat->column_axis))
         return;
     pen_put_label(p, heat->row_axis, t->label, false);
     pen_put(p, "\\");
     pen_put_label(p, heat->column_axis, t->label, false);
 }
 
+/* The most characters that a column label takes when written downwards. */
 static int most_glyphs(const heat_grid *grid)
 {
     char number[HEAT_NUMBER_SIZE];
     int most = 1;
-    pen scrap = {.failed = true}; /* takes nothing */
+    pen scrap = {.failed = true}; /* (writes nothing) */
     for (int64_t j = 0; j < grid->columns; j++) {
         int count = 0;
-        while (count < DOWNWARD_COLUMNS && pen_put_glyph(&scrap, heat_column_label(grid, j, number), count) > 0)
+        while (count < DOWNWARD_LINES && pen_put_glyph(&scrap, heat_column_label(grid, j, number), count) > 0)
             count++;
         most = larger(most, count);
     }
     return most;
 }
 
-/* Whether the line between both sides is in the piece. */
-static bool is_divided(const heat_text *t)
+/* Whether the line between both sides is in this view. */
+static bool is_divided(const heat_view *t)
 {
     const int64_t split = heat_grid_split(&t->grid);
     return split > t->first && split < t->end;
 }
 
-/* Cells and labels of columns, and `end`, where the room does. */
-static void lay_out_columns(heat_text *t)
+/* Chooses the width of cells, the form of column labels, and how many columns fit. */
+static void lay_out_columns(heat_view *t)
 {
     const int64_t columns = t->grid.columns;
     const int room = t->style->width - t->left - 1 - (is_divided(t) ? DIVIDER : 0),
@@ -142,31 +143,31 @@ static void lay_out_columns(heat_text *t)
         t->end = t->first + room / t->cell;
 }
 
-static int map_width(const heat_text *t)
+static int map_width(const heat_view *t)
 {
     return t->left + 1 + t->cell * (int)(t->end - t->first) + (is_divided(t) ? DIVIDER : 0);
 }
 
-static heat_text lay_out(pen *p, const study_heat *heat, int64_t first, const text_style *style)
+static heat_view view_make(pen *p, const study_heat *heat, int64_t first, const text_style *style)
 {
-    heat_text t = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .style = style, .first = first};
+    heat_view t = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .style = style, .first = first};
     t.end = t.grid.columns;
     t.label = style->width / 5 < LABEL_COLUMNS ? style->width / 5 : LABEL_COLUMNS;
     put_corner(&t.corner, &t);
     t.left = larger(heat_row_labels_width(&t.grid, t.label), label_width(t.corner.text, 0));
     lay_out_columns(&t);
     put_title(&t.title, &t);
-    if (svg_has_text(heat->note) && t.end == t.grid.columns)
-        text_put_paragraph(&t.note, heat->note, style->width);
+    if (label_has_text(heat->note) && t.end == t.grid.columns)
+        terminal_put_paragraph(&t.note, heat->note, style->width);
     p->failed |= t.title.failed || t.corner.failed || t.note.failed;
     t.width = map_width(&t);
-    t.title_lines = measure(p, t.title.text, &t.width);
-    t.note_lines = measure(p, t.note.text, &t.width);
+    t.title_lines = count_lines(p, t.title.text, &t.width);
+    t.note_lines = count_lines(p, t.note.text, &t.width);
     t.line_count = t.title_lines + (heat_grid_split(&t.grid) > 0) + larger(t.downward, 1) + t.grid.rows + t.note_lines;
     return t;
 }
 
-static void clear(heat_text *t)
+static void view_clear(heat_view *t)
 {
     free(t->title.text);
     free(t->corner.text);
@@ -175,7 +176,7 @@ static void clear(heat_text *t)
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
-/* Line number `line` of a text in lines. Returns its width. */
+/* Writes line number `line` of a text. Returns its width. */
 static int put_text_line(pen *p, const char *text, int line)
 {
     pen own = {0};
@@ -184,45 +185,45 @@ static int put_text_line(pen *p, const char *text, int line)
     pen_put_bytes(&own, text, strcspn(text, "\n"));
     pen_put_bytes(p, text, strcspn(text, "\n"));
     int width = label_width(own.text, 0);
-    p->failed |= own.failed;
-    free(own.text);
+    pen_discard(p, &own);
     return width;
 }
 
-static void put_divider(pen *p, const heat_text *t, int64_t column)
+/* The line between both sides, if it is before this column. */
+static void put_divider(pen *p, const heat_view *t, int64_t column)
 {
     if (is_divided(t) && column == heat_grid_split(&t->grid))
         pen_put(p, " |");
 }
 
-static void put_label(pen *p, const heat_text *t, const char *label, int width, bool padded)
+static void put_label(pen *p, const heat_view *t, const char *label, int width, bool padded)
 {
-    text_repeat(p, ' ', width - label_width(label, t->label));
+    terminal_repeat(p, ' ', width - label_width(label, t->label));
     if (padded)
-        text_faint(p, t->style->color);
+        terminal_faint(p, t->style->color);
     pen_put_label(p, label, t->label, false);
     if (padded)
-        text_usual(p, t->style->color);
+        terminal_normal(p, t->style->color);
 }
 
-/* Over the columns of each side its name. */
-static void put_sides(pen *p, const heat_text *t)
+/* The name of each side above its columns. */
+static void put_sides(pen *p, const heat_view *t)
 {
     const int64_t split = heat_grid_split(&t->grid), ends[] = {t->first, is_divided(t) ? split : t->end, t->end};
-    text_repeat(p, ' ', t->left);
+    terminal_repeat(p, ' ', t->left);
     for (int side = 0; side < 2 && ends[side] < ends[side + 1]; side++) {
         const int room = t->cell * (int)(ends[side + 1] - ends[side]);
         const char *name = t->grid.heat->sides[ends[side] >= split];
         put_divider(p, t, ends[side]);
         pen_put(p, " ");
         pen_put_label(p, name, room, false);
-        text_repeat(p, ' ', room - label_width(name, room) - (side > 0));
+        terminal_repeat(p, ' ', room - label_width(name, room) - (side > 0));
     }
 }
 
-/* Of labels that are written downward and end at the map, the characters in line `line`;
- * else the whole label. */
-static void put_column_label(pen *p, const heat_text *t, int64_t j, int line)
+/* A column label, or, if labels are written downwards, its character in line `line`: such
+ * labels end at the map. */
+static void put_column_label(pen *p, const heat_view *t, int64_t j, int line)
 {
     char number[HEAT_NUMBER_SIZE];
     const char *label = heat_column_label(&t->grid, j, number);
@@ -236,21 +237,20 @@ static void put_column_label(pen *p, const heat_text *t, int64_t j, int line)
     while (count < t->downward && pen_put_glyph(&scrap, label, count) > 0)
         count++;
     width = pen_put_glyph(&glyph, label, line - t->downward + count);
-    text_repeat(p, ' ', t->cell - width);
+    terminal_repeat(p, ' ', t->cell - width);
     if (padded)
-        text_faint(p, t->style->color);
-    pen_put(p, "%s", width > t->cell ? "?" : width ? glyph.text : "");
+        terminal_faint(p, t->style->color);
+    pen_put(p, "%s", width > t->cell ? "?" : width ? pen_text(&glyph) : "");
     if (padded)
-        text_usual(p, t->style->color);
-    p->failed |= glyph.failed;
-    free(glyph.text);
+        terminal_normal(p, t->style->color);
+    pen_discard(p, &glyph);
 }
 
-static void put_column_labels(pen *p, const heat_text *t, int line)
+static void put_column_labels(pen *p, const heat_view *t, int line)
 {
     const bool last = line == larger(t->downward, 1) - 1;
-    const char *corner = last && t->corner.text ? t->corner.text : "";
-    text_repeat(p, ' ', t->left - label_width(corner, 0));
+    const char *corner = last ? pen_text(&t->corner) : "";
+    terminal_repeat(p, ' ', t->left - label_width(corner, 0));
     pen_put(p, "%s ", corner);
     for (int64_t j = t->first; j < t->end; j++) {
         put_divider(p, t, j);
@@ -258,7 +258,7 @@ static void put_column_labels(pen *p, const heat_text *t, int line)
     }
 }
 
-/* From 0 to SHADES - 1; kinds at even distances. */
+/* 0 to SHADES - 1; kinds are evenly spaced. */
 static int shade_of(const heat_grid *grid, double value)
 {
     const study_heat *heat = grid->heat;
@@ -266,41 +266,41 @@ static int shade_of(const heat_grid *grid, double value)
     return (int)lround(fmin(fmax(share, 0), 1) * (SHADES - 1));
 }
 
-static void put_cell(pen *p, const heat_grid *grid, heat_cell cell, int width, bool color)
+static void put_map_cell(pen *p, const heat_grid *grid, heat_cell cell, int width, bool color)
 {
     const int shade = cell.look == LOOK_VALUE ? shade_of(grid, cell.value) : 0;
     if (!color) {
-        text_repeat(p, ' ', width - 1);
-        text_repeat(p, cell.look == LOOK_VALUE ? shades[shade] : marks[cell.look], 1);
+        terminal_repeat(p, ' ', width - 1);
+        terminal_repeat(p, cell.look == LOOK_VALUE ? shades[shade] : marks[cell.look], 1);
         return;
     }
     if (cell.look == LOOK_VALUE)
         pen_put(p, "\033[48;5;%dm", grounds[shade]);
     else
         pen_put(p, "\033[%sm", look_colours[cell.look]);
-    text_repeat(p, cell.look == LOOK_VALUE ? ' ' : cell.look == LOOK_MASKED ? '/' : marks[cell.look], width);
-    text_usual(p, true);
+    terminal_repeat(p, cell.look == LOOK_VALUE ? ' ' : cell.look == LOOK_MASKED ? '/' : marks[cell.look], width);
+    terminal_normal(p, true);
 }
 
-static void put_row(pen *p, const heat_text *t, int64_t row)
+static void put_map_row(pen *p, const heat_view *t, int64_t row)
 {
     char number[HEAT_NUMBER_SIZE];
     put_label(p, t, heat_row_label(&t->grid, row, number), t->left, heat_row_is_padding(&t->grid, row));
     pen_put(p, " ");
     for (int64_t j = t->first; j < t->end; j++) {
         put_divider(p, t, j);
-        put_cell(p, &t->grid, heat_grid_cell(&t->grid, row, j), t->cell, t->style->color);
+        put_map_cell(p, &t->grid, heat_grid_cell(&t->grid, row, j), t->cell, t->style->color);
     }
 }
 
-/* Returns the columns that the line takes. */
-static int put_line(pen *p, const heat_text *t, int64_t line)
+/* Writes one line of a view. Returns its width. */
+static int put_view_line(pen *p, const heat_view *t, int64_t line)
 {
     const int sides = heat_grid_split(&t->grid) > 0, labels = larger(t->downward, 1);
     if (line < t->title_lines) {
-        text_bold(p, t->style->color);
+        terminal_bold(p, t->style->color);
         int width = put_text_line(p, t->title.text, (int)line);
-        text_usual(p, t->style->color);
+        terminal_normal(p, t->style->color);
         return width;
     }
     line -= t->title_lines;
@@ -311,25 +311,25 @@ static int put_line(pen *p, const heat_text *t, int64_t line)
     else if (line < sides + labels)
         put_column_labels(p, t, (int)line - sides);
     else
-        put_row(p, t, line - sides - labels);
+        put_map_row(p, t, line - sides - labels);
     return map_width(t);
 }
 
-static void put_abreast(pen *p, const heat_text *texts, int count)
+static void put_abreast(pen *p, const heat_view *views, int count)
 {
     int64_t lines = 0;
     for (int k = 0; k < count; k++)
-        lines = texts[k].line_count > lines ? texts[k].line_count : lines;
+        lines = views[k].line_count > lines ? views[k].line_count : lines;
     for (int64_t line = 0; line < lines && !p->failed; line++) {
-        int pending = 0; /* spaces before the next map */
+        int pending = 0; /* spaces before the next view */
         for (int k = 0; k < count; k++) {
             int width = 0;
-            if (line < texts[k].line_count) {
-                text_repeat(p, ' ', pending);
+            if (line < views[k].line_count) {
+                terminal_repeat(p, ' ', pending);
                 pending = 0;
-                width = put_line(p, &texts[k], line);
+                width = put_view_line(p, &views[k], line);
             }
-            pending += texts[k].width - width + GAP;
+            pending += views[k].width - width + GAP;
         }
         pen_put(p, "\n");
     }
@@ -337,7 +337,7 @@ static void put_abreast(pen *p, const heat_text *texts, int count)
 
 /* ---- All maps of a part --------------------------------------------------------------------- */
 
-/* "0  .:-=+*%#" */
+/* "0 .:-=+*%#" */
 static void put_ramp(pen *p, int wide, bool color)
 {
     pen_put(p, "0 ");
@@ -346,12 +346,12 @@ static void put_ramp(pen *p, int wide, bool color)
             pen_put(p, "\033[48;5;%dm%*s", grounds[shade], wide, "");
         else
             pen_put(p, "%c", shades[shade]);
-    text_usual(p, color);
+    terminal_normal(p, color);
 }
 
-/* The meaning of the characters, for all maps of a part. */
+/* Explains the characters, once for all maps of a part. */
 typedef struct heat_key {
-    bool sizes, beyond_one; /* whether any map has sizes, and any of them a high of its own */
+    bool sizes, beyond_one; /* whether any map has sizes, and any of these another high than 1 */
     int count;
     struct {
         const study_heat *heat;
@@ -359,7 +359,7 @@ typedef struct heat_key {
     } swatches[2 * HEAT_SWATCHES];
 } heat_key;
 
-/* Adds what the map's legend would explain, unless something of that name is there. */
+/* Adds what a map needs explained, unless the key has an entry of that name. */
 static void add_to_key(heat_key *key, const heat_grid *grid)
 {
     heat_cell swatches[HEAT_SWATCHES];
@@ -388,36 +388,33 @@ static void put_key(pen *p, const heat_key *key, const text_style *style)
                             : key->beyond_one ? "high"
                                               : "1";
         const int width = (i >= 0 ? wide : 2 + wide * SHADES) + 1 + label_width(words, style->width - 2);
-        const bool breaks = column > 0 && column + KEY_GAP + width > style->width;
-        pen_put(p, "%s", breaks ? "\n" : "");
-        text_repeat(p, ' ', column > 0 && !breaks ? KEY_GAP : 0);
-        column = (column > 0 && !breaks ? column + KEY_GAP : 0) + width;
+        terminal_next_entry(p, &column, KEY_GAP, width, style->width);
         if (i < 0)
             put_ramp(p, wide, style->color);
         else
-            put_cell(p, &grid, key->swatches[i].cell, wide, style->color);
+            put_map_cell(p, &grid, key->swatches[i].cell, wide, style->color);
         pen_put(p, " ");
         pen_put_label(p, words, style->width - 2, false);
     }
     pen_put(p, "\n");
 }
 
-/* Pieces of maps that stand side by side, from column `first` of map number `at`; returns
- * how many. */
+/* Makes the views that fit side by side, from column `first` of map number `at` on.
+ * Returns how many. */
 static int lay_out_abreast(pen *p, const document_part *part, const text_style *style, int64_t at, int64_t first,
-                           heat_text texts[ABREAST])
+                           heat_view views[ABREAST])
 {
     int count = 0, width = 0;
     for (; count < ABREAST && at < part->heat_count; at++, first = 0) {
-        heat_text *text = &texts[count];
-        *text = lay_out(p, &part->heats[at], first, style);
-        if (count > 0 && (!part->side_by_side || width + GAP + text->width > style->width)) {
-            clear(text);
+        heat_view *view = &views[count];
+        *view = view_make(p, &part->heats[at], first, style);
+        if (count > 0 && (!part->side_by_side || width + GAP + view->width > style->width)) {
+            view_clear(view);
             break;
         }
-        width += text->width + (count ? GAP : 0);
+        width += view->width + (count ? GAP : 0);
         count++;
-        if (text->end < text->grid.columns)
+        if (view->end < view->grid.columns)
             break;
     }
     return count;
@@ -425,18 +422,18 @@ static int lay_out_abreast(pen *p, const document_part *part, const text_style *
 
 void text_put_heats(pen *p, const document_part *part, const text_style *style)
 {
-    heat_text texts[ABREAST];
+    heat_view views[ABREAST];
     heat_key key = {.sizes = part->heat_count == 0};
     for (int64_t at = 0, first = 0; at < part->heat_count && !p->failed;) {
-        const int count = lay_out_abreast(p, part, style, at, first, texts);
-        put_abreast(p, texts, count);
+        const int count = lay_out_abreast(p, part, style, at, first, views);
+        put_abreast(p, views, count);
         pen_put(p, "\n");
         for (int k = 0; k < count; k++) {
-            const heat_text *text = &texts[k];
-            add_to_key(&key, &text->grid);
-            first = text->end < text->grid.columns ? text->end : 0;
+            const heat_view *view = &views[k];
+            add_to_key(&key, &view->grid);
+            first = view->end < view->grid.columns ? view->end : 0;
             at += first == 0;
-            clear(&texts[k]);
+            view_clear(&views[k]);
         }
     }
     put_key(p, &key, style);

@@ -1,11 +1,11 @@
-/* heat.c - heat maps as grids of cells to draw, of any size. */
-#include "draw.h"
+/* heat_grid.c - see heat_grid.h. */
+#include "heat_grid.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* Of the colours from 0 to high the last kind has this: large areas of it are no weight
- * on the page. */
+/* Where between 0 and high the last kind is: a darker colour would weigh on the page, as
+ * kinds fill large areas. */
 #define DARKEST_KIND 0.6
 
 static int64_t blocks_of(int64_t count, int64_t most)
@@ -38,7 +38,7 @@ heat_grid heat_grid_make(const study_heat *heat, int64_t most_rows, int64_t most
     return grid;
 }
 
-static heat_cell look_at(const study_heat *heat, int64_t at)
+static heat_cell cell_of(const study_heat *heat, int64_t at)
 {
     double value = (double)heat->values[at];
     study_cell cell = heat->cells ? (study_cell)heat->cells[at] : STUDY_SEEN;
@@ -49,7 +49,7 @@ static heat_cell look_at(const study_heat *heat, int64_t at)
     return (heat_cell){isfinite(value) ? LOOK_VALUE : LOOK_STRANGE, value};
 }
 
-/* What of two cells a block shows. */
+/* Whether a block shows cell a rather than b. */
 static bool shows_more(heat_cell a, heat_cell b)
 {
     static const int weight[LOOKS] = {
@@ -57,20 +57,25 @@ static bool shows_more(heat_cell a, heat_cell b)
     return weight[a.look] > weight[b.look] || (a.look == b.look && a.value > b.value);
 }
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+bool heat_grid_is_blocked(const heat_grid *grid)
+{
+    return grid->row_block > 1 || grid->column_block > 1;
 }
 
 heat_cell heat_grid_cell(const heat_grid *grid, int64_t row, int64_t column)
 {
     const study_heat *heat = grid->heat;
-    int64_t row_end = least((row + 1) * grid->row_block, heat->rows),
-            column_end = least((column + 1) * grid->column_block, heat->columns);
-    heat_cell shown = look_at(heat, row * grid->row_block * heat->columns + column * grid->column_block);
+    int64_t row_end = smaller((row + 1) * grid->row_block, heat->rows),
+            column_end = smaller((column + 1) * grid->column_block, heat->columns);
+    heat_cell shown = cell_of(heat, row * grid->row_block * heat->columns + column * grid->column_block);
     for (int64_t i = row * grid->row_block; i < row_end; i++)
         for (int64_t j = column * grid->column_block; j < column_end; j++) {
-            heat_cell cell = look_at(heat, i * heat->columns + j);
+            heat_cell cell = cell_of(heat, i * heat->columns + j);
             if (shows_more(cell, shown))
                 shown = cell;
         }
@@ -139,7 +144,7 @@ const char *heat_side(const study_heat *heat, int64_t column)
 
 /* ---- Labels --------------------------------------------------------------------------------- */
 
-/* Labels are counted from `first`. */
+/* Numbers count from `first`. */
 static const char *label_at(const char *const *labels, int64_t at, int64_t first, char number[HEAT_NUMBER_SIZE])
 {
     if (labels)
@@ -175,24 +180,25 @@ bool heat_column_is_padding(const heat_grid *grid, int64_t column)
     return padding;
 }
 
-int heat_row_labels_width(const heat_grid *grid, int columns)
+/* The width of the widest of `count` labels, cut to `columns`. */
+static int widest(const heat_grid *grid, int64_t count, int columns,
+                  const char *(*label)(const heat_grid *, int64_t, char[HEAT_NUMBER_SIZE]))
 {
     char number[HEAT_NUMBER_SIZE];
-    int widest = 0;
-    for (int64_t i = 0; i < grid->rows; i++) {
-        int width = label_width(heat_row_label(grid, i, number), columns);
-        widest = width > widest ? width : widest;
+    int most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int width = label_width(label(grid, i, number), columns);
+        most = width > most ? width : most;
     }
-    return widest;
+    return most;
+}
+
+int heat_row_labels_width(const heat_grid *grid, int columns)
+{
+    return widest(grid, grid->rows, columns, heat_row_label);
 }
 
 int heat_column_labels_width(const heat_grid *grid, int columns)
 {
-    char number[HEAT_NUMBER_SIZE];
-    int widest = 0;
-    for (int64_t j = 0; j < grid->columns; j++) {
-        int width = label_width(heat_column_label(grid, j, number), columns);
-        widest = width > widest ? width : widest;
-    }
-    return widest;
+    return widest(grid, grid->columns, columns, heat_column_label);
 }
