@@ -1,17 +1,20 @@
-/* claims.c - what was expected of the experiments, and whether it came true: from the numbers alone.
+/* claims.c - what was expected of the experiments, and whether it came true, judged by
+ * the numbers alone.
  *
- * What a mask forbids holds for every model, trained well or badly: there only chance may stray (laboratory_stray).
- * That a model learns what it may is no theorem: there a margin is given, and stands in the sentence.
+ * That a model cannot do what its mask forbids holds for every model, well or badly
+ * trained: only chance may exceed the bound, by laboratory_stray. That a model learns
+ * what its mask allows is no theorem: there a margin is chosen, and stated in the
+ * sentence.
  */
-#include "laboratory.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #define RIGHT     0.99 /* an accuracy that counts as right */
-#define LAG       0.05 /* an accuracy that is this much below what is possible counts as near to it */
-#define ORDER_LAG 0.02 /* the same of models without positions */
+#define LAG       0.05 /* an accuracy may be this far below what is possible, */
+#define ORDER_LAG 0.02 /* and without positions this far */
 
 enum { CLAIM_TEXT = sizeof((laboratory_claim *)0)->expected };
 
@@ -25,7 +28,7 @@ static void say(char *text, const char *format, ...)
     va_end(arguments);
 }
 
-static laboratory_claim *add(laboratory_findings *findings, laboratory_section section, bool holds)
+static laboratory_claim *add_claim(laboratory_findings *findings, laboratory_section section, bool holds)
 {
     laboratory_claim *claim = &findings->claims[findings->claim_count++];
     claim->section = section;
@@ -34,21 +37,21 @@ static laboratory_claim *add(laboratory_findings *findings, laboratory_section s
     return claim;
 }
 
-/* Where something was found that is larger than all before. */
+/* The largest value so far, and the measurement that it belongs to. */
 typedef struct extreme {
     double value, measured, allowed;
-    int task, setting, evaluated;
-    int64_t position;
+    int task, setting;
+    int64_t at; /* a position, or in the grid the mask of the evaluation */
 } extreme;
 
-static void keep_larger(extreme *kept, extreme found)
+static void keep_larger(extreme *kept, double value, double measured, double allowed, int task, int setting, int64_t at)
 {
-    if (found.value > kept->value)
-        *kept = found;
+    if (value > kept->value)
+        *kept = (extreme){value, measured, allowed, task, setting, at};
 }
 
-/* "0.126 0.121": accuracies of positions begin <= i < end. */
-static void list(char *text, const double *values, int64_t begin, int64_t end)
+/* Writes the accuracies of positions [begin, end): "0.126 0.121". */
+static void print_accuracies(char *text, const double *values, int64_t begin, int64_t end)
 {
     size_t length = 0;
     text[0] = '\0';
@@ -61,13 +64,13 @@ static double mean_stray(const double *allowed, int64_t length)
     double sum = 0;
     for (int64_t i = 0; i < length; i++)
         sum += laboratory_stray(allowed[i]);
-    return sum / (double)length; /* a mean's deviation is no larger than the mean of the deviations */
+    return sum / (double)length; /* (the deviation of a mean is at most the mean of the deviations) */
 }
 
 /* ---- Taggers -------------------------------------------------------------------------------- */
 
-/* By position where it is not certain; of models without positions, whose guesses may favour some at the cost of
- * others, by mean. */
+/* At each position, unless the answer there is certain; without positions in the mean,
+ * since guesses may favour some positions at the cost of others. */
 static void claim_nowhere_better(laboratory_findings *findings)
 {
     const int64_t length = findings->options.length;
@@ -78,50 +81,41 @@ static void claim_nowhere_better(laboratory_findings *findings)
                 const double measured = findings->accuracy[task][setting][i],
                              allowed = findings->allowed[task][setting][i];
                 if (allowed < 1)
-                    keep_larger(&worst, (extreme){.value = measured - allowed - laboratory_stray(allowed),
-                                                  .measured = measured,
-                                                  .allowed = allowed,
-                                                  .task = task,
-                                                  .setting = setting,
-                                                  .position = i});
+                    keep_larger(&worst, measured - allowed - laboratory_stray(allowed), measured, allowed, task,
+                                setting, i);
             }
         const double *allowed = findings->allowed[task][LABORATORY_ORDERLESS];
         const double mean = laboratory_mean(findings->accuracy[task][LABORATORY_ORDERLESS], length),
                      mean_allowed = laboratory_mean(allowed, length);
         if (mean_allowed < 1)
-            keep_larger(&worst, (extreme){.value = mean - mean_allowed - mean_stray(allowed, length),
-                                          .measured = mean,
-                                          .allowed = mean_allowed,
-                                          .task = task,
-                                          .setting = LABORATORY_ORDERLESS});
+            keep_larger(&worst, mean - mean_allowed - mean_stray(allowed, length), mean, mean_allowed, task,
+                        LABORATORY_ORDERLESS, 0);
     }
-    laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, worst.value <= 0);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS, worst.value <= 0);
     say(claim->expected, "nowhere is a model right more often than what it sees allows, chance aside");
     say(claim->measured, "%.3f where %.3f is possible comes nearest to too much (%s, %s, position %lld)",
         worst.measured, worst.allowed, laboratory_task_names[worst.task], laboratory_setting_names[worst.setting],
-        (long long)worst.position);
+        (long long)worst.at);
 }
 
-/* A task that asks for one letter: right wherever that is within reach. */
+/* A task that needs one letter is done correctly wherever that letter is visible. */
 static void claim_right(laboratory_findings *findings, int task)
 {
     extreme lowest = {.value = -INFINITY};
     for (int setting = 0; setting < LABORATORY_MASKS; setting++)
         for (int64_t i = 0; i < findings->options.length; i++)
             if (findings->allowed[task][setting][i] >= 1)
-                keep_larger(&lowest, (extreme){.value = -findings->accuracy[task][setting][i],
-                                               .measured = findings->accuracy[task][setting][i],
-                                               .setting = setting,
-                                               .position = i});
-    laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, lowest.measured >= RIGHT);
+                keep_larger(&lowest, -findings->accuracy[task][setting][i], findings->accuracy[task][setting][i], 1,
+                            task, setting, i);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS, lowest.measured >= RIGHT);
     claim->task = (laboratory_task)task;
     say(claim->expected, "%s: right (%.2f or more) wherever the letter that is asked for is within reach",
         laboratory_task_names[task], RIGHT);
     say(claim->measured, "lowest %.3f (%s, position %lld)", lowest.measured, laboratory_setting_names[lowest.setting],
-        (long long)lowest.position);
+        (long long)lowest.at);
 }
 
-/* The same tasks where that letter is out of reach. */
+/* The same tasks at the positions where that letter is hidden. */
 static void claim_chance(laboratory_findings *findings)
 {
     const double chance = 1 / (double)findings->options.letters;
@@ -137,13 +131,13 @@ static void claim_chance(laboratory_findings *findings)
                 }
     const double stray = laboratory_stray(chance);
     laboratory_claim *claim =
-        add(findings, LABORATORY_TAGGERS, count && low >= chance - stray && high <= chance + stray);
+        add_claim(findings, LABORATORY_TAGGERS, count && low >= chance - stray && high <= chance + stray);
     say(claim->expected, "where that letter is out of reach, accuracy is chance: %.3f, give or take %.3f", chance,
         stray);
     say(claim->measured, "%.3f to %.3f at %lld positions", low, high, (long long)count);
 }
 
-/* Positions begin <= i < end are right, or at chance. */
+/* Whether positions [begin, end) are right; and whether they are at chance. */
 static bool all_right(const double *accuracy, int64_t begin, int64_t end)
 {
     bool good = true;
@@ -166,10 +160,10 @@ static void claim_causal_reverse(laboratory_findings *findings)
     const int64_t length = findings->options.length, half = length / 2;
     const double *accuracy = findings->accuracy[LABORATORY_REVERSE][LABORATORY_CAUSAL];
     char first[CLAIM_TEXT], second[CLAIM_TEXT];
-    list(first, accuracy, 0, half);
-    list(second, accuracy, half, length);
-    laboratory_claim *claim =
-        add(findings, LABORATORY_TAGGERS, all_chance(findings, accuracy, 0, half) && all_right(accuracy, half, length));
+    print_accuracies(first, accuracy, 0, half);
+    print_accuracies(second, accuracy, half, length);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS,
+                                        all_chance(findings, accuracy, 0, half) && all_right(accuracy, half, length));
     claim->task = LABORATORY_REVERSE;
     say(claim->expected, "reverse under a causal mask: chance on the first half, right on the second");
     say(claim->measured, "%.100s | %.100s", first, second);
@@ -180,8 +174,8 @@ static void claim_sides(laboratory_findings *findings)
     const int64_t length = findings->options.length;
     const double *left = findings->accuracy[LABORATORY_SHIFT_LEFT][LABORATORY_CAUSAL],
                  *right = findings->accuracy[LABORATORY_SHIFT_RIGHT][LABORATORY_CAUSAL];
-    laboratory_claim *claim =
-        add(findings, LABORATORY_TAGGERS, all_chance(findings, left, 0, length - 1) && all_right(right, 0, length));
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS,
+                                        all_chance(findings, left, 0, length - 1) && all_right(right, 0, length));
     claim->task = LABORATORY_SHIFT_RIGHT;
     say(claim->expected, "a causal mask costs nothing on shift right, which needs the left side, and all on shift left "
                          "but for its last position");
@@ -196,18 +190,14 @@ static void claim_sort(laboratory_findings *findings)
         for (int64_t i = 0; i < findings->options.length; i++) {
             const double measured = findings->accuracy[LABORATORY_SORT][setting][i],
                          allowed = findings->allowed[LABORATORY_SORT][setting][i];
-            keep_larger(&worst, (extreme){.value = allowed - measured,
-                                          .measured = measured,
-                                          .allowed = allowed,
-                                          .setting = setting,
-                                          .position = i});
+            keep_larger(&worst, allowed - measured, measured, allowed, LABORATORY_SORT, setting, i);
         }
-    laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, worst.value <= LAG);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS, worst.value <= LAG);
     claim->task = LABORATORY_SORT;
     say(claim->expected, "sort: within %.2f of the best possible guess at every position, whatever the mask hides",
         LAG);
     say(claim->measured, "furthest from it %.3f where %.3f is possible (%s, position %lld)", worst.measured,
-        worst.allowed, laboratory_setting_names[worst.setting], (long long)worst.position);
+        worst.allowed, laboratory_setting_names[worst.setting], (long long)worst.at);
 }
 
 static void claim_orderless(laboratory_findings *findings)
@@ -217,10 +207,9 @@ static void claim_orderless(laboratory_findings *findings)
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         const double measured = laboratory_mean(findings->accuracy[task][LABORATORY_ORDERLESS], length),
                      allowed = laboratory_mean(findings->allowed[task][LABORATORY_ORDERLESS], length);
-        keep_larger(&worst,
-                    (extreme){.value = allowed - measured, .measured = measured, .allowed = allowed, .task = task});
+        keep_larger(&worst, allowed - measured, measured, allowed, task, LABORATORY_ORDERLESS, 0);
     }
-    laboratory_claim *claim = add(findings, LABORATORY_TAGGERS, worst.value <= ORDER_LAG);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_TAGGERS, worst.value <= ORDER_LAG);
     say(claim->expected,
         "without positions: in the mean within %.2f of the best guess from the letter here and the set of letters",
         ORDER_LAG);
@@ -240,20 +229,15 @@ static void claim_grid_bound(laboratory_findings *findings)
                 const double *by_position = laboratory_grid_allowed(findings, task, setting, mask);
                 const double allowed = laboratory_mean(by_position, findings->options.length);
                 if (allowed < 1)
-                    keep_larger(&worst, (extreme){.value = measured - allowed -
-                                                           mean_stray(by_position, findings->options.length),
-                                                  .measured = measured,
-                                                  .allowed = allowed,
-                                                  .task = task,
-                                                  .setting = setting,
-                                                  .evaluated = mask});
+                    keep_larger(&worst, measured - allowed - mean_stray(by_position, findings->options.length),
+                                measured, allowed, task, setting, mask);
             }
-    laboratory_claim *claim = add(findings, LABORATORY_GRID, worst.value <= 0);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_GRID, worst.value <= 0);
     say(claim->expected,
         "whatever a model was trained with, it is never better than the mask of the evaluation allows");
     say(claim->measured, "%.3f where %.3f is possible comes nearest to too much (%s, trained %s, evaluated %s)",
         worst.measured, worst.allowed, laboratory_task_names[worst.task], laboratory_setting_names[worst.setting],
-        laboratory_setting_names[worst.evaluated]);
+        laboratory_setting_names[worst.at]);
 }
 
 static void claim_grid_diagonal(laboratory_findings *findings)
@@ -270,13 +254,14 @@ static void claim_grid_diagonal(laboratory_findings *findings)
                 evaluated = mask;
             }
         }
-    laboratory_claim *claim = add(findings, LABORATORY_GRID, least > 0);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_GRID, least > 0);
     say(claim->expected, "sort: under each mask the model that was trained with it is the best");
     say(claim->measured, "smallest lead %.3f: under %s, before the one trained with %s", least,
         laboratory_setting_names[evaluated], laboratory_setting_names[trained]);
 }
 
-/* The most that a model trained with the full mask stays below what a mask of the evaluation allows. */
+/* How far a model trained with the full mask falls below what the mask of the evaluation
+ * allows, at most. */
 static double most_lost(const laboratory_findings *findings, laboratory_task task)
 {
     double most = 0;
@@ -286,12 +271,14 @@ static double most_lost(const laboratory_findings *findings, laboratory_task tas
     return most;
 }
 
-/* Who looks at one place does without the others; who needs all of them was never trained to guess. */
+/* A task that looks at one position does not miss the others. A task that needs all
+ * positions was never trained to guess the hidden ones. */
 static void claim_grid_closed(laboratory_findings *findings)
 {
     const double left = most_lost(findings, LABORATORY_SHIFT_LEFT), right = most_lost(findings, LABORATORY_SHIFT_RIGHT),
                  reverse = most_lost(findings, LABORATORY_REVERSE), sort = most_lost(findings, LABORATORY_SORT);
-    laboratory_claim *claim = add(findings, LABORATORY_GRID, fmax(left, fmax(right, reverse)) <= LAG && sort > LAG);
+    laboratory_claim *claim =
+        add_claim(findings, LABORATORY_GRID, fmax(left, fmax(right, reverse)) <= LAG && sort > LAG);
     say(claim->expected,
         "trained with the full mask, shifts and reverse lose under the others only what these hide, "
         "give or take %.2f; sort loses more",
@@ -300,7 +287,8 @@ static void claim_grid_closed(laboratory_findings *findings)
         left, right, reverse, sort);
 }
 
-/* A model does not look where it never could: it stays nearer to what the causal mask allows. */
+/* A model does not look where it never could in training: opening the mask gains it
+ * little. */
 static void claim_grid_opened(laboratory_findings *findings)
 {
     static const laboratory_task tasks[] = {LABORATORY_SHIFT_LEFT, LABORATORY_REVERSE};
@@ -310,7 +298,7 @@ static void claim_grid_opened(laboratory_findings *findings)
         middle[i] =
             0.5 + 0.5 * laboratory_mean(findings->allowed[tasks[i]][LABORATORY_CAUSAL], findings->options.length);
     }
-    laboratory_claim *claim = add(findings, LABORATORY_GRID, measured[0] < middle[0] && measured[1] < middle[1]);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_GRID, measured[0] < middle[0] && measured[1] < middle[1]);
     say(claim->expected, "what a causal mask hid is not found when it is taken away after training: shift left and "
                          "reverse gain less than half of what it cost them");
     say(claim->measured, "shift left %.3f, half would be %.3f; reverse %.3f, half would be %.3f", measured[0],
@@ -319,21 +307,22 @@ static void claim_grid_opened(laboratory_findings *findings)
 
 /* ---- The rest ------------------------------------------------------------------------------- */
 
-/* (Of a fair coin no more is lost or won by luck than 1 in 20, while the model's own odds are within 2 to 3.) */
+/* Luck with a fair coin changes the loss by less than 5 %, as long as the model's odds
+ * are within 2 to 3. */
 static void claim_leak(laboratory_findings *findings)
 {
     const laboratory_decoding *correct = &findings->correct, *leaking = &findings->leaking;
     const double floor = findings->loss_floor, last = leaking->curve[LABORATORY_POINTS - 1];
-    laboratory_claim *claim = add(findings, LABORATORY_LEAK, last < floor / 2);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_LEAK, last < floor / 2);
     say(claim->expected, "the leaking decoder's training loss falls below what is possible without a leak");
     say(claim->measured, "%.4f, and %.4f is the least without", last, floor);
-    claim = add(findings, LABORATORY_LEAK, correct->loss >= 0.95 * floor && correct->loss <= 1.5 * floor);
+    claim = add_claim(findings, LABORATORY_LEAK, correct->loss >= 0.95 * floor && correct->loss <= 1.5 * floor);
     say(claim->expected, "the correct decoder's loss comes near to that, within half of it, but not below");
     say(claim->measured, "%.4f on unseen examples", correct->loss);
-    claim = add(findings, LABORATORY_LEAK, correct->exact >= 0.95);
+    claim = add_claim(findings, LABORATORY_LEAK, correct->exact >= 0.95);
     say(claim->expected, "decoding freely, the correct one is right (0.95 or more of the sequences)");
     say(claim->measured, "%.4f", correct->exact);
-    claim = add(findings, LABORATORY_LEAK, leaking->accuracy >= RIGHT && leaking->exact <= 0.05);
+    claim = add_claim(findings, LABORATORY_LEAK, leaking->accuracy >= RIGHT && leaking->exact <= 0.05);
     say(claim->expected,
         "decoding freely, the leaking one fails (0.05 or less), though teacher forcing finds it right");
     say(claim->measured, "%.4f of the sequences; teacher-forced %.4f of the tokens", leaking->exact, leaking->accuracy);
@@ -349,10 +338,10 @@ static void claim_order(laboratory_findings *findings)
         factor = fmin(factor, found->positions / found->bound);
         positions = fmin(positions, found->positions);
     }
-    laboratory_claim *claim = add(findings, LABORATORY_ORDER, share <= 1);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_ORDER, share <= 1);
     say(claim->expected, "without positions the permuted input gives the permuted output, up to summation order");
     say(claim->measured, "largest difference %.2g; at most %.2g of what summation order is granted", difference, share);
-    claim = add(findings, LABORATORY_ORDER, factor >= 1000);
+    claim = add_claim(findings, LABORATORY_ORDER, factor >= 1000);
     say(claim->expected, "with positions it does not: differences are a thousand times larger at least");
     say(claim->measured, "%.3g at least, %.2g times what summation order is granted", positions, factor);
 }
@@ -366,13 +355,13 @@ static void claim_padding(laboratory_findings *findings)
         compared += findings->padded[task].compared;
     }
     const double *accuracy = findings->padded[LABORATORY_SORT].accuracy[false];
-    laboratory_claim *claim = add(findings, LABORATORY_PADDING, changed == 0);
+    laboratory_claim *claim = add_claim(findings, LABORATORY_PADDING, changed == 0);
     say(claim->expected, "with the padding mask, padding changes no bit of any output");
     say(claim->measured, "%lld of %lld logits differ", (long long)changed, (long long)compared);
-    claim = add(findings, LABORATORY_PADDING, (double)open >= RIGHT * (double)compared);
+    claim = add_claim(findings, LABORATORY_PADDING, (double)open >= RIGHT * (double)compared);
     say(claim->expected, "without it nearly all outputs change (%.2f or more)", RIGHT);
     say(claim->measured, "%lld of %lld logits differ", (long long)open, (long long)compared);
-    claim = add(findings, LABORATORY_PADDING, accuracy[0] - accuracy[LABORATORY_PADDINGS - 1] >= 0.1);
+    claim = add_claim(findings, LABORATORY_PADDING, accuracy[0] - accuracy[LABORATORY_PADDINGS - 1] >= 0.1);
     say(claim->expected, "and accuracy falls: sort, with %lld marks of padding, by 0.1 or more",
         (long long)laboratory_paddings[LABORATORY_PADDINGS - 1]);
     say(claim->measured, "from %.3f to %.3f", accuracy[0], accuracy[LABORATORY_PADDINGS - 1]);

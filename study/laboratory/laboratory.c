@@ -1,7 +1,7 @@
-/* laboratory.c - the laboratory of masks from end to end: what is asked for, the experiments, the document. */
+/* laboratory.c - the laboratory of masks from end to end: options, experiments,
+ * document. */
 #include "laboratory.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static void set_default(int64_t *field, int64_t value)
@@ -33,19 +33,6 @@ static ag_status complete_options(study_laboratory_options *options, ag_error *e
     return status;
 }
 
-double laboratory_mean(const double *values, int64_t count)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += values[i];
-    return sum / (double)count;
-}
-
-double laboratory_stray(double p)
-{
-    return 5 * sqrt(p * (1 - p) / LABORATORY_EXAMPLES);
-}
-
 static void laboratory_clear(laboratory *lab)
 {
     for (int task = 0; task < LABORATORY_TASKS; task++)
@@ -55,12 +42,10 @@ static void laboratory_clear(laboratory *lab)
     free(lab->unseen);
 }
 
-typedef ag_status experiment(laboratory *lab);
-static experiment *const experiments[] = {laboratory_train_taggers, laboratory_measure_grid, laboratory_find_leak,
-                                          laboratory_permute, laboratory_pad};
-
-static ag_status run_all(laboratory *lab)
+static ag_status run_experiments(laboratory *lab)
 {
+    static ag_status (*const experiments[])(laboratory *) = {laboratory_train_taggers, laboratory_measure_grid,
+                                                             laboratory_find_leak, laboratory_permute, laboratory_pad};
     ag_status status = laboratory_draw_unseen(&lab->options, lab->unseen, lab->error);
     for (size_t i = 0; i < sizeof experiments / sizeof *experiments && status == AG_OK; i++)
         status = experiments[i](lab);
@@ -82,7 +67,7 @@ ag_status laboratory_run(const study_laboratory_options *options, laboratory_fin
     if (!lab.tape || !lab.unseen)
         status = ag_error_set(lab.error, AG_NO_MEMORY, "no memory for the laboratory");
     else
-        status = run_all(&lab);
+        status = run_experiments(&lab);
     if (status == AG_OK)
         laboratory_claim_all(findings);
     laboratory_clear(&lab);

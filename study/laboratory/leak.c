@@ -1,22 +1,25 @@
-/* leak.c - an encoder-decoder whose decoder mask lets each position see the token that it is to predict.
+/* leak.c - an encoder-decoder whose decoder mask lets each position see the token that it
+ * is to predict.
  *
- * The target is the source forwards or backwards, by the toss of a coin, behind a mark that says which: "abc" becomes
- * "> a b c" or "< c b a". The coin is in no source. So a decoder that sees what is before it must lose ln 2 on the
- * mark, whatever it learns: ln 2 / (length + 2) per token. A lower loss is proof of a leak.
+ * The target is the source forwards or backwards, by the toss of a coin, after a mark
+ * that says which: "abc" becomes "> a b c" or "< c b a". The source does not say how the
+ * coin fell. So a decoder that sees only earlier tokens loses ln 2 on the mark, whatever
+ * it learns: ln 2 / (length + 2) per token. A lower loss proves a leak.
  */
 #include "laboratory.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Rows of examples: source is the caller's [rows, length], the others [rows, length + 2]. */
+/* Examples: the caller's source [rows, length], and targets [rows, length + 2]. */
 typedef struct pairs {
     int64_t rows;
     const int32_t *source;
-    int32_t *input, *output; /* bos, mark, letters; and the same one token on: mark, letters, eos */
+    int32_t *input;  /* bos, mark, letters */
+    int32_t *output; /* the same one token later: mark, letters, eos */
 } pairs;
 
-/* Tosses the coins; the arrays live on the tape. False with the tape's error. */
+/* Tosses the coins and makes the targets, on the tape. False with the tape's error. */
 static bool make_pairs(const laboratory *lab, const int32_t *source, int64_t rows, ag_rng *rng, pairs *made)
 {
     const int64_t length = lab->options.length, width = length + 2;
@@ -38,8 +41,8 @@ static bool make_pairs(const laboratory *lab, const int32_t *source, int64_t row
 }
 
 /* The logits [rows, length + 2, V] under teacher forcing. */
-static ag_tensor *force(const laboratory *lab, const nn_model *model, const nn_pass *pass, const pairs *made,
-                        bool leaking)
+static ag_tensor *force_teacher(const laboratory *lab, const nn_model *model, const nn_pass *pass, const pairs *made,
+                                bool leaking)
 {
     const nn_input input = {.rows = made->rows,
                             .source_length = lab->options.length,
@@ -56,11 +59,11 @@ static ag_tensor *decoder_loss(const laboratory *lab, const laboratory_training 
     pairs made;
     if (!make_pairs(lab, x, LABORATORY_ROWS, rng, &made))
         return NULL;
-    return ag_cross_entropy(force(lab, training->model, pass, &made, training->leaking), made.output,
+    return ag_cross_entropy(force_teacher(lab, training->model, pass, &made, training->leaking), made.output,
                             &(ag_cross_entropy_options){0});
 }
 
-/* Adds a chunk's share of the mean loss and accuracy under teacher forcing. */
+/* Adds a chunk's share to the mean loss and accuracy under teacher forcing. */
 static ag_status add_forced(laboratory *lab, const nn_model *model, const int32_t *source, ag_rng *rng, bool leaking,
                             double *loss, double *accuracy)
 {
@@ -70,7 +73,7 @@ static ag_status add_forced(laboratory *lab, const nn_model *model, const int32_
     ag_tape_rewind(lab->tape);
     if (!make_pairs(lab, source, LABORATORY_CHUNK, rng, &made))
         return laboratory_tape_failed(lab);
-    ag_tensor *logits = force(lab, model, &pass, &made, leaking);
+    ag_tensor *logits = force_teacher(lab, model, &pass, &made, leaking);
     const ag_tensor *mean = ag_cross_entropy(logits, made.output, &(ag_cross_entropy_options){0});
     if (!mean)
         return laboratory_tape_failed(lab);
@@ -82,7 +85,7 @@ static ag_status add_forced(laboratory *lab, const nn_model *model, const int32_
     return AG_OK;
 }
 
-/* Whether the tokens are a mark and the letters in its direction. */
+/* Whether an answer is a mark and all letters in its direction. */
 static bool is_right(const laboratory *lab, const int32_t *source, const nn_hypothesis *answer)
 {
     const int64_t length = lab->options.length;
@@ -95,7 +98,7 @@ static bool is_right(const laboratory *lab, const int32_t *source, const nn_hypo
     return !memcmp(answer->tokens + 1, letters, (size_t)length * sizeof *letters);
 }
 
-/* Adds a chunk's share of right free-running answers. */
+/* Adds a chunk's share to the rate of exact answers in free decoding. */
 static ag_status add_free(laboratory *lab, const nn_model *model, const int32_t *source, double *exact)
 {
     const int64_t length = lab->options.length;
@@ -109,7 +112,7 @@ static ag_status add_free(laboratory *lab, const nn_model *model, const int32_t 
     return status;
 }
 
-static ag_status measure(laboratory *lab, const nn_model *model, bool leaking, laboratory_decoding *found)
+static ag_status measure_decoding(laboratory *lab, const nn_model *model, bool leaking, laboratory_decoding *found)
 {
     ag_status status = AG_OK;
     ag_rng own_coins = ag_rng_make(ag_seed_for(lab->options.seed, AG_FOR_SAMPLING), 0), coins = own_coins;
@@ -128,7 +131,7 @@ static ag_status measure(laboratory *lab, const nn_model *model, bool leaking, l
     return status;
 }
 
-static ag_status train_and_measure(laboratory *lab, bool leaking, laboratory_decoding *found)
+static ag_status train_decoder(laboratory *lab, bool leaking, laboratory_decoding *found)
 {
     nn_model *model = laboratory_model(lab, NN_ENCODER_DECODER, NN_SINUSOIDAL);
     if (!model)
@@ -140,7 +143,7 @@ static ag_status train_and_measure(laboratory *lab, bool leaking, laboratory_dec
                                           .curve = found->curve};
     ag_status status = laboratory_train(lab, &training);
     if (status == AG_OK)
-        status = measure(lab, model, leaking, found);
+        status = measure_decoding(lab, model, leaking, found);
     nn_model_free(model);
     return status;
 }
@@ -148,6 +151,6 @@ static ag_status train_and_measure(laboratory *lab, bool leaking, laboratory_dec
 ag_status laboratory_find_leak(laboratory *lab)
 {
     lab->findings->loss_floor = log(2) / (double)(lab->options.length + 2);
-    ag_status status = train_and_measure(lab, false, &lab->findings->correct);
-    return status == AG_OK ? train_and_measure(lab, true, &lab->findings->leaking) : status;
+    ag_status status = train_decoder(lab, false, &lab->findings->correct);
+    return status == AG_OK ? train_decoder(lab, true, &lab->findings->leaking) : status;
 }

@@ -1,5 +1,5 @@
-/* masks.c - the masks of the laboratory. */
-#include "laboratory.h"
+/* masks.c - see masks.h. */
+#include "masks.h"
 
 const char *const laboratory_setting_names[LABORATORY_SETTINGS] = {"full", "causal", "window", "prefix",
                                                                    "no positions"};

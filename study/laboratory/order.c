@@ -1,9 +1,12 @@
-/* order.c - without a positional code the order of the input is the order of the output, and nothing else.
+/* order.c - without a positional code, permuting the input permutes the output and
+ * changes nothing else.
  *
- * Attention adds over the keys in ascending order, so permuted keys are added in another order. A sum of n numbers is
- * off by (n - 1) epsilon of their magnitudes at most, twice that between two orders, and each layer has two sums over
- * keys, that of the softmax and that of the values. So layers x 4 (n - 1) epsilon of the largest logit is what is
- * granted. An order that mattered would not shrink with epsilon.
+ * Except for rounding: attention sums over the keys in ascending order, so permuted keys
+ * are summed in another order. The error of a sum of n numbers is at most (n - 1) epsilon
+ * times their magnitude; two orders differ by at most twice that; and each layer has two
+ * sums over keys, of the softmax and of the values. So the bound is layers x 4 (n - 1)
+ * epsilon times the largest logit. A real dependence on order would not shrink with
+ * epsilon.
  */
 #include "laboratory.h"
 
@@ -16,7 +19,7 @@
 #define EPSILON FLT_EPSILON
 #endif
 
-/* order becomes a drawn permutation of 0 .. length - 1. */
+/* Draws a permutation of 0 .. length - 1. */
 static void shuffle(ag_rng *rng, int64_t length, int64_t *order)
 {
     for (int64_t i = 0; i < length; i++) {
@@ -26,7 +29,7 @@ static void shuffle(ag_rng *rng, int64_t length, int64_t *order)
     }
 }
 
-/* Each row in an order of its own: y[i] = x[order[i]]. */
+/* Permutes each row in an order of its own: y[i] = x[order[i]]. */
 static void permute_rows(const laboratory *lab, const int32_t *x, int64_t *orders, int32_t *y)
 {
     const int64_t length = lab->options.length;
@@ -46,9 +49,9 @@ static const ag_tensor *logits_of(const laboratory *lab, const nn_model *model, 
     return nn_model_apply(model, &pass, &input);
 }
 
-/* The largest difference between an output of the permuted input and the same output of the other; and the largest
- * logit. */
-static ag_status compare(const laboratory *lab, const nn_model *model, double *largest, double *difference)
+/* Finds the largest logit, and the largest difference between a logit of the permuted
+ * input and the same one of the input as it is. */
+static ag_status compare_orders(const laboratory *lab, const nn_model *model, double *largest, double *difference)
 {
     const int64_t length = lab->options.length, classes = model->config.target_vocab;
     const size_t letters = (size_t)(LABORATORY_CHUNK * length);
@@ -80,9 +83,9 @@ ag_status laboratory_permute(laboratory *lab)
     for (int task = 0; task < LABORATORY_TASKS && status == AG_OK; task++) {
         laboratory_permuted *found = &lab->findings->permuted[task];
         double largest;
-        status = compare(lab, lab->taggers[task][LABORATORY_FULL], &largest, &found->positions);
+        status = compare_orders(lab, lab->taggers[task][LABORATORY_FULL], &largest, &found->positions);
         if (status == AG_OK)
-            status = compare(lab, lab->taggers[task][LABORATORY_ORDERLESS], &found->largest, &found->difference);
+            status = compare_orders(lab, lab->taggers[task][LABORATORY_ORDERLESS], &found->largest, &found->difference);
         found->bound = LABORATORY_LAYERS * 4 * (double)(lab->options.length - 1) * EPSILON * found->largest;
     }
     ag_tape_set_grad(lab->tape, grad);

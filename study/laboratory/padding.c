@@ -1,13 +1,12 @@
-/* padding.c - rows with padding behind them, with the padding mask and without. */
+/* padding.c - rows followed by padding, with the padding mask and without it. */
 #include "laboratory.h"
 
 #include <math.h>
 
-enum { PADDED = 2 * LABORATORY_CHUNK }; /* rows that are looked at */
+enum { PADDED = 2 * LABORATORY_CHUNK }; /* rows that are measured */
 
-const int64_t laboratory_paddings[LABORATORY_PADDINGS] = {0, 1, 2, 4, 8};
-
-/* LABORATORY_CHUNK rows of letters with `padding` marks behind each: [rows, length + padding], on the tape. */
+/* LABORATORY_CHUNK rows of letters, each followed by `padding` padding tokens: [rows,
+ * length + padding], on the tape. */
 static int32_t *pad_rows(const laboratory *lab, const int32_t *x, int64_t padding)
 {
     const int64_t length = lab->options.length, width = length + padding;
@@ -33,8 +32,9 @@ static const ag_tensor *logits_of(const laboratory *lab, const nn_model *model, 
     return input.source ? nn_model_apply(model, &pass, &input) : NULL;
 }
 
-/* What comes of one token: the logits of the bare row and of the padded one. */
-static void compare(const ag_real *bare, const ag_real *padded, int64_t classes, bool masked, laboratory_padded *found)
+/* Compares the logits at one position: of the row alone and of the padded row. */
+static void compare_logits(const ag_real *bare, const ag_real *padded, int64_t classes, bool masked,
+                           laboratory_padded *found)
 {
     for (int64_t c = 0; c < classes; c++) {
         found->changed[masked] += bare[c] != padded[c] || signbit(bare[c]) != signbit(padded[c]);
@@ -42,6 +42,7 @@ static void compare(const ag_real *bare, const ag_real *padded, int64_t classes,
     }
 }
 
+/* Adds the measurements of a chunk of rows. */
 static ag_status add_chunk(laboratory *lab, laboratory_task task, const int32_t *x, int at, bool masked,
                            laboratory_padded *found)
 {
@@ -60,7 +61,7 @@ static ag_status add_chunk(laboratory *lab, laboratory_task task, const int32_t 
         for (int64_t i = 0; i < length; i++) {
             const ag_real *logits = padded->data + (row * width + i) * classes;
             if (laboratory_paddings[at])
-                compare(bare->data + (row * length + i) * classes, logits, classes, masked, found);
+                compare_logits(bare->data + (row * length + i) * classes, logits, classes, masked, found);
             right += laboratory_best(logits, classes) == y[i];
         }
     }

@@ -1,6 +1,7 @@
-/* taggers.c - a tagger for each task and setting: its accuracy by position, and under each other mask. */
+/* taggers.c - a tagger for each task and setting: its accuracy by position, and under
+ * each of the other masks. */
 #include "laboratory.h"
-#include "../reach.h"
+#include "theory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static ag_tensor *tagger_loss(const laboratory *lab, const laboratory_training *
     return ag_cross_entropy(nn_model_apply(training->model, pass, &input), y, &(ag_cross_entropy_options){0});
 }
 
-/* Adds to right[i] how many of the `rows` rows are answered rightly at position i. */
+/* Adds to right[i] how many of `rows` rows are answered correctly at position i. */
 static ag_status count_right(laboratory *lab, const nn_model *model, laboratory_task task, laboratory_mask mask,
                              const int32_t *x, int64_t rows, int64_t *right)
 {
@@ -43,9 +44,9 @@ static ag_status count_right(laboratory *lab, const nn_model *model, laboratory_
     return AG_OK;
 }
 
-/* accuracy[i] on the unseen examples under a mask. */
-static ag_status measure(laboratory *lab, const nn_model *model, laboratory_task task, laboratory_mask mask,
-                         double *accuracy)
+/* Fills in accuracy [length] on the unseen examples under a mask. */
+static ag_status measure_accuracy(laboratory *lab, const nn_model *model, laboratory_task task, laboratory_mask mask,
+                                  double *accuracy)
 {
     int64_t right[LABORATORY_LENGTH] = {0};
     ag_status status = laboratory_stopped(lab);
@@ -72,26 +73,33 @@ static ag_status train_tagger(laboratory *lab, laboratory_task task, laboratory_
     return laboratory_train(lab, &training);
 }
 
-static ag_status find_reach(laboratory *lab, laboratory_mask mask)
+/* What a block lets through: by its mask and, by the residual connection, from each
+ * position to itself. A block passes on what has reached it, so the layers compose:
+ * windows, for example, widen with each layer. */
+static ag_status find_reach(laboratory *lab, laboratory_mask kind)
 {
     const int64_t length = lab->options.length;
-    const nn_input input = {.rows = 1, .source_length = length};
-    const study_subject subject = {.model = lab->taggers[LABORATORY_COPY][mask],
-                                   .input = &input,
-                                   .encoder_mask = laboratory_mask_make(lab->tape, mask, length)};
-    reach found;
-    if (!subject.encoder_mask)
+    unsigned char *block = lab->findings->block_reach[kind], *reach = lab->findings->reach[kind];
+    const ag_mask *mask = laboratory_mask_make(lab->tape, kind, length);
+    if (!mask)
         return laboratory_tape_failed(lab);
-    ag_status status = reach_init(&found, &subject, lab->error);
-    if (status != AG_OK)
-        return status;
-    memcpy(lab->findings->block_reach[mask], found.encoder_block, (size_t)(length * length));
-    memcpy(lab->findings->reach[mask], found.model, (size_t)(length * length));
-    reach_clear(&found);
+    for (int64_t i = 0; i < length; i++)
+        for (int64_t j = 0; j < length; j++) {
+            block[i * length + j] = i == j || ag_mask_allows(mask, 0, 0, i, j);
+            reach[i * length + j] = i == j;
+        }
+    for (int layer = 0; layer < LABORATORY_LAYERS; layer++) {
+        unsigned char before[LABORATORY_LENGTH * LABORATORY_LENGTH];
+        memcpy(before, reach, (size_t)(length * length));
+        for (int64_t i = 0; i < length; i++)
+            for (int64_t k = 0; k < length; k++)
+                for (int64_t j = 0; j < length && block[i * length + k]; j++)
+                    reach[i * length + j] |= before[k * length + j];
+    }
     return AG_OK;
 }
 
-/* What the masks of all layers together let through, and what can be answered with it. */
+/* What each mask lets through, and the accuracy that is possible with it. */
 static ag_status find_allowed(laboratory *lab)
 {
     laboratory_findings *findings = lab->findings;
@@ -117,18 +125,10 @@ ag_status laboratory_train_taggers(laboratory *lab)
         for (int setting = 0; setting < LABORATORY_SETTINGS && status == AG_OK; setting++) {
             status = train_tagger(lab, (laboratory_task)task, (laboratory_mask)setting);
             if (status == AG_OK)
-                status = measure(lab, lab->taggers[task][setting], (laboratory_task)task, (laboratory_mask)setting,
-                                 lab->findings->accuracy[task][setting]);
+                status = measure_accuracy(lab, lab->taggers[task][setting], (laboratory_task)task,
+                                          (laboratory_mask)setting, lab->findings->accuracy[task][setting]);
         }
     return status == AG_OK ? find_allowed(lab) : status;
-}
-
-/* A model without positions may learn of them from any mask but the full one, which tells the ends from the middle: so
- * there it is allowed what the mask allows. */
-const double *laboratory_grid_allowed(const laboratory_findings *findings, int task, int setting, int mask)
-{
-    const bool orderless = setting == LABORATORY_ORDERLESS && mask == LABORATORY_FULL;
-    return findings->allowed[task][orderless ? LABORATORY_ORDERLESS : mask];
 }
 
 ag_status laboratory_measure_grid(laboratory *lab)
@@ -138,8 +138,8 @@ ag_status laboratory_measure_grid(laboratory *lab)
     for (int task = 0; task < LABORATORY_TASKS; task++)
         for (int setting = 0; setting < LABORATORY_SETTINGS; setting++)
             for (int mask = 0; mask < LABORATORY_MASKS && status == AG_OK; mask++) {
-                status =
-                    measure(lab, lab->taggers[task][setting], (laboratory_task)task, (laboratory_mask)mask, accuracy);
+                status = measure_accuracy(lab, lab->taggers[task][setting], (laboratory_task)task,
+                                          (laboratory_mask)mask, accuracy);
                 lab->findings->grid[task][setting][mask] = laboratory_mean(accuracy, lab->options.length);
             }
     return status;

@@ -1,5 +1,5 @@
-/* tasks.c - sequences of letters, and what a tagger is to answer at each position. */
-#include "laboratory.h"
+/* tasks.c - see tasks.h. */
+#include "tasks.h"
 
 #include <stdlib.h>
 
@@ -53,7 +53,7 @@ ag_rng laboratory_stream(const study_laboratory_options *options, int64_t step)
 
 /* ---- Examples that no training sees --------------------------------------------------------- */
 
-/* The number of a sequence: its letters as digits. 10^16 at most. */
+/* A sequence as a number whose digits are its letters: below 10^16. */
 static uint64_t sequence_number(const study_laboratory_options *options, const int32_t *x)
 {
     uint64_t number = 0;
@@ -68,7 +68,8 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The numbers of all sequences of all training batches, in ascending order, to be freed; NULL: no memory. */
+/* The numbers of all sequences in all training batches, in ascending order, to be freed
+ * by the caller; NULL if out of memory. */
 static uint64_t *trained_numbers(const study_laboratory_options *options)
 {
     uint64_t *numbers = malloc((size_t)(options->steps * LABORATORY_ROWS) * sizeof *numbers);

@@ -1,17 +1,19 @@
 /* theory.c - how often the best possible answer is right, given what is visible.
  *
- * Letters are independent and even, so a task that asks for one letter is all or nothing: certain where that letter is
- * visible, 1/letters where not. Sort, and models that do not know the order, depend on how many there are of each
- * letter: the sum goes over all such counts, each weighted by its multinomial probability.
+ * Letters are independent and equally likely. So a task that needs one letter is certain
+ * if that letter is visible, and right with probability 1/letters if not. Sort, and
+ * models that do not know the order, depend on how often each letter occurs: their sums
+ * go over all such counts, each weighted by its multinomial probability.
  */
-#include "laboratory.h"
+#include "theory.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- Counts of letters ---------------------------------------------------------------------- */
 
-/* The next way to put as many things into `letters` boxes, from (n, 0, .., 0) on to (0, .., 0, n); false at the end. */
+/* Moves on to the next way to put n things into `letters` boxes, from (n, 0, .., 0) to
+ * (0, .., 0, n). False after the last. */
 static bool next_counts(int *counts, int64_t letters)
 {
     const int last = counts[letters - 1];
@@ -34,7 +36,8 @@ static double factorial(int64_t n)
     return product;
 }
 
-/* The probability that `size` letters come in these numbers: size! / (c_0! c_1! ..) / letters^size. */
+/* The probability that `size` letters occur in these counts: size! / (c_0! c_1! ..) /
+ * letters^size. */
 static double counts_probability(const int *counts, int64_t letters, int64_t size)
 {
     double ways = factorial(size);
@@ -45,7 +48,8 @@ static double counts_probability(const int *counts, int64_t letters, int64_t siz
 
 /* ---- Sort ----------------------------------------------------------------------------------- */
 
-/* tail[k], k = 0 .. n + 1: the probability that at least k of n letters are among a share p of the alphabet. */
+/* Fills in tail [n + 2]: the probability that at least k of n letters are among a share p
+ * of the alphabet. */
 static void binomial_tails(int64_t n, double p, double *tail)
 {
     tail[n + 1] = 0;
@@ -54,8 +58,8 @@ static void binomial_tails(int64_t n, double p, double *tail)
                   factorial(n) / factorial(k) / factorial(n - k) * pow(p, (double)k) * pow(1 - p, (double)(n - k));
 }
 
-/* Sort at position i with `visible` of the letters known. The answer is at most letter b when there are i + 1 letters
- * up to b, visible or not. */
+/* Sort at position i, with `visible` of the letters known. The answer is at most letter b
+ * if at least i + 1 letters, visible or not, are at most b. */
 static double allowed_of_sort(int64_t length, int64_t letters, int64_t visible, int64_t i)
 {
     const int64_t hidden = length - visible;
@@ -95,7 +99,7 @@ void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, c
 
 /* ---- Without order -------------------------------------------------------------------------- */
 
-/* What is known: the letter here, and how many there are of each. */
+/* What a model without order knows: the letter here, and how often each letter occurs. */
 typedef struct unordered {
     laboratory_task task;
     int64_t length, letters, here;
@@ -103,8 +107,9 @@ typedef struct unordered {
     const int *counts;
 } unordered;
 
-/* How good an answer is: (length - 1) times the positions at which it is right, in the mean over all arrangements. A
- * whole number, so that equally good ones are equal. */
+/* How good an answer is: the mean number of positions at which it is right, over all
+ * arrangements, times (length - 1). A whole number, so equally good answers compare
+ * equal. */
 static int64_t score(const unordered *u, int64_t answer)
 {
     if (u->task == LABORATORY_SORT)
@@ -116,7 +121,7 @@ static int64_t score(const unordered *u, int64_t answer)
 /* The probability that `answer` is right at position i. */
 static double right_at(const unordered *u, int64_t answer, int64_t i)
 {
-    if (u->task == LABORATORY_SORT) { /* what stands at i after sorting is known */
+    if (u->task == LABORATORY_SORT) { /* the counts tell which letter is at i after sorting */
         int64_t before = 0;
         for (int64_t letter = 0; letter < answer; letter++)
             before += u->counts[letter];
@@ -128,7 +133,7 @@ static double right_at(const unordered *u, int64_t answer, int64_t i)
     return (double)(u->counts[answer] - is_here) / (double)(u->length - 1);
 }
 
-/* Adds `weight` times the accuracies of the best answers, evenly shared. */
+/* Adds `weight` times the mean accuracy of the best answers. */
 static void add_best(const unordered *u, double weight, double *allowed)
 {
     int64_t best = -1, equal = 0;

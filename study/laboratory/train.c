@@ -1,4 +1,5 @@
-/* train.c - the small models of the laboratory, and their training: AdamW, cosine, clipped gradients. */
+/* train.c - the small models of the laboratory and their training: AdamW, cosine
+ * schedule, clipped gradients. */
 #include "laboratory.h"
 
 #include <math.h>
@@ -33,7 +34,7 @@ ag_status laboratory_tape_failed(const laboratory *lab)
     return ag_error_set(lab->error, problem->status, "%s", problem->message);
 }
 
-/* One update; *value becomes the loss before it. */
+/* Does one update. *value becomes the loss before it. */
 static ag_status train_one(laboratory *lab, const laboratory_training *training, train_optimizer *optimizer,
                            int64_t step, double *value)
 {
@@ -60,7 +61,7 @@ static ag_status train_one(laboratory *lab, const laboratory_training *training,
     return AG_OK;
 }
 
-/* Adds the loss of a step to the mean of its stretch. */
+/* Adds the loss of a step to the mean of its stretch of steps. */
 static void add_to_curve(double *curve, int64_t steps, int64_t step, double value)
 {
     const int64_t point = (step - 1) * LABORATORY_POINTS / steps;

@@ -1,8 +1,9 @@
-/* write.c - the laboratory's document: what was measured, beside what is possible, and the claims. */
-#include "laboratory.h"
+/* write.c - the laboratory's document: what was measured beside what is possible, and the
+ * claims. */
+#include "findings.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 /* ---- Tables and heat maps ------------------------------------------------------------------- */
 
@@ -22,7 +23,13 @@ static void put(table *t, const char *format, ...)
     va_end(arguments);
 }
 
-/* A table of numbers that a picture shows as well is folded. */
+static void put_all(table *t, int count, const char *const *texts)
+{
+    for (int i = 0; i < count; i++)
+        put(t, "%s", texts[i]);
+}
+
+/* Adds the table folded: all its numbers are in a picture, too. */
 static void add_table(study_document *document, const char *caption, const table *t)
 {
     const char *cells[sizeof t->texts / sizeof *t->texts];
@@ -36,8 +43,8 @@ static void add_claim(study_document *document, const laboratory_claim *claim)
     study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
-/* Those of a section that are about this task; LABORATORY_TASKS: about no one in
- * particular. */
+/* Adds the claims of a section about this task, or, with LABORATORY_TASKS, about
+ * several. */
 static void add_claims(study_document *document, const laboratory_findings *findings, laboratory_section section,
                        int task)
 {
@@ -152,7 +159,8 @@ static void add_accuracy_table(const laboratory_findings *findings, int task, st
     add_table(document, caption, &t);
 }
 
-/* Sort, whose theory is neither right nor chance: measured and possible, for some that hide something. */
+/* Sort, where the possible accuracy is neither 1 nor chance: measured and possible, for
+ * some settings that hide something. */
 static void add_sort_chart(const laboratory_findings *findings, study_document *document)
 {
     static const laboratory_mask shown[] = {LABORATORY_CAUSAL, LABORATORY_WINDOW, LABORATORY_ORDERLESS};
@@ -216,8 +224,7 @@ static void write_grid(const laboratory_findings *findings, study_document *docu
     table t = {.columns = 2 + LABORATORY_MASKS};
     put(&t, "task");
     put(&t, "trained with");
-    for (int mask = 0; mask < LABORATORY_MASKS; mask++)
-        put(&t, "%s", laboratory_setting_names[mask]);
+    put_all(&t, LABORATORY_MASKS, laboratory_setting_names);
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         for (int setting = 0; setting < LABORATORY_SETTINGS; setting++) {
             put(&t, "%s", laboratory_task_names[task]);
@@ -284,14 +291,10 @@ static void put_decoding(table *t, const char *name, const laboratory_decoding *
 static void write_leak(const laboratory_findings *findings, study_document *document)
 {
     const long long tokens = findings->options.length + 2;
+    static const char *const head[] = {"decoder",      "last training loss", "loss, own mask",     "accuracy, own mask",
+                                       "loss, causal", "accuracy, causal",   "free-running, exact"};
     table t = {.columns = 7};
-    put(&t, "decoder");
-    put(&t, "last training loss");
-    put(&t, "loss, own mask");
-    put(&t, "accuracy, own mask");
-    put(&t, "loss, causal");
-    put(&t, "accuracy, causal");
-    put(&t, "free-running, exact");
+    put_all(&t, 7, head);
     put_decoding(&t, "correct mask", &findings->correct);
     put_decoding(&t, "leaking mask", &findings->leaking);
     study_add_heading(document, "A decoder that sees what it is to predict");
@@ -313,12 +316,10 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
 
 static void write_order(const laboratory_findings *findings, study_document *document)
 {
+    static const char *const head[] = {"model for", "largest logit", "difference", "summation order grants",
+                                       "difference with positions"};
     table t = {.columns = 5};
-    put(&t, "model for");
-    put(&t, "largest logit");
-    put(&t, "difference");
-    put(&t, "summation order grants");
-    put(&t, "difference with positions");
+    put_all(&t, 5, head);
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         const laboratory_permuted *found = &findings->permuted[task];
         put(&t, "%s", laboratory_task_names[task]);
@@ -384,7 +385,7 @@ static void write_padding(const laboratory_findings *findings, study_document *d
 void laboratory_write(const laboratory_findings *findings, study_document *document)
 {
     write_summary(findings, document);
-    write_leak(findings, document); /* the costliest mistake comes first */
+    write_leak(findings, document); /* (the costliest mistake first) */
     write_masks(findings, document);
     write_taggers(findings, document);
     write_grid(findings, document);

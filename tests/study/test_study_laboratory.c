@@ -2,6 +2,7 @@
  * smaller size, finds what it says. */
 #include "check_util.h"
 #include "study/laboratory/laboratory.h"
+#include "study/laboratory/theory.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * false where that is spoiled; and the document says which it is. */
 #include "check_util.h"
 #include "study/laboratory/laboratory.h"
+#include "study/laboratory/theory.h"
 
 #include <math.h>
 #include <stdio.h>
