@@ -1,15 +1,17 @@
-/* attention.c - every attention's weights, kept while a model runs, beside what its mask allowed. */
+/* attention.c - keeps the weights of every attention while a model runs, and what its
+ * mask allowed. */
 #include "study.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct collector {
+/* The context of nn_pass.on_attention. */
+typedef struct map_collector {
     const nn_input *input;
     study_maps *maps;
     ag_error *error;
-} collector;
+} map_collector;
 
 static void map_clear(study_map *map)
 {
@@ -27,14 +29,14 @@ void study_maps_clear(study_maps *maps)
     *maps = (study_maps){0};
 }
 
-/* How many positions of a side of the one row are no padding. */
+/* The number of positions before the padding on one side. */
 static int64_t side_length(const nn_input *input, bool source)
 {
     const int32_t *lengths = source ? input->source_lengths : input->target_lengths;
     return lengths ? lengths[0] : source ? input->source_length : input->target_length;
 }
 
-/* Each query's side and each key's is told by the attention's name. */
+/* The name of the attention tells on which side its queries and keys are. */
 static void mark_cells(study_map *map, const nn_input *input, const ag_mask *mask)
 {
     const bool from_source = !strncmp(map->name, "encoder.", strlen("encoder.")),
@@ -49,7 +51,7 @@ static void mark_cells(study_map *map, const nn_input *input, const ag_mask *mas
                                                                              : STUDY_MASKED);
 }
 
-/* -sum w log2 w over a row's keys; -1 where the row sees none, or is padding. */
+/* -sum w log2 w over the keys of a row; -1 if the row sees no key, or is padding. */
 static double row_entropy(const ag_real *weights, const unsigned char *cells, int64_t keys)
 {
     bool sees = false;
@@ -57,12 +59,13 @@ static double row_entropy(const ag_real *weights, const unsigned char *cells, in
     for (int64_t j = 0; j < keys; j++) {
         const double w = (double)weights[j];
         sees |= cells[j] == STUDY_SEEN;
-        sum -= w > 0 ? w * log2(w) : w; /* (0, or NaN, which shows) */
+        sum -= w > 0 ? w * log2(w) : w; /* (adds 0; or NaN, so that it shows) */
     }
     return sees ? sum : -1;
 }
 
-static void measure_entropy(study_map *map)
+/* Fills in the mean entropy of each head. */
+static void average_entropy(study_map *map)
 {
     for (int64_t h = 0; h < map->heads; h++) {
         double sum = 0;
@@ -79,17 +82,17 @@ static void measure_entropy(study_map *map)
     }
 }
 
-/* A copy of one attention's weights [1, heads, queries, keys], behind those that are there. */
-static void keep(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
+/* nn_pass.on_attention: appends a copy of the weights [1, heads, queries, keys]. */
+static void keep_map(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
 {
-    const collector *collect = context;
+    const map_collector *collect = context;
     study_maps *maps = collect->maps;
     const int64_t *size = weights->shape.dim;
     const size_t elements = (size_t)weights->size;
     study_map *items = realloc(maps->items, (size_t)(maps->count + 1) * sizeof *items);
     if (items)
         maps->items = items;
-    /* (one more of each, since there may be none) */
+    /* (one more of each: of 0 bytes, malloc may return NULL) */
     study_map map = {.name = malloc(strlen(name) + 1),
                      .heads = size[1],
                      .queries = size[2],
@@ -105,14 +108,14 @@ static void keep(void *context, const char *name, ag_tensor *weights, const ag_m
     memcpy(map.name, name, strlen(name) + 1);
     memcpy(map.weights, weights->data, elements * sizeof(ag_real));
     mark_cells(&map, collect->input, mask);
-    measure_entropy(&map);
+    average_entropy(&map);
     maps->items[maps->count++] = map;
 }
 
 ag_status study_attention(const nn_model *model, const nn_input *input, study_maps *maps, ag_error *error)
 {
     ag_error own = {0};
-    collector collect = {input, maps, &own};
+    map_collector collect = {input, maps, &own};
     *maps = (study_maps){0};
     if (input->rows != 1)
         return ag_error_set(error, AG_BAD_VALUE, "attention is studied on one example, not on %lld",
@@ -120,7 +123,7 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true});
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-    nn_pass pass = {.tape = tape, .params = &model->params, .on_attention = keep, .context = &collect};
+    nn_pass pass = {.tape = tape, .params = &model->params, .on_attention = keep_map, .context = &collect};
     if (!nn_model_apply(model, &pass, input))
         ag_error_set(&own, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     maps->blind = ag_tape_blind_queries(tape);

@@ -1,4 +1,5 @@
-/* curves.c - the logs of training runs as charts, every run a line in each. */
+/* curves.c - draws the logs of training runs as charts, with a line for every run in
+ * each. */
 #include "report/pen.h"
 #include "study.h"
 
@@ -8,8 +9,8 @@
 #include <string.h>
 
 enum {
-    MOST_POINTS = 100, /* of a line: what is beyond is averaged, or noise would hide how runs differ */
-    LOG_RANGE = 30     /* losses of which the largest is so many times the least are drawn on a logarithmic axis */
+    MOST_POINTS = 100, /* of a line; longer ones are averaged, else noise hides how runs differ */
+    LOG_RANGE = 30     /* losses that differ by more than this factor have a logarithmic axis */
 };
 
 typedef struct curve_run {
@@ -20,12 +21,12 @@ typedef struct curve_run {
 typedef struct curve_runs {
     curve_run *items; /* [count] */
     int count;
-    int64_t longest_mean; /* the most reports that a point is the mean of */
+    int64_t longest_mean; /* the most values that one point is the mean of */
 } curve_runs;
 
 /* ---- Names of runs -------------------------------------------------------------------------- */
 
-/* The path of the run's folder: without the name log.jsonl, and without slashes behind. */
+/* The length of the path of a run's folder: without /log.jsonl and trailing slashes. */
 static size_t folder_length(const char *path)
 {
     static const char log[] = "/log.jsonl";
@@ -37,7 +38,7 @@ static size_t folder_length(const char *path)
     return length;
 }
 
-/* The last `parts` names of the path of a folder. */
+/* Names a run by the last `parts` folders of its path. */
 static void name_run(pen *name, const char *path, int parts)
 {
     size_t end = folder_length(path), start = end;
@@ -47,7 +48,7 @@ static void name_run(pen *name, const char *path, int parts)
     pen_put_bytes(name, path + start, end - start);
 }
 
-/* How many runs before run i have its name. */
+/* How many of the runs before run i have its name. */
 static int namesakes(const curve_runs *runs, int i)
 {
     int count = 0;
@@ -57,7 +58,8 @@ static int namesakes(const curve_runs *runs, int i)
     return count;
 }
 
-/* Names all runs by this many names of folders, and counts the different ones; -1 when memory is out. */
+/* Names all runs by the last `parts` folders, and counts the different names; -1 if out
+ * of memory. */
 static int name_all(curve_runs *runs, const char *const *paths, int parts)
 {
     int different = 0;
@@ -70,14 +72,15 @@ static int name_all(curve_runs *runs, const char *const *paths, int parts)
     return different;
 }
 
-/* As few names of folders as tell the runs apart; those that no path tells apart are counted: "run (2)". */
+/* Names all runs by as few folders as distinguish them. Runs that no path distinguishes
+ * are numbered: "run (2)". */
 static bool name_runs(curve_runs *runs, const char *const *paths)
 {
     int most = name_all(runs, paths, INT_MAX), different = -1;
     for (int parts = 1; most >= 0 && different < most; parts++)
         if ((different = name_all(runs, paths, parts)) < 0)
             return false;
-    for (int i = runs->count - 1; i > 0 && most >= 0; i--) { /* from behind: those before still have their names */
+    for (int i = runs->count - 1; i > 0 && most >= 0; i--) { /* (backwards: earlier ones still have bare names) */
         int before = namesakes(runs, i);
         if (before > 0)
             pen_put(&runs->items[i].name, " (%d)", before + 1);
@@ -89,7 +92,7 @@ static bool name_runs(curve_runs *runs, const char *const *paths)
 /* ---- Lines and charts ----------------------------------------------------------------------- */
 
 typedef struct curve_kind {
-    const char *series, *title, *y_axis; /* the series "loss" has that on dev as its companion */
+    const char *series, *title, *y_axis; /* the series "loss" also shows "dev_loss" */
     bool complement;                     /* draws 1 - value */
     bool may_be_log;
 } curve_kind;
@@ -103,7 +106,8 @@ static const curve_kind kinds[] = {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Means of as many values in a row as make MOST_POINTS points; `numbers` has room for their steps and values. */
+/* Makes a line of at most MOST_POINTS points, each the mean of consecutive values.
+ * `numbers` [2 * MOST_POINTS] becomes their steps and values. */
 static study_line make_line(curve_runs *runs, const train_series *series, const char *name, bool complement,
                             double *numbers)
 {
@@ -142,8 +146,7 @@ static bool is_wide(const study_chart *chart)
 
 /* ---- Charts --------------------------------------------------------------------------------- */
 
-/* The step whose model was kept: that of the last evaluation that the log calls the best;
- * -1: there is none. */
+/* The step whose model was kept, the last that the log calls the best; -1 if none. */
 static double best_step(const curve_run *run)
 {
     const train_series *best = train_history_find(&run->history, "best");
@@ -153,14 +156,14 @@ static double best_step(const curve_run *run)
     return step;
 }
 
-/* A chart that is put together: of each run two lines at most, and a mark. */
+/* A chart in the making. Each run has at most two lines and a mark. */
 typedef struct curve_chart {
     curve_runs *runs;
     const curve_kind *kind;
     study_chart chart;
     study_line *lines;
     study_mark *marks;
-    double *numbers; /* 2 * MOST_POINTS of each line */
+    double *numbers; /* [2 * MOST_POINTS] for each line */
     pen *names;      /* [name_count] of lines and marks */
     int name_count;
 } curve_chart;
@@ -185,8 +188,7 @@ static void add_line(curve_chart *c, const train_series *series, const char *nam
     c->chart.line_count++;
 }
 
-/* Points to the value that the last line's series has at the step whose model was
- * kept. */
+/* Marks the step whose model was kept on the last line. */
 static void add_mark(curve_chart *c, const curve_run *run, const train_series *series, const char *name)
 {
     const double step = best_step(run);
@@ -201,7 +203,7 @@ static void add_mark(curve_chart *c, const curve_run *run, const train_series *s
         }
 }
 
-/* The lines of one run; the names of the only run are left out. */
+/* Adds the lines of one run. A single run is not named. */
 static void add_run(curve_chart *c, const curve_run *run, bool pairs)
 {
     const bool loss = !strcmp(c->kind->series, "loss"), only = c->runs->count == 1;
@@ -215,7 +217,8 @@ static void add_run(curve_chart *c, const curve_run *run, bool pairs)
         add_mark(c, run, dev, only ? "" : name);
 }
 
-/* A line for each run, in the same order and so in the same colour in each chart. */
+/* Adds a chart with all runs in the same order, so in the same colours as in other
+ * charts. */
 static ag_status add_chart(study_document *document, curve_runs *runs, const curve_kind *kind, ag_error *error)
 {
     const size_t lines = 2 * (size_t)runs->count, names = 3 * (size_t)runs->count;
@@ -254,7 +257,7 @@ static ag_status add_chart(study_document *document, curve_runs *runs, const cur
 
 enum { COLUMNS = 7 };
 
-/* Where the least number stands; what was not finite is none. */
+/* The index of the least value; NaN counts as larger than any. */
 static int64_t lowest(const train_series *series)
 {
     int64_t at = 0;

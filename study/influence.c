@@ -1,49 +1,38 @@
-/* influence.c - how much each output moves with each input: norms of the blocks of the Jacobian matrix. */
+/* influence.c - how much each output moves with each input: the norms of the blocks of
+ * the Jacobian matrix.
+ */
 #include "probe.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* So many logits are differentiated one by one, and the norm is exact. Of more, random projections are taken: with r of
- * independent standard normal numbers the expected |r J|^2 is the squared Frobenius norm of J. Over n of them the
- * standard error of the norm is at most 1 / sqrt(2 n) of it, if J has rank 1; here 9 %. What is exactly 0 stays so. */
+/* Up to MOST_EXACT logits are differentiated one by one: the norm is exact. For more,
+ * random projections are differentiated: if r consists of independent standard normal
+ * numbers, the expected |r J|^2 is the squared Frobenius norm of J. The mean of n such
+ * squares gives the norm with a standard error of at most 1 / sqrt(2 n) of it, reached if
+ * J has rank 1: here 9 %. A norm of exactly 0 stays 0. */
 enum { MOST_EXACT = 256, PROJECTIONS = 64 };
 
-/* Output i by its c-th logit or projection. */
-static void seed_row(const reach *r, int64_t vocab, int64_t row, int64_t i, int64_t c, ag_real *seed)
+/* The c-th logit, or the c-th projection of all logits. */
+static void seed_logits(int64_t i, int64_t c, int64_t vocab, ag_real *seed)
 {
-    ag_real *place = seed + (row * r->lengths[r->output] + i) * vocab;
+    (void)i;
     if (vocab > MOST_EXACT)
-        probe_direction((uint64_t)c, vocab, place);
+        probe_direction((uint64_t)c, vocab, seed);
     else
-        place[c] = 1;
+        seed[c] = 1;
 }
 
-/* norms[outputs, inputs]. They are added by hypot, which neither overflows nor underflows. */
-static ag_status differentiate(probe *p, const reach *r, double *norms, ag_error *error)
+/* Fills in norms [outputs, inputs], which are 0. They are combined by hypot, which
+ * neither overflows nor underflows. */
+static ag_status find_norms(probe *p, const reach *r, double *norms, ag_error *error)
 {
     const probe_part *part = &p->parts[0];
     const int64_t vocab = part->output->shape.dim[2], each = vocab > MOST_EXACT ? PROJECTIONS : vocab;
-    const int64_t count = r->lengths[r->output] * each;
-    for (int64_t first = 0; first < count; first += p->rows) {
-        const int64_t rows = count - first < p->rows ? count - first : p->rows;
-        ag_real *seed = probe_seed(p, part, error);
-        if (!seed)
-            return AG_NO_MEMORY;
-        for (int64_t row = 0; row < rows; row++)
-            seed_row(r, vocab, row, (first + row) / each, (first + row) % each, seed);
-        ag_status status = probe_differentiate(p, part, error);
-        if (status != AG_OK)
-            return status;
-        for (int64_t row = 0; row < rows; row++)
-            for (int64_t j = 0; j < r->inputs; j++) {
-                double *norm = &norms[(first + row) / each * r->inputs + j];
-                *norm = hypot(*norm, probe_influence(p, part, row, j));
-            }
-    }
+    ag_status status = probe_outputs(p, part, each, seed_logits, hypot, norms, error);
     for (int64_t e = 0; e < r->lengths[r->output] * r->inputs && each < vocab; e++)
         norms[e] /= sqrt(PROJECTIONS);
-    return AG_OK;
+    return status;
 }
 
 static unsigned char cell_of(const reach *r, int64_t i, int64_t j)
@@ -55,7 +44,7 @@ static unsigned char cell_of(const reach *r, int64_t i, int64_t j)
     return position >= r->tokens[side] ? STUDY_PADDING : STUDY_MASKED;
 }
 
-static ag_status keep(const reach *r, const double *norms, study_influence *influence, ag_error *error)
+static ag_status make_influence(const reach *r, const double *norms, study_influence *influence, ag_error *error)
 {
     const int64_t outputs = r->lengths[r->output], size = outputs * r->inputs;
     *influence = (study_influence){.outputs = outputs, .inputs = r->inputs, .source_length = r->lengths[SIDE_SOURCE]};
@@ -87,9 +76,9 @@ ag_status study_influence_find(const study_subject *subject, study_influence *in
                        : ag_error_set(error, AG_NO_MEMORY, "out of memory for an influence matrix");
     }
     if (status == AG_OK)
-        status = differentiate(&p, &r, norms, error);
+        status = find_norms(&p, &r, norms, error);
     if (status == AG_OK)
-        status = keep(&r, norms, influence, error);
+        status = make_influence(&r, norms, influence, error);
     free(norms);
     probe_clear(&p);
     reach_clear(&r);

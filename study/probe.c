@@ -1,4 +1,4 @@
-/* probe.c - a model opened at its blocks and differentiated, many rows at a time. */
+/* probe.c - see probe.h. */
 #include "probe.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 /* ---- The example, repeated ------------------------------------------------------------------ */
 
-/* What bounds the memory of a batch: rows, tokens on both sides, logits. */
+/* Limits on the memory of a batch: rows, tokens of both sides, logits. */
 enum { MOST_ROWS = 64, MOST_TOKENS = 2048, MOST_LOGITS = 1 << 24 };
 
 static int64_t choose_rows(const reach *r, int64_t vocab, int64_t wanted)
@@ -21,8 +21,8 @@ static int64_t choose_rows(const reach *r, int64_t vocab, int64_t wanted)
     return rows > 1 ? rows : 1;
 }
 
-/* One side's tokens and length in every row; both may be missing. */
-static ag_status repeat(probe *p, study_side side, const int32_t *tokens, const int32_t *length, ag_error *error)
+/* Repeats one side's tokens and length in every row. Either may be NULL. */
+static ag_status repeat_side(probe *p, study_side side, const int32_t *tokens, const int32_t *length, ag_error *error)
 {
     const size_t rows = (size_t)p->rows, count = (size_t)p->reach->lengths[side];
     p->tokens[side] = tokens ? calloc(rows * count + 1, sizeof *tokens) : NULL;
@@ -48,9 +48,9 @@ ag_status probe_init(probe *p, const study_subject *subject, const reach *r, int
     p->tape = ag_tape_new(&(ag_tape_options){.threads = subject->threads});
     ag_status status = p->tape ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory for a tape");
     if (status == AG_OK && model->config.kind != NN_DECODER)
-        status = repeat(p, SIDE_SOURCE, input->source, input->source_lengths, error);
+        status = repeat_side(p, SIDE_SOURCE, input->source, input->source_lengths, error);
     if (status == AG_OK && model->config.kind != NN_ENCODER)
-        status = repeat(p, SIDE_TARGET, input->target, input->target_lengths, error);
+        status = repeat_side(p, SIDE_TARGET, input->target, input->target_lengths, error);
     p->input = (nn_input){.rows = p->rows,
                           .source_length = r->lengths[SIDE_SOURCE],
                           .target_length = r->lengths[SIDE_TARGET],
@@ -75,7 +75,7 @@ void probe_clear(probe *p)
     *p = (probe){0};
 }
 
-/* A mask of one row as one that holds for every row. */
+/* Makes a mask of one row into one for every row. */
 static ag_status widen_mask(probe *p, const ag_mask *mask, int64_t queries, int64_t keys, const ag_mask **wide)
 {
     const int64_t heads = p->subject->model->config.heads;
@@ -94,7 +94,7 @@ static ag_status widen_mask(probe *p, const ag_mask *mask, int64_t queries, int6
     return AG_OK;
 }
 
-/* Those of the attentions that the model has. */
+/* The masks of all attentions that the model has. */
 static ag_status widen_masks(probe *p)
 {
     const nn_input *input = p->subject->input;
@@ -112,8 +112,9 @@ static ag_status widen_masks(probe *p)
 
 /* ---- Blocks --------------------------------------------------------------------------------- */
 
-/* The same numbers (or those of position 0 at all) as a leaf: what is before it does not get its gradient. */
-static ag_tensor *leaf(probe *p, const ag_tensor *x)
+/* The values of x, or those of position 0 at all positions, as a leaf: gradients end
+ * there. */
+static ag_tensor *make_leaf(probe *p, const ag_tensor *x)
 {
     const int64_t rows = x->shape.dim[0], length = x->shape.dim[1], width = x->shape.dim[2];
     const size_t bytes = (size_t)x->size * sizeof(ag_real), position = (size_t)width * sizeof(ag_real);
@@ -127,7 +128,8 @@ static ag_tensor *leaf(probe *p, const ag_tensor *x)
     return ag_leaf(p->tape, x->shape, data, grad);
 }
 
-static bool fits(probe *p, const char *name, study_side side, const ag_tensor *x)
+/* Whether x has the rows and positions that belong there. */
+static bool has_shape(probe *p, const char *name, study_side side, const ag_tensor *x)
 {
     const int64_t length = p->reach->lengths[side];
     char text[AG_SHAPE_TEXT];
@@ -138,7 +140,7 @@ static bool fits(probe *p, const char *name, study_side side, const ag_tensor *x
     return false;
 }
 
-/* Takes a part with the inputs of its side, which is that of its output, and of the memory. */
+/* Adds a part. `input` is on the side of the output. */
 static void add_part(probe *p, const char *name, reach_part which, study_side side, ag_tensor *input, ag_tensor *memory,
                      ag_tensor *output)
 {
@@ -159,46 +161,46 @@ static void add_part(probe *p, const char *name, reach_part which, study_side si
     snprintf(part->name, sizeof part->name, "%s", name);
 }
 
-/* Every block begins and ends with leaves of its own. */
+/* Cuts at one end of a block: the rest of the computation continues from a leaf. */
 static ag_tensor *cut_block(probe *p, const char *name, nn_block_end end, study_side side, ag_tensor *x)
 {
     switch (end) {
     case NN_BLOCK_MEMORY:
         if (p->left[SIDE_SOURCE] && !p->entered[SIDE_TARGET] && x != p->left[SIDE_SOURCE])
             add_part(p, "encoder.norm", REACH_POSITION, SIDE_SOURCE, p->left[SIDE_SOURCE], NULL, x);
-        return p->memory = leaf(p, x);
+        return p->memory = make_leaf(p, x);
     case NN_BLOCK_INPUT:
-        return p->entered[side] = leaf(p, x);
+        return p->entered[side] = make_leaf(p, x);
     default:
         add_part(p, name, side == SIDE_SOURCE ? REACH_ENCODER_BLOCK : REACH_DECODER_BLOCK, side, p->entered[side],
                  side == SIDE_TARGET ? p->memory : NULL, x);
-        return p->left[side] = leaf(p, x);
+        return p->left[side] = make_leaf(p, x);
     }
 }
 
 /* nn_pass.on_block */
-static ag_tensor *look(void *context, const char *name, nn_block_end end, ag_tensor *x)
+static ag_tensor *enter_or_leave(void *context, const char *name, nn_block_end end, ag_tensor *x)
 {
     probe *p = context;
     const bool decodes = p->subject->model->config.kind != NN_ENCODER;
     const study_side side = decodes && strncmp(name, "encoder.", strlen("encoder.")) ? SIDE_TARGET : SIDE_SOURCE;
-    if (!x || p->error.status != AG_OK || !fits(p, name, end == NN_BLOCK_MEMORY ? SIDE_SOURCE : side, x))
+    if (!x || p->error.status != AG_OK || !has_shape(p, name, end == NN_BLOCK_MEMORY ? SIDE_SOURCE : side, x))
         return x;
     if (p->cut)
         return cut_block(p, name, end, side, x);
     if (end == NN_BLOCK_INPUT && !p->entered[side])
-        return p->entered[side] = leaf(p, x);
+        return p->entered[side] = make_leaf(p, x);
     return x;
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-/* The part that ends with the logits. */
-static void close_parts(probe *p, ag_tensor *logits)
+/* Adds the part that ends with the logits. */
+static void add_last_part(probe *p, ag_tensor *logits)
 {
     const study_side side = p->reach->output;
     ag_tensor *const *inputs = p->cut ? p->left : p->entered;
-    if (!fits(p, "the output", side, logits))
+    if (!has_shape(p, "the output", side, logits))
         return;
     if (!inputs[side] || (p->subject->model->config.kind == NN_ENCODER_DECODER && !inputs[SIDE_SOURCE])) {
         ag_error_set(&p->error, AG_BAD_VALUE, "the computation does not show its blocks (nn_pass.on_block)");
@@ -222,12 +224,12 @@ ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error)
     memset(p->left, 0, sizeof p->left);
     p->error = (ag_error){0};
 
-    const nn_pass pass = {.tape = p->tape, .params = &p->params, .on_block = look, .context = p};
+    const nn_pass pass = {.tape = p->tape, .params = &p->params, .on_block = enter_or_leave, .context = p};
     if (widen_masks(p) == AG_OK && ag_tape_error(p->tape)->status == AG_OK) {
         ag_tensor *logits = subject->apply ? subject->apply(subject->context, subject->model, &pass, &p->input)
                                            : nn_model_apply(subject->model, &pass, &p->input);
         if (logits && p->error.status == AG_OK)
-            close_parts(p, logits);
+            add_last_part(p, logits);
     }
     const ag_error *tape = ag_tape_error(p->tape);
     if (tape->status != AG_OK)
@@ -237,29 +239,30 @@ ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error)
 
 /* ---- Differentiating ------------------------------------------------------------------------ */
 
-ag_real *probe_seed(probe *p, const probe_part *part, ag_error *error)
+void probe_direction(uint64_t stream, int64_t width, ag_real *seed)
+{
+    ag_rng rng = ag_rng_make(0, stream);
+    for (int64_t c = 0; c < width; c++)
+        seed[c] = (ag_real)ag_rng_normal(&rng);
+}
+
+/* Makes p->seed as large as the part's output, all zeros. */
+static ag_status clear_seed(probe *p, const probe_part *part, ag_error *error)
 {
     if (part->output->size > p->seed_size || !p->seed) {
         free(p->seed);
         p->seed_size = part->output->size;
         p->seed = malloc((size_t)p->seed_size * sizeof(ag_real) + 1);
     }
-    if (!p->seed) {
-        ag_error_set(error, AG_NO_MEMORY, "out of memory for a seed of %lld numbers", (long long)part->output->size);
-        return NULL;
-    }
+    if (!p->seed)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory for a seed of %lld numbers",
+                            (long long)part->output->size);
     memset(p->seed, 0, (size_t)part->output->size * sizeof(ag_real));
-    return p->seed;
+    return AG_OK;
 }
 
-void probe_direction(uint64_t stream, int64_t width, ag_real *out)
-{
-    ag_rng rng = ag_rng_make(0, stream);
-    for (int64_t c = 0; c < width; c++)
-        out[c] = (ag_real)ag_rng_normal(&rng);
-}
-
-ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error)
+/* Differentiates by the inputs of the part, from p->seed. */
+static ag_status differentiate(probe *p, const probe_part *part, ag_error *error)
 {
     for (int side = 0; side < SIDES; side++) {
         ag_tensor *x = part->inputs[side];
@@ -271,7 +274,8 @@ ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error)
     return ag_error_set(error, ag_tape_error(p->tape)->status, "%s", ag_tape_error(p->tape)->message);
 }
 
-double probe_influence(const probe *p, const probe_part *part, int64_t row, int64_t j)
+/* The norm of the gradient of input j in this row. */
+static double gradient_norm(const probe *p, const probe_part *part, int64_t row, int64_t j)
 {
     int64_t position;
     const study_side side = reach_side(p->reach, j, &position);
@@ -289,8 +293,35 @@ double probe_influence(const probe *p, const probe_part *part, int64_t row, int6
     }
     if (largest == 0 || isinf(largest))
         return largest;
-    /* (divided by the largest, so that no square underflows to 0) */
+    /* (divided by the largest: else a square could underflow to 0) */
     for (int64_t c = 0; c < width; c++)
         sum += (double)g[c] / largest * ((double)g[c] / largest);
     return largest * sqrt(sum);
+}
+
+ag_status probe_outputs(probe *p, const probe_part *part, int64_t each,
+                        void (*seed)(int64_t i, int64_t c, int64_t width, ag_real *seed),
+                        double (*combine)(double value, double norm), double *values, ag_error *error)
+{
+    const int64_t outputs = p->reach->lengths[part->side], inputs = p->reach->inputs,
+                  width = part->output->shape.dim[2], count = outputs * each;
+    for (int64_t first = 0; first < count; first += p->rows) {
+        const int64_t rows = count - first < p->rows ? count - first : p->rows;
+        ag_status status = clear_seed(p, part, error);
+        if (status != AG_OK)
+            return status;
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t i = (first + row) / each;
+            seed(i, (first + row) % each, width, p->seed + (row * outputs + i) * width);
+        }
+        status = differentiate(p, part, error);
+        if (status != AG_OK)
+            return status;
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t j = 0; j < inputs; j++) {
+                double *value = &values[(first + row) / each * inputs + j];
+                *value = combine(*value, gradient_norm(p, part, row, j));
+            }
+    }
+    return AG_OK;
 }

@@ -1,7 +1,8 @@
-/* probe.h - a model opened at its blocks and differentiated, many rows at a time.
+/* probe.h - a model cut open at its blocks and differentiated, many outputs at a time.
  *
- * The one example stands in every row of a batch, so that one backward pass from a seed with a different output in each
- * row gives a row of the Jacobian matrix for each. The parameters are constants, so a pass costs no gradients of them.
+ * The example is repeated in every row of a batch. One backward pass, whose seed picks a
+ * different output in each row, then gives a row of the Jacobian matrix for each of them.
+ * The parameters are constants, so no time is spent on their gradients.
  */
 #ifndef STUDY_PROBE_H
 #define STUDY_PROBE_H
@@ -10,17 +11,18 @@
 
 #define PROBE_NAME 128
 
-/* A stretch of the computation: from its inputs, which are leaves, to its output. */
+/* A part of the computation, from its inputs, which are leaves, to its output. */
 typedef struct probe_part {
     char name[PROBE_NAME];
     reach_part reach;
     study_side side;          /* of its output */
-    ag_tensor *inputs[SIDES]; /* [rows, lengths, D]; NULL: nothing enters from there */
-    ag_tensor *output;        /* [rows, lengths of its side, any] */
+    ag_tensor *inputs[SIDES]; /* [rows, length, D]; NULL: no input from that side */
+    ag_tensor *output;        /* [rows, length of its side, any] */
 } probe_part;
 
-/* Where the inputs of the parts come from: they are the example's own, or those of position 0 at every position. Then
- * keys are alike, and no weight of attention is so small that its influence becomes 0 in passing. */
+/* The values of the inputs of parts: the example's own, or those of position 0 at every
+ * position. Then all keys are alike, and no attention weight is so small that an
+ * influence vanishes by rounding. */
 typedef enum probe_values { PROBE_OWN = 0, PROBE_ALIKE } probe_values;
 
 typedef struct probe {
@@ -36,29 +38,32 @@ typedef struct probe {
     probe_part *parts; /* [count] */
     int count, capacity;
 
-    /* while a model runs */
+    /* While a model runs: */
     bool cut;
     probe_values values;
     ag_tensor *memory;
-    ag_tensor *entered[SIDES], *left[SIDES]; /* the newest block's input; what stands in place of its output */
+    ag_tensor *entered[SIDES]; /* the input of the last block */
+    ag_tensor *left[SIDES];    /* the leaf that replaces its output */
     ag_error error;
 } probe;
 
-/* At most `rows` rows; fewer where a batch would be large. */
+/* Makes a probe of at most `rows` rows; of fewer if the batch would be too large. */
 ag_status probe_init(probe *p, const study_subject *subject, const reach *r, int64_t rows, ag_error *error) AG_CHECKED;
 void probe_clear(probe *p);
 
-/* Runs the model. Its parts are then, where it is `cut`: each block, "encoder.norm" between the encoder's last block
- * and the decoder (where there is one), and "output" behind the last block; else the whole, "model". */
+/* Runs the model and fills in p->parts. With `cut` they are: each block; "encoder.norm",
+ * from the encoder's last block to the decoder, if there is one; "output", after the last
+ * block. Without, there is one part, "model". */
 ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error) AG_CHECKED;
 
-/* A seed of zeros for the part's output: its gradients by the end result, to be filled in. NULL with the error. */
-ag_real *probe_seed(probe *p, const probe_part *part, ag_error *error);
-/* Normal numbers: a random direction, the same for equal `stream`. */
-void probe_direction(uint64_t stream, int64_t width, ag_real *out);
-/* Differentiates by the inputs of the part, from the seed. */
-ag_status probe_differentiate(probe *p, const probe_part *part, ag_error *error) AG_CHECKED;
-/* The Frobenius norm of what that gave for input j in this row: 0 only if each number is 0; NaN if any is. */
-double probe_influence(const probe *p, const probe_part *part, int64_t row, int64_t j);
+/* Differentiates every output i of a part by every input j, `each` times. `seed` fills in
+ * the c-th seed of output i, `width` numbers that are 0; values [outputs, inputs] become
+ * combine(values[i, j], norm), where norm is the Frobenius norm of the gradient: 0 only
+ * if every number in it is 0; NaN if any is. */
+ag_status probe_outputs(probe *p, const probe_part *part, int64_t each,
+                        void (*seed)(int64_t i, int64_t c, int64_t width, ag_real *seed),
+                        double (*combine)(double value, double norm), double *values, ag_error *error) AG_CHECKED;
+/* A seed: normal numbers, a random direction. The same for the same `stream`. */
+void probe_direction(uint64_t stream, int64_t width, ag_real *seed);
 
 #endif

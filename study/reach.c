@@ -1,8 +1,10 @@
-/* reach.c - the declared masks, composed.
+/* reach.c - composes the declared masks.
  *
- * Through the residual connection a position always reaches itself; through attention, whatever the mask lets it look
- * at. Layers in a row reach what the boolean product of their tables says. In a decoder's block the attention to the
- * memory stands behind the self-attention, so that what it brings in goes no further within the block. */
+ * By the residual connection a position always depends on itself; by attention, on
+ * whatever the mask lets it look at. A stack of layers lets through the boolean product
+ * of their tables. In a decoder's block, cross-attention comes after self-attention, so
+ * what it brings in goes no further within the block.
+ */
 #include "reach.h"
 
 #include <stdlib.h>
@@ -10,16 +12,16 @@
 
 /* ---- Declared masks ------------------------------------------------------------------------- */
 
-/* The mask of one attention: the one that was declared, or else the model's own. */
-typedef struct declared {
+/* The mask of one attention: as declared, else the model's own. */
+typedef struct declared_mask {
     const ag_mask *mask;
     int64_t heads, queries, keys;
-    int64_t tokens; /* the keys that are no padding */
+    int64_t tokens; /* keys before the padding */
     bool causal;
-} declared;
+} declared_mask;
 
 /* Whether any head of query i may look at key j. */
-static bool declared_allows(const declared *d, int64_t i, int64_t j)
+static bool declared_allows(const declared_mask *d, int64_t i, int64_t j)
 {
     if (!d->mask)
         return j < d->tokens && (!d->causal || j <= i);
@@ -29,8 +31,10 @@ static bool declared_allows(const declared *d, int64_t i, int64_t j)
     return false;
 }
 
-/* Fills rows of `table`, which are `stride` apart; the residual connection is in where `residual`. */
-static ag_status fill(const declared *d, bool residual, int64_t stride, unsigned char *table, ag_error *error)
+/* Fills in a table whose rows are `stride` apart. `residual` adds the residual
+ * connection. */
+static ag_status fill_table(const declared_mask *d, bool residual, int64_t stride, unsigned char *table,
+                            ag_error *error)
 {
     ag_status status = ag_mask_fits(d->mask, 1, d->heads, d->queries, d->keys, error);
     for (int64_t i = 0; i < d->queries && status == AG_OK; i++)
@@ -43,24 +47,25 @@ static ag_status fill_blocks(reach *r, const study_subject *subject, ag_error *e
 {
     const int64_t heads = subject->model->config.heads, source = r->lengths[SIDE_SOURCE],
                   target = r->lengths[SIDE_TARGET];
-    const declared encoder = {subject->encoder_mask, heads, source, source, r->tokens[SIDE_SOURCE], false},
-                   decoder = {subject->decoder_mask, heads, target, target, r->tokens[SIDE_TARGET], true},
-                   cross = {subject->cross_mask, heads, target, source, r->tokens[SIDE_SOURCE], false};
+    const declared_mask encoder = {subject->encoder_mask, heads, source, source, r->tokens[SIDE_SOURCE], false},
+                        decoder = {subject->decoder_mask, heads, target, target, r->tokens[SIDE_TARGET], true},
+                        cross = {subject->cross_mask, heads, target, source, r->tokens[SIDE_SOURCE], false};
     ag_status status = AG_OK;
     if (r->encoder_block)
-        status = fill(&encoder, true, r->inputs, r->encoder_block, error);
+        status = fill_table(&encoder, true, r->inputs, r->encoder_block, error);
     if (status == AG_OK && r->decoder_block)
-        status = fill(&decoder, true, r->inputs, r->decoder_block + source, error);
+        status = fill_table(&decoder, true, r->inputs, r->decoder_block + source, error);
     if (status == AG_OK && r->decoder_block && r->encoder_block)
-        status = fill(&cross, false, r->inputs, r->decoder_block, error);
+        status = fill_table(&cross, false, r->inputs, r->decoder_block, error);
     return status;
 }
 
-/* ---- Layers in a row ------------------------------------------------------------------------ */
+/* ---- Stacks of layers ------------------------------------------------------------------------ */
 
-/* to[i] |= from[k] for each key k that query i may look at: rows of `inputs`. */
-static void look(const unsigned char *allowed, int64_t queries, int64_t keys, const unsigned char *from, int64_t inputs,
-                 unsigned char *to)
+/* to[i] |= from[k] for each key k that query i may look at; from and to have rows of
+ * `inputs`. */
+static void pass_on(const unsigned char *allowed, int64_t queries, int64_t keys, const unsigned char *from,
+                    int64_t inputs, unsigned char *to)
 {
     for (int64_t i = 0; i < queries; i++)
         for (int64_t k = 0; k < keys; k++)
@@ -69,8 +74,8 @@ static void look(const unsigned char *allowed, int64_t queries, int64_t keys, co
                     to[i * inputs + j] |= from[k * inputs + j];
 }
 
-/* What each position of the side has in it before the first block: itself. */
-static void begin(const reach *r, study_side side, unsigned char *table)
+/* Before the first block, each position depends on itself alone. */
+static void begin_stack(const reach *r, study_side side, unsigned char *table)
 {
     const int64_t first = side == SIDE_TARGET ? r->lengths[SIDE_SOURCE] : 0;
     memset(table, 0, (size_t)(r->lengths[side] * r->inputs));
@@ -78,19 +83,19 @@ static void begin(const reach *r, study_side side, unsigned char *table)
         table[i * r->inputs + first + i] = 1;
 }
 
-/* The reach of a stack of `layers` blocks. `memory` is what reaches the encoder's result, NULL without one; `table`
- * becomes the result, `room` is as large. */
-static void stack(const reach *r, study_side side, int layers, const unsigned char *memory, unsigned char *table,
-                  unsigned char *room)
+/* The reach of a stack of `layers` blocks, in `table`; `room` is scratch memory of the
+ * same size. `memory` is the reach of the encoder's result; NULL without an encoder. */
+static void compose_stack(const reach *r, study_side side, int layers, const unsigned char *memory,
+                          unsigned char *table, unsigned char *room)
 {
     const int64_t length = r->lengths[side], source = r->lengths[SIDE_SOURCE];
     const unsigned char *block = side == SIDE_SOURCE ? r->encoder_block : r->decoder_block;
-    begin(r, side, table);
+    begin_stack(r, side, table);
     for (int layer = 0; layer < layers; layer++) {
         memcpy(room, table, (size_t)(length * r->inputs));
-        look(side == SIDE_SOURCE ? block : block + source, length, length, room, r->inputs, table);
+        pass_on(side == SIDE_SOURCE ? block : block + source, length, length, room, r->inputs, table);
         if (memory)
-            look(block, length, source, memory, r->inputs, table);
+            pass_on(block, length, source, memory, r->inputs, table);
     }
 }
 
@@ -104,11 +109,11 @@ static ag_status compose(reach *r, const nn_model_config *config, ag_error *erro
     if (!memory || !room)
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory for a table of %lld inputs", (long long)r->inputs);
     else if (config->kind == NN_ENCODER)
-        stack(r, SIDE_SOURCE, config->encoder_layers, NULL, r->model, room);
+        compose_stack(r, SIDE_SOURCE, config->encoder_layers, NULL, r->model, room);
     else {
         if (r->encoder_block)
-            stack(r, SIDE_SOURCE, config->encoder_layers, NULL, memory, room);
-        stack(r, SIDE_TARGET, config->decoder_layers, r->encoder_block ? memory : NULL, r->model, room);
+            compose_stack(r, SIDE_SOURCE, config->encoder_layers, NULL, memory, room);
+        compose_stack(r, SIDE_TARGET, config->decoder_layers, r->encoder_block ? memory : NULL, r->model, room);
     }
     free(memory);
     free(room);
@@ -117,7 +122,7 @@ static ag_status compose(reach *r, const nn_model_config *config, ag_error *erro
 
 /* ---- Making --------------------------------------------------------------------------------- */
 
-static ag_status measure(reach *r, const study_subject *subject, ag_error *error)
+static ag_status find_sizes(reach *r, const study_subject *subject, ag_error *error)
 {
     const nn_input *input = subject->input;
     const nn_model_kind kind = subject->model->config.kind;
@@ -152,7 +157,7 @@ ag_status reach_init(reach *r, const study_subject *subject, ag_error *error)
                             subject->model ? "input" : "model");
     const nn_model_config *config = &subject->model->config;
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
-    ag_status status = measure(r, subject, error);
+    ag_status status = find_sizes(r, subject, error);
     if (status != AG_OK)
         return status;
     r->encoder_block = encodes ? table_new(r, SIDE_SOURCE) : NULL;

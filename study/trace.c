@@ -1,4 +1,4 @@
-/* trace.c - everything that one forward and one backward compute, as a file. */
+/* trace.c - writes everything that one forward and backward pass computes to a file. */
 #include "study.h"
 
 #include <stdio.h>
@@ -9,8 +9,9 @@
 
 /* ---- The loss ------------------------------------------------------------------------------- */
 
-/* What each position should answer, [length]: the token behind it, and the end mark behind the last one; of a tagger,
- * which knows no right answer here, its own. Positions of padding do not count. */
+/* Fills in the answer wanted at each position, [length]: the next token, and the end mark
+ * after the last. Of a tagger no right answer is known, so its own is wanted. Padding
+ * does not count. */
 static void fill_wanted(const nn_model *model, const nn_input *input, const ag_tensor *logits, int32_t *wanted)
 {
     const bool tags = model->config.kind == NN_ENCODER;
@@ -39,7 +40,8 @@ static ag_tensor *make_loss(const nn_model *model, const nn_input *input, ag_ten
 
 /* ---- The file ------------------------------------------------------------------------------- */
 
-/* A name within a part of the file: "forward" and node number 12 give "forward/00012.encoder.norm.layer_norm". */
+/* Names a tensor of an operation: "forward" and node number 12 give
+ * "forward/00012.encoder.norm.layer_norm". False if that is too long. */
 static bool print_name(char name[NAME_SIZE], const char *part, int64_t number, const ag_node *node)
 {
     const int length = snprintf(name, NAME_SIZE, "%s/%05lld.%s%s%s", part, (long long)number, node->scope,
@@ -47,8 +49,8 @@ static bool print_name(char name[NAME_SIZE], const char *part, int64_t number, c
     return length >= 0 && length < NAME_SIZE;
 }
 
-/* The operations of the tape, numbered in the order in which they were done, each with what it made and the gradient
- * of that. */
+/* Adds the result of every operation and its gradient, numbered in the order of
+ * execution. */
 static ag_status add_nodes(data_writer *writer, const ag_tape *tape, ag_error *error)
 {
     ag_status status = AG_OK;
@@ -80,8 +82,9 @@ static ag_status add_parameters(data_writer *writer, const nn_params *params, ag
     return status;
 }
 
-/* Other programs will read and make such files, so there is no checksum. */
-static ag_status save(const ag_tape *tape, const nn_params *params, const char *path, ag_error *error)
+/* Writes the file; without a checksum, since other programs make and read such files,
+ * too. */
+static ag_status save_trace(const ag_tape *tape, const nn_params *params, const char *path, ag_error *error)
 {
     data_writer *writer = data_writer_new(error);
     if (!writer)
@@ -102,7 +105,7 @@ ag_status study_trace(const nn_model *model, const nn_input *input, const study_
     if (input->rows != 1)
         return ag_error_set(error, AG_BAD_VALUE, "a trace is of one example, not of %lld", (long long)input->rows);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
-    nn_params params = model->params; /* with gradients of its own: the model stays as it is */
+    nn_params params = model->params; /* (with gradients of its own: the model does not change) */
     params.grad = calloc((size_t)params.size + 1, sizeof *params.grad);
     ag_status status = AG_OK;
     if (!tape || !params.grad) {
@@ -115,7 +118,7 @@ ag_status study_trace(const nn_model *model, const nn_input *input, const study_
         if (!loss || ag_backward(loss) != AG_OK)
             status = ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
         else
-            status = save(tape, &params, path, error);
+            status = save_trace(tape, &params, path, error);
     }
     free(params.grad);
     ag_tape_free(tape);

@@ -1,4 +1,5 @@
-/* trace_compare.c - the first tensor in which two traces differ, in the order in which a model computes. */
+/* trace_compare.c - finds the first tensor in which two traces differ, in the order in
+ * which a model computes. */
 #include "study.h"
 
 #include <math.h>
@@ -8,8 +9,9 @@
 
 /* ---- Order ---------------------------------------------------------------------------------- */
 
-/* Forward first, then the gradients, then those of the parameters, then whatever else the file holds. */
-static int part_of(const char *name)
+/* The rank of a tensor by its part of the file: forward, gradients, gradients of
+ * parameters, anything else. */
+static int rank_of(const char *name)
 {
     static const char *const parts[] = {"forward/", "gradient/", "parameter/"};
     for (int i = 0; i < 3; i++)
@@ -18,11 +20,12 @@ static int part_of(const char *name)
     return 3;
 }
 
-/* Names carry the number of their operation, so they are in order; gradients are made from the last one backwards. */
-static int earlier(const void *a, const void *b)
+/* Names begin with the number of their operation, so order by name is order of execution;
+ * gradients are computed from the last operation backwards. */
+static int by_execution(const void *a, const void *b)
 {
     const char *x = (*(const data_tensor *const *)a)->name, *y = (*(const data_tensor *const *)b)->name;
-    const int part = part_of(x), difference = part - part_of(y), order = strcmp(x, y);
+    const int part = rank_of(x), difference = part - rank_of(y), order = strcmp(x, y);
     return difference ? difference : part == 1 ? -order : order;
 }
 
@@ -38,53 +41,54 @@ static bool same_shape(const data_tensor *a, const data_tensor *b)
     return true;
 }
 
-/* An element: of a tensor of integers the whole number, of any other the double. */
-typedef struct number {
-    double value; /* of a whole number the nearest */
+/* An element of a tensor: an integer exactly, any other number as a double. */
+typedef struct trace_number {
+    double value; /* the nearest double */
     bool whole, negative;
-    uint64_t magnitude; /* where it is whole */
-} number;
+    uint64_t magnitude; /* if it is whole */
+} trace_number;
 
-static double distance(number a, number b)
+static double distance(trace_number a, trace_number b)
 {
     if (!a.whole || !b.whole || a.negative != b.negative)
         return fabs(a.value - b.value);
     return (double)(a.magnitude > b.magnitude ? a.magnitude - b.magnitude : b.magnitude - a.magnitude);
 }
 
-/* The same number, NaN too, or |a - b| within tolerance times the larger of 1 and both. An infinity, which is
- * infinitely large itself, would be within any tolerance. */
-static bool agree(number a, number b, double tolerance)
+/* Whether both are the same number, or both NaN, or |a - b| <= tolerance max(1, |a|,
+ * |b|). An infinity must be the same: by the formula it would be within any tolerance. */
+static bool agree(trace_number a, trace_number b, double tolerance)
 {
     if (isfinite(a.value) && isfinite(b.value))
         return distance(a, b) <= tolerance * fmax(1, fmax(fabs(a.value), fabs(b.value)));
     return a.value == b.value || (isnan(a.value) && isnan(b.value));
 }
 
-/* A tensor's elements. What may be too wide for `ag_real`, F64 and integers, is taken from the file. */
-typedef struct numbers {
-    const unsigned char *bytes; /* [count, width], little-endian; NULL: `values` tells */
+/* The elements of a tensor. Types that may be too wide for ag_real, F64 and integers, are
+ * taken from the bytes of the file. */
+typedef struct trace_numbers {
+    const unsigned char *bytes; /* [count, width], little-endian; NULL: see `values` */
     int width;
-    bool whole, has_sign; /* integers; and of two's complement */
-    ag_real *values;         /* [count] */
-} numbers;
+    bool whole, has_sign; /* integers; in two's complement */
+    ag_real *values;      /* [count] */
+} trace_numbers;
 
-static number whole_number(uint64_t bits, int width, bool has_sign)
+static trace_number whole_number(uint64_t bits, int width, bool has_sign)
 {
     const uint64_t sign = UINT64_C(1) << (8 * width - 1);
-    number n = {.whole = true, .negative = has_sign && (bits & sign), .magnitude = bits};
+    trace_number n = {.whole = true, .negative = has_sign && (bits & sign), .magnitude = bits};
     if (n.negative)
         n.magnitude = sign - (bits & (sign - 1));
     n.value = n.negative ? -(double)n.magnitude : (double)n.magnitude;
     return n;
 }
 
-static number number_at(const numbers *from, int64_t i)
+static trace_number number_at(const trace_numbers *from, int64_t i)
 {
     uint64_t bits = 0;
-    number n = {0};
+    trace_number n = {0};
     if (!from->bytes)
-        return (number){.value = (double)from->values[i]};
+        return (trace_number){.value = (double)from->values[i]};
     for (int byte = from->width - 1; byte >= 0; byte--)
         bits = bits << 8 | from->bytes[i * from->width + byte];
     if (from->whole)
@@ -93,10 +97,10 @@ static number number_at(const numbers *from, int64_t i)
     return n;
 }
 
-static ag_status numbers_read(numbers *into, const data_tensor *tensor, int64_t count, ag_error *error)
+static ag_status numbers_read(trace_numbers *into, const data_tensor *tensor, int64_t count, ag_error *error)
 {
     const bool has_sign = tensor->dtype[0] == 'I', whole = has_sign || tensor->dtype[0] == 'U';
-    *into = (numbers){.whole = whole, .has_sign = has_sign};
+    *into = (trace_numbers){.whole = whole, .has_sign = has_sign};
     if ((uint64_t)count < SIZE_MAX / sizeof *into->values)
         into->values = malloc((size_t)(count + 1) * sizeof *into->values);
     if (!into->values)
@@ -108,7 +112,7 @@ static ag_status numbers_read(numbers *into, const data_tensor *tensor, int64_t 
     return data_tensor_read(tensor, into->values, count, error);
 }
 
-static void print_number(number n, int digits, char text[32])
+static void print_number(trace_number n, int digits, char text[32])
 {
     if (n.whole)
         snprintf(text, 32, "%s%llu", n.negative ? "-" : "", (unsigned long long)n.magnitude);
@@ -116,9 +120,9 @@ static void print_number(number n, int digits, char text[32])
         ag_text_print(text, 32, "%.*g", digits, n.value);
 }
 
-/* With as many digits as tell the two apart. */
-static void describe(const char *name, number a, number b, int64_t at, int64_t differing, int64_t count,
-                     study_difference *difference)
+/* Says where two tensors differ, with enough digits to tell both values apart. */
+static void describe_difference(const char *name, trace_number a, trace_number b, int64_t at, int64_t differing,
+                                int64_t count, study_difference *difference)
 {
     char left[32], right[32];
     for (int digits = 9; digits <= 17; digits += 8) {
@@ -132,8 +136,8 @@ static void describe(const char *name, number a, number b, int64_t at, int64_t d
                       name, (long long)differing, (long long)count, (long long)at, left, right);
 }
 
-static void compare_values(const char *name, const numbers *a, const numbers *b, int64_t count, double tolerance,
-                           study_difference *difference)
+static void compare_values(const char *name, const trace_numbers *a, const trace_numbers *b, int64_t count,
+                           double tolerance, study_difference *difference)
 {
     int64_t first = -1, differing = 0;
     for (int64_t i = 0; i < count; i++)
@@ -142,7 +146,7 @@ static void compare_values(const char *name, const numbers *a, const numbers *b,
             differing++;
         }
     if (differing)
-        describe(name, number_at(a, first), number_at(b, first), first, differing, count, difference);
+        describe_difference(name, number_at(a, first), number_at(b, first), first, differing, count, difference);
 }
 
 static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, double tolerance,
@@ -155,9 +159,9 @@ static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, dou
     }
     uint64_t size = 1;
     for (int i = 0; i < a->rank; i++)
-        size *= a->shape[i]; /* the file was checked: its tensors are no larger than itself */
+        size *= a->shape[i]; /* (cannot overflow: no tensor is larger than its file) */
     const int64_t count = (int64_t)size;
-    numbers x = {0}, y = {0};
+    trace_numbers x = {0}, y = {0};
     ag_status status = numbers_read(&x, a, count, error);
     if (status == AG_OK)
         status = numbers_read(&y, b, count, error);
@@ -180,7 +184,7 @@ static ag_status compare_files(const data_safetensors *a, const data_safetensors
     if (order) {
         for (int64_t i = 0; i < count; i++)
             order[i] = data_safetensors_at(a, i);
-        qsort(order, (size_t)count, sizeof *order, earlier);
+        qsort(order, (size_t)count, sizeof *order, by_execution);
     }
     for (int64_t i = 0; i < count && status == AG_OK && !difference->found; i++) {
         const data_tensor *other = data_safetensors_find(b, order[i]->name);
