@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    MOST_POINTS = 100, /* of a line; longer ones are averaged, else noise hides how runs differ */
-    LOG_RANGE = 30     /* losses that differ by more than this factor have a logarithmic axis */
+    MOST_POINTS = 100, /* of a line; longer ones are averaged: noise hides how runs differ */
+    LOG_RANGE = 30     /* losses that vary by more than this factor have a log axis */
 };
 
 typedef struct curve_run {
@@ -80,7 +80,8 @@ static bool name_runs(curve_runs *runs, const char *const *paths)
     for (int parts = 1; most >= 0 && different < most; parts++)
         if ((different = name_all(runs, paths, parts)) < 0)
             return false;
-    for (int i = runs->count - 1; i > 0 && most >= 0; i--) { /* (backwards: earlier ones still have bare names) */
+    /* (backwards: the earlier runs still have bare names) */
+    for (int i = runs->count - 1; i > 0 && most >= 0; i--) {
         int before = namesakes(runs, i);
         if (before > 0)
             pen_put(&runs->items[i].name, " (%d)", before + 1);

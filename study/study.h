@@ -54,7 +54,8 @@ void study_maps_clear(study_maps *maps);
 
 /* ---- Influence and leaks -------------------------------------------------------------------- */
 
-/* What is studied: a model on one example, which may be padded beyond its lengths. */
+/* The subject of a study: a model on one example, which may be padded beyond its
+ * lengths. */
 typedef struct study_subject {
     const nn_model *model; /* its parameters are constants here */
     const nn_input *input; /* one row */

@@ -105,7 +105,8 @@ ag_status study_trace(const nn_model *model, const nn_input *input, const study_
     if (input->rows != 1)
         return ag_error_set(error, AG_BAD_VALUE, "a trace is of one example, not of %lld", (long long)input->rows);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
-    nn_params params = model->params; /* (with gradients of its own: the model does not change) */
+    /* (with gradients of its own: the model does not change) */
+    nn_params params = model->params;
     params.grad = calloc((size_t)params.size + 1, sizeof *params.grad);
     ag_status status = AG_OK;
     if (!tape || !params.grad) {

@@ -59,12 +59,14 @@ static void print_accuracies(char *text, const double *values, int64_t begin, in
         length += (size_t)ag_text_print(text + length, CLAIM_TEXT - length, "%s%.3f", i > begin ? " " : "", values[i]);
 }
 
+/* How far a mean over the positions may be from its expectation: at most the mean of the
+ * deviations. */
 static double mean_stray(const double *allowed, int64_t length)
 {
     double sum = 0;
     for (int64_t i = 0; i < length; i++)
         sum += laboratory_stray(allowed[i]);
-    return sum / (double)length; /* (the deviation of a mean is at most the mean of the deviations) */
+    return sum / (double)length;
 }
 
 /* ---- Taggers -------------------------------------------------------------------------------- */

@@ -81,7 +81,8 @@ double laboratory_mean(const double *values, int64_t count);
 /* How far a share counted over the unseen examples may be from its probability p: five
  * standard deviations of a binomial count, exceeded once in 1.7 million. */
 double laboratory_stray(double p);
-/* What is possible by position in a cell of the grid: a row of findings->allowed. */
+/* The accuracy that is possible, by position, in a cell of the grid: a row of
+ * findings->allowed. */
 const double *laboratory_grid_allowed(const laboratory_findings *findings, int task, int setting, int mask);
 
 /* Fills in the claims from everything else in `findings`. */

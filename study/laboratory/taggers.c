@@ -73,9 +73,9 @@ static ag_status train_tagger(laboratory *lab, laboratory_task task, laboratory_
     return laboratory_train(lab, &training);
 }
 
-/* What a block lets through: by its mask and, by the residual connection, from each
- * position to itself. A block passes on what has reached it, so the layers compose:
- * windows, for example, widen with each layer. */
+/* A block lets through what its mask allows and, by the residual connection, each
+ * position itself. It passes on what has reached it, so the layers compose: windows, for
+ * example, widen with each layer. */
 static ag_status find_reach(laboratory *lab, laboratory_mask kind)
 {
     const int64_t length = lab->options.length;
@@ -99,7 +99,7 @@ static ag_status find_reach(laboratory *lab, laboratory_mask kind)
     return AG_OK;
 }
 
-/* What each mask lets through, and the accuracy that is possible with it. */
+/* Finds what each mask lets through, and the accuracy that is possible with it. */
 static ag_status find_allowed(laboratory *lab)
 {
     laboratory_findings *findings = lab->findings;

@@ -99,7 +99,7 @@ void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, c
 
 /* ---- Without order -------------------------------------------------------------------------- */
 
-/* What a model without order knows: the letter here, and how often each letter occurs. */
+/* The knowledge of a model without order: the letter here, and how often each occurs. */
 typedef struct unordered {
     laboratory_task task;
     int64_t length, letters, here;
@@ -121,7 +121,7 @@ static int64_t score(const unordered *u, int64_t answer)
 /* The probability that `answer` is right at position i. */
 static double right_at(const unordered *u, int64_t answer, int64_t i)
 {
-    if (u->task == LABORATORY_SORT) { /* the counts tell which letter is at i after sorting */
+    if (u->task == LABORATORY_SORT) { /* (the counts tell which letter sorting puts at i) */
         int64_t before = 0;
         for (int64_t letter = 0; letter < answer; letter++)
             before += u->counts[letter];

@@ -53,7 +53,7 @@ static void add_claims(study_document *document, const laboratory_findings *find
             add_claim(document, &findings->claims[i]);
 }
 
-/* ---- What is shown -------------------------------------------------------------------------- */
+/* ---- Summary and masks ---------------------------------------------------------------------- */
 
 static void write_summary(const laboratory_findings *findings, study_document *document)
 {

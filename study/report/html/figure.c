@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 enum {
-    TABLE_SIDE = 32,    /* rows and columns of heat maps up to which their numbers are a table */
+    TABLE_SIDE = 32,    /* rows and columns of heat maps up to which numbers are a table */
     TABLE_POINTS = 400, /* points of charts up to which they are */
     ELEMENTS_SIDE = 64, /* rows and columns up to which svg_heat makes elements with data */
     VALUES_SIDE = 256,  /* and, for larger maps, up to which the script gets all values */
@@ -132,7 +132,7 @@ static void put_shape(pen *p, const svg_shape *shape)
                       (double[]){shape->rows_width / shape->width, shape->rows_width / shape->rows_height});
 }
 
-/* What the script needs to say of a cell where it is and what it means. */
+/* The data by which the script says where a cell is and what it means. */
 static void put_data(pen *p, const study_heat *heat)
 {
     html_put_attribute(p, "data-title", heat->title);

@@ -20,8 +20,8 @@ enum { CONTENTS_FROM = 3 /* headings; a page with fewer has no table of contents
 typedef struct html_page {
     pen *p;
     int64_t headings, pictures;                              /* written so far */
-    enum { NO_ROW, ROW_START, ROW_PICTURES, ROW_WORDS } row; /* the box of a row that is open */
-    bool charts;                                             /* a box of charts is open, outside of rows */
+    enum { NO_ROW, ROW_START, ROW_PICTURES, ROW_WORDS } row; /* the open box of a row */
+    bool charts;                                             /* a box of charts is open */
 } html_page;
 
 /* ---- Head ----------------------------------------------------------------------------------- */

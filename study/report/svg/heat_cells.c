@@ -58,7 +58,8 @@ static void put_elements(pen *p, const heat_layout *l)
     for (int64_t i = 0; i < l->grid.rows; i++)
         for (int64_t j = 0; j < l->grid.columns; j++) {
             heat_cell cell = heat_grid_cell(&l->grid, i, j);
-            double inset = cell.look == LOOK_LEAK || cell.look == LOOK_STRANGE ? 1 : 0; /* (for the outline) */
+            /* (leaks and strange cells have an outline) */
+            double inset = cell.look == LOOK_LEAK || cell.look == LOOK_STRANGE ? 1 : 0;
             heat_open_cell(p, l, cell, l->left + (double)j * l->cell_width + inset,
                            l->top + (double)i * l->cell_height + inset, l->cell_width - 1 - 2 * inset,
                            l->cell_height - 1 - 2 * inset);
@@ -109,7 +110,7 @@ static void put_numbers(pen *p, const heat_layout *l)
 
 enum { FILLS = STYLE_LEVELS + LOOKS };
 
-/* What fills a cell: the level of its colour or, counted on from there, its look. */
+/* The fill of a cell: the level of its colour or, numbered after all levels, its look. */
 static int fill_of(const heat_layout *l, heat_cell cell)
 {
     return cell.look == LOOK_VALUE ? heat_level(l, cell.value) : STYLE_LEVELS + (int)cell.look;

@@ -36,7 +36,7 @@ static const char *const look_colours[LOOKS] = {[LOOK_MASKED] = "38;5;240;48;5;2
                                                 [LOOK_LEAK] = "1;38;5;231;48;5;160",
                                                 [LOOK_STRANGE] = "1;38;5;231;48;5;160"};
 
-/* What is drawn of a map at once: its columns [first, end). */
+/* The columns [first, end) of a map, which are drawn at once. */
 typedef struct heat_view {
     heat_grid grid;
     const text_style *style;
@@ -351,7 +351,7 @@ static void put_ramp(pen *p, int wide, bool color)
 
 /* Explains the characters, once for all maps of a part. */
 typedef struct heat_key {
-    bool sizes, beyond_one; /* whether any map has sizes, and any of these another high than 1 */
+    bool sizes, beyond_one; /* a map has sizes; one of these has another high than 1 */
     int count;
     struct {
         const study_heat *heat;
@@ -380,7 +380,8 @@ static void add_to_key(heat_key *key, const heat_grid *grid)
 
 static void put_key(pen *p, const heat_key *key, const text_style *style)
 {
-    const int wide = style->color && style->width >= WIDE_KEY ? 2 : 1; /* columns of a shade */
+    /* columns of a shade */
+    const int wide = style->color && style->width >= WIDE_KEY ? 2 : 1;
     int column = 0;
     for (int i = key->sizes ? -1 : 0; i < key->count; i++) {
         const heat_grid grid = {.heat = i < 0 ? NULL : key->swatches[i].heat};
