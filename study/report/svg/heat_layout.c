@@ -17,10 +17,6 @@ enum {
     LEGEND_GAP = 18
 };
 
-static double wider(double a, double b)
-{
-    return a > b ? a : b;
-}
 
 /* ---- Cells ---------------------------------------------------------------------------------- */
 
@@ -30,7 +26,7 @@ static void lay_out_cells(heat_layout *l)
     const double largest = grid->heat->kinds && !grid->heat->column_labels ? LARGEST_SWATCH : LARGEST_CELL;
     double width = fmin(largest, (double)PLOT / (double)(grid->columns ? grid->columns : 1)),
            height = fmin(largest, (double)PLOT / (double)(grid->rows ? grid->rows : 1)),
-           side = wider(fmin(width, height), NARROW_CELL);
+           side = fmax(fmin(width, height), NARROW_CELL);
     l->cell_width = fmin(width, side);
     l->cell_height = fmin(height, side);
     l->detailed = grid->heat->rows <= DETAILED && grid->heat->columns <= DETAILED;
@@ -88,7 +84,7 @@ static double labels_right(const heat_layout *l)
     for (int64_t j = 0; j < l->grid.columns && l->turn == TURN_SLANTED; j++) {
         char number[HEAT_NUMBER_SIZE];
         double width = svg_text_width(heat_column_label(&l->grid, j, number), HEAT_LABEL_COLUMNS, l->label_size);
-        right = wider(right, l->left + ((double)j + 0.5) * l->cell_width + (width + l->label_size) * 0.71);
+        right = fmax(right, l->left + ((double)j + 0.5) * l->cell_width + (width + l->label_size) * 0.71);
     }
     return right;
 }
@@ -102,10 +98,10 @@ static double lay_out_corner(heat_layout *l)
            row_name = rows ? svg_text_width(heat->row_axis, HEAT_LABEL_COLUMNS, 12) + 18 : 0,
            column_name = columns ? svg_text_width(heat->column_axis, HEAT_LABEL_COLUMNS, 12) + 18 : 0,
            height = lay_out_column_labels(l);
-    l->left = HEAT_MARGIN + ceil(wider(labels, wider(row_name, column_name))) + 8;
+    l->left = HEAT_MARGIN + ceil(fmax(labels, fmax(row_name, column_name))) + 8;
     l->row_stride = stride_of(l->label_size, l->cell_height, !heat->row_labels, l->grid.row_block);
     l->split = heat_grid_split(&l->grid);
-    return (l->split ? LINE : 0) + ceil(wider(height, rows && columns ? 30 : rows || columns ? 14 : 0)) + 8;
+    return (l->split ? LINE : 0) + ceil(fmax(height, rows && columns ? 30 : rows || columns ? 14 : 0)) + 8;
 }
 
 /* ---- Texts ---------------------------------------------------------------------------------- */
@@ -139,11 +135,11 @@ static double lay_out_legend(heat_layout *l)
 static double widest_text(const heat_layout *l)
 {
     const study_heat *heat = l->grid.heat;
-    double widest = wider(ramp_width(l), heat_grid_is_blocked(&l->grid) ? 400 : 0);
+    double widest = fmax(ramp_width(l), heat_grid_is_blocked(&l->grid) ? 400 : 0);
     if (!l->id)
-        widest = wider(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
-    widest = wider(widest, svg_text_width(heat->group, HEAT_TEXT_COLUMNS, 12));
-    return wider(widest, svg_text_width(heat->note, HEAT_TEXT_COLUMNS, 12));
+        widest = fmax(widest, svg_text_width(heat->title, HEAT_TITLE_COLUMNS, 15));
+    widest = fmax(widest, svg_text_width(heat->group, HEAT_TEXT_COLUMNS, 12));
+    return fmax(widest, svg_text_width(heat->note, HEAT_TEXT_COLUMNS, 12));
 }
 
 heat_layout heat_layout_make(const study_heat *heat, const char *id)
@@ -158,7 +154,7 @@ heat_layout heat_layout_make(const study_heat *heat, const char *id)
     l.top = head + 10 + (l.empty ? 0 : lay_out_corner(&l));
     l.right = l.left + l.cell_width * (double)l.grid.columns;
     l.bottom = l.top + (l.empty ? LINE : l.cell_height * (double)l.grid.rows);
-    l.width = ceil(wider(wider(l.right, labels_right(&l)), HEAT_MARGIN + widest_text(&l)) + HEAT_MARGIN);
+    l.width = ceil(fmax(fmax(l.right, labels_right(&l)), HEAT_MARGIN + widest_text(&l)) + HEAT_MARGIN);
     l.height = ceil(l.bottom + 8 + (label_has_text(heat->note) ? LINE : 0) +
                     (heat_grid_is_blocked(&l.grid) ? LINE : 0) + 8 + lay_out_legend(&l) + HEAT_MARGIN * 0.5);
     return l;
