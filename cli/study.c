@@ -1,4 +1,4 @@
-/* study.c - tapeformer study KIND: picks the kind. */
+/* study.c - tapeformer study KIND: the list of kinds, and the choice of one. */
 #include "help.h"
 #include "likeness.h"
 #include "study_report.h"
@@ -6,18 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct study_kind {
-    const char *name, *summary;
-    int (*run)(int count, const char *const *arguments);
-} study_kind;
-
-static const study_kind kinds[] = {
-    {"attention", "what each token looks at: the weights of every layer and head", cli_study_attention},
-    {"influence", "what each output depends on, beside what the masks allow", cli_study_influence},
-    {"leaks", "prove that a model sees what it may see, and nothing else", cli_study_leaks},
-    {"masks", "the laboratory: what models can and cannot learn under each mask", cli_study_masks},
-    {"curves", "the losses of training runs, several in one picture", cli_study_curves},
-};
+#define ADDRESS(name) &cli_study_##name,
+static const study_kind *const kinds[] = {STUDIES(ADDRESS)};
 enum { KINDS = sizeof kinds / sizeof *kinds, NAME_COLUMN = 13 };
 
 static void print_kinds(FILE *out)
@@ -25,7 +15,7 @@ static void print_kinds(FILE *out)
     cli_print_prose(out, "tapeformer study: see, prove and break what models can look at\n\n"
                          "Usage: tapeformer study KIND [flags]\n\nKinds:");
     for (int i = 0; i < KINDS; i++)
-        cli_print_row(out, NAME_COLUMN, kinds[i].name, kinds[i].summary);
+        cli_print_row(out, NAME_COLUMN, kinds[i]->name, kinds[i]->summary);
     cli_print_prose(out, "\nAll but leaks draw: in the terminal, into an HTML file (--out FILE), as SVG pictures "
                          "(--pictures DIR). tapeformer study KIND --help lists the flags of each.");
 }
@@ -34,7 +24,7 @@ static int unknown_kind(const char *name)
 {
     cli_likeness like = cli_likeness_of(name);
     for (int i = 0; i < KINDS; i++)
-        cli_likeness_try(&like, kinds[i].name);
+        cli_likeness_try(&like, kinds[i]->name);
     cli_fail("study", CLI_USAGE, "there is no study '%s'%s", name, cli_did_you_mean(&like, ""));
     if (!like.best)
         print_kinds(stderr);
@@ -45,7 +35,7 @@ int cli_study(int count, const char *const *arguments)
 {
     if (count && !strcmp(arguments[0], CLI_DESCRIBE)) {
         for (int i = 0; i < KINDS; i++)
-            kinds[i].run(count, arguments);
+            kinds[i]->run(count, arguments);
         return CLI_DONE;
     }
     if (count && (!strcmp(arguments[0], "--help") || !strcmp(arguments[0], "-h"))) {
@@ -58,7 +48,7 @@ int cli_study(int count, const char *const *arguments)
         return CLI_USAGE;
     }
     for (int i = 0; i < KINDS; i++)
-        if (!strcmp(arguments[0], kinds[i].name))
-            return kinds[i].run(count - 1, arguments + 1);
+        if (!strcmp(arguments[0], kinds[i]->name))
+            return kinds[i]->run(count - 1, arguments + 1);
     return unknown_kind(arguments[0]);
 }

@@ -15,7 +15,7 @@ typedef struct attention_flags {
 enum { CROSS, ENCODER, DECODER, ALL };
 static TRAIN_NAMES(which_name, "cross", "encoder", "decoder", "all")
 
-/* Of a name such as "decoder.layers.1.multihead_attn". */
+/* The parts of the name of an attention, such as "decoder.layers.1.multihead_attn". */
 static bool is_encoder(const char *name)
 {
     return !strncmp(name, "encoder.", strlen("encoder."));
@@ -42,17 +42,17 @@ static bool is_wanted(const attention_flags *f, const char *name)
     return (f->which == ALL || f->which == which_of(name)) && (f->layer < 0 || f->layer == layer_of(name));
 }
 
-/* A heat map, and the memory of its texts. */
-typedef struct picture {
+/* The texts of a heat map. */
+typedef struct map_texts {
     char group[64], title[32], note[128];
-} picture;
+} map_texts;
 
-static study_heat make_heat(const study_map *map, int64_t head, const study_example *example, picture *texts)
+static study_heat make_heat(const study_map *map, int64_t head, const study_example *example, map_texts *texts)
 {
     const int64_t size = map->queries * map->keys;
     const bool from_source = is_encoder(map->name), to_source = from_source || is_cross(map->name);
     static const char *const looks[] = {"decoder looks at encoder", "encoder looks at itself",
-                                        "decoder looks at itself"}; /* in the order of CROSS, ENCODER, DECODER */
+                                        "decoder looks at itself"}; /* CROSS, ENCODER, DECODER */
     snprintf(texts->group, sizeof texts->group, "%s, layer %lld", looks[which_of(map->name)],
              (long long)layer_of(map->name));
     snprintf(texts->title, sizeof texts->title, "head %lld", (long long)head);
@@ -67,13 +67,13 @@ static study_heat make_heat(const study_map *map, int64_t head, const study_exam
         .cells = map->cells + head * size,
         .row_axis = "query",
         .column_axis = "key",
-        .row_labels = from_source ? example->source_labels : example->target_labels,
-        .column_labels = to_source ? example->source_labels : example->target_labels,
+        .row_labels = from_source ? example->source.labels : example->target.labels,
+        .column_labels = to_source ? example->source.labels : example->target.labels,
     };
 }
 
-/* All heads that are wanted, in one part of the document: first what one comes for, how
- * the decoder looks at the encoder. */
+/* Adds all heads that are wanted in one part of the document: first the most interesting,
+ * how the decoder looks at the encoder. */
 static int add_maps(const attention_flags *f, const study_maps *maps, const study_example *example,
                     study_document *document)
 {
@@ -81,7 +81,7 @@ static int add_maps(const attention_flags *f, const study_maps *maps, const stud
     for (int i = 0; i < maps->count; i++)
         most += maps->items[i].heads;
     study_heat *heats = malloc((size_t)(most + 1) * sizeof *heats);
-    picture *texts = malloc((size_t)(most + 1) * sizeof *texts);
+    map_texts *texts = malloc((size_t)(most + 1) * sizeof *texts);
     if (heats && texts) {
         for (int n = 0; n < 3 * maps->count; n++) {
             static const int order[] = {CROSS, DECODER, ENCODER};
@@ -105,44 +105,31 @@ static int add_maps(const attention_flags *f, const study_maps *maps, const stud
     return code;
 }
 
-static int show_maps(const attention_flags *f, const study_maps *maps, const study_example *example)
+static int add_attention(void *context, const study_example *example, study_document *document)
 {
-    study_document *document = study_document_new("What each token looks at");
-    cli_study_describe(document, &f->example, example);
+    const attention_flags *f = context;
+    ag_error error = {0};
+    study_maps maps;
+    if (study_attention(example->saved.model, &example->input, &maps, &error) != AG_OK)
+        return cli_report("study attention", &error);
     study_add_text(document,
                    "A row for each query, a column for each key%s. The entropy is 0 bits for one key alone and "
                    "log2 n for n keys alike.",
                    example->input.target ? "; in the decoder each row predicts the token after its own" : "");
-    if (maps->blind)
+    if (maps.blind)
         study_add_text(document,
                        "%lld %s, those of each head counted, had no key that they may look at: their "
                        "attention is zero.",
-                       (long long)maps->blind, ag_plural(maps->blind, "query", "queries"));
-    int code = add_maps(f, maps, example, document);
-    if (code == CLI_DONE)
-        code = cli_study_show(document, &f->output);
-    study_document_free(document);
-    return code;
-}
-
-static int study(const attention_flags *f)
-{
-    ag_error error = {0};
-    study_example example;
-    study_maps maps = {0};
-    int code = cli_study_read("study attention", &f->example, &example);
-    if (code == CLI_DONE)
-        code = study_attention(example.saved.model, &example.input, &maps, &error) == AG_OK
-                   ? show_maps(f, &maps, &example)
-                   : cli_report("study attention", &error);
+                       (long long)maps.blind, ag_plural(maps.blind, "query", "queries"));
+    const int code = add_maps(f, &maps, example, document);
     study_maps_clear(&maps);
-    cli_study_clear(&example);
     return code;
 }
 
-int cli_study_attention(int count, const char *const *arguments)
+static int run(int count, const char *const *arguments)
 {
     attention_flags f = {.layer = -1, .head = -1, .which = ALL};
+    const study_report report = {"What each token looks at", &f.output, &f.example, add_attention, &f};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
         CLI_FLAG(f.which, "which", "PART", "", .names = which_name),
@@ -159,9 +146,8 @@ int cli_study_attention(int count, const char *const *arguments)
         .details = "Draws the attention weights of each layer and head: a row for each query, a column for each key. "
                    "What a mask\nforbids is marked apart from a weight of zero, and so is padding.",
     };
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    const int code = cli_study_check("study attention", &f.output, f.example.model);
-    return code == CLI_DONE ? study(&f) : code;
+    return cli_study_report(&report, &command, count, arguments);
 }
+
+const study_kind cli_study_attention = {"attention", "what each token looks at: the weights of every layer and head",
+                                        run};

@@ -1,29 +1,40 @@
-/* study_curves.c - tapeformer study curves: the losses of training runs, several in one picture. */
+/* study_curves.c - tapeformer study curves: the losses of training runs, several in one
+ * picture. */
 #include "outputs.h"
 #include "study_report.h"
 
 #include <stdlib.h>
 
-static int show_curves(const char *const *logs, int count, const study_output *output)
+typedef struct curves_flags {
+    study_output output;
+    const cli_command *command; /* its words are the logs */
+} curves_flags;
+
+static int add_curves(void *context, const study_example *example, study_document *document)
 {
+    (void)example;
+    const curves_flags *f = context;
     ag_error error = {0};
-    study_document *document = study_document_new("Training curves");
-    int code;
-    if (document && study_curves(logs, count, document, &error) != AG_OK)
-        code = cli_report("study curves", &error);
-    else
-        code = cli_study_show(document, output);
-    study_document_free(document);
-    return code;
+    for (int i = 0; i < f->command->word_count; i++) {
+        const int code = cli_check_file("study curves", f->output.report, f->command->words[i]);
+        if (code != CLI_DONE)
+            return code;
+    }
+    if (!f->command->word_count)
+        return cli_fail("study curves", CLI_USAGE, "curves of what? Give the folders of runs");
+    return study_curves(f->command->words, f->command->word_count, document, &error) == AG_OK
+               ? CLI_DONE
+               : cli_report("study curves", &error);
 }
 
-int cli_study_curves(int count, const char *const *arguments)
+static int run(int count, const char *const *arguments)
 {
-    study_output output = {0};
-    cli_flag table[] = {STUDY_OUTPUT_FLAGS(output)};
+    curves_flags f = {0};
+    const study_report report = {"Training curves", &f.output, NULL, add_curves, &f};
+    cli_flag table[] = {STUDY_OUTPUT_FLAGS(f.output)};
     cli_command command = {
         .name = "study curves",
-        .summary = "the losses of training runs, several in one picture",
+        .summary = cli_study_curves.summary,
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "LOG... [flags]",
@@ -35,15 +46,10 @@ int cli_study_curves(int count, const char *const *arguments)
     if (!logs)
         return cli_fail("study curves", CLI_FAILED, "out of memory");
     command.words = logs;
-    cli_read read = cli_flags_read(&command, count, arguments);
-    int code = cli_read_code(read);
-    if (read == CLI_READ_OK)
-        code = cli_study_check("study curves", &output, NULL);
-    for (int i = 0; read == CLI_READ_OK && code == CLI_DONE && i < command.word_count; i++)
-        code = cli_check_file("study curves", output.report, logs[i]);
-    if (read == CLI_READ_OK && code == CLI_DONE)
-        code = command.word_count ? show_curves(logs, command.word_count, &output)
-                                  : cli_fail("study curves", CLI_USAGE, "curves of what? Give the folders of runs");
+    f.command = &command;
+    const int code = cli_study_report(&report, &command, count, arguments);
     free(logs);
     return code;
 }
+
+const study_kind cli_study_curves = {"curves", "the losses of training runs, several in one picture", run};

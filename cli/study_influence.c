@@ -1,4 +1,5 @@
-/* study_influence.c - tapeformer study influence: what each output depends on, beside what the masks allow. */
+/* study_influence.c - tapeformer study influence: what each output depends on, beside
+ * what the masks allow. */
 #include "study_report.h"
 
 #include <stdio.h>
@@ -9,13 +10,14 @@ typedef struct influence_flags {
     study_example_flags example;
     study_output output;
     int64_t threads;
+    bool broken; /* the result: an influence that the masks forbid is not 0 */
 } influence_flags;
 
-/* The two pictures' own memory: [outputs, inputs], and a label for each input. */
+/* The data of the two pictures, [outputs, inputs]. */
 typedef struct pictures {
     ag_real *shares, *allowed;
-    unsigned char *cells; /* of the shares */
-    const char **labels;
+    unsigned char *cells;      /* of the shares */
+    const char **labels;       /* [inputs] */
     int64_t forbidden, broken; /* pairs that the masks forbid; those of them that are not 0 */
 } pictures;
 
@@ -27,8 +29,9 @@ static void pictures_clear(pictures *p)
     free(p->labels);
 }
 
-/* Each output's influences in parts of its largest; what is forbidden but not 0 is shown as any other number. */
-static void fill(const study_influence *influence, pictures *p)
+/* Divides the influences on each output by the largest. Forbidden ones that are not 0 are
+ * shown like any other number. */
+static void fill_pictures(const study_influence *influence, pictures *p)
 {
     const int64_t inputs = influence->inputs;
     for (int64_t i = 0; i < influence->outputs; i++) {
@@ -57,10 +60,10 @@ static int pictures_init(pictures *p, const study_influence *influence, const st
                     .labels = malloc((inputs + 1) * sizeof *p->labels)};
     if (!p->shares || !p->allowed || !p->cells || !p->labels)
         return cli_fail("study influence", CLI_FAILED, "out of memory");
-    fill(influence, p);
+    fill_pictures(influence, p);
     for (int64_t j = 0; j < influence->inputs; j++)
-        p->labels[j] = j < influence->source_length ? example->source_labels[j]
-                                                    : example->target_labels[j - influence->source_length];
+        p->labels[j] = j < influence->source_length ? example->source.labels[j]
+                                                    : example->target.labels[j - influence->source_length];
     return CLI_DONE;
 }
 
@@ -79,7 +82,7 @@ static void add_pictures(study_document *document, const study_influence *influe
         .cells = p->cells,
         .row_axis = "output",
         .column_axis = "input",
-        .row_labels = kind == NN_ENCODER ? example->source_labels : example->target_labels,
+        .row_labels = kind == NN_ENCODER ? example->source.labels : example->target.labels,
         .column_labels = p->labels,
         .split = influence->source_length,
         .sides = {"source", "target"},
@@ -94,57 +97,47 @@ static void add_pictures(study_document *document, const study_influence *influe
     study_add_heats(document, heats, 2, true);
 }
 
-static int show(const influence_flags *f, const study_influence *influence, const study_example *example)
+static void add_verdict(study_document *document, const pictures *p)
 {
+    if (p->broken)
+        study_add_text(document, "LEAK: %lld of the %lld %s that the masks forbid %s not 0.", (long long)p->broken,
+                       (long long)p->forbidden, ag_plural(p->forbidden, "influence", "influences"),
+                       ag_plural(p->broken, "is", "are"));
+    else if (p->forbidden)
+        study_add_text(document, "All %lld %s that the masks forbid %s exactly 0.", (long long)p->forbidden,
+                       ag_plural(p->forbidden, "influence", "influences"), ag_plural(p->forbidden, "is", "are"));
+    else
+        study_add_text(document, "The masks forbid nothing here.");
+}
+
+static int add_influence(void *context, const study_example *example, study_document *document)
+{
+    influence_flags *f = context;
+    ag_error error = {0};
+    study_influence influence;
     pictures p;
-    int code = pictures_init(&p, influence, example);
+    const study_subject subject = {.model = example->saved.model, .input = &example->input, .threads = (int)f->threads};
+    if (study_influence_find(&subject, &influence, &error) != AG_OK)
+        return cli_report("study influence", &error);
+    const int code = pictures_init(&p, &influence, example);
     if (code == CLI_DONE) {
-        study_document *document = study_document_new("What each output depends on");
-        cli_study_describe(document, &f->example, example);
         study_add_text(document,
                        "How much the output of each row moves with what enters the first block in each column: the "
                        "norm of its derivatives.%s",
                        example->input.target ? " In the decoder each row predicts the token after its own." : "");
-        add_pictures(document, influence, example, &p);
-        if (p.broken)
-            study_add_text(document, "LEAK: %lld of the %lld %s that the masks forbid %s not 0.", (long long)p.broken,
-                           (long long)p.forbidden, ag_plural(p.forbidden, "influence", "influences"),
-                           ag_plural(p.broken, "is", "are"));
-        else if (p.forbidden)
-            study_add_text(document, "All %lld %s that the masks forbid %s exactly 0.", (long long)p.forbidden,
-                           ag_plural(p.forbidden, "influence", "influences"), ag_plural(p.forbidden, "is", "are"));
-        else
-            study_add_text(document, "The masks forbid nothing here.");
-        code = cli_study_show(document, &f->output);
-        study_document_free(document);
-        if (code == CLI_DONE && p.broken)
-            code = cli_fail("study influence", CLI_FAILED,
-                            "the model sees what its masks forbid (tapeformer study leaks tells where)");
+        add_pictures(document, &influence, example, &p);
+        add_verdict(document, &p);
+        f->broken = p.broken > 0;
     }
     pictures_clear(&p);
-    return code;
-}
-
-static int study(const influence_flags *f)
-{
-    ag_error error = {0};
-    study_example example;
-    study_influence influence = {0};
-    int code = cli_study_read("study influence", &f->example, &example);
-    if (code == CLI_DONE) {
-        const study_subject subject = {
-            .model = example.saved.model, .input = &example.input, .threads = (int)f->threads};
-        code = study_influence_find(&subject, &influence, &error) == AG_OK ? show(f, &influence, &example)
-                                                                           : cli_report("study influence", &error);
-    }
     study_influence_clear(&influence);
-    cli_study_clear(&example);
     return code;
 }
 
-int cli_study_influence(int count, const char *const *arguments)
+static int run(int count, const char *const *arguments)
 {
     influence_flags f = {0};
+    const study_report report = {"What each output depends on", &f.output, &f.example, add_influence, &f};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
         CLI_THREADS(f.threads),
@@ -152,7 +145,7 @@ int cli_study_influence(int count, const char *const *arguments)
     };
     cli_command command = {
         .name = "study influence",
-        .summary = "what each output depends on, beside what the masks allow",
+        .summary = cli_study_influence.summary,
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR --source TEXT [flags]",
@@ -161,9 +154,11 @@ int cli_study_influence(int count, const char *const *arguments)
             "enters the\nfirst block there. Beside it stands what the masks let through. Exits with 1 where the "
             "model sees more.",
     };
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    const int code = cli_study_check("study influence", &f.output, f.example.model);
-    return code == CLI_DONE ? study(&f) : code;
+    const int code = cli_study_report(&report, &command, count, arguments);
+    if (code == CLI_DONE && f.broken)
+        return cli_fail("study influence", CLI_FAILED,
+                        "the model sees what its masks forbid (tapeformer study leaks tells where)");
+    return code;
 }
+
+const study_kind cli_study_influence = {"influence", "what each output depends on, beside what the masks allow", run};

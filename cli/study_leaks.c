@@ -1,28 +1,28 @@
-/* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see, and nothing else. */
+/* study_leaks.c - tapeformer study leaks: the proof that a model sees what it may see,
+ * and nothing else. */
 #include "help.h"
 #include "study_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct leaks_flags {
     study_example_flags example;
     int64_t threads, seed;
 } leaks_flags;
 
-/* Leaks of all examples together; the first are told one by one. */
-enum { TOLD = 10 };
-typedef struct tally {
+/* The counts of all examples together. */
+enum { SHOWN = 10 /* leaks that are printed one by one */ };
+typedef struct leak_counts {
     int64_t examples, allowed, forbidden, leaks;
-} tally;
+} leak_counts;
 
 /* ---- One example ---------------------------------------------------------------------------- */
 
-static void say(const char *format, ...) AG_PRINTF(1, 2);
+static void print_folded(const char *format, ...) AG_PRINTF(1, 2);
 
-/* A sentence, folded. */
-static void say(const char *format, ...)
+/* Prints a sentence, folded at the width of the terminal. */
+static void print_folded(const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -44,14 +44,14 @@ static void name_side(char text[64], const char *side, int64_t tokens, int64_t p
 static void print_leak(const study_leak *leak)
 {
     if (leak->forbidden)
-        say("LEAK in %s: output %lld depends on %s %lld, which the masks forbid (derivative %.3g)", leak->layer,
-            (long long)leak->i, leak->side, (long long)leak->j, leak->influence);
+        print_folded("LEAK in %s: output %lld depends on %s %lld, which the masks forbid (derivative %.3g)",
+                     leak->layer, (long long)leak->i, leak->side, (long long)leak->j, leak->influence);
     else
-        say("BLIND in %s: output %lld does not depend on %s %lld, which the masks allow", leak->layer,
-            (long long)leak->i, leak->side, (long long)leak->j);
+        print_folded("BLIND in %s: output %lld does not depend on %s %lld, which the masks allow", leak->layer,
+                     (long long)leak->i, leak->side, (long long)leak->j);
 }
 
-static int look(const leaks_flags *f, const nn_model *model, const nn_input *input, tally *all)
+static int study_input(const leaks_flags *f, const nn_model *model, const nn_input *input, leak_counts *all)
 {
     ag_error error = {0};
     char source[64] = "", target[64] = "";
@@ -63,10 +63,10 @@ static int look(const leaks_flags *f, const nn_model *model, const nn_input *inp
         name_side(source, "source", *input->source_lengths, input->source_length);
     if (input->target)
         name_side(target, "target", *input->target_lengths, input->target_length);
-    say("%s%s%s: %lld %s allowed, %lld forbidden, %lld %s", source, *source && *target ? ", " : "", target,
-        (long long)leaks.allowed, ag_plural(leaks.allowed, "pair", "pairs"), (long long)leaks.forbidden,
-        (long long)leaks.count, ag_plural(leaks.count, "leak", "leaks"));
-    for (int64_t n = 0; n < leaks.count && all->leaks + n < TOLD; n++)
+    print_folded("%s%s%s: %lld %s allowed, %lld forbidden, %lld %s", source, *source && *target ? ", " : "", target,
+                 (long long)leaks.allowed, ag_plural(leaks.allowed, "pair", "pairs"), (long long)leaks.forbidden,
+                 (long long)leaks.count, ag_plural(leaks.count, "leak", "leaks"));
+    for (int64_t n = 0; n < leaks.count && all->leaks + n < SHOWN; n++)
         print_leak(&leaks.items[n]);
     all->examples++;
     all->allowed += leaks.allowed;
@@ -78,12 +78,12 @@ static int look(const leaks_flags *f, const nn_model *model, const nn_input *inp
 
 /* ---- Drawn examples ------------------------------------------------------------------------- */
 
-/* Lengths of both sides; each with padding and without. */
+/* The lengths of both sides. Each pair is studied with padding and without. */
 enum { SIZES = 4, PADDING = 3, LONGEST = 16 };
 static const int drawn_sizes[SIZES][2] = {{1, 1}, {4, 7}, {9, 6}, {LONGEST - PADDING, LONGEST - PADDING}};
 
-/* `count` drawn tokens, behind bos where asked, and padding. */
-static void draw(int32_t *tokens, int32_t count, int32_t vocab, bool bos, ag_rng *rng)
+/* Draws `count` tokens, of which the first is bos if wanted, and padding. */
+static void draw_tokens(int32_t *tokens, int32_t count, int32_t vocab, bool bos, ag_rng *rng)
 {
     const int32_t first = vocab > DATA_SPECIALS ? DATA_SPECIALS : 0;
     for (int32_t t = 0; t < LONGEST; t++)
@@ -92,7 +92,7 @@ static void draw(int32_t *tokens, int32_t count, int32_t vocab, bool bos, ag_rng
         tokens[0] = DATA_BOS;
 }
 
-static int look_at_drawn(const leaks_flags *f, const nn_model *model, tally *all)
+static int study_drawn_inputs(const leaks_flags *f, const nn_model *model, leak_counts *all)
 {
     const nn_model_config *config = &model->config;
     const int room = config->max_length < LONGEST ? config->max_length : LONGEST;
@@ -105,40 +105,41 @@ static int look_at_drawn(const leaks_flags *f, const nn_model *model, tally *all
             lengths[side] = drawn_sizes[n / 2][side] < room - padding ? drawn_sizes[n / 2][side] : room - padding;
         nn_input input = {.rows = 1};
         if (config->kind != NN_DECODER) {
-            draw(source, lengths[0], config->source_vocab, false, &rng);
+            draw_tokens(source, lengths[0], config->source_vocab, false, &rng);
             input.source = source;
             input.source_lengths = &lengths[0];
             input.source_length = lengths[0] + padding;
         }
         if (config->kind != NN_ENCODER) {
-            draw(target, lengths[1], config->target_vocab, true, &rng);
+            draw_tokens(target, lengths[1], config->target_vocab, true, &rng);
             input.target = target;
             input.target_lengths = &lengths[1];
             input.target_length = lengths[1] + padding;
         }
-        code = look(f, model, &input, all);
+        code = study_input(f, model, &input, all);
     }
     return code;
 }
 
 /* ---- The command ---------------------------------------------------------------------------- */
 
-static int judge(const leaks_flags *f, const tally *all)
+static int print_verdict(const leaks_flags *f, const leak_counts *all)
 {
-    if (all->leaks > TOLD)
-        say("and %lld more", (long long)(all->leaks - TOLD));
+    if (all->leaks > SHOWN)
+        print_folded("and %lld more", (long long)(all->leaks - SHOWN));
     if (all->leaks)
         return cli_fail("study leaks", CLI_FAILED, "%s has %lld %s in %lld %s", f->example.model, (long long)all->leaks,
                         ag_plural(all->leaks, "leak", "leaks"), (long long)all->examples,
                         ag_plural(all->examples, "example", "examples"));
-    say("No leak. Each block by itself and the whole model, %lld %s: all %lld derivatives that the masks forbid "
+    print_folded(
+        "No leak. Each block by itself and the whole model, %lld %s: all %lld derivatives that the masks forbid "
         "are exactly 0, and none of the %lld that they allow is.",
         (long long)all->examples, ag_plural(all->examples, "example", "examples"), (long long)all->forbidden,
         (long long)all->allowed);
     return CLI_DONE;
 }
 
-static int study_drawn(const leaks_flags *f, tally *all)
+static int study_drawn(const leaks_flags *f, leak_counts *all)
 {
     ag_error error = {0};
     train_saved saved = {0};
@@ -146,25 +147,25 @@ static int study_drawn(const leaks_flags *f, tally *all)
         return cli_fail("study leaks", CLI_USAGE, "which model? Give --model DIR");
     if (train_saved_load(&saved, f->example.model, &error) != AG_OK)
         return cli_report("study leaks", &error);
-    const int code = look_at_drawn(f, saved.model, all);
+    const int code = study_drawn_inputs(f, saved.model, all);
     train_saved_clear(&saved);
     return code;
 }
 
-static int study_given(const leaks_flags *f, tally *all)
+static int study_given(const leaks_flags *f, leak_counts *all)
 {
     study_example example;
     int code = cli_study_read("study leaks", &f->example, &example);
     if (code == CLI_DONE)
-        code = look(f, example.saved.model, &example.input, all);
+        code = study_input(f, example.saved.model, &example.input, all);
     cli_study_clear(&example);
     return code;
 }
 
-int cli_study_leaks(int count, const char *const *arguments)
+static int run(int count, const char *const *arguments)
 {
     leaks_flags f = {0};
-    tally all = {0};
+    leak_counts all = {0};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
         CLI_FLAG(f.seed, "seed", "N", "of the drawn examples"),
@@ -172,7 +173,7 @@ int cli_study_leaks(int count, const char *const *arguments)
     };
     cli_command command = {
         .name = "study leaks",
-        .summary = "prove that a model sees what it may see, and nothing else",
+        .summary = cli_study_leaks.summary,
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR [--source TEXT] [--target TEXT] [flags]",
@@ -188,5 +189,7 @@ int cli_study_leaks(int count, const char *const *arguments)
     if (!given && f.example.padding)
         return cli_fail("study leaks", CLI_USAGE, "--pad goes with a text: examples that are drawn have their own");
     const int code = given ? study_given(&f, &all) : study_drawn(&f, &all);
-    return code == CLI_DONE ? judge(&f, &all) : code;
+    return code == CLI_DONE ? print_verdict(&f, &all) : code;
 }
+
+const study_kind cli_study_leaks = {"leaks", "prove that a model sees what it may see, and nothing else", run};

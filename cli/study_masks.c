@@ -10,7 +10,8 @@ typedef struct masks_flags {
     int64_t length, letters, steps, seed, threads;
 } masks_flags;
 
-/* On a terminal a line that is written over; else a line for each training. */
+/* The progress: on a terminal one line that is overwritten, else a line for each
+ * training. */
 typedef struct masks_progress {
     bool terminal;
     char what[64];
@@ -30,11 +31,12 @@ static void show_progress(void *context, const char *what, int64_t done, int64_t
     fflush(stderr);
 }
 
-static int study(const masks_flags *f)
+static int add_laboratory(void *context, const study_example *example, study_document *document)
 {
+    (void)example;
+    const masks_flags *f = context;
     ag_error error = {0};
     masks_progress progress = {.terminal = isatty(STDERR_FILENO)};
-    study_document *document = study_document_new("The laboratory of masks");
     const study_laboratory_options options = {.length = f->length,
                                               .letters = f->letters,
                                               .steps = f->steps,
@@ -42,18 +44,17 @@ static int study(const masks_flags *f)
                                               .threads = (int)f->threads,
                                               .on_progress = show_progress,
                                               .context = &progress};
-    const ag_status status =
-        document ? study_laboratory(&options, document, &error) : ag_error_set(&error, AG_NO_MEMORY, "out of memory");
+    cli_outlive_readers();
+    const ag_status status = study_laboratory(&options, document, &error);
     if (progress.terminal && progress.what[0])
         fputs("\r\033[K", stderr);
-    const int code = status == AG_OK ? cli_study_show(document, &f->output) : cli_report("study masks", &error);
-    study_document_free(document);
-    return code;
+    return status == AG_OK ? CLI_DONE : cli_report("study masks", &error);
 }
 
-int cli_study_masks(int count, const char *const *arguments)
+static int run(int count, const char *const *arguments)
 {
     masks_flags f = {.length = 8, .letters = 8, .steps = 400, .seed = 1};
+    const study_report report = {"The laboratory of masks", &f.output, NULL, add_laboratory, &f};
     cli_flag table[] = {
         CLI_FLAG(f.length, "length", "N", "of the sequences, 4 to 16", .low = 4, .high = 16),
         CLI_FLAG(f.letters, "letters", "N", "of the alphabet, 2 to 10", .low = 2, .high = 10),
@@ -64,19 +65,14 @@ int cli_study_masks(int count, const char *const *arguments)
     };
     cli_command command = {
         .name = "study masks",
-        .summary = "the laboratory: what models can and cannot learn under each mask",
+        .summary = cli_study_masks.summary,
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "[--out report.html] [flags]",
         .details = "Trains 25 small taggers and two encoder-decoders, one of which leaks, and shows what they learned "
                    "beside what\ntheir masks allow. Takes a minute or two.",
     };
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    const int code = cli_study_check("study masks", &f.output, NULL);
-    if (code != CLI_DONE)
-        return code;
-    cli_outlive_readers();
-    return study(&f);
+    return cli_study_report(&report, &command, count, arguments);
 }
+
+const study_kind cli_study_masks = {"masks", "the laboratory: what models can and cannot learn under each mask", run};

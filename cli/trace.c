@@ -1,6 +1,6 @@
 /* trace.c - tapeformer trace: what a model computes on one example, as a file; and where two such files differ. */
 #include "outputs.h"
-#include "study_report.h"
+#include "study_example.h"
 
 #include <stdio.h>
 #include <string.h>
