@@ -153,7 +153,8 @@ char *study_document_text(const study_document *document, const study_text_optio
  * or, on an error (AG_IO, AG_NO_MEMORY), not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes each heat map and chart to FOLDER/NN-title.svg, numbered from 01 in the
- * document's order; creates the folder. AG_IO or AG_NO_MEMORY. */
+ * document's order; makes the folder, and those above it, where they are missing. AG_IO
+ * or AG_NO_MEMORY. */
 ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error) AG_CHECKED;
 
 #if defined(__GNUC__)

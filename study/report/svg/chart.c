@@ -169,25 +169,31 @@ static bool has_point(const chart_layout *l, int64_t line, int64_t i)
 /* The points that fall into one column: number i up to `end`. In pictures y grows
  * downwards. */
 typedef struct point_column {
-    int64_t end;
+    int64_t count, end;
     double x, y;        /* the means */
     double top, bottom; /* the outermost y */
 } point_column;
 
+/* The column of point number i. If that is a gap, the column is the gap and has no
+ * points. */
 static point_column column_at(const chart_layout *l, int64_t line, int64_t i)
 {
     const study_line *own = &l->chart->lines[line];
-    point_column column = {.end = i, .top = l->bottom * 2, .bottom = -l->bottom};
+    point_column column = {.end = i + 1, .top = l->bottom * 2, .bottom = -l->bottom};
+    if (!has_point(l, line, i))
+        return column;
     double place = floor(place_x(l, own->x[i]) / COLUMN), x = 0, y = 0;
-    for (; has_point(l, line, column.end) && floor(place_x(l, own->x[column.end]) / COLUMN) == place; column.end++) {
-        double at = place_y(l, own->y[column.end]);
-        x += place_x(l, own->x[column.end]);
+    for (int64_t n = i; has_point(l, line, n) && floor(place_x(l, own->x[n]) / COLUMN) == place; n++) {
+        double at = place_y(l, own->y[n]);
+        x += place_x(l, own->x[n]);
         y += at;
         column.top = fmin(column.top, at);
         column.bottom = fmax(column.bottom, at);
+        column.count++;
     }
-    column.x = x / (double)(column.end - i);
-    column.y = y / (double)(column.end - i);
+    column.end = i + column.count;
+    column.x = x / (double)column.count;
+    column.y = y / (double)column.count;
     return column;
 }
 
@@ -196,16 +202,13 @@ static void put_band(pen *p, const chart_layout *l, int64_t line)
 {
     const study_line *own = &l->chart->lines[line];
     pen_put(p, "<path class=\"dot-%d\" fill-opacity=\"0.25\" d=\"M0 0", chart_colour(l->chart, line, STYLE_LINES));
-    for (int64_t i = 0; i < own->count;) {
-        point_column column = {.end = i + 1};
-        if (has_point(l, line, i))
-            column = column_at(l, line, i);
-        if (column.end > i + 1) {
+    for (int64_t i = 0, next; i < own->count; i = next) {
+        const point_column column = column_at(l, line, i);
+        next = column.end;
+        if (column.count > 1)
             pen_put_fixed_all(
                 p, "M@ @h@V@h@z", 1,
                 (double[]){floor(place_x(l, own->x[i]) / COLUMN) * COLUMN, column.top, COLUMN, column.bottom, -COLUMN});
-        }
-        i = column.end;
     }
     pen_put(p, "\"/>\n");
 }
@@ -220,13 +223,11 @@ static void put_line(pen *p, const chart_layout *l, int64_t line)
 {
     open_line(p, l->chart, line);
     pen_put(p, " d=\"M0 0");
-    for (int64_t i = 0; i < l->chart->lines[line].count;) {
-        point_column column = {.end = i + 1};
-        if (has_point(l, line, i)) {
-            column = column_at(l, line, i);
+    for (int64_t i = 0, next; i < l->chart->lines[line].count; i = next) {
+        const point_column column = column_at(l, line, i);
+        next = column.end;
+        if (column.count > 0)
             pen_put_fixed_all(p, has_point(l, line, i - 1) ? "L@ @" : "M@ @", 1, (double[]){column.x, column.y});
-        }
-        i = column.end;
     }
     pen_put(p, "\"><title>");
     pen_put_label(p, l->chart->lines[line].name, TITLE_COLUMNS, true);

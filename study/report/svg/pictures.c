@@ -3,9 +3,9 @@
 
 #include "../document.h"
 
-#include <errno.h>
+#include "files.h"
+
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { NAME_WORDS = 60 };
 
@@ -25,9 +25,16 @@ static void put_name(pen *p, const char *text)
     }
 }
 
-static void put_path(pen *p, const char *folder, int number, const char *group, const char *title)
+typedef struct picture_saver {
+    const char *folder;
+    int count; /* of pictures */
+    pen picture, path;
+} picture_saver;
+
+static void put_path(picture_saver *saver, const char *group, const char *title)
 {
-    pen_put(p, "%s/%02d-", folder, number);
+    pen *p = &saver->path;
+    pen_put(p, "%s/%02d-", saver->folder, ++saver->count);
     size_t start = p->length;
     put_name(p, group ? group : "");
     if (p->length > start)
@@ -37,51 +44,44 @@ static void put_path(pen *p, const char *folder, int number, const char *group, 
     if (p->length == start)
         pen_put(p, "picture");
     else if (p->length == middle)
-        p->text[--p->length] = 0; /* no '-' at the end */
+        p->text[--p->length] = 0; /* (no '-' at the end) */
     pen_put(p, ".svg");
 }
 
-/* Writes the picture to its file, and empties both pens. */
-static ag_status save_picture(pen *p, pen *path, ag_error *error)
+/* Writes the picture to its file, and empties both pens. `group` may be NULL. */
+static ag_status save_picture(picture_saver *saver, const char *group, const char *title, ag_error *error)
 {
-    ag_status status = path->failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for a picture")
-                                    : pen_save(p, path->text, "a picture", error);
-    p->length = path->length = 0;
+    put_path(saver, group, title);
+    ag_status status = saver->path.failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for a picture")
+                                          : pen_save(&saver->picture, saver->path.text, "a picture", error);
+    saver->picture.length = saver->path.length = 0;
     return status;
 }
 
-typedef struct picture_saving {
-    const char *folder;
-    int count;
-    pen picture, path;
-} picture_saving;
-
-static ag_status save_part(picture_saving *saving, const document_part *part, ag_error *error)
+static ag_status save_part(picture_saver *saver, const document_part *part, ag_error *error)
 {
     ag_status status = AG_OK;
     for (int64_t i = 0; part->kind == PART_HEATS && i < part->heat_count && status == AG_OK; i++) {
-        svg_heat(&saving->picture, &part->heats[i], NULL);
-        put_path(&saving->path, saving->folder, ++saving->count, part->heats[i].group, part->heats[i].title);
-        status = save_picture(&saving->picture, &saving->path, error);
+        svg_heat(&saver->picture, &part->heats[i], NULL);
+        status = save_picture(saver, part->heats[i].group, part->heats[i].title, error);
     }
     if (part->kind == PART_CHART) {
-        svg_chart(&saving->picture, &part->chart, NULL);
-        put_path(&saving->path, saving->folder, ++saving->count, NULL, part->chart.title);
-        status = save_picture(&saving->picture, &saving->path, error);
+        svg_chart(&saver->picture, &part->chart, NULL);
+        status = save_picture(saver, NULL, part->chart.title, error);
     }
     return status;
 }
 
 ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error)
 {
-    picture_saving saving = {.folder = folder};
+    picture_saver saver = {.folder = folder};
     ag_status status = document_check(document, error);
-    if (status == AG_OK && mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = ag_error_set(error, AG_IO, "%.200s: cannot make the folder: %s", folder, AG_REASON(errno));
+    if (status == AG_OK)
+        status = data_folder_make(folder, error);
     for (const document_part *part = status == AG_OK ? document->first : NULL; part && status == AG_OK;
          part = part->next)
-        status = save_part(&saving, part, error);
-    free(saving.picture.text);
-    free(saving.path.text);
+        status = save_part(&saver, part, error);
+    free(saver.picture.text);
+    free(saver.path.text);
     return status;
 }
