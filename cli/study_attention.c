@@ -126,7 +126,7 @@ static int add_attention(void *context, const study_example *example, study_docu
     return code;
 }
 
-static int run(int count, const char *const *arguments)
+static int run_attention(int count, const char *const *arguments)
 {
     attention_flags f = {.layer = -1, .head = -1, .which = ALL};
     const study_report report = {"What each token looks at", &f.output, &f.example, add_attention, &f};
@@ -150,4 +150,4 @@ static int run(int count, const char *const *arguments)
 }
 
 const study_kind cli_study_attention = {"attention", "what each token looks at: the weights of every layer and head",
-                                        run};
+                                        run_attention};

@@ -27,7 +27,7 @@ static int add_curves(void *context, const study_example *example, study_documen
                : cli_report("study curves", &error);
 }
 
-static int run(int count, const char *const *arguments)
+static int run_curves(int count, const char *const *arguments)
 {
     curves_flags f = {0};
     const study_report report = {"Training curves", &f.output, NULL, add_curves, &f};
@@ -52,4 +52,4 @@ static int run(int count, const char *const *arguments)
     return code;
 }
 
-const study_kind cli_study_curves = {"curves", "the losses of training runs, several in one picture", run};
+const study_kind cli_study_curves = {"curves", "the losses of training runs, several in one picture", run_curves};

@@ -134,7 +134,7 @@ static int add_influence(void *context, const study_example *example, study_docu
     return code;
 }
 
-static int run(int count, const char *const *arguments)
+static int run_influence(int count, const char *const *arguments)
 {
     influence_flags f = {0};
     const study_report report = {"What each output depends on", &f.output, &f.example, add_influence, &f};
@@ -161,4 +161,5 @@ static int run(int count, const char *const *arguments)
     return code;
 }
 
-const study_kind cli_study_influence = {"influence", "what each output depends on, beside what the masks allow", run};
+const study_kind cli_study_influence = {"influence", "what each output depends on, beside what the masks allow",
+                                        run_influence};

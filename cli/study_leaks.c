@@ -162,7 +162,7 @@ static int study_given(const leaks_flags *f, leak_counts *all)
     return code;
 }
 
-static int run(int count, const char *const *arguments)
+static int run_leaks(int count, const char *const *arguments)
 {
     leaks_flags f = {0};
     leak_counts all = {0};
@@ -192,4 +192,4 @@ static int run(int count, const char *const *arguments)
     return code == CLI_DONE ? print_verdict(&f, &all) : code;
 }
 
-const study_kind cli_study_leaks = {"leaks", "prove that a model sees what it may see, and nothing else", run};
+const study_kind cli_study_leaks = {"leaks", "prove that a model sees what it may see, and nothing else", run_leaks};

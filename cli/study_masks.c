@@ -51,7 +51,7 @@ static int add_laboratory(void *context, const study_example *example, study_doc
     return status == AG_OK ? CLI_DONE : cli_report("study masks", &error);
 }
 
-static int run(int count, const char *const *arguments)
+static int run_masks(int count, const char *const *arguments)
 {
     masks_flags f = {.length = 8, .letters = 8, .steps = 400, .seed = 1};
     const study_report report = {"The laboratory of masks", &f.output, NULL, add_laboratory, &f};
@@ -75,4 +75,5 @@ static int run(int count, const char *const *arguments)
     return cli_study_report(&report, &command, count, arguments);
 }
 
-const study_kind cli_study_masks = {"masks", "the laboratory: what models can and cannot learn under each mask", run};
+const study_kind cli_study_masks = {"masks", "the laboratory: what models can and cannot learn under each mask",
+                                    run_masks};

@@ -6,10 +6,9 @@
  */
 #include "text.h"
 
-#include "../heat_grid.h"
+#include "heat_cells.h"
 #include "terminal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,18 +22,6 @@ enum {
     KEY_GAP = 3,
     WIDE_KEY = 40
 };
-
-static const char shades[] = " .:-=+*%#";
-enum { SHADES = sizeof shades - 1 };
-static const char marks[LOOKS] = {[LOOK_MASKED] = 'x', [LOOK_PADDING] = '_', [LOOK_LEAK] = '!', [LOOK_STRANGE] = '?'};
-
-/* Of the 256 colours of terminals, from white to a blue that is visible on black too.
- * Looks that are not values have a background and a text colour of their own. */
-static const int grounds[SHADES] = {231, 189, 153, 111, 75, 69, 32, 26, 25};
-static const char *const look_colours[LOOKS] = {[LOOK_MASKED] = "38;5;240;48;5;254",
-                                                [LOOK_PADDING] = "38;5;238;48;5;249",
-                                                [LOOK_LEAK] = "1;38;5;231;48;5;160",
-                                                [LOOK_STRANGE] = "1;38;5;231;48;5;160"};
 
 /* The columns [first, end) of a map, which are drawn at once. */
 typedef struct heat_view {
@@ -72,36 +59,36 @@ static int count_lines(pen *p, const char *text, int *widest)
 }
 
 /* "decoder looks at itself, layer 0, head 0 (0 to 3.4)" */
-static void put_title(pen *p, const heat_view *t)
+static void put_title(pen *p, const heat_view *v)
 {
-    const study_heat *heat = t->grid.heat;
+    const study_heat *heat = v->grid.heat;
     const bool both = label_has_text(heat->group) && label_has_text(heat->title);
     pen title = {0};
     pen_put(&title, "%s%s%s", label_has_text(heat->group) ? heat->group : "", both ? ", " : "", heat->title);
-    if (t->grid.high != 1 && !heat->kinds) {
+    if (v->grid.high != 1 && !heat->kinds) {
         pen_put(&title, " (0 to ");
-        pen_put_number(&title, t->grid.high, 3);
+        pen_put_number(&title, v->grid.high, 3);
         pen_put(&title, ")");
     }
-    if (heat_grid_is_blocked(&t->grid))
-        pen_put(&title, " (the largest of each %lld x %lld)", (long long)t->grid.row_block,
-                (long long)t->grid.column_block);
-    if (t->first > 0 || t->end < t->grid.columns)
-        pen_put(&title, " (columns %lld to %lld of %lld)", (long long)t->first + 1, (long long)t->end,
-                (long long)t->grid.columns);
-    terminal_put_paragraph(p, pen_text(&title), t->style->width);
+    if (heat_grid_is_blocked(&v->grid))
+        pen_put(&title, " (the largest of each %lld x %lld)", (long long)v->grid.row_block,
+                (long long)v->grid.column_block);
+    if (v->first > 0 || v->end < v->grid.columns)
+        pen_put(&title, " (columns %lld to %lld of %lld)", (long long)v->first + 1, (long long)v->end,
+                (long long)v->grid.columns);
+    terminal_put_paragraph(p, pen_text(&title), v->style->width);
     pen_discard(p, &title);
 }
 
 /* "query\key", above the row labels and before the column labels. */
-static void put_corner(pen *p, const heat_view *t)
+static void put_corner(pen *p, const heat_view *v)
 {
-    const study_heat *heat = t->grid.heat;
+    const study_heat *heat = v->grid.heat;
     if (!label_has_text(heat->row_axis) && !label_has_text(heat->column_axis))
         return;
-    pen_put_label(p, heat->row_axis, t->label, false);
+    pen_put_label(p, heat->row_axis, v->label, false);
     pen_put(p, "\\");
-    pen_put_label(p, heat->column_axis, t->label, false);
+    pen_put_label(p, heat->column_axis, v->label, false);
 }
 
 /* The most characters that a column label takes when written downwards. */
@@ -120,58 +107,58 @@ static int most_glyphs(const heat_grid *grid)
 }
 
 /* Whether the line between both sides is in this view. */
-static bool is_divided(const heat_view *t)
+static bool is_divided(const heat_view *v)
 {
-    const int64_t split = heat_grid_split(&t->grid);
-    return split > t->first && split < t->end;
+    const int64_t split = heat_grid_split(&v->grid);
+    return split > v->first && split < v->end;
 }
 
 /* Chooses the width of cells, the form of column labels, and how many columns fit. */
-static void lay_out_columns(heat_view *t)
+static void lay_out_columns(heat_view *v)
 {
-    const int64_t columns = t->grid.columns;
-    const int room = t->style->width - t->left - 1 - (is_divided(t) ? DIVIDER : 0),
-              widest = heat_column_labels_width(&t->grid, t->label);
-    t->cell = larger(widest + 1, 2);
-    if (t->cell > 2 && t->cell * columns > room) {
-        t->downward = most_glyphs(&t->grid);
-        t->cell = 2;
+    const int64_t columns = v->grid.columns;
+    const int room = v->style->width - v->left - 1 - (is_divided(v) ? DIVIDER : 0),
+              widest = heat_column_labels_width(&v->grid, v->label);
+    v->cell = larger(widest + 1, 2);
+    if (v->cell > 2 && v->cell * columns > room) {
+        v->downward = most_glyphs(&v->grid);
+        v->cell = 2;
     }
-    if (t->cell * columns > room)
-        t->cell = 1;
-    if (t->end - t->first > room / t->cell)
-        t->end = t->first + room / t->cell;
+    if (v->cell * columns > room)
+        v->cell = 1;
+    if (v->end - v->first > room / v->cell)
+        v->end = v->first + room / v->cell;
 }
 
-static int map_width(const heat_view *t)
+static int map_width(const heat_view *v)
 {
-    return t->left + 1 + t->cell * (int)(t->end - t->first) + (is_divided(t) ? DIVIDER : 0);
+    return v->left + 1 + v->cell * (int)(v->end - v->first) + (is_divided(v) ? DIVIDER : 0);
 }
 
 static heat_view view_make(pen *p, const study_heat *heat, int64_t first, const text_style *style)
 {
-    heat_view t = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .style = style, .first = first};
-    t.end = t.grid.columns;
-    t.label = style->width / 5 < LABEL_COLUMNS ? style->width / 5 : LABEL_COLUMNS;
-    put_corner(&t.corner, &t);
-    t.left = larger(heat_row_labels_width(&t.grid, t.label), label_width(t.corner.text, 0));
-    lay_out_columns(&t);
-    put_title(&t.title, &t);
-    if (label_has_text(heat->note) && t.end == t.grid.columns)
-        terminal_put_paragraph(&t.note, heat->note, style->width);
-    p->failed |= t.title.failed || t.corner.failed || t.note.failed;
-    t.width = map_width(&t);
-    t.title_lines = count_lines(p, t.title.text, &t.width);
-    t.note_lines = count_lines(p, t.note.text, &t.width);
-    t.line_count = t.title_lines + (heat_grid_split(&t.grid) > 0) + larger(t.downward, 1) + t.grid.rows + t.note_lines;
-    return t;
+    heat_view v = {.grid = heat_grid_make(heat, DRAWN, DRAWN), .style = style, .first = first};
+    v.end = v.grid.columns;
+    v.label = style->width / 5 < LABEL_COLUMNS ? style->width / 5 : LABEL_COLUMNS;
+    put_corner(&v.corner, &v);
+    v.left = larger(heat_row_labels_width(&v.grid, v.label), label_width(v.corner.text, 0));
+    lay_out_columns(&v);
+    put_title(&v.title, &v);
+    if (label_has_text(heat->note) && v.end == v.grid.columns)
+        terminal_put_paragraph(&v.note, heat->note, style->width);
+    p->failed |= v.title.failed || v.corner.failed || v.note.failed;
+    v.width = map_width(&v);
+    v.title_lines = count_lines(p, v.title.text, &v.width);
+    v.note_lines = count_lines(p, v.note.text, &v.width);
+    v.line_count = v.title_lines + (heat_grid_split(&v.grid) > 0) + larger(v.downward, 1) + v.grid.rows + v.note_lines;
+    return v;
 }
 
-static void view_clear(heat_view *t)
+static void view_clear(heat_view *v)
 {
-    free(t->title.text);
-    free(t->corner.text);
-    free(t->note.text);
+    free(v->title.text);
+    free(v->corner.text);
+    free(v->note.text);
 }
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
@@ -190,31 +177,31 @@ static int put_text_line(pen *p, const char *text, int line)
 }
 
 /* The line between both sides, if it is before this column. */
-static void put_divider(pen *p, const heat_view *t, int64_t column)
+static void put_divider(pen *p, const heat_view *v, int64_t column)
 {
-    if (is_divided(t) && column == heat_grid_split(&t->grid))
+    if (is_divided(v) && column == heat_grid_split(&v->grid))
         pen_put(p, " |");
 }
 
-static void put_label(pen *p, const heat_view *t, const char *label, int width, bool padded)
+static void put_label(pen *p, const heat_view *v, const char *label, int width, bool padded)
 {
-    terminal_repeat(p, ' ', width - label_width(label, t->label));
+    terminal_repeat(p, ' ', width - label_width(label, v->label));
     if (padded)
-        terminal_faint(p, t->style->color);
-    pen_put_label(p, label, t->label, false);
+        terminal_faint(p, v->style->color);
+    pen_put_label(p, label, v->label, false);
     if (padded)
-        terminal_normal(p, t->style->color);
+        terminal_normal(p, v->style->color);
 }
 
 /* The name of each side above its columns. */
-static void put_sides(pen *p, const heat_view *t)
+static void put_sides(pen *p, const heat_view *v)
 {
-    const int64_t split = heat_grid_split(&t->grid), ends[] = {t->first, is_divided(t) ? split : t->end, t->end};
-    terminal_repeat(p, ' ', t->left);
+    const int64_t split = heat_grid_split(&v->grid), ends[] = {v->first, is_divided(v) ? split : v->end, v->end};
+    terminal_repeat(p, ' ', v->left);
     for (int side = 0; side < 2 && ends[side] < ends[side + 1]; side++) {
-        const int room = t->cell * (int)(ends[side + 1] - ends[side]);
-        const char *name = t->grid.heat->sides[ends[side] >= split];
-        put_divider(p, t, ends[side]);
+        const int room = v->cell * (int)(ends[side + 1] - ends[side]);
+        const char *name = v->grid.heat->sides[ends[side] >= split];
+        put_divider(p, v, ends[side]);
         pen_put(p, " ");
         pen_put_label(p, name, room, false);
         terminal_repeat(p, ' ', room - label_width(name, room) - (side > 0));
@@ -223,96 +210,72 @@ static void put_sides(pen *p, const heat_view *t)
 
 /* A column label, or, if labels are written downwards, its character in line `line`: such
  * labels end at the map. */
-static void put_column_label(pen *p, const heat_view *t, int64_t j, int line)
+static void put_column_label(pen *p, const heat_view *v, int64_t j, int line)
 {
     char number[HEAT_NUMBER_SIZE];
-    const char *label = heat_column_label(&t->grid, j, number);
-    const bool padded = heat_column_is_padding(&t->grid, j);
-    if (t->downward == 0) {
-        put_label(p, t, label, t->cell, padded);
+    const char *label = heat_column_label(&v->grid, j, number);
+    const bool padded = heat_column_is_padding(&v->grid, j);
+    if (v->downward == 0) {
+        put_label(p, v, label, v->cell, padded);
         return;
     }
     pen glyph = {0}, scrap = {.failed = true};
     int count = 0, width;
-    while (count < t->downward && pen_put_glyph(&scrap, label, count) > 0)
+    while (count < v->downward && pen_put_glyph(&scrap, label, count) > 0)
         count++;
-    width = pen_put_glyph(&glyph, label, line - t->downward + count);
-    terminal_repeat(p, ' ', t->cell - width);
+    width = pen_put_glyph(&glyph, label, line - v->downward + count);
+    terminal_repeat(p, ' ', v->cell - width);
     if (padded)
-        terminal_faint(p, t->style->color);
-    pen_put(p, "%s", width > t->cell ? "?" : width ? pen_text(&glyph) : "");
+        terminal_faint(p, v->style->color);
+    pen_put(p, "%s", width > v->cell ? "?" : width ? pen_text(&glyph) : "");
     if (padded)
-        terminal_normal(p, t->style->color);
+        terminal_normal(p, v->style->color);
     pen_discard(p, &glyph);
 }
 
-static void put_column_labels(pen *p, const heat_view *t, int line)
+static void put_column_labels(pen *p, const heat_view *v, int line)
 {
-    const bool last = line == larger(t->downward, 1) - 1;
-    const char *corner = last ? pen_text(&t->corner) : "";
-    terminal_repeat(p, ' ', t->left - label_width(corner, 0));
+    const bool last = line == larger(v->downward, 1) - 1;
+    const char *corner = last ? pen_text(&v->corner) : "";
+    terminal_repeat(p, ' ', v->left - label_width(corner, 0));
     pen_put(p, "%s ", corner);
-    for (int64_t j = t->first; j < t->end; j++) {
-        put_divider(p, t, j);
-        put_column_label(p, t, j, line);
+    for (int64_t j = v->first; j < v->end; j++) {
+        put_divider(p, v, j);
+        put_column_label(p, v, j, line);
     }
 }
 
-/* 0 to SHADES - 1; kinds are evenly spaced. */
-static int shade_of(const heat_grid *grid, double value)
-{
-    const study_heat *heat = grid->heat;
-    const double share = heat->kinds ? value / (double)(heat->kind_count - 1) : heat_grid_share(grid, value);
-    return (int)lround(fmin(fmax(share, 0), 1) * (SHADES - 1));
-}
-
-static void put_map_cell(pen *p, const heat_grid *grid, heat_cell cell, int width, bool color)
-{
-    const int shade = cell.look == LOOK_VALUE ? shade_of(grid, cell.value) : 0;
-    if (!color) {
-        terminal_repeat(p, ' ', width - 1);
-        terminal_repeat(p, cell.look == LOOK_VALUE ? shades[shade] : marks[cell.look], 1);
-        return;
-    }
-    if (cell.look == LOOK_VALUE)
-        pen_put(p, "\033[48;5;%dm", grounds[shade]);
-    else
-        pen_put(p, "\033[%sm", look_colours[cell.look]);
-    terminal_repeat(p, cell.look == LOOK_VALUE ? ' ' : cell.look == LOOK_MASKED ? '/' : marks[cell.look], width);
-    terminal_normal(p, true);
-}
-
-static void put_map_row(pen *p, const heat_view *t, int64_t row)
+static void put_map_row(pen *p, const heat_view *v, int64_t row)
 {
     char number[HEAT_NUMBER_SIZE];
-    put_label(p, t, heat_row_label(&t->grid, row, number), t->left, heat_row_is_padding(&t->grid, row));
+    put_label(p, v, heat_row_label(&v->grid, row, number), v->left, heat_row_is_padding(&v->grid, row));
     pen_put(p, " ");
-    for (int64_t j = t->first; j < t->end; j++) {
-        put_divider(p, t, j);
-        put_map_cell(p, &t->grid, heat_grid_cell(&t->grid, row, j), t->cell, t->style->color);
+    for (int64_t j = v->first; j < v->end; j++) {
+        put_divider(p, v, j);
+        text_put_cell(p, &v->grid, heat_grid_cell(&v->grid, row, j), v->cell, v->style->color);
     }
 }
 
 /* Writes one line of a view. Returns its width. */
-static int put_view_line(pen *p, const heat_view *t, int64_t line)
+static int put_view_line(pen *p, const heat_view *v, int64_t line)
 {
-    const int sides = heat_grid_split(&t->grid) > 0, labels = larger(t->downward, 1);
-    if (line < t->title_lines) {
-        terminal_bold(p, t->style->color);
-        int width = put_text_line(p, t->title.text, (int)line);
-        terminal_normal(p, t->style->color);
+    const int sides = heat_grid_split(&v->grid) > 0, labels = larger(v->downward, 1);
+    if (line < v->title_lines) {
+        terminal_bold(p, v->style->color);
+        int width = put_text_line(p, v->title.text, (int)line);
+        terminal_normal(p, v->style->color);
         return width;
     }
-    line -= t->title_lines;
-    if (line >= sides + labels + t->grid.rows)
-        return put_text_line(p, t->note.text, (int)(line - sides - labels - t->grid.rows));
+    line -= v->title_lines;
+    if (line >= sides + labels + v->grid.rows)
+        return put_text_line(p, v->note.text, (int)(line - sides - labels - v->grid.rows));
     if (line < sides)
-        put_sides(p, t);
+        put_sides(p, v);
     else if (line < sides + labels)
-        put_column_labels(p, t, (int)line - sides);
+        put_column_labels(p, v, (int)line - sides);
     else
-        put_map_row(p, t, line - sides - labels);
-    return map_width(t);
+        put_map_row(p, v, line - sides - labels);
+    return map_width(v);
 }
 
 static void put_abreast(pen *p, const heat_view *views, int count)
@@ -336,18 +299,6 @@ static void put_abreast(pen *p, const heat_view *views, int count)
 }
 
 /* ---- All maps of a part --------------------------------------------------------------------- */
-
-/* "0 .:-=+*%#" */
-static void put_ramp(pen *p, int wide, bool color)
-{
-    pen_put(p, "0 ");
-    for (int shade = 0; shade < SHADES; shade++)
-        if (color)
-            pen_put(p, "\033[48;5;%dm%*s", grounds[shade], wide, "");
-        else
-            pen_put(p, "%c", shades[shade]);
-    terminal_normal(p, color);
-}
 
 /* Explains the characters, once for all maps of a part. */
 typedef struct heat_key {
@@ -388,12 +339,12 @@ static void put_key(pen *p, const heat_key *key, const text_style *style)
         const char *words = i >= 0            ? heat_swatch_words(grid.heat, key->swatches[i].cell)
                             : key->beyond_one ? "high"
                                               : "1";
-        const int width = (i >= 0 ? wide : 2 + wide * SHADES) + 1 + label_width(words, style->width - 2);
+        const int width = (i >= 0 ? wide : 2 + wide * TEXT_SHADES) + 1 + label_width(words, style->width - 2);
         terminal_next_entry(p, &column, KEY_GAP, width, style->width);
         if (i < 0)
-            put_ramp(p, wide, style->color);
+            text_put_ramp(p, wide, style->color);
         else
-            put_map_cell(p, &grid, key->swatches[i].cell, wide, style->color);
+            text_put_cell(p, &grid, key->swatches[i].cell, wide, style->color);
         pen_put(p, " ");
         pen_put_label(p, words, style->width - 2, false);
     }
