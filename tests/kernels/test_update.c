@@ -1,6 +1,6 @@
-/* test_update.c - the optimisers' loops of every level beside the formulas in wider numbers. */
-#include "check_util.h"
-#include "kernels/kernels.h"
+/* test_update.c - the optimisers' rules: level plain against the formulas in wider numbers, every level against level
+ * plain. */
+#include "level_util.h"
 
 #include <float.h>
 #include <math.h>
@@ -8,8 +8,7 @@
 
 static const kernel_update *update_at(int level)
 {
-    test_ask_for_level(level);
-    return kernels()->update;
+    return level_at(level)->update;
 }
 
 /* ---- Vectors -------------------------------------------------------------------------------- */
@@ -145,11 +144,32 @@ static void check_rule(rule which, const kernel_update *update, int n)
     }
 }
 
-START_TEST(each_rule_is_the_formula)
+START_TEST(each_rule_of_level_plain_is_the_formula)
 {
     for (rule which = ADAM; which < RULES; which++)
         for (int i = 0; i < LENGTHS; i++)
-            check_rule(which, update_at(_i), length(i));
+            check_rule(which, level_plain()->update, length(i));
+}
+END_TEST
+
+START_TEST(each_rule_is_that_of_level_plain)
+{
+    static const char *const names[] = {"p", "gradient", "first", "second"};
+    for (rule which = ADAM; which < RULES; which++)
+        for (int i = 0; i < LENGTHS; i++) {
+            ag_real *own[4], *plain[4];
+            for (int v = 0; v < 4; v++) {
+                own[v] = vector_new(length(i), (uint64_t)v, v == 1 ? 2 : 0.5, v == 1 ? 3 : 1, v < 3);
+                plain[v] = vector_new(length(i), (uint64_t)v, v == 1 ? 2 : 0.5, v == 1 ? 3 : 1, v < 3);
+            }
+            run(which, update_at(_i), length(i), own);
+            run(which, level_plain()->update, length(i), plain);
+            for (int v = 0; v < 4; v++) {
+                level_compare(names[v], length(i), own[v], plain[v], 4, 1);
+                vector_free(own[v], length(i));
+                vector_free(plain[v], length(i));
+            }
+        }
 }
 END_TEST
 
@@ -215,7 +235,8 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("kernels/update");
     TCase *t = tcase_create("update");
-    tcase_add_loop_test(t, each_rule_is_the_formula, 0, test_levels_here());
+    tcase_add_test(t, each_rule_of_level_plain_is_the_formula);
+    tcase_add_loop_test(t, each_rule_is_that_of_level_plain, 1, test_levels_here());
     tcase_add_loop_test(t, the_average_moves_by_its_share, 0, test_levels_here());
     tcase_add_loop_test(t, squares_are_summed_in_double, 0, test_levels_here());
     tcase_add_loop_test(t, squares_may_be_huge_and_tiny, 0, test_levels_here());
