@@ -9,26 +9,21 @@
 
 /* ---- Names of the values of enums ----------------------------------------------------------- */
 
+/* clang-format off */
 TRAIN_NAMES(train_token_kind_name, "chars", "words")
 TRAIN_NAMES(train_model_kind_name, "encoder-decoder", "encoder", "decoder")
 TRAIN_NAMES(train_layout_name, "pytorch", "gpt2")
-static TRAIN_NAMES(activation_name, "relu", "gelu", "gelu-tanh", "silu", "gated-silu") static TRAIN_NAMES(norm_name, "layer", "rms") static TRAIN_NAMES(
-    final_norm_name, "usual", "yes",
-    "no") static TRAIN_NAMES(positions_name, "sinusoidal", "learned", "rotary",
-                             "none") static TRAIN_NAMES(matmul_name, "float",
-                                                        "bf16") static TRAIN_NAMES(optimizer_name, "adamw", "adam",
-                                                                                   "sgd") static TRAIN_NAMES(schedule_name,
-                                                                                                             "cosine",
-                                                                                                             "constant",
-                                                                                                             "inverse-"
-                                                                                                             "sqrt",
-                                                                                                             "noa"
-                                                                                                             "m") static TRAIN_NAMES(best_by_name,
-                                                                                                                                     "exact",
-                                                                                                                                     "loss",
-                                                                                                                                     "wer")
+static TRAIN_NAMES(activation_name, "relu", "gelu", "gelu-tanh", "silu", "gated-silu")
+static TRAIN_NAMES(norm_name, "layer", "rms")
+static TRAIN_NAMES(final_norm_name, "usual", "yes", "no")
+static TRAIN_NAMES(positions_name, "sinusoidal", "learned", "rotary", "none")
+static TRAIN_NAMES(matmul_name, "float", "bf16")
+static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd")
+static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam")
+static TRAIN_NAMES(best_by_name, "exact", "loss", "wer")
+/* clang-format on */
 
-    const char *train_task_name(int i)
+const char *train_task_name(int i)
 {
     int count;
     const data_task *const *tasks = data_tasks(&count);
