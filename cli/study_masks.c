@@ -70,7 +70,7 @@ static int run_masks(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .usage = "[--out report.html] [flags]",
         .details = "Trains 25 small taggers and two encoder-decoders, one of which leaks, and shows what they learned "
-                   "beside what\ntheir masks allow. Takes a minute or two.",
+                   "beside what\ntheir masks allow. Takes about half a minute.",
     };
     return cli_study_report(&report, &command, count, arguments);
 }
