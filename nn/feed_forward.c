@@ -1,4 +1,5 @@
-/* feed_forward.c - the position-wise feed-forward network (Vaswani et al. 2017, section 3.3) and its gated form. */
+/* feed_forward.c - the position-wise feed-forward network (Vaswani et al. 2017, section
+ * 3.3), and its gated form (Shazeer 2020). */
 #include "layer.h"
 
 static ag_status init_linear(nn_linear *layer, nn_params *params, const char *block, const char *name, int64_t in,

@@ -1,11 +1,11 @@
-/* axis.h - what operations along one axis share. */
+/* axis.h - axes by number, for operations along one of them. */
 #ifndef AUTOGRAD_OPS_AXIS_H
 #define AUTOGRAD_OPS_AXIS_H
 
 #include "autograd.h"
 
-/* The axis counted from the front, given one that may be negative and then counts from the end; -1, and an error on the
- * tape, where `shape` has no such axis. */
+/* The axis counted from the front, where a negative one counts from the end. Returns -1,
+ * and the tape has an error, if `shape` has no such axis. */
 static inline int axis_from_front(const ag_node *node, ag_shape shape, int axis)
 {
     char text[AG_SHAPE_TEXT];

@@ -27,8 +27,8 @@ static ag_status concat_shape(ag_node *node)
     return AG_OK;
 }
 
-/* A row of y [outer, row] consists of a row of each input: this input's `width` elements are
- * those from `offset` on. */
+/* A row of y [outer, row] consists of a row of each input: this input's `width` elements
+ * are those from `offset` on. */
 typedef struct concat_task {
     int64_t row, width, offset;
     const ag_real *x;

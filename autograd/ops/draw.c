@@ -1,4 +1,4 @@
-/* draw.c - drawn shapes for the examples of several operations. */
+/* draw.c - random shapes for the examples of operations. */
 #include "draw.h"
 
 #define MOST_ELEMENTS 60
@@ -7,7 +7,7 @@ ag_shape draw_shape(ag_example *example, int least)
 {
     ag_shape shape = {.ndim = (int)ag_example_int(example, least, AG_MAX_DIMS)};
     int64_t room = MOST_ELEMENTS;
-    int first = (int)ag_example_int(example, 0, AG_MAX_DIMS); /* so that it is not always the first axis that is long */
+    int first = (int)ag_example_int(example, 0, AG_MAX_DIMS); /* it may be the longest */
     for (int i = 0; i < shape.ndim; i++) {
         int axis = (first + i) % shape.ndim;
         shape.dim[axis] = ag_example_int(example, 1, room < 7 ? room : 7);
@@ -16,7 +16,7 @@ ag_shape draw_shape(ag_example *example, int least)
     return shape;
 }
 
-/* Drops leading axes, and stretches others, at random. */
+/* `shape` without some leading axes, and with size 1 along some others, at random. */
 static ag_shape draw_stretched(ag_example *example, ag_shape shape)
 {
     int dropped = ag_example_int(example, 0, 1) ? (int)ag_example_int(example, 0, shape.ndim) : 0;

@@ -1,9 +1,9 @@
-/* dropout.c - sets elements to zero at random (Srivastava et al. 2014) and scales the others,
- * which keeps the mean.
+/* dropout.c - sets elements to zero at random (Srivastava et al. 2014) and scales the
+ * others, which keeps the mean.
  *
- * The mask is a function of the seed, the step, the dropout's number and the element. So it
- * is the same at any number of threads, and the backward draws it again instead of keeping
- * it. */
+ * The mask is a function of the seed, the step, the dropout's number and the element. So
+ * it is the same at any number of threads, and the backward draws it again instead of
+ * keeping it. */
 #include "../ranges.h"
 #include "../tape.h"
 #include "draw.h"

@@ -1,5 +1,5 @@
-/* embedding.c - rows of a table, chosen by ids; scaled, and with the codes of their positions
- * added, as models do. */
+/* embedding.c - rows of a table, chosen by ids; scaled, and with the codes of their
+ * positions added, as models do. */
 #include "../kernels/kernels.h"
 #include "../ranges.h"
 #include "../tape.h"
@@ -99,15 +99,15 @@ static ag_status embedding_forward(ag_node *node)
 
 /* ---- The gradient --------------------------------------------------------------------------- */
 
-/* The places that each row of the table was read at: those of row r are order[ends[r - 1]] to
- * order[ends[r] - 1], ascending. */
+/* The places that each row of the table was read at. Those of row r begin in `order` at
+ * ends[r - 1] (row 0: at 0), end before ends[r], and ascend. */
 typedef struct embedding_places {
     int64_t *ends; /* [rows of the table] */
     int64_t *order;
 } embedding_places;
 
-/* Sorts the places of the ids by the row that they name (a counting sort). Places of padding
- * are left out. */
+/* Sorts the places of the ids by the row that they name (a counting sort). Places of
+ * padding are left out. */
 static ag_status sort_places(const ag_node *node, int64_t count, embedding_places *places)
 {
     const embedding_attributes *attributes = node->attributes;
@@ -146,7 +146,7 @@ enum {
     FEW = 4,     /* the most numbers whose sum needs no double */
 };
 
-/* to += scale times the sum of the places' rows, in columns [column, column + columns). */
+/* to [columns] += scale times the sum of the places' rows, from `column` on. */
 static void add_block(const embedding_gradient *g, const int64_t *places, int64_t count, int64_t column,
                       int64_t columns, ag_real *to)
 {
@@ -164,8 +164,8 @@ static void add_block(const embedding_gradient *g, const int64_t *places, int64_
         to[c] = (ag_real)((double)to[c] + g->scale * sums[c]);
 }
 
-/* The table's rows [begin, end). The order of a sum depends on the ids alone, so its bits are
- * the same at any number of threads. */
+/* The table's rows [begin, end). The order of a sum depends on the ids alone, so its bits
+ * are the same at any number of threads. */
 static void embedding_backward_rows(void *context, int64_t begin, int64_t end)
 {
     const embedding_gradient *g = context;
@@ -178,7 +178,8 @@ static void embedding_backward_rows(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* dtable[ids[i]] += scale dy[i], except for padding;  dpositions[i mod length] += dy[i] */
+/* dtable[ids[i]] += scale dy[i], except for padding;
+ * dpositions[i mod length] += dy[i] */
 static ag_status embedding_backward(ag_node *node)
 {
     const ag_tensor *table = node->inputs[0];
@@ -199,8 +200,8 @@ static ag_status embedding_backward(ag_node *node)
     return AG_OK;
 }
 
-/* Few rows and many ids, so ids repeat. The padding row is never read: its gradient is 0 by
- * definition and not the derivative. */
+/* Few rows and many ids, so ids repeat. The padding row is never read: its gradient is 0
+ * by definition and not the derivative. */
 static ag_tensor *embedding_example(ag_example *e)
 {
     static const int64_t widths[] = {1, 3, 8, 17, 33};

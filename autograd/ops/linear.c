@@ -1,18 +1,18 @@
-/* linear.c - y = x W^T + b, which most of a transformer's arithmetic is in, and what follows it
- * there: activation, dropout, residual. Each block of the product gets these as soon as it
- * is finished, while it is in the cache. */
+/* linear.c - y = x W^T + b, which most of a transformer's arithmetic is in, and what
+ * follows it there: activation, dropout, residual. Each block of the product gets these
+ * as soon as it is finished, while it is in the cache. */
 #include "../kernels/kernels.h"
 #include "../muted.h"
 #include "../ranges.h"
 #include "../tape.h"
-#include "activation.h"
 #include "matrix.h"
 #include "scalar.h"
+#include "unary.h"
 
 #include <string.h>
 
-/* `data` in the shape of x [rows, in] or of y [rows, out], where all axes except the last count
- * as rows. */
+/* `data` in the shape of x [rows, in] or of y [rows, out], where all axes except the last
+ * count as rows. */
 static matrix rows_of(ag_shape shape, const ag_real *data)
 {
     int64_t rows = 1;
@@ -72,11 +72,11 @@ static ag_status linear_shape(ag_node *node)
 /* What the forward pass keeps. */
 typedef struct linear_state {
     kernel_dropout dropout;
-    ag_real *before; /* the activation's argument [rows, out] where the backward needs it, else NULL */
+    ag_real *before; /* [rows, out]: the activation's argument; NULL: not needed */
 } linear_state;
 
-/* Whether the backward needs the activation's argument. For relu the sign of the result is
- * enough, unless a residual was added to it. */
+/* Whether the backward needs the activation's argument. For relu the sign of the result
+ * is enough, unless a residual was added to it. */
 static bool argument_needed(const ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
@@ -139,8 +139,8 @@ typedef struct before_task {
     ag_real *dz;
 } before_task;
 
-/* dz = D(dy) f'(z), where z = x W^T + b. A piece at a time: it is in the cache still when its
- * second pass reads it. */
+/* dz = D(dy) f'(z), where z = x W^T + b. Works piece by piece: the second pass finds the
+ * piece in the cache. */
 static void before_elements(void *context, int64_t begin, int64_t end)
 {
     const before_task *task = context;
@@ -162,8 +162,9 @@ static void before_elements(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* The gradient dz of x W^T + b: dy itself where nothing follows the product; else it overwrites
- * dy, or is in scratch memory where something else still needs dy. NULL when memory is out. */
+/* The gradient dz of x W^T + b: dy itself where nothing follows the product; else it
+ * overwrites dy, or is in scratch memory where something else still needs dy. NULL when
+ * memory is out. */
 static const ag_real *gradient_before(const ag_node *node)
 {
     const ag_linear_options *options = node->attributes;
@@ -197,8 +198,8 @@ static void add_to_bias(ag_tensor *bias, const double *sums)
     }
 }
 
-/* dW += dz^T x, without the rows of x whose dz is 0;  db += dz^T 1, which the product sums
- * while it reads dz. */
+/* dW += dz^T x, without the rows of x whose dz is 0;  db += dz^T 1, which the product
+ * sums while it reads dz. */
 static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
 {
     const ag_tensor *x = node->inputs[0];
@@ -212,7 +213,7 @@ static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
             return;
         muted_copy(&task, MUTED_BY_A, room);
     }
-    if (bias && bias->needs_grad && task.c && task.n) /* (a product without columns is not run) */
+    if (bias && bias->needs_grad && task.c && task.n) /* (without columns, no product runs) */
         task.a_sums = ag_scratch(node->tape, sums_bytes);
     if (task.a_sums)
         memset(task.a_sums, 0, sums_bytes);

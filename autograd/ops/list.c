@@ -1,12 +1,12 @@
-/* list.c - every built-in operation, as NAME of its record op_NAME. What must hold for all
- * of them (gradient checks, documentation, profiles) is done for each entry of this list. */
+/* list.c - every built-in operation, as NAME of its record op_NAME. What must hold for
+ * all of them (gradient checks, documentation, profiles) is done for each entry of this
+ * list. */
 #include "unary.h"
 
-#include "autograd.h"
-
-/* Each line has the operations of one file, in this order: elementwise.c, unary.h, matmul.c,
- * linear.c, reduce.c, reshape.c, permute.c, concat.c, slice.c, embedding.c, softmax.c,
- * norm.c, dropout.c, rotary.c, attention/flash.c, attention/masked.c, loss.c. */
+/* Each line has the operations of one file, in this order: elementwise.c, unary.h,
+ * matmul.c, linear.c, reduce.c, reshape.c, permute.c, concat.c, slice.c, embedding.c,
+ * softmax.c, norm.c, dropout.c, rotary.c, attention/flash.c, attention/masked.c,
+ * loss.c. */
 /* clang-format off */
 #define OPERATIONS(OP, UNARY)                                                                                       \
     OP(add) OP(sub) OP(mul) OP(div) OP(pow)                                                                         \

@@ -1,7 +1,7 @@
 /* loss.c - cross-entropy with its softmax built in, and mean squared error.
  *
- * The losses of rows and their sums are in double, so a mean over millions of tokens is as
- * good as one over ten. */
+ * The losses of rows and their sums are in double, so a mean over millions of tokens is
+ * as good as one over ten. */
 #include "../broadcast.h"
 #include "../kernels/kernels.h"
 #include "../tape.h"
@@ -78,7 +78,7 @@ static ag_status cross_entropy_shape(ag_node *node)
 /* What the forward pass keeps. */
 typedef struct entropy_state {
     entropy_task task;
-    double counted; /* the sum of w[t] over the rows that count: what the mean divides by */
+    double counted; /* the mean's divisor: the sum of w[t] over the rows that count */
 } entropy_state;
 
 typedef struct entropy_context {
@@ -109,7 +109,8 @@ static double total_weight(const entropy_task *task)
     return task->weights ? scalar_sum_total(&total) : (double)task->classes;
 }
 
-/* Gives the task the targets, with -1 for ignored ones, and adds up the weights of the others. */
+/* Gives the task the targets, with -1 for ignored ones, and adds up the weights of the
+ * others. */
 static ag_status set_targets(const ag_node *node, entropy_state *state)
 {
     const entropy_attributes *attributes = node->attributes;
@@ -200,8 +201,8 @@ static ag_status cross_entropy_backward(ag_node *node)
     return AG_OK;
 }
 
-/* Every reduction, with and without class weights, smoothing, and an ignored index inside or
- * outside the classes. */
+/* Every reduction, with and without class weights, smoothing, and an ignored index inside
+ * or outside the classes. */
 static ag_tensor *cross_entropy_example(ag_example *e)
 {
     static const int64_t class_counts[] = {1, 2, 3, 17, 33};
@@ -292,10 +293,10 @@ typedef struct mse_context {
     ag_shape shape;
     int64_t size;
     const ag_real *a, *b;
-    ag_real *out;      /* forward, no reduction: (a - b)^2; backward: 2 (a - b) dy; [size] */
-    ag_real *buffers;  /* forward, reducing: PIECE per worker, of a - b */
-    double *sums;      /* forward, reducing: the sum of each piece's squares, ... */
-    double unit;       /* ... where numbers are first multiplied by this power of two */
+    ag_real *out;      /* [size]: (a - b)^2, unless reduced; backward: 2 (a - b) dy */
+    ag_real *buffers;  /* forward, reducing: a - b of a piece, for each worker */
+    double *sums;      /* forward, reducing: the sum of each piece's squares, */
+    double unit;       /* after a multiplication by this power of two */
     kernel_operand dy; /* backward: step 0 where the loss is one number */
     ag_real factor;    /* backward: 2, or 2 / size */
 } mse_context;
@@ -338,7 +339,7 @@ static void mse_forward_pieces(void *context, int64_t first, int64_t last, int w
     }
 }
 
-/* A piece at a time: it is in the cache still when the next function reads it. */
+/* out = 2 (a - b) dy, piece by piece: each pass finds the piece in the cache. */
 static void mse_backward_elements(void *context, int64_t begin, int64_t end)
 {
     const mse_context *c = context;
@@ -369,8 +370,8 @@ static double sum_pieces(const ag_node *node, mse_context *c, double unit)
     return scalar_sum_total(&sum);
 }
 
-/* The sum may overflow where the mean does not. Then it is computed again in a smaller unit,
- * the square of which is undone last. */
+/* The sum may overflow where the mean does not. Then it is computed again in a smaller
+ * unit, the square of which is undone last. */
 static double mean_of_pieces(const ag_node *node, mse_context *c)
 {
     const double sum = sum_pieces(node, c, 1);

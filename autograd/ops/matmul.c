@@ -73,8 +73,8 @@ static bool is_constant(ag_shape operand)
     return ag_shape_size(operand) == 1;
 }
 
-/* The products of a batch: `task`, which is that of the first item, for every item of the shape
- * `whole`. The operands have the batch axes `a` and `b`; c has the whole batch. */
+/* The products of a batch: `task`, which is that of the first item, for every item of the
+ * shape `whole`. The operands have the batch axes `a` and `b`; c has the whole batch. */
 typedef struct products {
     product_task task;
     ag_shape whole, a, b;
@@ -101,8 +101,8 @@ static bool any_muted(const products *p, int64_t count)
     return false;
 }
 
-/* Runs the products: in one call where the operands of successive items are evenly apart, else
- * one by one. */
+/* Runs the products: in one call where the operands of successive items are evenly apart,
+ * else one by one. */
 static ag_status run_batch(const ag_node *node, const products *p)
 {
     const product_task *task = &p->task;
@@ -161,9 +161,9 @@ static ag_status add_gradient(const ag_node *node, ag_tensor *x, products *p)
     return status;
 }
 
-/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and where an operand is transposed:
- * da = dA^T = B dy^T,  db = dB^T = dy^T A. Values that meet nothing but zeros of dy take no part,
- * even if they are not finite. */
+/* With A = op(a), B = op(b):  dA = dy B^T,  dB = A^T dy;  and where an operand is
+ * transposed: da = dA^T = B dy^T,  db = dB^T = dy^T A. Values that meet nothing but zeros
+ * of dy take no part, even if they are not finite. */
 static ag_status matmul_backward(ag_node *node)
 {
     ag_tensor *a = node->inputs[0], *b = node->inputs[1];

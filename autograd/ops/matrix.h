@@ -20,8 +20,8 @@ static inline matrix matrix_transposed(matrix m)
     return (matrix){m.data, m.columns, m.rows, m.column_step, m.row_step};
 }
 
-/* The product a b: a.columns is b.rows, and the rows of C lie side by side. The caller sets
- * `c` and whatever else there is to do. */
+/* The product a b: a.columns is b.rows, and the rows of C lie side by side. The caller
+ * sets `c` and whatever else there is to do. */
 static inline product_task matrix_product(matrix a, matrix b)
 {
     return (product_task){.m = a.rows,

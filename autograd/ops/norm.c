@@ -1,7 +1,7 @@
 /* norm.c - layer norm and RMS norm over the last axis.
  *
- * They are one computation: RMS norm is a layer norm whose mean is taken as 0 and which has
- * no bias. Layer norm makes a row of equal numbers the bias exactly, and that row's
+ * They are one computation: RMS norm is a layer norm whose mean is taken as 0 and which
+ * has no bias. Layer norm makes a row of equal numbers the bias exactly, and that row's
  * gradient is finite. */
 #include "../kernels/kernels.h"
 #include "../ranges.h"
@@ -16,7 +16,8 @@ typedef struct norm_attributes {
     double eps;
 } norm_attributes;
 
-/* Inputs: x [.., width], weight [width] or NULL, and of layer norm bias [width] or NULL. */
+/* The inputs are x [.., width], weight [width] or NULL, and, for layer norm alone, bias
+ * [width] or NULL. */
 static ag_tensor *bias_of(const ag_node *node)
 {
     return node->input_count > 2 ? node->inputs[2] : NULL;
@@ -62,7 +63,7 @@ static ag_status norm_shape(ag_node *node)
 
 typedef struct forward_context {
     norm_task task;
-    bool needs_statistics; /* they are there where a forgotten result is recomputed */
+    bool needs_statistics; /* false when a forgotten result is recomputed: they are kept */
     ag_real *y;
 } forward_context;
 
@@ -80,7 +81,8 @@ static void norm_forward_rows(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* y = (x - mean) / sqrt(variance + eps) * weight + bias; or y = x / sqrt(mean x^2 + eps) * weight */
+/* layer norm:  y = (x - mean) / sqrt(variance + eps) * weight + bias
+ * RMS norm:    y = x / sqrt(mean x^2 + eps) * weight */
 static ag_status norm_forward(ag_node *node)
 {
     forward_context context = {norm_task_of(node), !node->saved, node->output->data};
@@ -100,9 +102,10 @@ static ag_status norm_forward(ag_node *node)
 
 /* ---- Backward ------------------------------------------------------------------------------- */
 
-/* The gradients of weight and bias are sums over rows. Rows are cut into at most MOST_BLOCKS
- * blocks, which depend on the number of rows alone. Each block has its own sums, and these
- * are added up in order. So the bits do not depend on which thread computed which block. */
+/* The gradients of weight and bias are sums over rows. Rows are cut into at most
+ * MOST_BLOCKS blocks, which depend on the number of rows alone. Each block has its own
+ * sums, and these are added up in order. So the bits do not depend on which thread
+ * computed which block. */
 #define MOST_BLOCKS 32
 #define LEAST_BLOCK 16 /* rows */
 
@@ -111,7 +114,7 @@ typedef struct backward_context {
     int64_t rows, rows_per_block;
     const ag_real *dy;
     ag_real *dx, *dweight, *dbias;
-    double *sums;       /* [blocks, 2, 2, width]: dweight and dbias of each block, each with its rounding rest */
+    double *sums;       /* [blocks, 2, 2, width]: dweight and dbias, each with its rest */
     ag_real *workspace; /* [threads, 4, width] */
 } backward_context;
 

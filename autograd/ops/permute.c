@@ -28,7 +28,8 @@ static ag_status permute_shape(ag_node *node)
     return AG_OK;
 }
 
-/* to = from, or to += from, where `from` is read with its own steps along the axes of `to`. */
+/* to = from, or to += from, where `from` is read with its own steps along the axes of
+ * `to`. */
 typedef struct permute_task {
     walk walk;
     const ag_real *from;

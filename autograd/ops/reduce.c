@@ -140,7 +140,8 @@ static ag_status mean_backward(ag_node *node)
 
 /* ---- max ------------------------------------------------------------------------------------ */
 
-/* Whether x[i] replaces the earlier x[best] as the maximum. NaN is larger than all numbers. */
+/* Whether x[i] replaces the earlier x[best] as the maximum. NaN is larger than any
+ * number. */
 static bool is_larger(const ag_real *x, int64_t i, int64_t best)
 {
     return x[i] > x[best] || (isnan(x[i]) && !isnan(x[best]));

@@ -3,7 +3,8 @@
 #include "axis.h"
 #include "draw.h"
 
-/* Replaces a size of -1 in `shape` by the size that gives the input's number of elements. */
+/* Replaces a size of -1 in `shape` by the size that gives the input's number of
+ * elements. */
 static ag_status infer_size(const ag_node *node, ag_shape *shape)
 {
     const ag_tensor *x = node->inputs[0];

@@ -94,7 +94,8 @@ static ag_status rotary_forward(ag_node *node)
     return AG_OK;
 }
 
-/* The rotation by the opposite angle: da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
+/* The rotation by the opposite angle:
+ *     da += dy_a cos + dy_b sin;  db += dy_b cos - dy_a sin */
 static ag_status rotary_backward(ag_node *node)
 {
     const ag_tensor *y = node->output;

@@ -1,8 +1,8 @@
 /* softmax.c - softmax and its logarithm along any axis.
  *
- * An entry of -inf gets exactly 0. A row of nothing but -inf has no softmax; it is defined
- * as all zeros (as in an attention that may look at nothing), and its logarithm as all
- * -inf. +inf and NaN make the whole row NaN. */
+ * An entry of -inf gets exactly 0. A row of nothing but -inf has no softmax; it is
+ * defined as all zeros (as in an attention that may look at nothing), and its logarithm
+ * as all -inf. +inf and NaN make the whole row NaN. */
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "axis.h"
@@ -43,7 +43,7 @@ static softmax_task softmax_task_of(const ag_node *node)
     };
 }
 
-/* The kernel on `rows` dense rows: out = softmax(x) or, where dy is not NULL, out += dx. */
+/* Runs the kernel on dense rows: out = y, or, if dy is not NULL, out += dx. */
 static void softmax_rows(const softmax_task *task, int64_t rows, const ag_real *x_or_y, const ag_real *dy, ag_real *out)
 {
     const kernel_rows *kernel = kernels()->rows;

@@ -3,7 +3,6 @@
 #include "unary.h"
 
 #include "../ranges.h"
-#include "activation.h"
 #include "draw.h"
 #include "kernels/kernels.h"
 

@@ -1,8 +1,9 @@
-/* flash.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one operation.
+/* flash.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) as one
+ * operation.
  *
- * The kernels know no tensors and no masks. This file gives them a head as rows with a step,
- * so both layouts are read in place, and blocks of queries, each query with the keys that it
- * may look at. */
+ * The kernels know no tensors and no masks. This file gives them a head as rows with a
+ * step, so both layouts are read in place, and blocks of queries, each query with the
+ * keys that it may look at. */
 #include "../../broadcast.h"
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
@@ -25,8 +26,8 @@ static ag_status attention_shape(ag_node *node)
 
 /* ---- One pass over all heads ---------------------------------------------------------------- */
 
-/* What the forward pass keeps: a few words, and two numbers for each query if there will be a
- * backward. */
+/* What the forward pass keeps: a few words, and two numbers for each query if there will
+ * be a backward. */
 typedef struct attention_state {
     attention_sizes sizes;
     const ag_mask *mask; /* the option's, without the places where the bias is -inf */
@@ -48,13 +49,13 @@ typedef struct attention_task {
     attention_operand q, k, v, y;
     const ag_tensor *bias; /* NULL: none */
     walk bias_walk;        /* over the scores; operand a is the bias */
-    ag_real *dbias;        /* [B, H, T, S]: as if the bias were not stretched; NULL: not wanted */
+    ag_real *dbias;        /* [B, H, T, S]: of the stretched bias; NULL: not wanted */
     int64_t *blind;        /* forward: a worker's number of queries that see nothing */
     /* The workers' memory. */
     int64_t scratch_size;
     ag_real *scratch;     /* the kernel's */
-    attention_keys *keys; /* [T]: what each query of a head sees */
-    unsigned char *allow; /* [largest block, S]: of one block, where the keys have holes */
+    attention_keys *keys; /* [T]: the keys that each query of a head sees */
+    unsigned char *allow; /* [queries of a block, S]: for keys with holes */
 } attention_task;
 
 static int64_t block_count(const attention_sizes *s)
@@ -110,8 +111,8 @@ static attention_head head_of(const attention_task *task, int64_t pair)
                             .first_weight = pair * s->queries * s->keys};
 }
 
-/* Finds the keys of the queries first .. first + count - 1. Returns whether any have holes: then
- * the room for them, which is that of one block, is overwritten by the next block's. */
+/* Finds the keys of the queries first .. first + count - 1. Returns whether any have
+ * holes. Then they are good for one block only, since `allow` has room for no more. */
 static bool find_keys(const attention_task *task, int64_t pair, int64_t first, int64_t count, int worker)
 {
     const attention_sizes *s = &task->state->sizes;
@@ -156,9 +157,9 @@ static int64_t count_blind(const attention_keys *keys, int64_t count)
     return blind;
 }
 
-/* The block whose turn is number `place`. Backward: ascending, since the sums over queries are
- * added up in that order. Forward: first, last, second, last but one, and so on: with a causal
- * mask, two threads then share a head evenly. */
+/* The block whose turn is number `place`. Backward: ascending, since the sums over
+ * queries are added up in that order. Forward: first, last, second, last but one, and so
+ * on: with a causal mask, two threads then share a head evenly. */
 static int64_t block_at(const attention_task *task, int64_t place, int64_t blocks)
 {
     if (task->is_backward)
@@ -172,7 +173,7 @@ static void attend_blocks(void *context, int64_t begin, int64_t end, int worker)
     const attention_task *task = context;
     const attention_sizes *s = &task->state->sizes;
     const int64_t blocks = block_count(s);
-    int64_t head_at = -1, keys_at = -1; /* what is ready: a head's pair; the batch row or pair of the keys */
+    int64_t head_at = -1, keys_at = -1; /* of `head`; of the keys: pair or batch row */
     attention_head head = {0};
     bool have_holes = false;
     for (int64_t i = begin; i < end; i++) {
@@ -252,7 +253,7 @@ static void attention_run(const ag_node *node, attention_task *task)
     const int64_t pairs = s->batch * s->heads;
     const double work = (task->is_backward ? 5.0 : 2.0) * (double)(pairs * s->queries) *
                         (double)(s->keys * (s->key_width + s->value_width));
-    if (task->is_backward) /* (a head stays on one thread: no two add to the same gradient) */
+    if (task->is_backward) /* (a head per thread: no two add to one gradient) */
         kernel_parallel(node->tape->threads, pairs, work, attend_heads, task);
     else
         kernel_parallel(node->tape->threads, pairs * block_count(s), work, attend_blocks, task);
@@ -291,8 +292,9 @@ static ag_status attention_forward(ag_node *node)
 }
 
 /* With weights p, dp = D(dy v^T), ds = p (dp - sum p dp):
- *     dq += scale ds k;  dk += scale ds^T q;  dv += D(p)^T dy;  dbias += ds, summed over the axes
- *     that it was stretched along. The kernel computes p again from the statistics. */
+ *     dq += scale ds k;  dk += scale ds^T q;  dv += D(p)^T dy;
+ *     dbias += ds, summed over the axes that it was stretched along.
+ * The kernel computes p again from the statistics. */
 static ag_status attention_backward(ag_node *node)
 {
     const attention_state *state = node->saved;
@@ -313,7 +315,8 @@ static ag_status attention_backward(ag_node *node)
 
 /* ---- The record ----------------------------------------------------------------------------- */
 
-/* A bias with any of the axes of the scores stretched or missing; one in two forbids places. */
+/* A bias with any of the axes of the scores stretched or missing; one in two forbids
+ * places. */
 static ag_tensor *example_bias(ag_example *e, ag_shape scores)
 {
     ag_shape shape = {.ndim = (int)ag_example_int(e, 0, 4)};
@@ -329,8 +332,8 @@ static ag_tensor *example_bias(ag_example *e, ag_shape scores)
     return ag_add(bias, forbidding);
 }
 
-/* Both layouts, different widths of keys and values, masks of every form, biases, and dropout
- * from a seeded stream. */
+/* Both layouts, different widths of keys and values, masks of every form, biases, and
+ * dropout from a seeded stream. */
 static ag_tensor *attention_example(ag_example *e)
 {
     int64_t batch = ag_example_int(e, 1, 2), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 6);

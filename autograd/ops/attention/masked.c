@@ -1,9 +1,9 @@
-/* masked.c - the two parts of plain attention that know the mask: softmax over the allowed keys,
- * and the sum over them.
+/* masked.c - the two parts of plain attention that know the mask: softmax over the
+ * allowed keys, and the sum over them.
  *
- * A row is processed from the first to the last key that it may look at: in place, or, where
- * keys in between are forbidden, in a copy without them. At forbidden keys nothing is written,
- * except for the zeros in the result of the softmax. */
+ * A row is processed from the first to the last key that it may look at: in place, or,
+ * where keys in between are forbidden, in a copy without them. At forbidden keys nothing
+ * is written, except for the zeros in the result of the softmax. */
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
 #include "../../tape.h"
@@ -18,15 +18,15 @@ typedef struct masked_task masked_task;
 typedef void masked_row(const masked_task *task, int64_t row, attention_keys keys, ag_real *room);
 struct masked_task {
     masked_row *compute;
-    int64_t rows_together; /* by one thread: 1, or T where the rows of a head add to the same gradient */
+    int64_t rows_together; /* on one thread: 1, or T if a head's rows share a gradient */
     const ag_mask *mask;
     int64_t heads, queries, keys;
-    const ag_real *x, *y, *dy; /* scores or weights; softmax: its result; the result's gradient */
-    ag_real *out, *dx;         /* forward: the result; backward: of x, NULL where not wanted */
+    const ag_real *x, *y, *dy; /* scores or weights; the softmax; the result's gradient */
+    ag_real *out, *dx;         /* the result; the gradient of x, NULL if not wanted */
     attention_rows values;     /* of all heads, one after the other */
     ag_real *rooms;            /* per worker: 2 rows */
     unsigned char *allow;      /* per worker: a row of the mask */
-    int64_t *blind;            /* per worker: the number of rows that see nothing; NULL: not counted */
+    int64_t *blind;            /* per worker: rows that see nothing; NULL: not counted */
 };
 
 static const ag_mask *mask_of(const ag_node *node)
@@ -70,7 +70,8 @@ static ag_status masked_run(const ag_node *node, masked_task *task)
     return AG_OK;
 }
 
-/* Whether the first input (scores or weights: `name`) has the right axes and fits the mask. */
+/* Whether the first input (scores or weights: `name`) has the right axes and fits the
+ * mask. */
 static ag_status check_mask(const ag_node *node, const char *name)
 {
     const ag_shape scores = node->inputs[0]->shape;
@@ -84,8 +85,8 @@ static ag_status check_mask(const ag_node *node, const char *name)
     return AG_OK;
 }
 
-/* A row from its first allowed element on: where it lies, or in `room` with `value` instead of the
- * forbidden elements. */
+/* A row from its first allowed element on: where it lies, or in `room` with `value`
+ * instead of the forbidden elements. */
 static const ag_real *without_holes(attention_keys keys, const ag_real *row, ag_real value, ag_real *room)
 {
     if (!keys.allow)

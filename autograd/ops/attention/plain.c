@@ -1,8 +1,8 @@
-/* plain.c - attention as a composition of single operations: for reading, for the weights, and as
- * a check of the operation in flash.c, which does it all at once.
+/* plain.c - attention as a composition of single operations: for reading, for the
+ * weights, and as a check of the operation in flash.c, which does it all at once.
  *
- * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the output
- * nor a gradient. */
+ * It keeps arrays [B, H, T, S]. What a forbidden key or value holds reaches neither the
+ * output nor a gradient. */
 #include "../../mask.h"
 #include "shared.h"
 

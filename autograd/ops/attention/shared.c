@@ -33,8 +33,8 @@ ag_shape attention_scores(const attention_sizes *s)
     return AG_SHAPE(s->batch, s->heads, s->queries, s->keys);
 }
 
-/* Whether the shapes of q, k, v fit each other and the sizes. `inputs` is their text, which
- * the sentences begin with. */
+/* Whether the shapes of q, k, v fit each other and the sizes. `inputs` is their text,
+ * which the sentences begin with. */
 static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, const attention_sizes *s,
                               const char *inputs, ag_error *error)
 {

@@ -1,5 +1,5 @@
-/* shared.h - what the files of attention share: sizes, checks, the counters of blind queries,
- * and masks for the examples. */
+/* shared.h - what the files of attention share: sizes, checks, the counters of blind
+ * queries, and masks for the examples. */
 #ifndef AUTOGRAD_OPS_ATTENTION_SHARED_H
 #define AUTOGRAD_OPS_ATTENTION_SHARED_H
 
@@ -8,7 +8,7 @@
 /* B batch, H heads, T queries, S keys, and the widths of a head. */
 typedef struct attention_sizes {
     int64_t batch, heads, queries, keys, key_width, value_width;
-    bool split; /* heads have an axis of their own: [B, H, T, width], not [B, T, H * width] */
+    bool split; /* heads have an axis: [B, H, T, width], not [B, T, H * width] */
     double scale;
 } attention_sizes;
 
@@ -24,12 +24,14 @@ ag_shape attention_scores(const attention_sizes *sizes);
 /* Attention as a composition of single operations. q, k, v are not NULL. */
 ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
 
-/* A counter for each worker, at 0, of the queries that see nothing; NULL when memory is out. */
+/* A counter for each worker, at 0, of the queries that see nothing; NULL when memory is
+ * out. */
 int64_t *blind_counters(ag_tape *tape);
 /* Adds the workers' counts to ag_tape_blind_queries. */
 void blind_add(ag_tape *tape, const int64_t *counters);
 
-/* A drawn mask for scores of these sizes, of any form and any combination; sometimes NULL. */
+/* A drawn mask for scores of these sizes, of any form and any combination; sometimes
+ * NULL. */
 ag_mask *attention_example_mask(ag_example *example, int64_t batch, int64_t heads, int64_t queries, int64_t keys);
 
 #endif
