@@ -1,4 +1,4 @@
-/* set.c - what all kinds of data set have in common. */
+/* set.c - what all kinds of data set share: options, opening, vocabularies, examples. */
 #include "set.h"
 
 #include <stdlib.h>
@@ -37,7 +37,6 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     return AG_OK;
 }
 
-/* A zero is the default. */
 static data_set_options complete_options(const data_set_options *given)
 {
     data_set_options options = given ? *given : (data_set_options){0};
@@ -49,19 +48,20 @@ static data_set_options complete_options(const data_set_options *given)
         options.count = DEFAULT_COUNT;
     if (options.context == 0)
         options.context = DEFAULT_CONTEXT;
-    options.source_vocab = options.target_vocab = NULL; /* the caller's: the set keeps no pointer to them */
+    options.source_vocab = options.target_vocab = NULL; /* the caller's: the set keeps no
+                                                         * pointer to them */
     return options;
 }
 
 /* ---- Making and freeing ---- */
 
-data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name, const data_set_options *options,
+data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options,
                        ag_error *error)
 {
     data_set_options complete = complete_options(options);
     if (check_options(&complete, error) != AG_OK)
         return NULL;
-    data_set *set = calloc(1, size);
+    data_set *set = calloc(1, kind->size);
     size_t name_size = strlen(name) + 1;
     char *copy = malloc(name_size);
     if (!set || !copy) {
@@ -77,10 +77,20 @@ data_set *data_set_new(size_t size, const data_set_kind *kind, const char *name,
     return set;
 }
 
-ag_status data_set_map(data_set *set, data_map *map, const data_set *of, ag_error *error)
+data_set *data_set_open(const data_set_kind *kind, const char *path, const data_set *of,
+                        const data_set_options *options, ag_error *error)
 {
-    set->map = map;
-    return of ? data_map_again(map, of->map, set->name, error) : data_map_open(map, set->name, error);
+    data_set *set = data_set_new(kind, path, options, error);
+    if (!set)
+        return NULL;
+    ag_status status =
+        of ? data_map_again(&set->map, &of->map, path, error) : data_map_open(&set->map, path, error);
+    if (status == AG_OK)
+        status = kind->read(set, options ? options->source_vocab : NULL, options ? options->target_vocab : NULL, error);
+    if (status == AG_OK)
+        return set;
+    data_set_free(set);
+    return NULL;
 }
 
 ag_status data_set_finish(data_set *set, ag_error *error)
@@ -89,8 +99,8 @@ ag_status data_set_finish(data_set *set, ag_error *error)
     set->target_copy = malloc(set->target_bytes + 1);
     if (!set->source_copy || !set->target_copy)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the texts of an example", set->name);
-    if (set->map)
-        data_map_rest(set->map); /* all of it was read; batches want a few lines at a time */
+    data_map_rest(&set->map); /* all of it was read, and batches need a few lines at a
+                               * time */
     return AG_OK;
 }
 
@@ -100,9 +110,9 @@ data_set *data_set_held_out(const data_set *set, ag_error *error)
     options.part = DATA_DEV;
     options.source_vocab = set->source_vocab;
     options.target_vocab = set->target_vocab;
-    if (set->kind->again && set->options.part == DATA_TRAIN)
-        return set->kind->again(set, &options, error);
-    ag_error_set(error, AG_BAD_VALUE, "%s: a part is held out of the DATA_TRAIN part of a pair or text file alone",
+    if (set->kind->read && set->options.part == DATA_TRAIN)
+        return data_set_open(set->kind, set->name, set, &options, error);
+    ag_error_set(error, AG_BAD_VALUE, "%s: only the DATA_TRAIN part of a pair or text file has a held-out part",
                  set->name);
     return NULL;
 }
@@ -111,7 +121,9 @@ void data_set_free(data_set *set)
 {
     if (!set)
         return;
-    set->kind->free_own(set);
+    if (set->kind->free_own)
+        set->kind->free_own(set);
+    data_map_close(&set->map);
     data_order_clear(&set->order);
     data_groups_clear(&set->groups);
     data_vocab_free(set->source_vocab);
@@ -181,7 +193,7 @@ int64_t data_set_max_target(const data_set *set)
     return set->max_target;
 }
 
-/* Copies the view into a buffer of `room` bytes and a zero. */
+/* Copies a text, cut to `room` bytes, with a final zero. */
 static const char *copy_view(char *buffer, size_t room, data_view view)
 {
     size_t size = view.size < room ? view.size : room;
@@ -207,11 +219,12 @@ void data_set_example(data_set *set, int64_t i, const char **source, const char 
 
 uint64_t data_set_fingerprint(data_set *set)
 {
-    const int64_t stretch = INT64_C(1) << 18; /* after so many the file's pages are let go of */
+    const int64_t stretch = INT64_C(1) << 18; /* examples after which the file's pages are
+                                               * released */
     uint64_t hash = (uint64_t)set->count;
     for (int64_t i = 0; i < set->count; i++) {
-        if (set->map && i % stretch == 0)
-            data_map_rest(set->map);
+        if (i % stretch == 0)
+            data_map_rest(&set->map);
         data_view source = {0}, target = {0};
         set->kind->texts(set, i, 0, &source, &target);
         hash = data_hash(source.text, source.size, hash);

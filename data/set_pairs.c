@@ -1,7 +1,9 @@
 /* set_pairs.c - a data set from a file of lines `source TAB target`.
  *
- * The file is mapped. Opening it goes over all lines and keeps, for each of the chosen part, where it begins and
- * how many tokens it has: 12 bytes. Texts and tokens are made anew from the map whenever a batch wants them. */
+ * The file is mapped. Opening reads all lines and keeps, for each example of the part,
+ * where it begins and how many tokens it has: 12 bytes. Texts and tokens are cut from the
+ * map whenever a batch needs them.
+ */
 #include "set.h"
 #include "text.h"
 
@@ -12,8 +14,8 @@ enum { MOST_TOKENS = UINT16_MAX };
 
 typedef struct pair_set {
     data_set base;
-    data_map map;
-    uint64_t *offsets;                       /* [count]: where example i begins in the map */
+    uint64_t *offsets;                       /* [count]: where example i begins in the
+                                              * map */
     uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
 } pair_set;
 
@@ -23,13 +25,14 @@ typedef struct pair {
 
 /* ---- Lines ---- */
 
-/* The next line of the map, without its end; moves *at past it. False after the last. */
+/* The next line of the map, without its end; moves *at past it. False after the last
+ * line. */
 static bool next_line(const data_map *map, size_t *at, data_view *line)
 {
     return data_line_next((const char *)map->bytes, map->size, at, &line->text, &line->size);
 }
 
-/* Cuts a line at its first TAB. False: it has none. */
+/* Cuts a line at its first TAB. False if it has none. */
 static bool cut_line(data_view line, pair *cut)
 {
     const char *tab = memchr(line.text, '\t', line.size);
@@ -40,13 +43,13 @@ static bool cut_line(data_view line, pair *cut)
     return true;
 }
 
-/* The texts of example i, whose line was found good when the file was opened. */
+/* The texts of example i, whose line was checked when the file was opened. */
 static pair pair_at(const pair_set *set, int64_t i)
 {
     size_t at = (size_t)set->offsets[i];
     data_view line = {"", 0};
     pair found = {{"", 0}, {"", 0}};
-    next_line(&set->map, &at, &line);
+    next_line(&set->base.map, &at, &line);
     cut_line(line, &found);
     return found;
 }
@@ -70,24 +73,18 @@ static int64_t pair_tokens(data_set *base, int64_t i)
 static void pair_free(data_set *base)
 {
     pair_set *set = (pair_set *)base;
-    data_map_close(&set->map);
     free(set->offsets);
     free(set->source_tokens);
     free(set->target_tokens);
 }
 
-static data_set *pair_again(const data_set *of, const data_set_options *options, ag_error *error);
-
-static const data_set_kind pair_kind = {pair_texts, pair_tokens,      pair_free,
-                                        pair_again, .is_text = false, .endless = false};
-
 /* ---- Reading the lines ---- */
 
-/* Where an error is: file and line. */
-typedef struct place {
+/* The file and line of an error. */
+typedef struct line_place {
     const char *name;
     long long line;
-} place;
+} line_place;
 
 static bool is_empty(data_view text)
 {
@@ -96,7 +93,7 @@ static bool is_empty(data_view text)
 
 static const char remedy_of_carriage_returns[] = "if lines end with CR alone: tr '\\r' '\\n'";
 
-/* The remedy for a file with such a line: how to make pairs of it. */
+/* How to turn a file with such a line into pairs: a guess from the line. */
 static const char *remedy_of_no_tab(data_view line)
 {
     if (memchr(line.text, '\r', line.size))
@@ -106,13 +103,13 @@ static const char *remedy_of_no_tab(data_view line)
     if (line.size > 0 && *line.text == '"')
         return "if this is CSV with quotes: csvformat -T, of csvkit";
     if (memchr(line.text, ';', line.size))
-        return "if the columns are parted by semicolons: tr ';' '\\t'";
+        return "if the columns are separated by semicolons: tr ';' '\\t'";
     if (memchr(line.text, ',', line.size))
-        return "if the columns are parted by commas: tr , '\\t'";
+        return "if the columns are separated by commas: tr , '\\t'";
     return "if sources and targets are in two files: paste SOURCES TARGETS";
 }
 
-static ag_status check_text(data_view line, pair *cut, place at, ag_error *error)
+static ag_status check_text(data_view line, pair *cut, line_place at, ag_error *error)
 {
     char reason[DATA_TEXT_REASON];
     size_t bad = data_text_check(line.text, line.size, reason);
@@ -132,7 +129,7 @@ static ag_status check_text(data_view line, pair *cut, place at, ag_error *error
     return AG_OK;
 }
 
-static ag_status check_count(const data_set *set, const char *side, int64_t tokens, place at, ag_error *error)
+static ag_status check_count(const data_set *set, const char *side, int64_t tokens, line_place at, ag_error *error)
 {
     int64_t end_mark = set->options.tagging ? 0 : 1, limit = set->options.max_tokens;
     if (tokens > MOST_TOKENS)
@@ -147,7 +144,7 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
 }
 
 /* Checks a line and appends it to the examples. */
-static ag_status add_line(pair_set *set, data_view line, place at, ag_error *error)
+static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error *error)
 {
     data_set *base = &set->base;
     pair cut = {{"", 0}, {"", 0}};
@@ -164,7 +161,7 @@ static ag_status add_line(pair_set *set, data_view line, place at, ag_error *err
                             "encoder-decoder does not)",
                             at.name, at.line, (long long)source, ag_plural(source, "token", "tokens"),
                             (long long)target);
-    set->offsets[base->count] = (uint64_t)((const unsigned char *)line.text - set->map.bytes);
+    set->offsets[base->count] = (uint64_t)((const unsigned char *)line.text - set->base.map.bytes);
     set->source_tokens[base->count] = (uint16_t)source;
     set->target_tokens[base->count] = (uint16_t)target;
     base->count++;
@@ -182,7 +179,7 @@ static size_t count_lines(const data_map *map)
 
 static ag_status read_lines(pair_set *set, ag_error *error)
 {
-    const data_map *map = &set->map;
+    const data_map *map = &set->base.map;
     size_t lines = count_lines(map), start = data_text_start((const char *)map->bytes, map->size);
     if (lines > UINT32_MAX)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
@@ -193,7 +190,7 @@ static ag_status read_lines(pair_set *set, ag_error *error)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu %s", set->base.name, lines,
                             ag_plural((int64_t)lines, "line", "lines"));
 
-    place at = {set->base.name, 1};
+    line_place at = {set->base.name, 1};
     for (data_view line; next_line(map, &start, &line); at.line++) {
         const bool skipped = is_empty(line) && !memchr(line.text, '\t', line.size);
         ag_status status = skipped ? AG_OK : add_line(set, line, at, error);
@@ -206,10 +203,11 @@ static ag_status read_lines(pair_set *set, ag_error *error)
     return AG_OK;
 }
 
-/* ---- The part that is held out ----
+/* ---- The held-out part ----
  *
- * A source is held out when its hash is below a limit: that of the share, lowered so far that at most max_held_out
- * sources are below it, but above the smallest hash and not above the greatest, so that neither part is empty. */
+ * A source is held out if its hash is below a limit. The limit is that of the share,
+ * lowered until at most max_held_out sources are below it, but above the smallest hash
+ * and at most the greatest, so that neither part is empty. */
 
 static uint64_t source_hash(const pair_set *set, int64_t i)
 {
@@ -223,7 +221,8 @@ static int compare_hashes(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The limit below which at most max_held_out of the `count` hashes are different ones. */
+/* Lowers the limit until at most max_held_out distinct ones of the `count` hashes are
+ * below it. */
 static uint64_t lower_limit(uint64_t *hashes, size_t count, uint64_t limit, int64_t max_held_out)
 {
     int64_t distinct = 0;
@@ -268,7 +267,7 @@ static ag_status choose_limit(const pair_set *set, uint64_t *limit, ag_error *er
     return AG_OK;
 }
 
-/* Keeps the examples of the set's part, in order. */
+/* Keeps only the examples of the set's part, in order. */
 static ag_status choose_part(pair_set *set, ag_error *error)
 {
     data_set *base = &set->base;
@@ -293,7 +292,8 @@ static ag_status choose_part(pair_set *set, ag_error *error)
 
 /* ---- Opening ---- */
 
-/* Gives back what is behind the first `size` bytes, if it can. (What realloc does with a size of 0 differs.) */
+/* Frees what follows the first `size` bytes, if possible. (Systems differ in realloc to
+ * size 0.) */
 static void *shrink(void *array, size_t size)
 {
     void *smaller = size > 0 ? realloc(array, size) : NULL;
@@ -302,8 +302,8 @@ static void *shrink(void *array, size_t size)
     return array;
 }
 
-/* Notes the longest texts of the part, and gives back the memory of lines that are not in it. */
-static void measure(pair_set *set)
+/* Finds the longest texts of the part, and frees the memory of lines outside of it. */
+static void measure_pairs(pair_set *set)
 {
     data_set *base = &set->base;
     size_t count = (size_t)base->count;
@@ -339,45 +339,27 @@ static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *
     return AG_OK;
 }
 
-static ag_status open_pairs(pair_set *set, const data_set *of, const data_vocab *source, const data_vocab *target,
-                            ag_error *error)
+static ag_status read_pairs(data_set *base, const data_vocab *source, const data_vocab *target, ag_error *error)
 {
-    data_set *base = &set->base;
-    ag_status status = data_set_map(base, &set->map, of, error);
-    if (status != AG_OK)
-        return status;
+    pair_set *set = (pair_set *)base;
     base->source_vocab = data_set_vocab(source, base->options.source_kind, error);
     base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
     if (!base->source_vocab || !base->target_vocab)
         return AG_NO_MEMORY;
-    status = read_lines(set, error);
+    ag_status status = read_lines(set, error);
     if (status == AG_OK)
         status = choose_part(set, error);
     if (status == AG_OK) {
-        measure(set);
+        measure_pairs(set);
         status = fill_vocabs(set, !source, !target, error);
     }
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-/* From the file `path`, or from that of `of`. */
-static data_set *new_pairs(const char *path, const data_set *of, const data_set_options *options, ag_error *error)
-{
-    data_set *set = data_set_new(sizeof(pair_set), &pair_kind, path, options, error);
-    if (set && open_pairs((pair_set *)set, of, options ? options->source_vocab : NULL,
-                          options ? options->target_vocab : NULL, error) != AG_OK) {
-        data_set_free(set);
-        set = NULL;
-    }
-    return set;
-}
-
-static data_set *pair_again(const data_set *of, const data_set_options *options, ag_error *error)
-{
-    return new_pairs(of->name, of, options, error);
-}
+static const data_set_kind pair_kind = {
+    .texts = pair_texts, .tokens = pair_tokens, .read = read_pairs, .free_own = pair_free, .size = sizeof(pair_set)};
 
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
 {
-    return new_pairs(path, NULL, options, error);
+    return data_set_open(&pair_kind, path, NULL, options, error);
 }

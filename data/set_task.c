@@ -1,25 +1,30 @@
-/* set_task.c - a data set whose examples are made by a task.
+/* set_task.c - a data set whose examples a task generates.
  *
- * Example i is drawn from the random stream (seed, i), again and again until it belongs to the set's part. The part of
- * an example is decided by a hash of its source that no seed enters: a set with another seed is still unseen. */
+ * Example i is drawn from the random stream (seed, i), again and again until it belongs
+ * to the set's part. The part depends on a hash of the source without the seed, so a
+ * DATA_DEV set of any seed is unseen by all DATA_TRAIN sets.
+ */
 #include "set.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    NEVER_HELD_OUT = 3, /* bytes of source: so few sources are this short that each is needed to learn from */
-    PATIENCE = 100000   /* draws in search of the first example of a part */
+    NEVER_HELD_OUT = 3, /* bytes of a source: so few sources are this short that each must
+                         * be learnt from */
+    PATIENCE = 100000   /* draws for the first example of a part before it counts as
+                         * empty */
 };
 
 typedef struct task_set {
     data_set base;
     const data_task *task;
-    uint64_t held_out_below; /* hashes below belong to DATA_DEV */
+    uint64_t held_out_below; /* the limit of hashes that belong to DATA_DEV */
     char source[DATA_TASK_TEXT], target[DATA_TASK_TEXT];
 } task_set;
 
-static bool belongs(const task_set *set, size_t source_size)
+/* Whether the drawn example belongs to the set's part. */
+static bool belongs_to_part(const task_set *set, size_t source_size)
 {
     if (set->base.options.part == DATA_ALL)
         return true;
@@ -27,14 +32,15 @@ static bool belongs(const task_set *set, size_t source_size)
     return held_out == (set->base.options.part == DATA_DEV);
 }
 
-/* Makes example i in set->source and set->target. False after so many draws in vain. */
+/* Makes example i in set->source and set->target. False if `draws` draws give none of the
+ * part. */
 static bool draw_example(task_set *set, int64_t i, uint64_t draws)
 {
     const data_set_options *options = &set->base.options;
     ag_rng rng = ag_rng_make(ag_seed_for(options->seed, AG_FOR_EXAMPLES), (uint64_t)i);
     for (uint64_t draw = 0; draw < draws; draw++) {
         set->task->make(&rng, options->min_length, options->max_length, set->source, set->target);
-        if (belongs(set, strlen(set->source)))
+        if (belongs_to_part(set, strlen(set->source)))
             return true;
     }
     return false;
@@ -57,12 +63,8 @@ static int64_t task_tokens(data_set *set, int64_t i)
            data_count_tokens(data_vocab_kind(set->target_vocab), target);
 }
 
-static void task_free(data_set *set)
-{
-    (void)set; /* a task set owns nothing besides */
-}
-
-static const data_set_kind task_kind = {task_texts, task_tokens, task_free, NULL, .is_text = false, .endless = true};
+static const data_set_kind task_kind = {
+    .texts = task_texts, .tokens = task_tokens, .size = sizeof(task_set), .endless = true};
 
 /* ---- Making ---- */
 
@@ -83,7 +85,7 @@ static ag_status choose_lengths(task_set *set, ag_error *error)
     return AG_OK;
 }
 
-static ag_status measure(task_set *set, ag_error *error)
+static ag_status measure_task(task_set *set, ag_error *error)
 {
     data_set *base = &set->base;
     const data_set_options *options = &base->options;
@@ -112,7 +114,7 @@ static ag_status measure(task_set *set, ag_error *error)
     return AG_OK;
 }
 
-/* A given vocabulary is copied; else each symbol of the task goes into a new one. */
+/* A copy of the given vocabulary, or one of the task's symbols. */
 static ag_status make_vocab(data_vocab **vocab, const data_vocab *given, data_token_kind kind, const char *symbols,
                             ag_error *error)
 {
@@ -138,12 +140,12 @@ data_set *data_set_task(const data_task *task, const data_set_options *options, 
         return NULL;
     }
     snprintf(name, sizeof name, "task %s", task->name);
-    data_set *base = data_set_new(sizeof(task_set), &task_kind, name, options, error);
+    data_set *base = data_set_new(&task_kind, name, options, error);
     task_set *set = (task_set *)base;
     if (!set)
         return NULL;
     set->task = task;
-    if (choose_lengths(set, error) != AG_OK || measure(set, error) != AG_OK ||
+    if (choose_lengths(set, error) != AG_OK || measure_task(set, error) != AG_OK ||
         make_vocab(&base->source_vocab, options ? options->source_vocab : NULL, task->source_kind, task->source_symbols,
                    error) != AG_OK ||
         make_vocab(&base->target_vocab, options ? options->target_vocab : NULL, task->target_kind, task->target_symbols,

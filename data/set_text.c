@@ -1,7 +1,9 @@
 /* set_text.c - a data set for language models: a text file cut into windows.
  *
- * The file is mapped; what is kept is the place of every context-th token. Window i has the tokens from i * context on,
- * and its targets are the tokens one later: N tokens give N - 1 targets. */
+ * The file is mapped, and the offset of every context-th token is kept. Window i has the
+ * tokens from i * context on, and its targets are the tokens one later: N tokens give N -
+ * 1 targets.
+ */
 #include "set.h"
 #include "text.h"
 
@@ -10,15 +12,16 @@
 
 typedef struct text_set {
     data_set base;
-    data_map map;
     data_view text;        /* the set's part of the file */
     int64_t token_count;   /* in it */
-    size_t *window_starts; /* [count]: the offset in `text` of (or of white space before) token i * context */
+    size_t *window_starts; /* [count]: the offset in `text` of (or of white space before)
+                            * token i * context */
 } text_set;
 
 /* ---- The kind ---- */
 
-/* The first token of window i, and its length. A moved window is always a whole one, pushed back inside the text. */
+/* The first token of window i, and its length. A moved window has the full length, and is
+ * pushed back inside the text. */
 static int64_t window_place(const text_set *set, int64_t i, int64_t shift, int64_t *length)
 {
     int64_t context = set->base.options.context, targets = set->token_count - 1, start = i * context + shift;
@@ -62,25 +65,18 @@ static int64_t window_tokens(data_set *base, int64_t i)
 
 static void text_free(data_set *base)
 {
-    text_set *set = (text_set *)base;
-    data_map_close(&set->map);
-    free(set->window_starts);
+    free(((text_set *)base)->window_starts);
 }
-
-static data_set *text_again(const data_set *of, const data_set_options *options, ag_error *error);
-
-static const data_set_kind text_kind = {window_texts, window_tokens,   text_free,
-                                        text_again,   .is_text = true, .endless = false};
 
 /* ---- Opening ---- */
 
 static ag_status check_text(const text_set *set, ag_error *error)
 {
-    const char *text = (const char *)set->map.bytes;
+    const char *text = (const char *)set->base.map.bytes;
     char reason[DATA_TEXT_REASON];
-    size_t bad = data_text_check(text, set->map.size, reason), line_start = 0;
+    size_t bad = data_text_check(text, set->base.map.size, reason), line_start = 0;
     long long line = 1;
-    if (bad == set->map.size)
+    if (bad == set->base.map.size)
         return AG_OK;
     for (size_t i = 0; i < bad; i++)
         if (text[i] == '\n') {
@@ -91,7 +87,8 @@ static ag_status check_text(const text_set *set, ag_error *error)
                         bad - line_start + 1, reason);
 }
 
-/* Where the held-out end of the text begins: at the first border of tokens behind its share of the bytes. */
+/* Where the held-out end of the text begins: at the first border between tokens after the
+ * share of bytes that is kept. */
 static size_t held_out_start(const text_set *set, data_view text)
 {
     double kept = (double)text.size * (1 - set->base.options.held_out);
@@ -108,10 +105,10 @@ static size_t held_out_start(const text_set *set, data_view text)
 
 static void choose_part(text_set *set)
 {
-    data_view text = {(const char *)set->map.bytes, set->map.size};
+    data_view text = {(const char *)set->base.map.bytes, set->base.map.size};
     size_t start = data_text_start(text.text, text.size);
     text = (data_view){text.text + start, text.size - start};
-    text.size -= text.size > 0 && text.text[text.size - 1] == '\r'; /* the end of the last line: see data_line_next */
+    text.size -= text.size > 0 && text.text[text.size - 1] == '\r'; /* it ends the last line (data_line_next) */
     size_t border = held_out_start(set, text);
     if (set->base.options.part == DATA_TRAIN)
         text.size = border;
@@ -120,7 +117,7 @@ static void choose_part(text_set *set)
     set->text = text;
 }
 
-static ag_status measure(text_set *set, ag_error *error)
+static ag_status measure_windows(text_set *set, ag_error *error)
 {
     data_set *base = &set->base;
     int64_t context = base->options.context;
@@ -141,7 +138,7 @@ static ag_status measure(text_set *set, ag_error *error)
     return AG_OK;
 }
 
-/* Notes where windows begin, and the bytes of the longest. */
+/* Finds where windows begin, and the bytes of the longest. */
 static ag_status find_windows(text_set *set, ag_error *error)
 {
     data_set *base = &set->base;
@@ -163,48 +160,40 @@ static ag_status find_windows(text_set *set, ag_error *error)
     return AG_OK;
 }
 
-static ag_status open_text(text_set *set, const data_set *of, const data_vocab *given, ag_error *error)
+static ag_status read_text(data_set *base, const data_vocab *source, const data_vocab *target, ag_error *error)
 {
-    data_set *base = &set->base;
-    if (base->options.tagging)
-        return ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", base->name);
-    ag_status status = data_set_map(base, &set->map, of, error);
-    if (status == AG_OK && set->map.size == 0)
-        status = ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", base->name);
-    if (status == AG_OK)
-        status = check_text(set, error);
+    text_set *set = (text_set *)base;
+    (void)source;
+    if (base->map.size == 0)
+        return ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", base->name);
+    ag_status status = check_text(set, error);
     if (status != AG_OK)
         return status;
 
-    base->target_vocab = data_set_vocab(given, base->options.target_kind, error);
+    base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
     if (!base->target_vocab)
         return AG_NO_MEMORY;
     choose_part(set);
-    status = measure(set, error);
+    status = measure_windows(set, error);
     if (status == AG_OK)
         status = find_windows(set, error);
-    if (status == AG_OK && !given && !data_vocab_add_text(base->target_vocab, set->text))
+    if (status == AG_OK && !target && !data_vocab_add_text(base->target_vocab, set->text))
         status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-/* From the file `path`, or from that of `of`. */
-static data_set *new_text(const char *path, const data_set *of, const data_set_options *options, ag_error *error)
-{
-    data_set *set = data_set_new(sizeof(text_set), &text_kind, path, options, error);
-    if (set && open_text((text_set *)set, of, options ? options->target_vocab : NULL, error) != AG_OK) {
-        data_set_free(set);
-        set = NULL;
-    }
-    return set;
-}
-
-static data_set *text_again(const data_set *of, const data_set_options *options, ag_error *error)
-{
-    return new_text(of->name, of, options, error);
-}
+static const data_set_kind text_kind = {.texts = window_texts,
+                                        .tokens = window_tokens,
+                                        .read = read_text,
+                                        .free_own = text_free,
+                                        .size = sizeof(text_set),
+                                        .is_text = true};
 
 data_set *data_set_text(const char *path, const data_set_options *options, ag_error *error)
 {
-    return new_text(path, NULL, options, error);
+    if (options && options->tagging) {
+        ag_error_set(error, AG_BAD_VALUE, "%s: a text file has no tags (a pair file has)", path);
+        return NULL;
+    }
+    return data_set_open(&text_kind, path, NULL, options, error);
 }

@@ -1,5 +1,6 @@
-/* additive.c - additive attention (Bahdanau et al. 2015, section 3.1): how well a query and a key fit is told by a
- * small network with one hidden layer, and not by their product. */
+/* additive.c - additive attention (Bahdanau et al. 2015, section 3.1): a small network
+ * with one hidden layer, instead of a product, scores how well a query and a key match.
+ */
 #include "layer.h"
 
 #include <limits.h>
@@ -45,7 +46,8 @@ ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *pa
     return status;
 }
 
-/* What the operations below would refuse too, but in words of theirs. */
+/* The operations below would refuse these inputs too, but could not name query, key and
+ * value. */
 static bool check_inputs(const nn_additive_attention *layer, const nn_pass *pass, const ag_tensor *query,
                          const ag_tensor *key, const ag_tensor *value)
 {
@@ -65,7 +67,7 @@ static bool check_inputs(const nn_additive_attention *layer, const nn_pass *pass
 }
 
 /* x [B, N, heads * width] -> [B, heads, N, width] */
-static ag_tensor *heads_apart(ag_tensor *x, int64_t heads)
+static ag_tensor *split_heads(ag_tensor *x, int64_t heads)
 {
     if (!x)
         return NULL;
@@ -74,15 +76,17 @@ static ag_tensor *heads_apart(ag_tensor *x, int64_t heads)
 }
 
 /* query [B, T, query_width], key [B, S, key_width] -> [B, heads, T, S] */
-static ag_tensor *scores_of(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key)
+static ag_tensor *additive_scores(const nn_additive_attention *layer, const nn_pass *pass, ag_tensor *query,
+                                  ag_tensor *key)
 {
     const int64_t heads = layer->config.heads, width = layer->config.hidden / heads;
     const int64_t rows = query->shape.dim[0], queries = query->shape.dim[1], keys = key->shape.dim[1];
-    ag_tensor *q = heads_apart(ag_linear(query, nn_parameter(pass, layer->query_weight), NULL), heads);
-    ag_tensor *k = heads_apart(ag_linear(key, nn_parameter(pass, layer->key_weight), NULL), heads);
+    ag_tensor *q = split_heads(ag_linear(query, nn_parameter(pass, layer->query_weight), NULL), heads);
+    ag_tensor *k = split_heads(ag_linear(key, nn_parameter(pass, layer->key_weight), NULL), heads);
     q = ag_reshape(q, AG_SHAPE(rows, heads, queries, 1, width));
     k = ag_reshape(k, AG_SHAPE(rows, heads, 1, keys, width));
-    ag_tensor *hidden = ag_tanh(ag_add(q, k)); /* [B, heads, T, S, width]: every query with every key */
+    ag_tensor *hidden = ag_tanh(ag_add(q, k)); /* [B, heads, T, S, width]: each query with
+                                                * each key */
     ag_tensor *w = ag_reshape(nn_parameter(pass, layer->score_weight), AG_SHAPE(heads, 1, width, 1));
     return ag_reshape(ag_matmul(hidden, w, false, false), AG_SHAPE(rows, heads, queries, keys));
 }
@@ -94,14 +98,14 @@ ag_tensor *nn_additive_attention_apply(const nn_additive_attention *layer, const
         *weights = NULL;
     if (!query || !key || !value || !check_inputs(layer, pass, query, key, value))
         return NULL;
-    ag_tensor *seen = ag_masked_softmax(scores_of(layer, pass, query, key), mask);
+    ag_tensor *seen = ag_masked_softmax(additive_scores(layer, pass, query, key), mask);
     if (!seen)
         return NULL;
     if (pass->on_attention)
         attention_show(pass, layer->score_weight, ".score_weight", seen, mask);
     if (weights)
         *weights = seen;
-    ag_tensor *values = heads_apart(value, layer->config.heads);
+    ag_tensor *values = split_heads(value, layer->config.heads);
     ag_tensor *sums = ag_masked_sum(pass_dropout(pass, seen, layer->config.dropout), values, mask);
     return ag_reshape(ag_permute(sums, (int[]){0, 2, 1, 3}),
                       AG_SHAPE(query->shape.dim[0], query->shape.dim[1], value->shape.dim[2]));

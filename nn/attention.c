@@ -1,4 +1,5 @@
-/* attention.c - multi-head attention (Vaswani et al. 2017, section 3.2.2), with a cache of keys and values. */
+/* attention.c - multi-head attention (Vaswani et al. 2017, section 3.2.2), with a cache
+ * of keys and values. */
 #include "layer.h"
 
 #include <limits.h>
@@ -8,7 +9,7 @@
 
 #define ROTARY_BASE 10000
 
-/* The nearest divisors of d_model around `heads`: what the user may have meant. */
+/* The divisors of d_model nearest to `heads`, to suggest in the error. */
 static void nearest_divisors(int64_t d_model, int64_t heads, int64_t *below, int64_t *above)
 {
     *below = heads < d_model ? heads : d_model;
@@ -90,11 +91,12 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
 
 /* ---- Projections ---------------------------------------------------------------------------- */
 
-/* The block of in_proj, or the separate matrix. */
-typedef enum part { QUERY, KEY, VALUE } part;
+/* A block of in_proj, or a separate matrix. */
+typedef enum projection { QUERY, KEY, VALUE } projection;
 
-/* x [B, T, width] -> [B, T, D]; queries and keys are turned by their positions, of which the first is `start`. */
-static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_tensor *x, part which, int64_t start)
+/* x [B, T, width] -> [B, T, D]. Rotary positions, of which the first is `start`, rotate
+ * queries and keys. */
+static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_tensor *x, projection which, int64_t start)
 {
     const int64_t d_model = layer->config.d_model;
     const int separate[] = {[QUERY] = layer->query_weight, [KEY] = layer->key_weight, [VALUE] = layer->value_weight};
@@ -107,8 +109,9 @@ static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_ten
 
 /* ---- The cache ------------------------------------------------------------------------------ */
 
-/* Keys or values [rows, count, heads * width] to their place in [rows, heads, capacity, width]. */
-static void copy_in(const nn_attention_cache *cache, int64_t heads, ag_real *to, const ag_tensor *from)
+/* Copies keys or values [rows, count, heads * width] to the end of [rows, heads,
+ * capacity, width]. */
+static void append_heads(const nn_attention_cache *cache, int64_t heads, ag_real *to, const ag_tensor *from)
 {
     const int64_t count = from->shape.dim[1], width = from->shape.dim[2] / heads;
     for (int64_t row = 0; row < cache->rows; row++)
@@ -137,30 +140,32 @@ bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_t
                      (long long)cache->length, (long long)cache->capacity);
         return false;
     }
-    copy_in(cache, layer->config.heads, cache->key, new_key);
-    copy_in(cache, layer->config.heads, cache->value, new_value);
+    append_heads(cache, layer->config.heads, cache->key, new_key);
+    append_heads(cache, layer->config.heads, cache->value, new_value);
     cache->length += shape.dim[1];
     return true;
 }
 
-/* x [.., heads * width], T queries to each of the cache's rows -> [rows, heads, T, width]. Several rows of queries may
- * share a row of fixed keys (the hypotheses of a beam): more queries to it. */
-static ag_tensor *part_heads(const nn_attention *layer, const nn_attention_cache *cache, ag_tensor *x)
+/* x [.., heads * width], T queries for each of the cache's rows -> [rows, heads, T,
+ * width]. Several rows of queries may share a row of fixed keys, as the hypotheses of a
+ * beam do: then they are more queries T of that row. */
+static ag_tensor *split_heads(const nn_attention *layer, const nn_attention_cache *cache, ag_tensor *x)
 {
     const int64_t heads = layer->config.heads, width = layer->config.d_model / heads;
-    if (x && x->size == cache->rows * layer->config.d_model) /* one query: nothing changes places */
+    if (x && x->size == cache->rows * layer->config.d_model) /* one query: the order is
+                                                              * the same */
         return ag_reshape(x, AG_SHAPE(cache->rows, heads, 1, width));
     return ag_permute(ag_reshape(x, AG_SHAPE(cache->rows, -1, heads, width)), (int[]){0, 2, 1, 3});
 }
 
-/* What part_heads did, undone: x [rows, heads, T, width] -> `shape`. */
+/* Undoes split_heads: x [rows, heads, T, width] -> `shape`. */
 static ag_tensor *join_heads(ag_tensor *x, ag_shape shape)
 {
     return ag_reshape(x && x->shape.dim[2] == 1 ? x : ag_permute(x, (int[]){0, 2, 1, 3}), shape);
 }
 
-/* The mask that leaves out what the cache does not hold yet. Masks do not change once they are made, so the
- * caller's, which is const here, may become a part. */
+/* `mask` without the positions that the cache does not hold yet. Masks do not change once
+ * they are made, so the caller's, const here, may become part of a new one. */
 static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache *cache, const ag_mask *mask)
 {
     if (cache->length == cache->capacity)
@@ -180,10 +185,10 @@ void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_t
     pass->on_attention(pass->context, name, weights, mask);
 }
 
-/* q [B, T, D], k and v [B, S, D] -> [B, T, D], or heads apart as ag_attention has it; `held` is how many of the S keys
- * there are. */
-static ag_tensor *attend(const nn_attention *layer, const nn_pass *pass, ag_tensor *q, ag_tensor *k, ag_tensor *v,
-                         const ag_mask *mask, int64_t held, ag_tensor **weights)
+/* q [B, T, D], k and v [B, S, D] -> [B, T, D], or all with separate heads as ag_attention
+ * takes them. Only the first `held` of the S keys exist. */
+static ag_tensor *attend_to_keys(const nn_attention *layer, const nn_pass *pass, ag_tensor *q, ag_tensor *k,
+                                 ag_tensor *v, const ag_mask *mask, int64_t held, ag_tensor **weights)
 {
     ag_tensor *seen = NULL;
     ag_attention_options options = {
@@ -220,7 +225,7 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
         ag_shape shape = AG_SHAPE(cache->rows, heads, cache->capacity, layer->config.d_model / heads);
         k = ag_leaf(pass->tape, shape, cache->key, NULL);
         v = ag_leaf(pass->tape, shape, cache->value, NULL);
-        q = part_heads(layer, cache, q);
+        q = split_heads(layer, cache, q);
         mask = within_cache(pass, cache, mask);
     } else {
         k = project(layer, pass, key, KEY, 0);
@@ -228,7 +233,7 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
     }
     if (!q || !k || !v)
         return NULL;
-    ag_tensor *y = attend(layer, pass, q, k, v, mask, cache ? cache->length : k->shape.dim[1], weights);
+    ag_tensor *y = attend_to_keys(layer, pass, q, k, v, mask, cache ? cache->length : k->shape.dim[1], weights);
     if (cache)
         y = join_heads(y, query->shape);
 

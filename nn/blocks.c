@@ -1,8 +1,9 @@
 /* blocks.c - the blocks of encoder and decoder.
  *
- * A block is a row of sublayers, each with a residual connection and a norm: post-norm norm(x + f(x)) is the
- * original, pre-norm x + f(norm(x)) (Xiong et al. 2020) trains without a warm-up and leaves one norm to the end of
- * the stack. */
+ * A block is a chain of sublayers f, each with a residual connection and a norm.
+ * Post-norm, norm(x + f(x)), is the original form; pre-norm, x + f(norm(x)) (Xiong et al.
+ * 2020), trains without a warm-up and leaves one norm to the end of the stack.
+ */
 #include "layer.h"
 
 static ag_status init_norm(nn_norm *norm, nn_params *params, const char *block, const char *name,
@@ -31,7 +32,7 @@ static ag_status init_feed_forward(nn_feed_forward *layer, nn_params *params, co
                                 !config->attention.no_bias, config->dropout, error);
 }
 
-/* ---- The two halves of a sublayer: into f, and out of it -------------------------------------- */
+/* ---- Sublayers ------------------------------------------------------------------------------ */
 
 static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const char *name, ag_tensor *x)
 {
@@ -41,15 +42,16 @@ static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const cha
     return y;
 }
 
-/* What f is given. */
+/* The input of f: the norm of x, or post-norm x itself. */
 static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
                                  const char *norm_name, ag_tensor *x)
 {
     return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
 }
 
-/* The sublayer's result, from x + f(given), which f's last linear layer makes (residual_of). A norm made for f alone is
- * not looked at again before the backward. */
+/* The sublayer's result, from sum = x + f(given), which f's last linear layer computed
+ * (residual_of). Nothing reads a norm made for f alone again before the backward, so the
+ * tape may recompute it. */
 static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
                                  const char *norm_name, ag_tensor *given, ag_tensor *sum)
 {
@@ -87,7 +89,7 @@ static ag_tensor *feed_forward(const nn_feed_forward *layer, const nn_pass *pass
     return feed_forward_apply_onto(layer, pass, x, &onto);
 }
 
-/* ---- The encoder's block ---------------------------------------------------------------------- */
+/* ---- The encoder's block -------------------------------------------------------------------- */
 
 ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error)
@@ -116,13 +118,14 @@ ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *
     return leave_sublayer(config, &block->norm2, pass, "norm2", given, sum);
 }
 
-/* ---- The decoder's block ---------------------------------------------------------------------- */
+/* ---- The decoder's block -------------------------------------------------------------------- */
 
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error)
 {
     *block = (nn_decoder_block){.config = *config};
-    /* Source and target positions are not on one line, so a turn by their distance would mean nothing. */
+    /* Source and target have separate positions: a rotation by their distance would be
+     * meaningless. */
     nn_attention_config cross = config->attention;
     cross.rotary = false;
     ag_status status = init_attention(&block->self_attention, params, name, "self_attn", &config->attention, error);

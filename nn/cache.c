@@ -1,8 +1,10 @@
-/* cache.c - incremental decoding: what attention has seen is kept, so that a new token costs one query and not a
- * whole pass.
+/* cache.c - incremental decoding: the keys and values of earlier tokens are kept, so that
+ * a new token costs one query and not a whole pass.
  *
- * Self-attention's keys and values grow by the new tokens; those of the cross-attention are made once from the
- * encoder's result. Both are read where they lie, as leaves over the whole capacity with a mask for what is held. */
+ * The self-attention's keys and values grow with the tokens; the cross-attention's are
+ * computed once from the encoder's output. Attention reads both in place, as leaves over
+ * the whole capacity, with a mask for what is filled.
+ */
 #include "cache.h"
 #include "layer.h"
 
@@ -11,8 +13,9 @@
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
-/* Keys and values of one attention, of `width` in all heads together. Zeroed: nobody looks at what is not held, but
- * tools that read all of a tensor do. */
+/* Keys and values of one attention layer, `width` numbers for all heads together. Zeroed:
+ * nothing uses what is not filled, but tools that read whole tensors would read
+ * uninitialised memory. */
 static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_t capacity, int64_t width, bool fixed,
                                  ag_error *error)
 {
@@ -80,7 +83,7 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
 
 /* ---- Making --------------------------------------------------------------------------------- */
 
-/* Runs the encoder and keeps what the decoder's cross-attention makes of its result. */
+/* Runs the encoder and keeps the keys and values of the decoder's cross-attention. */
 static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                             ag_error *error)
 {
@@ -116,7 +119,7 @@ ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *p
     return cache_init_groups(cache, model, pass, input, 1, capacity, error);
 }
 
-/* The keys of each head of each row, `width` wide, from one place to a larger one. */
+/* Copies keys and values, `width` numbers a head, to an array of larger capacity. */
 static void copy_heads(const nn_attention_cache *from, const nn_attention_cache *to, int64_t heads, int64_t width)
 {
     const size_t bytes = (size_t)(from->length * width) * sizeof(ag_real);
@@ -155,7 +158,8 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
                             (long long)count, ag_plural(count, "token does", "tokens do"), (long long)cache->length,
                             (long long)(cache->self ? cache->self[0].capacity : 0));
     for (int i = 0; i < cache->layers; i++)
-        cache->self[i].length = cache->length; /* also after a call that failed half-way */
+        cache->self[i].length = cache->length; /* a call that failed half-way may have
+                                                * changed it */
 
     const ag_mask *causal = ag_mask_causal(pass->tape, cache->length), *cross = NULL;
     if (cache->source_lengths)
@@ -168,15 +172,16 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
 
 /* ---- Reordering ----------------------------------------------------------------------------- */
 
-/* A copy of one row; -1 stands for a place aside. */
+/* A copy of one row; -1 is the spare row. */
 typedef struct move {
     int32_t to, from;
 } move;
 
-/* Moves that do "row i becomes what row from[i] was" for all i < rows in place: a row is written once nobody needs
- * what it holds, and what remains are rings, for which one row is laid aside. Rows that stay cost nothing. `needed`
- * [old rows] counts the readers of a row, `ready` [rows] is a stack. Returns how many moves there are, at most rows
- * + rows / 2. */
+/* Plans the moves that make row i what row from[i] was, for all i < rows, in place. A row
+ * is overwritten once no other still needs it; what remains are cycles, and for each of
+ * those one row goes to the spare row first. Rows that stay cost nothing. `needed` [old
+ * rows] counts the readers of a row, `ready` [rows] is a stack. Returns the number of
+ * moves, at most rows + rows / 2. */
 static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, int32_t *needed, int32_t *ready,
                           move *moves)
 {
@@ -210,7 +215,8 @@ static int64_t plan_moves(const int32_t *from, int64_t rows, int64_t old_rows, i
     return count;
 }
 
-/* A row is `heads` stretches of `stride` numbers, of which the first `used` count. */
+/* Moves rows of `heads` stretches of `stride` numbers, of which the first `used` are
+ * filled. */
 static void move_rows(ag_real *values, const move *moves, int64_t count, int64_t heads, int64_t stride, int64_t used,
                       ag_real *aside)
 {
@@ -230,11 +236,11 @@ static void reorder_attention(const nn_cache *whole, nn_attention_cache *cache, 
     cache->rows = rows;
 }
 
-/* What a reordering works with, in one allocation each. */
+/* The scratch memory of a reordering. */
 typedef struct reorder_room {
-    int32_t *numbers; /* [3, rows]: needed, ready, the groups' order */
+    int32_t *numbers; /* [3, rows]: needed, ready, and the groups' order */
     move *moves;      /* [3/2 rows + 1] */
-    ag_real *aside;      /* the longest row */
+    ag_real *aside;   /* the spare row, as long as the longest */
 } reorder_room;
 
 static void reorder_room_clear(reorder_room *work)
@@ -260,7 +266,7 @@ static ag_status reorder_room_init(reorder_room *work, const nn_cache *cache, ag
                         ag_plural((int64_t)rows, "row", "rows"));
 }
 
-/* Finds which groups stay: the cross-attention's rows move as groups do. */
+/* Finds the old group of each new group: the cross-attention has one row for a group. */
 static ag_status find_groups(const nn_cache *cache, const int32_t *from, int64_t rows, int64_t group, int32_t *groups,
                              ag_error *error)
 {
@@ -300,7 +306,7 @@ ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, a
         int64_t count = plan_moves(groups, rows / group, cache->rows / group, needed, ready, work.moves);
         for (int i = 0; i < cache->layers; i++)
             reorder_attention(cache, &cache->cross[i], work.moves, count, rows / group, work.aside);
-        /* The lengths move as the rows do; `ready` is free now. */
+        /* The lengths move with the rows; `ready` is free to hold them. */
         for (int64_t i = 0; i < rows / group && cache->source_lengths; i++)
             ready[i] = cache->source_lengths[groups[i]];
         for (int64_t i = 0; i < rows / group && cache->source_lengths; i++)

@@ -1,10 +1,10 @@
-/* config.c - a model's configuration: defaults, and what cannot be. */
+/* config.c - a model's configuration: defaults and checks. */
 #include "layer.h"
 
 #include <limits.h>
 #include <math.h>
 
-/* Larger sizes are no model of this library, but a slip or a damaged file. */
+/* Larger sizes are a slip or a damaged file, not a model for this library. */
 #define MOST_WIDTH  (1 << 20)
 #define MOST_FFN    (1 << 23)
 #define MOST_LAYERS 1024
@@ -24,7 +24,7 @@ static ag_status check_range(const char *field, int64_t value, int64_t most, ag_
                         (long long)most);
 }
 
-/* Enumerations may come from a file. */
+/* Checks the enumerations, whose values may come from a file. */
 static ag_status check_choices(const nn_model_config *config, ag_error *error)
 {
     const struct {

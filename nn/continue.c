@@ -1,17 +1,19 @@
-/* continue.c - text of any length from a model that sees only so much: window after window. */
+/* continue.c - text of any length from a model that sees max_length tokens: window after
+ * window. */
 #include "nn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The text's newest tokens: `held` of them, at most `half` when a window begins. */
+/* The newest `held` tokens of the text, at most `half`: what the next window begins
+ * with. */
 typedef struct window {
     int32_t *tokens; /* [half] */
     int64_t held, half;
 } window;
 
-/* Appends, and forgets the oldest where there is no more room. */
-static void append(window *w, const int32_t *tokens, int64_t count)
+/* Appends tokens and drops the oldest ones beyond `half`. */
+static void append_tokens(window *w, const int32_t *tokens, int64_t count)
 {
     if (count > w->half) {
         tokens += count - w->half;
@@ -23,8 +25,8 @@ static void append(window *w, const int32_t *tokens, int64_t count)
     w->held = kept + count;
 }
 
-/* What the model makes of one window: as many tokens as it has room for, `most` at most. Returns how many, 0 on an
- * error. */
+/* Generates one window: as many tokens as the model has room for, at most `most`. Returns
+ * their number, 0 with the error. */
 static int64_t continue_window(const nn_model *model, ag_tape *tape, window *w, nn_generation_options options,
                                int64_t most, nn_generated *result, ag_error *error)
 {
@@ -44,24 +46,24 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     if (model->config.kind != NN_DECODER)
         return ag_error_set(error, AG_BAD_VALUE, "continue: only a language model (a decoder) goes on with a text");
     if (!on_tokens)
-        return ag_error_set(error, AG_BAD_VALUE, "continue: no function given that receives the tokens");
+        return ag_error_set(error, AG_BAD_VALUE, "continue: on_tokens is NULL: no function receives the tokens");
     if (length < 1)
-        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld %s: one at least is needed",
+        return ag_error_set(error, AG_BAD_VALUE, "continue: the prompt has %lld %s: at least one is needed",
                             (long long)length, ag_plural(length, "token", "tokens"));
     if (!(w.tokens = malloc((size_t)w.half * sizeof *w.tokens)))
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a window of %lld %s", (long long)w.half,
                             ag_plural(w.half, "token", "tokens"));
 
-    append(&w, prompt, length);
+    append_tokens(&w, prompt, length);
     bool more = true;
     for (uint64_t turn = 0; more && count > 0 && own.status == AG_OK; turn++) {
         nn_generation_options drawing = options ? *options : (nn_generation_options){0};
         nn_generated result = {0};
-        drawing.seed += turn << 32; /* each window draws from numbers of its own */
+        drawing.seed += turn << 32; /* each window has random numbers of its own */
         int64_t made = continue_window(model, tape, &w, drawing, count, &result, &own);
         if (made) {
             more = on_tokens(context, result.hypotheses[0].tokens, made);
-            append(&w, result.hypotheses[0].tokens, made);
+            append_tokens(&w, result.hypotheses[0].tokens, made);
             count -= made;
         }
         nn_generated_clear(&result);

@@ -1,16 +1,16 @@
-/* initialize.c - how parameters begin. */
+/* initialize.c - the initial values of parameters. */
 #include "nn.h"
 
 #include <math.h>
 
-/* The parameters of a draw: uniform in [-bound, bound), or normal with a deviation. */
+/* A distribution: uniform in [-bound, bound), or normal with mean 0. */
 typedef struct draw {
     bool normal;
-    double size; /* the bound or the deviation */
+    double size; /* the bound, or the standard deviation */
 } draw;
 
-/* fan_in and fan_out: inputs that a unit adds up, and units that an input goes to. Axes behind the second (there are
- * none in a matrix) multiply both, as in a convolution. */
+/* fan_in: the inputs that a unit sums; fan_out: the units that an input goes to. Axes
+ * after the second multiply both, as in a convolution. */
 static void count_fans(ag_shape shape, double *fan_in, double *fan_out)
 {
     double each = 1;

@@ -1,8 +1,5 @@
-/* model.c - the three models: an encoder, a decoder, and both (Vaswani et al. 2017, figure 1).
- *
- * Usually a norm follows each stack of pre-norm blocks, since nothing else has normed
- * what it adds up; a post-norm stack ends with the norm of its last block
- * (nn_final_norm). */
+/* model.c - the three models: encoder, decoder, and both (Vaswani et al. 2017, figure
+ * 1). */
 #include "layer.h"
 
 #include <stdio.h>
@@ -43,7 +40,7 @@ static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_pos
                              error);
 }
 
-/* Blocks "STACK.layers.N" of an encoder, or of a decoder that stands alone. */
+/* Blocks "STACK.layers.N" of an encoder, or of a decoder-only model. */
 static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, const char *stack, int count,
                                     ag_error *error)
 {
@@ -91,7 +88,7 @@ static ag_status init_final_norm(nn_model *model, nn_norm *norm, const char *nam
                         config->norm_eps, error);
 }
 
-/* Parameters are registered in the order in which the data meets them. */
+/* Registers the parameters in the order in which data flows through them. */
 static ag_status init_model(nn_model *model, ag_error *error)
 {
     const nn_model_config *config = &model->config;
@@ -166,7 +163,7 @@ void nn_model_free(nn_model *model)
 
 /* ---- Applying ------------------------------------------------------------------------------- */
 
-/* Whether tokens [rows, length] were given, and no row is longer than that. */
+/* Whether there are tokens [rows, length], and no row is longer than that. */
 static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *tokens, const int32_t *lengths,
                          int64_t rows, int64_t length)
 {
@@ -185,7 +182,7 @@ static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *t
     return true;
 }
 
-/* tokens [rows, length] -> [rows, length, D]: their embeddings and positions. */
+/* tokens [rows, length] -> [rows, length, D]: embeddings plus positions. */
 static ag_tensor *embed(const nn_model *model, const nn_pass *pass, const char *side, const nn_embedding *embedding,
                         const nn_positions *positions, const int32_t *tokens, int64_t rows, int64_t length,
                         int64_t start)
@@ -205,7 +202,7 @@ static void enter_layer(const nn_pass *pass, int index)
     ag_tape_enter(pass->tape, name);
 }
 
-/* x, or what is to stand in its place, at one end of a block. */
+/* x, or the tensor that on_block returns instead, at one end of a block. */
 static ag_tensor *show_block(const nn_pass *pass, const char *stack, int index, nn_block_end end, ag_tensor *x)
 {
     char name[NAME_SIZE];
@@ -225,7 +222,7 @@ static ag_tensor *final_norm(const nn_model *model, const nn_pass *pass, const n
     return x;
 }
 
-/* The padding mask; NULL, which allows all, where every row is full. */
+/* The padding mask; NULL, which allows all keys, if no row is padded. */
 static const ag_mask *length_mask(const nn_pass *pass, int64_t rows, const int32_t *lengths)
 {
     return lengths ? ag_mask_key_lengths(pass->tape, rows, lengths) : NULL;
@@ -288,7 +285,7 @@ ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_
     return project_output(model, pass, x);
 }
 
-/* j <= i, within the target's length. */
+/* Keys j <= i within the target's length. */
 static const ag_mask *decoder_mask(const nn_pass *pass, const nn_input *input)
 {
     ag_mask *causal = ag_mask_causal(pass->tape, 0);

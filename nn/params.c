@@ -1,4 +1,5 @@
-/* params.c - parameters: names and shapes first, then two flat vectors for all of them. */
+/* params.c - parameters: registered with name and shape first, then allocated in two flat
+ * vectors. */
 #include "layer.h"
 
 #include <stdio.h>
@@ -48,10 +49,10 @@ static ag_status check_new(const nn_params *params, const char *name, ag_shape s
     char text[AG_SHAPE_TEXT];
     const int64_t size = ag_shape_size(shape);
     if (params->value)
-        return ag_error_set(error, AG_BAD_VALUE, "parameter %s comes too late: the parameters have been allocated",
+        return ag_error_set(error, AG_BAD_VALUE, "parameter %s comes too late: the parameters are allocated already",
                             name);
     if (nn_params_find(params, name) >= 0)
-        return ag_error_set(error, AG_BAD_VALUE, "there is a parameter of the name %s already", name);
+        return ag_error_set(error, AG_BAD_VALUE, "there is a parameter named %s already", name);
     if (size < 1)
         return ag_error_set(error, AG_BAD_SHAPE,
                             "parameter %s of shape %s: sizes must be 1 or more, and fit into memory", name,
@@ -63,9 +64,9 @@ static ag_status check_new(const nn_params *params, const char *name, ag_shape s
     return AG_OK;
 }
 
-/* nn_params_add that says why not by its status. */
-static ag_status add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
-                     ag_error *error)
+/* nn_params_add with a status. */
+static ag_status add_parameter(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer,
+                               bool decay, ag_error *error)
 {
     ag_status status = check_new(params, name, shape, error);
     if (status == AG_OK)
@@ -93,7 +94,7 @@ static ag_status add(nn_params *params, const char *name, ag_shape shape, nn_ini
 int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initializer initializer, bool decay,
                   ag_error *error)
 {
-    return add(params, name, shape, initializer, decay, error) == AG_OK ? params->count - 1 : -1;
+    return add_parameter(params, name, shape, initializer, decay, error) == AG_OK ? params->count - 1 : -1;
 }
 
 ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
@@ -144,7 +145,7 @@ ag_status layer_parameter(nn_params *params, const char *prefix, const char *nam
     const bool decay = shape.ndim > 1; /* matrices decay; biases and norms do not */
     ag_status status = layer_name(full, prefix, name, error);
     if (status == AG_OK)
-        status = add(params, full, shape, initializer, decay, error);
+        status = add_parameter(params, full, shape, initializer, decay, error);
     *index = status == AG_OK ? params->count - 1 : -1;
     return status;
 }

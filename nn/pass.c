@@ -11,8 +11,9 @@ ag_status pass_error(const nn_pass *pass, ag_error *error)
 
 /* ---- Parameters ----------------------------------------------------------------------------- */
 
-/* Elements [begin, begin + rows) of axis 0, or all of it where rows is -1. */
-static ag_tensor *leaf(const nn_pass *pass, int index, int64_t begin, int64_t rows)
+/* Elements [begin, begin + rows) of axis 0 as a leaf; rows -1: the whole
+ * parameter. */
+static ag_tensor *parameter_leaf(const nn_pass *pass, int index, int64_t begin, int64_t rows)
 {
     const nn_params *params = pass->params;
     if (index == -1)
@@ -36,12 +37,12 @@ static ag_tensor *leaf(const nn_pass *pass, int index, int64_t begin, int64_t ro
 
 ag_tensor *nn_parameter(const nn_pass *pass, int index)
 {
-    return leaf(pass, index, 0, -1);
+    return parameter_leaf(pass, index, 0, -1);
 }
 
 ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int64_t rows)
 {
-    return leaf(pass, index, begin, rows < 0 ? 0 : rows);
+    return parameter_leaf(pass, index, begin, rows < 0 ? 0 : rows);
 }
 
 /* ---- Dropout -------------------------------------------------------------------------------- */

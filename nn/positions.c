@@ -1,6 +1,7 @@
-/* positions.c - where a token stands, added to what it is.
+/* positions.c - the code of a token's position, added to its embedding.
  *
- * Rotary positions are no business of this layer: attention turns its queries and keys itself. */
+ * Rotary positions are not handled here: attention rotates its queries and keys itself.
+ */
 #include "layer.h"
 #include "scalar.h"
 

@@ -131,11 +131,11 @@ START_TEST(bad_pair_files)
         {"a,b\n",
          0,
          {0},
-         "train.tsv:1: no TAB between source and target (if the columns are parted by commas: tr , '\\t')"},
+         "train.tsv:1: no TAB between source and target (if the columns are separated by commas: tr , '\\t')"},
         {"1,5;b\n",
          0,
          {0},
-         "train.tsv:1: no TAB between source and target (if the columns are parted by semicolons: tr ';'"},
+         "train.tsv:1: no TAB between source and target (if the columns are separated by semicolons: tr ';'"},
         {"a\tb\n\r\n\nc\td\te\n",
          0,
          {0},
@@ -348,7 +348,7 @@ START_TEST(a_part_is_held_out_of_what_was_read)
     data_set_free(training);
     ck_assert(data_set_fingerprint(dev) == data_set_fingerprint(expected));
     ck_assert_ptr_null(data_set_held_out(dev, &error));
-    ck_assert_ptr_nonnull(strstr(error.message, "pipe: a part is held out of the DATA_TRAIN part"));
+    ck_assert_ptr_nonnull(strstr(error.message, "pipe: only the DATA_TRAIN part"));
     data_set_free(dev);
     data_set_free(expected);
     free(path);

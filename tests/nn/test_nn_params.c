@@ -162,7 +162,7 @@ START_TEST(bad_parameters_are_refused)
         ag_status status;
         const char *message;
     } cases[] = {
-        {"a", AG_SHAPE(3), AG_BAD_VALUE, "of the name a already"},
+        {"a", AG_SHAPE(3), AG_BAD_VALUE, "named a already"},
         {"b", AG_SHAPE(3, 0), AG_BAD_SHAPE, "[3,0]"},
         {"c", AG_SHAPE(-1), AG_BAD_SHAPE, "[-1]"},
         {"d", AG_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), AG_BAD_SHAPE, "d of shape"},
