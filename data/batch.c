@@ -1,17 +1,19 @@
 /* batch.c - padded blocks of token ids.
  *
- * All arrays of a batch are cut from one block of storage, with room for the set's longest rows, so a batch after the
- * first needs no memory. Each row is encoded where a longest row would be; then, the longest of this batch being known,
- * the rows move together and the gaps are padded. */
+ * All arrays of a batch lie in one block of storage with room for the set's longest rows,
+ * so only the first batch allocates memory. Each row is encoded where a row of the
+ * greatest length would be; once the longest row of this batch is known, the rows move
+ * together and are padded.
+ */
 #include "set.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What the arrays of a batch have room for. */
+/* The sizes that a batch has room for. */
 typedef struct batch_room {
-    int64_t rows, source, target; /* rows, and the tokens in each */
-    int64_t most_rows;            /* memory is taken for so many, for the sake of batches to come */
+    int64_t rows, source, target; /* rows, and tokens in each */
+    int64_t most_rows;            /* rows to allocate for: later batches may have more */
     bool has_source, has_target, has_target_in;
 } batch_room;
 
@@ -23,7 +25,7 @@ void data_batch_clear(data_batch *batch)
     *batch = (data_batch){0};
 }
 
-/* Bytes for the room; 0: more than there can be. */
+/* The bytes that the arrays take; 0: more than can be addressed. */
 static size_t storage_needed(batch_room room)
 {
     int64_t ids = room.source + 2 * room.target + 2; /* in a row, with the two lengths */
@@ -32,7 +34,7 @@ static size_t storage_needed(batch_room room)
     return (size_t)room.most_rows * (sizeof(int64_t) + (size_t)ids * sizeof(int32_t));
 }
 
-/* Lays out the arrays; what was in the batch is gone. On failure the batch is an empty one. */
+/* Lays out the arrays of a new batch in the storage. On failure the batch is empty. */
 static ag_status reserve_batch(data_batch *batch, batch_room room, ag_error *error)
 {
     size_t needed = storage_needed(room), size = batch->storage_size;
@@ -76,8 +78,9 @@ static int64_t longest_of(const int32_t *lengths, int64_t rows)
     return longest;
 }
 
-/* Rows that are `stride` apart come to be `width` apart, padded behind their lengths. */
-static void close_up(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t stride, int64_t width)
+/* Moves rows that are `stride` apart to be `width` apart, and pads them after their
+ * lengths. */
+static void pack_rows(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t stride, int64_t width)
 {
     for (int64_t r = 0; r < rows; r++) {
         int32_t *row = ids + r * width;
@@ -87,25 +90,26 @@ static void close_up(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t
     }
 }
 
-/* All rows are encoded: pads them and counts. */
+/* Packs and pads the encoded rows, and counts their targets. */
 static void finish_batch(data_batch *batch, batch_room room)
 {
     batch->rows = room.rows;
     if (batch->source) {
         batch->source_length = longest_of(batch->source_lengths, room.rows);
-        close_up(batch->source, batch->source_lengths, room.rows, room.source, batch->source_length);
+        pack_rows(batch->source, batch->source_lengths, room.rows, room.source, batch->source_length);
     }
     if (batch->target_out) {
         batch->target_length = longest_of(batch->target_lengths, room.rows);
-        close_up(batch->target_out, batch->target_lengths, room.rows, room.target, batch->target_length);
+        pack_rows(batch->target_out, batch->target_lengths, room.rows, room.target, batch->target_length);
         for (int64_t r = 0; r < room.rows; r++)
             batch->tokens += batch->target_lengths[r];
     }
     if (batch->target_in)
-        close_up(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length);
+        pack_rows(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length);
 }
 
-/* Encodes a text and its end mark into a row. Returns its length, or -1 where the row has no room for it. */
+/* Encodes a text, with an end mark or without, into a row. Returns its length, -1 if it
+ * does not fit. */
 static int64_t encode_row(const data_vocab *vocab, data_view text, bool end_mark, int32_t *row, int64_t room)
 {
     int64_t length = data_vocab_encode(vocab, text.text, text.size, row, room, NULL);
@@ -116,7 +120,8 @@ static int64_t encode_row(const data_vocab *vocab, data_view text, bool end_mark
     return length;
 }
 
-/* Row r from example i. Files were checked when they were opened; but a task is code, perhaps a user's. */
+/* Encodes example i into row r. Files were checked when they were opened, but a task is
+ * code, perhaps a user's, and may generate anything. */
 static ag_status encode_example(data_set *set, data_batch *batch, batch_room room, int64_t r, int64_t i, int64_t shift,
                                 ag_error *error)
 {
@@ -180,7 +185,8 @@ static ag_status make_batch(data_set *set, int64_t first, const uint32_t *offset
     return status;
 }
 
-/* By how many tokens the windows of an epoch are moved: up to half a window to either side. */
+/* The tokens by which the windows of an epoch are moved: up to half a window to either
+ * side. */
 static int64_t window_shift(const data_set *set, uint64_t epoch)
 {
     if (!set->kind->is_text)
@@ -196,7 +202,8 @@ ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *ba
         return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
     if (rows > set->count)
         rows = set->count;
-    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a set has one example at least, so it has a batch */
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a set has at least one example, so
+     * a batch */
     uint64_t batches = (uint64_t)data_set_batches(set, rows), epoch = n / batches;
     ag_status status = data_order_make(set, rows, epoch, error);
     if (status != AG_OK)

@@ -1,7 +1,9 @@
-/* groups.c - the examples of a set by their source: for measures that take the nearest of several right answers.
+/* groups.c - the examples of a set grouped by source, for metrics that compare an output
+ * with the nearest of several right answers.
  *
- * A hash table of group numbers finds, for each example, the first one with the same source; then the examples are laid
- * out group after group. Made on first demand. */
+ * A hash table finds for each example the group of its source; then the examples are laid
+ * out group after group. Made when first needed.
+ */
 #include "set.h"
 
 #include <stdlib.h>
@@ -9,12 +11,13 @@
 
 #define NO_GROUP UINT32_MAX
 
-/* What the making needs besides the result. */
+/* Scratch memory for making the groups. */
 typedef struct grouping {
     uint32_t *slots;    /* [slot_count] group or NO_GROUP */
     size_t slot_count;  /* a power of two */
     uint32_t *group_of; /* [examples] */
-    uint32_t *first_of; /* [examples, of which groups used]: a group's first example */
+    uint32_t *first_of; /* [examples, of which `groups` are used]: a group's first
+                         * example */
     uint32_t groups;
 } grouping;
 
@@ -25,7 +28,8 @@ void data_groups_clear(data_groups *groups)
     *groups = (data_groups){0};
 }
 
-/* The group of example i, whose source stands zero-ended in set->source_copy. */
+/* The group of example i, a new one if needed; its source [size] is in
+ * set->source_copy. */
 static uint32_t find_group(data_set *set, grouping *work, uint32_t i, size_t size)
 {
     uint64_t key = ag_seed_for(set->options.seed, AG_FOR_SPLIT);
@@ -42,7 +46,7 @@ static uint32_t find_group(data_set *set, grouping *work, uint32_t i, size_t siz
     return work->groups++;
 }
 
-/* Counts the members of each group, then puts each example behind those before it. */
+/* Counts the members of each group, then appends each example to its group. */
 static void lay_out(data_groups *groups, const grouping *work, int64_t count)
 {
     uint32_t *starts = groups->starts;
@@ -51,7 +55,7 @@ static void lay_out(data_groups *groups, const grouping *work, int64_t count)
         starts[work->group_of[i] + 1]++;
     for (uint32_t group = 0; group < work->groups; group++)
         starts[group + 1] += starts[group];
-    /* first_of has done its work; from here on it counts the members placed. */
+    /* first_of is free now, and counts the members placed so far. */
     memset(work->first_of, 0, (size_t)count * sizeof *work->first_of);
     for (int64_t i = 0; i < count; i++) {
         uint32_t group = work->group_of[i];
@@ -71,7 +75,7 @@ static void group_all(data_set *set, grouping *work)
     }
 }
 
-/* Makes the groups unless they are there. False when memory is out. */
+/* Makes the groups unless they exist. False when memory is out. */
 static bool make_groups(data_set *set)
 {
     data_groups *groups = &set->groups;

@@ -1,9 +1,11 @@
 /* order.c - the order in which an epoch uses its examples.
  *
- * The examples are shuffled, the shuffled row is cut into pools of 64 batches, each pool is sorted by length and cut
- * into batches, and the batches are shuffled. So the rows of a batch are of similar length and little is padding, and
- * yet neither the company of an example nor the order of lengths is the same in any two epochs. All of it is a function
- * of (seed, epoch, rows): nothing needs to be remembered to continue. */
+ * The examples are shuffled and cut into pools of 64 batches; each pool is sorted by
+ * length and cut into batches; the batches are shuffled. So the rows of a batch have
+ * similar lengths and little padding, and yet in every epoch an example meets other
+ * examples and the lengths come in another order. All of it is a function of (seed,
+ * epoch, rows): a resumed run needs no stored state.
+ */
 #include "set.h"
 
 #include <stdlib.h>
@@ -23,7 +25,8 @@ void data_order_clear(data_order *order)
 
 int64_t data_epoch_first(const data_set *set, uint64_t epoch)
 {
-    /* No stream gets as far as 2^62 examples; the bits above are cut off so that no sum overflows. */
+    /* No run reaches 2^62 examples; cutting off the bits above keeps sums from
+     * overflowing. */
     return set->kind->endless ? (int64_t)(epoch * (uint64_t)set->count & (UINT64_MAX >> 2)) : 0;
 }
 
@@ -34,8 +37,8 @@ int64_t data_set_batches(const data_set *set, int64_t rows)
     return set->count / rows + (set->count % rows != 0);
 }
 
-/* A fresh array where the old one is too small; what it held is not needed. */
-static bool renew(uint32_t **array, size_t wanted)
+/* Replaces an array by a larger one, whose content is undefined. */
+static bool replace_array(uint32_t **array, size_t wanted)
 {
     free(*array);
     *array = wanted <= SIZE_MAX / sizeof **array ? malloc(wanted * sizeof **array) : NULL;
@@ -52,32 +55,33 @@ static int64_t pool_rows(const data_set *set, int64_t rows)
     return rows > set->count / POOL_BATCHES ? set->count : rows * POOL_BATCHES;
 }
 
-/* Memory grows with the number of batches and the size of a pool, and does not shrink. */
+/* Memory grows with the number of batches and the size of a pool, and never shrinks. */
 static bool reserve_order(data_set *set, int64_t rows)
 {
     data_order *order = &set->order;
     size_t batches = (size_t)data_set_batches(set, rows), pool = (size_t)pool_rows(set, rows);
-    order->rows = 0; /* until the new order is complete there is none */
-    if (!order->examples && !renew(&order->examples, (size_t)set->count))
+    order->rows = 0; /* no order until the new one is complete */
+    if (!order->examples && !replace_array(&order->examples, (size_t)set->count))
         return false;
-    if (!order->starts && !renew(&order->starts, (size_t)longest_example(set) + 2))
+    if (!order->starts && !replace_array(&order->starts, (size_t)longest_example(set) + 2))
         return false;
     if (batches > order->batch_capacity) {
         order->batch_capacity = 0;
-        if (!renew(&order->batches, batches))
+        if (!replace_array(&order->batches, batches))
             return false;
         order->batch_capacity = batches;
     }
     if (pool > order->pool_capacity) {
         order->pool_capacity = 0;
-        if (!renew(&order->pool, pool) || !renew(&order->lengths, pool))
+        if (!replace_array(&order->pool, pool) || !replace_array(&order->lengths, pool))
             return false;
         order->pool_capacity = pool;
     }
     return true;
 }
 
-/* Sets values to 0 .. count-1 in a random order (Fisher and Yates, in Durstenfeld's form). */
+/* Sets values to 0 .. count-1 in a random order (Fisher and Yates, in Durstenfeld's
+ * form). */
 static void shuffle(uint32_t *values, int64_t count, ag_rng *rng)
 {
     for (int64_t i = 0; i < count; i++)
@@ -90,7 +94,7 @@ static void shuffle(uint32_t *values, int64_t count, ag_rng *rng)
     }
 }
 
-/* Sorts examples[0..size) by length, those of equal length staying in order: a counting sort. `first` is the epoch's
+/* Sorts examples[0..size) by length, stably, with a counting sort. `first` is the epoch's
  * first example. */
 static void sort_pool(data_set *set, uint32_t *examples, int64_t size, int64_t first)
 {

@@ -1,4 +1,4 @@
-/* tasks.c - the table of tasks. A new task is one record and one line here. */
+/* tasks.c - the table of tasks. A new task is a record of its own and one line here. */
 #include "tasks.h"
 
 #include <string.h>

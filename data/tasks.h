@@ -1,4 +1,5 @@
-/* tasks.h - the records of the built-in tasks, for the table in tasks.c. Internal to data/. */
+/* tasks.h - the records of the built-in tasks, for the table in tasks.c. Internal to
+ * data/. */
 #ifndef DATA_TASKS_H
 #define DATA_TASKS_H
 

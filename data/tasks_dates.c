@@ -1,7 +1,8 @@
 /* tasks_dates.c - dates in many written forms to ISO 8601.
  *
- * Only forms that say without doubt which part is the month: 03/04/1987 is none of them. Each is written as it stands,
- * in small letters, or in capitals. Days are those of the Gregorian calendar from 1600 to 2399, two whole cycles of it.
+ * Only forms that leave no doubt which part is the month: 03/04/1987 is not among them.
+ * Each is written as it is, in lower case, or in upper case. Days are those of the
+ * Gregorian calendar from 1600 to 2399, two whole cycles of it.
  */
 #include "tasks.h"
 
@@ -14,8 +15,8 @@ typedef struct calendar_day {
     int year, month, day; /* month and day from 1 */
 } calendar_day;
 
-/* %d day, %D day in two digits, %o day as "3rd", %m month in two digits, %b "Mar", %B "March", %R month as a Roman
- * number, %y year, %a "Tue", %A "Tuesday". */
+/* %d day, %D day in two digits, %o day as "3rd", %m month in two digits, %b "Mar", %B
+ * "March", %R month as a Roman number, %y year, %a "Tue", %A "Tuesday". */
 static const char *const forms[] = {
     "%d %B %y",      "%d %b %y",         "%D %b %y",     "%B %d, %y",     "%b %d, %y",          "%o %B %y",
     "%o of %B %y",   "the %o of %B, %y", "%B %o, %y",    "%B the %o, %y", "%A, %d %B %y",       "%A, %o of %B %y",
@@ -39,8 +40,9 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-/* 0 for Sunday. A year moves the weekday by one, a leap day by one more; January and February count to the year before,
- * so that the leap day is the last of its year, and `moved` holds what the months before move it by. */
+/* 0 for Sunday. A year moves the weekday by one, a leap day by one more. January and
+ * February count as part of the year before, so that a leap day is the last day of its
+ * year; `moved` holds how far the months before move the weekday. */
 static int weekday(calendar_day date)
 {
     static const int moved[] = {0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4};
@@ -97,7 +99,8 @@ static int write_form(const char *form, calendar_day date, char *out)
     return (int)(out - start);
 }
 
-/* Every letter from `first` to `first` + 25 becomes that of the other case. ASCII is all there is, in any locale. */
+/* Changes the case of every letter from `first` to `first` + 25; ASCII, whatever the
+ * locale. */
 static void change_case(char *text, char first, int distance)
 {
     for (; *text; text++)
@@ -105,7 +108,7 @@ static void change_case(char *text, char first, int distance)
             *text = (char)(*text + distance);
 }
 
-/* A date has no length to choose. */
+/* Dates ignore the lengths. */
 static void make_dates(ag_rng *rng, int min_length, int max_length, char *source, char *target)
 {
     (void)min_length;
@@ -126,7 +129,8 @@ static void make_dates(ag_rng *rng, int min_length, int max_length, char *source
     snprintf(target, DATA_TASK_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
 }
 
-/* No weekday, month or ordinal is longer than those of this day. */
+/* Weekday and month of this day are the longest, and its day has two digits and an
+ * ordinal. */
 static void most_dates(int max_length, int64_t *source, int64_t *target)
 {
     (void)max_length;

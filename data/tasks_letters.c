@@ -1,4 +1,5 @@
-/* tasks_letters.c - tasks on strings of the letters a to z: copy, reverse, sort, shift. */
+/* tasks_letters.c - tasks on strings of the letters a to z: copy, reverse, sort,
+ * shift. */
 #include "tasks.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
@@ -46,7 +47,7 @@ static void make_sort(ag_rng *rng, int min_length, int max_length, char *source,
     target[at] = '\0';
 }
 
-/* The first target letter has nothing before it and is always a. */
+/* No letter comes before the first target letter, which is always an a. */
 static void make_shift(ag_rng *rng, int min_length, int max_length, char *source, char *target)
 {
     int length = draw_letters(rng, min_length, max_length, source);

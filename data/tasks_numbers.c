@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ADDITION_DIGITS = 18, WORDS_DIGITS = 9 }; /* a sum of 18 digits fits 64 bits; words go up to the millions */
+enum { ADDITION_DIGITS = 18, WORDS_DIGITS = 9 }; /* a sum of 18 digits fits 64 bits; words
+                                                  * go up to the millions */
 
-/* First the number of digits, then the number, so that short and long ones are equally frequent. */
+/* Draws the number of digits first, so that short numbers are as frequent as long
+ * ones. */
 static uint64_t draw_number(ag_rng *rng, int min_digits, int max_digits)
 {
     int digits = data_draw_between(rng, min_digits, max_digits);
@@ -65,7 +67,7 @@ static const char *const tens[] = {"",      "",      "twenty",  "thirty", "forty
     "eighteen nineteen " WITH_ONES("twenty") WITH_ONES("thirty") WITH_ONES("forty") WITH_ONES("fifty")                 \
         WITH_ONES("sixty") WITH_ONES("seventy") WITH_ONES("eighty") WITH_ONES("ninety") "hundred thousand million"
 
-/* Writes 1 <= n < 1000, each word followed by a space; returns behind it. */
+/* Writes 1 <= n < 1000, each word followed by a space, and returns the end. */
 static char *write_hundreds(unsigned n, char *out)
 {
     if (n >= 100)
@@ -98,8 +100,8 @@ static void make_numbers(ag_rng *rng, int min_length, int max_length, char *sour
     out[-1] = '\0'; /* the last space */
 }
 
-/* A whole group of three digits has at most 3 words ("nine hundred ninety-nine"), a shorter one 1; all but the last are
- * followed by "thousand" or "million". */
+/* A group of three digits has at most 3 words ("nine hundred ninety-nine"), a shorter one
+ * 1; each except the last is followed by "thousand" or "million". */
 static void most_numbers(int max_length, int64_t *source, int64_t *target)
 {
     *source = max_length;

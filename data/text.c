@@ -1,4 +1,4 @@
-/* text.c - what a text may hold, its lines and its white space. */
+/* text.c - a text: which bytes it may hold, its lines, its white space. */
 #include "text.h"
 
 #include "data.h"
@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which bytes of the text's beginning are zero: every other one in the UTF-16 of most
- * alphabets, the upper two of four in all UTF-32. */
+/* What to do about zero bytes. Every other byte is zero in the UTF-16 of most alphabets,
+ * the upper two of four in all UTF-32. */
 static const char *remedy_of_zeros(const char *text, size_t size)
 {
     size_t zeros[4] = {0}, seen = size < 64 ? size : 64;
@@ -24,7 +24,7 @@ static const char *remedy_of_zeros(const char *text, size_t size)
                       : "if the text is UTF-16: iconv -f UTF-16BE -t UTF-8";
 }
 
-/* A file of no UTF-8 that tells by its first bytes what it is. */
+/* The first bytes by which a file that is not UTF-8 can be recognised. */
 typedef struct beginning {
     const char *bytes;
     size_t size;
@@ -32,7 +32,7 @@ typedef struct beginning {
 } beginning;
 
 static const beginning beginnings[] = {
-    {"\xFF\xFE\0", 4, "the text is UTF-32: iconv -f UTF-32 -t UTF-8"}, /* before UTF-16's, which is its first half */
+    {"\xFF\xFE\0", 4, "the text is UTF-32: iconv -f UTF-32 -t UTF-8"}, /* before UTF-16, whose mark is its first half */
     {"\0\0\xFE\xFF", 4, "the text is UTF-32: iconv -f UTF-32 -t UTF-8"},
     {"\xFF\xFE", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
     {"\xFE\xFF", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
@@ -43,7 +43,7 @@ static const beginning beginnings[] = {
     {"PK\3\4", 4, "this is a ZIP archive, as spreadsheets are: save the sheet as text with tabs"},
 };
 
-/* The remedy for a text whose byte `bad` is wrong: how to make UTF-8 of it. */
+/* How to make UTF-8 of a text whose byte `bad` is wrong. */
 static const char *remedy(const char *text, size_t size, size_t bad)
 {
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
@@ -52,7 +52,7 @@ static const char *remedy(const char *text, size_t size, size_t bad)
     if (memchr(text, 0, size))
         return remedy_of_zeros(text, size);
     for (size_t i = 0; i < bad; i++)
-        if ((unsigned char)text[i] >= 0x80) /* other characters are as they should be */
+        if ((unsigned char)text[i] >= 0x80) /* it has well-formed characters, too */
             return "iconv -c -f UTF-8 -t UTF-8 leaves such bytes out";
     return "if the text is Latin-1: iconv -f LATIN1 -t UTF-8";
 }

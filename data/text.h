@@ -1,11 +1,11 @@
-/* utf8.h - white space and text checks. Internal to data/. */
-#ifndef DATA_UTF8_H
-#define DATA_UTF8_H
+/* text.h - white space in a text. Internal to data/. */
+#ifndef DATA_TEXT_H
+#define DATA_TEXT_H
 
 #include <stddef.h>
 
-/* The length in bytes of the white space character (Unicode's White_Space property) at text[0..size); 0 where the
- * character is none. */
+/* The bytes of the white space character (Unicode's White_Space) with which text [size]
+ * begins; 0 if it begins with another. */
 int data_utf8_space(const char *text, size_t size);
 
 #endif

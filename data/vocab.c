@@ -1,8 +1,9 @@
-/* vocab.c - the two-way map between tokens and ids, and from text to ids and back.
+/* vocab.c - the two-way map between tokens and ids; text to ids and back.
  *
- * All tokens stand zero-ended in one pool, in the order of their ids; a hash table with open addressing leads from a
- * token to its id. The four specials are in the pool but not in the table: a word "<pad>" in a text is a word like any
- * other. */
+ * All tokens lie zero-terminated in one pool, in the order of their ids; a hash table
+ * with open addressing leads from a token to its id. The four specials are in the pool
+ * but not in the table: a word "<pad>" in a text is a word like any other.
+ */
 #include "data.h"
 #include "files/grow.h"
 #include "hash.h"
@@ -14,10 +15,12 @@
 struct data_vocab {
     data_token_kind kind;
     int32_t size;
-    size_t *starts; /* [size + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and a zero */
+    size_t *starts; /* [size + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and
+                     * a zero */
     char *pool;
     size_t start_capacity, pool_capacity;
-    int32_t *slots;    /* [slot_count] ids; 0, which is no token of a text, is an empty slot */
+    int32_t *slots;    /* [slot_count] ids; 0 (DATA_PAD, which no text has) is an empty
+                        * slot */
     size_t slot_count; /* a power of two, at least twice the number of tokens */
 };
 
@@ -25,7 +28,7 @@ static const char *const specials[DATA_SPECIALS] = {"<pad>", "<bos>", "<eos>", "
 
 /* ---- Making and growing ---- */
 
-/* The slot where the token is, or would go. */
+/* The slot of the token, or the empty slot where it would go. */
 static size_t slot_of(const data_vocab *vocab, const char *token, size_t size)
 {
     size_t slot = (size_t)data_hash(token, size, 0) & (vocab->slot_count - 1);
@@ -75,7 +78,7 @@ static bool reserve_token(data_vocab *vocab, size_t size)
     return grow_slots(vocab, (size_t)vocab->size + 1);
 }
 
-static int32_t append(data_vocab *vocab, const char *token, size_t size)
+static int32_t append_token(data_vocab *vocab, const char *token, size_t size)
 {
     if (!reserve_token(vocab, size))
         return -1;
@@ -95,7 +98,7 @@ data_vocab *data_vocab_new(data_token_kind kind, ag_error *error)
     if (vocab)
         vocab->kind = kind;
     for (int i = 0; i < DATA_SPECIALS && done; i++)
-        done = append(vocab, specials[i], strlen(specials[i])) >= 0;
+        done = append_token(vocab, specials[i], strlen(specials[i])) >= 0;
     if (!done) {
         data_vocab_free(vocab);
         ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary");
@@ -141,7 +144,7 @@ int32_t data_vocab_size(const data_vocab *vocab)
     return vocab->size;
 }
 
-/* Whether these bytes are what data_token_next can find in a text: one character, or one word. */
+/* Whether the bytes are one token, as data_token_next finds them in a text. */
 static bool is_token(data_token_kind kind, const char *token, size_t size)
 {
     const char *first;
@@ -157,7 +160,7 @@ int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
         return known;
     if (!is_token(vocab->kind, token, size))
         return DATA_UNK;
-    int32_t id = append(vocab, token, size);
+    int32_t id = append_token(vocab, token, size);
     if (id >= 0)
         vocab->slots[slot_of(vocab, token, size)] = id;
     return id;
@@ -176,7 +179,8 @@ const char *data_vocab_token(const data_vocab *vocab, int32_t id)
 
 /* ---- Text and ids ---- */
 
-/* The size of the character at text[at]. Bytes that are no UTF-8 count one by one, so that a walk always goes on. */
+/* The bytes of the character at text[at]; 1 for a byte that is not UTF-8, so that loops
+ * advance. */
 static size_t character_size(const char *text, size_t size, size_t at)
 {
     int length = (unsigned char)text[at] < 0x80 ? 1 : ag_utf8_length(text + at, size - at);
@@ -191,7 +195,7 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
         for (int space; start < size && (space = data_utf8_space(text + start, size - start)) > 0;)
             start += (size_t)space;
     else if (start < size && size - start > 1 && text[start] == '\r' && text[start + 1] == '\n')
-        start++; /* lines end alike, whether by LF or CRLF */
+        start++; /* CRLF counts as LF */
     if (start >= size) {
         *at = size;
         return false;

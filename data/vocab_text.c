@@ -1,11 +1,14 @@
-/* vocab_text.c - a vocabulary as text: one line, as it stands in the metadata of a checkpoint, or a file of lines.
+/* vocab_text.c - a vocabulary as text: one line, as in the metadata of a checkpoint, or a
+ * file of lines.
  *
- * The one line is the kind, the number of tokens without the specials, and the tokens by id, each behind one space:
+ * The one line is the kind, the number of tokens without the specials, and the tokens by
+ * id, each after one space:
  *
  *     chars 4 a b \20 \5c
  *
- * A space, a backslash and control characters are a backslash with two hexadecimal digits; all else stands for itself.
- * In a file, which has a line for each token, spaces may stand for themselves, too.
+ * A space, a backslash and control characters are written as a backslash with two
+ * hexadecimal digits. In a file, which has a line for each token, spaces may also stand
+ * for themselves.
  */
 #include "data.h"
 #include "files/mapped_file.h"
@@ -27,7 +30,7 @@ static bool needs_escape(char byte)
 
 /* ---- Writing ---- */
 
-/* Writes the escaped token to `out`, or only measures it where `out` is NULL. Returns its length. */
+/* Writes the escaped token to `out` (NULL: nowhere) and returns its length. */
 static size_t write_token(const char *token, char *out)
 {
     size_t length = 0;
@@ -81,30 +84,29 @@ static int digit_value(char byte)
     return found ? (int)(found - digits) : -1;
 }
 
-/* Takes the escaped token at *text up to a space or the end and writes it plainly. Returns its size, 0 where it is
- * empty or wrong. */
-static size_t read_token(const char **text, char *out)
+/* Decodes the escapes of text [size] into `out` and returns the token's size; 0 if it is
+ * empty or an escape is wrong, or, if `strict`, a byte that needs an escape has none. */
+static size_t unescape(const char *text, size_t size, bool strict, char *out)
 {
-    size_t size = 0;
-    const char *at = *text;
-    while (*at && *at != ' ') {
-        char byte = *at++;
+    size_t length = 0;
+    for (size_t at = 0; at < size; at++) {
+        char byte = text[at];
         if (byte == '\\') {
-            int high = digit_value(at[0]), low = high >= 0 ? digit_value(at[1]) : -1;
+            int high = size - at > 2 ? digit_value(text[at + 1]) : -1, low = high >= 0 ? digit_value(text[at + 2]) : -1;
             if (low < 0)
                 return 0;
             byte = (char)(high << 4 | low);
             at += 2;
-        } else if (needs_escape(byte)) {
+        } else if (strict && needs_escape(byte)) {
             return 0;
         }
-        out[size++] = byte;
+        out[length++] = byte;
     }
-    *text = at;
-    return size;
+    return length;
 }
 
-/* "chars 12" or "words 12": the kind and the number of tokens; moves *text behind it. */
+/* Reads "chars 12" or "words 12", the kind and the number of tokens, and moves *text past
+ * it. */
 static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
 {
     const char *at = *text;
@@ -128,7 +130,8 @@ static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
     return true;
 }
 
-/* Adds the `count` tokens of `text` to the vocabulary; `buffer` holds the longest of them. */
+/* Adds the `count` tokens of `text` to the vocabulary; `buffer` has room for the
+ * longest. */
 static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count, char *buffer, ag_error *error)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -136,8 +139,9 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
             return ag_error_set(error, AG_BAD_FILE, "vocabulary: %d %s announced and only %d %s there", (int)count,
                                 ag_plural(count, "token is", "tokens are"), (int)i, ag_plural(i, "is", "are"));
         text++;
-        size_t size = read_token(&text, buffer);
-        int32_t id = data_vocab_add(vocab, buffer, size);
+        size_t size = strcspn(text, " ");
+        int32_t id = data_vocab_add(vocab, buffer, unescape(text, size, true, buffer));
+        text += size;
         if (id < 0)
             return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
                                 ag_plural(count, "token", "tokens"));
@@ -185,7 +189,7 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
 
 /* ---- Files of lines ---- */
 
-/* Where a file is read. */
+/* One reading of one file. */
 typedef struct line_reader {
     data_vocab *vocab;
     char *token; /* room for any line */
@@ -193,25 +197,7 @@ typedef struct line_reader {
     ag_error *error;
 } line_reader;
 
-/* Undoes the escapes of a line. Returns the token's size, 0 where it is empty or an escape is wrong. */
-static size_t read_line(const char *line, size_t size, char *token)
-{
-    size_t length = 0;
-    for (size_t at = 0; at < size; at++) {
-        char byte = line[at];
-        if (byte == '\\') {
-            int high = size - at > 2 ? digit_value(line[at + 1]) : -1, low = high >= 0 ? digit_value(line[at + 2]) : -1;
-            if (low < 0)
-                return 0;
-            byte = (char)(high << 4 | low);
-            at += 2;
-        }
-        token[length++] = byte;
-    }
-    return length;
-}
-
-/* Line number `number`, whose token gets the next id. */
+/* Adds the token of line number `number`, which gets the next id. */
 static ag_status add_line(const line_reader *r, const char *line, size_t size, int64_t number)
 {
     const bool chars = data_vocab_kind(r->vocab) == DATA_CHARS;
@@ -221,7 +207,7 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     if (bad < size)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", r->path, (long long)number,
                             bad + 1, reason);
-    size_t length = read_line(line, size, r->token);
+    size_t length = unescape(line, size, false, r->token);
     int32_t id = data_vocab_add(r->vocab, r->token, length);
     if (id < 0)
         return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d %s", r->path, (int)next,
@@ -239,7 +225,7 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     return AG_OK;
 }
 
-/* Whether the text begins with the specials, a line for each; moves *at behind them. */
+/* Whether the text begins with the specials, one per line; if so, moves *at past them. */
 static bool skip_specials(const data_vocab *vocab, const char *text, size_t size, size_t *at)
 {
     const char *line;
