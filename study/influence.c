@@ -35,7 +35,7 @@ static ag_status find_norms(probe *p, const reach *r, double *norms, ag_error *e
     return status;
 }
 
-static unsigned char cell_of(const reach *r, int64_t i, int64_t j)
+static unsigned char influence_cell(const reach *r, int64_t i, int64_t j)
 {
     int64_t position;
     const study_side side = reach_side(r, j, &position);
@@ -56,7 +56,7 @@ static ag_status make_influence(const reach *r, const double *norms, study_influ
     }
     for (int64_t e = 0; e < size; e++) {
         influence->values[e] = (ag_real)norms[e];
-        influence->cells[e] = cell_of(r, e / r->inputs, e % r->inputs);
+        influence->cells[e] = influence_cell(r, e / r->inputs, e % r->inputs);
     }
     return AG_OK;
 }

@@ -30,7 +30,7 @@ typedef struct leak_search {
 /* ---- Differentiating ------------------------------------------------------------------------ */
 
 /* NaN counts as larger than any number. */
-static double larger(double a, double b)
+static double larger_or_nan(double a, double b)
 {
     return isnan(b) || b > a ? b : a;
 }
@@ -77,7 +77,7 @@ static ag_status search_run(leak_search *s, bool cut, probe_values values, int i
         leak_part *known = NULL;
         status = find_part(s, &parts[i], index + i, &known, error);
         if (status == AG_OK)
-            status = probe_outputs(&s->probe, &parts[i], 1, seed_projection, larger, known->influence, error);
+            status = probe_outputs(&s->probe, &parts[i], 1, seed_projection, larger_or_nan, known->influence, error);
     }
     return status;
 }

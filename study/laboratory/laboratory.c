@@ -4,33 +4,27 @@
 
 #include <stdlib.h>
 
-static void set_default(int64_t *field, int64_t value)
-{
-    if (*field == 0)
-        *field = value;
-}
-
-static ag_status check_range(const char *field, int64_t value, int64_t least, int64_t most, ag_error *error)
-{
-    if (value >= least && value <= most)
-        return AG_OK;
-    return ag_error_set(error, AG_BAD_VALUE, "the laboratory's %s is %lld: it must be %lld to %lld", field,
-                        (long long)value, (long long)least, (long long)most);
-}
-
 static ag_status complete_options(study_laboratory_options *options, ag_error *error)
 {
-    set_default(&options->length, 8);
-    set_default(&options->letters, 8);
-    set_default(&options->steps, 400);
-    ag_status status = check_range("length", options->length, 4, LABORATORY_LENGTH, error);
-    if (status == AG_OK)
-        status = check_range("number of letters", options->letters, 2, LABORATORY_LETTERS, error);
-    if (status == AG_OK)
-        status = check_range("number of steps", options->steps, LABORATORY_POINTS, 1000000, error);
-    if (status == AG_OK)
-        status = check_range("number of threads", options->threads, 0, 1024, error);
-    return status;
+    int64_t threads = options->threads;
+    const struct {
+        const char *name;
+        int64_t *value, otherwise, least, most;
+    } rows[] = {
+        {"length", &options->length, 8, 4, LABORATORY_LENGTH},
+        {"number of letters", &options->letters, 8, 2, LABORATORY_LETTERS},
+        {"number of steps", &options->steps, 400, LABORATORY_POINTS, 1000000},
+        {"number of threads", &threads, 0, 0, 1024},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (*rows[i].value == 0)
+            *rows[i].value = rows[i].otherwise;
+        if (*rows[i].value < rows[i].least || *rows[i].value > rows[i].most)
+            return ag_error_set(error, AG_BAD_VALUE, "the laboratory's %s is %lld: it must be %lld to %lld",
+                                rows[i].name, (long long)*rows[i].value, (long long)rows[i].least,
+                                (long long)rows[i].most);
+    }
+    return AG_OK;
 }
 
 static void laboratory_clear(laboratory *lab)

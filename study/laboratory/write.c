@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Tables and heat maps ------------------------------------------------------------------- */
 
@@ -13,20 +14,22 @@ typedef struct table {
     char texts[208][40];
 } table;
 
-static void put(table *t, const char *format, ...) AG_PRINTF(2, 3);
+static void put_cells(table *t, const char *format, ...) AG_PRINTF(2, 3);
 
-static void put(table *t, const char *format, ...)
+/* Adds the cells that the format gives, between tabs: "%s\t%.3f". */
+static void put_cells(table *t, const char *format, ...)
 {
+    char text[512];
     va_list arguments;
     va_start(arguments, format);
-    ag_text_print_list(t->texts[t->count++], sizeof *t->texts, format, arguments);
+    ag_text_print_list(text, sizeof text, format, arguments);
     va_end(arguments);
-}
-
-static void put_all(table *t, int count, const char *const *texts)
-{
-    for (int i = 0; i < count; i++)
-        put(t, "%s", texts[i]);
+    for (char *cell = text, *next; cell; cell = next) {
+        next = strchr(cell, '\t');
+        if (next)
+            *next++ = 0;
+        ag_text_print(t->texts[t->count++], sizeof *t->texts, "%s", cell);
+    }
 }
 
 /* Adds the table folded: all its numbers are in a picture, too. */
@@ -38,7 +41,7 @@ static void add_table(study_document *document, const char *caption, const table
     study_add_folded_table(document, caption, t->count / t->columns, t->columns, cells);
 }
 
-static void add_claim(study_document *document, const laboratory_claim *claim)
+static void add_verdict(study_document *document, const laboratory_claim *claim)
 {
     study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
@@ -50,7 +53,7 @@ static void add_claims(study_document *document, const laboratory_findings *find
 {
     for (int i = 0; i < findings->claim_count; i++)
         if (findings->claims[i].section == section && (int)findings->claims[i].task == task)
-            add_claim(document, &findings->claims[i]);
+            add_verdict(document, &findings->claims[i]);
 }
 
 /* ---- Summary and masks ---------------------------------------------------------------------- */
@@ -72,7 +75,7 @@ static void write_summary(const laboratory_findings *findings, study_document *d
     study_add_text(document, "Of %d expectations %d came true.", findings->claim_count, held);
     for (int i = 0; i < findings->claim_count; i++)
         if (!findings->claims[i].holds)
-            add_claim(document, &findings->claims[i]);
+            add_verdict(document, &findings->claims[i]);
 }
 
 static void write_masks(const laboratory_findings *findings, study_document *document)
@@ -135,10 +138,10 @@ static void add_accuracy_heats(const laboratory_findings *findings, int task, st
 
 static void put_accuracies(table *t, const char *name, const char *kind, const double *values, int64_t length)
 {
-    put(t, "%s, %s", name, kind);
+    put_cells(t, "%s, %s", name, kind);
     for (int64_t i = 0; i < length; i++)
-        put(t, "%.3f", values[i]);
-    put(t, "%.3f", laboratory_mean(values, length));
+        put_cells(t, "%.3f", values[i]);
+    put_cells(t, "%.3f", laboratory_mean(values, length));
 }
 
 static void add_accuracy_table(const laboratory_findings *findings, int task, study_document *document)
@@ -147,10 +150,10 @@ static void add_accuracy_table(const laboratory_findings *findings, int task, st
     table t = {.columns = length + 2};
     char caption[80];
     snprintf(caption, sizeof caption, "%s: accuracy by position", laboratory_task_names[task]);
-    put(&t, "mask");
+    put_cells(&t, "mask");
     for (int64_t i = 0; i < length; i++)
-        put(&t, "%lld", (long long)i);
-    put(&t, "mean");
+        put_cells(&t, "%lld", (long long)i);
+    put_cells(&t, "mean");
     for (int setting = 0; setting < LABORATORY_SETTINGS; setting++) {
         const char *name = laboratory_setting_names[setting];
         put_accuracies(&t, name, "measured", findings->accuracy[task][setting], length);
@@ -222,15 +225,15 @@ static void write_grid(const laboratory_findings *findings, study_document *docu
     ag_real values[LABORATORY_TASKS][LABORATORY_SETTINGS * LABORATORY_MASKS];
     study_heat heats[LABORATORY_TASKS];
     table t = {.columns = 2 + LABORATORY_MASKS};
-    put(&t, "task");
-    put(&t, "trained with");
-    put_all(&t, LABORATORY_MASKS, laboratory_setting_names);
+    put_cells(&t, "task\ttrained with");
+    for (int mask = 0; mask < LABORATORY_MASKS; mask++)
+        put_cells(&t, "%s", laboratory_setting_names[mask]);
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         for (int setting = 0; setting < LABORATORY_SETTINGS; setting++) {
-            put(&t, "%s", laboratory_task_names[task]);
-            put(&t, "%s", laboratory_setting_names[setting]);
+            put_cells(&t, "%s\t%s", laboratory_task_names[task], laboratory_setting_names[setting]);
             for (int mask = 0; mask < LABORATORY_MASKS; mask++) {
-                put(&t, "%.3f / %.3f", findings->grid[task][setting][mask],
+                put_cells(
+                    &t, "%.3f / %.3f", findings->grid[task][setting][mask],
                     laboratory_mean(laboratory_grid_allowed(findings, task, setting, mask), findings->options.length));
                 values[task][setting * LABORATORY_MASKS + mask] = (ag_real)findings->grid[task][setting][mask];
             }
@@ -279,22 +282,16 @@ static void add_loss_chart(const laboratory_findings *findings, study_document *
 
 static void put_decoding(table *t, const char *name, const laboratory_decoding *found)
 {
-    put(t, "%s", name);
-    put(t, "%.4f", found->curve[LABORATORY_POINTS - 1]);
-    put(t, "%.4f", found->loss);
-    put(t, "%.4f", found->accuracy);
-    put(t, "%.4f", found->causal_loss);
-    put(t, "%.4f", found->causal_accuracy);
-    put(t, "%.4f", found->exact);
+    put_cells(t, "%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f", name, found->curve[LABORATORY_POINTS - 1], found->loss,
+              found->accuracy, found->causal_loss, found->causal_accuracy, found->exact);
 }
 
 static void write_leak(const laboratory_findings *findings, study_document *document)
 {
     const long long tokens = findings->options.length + 2;
-    static const char *const head[] = {"decoder",      "last training loss", "loss, own mask",     "accuracy, own mask",
-                                       "loss, causal", "accuracy, causal",   "free-running, exact"};
     table t = {.columns = 7};
-    put_all(&t, 7, head);
+    put_cells(&t, "decoder\tlast training loss\tloss, own mask\taccuracy, own mask\tloss, causal\taccuracy, causal\t"
+                  "free-running, exact");
     put_decoding(&t, "correct mask", &findings->correct);
     put_decoding(&t, "leaking mask", &findings->leaking);
     study_add_heading(document, "A decoder that sees what it is to predict");
@@ -316,17 +313,12 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
 
 static void write_order(const laboratory_findings *findings, study_document *document)
 {
-    static const char *const head[] = {"model for", "largest logit", "difference", "summation order grants",
-                                       "difference with positions"};
     table t = {.columns = 5};
-    put_all(&t, 5, head);
+    put_cells(&t, "model for\tlargest logit\tdifference\tsummation order grants\tdifference with positions");
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         const laboratory_permuted *found = &findings->permuted[task];
-        put(&t, "%s", laboratory_task_names[task]);
-        put(&t, "%.3f", found->largest);
-        put(&t, "%.3g", found->difference);
-        put(&t, "%.3g", found->bound);
-        put(&t, "%.3g", found->positions);
+        put_cells(&t, "%s\t%.3f\t%.3g\t%.3g\t%.3g", laboratory_task_names[task], found->largest, found->difference,
+                  found->bound, found->positions);
     }
     study_add_heading(document, "No positional code");
     study_add_text(document, "The letters are put into another order, and the outputs put back: without a positional "
@@ -342,21 +334,19 @@ static void write_padding(const laboratory_findings *findings, study_document *d
     table t = {.columns = 3 + LABORATORY_PADDINGS};
     double x[LABORATORY_PADDINGS];
     study_line lines[LABORATORY_TASKS + 1];
-    put(&t, "model for");
-    put(&t, "padding mask");
+    put_cells(&t, "model for\tpadding mask");
     for (int at = 0; at < LABORATORY_PADDINGS; at++) {
         x[at] = (double)laboratory_paddings[at];
-        put(&t, "%lld", (long long)laboratory_paddings[at]);
+        put_cells(&t, "%lld", (long long)laboratory_paddings[at]);
     }
-    put(&t, "largest difference");
+    put_cells(&t, "largest difference");
     for (int task = 0; task < LABORATORY_TASKS; task++) {
         const laboratory_padded *found = &findings->padded[task];
         for (int masked = 1; masked >= 0; masked--) {
-            put(&t, "%s", laboratory_task_names[task]);
-            put(&t, "%s", masked ? "on" : "off");
+            put_cells(&t, "%s\t%s", laboratory_task_names[task], masked ? "on" : "off");
             for (int at = 0; at < LABORATORY_PADDINGS; at++)
-                put(&t, "%.3f", found->accuracy[masked][at]);
-            put(&t, "%.3g", found->difference[masked]);
+                put_cells(&t, "%.3f", found->accuracy[masked][at]);
+            put_cells(&t, "%.3g", found->difference[masked]);
         }
         lines[task] = (study_line){
             .name = laboratory_task_names[task], .count = LABORATORY_PADDINGS, .x = x, .y = found->accuracy[false]};

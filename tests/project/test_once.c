@@ -22,7 +22,6 @@ static const homonym homonyms[] = {
     {"decoder", "nn/model.c"},
     {"encoder", "cli/study_attention.c"},
     {"decoder", "cli/study_attention.c"},
-    {"decoder", "study/laboratory/write.c"},
     {"layer", "nn/cache.c"},
     {"layer", "cli/study_attention.c"},
     /* Operations. */
