@@ -2,7 +2,7 @@
  *
  * A counter-based generator: the n-th number is a function of n, so it can be drawn without
  * the ones before it. */
-#include "autograd.h"
+#include "random.h"
 
 #include "kernels/philox.h"
 #include "scalar.h"

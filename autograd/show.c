@@ -1,7 +1,8 @@
 /* show.c - foreign text made visible: what steers a terminal, turns the direction of text or is no text at all is
  * replaced by a sign, one for one. */
-#include "autograd.h"
+#include "text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum {

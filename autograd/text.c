@@ -5,10 +5,11 @@
  * work in the C locale, which they set for the calling thread alone and take back at
  * once. In glibc and musl the C locale is a constant, which takes no memory. What is no
  * number is "nan", without the sign that the C library gives it on some machines. */
-#include "autograd.h"
+#include "text.h"
 
 #include <locale.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,8 @@
  * Both passes are cut into pieces whose borders depend on the vector's size alone, so the
  * result has the same bits whichever thread takes which piece: an update is elementwise,
  * and the pieces' sums of squares are added in their order. */
-#include "autograd.h"
+#include "update.h"
+
 #include "kernels/kernels.h"
 #include "scalar.h"
 

@@ -1,0 +1,81 @@
+/* update.h - what a training step does to the flat vectors of parameters and gradients:
+ * the gradients' norm, and the update.
+ *
+ * Both are one pass over memory, shared among threads, with the same bits at any number
+ * of threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
+ */
+#ifndef AG_UPDATE_H
+#define AG_UPDATE_H
+
+#include "real.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+/* The Euclidean norm sqrt(sum x[i]^2) of x [size], summed in double; squares that would
+ * overflow or vanish are scaled. Not finite if an element is not. */
+double ag_vector_norm(const ag_real *x, int64_t size, int threads);
+
+/* How an update changes a parameter p with the gradient d. The formulas are those of
+ * torch.optim; g = scale d, and t is the number of the update, from 1. In a range that
+ * decays, every rule but AG_ADAMW adds weight_decay p to g.
+ *
+ *     AG_SGD       p -= rate g
+ *     AG_MOMENTUM  b = momentum b + g,  p -= rate b
+ *     AG_NESTEROV  b = momentum b + g,  p -= rate (g + momentum b)
+ *     AG_ADAM      m += (1 - beta1) (g - m),  v += (1 - beta2) (g^2 - v),
+ *                  p -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+ *     AG_ADAMW     p -= rate weight_decay p in a range that decays, then as AG_ADAM
+ *
+ * In Adam a g beyond 2^63 (2^511 if ag_real is double) is cut to that, since its square
+ * would overflow. */
+typedef enum ag_update_rule {
+    AG_SGD = 0,
+    AG_MOMENTUM, /* Sutskever et al. 2013 */
+    AG_NESTEROV, /* Nesterov's form of it, in the same paper */
+    AG_ADAM,     /* Kingma and Ba 2015, algorithm 1 */
+    AG_ADAMW     /* Loshchilov and Hutter 2019, algorithm 2 */
+} ag_update_rule;
+
+/* One update of a vector of parameters. A rule reads only the fields that its formula
+ * has. The average is that of the values after each update so far, weighted by
+ * average_decay^0 for the newest, average_decay^1 for the one before, and so on:
+ *
+ *     average += share (p - average)
+ *     share = (1 - average_decay) / (1 - average_decay^t) */
+typedef struct ag_update {
+    ag_update_rule rule;
+    uint64_t step;       /* t */
+    double rate;         /* the learning rate */
+    double scale;        /* of the gradient, such as a clip's factor; 0: 1 */
+    double weight_decay; /* 0: none */
+    double momentum;
+    double beta1, beta2, epsilon;
+    ag_real *first, *second; /* [size], zeros before the first update: b or m, and v */
+    ag_real *average;        /* [size] or NULL: follows p, see above */
+    double average_decay;    /* in [0, 1) */
+} ag_update;
+
+/* Elements begin <= i < end of the vectors, which have weight decay or not. */
+typedef struct ag_update_range {
+    int64_t begin, end;
+    bool decays;
+} ag_update_range;
+
+/* Updates `value` from `gradient`, and sets `gradient` to 0 for the next backward to add
+ * to. `ranges` [count] are in order and do not overlap; elements outside of them are left
+ * alone. The caller has seen that the gradients are finite. */
+void ag_update_apply(const ag_update *update, ag_real *value, ag_real *gradient, const ag_update_range *ranges,
+                     int count, int threads);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif
