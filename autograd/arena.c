@@ -62,8 +62,8 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
     return place;
 }
 
-/* Unlinks the smallest free block of at least `bytes`, NULL if there is none, and puts what
- * it has beyond them back into its place in the list. */
+/* Unlinks the smallest free block of at least `bytes`, NULL if there is none, and puts
+ * what it has beyond them back into its place in the list. */
 static arena_block *take_free(ag_arena *arena, size_t bytes)
 {
     arena_block **best = NULL;

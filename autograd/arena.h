@@ -33,12 +33,13 @@ typedef struct ag_arena {
     size_t bytes;             /* of all chunks */
 } ag_arena;
 
-/* `bytes` bytes from the first chunk that has room, aligned to MEMORY_ALIGNMENT, not zeroed;
- * NULL when memory is out. */
+/* `bytes` bytes from the first chunk that has room, aligned to MEMORY_ALIGNMENT, not
+ * zeroed; NULL when memory is out. */
 void *arena_alloc(ag_arena *arena, size_t bytes);
 /* The same, but from the smallest free block that is large enough, if there is one. */
 void *arena_take(ag_arena *arena, size_t bytes);
-/* Gives back the block at `place`, which either function above returned for `bytes` > 0. */
+/* Gives back the block at `place`, which either function above returned for `bytes` >
+ * 0. */
 void arena_give(ag_arena *arena, void *place, size_t bytes);
 /* Takes everything back and keeps the chunks. */
 void arena_rewind(ag_arena *arena);

@@ -1,16 +1,26 @@
-/* backward.c - from the loss back to the leaves, with a loop over the tape.
+/* backward.c - from the loss back to the leaves, in one loop over the tape.
  *
- * Nodes were noted in the order in which they were computed, so walking them newest first meets every use of a value
- * before the operation that made it: when a node's turn comes, its output's gradient is complete. */
+ * Nodes were appended in the order in which they were computed. So a loop from the newest
+ * to the oldest meets every use of a value before the operation that made it: when it
+ * comes to a node, all that its output contributed to has passed its gradient back, and
+ * the output's gradient is complete. No recursion and no sorting are needed.
+ *
+ *     tape:     x, w (leaves)   y = x w   z = relu(y)   loss = sum(z)
+ *     backward:     dx, dw  <--   dy   <--    dz    <--     1
+ *
+ * The gradients of inner tensors, dy and dz, live only as long as the loop needs them:
+ * their memory goes back to the arena for the next ones. */
 #include "kernels/elementwise.h"
 #include "tape.h"
 
 #include <string.h>
 
-/* What stands before the numbers of an inner gradient. Several tensors may hold one buffer as long as none of them
- * writes. */
+/* ---- The memory of gradients ---------------------------------------------------------------- */
+
+/* The header before the numbers of an inner tensor's gradient. Several tensors may hold
+ * one buffer until one of them writes to it. */
 typedef struct gradient_buffer {
-    size_t bytes; /* of this header and the numbers behind it */
+    size_t bytes; /* of this header and the numbers after it */
     int holders;
 } gradient_buffer;
 
@@ -21,7 +31,7 @@ static gradient_buffer *buffer_of(const ag_tensor *x)
     return (gradient_buffer *)(void *)((char *)x->grad - HEADER_BYTES);
 }
 
-/* Memory for the gradient of x, from what earlier ones left where it fits. Not zeroed. */
+/* Memory for the gradient of x, if possible where an earlier gradient was. Not zeroed. */
 static ag_real *buffer_new(ag_tensor *x)
 {
     const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(ag_real);
@@ -32,8 +42,8 @@ static ag_real *buffer_new(ag_tensor *x)
     return (ag_real *)(void *)((char *)buffer + HEADER_BYTES);
 }
 
-/* x lets go of its gradient. */
-static void gradient_done(ag_tensor *x)
+/* x releases its gradient. */
+static void gradient_release(ag_tensor *x)
 {
     gradient_buffer *buffer = buffer_of(x);
     if (--buffer->holders == 0)
@@ -41,13 +51,13 @@ static void gradient_done(ag_tensor *x)
     x->grad = NULL;
 }
 
-/* x, an inner tensor, gets a buffer of its own with what the shared one holds. */
-static void unshare(ag_tensor *x)
+/* Gives the inner tensor x a buffer of its own, with what the shared one holds. */
+static void gradient_unshare(ag_tensor *x)
 {
     ag_real *own = buffer_new(x);
     if (own)
         memcpy(own, x->grad, (size_t)x->size * sizeof(ag_real));
-    gradient_done(x);
+    gradient_release(x);
     x->grad = own;
 }
 
@@ -60,7 +70,7 @@ ag_real *ag_grad_begin(ag_tensor *x, bool *add)
         x->grad = buffer_new(x);
         *add = false;
     } else if (x->node && buffer_of(x)->holders > 1) {
-        unshare(x);
+        gradient_unshare(x);
     }
     return x->grad;
 }
@@ -88,16 +98,19 @@ bool tape_gradient_spare(const ag_tensor *y)
     return !y->retains_grad && buffer_of(y)->holders == 1;
 }
 
-/* Inner gradients that an earlier backward left (they were asked for) belong to that call. */
-static void forget_inner_gradients(ag_tape *tape)
+/* ---- The loop ------------------------------------------------------------------------------- */
+
+/* Releases the inner gradients that an earlier backward left (ag_retain_grad): they are
+ * its results and no part of this one's. */
+static void release_inner_gradients(ag_tape *tape)
 {
     for (ag_node *node = tape->last; node; node = node->before)
         if (node->output->grad)
-            gradient_done(node->output);
+            gradient_release(node->output);
 }
 
-/* Stops with the name of the operation if its backward has just made something that is no number. */
-static void check_gradients(const ag_node *node)
+/* Sets the error if the backward of this node has just made a NaN or an infinity. */
+static void require_finite_gradients(const ag_node *node)
 {
     double value;
     for (int i = 0; i < node->input_count; i++) {
@@ -108,10 +121,11 @@ static void check_gradients(const ag_node *node)
     }
 }
 
-/* From the gradient of a node's output to those of its inputs. No input matters to a loss
- * on which the output has no influence, whatever the inputs are: a gradient of zeros
- * alone passes zeros on. */
-static ag_status pass_on(ag_node *node)
+/* Adds what the gradient of the node's output implies to the gradients of its inputs. If
+ * that gradient is all 0, the loss does not depend on the output, and so not on the
+ * inputs through it, whatever they hold: they get zeros without calling the operation, in
+ * which 0 times NaN would be NaN. */
+static ag_status pass_back(ag_node *node)
 {
     ag_status status = AG_OK;
     if (kernel_all_zero(node->output->size, node->output->grad)) {
@@ -124,25 +138,26 @@ static ag_status pass_on(ag_node *node)
     return status == AG_OK ? node->op->backward(node) : status;
 }
 
-/* One operation's turn. What was forgotten of its inputs is made anew for it; the last to look at that is the operation
- * that made it. */
-static void run_backward(ag_node *node, bool checked)
+/* The node's turn in the loop. Inputs that were forgotten are recomputed for it
+ * (pass_back). An output that was forgotten is dropped here for good: no older node reads
+ * it. */
+static void backward_node(ag_node *node, bool checked)
 {
     ag_tape *tape = node->tape;
-    ag_status status = pass_on(node);
+    ag_status status = pass_back(node);
     arena_rewind(&tape->scratch);
     if (status != AG_OK)
         ag_fail(node, status, "backward failed without saying why");
     else if (checked)
-        check_gradients(node);
+        require_finite_gradients(node);
     if (node->output->is_forgotten)
         tape_drop_values(node->output);
     if (!node->output->retains_grad)
-        gradient_done(node->output);
+        gradient_release(node->output);
 }
 
-/* `seed` NULL stands for ones. */
-static ag_status backward(ag_tensor *y, const ag_real *seed, bool checked)
+/* `seed` NULL: ones. */
+static ag_status backward_from(ag_tensor *y, const ag_real *seed, bool checked)
 {
     if (!y)
         return AG_BAD_VALUE;
@@ -154,7 +169,7 @@ static ag_status backward(ag_tensor *y, const ag_real *seed, bool checked)
             &tape->error, AG_BAD_VALUE,
             "backward: the result depends on nothing that has a gradient (only constants, or a no-grad tape)");
 
-    forget_inner_gradients(tape);
+    release_inner_gradients(tape);
     ag_real *dy = ag_grad(y);
     if (!dy)
         return tape->error.status;
@@ -163,12 +178,12 @@ static ag_status backward(ag_tensor *y, const ag_real *seed, bool checked)
 
     for (ag_node *node = y->node; node && tape->error.status == AG_OK; node = node->before) {
         if (node->output->grad && node->output->needs_grad)
-            run_backward(node, checked);
+            backward_node(node, checked);
     }
     return tape->error.status;
 }
 
-static ag_status backward_from_scalar(ag_tensor *loss, bool checked)
+static ag_status backward_from_loss(ag_tensor *loss, bool checked)
 {
     if (loss && loss->size != 1) {
         char text[AG_SHAPE_TEXT];
@@ -177,20 +192,20 @@ static ag_status backward_from_scalar(ag_tensor *loss, bool checked)
             "backward: the loss is %s, not one element (reduce it by ag_sum or ag_mean, or give a seed)",
             ag_shape_print(loss->shape, text));
     }
-    return backward(loss, NULL, checked);
+    return backward_from(loss, NULL, checked);
 }
 
 ag_status ag_backward(ag_tensor *loss)
 {
-    return backward_from_scalar(loss, false);
+    return backward_from_loss(loss, false);
 }
 
 ag_status ag_backward_checked(ag_tensor *loss)
 {
-    return backward_from_scalar(loss, true);
+    return backward_from_loss(loss, true);
 }
 
 ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed)
 {
-    return backward(y, seed, false);
+    return backward_from(y, seed, false);
 }

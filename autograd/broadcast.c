@@ -8,7 +8,7 @@
 
 /* ---- Shapes --------------------------------------------------------------------------------- */
 
-/* The size of the axis `from_last` places before the last; 1 where there is none. */
+/* The size of the axis `from_last` places before the last; 1 if there is none. */
 static int64_t size_from_last(ag_shape shape, int from_last)
 {
     return from_last < shape.ndim ? shape.dim[shape.ndim - 1 - from_last] : 1;
@@ -32,7 +32,7 @@ bool broadcast_fits(ag_shape from, ag_shape to)
     return broadcast_shapes(from, to, &both) && ag_shape_equal(both, to);
 }
 
-/* ---- Walks ---------------------------------------------------------------------------------- */
+/* ---- Loops over two operands ---------------------------------------------------------------- */
 
 walk walk_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step)
 {
@@ -56,7 +56,7 @@ walk walk_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step)
     return w;
 }
 
-/* Steps of a dense operand along the axes of `shape`; 0 where it is stretched. */
+/* The strides of a dense operand along the axes of `shape`; 0 where it stretches. */
 static void broadcast_steps(ag_shape shape, ag_shape operand, int64_t step[AG_MAX_DIMS])
 {
     int64_t dense = 1;
@@ -93,9 +93,10 @@ walk_run walk_from(const walk *w, int64_t at, int64_t end)
 
 /* ---- Sums ----------------------------------------------------------------------------------- */
 
-/* x [outer, reduced, inner] is summed to y [outer, inner]. The work is cut into pieces: `chunks` of rows (values of the
- * reduced axis) times `blocks` of columns, for each value of the outer axis. Where there are several chunks, their sums
- * go to `partial` [outer, chunks, inner] and are added up in order afterwards. */
+/* Sums x [outer, reduced, inner] to y [outer, inner]. For each value of the outer axis
+ * the work is cut into pieces: `chunks` of rows (values of the reduced axis) times
+ * `blocks` of columns. If there are several chunks, their sums go to `partial` [outer,
+ * chunks, inner] and are added in order afterwards. */
 typedef struct sum_task {
     int64_t outer, reduced, inner;
     const ag_real *x;
@@ -107,9 +108,9 @@ typedef struct sum_task {
 } sum_task;
 
 #define BLOCK       ((int64_t)512) /* columns whose sums stay in the nearest cache */
-#define FEWEST_ROWS 64             /* of a chunk: so the partial sums are far fewer than the elements */
+#define FEWEST_ROWS 64             /* of a chunk: keeps partial sums far fewer than elements */
 
-static void put(const sum_task *task, int64_t at, double sum)
+static void put_sum(const sum_task *task, int64_t at, double sum)
 {
     sum *= task->factor;
     task->y[at] = (ag_real)(task->add ? (double)task->y[at] + sum : sum);
@@ -139,7 +140,7 @@ static void sum_pieces(void *context, int64_t begin, int64_t end)
                    (size_t)columns * sizeof *sums);
         else
             for (int64_t i = 0; i < columns; i++)
-                put(task, o * task->inner + column + i, sums[i]);
+                put_sum(task, o * task->inner + column + i, sums[i]);
     }
 }
 
@@ -162,7 +163,7 @@ static ag_status sum_middle_axis(ag_tape *tape, sum_task task)
         scalar_sum sum = {0, 0};
         for (int64_t chunk = 0; chunk < task.chunks; chunk++)
             scalar_sum_add(&sum, first[chunk * task.inner]);
-        put(&task, i, scalar_sum_total(&sum));
+        put_sum(&task, i, scalar_sum_total(&sum));
     }
     return AG_OK;
 }
@@ -214,9 +215,9 @@ static void copy_elements(void *context, int64_t begin, int64_t end)
         memcpy(task->y + begin, task->x + begin, (size_t)(end - begin) * sizeof(ag_real));
 }
 
-/* One reduced group after the other, the last first; all but the last sum go to scratch
- * memory. A mean divides each group's sums by the group's size, so that none overflows
- * where the mean does not. */
+/* Sums over one reduced group of axes after the other, the last first; all results but
+ * the final one go to scratch memory. A mean divides the sums of each group by its size,
+ * so it overflows only if the mean itself does. */
 ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const ag_real *x, ag_real *y)
 {
     axis_groups groups = group_axes(shape, axes);

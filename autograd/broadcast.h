@@ -1,4 +1,5 @@
-/* broadcast.h - shapes that stretch, walks over arrays whose axes lie apart, sums over axes. For autograd/ alone. */
+/* broadcast.h - broadcasting: shapes that stretch, loops over two strided operands, and
+ * sums over axes. For autograd/ alone. */
 #ifndef AUTOGRAD_BROADCAST_H
 #define AUTOGRAD_BROADCAST_H
 
@@ -7,35 +8,39 @@
 #include "kernels/kernels.h"
 #include "ranges.h"
 
-/* The shape that two operands stretch to. False where they do not fit. */
+/* Sets *result to the shape to which both stretch. Returns false if there is none. */
 bool broadcast_shapes(ag_shape a, ag_shape b, ag_shape *result);
 /* Whether `from` stretches to `to`. */
 bool broadcast_fits(ag_shape from, ag_shape to);
 
-/* The row-major walk over an array, and the places in two operands that belong to each of its elements. Axes of one
- * element are left out, and neighbouring axes that all operands walk evenly are merged: equal shapes make one axis. */
+/* A loop over the elements of an array in row-major order, and the strides at which two
+ * operands follow it (0 along an axis that stretches). Axes of size 1 are left out, and
+ * neighbouring axes over which both operands step evenly are merged, so that operands of
+ * equal shapes make a single axis. */
 typedef struct walk {
     int ndim; /* 1 at least */
     int64_t size[AG_MAX_DIMS];
     int64_t a_step[AG_MAX_DIMS], b_step[AG_MAX_DIMS];
 } walk;
 
-/* From steps per axis of `shape`. */
+/* A loop over `shape`, from the strides of each axis. */
 walk walk_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step);
-/* Operands of the shapes a and b, stretched to `shape`: along the last axis their steps are 0 or 1. */
+/* A loop over `shape`, to which dense operands of the shapes a and b stretch. Along the
+ * last axis their strides are 0 or 1. */
 walk walk_broadcast(ag_shape shape, ag_shape a, ag_shape b);
 
-/* A run along the last axis: elements at .. at + length - 1 of the array, whose first has its operands' at a and b. */
+/* Elements at .. at + length - 1 of the array, which lie along the last axis; the first
+ * has its operands at the offsets a and b. */
 typedef struct walk_run {
     int64_t at, length, a, b;
 } walk_run;
 
-/* The run that begins at element `at` and ends at the axis' end, or before element `end`. */
+/* The run that begins at element `at` and goes to the end of the axis, or to `end`. */
 walk_run walk_from(const walk *w, int64_t at, int64_t end);
 
-/* y = x summed over the axes of the set, or y += that, or y = the mean. Sums are in
- * double (where ag_real is, with what they round off beside them), and in an order that the
- * shape fixes. */
+/* y = the sum of x over a set of axes, y += the sum, or y = the mean. Sums are in double
+ * (if ag_real is double, with the rounding errors summed beside them), in an order that
+ * depends on the shape alone. */
 typedef enum broadcast_way { BROADCAST_SUM, BROADCAST_ADD, BROADCAST_MEAN } broadcast_way;
 ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_way way, const ag_real *x,
                         ag_real *y) AG_CHECKED;

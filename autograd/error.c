@@ -1,9 +1,9 @@
-/* error.c - sentences for people; of errors, the first is the one to show. */
+/* error.c - errors and other sentences for people. */
 #include "autograd.h"
 
 static void print_sentence(char text[AG_MESSAGE_SIZE], const char *format, va_list arguments)
 {
-    char whole[2 * AG_MESSAGE_SIZE]; /* no character takes less than half as many bytes when it is shown */
+    char whole[2 * AG_MESSAGE_SIZE]; /* showing a character at most halves its bytes, so this is enough */
     ag_text_print_list(whole, sizeof whole, format, arguments);
     ag_text_show(whole, text, AG_MESSAGE_SIZE);
 }

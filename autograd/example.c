@@ -1,5 +1,9 @@
-/* example.c - how an operation's record helps the checks: it draws inputs from its domain, and
- * notes on which side of its kinks they lie. */
+/* example.c - how an operation's record helps the checks: it draws inputs from its
+ * domain, and notes on which side of its kinks they lie.
+ *
+ * A kink is a point where a function is continuous but has no derivative: 0 for relu,
+ * equal elements for a maximum. There a derivative from values mixes the slopes of both
+ * sides, so check/differences.c must know when a step crosses one. */
 #include "example.h"
 
 #include "tape.h"

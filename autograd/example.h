@@ -2,9 +2,10 @@
  * `example`.
  *
  * It is called many times for one check: once to find out which inputs there are and to
- * draw their values, then once for each evaluation. Two streams of random numbers make the
- * calls alike. Attributes and shapes are drawn at each call, from a stream that starts
- * again, so they come out the same. Values are drawn once, since the check moves them. */
+ * draw their values, then once for each evaluation. Two streams of random numbers make
+ * the calls alike. Attributes and shapes are drawn at each call, from a stream that
+ * starts again, so they come out the same. Values are drawn once, since the check moves
+ * them. */
 #ifndef AUTOGRAD_EXAMPLE_H
 #define AUTOGRAD_EXAMPLE_H
 

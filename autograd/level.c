@@ -1,4 +1,4 @@
-/* level.c - the instruction-set level that everything is computed with. */
+/* level.c - the instruction-set level at which everything is computed. */
 #include "kernels/kernels.h"
 #include "tape.h"
 

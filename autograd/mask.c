@@ -1,8 +1,10 @@
-/* mask.c - masks: who may look at what, as an expression and not as an array.
+/* mask.c - masks: which query may look at which key, as an expression and not as an
+ * array.
  *
- * Most rows of most masks are an interval of keys: causal, padding, window and prefix masks always, and so is what
- * `and` makes of them. mask_range works with the intervals' ends alone, so that attention costs what a mask allows and
- * no more; only rows with holes are written out, key by key. */
+ * Most rows of most masks are one interval of keys. Rows of causal, padding, window and
+ * prefix masks always are, and `and` makes an interval of two. mask_range computes with
+ * the intervals' ends alone, so the cost of attention is that of the keys that a mask
+ * allows. Only rows with holes are written out, key by key. */
 #include "mask.h"
 #include "tape.h"
 
@@ -23,23 +25,25 @@ typedef enum mask_kind {
     MASK_NOT
 } mask_kind;
 
-/* One part of the expression; it never changes. The fields that its kind has no use for are 0. */
+/* One part of an expression. It never changes. Fields that its kind does not use are
+ * 0. */
 struct ag_mask {
     mask_kind kind;
-    int parts;                  /* of the expression from here down */
-    int64_t left, right;        /* window; causal: its offset is `right`; prefix: its length is `right` */
-    int64_t size[4], step[4];   /* arrays [batch, heads, queries, keys]: sizes, and the way to the next element of each
-                                   axis (0: it stretches); lengths: size[0] = batch */
+    int parts;                  /* in the expression from here down */
+    int64_t left, right;        /* of a window; `right` also has a causal offset or a prefix length */
+    int64_t size[4], step[4];   /* of an array [batch, heads, queries, keys]: sizes and strides (0: the
+                                 * axis stretches); of lengths: size[0] is the batch */
     const int32_t *lengths;     /* [batch] */
     const unsigned char *allow; /* explicit: 0 or 1 each */
     const ag_real *bias;           /* -inf forbids */
     const ag_mask *a, *b;
 };
 
-/* Functions here walk the expression by recursion: this many parts need little stack, and a row little time. */
+/* Functions here recurse over the expression. With this limit the stack stays small and a
+ * row is computed in little time. */
 #define MOST_PARTS 256
 
-/* Keys of a row that are looked at together. */
+/* Keys of a row that are computed together. */
 #define CHUNK 256
 
 /* ---- Constructors --------------------------------------------------------------------------- */
@@ -196,7 +200,8 @@ bool mask_without_bias(const ag_mask **mask, const ag_tensor *bias, ag_shape sco
     }
     ag_mask *allowed = mask_new(bias->tape, part);
     if (allowed && *mask)
-        /* (not by ag_mask_and: a mask of the user's that is just small enough must not fail here) */
+        /* (not by ag_mask_and: with MOST_PARTS parts the user's mask would be refused
+         * here) */
         allowed =
             mask_new(bias->tape, (ag_mask){.kind = MASK_AND, .parts = (*mask)->parts + 2, .a = *mask, .b = allowed});
     if (allowed)
@@ -210,7 +215,7 @@ typedef struct interval {
     int64_t begin, end;
 } interval;
 
-/* a + b, or the nearest number that there is. */
+/* a + b, or the nearest number that int64_t has. */
 static int64_t add_saturating(int64_t a, int64_t b)
 {
     if (b > 0 && a > INT64_MAX - b)
@@ -220,7 +225,8 @@ static int64_t add_saturating(int64_t a, int64_t b)
     return a + b;
 }
 
-/* The keys, from 0 on, that a mask of one of the simple kinds allows. */
+/* The keys, from 0 on, that a mask of one of the simple kinds (all, causal, lengths,
+ * window, prefix) allows the query. */
 static interval simple_row(const ag_mask *mask, mask_query query)
 {
     interval all = {0, INT64_MAX}, none = {0, 0};
@@ -244,7 +250,8 @@ static interval simple_row(const ag_mask *mask, mask_query query)
     }
 }
 
-/* Where the query's row of an array begins (its key 0), or -1 where the array has none. */
+/* The offset of the query's row (its key 0) in an array; -1 if the array has no such
+ * row. */
 static int64_t array_row(const ag_mask *mask, mask_query query)
 {
     int64_t at[3] = {query.b, query.h, query.i}, offset = 0;
@@ -271,7 +278,8 @@ static void array_chunk(const ag_mask *mask, mask_query query, int64_t begin, in
             allow[n] = (unsigned char)!(mask->bias[row + (begin + n) * step] == -INFINITY);
 }
 
-/* Keys begin .. begin + count - 1 of the query's row, at most CHUNK. */
+/* Writes whether the query may look at the keys begin .. begin + count - 1; at most
+ * CHUNK. */
 static void row_chunk(const ag_mask *mask, mask_query query, int64_t begin, int64_t count, unsigned char *allow)
 {
     unsigned char other[CHUNK];
@@ -314,8 +322,9 @@ void mask_row(const ag_mask *mask, mask_query query, int64_t begin, int64_t end,
 
 /* ---- Intervals ------------------------------------------------------------------------------ */
 
-/* Shrinks `row` to the keys that are allowed in fact, by looking at each. Returns whether they have no holes. */
-static bool scan(const ag_mask *mask, mask_query query, interval *row)
+/* Shrinks `row` to the keys that are allowed, by testing each. Returns whether they have
+ * no holes. */
+static bool scan_row(const ag_mask *mask, mask_query query, interval *row)
 {
     int64_t first = -1, last = -1, allowed = 0;
     for (int64_t begin = row->begin; begin < row->end; begin += CHUNK) {
@@ -345,7 +354,8 @@ static interval intersection(interval x, interval y)
 
 static bool bound(const ag_mask *mask, mask_query query, interval within, interval *row);
 
-/* The union of two intervals is one if they touch; else what contains both is a bound only. */
+/* The union of two intervals is an interval if they touch. If not, the interval that
+ * contains both is only a bound. */
 static bool bound_or(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     interval x, y;
@@ -358,7 +368,7 @@ static bool bound_or(const ag_mask *mask, mask_query query, interval within, int
     return exact_x && exact_y && x.begin <= y.end && y.begin <= x.end;
 }
 
-/* The rest of `within` is one interval if what is taken away lies at an end. */
+/* What `not` leaves of `within` is one interval if the part taken away lies at an end. */
 static bool bound_not(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     interval x;
@@ -377,8 +387,8 @@ static bool bound_not(const ag_mask *mask, mask_query query, interval within, in
     return true;
 }
 
-/* An interval inside `within` that contains all keys there that the query sees. Returns whether it sees all of it; if
- * not, a scan has to tell. */
+/* Sets *row to an interval inside `within` that contains all keys there that the query
+ * sees. Returns whether it sees all of the interval; if not, scan_row finds out which. */
 static bool bound(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     *row = within;
@@ -396,7 +406,7 @@ static bool bound(const ag_mask *mask, mask_query query, interval within, interv
         return bound_not(mask, query, within, row);
     case MASK_EXPLICIT:
     case MASK_BIAS:
-        return scan(mask, query, row);
+        return scan_row(mask, query, row);
     default:
         *row = intersection(within, simple_row(mask, query));
         return true;
@@ -406,7 +416,7 @@ static bool bound(const ag_mask *mask, mask_query query, interval within, interv
 bool mask_range(const ag_mask *mask, mask_query query, int64_t keys, int64_t *begin, int64_t *end)
 {
     interval row = {0, keys};
-    bool whole = !mask || bound(mask, query, row, &row) || scan(mask, query, &row);
+    bool whole = !mask || bound(mask, query, row, &row) || scan_row(mask, query, &row);
     if (is_empty(row)) {
         row = (interval){0, 0};
         whole = true;
@@ -483,8 +493,8 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
     }
 }
 
-/* Writes a character where there is room for it and for the final zero. */
-static void put(char *text, size_t size, size_t *length, char c)
+/* Counts a character, and writes it if there is room for it and for the final zero. */
+static void put_character(char *text, size_t size, size_t *length, char c)
 {
     if (*length + 1 < size)
         text[*length] = c;
@@ -500,9 +510,9 @@ size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries,
             int64_t end = keys - begin < CHUNK ? keys : begin + CHUNK;
             mask_row(mask, (mask_query){b, h, i}, begin, end, allow);
             for (int64_t n = 0; n < end - begin; n++)
-                put(text, size, &length, allow[n] ? '#' : '.');
+                put_character(text, size, &length, allow[n] ? '#' : '.');
         }
-        put(text, size, &length, '\n');
+        put_character(text, size, &length, '\n');
     }
     if (size)
         text[length < size ? length : size - 1] = 0;

@@ -13,7 +13,8 @@
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define LEAST_HUGE ((size_t)4 << 20)
 
-/* Small pages hold the end, so that huge ones cost no memory. */
+/* Only whole huge pages are asked of the system; small pages hold the rest, so that
+ * rounding up wastes no memory. */
 void *memory_new(size_t bytes)
 {
     void *block = NULL;

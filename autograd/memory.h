@@ -6,14 +6,15 @@
 
 #define MEMORY_ALIGNMENT 64 /* a cache line, and the widest vector */
 
-/* `bytes` rounded up to whole lines, one at least. */
+/* `bytes` rounded up to whole cache lines, at least one. */
 static inline size_t memory_lines(size_t bytes)
 {
     return ((bytes ? bytes : 1) + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
 }
 
-/* So many bytes, aligned to MEMORY_ALIGNMENT, not zeroed, for free(); NULL when memory is out. Large blocks are asked
- * of the system in huge pages, where it has them: a processor finds places in few large pages faster than in many small
+/* Allocates bytes aligned to MEMORY_ALIGNMENT, not zeroed; the caller frees them with
+ * free(). NULL if memory is out. Large blocks lie in huge pages if the system has them:
+ * the processor translates addresses in few large pages faster than in many small
  * ones. */
 void *memory_new(size_t bytes);
 

@@ -6,25 +6,25 @@
 #include <math.h>
 #include <string.h>
 
-/* An operand as its parts for each index of the sum: part p begins at data + p * next and
+/* An operand as one vector for each index p of the sum: it begins at data + p * next and
  * has `size` elements, `step` apart. */
-typedef struct parts {
+typedef struct vectors {
     const ag_real *data;
     int64_t size, step, next;
-} parts;
+} vectors;
 
-static parts gradient_of(const product_task *task, muted_by by)
+static vectors gradient_of(const product_task *task, muted_by by)
 {
-    return by == MUTED_BY_A ? (parts){task->a, task->m, task->a_row, task->a_column}
-                            : (parts){task->b, task->n, task->b_column, task->b_row};
+    return by == MUTED_BY_A ? (vectors){task->a, task->m, task->a_row, task->a_column}
+                            : (vectors){task->b, task->n, task->b_column, task->b_row};
 }
 
-static parts values_of(const product_task *task, muted_by by)
+static vectors values_of(const product_task *task, muted_by by)
 {
     return gradient_of(task, by == MUTED_BY_A ? MUTED_BY_B : MUTED_BY_A);
 }
 
-static bool is_zero(const parts *gradient, int64_t p)
+static bool is_zero(const vectors *gradient, int64_t p)
 {
     const ag_real *x = gradient->data + p * gradient->next;
     if (gradient->step == 1)
@@ -35,7 +35,7 @@ static bool is_zero(const parts *gradient, int64_t p)
     return true;
 }
 
-static bool is_finite(const parts *values, int64_t p)
+static bool is_finite(const vectors *values, int64_t p)
 {
     const ag_real *x = values->data + p * values->next;
     if (values->step == 1)
@@ -50,9 +50,10 @@ bool muted_is_needed(const product_task *task, muted_by by)
 {
     if (by == MUTED_BY_NONE)
         return false;
-    const parts gradient = gradient_of(task, by), values = values_of(task, by);
-    /* A row of the gradient that is not 0 mostly shows it in its first element. A walk
-     * along columns may take longer than a check of all values, so that comes first. */
+    const vectors gradient = gradient_of(task, by), values = values_of(task, by);
+    /* If the gradient's vectors are rows, testing them for 0 is cheap: most are not, and
+     * show it in the first element. If they are columns it may cost more than a check of
+     * all values, which then comes first. */
     if (gradient.step != 1 && kernels()->elementwise->all_finite(task->k * values.size, values.data))
         return false;
     for (int64_t p = 0; p < task->k; p++)
@@ -68,7 +69,7 @@ size_t muted_bytes(const product_task *task, muted_by by)
 
 void muted_copy(product_task *task, muted_by by, ag_real *room)
 {
-    const parts gradient = gradient_of(task, by), values = values_of(task, by);
+    const vectors gradient = gradient_of(task, by), values = values_of(task, by);
     memcpy(room, values.data, muted_bytes(task, by));
     for (int64_t p = 0; p < task->k; p++) {
         const int64_t count = is_zero(&gradient, p) ? values.size : 0;

@@ -1,4 +1,5 @@
-/* muted.h - products of a gradient and values in which a gradient of 0 passes nothing on. For autograd/ alone.
+/* muted.h - products of a gradient and values in which a gradient of 0 passes nothing on.
+ * For autograd/ alone.
  *
  * C = A B is a sum over an index p: column p of A times row p of B. In a backward one
  * operand is a gradient and the other holds values. Where the gradient's part for an
@@ -14,14 +15,13 @@
 /* Which operand of a product is the gradient. */
 typedef enum muted_by { MUTED_BY_NONE = 0, MUTED_BY_A, MUTED_BY_B } muted_by;
 
-/* Whether values that are not finite meet a gradient of 0. The values lie without
- * holes. */
+/* Whether values that are not finite meet a gradient of 0. The values must be dense. */
 bool muted_is_needed(const product_task *task, muted_by by);
 
-/* The bytes that muted_copy takes. */
+/* The bytes of room that muted_copy needs. */
 size_t muted_bytes(const product_task *task, muted_by by);
-/* Puts a copy of the values in their place, made in `room`, with 0 at each index for
- * which the gradient is 0. */
+/* Replaces the values of the task by a copy in `room` that is 0 at each index at which
+ * the gradient is 0. */
 void muted_copy(product_task *task, muted_by by, ag_real *room);
 
 #endif

@@ -1,4 +1,8 @@
-/* node.c - running one operation: check, compute, note on the tape. */
+/* node.c - ag_custom, which runs one operation: check the inputs, find the output's
+ * shape, compute it, append the node to the tape.
+ *
+ * Every operation goes through here, so this is all that "define by run" means: a node is
+ * appended only after its inputs were made, and so the tape is sorted by dependence. */
 #include "tape.h"
 
 #include <string.h>
@@ -22,7 +26,8 @@ const char *tape_record_lacks(const ag_op *op)
                           : NULL;
 }
 
-static ag_tape *first_tape(ag_tensor *const *inputs, int count)
+/* The tape of the first input that is not NULL; NULL if there is none. */
+static ag_tape *tape_of_inputs(ag_tensor *const *inputs, int count)
 {
     for (int i = 0; i < count && inputs; i++)
         if (inputs[i])
@@ -30,9 +35,9 @@ static ag_tape *first_tape(ag_tensor *const *inputs, int count)
     return NULL;
 }
 
-/* Whether all inputs can be used on this tape, that of the first; else the error is on
- * it. */
-static bool check_inputs(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, int required)
+/* Whether the inputs can be used together, on the tape of the first; if not, or if the
+ * tape has an error already, the operation does not run. */
+static bool inputs_are_usable(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, int required)
 {
     for (int i = 0; i < count; i++) {
         if (!inputs[i] && i < required)
@@ -45,8 +50,8 @@ static bool check_inputs(ag_tape *tape, const ag_op *op, ag_tensor *const *input
     return tape->error.status == AG_OK;
 }
 
-/* Whether the record can run; else the error is on the tape. */
-static bool can_run(ag_tape *tape, const ag_op *op, bool lacks_attributes)
+/* Whether the record can run; if not, the tape has the error. */
+static bool record_is_usable(ag_tape *tape, const ag_op *op, bool lacks_attributes)
 {
     const char *lacks = tape_record_lacks(op);
     if (lacks)
@@ -57,7 +62,8 @@ static bool can_run(ag_tape *tape, const ag_op *op, bool lacks_attributes)
     return !lacks && !lacks_attributes;
 }
 
-/* The node with its copies of inputs and attributes, and an output that has no shape yet. */
+/* A node with its own copies of inputs and attributes, and an output that has no shape
+ * yet. The output needs a gradient if one of the inputs does. */
 static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *inputs, int count, const void *attributes,
                          size_t attributes_size)
 {
@@ -84,7 +90,7 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
     return node;
 }
 
-/* Gives the output the memory that its shape needs; a view has that of its input. */
+/* Gives the output memory for its shape; a view gets that of its input. */
 static ag_status output_alloc(ag_node *node)
 {
     ag_tensor *y = node->output;
@@ -103,8 +109,9 @@ static ag_status output_alloc(ag_node *node)
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size)
 {
-    ag_tape *tape = first_tape(inputs, count);
-    if (!tape || !can_run(tape, op, attributes_size && !attributes) || !check_inputs(tape, op, inputs, count, required))
+    ag_tape *tape = tape_of_inputs(inputs, count);
+    if (!tape || !record_is_usable(tape, op, attributes_size && !attributes) ||
+        !inputs_are_usable(tape, op, inputs, count, required))
         return NULL;
     ag_node *node = node_new(tape, op, inputs, count, attributes, attributes_size);
     if (!node)

@@ -43,12 +43,12 @@ typedef struct ag_op {
     /* Notes on which side of each kink the inputs lie (ag_kink). NULL: the operation is
      * smooth. */
     void (*kinks)(const ag_node *node, ag_kinks *kinks);
-    /* Whether the output is the first input's memory in another shape of as many elements.
-     * Then `forward` has nothing to write. */
-    bool is_view;
     /* Whether ag_forget may drop the result: `forward` can run again to the same effect,
      * `backward` does not read the output, and the operation is cheap. */
     bool can_repeat;
+    /* Whether the output is the first input's memory in another shape of as many elements.
+     * Then `forward` has nothing to write. */
+    bool is_view;
 } ag_op;
 
 /* One run of an operation: what it was given and what it made. */

@@ -1,7 +1,7 @@
 /* random.c - the numbers drawn from Philox4x32-10 (kernels/philox.h).
  *
- * A counter-based generator: the n-th number is a function of n, so it can be drawn without
- * the ones before it. */
+ * A counter-based generator: the n-th number is a function of n, so it can be drawn
+ * without the ones before it. */
 #include "random.h"
 
 #include "kernels/philox.h"
@@ -16,7 +16,8 @@ void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     philox(counter, key, out);
 }
 
-/* G. L. Steele, D. Lea, C. H. Flood: Fast splittable pseudorandom number generators. OOPSLA 2014, section 5. */
+/* G. L. Steele, D. Lea, C. H. Flood: Fast splittable pseudorandom number generators.
+ * OOPSLA 2014, section 5. */
 uint64_t ag_mix(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -34,7 +35,8 @@ ag_rng ag_rng_make(uint64_t seed, uint64_t stream)
     return (ag_rng){.seed = seed, .stream = stream, .position = 0};
 }
 
-/* 128 bits of the block at the rng's position; every number drawn has a block of its own, which is simple to continue.
+/* 128 bits of the block at the rng's position; every number drawn has a block of its own,
+ * which is simple to continue.
  */
 static void draw_block(ag_rng *rng, uint32_t out[4])
 {
@@ -67,7 +69,8 @@ uint64_t ag_rng_below(ag_rng *rng, uint64_t n)
 {
     if (n == 0)
         return 0;
-    /* Numbers from the incomplete last run of n would favour the small ones: draw again. */
+    /* Numbers from the incomplete last run of n would favour the small ones: draw
+     * again. */
     uint64_t rejected = (UINT64_MAX - n + 1) % n;
     for (;;) {
         uint32_t block[4];

@@ -1,4 +1,5 @@
-/* real.h - the number type of all tensors. The ground that every layer stands on, the kernels included. */
+/* real.h - ag_real, the number type of all tensors. Every layer includes it, the kernels
+ * too. */
 #ifndef AG_REAL_H
 #define AG_REAL_H
 
@@ -9,17 +10,16 @@
 #ifdef TAPEFORMER_DOUBLE
 typedef double ag_real;
 #else
-/* The numbers of tensors: float, or double in the library built with PRECISION=double (its users define
- * TAPEFORMER_DOUBLE too). */
+/* The numbers of tensors: float, or double in the library built with PRECISION=double
+ * (its users define TAPEFORMER_DOUBLE too). */
 typedef float ag_real;
 #endif
 
-/* After a declaration. AG_CHECKED: the compiler warns where the result of a call is
- * dropped. All functions that return a status have it; a call that drops a result on
- * purpose assigns it to a variable of its own and says why. AG_PRINTF: the compiler holds
- * a format, argument number `text`, against its arguments, from number `first` on. Both
- * are nothing for a compiler without attributes, and in a build with TAPEFORMER_PLAIN
- * defined, which is strict C11. */
+/* After a declaration. AG_CHECKED: the compiler warns if a call ignores the result. All
+ * functions that return a status have it; a call that ignores a result on purpose assigns
+ * it to a variable and says why. AG_PRINTF: the compiler checks a format, argument number
+ * `text`, against its arguments, from number `first` on. Both are nothing for a compiler
+ * without attributes, and in a build with TAPEFORMER_PLAIN defined, which is strict C11. */
 #if defined(__GNUC__) && !defined(TAPEFORMER_PLAIN)
 #define AG_CHECKED             __attribute__((warn_unused_result))
 #define AG_PRINTF(text, first) __attribute__((format(printf, text, first)))

@@ -1,6 +1,6 @@
-/* recompute.c - gradient checkpointing: values that are dropped after the forward pass and
- * computed again in the backward pass (Chen et al. 2016, Training deep nets with sublinear
- * memory cost, section 3).
+/* recompute.c - gradient checkpointing: values that are dropped after the forward pass
+ * and computed again in the backward pass (Chen et al. 2016, Training deep nets with
+ * sublinear memory cost, section 3).
  *
  * ag_forget drops the values of a tensor at once. Before an operation's backward runs,
  * tape_recompute_values brings its inputs back by running the operation that made them a

@@ -1,4 +1,5 @@
-/* scalar.h - log, exp, pow, sin and cos of one double, and long sums. Like real.h, a ground that every layer stands on.
+/* scalar.h - log, exp, pow, sin and cos of one double, and long sums. Like real.h, a
+ * ground that every layer stands on.
  *
  * C libraries round these functions differently, and their results reach the weights of a
  * training: by random numbers, learning rates, codes of positions, losses. The library

@@ -5,7 +5,7 @@
 
 int64_t ag_shape_size(ag_shape shape)
 {
-    /* Kept far below PTRDIFF_MAX bytes, so that offsets and sums of a few sizes cannot overflow. */
+    /* Far below PTRDIFF_MAX bytes: offsets and sums of a few sizes cannot overflow. */
     const int64_t most = INT64_MAX / 64 / (int64_t)sizeof(ag_real);
     int64_t size = 1;
     bool empty = false;

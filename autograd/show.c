@@ -1,5 +1,5 @@
-/* show.c - foreign text made visible: what steers a terminal, turns the direction of text or is no text at all is
- * replaced by a sign, one for one. */
+/* show.c - text from outside made safe to print: each character that steers a terminal,
+ * turns the direction of text or is no text at all is replaced by one visible sign. */
 #include "text.h"
 
 #include <stdbool.h>
@@ -65,7 +65,7 @@ static uint32_t code_of(const char *text, int length)
     return code;
 }
 
-/* ---- What is not to be printed as it stands -------------------------------------------------- */
+/* ---- Signs for unfit characters -------------------------------------------------------------- */
 
 /* By Unicode's chart of format characters. The joiners U+200C and U+200D stay: words of
  * Persian and Hindi need them. */
@@ -77,7 +77,7 @@ static const struct range {
     {0x200B, 0x200B},   /* zero width space */
     {0x200E, 0x200F},   /* left-to-right and right-to-left mark */
     {0x2028, 0x202E},   /* line and paragraph separator; embeddings and overrides of direction */
-    {0x2060, 0x206F},   /* invisible operators, isolates of direction, and what is deprecated */
+    {0x2060, 0x206F},   /* invisible operators, isolates of direction, deprecated controls */
     {0xFDD0, 0xFDEF},   /* no characters (beside the last two of each plane) */
     {0xFEFF, 0xFEFF},   /* byte order mark */
     {0xFFF9, 0xFFFB},   /* interlinear annotations */

@@ -1,8 +1,9 @@
-/* tape.c - the tape: the list of nodes, their memory, the first error, and what operations
- * read from the tape when they run (threads, products, dropout, scopes).
+/* tape.c - the tape: the list of nodes, their memory, the first error, and what
+ * operations read from the tape when they run (threads, products, dropout, scopes).
  *
- * The tape owns all that a step makes. ag_tape_rewind forgets it in one go, which is why no
- * tensor, node or mask is ever freed alone, and why pointers to them end with the rewind. */
+ * The tape owns all that a step makes. ag_tape_rewind forgets it in one go, which is why
+ * no tensor, node or mask is ever freed alone, and why pointers to them end with the
+ * rewind. */
 #include "tape.h"
 
 #include "kernels/kernels.h"
@@ -21,7 +22,8 @@ static size_t workspace_bytes(int threads)
     return plain > bf16 ? plain : bf16;
 }
 
-/* Clears the error, unless the instruction-set level was refused: that every tape reports. */
+/* Clears the error, unless the instruction-set level was refused: that every tape
+ * reports. */
 static void clear_error(ag_tape *tape)
 {
     tape->error = (ag_error){0};

@@ -1,7 +1,8 @@
 /* tape.h - the inside of the tape, for autograd/ alone.
  *
  * A tape is a list of nodes, newest first, and the memory that they and their tensors lie
- * in. An operation appends one node when it runs (node.c); backward.c follows the list. */
+ * in. An operation appends one node when it runs (node.c); backward.c follows the
+ * list. */
 #ifndef AUTOGRAD_TAPE_H
 #define AUTOGRAD_TAPE_H
 
@@ -10,7 +11,8 @@
 #include "kernels/elementwise.h"
 #include "kernels/product.h"
 
-/* A name that ag_tape_enter gave, with those around it: "encoder.layers.0". In the arena. */
+/* A name that ag_tape_enter gave, with those around it: "encoder.layers.0". In the
+ * arena. */
 typedef struct ag_scope {
     const char *text;
     struct ag_scope *outer;
@@ -46,21 +48,22 @@ void *tape_take(ag_tape *tape, size_t bytes);
  * error, for a shape that cannot be or when memory is out. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
 
-/* A copy of the bytes that lives until the rewind. NULL where `data` is NULL, and, with the tape's
- * error set, when memory is out. */
+/* A copy of `bytes` bytes that lives until the rewind. NULL if `data` is NULL, or, and the
+ * tape has the error, if memory is out. */
 const void *tape_copy(ag_tape *tape, const void *data, size_t bytes);
 
-/* The mask of the next dropout, which drops with probability p in [0, 1]. Each call counts
- * one dropout since ag_tape_seed, and that number decides the mask's bits (ag_dropout), so
- * an operation calls it once in its forward pass and keeps the mask for its backward. */
+/* The mask of the next dropout, which drops with probability p in [0, 1]. Each call
+ * counts one dropout since ag_tape_seed, and that number decides the mask's bits
+ * (ag_dropout), so an operation calls it once in its forward pass and keeps the mask for
+ * its backward. */
 kernel_dropout tape_next_dropout(ag_tape *tape, double p);
 
 /* Says why a record cannot run, such as "has no forward"; NULL if it can. */
 const char *tape_record_lacks(const ag_op *op);
 
-/* Inside the backward of y whose input x gets dy unchanged: lets x and y hold one gradient
- * buffer instead of copying it. Returns false, and does nothing, if x has a gradient
- * already, is a leaf, or differs in size. */
+/* Inside the backward of y whose input x gets dy unchanged: lets x and y hold one
+ * gradient buffer instead of copying it. Returns false, and does nothing, if x has a
+ * gradient already, is a leaf, or differs in size. */
 bool tape_gradient_share(ag_tensor *x, const ag_tensor *y);
 /* Inside the backward of y: whether the gradient of y may be overwritten, because no one
  * reads it later. */

@@ -3,8 +3,8 @@
  * A program may have called setlocale: then printf and strtod of the C library write and
  * read a decimal comma, and strerror speaks another language. The functions here do their
  * work in the C locale, which they set for the calling thread alone and take back at
- * once. In glibc and musl the C locale is a constant, which takes no memory. What is no
- * number is "nan", without the sign that the C library gives it on some machines. */
+ * once. In glibc and musl the C locale is a constant, which takes no memory. A NaN is
+ * printed as "nan", without the sign that the C library gives it on some machines. */
 #include "text.h"
 
 #include <locale.h>
@@ -17,20 +17,20 @@
 #include <xlocale.h>
 #endif
 
-/* The C locale, and the one of the calling thread until then. */
-typedef struct scope {
+/* The C locale, and the locale that the calling thread had before. */
+typedef struct c_locale {
     locale_t plain, before;
-} scope;
+} c_locale;
 
-/* False where a system that makes its C locale in memory has none left. */
-static bool enter(scope *s)
+/* Returns false if the system makes its C locale in memory and has none left. */
+static bool enter_c_locale(c_locale *s)
 {
     s->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     s->before = s->plain ? uselocale(s->plain) : (locale_t)0;
     return s->plain != (locale_t)0;
 }
 
-static void leave(const scope *s)
+static void leave_c_locale(const c_locale *s)
 {
     uselocale(s->before);
     freelocale(s->plain);
@@ -38,19 +38,19 @@ static void leave(const scope *s)
 
 /* ---- Printing ------------------------------------------------------------------------------- */
 
-/* Conversions go to the C library one by one, since it prints the sign of a NaN, which
- * depends on the processor and means nothing: "-nan". */
+/* Conversions go to the C library one by one, since it prints the sign of a NaN ("-nan"),
+ * which depends on the processor and means nothing. */
 
 enum { CONVERSION_SIZE = 64 };
 
-/* A list of arguments that functions take from in turn. */
-typedef struct given {
+/* A va_list in a struct, so that functions can take arguments from it in turn. */
+typedef struct argument_list {
     va_list list;
-} given;
+} argument_list;
 
 /* Copies the conversion that begins at `at`, "%-8.*f", with numbers for its stars.
  * Returns where it ends. */
-static const char *read_conversion(const char *at, given *from, char text[CONVERSION_SIZE])
+static const char *read_conversion(const char *at, argument_list *from, char text[CONVERSION_SIZE])
 {
     size_t size = 0;
     text[size++] = *at++;
@@ -67,7 +67,7 @@ static const char *read_conversion(const char *at, given *from, char text[CONVER
 }
 
 /* Prints the next argument by `conversion`; as snprintf. */
-static int print_conversion(char *text, size_t size, const char *conversion, given *from)
+static int print_conversion(char *text, size_t size, const char *conversion, argument_list *from)
 {
 #define PRINT(type) snprintf(text, size, conversion, va_arg(from->list, type))
 #define PRINT_WHOLE(sign)                                                                                              \
@@ -92,7 +92,7 @@ static int print_conversion(char *text, size_t size, const char *conversion, giv
 }
 
 /* As vsnprintf, in the locale of the thread. */
-static int print(char *text, size_t size, const char *format, given *from)
+static int print_format(char *text, size_t size, const char *format, argument_list *from)
 {
     size_t length = 0;
     while (*format) {
@@ -115,16 +115,16 @@ static int print(char *text, size_t size, const char *format, given *from)
 
 int ag_text_print_list(char *text, size_t size, const char *format, va_list list)
 {
-    scope s;
-    given from;
+    c_locale s;
+    argument_list from;
     if (size > 0)
         *text = 0;
-    if (!enter(&s))
+    if (!enter_c_locale(&s))
         return -1;
     va_copy(from.list, list);
-    int length = print(text, size, format, &from);
+    int length = print_format(text, size, format, &from);
     va_end(from.list);
-    leave(&s);
+    leave_c_locale(&s);
     return length;
 }
 
@@ -139,12 +139,12 @@ int ag_text_print(char *text, size_t size, const char *format, ...)
 
 double ag_number_read(const char *text, const char **end)
 {
-    scope s;
+    c_locale s;
     char *after = NULL;
     double value = NAN;
-    if (enter(&s)) {
+    if (enter_c_locale(&s)) {
         value = strtod(text, &after);
-        leave(&s);
+        leave_c_locale(&s);
     }
     if (end)
         *end = after ? after : text;
@@ -153,11 +153,11 @@ double ag_number_read(const char *text, const char **end)
 
 char *ag_reason_print(int number, char text[AG_REASON_TEXT])
 {
-    scope s;
+    c_locale s;
     bool found = false;
-    if (enter(&s)) {
+    if (enter_c_locale(&s)) {
         found = strerror_r(number, text, AG_REASON_TEXT) == 0;
-        leave(&s);
+        leave_c_locale(&s);
     }
     if (!found)
         snprintf(text, AG_REASON_TEXT, "error number %d of the system", number);

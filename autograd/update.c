@@ -1,5 +1,5 @@
-/* update.c - what a training step does to the flat vectors of parameters and gradients: one
- * pass for the gradients' norm, one for the update.
+/* update.c - what a training step does to the flat vectors of parameters and gradients:
+ * one pass for the gradients' norm, one for the update.
  *
  * Both passes are cut into pieces whose borders depend on the vector's size alone, so the
  * result has the same bits whichever thread takes which piece: an update is elementwise,
@@ -53,8 +53,8 @@ double ag_vector_norm(const ag_real *x, int64_t size, int threads)
     const double sum = sum_of_squares(x, size, 1, threads);
     if (isfinite(sum) && sum >= 0x1p-900)
         return sqrt(sum);
-    /* Squares overflowed or vanished, as they can where ag_real is double: sum them again in
-     * a unit in which they do not. */
+    /* Squares overflowed or vanished, as they can where ag_real is double: sum them again
+     * in a unit in which they do not. */
     const double unit = isfinite(sum) ? 0x1p600 : 0x1p-600;
     return sqrt(sum_of_squares(x, size, unit, threads)) / unit;
 }
@@ -146,7 +146,8 @@ static update_constants constants_of(const ag_update *update, double weight_deca
     };
 }
 
-/* The share of the newest values in the average; with it the weights of all sum to one. */
+/* The share of the newest values in the average; with it the weights of all sum to
+ * one. */
 static double average_share(double decay, uint64_t step)
 {
     return (1 - decay) / (1 - scalar_pow(decay, (double)step));

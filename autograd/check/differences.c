@@ -1,18 +1,32 @@
-/* differences.c - derivatives from values alone: central differences, extrapolated.
+/* differences.c - derivatives from values alone: central differences, extrapolated to
+ * step 0.
  *
- * The error of a central difference is a series in even powers of the step. Differences at the steps h, h/2, h/4,
- * .. combine so that one power after the other falls away (Richardson), and the table of combinations shows when
- * rounding takes over: C. J. F. Ridders, Accurate computation of F'(x) and F'(x)F''(x), Advances in Engineering
- * Software 4 (1982). */
+ * The central difference D(t) = (F(t) - F(-t)) / 2t is the derivative of F at 0 plus an
+ * error c1 t^2 + c2 t^4 + .. (the odd powers cancel). Rounding adds an error that grows as
+ * t shrinks, so no single step is good. Richardson's extrapolation (L. F. Richardson, Phil.
+ * Trans. A 210, 1911) combines differences at halved steps: in (4 D(t/2) - D(t)) / 3 the
+ * term c1 t^2 cancels, two of these cancel c2 t^4, and so on, in a triangular table:
+ *
+ *     step t      D(t)
+ *     step t/2    D(t/2)   x            x: without t^2, from its left neighbour and the
+ *     step t/4    D(t/4)   x   y           entry above that;  y: without t^2 and t^4
+ *
+ * How much an entry differs from the two it came from tells how good it is, and when
+ * rounding takes over (C. J. F. Ridders, Accurate computation of F'(x) and F'(x)F''(x),
+ * Advances in Engineering Software 4, 1982).
+ *
+ * A kink is a point where F has no derivative, such as 0 for relu. If it lies between -t
+ * and t, the difference mixes two slopes and means nothing. Operations note on which side
+ * of their kinks they are (ag_kink); a table whose steps cross one starts again with
+ * smaller steps. */
 #include "gradcheck.h"
-
-#include "../example.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-/* How many steps a table has, and the smallest first step of a table: below it rounding hides the derivative. */
+/* The number of steps in a table, and the smallest first step: below it rounding hides
+ * the derivative. */
 #ifdef TAPEFORMER_DOUBLE
 #define EPSILON       DBL_EPSILON
 #define TABLE_ROWS    9
@@ -22,36 +36,10 @@
 #define TABLE_ROWS    4
 #define SMALLEST_STEP 0x1p-9
 #endif
-#define SHRINK 8.0 /* of the first step, where a table comes to nothing */
+#define SHRINK 8.0 /* of the first step, for the next table if this one fails */
 
-/* What became of a table of differences. */
+/* How a table of differences ended. */
 typedef enum outcome { SMOOTH, CROSSED_KINK, LEFT_DOMAIN } outcome;
-
-ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result)
-{
-    ag_tape_rewind(tape);
-    ag_tape_seed(tape, check->options.seed, 0);
-    check->kinks = KINKS_NONE;
-    tape->kinks = &check->kinks;
-    for (int i = 0; i < check->count; i++) {
-        const ag_gradcheck_input *input = &check->inputs[i];
-        check->leaves[i] = ag_leaf(tape, input->shape, input->data, input->grad);
-    }
-
-    ag_tensor *y = check->function(tape, check->leaves, check->context);
-    if (tape->error.status != AG_OK)
-        return ag_error_set(check->error, tape->error.status, "%s", tape->error.message);
-    if (!y)
-        return ag_error_set(check->error, AG_BAD_VALUE,
-                            "gradcheck: the function returned NULL without an error on its tape");
-    if (check->shape.ndim >= 0 && !ag_shape_equal(y->shape, check->shape)) {
-        char first[AG_SHAPE_TEXT], now[AG_SHAPE_TEXT];
-        return ag_error_set(check->error, AG_BAD_SHAPE, "gradcheck: the function made %s at one call and %s at another",
-                            ag_shape_print(check->shape, first), ag_shape_print(y->shape, now));
-    }
-    *result = y;
-    return AG_OK;
-}
 
 double gradcheck_scale(ag_real value)
 {
@@ -63,9 +51,9 @@ double gradcheck_scale(ag_real value)
     return ldexp(1, exponent - 1);
 }
 
-/* Moves the input to `t` on the line. Returns where it really is, since one element's new value may have been
- * rounded. */
-static double move(const gradcheck *check, const gradcheck_line *line, double t)
+/* Moves the input to `t` on the line. Returns where it is in fact: the new value of a
+ * lone element may have been rounded. */
+static double move_input(const gradcheck *check, const gradcheck_line *line, double t)
 {
     ag_real *data = check->inputs[line->input].data;
     const ag_real *origin = check->origin[line->input];
@@ -77,20 +65,21 @@ static double move(const gradcheck *check, const gradcheck_line *line, double t)
     return isfinite(moved) ? moved / line->direction[0] : t;
 }
 
-static void move_back(const gradcheck *check, const gradcheck_line *line)
+static void restore_input(const gradcheck *check, const gradcheck_line *line)
 {
     if (line->end > line->begin)
         memcpy(check->inputs[line->input].data + line->begin, check->origin[line->input] + line->begin,
                (size_t)(line->end - line->begin) * sizeof(ag_real));
 }
 
-/* (F(t) - F(-t)) / 2t, projected, and the error that rounding may leave in it. The difference is taken output by
- * output before they are added: what the outputs have in common falls away while all its digits are there. */
+/* (F(t) - F(-t)) / 2t, projected, and the error that rounding may leave in it. The
+ * difference is taken for each output before they are added: what F(t) and F(-t) have in
+ * common cancels exactly that way. */
 static ag_status central_difference(gradcheck *check, const gradcheck_line *line, double t,
                                     gradcheck_estimate *difference, outcome *found)
 {
     ag_tensor *y;
-    double ahead = move(check, line, t);
+    double ahead = move_input(check, line, t);
     ag_status status = gradcheck_evaluate(check, check->tape, &y);
     if (status != AG_OK)
         return status;
@@ -98,7 +87,7 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
     if (check->size)
         memcpy(check->ahead, y->data, (size_t)check->size * sizeof(ag_real));
 
-    double behind = move(check, line, -t);
+    double behind = move_input(check, line, -t);
     status = gradcheck_evaluate(check, check->tape, &y);
     if (status != AG_OK)
         return status;
@@ -116,9 +105,10 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
     return AG_OK;
 }
 
-/* Adds a row to the table: row[j] is the combination free of the powers below 2(j + 1) of the step, and comes from
- * row[j - 1] here and in the row above. Keeps the entry that differs least from those it came from, as far as
- * rounding lets differences tell. Returns the last entry's difference from the last of the row above. */
+/* Adds a row to the table: row[j] is free of the powers of the step below 2(j + 1), and
+ * comes from row[j - 1] here and in the row above. Keeps in *best the entry that differs
+ * least from those it came from, rounding included. Returns by how much the last entry
+ * differs from the last one of the row above. */
 static double add_row(double *row, int length, const gradcheck_estimate *difference, gradcheck_estimate *best)
 {
     double power = 1, above = row[0], last_above = length > 1 ? row[length - 2] : 0;
@@ -135,13 +125,14 @@ static double add_row(double *row, int length, const gradcheck_estimate *differe
     return fabs(row[length - 1] - last_above);
 }
 
-/* The estimated error in the measure of the check: relative where the slope is large. */
-static double doubt(const gradcheck_estimate *estimate, double unit)
+/* The estimated error in the measure of the check: relative if the slope is large. */
+static double relative_doubt(const gradcheck_estimate *estimate, double unit)
 {
     return estimate->error / fmax(unit, fabs(estimate->slope));
 }
 
-/* The table from the step `first` on, until its errors grow, or are far below what the comparison asks for. */
+/* Builds the table from the step `first` on, until its errors grow, or are far below what
+ * the comparison needs. */
 static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, double first, gradcheck_estimate *best,
                              outcome *found)
 {
@@ -155,7 +146,7 @@ static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, doubl
         if (status != AG_OK || *found != SMOOTH)
             return status;
         double change = add_row(row, length, &difference, best);
-        if (length > 1 && (change >= 2 * best->error || doubt(best, line->unit) <= plenty))
+        if (length > 1 && (change >= 2 * best->error || relative_doubt(best, line->unit) <= plenty))
             break;
     }
     if (!isfinite(best->error))
@@ -163,9 +154,9 @@ static ag_status extrapolate(gradcheck *check, const gradcheck_line *line, doubl
     return AG_OK;
 }
 
-/* The smallest first step. A kink that is nearer than rounding allows cannot be got around. A pole or the border of
- * a domain often lies at zero, so a lone small element may go down to steps of its own size, where the function is
- * large too. */
+/* The smallest first step. A kink nearer than that cannot be avoided: rounding hides the
+ * derivative. But a pole, or the border of a domain, often lies at 0, so the steps of a
+ * lone small element may go down to its own size, at which the function is large too. */
 static double smallest_step(const gradcheck *check, const gradcheck_line *line, outcome found)
 {
     double part = fabs((double)check->origin[line->input][line->begin] / line->unit);
@@ -173,9 +164,10 @@ static double smallest_step(const gradcheck *check, const gradcheck_line *line, 
     return found != CROSSED_KINK && small ? SMALLEST_STEP * fmax(part, 0x1p-60) : SMALLEST_STEP;
 }
 
-/* Tables from smaller and smaller first steps, until one neither crosses a kink nor leaves the domain nor doubts
- * itself. */
-static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *best, bool *on_kink)
+/* Builds tables from smaller and smaller first steps, until one neither crosses a kink
+ * nor leaves the domain, and its estimated error is small. */
+static ag_status differentiate_line(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *best,
+                                    bool *on_kink)
 {
     const double enough = check->options.tolerance * 0.1;
 
@@ -187,9 +179,10 @@ static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gra
         ag_status status = extrapolate(check, line, step, &attempt, &found);
         if (status != AG_OK)
             return status;
-        if (found == SMOOTH && (isnan(best->slope) || doubt(&attempt, line->unit) < doubt(best, line->unit)))
+        if (found == SMOOTH &&
+            (isnan(best->slope) || relative_doubt(&attempt, line->unit) < relative_doubt(best, line->unit)))
             *best = attempt;
-        if (doubt(best, line->unit) <= enough)
+        if (relative_doubt(best, line->unit) <= enough)
             return AG_OK;
         if (step / SHRINK < smallest_step(check, line, found)) {
             *on_kink = found == CROSSED_KINK && isnan(best->slope);
@@ -201,8 +194,8 @@ static ag_status differentiate(gradcheck *check, const gradcheck_line *line, gra
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
                                   bool *on_kink)
 {
-    ag_status status = differentiate(check, line, estimate, on_kink);
-    move_back(check, line);
+    ag_status status = differentiate_line(check, line, estimate, on_kink);
+    restore_input(check, line);
     estimate->slope /= line->unit;
     estimate->error /= line->unit;
     estimate->step *= line->unit;

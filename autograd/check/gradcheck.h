@@ -1,15 +1,33 @@
 /* gradcheck.h - the inside of the gradient check, for autograd/ alone.
  *
- * gradcheck.c runs the check and compares, differences.c finds derivatives from values
- * alone, operation.c applies both to examples of an operation. */
+ *   operation.c     checks an operation on drawn examples
+ *   gradcheck.c     checks a function: both sides of each derivative
+ *   behaviour.c     the analytic side: gradients by backward
+ *   differences.c   the numeric side: derivatives from values alone
+ *   report.c        what was found
+ *   evaluate.c      one call of the function
+ *
+ * Each uses only files below it. */
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 
 #include "../arena.h"
 #include "../tape.h"
 
-/* One check while it runs. The function under check is F; what is differentiated is its projection sum_k weights[k]
- * F_k. */
+#ifdef TAPEFORMER_DOUBLE
+#define GRADCHECK_TOLERANCE 1e-9
+#define GRADCHECK_STEP      0x1p-6
+#else
+#define GRADCHECK_TOLERANCE 1e-3
+#define GRADCHECK_STEP      0x1p-3
+#endif
+
+/* The streams of random numbers of a check; input i has the directions of stream
+ * GRADCHECK_DIRECTIONS + i. */
+enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_DIRECTIONS };
+
+/* One check while it runs. The function under check is F. Its projection sum_k weights[k]
+ * F_k is what is differentiated. */
 typedef struct gradcheck {
     ag_function function;
     void *context;
@@ -18,13 +36,13 @@ typedef struct gradcheck {
     ag_gradcheck_options options; /* with the defaults filled in */
     ag_gradcheck_report *report;
     ag_error *error;
-    bool faulty; /* the function is wrong in a way that makes comparing its gradients pointless */
+    bool faulty; /* the function misbehaves, so its gradients are not compared */
 
-    ag_arena arena;     /* all memory of the check but the tapes' */
+    ag_arena arena;     /* all memory of the check except the tapes' */
     ag_tape *tape;      /* without gradients, for evaluations */
     ag_tensor **leaves; /* [count], of the latest evaluation */
-    ag_real **origin;      /* [count], copies of the inputs' data: where the derivatives are taken */
-    ag_real **gradient;    /* [count], what backward found there */
+    ag_real **origin;   /* [count], copies of the inputs' data: the point of the derivatives */
+    ag_real **gradient; /* [count], by backward */
 
     ag_kinks kinks; /* of the latest evaluation */
     uint64_t side;  /* of the kinks, at the origin */
@@ -35,8 +53,8 @@ typedef struct gradcheck {
     ag_real *ahead;   /* [size], the result one step ahead */
 } gradcheck;
 
-/* A straight line through the origin along which one input moves: its elements begin <= i < end go by t direction[i
- * - begin]. Derivatives along it are divided by `unit`. */
+/* A line through the origin along which one input moves: its elements begin <= i < end
+ * move by t direction[i - begin]. Derivatives along it are divided by `unit`. */
 typedef struct gradcheck_line {
     int input;
     int64_t begin, end;
@@ -47,34 +65,55 @@ typedef struct gradcheck_line {
 /* A derivative from values alone. */
 typedef struct gradcheck_estimate {
     double slope; /* NaN: there is none */
-    double error; /* what the extrapolation thinks of itself */
+    double error; /* the extrapolation's estimate of its own error */
     double step;  /* the smallest step that went into the slope */
 } gradcheck_estimate;
 
-/* Memory of the check, not zeroed; NULL, and the error is set, when it is out. */
-void *gradcheck_alloc(gradcheck *check, size_t bytes);
+static inline int64_t gradcheck_input_size(const gradcheck *check, int input)
+{
+    return ag_shape_size(check->inputs[input].shape);
+}
 
-/* Runs the function on `tape`, rewound before, at the inputs' present values. */
+/* Memory of the check, not zeroed. NULL, and the error is set, if memory is out. */
+void *gradcheck_alloc(gradcheck *check, size_t bytes);
+/* Rewinds `tape` and runs the function on it at the inputs' present values. */
 ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result) AG_CHECKED;
 
-/* The derivative of the projected function along the line; `on_kink` where the line crosses a kink at every step
- * that is large enough to tell anything. The input is back at the origin afterwards, to the bit. */
+/* Begins an empty report; its worst error is -1. */
+void gradcheck_begin(ag_gradcheck_report *report);
+/* |a - n| / max(1, |a|, |n|): relative for large numbers, absolute for small ones;
+ * infinite if either is not finite. */
+double gradcheck_error(double analytic, double numeric);
+/* Reports that the function misbehaves at an element of an input, or of the result
+ * (`input` -1); nothing else is reported then. */
+void gradcheck_fault(gradcheck *check, int input, int64_t index, const char *sentence);
+/* Reports both sides of a derivative if they differ more than the worst so far. */
+void gradcheck_report_difference(gradcheck *check, const gradcheck_line *line, int64_t index, double analytic,
+                                 const gradcheck_estimate *numeric);
+/* The verdict: passed if the worst error is within the tolerance and enough was compared.
+ * `subject` names what was checked. */
+void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);
+
+/* The derivative of the projected function along the line. Sets *on_kink if the line
+ * crosses a kink at every step that rounding allows. The input is back at the origin
+ * afterwards, to the bit. */
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
                                   bool *on_kink) AG_CHECKED;
-
-/* A step of 1 for a number of this size: a power of two, so that steps add no rounding of their own. */
+/* The step for a number of this size that counts as 1: a power of two, which adds no
+ * rounding of its own. */
 double gradcheck_scale(ag_real value);
 
-/* Begins the report and fills in the defaults of the options, or says what is wrong with
- * either. */
-ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
+/* Copies the inputs' values, the origin, and puts them back. */
+ag_status gradcheck_note_origin(gradcheck *check) AG_CHECKED;
+void gradcheck_return(gradcheck *check);
+/* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. */
+ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 
-/* A report on nothing yet: its worst error is -1. */
-void gradcheck_begin(ag_gradcheck_report *report);
+/* Begins the report and fills in the defaults of the options. AG_BAD_VALUE if either
+ * cannot be used. */
+ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
 /* ag_gradcheck with complete options, on a report just begun, and without the verdict. */
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
                         const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
-/* The verdict: passed if the worst error is within the tolerance and enough was compared. `subject`: of what. */
-void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);
 
 #endif

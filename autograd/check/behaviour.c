@@ -1,0 +1,225 @@
+/* behaviour.c - the analytic side of the check: the gradients by backward, and whether
+ * the function behaves as one must before its gradients mean anything.
+ *
+ * It must give the same result at each call, leave inputs and result alone, add to
+ * gradients instead of overwriting them, and add the same when backward runs again on the
+ * same tape. A function that does not would pass the comparison, or fail it at the wrong
+ * place, so each fault has a sentence of its own. */
+#include "gradcheck.h"
+
+#include <math.h>
+#include <string.h>
+
+static ag_real *alloc_reals(gradcheck *check, int64_t count)
+{
+    return gradcheck_alloc(check, (size_t)count * sizeof(ag_real));
+}
+
+static void copy(ag_real *to, const ag_real *from, int64_t count)
+{
+    if (count)
+        memcpy(to, from, (size_t)count * sizeof(ag_real));
+}
+
+/* The first element in which a and b differ by a bit (a NaN equals itself, -0 is not 0);
+ * -1 if there is none. */
+static int64_t find_difference(const ag_real *a, const ag_real *b, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (memcmp(&a[i], &b[i], sizeof(ag_real)) != 0) /* NOLINT(bugprone-suspicious-memory-comparison): of bits */
+            return i;
+    return -1;
+}
+
+/* A number of size 0.5 to 1.5 and either sign: neither an output nor a gradient is lost
+ * by a weight near 0. */
+static ag_real draw_weight(ag_rng *rng)
+{
+    double size = 0.5 + ag_rng_uniform(rng);
+    return (ag_real)(ag_rng_u32(rng) & 1 ? size : -size);
+}
+
+/* ---- The point at which derivatives are taken ------------------------------------------------ */
+
+ag_status gradcheck_note_origin(gradcheck *check)
+{
+    size_t count = (size_t)check->count;
+    check->leaves = gradcheck_alloc(check, count * sizeof *check->leaves);
+    check->origin = gradcheck_alloc(check, count * sizeof *check->origin);
+    check->gradient = gradcheck_alloc(check, count * sizeof *check->gradient);
+    if (!check->leaves || !check->origin || !check->gradient)
+        return AG_NO_MEMORY;
+    for (int i = 0; i < check->count; i++) {
+        int64_t size = gradcheck_input_size(check, i);
+        check->origin[i] = alloc_reals(check, size);
+        check->gradient[i] = alloc_reals(check, size);
+        if (!check->origin[i] || !check->gradient[i])
+            return AG_NO_MEMORY;
+        copy(check->origin[i], check->inputs[i].data, size);
+    }
+    return AG_OK;
+}
+
+void gradcheck_return(gradcheck *check)
+{
+    for (int i = 0; i < check->count; i++)
+        copy(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
+}
+
+/* ---- What must hold ------------------------------------------------------------------------- */
+
+/* Copies the result, and draws the weights of its projection. */
+static ag_status note_result(gradcheck *check, const ag_tensor *y)
+{
+    check->shape = y->shape;
+    check->size = y->size;
+    check->side = check->kinks.hash;
+    check->result = alloc_reals(check, y->size);
+    check->weights = alloc_reals(check, y->size);
+    check->ahead = alloc_reals(check, y->size);
+    if (!check->result || !check->weights || !check->ahead)
+        return AG_NO_MEMORY;
+    copy(check->result, y->data, y->size);
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
+    for (int64_t k = 0; k < y->size; k++)
+        check->weights[k] = draw_weight(&rng);
+    return AG_OK;
+}
+
+/* Evaluates at a point nearby. A function that keeps values of its first or latest call
+ * in memory of its own, instead of on the tape, gives wrong gradients after that. */
+static ag_status evaluate_elsewhere(gradcheck *check)
+{
+    ag_tensor *y;
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
+            check->inputs[i].data[k] *= (ag_real)1.0625; /* keeps the sign: many domains end at zero */
+    ag_status status = gradcheck_evaluate(check, check->tape, &y);
+    gradcheck_return(check);
+    return status;
+}
+
+/* Fills the scratch memory with NaN. A backward that relies on what its forward left
+ * there then shows it. */
+static void spoil_scratch(ag_tape *tape)
+{
+    for (size_t bytes = 0; bytes < tape->scratch.bytes; bytes += MEMORY_ALIGNMENT) {
+        void *place = arena_alloc(&tape->scratch, MEMORY_ALIGNMENT);
+        if (place)
+            memset(place, 0xFF, MEMORY_ALIGNMENT);
+    }
+    arena_rewind(&tape->scratch);
+}
+
+/* Adds the gradient of the projected result to those of the inputs. A result that depends
+ * on no input adds nothing. */
+static ag_status add_gradients(gradcheck *check, ag_tensor *y)
+{
+    if (!y->needs_grad)
+        return AG_OK;
+    ag_status status = ag_backward_seeded(y, check->weights);
+    return status == AG_OK ? AG_OK : ag_error_set(check->error, status, "%s", ag_tape_error(y->tape)->message);
+}
+
+/* Inputs and result must be as they were, to the bit. */
+static void require_untouched(gradcheck *check, const ag_tensor *y, const char *sentence)
+{
+    for (int i = 0; i < check->count && !check->faulty; i++) {
+        int64_t at = find_difference(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
+        if (at >= 0)
+            gradcheck_fault(check, i, at, sentence);
+    }
+    int64_t at = find_difference(y->data, check->result, check->size);
+    if (at >= 0 && !check->faulty)
+        gradcheck_fault(check, -1, at, sentence);
+}
+
+static void require_finite_result(gradcheck *check)
+{
+    for (int64_t k = 0; k < check->size && !check->faulty; k++)
+        if (!isfinite(check->result[k])) {
+            char sentence[64];
+            ag_text_print(sentence, sizeof sentence, "it is %g", (double)check->result[k]);
+            gradcheck_fault(check, -1, k, sentence);
+        }
+}
+
+static ag_status require_same_result(gradcheck *check)
+{
+    ag_tensor *y;
+    ag_status status = gradcheck_evaluate(check, check->tape, &y);
+    if (status != AG_OK)
+        return status;
+    int64_t at = find_difference(check->result, y->data, check->size);
+    if (at >= 0 && !check->faulty)
+        gradcheck_fault(check, -1, at, "the function is not deterministic: two calls with the same inputs differ");
+    return AG_OK;
+}
+
+/* Runs backward once more, onto gradients that are not 0: each must become the sum of
+ * what it was and what the first backward found. */
+static ag_status require_adding(gradcheck *check, ag_tensor *y)
+{
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_FORMER_GRADIENTS);
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
+            check->inputs[i].grad[k] = draw_weight(&rng);
+    ag_status status = add_gradients(check, y);
+    if (status != AG_OK)
+        return status;
+
+    rng.position = 0;
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++) {
+            double former = (double)draw_weight(&rng), gradient = (double)check->gradient[i][k];
+            double sum = (double)check->inputs[i].grad[k];
+            if (check->faulty || !isfinite(gradient) || gradcheck_error(sum, former + gradient) <= GRADCHECK_TOLERANCE)
+                continue;
+            char sentence[192];
+            if (gradcheck_error(sum, gradient) <= GRADCHECK_TOLERANCE)
+                ag_text_print(sentence, sizeof sentence,
+                              "backward overwrites the gradient instead of adding to it: %g was there, %g was to be "
+                              "added, %g came out",
+                              former, gradient, sum);
+            else
+                ag_text_print(sentence, sizeof sentence,
+                              "a second backward on the same tape adds %g where the first added %g", sum - former,
+                              gradient);
+            gradcheck_fault(check, i, k, sentence);
+        }
+    return AG_OK;
+}
+
+ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
+{
+    ag_tensor *y;
+    ag_status status = evaluate_elsewhere(check);
+    if (status == AG_OK)
+        status = gradcheck_evaluate(check, tape, &y);
+    if (status == AG_OK)
+        status = note_result(check, y);
+    if (status != AG_OK)
+        return status;
+    require_finite_result(check);
+    require_untouched(check, y, "the function changes it");
+    spoil_scratch(tape);
+
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
+            check->inputs[i].grad[k] = 0;
+    status = add_gradients(check, y);
+    if (status != AG_OK)
+        return status;
+    require_untouched(check, y, "backward changes it");
+    for (int i = 0; i < check->count; i++)
+        copy(check->gradient[i], check->inputs[i].grad, gradcheck_input_size(check, i));
+
+    status = require_same_result(check);
+    if (status == AG_OK)
+        status = evaluate_elsewhere(check);
+    if (status == AG_OK)
+        status = require_adding(check, y);
+    for (int i = 0; i < check->count; i++)
+        copy(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
+    return status;
+}

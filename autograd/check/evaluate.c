@@ -1,0 +1,38 @@
+/* evaluate.c - runs the function under check, as often as the check needs it. */
+#include "../example.h"
+#include "gradcheck.h"
+
+void *gradcheck_alloc(gradcheck *check, size_t bytes)
+{
+    void *place = arena_alloc(&check->arena, bytes);
+    if (!place)
+        ag_error_set(check->error, AG_NO_MEMORY, "gradcheck: out of memory: %zu more %s wanted", bytes,
+                     ag_plural((int64_t)bytes, "byte", "bytes"));
+    return place;
+}
+
+ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result)
+{
+    ag_tape_rewind(tape);
+    ag_tape_seed(tape, check->options.seed, 0);
+    check->kinks = KINKS_NONE;
+    tape->kinks = &check->kinks;
+    for (int i = 0; i < check->count; i++) {
+        const ag_gradcheck_input *input = &check->inputs[i];
+        check->leaves[i] = ag_leaf(tape, input->shape, input->data, input->grad);
+    }
+
+    ag_tensor *y = check->function(tape, check->leaves, check->context);
+    if (tape->error.status != AG_OK)
+        return ag_error_set(check->error, tape->error.status, "%s", tape->error.message);
+    if (!y)
+        return ag_error_set(check->error, AG_BAD_VALUE,
+                            "gradcheck: the function returned NULL without an error on its tape");
+    if (check->shape.ndim >= 0 && !ag_shape_equal(y->shape, check->shape)) {
+        char first[AG_SHAPE_TEXT], now[AG_SHAPE_TEXT];
+        return ag_error_set(check->error, AG_BAD_SHAPE, "gradcheck: the function made %s at one call and %s at another",
+                            ag_shape_print(check->shape, first), ag_shape_print(y->shape, now));
+    }
+    *result = y;
+    return AG_OK;
+}
