@@ -20,6 +20,7 @@ typedef struct example {
 } example;
 
 static const example examples[] = {
+    {"one_gradient", {"mul 5 5 25 1", "add 6 -1 5 10", "mul 3 2 6 10", "The gradients: dw 20 dx 30 db 10"}},
     {"six_tokens",
      {"Scores of each word against all",
       "journey 0.9544 1.4950 1.4754 0.8434 0.7070 1.0865",
