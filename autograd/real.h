@@ -15,17 +15,19 @@ typedef double ag_real;
 typedef float ag_real;
 #endif
 
-/* After a declaration. AG_CHECKED: the compiler warns if a call ignores the result. All
- * functions that return a status have it; a call that ignores a result on purpose assigns
- * it to a variable and says why. AG_PRINTF: the compiler checks a format, argument number
- * `text`, against its arguments, from number `first` on. Both are nothing for a compiler
- * without attributes, and in a build with TAPEFORMER_PLAIN defined, which is strict C11. */
-#if defined(__GNUC__) && !defined(TAPEFORMER_PLAIN)
+/* Both are nothing for a compiler without attributes, and in a build with
+ * TAPEFORMER_PLAIN defined, which is strict C11. */
+#if !defined(__GNUC__) || defined(TAPEFORMER_PLAIN)
+/* After a declaration: the compiler warns if a call ignores the result. All functions
+ * that return a status have it; a call that ignores a result on purpose assigns it to a
+ * variable and says why. */
+#define AG_CHECKED
+/* After a declaration: the compiler checks a format, argument number `text`, against its
+ * arguments, from number `first` on. */
+#define AG_PRINTF(text, first)
+#else
 #define AG_CHECKED             __attribute__((warn_unused_result))
 #define AG_PRINTF(text, first) __attribute__((format(printf, text, first)))
-#else
-#define AG_CHECKED
-#define AG_PRINTF(text, first)
 #endif
 
 #endif
