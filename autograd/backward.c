@@ -26,13 +26,13 @@ typedef struct gradient_buffer {
 
 #define HEADER_BYTES MEMORY_ALIGNMENT
 
-static gradient_buffer *buffer_of(const ag_tensor *x)
+static gradient_buffer *gradient_buffer_of(const ag_tensor *x)
 {
     return (gradient_buffer *)(void *)((char *)x->grad - HEADER_BYTES);
 }
 
 /* Memory for the gradient of x, if possible where an earlier gradient was. Not zeroed. */
-static ag_real *buffer_new(ag_tensor *x)
+static ag_real *gradient_new(ag_tensor *x)
 {
     const size_t bytes = HEADER_BYTES + (size_t)x->size * sizeof(ag_real);
     gradient_buffer *buffer = tape_take(x->tape, bytes);
@@ -45,7 +45,7 @@ static ag_real *buffer_new(ag_tensor *x)
 /* x releases its gradient. */
 static void gradient_release(ag_tensor *x)
 {
-    gradient_buffer *buffer = buffer_of(x);
+    gradient_buffer *buffer = gradient_buffer_of(x);
     if (--buffer->holders == 0)
         arena_give(&x->tape->arena, buffer, buffer->bytes);
     x->grad = NULL;
@@ -54,7 +54,7 @@ static void gradient_release(ag_tensor *x)
 /* Gives the inner tensor x a buffer of its own, with what the shared one holds. */
 static void gradient_unshare(ag_tensor *x)
 {
-    ag_real *own = buffer_new(x);
+    ag_real *own = gradient_new(x);
     if (own)
         memcpy(own, x->grad, (size_t)x->size * sizeof(ag_real));
     gradient_release(x);
@@ -67,9 +67,9 @@ ag_real *ag_grad_begin(ag_tensor *x, bool *add)
     if (!x || !x->needs_grad)
         return NULL;
     if (!x->grad) {
-        x->grad = buffer_new(x);
+        x->grad = gradient_new(x);
         *add = false;
-    } else if (x->node && buffer_of(x)->holders > 1) {
+    } else if (x->node && gradient_buffer_of(x)->holders > 1) {
         gradient_unshare(x);
     }
     return x->grad;
@@ -89,13 +89,13 @@ bool tape_gradient_share(ag_tensor *x, const ag_tensor *y)
     if (!x->needs_grad || x->grad || !x->node || x->size != y->size)
         return false;
     x->grad = y->grad;
-    buffer_of(y)->holders++;
+    gradient_buffer_of(y)->holders++;
     return true;
 }
 
 bool tape_gradient_spare(const ag_tensor *y)
 {
-    return !y->retains_grad && buffer_of(y)->holders == 1;
+    return !y->retains_grad && gradient_buffer_of(y)->holders == 1;
 }
 
 /* ---- The loop ------------------------------------------------------------------------------- */

@@ -34,9 +34,9 @@ bool broadcast_fits(ag_shape from, ag_shape to)
 
 /* ---- Loops over two operands ---------------------------------------------------------------- */
 
-walk walk_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step)
+strided strided_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step)
 {
-    walk w = {0};
+    strided w = {0};
     for (int i = 0; i < shape.ndim; i++) {
         int64_t size = shape.dim[i];
         int last = w.ndim - 1;
@@ -67,19 +67,19 @@ static void broadcast_steps(ag_shape shape, ag_shape operand, int64_t step[AG_MA
     }
 }
 
-walk walk_broadcast(ag_shape shape, ag_shape a, ag_shape b)
+strided strided_broadcast(ag_shape shape, ag_shape a, ag_shape b)
 {
     int64_t a_step[AG_MAX_DIMS] = {0}, b_step[AG_MAX_DIMS] = {0};
     broadcast_steps(shape, a, a_step);
     broadcast_steps(shape, b, b_step);
-    return walk_make(shape, a_step, b_step);
+    return strided_make(shape, a_step, b_step);
 }
 
-walk_run walk_from(const walk *w, int64_t at, int64_t end)
+strided_run strided_run_from(const strided *w, int64_t at, int64_t end)
 {
     int last = w->ndim - 1;
     int64_t row = at / w->size[last], column = at % w->size[last];
-    walk_run run = {
+    strided_run run = {
         .at = at, .length = w->size[last] - column, .a = column * w->a_step[last], .b = column * w->b_step[last]};
     if (run.length > end - at)
         run.length = end - at;
@@ -192,7 +192,7 @@ static axis_groups group_axes(ag_shape shape, unsigned axes)
     return groups;
 }
 
-static int64_t product(const int64_t *sizes, int count)
+static int64_t size_of_axes(const int64_t *sizes, int count)
 {
     int64_t result = 1;
     for (int i = 0; i < count; i++)
@@ -234,9 +234,9 @@ ag_status broadcast_sum(ag_tape *tape, ag_shape shape, unsigned axes, broadcast_
     for (int i = groups.count - 1; left; i--) {
         if (!groups.reduced[i])
             continue;
-        sum_task task = {.outer = product(groups.size, i),
+        sum_task task = {.outer = size_of_axes(groups.size, i),
                          .reduced = groups.size[i],
-                         .inner = product(groups.size + i + 1, groups.count - i - 1),
+                         .inner = size_of_axes(groups.size + i + 1, groups.count - i - 1),
                          .factor = way == BROADCAST_MEAN ? 1 / (double)groups.size[i] : 1,
                          .x = x};
         groups.size[i] = 1;

@@ -352,14 +352,14 @@ static interval intersection(interval x, interval y)
     return (interval){x.begin > y.begin ? x.begin : y.begin, x.end < y.end ? x.end : y.end};
 }
 
-static bool bound(const ag_mask *mask, mask_query query, interval within, interval *row);
+static bool bound_row(const ag_mask *mask, mask_query query, interval within, interval *row);
 
 /* The union of two intervals is an interval if they touch. If not, the interval that
  * contains both is only a bound. */
 static bool bound_or(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     interval x, y;
-    bool exact_x = bound(mask->a, query, within, &x), exact_y = bound(mask->b, query, within, &y);
+    bool exact_x = bound_row(mask->a, query, within, &x), exact_y = bound_row(mask->b, query, within, &y);
     if (is_empty(x) || is_empty(y)) {
         *row = is_empty(x) ? y : x;
         return is_empty(x) ? exact_y : exact_x;
@@ -372,7 +372,7 @@ static bool bound_or(const ag_mask *mask, mask_query query, interval within, int
 static bool bound_not(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     interval x;
-    bool exact = bound(mask->a, query, within, &x);
+    bool exact = bound_row(mask->a, query, within, &x);
     *row = within;
     if (!exact)
         return false;
@@ -389,7 +389,7 @@ static bool bound_not(const ag_mask *mask, mask_query query, interval within, in
 
 /* Sets *row to an interval inside `within` that contains all keys there that the query
  * sees. Returns whether it sees all of the interval; if not, scan_row finds out which. */
-static bool bound(const ag_mask *mask, mask_query query, interval within, interval *row)
+static bool bound_row(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     *row = within;
     if (is_empty(within))
@@ -397,8 +397,8 @@ static bool bound(const ag_mask *mask, mask_query query, interval within, interv
     switch (mask->kind) {
     case MASK_AND: {
         interval x;
-        bool exact = bound(mask->a, query, within, &x);
-        return bound(mask->b, query, x, row) && exact;
+        bool exact = bound_row(mask->a, query, within, &x);
+        return bound_row(mask->b, query, x, row) && exact;
     }
     case MASK_OR:
         return bound_or(mask, query, within, row);
@@ -416,7 +416,7 @@ static bool bound(const ag_mask *mask, mask_query query, interval within, interv
 bool mask_range(const ag_mask *mask, mask_query query, int64_t keys, int64_t *begin, int64_t *end)
 {
     interval row = {0, keys};
-    bool whole = !mask || bound(mask, query, row, &row) || scan_row(mask, query, &row);
+    bool whole = !mask || bound_row(mask, query, row, &row) || scan_row(mask, query, &row);
     if (is_empty(row)) {
         row = (interval){0, 0};
         whole = true;

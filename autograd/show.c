@@ -13,7 +13,7 @@ enum {
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------- */
 
-static bool between(unsigned char byte, unsigned char low, unsigned char high)
+static bool is_between(unsigned char byte, unsigned char low, unsigned char high)
 {
     return byte >= low && byte <= high;
 }
@@ -31,15 +31,15 @@ int ag_utf8_length(const char *text, size_t size)
 
     unsigned char low = 0x80, high = 0xBF;
     int length;
-    if (between(byte[0], 0xC2, 0xDF)) {
+    if (is_between(byte[0], 0xC2, 0xDF)) {
         length = 2;
-    } else if (between(byte[0], 0xE0, 0xEF)) {
+    } else if (is_between(byte[0], 0xE0, 0xEF)) {
         length = 3;
         if (byte[0] == 0xE0)
             low = 0xA0;
         else if (byte[0] == 0xED)
             high = 0x9F;
-    } else if (between(byte[0], 0xF0, 0xF4)) {
+    } else if (is_between(byte[0], 0xF0, 0xF4)) {
         length = 4;
         if (byte[0] == 0xF0)
             low = 0x90;
@@ -48,10 +48,10 @@ int ag_utf8_length(const char *text, size_t size)
     } else {
         return 0;
     }
-    if (size < (size_t)length || !between(byte[1], low, high))
+    if (size < (size_t)length || !is_between(byte[1], low, high))
         return 0;
     for (int i = 2; i < length; i++)
-        if (!between(byte[i], 0x80, 0xBF))
+        if (!is_between(byte[i], 0x80, 0xBF))
             return 0;
     return length;
 }

@@ -15,7 +15,7 @@ static ag_real *alloc_reals(gradcheck *check, int64_t count)
     return gradcheck_alloc(check, (size_t)count * sizeof(ag_real));
 }
 
-static void copy(ag_real *to, const ag_real *from, int64_t count)
+static void copy_reals(ag_real *to, const ag_real *from, int64_t count)
 {
     if (count)
         memcpy(to, from, (size_t)count * sizeof(ag_real));
@@ -55,7 +55,7 @@ ag_status gradcheck_note_origin(gradcheck *check)
         check->gradient[i] = alloc_reals(check, size);
         if (!check->origin[i] || !check->gradient[i])
             return AG_NO_MEMORY;
-        copy(check->origin[i], check->inputs[i].data, size);
+        copy_reals(check->origin[i], check->inputs[i].data, size);
     }
     return AG_OK;
 }
@@ -63,7 +63,7 @@ ag_status gradcheck_note_origin(gradcheck *check)
 void gradcheck_return(gradcheck *check)
 {
     for (int i = 0; i < check->count; i++)
-        copy(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
+        copy_reals(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
 }
 
 /* ---- What must hold ------------------------------------------------------------------------- */
@@ -79,7 +79,7 @@ static ag_status note_result(gradcheck *check, const ag_tensor *y)
     check->ahead = alloc_reals(check, y->size);
     if (!check->result || !check->weights || !check->ahead)
         return AG_NO_MEMORY;
-    copy(check->result, y->data, y->size);
+    copy_reals(check->result, y->data, y->size);
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
     for (int64_t k = 0; k < y->size; k++)
         check->weights[k] = draw_weight(&rng);
@@ -212,7 +212,7 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
         return status;
     require_untouched(check, y, "backward changes it");
     for (int i = 0; i < check->count; i++)
-        copy(check->gradient[i], check->inputs[i].grad, gradcheck_input_size(check, i));
+        copy_reals(check->gradient[i], check->inputs[i].grad, gradcheck_input_size(check, i));
 
     status = require_same_result(check);
     if (status == AG_OK)
@@ -220,6 +220,6 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
     if (status == AG_OK)
         status = require_adding(check, y);
     for (int i = 0; i < check->count; i++)
-        copy(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
+        copy_reals(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
     return status;
 }

@@ -24,7 +24,7 @@ static ag_status binary_shape(ag_node *node)
  * dy df/d(input `side`). */
 typedef struct binary_task {
     const ag_node *node;
-    walk walk;
+    strided loop;
     int side;
     ag_real *gradient;
 } binary_task;
@@ -32,7 +32,7 @@ typedef struct binary_task {
 static binary_task binary_task_of(const ag_node *node)
 {
     const ag_shape a = node->inputs[0]->shape, b = node->inputs[1]->shape;
-    return (binary_task){.node = node, .walk = walk_broadcast(node->output->shape, a, b)};
+    return (binary_task){.node = node, .loop = strided_broadcast(node->output->shape, a, b)};
 }
 
 static void binary_elements(void *context, int64_t begin, int64_t end)
@@ -41,12 +41,12 @@ static void binary_elements(void *context, int64_t begin, int64_t end)
     const ag_node *node = task->node;
     const ag_tensor *y = node->output;
     const kernel_binary f = *(const kernel_binary *)node->attributes;
-    const walk *w = &task->walk;
+    const strided *w = &task->loop;
     const kernel_elementwise *elementwise = kernels()->elementwise;
 
-    walk_run run;
+    strided_run run;
     for (int64_t at = begin; at < end; at += run.length) {
-        run = walk_from(w, at, end);
+        run = strided_run_from(w, at, end);
         kernel_operand a = {.data = node->inputs[0]->data + run.a, .step = w->a_step[w->ndim - 1]};
         kernel_operand b = {.data = node->inputs[1]->data + run.b, .step = w->b_step[w->ndim - 1]};
         if (task->gradient)

@@ -289,7 +289,7 @@ static ag_status mse_shape(ag_node *node)
 }
 
 typedef struct mse_context {
-    walk path; /* over `shape` */
+    strided path; /* over `shape` */
     ag_shape shape;
     int64_t size;
     const ag_real *a, *b;
@@ -306,7 +306,7 @@ static mse_context mse_context_of(const ag_node *node)
     const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
     mse_context c = {.a = a->data, .b = b->data};
     mse_stretched(node, &c.shape);
-    c.path = walk_broadcast(c.shape, a->shape, b->shape);
+    c.path = strided_broadcast(c.shape, a->shape, b->shape);
     c.size = ag_shape_size(c.shape);
     return c;
 }
@@ -315,9 +315,9 @@ static mse_context mse_context_of(const ag_node *node)
 static void subtract(const mse_context *c, int64_t begin, int64_t end, ag_real *difference)
 {
     const int last = c->path.ndim - 1;
-    walk_run run;
+    strided_run run;
     for (int64_t at = begin; at < end; at += run.length) {
-        run = walk_from(&c->path, at, end);
+        run = strided_run_from(&c->path, at, end);
         kernels()->elementwise->binary(BINARY_SUB, run.length, (kernel_operand){c->a + run.a, c->path.a_step[last]},
                                        (kernel_operand){c->b + run.b, c->path.b_step[last]}, difference + (at - begin));
     }

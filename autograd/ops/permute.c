@@ -31,7 +31,7 @@ static ag_status permute_shape(ag_node *node)
 /* to = from, or to += from, where `from` is read with its own steps along the axes of
  * `to`. */
 typedef struct permute_task {
-    walk walk;
+    strided loop;
     const ag_real *from;
     ag_real *to;
     bool add;
@@ -40,11 +40,11 @@ typedef struct permute_task {
 static void permute_elements(void *context, int64_t begin, int64_t end)
 {
     const permute_task *task = context;
-    const int64_t step = task->walk.a_step[task->walk.ndim - 1];
+    const int64_t step = task->loop.a_step[task->loop.ndim - 1];
 
-    walk_run run;
+    strided_run run;
     for (int64_t at = begin; at < end; at += run.length) {
-        run = walk_from(&task->walk, at, end);
+        run = strided_run_from(&task->loop, at, end);
         const ag_real *from = task->from + run.a;
         ag_real *to = task->to + at;
         if (step == 1 && task->add)
@@ -74,7 +74,7 @@ static void permute_run(const ag_node *node, ag_shape shape, const int64_t *from
 {
     const int64_t none[AG_MAX_DIMS] = {0};
     const int64_t size = node->output->size;
-    task.walk = walk_make(shape, from_step, none);
+    task.loop = strided_make(shape, from_step, none);
     parallel_elements(node->tape, size, (double)size, permute_elements, &task);
 }
 

@@ -88,7 +88,7 @@ static ag_status mean_forward(ag_node *node)
 
 /* dx += factor dy, where each dy goes to all the elements that made its y. */
 typedef struct stretch_task {
-    walk walk; /* over dx; operand b is dy */
+    strided loop; /* over dx; operand b is dy */
     ag_real factor;
     const ag_real *dy;
     ag_real *dx;
@@ -99,12 +99,12 @@ static void stretch_elements(void *context, int64_t begin, int64_t end)
     const stretch_task *task = context;
     const kernel_elementwise *elementwise = kernels()->elementwise;
 
-    walk_run run;
+    strided_run run;
     for (int64_t at = begin; at < end; at += run.length) {
-        run = walk_from(&task->walk, at, end);
+        run = strided_run_from(&task->loop, at, end);
         const ag_real *dy = task->dy + run.b;
         ag_real *dx = task->dx + at;
-        if (task->walk.b_step[task->walk.ndim - 1]) {
+        if (task->loop.b_step[task->loop.ndim - 1]) {
             elementwise->axpy(run.length, task->factor, dy, dx);
         } else {
             ag_real one = task->factor * *dy;
@@ -116,7 +116,7 @@ static void stretch_elements(void *context, int64_t begin, int64_t end)
 static ag_status stretch_gradient(ag_node *node, double factor)
 {
     ag_tensor *x = node->inputs[0];
-    stretch_task task = {.walk = walk_broadcast(x->shape, x->shape, kept_shape(node)),
+    stretch_task task = {.loop = strided_broadcast(x->shape, x->shape, kept_shape(node)),
                          .factor = (ag_real)factor,
                          .dy = node->output->grad,
                          .dx = ag_grad(x)};
@@ -151,7 +151,7 @@ static bool is_larger(const ag_real *x, int64_t i, int64_t best)
 static ag_status max_forward(ag_node *node)
 {
     const ag_tensor *x = node->inputs[0], *y = node->output;
-    const walk w = walk_broadcast(x->shape, x->shape, kept_shape(node));
+    const strided w = strided_broadcast(x->shape, x->shape, kept_shape(node));
     const int64_t y_step = w.b_step[w.ndim - 1];
     int64_t *place = ag_tape_alloc(node->tape, (size_t)y->size * sizeof *place);
     if (!place)
@@ -159,9 +159,9 @@ static ag_status max_forward(ag_node *node)
 
     for (int64_t i = 0; i < y->size; i++)
         place[i] = -1;
-    walk_run run;
+    strided_run run;
     for (int64_t at = 0; at < x->size; at += run.length) {
-        run = walk_from(&w, at, x->size);
+        run = strided_run_from(&w, at, x->size);
         int64_t first = y_step ? 0 : kernels()->elementwise->argmax(run.length, x->data + at);
         for (int64_t i = first; i < (y_step ? run.length : first + 1); i++) {
             int64_t *best = &place[run.b + i * y_step];

@@ -48,7 +48,7 @@ typedef struct attention_task {
     bool is_backward, mask_differs_by_head;
     attention_operand q, k, v, y;
     const ag_tensor *bias; /* NULL: none */
-    walk bias_walk;        /* over the scores; operand a is the bias */
+    strided bias_loop;     /* over the scores; operand a is the bias */
     ag_real *dbias;        /* [B, H, T, S]: of the stretched bias; NULL: not wanted */
     int64_t *blind;        /* forward: a worker's number of queries that see nothing */
     /* The workers' memory. */
@@ -141,9 +141,10 @@ static void attend_block(const attention_task *task, const attention_head *head,
                              .dbias = task->dbias ? task->dbias + row : NULL};
     if (task->bias && s->keys) {
         for (int64_t r = 0; r < count; r++)
-            bias[r] = task->bias->data + walk_from(&task->bias_walk, row + r * s->keys, row + (r + 1) * s->keys).a;
+            bias[r] =
+                task->bias->data + strided_run_from(&task->bias_loop, row + r * s->keys, row + (r + 1) * s->keys).a;
         block.bias = bias;
-        block.bias_step = task->bias_walk.a_step[task->bias_walk.ndim - 1];
+        block.bias_step = task->bias_loop.a_step[task->bias_loop.ndim - 1];
     }
     (task->is_backward ? kernel->backward : kernel->forward)(head, &block, task->scratch + worker * task->scratch_size);
 }
@@ -231,7 +232,7 @@ static ag_status attention_task_make(const ag_node *node, bool is_backward, atte
         .bias = bias,
     };
     if (bias)
-        task->bias_walk = walk_broadcast(scores, bias->shape, bias->shape);
+        task->bias_loop = strided_broadcast(scores, bias->shape, bias->shape);
     if (bias && is_backward && bias->needs_grad) {
         if (!(task->dbias = ag_scratch(node->tape, scores_bytes)))
             return AG_NO_MEMORY;
