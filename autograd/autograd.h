@@ -53,12 +53,7 @@
 #include "text.h"
 #include "update.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Version -------------------------------------------------------------------------------- */
 
@@ -537,12 +532,7 @@ const char *ag_level_name(void);
  * rewind. */
 ag_status ag_level_check(ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 
 #include "operation.h"
 

@@ -10,12 +10,7 @@
 
 #include "autograd.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Operations of your own ----------------------------------------------------------------- */
 
@@ -166,10 +161,5 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -10,14 +10,9 @@
 #ifndef AG_RANDOM_H
 #define AG_RANDOM_H
 
-#include <stdint.h>
+#include "real.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Streams --------------------------------------------------------------------------------- */
 
@@ -64,10 +59,5 @@ void ag_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
  * constants, variant 13. */
 uint64_t ag_mix(uint64_t x);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -15,6 +15,26 @@ typedef double ag_real;
 typedef float ag_real;
 #endif
 
+#ifdef __cplusplus
+#define AG_LINKAGE_BEGIN extern "C" {
+#define AG_LINKAGE_END   }
+#else
+/* Before declarations that have C linkage in C++ too. */
+#define AG_LINKAGE_BEGIN
+/* After them. */
+#define AG_LINKAGE_END
+#endif
+#ifdef __GNUC__
+#define AG_HEADER_BEGIN AG_LINKAGE_BEGIN _Pragma("GCC visibility push(default)")
+#define AG_HEADER_END   _Pragma("GCC visibility pop") AG_LINKAGE_END
+#else
+/* Before the declarations of a public header, which the shared library exports, with C
+ * linkage. It exports nothing else. */
+#define AG_HEADER_BEGIN AG_LINKAGE_BEGIN
+/* After them. */
+#define AG_HEADER_END AG_LINKAGE_END
+#endif
+
 /* Both are nothing for a compiler without attributes, and in a build with
  * TAPEFORMER_PLAIN defined, which is strict C11. */
 #if !defined(__GNUC__) || defined(TAPEFORMER_PLAIN)

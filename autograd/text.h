@@ -14,12 +14,7 @@
 
 #include <stdarg.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Numbers and formats --------------------------------------------------------------------- */
 
@@ -74,10 +69,5 @@ char *ag_text_show(const char *text, char *out, size_t size);
  * end. */
 int ag_text_show_next(const char *text, size_t size, uint32_t *code);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

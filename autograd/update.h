@@ -9,12 +9,7 @@
 
 #include "real.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* The Euclidean norm sqrt(sum x[i]^2) of x [size], summed in double; squares that would
  * overflow or vanish are scaled. Not finite if an element is not. */
@@ -72,10 +67,5 @@ typedef struct ag_update_range {
 void ag_update_apply(const ag_update *update, ag_real *value, ag_real *gradient, const ag_update_range *ranges,
                      int count, int threads);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -20,12 +20,7 @@
 #include "autograd.h"
 #include "files.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Text ----------------------------------------------------------------------------------- */
 
@@ -266,10 +261,5 @@ ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch 
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -27,12 +27,7 @@
 
 #include "autograd.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Parameters ----------------------------------------------------------------------------- */
 
@@ -555,10 +550,5 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,
                       ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -16,12 +16,7 @@
 #include "report.h"
 #include "train.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Attention ------------------------------------------------------------------------------ */
 
@@ -220,10 +215,5 @@ ag_status study_trace_compare(const char *a, const char *b, bool common, double 
  * AG_NO_MEMORY. */
 ag_status study_curves(const char *const *paths, int count, study_document *document, ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -47,12 +47,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* The names of the files above, in the folder of a run. */
 #define TRAIN_MODEL_FILE      "model.safetensors"
@@ -481,10 +476,5 @@ void train_history_clear(train_history *history);
 /* The series of that name, which the history owns; NULL if there is none. */
 const train_series *train_history_find(const train_history *history, const char *name);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

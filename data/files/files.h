@@ -13,12 +13,7 @@
 
 #include "autograd.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------- */
 
@@ -266,10 +261,5 @@ void data_json_put_number(data_json_object *object, const char *key, double valu
 /* Ends the object. Returns false if `size` was too small: the text is then cut off. */
 bool data_json_object_end(data_json_object *object);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif

@@ -18,12 +18,7 @@
 
 #include "autograd.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-#if defined(__GNUC__)
-#pragma GCC visibility push(default)
-#endif
+AG_HEADER_BEGIN
 
 /* ---- Documents ------------------------------------------------------------------------------ */
 
@@ -157,10 +152,5 @@ ag_status study_document_save(const study_document *document, const char *path, 
  * or AG_NO_MEMORY. */
 ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error) AG_CHECKED;
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
-#ifdef __cplusplus
-}
-#endif
+AG_HEADER_END
 #endif
