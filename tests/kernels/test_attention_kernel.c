@@ -7,24 +7,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How many numbers `begin` writes into the kernel's memory for so many keys: the first ones. */
+/* How many bytes `begin` writes into the kernel's memory for so many keys: the first ones. */
 static int64_t states_of(int64_t keys)
 {
     const attention_head head = {
         .queries = 5, .keys = keys, .scale = 1, .q.width = 3, .k.width = 3, .v.width = 3, .y.width = 3};
     const int64_t size = kernels()->attention->scratch_size(&head, false);
-    ag_real *scratch = malloc((size_t)size * sizeof(ag_real));
+    const size_t bytes = (size_t)size * sizeof(ag_real);
+    ag_real *scratch = malloc(bytes);
     ck_assert_ptr_nonnull(scratch);
-    for (int64_t i = 0; i < size; i++)
-        scratch[i] = 7;
+    memset(scratch, 7, bytes);
     kernels()->attention->begin(&head, false, scratch);
-    int64_t count = 0;
-    while (count < size && scratch[count] != 7)
+    size_t count = 0;
+    while (count < bytes && ((unsigned char *)scratch)[count] != 7)
         count++;
-    for (int64_t i = count; i < size; i++)
-        ck_assert(scratch[i] == 7);
+    for (size_t i = count; i < bytes; i++)
+        ck_assert_uint_eq(((unsigned char *)scratch)[i], 7);
     free(scratch);
-    return count;
+    return (int64_t)count;
 }
 
 /* Each sliver of keys, the last one with fewer of them, has a state; nothing else is written. */

@@ -41,13 +41,13 @@ static void product_block_of_c(const product_task *task, product_block block, vo
 }
 
 /* Sums over p are never divided. */
-static int64_t sum_parts(int64_t k)
+static int64_t k_panels(int64_t k)
 {
     (void)k;
     return 1;
 }
 
-static int64_t sum_border(int64_t k, int64_t index)
+static int64_t k_border(int64_t k, int64_t index)
 {
     return index == 0 ? 0 : k;
 }
@@ -56,6 +56,6 @@ const kernel_product kernel_product_plain = {
     .block = product_block_of_c,
     .tile_rows = 1,
     .tile_columns = 1,
-    .sum_parts = sum_parts,
-    .sum_border = sum_border,
+    .k_panels = k_panels,
+    .k_border = k_border,
 };

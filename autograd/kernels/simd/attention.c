@@ -1,5 +1,5 @@
-/* attention.c - attention's table, and the sum of one query alone: four rows are taken together, so that the one is
- * loaded and stored a quarter as often. */
+/* attention.c - attention's table, and what needs no tiles: the beginning of a head,
+ * and the sums of one query. */
 #include "attention_tiles.h"
 
 static int64_t scratch_size(const attention_head *head, bool is_backward)
@@ -7,7 +7,7 @@ static int64_t scratch_size(const attention_head *head, bool is_backward)
     return KERNEL(attention_layout)(head, is_backward).size;
 }
 
-static void begin_gradient(int64_t count, const attention_rows *rows)
+static void zero_new_gradient(int64_t count, const attention_rows *rows)
 {
     if (!rows->gradient || !rows->is_new)
         return;
@@ -23,12 +23,11 @@ static void begin_gradient(int64_t count, const attention_rows *rows)
 
 static void begin(const attention_head *head, bool is_backward, ag_real *scratch)
 {
-    for (int64_t sliver = 0; sliver < parts_of(head->keys, TILE_COLUMNS); sliver++)
-        scratch[sliver] = NOT_PACKED;
+    memset(sliver_states(scratch), NOT_PACKED, (size_t)ceil_div(head->keys, TILE_COLUMNS));
     if (is_backward) {
-        begin_gradient(head->queries, &head->q);
-        begin_gradient(head->keys, &head->k);
-        begin_gradient(head->keys, &head->v);
+        zero_new_gradient(head->queries, &head->q);
+        zero_new_gradient(head->keys, &head->k);
+        zero_new_gradient(head->keys, &head->v);
     }
 }
 

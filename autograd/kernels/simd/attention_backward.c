@@ -1,19 +1,19 @@
-/* attention_backward.c - the weights are made again, a tile at a time, and the gradients from them.
+/* attention_backward.c - recomputes the weights, a tile at a time, and from them the
+ * gradients.
  *
- * With p the weights of a query, m what dropout multiplies them by, s its scores, y its
- * result:
+ * With p the weights of a query, m dropout's factors of them, s its scores, y its result:
  *
  *     dv[j] += p[j] m[j] dy          ds[j] = p[j] (dp[j] - sum p dp), dp[j] = m[j] dy . v[j]
  *     dq += scale sum ds[j] k[j]     dk[j] += scale ds[j] q
  *
- * sum p dp equals dy . y, but the two are rounded differently. Where nearly all weight
- * lies on one key, ds comes near 0, and the difference of the roundings would drown it.
- * So dy . y is only a first guess c:
+ * sum p dp equals dy . y, except that the two are rounded differently. Where nearly all
+ * weight lies on one key, ds is near 0, and the difference of the roundings would drown
+ * it. So dy . y is only a first guess c:
  *
  *     ds[j] = p[j] (e[j] - sum p e), e[j] = dp[j] - c
  *
- * This sum is made of the very numbers that it is subtracted from, and they are small
- * where it matters; a row with the weights 1 and 0 gives exactly 0. A block makes p and e
+ * This sum is made of the numbers that it is subtracted from, and they are small where
+ * it matters; a row with the weights 1 and 0 gives exactly 0. A block computes p and e
  * of all its tiles first, for the sum, and then goes through the tiles again for the
  * gradients. */
 #include "attention_tiles.h"
@@ -23,20 +23,20 @@ typedef struct backward_pass {
     const attention_block *block;
     attention_layout at;
     ag_real *scratch;
-    int64_t height, groups; /* of and in the block */
-    attention_keys *keys;   /* [count]: the block's; none where a query sees scores of -inf alone, or dy is 0 */
-    ag_real *guess;            /* [count]: c; not finite where dy is left out */
+    int64_t height, groups; /* of the block: rows of a group, number of groups */
+    attention_keys *keys;   /* [count]: the block's; empty where inverse_sum or dy is 0 */
+    ag_real *guess;         /* [count]: c; not finite where dy is left out */
     double *mean;           /* [count]: sum p e */
-    span *columns;          /* [groups]: what each group looks at in the tile */
-    span all;               /* what any of them looks at */
-    ag_real *weights;          /* of the tile: [count, KEYS_STEP], p, then p m */
-    ag_real *dscores;          /* of the tile: [count, KEYS_STEP], e, then ds, then scale ds */
-    ag_real *keep;             /* of the tile: m, rows dropout_step apart; NULL without dropout */
-    bool dy_in_part;        /* rows of dy are left out */
-    bool needs_scores;      /* the gradient of the scores */
+    span *columns;          /* [groups]: the columns of the tile that each group sees */
+    span all;               /* the columns that any group sees */
+    ag_real *weights;       /* of the tile: [count, KEYS_STEP], p, then p m */
+    ag_real *dscores;       /* of the tile: [count, KEYS_STEP], e, then ds, then scale ds */
+    ag_real *keep;          /* of the tile: m, rows dropout_step apart; NULL without dropout */
+    bool dy_leaves_out;     /* rows of dy are left out of the copy */
+    bool needs_scores;      /* the gradient of the scores is wanted */
 } backward_pass;
 
-/* ---- Preparing a block ---------------------------------------------------------------------- */
+/* ---- Preparing a block ------------------------------------------------------------- */
 
 static void prepare_rows(backward_pass *pass)
 {
@@ -58,15 +58,17 @@ static void prepare_rows(backward_pass *pass)
         pass->mean[r] = 0;
     }
     if (!KERNEL(attention_copy)(block->count, &head->q, q, queries))
-        /* (such a query has NaN for all its weights, and so for the gradients of its scores) */
+        /* (all weights of such a query are NaN, and so are the gradients of its
+         * scores) */
         KERNEL(attention_leave_out)(block->count, head->q.width, queries);
-    pass->dy_in_part = !KERNEL(attention_copy)(block->count, &head->y, dy, copy);
-    if (pass->dy_in_part)
-        /* (its guess is not finite, and so the gradients of its scores are NaN) */
+    pass->dy_leaves_out = !KERNEL(attention_copy)(block->count, &head->y, dy, copy);
+    if (pass->dy_leaves_out)
+        /* (the guess of such a query is not finite, so the gradients of its scores are
+         * NaN) */
         KERNEL(attention_leave_out)(block->count, head->v.width, copy);
 }
 
-/* Goes to the tile that begins with key `first`. Returns whether any query looks into
+/* Goes to the tile that begins at key `first`. Returns whether any query sees a key of
  * it. */
 static bool enter_tile(backward_pass *pass, int64_t first)
 {
@@ -85,12 +87,13 @@ static bool enter_tile(backward_pass *pass, int64_t first)
     return pass->all.begin < pass->all.end;
 }
 
-/* ---- Weights and their gradient ------------------------------------------------------------- */
+/* ---- Weights and their gradient ---------------------------------------------------- */
 
-/* Turns a row of scores into p, and one of dy . v into e; both become 0 where the query
- * does not look. `keep` is NULL without dropout. Returns the row's part of sum p e. */
-static inline ag_real make_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const ag_real *keep,
-                            ag_real *weights, ag_real *dweights)
+/* Turns a row of scores into p, and a row of dy . v into e. Both are 0 for keys that
+ * the query may not see. `keep` is NULL without dropout. Returns the row's share of
+ * sum p e. */
+static inline ag_real compute_row(const backward_pass *pass, int64_t row, int64_t first, span columns,
+                                  const ag_real *keep, ag_real *weights, ag_real *dweights)
 {
     const attention_keys *keys = &pass->keys[row];
     const attention_statistics *statistics = &pass->head->statistics[pass->block->first + row];
@@ -126,8 +129,8 @@ static inline ag_real make_row(const backward_pass *pass, int64_t row, int64_t f
     return pass->needs_scores ? vector_sum(sum) : 0;
 }
 
-/* The group's rows of both arrays, p and e. */
-static void make_group(const backward_pass *pass, int64_t g, int64_t first)
+/* Computes p and e for the rows of a group. */
+static void compute_group(const backward_pass *pass, int64_t g, int64_t first)
 {
     const attention_head *head = pass->head;
     const group rows = group_at(pass->block->count, pass->height, g);
@@ -147,11 +150,11 @@ static void make_group(const backward_pass *pass, int64_t g, int64_t first)
         draw_dropout(head, pass->block->first + rows.begin, count, first, columns, keep);
     for (int64_t r = 0; r < count; r++, weights += KEYS_STEP, dweights += KEYS_STEP)
         pass->mean[rows.begin + r] +=
-            (double)make_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
+            (double)compute_row(pass, rows.begin + r, first, columns, keep ? keep + r * step : NULL, weights, dweights);
 }
 
-/* Turns e into ds, times the scale where no bias wants it by itself, and p into p m. The
- * mean may be NaN: what the query does not look at is set to 0 here again. */
+/* Turns e into ds, times the scale unless the bias wants ds itself, and p into p m.
+ * The mean may be NaN, so ds is set to 0 again for keys that the query may not see. */
 static inline void finish_row(const backward_pass *pass, int64_t row, int64_t first, span columns, const ag_real *keep,
                               ag_real *weights, ag_real *dweights)
 {
@@ -179,7 +182,7 @@ static inline void set_zero(ag_real *x, int64_t begin, int64_t end)
         store(x + c, (vector){0});
 }
 
-/* Copies the gradients of a row of the tile's scores to where they are wanted. */
+/* Copies a row of the tile's ds to the gradient of the bias. */
 static void give_dbias(const backward_pass *pass, int64_t row, int64_t first, const ag_real *dscores)
 {
     const int64_t begin = larger(pass->keys[row].begin, first), end = smaller(pass->keys[row].end, first + KEYS);
@@ -187,8 +190,8 @@ static void give_dbias(const backward_pass *pass, int64_t row, int64_t first, co
         pass->block->dbias[row * pass->head->keys + j] = dscores[j - first];
 }
 
-/* The group's rows of both arrays, p m and scale ds: zeros where only other groups
- * look. */
+/* Computes p m and scale ds for the rows of a group. Both are 0 in columns that only
+ * other groups see. */
 static void finish_group(const backward_pass *pass, int64_t g, int64_t first)
 {
     const group rows = group_at(pass->block->count, pass->height, g);
@@ -210,9 +213,10 @@ static void finish_group(const backward_pass *pass, int64_t g, int64_t first)
     }
 }
 
-/* ---- Gradients ------------------------------------------------------------------------------ */
+/* ---- Gradients --------------------------------------------------------------------- */
 
-/* Rows of the gradient of keys or values += x^T rows, x being [queries, KEYS_STEP] and rows [queries, padded width]. */
+/* The gradient of keys or values += x^T rows, with x [queries, KEYS_STEP] and rows
+ * [queries, padded width]. */
 static void add_to_keys(const backward_pass *pass, int64_t first, const ag_real *x, const ag_real *rows,
                         const attention_rows *to)
 {
@@ -220,7 +224,7 @@ static void add_to_keys(const backward_pass *pass, int64_t first, const ag_real 
     const int64_t height = group_height(end - begin);
     for (int64_t row = begin; row < end; row += height) {
         const group own = {row, smaller(row + height, end)};
-        int64_t from = pass->groups, past = 0; /* the groups between which all are that look at these keys */
+        int64_t from = pass->groups, past = 0; /* groups that see these keys are from .. past - 1 */
         for (int64_t g = 0; g < pass->groups; g++)
             if (pass->columns[g].begin < own.end && pass->columns[g].end > own.begin) {
                 from = smaller(from, g);
@@ -244,7 +248,8 @@ static void add_to_keys(const backward_pass *pass, int64_t first, const ag_real 
     }
 }
 
-/* The share of rows of dy that were left out of the copy, for the values that they may look at. */
+/* Adds the rows of dy that were left out of the copy to the gradients of the values that
+ * their queries may see. */
 static void add_left_out_dy(const backward_pass *pass, int64_t first)
 {
     const attention_head *head = pass->head;
@@ -281,7 +286,8 @@ static void add_to_queries(const backward_pass *pass, int64_t g, int64_t first)
                  TILE_COLUMNS);
 }
 
-/* The share of keys that were left out of the copy, for the queries that may look at them. */
+/* Adds the keys that were left out of the copy to the gradients of the queries that
+ * may see them. */
 static void add_left_out_keys(const backward_pass *pass, int64_t first)
 {
     const attention_head *head = pass->head;
@@ -310,13 +316,13 @@ static bool pack_tile(const backward_pass *pass, int64_t first)
                                   pass->scratch);
 }
 
-static void make_tile(backward_pass *pass, int64_t first)
+static void compute_tile(backward_pass *pass, int64_t first)
 {
     if (!enter_tile(pass, first))
         return;
     pack_tile(pass, first);
     for (int64_t g = 0; g < pass->groups; g++)
-        make_group(pass, g, first);
+        compute_group(pass, g, first);
 }
 
 static void finish_tile(backward_pass *pass, int64_t first)
@@ -330,7 +336,7 @@ static void finish_tile(backward_pass *pass, int64_t first)
         finish_group(pass, g, first);
     if (head->v.gradient) {
         add_to_keys(pass, first, pass->weights, pass->scratch + pass->at.dy, &head->v);
-        if (pass->dy_in_part)
+        if (pass->dy_leaves_out)
             add_left_out_dy(pass, first);
     }
     if (head->k.gradient)
@@ -359,7 +365,7 @@ void KERNEL(attention_backward)(const attention_head *head, const attention_bloc
                           .mean = mean,
                           .columns = columns,
                           .needs_scores = head->q.gradient || head->k.gradient || block->dbias};
-    pass.groups = parts_of(block->count, pass.height);
+    pass.groups = ceil_div(block->count, pass.height);
     prepare_rows(&pass);
     int64_t begin = head->keys, end = 0;
     for (int64_t r = 0; r < block->count; r++)
@@ -368,7 +374,7 @@ void KERNEL(attention_backward)(const attention_head *head, const attention_bloc
             end = larger(end, keys[r].end);
         }
     for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS)
-        make_tile(&pass, first);
+        compute_tile(&pass, first);
     for (int64_t first = begin / KEYS * KEYS; first < end; first += KEYS)
         finish_tile(&pass, first);
 }

@@ -1,13 +1,14 @@
-/* attention_forward.c - tile by tile with a running maximum and sum for every query (Milakov and Gimelshein 2018;
- * FlashAttention-2, Dao 2023): when a tile raises the maximum, what was summed before is scaled down. */
+/* attention_forward.c - attention tile by tile, with a running maximum and sum for
+ * each query (Milakov and Gimelshein 2018; FlashAttention-2, Dao 2023): when a tile
+ * raises the maximum, the earlier sums are scaled down. */
 #include "attention_tiles.h"
 #include "transpose.h"
 
-/* Of a group: for each row the largest score so far, and the sums relative to it, of powers and of powers times
- * values. */
+/* For each row of a group: the largest score so far, and the sum of e^(score - max).
+ * The sum of these powers times values is in the scratch memory, at y. */
 typedef struct running {
     ag_real max[GROUP_LANES], sum[GROUP_LANES];
-    bool has_y; /* whether the group has any of the latter */
+    bool has_y; /* whether anything is summed yet */
 } running;
 
 typedef struct forward_pass {
@@ -15,15 +16,15 @@ typedef struct forward_pass {
     const attention_block *block;
     attention_layout at;
     ag_real *scratch;
-    int64_t height, groups; /* of and in the block */
+    int64_t height, groups; /* of the block: rows of a group, number of groups */
     running *group;         /* [groups] */
 } forward_pass;
 
-/* ---- Softmax of a group --------------------------------------------------------------------- */
+/* ---- Softmax of a group ------------------------------------------------------------ */
 
-/* Lane l becomes the largest element, or the sum of all, of vector l. As in a transposition, whose first and second
- * halves meet; what meets is combined, so that half as many vectors are left after each round. */
-static inline vector across(const vector *rows, bool is_max)
+/* Returns in lane l the largest element of vector l, or its sum. Interleaves halves as a
+ * transposition does, and combines them: each round leaves half as many vectors. */
+static inline vector reduce_each(const vector *rows, bool is_max)
 {
     vector x[LANE_COUNT];
     for (int i = 0; i < LANE_COUNT; i++)
@@ -38,10 +39,10 @@ static inline vector across(const vector *rows, bool is_max)
     return x[0];
 }
 
-/* Scales the row, adds the bias, sets what the row may not look at to -inf, and returns
- * the largest in each lane. */
-static inline vector mask_row(const attention_head *head, const attention_block *block, int64_t row, int64_t first,
-                              span columns, ag_real *scores)
+/* Scales a row of scores, adds the bias, sets the scores of keys that the query may
+ * not see to -inf, and returns the largest score in each lane. */
+static inline vector finish_scores(const attention_head *head, const attention_block *block, int64_t row, int64_t first,
+                                   span columns, ag_real *scores)
 {
     const attention_keys *keys = &block->keys[row];
     const vector forbidden = splat(-(ag_real)INFINITY);
@@ -65,19 +66,20 @@ static inline vector mask_row(const attention_head *head, const attention_block 
     return max;
 }
 
-/* Turns scores into powers; `decay[r]` becomes what the earlier sums of row r are to be multiplied by. */
-static void raise(const attention_head *head, const attention_block *block, group rows, int64_t first, span columns,
-                  ag_real *scores, running *so_far, ag_real *decay)
+/* Turns scores into powers e^(score - max), and updates max and sum. Sets decay[r] to the
+ * factor by which the earlier sums of row r must be scaled. */
+static void scores_to_powers(const attention_head *head, const attention_block *block, group rows, int64_t first,
+                             span columns, ag_real *scores, running *so_far, ag_real *decay)
 {
     const int64_t count = rows.end - rows.begin;
     vector partial[GROUP_LANES];
     ag_real shift[GROUP_LANES];
     for (int64_t r = 0; r < count; r++)
-        partial[r] = mask_row(head, block, rows.begin + r, first, columns, scores + r * KEYS_STEP);
+        partial[r] = finish_scores(head, block, rows.begin + r, first, columns, scores + r * KEYS_STEP);
     for (int64_t r = count; r < GROUP_LANES; r++)
         partial[r] = (vector){0};
     for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
-        const vector before = load(so_far->max + v), max = vector_max(before, across(partial + v, true));
+        const vector before = load(so_far->max + v), max = vector_max(before, reduce_each(partial + v, true));
         const vector blind = splat(-(ag_real)INFINITY); /* (-inf - -inf would be NaN) */
         const vector own = vector_choose((vector_bits)(max == blind), (vector){0}, max);
         store(so_far->max + v, max);
@@ -98,16 +100,16 @@ static void raise(const attention_head *head, const attention_block *block, grou
         partial[r] = sum;
     }
     for (int64_t v = 0; v < GROUP_LANES; v += LANES) {
-        vector sum = across(partial + v, false);
+        vector sum = reduce_each(partial + v, false);
         if (so_far->has_y)
             sum += load(so_far->sum + v) * load(decay + v);
         store(so_far->sum + v, sum);
     }
 }
 
-/* ---- Tiles ---------------------------------------------------------------------------------- */
+/* ---- Tiles ------------------------------------------------------------------------- */
 
-static void drop(const forward_pass *pass, group rows, int64_t first, span columns, ag_real *weights)
+static void drop_weights(const forward_pass *pass, group rows, int64_t first, span columns, ag_real *weights)
 {
     ag_real *keep = pass->scratch + pass->at.keep;
     draw_dropout(pass->head, pass->block->first + rows.begin, rows.end - rows.begin, first, columns, keep);
@@ -116,8 +118,9 @@ static void drop(const forward_pass *pass, group rows, int64_t first, span colum
             store(weights + r * KEYS_STEP + c, load(weights + r * KEYS_STEP + c) * load(keep + c - columns.begin));
 }
 
-/* Adds the values that were left out of the copy to those who may look at them. */
-static void add_left_out(const forward_pass *pass, group rows, int64_t first, span columns, const ag_real *weights)
+/* Adds the values that were left out of the copy, for the queries that may see them. */
+static void add_left_out_values(const forward_pass *pass, group rows, int64_t first, span columns,
+                                const ag_real *weights)
 {
     const attention_rows *v = &pass->head->v;
     const int64_t end = smaller(first + columns.end, pass->head->keys);
@@ -146,15 +149,15 @@ static void forward_group(forward_pass *pass, int64_t g, int64_t first)
     ag_real decay[GROUP_LANES];
     multiply_transposed(count, head->q.width, pass->scratch + pass->at.queries + rows.begin * padded(head->q.width),
                         pass->scratch + pass->at.keys_t, first, columns, weights);
-    raise(head, pass->block, rows, first, columns, weights, so_far, decay);
+    scores_to_powers(head, pass->block, rows, first, columns, weights, so_far, decay);
     if (head->dropout)
-        drop(pass, rows, first, columns, weights);
+        drop_weights(pass, rows, first, columns, weights);
     if (so_far->has_y)
         for (int64_t r = 0; r < count; r++)
             for (int64_t c = 0; c < width; c += LANES)
                 store(y + r * width + c, load(y + r * width + c) * splat(decay[r]));
 
-    const bool in_part =
+    const bool leaves_out =
         KERNEL(attention_pack)(head, &pass->at, false, first + columns.begin, first + columns.end, pass->scratch);
     multiply(&(tile_task){.rows = count,
                           .columns = width,
@@ -169,11 +172,11 @@ static void forward_group(forward_pass *pass, int64_t g, int64_t first)
                           .add = so_far->has_y},
              TILE_COLUMNS);
     so_far->has_y = true;
-    if (in_part)
-        add_left_out(pass, rows, first, columns, weights);
+    if (leaves_out)
+        add_left_out_values(pass, rows, first, columns, weights);
 }
 
-/* y[i] = the sum of the powers times values / the sum of the powers */
+/* y[i] = sum of powers times values / sum of powers */
 static void finish_group(const forward_pass *pass, int64_t g)
 {
     const attention_head *head = pass->head;
@@ -219,7 +222,7 @@ void KERNEL(attention_forward)(const attention_head *head, const attention_block
             begin = smaller(begin, block->keys[r].begin);
             end = larger(end, block->keys[r].end);
         }
-    pass.groups = parts_of(block->count, pass.height);
+    pass.groups = ceil_div(block->count, pass.height);
     for (int64_t g = 0; g < pass.groups; g++) {
         so_far[g].has_y = false;
         for (int64_t r = 0; r < GROUP_LANES; r++) {

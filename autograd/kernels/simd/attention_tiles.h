@@ -1,50 +1,49 @@
-/* attention_tiles.h - what forward and backward of attention share: the packed copies of a head, tiles of scores, and
- * products of any size made of register tiles.
+/* attention_tiles.h - what attention's forward and backward share: the copies of a head,
+ * tiles of scores, and products of any size made of register tiles.
  *
- * A block of up to ATTENTION_QUERIES queries meets the keys in tiles of KEYS. Both borders are fixed places, and the
- * products sum in order in between, so that what a row is does not depend on what else is computed with it.
+ * A block of up to ATTENTION_QUERIES queries is multiplied by the keys tile by tile, KEYS
+ * keys at a time. The borders of blocks and tiles are fixed and sums between them run in
+ * order, so a row's bits do not depend on what else is computed with it.
  *
- * A product's sum takes in every row of its right-hand side, with 0 for those that a query may not look at; NaN and
- * infinity would survive that. So a copied row that holds one is left out (zeros); whoever may look at it gets it
- * otherwise. */
+ * A product sums over all rows of its right-hand side, with weight 0 for those that a
+ * query may not see. NaN and infinity would survive that: so a row that holds one is
+ * left out of the copy (is zero there), and is added separately for the queries that
+ * may see it. */
 #ifndef AUTOGRAD_KERNELS_ATTENTION_TILES_H
 #define AUTOGRAD_KERNELS_ATTENTION_TILES_H
 
 #include "../attention.h"
 #include "../elementwise.h"
-#include "tile.h"
 #include "../vector_math.h"
+#include "tile.h"
 
 #include <math.h>
 #include <string.h>
 
-#define KEYS 128 /* of a tile of scores; a multiple of TILE_COLUMNS at every level */
-/* From one row of such a tile to the next: a step that spreads columns over the sets of the first-level cache. */
+#define KEYS 128 /* keys of a tile of scores; a multiple of TILE_COLUMNS at every level */
+/* The distance of a tile's rows: it spreads columns over the sets of the first-level
+ * cache. */
 #define KEYS_STEP (KEYS + 16)
 
 extern const kernel_elementwise KERNEL(kernel_elementwise);
 
-/* ---- Sizes ---------------------------------------------------------------------------------- */
-
-static inline int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
+/* ---- Sizes ------------------------------------------------------------------------- */
 
 /* n rounded up to whole vectors. */
 static inline int64_t padded(int64_t n)
 {
-    return (n + LANES - 1) / LANES * LANES;
+    return ceil_div(n, LANES) * LANES;
 }
 
-/* Rows are taken in groups that a register tile holds, of nearly equal height; the last may have less. */
+/* Rows that one register tile computes together. A block's groups are of nearly equal
+ * height; the last may be lower. */
 typedef struct group {
     int64_t begin, end;
 } group;
 
 static inline int64_t group_height(int64_t rows)
 {
-    return rows <= TILE_ROWS ? rows : parts_of(rows, parts_of(rows, TILE_ROWS));
+    return rows <= TILE_ROWS ? rows : ceil_div(rows, ceil_div(rows, TILE_ROWS));
 }
 
 static inline group group_at(int64_t rows, int64_t height, int64_t index)
@@ -53,21 +52,21 @@ static inline group group_at(int64_t rows, int64_t height, int64_t index)
 }
 
 #define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
-/* Numbers of a group's rows, in whole vectors. */
+/* One number for each row of a group takes so many vectors. */
 #define GROUP_VECTORS ((TILE_ROWS + LANE_COUNT - 1) / LANE_COUNT)
 #define GROUP_LANES   (GROUP_VECTORS * LANES)
 
-/* ---- Vectors -------------------------------------------------------------------------------- */
+/* ---- Vectors ----------------------------------------------------------------------- */
 
 #ifdef TAPEFORMER_DOUBLE
 typedef int64_t lane_integer;
 #else
 typedef int32_t lane_integer;
 #endif
-/* What a comparison of vectors gives: all bits of a lane, or none. */
+/* The result of comparing vectors: in each lane all bits are set, or none. */
 typedef lane_integer vector_bits __attribute__((vector_size(VECTOR_BYTES)));
 
-/* a where `chosen`, else b. */
+/* Lanes of a where `chosen` is set, of b elsewhere. */
 static inline vector vector_choose(vector_bits chosen, vector a, vector b)
 {
     return (vector)((chosen & (vector_bits)a) | (~chosen & (vector_bits)b));
@@ -91,7 +90,7 @@ static inline vector vector_max(vector a, vector b)
 #endif
 }
 
-/* The lanes begin <= l < end. */
+/* Sets the lanes begin <= l < end. */
 static inline vector_bits lanes_between(int64_t begin, int64_t end)
 {
     static const lane_integer numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -101,10 +100,11 @@ static inline vector_bits lanes_between(int64_t begin, int64_t end)
     return (vector_bits)((lane >= from) & (lane < to));
 }
 
-/* e^a as exp_real has it, but NaN for infinity, which no score less its row's maximum is. */
+/* e^a. As exp_real, but NaN for a = infinity, which a score minus its row's maximum never
+ * is. */
 static inline vector vector_exp(vector a)
 {
-#if defined(KERNEL_LEVEL_avx512) /* which has an instruction for x 2^n, for all n */
+#if defined(KERNEL_LEVEL_avx512) /* (it has an instruction for x 2^n, whatever n) */
     const int count = sizeof EXP_TAIL / sizeof *EXP_TAIL;
     const vector n = (a * (ag_real)1.44269504088896340736 + ROUNDER) - ROUNDER;
     const vector r = (a - n * LN2_HIGH) - n * LN2_LOW;
@@ -116,7 +116,7 @@ static inline vector vector_exp(vector a)
     const vector power = (vector)INTRINSIC(scalef)((machine_vector)fraction, (machine_vector)n);
     return vector_choose((vector_bits)(a < splat(EXP_LOW)), (vector){0}, power);
 #else
-    ag_real x[LANES]; /* a loop over an array is what compilers turn into vector code */
+    ag_real x[LANES]; /* (compilers turn a loop over an array into vector code) */
     store(x, a);
     for (int64_t l = 0; l < LANES; l++)
         x[l] = exp_real(x[l]);
@@ -124,52 +124,60 @@ static inline vector vector_exp(vector a)
 #endif
 }
 
-/* ---- A head's copies ------------------------------------------------------------------------ */
+/* ---- A head's copies --------------------------------------------------------------- */
 
-/* Where the copies are in the scratch memory. Keys and values are copied in slivers of TILE_COLUMNS rows when the first
- * block looks at them. */
+/* Where the copies of a head lie in the scratch memory: the number of their first
+ * element. Keys and values are copied in slivers of TILE_COLUMNS rows, each when a
+ * block first needs it. The scratch memory begins with sliver_states. */
 typedef struct attention_layout {
-    int64_t packed;         /* [slivers]: how far each sliver is: sliver_state */
-    int64_t keys_t;         /* K^T: for each sliver [k.width, TILE_COLUMNS] */
-    int64_t values;         /* V: [keys, padded v.width]; forward */
-    int64_t values_t, keys; /* V^T as K^T; K as V: backward */
+    int64_t keys_t;         /* K^T: [k.width, TILE_COLUMNS] for each sliver */
+    int64_t values;         /* V: [keys, padded v.width]. Forward only */
+    int64_t values_t, keys; /* V^T in the form of K^T, K in that of V. Backward only */
     int64_t queries;        /* Q: [ATTENTION_QUERIES, padded q.width] */
-    int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]: backward */
-    int64_t y;              /* the same: forward */
-    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]; backward: [tiles, ATTENTION_QUERIES, KEYS_STEP] */
-    int64_t dscores;        /* the same: backward */
-    int64_t keep;           /* what dropout multiplies weights by: as many as these */
-    int64_t tile;           /* from one of the tiles to the next: backward */
+    int64_t dy;             /* [ATTENTION_QUERIES, padded v.width]. Backward only */
+    int64_t y;              /* [ATTENTION_QUERIES, padded v.width]. Forward only */
+    int64_t weights;        /* [TILE_ROWS, KEYS_STEP]. Backward: [tiles, ATTENTION_QUERIES, KEYS_STEP] */
+    int64_t dscores;        /* as weights. Backward only */
+    int64_t keep;           /* dropout's factors of the weights, as many as these */
+    int64_t tile;           /* from one tile of weights to the next. Backward only */
     int64_t size;
 } attention_layout;
 
 attention_layout KERNEL(attention_layout)(const attention_head *head, bool is_backward);
 
-typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_IN_PART } sliver_state; /* in part: with rows left out */
+typedef enum sliver_state { NOT_PACKED, PACKED, PACKED_WITH_ROWS_LEFT_OUT } sliver_state;
 
-/* Copies the keys begin <= j < end, and their values, where that is not done. Returns whether rows are
- * left out: of the values, or backward of the keys. */
+/* A sliver_state for each sliver, in a byte, at the beginning of the scratch memory. */
+static inline unsigned char *sliver_states(ag_real *scratch)
+{
+    return (unsigned char *)scratch;
+}
+
+/* Copies the keys begin <= j < end and their values, unless they are copied already.
+ * Returns whether rows are left out: of the values, in a backward of the keys. */
 bool KERNEL(attention_pack)(const attention_head *head, const attention_layout *at, bool is_backward, int64_t begin,
                             int64_t end, ag_real *scratch);
 
-/* out[i] = x[i], in rows of whole vectors; x is data of `like`, or its gradient, and the
- * next head's is prefetched. Returns whether all of it is finite. */
+/* Copies `rows` rows to rows of whole vectors. x points into the data or the gradient
+ * of `like`; the next head's rows are prefetched. Returns whether all elements are
+ * finite. */
 bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const ag_real *x, ag_real *out);
 
-/* Sets the rows of a copy that hold NaN or infinity to 0. */
+/* Sets to zero the rows of a copy that hold NaN or infinity. */
 void KERNEL(attention_leave_out)(int64_t rows, int64_t width, ag_real *copy);
 
-/* The functions of kernel_attention. */
+/* kernel_attention's functions. */
 void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 
-/* Asks for the memory `distance` numbers behind x, which may be nobody's. */
+/* Prefetches x + distance. Computed on integers: the address may lie outside the
+ * array. */
 static inline void prefetch(const ag_real *x, int64_t distance)
 {
     __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)distance * sizeof(ag_real)));
 }
 
-/* Asks for rows that will soon be written. */
+/* Prefetches rows that will soon be written. */
 static inline void prefetch_rows(int64_t rows, int64_t width, const ag_real *x, int64_t step)
 {
     for (int64_t i = 0; i < rows; i++)
@@ -177,7 +185,7 @@ static inline void prefetch_rows(int64_t rows, int64_t width, const ag_real *x, 
             __builtin_prefetch(x + i * step + c, 1);
 }
 
-/* Asks for the same rows of the next head. */
+/* Prefetches the same rows of the next head. */
 static inline void prefetch_next(int64_t rows, const attention_rows *like, const ag_real *x)
 {
     for (int64_t i = 0; i < rows; i++)
@@ -193,14 +201,14 @@ static inline bool row_is_finite(int64_t width, const ag_real *x)
     return true;
 }
 
-/* ---- Tiles of scores ------------------------------------------------------------------------ */
+/* ---- Tiles of scores --------------------------------------------------------------- */
 
-/* Columns of a tile of scores, in whole vectors. */
+/* Columns begin .. end - 1 of a tile of scores, in whole vectors. */
 typedef struct span {
     int64_t begin, end;
 } span;
 
-/* The columns of the tile from key `first` on that these rows of a block look at. */
+/* The columns that some of these rows may see, in the tile that begins at key `first`. */
 static inline span seen_by(group rows, const attention_keys *keys, int64_t first)
 {
     span seen = {KEYS, 0};
@@ -221,14 +229,16 @@ static inline bool sees(const attention_keys *keys, int64_t j)
     return j >= keys->begin && j < keys->end && (!keys->allow || keys->allow[j]);
 }
 
-/* Whether the query sees all columns of the span, but for holes. */
+/* Whether the span lies within the query's first and last key (between which there may be
+ * holes). */
 static inline bool sees_span(const attention_keys *keys, int64_t first, span columns)
 {
     return keys->begin <= first + columns.begin && keys->end >= first + columns.end;
 }
 
-/* C (+)= A B where C has any number of rows and columns, and the next TILE_COLUMNS columns of B are b_step further.
- * (The task is turned into that of tile after tile: a copy of it would have to wait for all of its parts.) */
+/* C = A B or C += A B for any numbers of rows and columns, where the next TILE_COLUMNS
+ * columns of B are b_step units further. Changes *task for one tile after the other: a
+ * copy of it would wait for all stores to its fields. */
 static inline void multiply(tile_task *task, int64_t b_step)
 {
     const int64_t rows = task->rows, columns = task->columns, height = group_height(rows);
@@ -249,8 +259,8 @@ static inline void multiply(tile_task *task, int64_t b_step)
     }
 }
 
-/* out[r * KEYS_STEP + j] = x[r] . (row `first` + j of what `packed_t` is the transpose of), for the columns of a span.
- */
+/* out[r * KEYS_STEP + j] = x[r] . y[first + j] for the columns j of a span, where
+ * packed_t holds the slivers of y^T. */
 static inline void multiply_transposed(int64_t rows, int64_t width, const ag_real *x, const ag_real *packed_t,
                                        int64_t first, span columns, ag_real *out)
 {
@@ -267,8 +277,7 @@ static inline void multiply_transposed(int64_t rows, int64_t width, const ag_rea
              TILE_COLUMNS * width);
 }
 
-/* x[c] *= scale. (Of the product, not of q: a score that is rounded twice is less
- * exact.) */
+/* x[c] *= scale. (Scaling q instead would round each score's terms once more.) */
 static inline void scale_scores(const attention_head *head, span columns, ag_real *x)
 {
     const vector scale = splat(head->scale);
@@ -276,7 +285,7 @@ static inline void scale_scores(const attention_head *head, span columns, ag_rea
         store(x + c, load(x + c) * scale);
 }
 
-/* scores[c] += bias of key first + c, where the query looks. */
+/* scores[c] += the bias of key first + c, from the query's first key to its last. */
 static inline void add_bias(const attention_block *block, int64_t row, int64_t first, span columns, ag_real *scores)
 {
     const attention_keys *keys = &block->keys[row];
@@ -286,7 +295,8 @@ static inline void add_bias(const attention_block *block, int64_t row, int64_t f
         scores[j - first] += bias[j * block->bias_step];
 }
 
-/* Sets x[c] to `value` where the query may not look at key first + c between the first and the last that it sees. */
+/* Sets x[c] to `value` in the holes: where key first + c, between the query's first
+ * and last key, is not allowed. */
 static inline void fill_holes(const attention_keys *keys, int64_t first, span columns, ag_real value, ag_real *x)
 {
     const int64_t end = smaller(keys->end, first + columns.end);
@@ -294,21 +304,21 @@ static inline void fill_holes(const attention_keys *keys, int64_t first, span co
         x[j - first] = keys->allow[j] ? x[j - first] : value;
 }
 
-/* Whether the rows of dropout's factors follow one another without a gap, so that they
- * are drawn together. */
+/* Whether dropout's factors of a block's rows are contiguous, so that one call draws
+ * them. */
 static inline bool drops_together(const attention_head *head)
 {
     return head->keys <= KEYS;
 }
 
-/* From one row of dropout's factors to the next. */
+/* The distance of two rows of dropout's factors. */
 static inline int64_t dropout_step(const attention_head *head)
 {
     return drops_together(head) ? head->keys : KEYS;
 }
 
-/* keep[r * dropout_step + j - columns.begin] = what dropout multiplies weight j of row r
- * by, for some rows of a block. */
+/* keep[r * dropout_step + j - columns.begin] = dropout's factor of weight j of row
+ * `row` + r of the head, for `rows` rows. */
 static inline void draw_dropout(const attention_head *head, int64_t row, int64_t rows, int64_t first, span columns,
                                 ag_real *keep)
 {

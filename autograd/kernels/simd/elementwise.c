@@ -1,12 +1,14 @@
-/* elementwise.c - the element-wise loops. Each case of a switch is a loop that the compiler turns into vector code. */
+/* elementwise.c - functions of elements, sums and dropout.
+ *
+ * Each case of a switch is a loop that the compiler turns into vector code. */
 #include "../activations.h"
 #include "../elementwise.h"
 #include "level.h"
 #include "philox_vectors.h"
 #include "sums.h"
 
-/* A loop over elements. The pragma says what compilers cannot see: that no element needs the result of another, even
- * where results take the place of arguments. */
+/* A loop over elements. The pragma states what compilers cannot see: no element needs the
+ * result of another, even if results overwrite arguments. */
 #define OVER(count) _Pragma("omp simd") for (int64_t i = 0; i < (count); i++)
 
 #define EACH(statement)                                                                                                \
@@ -43,9 +45,9 @@ static void unary(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, a
     }
 }
 
-/* dx[i] = dy[i] times a derivative, or += that. Where dy[i] is 0, so is the product, even
- * if the derivative is infinite or NaN. (Both results are computed in any case, which
- * makes vector code of it.) */
+/* dx[i] = dy[i] times a derivative, or += that: 0 where dy[i] is 0, even if the
+ * derivative is infinite or NaN. (The product is computed in either case, so that the
+ * loop has no branch and becomes vector code.) */
 #define GIVE(product)                                                                                                  \
     if (add)                                                                                                           \
         OVER(n)                                                                                                        \
@@ -92,9 +94,9 @@ static void unary_backward(kernel_unary f, ag_real factor, int64_t n, const ag_r
     }
 }
 
-/* ---- Of two numbers ------------------------------------------------------------------------- */
+/* ---- Functions of two numbers ------------------------------------------------------ */
 
-/* The loop for each way in which the operands are walked, so that the compiler knows the steps. In the statement `a`
+/* One loop for each pair of steps, so that the compiler knows them. In the statement, `a`
  * and `b` are the two numbers. */
 #define EACH_PAIR(statement)                                                                                           \
     if (left.step && right.step)                                                                                       \
@@ -139,7 +141,7 @@ static void binary(kernel_binary f, int64_t n, kernel_operand left, kernel_opera
     }
 }
 
-/* gradient[i] += dy[i] times a derivative: nothing where dy[i] is 0, even if the
+/* gradient[i] += dy[i] times a derivative: unchanged where dy[i] is 0, even if the
  * derivative is infinite or NaN. */
 #define TAKE(sum)                                                                                                      \
     const ag_real before = gradient[i], after = before sum;                                                            \
@@ -172,7 +174,7 @@ static void binary_backward(kernel_binary f, int side, int64_t n, kernel_operand
     }
 }
 
-/* ---- Sums ----------------------------------------------------------------------------------- */
+/* ---- Sums -------------------------------------------------------------------------- */
 
 static void add_to(int64_t n, const ag_real *x, ag_real *y)
 {
@@ -185,13 +187,13 @@ static void axpy_to(int64_t n, ag_real factor, const ag_real *x, ag_real *y)
     axpy(n, factor, x, y);
 }
 
-/* The sums of VECTORS * LANE_SUMS columns stay in registers while the rows are added. */
+/* The sums of VECTORS * LANE_SUMS columns stay in registers while rows are added. */
 enum { LANE_SUMS = 8, VECTORS = 4 };
 typedef double doubles __attribute__((vector_size(LANE_SUMS * sizeof(double))));
 typedef ag_real reals __attribute__((vector_size(LANE_SUMS * sizeof(ag_real)), aligned(sizeof(ag_real)), may_alias));
 
-/* Neighbouring columns, VECTORS * LANE_SUMS of them. */
-static void accumulate_some(int64_t rows, int64_t step, const int64_t *order, const ag_real *x, double *sums)
+/* The sums of VECTORS * LANE_SUMS neighbouring columns. */
+static void accumulate_columns(int64_t rows, int64_t step, const int64_t *order, const ag_real *x, double *sums)
 {
     doubles own[VECTORS];
     memcpy(own, sums, sizeof own);
@@ -222,7 +224,7 @@ static void accumulate(int64_t rows, int64_t n, int64_t step, const int64_t *ord
 {
     int64_t c = 0;
     for (; c + VECTORS * LANE_SUMS <= n; c += VECTORS * LANE_SUMS)
-        accumulate_some(rows, step, order, x + c, sums + c);
+        accumulate_columns(rows, step, order, x + c, sums + c);
     for (; c < n; c++) {
         scalar_sum sum = {sums[c], 0};
         for (int64_t r = 0; r < rows; r++)
@@ -245,8 +247,9 @@ static int64_t argmax(int64_t n, const ag_real *x)
     return best;
 }
 
-/* Infinity and NaN have an exponent of ones alone, and adding one to its lowest bit carries into the sign. Or-ing the
- * signs needs no order, so it is vector code. */
+/* The exponent of infinity and NaN is all ones, so adding one to its lowest bit
+ * carries into the sign. Or-ing the results needs no order, so the loop becomes vector
+ * code. */
 static bool all_finite(int64_t n, const ag_real *x)
 {
     const real_bits one = (real_bits)1 << FRACTION_BITS, exponent = ((real_bits)2 * EXPONENT_BIAS + 1) << FRACTION_BITS;
@@ -256,26 +259,26 @@ static bool all_finite(int64_t n, const ag_real *x)
     return !(found & SIGN_BIT);
 }
 
-/* ---- Dropout -------------------------------------------------------------------------------- */
+/* ---- Dropout ----------------------------------------------------------------------- */
 
-#define BLOCKS_TOGETHER 64 /* drawn at a time, of four words each */
+#define BLOCKS_TOGETHER 64 /* of four words each, drawn at a time */
 
 static void dropout(const kernel_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add)
 {
-    const bool none = mask->threshold > UINT32_MAX; /* stays */
+    const bool drops_all = mask->threshold > UINT32_MAX;
     const uint32_t threshold = (uint32_t)mask->threshold;
     const ag_real scale = mask->scale;
     uint32_t words[4 * BLOCKS_TOGETHER];
 
     for (int64_t done = 0, count; done < n; done += count) {
-        const int64_t skipped = (first + done) % 4; /* words of the block that are of elements before */
+        const int64_t skipped = (first + done) % 4; /* words of the block that belong to earlier elements */
         const int64_t left = (int64_t)4 * BLOCKS_TOGETHER - skipped;
         const uint32_t *word = words + skipped;
         count = left < n - done ? left : n - done;
         philox_words(mask, (uint64_t)(first + done) / 4, (skipped + count + 3) / 4, words);
         OVER(count)
         {
-            ag_real scaled = x[done + i] * scale, kept = none || word[i] < threshold ? 0 : scaled;
+            ag_real scaled = x[done + i] * scale, kept = drops_all || word[i] < threshold ? 0 : scaled;
             y[done + i] = add ? y[done + i] + kept : kept;
         }
     }

@@ -1,8 +1,12 @@
-/* level.h - what the sources in simd/ share. Each is compiled once per instruction-set level, with KERNEL_LEVEL
- * naming it; KERNEL(name) is the level's own symbol, such as rows_avx2. All other functions in simd/ are static. */
+/* level.h - vectors of a level's width, and what else all sources in simd/ use.
+ *
+ * Each source is compiled once per level, with KERNEL_LEVEL naming the level;
+ * KERNEL(name) is the level's own symbol, such as kernel_rows_avx2. All other
+ * functions are static. */
 #ifndef AUTOGRAD_KERNELS_LEVEL_H
 #define AUTOGRAD_KERNELS_LEVEL_H
 
+#include "../sizes.h"
 #include "real.h"
 
 #include <string.h>
@@ -14,7 +18,7 @@
 #define KERNEL_JOIN(a, b)  KERNEL_JOIN2(a, b)
 #define KERNEL(name)       KERNEL_JOIN(name, KERNEL_LEVEL)
 
-#ifdef VECTOR_BYTES /* the choice of the source that includes this */
+#ifdef VECTOR_BYTES /* chosen by the source that includes this file */
 #elif defined(KERNEL_LEVEL_avx512)
 #define VECTOR_BYTES 64
 #elif defined(KERNEL_LEVEL_avx2)
@@ -29,21 +33,11 @@
 #define LANE_COUNT (VECTOR_BYTES / 4)
 #endif
 
-static inline int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* How many parts of at most `most` make up `size`. */
-static inline int64_t parts_of(int64_t size, int64_t most)
-{
-    return (size + most - 1) / most;
-}
-
-/* A function whose arguments are known where it is used, and are to be. */
+/* Force inlining: callers pass constants, and the body must be specialised for them. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Before a loop whose count the compiler knows, so that arrays that it goes through become registers. */
+/* Stands before a loop of constant length and unrolls it, so that the compiler keeps the
+ * arrays that the loop indexes in registers. */
 #define PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define UNROLL(count) PRAGMA(clang loop unroll(full))
@@ -51,12 +45,13 @@ static inline int64_t parts_of(int64_t size, int64_t most)
 #define UNROLL(count) PRAGMA(GCC unroll count)
 #endif
 
-/* A vector of the level's width (the compiler's vector extension: + - * / work element by element), and the same
- * without alignment, for loads and stores anywhere in an array of ag_real. */
+/* A vector of the level's width: a compiler's extension, where + - * / work element by
+ * element. The unaligned type is for loads and stores anywhere in an array. */
 typedef ag_real vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef ag_real vector_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ag_real)), may_alias));
 
-/* The processor's own type for such vectors, and its function `name` for them, such as _mm512_fmadd_ps. */
+/* The type that the processor's intrinsics take for such a vector, and the name of an
+ * intrinsic: INTRINSIC(fmadd) is _mm512_fmadd_ps. */
 #if VECTOR_BYTES == 64 && defined(TAPEFORMER_DOUBLE)
 typedef __m512d machine_vector;
 #define INTRINSIC(name) _mm512_##name##_pd
@@ -87,7 +82,8 @@ typedef __mmask16 lane_mask;
 typedef __mmask8 lane_mask;
 #endif
 
-/* The first `count` lanes, fewer than LANES, to and from memory that may end behind them; the others are 0. */
+/* The first `count` lanes, fewer than LANES. Memory after them is neither read nor
+ * written; load_some sets the other lanes to 0. */
 static inline vector load_some(const ag_real *p, int64_t count)
 {
 #if defined(KERNEL_LEVEL_avx512)
@@ -108,13 +104,14 @@ static inline void store_some(ag_real *p, vector v, int64_t count)
 #endif
 }
 
-/* All lanes equal x. */
+/* A vector with x in every lane. */
 static inline vector splat(ag_real x)
 {
     return x - (vector){0};
 }
 
-/* The lanes of two vectors by number, those of the second coming after those of the first. */
+/* A vector of chosen lanes of a and b: lanes of a are numbered from 0, those of b from
+ * LANES. */
 #if defined(__clang__) || __GNUC__ >= 12
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -126,7 +123,7 @@ typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
 #define PICK(a, b, ...) __builtin_shuffle(a, b, (lane_numbers){__VA_ARGS__})
 #endif
 
-/* Every lane plus the lane `distance` from it, a power of two. */
+/* Adds to each lane l the lane l ^ d, where d is a power of two. */
 #if LANE_COUNT == 16
 #define FOLD(v, d)                                                                                                     \
     ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d), 2 ^ (d), 3 ^ (d), 4 ^ (d), 5 ^ (d), 6 ^ (d), 7 ^ (d), 8 ^ (d), 9 ^ (d),        \
@@ -139,7 +136,7 @@ typedef int32_t lane_numbers __attribute__((vector_size(VECTOR_BYTES)));
 #define FOLD(v, d) ((v) + PICK(v, v, 0 ^ (d), 1 ^ (d)))
 #endif
 
-/* The lanes added pairwise: a fixed order. */
+/* The sum of all lanes, added pairwise in a fixed order. */
 static inline ag_real vector_sum(vector v)
 {
 #if LANE_COUNT >= 16
@@ -155,7 +152,7 @@ static inline ag_real vector_sum(vector v)
     return v[0];
 }
 
-/* sum a[i] b[i], in a fixed order. */
+/* sum a[i] b[i], in an order that depends on n alone. */
 static inline ag_real dot(int64_t n, const ag_real *a, const ag_real *b)
 {
     vector s0 = {0}, s1 = {0};

@@ -1,5 +1,7 @@
-/* pack_pairs.h - copies of A and B made of pairs of numbers rounded to bfloat16 (to nearest, ties to even). Denormal
- * numbers become 0, as they do in the products and sums of this level. */
+/* pack_pairs.h - copies of A and B for tiles that multiply pairs of bfloat16.
+ *
+ * Numbers are rounded to nearest, ties to even. Denormal numbers become 0, as they do in
+ * this level's products and sums. */
 #ifndef AUTOGRAD_KERNELS_PACK_PAIRS_H
 #define AUTOGRAD_KERNELS_PACK_PAIRS_H
 
@@ -7,9 +9,10 @@
 #include "row_sums.h"
 #include "transpose.h"
 
-/* ---- Pairs ---------------------------------------------------------------------------------- */
+/* ---- Pairs ------------------------------------------------------------------------- */
 
-/* The first LANES of `count` numbers that are `step` apart, 0 where there are fewer. */
+/* The first LANES of `count` numbers that are `step` apart, and zeros if there are
+ * fewer. */
 static inline vector numbers(const ag_real *p, int64_t step, int64_t count)
 {
     if (count >= LANES && step == 1)
@@ -20,7 +23,8 @@ static inline vector numbers(const ag_real *p, int64_t step, int64_t count)
     return load(some);
 }
 
-/* The first LANES pairs of `count` numbers in a row; a number without a second has 0 beside it. */
+/* Pairs of neighbours: the first LANES pairs of `count` contiguous numbers. The last
+ * number of an odd count is paired with 0. */
 static inline units pairs_along(const ag_real *p, int64_t count)
 {
     vector first = numbers(p, 1, count), second = {0};
@@ -29,7 +33,8 @@ static inline units pairs_along(const ag_real *p, int64_t count)
     return (units)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
 }
 
-/* The first LANES of `count` pairs of a number and the one `beside` it; without one (NULL), of a number and 0. */
+/* Pairs of p[i * step] and beside[i * step]: the first LANES of `count`. Without `beside`
+ * (NULL) each number is paired with 0. */
 static inline units pairs_across(const ag_real *p, const ag_real *beside, int64_t step, int64_t count)
 {
     typedef int16_t halves __attribute__((vector_size(VECTOR_BYTES)));
@@ -42,26 +47,27 @@ static inline units pairs_across(const ag_real *p, const ag_real *beside, int64_
                                            (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 }
 
-/* ---- Panels of B ---------------------------------------------------------------------------- */
+/* ---- Panels of B ------------------------------------------------------------------- */
 
-/* Pair p of LANES columns, of which there are `width`. */
+/* Pair p of LANES columns, of which `width` exist. */
 static inline units pairs_of_b(const product_task *task, int64_t p, int64_t column, int64_t width)
 {
     const ag_real *b = task->b + 2 * p * task->b_row + column * task->b_column;
     return pairs_across(b, 2 * p + 1 < task->k ? b + task->b_row : NULL, task->b_column, width);
 }
 
-static void pack_rows(const product_task *task, const panel *part, unit *copy)
+static void pack_rows(const product_task *task, const product_panel *panel, unit *copy)
 {
-    for (int64_t p = 0; p < part->depth; p++)
-        for (int64_t j = 0; j < part->columns; j += LANES) {
-            unit *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + p * TILE_COLUMNS + j % TILE_COLUMNS;
-            store_units(out, pairs_of_b(task, part->p0 + p, part->column + j, part->columns - j));
+    for (int64_t p = 0; p < panel->depth; p++)
+        for (int64_t j = 0; j < panel->columns; j += LANES) {
+            unit *out = sliver_of_b(panel, copy, j / TILE_COLUMNS * TILE_COLUMNS) + p * TILE_COLUMNS + j % TILE_COLUMNS;
+            store_units(out, pairs_of_b(task, panel->p0 + p, panel->column + j, panel->columns - j));
         }
 }
 
-/* At most LANES pairs, of `count` numbers, of LANES columns, of which there are `width`. The columns lie in one piece,
- * such as those of a transposed weight: a square of pairs is turned. */
+/* Copies up to LANES pairs, of `count` numbers, of LANES contiguous columns, of which
+ * `width` exist, by transposing a square of pairs. A transposed weight has such
+ * columns. */
 static void pack_square(const ag_real *b, int64_t b_column, int64_t count, int64_t width, unit *out)
 {
     vector x[LANE_COUNT] = {{0}};
@@ -72,31 +78,30 @@ static void pack_square(const ag_real *b, int64_t b_column, int64_t count, int64
         store_units(out + p * TILE_COLUMNS, (units)x[p]);
 }
 
-static void pack_columns(const product_task *task, const panel *part, unit *copy)
+static void pack_columns(const product_task *task, const product_panel *panel, unit *copy)
 {
-    const int64_t count = numbers_in(task, part);
-    for (int64_t j = 0; j < part->columns; j += LANES) {
-        const ag_real *b = task->b + 2 * part->p0 + (part->column + j) * task->b_column;
-        unit *out = sliver_of_b(part, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
-        for (int64_t p = 0; p < part->depth; p += LANES)
-            if (part->columns - j >= LANES && count - 2 * p >= 2 * LANES)
+    const int64_t count = numbers_in(task, panel);
+    for (int64_t j = 0; j < panel->columns; j += LANES) {
+        const ag_real *b = task->b + 2 * panel->p0 + (panel->column + j) * task->b_column;
+        unit *out = sliver_of_b(panel, copy, j / TILE_COLUMNS * TILE_COLUMNS) + j % TILE_COLUMNS;
+        for (int64_t p = 0; p < panel->depth; p += LANES)
+            if (panel->columns - j >= LANES && count - 2 * p >= 2 * LANES)
                 pack_square(b + 2 * p, task->b_column, 2 * LANES, LANES, out + p * TILE_COLUMNS);
             else
-                pack_square(b + 2 * p, task->b_column, count - 2 * p, part->columns - j, out + p * TILE_COLUMNS);
+                pack_square(b + 2 * p, task->b_column, count - 2 * p, panel->columns - j, out + p * TILE_COLUMNS);
     }
 }
 
-/* A panel for tiles, in `copy`. */
-static columns_of_b panel_of_b(const product_task *task, const panel *part, unit *copy)
+static columns_of_b panel_of_b(const product_task *task, const product_panel *panel, unit *copy)
 {
     if (task->b_row == 1 && task->b_column != 1)
-        pack_columns(task, part, copy);
+        pack_columns(task, panel, copy);
     else
-        pack_rows(task, part, copy);
-    return (columns_of_b){copy, TILE_COLUMNS, part->depth};
+        pack_rows(task, panel, copy);
+    return (columns_of_b){copy, TILE_COLUMNS, panel->depth};
 }
 
-/* ---- Slivers of A --------------------------------------------------------------------------- */
+/* ---- Slivers of A ------------------------------------------------------------------ */
 
 /* Pairs are always copies. */
 static bool a_needs_no_copy(const product_task *task)
@@ -105,13 +110,12 @@ static bool a_needs_no_copy(const product_task *task)
     return false;
 }
 
-/* What is copied of a group of slivers, rows row .. row + rows - 1, before the first of them is needed: all, column
- * behind column, unless rows lie in one piece. */
-static void copy_group(const product_task *task, int64_t row, int64_t rows, const panel *part, unit *copy)
+/* (Contiguous rows are copied by sliver_of_a.) */
+static void copy_group(const product_task *task, int64_t row, int64_t rows, const product_panel *panel, unit *copy)
 {
     if (task->a_column == 1)
         return;
-    for (int64_t p = part->p0; p < part->p0 + part->depth; p++, copy += GROUP_ROWS)
+    for (int64_t p = panel->p0; p < panel->p0 + panel->depth; p++, copy += GROUP_ROWS)
         for (int64_t i = 0; i < rows; i += LANES) {
             const ag_real *a = task->a + (row + i) * task->a_row + 2 * p * task->a_column;
             const ag_real *beside = 2 * p + 1 < task->k ? a + task->a_column : NULL;
@@ -119,24 +123,23 @@ static void copy_group(const product_task *task, int64_t row, int64_t rows, cons
         }
 }
 
-/* Adds to a_sums what the panel has of the sums of a group's rows, not rounded; a_row is 1. */
-static void sum_group(const product_task *task, int64_t row, int64_t rows, const panel *part, const unit *copy)
+/* (Of A's own numbers, which are not rounded to bfloat16.) */
+static void sum_group(const product_task *task, int64_t row, int64_t rows, const product_panel *panel, const unit *copy)
 {
     (void)copy;
-    add_row_sums(task->a + row + part->p0 * UNIT_NUMBERS * task->a_column, task->a_column, rows, numbers_in(task, part),
-                 task->a_sums + row, task->m);
+    add_row_sums(task->a + row + panel->p0 * UNIT_NUMBERS * task->a_column, task->a_column, rows,
+                 numbers_in(task, panel), task->a_sums + row, task->m);
 }
 
-/* Rows begin .. end - 1 of the group that begins at `row`. */
-static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end, const panel *part,
-                             unit *copy)
+static rows_of_a sliver_of_a(const product_task *task, int64_t row, int64_t begin, int64_t end,
+                             const product_panel *panel, unit *copy)
 {
     if (task->a_column != 1)
         return (rows_of_a){copy + begin, 1, GROUP_ROWS};
-    const int64_t count = numbers_in(task, part);
+    const int64_t count = numbers_in(task, panel);
     for (int64_t i = begin; i < end; i++) {
-        const ag_real *a = task->a + (row + i) * task->a_row + 2 * part->p0;
-        for (int64_t p = 0; p < part->depth; p += LANES) {
+        const ag_real *a = task->a + (row + i) * task->a_row + 2 * panel->p0;
+        for (int64_t p = 0; p < panel->depth; p += LANES) {
             store_units(copy + (i - begin) * SLIVER_ROW + p, pairs_along(a + 2 * p, count - 2 * p));
         }
     }

@@ -1,4 +1,5 @@
-/* philox_vectors.h - the words that decide which elements a dropout keeps, drawn side by side in vectors. */
+/* philox_vectors.h - the random words that decide which elements a dropout keeps: many
+ * blocks of Philox at once, one in each lane of a vector. */
 #ifndef AUTOGRAD_KERNELS_PHILOX_VECTORS_H
 #define AUTOGRAD_KERNELS_PHILOX_VECTORS_H
 
@@ -11,18 +12,19 @@
 #include <immintrin.h>
 #endif
 
-/* Numbers of 32 bits in the lower halves of lanes of 64; the upper halves may hold anything. */
+/* Numbers of 32 bits in the lower halves of lanes of 64. The upper halves may hold
+ * anything. */
 typedef uint64_t philox_lanes __attribute__((vector_size(VECTOR_BYTES)));
 
 #define PHILOX_LANES    ((int64_t)(VECTOR_BYTES / sizeof(uint64_t)))
-#define PHILOX_TOGETHER 4 /* vectors: while one waits for its products, the others multiply */
+#define PHILOX_TOGETHER 4 /* vectors in flight: one waits for its products, others multiply */
 
 static inline philox_lanes philox_splat(uint64_t x)
 {
     return x - (philox_lanes){0};
 }
 
-/* The products of the lower halves, by the one instruction that there is for it. */
+/* The 64-bit products of the lower halves: one instruction, where the level has it. */
 static inline philox_lanes philox_multiply(philox_lanes a, philox_lanes b)
 {
 #if defined(__AVX512F__)
@@ -36,7 +38,7 @@ static inline philox_lanes philox_multiply(philox_lanes a, philox_lanes b)
 #endif
 }
 
-/* Two words in a lane, so that `first` comes before `second` in memory. */
+/* Packs two words into a lane, `first` before `second` in memory. */
 static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -46,12 +48,11 @@ static inline philox_lanes philox_pair(philox_lanes first, philox_lanes second)
 #endif
 }
 
-/* The words of `vectors` PHILOX_LANES blocks, from block `first` on: Philox4x32-10 (Salmon et al. 2011; ag_philox is
- * the plain form), a block in each lane. A product's lower half is a number of the next round and stays where it is,
- * the upper half is moved down. `vectors` is PHILOX_TOGETHER or 1: with `inline` not left to the compiler, it knows
- * which. */
-static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, const kernel_dropout *mask,
-                                                              uint64_t first, uint32_t *words)
+/* The words of vectors * PHILOX_LANES blocks, from block `first` on, by philox.h's
+ * rounds. A product's lower half stays where it is, as a number of the next round; the
+ * upper half is moved down. `vectors` is PHILOX_TOGETHER or 1, a constant once this is
+ * inlined. */
+INLINE void philox_draw(int64_t vectors, const kernel_dropout *mask, uint64_t first, uint32_t *words)
 {
     const philox_lanes multiplier0 = philox_splat(PHILOX_MULTIPLIER_0), multiplier1 = philox_splat(PHILOX_MULTIPLIER_1);
     philox_lanes c0[PHILOX_TOGETHER], c1[PHILOX_TOGETHER], c2[PHILOX_TOGETHER], c3[PHILOX_TOGETHER];
@@ -89,8 +90,8 @@ static inline __attribute__((always_inline)) void philox_draw(int64_t vectors, c
     }
 }
 
-/* words[4 i + l] = word l of block first + i, for at least `blocks` blocks; there is room for a multiple of
- * PHILOX_LANES. */
+/* words[4 i + l] = word l of block first + i, for i < blocks rounded up to a multiple of
+ * PHILOX_LANES, for which there must be room. */
 static inline void philox_words(const kernel_dropout *mask, uint64_t first, int64_t blocks, uint32_t *words)
 {
     const int64_t together = PHILOX_TOGETHER * PHILOX_LANES;

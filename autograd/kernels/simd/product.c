@@ -1,19 +1,22 @@
-/* product.c - the matrix product of one level, packed and register-blocked.
+/* product.c - the matrix product of a level, packed and register-blocked.
  *
- * The loops are of the family of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, 2008). B is
- * cut into panels of at most K_STEP x N_STEP, copied as slivers as wide as a tile so that the second-level cache holds
- * them and the innermost loop reads them in order. Against a panel goes one sliver of A after the other, as high as a
- * tile; it stays in the first-level cache, copied too unless it can be read where it lies.
+ * The loops are those of Goto and van de Geijn (Anatomy of high-performance matrix
+ * multiplication, 2008; a drawing: README.md). B is cut into panels of at most K_STEP x
+ * N_STEP, small enough for the second-level cache. A panel is copied as slivers, as wide
+ * as a tile, which the innermost loop reads in order. Each sliver of A, as high as a
+ * tile, is multiplied by the whole panel, and stays in the first-level cache while it is.
+ * A sliver is copied, too, unless tiles can read it where it lies.
  *
- * Every element of C is the sum over the panels of k, in order, of a sum over p in order: the same bits whichever tile,
- * part or thread it falls to. */
+ * Each element of C is a sum over the panels along k, in order, of sums over p, in
+ * order: the same bits whichever tile, block or thread computes it. */
 #ifdef KERNEL_LEVEL_bf16
 #include "pack_pairs.h"
 #else
 #include "pack_numbers.h"
 #endif
 
-/* Where part `index` of `count` nearly equal parts of `size` begins, at a multiple of `grain`. */
+/* Where interval `index` begins, if `size` is cut into `count` nearly equal intervals at
+ * multiples of `grain`. */
 static inline int64_t even_border(int64_t size, int64_t count, int64_t index, int64_t grain)
 {
     if (index == 0 || index == count) /* (spares small products the divisions) */
@@ -21,181 +24,188 @@ static inline int64_t even_border(int64_t size, int64_t count, int64_t index, in
     return size * index / count / grain * grain;
 }
 
-/* Units along the sum. */
+/* k in units. */
 static inline int64_t depth_of(const product_task *task)
 {
-    return parts_of(task->k, UNIT_NUMBERS);
+    return ceil_div(task->k, UNIT_NUMBERS);
 }
 
-static int64_t sum_parts(int64_t k)
+static int64_t k_panels(int64_t k)
 {
-    return k ? parts_of(parts_of(k, UNIT_NUMBERS), K_STEP) : 1;
+    return k ? ceil_div(ceil_div(k, UNIT_NUMBERS), K_STEP) : 1;
 }
 
-static int64_t sum_border(int64_t k, int64_t index)
+static int64_t k_border(int64_t k, int64_t index)
 {
-    return smaller(even_border(parts_of(k, UNIT_NUMBERS), sum_parts(k), index, 1) * UNIT_NUMBERS, k);
+    return smaller(even_border(ceil_div(k, UNIT_NUMBERS), k_panels(k), index, 1) * UNIT_NUMBERS, k);
 }
 
-/* ---- What will be read next ----------------------------------------------------------------- */
+/* ---- Prefetching ------------------------------------------------------------------- */
 
-/* The lines of a part of a matrix that has rows or columns in one piece; else none. */
-static ahead_lines part_of(const ag_real *first, int64_t rows, int64_t columns, int64_t row_step, int64_t column_step)
+/* The lines of a block of a matrix with contiguous rows or columns; of others none. */
+static line_list lines_of_matrix(const ag_real *first, int64_t rows, int64_t columns, int64_t row_step,
+                                 int64_t column_step)
 {
     if (column_step == 1)
         return rows <= TILE_ROWS ? lines_across(first, rows, columns, row_step)
                                  : lines_along(first, rows, columns, row_step);
     if (row_step == 1)
         return lines_along(first, columns, rows, column_step);
-    return (ahead_lines){.first = first};
+    return (line_list){.first = first};
 }
 
-static ahead_lines part_of_a(const product_task *task, const panel *part, int64_t row, int64_t rows)
+static line_list lines_of_a(const product_task *task, const product_panel *panel, int64_t row, int64_t rows)
 {
-    const ag_real *a = task->a + row * task->a_row + part->p0 * UNIT_NUMBERS * task->a_column;
-    return part_of(a, rows, numbers_in(task, part), task->a_row, task->a_column);
+    const ag_real *a = task->a + row * task->a_row + panel->p0 * UNIT_NUMBERS * task->a_column;
+    return lines_of_matrix(a, rows, numbers_in(task, panel), task->a_row, task->a_column);
 }
 
-static ahead_lines part_of_b(const product_task *task, const panel *part)
+static line_list lines_of_b(const product_task *task, const product_panel *panel)
 {
-    const ag_real *b = task->b + part->p0 * UNIT_NUMBERS * task->b_row + part->column * task->b_column;
-    return part_of(b, numbers_in(task, part), part->columns, task->b_row, task->b_column);
+    const ag_real *b = task->b + panel->p0 * UNIT_NUMBERS * task->b_row + panel->column * task->b_column;
+    return lines_of_matrix(b, numbers_in(task, panel), panel->columns, task->b_row, task->b_column);
 }
 
-/* Whether the processor's own guesses and caches do for a product: asking costs more than it saves. */
-static bool is_near(const product_task *task)
+/* Whether a product is so small that prefetching costs more than it saves. */
+static bool fits_cache(const product_task *task)
 {
     return task->m * task->k + task->k * task->n + task->m * task->n <= 32 * 1024;
 }
 
-/* What is to be read after some tiles: each of them asks for as many of the lines. */
-static ahead_share after_tiles(ahead_lines lines, int64_t tiles)
+/* Spreads the prefetching of lines evenly over so many tiles. */
+static prefetch_share spread_over_tiles(line_list lines, int64_t tiles)
 {
-    return (ahead_share){lines, parts_of(lines.left, tiles)};
+    return (prefetch_share){lines, ceil_div(lines.left, tiles)};
 }
 
-/* ---- The loops ------------------------------------------------------------------------------ */
+/* ---- The loops --------------------------------------------------------------------- */
 
-/* The work that a panel of B is for. */
+/* Multiplying a panel of B by all rows of a block. */
 typedef struct sweep {
     const product_task *task;
-    product_block place;
-    panel part;
+    product_block block;
+    product_panel panel;
     columns_of_b b;
-    bool is_near;      /* the product: nothing is asked for ahead */
-    int64_t tiles;     /* side by side */
-    unit *copy;        /* of rows of A */
-    ahead_share panel; /* the next one */
-    ahead_share rows;  /* of A, the next ones */
+    bool fits_cache;           /* so nothing is prefetched */
+    int64_t tiles;             /* side by side over the panel */
+    unit *copy;                /* of rows of A */
+    prefetch_share prefetch_a; /* the next rows of A */
+    prefetch_share prefetch_b; /* the next panel */
 } sweep;
 
-/* Rows [row, next) of C, at most as many as a tile has, get what a panel of B has for them. */
-static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a rows)
+/* Adds the panel's contribution to rows [row, next) of C; at most TILE_ROWS rows. */
+static void multiply_sliver(sweep *work, int64_t row, int64_t next, rows_of_a sliver)
 {
     const product_task *task = work->task;
-    const panel *part = &work->part;
-    const bool first = part->p0 == 0;
+    const product_panel *panel = &work->panel;
+    const bool first = panel->p0 == 0;
     for (int64_t t = 0; t < work->tiles; t++) {
-        const int64_t j = t * TILE_COLUMNS, columns = smaller(part->columns - j, TILE_COLUMNS);
-        ag_real *c = task->c + row * task->c_row + part->column + j;
-        ahead_share own;
-        if (!work->is_near)
-            own = (ahead_share){lines_across(c, next - row, columns, task->c_row), part->depth};
+        const int64_t j = t * TILE_COLUMNS, columns = smaller(panel->columns - j, TILE_COLUMNS);
+        ag_real *c = task->c + row * task->c_row + panel->column + j;
+        prefetch_share own;
+        if (!work->fits_cache)
+            own = (prefetch_share){lines_across(c, next - row, columns, task->c_row), panel->depth};
         const tile_task tile = {
             .rows = next - row,
             .columns = columns,
-            .depth = part->depth,
-            .a = rows.a,
-            .a_row = rows.row,
-            .a_column = rows.column,
+            .depth = panel->depth,
+            .a = sliver.a,
+            .a_row = sliver.row,
+            .a_column = sliver.column,
             .b = work->b.b + j * work->b.column,
             .b_row = work->b.row,
             .c = c,
             .c_row = task->c_row,
             .add = task->add || !first,
-            .bias = first && task->bias ? task->bias + part->column + j : NULL,
-            .ahead = {work->is_near ? NULL : &own, &work->rows, &work->panel},
+            .bias = first && task->bias ? task->bias + panel->column + j : NULL,
+            .prefetch = {work->fits_cache ? NULL : &own, &work->prefetch_a, &work->prefetch_b},
         };
         KERNEL(tile)(&tile);
     }
-    if (task->finish && part->p0 + part->depth == depth_of(task))
+    if (task->finish && panel->p0 + panel->depth == depth_of(task))
         for (int64_t i = row; i < next; i++)
-            task->finish(task->finish_context, i, part->column, part->columns);
+            task->finish(task->finish_context, i, panel->column, panel->columns);
 }
 
-/* The rows of A that follow the rows begin .. end - 1, as many again; these are `tiles` tiles. */
-static ahead_share rows_after(const sweep *work, int64_t begin, int64_t end, int64_t tiles)
+/* Prefetches, during `tiles` tiles of the rows begin .. end - 1 of A, as many rows after
+ * them. */
+static prefetch_share prefetch_rows_after(const sweep *work, int64_t begin, int64_t end, int64_t tiles)
 {
-    const int64_t rows = smaller(end - begin, work->place.row_end - end);
-    return after_tiles(part_of_a(work->task, &work->part, end, rows), tiles);
+    const int64_t rows = smaller(end - begin, work->block.row_end - end);
+    return spread_over_tiles(lines_of_a(work->task, &work->panel, end, rows), tiles);
 }
 
-/* Multiplies `rows` rows of A from `row` on, a group of slivers, by a panel of B. Of A the next sliver is asked for
- * where rows lie in one piece, the next group where it will be copied; columns that need no copy are so near that the
- * processor follows. */
+/* Multiplies rows row .. row + rows - 1 of A, a group of slivers, by the panel.
+ * Prefetches the next sliver of A where rows are contiguous, and the next group where
+ * it will be copied. Columns that need no copy are near enough for the processor's own
+ * prefetching. */
 static void multiply_group(sweep *work, int64_t row, int64_t rows)
 {
     const product_task *task = work->task;
-    const int64_t slivers = parts_of(rows, TILE_ROWS);
-    copy_group(task, row, rows, &work->part, work->copy);
-    if (task->a_sums && work->part.column == 0)
-        sum_group(task, row, rows, &work->part, work->copy);
-    if (!work->is_near && task->a_column != 1 && !a_needs_no_copy(task))
-        work->rows = rows_after(work, row, row + rows, slivers * work->tiles);
+    const int64_t slivers = ceil_div(rows, TILE_ROWS);
+    copy_group(task, row, rows, &work->panel, work->copy);
+    if (task->a_sums && work->panel.column == 0)
+        sum_group(task, row, rows, &work->panel, work->copy);
+    if (!work->fits_cache && task->a_column != 1 && !a_needs_no_copy(task))
+        work->prefetch_a = prefetch_rows_after(work, row, row + rows, slivers * work->tiles);
     for (int64_t s = 0; s < slivers; s++) {
         const int64_t begin = row + even_border(rows, slivers, s, 1), end = row + even_border(rows, slivers, s + 1, 1);
-        rows_of_a own = sliver_of_a(task, row, begin - row, end - row, &work->part, work->copy);
-        if (!work->is_near && task->a_column == 1)
-            work->rows = rows_after(work, begin, end, work->tiles);
+        rows_of_a own = sliver_of_a(task, row, begin - row, end - row, &work->panel, work->copy);
+        if (!work->fits_cache && task->a_column == 1)
+            work->prefetch_a = prefetch_rows_after(work, begin, end, work->tiles);
         multiply_sliver(work, begin, end, own);
     }
 }
 
-/* How a part of C is cut into panels. */
-typedef struct panels {
-    int64_t k, depths, widths; /* units of the sum; parts of it, and of the columns */
-} panels;
+/* How B is cut into panels for a block of C: `depths` along k, `widths` along its
+ * columns. */
+typedef struct panel_grid {
+    int64_t k, depths, widths; /* k in units */
+} panel_grid;
 
-static panel panel_at(const panels *cut, product_block place, int64_t index)
+static product_panel panel_at(const panel_grid *cut, product_block block, int64_t index)
 {
-    const int64_t width = place.column_end - place.column_begin, d = index / cut->widths, w = index % cut->widths;
-    panel part = {.p0 = even_border(cut->k, cut->depths, d, 1),
-                  .column = place.column_begin + even_border(width, cut->widths, w, TILE_COLUMNS)};
-    part.depth = even_border(cut->k, cut->depths, d + 1, 1) - part.p0;
-    part.columns = place.column_begin + even_border(width, cut->widths, w + 1, TILE_COLUMNS) - part.column;
-    return part;
+    const int64_t width = block.column_end - block.column_begin, d = index / cut->widths, w = index % cut->widths;
+    product_panel panel = {.p0 = even_border(cut->k, cut->depths, d, 1),
+                           .column = block.column_begin + even_border(width, cut->widths, w, TILE_COLUMNS)};
+    panel.depth = even_border(cut->k, cut->depths, d + 1, 1) - panel.p0;
+    panel.columns = block.column_begin + even_border(width, cut->widths, w + 1, TILE_COLUMNS) - panel.column;
+    return panel;
 }
 
-static void block(const product_task *task, product_block place, void *workspace)
+static void product_block_packed(const product_task *task, product_block block, void *workspace)
 {
-    unit *copy = workspace, *packed = copy + GROUP * SLIVER_SIZE;
-    const int64_t height = place.row_end - place.row_begin, k = depth_of(task);
-    if (height <= 0 || place.column_end <= place.column_begin)
+    unit *copy_of_a = workspace, *copy_of_b = copy_of_a + GROUP * SLIVER_SIZE;
+    const int64_t height = block.row_end - block.row_begin, k = depth_of(task);
+    if (height <= 0 || block.column_end <= block.column_begin)
         return;
-    const panels cut = {k, sum_parts(task->k), parts_of(place.column_end - place.column_begin, N_STEP)};
-    const int64_t groups = parts_of(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
+    const panel_grid cut = {k, k_panels(task->k), ceil_div(block.column_end - block.column_begin, N_STEP)};
+    const int64_t groups = ceil_div(height, GROUP * TILE_ROWS), count = cut.depths * cut.widths;
     for (int64_t i = 0; i < count; i++) {
-        sweep work = {
-            .task = task, .place = place, .part = panel_at(&cut, place, i), .is_near = is_near(task), .copy = copy};
-        work.tiles = parts_of(work.part.columns, TILE_COLUMNS);
+        sweep work = {.task = task,
+                      .block = block,
+                      .panel = panel_at(&cut, block, i),
+                      .fits_cache = fits_cache(task),
+                      .copy = copy_of_a};
+        work.tiles = ceil_div(work.panel.columns, TILE_COLUMNS);
         if (i + 1 < count) {
-            panel next = panel_at(&cut, place, i + 1);
-            work.panel = after_tiles(part_of_b(task, &next), parts_of(height, TILE_ROWS) * work.tiles);
+            product_panel next = panel_at(&cut, block, i + 1);
+            work.prefetch_b = spread_over_tiles(lines_of_b(task, &next), ceil_div(height, TILE_ROWS) * work.tiles);
         }
         if (k > 0)
-            work.b = panel_of_b(task, &work.part, packed);
+            work.b = panel_of_b(task, &work.panel, copy_of_b);
         for (int64_t g = 0; g < groups; g++) {
             const int64_t begin = even_border(height, groups, g, 1), end = even_border(height, groups, g + 1, 1);
-            multiply_group(&work, place.row_begin + begin, end - begin);
+            multiply_group(&work, block.row_begin + begin, end - begin);
         }
     }
 }
 
 const kernel_product KERNEL(kernel_product) = {
-    .block = block,
+    .block = product_block_packed,
     .workspace_bytes = (GROUP * SLIVER_SIZE + PANEL_SIZE) * sizeof(unit),
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
-    .sum_parts = sum_parts,
-    .sum_border = sum_border,
+    .k_panels = k_panels,
+    .k_border = k_border,
 };

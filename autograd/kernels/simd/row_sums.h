@@ -1,15 +1,15 @@
-/* row_sums.h - the sums of the rows of a matrix whose columns lie in one piece.
+/* row_sums.h - the sums of the rows of a matrix with contiguous columns.
  *
- * Columns are added in groups, and the groups' sums to long sums of this call, which are
- * added to the caller's last: so a sum has the same bits whether the parts before it were
- * added by this thread or by another. */
+ * A call adds its columns in groups to long sums of its own, and those to the caller's
+ * sums at the end. So the caller's sums have the same bits whether earlier columns
+ * were added by this thread or by another. */
 #ifndef AUTOGRAD_KERNELS_ROW_SUMS_H
 #define AUTOGRAD_KERNELS_ROW_SUMS_H
 
 #include "sums.h"
 
-/* sums [i], whose rest is `rest` further, += the lanes first .. first + count - 1 of
- * `sum`. */
+/* sums[i] += lane first + i of `sum`, for i < count. sums[i + rest] collects what the
+ * additions round off. */
 static inline void add_lanes(const long_sum *sum, int64_t first, int64_t count, double *sums, int64_t rest)
 {
     double lane[2 * VECTOR_BYTES / sizeof(double)];
@@ -24,8 +24,8 @@ static inline void add_lanes(const long_sum *sum, int64_t first, int64_t count, 
     }
 }
 
-/* The sums over 0 <= p < depth of the vectors at a + p * step, of the first `count`
- * lanes. */
+/* The sums over 0 <= p < depth of the vectors at a + p * step; only the first `count`
+ * lanes are read. */
 INLINE long_sum sum_columns(const ag_real *a, int64_t step, int64_t count, int64_t depth)
 {
     long_sum sum = {{0}, {0}};
@@ -38,9 +38,9 @@ INLINE long_sum sum_columns(const ag_real *a, int64_t step, int64_t count, int64
     return sum;
 }
 
-/* sums [i] += the sum over 0 <= p < depth of a[i + p * step], for `rows` rows i;
- * sums [i + rest] what it rounds off. The last rows, fewer than a vector has, are the end
- * of a vector that begins with rows before them, where there are. */
+/* sums[i] += the sum over 0 <= p < depth of a[i + p * step], for i < rows; sums[i + rest]
+ * collects what that rounds off. The last rows, fewer than a vector's lanes, are read as
+ * the end of a vector that begins in the rows before them, if there are enough. */
 static inline void add_row_sums(const ag_real *a, int64_t step, int64_t rows, int64_t depth, double *sums, int64_t rest)
 {
     int64_t i = 0;

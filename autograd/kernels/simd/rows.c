@@ -1,9 +1,9 @@
-/* rows.c - softmax, norms, cross-entropy and turned pairs, row by row.
+/* rows.c - softmax, norms, cross-entropy and rotary positions, row by row.
  *
- * Sums along a row are long sums (sums.h): in an order that depends on the width alone,
- * and as good for 30,000 classes as for 30. They are written with vectors, since a
- * compiler may not reorder them; elementwise loops are plain C that compilers turn into
- * vectors. */
+ * Sums along a row are long sums (sums.h): their order depends on the width alone, and
+ * they are as accurate for 30,000 classes as for 30. They are written with vectors,
+ * since a compiler may not reorder them; other loops are plain C that compilers turn
+ * into vector code. */
 #include "../elementwise.h"
 #include "../rows.h"
 #include "../vector_math.h"
@@ -14,16 +14,17 @@
 
 #include <math.h>
 
-#define BLOCK 256 /* elements that are kept in between; a multiple of LANES at every level */
+#define BLOCK 256 /* elements of a row computed at a time; a multiple of LANES at every level */
 
-/* ---- Along one row -------------------------------------------------------------------------- */
+/* ---- Along one row ----------------------------------------------------------------- */
 
 static inline int64_t block_end(int64_t begin, int64_t n)
 {
     return n - begin < BLOCK ? n : begin + BLOCK;
 }
 
-/* The largest of n; -inf of none. NaN is passed over here: it reaches the result by way of the exponentials. */
+/* The largest element; -inf if n is 0. Passes over NaN, which reaches the result through
+ * the exponentials. */
 static ag_real row_max(int64_t n, const ag_real *x)
 {
     ag_real best[LANES];
@@ -40,7 +41,7 @@ static ag_real row_max(int64_t n, const ag_real *x)
     return best[0];
 }
 
-/* The terms of a sum along a row, by the functions below. */
+/* The operands of a sum's terms, for the functions below. */
 typedef struct row_terms {
     const ag_real *a, *b;
     ag_real shift, rest;
@@ -102,15 +103,16 @@ static double row_exp_sum(int64_t n, const ag_real *x, ag_real shift)
     return sum;
 }
 
-/* What to subtract before the exponential: the maximum, so that nothing overflows. A row without a number above -inf is
- * left as it is: its powers are 0 (or NaN where a NaN hides), where -inf - -inf would be NaN. */
+/* The maximum, which is subtracted before the exponential so that nothing overflows. 0
+ * for a row without a number above -inf: its powers are then 0 (NaN for a NaN), while
+ * -inf - -inf would be NaN. */
 static ag_real softmax_shift(int64_t n, const ag_real *x)
 {
     ag_real max = row_max(n, x);
     return max == -(ag_real)INFINITY ? 0 : max;
 }
 
-/* ---- Softmax -------------------------------------------------------------------------------- */
+/* ---- Softmax ----------------------------------------------------------------------- */
 
 static void softmax(int64_t rows, int64_t width, const ag_real *x, ag_real *y)
 {
@@ -136,16 +138,16 @@ static void softmax_backward(int64_t rows, int64_t width, const ag_real *restric
     }
 }
 
-/* Some rows are done together: while one waits for its sum, another is summed. */
+/* Rows that are computed together: while one waits for its sum, another is summed. */
 #define TOGETHER 8
 
-/* Of each of at most TOGETHER rows: the sum of e^(x - shift), and its logarithm, 0 where
- * the sum is. */
+/* The sum of e^(x - shift) over a row, and its logarithm; 0 if the sum is 0. */
 typedef struct power_sum {
     ag_real shift;
     double sum, logarithm;
 } power_sum;
 
+/* Of at most TOGETHER rows. */
 static void sum_powers(int64_t rows, int64_t width, const ag_real *x, power_sum *sums)
 {
     for (int64_t r = 0; r < rows; r++) {
@@ -156,7 +158,7 @@ static void sum_powers(int64_t rows, int64_t width, const ag_real *x, power_sum 
         sums[r].logarithm = sums[r].sum == 0 ? 0 : scalar_log(sums[r].sum);
 }
 
-static void log_softmax_some(int64_t rows, int64_t width, const ag_real *restrict x, ag_real *restrict y)
+static void log_softmax_rows(int64_t rows, int64_t width, const ag_real *restrict x, ag_real *restrict y)
 {
     power_sum sums[TOGETHER];
     sum_powers(rows, width, x, sums);
@@ -170,7 +172,7 @@ static void log_softmax_some(int64_t rows, int64_t width, const ag_real *restric
 static void log_softmax(int64_t rows, int64_t width, const ag_real *x, ag_real *y)
 {
     for (int64_t r = 0; r < rows; r += TOGETHER)
-        log_softmax_some(smaller(rows - r, TOGETHER), width, x + r * width, y + r * width);
+        log_softmax_rows(smaller(rows - r, TOGETHER), width, x + r * width, y + r * width);
 }
 
 /* dx = dy - e^y sum dy */
@@ -186,7 +188,7 @@ static void log_softmax_backward(int64_t rows, int64_t width, const ag_real *res
     }
 }
 
-/* ---- Norms ---------------------------------------------------------------------------------- */
+/* ---- Norms ------------------------------------------------------------------------- */
 
 static inline vector square_vector(const void *terms, int64_t i)
 {
@@ -208,8 +210,8 @@ static double row_squares(int64_t n, const ag_real *x, ag_real shift, ag_real re
     return sum_terms(n, square_vector, square_one, &(row_terms){x, NULL, shift, rest});
 }
 
-/* The means in two steps: a first mean of the differences from x[0], and what the differences from that still average
- * to. A constant row comes out without any rounding. */
+/* Means in two steps: the mean of the differences from x[0], and the mean of what is left
+ * after subtracting it. A constant row has a mean without any rounding. */
 static void find_means(int64_t rows, int64_t n, const ag_real *x, norm_statistics *statistics)
 {
     for (int64_t r = 0; r < rows; r++)
@@ -218,7 +220,7 @@ static void find_means(int64_t rows, int64_t n, const ag_real *x, norm_statistic
         statistics[r].rest = (ag_real)(row_sum(n, x + r * n, statistics[r].shift) / (double)n);
 }
 
-/* x in its unit: where it lies, or in `room` [count]. */
+/* x in its unit: x itself if the unit is 1, else written to `room` [count]. */
 static inline const ag_real *in_unit(int64_t count, const ag_real *x, ag_real unit, ag_real *room)
 {
     if (unit == 1)
@@ -237,9 +239,9 @@ static double sum_in_unit(int64_t n, const ag_real *x, ag_real unit, ag_real shi
     return sum;
 }
 
-/* The statistics of a row whose squares overflow or vanish; NaN of one that has no
- * numbers. */
-static void find_extreme(const norm_task *task, const ag_real *x, norm_statistics *row)
+/* The statistics of a row whose squares overflow or underflow, or that holds infinity or
+ * NaN, which makes them NaN. */
+static void find_statistics_in_unit(const norm_task *task, const ag_real *x, norm_statistics *row)
 {
     const int64_t n = task->width;
     const ag_real unit = norm_unit(n, x), first = x[0] * unit;
@@ -258,7 +260,7 @@ static void find_extreme(const norm_task *task, const ag_real *x, norm_statistic
     row->inverse = variance == 0 ? 0 : 1 / sqrt(variance);
 }
 
-static void find_some(const norm_task *task, int64_t rows, const ag_real *x, norm_statistics *statistics)
+static void find_statistics(const norm_task *task, int64_t rows, const ag_real *x, norm_statistics *statistics)
 {
     const int64_t n = task->width;
     double variance[TOGETHER];
@@ -272,18 +274,18 @@ static void find_some(const norm_task *task, int64_t rows, const ag_real *x, nor
     }
     for (int64_t r = 0; r < rows; r++)
         if (norm_needs_unit(variance[r]))
-            find_extreme(task, x + r * n, &statistics[r]);
+            find_statistics_in_unit(task, x + r * n, &statistics[r]);
 }
 
 static void norm_row_statistics(const norm_task *task, int64_t begin, int64_t end)
 {
     for (int64_t r = begin; r < end; r += TOGETHER)
-        find_some(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
+        find_statistics(task, smaller(end - r, TOGETHER), task->x + r * task->width, task->statistics + r);
 }
 
-/* y = (x - mean) inverse weight + bias, of `count` elements */
-INLINE void norm_part(const norm_statistics *row, int64_t count, const ag_real *restrict x,
-                      const ag_real *restrict weight, const ag_real *restrict bias, ag_real *restrict y)
+/* y = (x - mean) inverse weight + bias, for `count` elements x in the row's unit */
+INLINE void norm_elements(const norm_statistics *row, int64_t count, const ag_real *restrict x,
+                          const ag_real *restrict weight, const ag_real *restrict bias, ag_real *restrict y)
 {
     const ag_real shift = row->shift, rest = row->rest, scale = (ag_real)row->inverse;
     if (weight && bias)
@@ -294,14 +296,14 @@ INLINE void norm_part(const norm_statistics *row, int64_t count, const ag_real *
             y[i] = ((x[i] - shift) - rest) * scale * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
 }
 
-static void norm_extreme(const norm_task *task, const norm_statistics *row, const ag_real *x, ag_real *y)
+static void norm_in_unit(const norm_task *task, const norm_statistics *row, const ag_real *x, ag_real *y)
 {
     const ag_real *weight = task->weight, *bias = task->bias;
     ag_real room[BLOCK];
     for (int64_t i = 0; i < task->width; i += BLOCK) {
         const int64_t count = block_end(i, task->width) - i;
-        norm_part(row, count, in_unit(count, x + i, row->unit, room), weight ? weight + i : NULL,
-                  bias ? bias + i : NULL, y + i);
+        norm_elements(row, count, in_unit(count, x + i, row->unit, room), weight ? weight + i : NULL,
+                      bias ? bias + i : NULL, y + i);
     }
 }
 
@@ -311,9 +313,9 @@ static void norm(const norm_task *task, int64_t begin, int64_t end, ag_real *y)
     for (int64_t r = begin; r < end; r++) {
         const norm_statistics *row = &task->statistics[r];
         if (row->unit == 1)
-            norm_part(row, width, task->x + r * width, task->weight, task->bias, y + r * width);
+            norm_elements(row, width, task->x + r * width, task->weight, task->bias, y + r * width);
         else
-            norm_extreme(task, row, task->x + r * width, y + r * width);
+            norm_in_unit(task, row, task->x + r * width, y + r * width);
     }
 }
 
@@ -322,9 +324,9 @@ typedef struct norm_sums {
 } norm_sums;
 
 /* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
-static norm_sums part_products(const norm_statistics *row, int64_t count, const ag_real *restrict x,
-                               const ag_real *restrict dy, const ag_real *restrict weight, ag_real *restrict n,
-                               ag_real *restrict g)
+static norm_sums products_in_block(const norm_statistics *row, int64_t count, const ag_real *restrict x,
+                                   const ag_real *restrict dy, const ag_real *restrict weight, ag_real *restrict n,
+                                   ag_real *restrict g)
 {
     const ag_real shift = row->shift, rest = row->rest, inverse = (ag_real)row->inverse;
     long_sum sum_g = {{0}, {0}}, sum_gn = {{0}, {0}};
@@ -352,17 +354,17 @@ static norm_sums part_products(const norm_statistics *row, int64_t count, const 
     return (norm_sums){long_sum_total(&sum_g) + tail.g, long_sum_total(&sum_gn) + tail.gn};
 }
 
-static norm_sums extreme_products(const norm_task *task, const norm_statistics *row, const ag_real *x,
+static norm_sums products_in_unit(const norm_task *task, const norm_statistics *row, const ag_real *x,
                                   const ag_real *dy, ag_real *n, ag_real *g)
 {
     norm_sums sums = {0, 0};
     ag_real room[BLOCK];
     for (int64_t i = 0; i < task->width; i += BLOCK) {
         const int64_t count = block_end(i, task->width) - i;
-        const norm_sums part = part_products(row, count, in_unit(count, x + i, row->unit, room), dy + i,
-                                             task->weight ? task->weight + i : NULL, n + i, g + i);
-        sums.g += part.g;
-        sums.gn += part.gn;
+        const norm_sums block = products_in_block(row, count, in_unit(count, x + i, row->unit, room), dy + i,
+                                                  task->weight ? task->weight + i : NULL, n + i, g + i);
+        sums.g += block.g;
+        sums.gn += block.gn;
     }
     return sums;
 }
@@ -391,7 +393,8 @@ static void add_to_sums(int64_t width, const ag_real *restrict dy, const ag_real
     }
 }
 
-/* Rows whose parts of dweight and dbias are added before their sum is. */
+/* Rows whose shares of dweight and dbias are summed in ag_real before they are added
+ * to the sums in double. */
 #define NORM_GROUP 8
 
 /* With n = (x - mean) inverse and g = dy weight:
@@ -408,8 +411,8 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
         const norm_statistics *row = &task->statistics[r];
         const ag_real *x = task->x + r * width, *dy = dy_all + r * width;
         if (!kernel_all_zero(width, dy)) {
-            const norm_sums sums = row->unit == 1 ? part_products(row, width, x, dy, task->weight, n, g)
-                                                  : extreme_products(task, row, x, dy, n, g);
+            const norm_sums sums = row->unit == 1 ? products_in_block(row, width, x, dy, task->weight, n, g)
+                                                  : products_in_unit(task, row, x, dy, n, g);
             if (dx)
                 add_to_dx(task, row, sums, n, g, dx + r * width);
             if (dweight || dbias)
@@ -423,10 +426,10 @@ static void norm_backward(const norm_task *task, int64_t begin, int64_t end, con
     }
 }
 
-/* ---- Cross-entropy -------------------------------------------------------------------------- */
+/* ---- Cross-entropy ----------------------------------------------------------------- */
 
-/* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0 adds nothing,
- * whatever its logit. */
+/* sum w[c] (-log p[c]), where -log p[c] = log_sum - (x[c] - shift). A class of weight 0
+ * adds nothing, whatever its logit. */
 static double cross_entropy_weighted(const entropy_task *task, const ag_real *x, ag_real shift, double log_sum)
 {
     const ag_real *weights = task->weights;
@@ -455,7 +458,7 @@ static double row_loss(const entropy_task *task, const ag_real *x, int32_t targe
     return loss;
 }
 
-/* Rows that count are summed in runs of at most TOGETHER. */
+/* Runs of up to TOGETHER rows that count are summed together. */
 static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, double *losses)
 {
     const int64_t classes = task->classes;
@@ -492,13 +495,13 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
         const ag_real shift = task->statistics[r].shift;
         double peak = (1 - task->smoothing) * (weights ? (double)weights[target] : 1);
         const double mass = (double)dloss[r] * (peak + spread * task->weight_total);
-        if (mass == 0) /* such a row is ignored, too: its logits may be anything */
+        if (mass == 0) /* then the row is ignored: its logits may be anything */
             continue;
         ag_real factor = (ag_real)mass * task->statistics[r].scale;
         ag_real even = (ag_real)((double)dloss[r] * spread);
 
-        /* Each share is whole before it is added: p - q comes near 0, and what dx holds
-         * already would round it away. */
+        /* p - q may be near 0. So the target's share is complete before it is added: the
+         * earlier dx would round it away. */
         const ag_real before = dx[target], evenly = weights ? even * weights[target] : even;
         if (even == 0)
             for (int64_t c = 0; c < classes; c++)
@@ -507,25 +510,25 @@ static void cross_entropy_backward(const entropy_task *task, int64_t begin, int6
             for (int64_t c = 0; c < classes; c++)
                 dx[c] += factor * exp_real(x[c] - shift) - (weights ? even * weights[c] : even);
         const ag_real own = factor * exp_real(x[target] - shift) - evenly;
-        /* (dloss peak, as what is left of the mass: a product of its own might be rounded
-         * otherwise than that) */
+        /* (dloss peak is computed as the rest of the mass, and so rounded as the mass
+         * is) */
         dx[target] = before + (own - (ag_real)(mass - (double)dloss[r] * spread * task->weight_total));
     }
 }
 
-/* ---- Turned pairs --------------------------------------------------------------------------- */
+/* ---- Rotary positions -------------------------------------------------------------- */
 
 /* (a, b) -> (a cos - b sin, a sin + b cos) */
 static void rotate(const rotate_task *task, int64_t begin, int64_t end, const ag_real *x_all, ag_real *y_all)
 {
     const int64_t pairs = task->pairs;
 
-    for (int64_t piece = begin * task->heads; piece < end * task->heads; piece++) {
-        int64_t position = piece / task->heads % task->period;
+    for (int64_t head = begin * task->heads; head < end * task->heads; head++) {
+        int64_t position = head / task->heads % task->period;
         const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
                                                                               task->sine + position * pairs;
-        const ag_real *restrict x = x_all + piece * 2 * pairs;
-        ag_real *restrict y = y_all + piece * 2 * pairs;
+        const ag_real *restrict x = x_all + head * 2 * pairs;
+        ag_real *restrict y = y_all + head * 2 * pairs;
         for (int64_t i = 0; i < pairs; i++) {
             y[2 * i] = x[2 * i] * cosine[i] - x[2 * i + 1] * sine[i];
             y[2 * i + 1] = x[2 * i] * sine[i] + x[2 * i + 1] * cosine[i];
@@ -533,17 +536,17 @@ static void rotate(const rotate_task *task, int64_t begin, int64_t end, const ag
     }
 }
 
-/* The turn is orthogonal: the gradient is turned by the opposite angle. */
+/* A rotation is orthogonal, so the gradient is rotated by the opposite angle. */
 static void rotate_backward(const rotate_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx_all)
 {
     const int64_t pairs = task->pairs;
 
-    for (int64_t piece = begin * task->heads; piece < end * task->heads; piece++) {
-        int64_t position = piece / task->heads % task->period;
+    for (int64_t head = begin * task->heads; head < end * task->heads; head++) {
+        int64_t position = head / task->heads % task->period;
         const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
                                                                               task->sine + position * pairs;
-        const ag_real *restrict dy = dy_all + piece * 2 * pairs;
-        ag_real *restrict dx = dx_all + piece * 2 * pairs;
+        const ag_real *restrict dy = dy_all + head * 2 * pairs;
+        ag_real *restrict dx = dx_all + head * 2 * pairs;
         for (int64_t i = 0; i < pairs; i++) {
             dx[2 * i] += dy[2 * i] * cosine[i] + dy[2 * i + 1] * sine[i];
             dx[2 * i + 1] += dy[2 * i + 1] * cosine[i] - dy[2 * i] * sine[i];

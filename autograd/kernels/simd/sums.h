@@ -1,39 +1,46 @@
-/* sums.h - sums of many numbers, within 4 eps of the sum of their magnitudes, however many they are.
+/* sums.h - sums of any number of terms, within 4 eps of the sum of their magnitudes.
  *
- * A few vectors are added as they are, and such groups go to sums in double, one for each
- * lane. Where the numbers are doubles themselves the sums are in two parts: what an
- * addition rounds off is added up beside (Knuth, The Art of Computer Programming 2,
- * section 4.2.2; Neumaier 1974). The order depends on the count alone. */
+ * A group of a few vectors is summed in ag_real, and groups are added to sums in double,
+ * one for each lane. If ag_real is double, a sum has a second number, which collects what
+ * additions round off (Knuth, The Art of Computer Programming 2, section 4.2.2; Neumaier
+ * 1974). The order depends on the count alone. */
 #ifndef AUTOGRAD_KERNELS_SUMS_H
 #define AUTOGRAD_KERNELS_SUMS_H
 
 #include "level.h"
 #include "scalar.h"
 
-/* Vectors of a row that are added before their sum is. Doubles round once more where the
- * lanes are added. */
+/* Vectors of a group. (Fewer of doubles, which round once more when lanes are added.) */
 #ifdef TAPEFORMER_DOUBLE
 #define SUM_GROUP 4
 #else
 #define SUM_GROUP 8
 #endif
 
-/* Doubles by the vector, and the sums of all lanes of ag_real: two vectors where ag_real is
- * float. */
+/* Vectors of doubles, and a sum for each lane of a vector of ag_real: a vector of floats
+ * has two vectors of sums. */
 typedef double double_vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef struct long_sum {
-    double_vector first, second; /* of the lower and the upper lanes; or what is rounded off the first */
+    double_vector first, second; /* lower and upper lanes; of doubles: the sums, and what they round off */
 } long_sum;
 
 #if !defined(TAPEFORMER_DOUBLE) && VECTOR_BYTES == 64
-#define LOWER_LANES(x) (double_vector)_mm512_cvtps_pd(_mm512_castps512_ps256((machine_vector)(x)))
-#define UPPER_LANES(x) (double_vector)_mm512_cvtps_pd(_mm512_extractf32x8_ps((machine_vector)(x), 1))
+#define LOWER_LANES(x) (double_vector) _mm512_cvtps_pd(_mm512_castps512_ps256((machine_vector)(x)))
+#define UPPER_LANES(x) (double_vector) _mm512_cvtps_pd(_mm512_extractf32x8_ps((machine_vector)(x), 1))
 #elif !defined(TAPEFORMER_DOUBLE) && VECTOR_BYTES == 32
-#define LOWER_LANES(x) (double_vector)_mm256_cvtps_pd(_mm256_castps256_ps128((machine_vector)(x)))
-#define UPPER_LANES(x) (double_vector)_mm256_cvtps_pd(_mm256_extractf128_ps((machine_vector)(x), 1))
+#define LOWER_LANES(x) (double_vector) _mm256_cvtps_pd(_mm256_castps256_ps128((machine_vector)(x)))
+#define UPPER_LANES(x) (double_vector) _mm256_cvtps_pd(_mm256_extractf128_ps((machine_vector)(x), 1))
 #else
-#define LOWER_LANES(x) (double_vector){(double)(x)[0], (double)(x)[1]}
-#define UPPER_LANES(x) (double_vector){(double)(x)[2], (double)(x)[3]}
+#define LOWER_LANES(x)                                                                                                 \
+    (double_vector)                                                                                                    \
+    {                                                                                                                  \
+        (double)(x)[0], (double)(x)[1]                                                                                 \
+    }
+#define UPPER_LANES(x)                                                                                                 \
+    (double_vector)                                                                                                    \
+    {                                                                                                                  \
+        (double)(x)[2], (double)(x)[3]                                                                                 \
+    }
 #endif
 
 INLINE void long_sum_add(long_sum *sum, vector x)
@@ -46,7 +53,7 @@ INLINE void long_sum_add(long_sum *sum, vector x)
 #endif
 }
 
-/* The lanes added pairwise: a fixed order. */
+/* The sum of all lanes, added pairwise in a fixed order. */
 static inline double double_vector_sum(double_vector v)
 {
     enum { COUNT = VECTOR_BYTES / sizeof(double) };
@@ -58,7 +65,7 @@ static inline double double_vector_sum(double_vector v)
     return lane[0];
 }
 
-/* (An infinite sum has no rest: inf - inf is none.) */
+/* (The rest of an infinite sum is not a number: inf - inf.) */
 static inline double long_sum_total(const long_sum *sum)
 {
 #ifdef TAPEFORMER_DOUBLE
@@ -69,7 +76,8 @@ static inline double long_sum_total(const long_sum *sum)
 #endif
 }
 
-/* sums [2, n] += x, the second row being what the first rounded off; x = 0. */
+/* sums [2, n] += x, where the second row collects what the first rounds off. Sets x to
+ * 0. */
 static inline void long_sums_take(int64_t n, ag_real *restrict x, double *restrict sums)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -82,12 +90,12 @@ static inline void long_sums_take(int64_t n, ag_real *restrict x, double *restri
     }
 }
 
-/* The terms of a sum: term i, and the vector of the terms i .. i + LANES - 1. Callers
- * pass constants, and the loops are specialised for them. */
+/* Functions for term i of a sum, and for the vector of terms i .. i + LANES - 1. Callers
+ * pass constants, and the loops below are specialised for them. */
 typedef ag_real term_one(const void *terms, int64_t i);
 typedef vector term_vector(const void *terms, int64_t i);
 
-/* The sum of the first n - n % LANES terms, where there are any. */
+/* The sum of the first n - n % LANES terms; n >= LANES. */
 INLINE double sum_vectors_of_terms(int64_t n, term_vector *vector_at, const void *terms)
 {
     long_sum sum = {{0}, {0}};
@@ -115,10 +123,10 @@ INLINE double sum_terms(int64_t n, term_vector *vector_at, term_one *one_at, con
     return sum + tail;
 }
 
-/* ---- Numbers as they lie in memory ---------------------------------------------------------- */
+/* ---- Arrays ------------------------------------------------------------------------ */
 
-/* Sums of numbers that are converted to double one by one. Unlike long sums, which first
- * add small groups in ag_real, they lose no bit of any float. */
+/* A sum of numbers that are converted to double one by one. It loses no bit of any float,
+ * unlike a long sum, which adds small groups in ag_real first. */
 typedef struct wide_sum {
     double_vector high, low;
 } wide_sum;
@@ -146,7 +154,7 @@ INLINE void wide_sum_add(wide_sum *sum, double_vector x)
 #endif
 }
 
-/* Element i of what is summed, x or (scale x)^2, and its neighbours. */
+/* Adds the vector at x, or the squares of scale times it. */
 INLINE void add_wide(wide_sum *sum, const ag_real *x, bool squares, double scale)
 {
     const double_vector wide = load_wide(x), scaled = wide * scale;
@@ -159,8 +167,8 @@ INLINE void join_wide(wide_sum *sum, const wide_sum *other)
     sum->low += other->low;
 }
 
-/* The sum of x[i], or of (scale x[i])^2. (Four sums, since an addition waits for the one
- * before.) */
+/* The sum of x[i], or of (scale x[i])^2, by four sums side by side: each addition
+ * waits for the one before it in its own sum. */
 INLINE double wide_sum_of(int64_t n, const ag_real *x, bool squares, double scale)
 {
     wide_sum a = {{0}, {0}}, b = a, c = a, d = a;

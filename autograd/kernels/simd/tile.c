@@ -1,4 +1,4 @@
-/* tile.c - a tile, by vectors of the level's width. */
+/* tile.c - tiles of vectors of the level's width. */
 #include "tile_shapes.h"
 
 void KERNEL(tile)(const tile_task *task)

@@ -1,5 +1,5 @@
-/* tile_narrow.c - a tile of few columns, by vectors of half the level's width: a processor that adds and multiplies
- * whole ones in two halves takes half the time. */
+/* tile_narrow.c - tiles of few columns, with vectors of half the level's width: half the
+ * time on a processor that computes whole vectors in two halves. */
 #ifdef KERNEL_LEVEL_avx512
 #define VECTOR_BYTES 32
 #define TILE_VECTORS 1

@@ -1,11 +1,13 @@
-/* tile_shapes.h - one function for each height and width of a tile, so that its sums stay in registers. What includes
- * this may have chosen other vectors and widths than its level's. */
+/* tile_shapes.h - one function for each height and width of a tile, so that the compiler
+ * keeps its sums in registers. The source that includes this file may have chosen other
+ * vectors and widths than its level's. */
 #ifndef AUTOGRAD_KERNELS_TILE_SHAPES_H
 #define AUTOGRAD_KERNELS_TILE_SHAPES_H
 
 #include "tile.h"
 
-/* `steps` units further: after the last step that is a place behind the matrix, which nobody reads. */
+/* p + steps. Computed on integers, since after the last step it is an address outside the
+ * matrix, which C's pointer arithmetic does not allow. It is not read. */
 INLINE const unit *further(const unit *p, int64_t steps)
 {
     return (const unit *)((uintptr_t)p + (uintptr_t)steps * sizeof(unit));
@@ -18,8 +20,9 @@ INLINE const ag_real *further_line(const ag_real *line, int64_t step)
 
 #define THIRDS ((TILE_ROWS + 2) / 3)
 
-/* sum += column p of A times row p of B; then on to the next of both. Rows of A are reached from a pointer for every
- * three of them, by steps that addresses can hold: so few pointers fit into registers as well. */
+/* sum += column p of A times row p of B; then moves on to the next of both. There is a
+ * pointer for every three rows of A; the other two are at offsets that an instruction's
+ * address can hold. So few pointers fit into registers beside the sums. */
 INLINE void step(int rows, int vectors, const tile_task *task, const unit *a[THIRDS], const unit **b,
                  vector sum[TILE_ROWS][TILE_VECTORS])
 {
@@ -38,8 +41,8 @@ INLINE void step(int rows, int vectors, const tile_task *task, const unit *a[THI
     *b = further(*b, task->b_row);
 }
 
-/* sum = A B. `rows` and `vectors` are known where this is inlined. Lines are asked for run by run, since a loop that
- * has to look for the next one itself has too few registers. */
+/* sum = A B. `rows` and `vectors` are constants where this is inlined. Prefetches run by
+ * run: a loop that had to find each next line would need too many registers. */
 INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
     const unit *b = task->b, *a[THIRDS];
@@ -48,12 +51,12 @@ INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TI
     UNROLL(4)
     for (int third = 1; third < (rows + 2) / 3; third++)
         a[third] = further(a[third - 1], 3 * task->a_row);
-    for (int i = 0; i < AHEAD_SHARES && task->ahead[i]; i++) {
-        ahead_lines *lines = &task->ahead[i]->lines;
-        int64_t count = smaller(task->ahead[i]->each, task->depth - p);
+    for (int i = 0; i < PREFETCH_SHARES && task->prefetch[i]; i++) {
+        line_list *lines = &task->prefetch[i]->lines;
+        int64_t count = smaller(task->prefetch[i]->each, task->depth - p);
         while (count > 0 && lines->left > 0) {
             const ag_real *line;
-            const int64_t run = take_run(lines, count, &line), line_step = lines->step;
+            const int64_t run = take_lines(lines, count, &line), line_step = lines->step;
             count -= run;
             for (const int64_t end = p + run; p < end; p++, line = further_line(line, line_step)) {
                 __builtin_prefetch(line);
@@ -65,7 +68,8 @@ INLINE void multiply(int rows, int vectors, const tile_task *task, vector sum[TI
         step(rows, vectors, task, a, &b, sum);
 }
 
-/* The sums to C. Of the last vector of each row C has `last` numbers: LANES, or fewer. */
+/* Writes the sums to C. C has `last` numbers of the last vector of each row: LANES or
+ * fewer. */
 INLINE void write_sums(int rows, int vectors, int64_t last, const tile_task *task, vector sum[TILE_ROWS][TILE_VECTORS])
 {
     ag_real *c = task->c;

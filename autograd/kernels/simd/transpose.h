@@ -1,10 +1,11 @@
-/* transpose.h - a square of LANES x LANES numbers turned over its diagonal, in registers. */
+/* transpose.h - transposes a square of LANES x LANES numbers in registers. */
 #ifndef AUTOGRAD_KERNELS_TRANSPOSE_H
 #define AUTOGRAD_KERNELS_TRANSPOSE_H
 
 #include "level.h"
 
-/* The first, and the second, halves of two vectors, a lane of one and a lane of the other in turn. */
+/* Interleaves the first halves, or the second halves, of a and b: a lane of a, then
+ * one of b. */
 #if LANE_COUNT == 16
 #define FIRST_HALVES(a, b)  PICK(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define SECOND_HALVES(a, b) PICK(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
@@ -21,9 +22,10 @@
 
 /* Exchanges lane j of x[i] and lane i of x[j].
  *
- * Of an element's place, row and column written in binary one behind the other, each round moves the first bit of the
- * row to the end of the column and the first bit of the column to the end of the row; after as many rounds as either
- * has bits, they have changed places. */
+ * Write an element's place as the bits of its row followed by those of its column. Each
+ * round moves the first bit of the row to the end of the column, and the first bit of the
+ * column to the end of the row. After as many rounds as either has bits, row and column
+ * have changed places. */
 static inline void transpose_square(vector x[LANE_COUNT])
 {
     vector y[LANE_COUNT];
@@ -40,8 +42,8 @@ static inline void transpose_square(vector x[LANE_COUNT])
     }
 }
 
-/* out[j * out_row + i] = in[i * in_row + j] for 0 <= i, j < LANES; of rows beyond the last, number rows - 1, that one
- * again. */
+/* out[j * out_row + i] = in[i * in_row + j] for 0 <= i, j < LANES. Reads the last row,
+ * number rows - 1, again for the rows after it. */
 static inline void transpose(int64_t rows, const ag_real *in, int64_t in_row, ag_real *out, int64_t out_row)
 {
     vector x[LANE_COUNT];

@@ -1,6 +1,6 @@
-/* unit.h - what the copies that a product is computed from are made of: numbers; or, at the level bf16, pairs of
- * numbers rounded to bfloat16, that a processor multiplies and adds in the time of one. Sums are of ag_real either way.
- */
+/* unit.h - the unit that products multiply: a number; or, at level bf16, a pair of
+ * numbers rounded to bfloat16, which the processor multiplies and adds in the time of
+ * one number. Sums are of ag_real either way. */
 #ifndef AUTOGRAD_KERNELS_UNIT_H
 #define AUTOGRAD_KERNELS_UNIT_H
 
@@ -8,11 +8,11 @@
 
 #ifdef KERNEL_LEVEL_bf16
 
-/* Two numbers that follow each other along the product's sum: the first is in the lower half. */
+/* Two numbers that are next to each other along k; the first is in the lower half. */
 typedef int32_t unit;
 #define UNIT_NUMBERS ((int64_t)2)
 
-/* As many as a vector has lanes. */
+/* A unit in each lane of a vector. */
 typedef unit units __attribute__((vector_size(VECTOR_BYTES)));
 typedef unit units_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(unit)), may_alias));
 
@@ -31,7 +31,8 @@ static inline units splat_unit(unit x)
     return x - (units){0};
 }
 
-/* sum + x y, where each unit stands for the sum of its two products. */
+/* sum + x y, where the product of two units is the sum of the products of their
+ * halves. */
 static inline vector multiply_add(vector sum, units x, units y)
 {
 #if VECTOR_BYTES == 64
@@ -62,8 +63,9 @@ static inline units splat_unit(unit x)
     return splat(x);
 }
 
-/* sum + x y, rounded once where the level can. That is said by name, since a compiler may fuse in one tile and not in
- * another, and then an element's bits would depend on its place. */
+/* sum + x y, rounded once where the level has an instruction for it. Fused by name:
+ * left to itself a compiler may fuse in one tile and not in another, and an element's
+ * bits would depend on its place. */
 static inline vector multiply_add(vector sum, units x, units y)
 {
 #ifdef INTRINSIC

@@ -1,13 +1,14 @@
-/* update.c - the loops of the optimisers: each reads and writes every array once.
+/* update.c - the rules of the optimisers.
  *
- * They are bound by memory, so whatever is to happen to a gradient (scale, weight decay, zero for the next step)
- * happens while it is at hand. None has a branch, so that compilers turn them into vector code. */
+ * The loops are bound by memory, so each reads and writes every array once, and all that
+ * happens to a gradient (scaling, weight decay, zeroing for the next step) happens there.
+ * They have no branches, so compilers turn them into vector code. */
 #include "../update.h"
 #include "../vector_math.h"
 
 #include "sums.h"
 
-/* g, leaving zero behind. */
+/* g = scale gradient + decay p; sets the gradient to zero. */
 static inline ag_real take_gradient(const update_constants *k, ag_real p, ag_real *gradient)
 {
     ag_real g = k->scale * *gradient + k->decay * p;
