@@ -1,69 +1,80 @@
-/* attention.h - softmax(scale q K^T + bias) V, a block of queries at a time, each over the keys that it may look at.
+/* attention.h - y = softmax(scale q K^T + bias) V, for blocks of queries, each over the keys
+ * that it may see.
  *
- * Kernels know no masks: each query comes with its keys. What the others hold has no influence on any bit, NaN and
- * infinity included; nor has how many there are behind the last one that is looked at, padding say. Sums run over keys
- * and queries in ascending order and are cut at fixed places. Memory is linear in the numbers of keys and queries: two
- * numbers for every query are kept for the backward, which makes the weights again. */
+ * Kernels know no masks: each query comes with its keys. Other keys have no influence on any
+ * bit, even if they hold NaN or infinity; nor has the number of keys after the last one that
+ * is seen, such as padding. Sums over keys and queries run in ascending order and are divided
+ * at fixed places. Memory is linear in the numbers of keys and queries: the forward keeps two
+ * numbers per query, from which the backward recomputes the weights. */
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
 #include "elementwise.h"
 #include "real.h"
 
-/* begin <= j < end; where `allow` is not NULL, only those with allow[j] = 1 (the others have 0). None: 0, 0. */
+/* The keys begin <= j < end that a query sees; if `allow` is not NULL, only those with
+ * allow[j] = 1 (the others have 0). A query that sees no key has begin = end = 0. */
 typedef struct attention_keys {
     int64_t begin, end;
     const unsigned char *allow;
 } attention_keys;
 
-/* Rows of `width` numbers, `step` apart, and their gradient: the same places in an array of its own, or NULL. The next
- * head's are likely to be `next` further: they are asked for, and need not be there. */
+/* Rows of `width` numbers, `step` apart. The gradient, in an array of its own, has the same
+ * places; NULL if it is not wanted. `next`: distance to the next head's rows. It is used only
+ * for prefetching, so it may point past the array. */
 typedef struct attention_rows {
     int64_t width, step, next;
     ag_real *data, *gradient;
-    bool is_new; /* the gradient holds nothing yet, not even zeros */
+    bool is_new; /* the gradient is uninitialised: begin sets it to zero */
 } attention_rows;
 
-/* What the backward needs to know of a query's weights, e^(score - max) inverse_sum. The latter is 0 where it sees
- * nothing: no key, or scores of -inf alone. */
+/* From these the backward recomputes a query's weights, e^(score - max) inverse_sum.
+ * inverse_sum is 0 for a query that sees nothing: no key, or only scores of -inf. */
 typedef struct attention_statistics {
     ag_real max, inverse_sum;
 } attention_statistics;
 
-/* One head of one batch row. Forward: y.data is written, and `statistics` where it is not NULL. Backward: all data is
- * read, and y's gradient; the gradients of q, k, v that are wanted are added to (from zero, where they are new). */
+/* One head of one batch row. The forward writes y.data, and `statistics` unless it is NULL.
+ * The backward reads all data and y's gradient, and adds to the gradients of q, k and v that
+ * are wanted. */
 typedef struct attention_head {
     int64_t queries, keys;
     ag_real scale; /* of q K^T */
     attention_rows q, k, v, y;
     attention_statistics *statistics; /* [queries] */
-    const kernel_dropout *dropout;       /* of the weights; NULL: none */
-    int64_t first_weight;             /* the number, for dropout, of query 0's weight of key 0; the others follow */
+    const kernel_dropout *dropout;    /* of the weights, or NULL */
+    /* For dropout, weight (query i, key j) is element first_weight + i * keys + j. */
+    int64_t first_weight;
 } attention_head;
 
-/* Queries first .. first + count - 1 of a head. */
+/* Queries first .. first + count - 1 of a head. `first` is a multiple of ATTENTION_QUERIES,
+ * and `count` is at most that. */
 typedef struct attention_block {
-    int64_t first, count;       /* `first` is a multiple of ATTENTION_QUERIES, which `count` is at most */
+    int64_t first, count;
     const attention_keys *keys; /* [count] */
-    const ag_real *const *bias;    /* [count]: bias[r][j * bias_step] is added to the score of key j; NULL: none */
+    /* [count], or NULL: bias[r][j * bias_step] is added to the score of row r and key j. */
+    const ag_real *const *bias;
     int64_t bias_step;
-    ag_real *dbias; /* backward: dbias[r * keys + j] becomes the gradient of that score; NULL: not wanted */
+    /* Backward, or NULL: dbias[r * keys + j] = the gradient of that score, for keys from the
+     * query's first to its last. Rows without a gradient, and other keys, stay unwritten. */
+    ag_real *dbias;
 } attention_block;
 
 #define ATTENTION_QUERIES 96
 
 typedef struct kernel_attention {
-    /* Memory for the others: this many numbers. */
+    /* The numbers of scratch memory that the functions below need. */
     int64_t (*scratch_size)(const attention_head *head, bool is_backward);
-    /* To be called before the blocks of a head are computed in the same scratch memory: forward in any order, and any
-     * of them; backward all, in ascending order. */
+    /* Must be called before the blocks of a head are computed with this scratch memory.
+     * Forward: any blocks, in any order. Backward: all blocks, in ascending order. */
     void (*begin)(const attention_head *head, bool is_backward, ag_real *scratch);
     void (*forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
     void (*backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 
-    /* One query alone: y = sum over the keys j of weights[j] values[j]. */
+    /* For a single query: y = sum over the keys j of weights[j] values[j]. */
     void (*sum)(attention_keys keys, const ag_real *weights, const attention_rows *values, ag_real *y);
-    /* dweights[j] += dy . values[j] where dweights is not NULL; the values' gradient += weights[j] dy where wanted. */
+    /* dweights[j] += dy . values[j], unless dweights is NULL; and the values' gradient +=
+     * weights[j] dy, where it is wanted. */
     void (*sum_backward)(attention_keys keys, const ag_real *weights, const attention_rows *values, const ag_real *dy,
                          ag_real *dweights);
 } kernel_attention;

@@ -40,8 +40,8 @@ static const kernel_table table_refused = {FAMILIES(plain)};
 extern const kernel_product kernel_product_bf16;
 static const kernel_table table_avx512_bf16 = {TABLE(avx512), .product_bf16 = &kernel_product_bf16};
 
-/* Whether the processor, one with AVX-512, has dot products of bfloat16. (Not every compiler that can make them can ask
- * for them by name.) */
+/* Whether the processor, one with AVX-512, has dot products of bfloat16. (Not every
+ * compiler that can make them can ask for them by name.) */
 static bool has_bf16(void)
 {
     unsigned a = 0, b, c, d;
@@ -49,7 +49,7 @@ static bool has_bf16(void)
 }
 #endif
 
-/* Each level's table, or NULL where the build or the processor does not have it. */
+/* Each level's table, or NULL if the build or the processor does not have it. */
 static const kernel_table *plain(void)
 {
     return &table_plain;
@@ -88,7 +88,7 @@ static const kernel_table *avx512(void)
     return NULL;
 }
 
-/* From the plainest to the best. */
+/* From the slowest to the fastest. */
 static const struct level {
     const char *name;
     const kernel_table *(*table)(void);
@@ -109,7 +109,7 @@ const kernel_table *kernel_level(const char *name)
     return level ? level->table() : NULL;
 }
 
-/* The level that the environment names, "" where it names none. */
+/* The level that the environment names, or "". */
 static const char *wanted_level(void)
 {
     const char *name = getenv(KERNEL_LEVEL_VARIABLE);
@@ -133,13 +133,13 @@ const kernel_table *kernels(void)
     const kernel_table *table = atomic_load(&chosen);
     if (!table) {
         const kernel_table *mine = choose();
-        /* (of two threads that choose at once, the first decides) */
+        /* (if two threads choose at once, the first decides) */
         table = atomic_compare_exchange_strong(&chosen, &table, mine) ? mine : table;
     }
     return table;
 }
 
-/* "generic, avx2 and avx512": all levels, or those that there are here. */
+/* "plain, generic and avx2": the levels of this build and processor, or all. */
 static void list_levels(bool all, char *text, size_t size)
 {
     const char *names[LEVELS];

@@ -1,4 +1,4 @@
-/* elementwise.c - what the element-wise kernels of all levels share. */
+/* elementwise.c - what the elementwise kernels of all levels share. */
 #include "elementwise.h"
 
 bool kernel_all_zero(int64_t n, const ag_real *x)
@@ -12,8 +12,8 @@ bool kernel_all_zero(int64_t n, const ag_real *x)
 kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
 {
     return (kernel_dropout){.key = key,
-                         .step = step,
-                         .number = number,
-                         .threshold = (uint64_t)(p * 0x1p32 + 0.5),
-                         .scale = p < 1 ? (ag_real)(1 / (1 - p)) : 0};
+                            .step = step,
+                            .number = number,
+                            .threshold = (uint64_t)(p * 0x1p32 + 0.5),
+                            .scale = p < 1 ? (ag_real)(1 / (1 - p)) : 0};
 }

@@ -1,15 +1,16 @@
 /* kernels.h - the inner loops: on pointers and sizes, without tensors or tapes.
  *
  * Each family (product, elementwise, rows, attention, update) is a struct of functions.
- * Level "plain", in plain/, is the reference: textbook loops to read, which all other levels
- * are tested against. simd/FAMILY.c is compiled once for each of the levels generic, avx2
- * and avx512, with that level's instructions.
+ * Level "plain", in plain/, is the reference: textbook loops to read, which all other
+ * levels are tested against. simd/FAMILY.c is compiled once for each of the levels
+ * generic, avx2 and avx512, with that level's instructions.
  *
  * kernels() is the best level that this processor has, or the one that the environment
  * variable TAPEFORMER_LEVEL names. The first call chooses it for the whole process.
  *
- * A build with TAPEFORMER_PLAIN defined (`make LEVELS=plain`) has level plain alone and is
- * strict C11: no vector extension, attribute, intrinsic or built-in function of a compiler. */
+ * A build with TAPEFORMER_PLAIN defined (`make LEVELS=plain`) has level plain alone
+ * and is strict C11: no vector extension, attribute, intrinsic or built-in function of
+ * a compiler. */
 #ifndef AUTOGRAD_KERNELS_H
 #define AUTOGRAD_KERNELS_H
 

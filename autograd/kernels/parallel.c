@@ -9,10 +9,10 @@
  *   entering:  inside += 1, then read `open`       leaving:  inside -= 1, the last one wakes the caller
  *   closing:   open = false, then read `inside`
  *
- * Both orders are sequentially consistent: either the thread sees the region closed, or
- * the caller sees the thread inside and waits. A thread that sees the region closed reads
- * nothing else of it. So the caller may write the fields of the next region as soon as it
- * has seen nothing inside; opening the region publishes them. */
+ * Both orders are sequentially consistent: either the thread sees the region closed,
+ * or the caller sees the thread inside and waits. A thread that sees the region closed
+ * reads nothing else of it. So the caller may write the fields of the next region as
+ * soon as it has seen nothing inside; opening the region publishes them. */
 #include "parallel.h"
 
 #include "processors.h"
@@ -24,11 +24,11 @@
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
 #define WORTH_A_THREAD 5e4
 /* The most that a worker takes at once, some hundreds of microseconds: a thread that the
- * system stops holds up the others by no more. Smaller parts would cost products, which
- * copy a matrix for each part. */
-#define WORTH_A_PART 5e5
-#define MOST_WORKERS 256
-#define STACK_BYTES  ((size_t)1 << 20)
+ * system stops holds up the others by no more. Taking less would cost products, which
+ * copy a matrix each time. */
+#define WORTH_AT_ONCE 5e5
+#define MOST_WORKERS  256
+#define STACK_BYTES   ((size_t)1 << 20)
 
 /* A worker's run: the units that are left of it, the first in the low half of the word,
  * the end in the high one. A word of 32 bits, since on some processors atomics of 64 bits
@@ -51,7 +51,7 @@ static struct pool {
     int workers;
     bool spins;          /* there is a processor for each worker */
     int64_t count, unit; /* pieces, and how many of them are counted as one */
-    uint32_t part;       /* the units that are taken at once */
+    uint32_t at_once;    /* units that a worker takes at once */
     run runs[MOST_WORKERS];
 } pool = {.taken = ATOMIC_FLAG_INIT};
 
@@ -65,7 +65,7 @@ int kernel_threads_available(void)
     return atomic_load(&known);
 }
 
-/* ---- Runs ----------------------------------------------------------------------------------- */
+/* ---- Runs -------------------------------------------------------------------------- */
 
 static uint_least32_t make_run(uint32_t begin, uint32_t end)
 {
@@ -97,7 +97,7 @@ static bool take(run *from, uint32_t most, bool front, uint32_t *begin, uint32_t
 static bool find_units(int worker, uint32_t *begin, uint32_t *end)
 {
     int first = worker;
-    uint32_t most = pool.part;
+    uint32_t most = pool.at_once;
     if (kernel_parallel_disturb) {
         first = (int)((unsigned)kernel_parallel_disturb(worker, pool.workers) % (unsigned)pool.workers);
         most = 1;
@@ -128,13 +128,13 @@ static void set_region(int workers, int64_t count, double work, kernel_body *bod
     pool.count = count;
     pool.unit = (count >> 15) + 1; /* so the ends of a run have 16 bits */
     const int64_t units = (count + pool.unit - 1) / pool.unit;
-    pool.part = (uint32_t)((double)units * WORTH_A_PART / work) + 1;
+    pool.at_once = (uint32_t)((double)units * WORTH_AT_ONCE / work) + 1;
     for (int i = 0; i < workers; i++)
         atomic_store(&pool.runs[i].left,
                      make_run((uint32_t)(units * i / workers), (uint32_t)(units * (i + 1) / workers)));
 }
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------- */
 
 static _Noreturn void *serve(void *number)
 {
@@ -190,7 +190,7 @@ static int find_workers(int wanted)
     return pool.threads + 1 < wanted ? pool.threads + 1 : wanted;
 }
 
-/* ---- Regions -------------------------------------------------------------------------------- */
+/* ---- Regions ----------------------------------------------------------------------- */
 
 static void run_region(void)
 {

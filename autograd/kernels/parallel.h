@@ -1,4 +1,4 @@
-/* parallel.h - the one place that knows threads: a pool of its own on POSIX threads. */
+/* parallel.h - a pool of POSIX threads; the only place in the library that starts threads. */
 #ifndef AUTOGRAD_KERNELS_PARALLEL_H
 #define AUTOGRAD_KERNELS_PARALLEL_H
 
@@ -7,28 +7,27 @@
 /* The processors that this process may use: see processors.h. At least 1. */
 int kernel_threads_available(void);
 
-/* Work on pieces begin <= i < end. `worker` is 0 .. threads-1, for memory of the worker's
- * own; a worker may be called several times for one region, never twice at once. */
+/* Works on the pieces begin <= i < end. `worker`, 0 .. threads - 1, selects memory of the
+ * worker's own. A worker may be called several times for one region, never twice at once. */
 typedef void kernel_body(void *context, int64_t begin, int64_t end, int worker);
 
-/* Runs body over the pieces 0 <= i < count on up to `threads` threads. The pieces must
- * not depend on one another nor on `threads`: then the result has the same bits at any
- * number of threads, whoever computes which piece.
+/* Runs body over the pieces 0 <= i < count on up to `threads` threads. Pieces must depend
+ * neither on each other nor on `threads`: then the result has the same bits at any number
+ * of threads, whichever thread computes which piece.
  *
- * Each worker begins with a contiguous run of pieces, the same one at each call of equal
- * count, so it often finds the data in its processor's cache. A worker that is done takes
- * what is left of the others' runs, so a thread that the system does not schedule holds
- * up what it has taken and no more.
+ * Each worker begins with a contiguous run of pieces, the same run at each call with equal
+ * count, so it often finds the data in its processor's cache. A worker that has finished
+ * takes pieces of the others' runs, so a thread that the system does not schedule delays
+ * only the pieces that it has taken.
  *
- * `work` is a rough count of operations of the whole, where a load with an addition are
- * two; below a threshold the body runs on this thread alone, since waking others costs
- * more. It runs alone, too, where the pool works for another thread of the program:
- * several callers never wait for each other, and never run more threads than one pool
- * has. */
+ * `work` is a rough count of all operations; a load with an addition counts as two. Below a
+ * threshold the body runs on the calling thread alone, since waking others would cost more.
+ * It also runs alone while the pool works for another thread of the program: so callers
+ * never wait for each other, and never run more threads together than one pool has. */
 void kernel_parallel(int threads, int64_t count, double work, kernel_body *body, void *context);
 
-/* For tests: where set, called each time a worker looks for pieces; it may wait, and
- * returns the worker from whose run the next single piece is taken (any number; it counts
+/* For tests. If set, it is called each time a worker looks for pieces. It may wait, and
+ * returns the worker from whose run the next single piece is taken (any number, taken
  * modulo `workers`). NULL: as described above. */
 extern int (*kernel_parallel_disturb)(int worker, int workers);
 

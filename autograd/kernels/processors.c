@@ -48,7 +48,8 @@ static bool read_line(const char *path, char *line, int size)
     return good;
 }
 
-/* How many processors' time a group may use; 0: no limit, or no such group. */
+/* The number of processors whose time a group may use; 0 if it has no limit or does not
+ * exist. */
 static double limit_of(const char *folder, bool version2)
 {
     char path[PATH_SIZE + 32], text[64];
@@ -68,7 +69,7 @@ static double limit_of(const char *folder, bool version2)
     return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 }
 
-/* The smallest limit from `mount` down to mount/path; 0: none. */
+/* The smallest limit of the groups from `mount` down to mount/path; 0 if there is none. */
 static double limit_below(const char *mount, const char *path, bool version2)
 {
     char folder[PATH_SIZE];
@@ -95,7 +96,7 @@ static bool names_cpu(const char *controllers)
     return false;
 }
 
-/* The limit that a line of /proc/self/cgroup leads to; 0: none. */
+/* The limit that a line of /proc/self/cgroup leads to; 0 if there is none. */
 static double limit_by_line(const char *root, char *line)
 {
     char mount[PATH_SIZE], *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;

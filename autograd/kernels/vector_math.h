@@ -1,9 +1,10 @@
-/* vector_math.h - exp, tanh, sigmoid, erf, log and the normal distribution without branches, for loops that become
- * vector code.
+/* vector_math.h - exp, tanh, sigmoid, erf, log and the normal distribution without
+ * branches, for loops that become vector code.
  *
- * No value is more than 2 representable numbers away from the one nearest to the truth (exp, tanh and log: 1), whatever
- * the argument, in float and in double. Special values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays
- * NaN, and results below the smallest normal number lose their bits gradually. */
+ * No value is more than 2 representable numbers away from the one nearest to the truth
+ * (exp, tanh and log: 1), whatever the argument, in float and in double. Special
+ * values are libm's: exp_real(-inf) is 0, exp_real(inf) is inf, NaN stays NaN, and
+ * results below the smallest normal number lose their bits gradually. */
 #ifndef AUTOGRAD_KERNELS_VECTOR_MATH_H
 #define AUTOGRAD_KERNELS_VECTOR_MATH_H
 
@@ -13,10 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-/* EXP_HIGH and EXP_LOW are just beyond the last arguments whose exponential is neither infinite nor zero; beyond
- * TANH_HIGH tanh is 1, and beyond TAIL_LIMIT the slope of gelu is, to the last bit. ROUNDER is 1.5 times 2^(bits of the
- * fraction): adding it leaves the nearest whole number in the lowest bits. UPPER_HALF leaves so few bits of a number
- * that its square is exact. */
+/* Above EXP_HIGH the exponential is infinite, below EXP_LOW zero. Above TANH_HIGH tanh is 1
+ * to the last bit, and above TAIL_LIMIT the slope of gelu. ROUNDER is 1.5 times
+ * 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest bits.
+ * UPPER_HALF masks the upper bits of a number, so few that their square is exact. */
 #ifdef TAPEFORMER_DOUBLE
 typedef uint64_t real_bits;
 #define FRACTION_BITS 52
@@ -67,18 +68,19 @@ static inline ag_real magnitude(ag_real x)
     return real_from_bits(bits_of(x) & ~SIGN_BIT);
 }
 
-/* `size`, which is not negative, with the sign of x. */
+/* `size`, which must not be negative, with the sign of x. */
 static inline ag_real with_sign(ag_real size, ag_real x)
 {
     return real_from_bits(bits_of(size) | (bits_of(x) & SIGN_BIT));
 }
 
-/* The comparisons keep NaN. */
+/* min(x, high), but NaN if x is NaN. */
 static inline ag_real at_most(ag_real x, ag_real high)
 {
     return x > high ? high : x;
 }
 
+/* max(x, low), but NaN if x is NaN. */
 static inline ag_real at_least(ag_real x, ag_real low)
 {
     return x < low ? low : x;
@@ -94,7 +96,7 @@ static inline ag_real polynomial(ag_real x, size_t count, const ag_real *c)
     return sum;
 }
 
-/* ---- Powers of e ---------------------------------------------------------------------------- */
+/* ---- Powers of e ------------------------------------------------------------------- */
 
 /* 2^(field - bias), for 0 < field < 2 bias + 1. */
 static inline ag_real power_of_two(real_bits field)
@@ -102,8 +104,9 @@ static inline ag_real power_of_two(real_bits field)
     return real_from_bits(field << FRACTION_BITS);
 }
 
-/* With x + rest = n ln 2 + r and |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high part of ln 2 is exact): returns
- * e^r - 1, and n + 2 bias in `*biased`. `rest` is small against x, whose bits would not hold it. */
+/* Writes x + rest as n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high
+ * part of ln 2 is exact). Returns e^r - 1, and n + 2 bias in `*biased`. `rest` is too small
+ * against x to be added to it. */
 static inline ag_real exp_reduced(ag_real x, ag_real rest, real_bits *biased)
 {
     ag_real shifted = x * (ag_real)1.44269504088896340736 + ROUNDER;
@@ -113,14 +116,16 @@ static inline ag_real exp_reduced(ag_real x, ag_real rest, real_bits *biased)
     return POLYNOMIAL(r, EXP_TAIL) * (r * r) + r;
 }
 
-/* x 2^n in two factors, since n reaches beyond the exponents of normal numbers; only the second product rounds. */
+/* x 2^n, as two products, since 2^n need not be a normal number. Only the second product
+ * rounds. */
 static inline ag_real times_power_of_two(ag_real x, real_bits biased)
 {
     real_bits half = biased / 2;
     return x * power_of_two(half) * power_of_two(biased - half);
 }
 
-/* e^x. The ends are chosen last: compilers make less of it where the argument is cut first. */
+/* e^x. (The limits are applied to the result: compilers make worse code if the argument is
+ * limited first.) */
 static inline ag_real exp_real(ag_real x)
 {
     real_bits biased;
@@ -130,7 +135,8 @@ static inline ag_real exp_real(ag_real x)
     return x < EXP_LOW ? 0 : power;
 }
 
-/* 1 - 2 / (e^2|x| + 1) with the sign of x; near 0, where the difference would lose bits, a polynomial. */
+/* 1 - 2 / (e^2|x| + 1) with the sign of x; a polynomial near 0, where that difference would
+ * lose bits. */
 static inline ag_real tanh_real(ag_real x)
 {
     real_bits biased;
@@ -142,17 +148,17 @@ static inline ag_real tanh_real(ag_real x)
     return with_sign(size < (ag_real)0.55 ? near : far, x);
 }
 
-/* 1 / (1 + e^-x), from the exponential that cannot overflow. */
+/* 1 / (1 + e^-x), computed from e^-|x|, which cannot overflow. */
 static inline ag_real sigmoid_real(ag_real x)
 {
     ag_real power = exp_real(-magnitude(x));
     return (x < 0 ? power : 1) / (1 + power);
 }
 
-/* ---- The normal distribution ---------------------------------------------------------------- */
+/* ---- The normal distribution ------------------------------------------------------- */
 
-/* factor e^(-t^2/2) for t >= 0; 0 beyond TAIL_LIMIT. The square is taken in two parts: a square of 100 rounded to float
- * would make the power wrong in its last 6 bits. */
+/* factor e^(-t^2/2) for t >= 0; 0 above TAIL_LIMIT. t^2 is computed as a sum of two numbers:
+ * a square of 100, rounded to float, would make the last 6 bits of the power wrong. */
 static inline ag_real times_bell(ag_real factor, ag_real t)
 {
     real_bits biased;
@@ -162,15 +168,17 @@ static inline ag_real times_bell(ag_real factor, ag_real t)
     return t > TAIL_LIMIT ? 0 : result;
 }
 
-/* factor Phi(-t) for t >= 0.7, the lower tail of the normal distribution; 0 beyond TAIL_LIMIT. Phi(-t) e^(t^2/2) is the
- * inverse of sqrt(2 pi) t + rest / main, where the polynomials' rounding is small beside the first term. */
+/* factor Phi(-t) for t >= 0.7, the lower tail of the normal distribution; 0 above
+ * TAIL_LIMIT. Phi(-t) e^(t^2/2) = 1 / (sqrt(2 pi) t + rest / main), where the rounding of
+ * the two polynomials is small beside the first term. */
 static inline ag_real times_normal_tail(ag_real factor, ag_real t)
 {
     ag_real main = POLYNOMIAL(t, TAIL_MAIN), rest = POLYNOMIAL(t, TAIL_REST);
     return times_bell(factor * main / (ROOT_2_PI * (t * main) + rest), t);
 }
 
-/* 1 - 2 Phi(-sqrt 2 |x|) with the sign of x; near 0, where the difference would lose bits, a polynomial. */
+/* 1 - 2 Phi(-sqrt 2 |x|) with the sign of x; a polynomial near 0, where that difference
+ * would lose bits. */
 static inline ag_real erf_real(ag_real x)
 {
     ag_real size = magnitude(x), near = POLYNOMIAL(size * size, ERF_NEAR) * size + size;
@@ -178,7 +186,7 @@ static inline ag_real erf_real(ag_real x)
     return with_sign(size < (ag_real)0.5 ? near : far, x);
 }
 
-/* ---- Logarithms ----------------------------------------------------------------------------- */
+/* ---- Logarithms -------------------------------------------------------------------- */
 
 /* ln x = n ln 2 + ln(1 + f) with sqrt(1/2) <= 1 + f < sqrt 2, and with s = f / (2 + f)
  *     ln(1 + f) = 2 artanh s = f - (f^2/2 - s (f^2/2 + R)),  R = 2 artanh(s) / s - 2,
@@ -202,9 +210,9 @@ static inline ag_real log_real(ag_real x)
     return x <= 0 ? outside : result;
 }
 
-/* ---- By calls ------------------------------------------------------------------------------- */
+/* ---- Calls of other functions ---------------------------------------------------------- */
 
-/* Of libm, by the number type: rounded correctly everywhere, and one instruction. */
+/* libm's, which is correctly rounded everywhere, and one instruction. */
 #ifdef TAPEFORMER_DOUBLE
 #define sqrt_real sqrt
 #else

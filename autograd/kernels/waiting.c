@@ -1,9 +1,10 @@
-/* waiting.c - spinning, then sleeping: by futex on Linux, by a condition variable elsewhere.
+/* waiting.c - spinning, then sleeping: by futex on Linux, by a condition variable
+ * elsewhere.
  *
  * No wake is lost. The sleeper counts itself and then compares the value once more, in
  * one step with falling asleep; the waker changes the value and then reads the count.
- * Both are sequentially consistent, so the sleeper sees the new value or the waker sees
- * the sleeper. */
+ * Both are sequentially consistent, so the sleeper sees the new value or the waker
+ * sees the sleeper. */
 #define _GNU_SOURCE /* syscall */
 #include "waiting.h"
 

@@ -10,16 +10,16 @@ typedef struct wait_word {
     atomic_uint sleepers; /* threads that sleep until the value changes */
 } wait_word;
 
-/* Waits while the value is `seen`. It may return too early, so the caller compares the
- * value again. If `spins`, the thread first reads the value for some tens of
- * microseconds, about as long as a sleep and a wake take; then it sleeps in the kernel,
- * which costs no processor time. */
+/* Waits while the value is `seen`. May return too early, so the caller must compare the
+ * value again. If `spins`, the thread first reads the value for some tens of microseconds,
+ * about as long as a sleep and a wake take. Then it sleeps in the operating system, which
+ * costs no processor time. */
 void wait_word_wait(wait_word *word, unsigned seen, bool spins);
-/* Wakes all sleepers; call it after each change that ends a wait. Costs a load where
- * there are no sleepers. */
+/* Wakes all sleepers. Call it after each change that ends a wait. Costs one load if there
+ * are no sleepers. */
 void wait_word_wake(wait_word *word);
-/* For a forked child, which has none of the threads that slept: sets the value to 0,
- * without sleepers. */
+/* For a forked child, where the threads that slept do not exist: sets the value and the
+ * number of sleepers to 0. */
 void wait_word_forget(wait_word *word);
 
 #endif

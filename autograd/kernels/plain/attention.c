@@ -1,12 +1,12 @@
 /* attention.c - scaled dot-product attention of one query after the other, with all its
  * weights in memory.
  *
- * For a query q, its keys k[j] and their values v[j], with m[j] what dropout multiplies a
- * weight by (1 without it):
+ * For a query q, its keys k[j] and their values v[j], and dropout's factors m[j] of the
+ * weights (1 without dropout):
  *
  *     s[j] = scale q . k[j] + bias[j]        p[j] = e^s[j] / sum e^s        y = sum m[j] p[j] v[j]
  *
- * Only what the query may look at is read, so nothing else can matter. */
+ * Only keys that the query may see are read, so no others can matter. */
 #include "../attention.h"
 
 #include "../vector_math.h"
@@ -129,8 +129,8 @@ static void forward(const attention_head *head, const attention_block *block, ag
 
 /* The softmax's derivative, where dp[j] = m[j] dy . v[j] is the gradient of p[j]:
  *     ds[j] = p[j] (dp[j] - sum p dp)
- * Subtracting a mean once more changes nothing but the rounding: the p add up to 1,
- * but for theirs. */
+ * The mean is subtracted twice. Since the p add up to 1, the second time only removes what
+ * rounding left. */
 static void find_dscores(const attention_head *head, const attention_keys *keys, const ag_real *dy, query_row row)
 {
     for (int64_t j = keys->begin; j < keys->end; j++)
