@@ -146,8 +146,8 @@ int cli_import(int count, const char *const *arguments)
         CLI_FLAG(f.config, "config", "MODEL", "take configuration and vocabularies from this saved model"),
         CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "the sources' tokens, a line for each"),
         CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "the targets' tokens, or the text's"),
-        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those are", .names = train_token_kind_name),
-        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those are", .names = train_token_kind_name),
+        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those are", .names = data_token_kind_name),
+        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those are", .names = data_token_kind_name),
     };
     cli_flag *rows = table + OWN_FLAGS;
     const int row_count = train_flags_bind(&f.recipe, true, rows);

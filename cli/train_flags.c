@@ -136,6 +136,8 @@ void train_presets_print(void)
         size_t used = 0;
         for (int a = 0; preset->arguments[a] && used < sizeof line; a++)
             used += (size_t)snprintf(line + used, sizeof line - used, a ? " %s" : "%s", preset->arguments[a]);
+        for (char *equals = line; (equals = strchr(equals, '='));)
+            *equals = ' ';
         cli_print_row(stdout, PRESET_COLUMN, preset->name, preset->help);
         cli_print_row(stdout, PRESET_COLUMN, "", line);
     }

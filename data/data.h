@@ -50,6 +50,9 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
 /* How text is cut into tokens: one per Unicode code point, or one per word between white
  * space. */
 typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS } data_token_kind;
+/* "chars" and "words", as they stand in vocabulary files and on the command line; NULL for
+ * any other number. */
+const char *data_token_kind_name(int kind);
 
 /* A two-way map between tokens and ids. */
 typedef struct data_vocab data_vocab;

@@ -9,8 +9,6 @@
 
 /* ---- Names of the values of enums ----------------------------------------------------------- */
 
-/* clang-format off */
-TRAIN_NAMES(train_token_kind_name, "chars", "words")
 TRAIN_NAMES(train_model_kind_name, "encoder-decoder", "encoder", "decoder")
 TRAIN_NAMES(train_layout_name, "pytorch", "gpt2")
 static TRAIN_NAMES(activation_name, "relu", "gelu", "gelu-tanh", "silu", "gated-silu")
@@ -91,9 +89,9 @@ static const train_field options[] = {
      RECIPE(from)},
     {"preset", "NAME", "a recipe; other flags override it", RECIPE(preset), .names = preset_name, .local = true},
     {"list-presets", NULL, "print the recipes and their flags", RECIPE(list_presets), .local = true},
-    {"src-tokens", "KIND", "tokens of the sources", DATA(source_kind), .names = train_token_kind_name,
+    {"src-tokens", "KIND", "tokens of the sources", DATA(source_kind), .names = data_token_kind_name,
      .needs = source_tokens_count, .goes = "goes with --pairs"},
-    {"tgt-tokens", "KIND", "tokens of the targets, or of the text", DATA(target_kind), .names = train_token_kind_name,
+    {"tgt-tokens", "KIND", "tokens of the targets, or of the text", DATA(target_kind), .names = data_token_kind_name,
      .needs = target_tokens_count, .goes = "goes with --pairs or --text: a task has its own tokens"},
     {"held-out", "SHARE", "of the data, to choose the best model on", DATA(held_out), .low = 0.0001, .high = 0.9,
      .usual = 0.05, .needs = has_no_dev,
@@ -266,23 +264,21 @@ train_recipe train_recipe_new(void)
 static const train_preset presets[] = {
     {"demo",
      "reverse of 3 to 10 letters in well under a minute: what `make demo` runs",
-     {"--task",  "reverse", "--task-min", "3",     "--task-max", "10",  "--d-model",    "64",
-      "--heads", "2",       "--layers",   "1",     "--ffn",      "256", "--batch",      "64",
-      "--steps", "2400",    "--lr",       "0.003", "--threads",  "1",   "--eval-every", "600"}},
+     {"--task=reverse", "--task-min=3", "--task-max=10", "--d-model=64", "--heads=2", "--layers=1", "--ffn=256",
+      "--batch=64", "--steps=2400", "--lr=0.003", "--threads=1", "--eval-every=600"}},
     {"g2p",
      "letters to phones: give --pairs and --dev",
-     {"--src-tokens",      "chars", "--tgt-tokens",   "words", "--d-model", "256",   "--heads",  "4",
-      "--layers",          "3",     "--ffn",          "1024",  "--dropout", "0.2",   "--batch",  "128",
-      "--label-smoothing", "0.1",   "--lr",           "0.001", "--average", "0.999", "--epochs", "60",
-      "--eval-every",      "315",   "--eval-sources", "1000",  "--best-by", "wer"}},
+     {"--src-tokens=chars", "--tgt-tokens=words", "--d-model=256", "--heads=4", "--layers=3", "--ffn=1024",
+      "--dropout=0.2", "--batch=128", "--label-smoothing=0.1", "--lr=0.001", "--average=0.999", "--epochs=60",
+      "--eval-every=315", "--eval-sources=1000", "--best-by=wer"}},
     {"addition",
      "sums of numbers of up to 5 digits",
-     {"--task", "addition", "--d-model", "128", "--heads", "4", "--layers", "3", "--positions", "rotary", "--batch",
-      "256", "--steps", "6000", "--warmup", "1000", "--lr", "0.001"}},
+     {"--task=addition", "--d-model=128", "--heads=4", "--layers=3", "--positions=rotary", "--batch=256",
+      "--steps=6000", "--warmup=1000", "--lr=0.001"}},
     {"text",
      "a language model of characters: give --text",
-     {"--tgt-tokens", "chars", "--d-model", "128", "--heads", "4", "--layers", "4", "--context", "64", "--batch", "12",
-      "--dropout", "0.1", "--steps", "3000", "--lr", "0.001"}},
+     {"--tgt-tokens=chars", "--d-model=128", "--heads=4", "--layers=4", "--context=64", "--batch=12", "--dropout=0.1",
+      "--steps=3000", "--lr=0.001"}},
 };
 
 const train_preset *train_preset_at(int i)

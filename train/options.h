@@ -48,14 +48,13 @@ const train_field *train_run_field(int i);
 /* The name of task i; NULL after the last. */
 const char *train_task_name(int i);
 /* The words for the values of enums; NULL outside. */
-const char *train_token_kind_name(int kind);
 const char *train_model_kind_name(int kind);
 const char *train_layout_name(int layout);
 
 /* A recipe for the command's --preset: flags that were found to work. */
 typedef struct train_preset {
     const char *name, *help;
-    const char *arguments[48]; /* ended by NULL */
+    const char *arguments[24]; /* "--task=copy" .., ended by NULL */
 } train_preset;
 /* Preset i; NULL after the last. */
 const train_preset *train_preset_at(int i);

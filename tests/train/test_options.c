@@ -1,0 +1,216 @@
+/* test_options.c - the table of options: complete, unique, and the only place that names an
+ * option or the values of an enum. Reads sources, so it runs in the project's folder. */
+#include "options.h"
+
+#include "train_fixture.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+static char *source_text(const char *folder, const char *name)
+{
+    size_t size;
+    return test_file_read(folder, name, &size);
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+START_TEST(rows_are_complete)
+{
+    const train_field *row;
+    int count = 0;
+    for (; (row = train_option(count)); count++) {
+        const char *name = row->name ? row->name : row->member;
+        ck_assert_msg(!row->name || row->help, "%s has no help", name);
+        ck_assert_msg(row->name || (!row->value && !row->otherwise && !row->needs), "%s has no flag", name);
+        ck_assert_msg(!row->needs == !row->goes, "%s needs something, and no sentence says so", name);
+        ck_assert_msg(row->low <= row->high || row->high == 0, "%s has an empty range", name);
+        if (row->usual != 0 && !row->names)
+            ck_assert_msg(row->usual >= row->low && (row->usual <= row->high || row->low >= row->high),
+                          "the default of %s is out of its range", name);
+        if (!row->value && row->name)
+            ck_assert_msg(row->type == TRAIN_BOOL || row->sets != 0, "--%s sets nothing", name);
+    }
+    ck_assert_int_gt(count, 60);
+}
+END_TEST
+
+/* Two rows may set one member only where one of them is a switch for one of its values. */
+START_TEST(rows_are_unique)
+{
+    const train_field *a, *b;
+    for (int i = 0; (a = train_option(i)); i++)
+        for (int j = 0; j < i && (b = train_option(j)); j++) {
+            ck_assert_msg(!a->name || !b->name || strcmp(a->name, b->name), "two flags --%s", a->name);
+            ck_assert_msg(!a->key || !b->key || strcmp(a->key, b->key), "two keys %s", a->key);
+            const bool same = a->owner == b->owner && a->offset == b->offset;
+            ck_assert_msg(!same || a->sets || b->sets, "two rows for %s", a->member);
+        }
+}
+END_TEST
+
+static bool has_row(train_owner owner, const char *prefix, const char *member)
+{
+    char name[128];
+    const train_field *row;
+    snprintf(name, sizeof name, "%s%s", prefix, member);
+    for (int i = 0; (row = train_option(i)); i++)
+        if (row->owner == owner && !strcmp(row->member, name))
+            return true;
+    return false;
+}
+
+/* Removes comments from C. */
+static void strip_comments(char *text)
+{
+    for (char *begin = strstr(text, "/*"), *end; begin; begin = strstr(begin, "/*")) {
+        end = strstr(begin, "*/");
+        ck_assert_ptr_nonnull(end);
+        memset(begin, ' ', (size_t)(end + 2 - begin));
+    }
+}
+
+/* The member that a declarator such as " *const name" or " (*name)(int)" declares. */
+static char *declared_name(char *declarator)
+{
+    char *star = strstr(declarator, "(*");
+    char *name = star ? star + 2 : declarator + strlen(declarator);
+    if (star) {
+        name[strcspn(name, ")")] = '\0';
+        return name;
+    }
+    while (name > declarator && !isalnum((unsigned char)name[-1]) && name[-1] != '_')
+        *--name = '\0';
+    while (name > declarator && (isalnum((unsigned char)name[-1]) || name[-1] == '_'))
+        name--;
+    return name;
+}
+
+/* Every member of the struct in the header has a row, or is one of `others`; returns how many have one. */
+static int check_members(train_owner owner, const char *prefix, const char *folder, const char *header,
+                         const char *name, const char *others)
+{
+    char begin[128], end[128];
+    char *text = source_text(folder, header);
+    int found = 0;
+    strip_comments(text);
+    snprintf(begin, sizeof begin, "typedef struct %s {", name);
+    snprintf(end, sizeof end, "} %s;", name);
+    char *at = strstr(text, begin);
+    ck_assert_msg(at && strstr(at, end), "no struct %s in %s", name, header);
+    at += strlen(begin);
+    *strstr(at, end) = '\0';
+    for (char *declaration = strtok(at, ";"); declaration; declaration = strtok(NULL, ";")) {
+        if (!strpbrk(declaration, "abcdefghijklmnopqrstuvwxyz"))
+            continue;
+        const bool function = strchr(declaration, '(') != NULL;
+        for (char *comma; declaration; declaration = comma) {
+            comma = function ? NULL : strchr(declaration, ',');
+            if (comma)
+                *comma++ = '\0';
+            const char *member = declared_name(declaration);
+            char spaced[128];
+            snprintf(spaced, sizeof spaced, " %s ", member);
+            const bool row = has_row(owner, prefix, member);
+            ck_assert_msg(row || strstr(others, spaced), "%s.%s has no row in the table of options", name, member);
+            ck_assert_msg(!row || !strstr(others, spaced), "%s.%s has a row", name, member);
+            found += row;
+        }
+    }
+    free(text);
+    return found;
+}
+
+/* What no option says: what the run is made of, what the command computes. */
+START_TEST(every_member_has_a_row)
+{
+    ck_assert_int_eq(check_members(TRAIN_MODEL, "", "nn", "nn.h", "nn_model_config", ""), 22);
+    ck_assert_int_eq(check_members(TRAIN_RUN, "optimizer.", "train", "train.h", "train_optimizer_config", ""), 7);
+    ck_assert_int_gt(check_members(TRAIN_RUN, "", "train", "train.h", "train_options",
+                                   " optimizer resume source_vocab target_vocab arguments stop on_progress context "),
+                     20);
+    check_members(TRAIN_DATA, "", "data", "data.h", "data_set_options",
+                  " part max_held_out seed max_tokens tagging source_vocab target_vocab ");
+    check_members(TRAIN_RECIPE, "", "train", "options.h", "train_recipe", " data model run ");
+}
+END_TEST
+
+/* ---- Written once --------------------------------------------------------------------------- */
+
+/* Whether the text has all names of the enum as string literals. */
+static bool lists_names(const char *text, const char *(*names)(int i))
+{
+    const char *name;
+    for (int i = 0; (name = names(i)); i++) {
+        char literal[128];
+        snprintf(literal, sizeof literal, "\"%s\"", name);
+        if (!strstr(text, literal))
+            return false;
+    }
+    return true;
+}
+
+START_TEST(names_of_values_stand_in_one_file)
+{
+    static const char *const folders[] = {"cli", "train", "nn", "data", "study", "autograd"};
+    const train_field *row;
+    const struct dirent *entry;
+    int checked = 0;
+    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
+        DIR *folder = opendir(folders[f]);
+        ck_assert_ptr_nonnull(folder);
+        while ((entry = readdir(folder))) {
+            const char *end = strrchr(entry->d_name, '.');
+            if (!end || strcmp(end, ".c") != 0 || !strcmp(entry->d_name, "options.c"))
+                continue;
+            char *text = source_text(folders[f], entry->d_name);
+            for (int i = 0; (row = train_option(i)); i++)
+                if (row->names && row->type == TRAIN_INT && row->names != data_token_kind_name)
+                    ck_assert_msg(!lists_names(text, row->names), "%s/%s lists the values of %s a second time",
+                                  folders[f], entry->d_name, row->member);
+            free(text);
+            checked++;
+        }
+        closedir(folder);
+    }
+    ck_assert_int_gt(checked, 80);
+}
+END_TEST
+
+/* ---- Defaults ------------------------------------------------------------------------------- */
+
+/* A run whose caller gives nothing takes the numbers of the table. */
+START_TEST(a_run_takes_the_defaults)
+{
+    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);
+    train_options given = {.stop_at = 1, .threads = 1, .out = f.out}, taken;
+    const train_field *row;
+    int checked = 0;
+    ck_assert_int_eq(train_run(f.model, f.training, f.dev, &given, NULL, NULL), AG_INTERRUPTED);
+    ck_assert_int_eq(train_checkpoint_options(&taken, f.out, NULL), AG_OK);
+    for (int i = 0; (row = train_run_field(i)); i++)
+        if (row->usual != 0 && row->type != TRAIN_UINT64) { /* the seed's is the command's */
+            ck_assert_msg(train_field_number(row, &taken) == row->usual, "%s", row->member);
+            checked++;
+        }
+    ck_assert_int_eq(checked, 7);
+    train_fixture_clear(&f);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("train/options");
+    TCase *c = tcase_create("table");
+    tcase_add_test(c, rows_are_complete);
+    tcase_add_test(c, rows_are_unique);
+    tcase_add_test(c, every_member_has_a_row);
+    tcase_add_test(c, names_of_values_stand_in_one_file);
+    tcase_add_test(c, a_run_takes_the_defaults);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+TEST_MAIN(suite)
