@@ -30,10 +30,10 @@ int cli_export(int count, const char *const *arguments)
     export_flags f = {0};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
-        CLI_FLAG(f.out, "out", "FILE", "where the weights go: a .safetensors file"),
-        CLI_FLAG(f.layout, "layout", "NAME", "how the tensors are called and laid out", .names = train_layout_name),
-        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "write the sources' tokens, too, a line for each"),
-        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "write the targets' tokens, or the text's"),
+        CLI_FLAG(f.out, "out", "FILE", "the .safetensors file to write"),
+        CLI_FLAG(f.layout, "layout", "NAME", "names and shapes of the tensors", .names = train_layout_name),
+        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "write the sources' tokens to this file, one per line"),
+        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "write the targets' tokens, or the text's, to this file"),
     };
     cli_command command = {
         .name = "export",

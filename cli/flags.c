@@ -65,7 +65,7 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
     if (end == text || *end || !isfinite(number) || !(number >= low && number <= high) ||
         (whole && number != floor(number)))
         return wrong_value(command, flag, text, expected);
-    train_field_set_number(field, flag->object, field->none && number == 0 ? -1 : number);
+    train_field_set_number(field, flag->object, number != 0 ? number : field->none ? -1 : 0);
     return CLI_READ_OK;
 }
 
@@ -134,7 +134,10 @@ cli_flag *cli_flag_find(const cli_command *command, const char *name)
 void cli_flag_drop(cli_flag *flag)
 {
     flag->given = false;
-    train_field_clear(flag->field, flag->object);
+    if (flag->field->type == TRAIN_TEXT)
+        train_field_set_text(flag->field, flag->object, NULL);
+    else
+        train_field_set_number(flag->field, flag->object, 0);
 }
 
 static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)

@@ -27,7 +27,8 @@ typedef struct cli_flag {
         .field = &(const train_field){__VA_ARGS__, .type = TRAIN_FIELD_TYPE(variable)}, .object = &(variable)          \
     }
 #define CLI_THREADS(variable)                                                                                          \
-    CLI_FLAG(variable, "threads", "N", "", .low = 1, .high = 1024, .otherwise = "all there are")
+    CLI_FLAG(variable, "threads", "N", "threads to compute with", .low = 1, .high = 1024,                      \
+             .otherwise = "one per processor")
 
 typedef struct cli_command {
     const char *name;    /* "train" */

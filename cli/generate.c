@@ -89,13 +89,14 @@ int cli_generate(int count, const char *const *arguments)
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained language model, or a .safetensors file"),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
         CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
-        CLI_FLAG(f.temperature, "temperature", "T", "below 1 bolder choices are rarer", .low = 1e-3, .high = 100),
+        CLI_FLAG(f.temperature, "temperature", "T", "divides the logits: below 1, improbable tokens become rarer",
+                 .low = 1e-3, .high = 100),
         CLI_FLAG(f.top_k, "top-k", "K", "draw from the K most probable tokens", .otherwise = "all"),
         CLI_FLAG(f.top_p, "top-p", "P", "draw from the most probable tokens that together have P", .low = 1e-6,
                  .high = 1),
-        CLI_FLAG(f.greedy, "greedy", NULL, "always the most probable token"),
-        CLI_FLAG(f.count, "count", "N", "texts", .low = 1, .high = 1e6),
-        CLI_FLAG(f.seed, "seed", "N", "of the drawing"),
+        CLI_FLAG(f.greedy, "greedy", NULL, "always take the most probable token"),
+        CLI_FLAG(f.count, "count", "N", "number of texts", .low = 1, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "seed of the drawing"),
         CLI_THREADS(f.threads),
     };
     cli_command command = {

@@ -83,13 +83,14 @@ int cli_gradcheck(int count, const char *const *arguments)
 {
     gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
     cli_flag table[] = {
-        CLI_FLAG(f.operation, "op", "NAME", "only this operation", .names = operation_name),
-        CLI_FLAG(f.draws, "draws", "N", "examples drawn of each operation", .low = 1, .high = 1e6),
-        CLI_FLAG(f.seed, "seed", "N", "of the examples"),
-        CLI_FLAG(f.tolerance, "tolerance", "X", "on |a - n| / max(1, |a|, |n|)", .low = 1e-300, .high = 1,
-                 .otherwise = "1e-9 in double"),
-        CLI_FLAG(f.threads, "threads", "N", "", .low = 1, .high = 1024),
-        CLI_FLAG(f.json, "json", NULL, "one JSON object per operation and line"),
+        CLI_FLAG(f.operation, "op", "NAME", "check only this operation", .names = operation_name),
+        CLI_FLAG(f.draws, "draws", "N", "examples to draw of each operation", .low = 1, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "seed of the examples"),
+        CLI_FLAG(f.tolerance, "tolerance", "X",
+                 "largest |a - n| / max(1, |a|, |n|) of an analytic derivative a and a numeric one n", .low = 1e-300,
+                 .high = 1, .otherwise = "1e-9 in double"),
+        CLI_FLAG(f.threads, "threads", "N", "threads to compute with", .low = 1, .high = 1024),
+        CLI_FLAG(f.json, "json", NULL, "print a line with one JSON object for each operation"),
     };
     cli_command command = {
         .name = "gradcheck",

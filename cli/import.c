@@ -138,16 +138,16 @@ int cli_import(int count, const char *const *arguments)
 {
     import_flags f = {.recipe = train_recipe_new()};
     cli_flag table[OWN_FLAGS + TRAIN_FLAGS_MOST] = {
-        CLI_FLAG(f.out, "out", "DIR", "folder for the model"),
+        CLI_FLAG(f.out, "out", "DIR", "folder to write the model to"),
         CLI_FLAG(f.overwrite, "overwrite", NULL, "replace the model or the run in that folder"),
-        CLI_FLAG(f.layout, "layout", "NAME", "how the tensors are called and laid out", .names = train_layout_name),
-        CLI_FLAG(f.strip, "strip", "PREFIX", "take this off the tensors' names",
+        CLI_FLAG(f.layout, "layout", "NAME", "names and shapes of the tensors", .names = train_layout_name),
+        CLI_FLAG(f.strip, "strip", "PREFIX", "remove this prefix from the tensors' names",
                  .otherwise = "a prefix without which all tensors are found"),
         CLI_FLAG(f.config, "config", "MODEL", "take configuration and vocabularies from this saved model"),
-        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "the sources' tokens, a line for each"),
-        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "the targets' tokens, or the text's"),
-        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those are", .names = data_token_kind_name),
-        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those are", .names = data_token_kind_name),
+        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "read the sources' tokens from this file, one per line"),
+        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "read the targets' tokens, or the text's, from this file"),
+        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those tokens are", .names = data_token_kind_name),
+        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those tokens are", .names = data_token_kind_name),
     };
     cli_flag *rows = table + OWN_FLAGS;
     const int row_count = train_flags_bind(&f.recipe, true, rows);

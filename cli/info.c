@@ -29,29 +29,22 @@ static void show_value(const train_field *field, const nn_model_config *config, 
         train_field_print(field, config, text, size);
 }
 
-/* Whether no row before this one has the same title. */
-static bool begins_line(const train_field *field)
+/* Prints a line with the values that have the title of field `first`, if there are any. */
+static void print_line(int first, const nn_model_config *config)
 {
-    int i = 0;
-    while (!train_model_field(i)->info || strcmp(train_model_field(i)->info, field->info))
-        i++;
-    return train_model_field(i) == field;
-}
-
-/* Prints the values that have this title in one line, if there are any. */
-static void print_titled(const char *title, const nn_model_config *config)
-{
+    const char *title = train_model_field(first)->info;
     const train_field *field;
     bool begun = false;
     for (int i = 0; (field = train_model_field(i)); i++) {
-        char text[64];
-        if (!field->info || strcmp(field->info, title))
-            continue;
-        show_value(field, config, text, sizeof text);
-        if (!*text)
-            continue;
-        printf(begun ? ", %s" : "%-16s %s", begun ? text : title, text);
-        begun = true;
+        char text[64] = "";
+        if (field->info && !strcmp(field->info, title)) {
+            if (i < first) /* the line is printed */
+                return;
+            show_value(field, config, text, sizeof text);
+        }
+        if (*text)
+            printf(begun ? ", %s" : "%-16s %s", begun ? text : title, text);
+        begun = begun || *text;
     }
     if (begun)
         putchar('\n');
@@ -67,8 +60,8 @@ static void print_config(const train_saved *saved)
     print_vocab("source", saved->source_vocab);
     print_vocab("target", saved->target_vocab);
     for (int i = 0; (field = train_model_field(i)); i++)
-        if (field->info && begins_line(field))
-            print_titled(field->info, config);
+        if (field->info)
+            print_line(i, config);
 }
 
 /* ---- Tensors -------------------------------------------------------------------------------- */

@@ -310,14 +310,14 @@ int cli_predict(int count, const char *const *arguments)
                  .otherwise = "--best"),
         CLI_FLAG(f.best, "best", "N", "print the N best hypotheses, or all where there are fewer, separated by TAB",
                  .low = 1, .high = 1000),
-        CLI_FLAG(f.length_penalty, "length-penalty", "A", "of the beam search"),
+        CLI_FLAG(f.length_penalty, "length-penalty", "A", "exponent of the beam search's length penalty; 0: none"),
         CLI_FLAG(
             f.scores, "scores", NULL,
             "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
             "after the length penalty"),
         CLI_FLAG(f.max_length, "max-length", "N", "longest output in tokens", .low = 1, .high = 1e6,
                  .otherwise = "the model's"),
-        CLI_FLAG(f.batch, "batch", "N", "lines at once, if there are that many", .low = 1, .high = 100000),
+        CLI_FLAG(f.batch, "batch", "N", "lines to translate at once", .low = 1, .high = 100000),
         CLI_THREADS(f.threads),
     };
     cli_command command = {

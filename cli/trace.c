@@ -65,11 +65,12 @@ int cli_trace(int count, const char *const *arguments)
     trace_flags f = {.out = "trace.safetensors"};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        CLI_FLAG(f.out, "out", "FILE", "where to"),
-        CLI_FLAG(f.plain, "plain", NULL, "attention by single operations: scores and weights show"),
+        CLI_FLAG(f.out, "out", "FILE", "the file to write"),
+        CLI_FLAG(f.plain, "plain", NULL,
+                 "compute attention by single operations, so that scores and weights are in the trace"),
         CLI_THREADS(f.threads),
-        CLI_FLAG(f.compare, "compare", NULL, "name the first tensor in which two files differ"),
-        CLI_FLAG(f.tolerance, "tolerance", "X", "of |a - b| / max(1, |a|, |b|)"),
+        CLI_FLAG(f.compare, "compare", NULL, "compare two files and name the first tensor in which they differ"),
+        CLI_FLAG(f.tolerance, "tolerance", "X", "largest |a - b| / max(1, |a|, |b|) that counts as equal"),
         CLI_FLAG(f.common, "common", NULL, "compare only tensors that both files have"),
     };
     cli_command command = {

@@ -13,15 +13,6 @@
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-typedef union value {
-    int i;
-    int64_t i64;
-    uint64_t u64;
-    double d;
-    bool b;
-    const char *text;
-} value;
-
 static size_t size_of(const train_field *field)
 {
     static const size_t sizes[] = {
@@ -30,117 +21,96 @@ static size_t size_of(const train_field *field)
     return sizes[field->type];
 }
 
-static value value_of(const train_field *field, const void *object)
+/* Copies the member to or from a variable of its type. */
+static void get(const train_field *field, const void *object, void *value)
 {
-    value v = {0};
-    memcpy(&v, (const char *)object + field->offset, size_of(field));
-    return v;
+    memcpy(value, (const char *)object + field->offset, size_of(field));
 }
 
-static void set_value(const train_field *field, void *object, value v)
+static void set(const train_field *field, void *object, const void *value)
 {
-    memcpy((char *)object + field->offset, &v, size_of(field));
+    memcpy((char *)object + field->offset, value, size_of(field));
 }
 
-double train_field_number(const train_field *field, const void *object)
+/* The value of a TRAIN_INT, TRAIN_INT64, TRAIN_BOOL, or the bits of a TRAIN_UINT64. */
+static int64_t get_integer(const train_field *field, const void *object)
 {
-    const value v = value_of(field, object);
-    switch (field->type) {
-    case TRAIN_INT:
-        return v.i;
-    case TRAIN_INT64:
-        return (double)v.i64;
-    case TRAIN_UINT64:
-        return (double)v.u64;
-    case TRAIN_DOUBLE:
-        return v.d;
-    case TRAIN_BOOL:
-        return v.b;
-    case TRAIN_TEXT:
-        break;
-    }
-    return v.text != NULL;
+    int64_t wide = 0;
+    int narrow = 0;
+    bool truth = false;
+    get(field, object, field->type == TRAIN_INT ? (void *)&narrow : field->type == TRAIN_BOOL ? (void *)&truth : &wide);
+    return field->type == TRAIN_INT ? narrow : field->type == TRAIN_BOOL ? truth : wide;
 }
 
-void train_field_set_number(const train_field *field, void *object, double number)
+static void set_integer(const train_field *field, void *object, int64_t wide)
 {
-    value v = {0};
-    switch (field->type) {
-    case TRAIN_INT:
-        v.i = (int)number;
-        break;
-    case TRAIN_INT64:
-        v.i64 = (int64_t)number;
-        break;
-    case TRAIN_UINT64:
-        v.u64 = (uint64_t)number;
-        break;
-    case TRAIN_DOUBLE:
-        v.d = number;
-        break;
-    case TRAIN_BOOL:
-        v.b = number != 0;
-        break;
-    case TRAIN_TEXT:
-        return;
-    }
-    set_value(field, object, v);
+    const int narrow = (int)wide;
+    const bool truth = wide != 0;
+    set(field, object,
+        field->type == TRAIN_INT    ? (const void *)&narrow
+        : field->type == TRAIN_BOOL ? (const void *)&truth
+                                    : &wide);
 }
 
 const char *train_field_text(const train_field *field, const void *object)
 {
-    return value_of(field, object).text;
+    const char *text;
+    get(field, object, &text);
+    return text;
 }
 
 void train_field_set_text(const train_field *field, void *object, const char *text)
 {
-    set_value(field, object, (value){.text = text});
+    set(field, object, &text);
+}
+
+double train_field_number(const train_field *field, const void *object)
+{
+    double number;
+    if (field->type == TRAIN_TEXT)
+        return train_field_text(field, object) != NULL;
+    if (field->type != TRAIN_DOUBLE)
+        return (double)get_integer(field, object);
+    get(field, object, &number);
+    return number;
+}
+
+void train_field_set_number(const train_field *field, void *object, double number)
+{
+    if (field->type == TRAIN_DOUBLE)
+        set(field, object, &number);
+    else
+        set_integer(field, object, (int64_t)number);
 }
 
 void train_field_print(const train_field *field, const void *object, char *text, size_t size)
 {
-    const value v = value_of(field, object);
-    switch (field->type) {
-    case TRAIN_INT:
-        if (field->names)
-            snprintf(text, size, "%s", field->names(v.i - field->first));
-        else
-            snprintf(text, size, "%d", v.i);
-        break;
-    case TRAIN_INT64:
-        snprintf(text, size, "%lld", (long long)v.i64);
-        break;
-    case TRAIN_UINT64:
-        snprintf(text, size, "%llu", (unsigned long long)v.u64);
-        break;
-    case TRAIN_DOUBLE:
-        data_number_print(v.d, text, size);
-        break;
-    case TRAIN_BOOL:
-        snprintf(text, size, "%s", v.b ? "true" : "false");
-        break;
-    case TRAIN_TEXT:
-        snprintf(text, size, "%s", v.text ? v.text : "");
-        break;
-    }
+    const char *given = field->type == TRAIN_TEXT ? train_field_text(field, object) : NULL;
+    if (field->type == TRAIN_TEXT)
+        snprintf(text, size, "%s", given ? given : "");
+    else if (field->type == TRAIN_DOUBLE)
+        data_number_print(train_field_number(field, object), text, size);
+    else if (field->type == TRAIN_UINT64)
+        snprintf(text, size, "%llu", (unsigned long long)get_integer(field, object));
+    else if (field->type == TRAIN_BOOL)
+        snprintf(text, size, "%s", get_integer(field, object) ? "true" : "false");
+    else if (field->names)
+        snprintf(text, size, "%s", field->names((int)get_integer(field, object) - field->first));
+    else
+        snprintf(text, size, "%lld", (long long)get_integer(field, object));
 }
 
 bool train_field_same(const train_field *field, const void *a, const void *b)
 {
-    const value x = value_of(field, a), y = value_of(field, b);
-    if (field->type == TRAIN_TEXT)
-        return x.text && y.text ? !strcmp(x.text, y.text) : x.text == y.text;
-    return field->type == TRAIN_DOUBLE ? x.d == y.d : !memcmp(&x, &y, size_of(field));
+    if (field->type != TRAIN_TEXT)
+        return !memcmp((const char *)a + field->offset, (const char *)b + field->offset, size_of(field));
+    const char *x = train_field_text(field, a), *y = train_field_text(field, b);
+    return x && y ? !strcmp(x, y) : x == y;
 }
 
 void train_field_copy(const train_field *field, void *to, const void *from)
 {
-    set_value(field, to, value_of(field, from));
-}
-
-void train_field_clear(const train_field *field, void *object)
-{
-    set_value(field, object, (value){0});
+    set(field, to, (const char *)from + field->offset);
 }
 
 /* ---- Metadata ------------------------------------------------------------------------------- */
@@ -149,36 +119,22 @@ void train_field_clear(const train_field *field, void *object)
  * whatever else the text is, printing what was read from it gives another. */
 static bool parse_field(const train_field *field, void *object, const char *text)
 {
-    value v = {0};
-    switch (field->type) {
-    case TRAIN_INT:
-        if (!field->names) {
-            v.i = (int)strtoll(text, NULL, 10);
-            break;
-        }
-        while (field->names(v.i) && strcmp(field->names(v.i), text))
-            v.i++;
-        if (!field->names(v.i))
-            return false;
-        v.i += field->first;
-        break;
-    case TRAIN_INT64:
-        v.i64 = strtoll(text, NULL, 10);
-        break;
-    case TRAIN_UINT64:
-        v.u64 = strtoull(text, NULL, 10);
-        break;
-    case TRAIN_DOUBLE:
-        v.d = ag_number_read(text, NULL);
-        break;
-    case TRAIN_BOOL:
-        v.b = !strcmp(text, "true");
-        break;
-    case TRAIN_TEXT: /* not saved: pointers do not outlive the process */
-        return false;
-    }
-    set_value(field, object, v);
     char again[FIELD_TEXT];
+    int i = 0;
+    if (field->names) {
+        while (field->names(i) && strcmp(field->names(i), text))
+            i++;
+        set_integer(field, object, field->first + i);
+        return field->names(i) != NULL;
+    }
+    if (field->type == TRAIN_DOUBLE)
+        train_field_set_number(field, object, ag_number_read(text, NULL));
+    else if (field->type == TRAIN_BOOL)
+        set_integer(field, object, !strcmp(text, "true"));
+    else if (field->type == TRAIN_UINT64)
+        set_integer(field, object, (int64_t)strtoull(text, NULL, 10));
+    else
+        set_integer(field, object, strtoll(text, NULL, 10));
     train_field_print(field, object, again, sizeof again);
     return !strcmp(text, again);
 }

@@ -91,8 +91,6 @@ void train_field_set_text(const train_field *field, void *object, const char *te
 void train_field_print(const train_field *field, const void *object, char *text, size_t size);
 bool train_field_same(const train_field *field, const void *a, const void *b);
 void train_field_copy(const train_field *field, void *to, const void *from);
-/* Sets the member to 0, false or NULL. */
-void train_field_clear(const train_field *field, void *object);
 
 /* ---- Metadata ------------------------------------------------------------------------------- */
 
