@@ -8,28 +8,25 @@
 
 typedef struct eval_flags {
     const char *model, *pairs, *task, *text;
-    int64_t count, seed, beam, batch, threads, show, task_min, task_max;
-    double length_penalty;
+    data_set_options data;
+    train_evaluation evaluation;
+    int64_t show;
     bool json;
 } eval_flags;
 
 /* ---- Data ----------------------------------------------------------------------------------- */
 
-/* The examples to measure on, in the model's own vocabularies. NULL after a report; *code says which exit. */
+/* The examples to measure on, in the model's own vocabularies; NULL after a report, with
+ * the exit code in *code. */
 static data_set *open_set(const eval_flags *f, const train_saved *saved, int *code, ag_error *error)
 {
-    data_set_options options = {
-        .part = f->task ? DATA_DEV : DATA_ALL,
-        .seed = (uint64_t)f->seed,
-        .count = f->count,
-        .min_length = (int)f->task_min,
-        .max_length = (int)f->task_max,
-        .source_vocab = saved->source_vocab,
-        .target_vocab = saved->target_vocab,
-        .context = saved->model->config.max_length,
-        .tagging = saved->tagging,
-        .max_tokens = f->pairs ? saved->model->config.max_length : 0,
-    };
+    data_set_options options = f->data;
+    options.part = f->task ? DATA_DEV : DATA_ALL;
+    options.source_vocab = saved->source_vocab;
+    options.target_vocab = saved->target_vocab;
+    options.context = saved->model->config.max_length;
+    options.tagging = saved->tagging;
+    options.max_tokens = f->pairs ? saved->model->config.max_length : 0;
     data_set *set = NULL;
     *code = CLI_USAGE;
     if ((saved->source_vocab == NULL) != (f->text != NULL)) {
@@ -51,7 +48,7 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
 
 /* ---- Output --------------------------------------------------------------------------------- */
 
-/* How many more of the first outputs are shown, and where. */
+/* How many more outputs to print, and where. */
 typedef struct shown {
     int64_t left;
     FILE *out;
@@ -119,16 +116,13 @@ static int run(const eval_flags *f, ag_error *error)
     if (train_saved_load(&saved, f->model, error) != AG_OK)
         return cli_report("eval", error);
     data_set *set = open_set(f, &saved, &code, error);
-    shown show = {.left = f->show, .out = f->json ? stderr : stdout}; /* a program reads stdout: JSON alone */
+    shown show = {.left = f->show,
+                  .out = f->json ? stderr : stdout}; /* a program that reads the JSON finds nothing else in stdout */
     if (set) {
-        train_evaluation evaluation = {
-            .batch = f->batch,
-            .decode = saved.source_vocab != NULL,
-            .threads = (int)f->threads,
-            .generation = {.beam = (int)f->beam, .length_penalty = f->length_penalty},
-            .on_output = f->show ? show_output : NULL,
-            .context = &show,
-        };
+        train_evaluation evaluation = f->evaluation;
+        evaluation.decode = saved.source_vocab != NULL;
+        evaluation.on_output = f->show ? show_output : NULL;
+        evaluation.context = &show;
         ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
@@ -145,23 +139,25 @@ static int run(const eval_flags *f, ag_error *error)
 
 int cli_eval(int count, const char *const *arguments)
 {
-    eval_flags f = {.count = 1000, .seed = 1000000, .beam = 1, .batch = 64};
+    eval_flags f = {.data = {.count = 1000, .seed = 1000000}, .evaluation = {.batch = 64, .generation.beam = 1}};
+    nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
         CLI_FLAG(f.pairs, "pairs", "FILE", "lines `source TAB target`", .joined_by = "paste"),
         CLI_FLAG(f.task, "task", "NAME", "unseen examples of a synthetic task", .names = train_task_name),
         CLI_FLAG(f.text, "text", "FILE", "a text, to measure a language model", .joined_by = "cat"),
-        CLI_FLAG(f.count, "count", "N", "examples of the task", .low = 1),
-        CLI_FLAG(f.task_min, "task-min", "N", "length of the task's shortest examples", .low = 1, .high = 100,
+        CLI_FLAG(f.data.count, "count", "N", "examples of the task", .low = 1),
+        CLI_FLAG(f.data.min_length, "task-min", "N", "length of the task's shortest examples", .low = 1, .high = 100,
                  .otherwise = "the task's own"),
-        CLI_FLAG(f.task_max, "task-max", "N", "length of the task's longest examples", .low = 1, .high = 100,
+        CLI_FLAG(f.data.max_length, "task-max", "N", "length of the task's longest examples", .low = 1, .high = 100,
                  .otherwise = "the task's own"),
-        CLI_FLAG(f.seed, "seed", "N", "seed of the task's examples"),
-        CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
-        CLI_FLAG(f.length_penalty, "length-penalty", "A", "exponent of the beam search's length penalty; 0: none"),
-        CLI_FLAG(f.batch, "batch", "N", "sources to evaluate at once", .low = 1, .high = 100000),
+        CLI_FLAG(f.data.seed, "seed", "N", "seed of the task's examples"),
+        CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
+        CLI_FLAG(generation->length_penalty, "length-penalty", "A",
+                 "exponent of the beam search's length penalty; 0: none"),
+        CLI_FLAG(f.evaluation.batch, "batch", "N", "sources to evaluate at once", .low = 1, .high = 100000),
         CLI_FLAG(f.show, "show", "N", "print the first N outputs, too; with --json to standard error"),
-        CLI_THREADS(f.threads),
+        CLI_THREADS(f.evaluation.threads),
         CLI_FLAG(f.json, "json", NULL, "print the result as one JSON object"),
     };
     cli_command command = {
@@ -189,7 +185,7 @@ int cli_eval(int count, const char *const *arguments)
         {"seed", f.task, "goes with --task"},
         {"beam", !f.text, "goes without --text: a language model reads no sources"},
         {"show", !f.text, "goes without --text: a language model reads no sources"},
-        {"length-penalty", f.beam > 1 || f.length_penalty == 0, "goes with a --beam of 2 or more"}};
+        {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     return run(&f, &error);

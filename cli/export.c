@@ -8,10 +8,11 @@
 
 typedef struct export_flags {
     const char *model, *out, *source_vocab, *target_vocab;
-    int layout;
+    train_layout layout;
 } export_flags;
 
-/* Vocabularies first: they are small, and a file of weights that is there means that all is. */
+/* Writes the vocabularies first, since they are small: once the file of weights exists,
+ * all files do. */
 static int write_files(const export_flags *f, const train_saved *saved, ag_error *error)
 {
     if (f->source_vocab && !saved->source_vocab)
@@ -20,7 +21,7 @@ static int write_files(const export_flags *f, const train_saved *saved, ag_error
         return cli_report("export", error);
     if (f->target_vocab && data_vocab_write_file(saved->target_vocab, f->target_vocab, error) != AG_OK)
         return cli_report("export", error);
-    if (train_export(saved->model, (train_layout)f->layout, f->out, error) != AG_OK)
+    if (train_export(saved->model, f->layout, f->out, error) != AG_OK)
         return cli_report("export", error);
     return CLI_DONE;
 }

@@ -1,4 +1,4 @@
-/* flags.c - reading flags by their table. */
+/* flags.c - reads flags into the members that their fields describe: see flags.h. */
 #include "flags.h"
 #include "help.h"
 #include "likeness.h"
@@ -7,6 +7,7 @@
 #include "data.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 int cli_fail(const char *command, int code, const char *format, ...)
 {
-    char sentence[1 << 14]; /* holds two paths of the longest kind */
+    char sentence[1 << 14]; /* holds two paths of the greatest length */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
@@ -53,7 +54,7 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
     const train_field *field = flag->field;
     const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
     const double low = bounded || field->low > 0 ? field->low : 0;
-    const double high = bounded ? field->high : whole ? 9e15 : HUGE_VAL;
+    const double high = bounded ? field->high : field->type == TRAIN_INT ? INT_MAX : whole ? 9e15 : HUGE_VAL;
     char expected[128], *end;
 
     if (bounded)
@@ -69,7 +70,7 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
     return CLI_READ_OK;
 }
 
-/* The place of the text among the words that the flag may be; -1 after a report. */
+/* The index of the text among the words that the flag may have; -1 after a report. */
 static int read_choice(const cli_command *command, const cli_flag *flag, const char *text)
 {
     char expected[256] = "one of";
@@ -84,7 +85,7 @@ static int read_choice(const cli_command *command, const cli_flag *flag, const c
         if (used < sizeof expected)
             used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s", count ? "," : "", choice);
     }
-    if (used + sizeof like.text >= sizeof expected) /* too many to be read in a sentence */
+    if (used + sizeof like.text >= sizeof expected) /* too many for a sentence */
         used = (size_t)snprintf(expected, sizeof expected, "one of the %d that --help lists", count);
     snprintf(expected + used, sizeof expected - used, "%s", cli_did_you_mean(&like, ""));
     wrong_value(command, flag, text, expected);
@@ -99,7 +100,7 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
     if (choice < 0)
         return CLI_READ_WRONG;
     if (field->type == TRAIN_TEXT) {
-        if (!*text && strcmp(field->value, "TEXT")) /* no file, folder or name is empty */
+        if (!*text && strcmp(field->value, "TEXT")) /* files, folders and names are never empty */
             return wrong_value(command, flag, text, field->value);
         train_field_set_text(field, flag->object, text);
     } else if (field->names) {
@@ -151,8 +152,8 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
     return wrong(command);
 }
 
-/* Another file for a flag that has one in this reading: the first would be left out
- * without a word. */
+/* Refuses a second file for a flag that takes one: the first would be ignored silently.
+ */
 static cli_read second_file(const cli_command *command, const cli_flag *flag, const char *second)
 {
     const char *first = train_field_text(flag->field, flag->object);
@@ -162,7 +163,7 @@ static cli_read second_file(const cli_command *command, const cli_flag *flag, co
     return wrong(command);
 }
 
-/* The value of a flag that takes one. */
+/* Reads the value of a flag that takes one. */
 static cli_read read_given(const cli_command *command, cli_flag *flag, const char *text)
 {
     if (flag->field->joined_by && flag->reading == command->reading)
@@ -171,7 +172,8 @@ static cli_read read_given(const cli_command *command, cli_flag *flag, const cha
     return read_value(command, flag, text);
 }
 
-/* One argument that begins with --, and the one behind it where that is its value. *used counts both. */
+/* Reads an argument that begins with --, and the next argument where that is the flag's
+ * value. Sets *used to the number of arguments read. */
 static cli_read read_flag(cli_command *command, int count, const char *const *arguments, int *used)
 {
     const char *argument = arguments[0], *equals = strchr(argument, '=');
@@ -200,7 +202,7 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
     return read_given(command, flag, arguments[1]);
 }
 
-/* A word that no flag takes, after the argument `before`. */
+/* Refuses a word that belongs to no flag and follows the argument `before`. */
 static cli_read unknown_word(const cli_command *command, const char *before, const char *word)
 {
     const cli_flag *flag = NULL;
@@ -217,8 +219,8 @@ static cli_read unknown_word(const cli_command *command, const char *before, con
     return wrong(command);
 }
 
-/* Whether --help stands where a flag may stand, and not as a flag's value. The help is
- * printed before anything is read, while the targets have their defaults. */
+/* Whether --help is among the flags, and not the value of one. The help is printed before
+ * any flag is read, while the variables still hold the defaults. */
 static bool wants_help(const cli_command *command, int count, const char *const *arguments)
 {
     for (int i = 0; i < count; i++) {
@@ -261,11 +263,11 @@ cli_read cli_flags_read(cli_command *command, int count, const char *const *argu
 
 /* ---- Arguments as text ---- */
 
-enum { ESCAPED = 4 }; /* what a byte that is escaped takes */
+enum { ESCAPED = 4 }; /* bytes of an escaped byte */
 
-/* An argument may hold what no line of a text can: a line feed, or a byte that is no
- * UTF-8, as names of files do. In the text such a byte is a line feed, a tab and two
- * hexadecimal digits: no flag begins with a tab. */
+/* An argument may hold bytes that a line of text cannot: a line feed, or, in the name of
+ * a file, bytes that are not UTF-8. In the text such a byte becomes a line feed, a tab
+ * and two hexadecimal digits. No flag begins with a tab, so the escape is unambiguous. */
 static size_t write_argument(const char *argument, char *text)
 {
     char *at = text;
@@ -283,8 +285,8 @@ static size_t write_argument(const char *argument, char *text)
     return (size_t)(at - text);
 }
 
-/* The byte that stands escaped at `text`; -1: none does, as in a file that is not
- * ours. */
+/* The byte whose escape is at `text`; -1 where there is no escape, as in damaged files.
+ */
 static int escaped_byte(const char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -293,8 +295,8 @@ static int escaped_byte(const char *text)
     return low ? (int)(16 * (high - digits) + (low - digits)) : -1;
 }
 
-/* Ends the argument at *text, with its bytes as they were, and moves *text to the next;
- * NULL after the last. */
+/* Ends the argument at *text with a zero, undoing its escapes, and moves *text to the
+ * next argument; NULL after the last. */
 static const char *read_argument(char **text, bool is_value)
 {
     char *argument = *text, *to = argument, *from = argument;

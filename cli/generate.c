@@ -8,15 +8,16 @@
 
 typedef struct generate_flags {
     const char *model, *prompt;
-    int64_t length, top_k, seed, count, threads;
-    double temperature, top_p;
+    nn_generation_options options;
+    int64_t length, count;
+    int threads;
     bool greedy;
 } generate_flags;
 
-/* Where tokens are printed, as they come. */
+/* Prints tokens as they are generated. */
 typedef struct printer {
     const data_vocab *vocab;
-    bool begun; /* something stands before: words are set apart from it */
+    bool begun; /* text precedes: a word needs a space before it */
     int code;
 } printer;
 
@@ -36,7 +37,8 @@ static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
     return fflush(stdout) == 0;
 }
 
-/* The prompt's tokens. An empty prompt stands for the beginning of a line. NULL after a report. */
+/* The prompt's tokens; NULL after a report. An empty prompt means the beginning of a
+ * line. */
 static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, int64_t *length)
 {
     int32_t *tokens = cli_tokens("generate", "prompt", saved->target_vocab, f->prompt, false, length);
@@ -47,21 +49,18 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
     return tokens;
 }
 
-/* One text after the prompt, the i-th. */
+/* Generates text number i after the prompt. */
 static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
                          int64_t length, int64_t i, ag_error *error)
 {
     size_t size;
     const char *begin = cli_argument(f->prompt, &size);
     printer p = {.vocab = saved->target_vocab, .begun = !data_text_empty(begin, size), .code = CLI_DONE};
-    nn_generation_options options = {
-        .marks = DATA_SPECIALS,
-        .sample = !f->greedy,
-        .temperature = f->temperature,
-        .top_k = (int)f->top_k,
-        .top_p = f->top_p < 1 ? f->top_p : 0,
-        .seed = (uint64_t)(f->seed + i),
-    };
+    nn_generation_options options = f->options;
+    options.sample = !f->greedy;
+    options.seed += (uint64_t)i;
+    if (options.top_p == 1)
+        options.top_p = 0; /* all tokens */
     fwrite(begin, 1, size, stdout);
     if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
         p.code = cli_report("generate", error);
@@ -73,7 +72,7 @@ static int generate(const generate_flags *f, const train_saved *saved, ag_error 
 {
     int64_t length = 0;
     int32_t *prompt = read_prompt(f, saved, &length);
-    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true});
     int code = !prompt ? CLI_FAILED : tape ? CLI_DONE : cli_fail("generate", CLI_FAILED, "out of memory");
     for (int64_t i = 0; i < f->count && code == CLI_DONE && !ferror(stdout); i++)
         code = generate_text(f, saved, tape, prompt, length, i, error);
@@ -84,19 +83,22 @@ static int generate(const generate_flags *f, const train_saved *saved, ag_error 
 
 int cli_generate(int count, const char *const *arguments)
 {
-    generate_flags f = {.prompt = "", .length = 500, .temperature = 1, .top_p = 1, .seed = 1, .count = 1};
+    generate_flags f = {.prompt = "",
+                        .length = 500,
+                        .count = 1,
+                        .options = {.marks = DATA_SPECIALS, .temperature = 1, .top_p = 1, .seed = 1}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained language model, or a .safetensors file"),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
         CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
-        CLI_FLAG(f.temperature, "temperature", "T", "divides the logits: below 1, improbable tokens become rarer",
-                 .low = 1e-3, .high = 100),
-        CLI_FLAG(f.top_k, "top-k", "K", "draw from the K most probable tokens", .otherwise = "all"),
-        CLI_FLAG(f.top_p, "top-p", "P", "draw from the most probable tokens that together have P", .low = 1e-6,
+        CLI_FLAG(f.options.temperature, "temperature", "T",
+                 "divides the logits: below 1, improbable tokens become rarer", .low = 1e-3, .high = 100),
+        CLI_FLAG(f.options.top_k, "top-k", "K", "draw from the K most probable tokens", .otherwise = "all"),
+        CLI_FLAG(f.options.top_p, "top-p", "P", "draw from the most probable tokens that together have P", .low = 1e-6,
                  .high = 1),
         CLI_FLAG(f.greedy, "greedy", NULL, "always take the most probable token"),
         CLI_FLAG(f.count, "count", "N", "number of texts", .low = 1, .high = 1e6),
-        CLI_FLAG(f.seed, "seed", "N", "seed of the drawing"),
+        CLI_FLAG(f.options.seed, "seed", "N", "seed of the drawing"),
         CLI_THREADS(f.threads),
     };
     cli_command command = {

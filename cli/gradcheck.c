@@ -7,8 +7,8 @@
 
 typedef struct gradcheck_flags {
     const char *operation;
-    int64_t draws, seed, threads;
-    double tolerance;
+    ag_gradcheck_options options;
+    int draws;
     bool json;
 } gradcheck_flags;
 
@@ -49,7 +49,6 @@ static const char *operation_name(int i)
 
 static int check_all(const gradcheck_flags *f)
 {
-    ag_gradcheck_options options = {.seed = (uint64_t)f->seed, .tolerance = f->tolerance, .threads = (int)f->threads};
     int count, failed = 0;
     const ag_op *const *ops = ag_ops(&count);
     if (!f->json)
@@ -59,7 +58,7 @@ static int check_all(const gradcheck_flags *f)
         ag_error error = {0};
         if (f->operation && strcmp(f->operation, ops[i]->name))
             continue;
-        if (ag_gradcheck_op(ops[i], (int)f->draws, &options, &report, &error) != AG_OK)
+        if (ag_gradcheck_op(ops[i], f->draws, &f->options, &report, &error) != AG_OK)
             return cli_report("gradcheck", &error);
         if (f->json)
             print_json(ops[i], &report);
@@ -81,15 +80,15 @@ static int check_all(const gradcheck_flags *f)
 
 int cli_gradcheck(int count, const char *const *arguments)
 {
-    gradcheck_flags f = {.draws = 24, .seed = 1, .threads = 1};
+    gradcheck_flags f = {.draws = 24, .options = {.seed = 1, .threads = 1}};
     cli_flag table[] = {
         CLI_FLAG(f.operation, "op", "NAME", "check only this operation", .names = operation_name),
         CLI_FLAG(f.draws, "draws", "N", "examples to draw of each operation", .low = 1, .high = 1e6),
-        CLI_FLAG(f.seed, "seed", "N", "seed of the examples"),
-        CLI_FLAG(f.tolerance, "tolerance", "X",
+        CLI_FLAG(f.options.seed, "seed", "N", "seed of the examples"),
+        CLI_FLAG(f.options.tolerance, "tolerance", "X",
                  "largest |a - n| / max(1, |a|, |n|) of an analytic derivative a and a numeric one n", .low = 1e-300,
                  .high = 1, .otherwise = "1e-9 in double"),
-        CLI_FLAG(f.threads, "threads", "N", "threads to compute with", .low = 1, .high = 1024),
+        CLI_FLAG(f.options.threads, "threads", "N", "threads to compute with", .low = 1, .high = 1024),
         CLI_FLAG(f.json, "json", NULL, "print a line with one JSON object for each operation"),
     };
     cli_command command = {

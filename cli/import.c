@@ -7,10 +7,11 @@
 
 typedef struct import_flags {
     const char *file, *out, *config, *source_vocab, *target_vocab, *strip;
-    const char *about_sources; /* the first flag that was given and is about sources; NULL: none */
-    int layout, source_tokens, target_tokens;
+    const char *about_sources; /* the first given flag that concerns sources; NULL: none */
+    train_layout layout;
+    data_token_kind source_tokens, target_tokens;
     bool overwrite;
-    train_recipe recipe; /* its options that describe a model */
+    train_recipe recipe; /* of which the options of a model are used */
 } import_flags;
 
 enum { OWN_FLAGS = 9 };
@@ -35,8 +36,8 @@ static void adapt_defaults(cli_flag *flags, int count)
             }
 }
 
-/* The first flag of the model that was given and that the layout of GPT-2 leaves open (or, `fixed`, does not); NULL:
- * none. */
+/* The first given flag of the model; with `fixed`, the first that GPT-2's layout does not
+ * leave open. NULL: none. */
 static const char *given_flag(const cli_flag *flags, int count, bool fixed)
 {
     for (int i = 0; i < count; i++) {
@@ -48,7 +49,7 @@ static const char *given_flag(const cli_flag *flags, int count, bool fixed)
     return NULL;
 }
 
-/* The first flag about sources that was given; NULL: none. */
+/* The first given flag that concerns sources; NULL: none. */
 static const char *given_source_flag(const cli_flag *table)
 {
     for (int i = 0; i < OWN_FLAGS; i++)
@@ -80,13 +81,13 @@ static int check(const cli_command *command, const import_flags *f)
     return CLI_DONE;
 }
 
-/* Reads the vocabularies that were given as files; false with the error. */
+/* Reads the vocabularies given as files; false with the error. */
 static bool read_vocabs(const import_flags *f, data_vocab *vocabs[2], ag_error *error)
 {
     const char *const paths[] = {f->source_vocab, f->target_vocab};
-    const int kinds[] = {f->source_tokens, f->target_tokens};
+    const data_token_kind kinds[] = {f->source_tokens, f->target_tokens};
     for (int side = 0; side < 2; side++)
-        if (paths[side] && !(vocabs[side] = data_vocab_read_file((data_token_kind)kinds[side], paths[side], error)))
+        if (paths[side] && !(vocabs[side] = data_vocab_read_file(kinds[side], paths[side], error)))
             return false;
     return true;
 }
@@ -118,7 +119,7 @@ static int import_model(const import_flags *f, const nn_model_config *config, co
     ag_error error = {0};
     train_saved saved = {0};
     const train_import_options options = {
-        .layout = (train_layout)f->layout,
+        .layout = f->layout,
         .config = like->model ? &like->model->config : config,
         .source_vocab = vocabs[0] ? vocabs[0] : like->source_vocab,
         .target_vocab = vocabs[1] ? vocabs[1] : like->target_vocab,

@@ -1,7 +1,8 @@
-/* predict.c - tapeformer predict: one line in, one line out, in order, as the lines come.
+/* predict.c - tapeformer predict: answers each line of input with one line, in order.
  *
- * The lines that have been read are answered before more are waited for, so who types gets an answer to each line, and
- * a file is read ahead. Lines of similar length go through the model together. */
+ * All lines that have been read are answered before the next are waited for, so someone
+ * who types gets an answer to each line, while a file is read ahead. Lines of similar
+ * length go through the model together. */
 #include "cli.h"
 #include "lines.h"
 #include "tokens.h"
@@ -19,39 +20,40 @@ typedef struct predict_flags {
     const char *model;
     const char **files; /* [file_count]; none: standard input */
     int file_count;
-    int64_t beam, batch, threads, max_length, best;
-    double length_penalty;
+    nn_generation_options generation;
+    int64_t batch;
+    int threads;
     bool scores;
 } predict_flags;
 
-/* So many batches of lines are taken from what has been read, and sorted by length: the padding is then about this
- * part of what it would be. */
+/* This many batches of lines are taken from the input at once and sorted by length, which
+ * divides the padding by about this number. */
 #define BATCHES 16
 
 typedef struct source_line {
     const char *text;
     int64_t number;   /* from 1 */
-    int64_t tokens;   /* 0: it does not go through the model, and its answer is empty */
-    off_t begin, end; /* its answer, in that of all */
+    int64_t tokens;   /* 0: the line does not go through the model, and its answer is empty */
+    off_t begin, end; /* of its answer within all answers */
 } source_line;
 
 typedef struct predictor {
     const predict_flags *flags;
     const train_saved *saved;
     ag_tape *tape;
-    const char *name; /* of what is read, for messages */
+    const char *name; /* of the input, for messages */
     data_batch batch;
     source_line *lines;   /* [BATCHES * flags->batch] in their order */
-    source_line **sorted; /* [the same] those that go through the model, by length */
+    source_line **sorted; /* [the same] the lines that go through the model, by length */
     const char **texts;   /* [flags->batch] */
     int64_t count, usable;
-    bool complained; /* a line was not as it should be */
+    bool complained; /* a line was bad in some way */
 } predictor;
 
 /* ---- One line ------------------------------------------------------------------------------- */
 
-/* The tokens of a line that the model can read, else 0; if it cannot, or only in part,
- * says so. An empty line has an empty answer. */
+/* The number of tokens of a line that the model can read, or 0. Reports a line that it
+ * cannot read, or only in part. An empty line has an empty answer. */
 static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
     const nn_model_config *config = &p->saved->model->config;
@@ -97,21 +99,15 @@ static int by_length(const void *a, const void *b)
 
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
-    const predict_flags *f = p->flags;
     nn_input input = {.rows = p->batch.rows,
                       .source_length = p->batch.source_length,
                       .source = p->batch.source,
                       .source_lengths = p->batch.source_lengths};
-    nn_generation_options options = {.marks = DATA_SPECIALS,
-                                     .max_length = f->max_length,
-                                     .beam = (int)f->beam,
-                                     .length_penalty = f->length_penalty,
-                                     .best = (int)f->best};
-    return nn_generate(p->saved->model, p->tape, &input, &options, result, error);
+    return nn_generate(p->saved->model, p->tape, &input, &p->flags->generation, result, error);
 }
 
-/* The hypotheses [best] of one line, as many as the search found: those that it did not
- * have no probability. */
+/* Writes the hypotheses [best] of one line. A search that found fewer gives the others no
+ * probability (a score of -infinity). */
 static ag_status write_answer(const predictor *p, const nn_hypothesis *hypotheses, int best, FILE *out, ag_error *error)
 {
     for (int i = 0; i < best && (i == 0 || hypotheses[i].score > -HUGE_VAL); i++) {
@@ -148,7 +144,7 @@ static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t r
 
 /* ---- All lines ------------------------------------------------------------------------------ */
 
-/* Takes lines that have been read. */
+/* Takes lines from those that have been read. */
 static void take_lines(predictor *p, cli_lines *lines)
 {
     p->count = p->usable = 0;
@@ -167,7 +163,8 @@ static void take_lines(predictor *p, cli_lines *lines)
         qsort(p->sorted, (size_t)p->usable, sizeof(source_line *), by_length);
 }
 
-/* Answers the lines that were taken, in batches of similar length, and prints the answers in the lines' order. */
+/* Answers the lines that were taken, in batches of similar length, and prints the answers
+ * in the order of the lines. */
 static ag_status answer_lines(predictor *p, ag_error *error)
 {
     char *answers = NULL;
@@ -194,14 +191,15 @@ static ag_status answer_lines(predictor *p, ag_error *error)
     return status;
 }
 
-/* Waits for lines only when all that came have been answered. */
+/* Answers all lines. Waits for input only when every line that has arrived is answered.
+ */
 static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
 {
     ag_status status = AG_OK;
     while (status == AG_OK) {
         take_lines(p, lines);
         if (p->count)
-            status = answer_lines(p, error); /* before more is read: the lines' memory is reused */
+            status = answer_lines(p, error); /* reading more reuses the lines' memory */
         else if (!cli_lines_fill(lines))
             break;
     }
@@ -210,7 +208,7 @@ static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
     return status;
 }
 
-/* Answers what is open as `file`. */
+/* Answers the lines of an open file. */
 static ag_status answer_file(predictor *p, int file, const char *name, ag_error *error)
 {
     cli_lines lines = {.file = file};
@@ -238,8 +236,7 @@ static ag_status answer_files(predictor *p, ag_error *error)
     return status;
 }
 
-/* Says which of the files cannot be read, before a model is loaded and any is
- * answered. */
+/* Refuses files that cannot be read before a model is loaded and anything answered. */
 static int check_files(const predict_flags *f)
 {
     struct stat info;
@@ -263,7 +260,7 @@ static int run(const predict_flags *f, ag_error *error)
     if (!saved.source_vocab) {
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
     } else {
-        p.tape = ag_tape_new(&(ag_tape_options){.threads = (int)f->threads, .no_grad = true});
+        p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true});
         p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
         p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
         p.texts = malloc((size_t)f->batch * sizeof *p.texts);
@@ -283,39 +280,41 @@ static int run(const predict_flags *f, ag_error *error)
     return code;
 }
 
-/* Reads the flags together. The beam is as wide as the hypotheses that are wanted,
- * where it is not said. */
+/* Checks the flags together. Without --beam, the beam is as wide as the number of
+ * hypotheses to print. */
 static int check_flags(const cli_command *command, predict_flags *f)
 {
     if (!f->model)
         return cli_fail("predict", CLI_USAGE, "which model? Give --model DIR");
-    if (!f->beam)
-        f->beam = f->best;
-    const cli_need need = {"length-penalty", f->beam > 1 || f->scores || f->length_penalty == 0,
+    nn_generation_options *generation = &f->generation;
+    if (!generation->beam)
+        generation->beam = generation->best;
+    const cli_need need = {"length-penalty", generation->beam > 1 || f->scores || generation->length_penalty == 0,
                            "goes with a --beam of 2 or more, or --scores"};
     if (!cli_flags_effective(command, &need, 1))
         return CLI_USAGE;
-    if (f->best > f->beam)
-        return cli_fail("predict", CLI_USAGE, "--best %lld: a beam of %lld has no more hypotheses than that",
-                        (long long)f->best, (long long)f->beam);
+    if (generation->best > generation->beam)
+        return cli_fail("predict", CLI_USAGE, "--best %d: a beam of %d has no more hypotheses than that",
+                        generation->best, generation->beam);
     return check_files(f);
 }
 
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {.batch = 64, .best = 1};
+    predict_flags f = {.batch = 64, .generation = {.best = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
-        CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
+        CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
                  .otherwise = "--best"),
-        CLI_FLAG(f.best, "best", "N", "print the N best hypotheses, or all where there are fewer, separated by TAB",
-                 .low = 1, .high = 1000),
-        CLI_FLAG(f.length_penalty, "length-penalty", "A", "exponent of the beam search's length penalty; 0: none"),
+        CLI_FLAG(f.generation.best, "best", "N",
+                 "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000),
+        CLI_FLAG(f.generation.length_penalty, "length-penalty", "A",
+                 "exponent of the beam search's length penalty; 0: none"),
         CLI_FLAG(
             f.scores, "scores", NULL,
             "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
             "after the length penalty"),
-        CLI_FLAG(f.max_length, "max-length", "N", "longest output in tokens", .low = 1, .high = 1e6,
+        CLI_FLAG(f.generation.max_length, "max-length", "N", "longest output in tokens", .low = 1, .high = 1e6,
                  .otherwise = "the model's"),
         CLI_FLAG(f.batch, "batch", "N", "lines to translate at once", .low = 1, .high = 100000),
         CLI_THREADS(f.threads),

@@ -1,4 +1,5 @@
-/* trace.c - tapeformer trace: what a model computes on one example, as a file; and where two such files differ. */
+/* trace.c - tapeformer trace: writes what a model computes on one example to a file, or
+ * compares two such files. */
 #include "outputs.h"
 #include "study_example.h"
 
@@ -8,9 +9,9 @@
 typedef struct trace_flags {
     study_example_flags example;
     const char *out, *files[2];
-    bool compare, common, plain;
+    bool compare, common;
     double tolerance;
-    int64_t threads;
+    study_trace_options options;
 } trace_flags;
 
 static int write_trace(const trace_flags *f)
@@ -23,8 +24,7 @@ static int write_trace(const trace_flags *f)
     if (code == CLI_DONE)
         code = cli_study_read("trace", &f->example, &example);
     if (code == CLI_DONE) {
-        const study_trace_options options = {.threads = (int)f->threads, .plain_attention = f->plain};
-        if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)
+        if (study_trace(example.saved.model, &example.input, &f->options, f->out, &error) != AG_OK)
             code = cli_report("trace", &error);
         else
             printf("The trace is in %s\n", CLI_SHOWN(f->out));
@@ -46,7 +46,7 @@ static int compare(const trace_flags *f)
     return difference.found ? cli_fail("trace", CLI_FAILED, "%s", difference.message) : CLI_DONE;
 }
 
-/* Flags of the other way to call it. */
+/* Refuses flags that belong to the other use of the command. */
 static int check(const trace_flags *f, const cli_flag *table, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -66,9 +66,9 @@ int cli_trace(int count, const char *const *arguments)
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
         CLI_FLAG(f.out, "out", "FILE", "the file to write"),
-        CLI_FLAG(f.plain, "plain", NULL,
+        CLI_FLAG(f.options.plain_attention, "plain", NULL,
                  "compute attention by single operations, so that scores and weights are in the trace"),
-        CLI_THREADS(f.threads),
+        CLI_THREADS(f.options.threads),
         CLI_FLAG(f.compare, "compare", NULL, "compare two files and name the first tensor in which they differ"),
         CLI_FLAG(f.tolerance, "tolerance", "X", "largest |a - b| / max(1, |a|, |b|) that counts as equal"),
         CLI_FLAG(f.common, "common", NULL, "compare only tensors that both files have"),
