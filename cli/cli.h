@@ -10,7 +10,7 @@
 
 #include <signal.h>
 
-/* The whole command: what main is given, and what it returns. */
+/* The whole command: takes main's arguments and returns its exit code. */
 int cli_main(int argc, char **argv);
 
 int cli_train(int count, const char *const *arguments);
@@ -24,17 +24,18 @@ int cli_export(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
-/* Ctrl-C, SIGTERM and a terminal that closes end a command at once, with CLI_INTERRUPTED:
- * files appear whole or not at all, so there is nothing to lose. A command that has
- * something to save calls cli_finish_when_interrupted: then the first of these signals
- * makes cli_interrupted 1, which the command looks at, and the second ends it. */
+/* Ctrl-C, SIGTERM and a closing terminal end a command at once, with the exit code
+ * CLI_INTERRUPTED: files are written whole or not at all, so nothing is lost. A command
+ * that has something to save calls cli_finish_when_interrupted. Then the first of these
+ * signals sets cli_interrupted to 1, which the command checks, and only the second ends
+ * it. */
 extern volatile sig_atomic_t cli_interrupted;
 void cli_finish_when_interrupted(void);
-/* From now on a reader of the command's output that goes away makes writing fail, and
- * does not end the command. For commands whose result is in files. */
+/* Lets the command outlive the reader of its output: after this, writing to a closed pipe
+ * fails instead of ending the command. For commands whose result is in files. */
 void cli_outlive_readers(void);
 
-/* Prints the sentence of an error and gives the exit code that fits it. */
+/* Prints an error's sentence and returns the exit code for it. */
 int cli_report(const char *command, const ag_error *error);
 
 #endif

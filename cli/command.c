@@ -1,4 +1,4 @@
-/* command.c - the command: picks the subcommand. */
+/* command.c - the command: finds and runs the subcommand, handles signals. */
 #include "cli.h"
 #include "help.h"
 #include "likeness.h"
@@ -36,20 +36,20 @@ enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, NAME_COLUMN = 13 
 #define SAME_SIGNAL_SECONDS 0.3
 
 volatile sig_atomic_t cli_interrupted;
-static volatile sig_atomic_t finishes; /* whether the command looks at cli_interrupted */
+static volatile sig_atomic_t finishes; /* whether the command checks cli_interrupted */
 static bool terminal;                  /* whether stderr is one */
 static struct timespec first;          /* when the first signal came */
 
-/* Those who pass signals on, as timeout does, send the same one twice: that is not yet a
- * second. */
+/* Programs that pass signals on, such as timeout, send the same signal twice within a
+ * moment: the second does not count. */
 static bool is_second(const struct timespec *now)
 {
     return cli_interrupted &&
            (double)(now->tv_sec - first.tv_sec) + 1e-9 * (double)(now->tv_nsec - first.tv_nsec) > SAME_SIGNAL_SECONDS;
 }
 
-/* Without anything to lose a command ends at once, whatever it is doing; so it does on
- * the second signal. */
+/* A command with nothing to save ends at once, whatever it is doing. So does every
+ * command on the second signal. */
 static void interrupt(int signal_number)
 {
     struct timespec now = {0};
@@ -70,8 +70,8 @@ void cli_finish_when_interrupted(void)
     finishes = 1;
 }
 
-/* A file that may not grow further (ulimit -f) is an error that a command reports, as a
- * full disk is; it does not end the command. */
+/* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the command
+ * reports, like a full disk, instead of a signal that ends it. */
 static void outlive_limits(void)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};
@@ -86,7 +86,7 @@ static void catch_interrupts(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    /* A terminal that closes is an interruption too, but not for who asked to outlive it
+    /* A closing terminal interrupts, too, unless the user asked the command to outlive it
      * (nohup). */
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
@@ -118,7 +118,7 @@ static void print_help(FILE *out)
                          "  tapeformer train --task reverse --out run");
 }
 
-/* All commands, for docs/manual/make. */
+/* Describes all commands for docs/manual/make. */
 static int describe(void)
 {
     const char *const arguments[] = {CLI_DESCRIBE};
@@ -176,7 +176,7 @@ int cli_main(int argc, char **argv)
     catch_interrupts();
     outlive_limits();
     int code = run(argv[1], argc - 2, (const char *const *)argv + 2);
-    /* Output that could not be written is work that failed. */
+    /* A command whose output could not be written has failed. */
     if ((fflush(stdout) || ferror(stdout)) && code == CLI_DONE)
         return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");
     return code;

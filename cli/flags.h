@@ -1,4 +1,5 @@
-/* flags.h - the flags of a subcommand as a table: reading them, their help, and what to say of a wrong one. */
+/* flags.h - the flags of a subcommand: how they are read, their help, and what is said of
+ * a mistake. */
 #ifndef CLI_FLAGS_H
 #define CLI_FLAGS_H
 
@@ -7,13 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A flag of a command: the field that says all about it, and the struct that holds its value. */
+/* A flag of a command: the field that describes it, and the struct that has the field. */
 typedef struct cli_flag {
     const train_field *field;
     void *object;
-    const char *otherwise; /* replaces the field's own default in words, where it is not NULL */
+    const char *otherwise; /* not NULL: the default in words, instead of the field's own */
     bool given;            /* set by cli_flags_read */
-    int reading;           /* the last one in which it was given: see cli_command */
+    int reading;           /* the value of the command's `reading` when it was last given */
 } cli_flag;
 
 /* A flag for a variable of the command's own:
@@ -27,71 +28,75 @@ typedef struct cli_flag {
         .field = &(const train_field){__VA_ARGS__, .type = TRAIN_FIELD_TYPE(variable)}, .object = &(variable)          \
     }
 #define CLI_THREADS(variable)                                                                                          \
-    CLI_FLAG(variable, "threads", "N", "threads to compute with", .low = 1, .high = 1024,                      \
+    CLI_FLAG(variable, "threads", "N", "threads to compute with", .low = 1, .high = 1024,                              \
              .otherwise = "one per processor")
 
 typedef struct cli_command {
     const char *name;    /* "train" */
     const char *summary; /* one line */
     const char *usage;   /* "--task NAME | --pairs FILE [flags]" */
-    const char *details; /* printed under the flags; may be NULL */
+    const char *details; /* printed below the flags; may be NULL */
     cli_flag *flags;
     int flag_count;
-    int max_words;      /* arguments that are no flags, all names of files: how many may come */
+    int max_words;      /* how many arguments may be names of files instead of flags */
     const char **words; /* [max_words], set by cli_flags_read */
     int word_count;
-    int reading; /* counts the calls of cli_flags_read: in one, a flag of a file that is read is given once */
+    int reading; /* counts the calls of cli_flags_read, in each of which a file may be given once per flag */
 } cli_command;
 
 /* The exit codes. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-/* What came of reading: go on; the help was printed; a mistake was reported; something needed could not be read. */
+/* How reading ended: the command goes on; the help was printed; a mistake was reported; a
+ * file could not be read. */
 typedef enum cli_read { CLI_READ_OK, CLI_READ_HELP, CLI_READ_WRONG, CLI_READ_FAILED } cli_read;
-/* The exit code of a command whose reading ended other than by CLI_READ_OK. */
+/* The exit code after any other result than CLI_READ_OK. */
 int cli_read_code(cli_read result);
 
-/* Makes a command print its name and flags for a program: the manual and the completions are made from that. */
+/* Makes a command describe itself and its flags for programs, which make the manual and
+ * the completions. */
 #define CLI_DESCRIBE "--describe"
 
-/* Reads arguments into the flags' targets. Later ones override, except files that could be
- * joined into one: a second is refused. On --help prints the help to stdout, on a mistake one
- * sentence to stderr. */
+/* Reads arguments into the members of the flags. A later flag overrides an earlier one,
+ * except for files that could be joined into one: a second is refused. Prints the help to
+ * stdout on --help, and one sentence to stderr on a mistake. */
 cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 
-/* The same from one text of arguments that are separated by line feeds. The text is cut into pieces in place and must
- * live as long as the targets. */
+/* Reads arguments from a text with a line for each, as cli_flags_write writes it. The
+ * text is cut up in place and must live as long as the members that point into it. */
 cli_read cli_flags_read_text(cli_command *command, char *text) AG_CHECKED;
 
-/* The flags that were given and are not local, with their values, separated by line feeds. To be freed; NULL: no
- * memory. */
+/* The flags that were given and are not local, with their values, a line for each. The
+ * caller frees the text; NULL: out of memory. */
 char *cli_flags_write(const cli_command *command);
 
-/* A flag that has an effect only where something else is so. */
+/* A flag that has an effect only under a condition. */
 typedef struct cli_need {
     const char *flag;
     bool met;
     const char *sentence; /* "goes with --text" */
 } cli_need;
-/* Reports the first of `needs` whose flag was given and that is not met; whether all are met. */
+/* Refuses the first flag that was given although its condition is not met. Returns
+ * whether there was none. */
 bool cli_flags_effective(const cli_command *command, const cli_need *needs, int count);
 
-/* The flag of that name, which the command has. */
+/* The flag of this name; the command must have it. */
 cli_flag *cli_flag_find(const cli_command *command, const char *name);
-/* As if the flag had not been given. */
+/* Clears the value, as if the flag had not been given. */
 void cli_flag_drop(cli_flag *flag);
 
-/* Writes the value as text that reads back to the same value; "" for a switch, and where there is none. */
+/* Writes the value as text that reads back as the same value; "" for a switch, and where
+ * there is no value. */
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* What holds where the flag is not given: words of its own, or the value that its
- * variable has before anything is read, so that the help cannot state another. "" where
- * there is nothing to say. `number` is room for it. */
+/* The default as help shows it: in words, or else the value that the member has before
+ * any flag is read, so that help and code cannot disagree. "" where there is nothing to
+ * show. `number` is room for the text. */
 const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
 
-/* Whether the flag has a value that could be given: a number below its range, and a text
- * that is NULL, stand for "not given". */
+/* Whether the member has a value that the flag could have given: a number below the range
+ * and a NULL text mean "not given". */
 bool cli_flag_said(const cli_flag *flag);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */

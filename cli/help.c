@@ -10,7 +10,7 @@ enum { DEFAULT_COLUMNS = 80, LEAST_COLUMNS = 20, FLAG_COLUMN = 27, LEAST_TEXT = 
 
 /* ---- Folding -------------------------------------------------------------------------------- */
 
-/* 0 where `out` is no terminal, or the system does not say. */
+/* 0 where `out` is not a terminal, or the system does not know its width. */
 static long terminal_columns(FILE *out)
 {
 #ifdef TIOCGWINSZ
@@ -34,7 +34,7 @@ int cli_columns(FILE *out)
     return columns < LEAST_COLUMNS ? LEAST_COLUMNS : columns > 1000 ? 1000 : (int)columns;
 }
 
-/* Characters of UTF-8 text [size]. */
+/* The number of characters in UTF-8 text [size]. */
 static int width_of(const char *text, size_t size)
 {
     int width = 0;
@@ -43,8 +43,8 @@ static int width_of(const char *text, size_t size)
     return width;
 }
 
-/* Prints the words of text [size], the first at column `at`, in lines that begin at
- * column `indent`; ends the line. */
+/* Prints the words of text [size], beginning at column `at`, and continues lines at
+ * column `indent`. Ends the last line. */
 static void fold(FILE *out, const char *text, size_t size, int at, int indent)
 {
     const int columns = cli_columns(out);
@@ -73,7 +73,7 @@ void cli_print_prose(FILE *out, const char *text)
 {
     while (*text) {
         size_t size = strcspn(text, "\n");
-        if (*text != ' ' && size > 0) /* a paragraph ends before an empty line, and before one that stays as it is */
+        if (*text != ' ' && size > 0) /* a paragraph ends before an empty or an indented line */
             while (text[size] && text[size + 1] && text[size + 1] != '\n' && text[size + 1] != ' ')
                 size += 1 + strcspn(text + size + 1, "\n");
         if (*text == ' ' || size == 0)
@@ -100,8 +100,8 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
 
 /* ---- Help ----------------------------------------------------------------------------------- */
 
-/* The help of a flag: its text, its choices, and in brackets what stands where it is not
- * given. */
+/* Prints the help of a flag: its text, the words it may have, and its default in
+ * brackets. */
 static void print_flag(const cli_flag *flag)
 {
     char left[64], text[2048];

@@ -14,12 +14,12 @@ static void print_vocab(const char *title, const data_vocab *vocab)
                data_vocab_kind(vocab) == DATA_CHARS ? "characters" : "words");
 }
 
-/* The value as info shows it; "" where there is nothing to say. */
+/* Writes the value as info shows it; "" where it shows nothing. */
 static void show_value(const train_field *field, const nn_model_config *config, char *text, size_t size)
 {
     const double number = train_field_number(field, config);
     *text = 0;
-    if (number < field->low) /* layers of a stack that the model does not have */
+    if (number < field->low) /* the layers of a stack that the model does not have */
         return;
     if (field->type == TRAIN_DOUBLE)
         snprintf(text, size, "%s%g", field->words[0] ? field->words[0] : "", number);
@@ -29,7 +29,8 @@ static void show_value(const train_field *field, const nn_model_config *config, 
         train_field_print(field, config, text, size);
 }
 
-/* Prints a line with the values that have the title of field `first`, if there are any. */
+/* Prints a line with all values that share the title of field number `first`, unless an
+ * earlier field has the title: then the line is printed already. */
 static void print_line(int first, const nn_model_config *config)
 {
     const char *title = train_model_field(first)->info;
@@ -66,8 +67,8 @@ static void print_config(const train_saved *saved)
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
 
-/* A parameter may have none of its own: the file may hold it in parts, or under the name
- * of another. */
+/* Prints a parameter. It may have no tensor of its own: the file may hold it in parts, or
+ * under another name. */
 static void print_parameter(const nn_param *parameter, const data_tensor *tensor)
 {
     char shape[AG_SHAPE_TEXT];

@@ -9,7 +9,7 @@
 
 enum { LONGEST_NAME = 64, SHORTEST_BEGINNING = 3 };
 
-/* Writes the letters that count to `letters` and returns how many they are. */
+/* Writes the letters that are compared to `letters` and returns their number. */
 static int64_t letters_of(const char *name, int32_t letters[LONGEST_NAME])
 {
     int64_t count = 0;
@@ -23,7 +23,8 @@ cli_likeness cli_likeness_of(const char *word)
 {
     int32_t letters[LONGEST_NAME];
     return (cli_likeness){
-        .word = word, .distance = 1 + letters_of(word, letters) / 2, /* more than half of it wrong is another word */
+        .word = word,
+        .distance = 1 + letters_of(word, letters) / 2, /* with more than half of its letters wrong it is another word */
     };
 }
 

@@ -1,5 +1,5 @@
-/* likeness.h - the name that a mistyped word is likely to mean: of a command, a flag, or
- * a value. */
+/* likeness.h - the name of a command, flag or value that a mistyped word probably means.
+ */
 #ifndef CLI_LIKENESS_H
 #define CLI_LIKENESS_H
 
@@ -14,18 +14,19 @@
  */
 typedef struct cli_likeness {
     const char *word;
-    const char *best; /* NULL: no name is like the word */
-    int64_t distance; /* from the best name; a name that is as far as the limit is another word */
-    int64_t prefix;   /* letters with which both begin */
-    char text[160];   /* of cli_did_you_mean */
+    const char *best; /* NULL: no name resembles the word */
+    int64_t distance; /* to the best name; names at the limit or beyond it do not resemble the word */
+    int64_t prefix;   /* letters at the beginning that both share */
+    char text[160];   /* of cli_did_you_mean's answer */
 } cli_likeness;
 
 cli_likeness cli_likeness_of(const char *word);
-/* Letters count alike in upper and lower case, and with or without hyphens between them;
- * a name that the word begins, or that begins the word, is near. Of names that are
- * equally near, the one that begins as the word does. */
+/* Compares without regard to case and hyphens. A name that the word begins with, or that
+ * begins with the word, is close. Of equally close names the one that shares the longest
+ * beginning with the word wins. */
 void cli_likeness_try(cli_likeness *likeness, const char *name);
-/* "; did you mean --d-model?" with `before` "--"; "" where no name is like the word. */
+/* "; did you mean --d-model?" where `before` is "--"; "" where no name resembles the
+ * word. */
 const char *cli_did_you_mean(cli_likeness *likeness, const char *before);
 
 #endif

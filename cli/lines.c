@@ -28,12 +28,12 @@ char *cli_lines_next(cli_lines *lines, size_t *size)
     const char *whole;
     data_line_next(line, left, &taken, &whole, size);
     lines->begin += taken;
-    line[*size] = 0; /* the buffer has room for one byte behind the last */
+    line[*size] = 0; /* the buffer has room for one byte after the last */
     *size -= start;
     return line + start;
 }
 
-/* Moves what is left to the front and makes room for one more read. */
+/* Moves the remaining bytes to the front and makes room for one more read. */
 static bool make_room(cli_lines *lines)
 {
     if (lines->begin)
@@ -61,7 +61,7 @@ bool cli_lines_fill(cli_lines *lines)
     }
     ssize_t got = read(lines->file, lines->bytes + lines->end, READ_SIZE);
     if (got < 0) {
-        lines->failed = errno != EINTR; /* after a signal the caller looks whether to go on */
+        lines->failed = errno != EINTR; /* after a signal, the caller decides whether to go on */
         return errno == EINTR;
     }
     lines->at_end = got == 0;

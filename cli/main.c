@@ -1,5 +1,5 @@
-/* main.c - the program. It stands alone, so that a test can run commands within
- * itself. */
+/* main.c - the program. It is a file of its own so that a test can link the commands and
+ * run them in its own process. */
 #include "cli.h"
 
 int main(int argc, char **argv)

@@ -12,8 +12,8 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
-/* Whether the path leads to what a command reads: that file itself, or one of a run's
- * folder. */
+/* Whether the path leads to the command's input: that file itself, or one in the folder
+ * of a run. */
 static bool is_read(const char *path, const char *input)
 {
     static const char *const names[] = {TRAIN_MODEL_FILE, TRAIN_LAST_FILE, TRAIN_CHECKPOINT_FILE, TRAIN_LOG_FILE};

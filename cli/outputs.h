@@ -1,5 +1,4 @@
-/* outputs.h - where a command will write: what will be refused is refused before the
- * work, not after it. */
+/* outputs.h - checks before the work that a command will be able to write its results. */
 #ifndef CLI_OUTPUTS_H
 #define CLI_OUTPUTS_H
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define TERMINAL_SECONDS 0.1 /* between two pictures of the live line */
+#define TERMINAL_SECONDS 0.1 /* between two updates of the live line */
 #define PLAIN_SECONDS    5.0 /* between two plain lines */
 
 cli_progress cli_progress_make(bool quiet)
@@ -33,7 +33,7 @@ void cli_progress_show(void *context, const train_progress *progress)
 {
     cli_progress *state = context;
     char line[256];
-    cli_finish_when_interrupted(); /* a step is done: from now on there is something to save */
+    cli_finish_when_interrupted(); /* a step is done: from now on a signal must not lose it */
     if (progress->warning) {
         cli_progress_end(state);
         state->live = false;

@@ -1,14 +1,15 @@
-/* progress.h - showing the progress of a training run: one live line on a terminal, plain lines elsewhere. */
+/* progress.h - shows the progress of a training: one live line on a terminal, plain lines
+ * elsewhere. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
 #include "train.h"
 
 typedef struct cli_progress {
-    bool terminal; /* rewrite one line */
+    bool terminal; /* rewrite one line in place */
     bool quiet;
-    bool live;         /* the cursor stands behind such a line */
-    double last_shown; /* seconds of the run when a line was last shown */
+    bool live;         /* the cursor is at the end of such a line */
+    double last_shown; /* seconds into the run when a line was last shown */
 } cli_progress;
 
 cli_progress cli_progress_make(bool quiet);

@@ -1,5 +1,5 @@
-/* show.h - foreign text in what the command prints: names of files, tokens, whatever
- * stands in a file. */
+/* show.h - text from outside in the output: names of files, tokens, the contents of
+ * files. */
 #ifndef CLI_SHOW_H
 #define CLI_SHOW_H
 
@@ -7,15 +7,16 @@
 
 #include <stdio.h>
 
-/* Prints a text for people, as ag_text_show shows it: nothing in it steers the
+/* Prints a text for people, as ag_text_show shows it: no byte of it controls the
  * terminal. */
 void cli_show(FILE *out, const char *text);
-/* The same within a printf: the text lives as long as the block around it, and a longer
- * one is cut. */
+/* The same as an argument of printf. The text lives as long as the enclosing block; a
+ * longer one is cut. */
 #define CLI_SHOWN(text) ag_text_show((text), (char[1024]){0}, 1024)
 
-/* Prints a text as one field of a line for programs, between tabs: as it is, but a tab, a
- * line feed and a carriage return as they stand in a vocabulary file: \09, \0a, \0d. */
+/* Prints a text as one field of a tab-separated line for programs: unchanged, except that
+ * tab, line feed and carriage return are escaped as in vocabulary files: \09, \0a, \0d.
+ */
 void cli_put_field(FILE *out, const char *text);
 
 #endif

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Says how many tokens are unknown, and the first of them: a control character as it stands in a vocabulary file. */
+/* Reports how many tokens are unknown, and the first of them. A control character is
+ * shown as it is escaped in vocabulary files. */
 static void report_unknown(const char *command, const char *flag, const data_vocab *vocab, const char *text,
                            size_t size, int64_t unknown, int64_t count)
 {

@@ -1,20 +1,20 @@
-/* tokens.h - text from the command line as tokens, and tokens as text. */
+/* tokens.h - turns text from the command line into tokens, and tokens into text. */
 #ifndef CLI_TOKENS_H
 #define CLI_TOKENS_H
 
 #include "data.h"
 
-/* The text of an argument as a file with that text has it: without a byte order mark, and
- * without the CR of the last line's end, both of which $(head -1 FILE) of a shell
- * leaves. */
+/* The text of an argument as if it were read from a file: without a byte order mark, and
+ * without the CR of a last line end. The shell's $(head -1 FILE) leaves both. */
 const char *cli_argument(const char *text, size_t *size);
 
-/* The tokens of the value of --FLAG, in an array with room for one more before them where `bos` (it is set) and one
- * behind; *count is that of the text's own. To be freed; NULL after saying what is wrong: bad UTF-8, unknown tokens. */
+/* The tokens of the value of --FLAG. With `bos`, a begin mark precedes them; the array
+ * has room for one more after them. *count is the number of the text's own tokens. The
+ * caller frees the array; NULL after a report on bad UTF-8 or unknown tokens. */
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,
                     int64_t *count);
 
-/* Tokens as text, to be freed; NULL when memory is out. */
+/* The text of tokens, which the caller frees; NULL: out of memory. */
 char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count);
 
 #endif

@@ -1,4 +1,5 @@
-/* train.c - tapeformer train: from flags to data sets, a model, and a run. */
+/* train.c - tapeformer train: makes data sets and a model from the flags, and runs the
+ * training. */
 #include "cli.h"
 #include "progress.h"
 #include "train_flags.h"
@@ -7,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Everything that a run holds and frees at its end. */
+/* Everything that is freed at the end of a run. */
 typedef struct train_setup {
-    train_saved base; /* what the run begins or goes on with: all NULL for a new model */
+    train_saved base; /* the model that the run begins or goes on with; all NULL for a new model */
     data_set *training, *dev;
     nn_model *model;
     char *arguments;
@@ -17,7 +18,7 @@ typedef struct train_setup {
 
 /* ---- Data ----------------------------------------------------------------------------------- */
 
-/* Says whether the flags name exactly one source of examples that suits the model. */
+/* Refuses flags that do not name exactly one source of examples that suits the model. */
 static int check_source(train_recipe *f)
 {
     int sources = (f->run.task != NULL) + (f->pairs != NULL) + (f->text != NULL);
@@ -43,7 +44,8 @@ static int check_matmul(const train_recipe *f)
                     "that knows it; --matmul float runs everywhere");
 }
 
-/* A run is the same to the bit at one instruction-set level alone. */
+/* Notes that a resumed run changes the instruction-set level: a run gives the same bits
+ * only at one level. */
 static void note_level(const train_recipe *f, const train_saved *base)
 {
     if (f->resume && *base->level && strcmp(base->level, ag_level_name()) != 0 && !f->quiet)
@@ -53,8 +55,8 @@ static void note_level(const train_recipe *f, const train_saved *base)
                  base->level, ag_level_name(), base->level);
 }
 
-/* What the flags say of the model must be so of the one that the run begins or goes on with, and its examples of the
- * kind that it learns from. */
+/* Refuses flags that contradict the model that the run begins or goes on with, and
+ * examples of a kind that the model does not read. */
 static int check_base(const cli_command *command, train_recipe *f, const train_saved *base, train_recipe *earlier)
 {
     if (!base->model)
@@ -103,7 +105,8 @@ static int open_task(const train_recipe *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 
-/* Data that are not where the run read them, as after a pipe, may be elsewhere. */
+/* Reports data that cannot be read. The data of a resumed run may have moved, or have
+ * come from a pipe. */
 static int report_data(const train_recipe *f, const char *flag, const ag_error *error)
 {
     if (f->resume && error->status == AG_IO)
@@ -112,7 +115,7 @@ static int report_data(const train_recipe *f, const char *flag, const ag_error *
     return cli_report("train", error);
 }
 
-/* Without --dev a part of the training file itself is held out. */
+/* Opens a file of pairs. Without --dev, part of the file itself is held out. */
 static int open_pairs(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
@@ -135,8 +138,9 @@ static int open_text(const train_recipe *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : cli_report("train", error);
 }
 
-/* Tokens that the vocabularies of the model do not have are read as <unk>, as everywhere; of a side that has no others
- * nothing can be learnt. */
+/* Counts the tokens that the model's vocabularies do not have and that are read as <unk>.
+ * Notes them, and refuses data of which one side has no other tokens, since the model
+ * could not learn anything from it. */
 static int check_known(const train_recipe *f, train_setup *setup)
 {
     const data_vocab *const vocabs[] = {setup->base.source_vocab, setup->base.target_vocab};
@@ -199,7 +203,7 @@ static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 
 /* ---- The model ------------------------------------------------------------------------------ */
 
-/* Room for inputs longer than the longest seen, where the user does not say. */
+/* The default of --max-length: room for inputs longer than the longest of the data. */
 static int64_t default_max_length(const train_setup *setup)
 {
     const data_set *sets[] = {setup->training, setup->dev};
@@ -225,7 +229,8 @@ static nn_model_config new_config(const train_recipe *f, const train_setup *setu
     return config;
 }
 
-/* A new model, which is given the numbers of the one to begin with: its dropout may be another. */
+/* Makes the model: with the parameters of the model to begin with, if there is one, whose
+ * dropout may change. */
 static int make_model(const cli_command *command, const train_recipe *f, train_setup *setup, ag_error *error)
 {
     const bool dropout_given = cli_flag_find(command, "dropout")->given;
@@ -263,8 +268,8 @@ static train_options run_options(const train_recipe *f, const train_setup *setup
     return options;
 }
 
-/* The flags that the library's sentence is about. Before the first update no learning
- * rate is to blame. */
+/* Reports a failed run and the flags that may help. Before the first update the learning
+ * rate cannot be the cause. */
 static int report_failure(const train_recipe *f, const train_result *result, const ag_error *error)
 {
     if (error->status == AG_NOT_FINITE && result->steps > 0)
@@ -274,7 +279,7 @@ static int report_failure(const train_recipe *f, const train_result *result, con
     return cli_report("train", error);
 }
 
-/* Prints the best evaluation; none is called the best that is no better than guessing. */
+/* Prints the best evaluation, unless it is no better than guessing. */
 static void print_best(const train_result *result)
 {
     const train_metrics *best = &result->best;

@@ -1,4 +1,5 @@
-/* train_flags.c - the flags of tapeformer train, and the order in which presets, resumed runs and the user set them. */
+/* train_flags.c - reads the flags of tapeformer train: those of a preset or a resumed run
+ * first, then the user's, which override them. */
 #include "train_flags.h"
 
 #include "cli.h"
@@ -35,9 +36,8 @@ int train_flags_final_norm(const cli_command *command)
 
 /* ---- Models and runs that are there --------------------------------------------------------- */
 
-/* The recipe of a run that begins with the model of `base`. The depth is that of each
- * stack that the model has, so --layers must agree with the stacks that have no number of
- * their own. */
+/* The recipe of a run that begins with the model of `base`. --layers means the depth of
+ * each stack that the model has and whose own flag was not given. */
 static train_recipe described(const train_recipe *recipe, const train_saved *base)
 {
     const nn_model_config *config = &base->model->config, *said = &recipe->model;
@@ -55,7 +55,7 @@ static train_recipe described(const train_recipe *recipe, const train_saved *bas
         own.model.encoder_layers = said->encoder_layers;
     if (!decodes)
         own.model.decoder_layers = said->decoder_layers;
-    if (recipe->run.task) /* it has its own kinds of tokens, whatever the flags say */
+    if (recipe->run.task) /* a task has its own kinds of tokens, whatever the flags say */
         return own;
     if (base->source_vocab)
         own.data.source_kind = data_vocab_kind(base->source_vocab);
@@ -63,7 +63,7 @@ static train_recipe described(const train_recipe *recipe, const train_saved *bas
     return own;
 }
 
-/* The recipe that a resumed run goes on with: that of the run so far, except what this
+/* The recipe of a resumed run: that of the run so far, except for the options that this
  * call may change. */
 static train_recipe continued(const cli_command *command, train_recipe *recipe, const train_recipe *earlier)
 {
@@ -72,13 +72,13 @@ static train_recipe continued(const cli_command *command, train_recipe *recipe, 
         const train_field *field = command->flags[i].field;
         void *object = train_recipe_owner(&own, field);
         const bool another_file = field->type != TRAIN_TEXT || train_field_text(field, object);
-        if (field->local || (field->changeable && another_file)) /* a file for a file: not a file for a task */
+        if (field->local || (field->changeable && another_file)) /* a file may replace a file, but not a task */
             train_field_copy(field, object, train_recipe_owner(recipe, field));
     }
     return own;
 }
 
-/* Names the flag that contradicts the model, or the run, that is there. */
+/* Refuses a flag that contradicts the existing model or run. */
 static int contradicts(const cli_flag *given, const cli_flag *is, const train_recipe *recipe)
 {
     const char *where = recipe->resume ? recipe->resume : recipe->from, *what = recipe->resume ? "run" : "model";
@@ -108,7 +108,8 @@ int train_flags_take(const cli_command *command, train_recipe *recipe, const tra
     return CLI_DONE;
 }
 
-/* Gives the recipe the options that the run in the folder had, its defaults included. */
+/* Copies the options of the run in the folder to the recipe, including the defaults that
+ * it took. */
 static ag_status take_run(train_recipe *recipe, const char *folder, ag_error *error)
 {
     train_options run;
@@ -146,14 +147,14 @@ void train_presets_print(void)
 static cli_read read_preset(cli_command *command, const char *name)
 {
     int i = 0, count = 0;
-    while (strcmp(name, train_preset_at(i)->name)) /* it was found when the flag was read */
+    while (strcmp(name, train_preset_at(i)->name)) /* the flag was accepted, so there is one */
         i++;
     while (train_preset_at(i)->arguments[count])
         count++;
     return cli_flags_read(command, count, train_preset_at(i)->arguments);
 }
 
-/* Refuses flags of the user's own that contradict each other. */
+/* Refuses flags that contradict each other. */
 static cli_read check_own(const cli_command *command, const train_recipe *recipe)
 {
     const bool out = cli_flag_find(command, "out")->given;
@@ -173,9 +174,9 @@ static cli_read check_own(const cli_command *command, const train_recipe *recipe
     return CLI_READ_WRONG;
 }
 
-/* Refuses flags of the user's own (`own`, one for each flag) that have no effect where
- * others stand: their user expects one. A preset may hold flags that the user's others
- * have replaced. */
+/* Refuses flags that have no effect beside the others, since their user expects one.
+ * `own` [flag_count] are the flags that the user gave: those of a preset may have lost
+ * their effect to the user's. */
 static cli_read check_effective(const cli_command *command, const train_recipe *recipe, const bool *own)
 {
     for (int i = 0; i < command->flag_count; i++) {
@@ -188,8 +189,8 @@ static cli_read check_effective(const cli_command *command, const train_recipe *
     return CLI_READ_OK;
 }
 
-/* Flags that exclude each other: the user's own one replaces whichever the preset or the
- * resumed run has. */
+/* Drops the source and the length of the preset or the resumed run where the user gave
+ * others, since these flags exclude each other. */
 static void make_way(const cli_command *command, bool source, bool length)
 {
     static const char *const names[] = {"task", "pairs", "text", "steps", "epochs"};
@@ -198,9 +199,10 @@ static void make_way(const cli_command *command, bool source, bool length)
             cli_flag_drop(cli_flag_find(command, names[i]));
 }
 
-/* A preset's rate is that of its own optimiser and schedule (those of sgd and noam differ
- * in size), and its warm-up that of its own schedule and steps: they give way where the
- * user wants others. `preset`: its flags alone; `own`: which flags the user gave. */
+/* Drops a preset's learning rate where the user chose another optimiser or schedule (the
+ * rates of sgd and noam have another size), and its warm-up where the user chose another
+ * schedule or fewer steps. `preset` has its flags alone; `own` [flag_count]: which flags
+ * the user gave. */
 static void give_way(const cli_command *command, const train_recipe *recipe, const train_recipe *preset,
                      const bool *own)
 {
@@ -215,8 +217,8 @@ static void give_way(const cli_command *command, const train_recipe *recipe, con
         cli_flag_drop(warmup);
 }
 
-/* There is no checkpoint in the folder to resume. A model alone, as import leaves it, is no
- * run that could go on. */
+/* Reports that the folder has no checkpoint to resume. It may hold a model alone, as
+ * import writes it. */
 static cli_read no_checkpoint(const char *folder, const ag_error *error)
 {
     train_saved model = {0};
@@ -231,7 +233,7 @@ static cli_read no_checkpoint(const char *folder, const ag_error *error)
     return CLI_READ_FAILED;
 }
 
-/* Reads the flags of the run to resume; `earlier` is then its recipe, with its defaults. */
+/* Reads the flags of the run to resume, and its whole recipe to `earlier`. */
 static cli_read read_run(cli_command *command, train_recipe *recipe, train_saved *base, train_recipe *earlier)
 {
     ag_error error = {0};
@@ -249,8 +251,8 @@ static cli_read read_run(cli_command *command, train_recipe *recipe, train_saved
     return result;
 }
 
-/* Flags are read up to three times: to find --preset and --resume, then the resumed run's
- * own or the preset's, then again the user's, which override. */
+/* Reads the user's flags twice: first to find --preset and --resume, then, after the
+ * flags of the preset or the resumed run, to override those. */
 cli_read train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
                           train_saved *base, train_recipe *earlier)
 {

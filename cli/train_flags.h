@@ -8,21 +8,21 @@
 
 enum { TRAIN_FLAGS_MOST = 80 };
 
-/* Writes the table's flags, with the members of `recipe` as their variables, to `flags`
- * [TRAIN_FLAGS_MOST] and returns how many there are; `model_alone`: only those that
+/* Binds flags to the recipe: writes one for each option that has a name to `flags`
+ * [TRAIN_FLAGS_MOST] and returns their number. `model_alone`: only the options that
  * describe a model. */
 int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags);
 
 /* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With
- * --resume, `base` becomes what the run's checkpoint holds, and `earlier` the run's own
- * recipe; members of both recipes point into base->arguments. The caller clears base at
- * the end. */
+ * --resume, `base` becomes the model and the texts of the run's checkpoint, and `earlier`
+ * the run's recipe. Texts in the recipes point into base->arguments. The caller clears
+ * base at the end. */
 cli_read train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
                           train_saved *base, train_recipe *earlier) AG_CHECKED;
 
-/* Fills in the model of `base`, with which the run begins or goes on, and in a resume
- * every option that it may not change as it was in `earlier`. The exit code: CLI_USAGE
- * after naming a flag that was given and contradicts them. */
+/* Copies the model of `base`, with which the run begins or goes on, into the recipe; in a
+ * resume also every option of `earlier` that it may not change. Returns CLI_USAGE after
+ * naming a flag that was given and contradicts them. */
 int train_flags_take(const cli_command *command, train_recipe *recipe, const train_saved *base,
                      train_recipe *earlier) AG_CHECKED;
 
