@@ -1,8 +1,7 @@
-/* fields.h - members of structs that have a text: in metadata, on the command line, in help.
+/* fields.h - describes members of structs: name, type, range, default, help.
  *
- * A train_field describes one member: its name, its type, the values that it may have and
- * what they mean. The options of a training are one table of them (options.h), and
- * everything that reads, checks, writes or prints options walks that table.
+ * The options of a training are one table of such descriptions (options.h). Everything
+ * that reads, checks, saves or prints options loops over that table.
  */
 #ifndef TRAIN_FIELDS_H
 #define TRAIN_FIELDS_H
@@ -18,7 +17,7 @@ typedef enum train_field_type {
     TRAIN_TEXT /* const char *, NULL where nothing was given */
 } train_field_type;
 
-/* The type of a variable or member, so that no row can state another one. */
+/* The type of a variable or member: derived, so that no description can state it wrongly. */
 #define TRAIN_FIELD_TYPE(member)                                                                                       \
     _Generic((member), int64_t: TRAIN_INT64, uint64_t: TRAIN_UINT64, double: TRAIN_DOUBLE, bool: TRAIN_BOOL,          \
              const char *: TRAIN_TEXT, default: TRAIN_INT)
@@ -28,43 +27,51 @@ typedef enum train_owner { TRAIN_RECIPE = 0, TRAIN_DATA, TRAIN_MODEL, TRAIN_RUN 
 
 struct train_recipe;
 
+/* All that is known of one member. Unnamed parts are left zero. */
 typedef struct train_field {
-    /* The command's side. */
-    const char *name;  /* the flag: "d-model" for --d-model; NULL: no flag sets this member */
-    const char *value; /* what help calls the flag's value: "N"; NULL: the flag is a switch */
-    const char *help;
-    /* The member. */
+    /* The flag that sets the member: its name ("d-model" for --d-model; NULL: there is no
+     * flag), what help calls its value ("N"; NULL: the flag is a switch), and its help. */
+    const char *name, *value, *help;
+
+    /* The member: TRAIN_MEMBER fills these in. */
     train_field_type type;
     train_owner owner;
     size_t offset;
-    const char *member; /* the name in C */
-    const char *key;    /* of the metadata: "model.d_model"; NULL: not saved */
-    const char *absent; /* the value in files of versions that did not write the key; NULL: the key must be there */
-    /* The values. */
-    const char *(*names)(int i); /* the words for an enum's values, or the texts allowed; NULL after the last */
-    int first;                   /* the value of an enum that has the name 0 */
-    double low, high;            /* numbers: the range, ends included; low not below high: no upper limit */
-    double usual;                /* numbers: the default; 0 where it depends on other options, or is 0 */
-    const char *otherwise;       /* the default in words, where `usual` is not all of it */
-    int sets;                    /* a switch for an enum: the value that it sets */
-    bool none;                   /* the member is -1 where the value 0 ("none") was given, since 0 means the default */
-    bool slips; /* the range only catches slips of the keyboard: the library takes any positive number */
-    /* Runs. */
-    bool local;            /* belongs to one call of the command, and is no part of the run that a resume repeats */
-    bool changeable;       /* a resumed run may have another value than the one that it began with */
-    bool describes;        /* describes the model, though its owner is not the model's configuration */
-    const char *joined_by; /* a file: the program that makes one file of several, for a user who gives two */
-    /* Where this does not hold, the flag would have no effect: the command refuses it with
-     * the sentence `goes`, which follows the flag's name. */
+    const char *member; /* its name in C */
+
+    const char *key;    /* in metadata: "model.d_model"; NULL: not saved */
+    const char *absent; /* the value in files of versions without the key; NULL: an error */
+
+    /* The words for an enum's values, of which the first is `first`, or the texts allowed;
+     * NULL after the last. NULL: a number, or any text. */
+    const char *(*names)(int i);
+    int first;
+    double low, high; /* the range of a number, ends included; low not below high: no end */
+    bool slips;       /* the range only catches slips: the library takes any positive number */
+    /* Since 0 means the default, the value 0 ("none") is stored as -1. */
+    bool none;
+    double usual;          /* the default; 0 where it is 0, or depends on other options */
+    const char *otherwise; /* the default in words, where a number does not say it all */
+    int sets;              /* a switch for an enum: the value that it sets */
+
+    bool local;      /* concerns one call of the command: a resume does not repeat it */
+    bool changeable; /* a resumed run may change it */
+    bool describes;  /* describes the model, though nn_model_config does not have it */
+    /* A file: the program that joins two files, for a user who gives two. */
+    const char *joined_by;
+    /* Whether the option has an effect. Where it has none, the command refuses the flag
+     * with the sentence `goes`, which follows the flag's name. NULL: always. */
     bool (*needs)(const struct train_recipe *recipe);
     const char *goes;
-    /* tapeformer info: values with the same title share a line. `words` holds a word for
-     * each value of a bool or enum ("" is not printed), or what precedes a number. */
+
+    /* The title in `tapeformer info`; values with the same title share a line. `words`:
+     * a word for each value of a bool or enum ("" is not printed), or what precedes a
+     * number. */
     const char *info;
     const char *words[3];
 } train_field;
 
-/* A row's owner, type and offset. */
+/* The members of a train_field that follow from the member's declaration. */
 #define TRAIN_MEMBER(owner_, struct_, member_)                                                                         \
     .owner = (owner_), .offset = offsetof(struct_, member_), .member = #member_,                                       \
     .type = TRAIN_FIELD_TYPE(((struct_ *)0)->member_)

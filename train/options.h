@@ -11,11 +11,11 @@
 #include "fields.h"
 #include "train.h"
 
-/* A training as flags describe it. The members of its own are those that no struct of the
- * library has: the command acts on them. */
+/* A training as flags describe it. Its own members are those that no struct of the library
+ * has: the command acts on them. */
 typedef struct train_recipe {
     const char *pairs, *dev, *text; /* files of examples; a task is run.task */
-    const char *from, *resume;      /* folders: the model, or the run, to begin with */
+    const char *from, *resume;      /* the folder of the model, or of the run, to begin with */
     const char *preset;
     int layers; /* of each stack whose own number is 0 */
     bool list_presets, quiet;
@@ -35,23 +35,22 @@ void *train_recipe_owner(train_recipe *recipe, const train_field *field);
 
 /* Row i of the table; NULL after the last. */
 const train_field *train_option(int i);
-/* The i-th row of a member of nn_model_config, and of train_options, that is saved; NULL
- * after the last. */
+/* The i-th saved row of nn_model_config, and of train_options; NULL after the last. */
 const train_field *train_model_field(int i);
 const train_field *train_run_field(int i);
 
-/* The options that a resume may change, as sentences name them. */
+/* The options that a resume may change, for sentences. */
 #define TRAIN_CHANGEABLE                                                                                               \
     "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
     "--threads, --stop-at and --quiet"
 
 /* The name of task i; NULL after the last. */
 const char *train_task_name(int i);
-/* The words for the values of enums; NULL outside. */
+/* The words for the values of enums; NULL for any other number. */
 const char *train_model_kind_name(int kind);
 const char *train_layout_name(int layout);
 
-/* A recipe for the command's --preset: flags that were found to work. */
+/* Flags that work well together, for --preset. */
 typedef struct train_preset {
     const char *name, *help;
     const char *arguments[24]; /* "--task=copy" .., ended by NULL */

@@ -319,80 +319,81 @@ bool train_metrics_guess(const train_metrics *metrics);
 /* Whether evaluation a is better than b, both of one model on one set. */
 bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_best_by by);
 
-/* Defaults of train_options, which are those of the command, too. */
+/* Defaults of train_options, and of the command. */
 #define TRAIN_DEFAULT_BATCH            64
-#define TRAIN_DEFAULT_PASSES           30    /* over the training set, where neither steps nor epochs are given, */
-#define TRAIN_DEFAULT_STEPS_LEAST      2000  /* but no fewer steps than these, in which something is learnt, */
-#define TRAIN_DEFAULT_STEPS_MOST       20000 /* and no more than these, which take hours */
-#define TRAIN_DEFAULT_RATE             0.001 /* of Adam */
+/* The length of a run that gives neither steps nor epochs: 30 passes over the training set,
+ * but at least 2000 steps, with which a model learns something, and at most 20000, which
+ * take hours. */
+#define TRAIN_DEFAULT_PASSES           30
+#define TRAIN_DEFAULT_STEPS_LEAST      2000
+#define TRAIN_DEFAULT_STEPS_MOST       20000
+#define TRAIN_DEFAULT_RATE             0.001 /* of Adam and AdamW */
 #define TRAIN_DEFAULT_RATE_SGD         0.3
-#define TRAIN_DEFAULT_RATE_NOAM        1    /* a factor, for either */
-#define TRAIN_DEFAULT_WARMUP_PART      20   /* the warm-up is 1/20 of the steps, */
-#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3    /* 1/3 with Noam's schedule, whose highest rate is lower then, */
-#define TRAIN_DEFAULT_WARMUP_MOST      4000 /* but no longer than this */
+#define TRAIN_DEFAULT_RATE_NOAM        1 /* a factor, for any optimiser */
+/* The warm-up takes 1/20 of the steps; with Noam's schedule 1/3, since a longer warm-up
+ * lowers its highest rate; and 4000 steps at most. */
+#define TRAIN_DEFAULT_WARMUP_PART      20
+#define TRAIN_DEFAULT_WARMUP_PART_NOAM 3
+#define TRAIN_DEFAULT_WARMUP_MOST      4000
 #define TRAIN_DEFAULT_FLOOR            0.05
-#define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; of the others 0, since they add it to the gradient */
+#define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; the others add it to the gradient: 0 */
 #define TRAIN_DEFAULT_BETA1            0.9
 #define TRAIN_DEFAULT_BETA2            0.98
 #define TRAIN_DEFAULT_CLIP             1
-#define TRAIN_DEFAULT_EVALUATIONS      10 /* of a run: evaluate_every is 1/10 of the steps */
+#define TRAIN_DEFAULT_EVALUATIONS      10 /* of a run */
 #define TRAIN_DEFAULT_EVALUATE_SOURCES 500
 
-/* The steps of warm-up of a run that says nothing of it. */
+/* The default warm-up of a run of this many steps. */
 int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps);
 
-/* Options of train_run. Zero means the default in brackets; in a resume it means what the
- * run has had so far. */
+/* Options of train_run. Zero means the default in brackets; in a resume, the value that
+ * the run has had so far. train/options.c has the range of each. */
 typedef struct train_options {
-    int64_t steps;      /* updates; [from epochs, or else TRAIN_DEFAULT_PASSES over the
-                         * training set, but from TRAIN_DEFAULT_STEPS_LEAST to
-                         * TRAIN_DEFAULT_STEPS_MOST] */
-    int64_t epochs;     /* passes over the training set, where steps is 0 */
-    int64_t batch;      /* rows per update [TRAIN_DEFAULT_BATCH] */
-    int64_t accumulate; /* the batch goes through the model in this many micro-batches of
-                         * rows, for less memory; the result is the same, except that each
-                         * micro-batch draws its own dropout mask [1] */
-    train_optimizer_config optimizer; /* [TRAIN_ADAMW]; weight_decay
-                                       * [TRAIN_DEFAULT_WEIGHT_DECAY of AdamW], -1:
-                                       * none */
-    train_schedule_kind schedule;     /* [TRAIN_COSINE] */
-    double rate;    /* the highest, of TRAIN_NOAM the factor [TRAIN_DEFAULT_RATE, of SGD
-                     * TRAIN_DEFAULT_RATE_SGD; with TRAIN_NOAM TRAIN_DEFAULT_RATE_NOAM] */
-    int64_t warmup; /* [train_default_warmup]; -1: none */
-    double floor;   /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
-    double clip;    /* global norm [TRAIN_DEFAULT_CLIP]; -1: none */
-    double label_smoothing; /* in [0, 1] [0] */
-    double average; /* > 0: what is evaluated and saved as the model is the exponential
-                     * moving average of the weights, with this decay (0.999, say) */
-    uint64_t seed;  /* dropout and batch order */
-    int threads;    /* [all] */
-    ag_matmul_numbers matmul; /* of the updates; evaluations on dev have AG_MATMUL_REAL */
-    int64_t evaluate_every;   /* steps between evaluations on dev; the last step is
-                               * evaluated in any case [steps / TRAIN_DEFAULT_EVALUATIONS,
-                               * 1 at least] */
-    int64_t evaluate_sources; /* how many dev sources are decoded each time, at most
-                               * [TRAIN_DEFAULT_EVALUATE_SOURCES] */
-    train_best_by best_by;    /* [TRAIN_BEST_EXACT] */
-    int64_t patience;         /* evaluations without a better one before an early stop; 0:
-                               * none */
-    int64_t report_every;     /* steps between reports [1] */
-    int64_t save_every;       /* steps between checkpoints [at each evaluation] */
-    const char *out;          /* the folder, made where it is missing; NULL: nothing is
-                               * written */
-    bool resume;              /* go on from out/checkpoint.safetensors */
-    bool overwrite;           /* begin even if `out` holds a run or a model, which this
-                               * run then replaces: the old files stay until the new ones
-                               * are whole, the old model until the first evaluation */
-    const data_vocab *source_vocab, *target_vocab; /* saved with the model */
+    /* Updates. [those of `epochs`; without epochs TRAIN_DEFAULT_PASSES over the training
+     * set, within TRAIN_DEFAULT_STEPS_LEAST and TRAIN_DEFAULT_STEPS_MOST] */
+    int64_t steps;
+    int64_t epochs; /* passes over the training set, where steps is 0 */
+    int64_t batch;  /* rows per update [TRAIN_DEFAULT_BATCH] */
+    /* The batch goes through the model in this many micro-batches of rows, one after the
+     * other, which takes less memory. The result is that of the whole batch, except that
+     * each micro-batch draws its own dropout masks. [1] */
+    int64_t accumulate;
+    train_optimizer_config optimizer; /* weight_decay: [TRAIN_DEFAULT_WEIGHT_DECAY]; -1: none */
+    train_schedule_kind schedule;
+    /* The highest learning rate; with TRAIN_NOAM the factor. [TRAIN_DEFAULT_RATE; SGD:
+     * TRAIN_DEFAULT_RATE_SGD; TRAIN_NOAM: TRAIN_DEFAULT_RATE_NOAM] */
+    double rate;
+    int64_t warmup;         /* steps [train_default_warmup]; -1: none */
+    double floor;           /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
+    double clip;            /* largest norm of all gradients [TRAIN_DEFAULT_CLIP]; -1: no limit */
+    double label_smoothing; /* share of a target's probability spread over all tokens [0] */
+    /* Above 0: evaluates and saves, instead of the weights, their exponential moving
+     * average with this decay (such as 0.999). [0] */
+    double average;
+    uint64_t seed;            /* of dropout and the order of the batches */
+    int threads;              /* [all] */
+    ag_matmul_numbers matmul; /* of the updates; evaluations use AG_MATMUL_REAL */
+    /* Steps between evaluations on dev; the last step is always evaluated.
+     * [steps / TRAIN_DEFAULT_EVALUATIONS, at least 1] */
+    int64_t evaluate_every;
+    int64_t evaluate_sources; /* most dev sources to decode [TRAIN_DEFAULT_EVALUATE_SOURCES] */
+    train_best_by best_by;
+    int64_t patience;     /* evaluations without a better one before the run stops; 0: any number */
+    int64_t report_every; /* steps between reports [1] */
+    int64_t save_every;   /* steps between checkpoints [as evaluate_every] */
+    const char *out;      /* the folder, made if missing; NULL: the run writes nothing */
+    bool resume;          /* go on from out/checkpoint.safetensors */
+    /* Begin even if `out` holds a run or a model, which this run then replaces. The old
+     * files stay until the new ones are whole, the old model until the first evaluation. */
+    bool overwrite;
+    const data_vocab *source_vocab, *target_vocab; /* saved with the model [the sets' own] */
     const char *task;                              /* saved with the model; may be NULL */
-    const char
-        *arguments; /* saved with the checkpoint: whatever the caller needs to set the run
-                     * up again; may be NULL */
-    const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return
-                                        * AG_INTERRUPTED */
-    int64_t stop_at;                   /* the same behind this step, or at once where it
-                                        * is passed; 0: none */
-    void (*on_progress)(void *context, const train_progress *progress); /* called at each report; NULL: not wanted */
+    /* Saved with the checkpoint: whatever the caller needs to set up the run again. May
+     * be NULL. */
+    const char *arguments;
+    const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return AG_INTERRUPTED */
+    int64_t stop_at; /* do the same after this step, or at once if it has passed; 0: never */
+    void (*on_progress)(void *context, const train_progress *progress); /* each report; may be NULL */
     void *context;                                                      /* of on_progress */
 } train_options;
 
