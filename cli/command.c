@@ -50,7 +50,7 @@ static bool is_second(const struct timespec *now)
 
 /* A command with nothing to save ends at once, whatever it is doing. So does every
  * command on the second signal. */
-static void interrupt(int signal_number)
+static void on_signal(int signal_number)
 {
     struct timespec now = {0};
     (void)signal_number;
@@ -81,7 +81,7 @@ static void outlive_limits(void)
 
 static void catch_interrupts(void)
 {
-    struct sigaction action = {.sa_handler = interrupt};
+    struct sigaction action = {.sa_handler = on_signal};
     terminal = isatty(STDERR_FILENO);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -119,7 +119,7 @@ static void print_help(FILE *out)
 }
 
 /* Describes all commands for docs/manual/make. */
-static int describe(void)
+static int describe_commands(void)
 {
     const char *const arguments[] = {CLI_DESCRIBE};
     for (int i = 0; i < SUBCOMMANDS; i++) {
@@ -140,7 +140,7 @@ static int unknown_command(const char *name)
     return CLI_USAGE;
 }
 
-static int run(const char *name, int count, const char *const *arguments)
+static int run_command(const char *name, int count, const char *const *arguments)
 {
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
         print_help(stdout);
@@ -151,7 +151,7 @@ static int run(const char *name, int count, const char *const *arguments)
         return CLI_DONE;
     }
     if (!strcmp(name, CLI_DESCRIBE))
-        return describe();
+        return describe_commands();
     int i = 0;
     while (i < SUBCOMMANDS && strcmp(name, subcommands[i].name) != 0)
         i++;
@@ -175,7 +175,7 @@ int cli_main(int argc, char **argv)
     }
     catch_interrupts();
     outlive_limits();
-    int code = run(argv[1], argc - 2, (const char *const *)argv + 2);
+    int code = run_command(argv[1], argc - 2, (const char *const *)argv + 2);
     /* A command whose output could not be written has failed. */
     if ((fflush(stdout) || ferror(stdout)) && code == CLI_DONE)
         return cli_fail(argv[1], CLI_FAILED, "cannot write to standard output");

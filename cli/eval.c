@@ -108,7 +108,7 @@ static void print_metrics(const train_metrics *m, bool json)
     printf("phone error     %.2f %% of target tokens\n", 100 * m->per);
 }
 
-static int run(const eval_flags *f, ag_error *error)
+static int evaluate_model(const eval_flags *f, ag_error *error)
 {
     train_saved saved = {0};
     train_metrics metrics = {0};
@@ -167,8 +167,7 @@ int cli_eval(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR --pairs FILE | --task NAME | --text FILE [flags]",
         .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: "
-                   "edits to the\n"
-                   "nearest target, by the tokens of that target.",
+                   "the edits from each output to its nearest target, divided by the tokens of that target.",
     };
     ag_error error = {0};
     cli_read read = cli_flags_read(&command, count, arguments);
@@ -188,5 +187,5 @@ int cli_eval(int count, const char *const *arguments)
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
-    return run(&f, &error);
+    return evaluate_model(&f, &error);
 }

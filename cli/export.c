@@ -43,8 +43,7 @@ int cli_export(int count, const char *const *arguments)
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .details = "The names are those of PyTorch's modules (docs/import-export.md). `tapeformer import FILE --config "
-                   "DIR` brings\n"
-                   "the weights back, changed or not.",
+                   "DIR` reads the weights back, changed or not.",
     };
     ag_error error = {0};
     train_saved saved = {0};
@@ -60,7 +59,7 @@ int cli_export(int count, const char *const *arguments)
             return refused;
         for (size_t other = 0; other < i; other++)
             if (outputs[i] && outputs[other] && !strcmp(outputs[i], outputs[other]))
-                return cli_fail("export", CLI_USAGE, "%s can hold one of both alone: write another file", outputs[i]);
+                return cli_fail("export", CLI_USAGE, "%s cannot hold two outputs: write another file", outputs[i]);
     }
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("export", &error);

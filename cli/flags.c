@@ -37,7 +37,7 @@ int cli_read_code(cli_read result)
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-static cli_read wrong(const cli_command *command)
+static cli_read point_to_help(const cli_command *command)
 {
     fprintf(stderr, "tapeformer %s --help lists the flags.\n", command->name);
     return CLI_READ_WRONG;
@@ -149,7 +149,7 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
     for (int i = 0; i < command->flag_count; i++)
         cli_likeness_try(&like, command->flags[i].field->name);
     cli_fail(command->name, CLI_USAGE, "there is no flag --%s%s", typed, cli_did_you_mean(&like, "--"));
-    return wrong(command);
+    return point_to_help(command);
 }
 
 /* Refuses a second file for a flag that takes one: the first would be ignored silently.
@@ -160,7 +160,7 @@ static cli_read second_file(const cli_command *command, const cli_flag *flag, co
     cli_fail(command->name, CLI_USAGE,
              "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other",
              flag->field->name, second, first, second);
-    return wrong(command);
+    return point_to_help(command);
 }
 
 /* Reads the value of a flag that takes one. */
@@ -216,7 +216,7 @@ static cli_read unknown_word(const cli_command *command, const char *before, con
     else
         cli_fail(command->name, CLI_USAGE, "what is '%s'? Usage: tapeformer %s %s", word, command->name,
                  command->usage);
-    return wrong(command);
+    return point_to_help(command);
 }
 
 /* Whether --help is among the flags, and not the value of one. The help is printed before

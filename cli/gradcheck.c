@@ -97,11 +97,9 @@ int cli_gradcheck(int count, const char *const *arguments)
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "[--op NAME] [--json]",
-        .details = "Each operation is drawn with many shapes and forms; every element of every gradient is compared "
-                   "with central\n"
-                   "differences under Richardson extrapolation. Elements that sit on a kink (relu at 0, equal maxima) "
-                   "are left out\n"
-                   "and counted.",
+        .details = "Draws many shapes and forms of each operation, and compares every element of every gradient with "
+                   "central differences under Richardson extrapolation. Elements at a kink (relu at 0, equal maxima) "
+                   "are left out and counted.",
     };
     cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)

@@ -45,7 +45,7 @@ static int width_of(const char *text, size_t size)
 
 /* Prints the words of text [size], beginning at column `at`, and continues lines at
  * column `indent`. Ends the last line. */
-static void fold(FILE *out, const char *text, size_t size, int at, int indent)
+static void print_folded(FILE *out, const char *text, size_t size, int at, int indent)
 {
     const int columns = cli_columns(out);
     bool first = true;
@@ -79,7 +79,7 @@ void cli_print_prose(FILE *out, const char *text)
         if (*text == ' ' || size == 0)
             fprintf(out, "%.*s\n", (int)size, text);
         else
-            fold(out, text, size, 0, 0);
+            print_folded(out, text, size, 0, 0);
         text += size + (text[size] == '\n');
     }
 }
@@ -95,7 +95,7 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
         fprintf(out, "\n%*s", column, "");
     else
         fprintf(out, "%*s", column - used, "");
-    fold(out, text, strlen(text), column, column);
+    print_folded(out, text, strlen(text), column, column);
 }
 
 /* ---- Help ----------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ void cli_help_print(const cli_command *command)
     snprintf(line, sizeof line, "tapeformer %s: %s\n\n", command->name, command->summary);
     cli_print_prose(stdout, line);
     snprintf(line, sizeof line, "Usage: tapeformer %s %s", command->name, command->usage);
-    fold(stdout, line, strlen(line), 0, (int)strlen("Usage: "));
+    print_folded(stdout, line, strlen(line), 0, (int)strlen("Usage: "));
     puts("\nFlags:");
     for (int i = 0; i < command->flag_count; i++)
         print_flag(&command->flags[i]);

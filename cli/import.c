@@ -58,7 +58,7 @@ static const char *given_source_flag(const cli_flag *table)
     return NULL;
 }
 
-static int check(const cli_command *command, const import_flags *f)
+static int check_flags(const cli_command *command, const import_flags *f)
 {
     ag_error error = {0};
     const cli_flag *flags = command->flags + OWN_FLAGS;
@@ -162,17 +162,14 @@ int cli_import(int count, const char *const *arguments)
         .words = &f.file,
         .details =
             "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder "
-            "with one of these.\n"
-            "The weights may be F64, F32, F16 or BF16. Without --config and flags of the model the file's own "
-            "metadata\n"
-            "must describe it. --layout gpt2 needs --heads alone. The first four tokens of every vocabulary are "
-            "<pad> <bos>\n"
-            "<eos> <unk>; without a vocabulary the tokens from 4 on are the words 4, 5, ... `tapeformer train --from "
-            "DIR` trains it on.",
+            "with one of these. The weights may be F64, F32, F16 or BF16. Without --config and without flags of the "
+            "model, the metadata of the file must describe the model. --layout gpt2 needs only --heads. The first four "
+            "tokens of every vocabulary are <pad> <bos> <eos> <unk>; without a vocabulary, the tokens from 4 on are "
+            "the words 4, 5, ... `tapeformer train --from DIR` continues training on other data.",
     };
     adapt_defaults(rows, row_count);
     cli_read read = cli_flags_read(&command, count, arguments);
-    int code = read == CLI_READ_OK ? check(&command, &f) : cli_read_code(read);
+    int code = read == CLI_READ_OK ? check_flags(&command, &f) : cli_read_code(read);
     if (read != CLI_READ_OK || code != CLI_DONE)
         return code;
 

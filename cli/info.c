@@ -108,7 +108,7 @@ static void print_file(const data_safetensors *file)
         print_tensor(data_safetensors_at(file, i));
 }
 
-static int show(const char *path, const data_safetensors *file)
+static int print_contents(const char *path, const data_safetensors *file)
 {
     const char *format = data_safetensors_metadata(file, "format");
     train_saved saved = {0};
@@ -144,7 +144,7 @@ int cli_info(int count, const char *const *arguments)
     data_safetensors *file = train_weights_open(path, &error);
     if (!file)
         return cli_report("info", &error);
-    int code = show(path, file);
+    int code = print_contents(path, file);
     data_safetensors_close(file);
     return code;
 }

@@ -249,7 +249,7 @@ static int check_files(const predict_flags *f)
     return CLI_DONE;
 }
 
-static int run(const predict_flags *f, ag_error *error)
+static int predict_lines(const predict_flags *f, ag_error *error)
 {
     train_saved saved = {0};
     if (train_saved_load(&saved, f->model, error) != AG_OK)
@@ -326,11 +326,10 @@ int cli_predict(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .max_words = count,
         .usage = "--model DIR [FILE...] [flags]",
-        .details = "Each line gets one line of standard output. The files are read one after the other; without files "
-                   "standard input is read, and answered as its lines come.\n\n"
-                   "A line that cannot be read (bad UTF-8, too long) is answered by an empty line, a token that the "
-                   "model does not know is read as <unk>; each is reported with its line number, and the exit code is "
-                   "then 1.",
+        .details = "Each line of input gets one line of standard output. Files are read one after the other; without "
+                   "files, standard input is read and answered line by line.\n\nA line that cannot be read (bad UTF-8, "
+                   "too long) is answered by an empty line, and a token that the model does not know is read as <unk>. "
+                   "Each is reported with its line number, and then the exit code is 1.",
     };
     ag_error error = {0};
     command.words = f.files = malloc((size_t)(count ? count : 1) * sizeof *f.files);
@@ -342,7 +341,7 @@ int cli_predict(int count, const char *const *arguments)
     if (read == CLI_READ_OK)
         code = check_flags(&command, &f);
     if (read == CLI_READ_OK && code == CLI_DONE)
-        code = run(&f, &error);
+        code = predict_lines(&f, &error);
     free(f.files);
     return code;
 }

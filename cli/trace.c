@@ -33,7 +33,7 @@ static int write_trace(const trace_flags *f)
     return code;
 }
 
-static int compare(const trace_flags *f)
+static int compare_traces(const trace_flags *f)
 {
     if (!f->files[1])
         return cli_fail("trace", CLI_USAGE, "compare which files? Give two");
@@ -47,7 +47,7 @@ static int compare(const trace_flags *f)
 }
 
 /* Refuses flags that belong to the other use of the command. */
-static int check(const trace_flags *f, const cli_flag *table, size_t count)
+static int check_flags(const trace_flags *f, const cli_flag *table, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const char *name = table[i].field->name;
@@ -81,18 +81,18 @@ int cli_trace(int count, const char *const *arguments)
         .usage = "--model DIR --source TEXT [flags] | --compare FILE FILE [--tolerance X]",
         .max_words = 2,
         .words = f.files,
-        .details =
-            "The file holds each operation's result under forward/, the loss's gradient by it under gradient/, and by\n"
-            "each parameter under parameter/, numbered in the order of the computation.",
+        .details = "The file holds the result of each operation under forward/, the gradient of the loss with respect "
+                   "to it under gradient/, and the gradients of the parameters under parameter/, numbered in the order "
+                   "of the computation.",
     };
     const cli_read read = cli_flags_read(&command, count, arguments);
     if (read != CLI_READ_OK)
         return cli_read_code(read);
-    const int code = check(&f, table, sizeof table / sizeof *table);
+    const int code = check_flags(&f, table, sizeof table / sizeof *table);
     if (code != CLI_DONE)
         return code;
     if (f.compare)
-        return compare(&f);
+        return compare_traces(&f);
     if (f.files[0])
         return cli_fail("trace", CLI_USAGE, "what is '%s'? Files are for --compare", f.files[0]);
     return write_trace(&f);

@@ -50,8 +50,8 @@ static void note_level(const train_recipe *f, const train_saved *base)
 {
     if (f->resume && *base->level && strcmp(base->level, ag_level_name()) != 0 && !f->quiet)
         cli_fail("train", CLI_DONE,
-                 "note: the run was computed at the level %s so far and goes on at %s, so its last digits will not be "
-                 "those of a run without a break (TAPEFORMER_LEVEL=%s goes on as it began)",
+                 "note: the run was computed at level %s so far and continues at level %s, so its last digits will "
+                 "differ from those of an uninterrupted run (TAPEFORMER_LEVEL=%s continues at the old level)",
                  base->level, ag_level_name(), base->level);
 }
 
@@ -306,7 +306,7 @@ static void print_result(const train_recipe *f, const train_options *options, co
             CLI_SHOWN(options->out));
 }
 
-static int run(const train_recipe *f, train_setup *setup, ag_error *error)
+static int run_training(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     cli_progress display = cli_progress_make(f->quiet);
     train_options options = run_options(f, setup);
@@ -338,11 +338,8 @@ int cli_train(int count, const char *const *arguments)
         .usage = "[--from DIR] --task NAME | --pairs FILE [--dev FILE] | --text FILE | --resume DIR [flags]",
         .details =
             "`train --pairs FILE` alone trains a small encoder-decoder and holds out a part of the file to choose the "
-            "best\n"
-            "model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if it had never stopped. "
-            "`train --from "
-            "DIR`\n"
-            "begins a new run, with a new optimiser, in another folder.",
+            "best model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if the run had never "
+            "stopped. `train --from DIR` begins a new run, with a new optimiser, in another folder.",
     };
     train_setup setup = {0};
     ag_error error = {0};
@@ -372,7 +369,7 @@ int cli_train(int count, const char *const *arguments)
         if (code == CLI_DONE)
             code = make_model(&command, &f, &setup, &error);
         if (code == CLI_DONE)
-            code = run(&f, &setup, &error);
+            code = run_training(&f, &setup, &error);
     }
     nn_model_free(setup.model);
     data_set_free(setup.training);

@@ -38,7 +38,7 @@ int train_flags_final_norm(const cli_command *command)
 
 /* The recipe of a run that begins with the model of `base`. --layers means the depth of
  * each stack that the model has and whose own flag was not given. */
-static train_recipe described(const train_recipe *recipe, const train_saved *base)
+static train_recipe recipe_with_model(const train_recipe *recipe, const train_saved *base)
 {
     const nn_model_config *config = &base->model->config, *said = &recipe->model;
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
@@ -65,7 +65,7 @@ static train_recipe described(const train_recipe *recipe, const train_saved *bas
 
 /* The recipe of a resumed run: that of the run so far, except for the options that this
  * call may change. */
-static train_recipe continued(const cli_command *command, train_recipe *recipe, const train_recipe *earlier)
+static train_recipe recipe_of_resume(const cli_command *command, train_recipe *recipe, const train_recipe *earlier)
 {
     train_recipe own = *earlier;
     for (int i = 0; i < command->flag_count; i++) {
@@ -79,7 +79,7 @@ static train_recipe continued(const cli_command *command, train_recipe *recipe, 
 }
 
 /* Refuses a flag that contradicts the existing model or run. */
-static int contradicts(const cli_flag *given, const cli_flag *is, const train_recipe *recipe)
+static int refuse_contradiction(const cli_flag *given, const cli_flag *is, const train_recipe *recipe)
 {
     const char *where = recipe->resume ? recipe->resume : recipe->from, *what = recipe->resume ? "run" : "model";
     char said[CLI_VALUE_SIZE] = "", value[CLI_VALUE_SIZE] = "";
@@ -96,13 +96,13 @@ static int contradicts(const cli_flag *given, const cli_flag *is, const train_re
 
 int train_flags_take(const cli_command *command, train_recipe *recipe, const train_saved *base, train_recipe *earlier)
 {
-    train_recipe own = recipe->resume ? continued(command, recipe, earlier) : *recipe;
-    own = described(&own, base);
+    train_recipe own = recipe->resume ? recipe_of_resume(command, recipe, earlier) : *recipe;
+    own = recipe_with_model(&own, base);
     for (int i = 0; i < command->flag_count; i++) {
         const cli_flag *given = &command->flags[i];
         const cli_flag is = {.field = given->field, .object = train_recipe_owner(&own, given->field)};
         if (given->given && !train_field_same(is.field, given->object, is.object))
-            return contradicts(given, &is, recipe);
+            return refuse_contradiction(given, &is, recipe);
     }
     *recipe = own;
     return CLI_DONE;
