@@ -19,7 +19,6 @@ static TRAIN_NAMES(matmul_name, "float", "bf16")
 static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd")
 static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam")
 static TRAIN_NAMES(best_by_name, "exact", "loss", "wer")
-/* clang-format on */
 
 const char *train_task_name(int i)
 {
