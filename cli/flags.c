@@ -7,7 +7,6 @@
 #include "data.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,8 +52,7 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
 {
     const train_field *field = flag->field;
     const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
-    const double low = bounded || field->low > 0 ? field->low : 0;
-    const double high = bounded ? field->high : field->type == TRAIN_INT ? INT_MAX : whole ? 9e15 : HUGE_VAL;
+    const double low = field->low, high = train_field_high(field);
     char expected[128], *end;
 
     if (bounded)

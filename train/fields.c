@@ -5,6 +5,8 @@
  */
 #include "fields.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,18 @@ void train_field_set_number(const train_field *field, void *object, double numbe
         set(field, object, &number);
     else
         set_integer(field, object, (int64_t)number);
+}
+
+double train_field_high(const train_field *field)
+{
+    int last = 0;
+    while (field->names && field->names(last + 1))
+        last++;
+    if (field->names)
+        return field->first + last;
+    if (field->low < field->high)
+        return field->high;
+    return field->type == TRAIN_DOUBLE ? HUGE_VAL : field->type == TRAIN_INT ? INT_MAX : TRAIN_MOST;
 }
 
 void train_field_print(const train_field *field, const void *object, char *text, size_t size)

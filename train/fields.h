@@ -94,6 +94,10 @@ void train_field_set_number(const train_field *field, void *object, double value
 /* The value of a TRAIN_TEXT. */
 const char *train_field_text(const train_field *field, const void *object);
 void train_field_set_text(const train_field *field, void *object, const char *text);
+/* The upper end of the range; of a count without one, TRAIN_MOST: a double holds every
+ * whole number up to there, and sums of a few stay within int64_t. */
+#define TRAIN_MOST 9e15
+double train_field_high(const train_field *field);
 /* Writes the value as text that reads back to the same value. */
 void train_field_print(const train_field *field, const void *object, char *text, size_t size);
 bool train_field_same(const train_field *field, const void *a, const void *b);

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Refuses options that contradict each other, or have no effect beside another one: their
- * caller expects an effect. */
+/* Refuses options that contradict each other, or that have no effect beside another: the
+ * caller expects one. */
 static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;
@@ -22,24 +22,15 @@ static ag_status check_together(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
-/* Of steps and rows: far from the limits of int64_t. */
-#define MOST 1e15
-
-/* Checks an option against the range of its row. Where 0 means the default, it is in
- * range; so is -1 where that means "none". */
-static ag_status check_range(const train_field *row, const train_options *options, ag_error *error)
+/* Checks an option against the range of its row. 0 is in range where it means the default,
+ * and so is -1 where it means "none". */
+static ag_status check_option(const train_field *row, const train_options *options, ag_error *error)
 {
     const double value = train_field_number(row, options);
-    const char *name = row->key ? row->key + strlen("run.") : row->member;
-    double low = row->slips ? 0 : row->low, high = row->type == TRAIN_DOUBLE ? HUGE_VAL : MOST;
-    if (row->names)
-        for (high = row->first; row->names((int)high + 1 - row->first);)
-            high++;
-    else if (row->low < row->high && !row->slips)
-        high = row->high;
+    const double low = row->slips ? 0 : row->low, high = row->slips ? HUGE_VAL : train_field_high(row);
+    const char *name = row->key ? row->key + strlen("run.") : row->member, *none = row->none ? ", or -1 for none" : "";
     if (value == 0 || (row->none && value == -1) || (value >= low && value <= high && isfinite(value)))
         return AG_OK;
-    const char *none = row->none ? ", or -1 for none" : "";
     if (isinf(high))
         return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be a finite number of %g or more%s", name, value,
                             low, none);
@@ -50,11 +41,9 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
 {
     const train_field *row;
     for (int i = 0; (row = train_option(i)); i++)
-        if (row->owner == TRAIN_RUN && row->type != TRAIN_TEXT && row->type != TRAIN_UINT64) {
-            ag_status status = check_range(row, options, error);
-            if (status != AG_OK)
-                return status;
-        }
+        if (row->owner == TRAIN_RUN && row->type != TRAIN_TEXT && row->type != TRAIN_UINT64 &&
+            check_option(row, options, error) != AG_OK)
+            return AG_BAD_VALUE;
     if (!ag_matmul_available(options->matmul))
         return ag_error_set(error, AG_BAD_VALUE, "this processor, or this build, has no products of bfloat16");
     if (options->resume && !options->out)
@@ -62,8 +51,8 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
-/* Fills in the defaults that depend on nothing. What a resumed run has saved stays, zeros
- * too; a seed of 0 is a seed. */
+/* Fills in the defaults that depend on no other option. A resumed run keeps all that it has
+ * saved, zeros included; and a seed of 0 is a seed. */
 static void fill_in_usual(train_options *options, bool resumed)
 {
     const train_field *row;
@@ -84,7 +73,7 @@ static int64_t within(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* The default of the rate: that of Adam does not move plain descent, and Noam's is a
+/* The default rate. Adam's is too small for plain descent, and Noam's schedule takes a
  * factor. */
 static double default_rate(const train_options *options)
 {
@@ -112,12 +101,14 @@ static void fill_in_dependent(train_options *options)
         options->optimizer.weight_decay = TRAIN_DEFAULT_WEIGHT_DECAY;
 }
 
+#define MOST_STEPS 1e15 /* as a checkpoint's counters have at most */
+
 /* The steps of the whole run; batch is filled in. */
 static ag_status count_steps(train_options *options, const data_set *training, ag_error *error)
 {
     const int64_t batches = data_set_batches(training, options->batch);
     const int64_t passes = options->epochs ? options->epochs : TRAIN_DEFAULT_PASSES;
-    if ((double)passes * (double)batches > MOST)
+    if ((double)passes * (double)batches > MOST_STEPS)
         return ag_error_set(error, AG_BAD_VALUE, "%lld %s are too many", (long long)passes,
                             ag_plural(passes, "epoch", "epochs"));
     if (options->epochs)
