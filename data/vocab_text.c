@@ -60,8 +60,8 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error)
 {
     char head[32];
     int32_t size = data_vocab_size(vocab);
-    size_t length =
-        (size_t)snprintf(head, sizeof head, "%s %d", data_token_kind_name((int)data_vocab_kind(vocab)), (int)(size - DATA_SPECIALS));
+    size_t length = (size_t)snprintf(head, sizeof head, "%s %d", data_token_kind_name((int)data_vocab_kind(vocab)),
+                                     (int)(size - DATA_SPECIALS));
     size_t total = length + 1;
     for (int32_t id = DATA_SPECIALS; id < size; id++)
         total += 1 + write_token(data_vocab_token(vocab, id), NULL);

@@ -1,7 +1,7 @@
 /* test_once.c - options are written down once: reads every string of the library and the
  * command and fails if a flag of train, a key of metadata or a word for a value stands in
  * a second file. All of them come from the table in train/options.c; the words for tasks
- * come from data/tasks_*.c.
+ * and kinds of tokens come from data/.
  *
  * Runs in the project's folder. */
 #include "check_util.h"
@@ -32,10 +32,7 @@ static const homonym homonyms[] = {
     {"loss", "train/log.c"},
     {"loss", "study/curves.c"},
     {"wer", "cli/eval.c"},
-    /* Kinds of other things: files of vocabularies, contents of files, classes of a
-     * page. */
-    {"chars", "data/vocab_text.c"},
-    {"words", "data/vocab_text.c"},
+    /* Other things: contents of files, classes of a page. */
     {"words", "cli/info.c"},
     {"words", "study/report/html/html.c"},
     {"numbers", "cli/info.c"},
@@ -47,7 +44,6 @@ static const homonym homonyms[] = {
     {"text", "cli/train_flags.c"},
     /* Tasks that presets train on, and tasks of the laboratory's own. */
     {"addition", "train/options.c"},
-    {"reverse", "train/options.c"},
     {"copy", "study/laboratory/tasks.c"},
     {"reverse", "study/laboratory/tasks.c"},
     {"sort", "study/laboratory/tasks.c"},

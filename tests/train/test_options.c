@@ -1,11 +1,11 @@
-/* test_options.c - the table of options: complete, unique, and the only place that names an
- * option or the values of an enum. Reads sources, so it runs in the project's folder. */
+/* test_options.c - the table of options: every member of the structs of options has a row,
+ * no two rows collide, and a run takes the table's defaults. Reads headers, so it runs in
+ * the project's folder. (test_once.c sees that nothing is written a second time.) */
 #include "options.h"
 
 #include "train_fixture.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,48 +137,6 @@ START_TEST(every_member_has_a_row)
 }
 END_TEST
 
-/* ---- Written once --------------------------------------------------------------------------- */
-
-/* Whether the text has all names of the enum as string literals. */
-static bool lists_names(const char *text, const char *(*names)(int i))
-{
-    const char *name;
-    for (int i = 0; (name = names(i)); i++) {
-        char literal[128];
-        snprintf(literal, sizeof literal, "\"%s\"", name);
-        if (!strstr(text, literal))
-            return false;
-    }
-    return true;
-}
-
-START_TEST(names_of_values_stand_in_one_file)
-{
-    static const char *const folders[] = {"cli", "train", "nn", "data", "study", "autograd"};
-    const train_field *row;
-    const struct dirent *entry;
-    int checked = 0;
-    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
-        DIR *folder = opendir(folders[f]);
-        ck_assert_ptr_nonnull(folder);
-        while ((entry = readdir(folder))) {
-            const char *end = strrchr(entry->d_name, '.');
-            if (!end || strcmp(end, ".c") != 0 || !strcmp(entry->d_name, "options.c"))
-                continue;
-            char *text = source_text(folders[f], entry->d_name);
-            for (int i = 0; (row = train_option(i)); i++)
-                if (row->names && row->type == TRAIN_INT && row->names != data_token_kind_name)
-                    ck_assert_msg(!lists_names(text, row->names), "%s/%s lists the values of %s a second time",
-                                  folders[f], entry->d_name, row->member);
-            free(text);
-            checked++;
-        }
-        closedir(folder);
-    }
-    ck_assert_int_gt(checked, 80);
-}
-END_TEST
-
 /* ---- Defaults ------------------------------------------------------------------------------- */
 
 /* A run whose caller gives nothing takes the numbers of the table. */
@@ -207,7 +165,6 @@ static Suite *suite(void)
     tcase_add_test(c, rows_are_complete);
     tcase_add_test(c, rows_are_unique);
     tcase_add_test(c, every_member_has_a_row);
-    tcase_add_test(c, names_of_values_stand_in_one_file);
     tcase_add_test(c, a_run_takes_the_defaults);
     suite_add_tcase(s, c);
     return s;
