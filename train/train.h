@@ -358,8 +358,8 @@ typedef struct train_options {
      * other, which takes less memory. The result is that of the whole batch, except that
      * each micro-batch draws its own dropout masks. [1] */
     int64_t accumulate;
-    train_optimizer_config optimizer; /* weight_decay: [TRAIN_DEFAULT_WEIGHT_DECAY]; -1: none */
-    train_schedule_kind schedule;
+    train_optimizer_config optimizer; /* [AdamW]; weight_decay -1: none */
+    train_schedule_kind schedule;     /* [TRAIN_COSINE] */
     /* The highest learning rate; with TRAIN_NOAM the factor. [TRAIN_DEFAULT_RATE; SGD:
      * TRAIN_DEFAULT_RATE_SGD; TRAIN_NOAM: TRAIN_DEFAULT_RATE_NOAM] */
     double rate;
@@ -377,12 +377,12 @@ typedef struct train_options {
      * [steps / TRAIN_DEFAULT_EVALUATIONS, at least 1] */
     int64_t evaluate_every;
     int64_t evaluate_sources; /* most dev sources to decode [TRAIN_DEFAULT_EVALUATE_SOURCES] */
-    train_best_by best_by;
-    int64_t patience;     /* evaluations without a better one before the run stops; 0: any number */
-    int64_t report_every; /* steps between reports [1] */
-    int64_t save_every;   /* steps between checkpoints [as evaluate_every] */
-    const char *out;      /* the folder, made if missing; NULL: the run writes nothing */
-    bool resume;          /* go on from out/checkpoint.safetensors */
+    train_best_by best_by;    /* [TRAIN_BEST_EXACT] */
+    int64_t patience;         /* evaluations without a better one that end the run; 0: none */
+    int64_t report_every;     /* steps between reports [1] */
+    int64_t save_every;       /* steps between checkpoints [as evaluate_every] */
+    const char *out;          /* the folder, made if missing; NULL: the run writes nothing */
+    bool resume;              /* go on from out/checkpoint.safetensors */
     /* Begin even if `out` holds a run or a model, which this run then replaces. The old
      * files stay until the new ones are whole, the old model until the first evaluation. */
     bool overwrite;
@@ -391,10 +391,12 @@ typedef struct train_options {
     /* Saved with the checkpoint: whatever the caller needs to set up the run again. May
      * be NULL. */
     const char *arguments;
-    const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return AG_INTERRUPTED */
-    int64_t stop_at; /* do the same after this step, or at once if it has passed; 0: never */
-    void (*on_progress)(void *context, const train_progress *progress); /* each report; may be NULL */
-    void *context;                                                      /* of on_progress */
+    /* Not 0: the run finishes its step, saves and returns AG_INTERRUPTED. */
+    const volatile sig_atomic_t *stop;
+    int64_t stop_at; /* the same after this step, or at once if it has passed; 0: never */
+    /* Called at each report; may be NULL. */
+    void (*on_progress)(void *context, const train_progress *progress);
+    void *context; /* of on_progress */
 } train_options;
 
 /* The end of a run. */
