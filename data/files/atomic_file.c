@@ -1,7 +1,8 @@
 /* atomic_file.c - a file that appears whole or not at all.
  *
- * The order of steps is what makes it so: the new bytes are on the disk (fsync) before the name points to them
- * (rename), and the name is on the disk (fsync of the folder) before success is reported.
+ * The order of the steps guarantees it: the new bytes are on disk (fsync) before the name
+ * leads to them (rename), and the name is on disk (fsync of the folder) before success is
+ * reported.
  */
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for flock */
 #include "files.h"
@@ -22,9 +23,10 @@
 enum { BUFFER_SIZE = 1 << 16, SUFFIX_SIZE = 48, NAMES_TRIED = 100 };
 
 struct data_output {
-    char *path, *folder, *temporary;   /* all three lie behind the struct */
+    char *path, *folder, *temporary;   /* stored after the struct */
     int descriptor, folder_descriptor; /* -1: not open */
-    bool replaces;                     /* a file, whose mode and owner the new one is to have */
+    bool replaces;                     /* there is a file, whose mode and owner the new
+                                        * one gets */
     mode_t mode;
     uid_t user;
     gid_t group;
@@ -33,7 +35,7 @@ struct data_output {
     unsigned char buffer[BUFFER_SIZE];
 };
 
-static bool fail(data_output *output)
+static bool note_failure(data_output *output)
 {
     if (output->failure == 0)
         output->failure = errno ? errno : EIO;
@@ -55,10 +57,10 @@ static void folder_of(const char *path, char *folder)
 
 #define TEMPORARY "%s.tmp-%ld-%d" /* path, process, a number to tell its files apart */
 
-/* A writer holds a lock on its temporary file, which ends with the process, whatever ends
- * that. So another writer can tell whether the one of a temporary file still lives, even
- * in another process namespace or on another host. Where a file system has no locks,
- * neither gets one, and the file of a dead writer stays. */
+/* A writer holds a lock on its temporary file, which ends with the process, however that
+ * ends. So another writer can tell whether a temporary file is still in use, even by a
+ * process in another namespace or on another host. On a file system without locks no
+ * writer gets one, and the file that a killed writer left stays. */
 static bool lock(int descriptor)
 {
     int result;
@@ -68,7 +70,7 @@ static bool lock(int descriptor)
     return result == 0;
 }
 
-/* Whether this is the name of a temporary file for `target`. */
+/* Whether the name is that of a temporary file for `target`. */
 static bool is_temporary(const char *name, const char *target)
 {
     long process;
@@ -81,9 +83,9 @@ static bool is_temporary(const char *name, const char *target)
     return strcmp(name, expected) == 0 && process > 0;
 }
 
-/* Removes the file where its writer is no more. The name must still lead to the file
- * whose lock was taken: its writer may have finished it meanwhile, and given the name to
- * the next. */
+/* Removes a temporary file whose writer is gone. The name must still lead to the file
+ * that was locked: its writer may have finished it meanwhile, and another may be using
+ * the name. */
 static void remove_if_left(int folder, const char *name)
 {
     struct stat file, named;
@@ -97,7 +99,7 @@ static void remove_if_left(int folder, const char *name)
     close(descriptor);
 }
 
-/* A process that was killed while it wrote could not clean up. */
+/* Removes the temporary files of processes that were killed while they wrote. */
 static void remove_left_behind(const data_output *output)
 {
     const char *slash = strrchr(output->path, '/'), *target = slash ? slash + 1 : output->path;
@@ -110,8 +112,8 @@ static void remove_left_behind(const data_output *output)
         closedir(folder);
 }
 
-/* Locks the new file. False where another writer came before the lock and took its writer
- * for dead: the file is gone, or will be. */
+/* Locks the new file. False if another writer found it before it was locked and took its
+ * writer for dead: the file is removed, or will be. */
 static bool claim(int descriptor)
 {
     struct stat info;
@@ -120,8 +122,8 @@ static bool claim(int descriptor)
     return fstat(descriptor, &info) != 0 || info.st_nlink > 0;
 }
 
-/* Makes a file with a name that no other has, for the owner alone where it will get the
- * mode of another file: not mkstemp, which knows nothing of the umask. */
+/* Creates a file with an unused name; readable for the owner alone if it is to get the
+ * mode of another file. (Not mkstemp, which ignores the umask.) */
 static bool open_temporary(data_output *output)
 {
     const mode_t mode = output->replaces ? 0600 : 0666;
@@ -136,28 +138,30 @@ static bool open_temporary(data_output *output)
             close(output->descriptor);
         output->descriptor = -1;
     }
-    return fail(output);
+    return note_failure(output);
 }
 
-/* The folder is opened first, because a folder that cannot be flushed should be known before anything is replaced. */
+/* Opens the folder first: a folder that cannot be flushed must be known before anything
+ * is replaced. */
 static bool open_files(data_output *output)
 {
     output->folder_descriptor = open(output->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output->folder_descriptor < 0)
-        return fail(output);
+        return note_failure(output);
     remove_left_behind(output);
     return open_temporary(output);
 }
 
-/* Looks at what the path leads to. Says what that is where it is no file, since the
- * rename would replace even a device; NULL: a file, or nothing. */
-static const char *look(data_output *output)
+/* Notes the mode and owner of the file that the path leads to, if there is one. NULL, or
+ * what the path leads to if that is no regular file: the rename would replace even a
+ * device. */
+static const char *inspect_target(data_output *output)
 {
     struct stat info;
     output->replaces = stat(output->path, &info) == 0;
     if (!output->replaces) {
         if (errno != ENOENT)
-            fail(output);
+            note_failure(output);
         return NULL;
     }
     output->mode = info.st_mode & 0777;
@@ -183,7 +187,7 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
     memcpy(made->path, path, length + 1);
     folder_of(path, made->folder);
     *output = made;
-    const char *other = look(made);
+    const char *other = inspect_target(made);
     if (other) {
         free(made);
         return ag_error_set(error, AG_IO, "cannot write %s: it is %s", ag_text_show(path, shown, sizeof shown),
@@ -194,7 +198,8 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-/* Writes all, however many calls that takes: at the end of the file, or (at >= 0) at a place of its own. */
+/* Writes all bytes, in as many calls as it takes: at the end of the file, or at
+ * offset `at` >= 0. */
 static bool write_all(data_output *output, const unsigned char *bytes, size_t size, off_t at)
 {
     while (size > 0) {
@@ -203,7 +208,7 @@ static bool write_all(data_output *output, const unsigned char *bytes, size_t si
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return fail(output);
+            return note_failure(output);
         bytes += written;
         size -= (size_t)written;
         at += at < 0 ? 0 : written;
@@ -240,18 +245,19 @@ bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size
     return !output->failure && flush_buffer(output) && write_all(output, bytes, size, (off_t)at);
 }
 
-/* ---- The end -------------------------------------------------------------------------------- */
+/* ---- Finishing ------------------------------------------------------------------------------ */
 
 static bool flush_to_disk(data_output *output, int descriptor)
 {
     while (fsync(descriptor) != 0) {
         if (errno != EINTR)
-            return fail(output);
+            return note_failure(output);
     }
     return true;
 }
 
-/* Some file systems cannot flush a folder and say so by EINVAL: there the rename itself must do. */
+/* File systems that cannot flush a folder report EINVAL: there the rename must
+ * suffice. */
 static bool flush_folder(data_output *output)
 {
     if (flush_to_disk(output, output->folder_descriptor))
@@ -261,21 +267,21 @@ static bool flush_folder(data_output *output)
     return output->failure == 0;
 }
 
-/* Closes, which may report a write that failed late. Not to be repeated after EINTR: the
- * descriptor is gone by then. A second descriptor stays open and holds the lock: until
- * the file has its name, others must not take its writer for dead. */
+/* Closes the file, which may report a late failure of a write; never again after EINTR,
+ * since the descriptor is gone then. A second descriptor stays open to hold the lock:
+ * until the file has its name, other writers must not take this one for dead. */
 static bool close_file(data_output *output)
 {
     int descriptor = output->descriptor;
     output->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    const bool is_held = output->descriptor >= 0 || fail(output);
-    return (close(descriptor) == 0 || errno == EINTR || fail(output)) && is_held;
+    const bool is_held = output->descriptor >= 0 || note_failure(output);
+    return (close(descriptor) == 0 || errno == EINTR || note_failure(output)) && is_held;
 }
 
-/* Gives the new file the mode and owner of the one that it replaces. Where the system
- * refuses the owner, it may allow the group; where it refuses that as well, the new
- * file's group gets no more rights than all others have. A file system without modes
- * refuses those: then there is nothing to keep. */
+/* Gives the new file the mode and owner of the file that it replaces. If the system
+ * refuses the owner, it may allow the group; if it refuses that too, the new file's group
+ * gets no more rights than others have. A file system without modes refuses them: then
+ * there is nothing to keep. */
 static void keep_access(const data_output *output)
 {
     struct stat info;
@@ -290,22 +296,22 @@ static void keep_access(const data_output *output)
     (void)refused;
 }
 
-/* From the last byte to the name. */
-static bool complete(data_output *output)
+/* Flushes the bytes and gives the file its name. */
+static bool replace_target(data_output *output)
 {
     if (output->failure || !flush_buffer(output))
         return false;
     keep_access(output);
     return flush_to_disk(output, output->descriptor) && close_file(output) &&
-           (rename(output->temporary, output->path) == 0 || fail(output));
+           (rename(output->temporary, output->path) == 0 || note_failure(output));
 }
 
-/* Makes the new bytes the file, if they are wanted, or else removes them; and closes what
- * is open. */
-static void end(data_output *output, bool wanted)
+/* Makes the new bytes the file, or removes them if they are not `wanted` or something
+ * failed; closes all that is open. */
+static void end_output(data_output *output, bool wanted)
 {
     bool begun = output->descriptor >= 0;
-    if (wanted && complete(output))
+    if (wanted && replace_target(output))
         flush_folder(output);
     else if (begun)
         unlink(output->temporary);
@@ -318,7 +324,7 @@ static void end(data_output *output, bool wanted)
 ag_status data_output_finish(data_output *output, ag_error *error)
 {
     ag_status status = AG_OK;
-    end(output, true);
+    end_output(output, true);
     if (output->failure) {
         char shown[SHOWN_PATH];
         status = ag_error_set(error, AG_IO, "cannot write %s: %s", ag_text_show(output->path, shown, sizeof shown),
@@ -333,7 +339,7 @@ ag_status data_output_check(const char *path, ag_error *error)
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
     if (status == AG_OK) {
-        end(output, false);
+        end_output(output, false);
         free(output);
     }
     return status;

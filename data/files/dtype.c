@@ -1,6 +1,7 @@
-/* dtype.c - the element types of .safetensors files and their conversion to `ag_real`.
+/* dtype.c - the element types of .safetensors files and their conversion to ag_real.
  *
- * Bytes are put together by shifts, so neither the host's byte order nor the data's alignment matters.
+ * Bytes are combined by shifts, so neither the host's byte order nor the data's alignment
+ * matters.
  */
 #include "files.h"
 #include "safetensors.h"
@@ -65,7 +66,8 @@ static ag_real load_f16(const unsigned char *bytes)
     return (ag_real)float_of_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
 }
 
-/* The n-bit two's complement number in `bits`, without relying on how the compiler narrows. */
+/* A two's complement number of `count` bytes, without relying on how the compiler
+ * narrows. */
 static ag_real load_signed(const unsigned char *bytes, int count)
 {
     uint64_t value = little_endian(bytes, count), sign = UINT64_C(1) << (8 * count - 1);
@@ -120,7 +122,7 @@ static ag_real load_bool(const unsigned char *bytes)
 
 /* ---- The types ------------------------------------------------------------------------------ */
 
-/* In the format's order, which is that of their alignment: the writer puts the last ones first. */
+/* In the format's order, by alignment; the writer puts the last ones first. */
 static const data_dtype dtypes[] = {
     {"BOOL", 8, 1, load_bool}, {"F4", 4, 1, NULL},          {"F6_E2M3", 6, 1, NULL},     {"F6_E3M2", 6, 1, NULL},
     {"U8", 8, 1, load_u8},     {"I8", 8, 1, load_i8},       {"F8_E5M2", 8, 1, NULL},     {"F8_E4M3", 8, 1, NULL},

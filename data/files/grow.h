@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* An array [*capacity] with room for more than `count` elements of `element` bytes, at least doubled when it had none.
- * NULL, and the old array stays as it was, when memory is out. */
+/* The array, of `element` bytes each, with room for more than `count` elements: grown to
+ * at least double if it had none. NULL when memory is out; the old array then stays as it
+ * was. */
 void *data_grow(void *array, size_t count, size_t *capacity, size_t element);
 
 #endif

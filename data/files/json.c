@@ -1,7 +1,7 @@
-/* json.c - a strict reader of JSON text (RFC 8259) whose layout the caller knows.
+/* json.c - a strict reader of JSON text (RFC 8259) whose structure the caller knows.
  *
- * Strict means the grammar of RFC 8259 to the letter: no comments, no trailing commas, no control characters in
- * strings, no leading zeros, no lone surrogates.
+ * Strict means the grammar of RFC 8259 to the letter: no comments, no trailing commas, no
+ * control characters in strings, no leading zeros, no lone surrogates.
  */
 #include "files.h"
 
@@ -9,22 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Notes what is wrong at the cursor. Nothing is read after that, so there never is a second problem. */
-static bool fail(data_json *json, const char *problem)
+/* Notes what is wrong at the cursor. Nothing is read after that, so this problem
+ * stays. */
+static bool note_problem(data_json *json, const char *problem)
 {
     json->problem = json->at < json->size ? problem : "the text ends too early";
     return false;
 }
 
-/* The same of something that has been read already. */
-static bool fail_at(data_json *json, size_t at, const char *problem)
+/* Notes what is wrong with something already read. */
+static bool note_problem_at(data_json *json, size_t at, const char *problem)
 {
     json->at = at;
     json->problem = problem;
     return false;
 }
 
-/* The character at the cursor; a zero, which no rule of the grammar takes, at the end. */
+/* The character at the cursor; at the end a zero, which no rule of the grammar allows. */
 static char peek(const data_json *json)
 {
     return json->at < json->size ? json->text[json->at] : '\0';
@@ -55,7 +56,7 @@ bool data_json_enter(data_json *json, char open)
     if (json->problem)
         return false;
     data_json_peek(json);
-    return take(json, open) || fail(json, open == '{' ? "an object was expected" : "an array was expected");
+    return take(json, open) || note_problem(json, open == '{' ? "an object was expected" : "an array was expected");
 }
 
 bool data_json_more(data_json *json, char close, size_t *count)
@@ -66,8 +67,8 @@ bool data_json_more(data_json *json, char close, size_t *count)
     if (take(json, close))
         return false;
     if (*count > 0 && !take(json, ','))
-        return fail(json, close == '}' ? "',' or '}' was expected" : "',' or ']' was expected");
-    ++*count; /* after a comma a value must come: the closing mark is none, so "[1,]" is refused by its reader */
+        return note_problem(json, close == '}' ? "',' or '}' was expected" : "',' or ']' was expected");
+    ++*count; /* a value must follow a comma; the closing mark is not one, so the next read refuses "[1,]" */
     return true;
 }
 
@@ -89,34 +90,34 @@ static bool read_hex4(data_json *json, uint32_t *value)
     for (int i = 0; i < 4; i++) {
         int digit = hex_digit(peek(json));
         if (digit < 0)
-            return fail(json, "\\u needs four hexadecimal digits");
+            return note_problem(json, "\\u needs four hexadecimal digits");
         *value = *value * 16 + (uint32_t)digit;
         json->at++;
     }
     return true;
 }
 
-/* What follows "\u": a code point, or the two halves of one above U+FFFF as a surrogate pair. */
+/* Reads what follows "\u": a code point, or a surrogate pair for one above U+FFFF. */
 static bool read_code_point(data_json *json, uint32_t *code)
 {
     uint32_t low;
     if (!read_hex4(json, code))
         return false;
     if (*code == 0)
-        return fail(json, "\\u0000 cannot stand in a name");
+        return note_problem(json, "\\u0000 cannot stand in a name");
     if (*code < 0xD800 || *code > 0xDFFF)
         return true;
     if (*code > 0xDBFF || !take(json, '\\') || !take(json, 'u'))
-        return fail(json, "half of a surrogate pair stands alone");
+        return note_problem(json, "half of a surrogate pair stands alone");
     if (!read_hex4(json, &low))
         return false;
     if (low < 0xDC00 || low > 0xDFFF)
-        return fail(json, "half of a surrogate pair stands alone");
+        return note_problem(json, "half of a surrogate pair stands alone");
     *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);
     return true;
 }
 
-/* What follows a backslash. */
+/* Reads what follows a backslash. */
 static bool read_escape(data_json *json, char **out)
 {
     static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
@@ -128,7 +129,7 @@ static bool read_escape(data_json *json, char **out)
         }
     }
     if (!take(json, 'u'))
-        return fail(json, "a backslash is followed by no known escape");
+        return note_problem(json, "a backslash is followed by no known escape");
     if (!read_code_point(json, &code))
         return false;
     char utf8[5];
@@ -144,10 +145,10 @@ bool data_json_string(data_json *json, char *out)
         return false;
     data_json_peek(json);
     if (!take(json, '"'))
-        return fail(json, "a string was expected");
+        return note_problem(json, "a string was expected");
     while (!take(json, '"')) {
         if ((unsigned char)peek(json) < 0x20)
-            return fail(json, "a control character stands in a string");
+            return note_problem(json, "a control character stands in a string");
         if (!take(json, '\\'))
             *out++ = json->text[json->at++];
         else if (!read_escape(json, &out))
@@ -162,7 +163,7 @@ bool data_json_key(data_json *json, char *out)
     if (!data_json_string(json, out))
         return false;
     data_json_peek(json);
-    return take(json, ':') || fail(json, "':' was expected");
+    return take(json, ':') || note_problem(json, "':' was expected");
 }
 
 /* ---- Numbers (section 6), literals and the end ---------------------------------------------- */
@@ -178,13 +179,13 @@ bool data_json_u64(data_json *json, uint64_t *value)
     for (; peek(json) >= '0' && peek(json) <= '9'; json->at++) {
         uint64_t digit = (uint64_t)(peek(json) - '0');
         if (json->at > start && json->text[start] == '0')
-            return fail(json, "a number begins with 0");
+            return note_problem(json, "a number begins with 0");
         if (*value > (UINT64_MAX - digit) / 10)
-            return fail(json, "a number is above 2^64 - 1");
+            return note_problem(json, "a number is above 2^64 - 1");
         *value = *value * 10 + digit;
     }
     if (json->at == start || peek(json) == '.' || peek(json) == 'e' || peek(json) == 'E')
-        return fail(json, expected);
+        return note_problem(json, expected);
     return true;
 }
 
@@ -198,7 +199,7 @@ static bool take_digits(data_json *json)
     size_t start = json->at;
     while (digit_follows(json))
         json->at++;
-    return json->at > start || fail(json, "a digit was expected");
+    return json->at > start || note_problem(json, "a digit was expected");
 }
 
 /* [ minus ] int [ frac ] [ exp ] */
@@ -206,11 +207,11 @@ static bool take_number(data_json *json)
 {
     take(json, '-');
     if (!digit_follows(json))
-        return fail(json, "a number was expected");
+        return note_problem(json, "a number was expected");
     if (!take(json, '0'))
         take_digits(json);
     else if (digit_follows(json))
-        return fail(json, "a number begins with 0");
+        return note_problem(json, "a number begins with 0");
     if (take(json, '.') && !take_digits(json))
         return false;
     if (!take(json, 'e') && !take(json, 'E'))
@@ -220,16 +221,17 @@ static bool take_number(data_json *json)
     return take_digits(json);
 }
 
-/* No double, and no middle between two, has more than 768 significant decimal digits. Of
- * the digits after those that are kept it matters only whether all are zeros. */
+/* No double, and no midpoint between two, has more than 768 significant decimal digits.
+ * Of the digits after the kept ones it only matters whether all are zeros. */
 enum { KEPT_DIGITS = 780, DECIMAL_TEXT = KEPT_DIGITS + 32 };
 
-/* A number of the grammar as a whole one of few digits and a power of ten, zero-ended: of
- * the same value, or between the same two neighbours, and so of the same nearest
- * double. */
+/* Rewrites a number as a whole number of few digits and a power of ten, zero-terminated:
+ * of the same value, or at least between the same two neighbouring doubles and midpoints,
+ * so that the nearest double is the same. */
 static void shorten(const char *number, size_t size, char text[DECIMAL_TEXT])
 {
-    enum { POWER_LIMIT = 100000 }; /* far beyond what KEPT_DIGITS digits can bring back into a double's range */
+    enum { POWER_LIMIT = 100000 }; /* far beyond what KEPT_DIGITS digits can bring back
+                                    * into a double's range */
     size_t at = 0, kept = 0, length = 0;
     int64_t power = 0, written = 0;
     bool fraction = false, more = false;
@@ -257,7 +259,7 @@ static void shorten(const char *number, size_t size, char text[DECIMAL_TEXT])
     snprintf(text + length, DECIMAL_TEXT - length, more ? "1e%lld" : "0e%lld", (long long)power - 1);
 }
 
-/* 15 digits are the friendliest, 17 always read back exactly. */
+/* 15 digits are the most readable, 17 always read back exactly. */
 void data_number_print(double value, char *text, size_t size)
 {
     for (int digits = 15; digits <= 17; digits++) {
@@ -278,20 +280,23 @@ bool data_json_number(data_json *json, double *value)
         return false;
     shorten(json->text + start, json->at - start, text);
     *value = ag_number_read(text, NULL);
-    return isfinite(*value) || fail_at(json, start, "a number is too large");
+    return isfinite(*value) || note_problem_at(json, start, "a number is too large");
+}
+
+static bool take_word(data_json *json, const char *word, const char *problem)
+{
+    for (; *word; word++)
+        if (!take(json, *word))
+            return note_problem(json, problem);
+    return true;
 }
 
 bool data_json_bool(data_json *json, bool *value)
 {
     if (json->problem)
         return false;
-    data_json_peek(json);
-    const char *word = peek(json) == 't' ? "true" : "false";
-    for (const char *c = word; *c; c++)
-        if (!take(json, *c))
-            return fail(json, "true or false was expected");
-    *value = *word == 't';
-    return true;
+    *value = data_json_peek(json) == 't';
+    return take_word(json, *value ? "true" : "false", "true or false was expected");
 }
 
 bool data_json_null(data_json *json)
@@ -299,10 +304,7 @@ bool data_json_null(data_json *json)
     if (json->problem)
         return false;
     data_json_peek(json);
-    for (const char *c = "null"; *c; c++)
-        if (!take(json, *c))
-            return fail(json, "null was expected");
-    return true;
+    return take_word(json, "null", "null was expected");
 }
 
 bool data_json_finish(data_json *json)
@@ -310,5 +312,5 @@ bool data_json_finish(data_json *json)
     if (json->problem)
         return false;
     data_json_peek(json);
-    return json->at == json->size || fail(json, "something follows the end");
+    return json->at == json->size || note_problem(json, "something follows the end");
 }

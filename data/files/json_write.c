@@ -1,5 +1,5 @@
-/* json_write.c - objects of JSON (RFC 8259) in one line, valid whatever the numbers and
- * texts in them are. */
+/* json_write.c - objects of JSON (RFC 8259) on one line, valid for all numbers and
+ * texts. */
 #include "json_write.h"
 
 #include "files.h"
@@ -20,8 +20,8 @@ size_t data_json_escape(char byte, char escape[8])
     return 1;
 }
 
-/* Room for the final zero stays. */
-static void put(data_json_object *object, const char *bytes, size_t size)
+/* Appends bytes and keeps room for the final zero. */
+static void put_bytes(data_json_object *object, const char *bytes, size_t size)
 {
     object->failed = object->failed || size >= object->size - object->length;
     if (object->failed)
@@ -33,10 +33,10 @@ static void put(data_json_object *object, const char *bytes, size_t size)
 
 static void put_words(data_json_object *object, const char *words)
 {
-    put(object, words, strlen(words));
+    put_bytes(object, words, strlen(words));
 }
 
-/* A byte that is no UTF-8 becomes U+FFFD. */
+/* Bytes that are not UTF-8 become U+FFFD. */
 static void put_string(data_json_object *object, const char *text)
 {
     size_t left = strlen(text);
@@ -47,9 +47,9 @@ static void put_string(data_json_object *object, const char *text)
         if (length == 0)
             put_words(object, "\xEF\xBF\xBD");
         else if (length == 1)
-            put(object, escape, data_json_escape(*text, escape));
+            put_bytes(object, escape, data_json_escape(*text, escape));
         else
-            put(object, text, (size_t)length);
+            put_bytes(object, text, (size_t)length);
         text += length ? length : 1;
         left -= length ? (size_t)length : 1;
     }
@@ -98,7 +98,8 @@ void data_json_put_number(data_json_object *object, const char *key, double valu
     char text[64];
     put_key(object, key);
     if (isfinite(value)) {
-        digits = digits < 1 ? 1 : digits > 17 ? 17 : digits; /* a negative number would be part of the format */
+        digits = digits < 1 ? 1 : digits > 17 ? 17 : digits; /* a negative number would be
+                                                              * part of the format */
         ag_text_print(text, sizeof text, "%.*g", digits, value);
         put_words(object, text);
         return;

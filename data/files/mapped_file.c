@@ -1,6 +1,5 @@
 /* mapped_file.c - a file mapped into memory, read-only. */
-/* for madvise, where there is one: POSIX has only advice that may be ignored */
-#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch */
+#define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): the C library's own switch, for madvise */
 #include "mapped_file.h"
 
 #include <errno.h>
@@ -16,7 +15,7 @@
 
 static const unsigned char nothing[1] = "";
 
-static ag_status refuse(ag_error *error, const char *path, const char *what, int number)
+static ag_status refuse_file(ag_error *error, const char *path, const char *what, int number)
 {
     if (number == EINTR)
         return ag_error_set(error, AG_INTERRUPTED, "%s: interrupted by a signal before it was read", path);
@@ -25,8 +24,8 @@ static ag_status refuse(ag_error *error, const char *path, const char *what, int
 
 /* ---- A copy of what cannot be mapped -------------------------------------------------------- */
 
-/* A new file in the folder of temporary files, which no name leads to: it goes with its
- * descriptor. -1 with errno. */
+/* Creates a temporary file without a name, which goes with its descriptor. -1 with
+ * errno. */
 static int open_nameless(const char *folder)
 {
     size_t size = strlen(folder) + sizeof "/tapeformer-XXXXXX";
@@ -55,7 +54,7 @@ static bool write_all(int descriptor, const char *bytes, size_t size)
     return true;
 }
 
-/* Writes all that comes from `from` to `copy`. */
+/* Copies all that can be read from `from`. */
 static ag_status copy_all(int from, int copy, const char *path, const char *folder, ag_error *error)
 {
     char bytes[1 << 16];
@@ -65,11 +64,11 @@ static ag_status copy_all(int from, int copy, const char *path, const char *fold
             return ag_error_set(error, AG_IO,
                                 "%s: cannot copy it to a temporary file in %s: %s (TMPDIR names another folder)", path,
                                 folder, AG_REASON(errno));
-    return got == 0 ? AG_OK : refuse(error, path, "cannot read", errno);
+    return got == 0 ? AG_OK : refuse_file(error, path, "cannot read", errno);
 }
 
-/* Replaces the descriptor of a pipe, a terminal or a device by that of a copy: those can
- * only be read, and once. */
+/* Replaces the descriptor of a pipe, a terminal or a device by that of a copy, which can
+ * be mapped. */
 static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *error)
 {
     const char *set = getenv("TMPDIR"), *folder = set && *set ? set : "/tmp";
@@ -85,34 +84,34 @@ static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *er
 
 /* ---- Mapping -------------------------------------------------------------------------------- */
 
-/* Maps what is open as map->descriptor. */
+/* Maps the file open as map->descriptor. */
 static ag_status map_descriptor(data_map *map, const char *path, ag_error *error)
 {
     struct stat info;
     if (fstat(map->descriptor, &info) != 0)
-        return refuse(error, path, "cannot read the file's size", errno);
+        return refuse_file(error, path, "cannot read the file's size", errno);
     if (info.st_size == 0)
         return AG_OK;
     if ((uintmax_t)info.st_size > SIZE_MAX)
-        return refuse(error, path, "cannot map", EFBIG);
+        return refuse_file(error, path, "cannot map", EFBIG);
 
     void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, map->descriptor, 0);
     if (bytes == MAP_FAILED)
-        return refuse(error, path, "cannot map", errno);
+        return refuse_file(error, path, "cannot map", errno);
     map->bytes = bytes;
     map->size = (size_t)info.st_size;
     return AG_OK;
 }
 
-/* Maps what is open as `descriptor`, which the map then owns. */
+/* Maps the file open as `descriptor`, which the map then owns, or a copy of it. */
 static ag_status map_open(data_map *map, int descriptor, const char *path, ag_error *error)
 {
     struct stat info;
     ag_status status = AG_OK;
     if (fstat(descriptor, &info) != 0)
-        status = refuse(error, path, "cannot read", errno);
+        status = refuse_file(error, path, "cannot read", errno);
     else if (S_ISDIR(info.st_mode))
-        status = refuse(error, path, "cannot read", EISDIR);
+        status = refuse_file(error, path, "cannot read", EISDIR);
     else if (!S_ISREG(info.st_mode))
         status = replace_by_copy(&descriptor, path, error);
     map->descriptor = descriptor;
@@ -128,7 +127,7 @@ ag_status data_map_open(data_map *map, const char *path, ag_error *error)
     *map = (data_map){.bytes = nothing};
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
-        return refuse(error, path, "cannot open", errno);
+        return refuse_file(error, path, "cannot open", errno);
     return map_open(map, descriptor, path, error);
 }
 
@@ -137,7 +136,7 @@ ag_status data_map_again(data_map *map, const data_map *first, const char *path,
     *map = (data_map){.bytes = nothing};
     int descriptor = first->size > 0 ? fcntl(first->descriptor, F_DUPFD_CLOEXEC, 0) : -1;
     if (descriptor < 0)
-        return first->size > 0 ? refuse(error, path, "cannot open again", errno) : AG_OK;
+        return first->size > 0 ? refuse_file(error, path, "cannot open again", errno) : AG_OK;
     return map_open(map, descriptor, path, error);
 }
 
@@ -145,7 +144,8 @@ void data_map_rest(const data_map *map)
 {
 #ifdef MADV_DONTNEED
     if (map->size > 0)
-        madvise((void *)map->bytes, map->size, MADV_DONTNEED); /* refused: then it just stays */
+        madvise((void *)map->bytes, map->size, MADV_DONTNEED); /* if that fails, the pages
+                                                                * stay */
 #else
     (void)map;
 #endif

@@ -1,17 +1,19 @@
 /* npy.c - arrays as NumPy saves them (numpy.lib.format, versions 1.0 to 3.0).
  *
- * A file is 6 bytes of magic, 2 of version, the header's length (2 bytes little-endian in version 1.0, 4 later), the
- * header, which is a Python dictionary as text, and the numbers:
+ * A file is 6 bytes of magic, 2 of version, the header's length (2 bytes little-endian in
+ * version 1.0, 4 later), the header, which is a Python dictionary as text, and the
+ * numbers:
  *
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
  *
- * Nothing in it is believed: the header must lie in the file, and so must the numbers, before memory is asked for.
- * Where the rules leave room:
- *   - the three keys may come in any order, in either kind of quotes, with or without the last comma; a key that comes
- *     twice is refused, and so are escapes in strings;
+ * The header and the numbers must lie within the file before memory is allocated for
+ * them. Where the format leaves room:
+ *   - the three keys may come in any order, in either kind of quotes, with or without the
+ *     last comma; a duplicate key is refused, and so are escapes in strings;
  *   - sizes may end in the L of Python 2, as in NumPy's reader;
- *   - a dtype without a byte order, or with '=' or '|', is in that of this machine, as in NumPy's reader;
- *   - what follows the array is left alone: a file may hold several.
+ *   - a dtype without a byte order, or with '=' or '|', is in that of this machine, as in
+ *     NumPy's reader;
+ *   - what follows the array is ignored: a file may hold several.
  */
 #include "files.h"
 #include "mapped_file.h"
@@ -24,21 +26,21 @@
 
 #define MAGIC "\x93NUMPY"
 enum {
-    VERSION_AT = 6, /* behind the magic */
+    VERSION_AT = 6, /* after the magic */
     LENGTH_AT = 8,
     ALIGNMENT = 64, /* of the numbers in the files that we write */
 };
 
 /* One reading of one file. */
-typedef struct reader {
+typedef struct npy_reader {
     data_array *array;
     const char *text; /* the header [size] */
     size_t size, at;
     const data_dtype *dtype;
-    bool big_endian, columns_first; /* how the numbers stand */
+    bool big_endian, columns_first; /* the order of bytes and of axes */
     char path[SHOWN_PATH];
     ag_error *error;
-} reader;
+} npy_reader;
 
 static bool little_endian_host(void)
 {
@@ -50,7 +52,7 @@ static bool little_endian_host(void)
 
 /* ---- The header's text ---------------------------------------------------------------------- */
 
-static char peek(reader *r)
+static char peek(npy_reader *r)
 {
     static const char spaces[] = " \t\n\r\f";
     while (r->at < r->size && r->text[r->at] && strchr(spaces, r->text[r->at]))
@@ -58,7 +60,7 @@ static char peek(reader *r)
     return r->at < r->size ? r->text[r->at] : '\0';
 }
 
-static bool take(reader *r, char wanted)
+static bool take(npy_reader *r, char wanted)
 {
     if (peek(r) != wanted || r->at == r->size)
         return false;
@@ -66,13 +68,14 @@ static bool take(reader *r, char wanted)
     return true;
 }
 
-static bool expected(const reader *r, const char *what)
+static bool expected(const npy_reader *r, const char *what)
 {
     return data_refuse(r->error, r->path, "bad header at its byte %zu: %s was expected", r->at, what);
 }
 
-/* A string in either kind of quotes; one too long for `out` [size] is cut, and is none that is known. */
-static bool read_string(reader *r, char *out, size_t size)
+/* Reads a string in either kind of quotes. One too long for `out` [size] is cut: it is an
+ * unknown one. */
+static bool read_string(npy_reader *r, char *out, size_t size)
 {
     const char quote = peek(r);
     size_t length = 0;
@@ -89,7 +92,7 @@ static bool read_string(reader *r, char *out, size_t size)
     return take(r, quote) || expected(r, "the end of a string");
 }
 
-static bool read_size(reader *r, int64_t *size)
+static bool read_size(npy_reader *r, int64_t *size)
 {
     const char first = peek(r);
     const size_t start = r->at;
@@ -109,34 +112,21 @@ static bool read_size(reader *r, int64_t *size)
 
 /* ---- The three entries ---------------------------------------------------------------------- */
 
-/* What stands in a dtype behind the byte order, and the same type in .safetensors files. */
+/* A dtype without its byte order, and the same type in .safetensors files. */
 static const char *const TYPES[][2] = {{"b1", "BOOL"}, {"i1", "I8"},  {"i2", "I16"}, {"i4", "I32"},
                                        {"i8", "I64"},  {"u1", "U8"},  {"u2", "U16"}, {"u4", "U32"},
                                        {"u8", "U64"},  {"f2", "F16"}, {"f4", "F32"}, {"f8", "F64"}};
 
-/* A dtype that is no number is one of these, by its letter. */
-static const char *strange_type(char letter)
-{
-    switch (letter) {
-    case 'O':
-        return "Python objects, which nothing but Python can read";
-    case 'c':
-        return "complex numbers";
-    case 'U':
-    case 'S':
-    case 'a':
-        return "texts";
-    case 'V':
-        return "records or raw bytes";
-    case 'M':
-    case 'm':
-        return "times";
-    default:
-        return NULL;
-    }
-}
+/* The element types that are not numbers, by the first letter of their dtypes. */
+static const struct {
+    const char *letters, *elements;
+} STRANGE[] = {{"O", "Python objects, which nothing but Python can read"},
+               {"c", "complex numbers"},
+               {"USa", "texts"},
+               {"V", "records or raw bytes"},
+               {"Mm", "times"}};
 
-static bool read_type(reader *r)
+static bool read_type(npy_reader *r)
 {
     char text[16] = "";
     if (peek(r) == '[' || peek(r) == '(')
@@ -149,14 +139,14 @@ static bool read_type(reader *r)
     for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
         if (!strcmp(type, TYPES[i][0]))
             r->dtype = data_dtype_find(TYPES[i][1]);
-    const char *strange = strange_type(*type);
-    if (!r->dtype && strange)
-        return data_refuse(r->error, r->path, "its elements are %s (dtype '%s'), and numbers are needed", strange,
-                           text);
-    return r->dtype || data_refuse(r->error, r->path, "its dtype '%s' is none that is known here", text);
+    for (size_t i = 0; i < sizeof STRANGE / sizeof *STRANGE && !r->dtype; i++)
+        if (*type && strchr(STRANGE[i].letters, *type))
+            return data_refuse(r->error, r->path, "its elements are %s (dtype '%s'), and numbers are needed",
+                               STRANGE[i].elements, text);
+    return r->dtype || data_refuse(r->error, r->path, "its dtype '%s' is unknown here", text);
 }
 
-static bool read_order(reader *r)
+static bool read_order(npy_reader *r)
 {
     peek(r);
     const char *rest = r->text + r->at;
@@ -169,7 +159,7 @@ static bool read_order(reader *r)
 }
 
 /* A tuple: (), (3,), (2, 3), (2, 3,). */
-static bool read_shape(reader *r)
+static bool read_shape(npy_reader *r)
 {
     data_array *array = r->array;
     bool comma = true;
@@ -185,16 +175,16 @@ static bool read_shape(reader *r)
         comma = take(r, ',');
     }
     if (array->ndim == 1 && !comma)
-        return data_refuse(r->error, r->path, "its shape (%lld) is no tuple: (%lld,) would be",
+        return data_refuse(r->error, r->path, "its shape (%lld) is not a tuple: (%lld,) would be",
                            (long long)array->dim[0], (long long)array->dim[0]);
     return true;
 }
 
-static bool read_dictionary(reader *r)
+static bool read_dictionary(npy_reader *r)
 {
     static const struct entry {
         const char *key;
-        bool (*read)(reader *r);
+        bool (*read)(npy_reader *r);
     } entries[] = {{"descr", read_type}, {"fortran_order", read_order}, {"shape", read_shape}};
     bool seen[3] = {false}, comma = true;
     if (!take(r, '{'))
@@ -227,8 +217,8 @@ static bool read_dictionary(reader *r)
 
 /* ---- The numbers ---------------------------------------------------------------------------- */
 
-/* Element number `i` of the file. */
-static bool load(const reader *r, const unsigned char *numbers, int64_t i, ag_real *value)
+/* Converts element number `i` of the file. */
+static bool load_number(const npy_reader *r, const unsigned char *numbers, int64_t i, ag_real *value)
 {
     const size_t bytes = r->dtype->bits / 8;
     const unsigned char *element = numbers + (size_t)i * bytes;
@@ -243,15 +233,16 @@ static bool load(const reader *r, const unsigned char *numbers, int64_t i, ag_re
                        (long long)i);
 }
 
-/* In the file the first axis is the fastest: `index` counts in that order, `place` is where its element belongs. */
-static bool load_columns_first(const reader *r, const unsigned char *numbers)
+/* In the file the first axis varies fastest: `index` counts in that order, and `place` is
+ * where the element belongs. */
+static bool load_columns_first(const npy_reader *r, const unsigned char *numbers)
 {
     const data_array *array = r->array;
     int64_t stride[DATA_ARRAY_DIMS] = {0}, index[DATA_ARRAY_DIMS] = {0}, place = 0;
     for (int axis = array->ndim - 1; axis >= 0 && array->size > 0; axis--)
         stride[axis] = axis == array->ndim - 1 ? 1 : stride[axis + 1] * array->dim[axis + 1];
     for (int64_t i = 0; i < array->size; i++) {
-        if (!load(r, numbers, i, &array->values[place]))
+        if (!load_number(r, numbers, i, &array->values[place]))
             return false;
         for (int axis = 0; axis < array->ndim; axis++) {
             place += stride[axis];
@@ -264,8 +255,8 @@ static bool load_columns_first(const reader *r, const unsigned char *numbers)
     return true;
 }
 
-/* Reads what the header announces from the `left` bytes behind it. */
-static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
+/* Reads the numbers that the header announces from the `left` bytes after it. */
+static bool read_numbers(npy_reader *r, const unsigned char *numbers, size_t left)
 {
     data_array *array = r->array;
     const size_t bytes = r->dtype->bits / 8;
@@ -289,14 +280,14 @@ static bool read_numbers(reader *r, const unsigned char *numbers, size_t left)
     if (r->columns_first)
         return load_columns_first(r, numbers);
     for (int64_t i = 0; i < array->size; i++)
-        if (!load(r, numbers, i, &array->values[i]))
+        if (!load_number(r, numbers, i, &array->values[i]))
             return false;
     return true;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static bool read_file(reader *r, const data_map *map)
+static bool read_file(npy_reader *r, const data_map *map)
 {
     const unsigned char *bytes = map->bytes;
     if (map->size < VERSION_AT + 2 || memcmp(bytes, MAGIC, VERSION_AT) != 0)
@@ -322,7 +313,7 @@ ag_status data_npy_read(data_array *array, const char *path, ag_error *error)
 {
     ag_error own = {0}; /* so that the status is known where the caller wants no error */
     data_map map = {0};
-    reader r = {.array = array, .error = &own};
+    npy_reader r = {.array = array, .error = &own};
     *array = (data_array){0};
     ag_text_show(path, r.path, sizeof r.path);
     if (data_map_open(&map, path, &own) == AG_OK)
@@ -342,8 +333,9 @@ void data_array_clear(data_array *array)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-/* Magic, version 1.0, length and text of the header, as NumPy writes them: with room for the first axis to become
- * longer, and with 1 to 64 spaces until the line feed ends at a multiple of 64. Returns the size. */
+/* Writes magic, version 1.0, length and text of the header as NumPy does, and returns the
+ * size: with room for the first axis to grow, and with 1 to 64 spaces, so that the line
+ * feed ends at a multiple of 64. */
 static size_t make_header(const data_array *array, char header[2048])
 {
     enum { MOST_DIGITS = 21, BEGIN = LENGTH_AT + 2 };

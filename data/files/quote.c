@@ -1,4 +1,4 @@
-/* quote.c - foreign text inside an error's sentence. */
+/* quote.c - names and paths quoted in an error's sentence: see quote.h. */
 #include "quote.h"
 
 #include <stdarg.h>

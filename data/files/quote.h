@@ -1,21 +1,20 @@
-/* quote.h - foreign text inside an error's sentence.
- *
- * ag_error_set shows what it is given; what is here keeps long names from filling a
- * message.
+/* quote.h - names and paths quoted in an error's sentence, cut so that they cannot fill
+ * it.
  */
-#ifndef DATA_SHOW_H
-#define DATA_SHOW_H
+#ifndef DATA_QUOTE_H
+#define DATA_QUOTE_H
 
 #include "autograd.h"
 
-#define SHOWN_NAME 96  /* enough of a name to know it by, as an array's size */
-#define SHOWN_PATH 288 /* of a path: with two names and a sentence still less than AG_MESSAGE_SIZE */
+#define SHOWN_NAME 96  /* enough of a name to recognise it; the size of an array */
+#define SHOWN_PATH 288 /* of a path: with two names and a sentence it fits into AG_MESSAGE_SIZE */
 
-/* A name as ag_text_show shows it, cut where it is long: the text lives as long as the
- * block around it. */
+/* A name as ag_text_show shows it, cut if it is long. It lives as long as the enclosing
+ * block. */
 #define DATA_SHOW(text) ag_text_show((text), (char[SHOWN_NAME]){0}, SHOWN_NAME)
 
-/* Refuses the file `path`, which is fit to be shown: AG_BAD_FILE with "path: sentence". Returns false. */
+/* Sets AG_BAD_FILE with "path: sentence" and returns false. `path` is as ag_text_show
+ * shows it. */
 bool data_refuse(ag_error *error, const char *path, const char *format, ...) AG_PRINTF(3, 4);
 
 #endif

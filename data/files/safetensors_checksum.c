@@ -1,4 +1,5 @@
-/* safetensors_checksum.c - the checksum of our files: FNV-1a over all bytes. */
+/* safetensors_checksum.c - the checksum of the files that this library writes: FNV-1a
+ * over all bytes. */
 #include "safetensors.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ void data_checksum_print(uint64_t hash, char digits[CHECKSUM_DIGITS + 1])
 
 bool data_checksum_meant(const char *key, const char *value, size_t value_size)
 {
-    int strange = 0; /* bytes that no whole checksum has */
+    int strange = 0; /* bytes that no intact checksum has */
     if (strlen(key) != strlen(CHECKSUM_KEY) || value_size != CHECKSUM_DIGITS)
         return false;
     for (size_t i = 0; i < strlen(CHECKSUM_KEY); i++)

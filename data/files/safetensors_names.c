@@ -1,18 +1,19 @@
-/* safetensors_names.c - what an open .safetensors file has: its tensors by number and by
- * name, its metadata by key. */
+/* safetensors_names.c - the tensors of an open file by number and by name, its metadata
+ * by key.
+ */
 #include "safetensors_file.h"
 #include "quote.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_names(const void *a, const void *b)
+static int compare_tensor_names(const void *a, const void *b)
 {
     const data_tensor *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
 }
 
-static int compare_keys(const void *a, const void *b)
+static int compare_metadata_keys(const void *a, const void *b)
 {
     const metadata_entry *x = a, *y = b;
     return strcmp(x->key, y->key);
@@ -32,7 +33,7 @@ static const data_tensor *find_name(const data_safetensors *file, const char *na
 {
     const data_tensor wanted = {.name = name}, *key = &wanted;
     const data_tensor *const *found =
-        bsearch(&key, file->by_name, file->tensor_count, sizeof *file->by_name, compare_names);
+        bsearch(&key, file->by_name, file->tensor_count, sizeof *file->by_name, compare_tensor_names);
     return found ? *found : NULL;
 }
 
@@ -45,7 +46,7 @@ const data_tensor *data_safetensors_find(const data_safetensors *file, const cha
 
 const char *data_safetensors_sort(data_safetensors *file)
 {
-    qsort(file->by_name, file->tensor_count, sizeof *file->by_name, compare_names);
+    qsort(file->by_name, file->tensor_count, sizeof *file->by_name, compare_tensor_names);
     for (size_t i = 1; i < file->tensor_count; i++)
         if (!strcmp(file->by_name[i - 1]->name, file->by_name[i]->name))
             return file->by_name[i]->name;
@@ -55,14 +56,14 @@ const char *data_safetensors_sort(data_safetensors *file)
 const char *data_safetensors_sort_metadata(data_safetensors *file)
 {
     if (file->metadata_count > 1)
-        qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
+        qsort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_metadata_keys);
     for (size_t i = 1; i < file->metadata_count; i++)
         if (!strcmp(file->metadata[i - 1].key, file->metadata[i].key))
             return file->metadata[i].key;
     return NULL;
 }
 
-static void give_names_back(data_safetensors *file)
+static void restore_names(data_safetensors *file)
 {
     for (size_t i = 0; i < file->tensor_count; i++)
         file->tensors[i].tensor.name = file->tensors[i].name;
@@ -81,7 +82,7 @@ ag_status data_safetensors_strip(data_safetensors *file, const char *prefix, ag_
     const char *twice = stripped > 0 ? data_safetensors_sort(file) : NULL;
     if (stripped > 0 && !twice)
         return AG_OK;
-    give_names_back(file);
+    restore_names(file);
     if (!prefix)
         return AG_OK;
     return twice ? ag_error_set(error, AG_BAD_VALUE, "without the prefix '%s' two tensors are named '%s'",
@@ -96,6 +97,6 @@ const char *data_safetensors_metadata(const data_safetensors *file, const char *
     if (file->metadata_count == 0)
         return NULL;
     const metadata_entry *found =
-        bsearch(&wanted, file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
+        bsearch(&wanted, file->metadata, file->metadata_count, sizeof *file->metadata, compare_metadata_keys);
     return found ? found->value : NULL;
 }

@@ -1,11 +1,14 @@
-/* safetensors_index.c - models that are cut into several files, and files of other kinds.
+/* safetensors_open.c - opens a .safetensors file, or the index of a model cut into
+ * several files.
  *
- * model.safetensors.index.json stands beside the shards and says which of them has which
+ * model.safetensors.index.json lies beside the shards and says which of them has which
  * tensor:
  *
- *     {"metadata":{"total_size":1234},"weight_map":{"wte.weight":"model-00001-of-00002.safetensors", ..}}
+ *     {"metadata":{"total_size":1234},
+ *      "weight_map":{"wte.weight":"model-00001-of-00002.safetensors", ..}}
  *
- * All tensors of all shards are read, as the libraries that write such files do it. */
+ * All tensors of all shards are read, as the libraries that write such files do.
+ */
 #include "grow.h"
 #include "safetensors.h"
 #include "safetensors_file.h"
@@ -19,7 +22,7 @@ typedef struct index_reader {
     data_safetensors *file;
     data_json json;
     const char *path, *shown;
-    char *name, *shard; /* room for a string of the text each */
+    char *name, *shard; /* each has room for any string of the text */
     ag_error *error;
 } index_reader;
 
@@ -35,7 +38,7 @@ static bool no_memory(const index_reader *r)
 
 /* ---- Its text ------------------------------------------------------------------------------- */
 
-static bool skip(index_reader *r, int depth)
+static bool skip_value(index_reader *r, int depth)
 {
     data_json *json = &r->json;
     size_t count = 0;
@@ -47,7 +50,7 @@ static bool skip(index_reader *r, int depth)
     case '[':
         data_json_enter(json, open);
         while (depth < MOST_NESTED && data_json_more(json, open == '{' ? '}' : ']', &count))
-            if ((open == '{' && !data_json_key(json, r->shard)) || !skip(r, depth + 1))
+            if ((open == '{' && !data_json_key(json, r->shard)) || !skip_value(r, depth + 1))
                 return false;
         return !json->problem && depth < MOST_NESTED;
     case '"':
@@ -70,7 +73,7 @@ static bool refuse_json(const index_reader *r)
 
 /* ---- Its shards ----------------------------------------------------------------------------- */
 
-/* The file `name` beside the index, which the caller frees. */
+/* The path of the file `name` beside the index, which the caller frees. */
 static char *path_beside(const index_reader *r, const char *name)
 {
     const char *slash = strrchr(r->path, '/');
@@ -102,9 +105,8 @@ static bool open_shard(index_reader *r, const char *name)
     return shard != NULL;
 }
 
-/* The shard r->shard, opened where it is met for the first time: then its name is kept in
- * the file's strings, where names stand in the order of the shards. NULL with the
- * error. */
+/* The shard r->shard; opened when it is met first, and its name kept in the file's
+ * strings, in the order of the shards. NULL with the error. */
 static const data_safetensors *shard_of(index_reader *r)
 {
     data_safetensors *file = r->file;
@@ -169,7 +171,7 @@ static bool read_members(index_reader *r)
             return false;
         const bool is_map = !strcmp(r->name, "weight_map") && !mapped;
         mapped |= is_map;
-        if (!(is_map ? read_weight_map(r) : skip(r, 0)))
+        if (!(is_map ? read_weight_map(r) : skip_value(r, 0)))
             return false;
     }
     if (!data_json_finish(&r->json))
@@ -208,8 +210,8 @@ static bool read_index(data_safetensors *file, const char *path, const char *sho
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
-/* A header's length is at most 10^8, so the 5th to 8th byte of a .safetensors file are
- * 0. */
+/* Whether the file is JSON text instead of a .safetensors file, whose header has at most
+ * 10^8 bytes, so that its 5th to 8th bytes are 0. */
 static bool is_index(const data_map *map)
 {
     static const char spaces[] = " \t\r\n";

@@ -1,18 +1,21 @@
-/* safetensors.c - the strict reader of .safetensors files.
+/* safetensors_read.c - the strict reader of one .safetensors file.
  *
- * The file is mapped and nothing in it is believed. Checks come in the order of the format's reference reader: the
- * header's length, UTF-8, JSON and the shape of the entries, names, then for each tensor in the order of the data its
- * place and its size, then the end of the data, then our checksum. Memory is proportional to the header, which is
- * inside the file, and time to n log n in the number of tensors.
+ * The file is mapped and nothing in it is trusted. The checks come in the order of the
+ * format's reference reader: the header's length, UTF-8, JSON and the form of the
+ * entries, names; then for each tensor, in the order of the data, its place and its size;
+ * then the end of the data; then our checksum. Memory is proportional to the header,
+ * which is inside the file, and time to n log n in the number of tensors.
  *
- * Where the rules leave room:
- *   - white space before and behind the header's object is taken (the format wants '{' first and spaces behind);
- *   - a name that comes twice is refused, after its escapes are undone: tensors, metadata, fields of an entry;
- *   - an entry has exactly the fields dtype, shape and data_offsets: others are refused, and so is an entry that is an
- *     array;
- *   - metadata that is null is none;
+ * Where the format leaves room:
+ *   - white space before and after the header's object is accepted (the format wants '{'
+ *     first and spaces after it);
+ *   - a duplicate name is refused, after its escapes are decoded: of tensors, metadata
+ *     and the fields of an entry;
+ *   - an entry has exactly the fields dtype, shape and data_offsets: others are refused,
+ *     and so is an entry that is an array;
+ *   - metadata that is null counts as none;
  *   - \u0000 in a name or in metadata is refused, since these are C strings here;
- *   - any rank is taken that the header has room for: the size is what is checked;
+ *   - any rank is accepted that fits into the header: the size is what is checked;
  *   - tensors without bytes may share an offset; they keep the header's order.
  */
 #include "files.h"
@@ -26,20 +29,20 @@
 #include <string.h>
 
 /* One reading of one file. */
-typedef struct reader {
+typedef struct header_reader {
     data_safetensors *file;
     data_json json;
-    const char *tensor; /* the one being read; NULL outside */
+    const char *tensor; /* the tensor being read; NULL between tensors */
     const char *path; /* as error messages show it */
     ag_error *error;
-} reader;
+} header_reader;
 
-#define HEADER_AT 8 /* behind the header's length */
+#define HEADER_AT 8 /* after the header's length */
 
 /* ---- Refusals and memory -------------------------------------------------------------------- */
 
-/* The JSON is wrong at the cursor. */
-static bool refuse_json(reader *r)
+/* Reports the problem at the cursor of the JSON. */
+static bool refuse_json(header_reader *r)
 {
     if (!r->tensor)
         return data_refuse(r->error, r->path, "bad header at byte %zu: %s", HEADER_AT + r->json.at, r->json.problem);
@@ -47,20 +50,20 @@ static bool refuse_json(reader *r)
                        DATA_SHOW(r->tensor), r->json.problem);
 }
 
-static bool no_memory(reader *r)
+static bool no_memory(header_reader *r)
 {
     ag_error_set(r->error, AG_NO_MEMORY, "%s: not enough memory for its header of %zu %s", r->path, r->json.size,
                  ag_plural((int64_t)r->json.size, "byte", "bytes"));
     return false;
 }
 
-/* Room for the next string; the string stays when keep_string follows. */
-static char *string_room(const reader *r)
+/* Room for the next string, which stays only after keep_string. */
+static char *string_room(const header_reader *r)
 {
     return r->file->strings + r->file->strings_used;
 }
 
-static const char *keep_string(reader *r)
+static const char *keep_string(header_reader *r)
 {
     const char *string = string_room(r);
     r->file->strings_used += strlen(string) + 1;
@@ -69,11 +72,11 @@ static const char *keep_string(reader *r)
 
 /* ---- The header: JSON and the shape of its entries ------------------------------------------ */
 
-static bool read_metadata(reader *r)
+static bool read_metadata(header_reader *r)
 {
     data_safetensors *file = r->file;
     size_t members = 0;
-    if (data_json_peek(&r->json) == 'n') /* the null of writers that have no metadata */
+    if (data_json_peek(&r->json) == 'n') /* some writers write null for no metadata */
         return data_json_null(&r->json) || refuse_json(r);
     data_json_enter(&r->json, '{');
     while (data_json_more(&r->json, '}', &members)) {
@@ -97,7 +100,7 @@ static bool read_metadata(reader *r)
     return !r->json.problem || refuse_json(r);
 }
 
-static bool read_shape(reader *r, tensor_entry *entry)
+static bool read_shape(header_reader *r, tensor_entry *entry)
 {
     data_safetensors *file = r->file;
     size_t rank = 0;
@@ -111,11 +114,12 @@ static bool read_shape(reader *r, tensor_entry *entry)
         if (!data_json_u64(&r->json, &grown[file->size_count++]))
             break;
     }
-    entry->tensor.rank = (int)rank; /* two bytes of a header of at most 10^8 each: no overflow */
+    entry->tensor.rank = (int)rank; /* each takes two bytes of a header of at most 10^8:
+                                     * no overflow */
     return !r->json.problem || refuse_json(r);
 }
 
-static bool read_offsets(reader *r, tensor_entry *entry)
+static bool read_offsets(header_reader *r, tensor_entry *entry)
 {
     uint64_t offsets[2] = {0};
     size_t count = 0;
@@ -134,7 +138,7 @@ static bool read_offsets(reader *r, tensor_entry *entry)
     return true;
 }
 
-static bool read_dtype(reader *r, tensor_entry *entry)
+static bool read_dtype(header_reader *r, tensor_entry *entry)
 {
     if (!data_json_string(&r->json, string_room(r)))
         return refuse_json(r);
@@ -147,11 +151,11 @@ static bool read_dtype(reader *r, tensor_entry *entry)
 }
 
 /* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, in any order. */
-static bool read_entry(reader *r, tensor_entry *entry)
+static bool read_entry(header_reader *r, tensor_entry *entry)
 {
     static const struct field {
         const char *name;
-        bool (*read)(reader *r, tensor_entry *entry);
+        bool (*read)(header_reader *r, tensor_entry *entry);
     } fields[] = {{"dtype", read_dtype}, {"shape", read_shape}, {"data_offsets", read_offsets}};
     enum { FIELDS = sizeof fields / sizeof fields[0] };
     bool seen[FIELDS] = {false};
@@ -183,7 +187,7 @@ static bool read_entry(reader *r, tensor_entry *entry)
     return true;
 }
 
-static bool read_member(reader *r, bool *metadata_seen)
+static bool read_member(header_reader *r, bool *metadata_seen)
 {
     data_safetensors *file = r->file;
     if (!data_json_key(&r->json, string_room(r)))
@@ -206,7 +210,7 @@ static bool read_member(reader *r, bool *metadata_seen)
     return good;
 }
 
-static bool read_header(reader *r)
+static bool read_header(header_reader *r)
 {
     size_t bad = data_utf8_check(r->json.text, r->json.size), members = 0;
     bool metadata_seen = false;
@@ -235,8 +239,8 @@ static int compare_places(const void *a, const void *b)
     return x->tensor.name < y->tensor.name ? -1 : x->tensor.name > y->tensor.name; /* kept in the header's order */
 }
 
-/* Sorts the tensors by their place and makes the indices by name; refuses a name that comes twice. */
-static bool sort_entries(reader *r)
+/* Sorts the tensors by place and makes the index by name; refuses duplicate names. */
+static bool sort_entries(header_reader *r)
 {
     data_safetensors *file = r->file;
     file->by_name = malloc((file->tensor_count + 1) * sizeof *file->by_name);
@@ -256,8 +260,9 @@ static bool sort_entries(reader *r)
     return !twice || data_refuse(r->error, r->path, "the metadata has the key '%s' twice", DATA_SHOW(twice));
 }
 
-/* Each tensor must begin where the last one ended, and be as long as its dtype and shape say. */
-static bool check_places(reader *r, uint64_t data_size)
+/* Each tensor must begin where the one before ends, and be as long as dtype and shape
+ * require. */
+static bool check_places(header_reader *r, uint64_t data_size)
 {
     uint64_t at = 0;
     for (size_t i = 0; i < r->file->tensor_count; i++) {
@@ -289,7 +294,7 @@ static bool check_places(reader *r, uint64_t data_size)
 
 /* ---- The whole file ------------------------------------------------------------------------- */
 
-static bool check_checksum(reader *r, const metadata_entry *entry)
+static bool check_checksum(header_reader *r, const metadata_entry *entry)
 {
     const data_map *map = &r->file->map;
     char digits[CHECKSUM_DIGITS + 1];
@@ -308,7 +313,8 @@ static bool check_checksum(reader *r, const metadata_entry *entry)
 #define TORCH_SAVE                                                                                                     \
     " (it looks like a file of torch.save: let Python write it by save_file of the package safetensors)"
 
-/* The kind of a file that is no .safetensors file, and what to do about it: " (..)"; "" if unknown. */
+/* The kind of a file that is no .safetensors file, and what to do about it: " (..)"; ""
+ * if unknown. */
 static const char *guess_kind(const data_map *map)
 {
     static const struct {
@@ -327,8 +333,8 @@ static const char *guess_kind(const data_map *map)
     return "";
 }
 
-/* Finds the header in the mapped file: the checks that come before any memory is asked for. */
-static bool find_header(reader *r)
+/* Finds the header in the mapped file: the checks before any memory is allocated. */
+static bool find_header(header_reader *r)
 {
     const data_map *map = &r->file->map;
     unsigned long long size = 0;
@@ -350,7 +356,7 @@ static bool find_header(reader *r)
     return true;
 }
 
-static bool read_file(reader *r)
+static bool read_file(header_reader *r)
 {
     data_safetensors *file = r->file;
     if (!find_header(r) || !read_header(r) || !sort_entries(r))
@@ -371,7 +377,7 @@ static bool read_file(reader *r)
 
 bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *error)
 {
-    reader r = {.file = file, .path = shown, .error = error};
+    header_reader r = {.file = file, .path = shown, .error = error};
     return read_file(&r);
 }
 

@@ -1,11 +1,13 @@
 /* safetensors_write.c - the writer of .safetensors files.
  *
- * The bytes depend on the content alone and are those of the format's reference writer: metadata first (by key),
- * tensors by descending alignment of their dtype and then by name, compact JSON, and spaces until the header's length
- * is a multiple of 8, so that data in the file are as aligned as they need be. What the reference does not write is the
- * checksum in the metadata; files for other programs are without.
+ * The bytes depend on the content alone and are those of the format's reference writer:
+ * metadata first (by key), tensors by descending alignment of their dtype and then by
+ * name, compact JSON, and spaces until the header's length is a multiple of 8, which
+ * aligns the data. The reference writes no checksum; files for other programs have none
+ * either.
  *
- * The file is written in one pass with zeros for the checksum, which is set at the end.
+ * The file is written in one pass with zeros for the checksum, which is filled in at the
+ * end.
  */
 #include "files.h"
 #include "grow.h"
@@ -18,7 +20,7 @@
 #include <string.h>
 
 typedef struct tensor_note {
-    char *name; /* allocated, together with the shape in front of it */
+    char *name; /* one allocation with the shape before it */
     const data_dtype *dtype;
     int rank;
     uint64_t *shape;
@@ -127,7 +129,7 @@ ag_status data_writer_metadata(data_writer *writer, const char *key, const char 
     return note_metadata(writer, key, value, error);
 }
 
-/* A new writer holds one note, the checksum. */
+/* A new writer has one note, the checksum. */
 data_writer *data_writer_new(ag_error *error)
 {
     data_writer *writer = calloc(1, sizeof *writer);
@@ -155,14 +157,15 @@ void data_writer_no_checksum(data_writer *writer)
 
 /* ---- The order of the file ------------------------------------------------------------------ */
 
-static int compare_names(const void *a, const void *b)
+static int compare_note_names(const void *a, const void *b)
 {
     const tensor_note *x = a, *y = b;
     return strcmp(x->name, y->name);
 }
 
-/* By descending alignment of dtype: data_dtype_find gives pointers into one ascending table. */
-static int compare_tensors(const void *a, const void *b)
+/* By descending alignment of dtype: data_dtype_find returns pointers into one ascending
+ * table. */
+static int compare_note_places(const void *a, const void *b)
 {
     const tensor_note *x = a, *y = b;
     if (x->dtype != y->dtype)
@@ -170,7 +173,7 @@ static int compare_tensors(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static int compare_keys(const void *a, const void *b)
+static int compare_note_keys(const void *a, const void *b)
 {
     const metadata_note *x = a, *y = b;
     return strcmp(x->key, y->key);
@@ -181,15 +184,15 @@ static ag_status sort_notes(data_writer *writer, ag_error *error)
     tensor_note *tensors = writer->tensors;
     metadata_note *metadata = writer->metadata;
     if (writer->tensor_count > 1)
-        qsort(tensors, writer->tensor_count, sizeof *tensors, compare_names);
+        qsort(tensors, writer->tensor_count, sizeof *tensors, compare_note_names);
     for (size_t i = 1; i < writer->tensor_count; i++) {
         if (!strcmp(tensors[i - 1].name, tensors[i].name))
             return ag_error_set(error, AG_BAD_VALUE, "two tensors are named '%s'", DATA_SHOW(tensors[i].name));
     }
     if (writer->tensor_count > 1)
-        qsort(tensors, writer->tensor_count, sizeof *tensors, compare_tensors);
+        qsort(tensors, writer->tensor_count, sizeof *tensors, compare_note_places);
     if (writer->metadata_count > 1)
-        qsort(metadata, writer->metadata_count, sizeof *metadata, compare_keys);
+        qsort(metadata, writer->metadata_count, sizeof *metadata, compare_note_keys);
     for (size_t i = 1; i < writer->metadata_count; i++) {
         if (!strcmp(metadata[i - 1].key, metadata[i].key))
             return ag_error_set(error, AG_BAD_VALUE, "the metadata has the key '%s' twice", DATA_SHOW(metadata[i].key));
@@ -199,7 +202,7 @@ static ag_status sort_notes(data_writer *writer, ag_error *error)
 
 /* ---- The header ----------------------------------------------------------------------------- */
 
-/* A text that grows; `failed` stays once memory was out. */
+/* A text that grows; `failed` once memory was out. */
 typedef struct text_buffer {
     char *bytes;
     size_t size, capacity;
@@ -246,8 +249,8 @@ static void append_string(text_buffer *text, const char *string)
     append(text, "\"", 1);
 }
 
-/* "__metadata__":{"checksum":"0000000000000000","key":"value"}, or nothing where there is no metadata; *checksum_at
- * becomes the place of the zeros. */
+/* Appends "__metadata__":{"checksum":"0000000000000000","key":"value"}, or nothing if
+ * there is no metadata; *checksum_at becomes the place of the zeros. */
 static void append_metadata(text_buffer *text, const data_writer *writer, size_t *checksum_at)
 {
     if (writer->metadata_count == 0)
@@ -260,13 +263,13 @@ static void append_metadata(text_buffer *text, const data_writer *writer, size_t
         append_string(text, note->key);
         append_text(text, ":");
         if (!strcmp(note->key, CHECKSUM_KEY))
-            *checksum_at = text->size + 1; /* behind the quote */
+            *checksum_at = text->size + 1; /* after the quote */
         append_string(text, note->value);
     }
     append_text(text, "}");
 }
 
-/* "name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]} */
+/* Appends "name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}. */
 static void append_tensor(text_buffer *text, const tensor_note *note, uint64_t begin)
 {
     append_string(text, note->name);
@@ -284,7 +287,7 @@ static void append_tensor(text_buffer *text, const tensor_note *note, uint64_t b
     append_text(text, "]}");
 }
 
-/* The first 8 bytes and the header. The caller frees text->bytes. */
+/* Makes the first 8 bytes and the header. The caller frees text->bytes. */
 static ag_status make_header(const data_writer *writer, text_buffer *text, size_t *checksum_at, ag_error *error)
 {
     uint64_t begin = 0;
@@ -315,7 +318,7 @@ static ag_status make_header(const data_writer *writer, text_buffer *text, size_
 
 /* ---- The file ------------------------------------------------------------------------------- */
 
-/* Puts one tensor's data, little-endian, and continues the hash over it. */
+/* Writes one tensor's data, little-endian, and continues the hash over it. */
 static bool put_tensor(data_output *output, const tensor_note *note, uint64_t *hash)
 {
     const uint16_t one = 1;
