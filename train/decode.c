@@ -1,7 +1,8 @@
-/* decode.c - a model's own outputs for the distinct sources of a set, against their targets.
+/* decode.c - evaluates a model's own outputs for the distinct sources of a set.
  *
- * Sources of similar length are decoded together, and judged in the order of the set. Tokens are compared by id; a
- * target token that the vocabulary does not know is UNKNOWN, which no output can be.
+ * Sources of similar length are decoded together, and judged in the order of the set.
+ * Tokens are compared by id; a target token that is not in the vocabulary is UNKNOWN,
+ * which no output can be.
  */
 #include "decode.h"
 
@@ -10,7 +11,7 @@
 
 #define UNKNOWN (-1)
 
-/* One distinct source: its text, and the output for it. Both are in the decoding's own memory. */
+/* A distinct source: its text and the output for it, both owned by the decoding. */
 typedef struct source_item {
     char *text;
     int64_t index;   /* of the distinct source in the set */
@@ -19,10 +20,10 @@ typedef struct source_item {
     int64_t output_length;
 } source_item;
 
-/* What goes through the model at once. */
+/* The rows that go through the model together. */
 typedef struct decoded_rows {
     const char **texts; /* [rows] */
-    uint64_t *streams;  /* [rows]: a source draws from a stream of its own, whatever batch it is in */
+    uint64_t *streams;  /* [rows]: each source has its own random stream, in any batch */
     data_batch batch;
 } decoded_rows;
 
@@ -40,7 +41,7 @@ typedef struct decoding {
 /* The verdict on one output. */
 typedef struct judgement {
     bool correct;
-    int64_t edits, length; /* to the nearest target, and of it */
+    int64_t edits, length; /* edits to the nearest target, and its length */
     int64_t nearest;       /* which of the source's targets */
 } judgement;
 
@@ -123,7 +124,7 @@ static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t 
     return status;
 }
 
-/* Outputs of sorted sources begin <= i < begin + rows. */
+/* Decodes the sorted sources begin <= i < begin + rows. */
 static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, decoded_rows *at_once)
 {
     bool tags = d->model->config.kind == NN_ENCODER;
@@ -164,13 +165,13 @@ static ag_status decode_all(decoding *d)
 
 /* ---- Verdicts ------------------------------------------------------------------------------- */
 
-/* The target's ids, UNKNOWN where the vocabulary does not have a token. The caller frees them; NULL when memory is out.
- */
+/* The target's ids, UNKNOWN for tokens that are not in the vocabulary. The caller frees
+ * them; NULL when memory is out. */
 static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *length)
 {
     size_t size = strlen(text), at = 0, token_size = 0;
     const char *token = NULL;
-    int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has a byte at least */
+    int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has at least one byte */
     *length = 0;
     while (ids && data_token_next(data_vocab_kind(vocab), text, size, &at, &token, &token_size)) {
         int32_t id = data_vocab_find(vocab, token, token_size);
@@ -179,7 +180,8 @@ static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *l
     return ids;
 }
 
-/* The nearest of the source's targets is the one with the fewest edits, the first among equals. */
+/* Compares an output with the nearest of its source's targets: that with the fewest
+ * edits, of equals the first. */
 static ag_status judge(const decoding *d, const source_item *item, judgement *verdict)
 {
     verdict->edits = -1;
@@ -202,7 +204,8 @@ static ag_status judge(const decoding *d, const source_item *item, judgement *ve
     return AG_OK;
 }
 
-static ag_status show(const decoding *d, const source_item *item, const judgement *verdict)
+/* Hands an output to the caller. */
+static ag_status show_output(const decoding *d, const source_item *item, const judgement *verdict)
 {
     const data_vocab *vocab = data_set_target_vocab(d->set);
     const char *source = NULL, *target = NULL;
@@ -224,7 +227,7 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
         judgement verdict = {0};
         ag_status status = judge(d, &d->items[i], &verdict);
         if (status == AG_OK && d->evaluation->on_output)
-            status = show(d, &d->items[i], &verdict);
+            status = show_output(d, &d->items[i], &verdict);
         if (status != AG_OK)
             return status;
         correct += verdict.correct;

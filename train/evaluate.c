@@ -1,7 +1,8 @@
-/* evaluate.c - loss and token accuracy under teacher forcing; decode.c has the rest.
+/* evaluate.c - loss and token accuracy under teacher forcing; decode.c measures the
+ * outputs.
  *
- * The sums over batches are in double, so that they do not depend on the size of a batch but for the rounding of its
- * own loss.
+ * Sums over batches are in double, so that the results depend on the size of a batch only
+ * by the rounding of each batch's own loss.
  */
 #include "decode.h"
 #include "nonfinite.h"
@@ -29,8 +30,9 @@ static void count_right(const ag_real *logits, int64_t classes, const int32_t *t
     }
 }
 
-/* A no-grad tape does not remember its operations, so the batch is run once more on one that does. */
-static ag_status explain(const nn_model *model, const data_batch *batch, double loss, ag_error *error)
+/* Names the operation that made the loss not finite. A no-grad tape does not record its
+ * operations, so the batch runs again on a tape that does. */
+static ag_status explain_loss(const nn_model *model, const data_batch *batch, double loss, ag_error *error)
 {
     ag_status status = AG_NO_MEMORY;
     train_batch_input rows;
@@ -63,7 +65,7 @@ static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batc
     if (!loss)
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     if (!isfinite(loss->data[0]))
-        return explain(model, batch, (double)loss->data[0], error);
+        return explain_loss(model, batch, (double)loss->data[0], error);
     scalar_sum_add(&sums->loss, (double)loss->data[0]);
     count_right(logits->data, model->config.target_vocab, rows.targets, rows.input.rows * rows.length, sums);
     return AG_OK;
@@ -77,7 +79,7 @@ static int64_t count_unknown(const int32_t *tokens, int64_t count)
     return unknown;
 }
 
-static ag_status add_all(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
+static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                          loss_sums *sums, ag_error *error)
 {
     data_batch batch = {0};
@@ -120,14 +122,16 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
 
     const bool grad = ag_tape_set_grad(tape, false);
     const ag_matmul_numbers matmul = ag_tape_matmul(tape);
-    bool available = ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* as those who use the model have it */
+    bool available = ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* the products that users
+                                                                * of the model get */
     loss_sums sums = {0};
-    status = add_all(model, tape, set, &own, &sums, error);
+    status = add_batches(model, tape, set, &own, &sums, error);
     if (status == AG_OK && own.decode && model->config.kind != NN_DECODER)
         status = train_decode(model, tape, set, &own, metrics, error);
     ag_tape_set_grad(tape, grad);
     available = ag_tape_set_matmul(tape, matmul) && available;
-    (void)available; /* AG_MATMUL_REAL always is, and so is what the tape had before */
+    (void)available; /* AG_MATMUL_REAL is always available, and so is what the tape had
+                      * before */
     if (!own.tape)
         ag_tape_free(tape);
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies every parameter to `values` [params->size], those that stand transposed in the file with their axes changed.
- */
-static void lay_out(const nn_params *params, train_layout layout, ag_real *values)
+/* Copies every parameter to `values` [params->size], transposed if the layout has it
+ * transposed. */
+static void copy_in_layout(const nn_params *params, train_layout layout, ag_real *values)
 {
     for (int i = 0; i < params->count; i++) {
         const nn_param *parameter = &params->items[i];
@@ -48,7 +48,7 @@ ag_status train_export(const nn_model *model, train_layout layout, const char *p
     if (!values)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of %lld %s", (long long)params->size,
                             ag_plural(params->size, "number", "numbers"));
-    lay_out(params, layout, values);
+    copy_in_layout(params, layout, values);
     data_writer *writer = data_writer_new(error);
     status = writer ? AG_OK : AG_NO_MEMORY;
     if (writer) {

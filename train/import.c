@@ -18,7 +18,7 @@ typedef struct importer {
 
 /* ---- The model ------------------------------------------------------------------------------ */
 
-/* Whether the configuration is said, so that sizes come from the tensors. */
+/* Whether the caller or the layout gives the configuration, and the tensors the sizes. */
 static bool is_configured(const importer *in)
 {
     return in->options->config || in->options->layout == TRAIN_LAYOUT_GPT2;
@@ -32,8 +32,8 @@ static ag_status configure(const importer *in, nn_model_config *config, ag_error
     if (data_safetensors_metadata(in->file, TRAIN_DESCRIBED))
         return train_description_read(in->file, config, in->path, error);
     return ag_error_set(error, AG_BAD_VALUE,
-                        "%s: its metadata describes no model, so its configuration must be said, the number of heads "
-                        "at least",
+                        "%s: its metadata describes no model, so its configuration must be given, at least the "
+                        "number of heads",
                         in->path);
 }
 
@@ -41,9 +41,9 @@ static ag_status configure(const importer *in, nn_model_config *config, ag_error
 
 typedef enum matching { ALL_FOUND, ONE_MISSING, NO_MODEL } matching;
 
-/* Whether each parameter has its tensor under the names as they are now; else the first
- * that has none. */
-static matching match(const importer *in, char missing[TRAIN_NAME], ag_error *error)
+/* Whether each parameter has its tensor under the present names; if not, `missing` is the
+ * first that has none. */
+static matching match_names(const importer *in, char missing[TRAIN_NAME], ag_error *error)
 {
     const train_layout layout = in->options->layout;
     const nn_model_kind kind = layout == TRAIN_LAYOUT_GPT2 ? NN_DECODER : in->options->config->kind;
@@ -64,23 +64,23 @@ static matching match(const importer *in, char missing[TRAIN_NAME], ag_error *er
     return found ? ONE_MISSING : ALL_FOUND;
 }
 
-/* Prefixes inside of each other: "module.", then "transformer.". */
+/* Prefixes one inside the other: "module.", then "transformer.". */
 enum { MOST_PREFIXES = 4 };
 
-/* Takes away prefixes until each parameter has its tensor; where that does not come
- * about, all names stay. */
+/* Removes prefixes until each parameter has its tensor; if that does not succeed,
+ * restores all names. */
 static ag_status strip_prefixes(const importer *in)
 {
     char prefixes[MOST_PREFIXES][TRAIN_NAME], missing[TRAIN_NAME];
     ag_error problem = {0};
     int count = 0;
-    matching result = match(in, missing, &problem);
+    matching result = match_names(in, missing, &problem);
     while (result == ONE_MISSING && count < MOST_PREFIXES) {
         train_tensor_prefix(in->file, missing, prefixes[count]);
         if (!*prefixes[count] || data_safetensors_strip(in->file, prefixes[count], NULL) != AG_OK)
             break;
         count++;
-        result = match(in, missing, &problem);
+        result = match_names(in, missing, &problem);
     }
     if (problem.status == AG_NO_MEMORY)
         return ag_error_set(in->error, AG_NO_MEMORY, "%s: %.300s", in->path, problem.message);
@@ -103,7 +103,7 @@ static ag_status strip_names(const importer *in)
 
 /* ---- Weights -------------------------------------------------------------------------------- */
 
-/* A weight that is no number makes all results none, so it is better found now. */
+/* Refuses weights that are not finite: one of them makes all results NaN. */
 static ag_status check_finite(const importer *in)
 {
     const nn_params *params = &in->saved->model->params;
@@ -134,7 +134,7 @@ static ag_status make_model(const importer *in)
 
 /* ---- Vocabularies --------------------------------------------------------------------------- */
 
-/* Words that are the tokens' own numbers. */
+/* A vocabulary whose words are the tokens' numbers. */
 static data_vocab *number_tokens(int32_t size, ag_error *error)
 {
     data_vocab *vocab = data_vocab_new(DATA_WORDS, error);
@@ -151,7 +151,8 @@ static data_vocab *number_tokens(int32_t size, ag_error *error)
     return vocab;
 }
 
-/* The vocabulary of one side, of `size` tokens. */
+/* The vocabulary of one side, of `size` tokens: the given one, the metadata's, or
+ * numbers. */
 static ag_status make_vocab(const importer *in, const char *key, const data_vocab *given, int32_t size,
                             data_vocab **vocab)
 {
@@ -181,7 +182,7 @@ static ag_status make_vocabs(const importer *in)
     return status;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------ */
+/* ---- Importing ------------------------------------------------------------------------------ */
 
 static char *make_text(const importer *in, const char *key, const char *given)
 {

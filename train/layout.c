@@ -19,7 +19,7 @@ static const renaming GPT2_TABLES[] = {
     {NULL, NULL, false},
 };
 
-/* Behind "decoder.layers.N." and "h.N.". */
+/* After "decoder.layers.N." and "h.N.". */
 static const renaming GPT2_BLOCK[] = {
     {"self_attn.in_proj_weight", "attn.c_attn.weight", true},
     {"self_attn.in_proj_bias", "attn.c_attn.bias", false},
@@ -36,7 +36,7 @@ static const renaming GPT2_BLOCK[] = {
     {NULL, NULL, false},
 };
 
-static const renaming *find(const renaming *table, const char *own)
+static const renaming *find_renaming(const renaming *table, const char *own)
 {
     for (; table->own; table++)
         if (!strcmp(table->own, own))
@@ -48,11 +48,11 @@ static train_place gpt2_place(const char *prefix, const char *parameter)
 {
     train_place place = {{0}, false};
     int block = 0, length = 0;
-    const renaming *found = find(GPT2_TABLES, parameter);
+    const renaming *found = find_renaming(GPT2_TABLES, parameter);
     if (found) {
         snprintf(place.name, sizeof place.name, "%s%s", prefix, found->other);
     } else if (sscanf(parameter, "decoder.layers.%9d.%n", &block, &length) == 1 && length > 0 &&
-               (found = find(GPT2_BLOCK, parameter + length))) {
+               (found = find_renaming(GPT2_BLOCK, parameter + length))) {
         snprintf(place.name, sizeof place.name, "%sh.%d.%s", prefix, block, found->other);
     }
     place.transposed = found && found->transposed;
@@ -75,7 +75,7 @@ const char *train_layout_prefix(const data_safetensors *file, train_layout layou
                : "";
 }
 
-bool train_layout_passes_over(train_layout layout, const char *prefix, const char *name)
+bool train_layout_ignores(train_layout layout, const char *prefix, const char *name)
 {
     int length = 0;
     if (layout != TRAIN_LAYOUT_GPT2)
@@ -92,7 +92,7 @@ bool train_layout_passes_over(train_layout layout, const char *prefix, const cha
 
 /* ---- Sizes ---------------------------------------------------------------------------------- */
 
-/* A size that no model can have stays too large when it becomes an int. */
+/* A size as an int; one that no model can have stays too large. */
 static int narrow(uint64_t size)
 {
     return size > INT32_MAX ? INT32_MAX : (int)size;
@@ -105,7 +105,7 @@ static const data_tensor *find_tensor(const data_safetensors *file, const char *
     return data_safetensors_find(file, whole);
 }
 
-/* A matrix in the file; NULL where there is none of this name. */
+/* A matrix of the file; NULL if there is none of this name. */
 static const data_tensor *find_matrix(const data_safetensors *file, const char *prefix, const char *name)
 {
     const data_tensor *tensor = find_tensor(file, prefix, name);
@@ -129,7 +129,8 @@ const char *train_layout_missing(train_layout layout, nn_model_kind kind, const 
     return NULL;
 }
 
-/* A vocabulary's size, and the width where it is 0, from a table [vocabulary, width] that must be there. */
+/* Sets a vocabulary's size, and the width if it is 0, from the table [vocabulary, width],
+ * which must be there. */
 static ag_status read_table(const data_safetensors *file, const char *prefix, const char *name, int32_t *vocab,
                             int *width, const char *path, ag_error *error)
 {
@@ -155,7 +156,8 @@ static void read_longest(const data_safetensors *file, const char *prefix, const
         *max_length = narrow(table->shape[0]);
 }
 
-/* The blocks from 0 on that have the matrix `format`, and the size of its `axis`; each where it is 0. */
+/* Counts the blocks, from 0, that have the matrix `format`, whose `axis` gives ffn; sets
+ * what is 0. */
 static void read_blocks(const data_safetensors *file, const char *prefix, const char *format, int axis, int *layers,
                         int *ffn)
 {
@@ -205,7 +207,7 @@ static ag_status read_gpt2_sizes(const data_safetensors *file, nn_model_config *
         .embedding_scale = 1,
         .positions = NN_LEARNED,
         .tied_output = true,
-        .padding_id = -1, /* token 0 is one like any other */
+        .padding_id = -1, /* token 0 is like any other */
     };
     read_blocks(file, prefix, "h.%d.mlp.c_fc.weight", 1, &config->decoder_layers, &config->ffn);
     read_longest(file, prefix, "wpe.weight", &config->max_length);
@@ -217,12 +219,12 @@ ag_status train_layout_configure(train_layout layout, const data_safetensors *fi
 {
     if (config->heads == 0)
         return ag_error_set(error, AG_BAD_VALUE,
-                            "%s: how many heads the attention has must be said: its tensors do not tell", path);
+                            "%s: the number of attention heads must be given: its tensors do not show it", path);
     return layout == TRAIN_LAYOUT_GPT2 ? read_gpt2_sizes(file, config, path, error)
                                        : read_pytorch_sizes(file, config, path, error);
 }
 
-/* ---- What fits ------------------------------------------------------------------------------ */
+/* ---- Models that fit the layout ------------------------------------------------------------- */
 
 ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error)
 {
@@ -243,7 +245,7 @@ ag_status train_layout_fits(train_layout layout, const nn_model_config *config, 
     };
     for (size_t i = 0; layout == TRAIN_LAYOUT_GPT2 && i < sizeof rules / sizeof *rules; i++)
         if (!rules[i].fits)
-            return ag_error_set(error, AG_BAD_VALUE, "the layout of GPT-2 is for %s: this model is another",
+            return ag_error_set(error, AG_BAD_VALUE, "the layout of GPT-2 has no place for this model: it is only for %s",
                                 rules[i].needed);
     return AG_OK;
 }

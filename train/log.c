@@ -1,8 +1,8 @@
 /* log.c - log.jsonl: see log.h.
  *
- * Every line begins {"step":N, and N never falls, so a resumed run finds the place where
- * its log goes on by reading the lines: the first of a later step, or of an evaluation
- * that the run will do again, or that is not whole.
+ * Every line begins {"step":N, and N never decreases. So a resumed run finds the place
+ * where its log goes on by reading the lines: it cuts at the first line of a later step,
+ * of an evaluation that the run will do again, or that is incomplete.
  */
 #include "log.h"
 
@@ -16,13 +16,13 @@
 
 enum { READ_SIZE = 1 << 14, HEAD_SIZE = 64 };
 
-/* Where a run stands. */
-typedef struct place {
+/* How far a run is. */
+typedef struct run_place {
     int64_t step;
     bool evaluated; /* at this step */
-} place;
+} run_place;
 
-static ag_status fail(const train_log *log, const char *what, ag_error *error)
+static ag_status log_failed(const train_log *log, const char *what, ag_error *error)
 {
     return ag_error_set(error, AG_IO, "%.300s: %s: %s", log->path, what, AG_REASON(errno));
 }
@@ -36,7 +36,7 @@ static bool close_file(train_log *log)
     return close(descriptor) == 0 || errno == EINTR;
 }
 
-/* As read(), but a signal is no failure. */
+/* read(), again after a signal. */
 static ssize_t read_some(int descriptor, char *bytes, size_t size)
 {
     ssize_t got;
@@ -46,9 +46,9 @@ static ssize_t read_some(int descriptor, char *bytes, size_t size)
     return got;
 }
 
-/* Whether the line that begins so tells of what the run has not done yet at that
- * place. */
-static bool is_ahead(const char *head, place at)
+/* Whether the line that begins like this reports something that the run at `at` has not
+ * done yet. */
+static bool is_ahead(const char *head, run_place at)
 {
     const size_t start = strlen(LOG_LINE_START);
     char *end;
@@ -59,15 +59,15 @@ static bool is_ahead(const char *head, place at)
     return step > at.step || (step == at.step && evaluation && !at.evaluated);
 }
 
-/* The beginning of a line while it is read. */
+/* The beginning of the line that is being read. */
 typedef struct line_head {
     char text[HEAD_SIZE];
     size_t used;
 } line_head;
 
-/* Goes over a piece of the file, which begins at byte `before`: *kept becomes the end of
- * the last line to keep. False at the first line not to keep. */
-static bool keep_lines(const char *bytes, size_t size, off_t before, place at, line_head *head, off_t *kept)
+/* Reads `size` bytes of the file, from byte `before` on: *kept becomes the end of the
+ * last line to keep. Returns false at the first line to cut off. */
+static bool keep_lines(const char *bytes, size_t size, off_t before, run_place at, line_head *head, off_t *kept)
 {
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] != '\n') {
@@ -84,8 +84,8 @@ static bool keep_lines(const char *bytes, size_t size, off_t before, place at, l
     return true;
 }
 
-/* Sets log->size to how much of an old log is kept. */
-static ag_status find_kept(train_log *log, place at, ag_error *error)
+/* Sets log->size to the part of an old log that is kept. */
+static ag_status find_kept(train_log *log, run_place at, ag_error *error)
 {
     char bytes[READ_SIZE];
     line_head head = {.used = 0};
@@ -93,7 +93,7 @@ static ag_status find_kept(train_log *log, place at, ag_error *error)
     for (off_t before = 0; (got = read_some(log->descriptor, bytes, sizeof bytes)) > 0; before += got)
         if (!keep_lines(bytes, (size_t)got, before, at, &head, &log->size))
             return AG_OK;
-    return got == 0 ? AG_OK : fail(log, "cannot read the log", error);
+    return got == 0 ? AG_OK : log_failed(log, "cannot read the log", error);
 }
 
 ag_status train_log_open(train_log *log, const char *path, int64_t step, bool evaluated, ag_error *error)
@@ -101,19 +101,19 @@ ag_status train_log_open(train_log *log, const char *path, int64_t step, bool ev
     struct stat info;
     ag_status status = AG_OK;
     *log = (train_log){.path = path};
-    /* (not waiting for the other end of a pipe, and writing into nothing outside of the
-     * folder) */
+    /* O_NONBLOCK: never wait for the other end of a pipe; O_NOFOLLOW: never write outside
+     * the folder */
     log->descriptor = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (log->descriptor < 0 && errno == ELOOP)
         return ag_error_set(error, AG_IO, "%.300s: the log is a symbolic link: put the file itself there", path);
     if (log->descriptor < 0 || fstat(log->descriptor, &info) != 0)
-        status = fail(log, "cannot write the log", error);
+        status = log_failed(log, "cannot write the log", error);
     else if (!S_ISREG(info.st_mode))
         status = ag_error_set(error, AG_IO, "%.300s: cannot write the log: it is no regular file", path);
-    if (status == AG_OK && step > 0) /* (of an overwritten run's log nothing is kept) */
-        status = find_kept(log, (place){step, evaluated}, error);
+    if (status == AG_OK && step > 0) /* nothing is kept of an overwritten run's log */
+        status = find_kept(log, (run_place){step, evaluated}, error);
     if (status == AG_OK && log->size != info.st_size && ftruncate(log->descriptor, log->size) != 0)
-        status = fail(log, "cannot cut the log", error);
+        status = log_failed(log, "cannot cut the log", error);
     if (status != AG_OK && log->descriptor >= 0)
         close_file(log);
     return status;
@@ -144,7 +144,7 @@ static void put_evaluation(data_json_object *line, const train_progress *progres
     data_json_put_bool(line, "best", progress->best);
 }
 
-/* The line of a report, with its line feed; its length. */
+/* Writes the line of a report, with its line feed, and returns its length. */
 static size_t print_line(char text[LOG_LINE_SIZE], const train_progress *progress)
 {
     data_json_object line = data_json_object_start(text, LOG_LINE_SIZE - 1, "");
@@ -153,13 +153,13 @@ static size_t print_line(char text[LOG_LINE_SIZE], const train_progress *progres
         put_evaluation(&line, progress);
     else
         put_report(&line, progress);
-    data_json_object_end(&line); /* LOG_LINE_SIZE is enough for all */
+    data_json_object_end(&line); /* LOG_LINE_SIZE is enough for every line */
     size_t size = strlen(text);
     text[size] = '\n';
     return size + 1;
 }
 
-/* Writes what waits, at the end of the file. */
+/* Writes the waiting lines to the end of the file. */
 static ag_status write_waiting(train_log *log, ag_error *error)
 {
     while (log->used > 0) {
@@ -168,7 +168,7 @@ static ag_status write_waiting(train_log *log, ag_error *error)
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return fail(log, "cannot write the log", error);
+            return log_failed(log, "cannot write the log", error);
         log->size += written;
         log->used -= (size_t)written;
         memmove(log->waiting, log->waiting + written, log->used);
@@ -195,7 +195,7 @@ ag_status train_log_sync(train_log *log, ag_error *error)
     ag_status status = write_waiting(log, error);
     while (status == AG_OK && fsync(log->descriptor) != 0)
         if (errno != EINTR)
-            status = fail(log, "cannot write the log", error);
+            status = log_failed(log, "cannot write the log", error);
     return status;
 }
 
@@ -205,7 +205,7 @@ ag_status train_log_close(train_log *log, ag_error *error)
         return AG_OK;
     ag_status status = write_waiting(log, error);
     if (!close_file(log) && status == AG_OK)
-        status = fail(log, "cannot write the log", error);
+        status = log_failed(log, "cannot write the log", error);
     if (status == AG_OK && log->lacking)
         status = ag_error_set(error, AG_IO, "%.300s: the log lacks lines that could not be written", log->path);
     return status;

@@ -1,9 +1,8 @@
 /* log_read.c - reads log.jsonl back, as series of numbers by name.
  *
- * It takes any names, and not only those that log.c writes: other versions of the log
- * have others. It insists on the form: an object of numbers (null: one that was not
- * finite, and KEY_is says which) and truth values on each line, the step first, no step
- * below the one before.
+ * It accepts any names, not only those of log.c, since other versions have others. The
+ * form is fixed: each line is an object of numbers (null: a number that was not finite,
+ * which KEY_is names) and truth values, the step first and never below the one before.
  */
 #include "folder.h"
 #include "log.h"
@@ -22,7 +21,7 @@ typedef struct log_reader {
     uint64_t step;  /* of the line before */
 } log_reader;
 
-static ag_status refuse(log_reader *r, const char *problem)
+static ag_status refuse_line(log_reader *r, const char *problem)
 {
     return ag_error_set(r->error, AG_BAD_FILE, "%.200s:%lld: %s", r->path, (long long)r->number, problem);
 }
@@ -52,8 +51,9 @@ static train_series *series_new(train_history *history, const char *name)
     return &items[history->count++];
 }
 
-/* Room for one more number; there is some until the count is a power of two. */
-static bool grow(double **numbers, int64_t count)
+/* Makes room for one more number: doubles the array whenever the count is a power of
+ * two. */
+static bool grow_numbers(double **numbers, int64_t count)
 {
     if (count & (count - 1))
         return true;
@@ -68,7 +68,7 @@ static bool series_add(train_history *history, const char *name, double step, do
     train_series *series = series_find(history, name);
     if (!series)
         series = series_new(history, name);
-    if (!series || !grow(&series->steps, series->count) || !grow(&series->values, series->count))
+    if (!series || !grow_numbers(&series->steps, series->count) || !grow_numbers(&series->values, series->count))
         return false;
     series->steps[series->count] = step;
     series->values[series->count++] = value;
@@ -77,19 +77,19 @@ static bool series_add(train_history *history, const char *name, double step, do
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
-/* Whether a key is KEY_is, which says what was not finite. */
-static bool says_why(const char *key)
+/* Whether a key is KEY_is, which names a number that is not finite. */
+static bool names_nonfinite(const char *key)
 {
     size_t length = strlen(key);
     return length > 3 && !strcmp(key + length - 3, "_is");
 }
 
-/* Reads a value; whether it is one of a series. */
+/* Reads a value; returns whether it belongs to a series. */
 static bool read_value(data_json *json, const char *key, char text[LOG_LINE_SIZE], double *value)
 {
     bool yes = false;
     char next = data_json_peek(json);
-    if (next == '"' && says_why(key)) {
+    if (next == '"' && names_nonfinite(key)) {
         data_json_string(json, text);
         return false;
     }
@@ -102,8 +102,9 @@ static bool read_value(data_json *json, const char *key, char text[LOG_LINE_SIZE
     return !json->problem;
 }
 
-/* Walks over the line: first to see that it is whole and good, and again to add what it says. */
-static data_json walk(log_reader *r, bool add, uint64_t *step, bool *memory)
+/* Parses the line: first to check it, and again (`add`) to add its values to the
+ * series. */
+static data_json parse_line(log_reader *r, bool add, uint64_t *step, bool *memory)
 {
     size_t size = strlen(r->line), members = 0;
     data_json json = data_json_start(r->line, size);
@@ -128,16 +129,16 @@ static ag_status read_line(log_reader *r, bool whole)
 {
     uint64_t step = 0;
     bool memory = true;
-    data_json json = walk(r, false, &step, &memory);
+    data_json json = parse_line(r, false, &step, &memory);
     size_t start = strlen(LOG_LINE_START), size = strlen(r->line);
     if (json.problem && !whole && !strncmp(r->line, LOG_LINE_START, size < start ? size : start))
         return AG_OK;
     if (json.problem)
-        return refuse(r, json.problem);
+        return refuse_line(r, json.problem);
     if (step < r->step)
-        return refuse(r, "its step is below that of the line before");
+        return refuse_line(r, "its step is below that of the line before");
     r->step = step;
-    walk(r, true, &step, &memory);
+    parse_line(r, true, &step, &memory);
     return memory ? AG_OK : ag_error_set(r->error, AG_NO_MEMORY, "%.200s: no memory for the log", r->path);
 }
 
@@ -150,7 +151,7 @@ static ag_status read_lines(log_reader *r, FILE *log)
         bool whole = size > 0 && r->line[size - 1] == '\n';
         r->number++;
         if (!whole && !feof(log))
-            status = refuse(r, "a zero byte, or more than 1022 characters");
+            status = refuse_line(r, "a zero byte, or more than 1022 characters");
         else
             status = read_line(r, whole);
     }

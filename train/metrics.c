@@ -1,5 +1,6 @@
-/* metrics.c - the edit distance (Levenshtein 1966) by Wagner and Fischer's table, of
- * which one row at a time is kept; and which of two evaluations is the better one. */
+/* metrics.c - the edit distance (Levenshtein 1966), by the table of Wagner and Fischer,
+ * of which it keeps one row; and which of two evaluations is better.
+ */
 #include "train.h"
 
 #include <stdlib.h>
@@ -12,13 +13,16 @@ static int64_t least(int64_t a, int64_t b, int64_t c)
 
 int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b, int64_t b_length)
 {
-    int64_t *row = malloc((size_t)(b_length + 1) * sizeof *row); /* row[j]: from a's first i tokens to b's first j */
+    int64_t *row = malloc((size_t)(b_length + 1) * sizeof *row); /* row[j]: the distance
+                                                                  * from a's first i
+                                                                  * tokens to b's first
+                                                                  * j */
     if (!row)
         return -1;
     for (int64_t j = 0; j <= b_length; j++)
         row[j] = j;
     for (int64_t i = 1; i <= a_length; i++) {
-        int64_t diagonal = i - 1; /* of the row before, at j - 1 */
+        int64_t diagonal = i - 1; /* row[j - 1] of the previous i */
         row[0] = i;
         for (int64_t j = 1; j <= b_length; j++) {
             int64_t above = row[j];
@@ -36,8 +40,8 @@ bool train_metrics_guess(const train_metrics *metrics)
     return !(metrics->loss < metrics->chance);
 }
 
-/* Above 0 where a has more exact matches than b, below where fewer; 0 where chance
- * explains the difference. */
+/* Above 0 if a has more exact matches than b, below 0 if fewer; 0 if chance explains the
+ * difference (TRAIN_BEST_EXACT). */
 static int compare_exact(const train_metrics *a, const train_metrics *b)
 {
     const int64_t right_a = (int64_t)(a->exact_match * (double)a->sources + 0.5),

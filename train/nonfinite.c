@@ -1,4 +1,4 @@
-/* nonfinite.c - where a number that is not finite came from: see finite.h. */
+/* nonfinite.c - finds where a number that is not finite came from: see nonfinite.h. */
 #include "nonfinite.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* progress.c - a progress report as one line of text. */
 #include "train.h"
 
-/* Appends as snprintf does, and never writes behind the end. */
+/* Appends like snprintf, and never writes past the end. */
 #define APPEND(...)                                                                                                    \
     (used += (size_t)ag_text_print(text + (used < size ? used : size - 1), used < size ? size - used : 1, __VA_ARGS__))
 

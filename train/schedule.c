@@ -1,7 +1,7 @@
 /* schedule.c - the learning rate of each update.
  *
- * Updates count from 1. The warm-up is a line that reaches the full rate at update `warmup`, so that no update has rate
- * 0; and the cosine stands at its floor just after the last update, for the same reason.
+ * Updates count from 1. The warm-up reaches the full rate at update `warmup`, and the
+ * cosine its floor just after the last update, so that no update has rate 0.
  */
 #include "scalar.h"
 #include "train.h"
@@ -10,7 +10,7 @@
 
 static const double PI = 3.14159265358979323846;
 
-static double cosine(const train_schedule *schedule, int64_t step)
+static double cosine_rate(const train_schedule *schedule, int64_t step)
 {
     double length = (double)(schedule->total - schedule->warmup);
     double done = (double)(step - 1 - schedule->warmup);
@@ -20,15 +20,7 @@ static double cosine(const train_schedule *schedule, int64_t step)
 
 bool train_schedule_has_end(train_schedule_kind kind)
 {
-    switch (kind) {
-    case TRAIN_COSINE:
-        return true;
-    case TRAIN_CONSTANT:
-    case TRAIN_INVERSE_SQRT:
-    case TRAIN_NOAM:
-        break;
-    }
-    return false;
+    return kind == TRAIN_COSINE;
 }
 
 double train_schedule_rate(const train_schedule *schedule, int64_t step)
@@ -41,7 +33,7 @@ double train_schedule_rate(const train_schedule *schedule, int64_t step)
         return schedule->rate * t / warmup;
     switch (schedule->kind) {
     case TRAIN_COSINE:
-        return cosine(schedule, step);
+        return cosine_rate(schedule, step);
     case TRAIN_INVERSE_SQRT:
         return schedule->rate * sqrt(warmup / t);
     default:

@@ -51,7 +51,7 @@ void train_tensor_prefix(const data_safetensors *file, const char *name, char pr
         *prefix = '\0';
 }
 
-/* The option with which a model has no such parameter; NULL: none. */
+/* The option for models without such a parameter; NULL if there is none. */
 static const char *option_without(const char *name)
 {
     if (!strcmp(name, "output.bias"))

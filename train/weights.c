@@ -1,4 +1,4 @@
-/* weights.c - a model's parameters from the tensors of a file, in any layout. */
+/* weights.c - reads a model's parameters from the tensors of a file, in any layout. */
 #include "weights.h"
 
 #include "folder.h"
@@ -8,27 +8,28 @@
 #include <string.h>
 
 /* One reading of one file. */
-typedef struct reader {
+typedef struct weights_reader {
     const data_safetensors *file;
     train_layout layout;
     const char *prefix, *path;
-    bool tied;                 /* the model has no matrix of its own for the output */
-    const char *const *others; /* tensors that may be there besides, ended by NULL; NULL: none */
+    bool tied;                 /* the output is the embedding's table */
+    const char *const *others; /* further tensors that may be there, ended by NULL; NULL:
+                                * none */
     ag_error *error;
-} reader;
+} weights_reader;
 
-static train_place place_of(const reader *r, const nn_param *parameter)
+static train_place place_of(const weights_reader *r, const nn_param *parameter)
 {
     return train_layout_place(r->layout, r->prefix, parameter->name);
 }
 
-/* The matrices of query, key and value, which PyTorch keeps apart where keys and values
- * have widths of their own. */
+/* The matrices of query, key and value, which PyTorch keeps separate if keys or values
+ * have their own widths. */
 enum { PARTS = 3 };
 static const char *const part_names[PARTS] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
 
-/* The names of the parts that may stand for the parameter `name`; false where it has
- * none. */
+/* The names of the separate matrices of a packed parameter `name`; false if it is not
+ * packed. */
 static bool name_parts(const char *name, char names[PARTS][TRAIN_NAME])
 {
     static const char packed[] = "in_proj_weight";
@@ -40,8 +41,8 @@ static bool name_parts(const char *name, char names[PARTS][TRAIN_NAME])
     return true;
 }
 
-/* Whether the file has the parts of a parameter instead of it. */
-static bool find_parts(const reader *r, const char *name, const data_tensor *parts[PARTS])
+/* Whether the file has the separate matrices of a parameter instead of the packed one. */
+static bool find_parts(const weights_reader *r, const char *name, const data_tensor *parts[PARTS])
 {
     char names[PARTS][TRAIN_NAME];
     if (r->layout != TRAIN_LAYOUT_PYTORCH || data_safetensors_find(r->file, name) || !name_parts(name, names))
@@ -55,7 +56,7 @@ static bool find_parts(const reader *r, const char *name, const data_tensor *par
 bool train_weights_missing(const data_safetensors *file, train_layout layout, const nn_params *params,
                            char name[TRAIN_NAME])
 {
-    const reader r = {.file = file, .layout = layout, .prefix = train_layout_prefix(file, layout)};
+    const weights_reader r = {.file = file, .layout = layout, .prefix = train_layout_prefix(file, layout)};
     const data_tensor *parts[PARTS];
     for (int i = 0; i < params->count; i++) {
         const train_place place = place_of(&r, &params->items[i]);
@@ -69,7 +70,7 @@ bool train_weights_missing(const data_safetensors *file, train_layout layout, co
 
 /* ---- Checks --------------------------------------------------------------------------------- */
 
-/* Whole numbers are no weights: they would be the codes of a quantized model, which mean something else. */
+/* Integers are not weights: they would be the codes of a quantized model. */
 static bool is_weight(const data_tensor *tensor)
 {
     static const char *const dtypes[] = {"F64", "F32", "F16", "BF16"};
@@ -79,8 +80,8 @@ static bool is_weight(const data_tensor *tensor)
     return false;
 }
 
-/* Whether the tensor is one of weights, of this shape. */
-static ag_status check_tensor(const reader *r, const char *name, ag_shape shape)
+/* Checks that the tensor exists, has this shape, and holds weights. */
+static ag_status check_tensor(const weights_reader *r, const char *name, ag_shape shape)
 {
     const data_tensor *tensor = train_tensor_find(r->file, name, shape, NULL, r->path, r->error);
     if (!tensor)
@@ -91,8 +92,8 @@ static ag_status check_tensor(const reader *r, const char *name, ag_shape shape)
     return AG_OK;
 }
 
-/* Whether the parameter has a tensor, or three, of the shape that it must have there. */
-static ag_status check_parameter(const reader *r, const nn_param *parameter)
+/* Checks the tensor of a parameter, or its three separate ones. */
+static ag_status check_parameter(const weights_reader *r, const nn_param *parameter)
 {
     const train_place place = place_of(r, parameter);
     const data_tensor *parts[PARTS];
@@ -110,7 +111,7 @@ static ag_status check_parameter(const reader *r, const nn_param *parameter)
     return status;
 }
 
-static bool is_parameter(const reader *r, const nn_params *params, const char *name)
+static bool is_parameter(const weights_reader *r, const nn_params *params, const char *name)
 {
     for (int i = 0; i < params->count; i++) {
         const train_place place = place_of(r, &params->items[i]);
@@ -124,18 +125,18 @@ static bool is_parameter(const reader *r, const nn_params *params, const char *n
     return false;
 }
 
-/* How many of the file's tensors are this parameter's. */
-static int count_tensors(const reader *r, const nn_param *parameter)
+/* The number of the file's tensors that are this parameter's: 0, 1 or 3. */
+static int count_tensors(const weights_reader *r, const nn_param *parameter)
 {
     const train_place place = place_of(r, parameter);
     const data_tensor *parts[PARTS], *found = data_safetensors_find(r->file, place.name);
-    if (found) /* it may be another's, whose numbers it shares */
+    if (found) /* an omitted name may find another parameter's tensor, which shares its
+                * values */
         return !strcmp(found->name, place.name);
     return find_parts(r, place.name, parts) ? PARTS : 0;
 }
 
-/* Why a model that is made without an option has no such parameter: "" where none is
- * known. */
+/* A hint at the option with which a model has such a parameter, or "". */
 static const char *option_with(const char *name)
 {
     if (!strncmp(name, "encoder.norm.", 13) || !strncmp(name, "decoder.norm.", 13))
@@ -143,37 +144,38 @@ static const char *option_with(const char *name)
     return !strcmp(name, TRAIN_OWN_OUTPUT) ? " (its output is tied to the embedding)" : "";
 }
 
-/* Whether the tensor may be there, and yet is no parameter. */
-static bool passes_over(const reader *r, const char *name)
+/* Whether the tensor may be there without being a parameter. */
+static bool is_ignored(const weights_reader *r, const char *name)
 {
     for (int i = 0; r->others && r->others[i]; i++)
         if (!strcmp(r->others[i], name))
             return true;
     if (r->tied && r->layout == TRAIN_LAYOUT_PYTORCH && !strcmp(name, TRAIN_OWN_OUTPUT))
         return true;
-    return train_layout_passes_over(r->layout, r->prefix, name);
+    return train_layout_ignores(r->layout, r->prefix, name);
 }
 
-/* Whether every tensor is a parameter's: if so, their numbers tell. */
-static ag_status check_unexpected(const reader *r, const nn_params *params)
+/* Refuses tensors that are not a parameter's. Counting comes first: if the counts agree,
+ * there are none, and no name need be searched for. */
+static ag_status check_unexpected(const weights_reader *r, const nn_params *params)
 {
     const int64_t count = data_safetensors_count(r->file);
     int64_t known = 0;
     for (int i = 0; i < params->count; i++)
         known += count_tensors(r, &params->items[i]);
     for (int64_t i = 0; i < count; i++)
-        known += passes_over(r, data_safetensors_at(r->file, i)->name);
+        known += is_ignored(r, data_safetensors_at(r->file, i)->name);
     for (int64_t i = 0; i < count && known < count; i++) {
         const char *name = data_safetensors_at(r->file, i)->name;
-        if (!passes_over(r, name) && !is_parameter(r, params, name))
+        if (!is_ignored(r, name) && !is_parameter(r, params, name))
             return ag_error_set(r->error, AG_BAD_FILE, "%s: the tensor %.200s is no parameter of the model%s", r->path,
                                 name, option_with(name));
     }
     return AG_OK;
 }
 
-/* A file may hold the table of a tied output a second time. */
-static ag_status check_tied(const reader *r)
+/* A file may hold the table of a tied output twice, and both must be equal. */
+static ag_status check_tied(const weights_reader *r)
 {
     const bool gpt2 = r->layout == TRAIN_LAYOUT_GPT2;
     const char *twin = gpt2 ? TRAIN_GPT2_OUTPUT : TRAIN_OWN_OUTPUT;
@@ -193,7 +195,7 @@ static ag_status check_tied(const reader *r)
 
 /* ---- Numbers -------------------------------------------------------------------------------- */
 
-/* Reads a matrix [rows, columns] that is [columns, rows] in the file. */
+/* Reads a matrix [rows, columns] that the file has as [columns, rows]. */
 static ag_status read_transposed(const data_tensor *tensor, ag_real *out, int64_t rows, int64_t columns,
                                  ag_error *error)
 {
@@ -208,7 +210,7 @@ static ag_status read_transposed(const data_tensor *tensor, ag_real *out, int64_
     return status;
 }
 
-static ag_status read_parameter(const reader *r, const nn_param *parameter, ag_real *out)
+static ag_status read_parameter(const weights_reader *r, const nn_param *parameter, ag_real *out)
 {
     const train_place place = place_of(r, parameter);
     const data_tensor *tensor = data_safetensors_find(r->file, place.name), *parts[PARTS];
@@ -226,14 +228,15 @@ static ag_status read_parameter(const reader *r, const nn_param *parameter, ag_r
     return status == AG_OK ? AG_OK : ag_error_set(r->error, status, "%s: %.300s", r->path, problem.message);
 }
 
-static ag_status read_parameters(const reader *r, nn_params *params)
+static ag_status read_parameters(const weights_reader *r, nn_params *params)
 {
     ag_status status = check_unexpected(r, params);
     for (int i = 0; i < params->count && status == AG_OK; i++)
         status = check_parameter(r, &params->items[i]);
     if (status == AG_OK)
         status = check_tied(r);
-    if (status == AG_OK) /* now memory is known to be needed for no more numbers than the file has */
+    if (status == AG_OK) /* the file has all the values, so it is safe to allocate memory
+                          * for them */
         status = nn_params_allocate(params, 0, r->error);
     for (int i = 0; i < params->count && status == AG_OK; i++)
         status = read_parameter(r, &params->items[i], params->value + params->items[i].offset);
@@ -243,10 +246,10 @@ static ag_status read_parameters(const reader *r, nn_params *params)
 nn_model *train_weights_read(const data_safetensors *file, train_layout layout, const char *const *others,
                              const nn_model_config *config, const char *path, ag_error *error)
 {
-    const reader r = {file, layout, train_layout_prefix(file, layout), path, config->tied_output, others, error};
+    const weights_reader r = {file, layout, train_layout_prefix(file, layout), path, config->tied_output, others, error};
     ag_error problem = {0};
     const int64_t blocks = (int64_t)config->encoder_layers + config->decoder_layers;
-    if (blocks > data_safetensors_count(file)) { /* even their names are not worth making */
+    if (blocks > data_safetensors_count(file)) { /* do not even make their names */
         ag_error_set(error, AG_BAD_FILE, "%s: its %lld %s too few for a model of %lld %s", path,
                      (long long)data_safetensors_count(file),
                      ag_plural(data_safetensors_count(file), "tensor is", "tensors are"), (long long)blocks,

@@ -48,7 +48,7 @@ START_TEST(test_out_and_in_again)
                0, "same");
     cli_expect_sentence("$T import $DIR/w.safetensors --config $DIR/run --out $DIR/again", 1, "already holds a model");
     cli_expect_sentence("$T import $DIR/w.safetensors --out $DIR/x", 1, "its metadata describes no model");
-    cli_expect_sentence("$T export --model $DIR/run --layout gpt2 --out $DIR/x", 1, "is for decoders");
+    cli_expect_sentence("$T export --model $DIR/run --layout gpt2 --out $DIR/x", 1, "it is only for decoders");
     cli_expect_sentence("$T export --model $DIR/run --out $DIR/none/x", 1, "cannot write");
     cli_expect("test ! -e $DIR/x && echo none", 0, "none");
 }
@@ -64,7 +64,7 @@ START_TEST(test_gpt2)
                "$T import $DIR/out.safetensors --layout gpt2 --config $DIR/gpt2 --out $DIR/again && "
                "cmp $DIR/gpt2/model.safetensors $DIR/again/model.safetensors && echo same",
                0, "same");
-    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --out $DIR/x", 1, "how many heads");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --out $DIR/x", 1, "the number of attention heads must be given");
     cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 5 --out $DIR/x", 1, "heads 5 does not divide");
     cli_expect_sentence("$T import " GPT2 " --heads 3 --model decoder --out $DIR/x", 1,
                         "the tensor tgt_embedding.weight is missing");

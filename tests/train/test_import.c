@@ -317,7 +317,7 @@ START_TEST(models_that_are_no_gpt2_are_not_exported_as_one)
                                   .tied_output = true,
                                   .embedding_scale = 1};
     nn_model_config cases[9];
-    static const char *const words[9] = {"is for decoders", "learned", "gelu-tanh", "layer norms",
+    static const char *const words[9] = {"it is only for decoders", "learned", "gelu-tanh", "layer norms",
                                          "before the",      "biases",  "tied",      "an eps of 1e-05",
                                          "embedding scale"};
     for (int i = 0; i < 9; i++)
@@ -429,9 +429,9 @@ START_TEST(configurations_that_do_not_fit_are_named)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         expect_refusal(&(train_import_options){.config = &sizes[i]}, AG_BAD_FILE, words[i]);
     expect_refusal(&(train_import_options){0}, AG_BAD_VALUE, "describes no model");
-    expect_refusal(&(train_import_options){.layout = TRAIN_LAYOUT_GPT2}, AG_BAD_VALUE, "how many heads");
+    expect_refusal(&(train_import_options){.layout = TRAIN_LAYOUT_GPT2}, AG_BAD_VALUE, "the number of attention heads must be given");
     const nn_model_config config = {.heads = 2}, headless = {.d_model = 8};
-    expect_refusal(&(train_import_options){.config = &headless}, AG_BAD_VALUE, "how many heads");
+    expect_refusal(&(train_import_options){.config = &headless}, AG_BAD_VALUE, "the number of attention heads must be given");
     expect_refusal(&(train_import_options){.config = &config, .target_vocab = vocab}, AG_BAD_VALUE,
                    "the target vocabulary has 4 tokens, the first 4 for padding and other marks, and the model has 11");
     data_vocab_free(vocab);
