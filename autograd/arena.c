@@ -52,7 +52,8 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
     if (bytes > SIZE_MAX / 2)
         return NULL;
     bytes = memory_lines(bytes);
-    arena_chunk *chunk = arena->first; /* the first with room: small requests fill what large ones left */
+    /* The first chunk with room: small requests fill what large ones left. */
+    arena_chunk *chunk = arena->first;
     while (chunk && chunk->capacity - chunk->used < bytes)
         chunk = chunk->next;
     if (!chunk && !(chunk = add_chunk(arena, bytes)))

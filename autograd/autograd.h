@@ -169,7 +169,7 @@ const ag_node *ag_node_before(const ag_node *node);
 typedef enum ag_matmul_numbers {
     AG_MATMUL_REAL = 0, /* as they are */
     AG_MATMUL_BF16      /* rounded to bfloat16 (8 bits of precision, to nearest, ties to
-                         * even): about twice as fast. Denormal operands and sums become 0 */
+                         * even), about twice as fast; denormals become 0 */
 } ag_matmul_numbers;
 
 /* Whether this build and processor have such products. AG_MATMUL_BF16 needs a processor
@@ -278,16 +278,16 @@ ag_status ag_backward_checked(ag_tensor *loss) AG_CHECKED;
 /* ---- Elementwise operations ----------------------------------------------------------------- */
 
 /* A function of two elements, with broadcasting: the result has the shape to which both
- * inputs stretch, or the call is AG_BAD_SHAPE. An input that was stretched gets the sum of
- * its copies' gradients. */
+ * inputs stretch, or the call is AG_BAD_SHAPE. An input that was stretched gets the sum
+ * of its copies' gradients. */
 ag_tensor *ag_add(ag_tensor *a, ag_tensor *b); /* a + b */
 ag_tensor *ag_sub(ag_tensor *a, ag_tensor *b); /* a - b */
 ag_tensor *ag_mul(ag_tensor *a, ag_tensor *b); /* a b */
 ag_tensor *ag_div(ag_tensor *a, ag_tensor *b); /* a / b */
 ag_tensor *ag_pow(ag_tensor *a, ag_tensor *b); /* a^b; a > 0 if b needs a gradient or is
                                                 * no whole number */
-/* A function of each element; the result has the shape of x. Outside its domain a function
- * gives NaN or an infinity, as libm does, and that is no error. */
+/* A function of each element; the result has the shape of x. Outside its domain a
+ * function gives NaN or an infinity, as libm does, and that is no error. */
 ag_tensor *ag_neg(ag_tensor *x);                  /* -x */
 ag_tensor *ag_scale(ag_tensor *x, double factor); /* factor x */
 ag_tensor *ag_exp(ag_tensor *x);                  /* e^x */
@@ -305,8 +305,8 @@ typedef enum ag_activation {
     AG_GELU,      /* with Phi computed by erf */
     AG_GELU_TANH, /* with Phi approximated by tanh */
     AG_SILU,
-    AG_GATED_SILU /* silu(a) b of two linear layers (Shazeer 2020): nn_feed_forward has it,
-                   * ag_linear_fused has not */
+    AG_GATED_SILU /* silu(a) b of two linear layers (Shazeer 2020): only nn_feed_forward
+                   * has it */
 } ag_activation;
 /* Gaussian error linear unit (Hendrycks and Gimpel 2016): x Phi(x), where Phi is the
  * distribution function of the normal distribution, computed by erf (`form` AG_GELU) or
@@ -486,8 +486,8 @@ typedef struct ag_attention_options {
     int heads;           /* of rank-3 inputs; 0: 1 */
     double scale;        /* of the scores; 0: 1/sqrt(dk) */
     const ag_mask *mask; /* NULL: all */
-    ag_tensor *bias;     /* added to the scores, to whose shape [batch, heads, queries, keys]
-                          * it broadcasts; -inf forbids, as a mask does; NULL: none */
+    ag_tensor *bias;     /* added to the scores [batch, heads, queries, keys]; broadcasts;
+                          * -inf forbids, as a mask does; NULL: none */
     double dropout;      /* of the weights, in [0, 1] */
     bool plain;          /* compute by single operations instead of the fused one */
     ag_tensor **weights; /* where to put the weights [batch, heads, queries, keys] before

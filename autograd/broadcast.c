@@ -108,7 +108,7 @@ typedef struct sum_task {
 } sum_task;
 
 #define BLOCK       ((int64_t)512) /* columns whose sums stay in the nearest cache */
-#define FEWEST_ROWS 64             /* of a chunk: keeps partial sums far fewer than elements */
+#define FEWEST_ROWS 64             /* of a chunk: so partial sums are few */
 
 static void put_sum(const sum_task *task, int64_t at, double sum)
 {

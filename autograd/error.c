@@ -3,7 +3,7 @@
 
 static void print_sentence(char text[AG_MESSAGE_SIZE], const char *format, va_list arguments)
 {
-    char whole[2 * AG_MESSAGE_SIZE]; /* showing a character at most halves its bytes, so this is enough */
+    char whole[2 * AG_MESSAGE_SIZE]; /* showing a character at most halves its bytes */
     ag_text_print_list(whole, sizeof whole, format, arguments);
     ag_text_show(whole, text, AG_MESSAGE_SIZE);
 }

@@ -15,7 +15,7 @@
 struct ag_example {
     const ag_op *op;
     ag_tape *tape;            /* of the running call */
-    ag_tensor *const *leaves; /* the inputs on that tape; NULL during the first call, which draws them */
+    ag_tensor *const *leaves; /* the inputs on that tape; NULL in the first call */
     ag_rng attributes, values;
     ag_gradcheck_input *inputs; /* [count], found by the first call */
     int count;

@@ -30,9 +30,9 @@ typedef enum mask_kind {
 struct ag_mask {
     mask_kind kind;
     int parts;                  /* in the expression from here down */
-    int64_t left, right;        /* of a window; `right` also has a causal offset or a prefix length */
-    int64_t size[4], step[4];   /* of an array [batch, heads, queries, keys]: sizes and strides (0: the
-                                 * axis stretches); of lengths: size[0] is the batch */
+    int64_t left, right;        /* window; `right`: causal offset, prefix length */
+    int64_t size[4], step[4];   /* array [batch, heads, queries, keys]: sizes and strides
+                                 * (0: it stretches); lengths: size[0] is the batch */
     const int32_t *lengths;     /* [batch] */
     const unsigned char *allow; /* explicit: 0 or 1 each */
     const ag_real *bias;           /* -inf forbids */

@@ -41,8 +41,8 @@ typedef struct ag_op {
     /* Whether ag_forget may drop the result: `forward` can run again to the same effect,
      * `backward` does not read the output, and the operation is cheap. */
     bool can_repeat;
-    /* Whether the output is the first input's memory in another shape of as many elements.
-     * Then `forward` has nothing to write. */
+    /* Whether the output is the first input's memory in another shape of as many
+     * elements. Then `forward` has nothing to write. */
     bool is_view;
 } ag_op;
 
@@ -116,8 +116,8 @@ typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void 
 /* Options of ag_gradcheck. Zero means the default. */
 typedef struct ag_gradcheck_options {
     double tolerance; /* of |a - n| / max(1, |a|, |n|); 0: 1e-9 (float: 1e-3) */
-    double step;      /* the largest step, rounded down to a power of two, times the size of
-                       * an element larger than 1; 0: 2^-6 (float: 2^-3) */
+    double step;      /* the largest step, rounded down to a power of two; of an element
+                       * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
     int directions;   /* > 0: compare this many random directional derivatives of each
                        * input instead of every element */
     uint64_t seed;    /* of the weights, the directions and the examples */

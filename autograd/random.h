@@ -30,7 +30,7 @@ ag_rng ag_rng_make(uint64_t seed, uint64_t stream);
 uint32_t ag_rng_u32(ag_rng *rng);               /* 0 .. 2^32 - 1 */
 uint64_t ag_rng_below(ag_rng *rng, uint64_t n); /* 0 .. n-1, unbiased; n = 0 gives 0 */
 double ag_rng_uniform(ag_rng *rng);             /* [0, 1), 53 bits */
-double ag_rng_normal(ag_rng *rng);              /* mean 0, variance 1 (Box and Muller 1958) */
+double ag_rng_normal(ag_rng *rng);              /* mean 0, variance 1; Box, Muller 1958 */
 
 /* ---- Seeds ----------------------------------------------------------------------------------- */
 

@@ -118,14 +118,16 @@ static pair log_parts(double x)
         k -= 54;
     }
     const uint64_t bits = bits_of(x);
-    uint64_t j = ((bits & FRACTION_MASK) + ((uint64_t)1 << 46)) >> 47; /* m is nearest to 1 + j / 32 */
+    /* m is nearest to 1 + j / 32. */
+    uint64_t j = ((bits & FRACTION_MASK) + ((uint64_t)1 << 46)) >> 47;
     const uint64_t carry = j >> 5;
     j &= 31;
     k += (int)(bits >> FRACTION_BITS) + (int)carry;
     const double m = double_from_bits((bits & FRACTION_MASK) | (BIAS - carry) << FRACTION_BITS);
 
     const double c = logarithms[j].inverse, m1 = upper_half(m);
-    const pair f = sum_of(m1 * c - 1, (m - m1) * c); /* all its parts are exact; a short first one makes a short sum */
+    /* All parts of f are exact, and a short first one makes a short sum. */
+    const pair f = sum_of(m1 * c - 1, (m - m1) * c);
     const double s = f.high / (2 + f.high), f1 = upper_half(f.high);
     const double half1 = 0.5 * f1 * f1, half2 = 0.5 * (f.high - f1) * (f.high + f1); /* f^2/2 */
     const double inner = s * (half1 + (half2 + POLYNOMIAL(s * s, ARTANH) * (s * s)));
@@ -270,7 +272,8 @@ static reduced reduce_large(double x)
     turn_bits((int)(bits_of(x) >> FRACTION_BITS & 0x7ff) - BIAS - FRACTION_BITS, turn);
     multiply_words(turn, (bits_of(x) & FRACTION_MASK) | (uint64_t)1 << FRACTION_BITS);
     const unsigned quadrant = (turn[0] + 0x20000000u) >> 30;
-    const uint32_t flip = turn[0] >> 29 & 1 ? 0xffffffffu : 0; /* the nearest whole number is the next: 1 - fraction */
+    /* Set if the nearest whole number is the next; what counts then is 1 - fraction. */
+    const uint32_t flip = turn[0] >> 29 & 1 ? 0xffffffffu : 0;
     pair fraction = {0, 0};
     for (int i = 0; i < WORDS; i++) {
         const uint32_t word = (turn[i] ^ flip) & (i ? 0xffffffffu : 0x3fffffffu);

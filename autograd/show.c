@@ -76,8 +76,8 @@ static const struct range {
     {0x61C, 0x61C},     /* Arabic letter mark */
     {0x200B, 0x200B},   /* zero width space */
     {0x200E, 0x200F},   /* left-to-right and right-to-left mark */
-    {0x2028, 0x202E},   /* line and paragraph separator; embeddings and overrides of direction */
-    {0x2060, 0x206F},   /* invisible operators, isolates of direction, deprecated controls */
+    {0x2028, 0x202E},   /* separators of lines, paragraphs; turns of direction */
+    {0x2060, 0x206F},   /* invisible operators; isolates of direction; deprecated */
     {0xFDD0, 0xFDEF},   /* no characters (beside the last two of each plane) */
     {0xFEFF, 0xFEFF},   /* byte order mark */
     {0xFFF9, 0xFFFB},   /* interlinear annotations */
@@ -93,7 +93,8 @@ static uint32_t sign_of(uint32_t code)
     for (size_t i = 0; i < sizeof unfit / sizeof *unfit; i++)
         if (code >= unfit[i].first && code <= unfit[i].last)
             return REPLACEMENT;
-    return (code & 0xFFFE) == 0xFFFE ? REPLACEMENT : code; /* the last two of each plane are no characters */
+    /* The last two code points of each plane are no characters. */
+    return (code & 0xFFFE) == 0xFFFE ? REPLACEMENT : code;
 }
 
 int ag_text_show_next(const char *text, size_t size, uint32_t *code)
@@ -116,7 +117,8 @@ int ag_utf8_print(uint32_t code, char text[5])
 
 char *ag_text_show(const char *text, char *out, size_t size)
 {
-    size_t left = strlen(text), length = 0, whole = 0; /* `whole`: as much as leaves room for "..." */
+    size_t left = strlen(text), length = 0;
+    size_t whole = 0; /* the length up to which "..." still fits after it */
     while (left > 0) {
         uint32_t code;
         char shown[5];

@@ -28,8 +28,8 @@ struct ag_tape {
     bool grad_on;                                  /* whether operations append nodes */
     bool forgets;                                  /* whether ag_forget does anything */
     uint64_t dropout_seed, dropout_step, dropouts; /* for tape_next_dropout alone */
-    int64_t blind_queries;                         /* since the rewind: ag_tape_blind_queries */
-    ag_kinks *kinks;               /* where operations note their decisions (ag_kink); NULL outside checks */
+    int64_t blind_queries;                         /* ag_tape_blind_queries */
+    ag_kinks *kinks;                               /* NULL outside gradient checks */
     const kernel_product *product; /* the kernels of linear layers and matmuls */
     char *workspace;               /* memory for them */
 };
@@ -48,8 +48,8 @@ void *tape_take(ag_tape *tape, size_t bytes);
  * error, for a shape that cannot be or when memory is out. */
 ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape);
 
-/* A copy of `bytes` bytes that lives until the rewind. NULL if `data` is NULL, or, and the
- * tape has the error, if memory is out. */
+/* A copy of `bytes` bytes that lives until the rewind. NULL if `data` is NULL, or, and
+ * the tape has the error, if memory is out. */
 const void *tape_copy(ag_tape *tape, const void *data, size_t bytes);
 
 /* The mask of the next dropout, which drops with probability p in [0, 1]. Each call

@@ -93,7 +93,7 @@ static ag_status evaluate_elsewhere(gradcheck *check)
     ag_tensor *y;
     for (int i = 0; i < check->count; i++)
         for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
-            check->inputs[i].data[k] *= (ag_real)1.0625; /* keeps the sign: many domains end at zero */
+            check->inputs[i].data[k] *= (ag_real)1.0625; /* keeps the sign: many domains end at 0 */
     ag_status status = gradcheck_evaluate(check, check->tape, &y);
     gradcheck_return(check);
     return status;

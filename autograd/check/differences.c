@@ -2,10 +2,11 @@
  * step 0.
  *
  * The central difference D(t) = (F(t) - F(-t)) / 2t is the derivative of F at 0 plus an
- * error c1 t^2 + c2 t^4 + .. (the odd powers cancel). Rounding adds an error that grows as
- * t shrinks, so no single step is good. Richardson's extrapolation (L. F. Richardson, Phil.
- * Trans. A 210, 1911) combines differences at halved steps: in (4 D(t/2) - D(t)) / 3 the
- * term c1 t^2 cancels, two of these cancel c2 t^4, and so on, in a triangular table:
+ * error c1 t^2 + c2 t^4 + .. (the odd powers cancel). Rounding adds an error that grows
+ * as t shrinks, so no single step is good. Richardson's extrapolation (L. F. Richardson,
+ * Phil. Trans. A 210, 1911) combines differences at halved steps: in (4 D(t/2) - D(t)) /
+ * 3 the term c1 t^2 cancels, two of these cancel c2 t^4, and so on, in a triangular
+ * table:
  *
  *     step t      D(t)
  *     step t/2    D(t/2)   x            x: without t^2, from its left neighbour and the
@@ -93,7 +94,8 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
         return status;
     same_side = same_side && check->kinks.hash == check->side;
 
-    double sum = 0, rounding = 0; /* the outputs' last bits are independent, so their squares add */
+    double sum = 0;
+    double rounding = 0; /* squared: the outputs' rounding errors are independent */
     for (int64_t k = 0; k < check->size; k++) {
         double weight = (double)check->weights[k], one = (double)check->ahead[k], other = (double)y->data[k];
         sum += weight * (one - other);

@@ -163,7 +163,7 @@ static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line
         check->report->kinks++;
         return AG_OK;
     }
-    check->report->checked += check->size > 0; /* an empty result proves nothing about its backward */
+    check->report->checked += check->size > 0; /* an empty result proves nothing */
     gradcheck_report_difference(check, line, index, analytic, &numeric);
     return AG_OK;
 }

@@ -41,7 +41,7 @@ typedef struct gradcheck {
     ag_arena arena;     /* all memory of the check except the tapes' */
     ag_tape *tape;      /* without gradients, for evaluations */
     ag_tensor **leaves; /* [count], of the latest evaluation */
-    ag_real **origin;   /* [count], copies of the inputs' data: the point of the derivatives */
+    ag_real **origin;   /* [count], the inputs' values: the point of the derivatives */
     ag_real **gradient; /* [count], by backward */
 
     ag_kinks kinks; /* of the latest evaluation */
