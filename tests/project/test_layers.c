@@ -144,9 +144,21 @@ static void check_includes(const char *path, const char *text)
     }
 }
 
+/* Every line of the table is about a folder or a file that is there. */
+static void check_lines(void)
+{
+    for (int i = 0; i < arrow_count; i++) {
+        char source[128];
+        snprintf(source, sizeof source, "%.63s.c", arrows[i].user);
+        ck_assert_msg(!access(arrows[i].user, R_OK) || !access(source, R_OK),
+                      "tests/project/arrows has a line for %s, which is not there", arrows[i].user);
+    }
+}
+
 START_TEST(test_arrows)
 {
     read_arrows();
+    check_lines();
     for (const char *const *layer = test_layer_folders; *layer; layer++) {
         includes = 0;
         test_visit_sources(*layer, check_includes);
