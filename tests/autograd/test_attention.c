@@ -1,4 +1,5 @@
-/* test_attention.c - attention, fused and plain, against three loops in long double; its dropout, memory and errors. */
+/* test_attention.c - attention, fused and plain, against three loops in long double; its
+ * dropout, memory and errors. */
 #include "attention_util.h"
 
 #include <math.h>
@@ -6,7 +7,7 @@
 
 static result fused, plain, other;
 
-/* ---- Against the reference ------------------------------------------------------------------ */
+/* ---- Against the reference --------------------------------------------------------- */
 
 START_TEST(test_reference_sizes)
 {
@@ -22,7 +23,8 @@ START_TEST(test_reference_sizes)
 }
 END_TEST
 
-/* Whatever can come together: sizes, layouts, masks, biases with places of -inf, scales, dropout. */
+/* Drawn combinations of sizes, layouts, masks, biases with elements of -inf, scales and
+ * dropout. */
 START_TEST(test_reference_drawn)
 {
     ag_rng rng = ag_rng_make(7, 7);
@@ -144,7 +146,8 @@ START_TEST(test_rows_that_see_nothing)
 }
 END_TEST
 
-/* Scores far beyond what the exponential takes. Powers of two, so that equal scores are equal in float, too. */
+/* Scores far beyond what the exponential takes. Powers of two, so that equal scores are
+ * equal in float, too. */
 START_TEST(test_large_scores)
 {
     attention_begin(1, 1, 64, 64, 64, 64, 13);
@@ -164,7 +167,7 @@ START_TEST(test_large_scores)
 }
 END_TEST
 
-/* ---- Dropout -------------------------------------------------------------------------------- */
+/* ---- Dropout ----------------------------------------------------------------------- */
 
 START_TEST(test_dropout_ends)
 {
@@ -204,7 +207,7 @@ START_TEST(test_dropout_stream)
 }
 END_TEST
 
-/* ---- The parts, and what is asked for ------------------------------------------------------- */
+/* ---- The parts, and optional results ----------------------------------------------- */
 
 START_TEST(test_weights)
 {
@@ -278,7 +281,8 @@ START_TEST(test_gradients_on_request)
 }
 END_TEST
 
-/* Inputs that are results themselves: their gradients begin in memory that has been used. Nobody sees key 7. */
+/* Inputs that are results themselves: their gradients begin in memory that has been used.
+ * Nobody sees key 7. */
 START_TEST(test_gradients_of_results)
 {
     const int64_t offset = 0;
@@ -328,7 +332,8 @@ START_TEST(test_no_sizes)
 }
 END_TEST
 
-/* Forward and backward over 4096 x 4096 scores, in far less memory than these would take. */
+/* Forward and backward over 4096 x 4096 scores, in far less memory than these would
+ * take. */
 START_TEST(test_memory_is_linear)
 {
     static const int64_t offset = 0;
@@ -388,7 +393,7 @@ START_TEST(test_out_of_memory)
 }
 END_TEST
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 typedef struct bad_case {
     ag_shape q, k, v;

@@ -1,11 +1,12 @@
-/* test_blind_queries.c - how many queries had no key to look at, against the masks' definitions. */
+/* test_blind_queries.c - how many queries had no key to look at, against the masks'
+ * definitions. */
 #include "attention_util.h"
 
 #include <math.h>
 #include <string.h>
 
 static ag_tape *tape;
-static const int64_t behind_all = -100; /* the offset of a causal mask that lets nobody see anything */
+static const int64_t before_all = -100; /* the offset of a causal mask under which no query sees a key */
 
 /* The count that the definition gives for the problem. */
 static int64_t expected_count(void)
@@ -86,7 +87,7 @@ START_TEST(test_no_keys)
 }
 END_TEST
 
-/* What one place of the count is for: a bias of -inf is a mask; all attentions add up; a backward adds nothing. */
+/* The count: a bias of -inf is a mask; all attentions add up; a backward adds nothing. */
 START_TEST(test_what_counts)
 {
     for (int plain = 0; plain < 2; plain++) {
@@ -111,7 +112,8 @@ START_TEST(test_what_counts)
 }
 END_TEST
 
-/* The parts of the plain form: the softmax counts, the sum does not count the same queries again. */
+/* The parts of the plain form: the softmax counts, the sum does not count the same
+ * queries again. */
 START_TEST(test_parts)
 {
     const ag_mask *mask = ag_mask_causal(tape, -2);
@@ -124,7 +126,8 @@ START_TEST(test_parts)
 }
 END_TEST
 
-/* Pieces that lie on several threads; masks with holes, the same for all heads and not; every 7th query is blind. */
+/* Pieces that lie on several threads; masks with holes, the same for all heads and not;
+ * every 7th query is blind. */
 static bool holes(const void *by_head, int64_t b, int64_t h, int64_t i, int64_t j)
 {
     const int64_t shift = *(const bool *)by_head ? h : 0;
@@ -146,7 +149,7 @@ START_TEST(test_threads)
         attention_begin(2, 2, 300, 40, 16, 16, 44);
         attention_set_mask(by_head ? attention_array : same_for_heads, holes, &by_head);
         if (form / 2 == 2)
-            attention_set_mask(attention_causal, attention_causal_allows, &behind_all);
+            attention_set_mask(attention_causal, attention_causal_allows, &before_all);
         const int64_t count = expected_count();
         ck_assert_int_gt(count, 150);
         for (int threads = 1; threads <= 5; threads++) {

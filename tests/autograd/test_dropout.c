@@ -6,7 +6,8 @@
 
 #define DROPPED 40003
 
-/* Dropout of DROPPED ones and its gradient, on a tape of so many threads, under (seed, step), after `before` others. */
+/* Dropout of DROPPED ones and its gradient, on a tape of so many threads, under (seed,
+ * step), after `before` others. */
 static void drop(int threads, uint64_t seed, uint64_t step, int before, double p, ag_real *y_values, ag_real *dx_values)
 {
     static ag_real ones[DROPPED];

@@ -1,5 +1,6 @@
-/* test_every_mask.c - each of the 2^(T S) masks of T queries and S keys up to 3: outputs and gradients against three
- * loops in double, exact zeros, and that what is forbidden is never read; fused and plain. */
+/* test_every_mask.c - each of the 2^(T S) masks of T queries and S keys up to 3: outputs
+ * and gradients against three loops in double, exact zeros, and that what is forbidden is
+ * never read; fused and plain. */
 #include "attention_util.h"
 
 #include <math.h>
@@ -9,9 +10,10 @@ enum { KEY_WIDTH = 2, VALUE_WIDTH = 3, MASKS = 2 + 2 * 4 + 2 * 8 + 16 + 2 * 64 +
 
 static result fused, plain, fused_before, plain_before;
 
-/* ---- The masks ------------------------------------------------------------------------------ */
+/* ---- The masks --------------------------------------------------------------------- */
 
-/* Each pair of batch row and head has a mask of its own, which all masks come by; pair 0 has `bits` itself. */
+/* Each pair of batch row and head has a mask of its own, which all masks come by; pair 0
+ * has `bits` itself. */
 static unsigned bits_of(unsigned bits, int64_t pair)
 {
     const int64_t all = (int64_t)1 << given.queries * given.keys;
@@ -38,7 +40,7 @@ static void for_every_mask(int64_t batch, int64_t heads, void (*check)(unsigned 
     ck_assert_int_eq(masks, MASKS);
 }
 
-/* ---- Against the loops ---------------------------------------------------------------------- */
+/* ---- Against the loops ------------------------------------------------------------- */
 
 static bool is_zero(const ag_real *x, int64_t row, int64_t width)
 {
@@ -48,8 +50,9 @@ static bool is_zero(const ag_real *x, int64_t row, int64_t width)
     return true;
 }
 
-/* Queries that see nothing have output 0, and no others; values that nobody sees have gradient 0, and no others. Both
- * have no other gradients either (nor has a query with one key alone, or the key of such queries). */
+/* Queries that see nothing have output 0, and no others; values that no query sees have
+ * gradient 0, and no others. Both have no other gradients either (nor has a query with
+ * one key alone, or the key of such queries). */
 static void check_zeros(const result *found)
 {
     for (int64_t pair = 0; pair < attention_pairs(); pair++) {
@@ -111,7 +114,8 @@ START_TEST(test_masks_beside_a_bias)
 }
 END_TEST
 
-/* The mask as a bias of -inf, beside finite numbers: the same bits as the mask beside these numbers. */
+/* The mask as a bias of -inf, beside finite numbers: the same bits as the mask beside
+ * these numbers. */
 static void check_infinite_bias(unsigned bits)
 {
     attention_begin_bias(AG_SHAPE(given.queries, given.keys), 100 + bits);
@@ -132,10 +136,11 @@ START_TEST(test_masks_as_biases)
 }
 END_TEST
 
-/* ---- What is forbidden is not read ---------------------------------------------------------- */
+/* ---- Forbidden keys are not read --------------------------------------------------- */
 
-/* Key and value j hold `poison`: the outputs of the queries that do not see them keep their bits, and in the fused form
- * these queries' gradients, too. Where nobody sees them, nothing at all changes. */
+/* Key and value j hold `poison`: the outputs of the queries that do not see them keep
+ * their bits, and in the fused form these queries' gradients, too. If no query sees them,
+ * nothing at all changes. */
 static void check_poison(unsigned bits, int64_t j, ag_real poison)
 {
     unsigned see = 0; /* queries that see key j */

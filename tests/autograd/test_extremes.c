@@ -1,5 +1,6 @@
-/* test_extremes.c - results that are ordinary numbers though squares on the way to them overflow or vanish: norms of
- * huge and tiny rows, means of large numbers, the mean square, at each instruction-set level. */
+/* test_extremes.c - results that are ordinary numbers though squares on the way to them
+ * overflow or vanish: norms of huge and tiny rows, means of large numbers, the mean
+ * square, at each instruction-set level. */
 
 #include "tape_fixture.h"
 
@@ -14,12 +15,12 @@ static void check_near(double found, double expected, double size, const char *w
         ck_abort_msg("%s[%lld] is %.17g, expected %.17g", what, (long long)i, found, expected);
 }
 
-/* ---- Norms ---------------------------------------------------------------------------------- */
+/* ---- Norms ------------------------------------------------------------------------- */
 
 enum { MOST_WIDTH = 600 };
 
-/* A row in a unit of which its elements are ordinary numbers, and what a norm without eps makes of it, the plain way:
- * dx is the gradient by the row in that unit. */
+/* A row in a unit of which its elements are ordinary numbers, and what a norm without eps
+ * makes of it, the plain way: dx is the gradient by the row in that unit. */
 typedef struct expectation {
     double row[MOST_WIDTH], y[MOST_WIDTH], dx[MOST_WIDTH], inverse;
 } expectation;
@@ -42,7 +43,8 @@ static void expect(bool centred, int64_t n, const ag_real *dy, const ag_real *we
         e->dx[i] = inverse * ((double)dy[i] * (double)weight[i] - mean_g - (e->row[i] - mean) * inverse * mean_gn);
 }
 
-/* Rows of the size 2^exponent among ordinary ones, against the plain way in a unit of 2^exponent. */
+/* Rows of the size 2^exponent among ordinary ones, against the plain way in a unit of
+ * 2^exponent. */
 static void check_rows(bool centred, int64_t width, int exponent, double eps)
 {
     enum { ROWS = 11 };
@@ -69,7 +71,8 @@ static void check_rows(bool centred, int64_t width, int exponent, double eps)
     ag_tape_rewind(tape);
 }
 
-/* Exponents from those whose gradient is still a number to those whose differences still are. */
+/* Exponents from those whose gradient is still a number to those whose differences still
+ * are. */
 START_TEST(norms_of_huge_and_tiny_rows)
 {
     static const int64_t widths[] = {2, 4, 7, 16, 33, 257, 600};
@@ -177,7 +180,7 @@ START_TEST(rows_that_are_no_numbers_stay_nan)
 }
 END_TEST
 
-/* ---- Means ---------------------------------------------------------------------------------- */
+/* ---- Means ------------------------------------------------------------------------- */
 
 /* In one group of axes and in several, the sums of which overflow each by itself. */
 START_TEST(means_of_large_numbers)

@@ -35,7 +35,7 @@ static ag_gradcheck_report check_one(ag_function f, ag_shape shape, ag_real *dat
         return expression;                                                                                             \
     }
 
-/* ---- Smooth functions ----------------------------------------------------------------------- */
+/* ---- Smooth functions -------------------------------------------------------------- */
 
 FUNCTION(f_square, ag_mul(x, x))
 FUNCTION(f_composed, ag_sum(ag_mul(ag_tanh(x), ag_exp(ag_scale(x, 0.5))), AG_ALL_AXES, false))
@@ -118,7 +118,7 @@ START_TEST(test_numeric_error_is_honest)
 }
 END_TEST
 
-/* ---- Kinks ---------------------------------------------------------------------------------- */
+/* ---- Kinks ------------------------------------------------------------------------- */
 
 FUNCTION(f_relu, ag_relu(x))
 FUNCTION(f_max, ag_max(x, AG_AXIS(1), false))
@@ -164,7 +164,7 @@ START_TEST(test_too_many_kinks_is_a_failure)
 }
 END_TEST
 
-/* ---- Nothing, and not a number -------------------------------------------------------------- */
+/* ---- Nothing, and not a number ----------------------------------------------------- */
 
 static ag_tensor *f_join(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
@@ -226,7 +226,7 @@ START_TEST(test_derivative_that_is_no_number)
 }
 END_TEST
 
-/* ---- Functions that misbehave --------------------------------------------------------------- */
+/* ---- Functions that misbehave ------------------------------------------------------ */
 
 FUNCTION(f_cut_off, ag_mul(ag_detach(x), ag_detach(x)))
 FUNCTION(f_constant, ag_add(ag_constant(tape, AG_SHAPE(2), NULL), ag_scale(ag_detach(x), 0)))
@@ -321,7 +321,7 @@ START_TEST(test_checks_that_cannot_run)
 }
 END_TEST
 
-/* ---- The report ----------------------------------------------------------------------------- */
+/* ---- The report -------------------------------------------------------------------- */
 
 static ag_tensor *f_wrong_weight(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {

@@ -62,7 +62,7 @@ static ag_status shape_scalar(ag_node *node)
     return AG_OK;
 }
 
-/* ---- Square: y = x^2, dx = 2 x dy; the commonest faults ------------------------------------- */
+/* ---- Square: y = x^2, dx = 2 x dy; the commonest faults ---------------------------- */
 
 static ag_real first_call[16], latest_call[16];
 static bool was_called;
@@ -89,7 +89,7 @@ static ag_status square_forward(ag_node *node)
     return AG_OK;
 }
 
-/* What the fault takes for 2 x of element i. */
+/* The fault's wrong value of 2 x for element i. */
 static ag_real square_slope(const ag_node *node, const ag_real *x, int64_t i)
 {
     int64_t size = node->output->size;
@@ -149,7 +149,7 @@ static const ag_op square = {.name = "square",
                              .forward = square_forward,
                              .backward = square_backward};
 
-/* ---- Times: y = a b elementwise; b is one row and is broadcast ------------------------------ */
+/* ---- Times: y = a b elementwise; b is one row and is broadcast --------------------- */
 
 static ag_status times_forward(ag_node *node)
 {
@@ -185,7 +185,7 @@ static const ag_op times = {.name = "times",
                             .forward = times_forward,
                             .backward = times_backward};
 
-/* ---- Product: Y = A B of square matrices; dA = dY B^T, dB = A^T dY --------------------------- */
+/* ---- Product: Y = A B of square matrices; dA = dY B^T, dB = A^T dY ----------------- */
 
 static ag_status product_forward(ag_node *node)
 {
@@ -224,7 +224,7 @@ static const ag_op product = {.name = "product",
                               .forward = product_forward,
                               .backward = product_backward};
 
-/* ---- Masked softmax of a row: y = softmax(scale x) over all but the last element ------------- */
+/* ---- Masked softmax of a row: y = softmax(scale x) over all but the last element --- */
 
 #define SOFTMAX_SCALE ((ag_real)1.75)
 
@@ -265,7 +265,7 @@ static const ag_op softmax = {.name = "softmax",
                               .forward = softmax_forward,
                               .backward = softmax_backward};
 
-/* ---- Sum and mean over all ------------------------------------------------------------------ */
+/* ---- Sum and mean over all --------------------------------------------------------- */
 
 static ag_status sum_forward(ag_node *node)
 {
@@ -311,7 +311,7 @@ static const ag_op mean_all = {.name = "mean_all",
                                .forward = mean_forward,
                                .backward = mean_backward};
 
-/* ---- The functions under check -------------------------------------------------------------- */
+/* ---- The functions under check ----------------------------------------------------- */
 
 static ag_tensor *f_square(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
@@ -368,7 +368,7 @@ static ag_tensor *f_diamond(ag_tape *tape, ag_tensor *const *inputs, void *conte
     return run(&times, RIGHT, first_made, last_made);
 }
 
-/* ---- The plants ----------------------------------------------------------------------------- */
+/* ---- The plants -------------------------------------------------------------------- */
 
 typedef struct plant {
     fault planted;

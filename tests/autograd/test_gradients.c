@@ -1,4 +1,5 @@
-/* test_gradients.c - what must hold for every operation of the table: above all, that its gradient is right. */
+/* test_gradients.c - what must hold for every operation of the table: above all, that its
+ * gradient is right. */
 #include "check_util.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Constructors --------------------------------------------------------------------------- */
+/* ---- Constructors ------------------------------------------------------------------ */
 
 START_TEST(test_simple_constructors)
 {
@@ -91,7 +91,7 @@ START_TEST(test_far_numbers)
 }
 END_TEST
 
-/* ---- Algebra, rows and ranges --------------------------------------------------------------- */
+/* ---- Algebra, rows and ranges ------------------------------------------------------ */
 
 START_TEST(test_truth_tables)
 {
@@ -184,7 +184,8 @@ START_TEST(test_long_rows)
 }
 END_TEST
 
-/* Causal, padding and window masks are intervals without any look at single keys, together too: a row of 2^60 keys. */
+/* Causal, padding and window masks are intervals without any look at single keys,
+ * together too: a row of 2^60 keys. */
 START_TEST(test_intervals_cost_nothing)
 {
     const int64_t keys = (int64_t)1 << 60;
@@ -205,7 +206,7 @@ START_TEST(test_intervals_cost_nothing)
 }
 END_TEST
 
-/* ---- The additive bias ---------------------------------------------------------------------- */
+/* ---- The additive bias ------------------------------------------------------------- */
 
 START_TEST(test_bias_forbids)
 {
@@ -238,7 +239,7 @@ START_TEST(test_bias_forbids)
 }
 END_TEST
 
-/* ---- Printing, fitting, errors -------------------------------------------------------------- */
+/* ---- Printing, fitting, errors ----------------------------------------------------- */
 
 START_TEST(test_print)
 {
@@ -276,7 +277,8 @@ START_TEST(test_print_by_head)
 }
 END_TEST
 
-/* Every kind of mask, and rows longer than what is worked on at once, as ag_mask_allows says. */
+/* Every kind of mask, and rows longer than what is worked on at once, as ag_mask_allows
+ * says. */
 START_TEST(test_print_is_what_it_allows)
 {
     enum { QUERIES = 5, KEYS = 700 };
@@ -367,8 +369,8 @@ START_TEST(test_refused)
 }
 END_TEST
 
-/* A mask of itself and itself, again and again, would take for ever; the depth of a long chain would be a danger, too.
- */
+/* A mask of itself and itself, again and again, would take for ever; the depth of a long
+ * chain would be a danger, too. */
 START_TEST(test_expressions_end)
 {
     ag_mask *mask = ag_mask_all(tape);

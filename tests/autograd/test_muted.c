@@ -1,5 +1,6 @@
-/* test_muted.c - what no loss depends on poisons no gradient: where the gradient of an operation's result is 0, the
- * values under it may be NaN or infinite, and all gradients keep the bits that they have with ordinary values. */
+/* test_muted.c - what no loss depends on poisons no gradient: where the gradient of an
+ * operation's result is 0, the values under it may be NaN or infinite, and all gradients
+ * keep the bits that they have with ordinary values. */
 #include "check_util.h"
 
 #include <math.h>
@@ -7,8 +8,9 @@
 
 enum { ROWS = 6, WIDTH = 19, MOST_INPUTS = 4 };
 
-/* An operation on inputs [ROWS, WIDTH], or of another shape. Row r of the result depends on row r of the inputs that
- * are `by_row` and on no other row of them; the others are the same for all rows and stay ordinary. */
+/* An operation on inputs [ROWS, WIDTH], or of another shape. Row r of the result depends
+ * on row r of the inputs that are `by_row` and on no other row of them; the others are
+ * the same for all rows and stay ordinary. */
 typedef struct subject {
     const char *name;
     ag_tensor *(*build)(ag_tape *tape, ag_tensor *const *inputs);
@@ -27,7 +29,7 @@ typedef struct subject {
         .ndim = 1, .dim = { WIDTH }                                                                                    \
     }
 
-/* ---- Subjects ------------------------------------------------------------------------------- */
+/* ---- Subjects ---------------------------------------------------------------------- */
 
 #define UNARY(name, expression)                                                                                        \
     static ag_tensor *build_##name(ag_tape *tape, ag_tensor *const *inputs)                                            \
@@ -226,7 +228,7 @@ static const subject subjects[] = {
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
-/* ---- Computing ------------------------------------------------------------------------------ */
+/* ---- Computing --------------------------------------------------------------------- */
 
 typedef struct outcome {
     ag_real gradients[MOST_INPUTS][WIDTH * WIDTH];
@@ -240,8 +242,8 @@ static bool is_muted(int row, unsigned muted)
     return muted >> row & 1;
 }
 
-/* The gradients where the result's gradient is 0 in the rows of the set `muted`, in which inputs hold `value`; they
- * keep their own where that is 1. */
+/* The gradients where the result's gradient is 0 in the rows of the set `muted`, in which
+ * inputs hold `value`; they keep their own where that is 1. */
 static void compute(const subject *s, unsigned muted, ag_real value, outcome *found)
 {
     ag_tensor *inputs[MOST_INPUTS] = {NULL};
@@ -279,7 +281,7 @@ static void check_same(const subject *s, unsigned muted, const outcome *clean, c
             ck_assert_msg(is == was, "%s: gradient %lld of input %d is %g and not %g", s->name, (long long)e, i,
                           (double)is, (double)was);
             ck_assert_msg(!s->by_row[i] || !is_muted((int)(e / WIDTH), muted) || is == 0,
-                          "%s: gradient %lld of input %d is %g behind a gradient of 0", s->name, (long long)e, i,
+                          "%s: gradient %lld of input %d is %g after a gradient of 0", s->name, (long long)e, i,
                           (double)is);
         }
 }
@@ -315,7 +317,7 @@ START_TEST(what_a_gradient_of_0_lies_on_does_not_matter)
 }
 END_TEST
 
-/* What a gradient that is not 0 lies on does matter. */
+/* A NaN at a position whose gradient is not 0 does matter. */
 START_TEST(other_poison_is_passed_on)
 {
     for (int i = 0; i < 2; i++) {

@@ -1,8 +1,9 @@
-/* test_op_examples.c - which cases the operations' own examples draw. A case that is no longer drawn is one that no
- * gradient check sees any more, and no check can notice that: so what is drawn stands here, operation by operation.
+/* test_op_examples.c - which cases the operations' own examples draw. A case that is no
+ * longer drawn is one that no gradient check sees any more, and no check can notice that:
+ * so what is drawn stands here, operation by operation.
  *
- * Whoever changes an example on purpose runs this test, which prints the new line for the table, and answers for the
- * change: fewer shapes and less choice are fewer cases. */
+ * Whoever changes an example on purpose runs this test, which prints the new line for the
+ * table, and answers for the change: fewer shapes and less choice are fewer cases. */
 #include "check_util.h"
 
 #include <math.h>
@@ -10,8 +11,9 @@
 
 enum { DRAWS = 200 };
 
-/* Of the results of the first DRAWS examples: how many shapes there are, a hash of all, and a weighted mean of all
- * elements, which moves with every choice that moves a result. */
+/* Of the results of the first DRAWS examples: how many shapes there are, a hash of all,
+ * and a weighted mean of all elements, which moves with every choice that moves a
+ * result. */
 typedef struct drawn {
     const char *name;
     int shapes;
@@ -59,7 +61,7 @@ static const drawn expected[] = {
     {"mse", 56, 0x97db9f0a, -0.0016938},
 };
 
-/* ---- What an example draws ------------------------------------------------------------------ */
+/* ---- Drawings of examples ---------------------------------------------------------- */
 
 static const ag_op *inner;
 static ag_shape shapes[DRAWS];
@@ -89,7 +91,8 @@ static double mean_of(const ag_tensor *y)
     return sum / size;
 }
 
-/* The example of `inner`, once: notes the result, and then asks for the impossible, which ends the check. */
+/* The example of `inner`, once: notes the result, and then asks for the impossible, which
+ * ends the check. */
 static ag_tensor *note_example(ag_example *example)
 {
     ag_tensor *y = inner->example(example);
@@ -129,7 +132,7 @@ static drawn find_drawn(const ag_op *op)
     return (drawn){op->name, count_shapes(), hash, weighted / DRAWS};
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 enum { EXPECTED = sizeof expected / sizeof *expected };
 

@@ -1,4 +1,5 @@
-/* test_ops_elementwise.c - unary and binary operations against libm, broadcasting against its definition. */
+/* test_ops_elementwise.c - unary and binary operations against libm, broadcasting against
+ * its definition. */
 #include "check_util.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@ static bool near(double a, double b)
     return fabs(a - b) <= tight * fmax(1, fabs(b));
 }
 
-/* ---- Unary ---------------------------------------------------------------------------------- */
+/* ---- Unary ------------------------------------------------------------------------- */
 
 static ag_tensor *scale_by_three(ag_tensor *x)
 {
@@ -178,7 +179,7 @@ START_TEST(unary_values_and_gradients)
 }
 END_TEST
 
-/* What y = f(x) and dx are at one x. */
+/* The expected y = f(x) and dx at one x. */
 static void at(ag_tensor *(*operation)(ag_tensor *), double x, double *y, double *dx)
 {
     ag_real value = (ag_real)x;
@@ -261,7 +262,7 @@ START_TEST(gelu_has_two_forms)
 }
 END_TEST
 
-/* ---- Binary --------------------------------------------------------------------------------- */
+/* ---- Binary ------------------------------------------------------------------------ */
 
 static double plus(double a, double b)
 {
@@ -416,7 +417,8 @@ START_TEST(binary_values_and_gradients_over_drawn_shapes)
 }
 END_TEST
 
-/* More than one piece and one block: rows against a bias, a bias against rows, columns, a scalar, the middle. */
+/* More than one piece and one block: rows against a bias, a bias against rows, columns, a
+ * scalar, the middle. */
 START_TEST(large_broadcasts)
 {
     static const struct {

@@ -11,7 +11,7 @@ static void check_near(double found, double expected, double tolerance, const ch
         ck_abort_msg("%s is %.17g, expected %.17g", what, found, expected);
 }
 
-/* ---- Embedding ------------------------------------------------------------------------------ */
+/* ---- Embedding --------------------------------------------------------------------- */
 
 START_TEST(rows_are_read)
 {
@@ -25,7 +25,8 @@ START_TEST(rows_are_read)
     for (int i = 0; i < 6; i++)
         ck_assert_mem_eq(y->data + i * WIDTH, table->data + expected[i] * WIDTH, WIDTH * sizeof(ag_real));
 
-    /* A repeated id gets the sum, an id that is not there nothing, on top of what is there. The ids were copied. */
+    /* A repeated id gets the sum, an id that is not there nothing, on top of what is
+     * there. The ids were copied. */
     ag_real seed[6 * WIDTH];
     for (int i = 0; i < 6 * WIDTH; i++)
         seed[i] = (ag_real)(1 << i);
@@ -122,7 +123,7 @@ START_TEST(embedding_errors)
 }
 END_TEST
 
-/* ---- Rotary positions ----------------------------------------------------------------------- */
+/* ---- Rotary positions -------------------------------------------------------------- */
 
 /* Position t of head h against the formula, with the angles worked out here. */
 START_TEST(pairs_are_turned)
@@ -153,7 +154,8 @@ static double dot(const ag_real *a, const ag_real *b, int64_t n)
     return sum;
 }
 
-/* One query and one key at all positions: their dot product is a function of the distance alone, and lengths stay. */
+/* One query and one key at all positions: their dot product is a function of the distance
+ * alone, and lengths stay. */
 START_TEST(dots_depend_on_the_distance)
 {
     enum { T = 20, WIDTH = 16 };
@@ -179,7 +181,8 @@ START_TEST(dots_depend_on_the_distance)
 }
 END_TEST
 
-/* A later part that is told where it starts is that part of the whole, bit for bit. */
+/* A later part that is given its start position equals that part of the whole, bit for
+ * bit. */
 START_TEST(start_continues_a_sequence)
 {
     enum { B = 3, T = 9, WIDTH = 12 };
@@ -192,7 +195,8 @@ START_TEST(start_continues_a_sequence)
 }
 END_TEST
 
-/* The gradient is turned back: turning and then seeding with the result gives x again. And position 0 is not turned. */
+/* The gradient is turned back: turning and then seeding with the result gives x again.
+ * And position 0 is not turned. */
 START_TEST(gradient_is_turned_back)
 {
     enum { B = 2, T = 6, WIDTH = 8 };
@@ -229,7 +233,7 @@ START_TEST(rotary_errors)
 }
 END_TEST
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------- */
 
 static ag_tensor *embedding(ag_tape *on, ag_tensor *const *inputs, void *context)
 {

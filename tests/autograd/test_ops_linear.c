@@ -1,5 +1,6 @@
-/* test_ops_linear.c - the fused linear layer against the operations that it stands for, and gradients that are shared
- * instead of copied; the bias' gradient, which the weight's product makes. */
+/* test_ops_linear.c - the fused linear layer against the operations that it stands for,
+ * and gradients that are shared instead of copied; the bias' gradient, which the weight's
+ * product makes. */
 #include "check_util.h"
 
 #include <math.h>
@@ -7,7 +8,8 @@
 
 enum { ROWS = 37, IN = 19, OUT = 83, MOST = ROWS * OUT };
 
-/* A linear layer with what follows it, fused or as operations of their own, and the gradients. */
+/* A linear layer with what follows it, fused or as operations of their own, and the
+ * gradients. */
 typedef struct outcome {
     ag_real y[MOST], dx[ROWS * IN], dweight[OUT * IN], dbias[OUT], dresidual[MOST];
 } outcome;
@@ -63,8 +65,8 @@ static void run(bool fused, int threads, ag_linear_options options, bool with_re
     ag_tape_free(tape);
 }
 
-/* Every number of an outcome is close; where the arithmetic is the same, so are the bits, but a compiler may fuse a
- * product into a sum in the one form and not in the other. */
+/* Every number of an outcome is close; where the arithmetic is the same, so are the bits,
+ * but a compiler may fuse a product into a sum in the one form and not in the other. */
 static void check_close(const outcome *a, const outcome *b)
 {
     const ag_real *left = a->y, *right = b->y;
@@ -137,7 +139,7 @@ START_TEST(a_shared_gradient_is_copied_before_it_changes)
 }
 END_TEST
 
-/* A gradient that somebody asked for is not overwritten by the backward that reads it. */
+/* A gradient that was retained is not overwritten by the backward that reads it. */
 START_TEST(a_kept_gradient_stays)
 {
     ag_tape *tape = ag_tape_new(NULL);
@@ -152,13 +154,13 @@ START_TEST(a_kept_gradient_stays)
 }
 END_TEST
 
-/* ---- The bias' gradient --------------------------------------------------------------------- */
+/* ---- The bias' gradient ------------------------------------------------------------ */
 
 /* Many rows, so that threads share the sum over them. */
 enum { MANY = 600, WIDEST = 300 };
 
-/* The gradient of the bias of x [MANY, in] W^T + b beside a plain sum, with a weight that has a gradient or has none.
- */
+/* The gradient of the bias of x [MANY, in] W^T + b beside a plain sum, with a weight that
+ * has a gradient or has none. */
 static void check_bias(int64_t in, bool with_weight, int threads)
 {
     static ag_real values[MANY * WIDEST];
@@ -195,7 +197,8 @@ START_TEST(a_bias_has_its_gradient_whatever_the_weight_has)
 }
 END_TEST
 
-/* Of x [2], bias and residual may be one tensor: its gradient is shared with that of y until the bias is added. */
+/* Of x [2], bias and residual may be one tensor: its gradient is shared with that of y
+ * until the bias is added. */
 START_TEST(a_bias_may_be_the_residual)
 {
     ag_tape *tape = ag_tape_new(NULL);

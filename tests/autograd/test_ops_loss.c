@@ -1,4 +1,5 @@
-/* test_ops_loss.c - cross-entropy and mean squared error: figures, reductions, what does not count, precision. */
+/* test_ops_loss.c - cross-entropy and mean squared error: figures, reductions, what does
+ * not count, precision. */
 #include "same_bytes.h"
 #include "tape_fixture.h"
 
@@ -14,7 +15,7 @@ static void check_near(double found, double expected, double tolerance, const ch
 
 #define EXACT PRECISION(1e-14, 3e-7)
 
-/* ---- Cross-entropy against the formula ------------------------------------------------------ */
+/* ---- Cross-entropy against the formula --------------------------------------------- */
 
 /* The loss of one row in double and its gradient by the logits. */
 static double naive_row(int64_t classes, const ag_real *x, int target, double smoothing, const ag_real *weights,
@@ -55,7 +56,8 @@ static ag_tensor *loss_of_passing_arguments(ag_tensor *logits, const int32_t *ta
     return loss;
 }
 
-/* Compares loss and gradient with the plain way for one choice of options; every fifth row is ignored, if any. */
+/* Compares loss and gradient with the plain way for one choice of options; every fifth
+ * row is ignored, if any. */
 static void check_cross_entropy(int64_t classes, const ag_cross_entropy_options *options)
 {
     enum { ROWS = 23 };
@@ -104,7 +106,8 @@ static void check_cross_entropy(int64_t classes, const ag_cross_entropy_options 
     ag_tape_rewind(tape);
 }
 
-/* Every combination of options, for numbers of classes around where vectors and blocks end. */
+/* Every combination of options, for numbers of classes around where vectors and blocks
+ * end. */
 START_TEST(cross_entropy_equals_the_formula)
 {
     const int64_t class_counts[] = {1, 2, 3, 17, 33, 256, 531};
@@ -128,7 +131,8 @@ START_TEST(cross_entropy_equals_the_formula)
 }
 END_TEST
 
-/* PyTorch's figures for these inputs, to their four digits, and the closed forms log(1 + e^-2) and log(1 + 1/e). */
+/* PyTorch's figures for these inputs, to their four digits, and the closed forms log(1 +
+ * e^-2) and log(1 + 1/e). */
 START_TEST(known_figures)
 {
     const ag_real even[] = {3, 3, 2, 2}, x[] = {3, 1, 1, 2};
@@ -143,7 +147,8 @@ START_TEST(known_figures)
     check_near((double)loss->data[0], 0.3326, 5e-5, "smoothed loss");
     check_near((double)loss->data[0], (first + 0.075 * 2 + second + 0.075) / 2, EXACT, "smoothed loss");
 
-    /* Targets that are distributions, (0.8, 0.2) and (0.1, 0.9) smoothed by 0.2, by way of log-softmax. */
+    /* Targets that are distributions, (0.8, 0.2) and (0.1, 0.9) smoothed by 0.2, by way
+     * of log-softmax. */
     const ag_real q[] = {(ag_real)0.74, (ag_real)0.26, (ag_real)0.18, (ag_real)0.82};
     ag_tensor *weighted = ag_mul(ag_constant(tape, AG_SHAPE(2, 2), q), ag_log_softmax(logits, -1));
     loss = ag_scale(ag_sum(weighted, AG_ALL_AXES, false), -0.5);
@@ -168,10 +173,10 @@ START_TEST(gradient_of_the_mean)
 }
 END_TEST
 
-/* ---- What does not count -------------------------------------------------------------------- */
+/* ---- Ignored targets --------------------------------------------------------------- */
 
-/* Smoothing must not leak to an ignored row: the result is, bit for bit, that of the other rows alone, and what an
- * ignored row holds, even NaN, changes nothing. */
+/* Smoothing must not leak to an ignored row: the result is, bit for bit, that of the
+ * other rows alone, and what an ignored row holds, even NaN, changes nothing. */
 START_TEST(ignored_rows_are_not_there)
 {
     enum { ROWS = 6, C = 5 };
@@ -252,9 +257,10 @@ START_TEST(no_rows_or_no_classes)
 }
 END_TEST
 
-/* ---- Hard cases ----------------------------------------------------------------------------- */
+/* ---- Hard cases -------------------------------------------------------------------- */
 
-/* Logits far from 0, a forbidden class, a class of weight 0 that is impossible, and a row where all is impossible. */
+/* Logits far from 0, a forbidden class, a class of weight 0 that is impossible, and a row
+ * where all is impossible. */
 START_TEST(extreme_logits)
 {
     const ag_real inf = (ag_real)INFINITY;
@@ -284,7 +290,8 @@ START_TEST(extreme_logits)
 }
 END_TEST
 
-/* The sum of a million rows: in float, adding one after the other would be off in the fourth digit. */
+/* The sum of a million rows: in float, adding one after the other would be off in the
+ * fourth digit. */
 START_TEST(precision_of_many_terms)
 {
     enum { ROWS = 1 << 20, C = 2, DIFFERENT = 64 };
@@ -339,7 +346,7 @@ START_TEST(cross_entropy_errors)
 }
 END_TEST
 
-/* ---- Mean squared error --------------------------------------------------------------------- */
+/* ---- Mean squared error ------------------------------------------------------------ */
 
 /* Against the composition of single operations, over every way to stretch. */
 START_TEST(mse_equals_its_composition)
@@ -405,7 +412,7 @@ START_TEST(mse_errors)
 }
 END_TEST
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------- */
 
 static ag_tensor *cross_entropy(ag_tape *on, ag_tensor *const *inputs, void *context)
 {

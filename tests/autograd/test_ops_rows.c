@@ -1,4 +1,5 @@
-/* test_ops_rows.c - softmax, log-softmax, layer norm and RMS norm against plain computations in double. */
+/* test_ops_rows.c - softmax, log-softmax, layer norm and RMS norm against plain
+ * computations in double. */
 #include "same_bytes.h"
 #include "tape_fixture.h"
 
@@ -13,9 +14,10 @@ static void check_near(double found, double expected, double tolerance, const ch
         ck_abort_msg("%s[%lld] is %.17g, expected %.17g", what, (long long)i, found, expected);
 }
 
-/* ---- Softmax -------------------------------------------------------------------------------- */
+/* ---- Softmax ----------------------------------------------------------------------- */
 
-/* The softmax of `n` numbers that lie `step` apart, and the gradients of it and of its logarithm, the plain way. */
+/* The softmax of `n` numbers that lie `step` apart, and the gradients of it and of its
+ * logarithm, the plain way. */
 static void naive_softmax(int64_t n, int64_t step, const ag_real *x, const ag_real *dy, double *p, double *dx,
                           double *dx_log)
 {
@@ -35,7 +37,8 @@ static void naive_softmax(int64_t n, int64_t step, const ag_real *x, const ag_re
     }
 }
 
-/* Compares both functions with the plain way along `axis`, where x is a leaf on given memory. */
+/* Compares both functions with the plain way along `axis`, where x is a leaf on given
+ * memory. */
 static void check_softmax(ag_shape shape, int axis, ag_real *data, const ag_real *seed)
 {
     int64_t n = shape.dim[axis], inner = 1, size = ag_shape_size(shape);
@@ -69,7 +72,8 @@ static void check_softmax(ag_shape shape, int axis, ag_real *data, const ag_real
     ag_tape_rewind(tape);
 }
 
-/* Sizes around those where vectors, blocks and caches end; the arrays begin at an odd element as well. */
+/* Sizes around those where vectors, blocks and caches end; the arrays begin at an odd
+ * element as well. */
 START_TEST(softmax_of_many_sizes)
 {
     const int64_t sizes[] = {0, 1, 2, 15, 16, 17, 20, 21, 23, 255, 256, 257, 1536, 2048, 2049, 30576};
@@ -166,9 +170,10 @@ START_TEST(softmax_errors)
 }
 END_TEST
 
-/* ---- Norms ---------------------------------------------------------------------------------- */
+/* ---- Norms ------------------------------------------------------------------------- */
 
-/* One row of either norm and its gradients, the plain way. weight and bias may be NULL; dweight, dbias are added to. */
+/* One row of either norm and its gradients, the plain way. weight and bias may be NULL;
+ * dweight, dbias are added to. */
 static void naive_norm(bool centred, int64_t n, double eps, const ag_real *x, const ag_real *weight,
                        const ag_real *bias, const ag_real *dy, double *y, double *dx, double *dweight, double *dbias)
 {
@@ -193,7 +198,8 @@ static void naive_norm(bool centred, int64_t n, double eps, const ag_real *x, co
     }
 }
 
-/* Compares a norm of x [rows, width], which begins at an element that is not aligned, with the plain way. */
+/* Compares a norm of x [rows, width], which begins at an element that is not aligned,
+ * with the plain way. */
 static void check_norm(bool centred, int64_t rows, int64_t width, double middle, double noise, bool with_weight,
                        bool with_bias, double tolerance)
 {
@@ -258,7 +264,8 @@ START_TEST(norms_of_many_rows)
 }
 END_TEST
 
-/* 1e4 and small noise: a mean that was rounded to float, or E[x^2] - E[x]^2, gets the first digit wrong here. */
+/* 1e4 and small noise: a mean that was rounded to float, or E[x^2] - E[x]^2, gets the
+ * first digit wrong here. */
 START_TEST(layer_norm_of_a_large_mean)
 {
     check_norm(true, 20, 64, 1e4, 0.1, true, true, PRECISION(1e-8, 5e-6));
@@ -330,7 +337,7 @@ START_TEST(norm_errors)
 }
 END_TEST
 
-/* ---- What holds for all --------------------------------------------------------------------- */
+/* ---- Rules for all ----------------------------------------------------------------- */
 
 static ag_tensor *by_kind(int kind, ag_tensor *x)
 {
@@ -346,7 +353,8 @@ static ag_tensor *by_kind(int kind, ag_tensor *x)
     }
 }
 
-/* Neither the neighbours of a row nor the address at which it begins change a bit of its result. */
+/* Neither the neighbours of a row nor the address at which it begins change a bit of its
+ * result. */
 START_TEST(a_row_is_alone)
 {
     enum { ROWS = 6, MOST = 300 };

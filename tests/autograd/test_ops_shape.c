@@ -1,4 +1,5 @@
-/* test_ops_shape.c - reductions, reshape, permute, concat and slice against their definitions, element by element. */
+/* test_ops_shape.c - reductions, reshape, permute, concat and slice against their
+ * definitions, element by element. */
 #include "check_util.h"
 
 #include <math.h>
@@ -47,7 +48,7 @@ static void expect_error(const ag_tensor *result, ag_tape *tape, ag_status statu
     ag_tape_rewind(tape);
 }
 
-/* ---- Reductions ----------------------------------------------------------------------------- */
+/* ---- Reductions -------------------------------------------------------------------- */
 
 enum { SUM, MEAN, MAX, REDUCTIONS };
 
@@ -202,7 +203,7 @@ START_TEST(reductions_of_nothing)
 }
 END_TEST
 
-/* ---- Reshape -------------------------------------------------------------------------------- */
+/* ---- Reshape ----------------------------------------------------------------------- */
 
 START_TEST(reshape_keeps_the_elements)
 {
@@ -246,7 +247,7 @@ START_TEST(reshape_errors)
 }
 END_TEST
 
-/* ---- Permute -------------------------------------------------------------------------------- */
+/* ---- Permute ----------------------------------------------------------------------- */
 
 START_TEST(permute_over_drawn_shapes_and_orders)
 {
@@ -295,7 +296,7 @@ START_TEST(permute_errors)
 }
 END_TEST
 
-/* ---- Concat and slice ----------------------------------------------------------------------- */
+/* ---- Concat and slice -------------------------------------------------------------- */
 
 START_TEST(concat_and_slice_undo_each_other)
 {

@@ -1,13 +1,15 @@
-/* test_random.c - Philox against published numbers, and the statistics of what is drawn from it.
+/* test_random.c - Philox against published numbers, and the statistics of what is drawn
+ * from it.
  *
- * All draws have fixed seeds, so a statistic either always holds or never: the bounds below are those that a good
- * generator misses once in a thousand seeds or more rarely. */
+ * All draws have fixed seeds, so a statistic either always holds or never: the bounds
+ * below are those that a good generator misses once in a thousand seeds or more
+ * rarely. */
 #include "check_util.h"
 
 #include <math.h>
 
-/* Philox4x32 with 10 rounds, from the file kat_vectors of Random123 1.09 (D. E. Shaw Research, licence
- * BSD-3-Clause). */
+/* Philox4x32 with 10 rounds, from the file kat_vectors of Random123 1.09 (D. E. Shaw
+ * Research, licence BSD-3-Clause). */
 static const struct {
     uint32_t counter[4], key[2], out[4];
 } known[] = {
@@ -31,7 +33,8 @@ START_TEST(test_philox_known_answers)
 }
 END_TEST
 
-/* The k-th number is Philox of the counter (position, stream) under the key seed, low words first. */
+/* The k-th number is Philox of the counter (position, stream) under the key seed, low
+ * words first. */
 START_TEST(test_stream_is_philox)
 {
     ag_rng rng = {.seed = 0x299f31d0a4093822, .stream = 0x0370734413198a2e, .position = 0x85a308d3243f6a88};
@@ -96,7 +99,8 @@ START_TEST(test_uniform)
         lowest = fmin(lowest, u);
         highest = fmax(highest, u);
     }
-    /* standard errors: of the mean sqrt(1/12/n), of the variance sqrt(1/180/n), of the correlation 1/sqrt(n) */
+    /* standard errors: of the mean sqrt(1/12/n), of the variance sqrt(1/180/n), of the
+     * correlation 1/sqrt(n) */
     ck_assert(fabs(sum / COUNT - 0.5) < 3.3 * sqrt(1 / 12.0 / COUNT));
     ck_assert(fabs(squares / COUNT - 1 / 12.0) < 3.3 * sqrt(1 / 180.0 / COUNT));
     ck_assert(fabs(products / COUNT * 12) < 3.3 / sqrt(COUNT));
@@ -152,7 +156,8 @@ START_TEST(test_below_is_even)
 }
 END_TEST
 
-/* With n = 3 * 2^62 a plain remainder would give the lowest third twice as often as the others. */
+/* With n = 3 * 2^62 a plain remainder would give the lowest third twice as often as the
+ * others. */
 START_TEST(test_below_large)
 {
     enum { COUNT = 30000 };
@@ -209,7 +214,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Kolmogorov and Smirnov: the largest distance between the drawn and the true distribution function. */
+/* Kolmogorov and Smirnov: the largest distance between the drawn and the true
+ * distribution function. */
 START_TEST(test_normal_distribution)
 {
     enum { COUNT = 50000 };
@@ -227,7 +233,8 @@ START_TEST(test_normal_distribution)
 }
 END_TEST
 
-/* The seeds that 0 gives for the purposes are the first outputs of SplitMix64 from state 0, as published. */
+/* The seeds that 0 gives for the purposes are the first outputs of SplitMix64 from state
+ * 0, as published. */
 START_TEST(test_purposes_have_seeds_of_their_own)
 {
     ck_assert_uint_eq(ag_seed_for(0, AG_FOR_EXAMPLES), UINT64_C(0xE220A8397B1DCDAF));

@@ -1,4 +1,5 @@
-/* test_recompute.c - values that a tape does not keep: the backward makes them anew, to the last bit. */
+/* test_recompute.c - values that a tape does not keep: the backward recomputes them, to
+ * the last bit. */
 #include "nn_util.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ typedef struct chain {
     ag_tensor *x, *weight, *bias, *first, *second, *y;
 } chain;
 
-/* Either norm's, or both norms', values are forgotten as soon as they have been used, if the tape forgets. */
+/* Either norm's, or both norms', values are forgotten as soon as they have been used, if
+ * the tape forgets. */
 static chain make_chain(ag_tape *tape, bool first, bool second)
 {
     const given *g = values();
@@ -55,7 +57,7 @@ static void same_gradients(const chain *a, const chain *b)
     ck_assert_mem_eq(a->bias->grad, b->bias->grad, sizeof(ag_real[WIDTH]));
 }
 
-/* ---- Coming back ---------------------------------------------------------------------------- */
+/* ---- Coming back ------------------------------------------------------------------- */
 
 START_TEST(gradients_are_the_same_bytes)
 {
@@ -82,7 +84,8 @@ START_TEST(gradients_are_the_same_bytes)
 }
 END_TEST
 
-/* Whole models: the loss and all gradients, of fewer bytes where the norms stand before the sublayers. */
+/* Whole models: the loss and all gradients, of fewer bytes where the norms stand before
+ * the sublayers. */
 START_TEST(models_train_the_same)
 {
     static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER};
@@ -117,14 +120,14 @@ START_TEST(models_train_the_same)
     ck_assert_mem_eq(gradients, model->params.grad, bytes);
     if (is_post_norm)
         ck_assert_uint_eq(held[0], held[1]);
-    else /* two norms in each of two blocks at least, but for one that is there at a time */
+    else /* two norms in each of two blocks at least, except the one that is there at a time */
         ck_assert_uint_ge(held[0] - held[1], 3 * 16 * 28 * 32 * sizeof(ag_real));
     free(gradients);
     nn_model_free(model);
 }
 END_TEST
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 START_TEST(the_memory_is_used_again)
 {
@@ -170,7 +173,8 @@ START_TEST(the_second_step_allocates_nothing)
 }
 END_TEST
 
-/* The n-th allocation fails, for each n that there is: the tape says so, and is as good as new after a rewind. */
+/* The n-th allocation fails, for each n that there is: the tape says so, and is as good
+ * as new after a rewind. */
 START_TEST(any_allocation_may_fail)
 {
     static ag_real gradient[SIZE], again[SIZE];
@@ -195,7 +199,7 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
-/* ---- What cannot be ------------------------------------------------------------------------- */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 START_TEST(what_stays)
 {
@@ -235,7 +239,7 @@ START_TEST(a_forgotten_input_is_refused)
 }
 END_TEST
 
-/* What a forgotten value held is told as if it were there. */
+/* Messages about a forgotten value name what it held, as if it were there. */
 START_TEST(what_is_not_finite_is_found)
 {
     ag_tape *tape = tape_that(true);

@@ -1,4 +1,5 @@
-/* test_records.c - records and callbacks of the caller's that lack what they need are refused with a sentence. */
+/* test_records.c - records and callbacks of the caller's that lack what they need are
+ * refused with a sentence. */
 #include "check_util.h"
 #include "nn_util.h"
 #include "train_fixture.h"
@@ -81,7 +82,7 @@ START_TEST(a_record_that_lacks_a_part_is_refused)
 }
 END_TEST
 
-/* What a record may leave out. */
+/* The fields that a record may leave out. */
 START_TEST(a_record_without_the_rest_runs)
 {
     ag_op op = {.name = "first", .shape = scalar_shape, .forward = sum_forward};
@@ -113,7 +114,7 @@ START_TEST(a_view_has_the_elements_of_its_input)
 }
 END_TEST
 
-/* ---- Shape functions ------------------------------------------------------------------------ */
+/* ---- Shape functions --------------------------------------------------------------- */
 
 enum { SHAPE_DRAWS = 20, SEEN_BYTES = 64 /* of the attributes: the least that the tape gives */ };
 static const ag_op *checked;
@@ -171,7 +172,7 @@ START_TEST(a_shape_function_has_no_side_effect)
 }
 END_TEST
 
-/* ---- Checks and tasks ----------------------------------------------------------------------- */
+/* ---- Checks and tasks -------------------------------------------------------------- */
 
 static ag_tensor *double_it(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {

@@ -1,14 +1,14 @@
-/* test_reference_attention.c - multi-head attention beside nn.MultiheadAttention, with every form of mask that it takes
- * (tests/reference/reference_attention.py).
+/* test_reference_attention.c - multi-head attention beside nn.MultiheadAttention, with
+ * every form of mask that it takes (tests/reference/reference_attention.py).
  *
- * PyTorch's boolean masks say what may NOT be looked at, so a mask here is the negation of theirs; their float masks
- * are added to the scores. */
+ * PyTorch's boolean masks say what may NOT be looked at, so a mask here is the negation
+ * of theirs; their float masks are added to the scores. */
 #include "reference_util.h"
 
 #include <math.h>
 #include <string.h>
 
-/* What all ways to compute a case start from. */
+/* The inputs of a case, the same for all ways to compute it. */
 typedef struct problem {
     ag_tape *tape;
     nn_attention layer;
@@ -18,7 +18,7 @@ typedef struct problem {
 } problem;
 
 typedef struct outcome {
-    ag_tensor *output, *weights; /* weights NULL: not asked for */
+    ag_tensor *output, *weights; /* weights NULL: not wanted */
 } outcome;
 
 static bool is_boolean(const data_tensor *tensor)
@@ -31,9 +31,10 @@ static bool is_float(const data_tensor *tensor)
     return tensor && !is_boolean(tensor);
 }
 
-/* ---- Masks ------------------------------------------------------------------------------------ */
+/* ---- Masks ------------------------------------------------------------------------- */
 
-/* Flags that are true for what may not be looked at, of shape [T, S], [B * heads, T, S] or, of keys alone, [B, S]. */
+/* Flags that are true for what may not be looked at, of shape [T, S], [B * heads, T, S]
+ * or, of keys alone, [B, S]. */
 static ag_mask *mask_without(const problem *p, ag_shape shape, bool keys_alone, const unsigned char *hidden)
 {
     if (shape.ndim == 3)
@@ -49,8 +50,8 @@ static ag_mask *mask_without(const problem *p, ag_shape shape, bool keys_alone, 
     return mask;
 }
 
-/* One of the case's masks as ours; NULL where there is none, or where it is float and has other numbers than 0 and
- * -inf. */
+/* One of the case's masks as an ag_mask; NULL if there is none, or if it is float and has
+ * other numbers than 0 and -inf. */
 static ag_mask *read_mask(const reference *at, const problem *p, const char *name)
 {
     const data_tensor *tensor = reference_find(at, name);
@@ -70,7 +71,7 @@ static const ag_mask *both(const problem *p, ag_mask *a, ag_mask *b)
     return a && b ? ag_mask_and(p->tape, a, b) : a ? a : b;
 }
 
-/* A float mask as what is added to the scores [B, heads, T, S]; NULL where there is none. */
+/* A float mask as a bias of the scores [B, heads, T, S]; NULL if there is none. */
 static ag_tensor *read_bias(const reference *at, const problem *p)
 {
     const bool of_keys = is_float(reference_find(at, "key_padding_mask"));
@@ -87,9 +88,10 @@ static ag_tensor *read_bias(const reference *at, const problem *p)
     return ag_constant(p->tape, shape, values);
 }
 
-/* ---- Ways to compute a case --------------------------------------------------------------------- */
+/* ---- Ways to compute a case -------------------------------------------------------- */
 
-/* nn_attention_apply, with all masks as masks. False where a float mask is more than that. */
+/* nn_attention_apply, with all masks as masks. False where a float mask is more than
+ * that. */
 static bool apply_layer(const reference *at, const problem *p, bool plain, outcome *result)
 {
     const nn_pass pass = {.tape = p->tape, .params = p->params, .plain_attention = plain};
@@ -110,7 +112,8 @@ static ag_tensor *project(const problem *p, const nn_pass *pass, ag_tensor *x, i
     return ag_linear(x, weight, nn_parameter_rows(pass, p->layer.in_bias, part * width, width));
 }
 
-/* The layer out of its parts, which takes a float mask as it is: ag_attention_options.bias. */
+/* The layer out of its parts, which takes a float mask as it is:
+ * ag_attention_options.bias. */
 static void apply_parts(const reference *at, const problem *p, bool plain, outcome *result)
 {
     const nn_pass pass = {.tape = p->tape, .params = p->params};
@@ -129,7 +132,7 @@ static void apply_parts(const reference *at, const problem *p, bool plain, outco
     result->output = nn_linear_apply(&p->layer.out, &pass, attended);
 }
 
-/* ---- Comparing -------------------------------------------------------------------------------- */
+/* ---- Comparing --------------------------------------------------------------------- */
 
 static ag_tensor *read_variable(const reference *at, ag_tape *tape, const char *name)
 {

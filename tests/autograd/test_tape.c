@@ -1,4 +1,5 @@
-/* test_tape.c - the tape: its memory, errors and scopes, and what backward does with values of many uses. */
+/* test_tape.c - the tape: its memory, errors and scopes, and what backward does with
+ * values of many uses. */
 #include "check_util.h"
 
 #include <math.h>
@@ -6,7 +7,7 @@
 
 static const ag_real one_to_six[] = {1, 2, 3, 4, 5, 6};
 
-/* ---- Differentiation ------------------------------------------------------------------------ */
+/* ---- Differentiation --------------------------------------------------------------- */
 
 START_TEST(a_value_used_twice_gets_both_gradients)
 {
@@ -121,7 +122,7 @@ START_TEST(nodes_can_be_walked)
 }
 END_TEST
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 START_TEST(the_first_error_stays_and_null_goes_through)
 {
@@ -229,7 +230,7 @@ START_TEST(a_result_that_is_too_large)
 }
 END_TEST
 
-/* ---- Scopes and what is not finite ---------------------------------------------------------- */
+/* ---- Scopes and what is not finite ------------------------------------------------- */
 
 START_TEST(scopes_name_the_culprit)
 {
@@ -283,7 +284,7 @@ START_TEST(a_checked_backward_names_the_operation)
 }
 END_TEST
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 /* A step that uses many operations; returns the loss, or NAN after an error. */
 static double step(ag_tape *tape, ag_real *weight, ag_real *gradient)
@@ -325,9 +326,10 @@ START_TEST(the_second_step_allocates_nothing)
 }
 END_TEST
 
-/* The gradients of a chain of tensors each of which is longer (0) or shorter (1) than the one before: few are alive at
- * a time, but none has the size of another. Backward walks from the last: in the first case the memory of each can be
- * cut from that of those before it, in the second pieces must be joined. */
+/* The gradients of a chain of tensors each of which is longer (0) or shorter (1) than the
+ * one before: few are alive at a time, but none has the size of another. Backward walks
+ * from the last: in the first case the memory of each can be cut from that of those
+ * before it, in the second pieces must be joined. */
 START_TEST(gradients_of_many_sizes_share_memory)
 {
     enum { COUNT = 40, SIZE = 40000, STEP = 500 };
@@ -345,7 +347,8 @@ START_TEST(gradients_of_many_sizes_share_memory)
 }
 END_TEST
 
-/* The n-th allocation fails, for each n that there is. Assertions allocate too, so none stands where that may fail. */
+/* The n-th allocation fails, for each n that there is. Assertions allocate too, so none
+ * stands where that may fail. */
 START_TEST(any_allocation_may_fail)
 {
     static ag_real weight[1200], gradient[1200], again[1200];
@@ -450,7 +453,7 @@ START_TEST(scratch_memory_is_used_again_by_the_next_operation)
 }
 END_TEST
 
-/* ---- Threads -------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------- */
 
 #define ROWS    700
 #define COLUMNS 90

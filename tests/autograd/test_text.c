@@ -1,4 +1,4 @@
-/* test_text.c - foreign text as it is shown, and the sentences of errors that it stands in. */
+/* test_text.c - how foreign text is shown, alone and in error messages. */
 #include "check_util.h"
 
 #include <stdio.h>
@@ -52,7 +52,8 @@ START_TEST(characters_are_shown_one_by_one)
 }
 END_TEST
 
-/* Whole where it fits, to the byte; else cut between characters, with "..." at its end, in no more room. */
+/* Whole where it fits, to the byte; else cut between characters, with "..." at its end,
+ * in no more room. */
 START_TEST(long_text_is_cut)
 {
     static const char text[] = "abc\xE2\x90\x8A\x1b\xC3\xA4xyz";

@@ -1,5 +1,6 @@
-/* test_threads.c - what the headers say of threads: which calls may run at once, what they share, what a fork may do.
- * Under `make tsan` the thread sanitizer watches. Each test is a new process: its threads make the first calls. */
+/* test_threads.c - what the headers say of threads: which calls may run at once, what
+ * they share, what a fork may do. Under `make tsan` the thread sanitizer watches. Each
+ * test is a new process: its threads make the first calls. */
 #include "nn_util.h"
 #include "train_fixture.h"
 
@@ -36,7 +37,7 @@ static void run_threads(void *(*body)(void *), void *items, size_t size)
         ck_assert_int_eq(pthread_join(thread[t], NULL), 0);
 }
 
-/* ---- Tapes ---------------------------------------------------------------------------------- */
+/* ---- Tapes ------------------------------------------------------------------------- */
 
 /* Attention and a product, large enough for the pool; the gradient of the inputs. */
 enum { ROWS = 200, WIDTH = 64, SIZE = ROWS * WIDTH };
@@ -107,7 +108,7 @@ START_TEST(the_level_is_the_same_for_all)
 }
 END_TEST
 
-/* ---- Models --------------------------------------------------------------------------------- */
+/* ---- Models ------------------------------------------------------------------------ */
 
 typedef struct training {
     train_fixture fixture;
@@ -147,7 +148,8 @@ START_TEST(trainings_at_once_give_the_bytes_of_one)
 }
 END_TEST
 
-/* One saved model, which all read: each on a tape of its own, and each with a set of its own. */
+/* One saved model, which all read: each on a tape of its own, and each with a set of its
+ * own. */
 typedef struct reader {
     const train_saved *saved;
     data_set *set;
@@ -253,7 +255,7 @@ START_TEST(a_path_to_which_several_save_holds_what_one_saved)
 }
 END_TEST
 
-/* ---- Fork ----------------------------------------------------------------------------------- */
+/* ---- Fork -------------------------------------------------------------------------- */
 
 /* A child goes on with its parent's tape while another thread of the parent computes. */
 START_TEST(a_forked_child_goes_on)

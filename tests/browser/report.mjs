@@ -29,7 +29,7 @@ function same(found, expected, what) {
 // SAMPLE_WEIGHT of tests/util/sample_document.h
 const weight = (head, query, key) => ((head + 1) * (query * 10 + key + 1)) / 256;
 
-// ---- What can be seen ---------------------------------------------------------------------------
+// ---- Visible parts -----------------------------------------------------------------------------
 
 // The numbers of the elements that take room on the page.
 const seen = (page, selector) => page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})]
@@ -60,7 +60,7 @@ function checkReadout(text, expected, place) {
 async function opens(page, url) {
   await page.show();
   await page.open(url);
-  same(page.requests, [url], 'nothing is asked for but the file');
+  same(page.requests, [url], 'nothing is requested except the file');
   same(page.complaints, [], 'no error, no exception');
   check((await page.evaluate('document.title')).length > 0, 'the page has a title');
 }
@@ -238,7 +238,7 @@ async function keepsLabels(page) {
   await page.show();
 }
 
-// What a table says of itself is read without scrolling, and stays where one scrolls.
+// The caption of a table is readable without scrolling, and stays in place when one scrolls.
 async function keepsCaptions(page) {
   await page.show({width: 390});
   const off = await page.evaluate(`(() => {
@@ -273,7 +273,7 @@ async function laysLabels(page) {
   await page.show();
 }
 
-// What is written from right to left stays on its side.
+// Text written from right to left stays on its side.
 async function keepsSides(page) {
   const [source, answer, note] = await page.evaluate(`[...document.querySelectorAll('.example > *')].map(each =>
     each.getBoundingClientRect().x)`);
@@ -371,7 +371,7 @@ async function testSample(browser, url) {
     showsAllInLittle, laysLabels, keepsSides, folds, changesColours, fits, prints, keepsLabels, keepsCaptions,
     isNamed])
     await part(page);
-  same(page.requests, [url], 'still nothing else was asked for');
+  same(page.requests, [url], 'still nothing else was requested');
   same(page.complaints, [], 'still no error');
   await runsNoOtherScript(page);
   await isWholeWithoutScript(browser, url);
@@ -386,7 +386,7 @@ async function testOther(browser, url) {
   await page.show({media: 'print'});
   const all = await page.evaluate(`document.querySelectorAll('figure svg[role=img]').length`);
   same((await seen(page, 'figure svg[role=img]')).length, all, 'paper has all pictures');
-  same([page.requests, page.complaints], [[url], []], 'nothing was asked for, no error');
+  same([page.requests, page.complaints], [[url], []], 'nothing was requested, no error');
 }
 
 const files = process.argv.slice(2);

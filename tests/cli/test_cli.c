@@ -1,4 +1,5 @@
-/* test_cli.c - the command as a user meets it: what it prints, its exit codes, and what it says of bad input. */
+/* test_cli.c - the command as a user meets it: what it prints, its exit codes, and what
+ * it says of bad input. */
 #include "cli_util.h"
 
 #include <stdio.h>
@@ -79,7 +80,8 @@ START_TEST(test_whole_path)
 }
 END_TEST
 
-/* The user's own data and length replace those of a preset and of the run that is resumed. */
+/* The user's own data and length replace those of a preset and of the run that is
+ * resumed. */
 START_TEST(test_overrides)
 {
     cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
@@ -91,7 +93,8 @@ START_TEST(test_overrides)
 }
 END_TEST
 
-/* Lengths: room for the longest of dev, too; what is longer than the model's longest is refused with its line. */
+/* Lengths: room for the longest of dev, too; what is longer than the model's longest is
+ * refused with its line. */
 START_TEST(test_long_lines)
 {
     cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
@@ -124,8 +127,9 @@ START_TEST(test_bad_lines)
 }
 END_TEST
 
-/* Lines of mixed lengths go through the model in batches of similar length; the answers are those of each line alone,
- * to the last digit of their scores, and in the lines' order. Two of the lines cannot be read. */
+/* Lines of mixed lengths go through the model in batches of similar length; the answers
+ * are those of each line alone, to the last digit of their scores, and in the lines'
+ * order. Two of the lines cannot be read. */
 START_TEST(test_predict_in_batches)
 {
     cli_train_tiny();
@@ -221,8 +225,8 @@ START_TEST(test_output_that_cannot_be_written)
 }
 END_TEST
 
-/* Ctrl-C in the middle, then a resume: the same bytes as a run that was left alone, and at another number of threads.
- */
+/* Ctrl-C in the middle, then a resume: the same bytes as a run that was left alone, and
+ * at another number of threads. */
 START_TEST(test_interrupt_and_resume)
 {
     const char *flags = "--task copy --task-max 4 --steps 300 --eval-every 100 --lr 0.003 --threads";

@@ -1,11 +1,13 @@
-/* test_cli_failing.c - whichever allocation or file call fails, and wherever it is killed, a command ends well.
+/* test_cli_failing.c - a command leaves whole files and can go on, whichever of its
+ * allocations or file calls fails and wherever it is killed.
  *
- * The commands run in children of this program, which hold the whole command and the calls that fail
- * (failing_calls.c). Each ends with 0 and the right result, or with 1 and a sentence; what was there before is there
- * afterwards, old or new, and whole; and a run goes on from there to the bytes that it would have reached.
+ * The commands run in children of this program, which hold the whole command and the
+ * calls that fail (failing_calls.c). Each ends with 0 and the right result, or with 1 and
+ * a sentence. Files that were there before are whole afterwards, old or new. A run that
+ * is resumed reaches the bytes that it would have reached without the failure.
  *
- * Of later allocations most are left out; TEST_EVERY=1 in the environment leaves out none.
- */
+ * Most of the later allocations are skipped; TEST_EVERY=1 in the environment skips
+ * none. */
 #include "cli.h"
 #include "failing_calls.h"
 #include "train_fixture.h"
@@ -20,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Commands ------------------------------------------------------------------------------- */
+/* ---- Commands ---------------------------------------------------------------------- */
 
 #define TINY                                                                                                           \
     "--d-model 8 --heads 1 --layers 1 --ffn 8 --batch 8 --dropout 0.1 --eval-sources 2 --quiet --threads 1 --seed 3"
@@ -121,7 +123,8 @@ static _Noreturn void be_child(const char *arguments, fault without)
     _exit(code);
 }
 
-/* Runs a command in the folder `work`: its exit code, or 1000 and the signal that ended it. */
+/* Runs a command in the folder `work`: its exit code, or 1000 and the signal that ended
+ * it. */
 static int run(const char *arguments, fault without)
 {
     int status;
@@ -143,7 +146,7 @@ static void must_work(const char *arguments)
     free(said);
 }
 
-/* ---- Folders -------------------------------------------------------------------------------- */
+/* ---- Folders ----------------------------------------------------------------------- */
 
 static void remove_files(const char *name)
 {
@@ -225,7 +228,7 @@ static void tear_down(void)
     test_folder_remove(home);
 }
 
-/* ---- Ends ----------------------------------------------------------------------------------- */
+/* ---- Ends -------------------------------------------------------------------------- */
 
 static const char *describe(const command *c, fault without)
 {
@@ -262,8 +265,8 @@ static char *evaluations(const char *name)
     return log;
 }
 
-/* The run is done, or goes on from where it is, or begins, and ends as one that nothing befell; so does its log, unless
- * a warning said otherwise. */
+/* The run is done, or is resumed, or begins again. It ends as a run without failures
+ * ends, and so does its log, unless a warning said otherwise. */
 static void check_run(const command *c, fault without, bool done, bool log)
 {
     if (!done)
@@ -277,7 +280,8 @@ static void check_run(const command *c, fault without, bool done, bool log)
     free(wanted);
 }
 
-/* The file is the new one, or (where the command failed) the one that was there, or none where none was. */
+/* The file is the new one, or (where the command failed) the one that was there, or none
+ * where none was. */
 static void check_written(const command *c, fault without, bool done)
 {
     size_t size;

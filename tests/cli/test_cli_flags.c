@@ -1,14 +1,14 @@
-/* test_cli_flags.c - what a user types: names that are nearly right, files and pipes, flags that stand for others; and
- * the help that says what may be typed. */
+/* test_cli_flags.c - what a user types: names that are nearly right, files and pipes,
+ * flags that stand for others; and the help that says what may be typed. */
 #include "cli_util.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Names that are nearly right ------------------------------------------------------------- */
+/* ---- Names that are nearly right --------------------------------------------------- */
 
-/* Upper case and hyphens do not matter, a beginning is enough, and of names that are equally near the one that begins
- * alike is meant. */
+/* Upper case and hyphens do not matter, a beginning is enough, and of names that are
+ * equally near the one that begins alike is meant. */
 START_TEST(test_likeness)
 {
     static const char *const cases[][2] = {
@@ -65,7 +65,7 @@ START_TEST(test_suggestions)
 }
 END_TEST
 
-/* ---- Flags that stand for others ------------------------------------------------------------- */
+/* ---- Flags that stand for others --------------------------------------------------- */
 
 START_TEST(test_best_sets_the_beam)
 {
@@ -79,7 +79,7 @@ START_TEST(test_best_sets_the_beam)
 }
 END_TEST
 
-/* ---- One and many ---------------------------------------------------------------------------- */
+/* ---- One and many ------------------------------------------------------------------ */
 
 START_TEST(test_counts)
 {
@@ -97,7 +97,7 @@ START_TEST(test_counts)
 }
 END_TEST
 
-/* ---- Files and pipes ------------------------------------------------------------------------- */
+/* ---- Files and pipes --------------------------------------------------------------- */
 
 START_TEST(test_predict_reads_files)
 {
@@ -134,7 +134,8 @@ START_TEST(test_two_files)
 }
 END_TEST
 
-/* What cannot be read says how it can be, in predict's input as in files of pairs. */
+/* The message about a line that cannot be read says how to write it, in predict's input
+ * as in files of pairs. */
 START_TEST(test_other_encodings)
 {
     cli_train_tiny();
@@ -190,9 +191,10 @@ START_TEST(test_pipes)
 }
 END_TEST
 
-/* ---- Help ------------------------------------------------------------------------------------ */
+/* ---- Help -------------------------------------------------------------------------- */
 
-/* Prints the help of every command, of every kind of study and the recipes, in columns. */
+/* Prints the help of every command, of every kind of study and the recipes, in
+ * columns. */
 #define ALL_HELP                                                                                                       \
     "for c in '' train eval predict generate gradcheck info study import export trace 'study attention' "              \
     "'study influence' 'study leaks' 'study masks' 'study curves' 'train --list-presets'; do $T $c --help; done"

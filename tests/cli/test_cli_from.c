@@ -1,4 +1,5 @@
-/* test_cli_from.c - tapeformer train --from: a run that begins with a model that is there. */
+/* test_cli_from.c - tapeformer train --from: a run that begins with a model that is
+ * there. */
 #include "cli_util.h"
 #include "train.h"
 
@@ -35,7 +36,8 @@ static void train_and_keep(void)
     cli_expect("cp -r $DIR/run $DIR/kept", 0, "");
 }
 
-/* The first loss of the new run is the old model's on those pairs; the steps are counted anew. */
+/* The first loss of the new run is the old model's on those pairs; the steps are counted
+ * from 1 again. */
 START_TEST(test_begins_with_the_model)
 {
     train_and_keep();
@@ -55,7 +57,8 @@ START_TEST(test_begins_with_the_model)
 }
 END_TEST
 
-/* What a model that is given makes of the first batch is no learning rate's fault. */
+/* If a given model's first batch is not finite, the message does not blame the learning
+ * rate. */
 START_TEST(test_a_model_that_overflows)
 {
     char path[512];
@@ -219,7 +222,8 @@ START_TEST(test_an_imported_language_model)
 }
 END_TEST
 
-/* Interrupted and resumed without the model that it began with: the bytes of a run that was left alone. */
+/* Interrupted and resumed without the model that it began with: the bytes of a run that
+ * was left alone. */
 static void check_resume(const char *flags)
 {
     char line[1024];
@@ -265,7 +269,8 @@ START_TEST(test_resume_of_a_model_alone)
 }
 END_TEST
 
-/* The flags of a run that began anew do not contradict the model in its checkpoint, odd as they may be. */
+/* The flags of a run that began with --from do not contradict the model in its
+ * checkpoint, odd as they may be. */
 START_TEST(test_resume_of_a_run_of_its_own)
 {
     cli_expect("seq 1 300 | tr '\\n' ' ' > $DIR/text; $T train --text $DIR/text --encoder-layers 3 "

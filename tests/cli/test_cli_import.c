@@ -24,8 +24,9 @@ START_TEST(test_help_and_usage)
 }
 END_TEST
 
-/* Out and in again: the same file, byte for byte, where the configuration and the labels come from the model; the same
- * weights where they come from flags and the vocabularies' own files. */
+/* Out and in again: the same file, byte for byte, where the configuration and the labels
+ * come from the model; the same weights where they come from flags and the vocabularies'
+ * own files. */
 START_TEST(test_out_and_in_again)
 {
     cli_train_tiny();
@@ -161,7 +162,7 @@ static void write_in_parts(const char *name)
     train_saved_clear(&saved);
 }
 
-/* Of a model's file info lists the parameters, whatever tensors hold them. */
+/* info lists the parameters of a model's file, whatever tensors hold them. */
 START_TEST(test_info_of_a_model_in_parts)
 {
     cli_train_tiny();
@@ -172,7 +173,8 @@ START_TEST(test_info_of_a_model_in_parts)
 }
 END_TEST
 
-/* The flags of train that came with this: they reach the model and what is saved of it. */
+/* The flags of train that came with this: they reach the model and what is saved of
+ * it. */
 START_TEST(test_flags_of_train)
 {
     cli_expect("$T train --task copy --task-max 4 --steps 1 " CLI_TINY

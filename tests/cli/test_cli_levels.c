@@ -1,4 +1,5 @@
-/* test_cli_levels.c - the instruction-set level that the environment names: taken, or refused by all. */
+/* test_cli_levels.c - the instruction-set level that the environment names: taken, or
+ * refused by all. */
 #include "check_util.h"
 #include "cli_util.h"
 #include "kernels/kernels.h"
@@ -74,7 +75,7 @@ START_TEST(without_a_name_it_is_the_best)
 }
 END_TEST
 
-/* ---- The command ---------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------- */
 
 START_TEST(every_command_refuses_it)
 {

@@ -71,7 +71,7 @@ START_TEST(test_the_model_stays)
 }
 END_TEST
 
-/* ---- Runs ------------------------------------------------------------------------------------ */
+/* ---- Runs -------------------------------------------------------------------------- */
 
 /* The pairs are a pipe that no one writes to: who reads it first waits for ever. */
 #define WAITING "mkfifo $DIR/pipe 2>/dev/null; timeout 10 $T "

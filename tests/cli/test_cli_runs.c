@@ -1,4 +1,5 @@
-/* test_cli_runs.c - what the command says of a run is so: scores, defaults, the best model, resumes. */
+/* test_cli_runs.c - what the command says of a run is so: scores, defaults, the best
+ * model, resumes. */
 #include "cli_util.h"
 
 #include <math.h>
@@ -19,9 +20,10 @@ static double number_after(const char *key)
     return number;
 }
 
-/* ---- Scores --------------------------------------------------------------------------------- */
+/* ---- Scores ------------------------------------------------------------------------ */
 
-/* The model's own log-probability: eval's loss times its tokens, for each pair alone, whatever found the output. */
+/* The model's own log-probability: eval's loss times its tokens, for each pair alone,
+ * whatever found the output. */
 static void check_scores(const char *model, const char *flags)
 {
     char line[1024];
@@ -63,10 +65,10 @@ START_TEST(test_scores_are_what_eval_finds)
 }
 END_TEST
 
-/* ---- Defaults ------------------------------------------------------------------------------- */
+/* ---- Defaults ---------------------------------------------------------------------- */
 
-/* Whether a run of `flags` and `more` has the same numbers, and the same options in its checkpoint, as the run in
- * $DIR/plain. */
+/* Whether a run of `flags` and `more` has the same numbers, and the same options in its
+ * checkpoint, as the run in $DIR/plain. */
 static bool runs_alike(const char *flags, const char *more)
 {
     char line[2048];
@@ -79,8 +81,9 @@ static bool runs_alike(const char *flags, const char *more)
     return cli_run(line) == 0 && strstr(cli_output, "alike");
 }
 
-/* The flags of a help text whose default is given as a value, one after the other: writes "--name value" into `flag`.
- * Returns where to go on, or NULL after the last. `skip` holds the names that are not wanted, each between spaces. */
+/* The flags of a help text whose default is given as a value, one after the other: writes
+ * "--name value" into `flag`. Returns where to go on, or NULL after the last. `skip`
+ * holds the names that are not wanted, each between spaces. */
 static const char *next_default(const char *help, const char *skip, char *flag, size_t size)
 {
     for (const char *at = strstr(help, "\n  --"); at; at = strstr(at + 1, "\n  --")) {
@@ -99,8 +102,8 @@ static const char *next_default(const char *help, const char *skip, char *flag, 
     return NULL;
 }
 
-/* Every default that the help of train gives as a value is the one that is used: a run with the flag at that value is
- * the run without it. */
+/* Every default that the help of train gives as a value is the one that is used: a run
+ * with the flag at that value is the run without it. */
 static int check_documented(const char *flags, const char *skip)
 {
     static char help[sizeof cli_output];
@@ -115,7 +118,8 @@ static int check_documented(const char *flags, const char *skip)
     return checked;
 }
 
-/* The same of another command, by what it prints; `before` comes before the command and may be a pipe. */
+/* The same of another command, by what it prints; `before` comes before the command and
+ * may be a pipe. */
 static int check_printed(const char *before, const char *command, const char *flags, const char *skip)
 {
     static char help[sizeof cli_output];
@@ -136,8 +140,8 @@ static int check_printed(const char *before, const char *command, const char *fl
 
 START_TEST(test_documented_defaults)
 {
-    /* Left out: the flags that SMALL has, the folder, what is for other optimisers, and dropout, whose value is the one
-     * of other data. */
+    /* Left out: the flags that SMALL has, the folder, what is for other optimisers, and
+     * dropout, whose value is the one of other data. */
     static const char with_adamw[] = " d-model heads layers threads out dropout momentum ",
                       with_sgd[] = " d-model heads layers threads out dropout optimizer lr weight-decay beta1 beta2 ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 26);
@@ -159,8 +163,8 @@ START_TEST(test_documented_defaults_of_other_commands)
 }
 END_TEST
 
-/* The help of a command speaks of no flag that the command does not have: rows that commands share have other defaults
- * in each. */
+/* The help of a command speaks of no flag that the command does not have: rows that
+ * commands share have other defaults in each. */
 START_TEST(test_helps_name_their_own_flags)
 {
     cli_expect("for c in train eval predict generate import export info trace gradcheck 'study attention' 'study "
@@ -186,7 +190,8 @@ static void expect_option(const char *flags, const char *option, const char *val
     cli_expect(line, 0, expected);
 }
 
-/* The defaults that the help says in words, computed; and those that depend on other flags. */
+/* The defaults that the help says in words, computed; and those that depend on other
+ * flags. */
 START_TEST(test_defaults_that_depend)
 {
     static const char *const words[] = {"[0.001; sgd: 0.3; noam: 1]",
@@ -289,7 +294,8 @@ START_TEST(test_flags_without_effect)
 }
 END_TEST
 
-/* A preset's rate and warm-up are no defaults of another schedule's, or of another optimiser's. */
+/* A preset's rate and warm-up are no defaults of another schedule's, or of another
+ * optimiser's. */
 START_TEST(test_presets_give_way)
 {
     expect_option("--preset demo --steps 2000", "rate", "0.003");
@@ -306,7 +312,7 @@ START_TEST(test_presets_give_way)
 }
 END_TEST
 
-/* ---- The best model, the last, the checkpoint ------------------------------------------------ */
+/* ---- The best model, the last, the checkpoint -------------------------------------- */
 
 START_TEST(test_best_by)
 {
@@ -341,9 +347,10 @@ START_TEST(test_every_file_of_a_run_is_a_model)
 }
 END_TEST
 
-/* ---- Resumes -------------------------------------------------------------------------------- */
+/* ---- Resumes ----------------------------------------------------------------------- */
 
-/* A longer run: a schedule with an end refuses and names the way out, one without goes on. */
+/* A longer run: a schedule with an end refuses and names the way out, one without goes
+ * on. */
 START_TEST(test_longer_runs)
 {
     cli_expect("$T train --task copy --task-max 4 --steps 20 " SMALL " --out $DIR/cosine", 0, "");
@@ -358,7 +365,8 @@ START_TEST(test_longer_runs)
 }
 END_TEST
 
-/* Which flags of a resumed run may be others: by the help, by the refusals, and in fact. */
+/* Which flags of a resumed run may be others: by the help, by the refusals, and in
+ * fact. */
 START_TEST(test_what_a_resume_may_change)
 {
     static const char *const refused[] = {
@@ -393,7 +401,7 @@ START_TEST(test_what_a_resume_may_change)
 }
 END_TEST
 
-/* ---- Runs that end badly --------------------------------------------------------------------- */
+/* ---- Runs that end badly ----------------------------------------------------------- */
 
 START_TEST(test_divergence)
 {

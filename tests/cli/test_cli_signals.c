@@ -1,5 +1,5 @@
-/* test_cli_signals.c - Ctrl-C and SIGTERM end every command soon, whatever it is doing; nothing that was done is lost.
- */
+/* test_cli_signals.c - Ctrl-C and SIGTERM end every command soon, whatever it is doing,
+ * and no finished work is lost. */
 #include "cli_util.h"
 
 #include <stdio.h>
@@ -12,7 +12,8 @@
     "kill -" name " $p; ( sleep 20; kill -KILL $p ) >/dev/null 2>&1 & k=$!; wait $p; c=$?; kill $k 2>/dev/null; "      \
     "echo ended with $c"
 
-/* Work without an end, which says nothing while it is done; each command has a model or data of its own. */
+/* Work without an end, which says nothing while it is done; each command has a model or
+ * data of its own. */
 static const char *const endless[] = {
     "$T train --task copy --task-count 4000000000 --quiet --out $DIR/endless",
     "$T eval --model $DIR/run --task copy --count 4000000000",
@@ -76,8 +77,8 @@ START_TEST(a_reader_that_goes_away_ends_no_training)
 }
 END_TEST
 
-/* A limit on the size of files (ulimit -f, in 512 bytes) is reported as a full disk is, whatever is written, and leaves
- * nothing half written. */
+/* A limit on the size of files (ulimit -f, in 512 bytes) is reported as a full disk is,
+ * whatever is written, and leaves nothing half written. */
 START_TEST(a_limit_on_files_is_an_error)
 {
     static const char *const writing[] = {

@@ -1,4 +1,5 @@
-/* test_cli_study.c - tapeformer study as a user meets it: each kind on tiny runs, and what is said of bad input. */
+/* test_cli_study.c - tapeformer study as a user meets it: each kind on tiny runs, and
+ * what is said of bad input. */
 #include "cli_util.h"
 #include "train.h"
 
@@ -21,7 +22,7 @@ static void expect_no(const char *saying)
     ck_assert_msg(!strstr(cli_output, saying), "\"%s\" is said by:\n%s", saying, cli_output);
 }
 
-/* ---- The kinds ------------------------------------------------------------------------------ */
+/* ---- The kinds --------------------------------------------------------------------- */
 
 START_TEST(test_usage)
 {
@@ -49,7 +50,7 @@ START_TEST(test_usage)
 }
 END_TEST
 
-/* ---- What is studied ------------------------------------------------------------------------ */
+/* ---- Subjects ---------------------------------------------------------------------- */
 
 /* The same for every kind that studies one example. */
 static const char *const example_kinds[] = {"attention", "influence", "leaks"};
@@ -98,7 +99,7 @@ START_TEST(test_bad_examples)
 }
 END_TEST
 
-/* ---- Attention ------------------------------------------------------------------------------ */
+/* ---- Attention --------------------------------------------------------------------- */
 
 START_TEST(test_attention)
 {
@@ -153,7 +154,7 @@ START_TEST(test_attention_of_a_part)
 }
 END_TEST
 
-/* What a causal mask forbids, and padding, are drawn as such: 'x' and '_'. */
+/* Cells that a causal mask forbids are drawn as 'x', padding as '_'. */
 START_TEST(test_attention_draws_masks)
 {
     train_three();
@@ -168,7 +169,7 @@ START_TEST(test_attention_draws_masks)
 }
 END_TEST
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 START_TEST(test_files)
 {
@@ -193,7 +194,7 @@ START_TEST(test_files)
 }
 END_TEST
 
-/* ---- Influence and leaks -------------------------------------------------------------------- */
+/* ---- Influence and leaks ----------------------------------------------------------- */
 
 START_TEST(test_influence)
 {
@@ -222,7 +223,8 @@ START_TEST(test_leaks)
 }
 END_TEST
 
-/* $DIR/NAME becomes $DIR/run with all numbers of the parameter `parameter` set to `value`. */
+/* $DIR/NAME becomes $DIR/run with all numbers of the parameter `parameter` set to
+ * `value`. */
 static void spoil(const char *name, const char *parameter, ag_real value)
 {
     char path[512];
@@ -238,7 +240,8 @@ static void spoil(const char *name, const char *parameter, ag_real value)
     train_saved_clear(&saved);
 }
 
-/* A model with a NaN in its attention sees everything; one whose output is 0 sees nothing. */
+/* A model with a NaN in its attention sees everything; one whose output is 0 sees
+ * nothing. */
 START_TEST(test_what_is_found_fails)
 {
     cli_train_tiny();
@@ -254,7 +257,7 @@ START_TEST(test_what_is_found_fails)
 }
 END_TEST
 
-/* ---- Curves and masks ----------------------------------------------------------------------- */
+/* ---- Curves and masks -------------------------------------------------------------- */
 
 START_TEST(test_curves)
 {

@@ -1,4 +1,5 @@
-/* test_cli_terminal.c - what a study looks like on a terminal: its width, and whether it is coloured. */
+/* test_cli_terminal.c - what a study looks like on a terminal: its width, and whether it
+ * is coloured. */
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 #include "cli_util.h"
 

@@ -1,6 +1,6 @@
-/* test_cli_text.c - what the command prints: for people, nothing that steers a terminal or turns the direction of text,
- * whatever files, tokens and arguments hold; for programs, JSON that parses and lines with the fields that they should
- * have. */
+/* test_cli_text.c - the output of the command. For people it holds nothing that steers a
+ * terminal or turns the direction of text, whatever files, tokens and arguments hold; for
+ * programs it is JSON that parses, and lines with the right fields. */
 #include "cli_util.h"
 #include "train_fixture.h"
 
@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An escape code, a bell, an override of direction; in a name, which need not be UTF-8, a C1 control of Latin-1. */
+/* An escape code, a bell, an override of direction; in a name, which need not be UTF-8, a
+ * C1 control of Latin-1. */
 #define RED_BELL_TURN "\x1b[31m\x07\xE2\x80\xAE"
 #define HOSTILE_NAME  RED_BELL_TURN "\x9b" "1m\nx"
 
@@ -19,7 +20,8 @@ static void set_up(void)
     setenv("U", RED_BELL_TURN, 1);
 }
 
-/* Fails where a text holds a control character but a line feed, what turns the direction of text, or no UTF-8. */
+/* Fails where a text holds a control character but a line feed, what turns the direction
+ * of text, or no UTF-8. */
 static void check_clean(const char *text, const char *of)
 {
     size_t left = strlen(text);
@@ -48,7 +50,7 @@ static void check_file(const char *name)
     free(text);
 }
 
-/* ---- For people ----------------------------------------------------------------------------- */
+/* ---- For people -------------------------------------------------------------------- */
 
 START_TEST(arguments_are_shown)
 {
@@ -180,9 +182,10 @@ START_TEST(files_from_elsewhere_are_shown)
 }
 END_TEST
 
-/* ---- For programs --------------------------------------------------------------------------- */
+/* ---- For programs ------------------------------------------------------------------ */
 
-/* Fails unless every line of the text is one object of JSON with at least one member. Returns the lines. */
+/* Fails unless every line of the text is one object of JSON with at least one member.
+ * Returns the lines. */
 static int check_json_lines(const char *text)
 {
     int lines = 0;
@@ -215,7 +218,8 @@ static int check_json_lines(const char *text)
     return lines;
 }
 
-/* Makes the model in $DIR/run much too sure of itself, so that it loses `factor` times as much, and saves it. */
+/* Makes the model in $DIR/run much too sure of itself, so that it loses `factor` times as
+ * much, and saves it. */
 static void exaggerate(double factor, const char *name)
 {
     train_saved saved = load_run();
@@ -269,7 +273,8 @@ static char most_frequent(const char *text, const char *but)
     return best;
 }
 
-/* A token may be a tab or a line feed where a library made the vocabulary: here those that the model likes best. */
+/* A token may be a tab or a line feed where a library made the vocabulary: here those
+ * that the model likes best. */
 START_TEST(fields_are_between_tabs)
 {
     static const char marks[] = "\t\n\r";
@@ -297,7 +302,8 @@ START_TEST(fields_are_between_tabs)
 }
 END_TEST
 
-/* A line has the hypotheses that there are: an empty field is the output without a token, which is one of them. */
+/* A line has the hypotheses that there are: an empty field is the output without a token,
+ * which is one of them. */
 START_TEST(hypotheses_that_are_not_there_have_no_fields)
 {
     cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s\tx\n' $i; done > $DIR/x; "
@@ -314,7 +320,8 @@ START_TEST(hypotheses_that_are_not_there_have_no_fields)
 }
 END_TEST
 
-/* What $(head -1 FILE) of a shell leaves of a file from Windows is no token of an argument. */
+/* The carriage return that $(head -1 FILE) leaves of a file from Windows is no token of
+ * an argument. */
 START_TEST(arguments_have_no_line_ends)
 {
     cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s\tx\n' $i; done > $DIR/x; "
@@ -338,7 +345,8 @@ START_TEST(arguments_have_no_line_ends)
 }
 END_TEST
 
-/* White space alone is as empty for a trained model as for its training; line ends and marks are no tokens. */
+/* White space alone is as empty for a trained model as for its training; line ends and
+ * marks are no tokens. */
 START_TEST(empty_is_empty_everywhere)
 {
     cli_expect("for i in 1 2 3 4 5 6; do printf 'a%s b\\tb %sa\\r\\n \\r\\n' $i $i; done > $DIR/crlf; "

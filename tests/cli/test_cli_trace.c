@@ -1,4 +1,5 @@
-/* test_cli_trace.c - tapeformer trace as a user meets it: a trace is written, and two are compared. */
+/* test_cli_trace.c - tapeformer trace as a user meets it: a trace is written, and two are
+ * compared. */
 #include "cli_util.h"
 #include "data.h"
 
@@ -29,7 +30,7 @@ START_TEST(test_usage)
 }
 END_TEST
 
-/* What is wrong with an example is said by trace, in its name. */
+/* trace reports what is wrong with an example under its own name. */
 START_TEST(test_bad_examples)
 {
     cli_train_tiny();

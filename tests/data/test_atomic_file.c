@@ -1,7 +1,7 @@
-/* test_atomic_file.c - a file appears whole or not at all, whichever call of the system fails.
+/* test_atomic_file.c - a file appears whole or not at all, whichever call of the system
+ * fails.
  *
- * The calls through which a file is written fail as failing_calls.c lets them.
- */
+ * The calls through which a file is written fail as failing_calls.c lets them. */
 #include "data.h"
 #include "failing_calls.h"
 
@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- The calls of the system ---------------------------------------------------------------- */
+/* ---- The calls of the system ------------------------------------------------------- */
 
 static bool watching;     /* only what a test does with an output is noted and fails */
 static char calls[64];    /* one letter per call: w(rite) p(write) f(sync) r(ename) */
-static size_t call_count; /* also behind the end of `calls` */
+static size_t call_count; /* also past the end of `calls` */
 static size_t fail_at;    /* the n-th call fails; 0: none */
 static int fail_with;     /* its errno */
 static bool interrupted;  /* every other write and fsync is */
@@ -49,7 +49,7 @@ static bool note_call(const char *call, int descriptor)
     return false;
 }
 
-/* ---- Helpers -------------------------------------------------------------------------------- */
+/* ---- Helpers ----------------------------------------------------------------------- */
 
 enum { SIZE = 150001, PATCH_AT = 70000 };
 
@@ -117,13 +117,14 @@ static bool holds_new(const char *name)
     return same;
 }
 
-/* True where nothing but the file itself is in the folder: rmdir works once it is gone. */
+/* True where nothing but the file itself is in the folder: rmdir works once it is
+ * gone. */
 static bool alone(void)
 {
     return unlink(path) == 0 && rmdir(folder) == 0 && mkdir(folder, 0777) == 0;
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------- */
 
 START_TEST(the_order_of_calls_makes_it_safe)
 {
@@ -296,7 +297,8 @@ START_TEST(without_locks_nothing_is_removed)
 }
 END_TEST
 
-/* What a killed process has left is removed by the next who writes the same file; nothing else is. */
+/* The next process that writes the same file removes what a killed one has left, and
+ * nothing else. */
 START_TEST(what_a_crash_left_is_removed)
 {
     static const struct {
@@ -343,7 +345,7 @@ START_TEST(to_check_leaves_all_as_it_was)
 }
 END_TEST
 
-/* ---- Modes and owners ----------------------------------------------------------------------- */
+/* ---- Modes and owners -------------------------------------------------------------- */
 
 static struct stat look_at(const char *name)
 {
@@ -428,7 +430,8 @@ START_TEST(an_owner_is_kept_where_that_is_allowed)
 }
 END_TEST
 
-/* A rename would put a file in the place of a pipe, a device (/dev/null, say) or an empty folder. */
+/* A rename would put a file in the place of a pipe, a device (/dev/null, say) or an empty
+ * folder. */
 START_TEST(what_is_no_file_stays)
 {
     char wanted[512], *link = malloc(strlen(path) + 8);

@@ -76,7 +76,7 @@ static char *drawn_pairs(int pairs)
     return content;
 }
 
-/* ---- What is in a batch ---- */
+/* ---- Contents of a batch ----------------------------------------------------------- */
 
 START_TEST(rows_of_pairs)
 {
@@ -219,7 +219,7 @@ START_TEST(sources_alone)
 }
 END_TEST
 
-/* ---- A user's task that breaks its promises ---- */
+/* ---- A user's task that breaks its promises ---------------------------------------- */
 
 static void make_wrong(ag_rng *rng, int min_length, int max_length, char *source, char *target)
 {
@@ -262,7 +262,7 @@ START_TEST(a_task_that_breaks_its_promises)
 }
 END_TEST
 
-/* ---- Order ---- */
+/* ---- Order ------------------------------------------------------------------------- */
 
 static void expect_equal(const data_batch *a, const data_batch *b)
 {
@@ -276,7 +276,8 @@ static void expect_equal(const data_batch *a, const data_batch *b)
         ck_assert_int_eq(memcmp(a->source, b->source, (size_t)(a->rows * a->source_length) * sizeof *a->source), 0);
 }
 
-/* The batch of one set asked in order equals that of another asked in any order, and between other sizes of batch. */
+/* The batch of one set asked in order equals that of another asked in any order, and
+ * between other sizes of batch. */
 static void expect_pure(data_set *one, data_set *two)
 {
     enum { BATCHES = 60 };
@@ -337,7 +338,8 @@ START_TEST(an_epoch_has_each_example_once)
 }
 END_TEST
 
-/* The epochs of a task go on in its stream: epoch e has the examples e * count .. (e + 1) * count - 1. */
+/* The epochs of a task go on in its stream: epoch e has the examples e * count .. (e + 1)
+ * * count - 1. */
 START_TEST(epochs_of_a_task_never_repeat)
 {
     data_set *set = open_task("reverse", (data_set_options){.count = 50});
@@ -363,7 +365,7 @@ START_TEST(epochs_of_a_task_never_repeat)
 }
 END_TEST
 
-START_TEST(every_epoch_is_shuffled_anew)
+START_TEST(every_epoch_is_shuffled_again)
 {
     char *pairs = drawn_pairs(1000);
     data_set *set = open_pairs(pairs, (data_set_options){.seed = 5});
@@ -410,7 +412,8 @@ START_TEST(similar_lengths_are_together)
 }
 END_TEST
 
-/* Windows of a text are moved anew in each epoch, stay inside, are whole, and targets are the tokens one later. */
+/* Windows of a text are moved in each epoch, stay inside, are whole, and targets are the
+ * tokens one later. */
 START_TEST(windows_move)
 {
     char *text = malloc(1001);
@@ -448,7 +451,7 @@ START_TEST(windows_move)
 }
 END_TEST
 
-/* ---- Memory ---- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 static void expect_no_allocations(data_set *set)
 {
@@ -481,8 +484,9 @@ START_TEST(no_allocations_after_the_first_batch)
 }
 END_TEST
 
-/* Opening, two batches of different sizes, groups, while the n-th allocation fails; then all of it again without.
- * Returns whether something failed. No assertion stands in between, as it would allocate. */
+/* Opening, two batches of different sizes, groups, while the n-th allocation fails; then
+ * all of it again without. Returns whether something failed. No assertion stands in
+ * between, as it would allocate. */
 static bool fails_at(int64_t n, data_set *(*open)(ag_error *error))
 {
     static const int64_t sizes[] = {9, 2}; /* the second order needs more memory than the first */
@@ -581,7 +585,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, batch_n_depends_on_n_alone);
     tcase_add_test(tests, an_epoch_has_each_example_once);
     tcase_add_test(tests, epochs_of_a_task_never_repeat);
-    tcase_add_test(tests, every_epoch_is_shuffled_anew);
+    tcase_add_test(tests, every_epoch_is_shuffled_again);
     tcase_add_test(tests, similar_lengths_are_together);
     tcase_add_test(tests, windows_move);
     tcase_add_test(tests, no_allocations_after_the_first_batch);

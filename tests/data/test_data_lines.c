@@ -1,4 +1,5 @@
-/* test_data_lines.c - line ends, byte order marks and white space mean the same to every reader of text. */
+/* test_data_lines.c - line ends, byte order marks and white space mean the same to every
+ * reader of text. */
 #include "check_util.h"
 #include "data.h"
 

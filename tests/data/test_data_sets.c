@@ -58,7 +58,7 @@ static void expect_example(data_set *set, int64_t i, const char *source, const c
     ck_assert_str_eq(found_target, target);
 }
 
-/* ---- Pair files ---- */
+/* ---- Pair files -------------------------------------------------------------------- */
 
 START_TEST(lines_of_a_pair_file)
 {
@@ -253,7 +253,7 @@ START_TEST(too_many_tokens_for_an_index)
 }
 END_TEST
 
-/* ---- Parts ---- */
+/* ---- Parts ------------------------------------------------------------------------- */
 
 /* `sources` sources "s<n>", each with one or two targets. */
 static char *numbered_pairs(int sources)
@@ -397,7 +397,7 @@ START_TEST(vocabularies_come_from_the_part)
 }
 END_TEST
 
-/* ---- Groups ---- */
+/* ---- Groups ------------------------------------------------------------------------ */
 
 START_TEST(targets_of_a_source)
 {
@@ -455,7 +455,7 @@ START_TEST(groups_of_a_task)
 }
 END_TEST
 
-/* ---- Text files ---- */
+/* ---- Text files -------------------------------------------------------------------- */
 
 static uint64_t fingerprint_of(const char *content)
 {
@@ -511,7 +511,7 @@ START_TEST(parts_of_a_text)
     static const char text[] = "\xC3\xA4\xC3\xB6\xC3\xBC"
                                "defghi\xC3\x9F\xC3\x9F\xC3\x9F"; /* 12 characters, 18 bytes */
     data_set_options options = {.held_out = 0.25, .part = DATA_TRAIN};
-    data_set *train = good_text(text, options); /* the cut, in the middle of a character, moves behind it */
+    data_set *train = good_text(text, options); /* the cut, in the middle of a character, moves to its end */
     options.part = DATA_DEV;
     data_set *dev = good_text(text, options);
     ck_assert_int_eq(data_set_max_target(train), 9);

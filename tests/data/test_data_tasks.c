@@ -1,4 +1,5 @@
-/* test_data_tasks.c - the synthetic tasks: right answers, complete vocabularies, held-out parts. */
+/* test_data_tasks.c - the synthetic tasks: right answers, complete vocabularies, held-out
+ * parts. */
 #include "check_util.h"
 
 #include "data.h"
@@ -14,7 +15,7 @@ static data_set *open_task(const char *name, data_set_options options)
     return set;
 }
 
-/* ---- The table ---- */
+/* ---- The table --------------------------------------------------------------------- */
 
 START_TEST(table_of_tasks)
 {
@@ -32,7 +33,7 @@ START_TEST(table_of_tasks)
 }
 END_TEST
 
-/* ---- Right answers: each checked by other means than the task's own ---- */
+/* ---- Right answers: each checked by other means than the task's own ---------------- */
 
 static void check_letters(const char *name, const char *source, const char *target)
 {
@@ -112,7 +113,8 @@ START_TEST(addition)
 }
 END_TEST
 
-/* The value of English number words, read from left to right; -1 for what is no number. */
+/* The value of English number words, read from left to right; -1 for what is no
+ * number. */
 static long value_of_words(const char *text)
 {
     static const char *const names[] = {
@@ -145,7 +147,8 @@ static long value_of_words(const char *text)
     return total + group;
 }
 
-/* Makes the task's text for one given number by drawing until it comes; numbers of one or two digits come soon. */
+/* Makes the task's text for one given number by drawing until it comes; numbers of one or
+ * two digits come soon. */
 static void expect_words(data_set *set, const char *number, const char *words)
 {
     for (int64_t i = 0; i < 100000; i++) {
@@ -224,7 +227,7 @@ START_TEST(most_tokens_is_exact)
 }
 END_TEST
 
-/* ---- Dates ---- */
+/* ---- Dates ------------------------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *name, size_t size)
 {
@@ -304,7 +307,7 @@ START_TEST(dates)
 }
 END_TEST
 
-/* ---- Sets of tasks ---- */
+/* ---- Sets of tasks ----------------------------------------------------------------- */
 
 START_TEST(vocabularies_are_complete_and_fixed)
 {
@@ -363,7 +366,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* With another seed, too, nothing of DATA_DEV is in DATA_TRAIN; and the short sources are all in DATA_TRAIN. */
+/* With another seed, too, nothing of DATA_DEV is in DATA_TRAIN; and the short sources are
+ * all in DATA_TRAIN. */
 START_TEST(parts_share_no_source)
 {
     enum { TRAIN = 60000, DEV = 2000 };

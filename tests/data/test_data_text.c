@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- UTF-8 ---- */
+/* ---- UTF-8 ------------------------------------------------------------------------- */
 
-/* The value of the sequence text[0..size) by the definition of RFC 3629 section 3, written as differently from the
- * library as can be: decode whatever it is, then ask whether its own encoding is the shortest and allowed. */
+/* The value of the sequence text[0..size) by the definition of RFC 3629 section 3,
+ * written unlike the library: decode the bytes without checks, then test whether their
+ * encoding is the shortest and allowed. */
 static int reference_length(const unsigned char *byte, size_t size)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -76,7 +77,7 @@ START_TEST(check_finds_the_first_bad_byte)
 }
 END_TEST
 
-/* ---- Tokens ---- */
+/* ---- Tokens ------------------------------------------------------------------------ */
 
 static int count_tokens(data_token_kind kind, const char *text, char joined[256])
 {
@@ -102,8 +103,8 @@ START_TEST(tokens_of_text)
     ck_assert_str_eq(joined, "a|b|\xC9\x94z|");
     ck_assert_int_eq(count_tokens(DATA_WORDS, " \t\n\v\f\r ", joined), 0);
     ck_assert_int_eq(count_tokens(DATA_CHARS, "", joined), 0);
-    /* No-break space, next line, ogham space, en quad .. hair space, line and paragraph separator, narrow no-break
-     * space, medium mathematical space, ideographic space. */
+    /* No-break space, next line, ogham space, en quad .. hair space, line and paragraph
+     * separator, narrow no-break space, medium mathematical space, ideographic space. */
     ck_assert_int_eq(count_tokens(DATA_WORDS,
                                   "a\xC2\xA0"
                                   "b\xC2\x85"
@@ -129,7 +130,7 @@ START_TEST(tokens_of_text)
 }
 END_TEST
 
-/* ---- Vocabularies ---- */
+/* ---- Vocabularies ------------------------------------------------------------------ */
 
 START_TEST(specials_come_first)
 {
@@ -174,7 +175,8 @@ START_TEST(many_tokens_keep_their_ids)
 }
 END_TEST
 
-/* In small, crowded tables a search often passes by the very tokens that begin with what is sought. */
+/* In small, crowded tables a search often passes by the very tokens that begin with what
+ * is sought. */
 START_TEST(a_beginning_is_not_the_token)
 {
     for (int n = 0; n < 40; n++) {

@@ -174,8 +174,9 @@ START_TEST(doubles)
 }
 END_TEST
 
-/* The decimal digits of odd * 5^1075: with 10^-1075 that is odd * 2^-1075, the middle between two neighbouring doubles.
- * No middle has more digits than the one of 2^54 - 1. */
+/* The decimal digits of odd * 5^1075: with 10^-1075 that is odd * 2^-1075, the middle
+ * between two neighbouring doubles. No middle has more digits than the one of 2^54 -
+ * 1. */
 static size_t middle_digits(uint64_t odd, char digits[800])
 {
     unsigned char reversed[800] = {0};
@@ -206,7 +207,8 @@ static void expect_double(const char *text, double wanted)
     ck_assert_msg(value == wanted, "%.40s... of %zu characters is %.17g, not %.17g", text, strlen(text), value, wanted);
 }
 
-/* A middle rounds to the even neighbour, and one unit in the last of thousands of places decides otherwise. */
+/* A middle rounds to the even neighbour, and one unit in the last of thousands of places
+ * decides otherwise. */
 START_TEST(long_doubles_are_rounded_right)
 {
     static const uint64_t odds[] = {1, 3, 5, (UINT64_C(1) << 53) + 1, (UINT64_C(1) << 54) - 3, (UINT64_C(1) << 54) - 1};
@@ -277,7 +279,7 @@ START_TEST(bad_doubles_are_refused)
 }
 END_TEST
 
-/* Nothing behind `size` is looked at: the text is a part of a longer one. */
+/* Nothing past `size` is read: the text is a part of a longer one. */
 START_TEST(a_number_ends_with_the_text)
 {
     data_json json;
@@ -413,7 +415,7 @@ START_TEST(the_first_problem_stays)
 }
 END_TEST
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 START_TEST(objects_are_written)
 {
@@ -482,7 +484,8 @@ START_TEST(digits_stay_in_their_range)
 }
 END_TEST
 
-/* In too little room the object is cut, says so, and nothing is written beyond the room. */
+/* In too little room the object is cut, says so, and nothing is written beyond the
+ * room. */
 START_TEST(objects_end_with_their_room)
 {
     enum { WHOLE = 28 };

@@ -23,7 +23,7 @@ static void tear_down(void)
     test_folder_remove(folder);
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 /* A file of this version, header and data, which are `size` bytes. */
 static void write_file(int version, const char *header, const void *data, size_t size)
@@ -74,12 +74,13 @@ static unsigned char *read_bytes(size_t *size)
     return bytes;
 }
 
-/* ---- What is written ------------------------------------------------------------------------ */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 #define ONES_21    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 #define TEXT_OF_21 "1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
 
-/* The header that numpy.save (NumPy 1.24) writes for zeros of this shape; the spaces at the end are counted. */
+/* The header that numpy.save (NumPy 1.24) writes for zeros of this shape; the spaces at
+ * the end are counted. */
 START_TEST(headers_are_those_of_numpy)
 {
     static const struct {
@@ -93,7 +94,8 @@ START_TEST(headers_are_those_of_numpy)
         {"(2, 3)", 2, {2, 3}, 58, 128},
         {"(0, 3)", 2, {0, 3}, 58, 128},
         {"(2, 1000000, 0)", 3, {2, 1000000, 0}, 49, 128},
-        /* the last that fits, and the first that does not: a line feed at a multiple of 64 is moved on by 64 */
+        /* the last that fits, and the first that does not: a line feed at a multiple of
+         * 64 is moved on by 64 */
         {"(0, 10000000000000000, 1000000000000000000)", 3, {0, 10000000000000000, 1000000000000000000}, 21, 128},
         {"(0, 100000000000000000, 1000000000000000000)", 3, {0, 100000000000000000, 1000000000000000000}, 84, 192},
         /* more than 255 bytes, which take both bytes of the length */
@@ -175,7 +177,7 @@ START_TEST(arrays_that_contradict_themselves_are_not_written)
 }
 END_TEST
 
-/* ---- What is read --------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 /* Three numbers of each type, in the bytes of a little-endian machine. */
 static const struct type_case {
@@ -294,7 +296,7 @@ START_TEST(unusual_headers_are_read)
 }
 END_TEST
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 static void expect_refusal(const char *what, const char *word)
 {
@@ -453,9 +455,10 @@ START_TEST(every_cut_is_found)
 }
 END_TEST
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
-/* What a header announces is compared with the file before memory is asked for: a refusal allocates nothing. */
+/* The sizes in a header are compared with the file before memory is allocated: a refusal
+ * allocates nothing. */
 START_TEST(nothing_is_allocated_for_what_is_not_there)
 {
     write_file(1, HEADER("'|u1'", "False", "(1000000000000,)"), "", 0);

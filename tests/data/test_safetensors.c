@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- What is written ----------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 START_TEST(the_bytes_are_those_of_the_format)
 {
@@ -46,8 +46,8 @@ START_TEST(the_bytes_are_those_of_the_format)
 }
 END_TEST
 
-/* Without the checksum a file is byte for byte the reference writer's. The header's length is a multiple of 8; the
- * first three are cases of its own tests. */
+/* Without the checksum a file is byte for byte the reference writer's. The header's
+ * length is a multiple of 8; the first three are cases of its own tests. */
 START_TEST(without_a_checksum_the_bytes_are_those_of_the_reference)
 {
     static const struct {
@@ -266,7 +266,7 @@ START_TEST(names_are_unique)
 }
 END_TEST
 
-/* ---- What is read back --------------------------------------------------------------------------- */
+/* ---- Reading back ------------------------------------------------------------------ */
 
 static const struct type_case {
     const char *name;

@@ -1,4 +1,5 @@
-/* test_safetensors_bad.c - malformed .safetensors files: each is refused for its own reason, and none does harm. */
+/* test_safetensors_bad.c - malformed .safetensors files: each is refused for its own
+ * reason, and none does harm. */
 #include "safetensors_util.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ static void write_file(const void *header, size_t header_size, size_t data_size)
     free(bytes);
 }
 
-/* The file at tensors_path must be refused with a sentence that begins with the path and holds `word`. */
+/* The file at tensors_path must be refused with a sentence that begins with the path and
+ * holds `word`. */
 static void check_refused(const char *what, const char *word)
 {
     ag_error error = {0};
@@ -32,7 +34,7 @@ static void check_refused(const char *what, const char *word)
     ck_assert_msg(!strchr(error.message, '\n'), "%s: %s", what, error.message);
 }
 
-/* ---- Headers -------------------------------------------------------------------------------- */
+/* ---- Headers ----------------------------------------------------------------------- */
 
 #define ENTRY(dtype, shape, offsets)        "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 #define TENSOR(name, dtype, shape, offsets) "\"" name "\":" ENTRY(dtype, shape, offsets)
@@ -198,7 +200,7 @@ START_TEST(ten_tensors_on_one_range)
 }
 END_TEST
 
-/* ---- The first bytes ------------------------------------------------------------------------ */
+/* ---- The first bytes --------------------------------------------------------------- */
 
 START_TEST(the_length_of_the_header)
 {
@@ -233,7 +235,7 @@ START_TEST(the_length_of_the_header)
 }
 END_TEST
 
-/* ---- What is unusual, but good -------------------------------------------------------------- */
+/* ---- Unusual, but good ------------------------------------------------------------- */
 
 static data_safetensors *open_header(const char *header, size_t data_size)
 {
@@ -248,7 +250,8 @@ START_TEST(unusual_files_are_read)
     ck_assert_ptr_null(data_safetensors_metadata(file, "k"));
     data_safetensors_close(file);
 
-    /* white space anywhere, fields in another order, an odd offset, tensors not in the order of the data */
+    /* white space anywhere, fields in another order, an odd offset, tensors not in the
+     * order of the data */
     file = open_header(" \r\n\t{ \"b\" : { \"data_offsets\" : [ 1 , 5 ] , \"shape\" : [ ] , \"dtype\" : \"U32\" } ,"
                        "\"\\u0061\":" ENTRY("U8", "[1]", "[0,1]") "}\n\t ",
                        5);
@@ -259,7 +262,8 @@ START_TEST(unusual_files_are_read)
     ck_assert(value == (ag_real)0x04030201);
     data_safetensors_close(file);
 
-    /* no bytes: they may share an offset, before, between and behind the others, and keep the header's order */
+    /* no bytes: they may share an offset, before, between and after the others, and keep
+     * the header's order */
     file = open_header("{" TENSOR("z", "F32", "[0]", "[1,1]") "," TENSOR("y", "F32", "[0]", "[1,1]") "," TENSOR(
                            "w", "U8", "[1]", "[0,1]") "," TENSOR("x", "F32", "[2,0]", "[0,0]") "}",
                        1);
@@ -341,7 +345,7 @@ START_TEST(long_names_make_short_sentences)
 }
 END_TEST
 
-/* ---- Mutations ------------------------------------------------------------------------------ */
+/* ---- Mutations --------------------------------------------------------------------- */
 
 static unsigned bits_of(const char *dtype)
 {
@@ -358,7 +362,8 @@ static unsigned bits_of(const char *dtype)
     return 0;
 }
 
-/* An accepted file must hold together: no holes, sizes by dtype and shape, each tensor found by its name, readable. */
+/* An accepted file must hold together: no holes, sizes by dtype and shape, each tensor
+ * found by its name, readable. */
 static void check_consistent(const data_safetensors *file, size_t data_size)
 {
     const unsigned char *end = NULL;
@@ -382,7 +387,8 @@ static void check_consistent(const data_safetensors *file, size_t data_size)
     ck_assert_uint_eq(total, data_size);
 }
 
-/* Changes a header in place, by one of the ways in which fuzzers do; the new size, at most `room`. */
+/* Changes a header in place, by one of the ways in which fuzzers do; the new size, at
+ * most `room`. */
 static size_t mutate(char *header, size_t size, size_t room, ag_rng *rng)
 {
     static const char marks[] = "{}[],:\"\\u0 19-.eE\n\x01\x7f\xC3\xFF"

@@ -1,4 +1,5 @@
-/* test_safetensors_index.c - models that are cut into several files, and files that are none of tensors. */
+/* test_safetensors_index.c - models that are cut into several files, and files that are
+ * none of tensors. */
 #include "safetensors_util.h"
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ static void write_index(const char *text)
     free(test_file_write(tensors_folder, INDEX, text, strlen(text)));
 }
 
-/* A shard beside the index with tensors of one letter each, whose values are their letters'. */
+/* A shard beside the index with tensors of one letter each, whose values are their
+ * letters'. */
 static void write_shard(const char *name, const char *letters)
 {
     char path[512];

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- Damage -------------------------------------------------------------------------------------- */
+/* ---- Damage ------------------------------------------------------------------------ */
 
 START_TEST(every_changed_byte_is_found)
 {
@@ -74,9 +74,10 @@ START_TEST(damage_to_the_data_is_named)
 }
 END_TEST
 
-/* ---- Saving that fails --------------------------------------------------------------------------- */
+/* ---- Saving that fails ------------------------------------------------------------- */
 
-/* Tries to save over an old file and checks that a failure leaves it whole, alone in its folder. */
+/* Tries to save over an old file and checks that a failure leaves it whole, alone in its
+ * folder. */
 static void check_old_file(const unsigned char *old, size_t old_size)
 {
     size_t size;
@@ -191,7 +192,7 @@ START_TEST(a_reader_keeps_the_file_it_opened)
 }
 END_TEST
 
-/* ---- Memory -------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 START_TEST(every_allocation_of_open_may_fail)
 {

@@ -1,8 +1,9 @@
-/* test_masked_models.c - what masks promise of whole models: padding, other rows and the way a mask is written change
- * no bit of losses and gradients.
+/* test_masked_models.c - what masks promise of whole models: padding, other rows and the
+ * way a mask is written change no bit of losses and gradients.
  *
- * Parameters' gradients are sums over all positions [rows, length]. Where padding leaves the places of the tokens as
- * they are, the sums keep every bit; where it moves them, the order of the summands changes, and only that. */
+ * Parameters' gradients are sums over all positions [rows, length]. Where padding leaves
+ * the places of the tokens as they are, the sums keep every bit; where it moves them, the
+ * order of the summands changes, and only that. */
 #include "nn_util.h"
 
 #include <math.h>
@@ -12,8 +13,8 @@ enum { ROWS = 4, SOURCE = 9, TARGET = 7, LONGEST = 360, VOCAB = 50, MOST = 60000
 
 static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER};
 
-/* A batch whose tokens are all different (if they are few), so that each has a row of the embedding's gradient for
- * itself. */
+/* A batch whose tokens are all different (if they are few), so that each has a row of the
+ * embedding's gradient for itself. */
 typedef struct example {
     nn_input input;
     int32_t source[ROWS * LONGEST], target[ROWS * LONGEST], labels[ROWS * LONGEST];
@@ -33,7 +34,7 @@ static example given;
 static outcome before, after;
 static bool tied; /* whether models that can tie their output do; then a token's gradient is also that of its logits */
 
-/* ---- Examples ------------------------------------------------------------------------------- */
+/* ---- Examples ---------------------------------------------------------------------- */
 
 /* How many positions the logits have. */
 static int64_t length_of(const nn_input *input)
@@ -107,7 +108,7 @@ static void widen(int32_t *tokens, int64_t length, int64_t more, int32_t filler)
     }
 }
 
-/* `more` positions of `filler` behind both sides. */
+/* `more` positions of `filler` after both sides. */
 static void pad(int64_t more, int32_t filler)
 {
     widen(given.labels, length_of(&given.input), more, 0);
@@ -137,7 +138,7 @@ static nn_input row_alone(int64_t b)
     return input;
 }
 
-/* ---- Computing and comparing ---------------------------------------------------------------- */
+/* ---- Computing and comparing ------------------------------------------------------- */
 
 /* Loss and gradients of the input; `masks` (may be NULL) makes them on the tape. */
 static void compute(nn_input input, const int32_t *labels, bool plain, void (*masks)(nn_input *), bool adds,
@@ -199,7 +200,8 @@ static void check_sums(void)
     }
 }
 
-/* What reaches a token from its own position alone has the same bits: its row of the embedding's gradient. */
+/* The gradient that reaches a token from its own position alone has the same bits: its
+ * row of the embedding's gradient. */
 static void check_tokens(const char *table, const int32_t *tokens, const int32_t *lengths, int64_t length, int64_t b)
 {
     const nn_param *item = &model->params.items[nn_params_find(&model->params, table)];
@@ -231,7 +233,7 @@ static void tear_down(void)
     ag_tape_free(tape);
 }
 
-/* ---- Padding -------------------------------------------------------------------------------- */
+/* ---- Padding ----------------------------------------------------------------------- */
 
 enum { FORMS = 36 }; /* kinds, positions, pre- and post-norm; fused and plain */
 
@@ -249,7 +251,8 @@ static void check_padded_row(bool plain, int64_t more, int32_t filler)
     ck_assert(same_gradient(0, model->params.size));
 }
 
-/* One row on its own: the tokens keep their places, so not one bit changes, whatever the padding holds. */
+/* One row on its own: the tokens keep their places, so not one bit changes, whatever the
+ * padding holds. */
 START_TEST(test_padding_of_a_row)
 {
     for (int64_t more = 1; more <= 40; more += 3) {
@@ -313,7 +316,7 @@ START_TEST(test_rows_alone)
 }
 END_TEST
 
-/* Rows of nothing but padding behind the others. */
+/* Rows of nothing but padding after the others. */
 START_TEST(test_rows_of_padding)
 {
     const bool plain = _i / 3 % 2;
@@ -334,7 +337,8 @@ START_TEST(test_rows_of_padding)
 }
 END_TEST
 
-/* The padding is NaN or infinite from the embedding on, in all layers: no token's logits and losses know of it. */
+/* The padding is NaN or infinite from the embedding on, in all layers: no token's logits
+ * and losses know of it. */
 START_TEST(test_padding_that_is_not_finite)
 {
     static const ag_real poisons[] = {(ag_real)NAN, (ag_real)INFINITY, -(ag_real)INFINITY};
@@ -366,9 +370,10 @@ START_TEST(test_padding_that_is_not_finite)
 }
 END_TEST
 
-/* ---- What no loss depends on ----------------------------------------------------------------- */
+/* ---- Tokens that no loss depends on ------------------------------------------------ */
 
-/* Row `row` of a parameter becomes the poison; a parameter that the model does not have stays away. */
+/* Row `row` of a parameter becomes the poison; a parameter that the model does not have
+ * stays away. */
 static void poison_row(const char *name, int64_t row, ag_real poison)
 {
     const int index = nn_params_find(&model->params, name);
@@ -376,8 +381,9 @@ static void poison_row(const char *name, int64_t row, ag_real poison)
         model->params.value[model->params.items[index].offset + row * 24 + d] = poison;
 }
 
-/* The padding's embeddings, learned positions after all tokens, and the token `last`, which a causal model has at the
- * last place of each row alone, over an ignored label: nothing looks there. A tied output knows all tokens. */
+/* The padding's embeddings, learned positions after all tokens, and the token `last`,
+ * which a causal model has at the last place of each row alone, over an ignored label:
+ * nothing looks there. A tied output knows all tokens. */
 static void poison_model(int32_t last, ag_real poison)
 {
     if (!model->config.tied_output)
@@ -405,7 +411,8 @@ static int32_t ignore_the_last(void)
     return given.input.target ? last : 0;
 }
 
-/* NaN and infinity where no loss depends on them change no bit of the loss and of any parameter's gradient. */
+/* NaN and infinity where no loss depends on them change no bit of the loss and of any
+ * parameter's gradient. */
 START_TEST(test_what_no_loss_depends_on_poisons_no_gradient)
 {
     static const ag_real poisons[] = {(ag_real)NAN, (ag_real)INFINITY, -(ag_real)INFINITY};
@@ -428,7 +435,8 @@ START_TEST(test_what_no_loss_depends_on_poisons_no_gradient)
 }
 END_TEST
 
-/* No row has a source: the encoder, whatever it computes with, is behind attention that sees nothing. */
+/* No row has a source: the encoder, whatever it computes with, feeds attention that sees
+ * nothing. */
 START_TEST(test_an_encoder_that_is_not_seen)
 {
     begin(NN_ENCODER_DECODER, _i / 2);
@@ -447,7 +455,7 @@ START_TEST(test_an_encoder_that_is_not_seen)
 }
 END_TEST
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 /* The model's own masks as arrays [rows, 1, queries, keys], by their definition. */
 static ag_mask *as_array(int64_t queries, int64_t keys, const int32_t *key_lengths, bool causal)
@@ -501,7 +509,8 @@ START_TEST(test_masks_in_other_words)
 }
 END_TEST
 
-/* Queries beyond the lengths see nothing: the padding's outputs change, but no token's, nor any gradient. */
+/* Queries beyond the lengths see nothing: the padding's outputs change, but no token's,
+ * nor any gradient. */
 static void query_lengths(nn_input *input)
 {
     explicit_masks(input);
@@ -538,7 +547,8 @@ START_TEST(test_padded_queries)
 }
 END_TEST
 
-/* Rows without any token, of which all queries see nothing: row 1 has no source, row 2 no target. */
+/* Rows without any token, of which all queries see nothing: row 1 has no source, row 2 no
+ * target. */
 START_TEST(test_empty_rows_are_counted)
 {
     begin(kinds[_i % 3], _i / 6);

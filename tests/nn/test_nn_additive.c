@@ -1,4 +1,5 @@
-/* test_nn_additive.c - additive attention: values against a plain computation, masks, dropout, gradients. */
+/* test_nn_additive.c - additive attention: values against a plain computation, masks,
+ * dropout, gradients. */
 #include "nn_util.h"
 
 #include <math.h>
@@ -6,7 +7,8 @@
 
 #define TOLERANCE PRECISION(1e-13, 1e-5)
 
-/* B batch, T queries, S keys, H heads, W hidden units of a head, V values of a head; widths of queries and keys */
+/* B batch, T queries, S keys, H heads, W hidden units of a head, V values of a head;
+ * widths of queries and keys */
 enum { B = 3, T = 4, S = 5, H = 2, W = 3, V = 2, QUERY_WIDTH = 6, KEY_WIDTH = 7 };
 
 typedef struct bench {
@@ -62,7 +64,7 @@ static ag_mask *some_keys(ag_tape *tape)
     return ag_mask_and(tape, ag_mask_causal(tape, 0), ag_mask_key_lengths(tape, B, key_lengths));
 }
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------ */
 
 static const ag_real *value_of(const bench *b, const char *name, ag_shape shape)
 {
@@ -163,9 +165,9 @@ START_TEST(defaults)
 }
 END_TEST
 
-/* ---- Masks and dropout ---------------------------------------------------------------------- */
+/* ---- Masks and dropout ------------------------------------------------------------- */
 
-/* What the mask forbids has weight 0 to the bit, and may hold anything. */
+/* Keys that the mask forbids have weight 0 to the bit, and may hold anything. */
 START_TEST(forbidden_keys_do_not_matter)
 {
     bench b;
@@ -197,8 +199,9 @@ START_TEST(forbidden_keys_do_not_matter)
 }
 END_TEST
 
-/* Neither what no query looks at nor a query whose result has no part in the loss reaches a gradient: not even as 0
- * times NaN. The first pass has ordinary numbers there, the second NaN and infinity. */
+/* Neither what no query looks at nor a query whose result has no part in the loss reaches
+ * a gradient: not even as 0 times NaN. The first pass has ordinary numbers there, the
+ * second NaN and infinity. */
 START_TEST(what_no_loss_depends_on_poisons_no_gradient)
 {
     enum { MOST = 4096 };
@@ -287,7 +290,7 @@ START_TEST(dropout_is_for_training)
 }
 END_TEST
 
-/* ---- Gradients ------------------------------------------------------------------------------ */
+/* ---- Gradients --------------------------------------------------------------------- */
 
 static ag_tensor *attention_of(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
@@ -326,7 +329,8 @@ START_TEST(gradients)
 }
 END_TEST
 
-/* The same function, but a part of the gradient is cut off: as if the key's way through the scores were forgotten. */
+/* The same function, but a part of the gradient is cut off: as if the key's way through
+ * the scores were forgotten. */
 static ag_tensor *attention_without_a_way(ag_tape *tape, ag_tensor *const *inputs, void *context)
 {
     ag_tensor *cut[] = {inputs[0], ag_detach(inputs[1]), inputs[2]};
@@ -345,7 +349,7 @@ START_TEST(a_wrong_gradient_is_found)
 }
 END_TEST
 
-/* ---- Who looks on, and what is refused ------------------------------------------------------ */
+/* ---- Who looks on, and what is refused --------------------------------------------- */
 
 static void look(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
 {

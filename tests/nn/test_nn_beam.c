@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- The search of every sequence ----------------------------------------------------------- */
+/* ---- The search of every sequence -------------------------------------------------- */
 
 #define MOST 8
 
@@ -110,7 +110,7 @@ START_TEST(wide_beam_equals_exhaustive_search)
 }
 END_TEST
 
-/* ---- A plain search -------------------------------------------------------------------------- */
+/* ---- A plain search ---------------------------------------------------------------- */
 
 /* A search as plain as it can be, by whole passes: what a narrow beam should find. */
 static void search_plainly(const nn_model *model, const test_batch *batch, int64_t row, int beam, int64_t most,

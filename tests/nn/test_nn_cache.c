@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Feeds the batch's targets in pieces of these sizes and compares with one pass over all. */
+/* Feeds the batch's targets in pieces of these sizes and compares with one pass over
+ * all. */
 static void check_cache(nn_model_config config, const int *pieces)
 {
     nn_model *model = test_model(config, 21);

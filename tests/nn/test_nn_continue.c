@@ -1,4 +1,5 @@
-/* test_nn_continue.c - text of any length window by window, marks that are never generated, an encoder's labels. */
+/* test_nn_continue.c - text of any length window by window, marks that are never
+ * generated, an encoder's labels. */
 #include "nn_util.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@ static nn_model *language_model(void)
     return test_model((nn_model_config){.kind = NN_DECODER, .max_length = LONGEST}, 3);
 }
 
-/* Greedy tokens by whole passes: each from at most the window that nn_continue documents. */
+/* Greedy tokens by whole passes: each from at most the window that nn_continue
+ * documents. */
 static void continue_plainly(const nn_model *model, const int32_t *prompt, int64_t length, int64_t count,
                              int32_t *tokens)
 {
@@ -36,7 +38,7 @@ static void continue_plainly(const nn_model *model, const int32_t *prompt, int64
     ag_tape_free(tape);
 }
 
-/* Where the tokens of a text are put, and how many of them are wanted before it is ended. */
+/* The tokens of a text, and the number of them after which it is ended. */
 typedef struct text {
     int32_t tokens[400];
     int64_t count, enough;

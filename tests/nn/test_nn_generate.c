@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Greedy --------------------------------------------------------------------------------- */
+/* ---- Greedy ------------------------------------------------------------------------ */
 
 /* Rows that end at different times, prompts of different lengths: each row is what it is
  * alone, token by token. */
@@ -104,7 +104,7 @@ START_TEST(longer_than_the_first_cache)
 }
 END_TEST
 
-/* ---- Drawing -------------------------------------------------------------------------------- */
+/* ---- Drawing ----------------------------------------------------------------------- */
 
 /* Draws the first token of many equal rows; the distribution of what came. */
 #define DRAWS 4096
@@ -228,7 +228,7 @@ START_TEST(drawing_is_reproducible)
     ck_assert(same(&greedy, &d, 0));
     ck_assert(!same(&greedy, &a, 0));
     /* A row draws from the stream of its number, so what it draws does not depend on who
-     * stands behind it. */
+     * stands after it. */
     nn_input shorter = batch.input;
     shorter.rows = 3;
     nn_generated e = generate(model, &shorter, options);
@@ -294,9 +294,9 @@ START_TEST(ties_go_to_the_lower_token)
 }
 END_TEST
 
-/* ---- Scores --------------------------------------------------------------------------------- */
+/* ---- Scores ------------------------------------------------------------------------ */
 
-/* What `result` says of each sequence is what whole passes give its tokens, over all
+/* The log-probabilities and scores in `result` are those that whole passes give, over all
  * tokens, likely marks included. */
 static void check_scores(const nn_model *model, const test_batch *batch, const nn_generation_options *options,
                          const nn_generated *result)
@@ -379,7 +379,7 @@ START_TEST(draws_leave_out_the_marks)
 }
 END_TEST
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 START_TEST(bad_options_are_named)
 {

@@ -93,7 +93,7 @@ static void assert_near(const ag_tensor *y, const double *expected)
                       (double)y->data[i], expected[i]);
 }
 
-/* ---- Linear, embedding, norm, positions ----------------------------------------------------- */
+/* ---- Linear, embedding, norm, positions -------------------------------------------- */
 
 START_TEST(linear)
 {
@@ -211,11 +211,12 @@ START_TEST(positions)
 }
 END_TEST
 
-/* ---- Attention ------------------------------------------------------------------------------ */
+/* ---- Attention --------------------------------------------------------------------- */
 
 enum { B = 2, T = 3, S = 4, D = 6, H = 2, W = 3 /* D / H */ };
 
-/* The weights [B, H, T, S] and the result [B, T, D] of attention over drawn inputs; allow(b, i, j) is the mask. */
+/* The weights [B, H, T, S] and the result [B, T, D] of attention over drawn inputs;
+ * allow(b, i, j) is the mask. */
 typedef bool (*allow_function)(int b, int i, int j);
 
 static void plain_attention(const bench *own, const double *query, const double *key, const double *value,
@@ -330,7 +331,7 @@ START_TEST(rotary_attention_depends_on_distances)
     nn_attention layer;
     ck_assert_int_eq(nn_attention_init(&layer, &b.params, "a", &config, &b.error), AG_OK);
     allocate(&b);
-    /* room for 9, of which 7 will be held: what lies behind them counts for nothing */
+    /* room for 9, of which 7 will be held: what lies after them counts for nothing */
     ag_real key_memory[9 * 8] = {0}, value_memory[9 * 8] = {0};
     for (int head = 0; head < 2; head++)
         for (int i = 7 * 4; i < 9 * 4; i++)
@@ -356,7 +357,8 @@ START_TEST(rotary_attention_depends_on_distances)
     ck_assert(ag_shape_equal(all_held->shape, AG_SHAPE(1, 2, 4, 7)));
     ck_assert(all_held->data[0] > 0.01);
 
-    /* and the order counts: the first two tokens swapped give other weights to the last */
+    /* and the order counts: the first two tokens swapped give other weights to the
+     * last */
     ag_tensor *parts[] = {ag_slice(x, 1, 1, 2), ag_slice(x, 1, 0, 1), ag_slice(x, 1, 2, 4)};
     ag_tensor *swapped = ag_concat(parts, 3, 1);
     nn_attention_apply(&layer, &b.pass, swapped, swapped, swapped, NULL, NULL, &swapped_weights);
@@ -391,7 +393,7 @@ START_TEST(bad_attention_is_refused)
 }
 END_TEST
 
-/* ---- Feed-forward and blocks ---------------------------------------------------------------- */
+/* ---- Feed-forward and blocks ------------------------------------------------------- */
 
 static double activation_of(ag_activation activation, double x)
 {
@@ -442,7 +444,8 @@ START_TEST(feed_forward)
 }
 END_TEST
 
-/* A block is its sublayers, each with its residual connection and its norm on the right side. */
+/* A block is its sublayers, each with its residual connection and its norm on the right
+ * side. */
 static void check_encoder_block(bool post_norm)
 {
     bench b;
@@ -527,7 +530,8 @@ START_TEST(blocks)
 }
 END_TEST
 
-/* While training, a sublayer's result is dropped before it is added: with nearly all dropped, x remains. */
+/* While training, a sublayer's result is dropped before it is added: with nearly all
+ * dropped, x remains. */
 START_TEST(dropout_is_on_in_training_alone)
 {
     bench b;

@@ -1,4 +1,5 @@
-/* test_nn_models.c - the three models: shapes, masks, independence of padding, batch and threads, memory. */
+/* test_nn_models.c - the three models: shapes, masks, independence of padding, batch and
+ * threads, memory. */
 #include "nn_util.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@ static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER
 
 #define ASSERT_LOGITS(logits, tape) ck_assert_msg((logits) != NULL, "%s", ag_tape_error(tape)->message)
 
-/* ---- Shapes and configurations -------------------------------------------------------------- */
+/* ---- Shapes and configurations ----------------------------------------------------- */
 
 START_TEST(shapes_of_logits)
 {
@@ -133,7 +134,7 @@ START_TEST(bad_input_is_named)
 }
 END_TEST
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 /* The logits of the batch, copied. */
 static void logits_of(const nn_model *model, const nn_input *input, bool plain, ag_real *out)
@@ -147,7 +148,7 @@ static void logits_of(const nn_model *model, const nn_input *input, bool plain, 
     ag_tape_free(tape);
 }
 
-/* Copies rows of `length` tokens into rows of `wide`, with `filler` behind. */
+/* Copies rows of `length` tokens into rows of `wide`, with `filler` after them. */
 static void widen(const int32_t *from, int64_t rows, int64_t length, int64_t wide, int32_t filler, int32_t *to)
 {
     for (int64_t b = 0; b < rows; b++)
@@ -220,7 +221,8 @@ START_TEST(rows_do_not_see_each_other)
 }
 END_TEST
 
-/* With as many rows as positions, an exchange of the two axes would go unnoticed by the shapes. */
+/* With as many rows as positions, an exchange of the two axes would go unnoticed by the
+ * shapes. */
 START_TEST(square_batches_keep_their_axes)
 {
     for (int k = 0; k < 3; k++) {
@@ -296,7 +298,7 @@ START_TEST(masks_can_be_replaced)
 }
 END_TEST
 
-/* ---- Training ------------------------------------------------------------------------------- */
+/* ---- Training ---------------------------------------------------------------------- */
 
 static ag_tensor *loss_of(const nn_model *model, ag_tape *tape, const test_batch *batch, bool training)
 {
@@ -337,7 +339,8 @@ START_TEST(every_parameter_learns)
 }
 END_TEST
 
-/* A row without any token, neither source nor target, through a hundred steps of descent. */
+/* A row without any token, neither source nor target, through a hundred steps of
+ * descent. */
 START_TEST(a_row_of_padding_alone_is_no_danger)
 {
     for (int variant = 0; variant < 6; variant++) {
@@ -427,7 +430,7 @@ START_TEST(the_second_pass_allocates_nothing)
 }
 END_TEST
 
-/* ---- Looking inside ------------------------------------------------------------------------- */
+/* ---- Looking inside ---------------------------------------------------------------- */
 
 typedef struct seen {
     int count;
@@ -486,7 +489,8 @@ START_TEST(attention_is_shown_with_its_name)
 }
 END_TEST
 
-/* A number that breaks is traced to the layer whose parameters broke it; also (1) on a tape that forgets. */
+/* A number that breaks is traced to the layer whose parameters broke it; also (1) on a
+ * tape that forgets. */
 START_TEST(scopes_are_the_names_of_parameters)
 {
     static const char *const broken[] = {"encoder.layers.1.linear1", "decoder.layers.0.multihead_attn.out_proj",

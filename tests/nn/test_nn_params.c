@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Initialisers --------------------------------------------------------------------------- */
+/* ---- Initialisers ------------------------------------------------------------------ */
 
 #define ROWS    120
 #define COLUMNS 200
@@ -16,8 +16,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The Kolmogorov-Smirnov distance of the values from the uniform distribution in [-bound, bound), or from the normal
- * one. */
+/* The Kolmogorov-Smirnov distance of the values from the uniform distribution in [-bound,
+ * bound), or from the normal one. */
 static double distance_from(ag_real *values, int64_t count, double size, bool normal)
 {
     double worst = 0;
@@ -68,7 +68,7 @@ START_TEST(initialisers_have_their_distributions)
 }
 END_TEST
 
-START_TEST(axes_behind_the_second_count_as_a_field)
+START_TEST(axes_after_the_second_count_as_a_field)
 {
     static ag_real values[4 * 3 * 50];
     ag_rng rng = ag_rng_make(1, 1);
@@ -106,9 +106,9 @@ START_TEST(constants_and_refusals)
 }
 END_TEST
 
-/* ---- The collection ------------------------------------------------------------------------- */
+/* ---- The collection ---------------------------------------------------------------- */
 
-START_TEST(parameters_lie_one_behind_the_other)
+START_TEST(parameters_lie_one_after_the_other)
 {
     nn_params params = {0};
     ag_error error = {0};
@@ -251,7 +251,7 @@ START_TEST(every_allocation_of_a_model_may_fail)
 }
 END_TEST
 
-/* ---- The names of whole models -------------------------------------------------------------- */
+/* ---- The names of whole models ----------------------------------------------------- */
 
 static void check_names(nn_model_config config, const char *const *names)
 {
@@ -386,9 +386,9 @@ static Suite *suite(void)
     Suite *s = suite_create("nn_params");
     TCase *tcase = tcase_create("params");
     tcase_add_test(tcase, initialisers_have_their_distributions);
-    tcase_add_test(tcase, axes_behind_the_second_count_as_a_field);
+    tcase_add_test(tcase, axes_after_the_second_count_as_a_field);
     tcase_add_test(tcase, constants_and_refusals);
-    tcase_add_test(tcase, parameters_lie_one_behind_the_other);
+    tcase_add_test(tcase, parameters_lie_one_after_the_other);
     tcase_add_test(tcase, bad_parameters_are_refused);
     tcase_add_test(tcase, a_failed_initialiser_leaves_nothing_allocated);
     tcase_add_test(tcase, leaves_of_parameters);

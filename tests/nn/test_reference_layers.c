@@ -25,7 +25,8 @@ static void load(const reference *at)
     reference_load(at, &params, "layer.");
 }
 
-/* Differentiates the sum of output times upstream; x NULL: there is no input with a gradient. */
+/* Differentiates the sum of output times upstream; x NULL: there is no input with a
+ * gradient. */
 static void finish(const reference *at, ag_tensor *output, const ag_tensor *x)
 {
     ck_assert_msg(output != NULL, "%s: %s", at->name, ag_tape_error(tape)->message);

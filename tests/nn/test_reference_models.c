@@ -1,5 +1,6 @@
-/* test_reference_models.c - the three models beside nn.TransformerEncoder, nn.TransformerDecoder and nn.Transformer:
- * logits, loss, and the gradient of every parameter (tests/reference/reference_models.py). */
+/* test_reference_models.c - the three models beside nn.TransformerEncoder,
+ * nn.TransformerDecoder and nn.Transformer: logits, loss, and the gradient of every
+ * parameter (tests/reference/reference_models.py). */
 #include "reference_util.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@ static const char *const reductions[] = {"mean", "sum"};
 typedef enum mask_form { NONE, PADDING, CAUSAL, BOTH, WINDOWS } mask_form;
 static const char *const forms[] = {"none", "padding", "causal", "both", "windows"};
 
-/* Which of post-norm or not, relu or gelu, NONE .. BOTH a file has: all of them, as the walk's test sees to. */
+/* Which of post-norm or not, relu or gelu, NONE .. BOTH a file has: all of them, as the
+ * walk's test sees to. */
 static bool covered[2][2][4];
 
 static const char *const final_norms[] = {"usual", "yes", "no"};
@@ -117,7 +119,7 @@ static void compare_model(const reference *at, nn_model *model, bool plain)
     ag_tape_free(logits->tape);
 }
 
-/* ---- A map that is wrong is found ------------------------------------------------------------- */
+/* ---- A map that is wrong is found -------------------------------------------------- */
 
 static double error_of_logits(const reference *at, const nn_model *model)
 {
@@ -133,7 +135,7 @@ static bool ends_with(const char *text, const char *end)
     return strlen(text) >= strlen(end) && !strcmp(text + strlen(text) - strlen(end), end);
 }
 
-/* Key, value, query in place of query, key, value. */
+/* Key, value, query instead of query, key, value. */
 static void turn_parts(const nn_param *item, ag_real *values)
 {
     const int64_t part = item->size / 3;
@@ -192,7 +194,8 @@ static void check_file(const char *name, int cases)
                       i / 8 ? "post" : "pre", activations[i / 4 % 2], forms[i % 4]);
 }
 
-/* Final norms after any stack, norms and outputs without biases: nn.Transformer as it is by default, among others. */
+/* Final norms after any stack, norms and outputs without biases: nn.Transformer as it is
+ * by default, among others. */
 START_TEST(all_forms_of_stacks_are_those_of_pytorch)
 {
     has_forms = true;
@@ -218,7 +221,7 @@ START_TEST(encoder_decoders_are_those_of_pytorch)
 }
 END_TEST
 
-/* ---- The measure ------------------------------------------------------------------------------ */
+/* ---- The measure ------------------------------------------------------------------- */
 
 START_TEST(errors_are_found)
 {

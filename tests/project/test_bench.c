@@ -1,4 +1,5 @@
-/* test_bench.c - the bench as a user meets it: rows, comparison, and what it says of bad input. No time is judged.
+/* test_bench.c - the bench as a user meets it: rows, comparison, and what it says of bad
+ * input. No time is judged.
  *
  * The bench under test is in the environment variable BENCH (the Makefile sets it). */
 #include "check_util.h"
@@ -23,8 +24,8 @@ static void tear_down(void)
 
 static char output[1 << 16];
 
-/* Runs a shell command in which $BENCH is the bench and $DIR a folder of our own; both output streams go to `output`.
- */
+/* Runs a shell command in which $BENCH is the bench and $DIR a folder of our own; both
+ * output streams go to `output`. */
 static void expect_code(const char *command, int code)
 {
     char line[1024];
@@ -65,9 +66,10 @@ static void write_rows(const char *name, const char *rows)
     free(test_file_write(folder, name, rows, strlen(rows)));
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
-/* One row with what the issue of speed is judged by: a step does not allocate, and its figures fit together. */
+/* One row with what the issue of speed is judged by: a step does not allocate, and its
+ * figures fit together. */
 START_TEST(a_step_is_one_object)
 {
     expect("$BENCH --config toy --threads 1 --dropout 0.1 --steps 2 --json", 0, "\"config\": \"toy\"");
@@ -83,7 +85,8 @@ START_TEST(a_step_is_one_object)
     ck_assert(figure("percent_of_peak") > 0);
     ck_assert(figure("loss") > 0);
     ck_assert(figure("loss") < 10);
-    /* 64 rows of 12 and 12 tokens, 1.097 thousand million operations: bench/configs.c says of what. */
+    /* 64 rows of 12 and 12 tokens, 1.097 thousand million operations: bench/configs.c
+     * says of what. */
     const double seconds = 1e-3 * figure("ms_per_step");
     ck_assert_double_eq_tol(figure("tok_per_s") * seconds / 1536, 1, 0.01);
     ck_assert_double_eq_tol(figure("gflops") * seconds, 1.097, 0.002 + 0.1 * seconds);
@@ -112,7 +115,7 @@ START_TEST(the_table_has_a_heading)
 }
 END_TEST
 
-/* ---- Comparison ----------------------------------------------------------------------------- */
+/* ---- Comparison -------------------------------------------------------------------- */
 
 START_TEST(files_are_compared_row_by_row)
 {
@@ -158,7 +161,7 @@ START_TEST(bad_files_are_named)
 }
 END_TEST
 
-/* ---- Flags ---------------------------------------------------------------------------------- */
+/* ---- Flags ------------------------------------------------------------------------- */
 
 START_TEST(bad_flags_are_one_sentence)
 {

@@ -1,11 +1,13 @@
-/* test_examples.c - the programs under examples/ end well and print the figures that they are there to show.
+/* test_examples.c - the programs under examples/ end well and print the figures that they
+ * are there to show.
  *
- * A row of the table is an example and lines of its output, in their order; other lines may stand between them. Spaces
- * count as one. A whole number must be the same; a number with decimals may differ by one unit of its last digit, which
- * is what rounding may do; an asterisk stands for any number. Another example: another row.
+ * A row of the table is an example and lines of its output, in their order; other lines
+ * may stand between them. Spaces count as one. A whole number must be the same; a number
+ * with decimals may differ by one unit of its last digit, which is what rounding may do;
+ * an asterisk stands for any number. Another example: another row.
  *
- * The folder of the compiled examples is $EXAMPLES, and build/examples where that is not set; $RUNNER, an emulator,
- * say, runs them where it is set. */
+ * The folder of the compiled examples is $EXAMPLES, and build/examples where that is not
+ * set; $RUNNER, an emulator, say, runs them where it is set. */
 #include "check_util.h"
 
 #include <ctype.h>
@@ -213,7 +215,7 @@ static const example examples[] = {
 };
 enum { EXAMPLE_COUNT = sizeof examples / sizeof *examples };
 
-/* ---- Running -------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------- */
 
 #ifdef TAPEFORMER_DOUBLE
 #define DEFAULT_FOLDER "build/examples64"
@@ -221,7 +223,7 @@ enum { EXAMPLE_COUNT = sizeof examples / sizeof *examples };
 #define DEFAULT_FOLDER "build/examples"
 #endif
 
-/* What the example prints, to be freed; fails the test where it does not end with exit code 0. */
+/* The output of the example, to be freed; fails the test if its exit code is not 0. */
 static char *output_of(const char *name, const char *arguments)
 {
     const char *folder = getenv("EXAMPLES"), *runner = getenv("RUNNER");
@@ -248,14 +250,15 @@ static char *output_of(const char *name, const char *arguments)
     return text;
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------ */
+/* ---- Comparing --------------------------------------------------------------------- */
 
 static bool starts_number(const char *text)
 {
     return isdigit((unsigned char)text[0]) || (text[0] == '-' && isdigit((unsigned char)text[1]));
 }
 
-/* A number as it is written: its value, and what one more in its last digit would add; 0 for a whole number. */
+/* A number as it is printed: its value, and the value of one unit in its last digit (0
+ * for a whole number). */
 typedef struct figure {
     double value, unit;
 } figure;
@@ -340,7 +343,7 @@ START_TEST(comparison_knows_what_differs)
 }
 END_TEST
 
-/* ---- The examples --------------------------------------------------------------------------- */
+/* ---- The examples ------------------------------------------------------------------ */
 
 START_TEST(prints_its_figures)
 {

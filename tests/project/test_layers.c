@@ -101,7 +101,8 @@ static bool is_of_all(const char *layer, const char *header)
 
 /* The path of the header of `#include "name"` in a file of `folder`: beside the file, on
  * a path from there, on a path from a layer's folder, or a public header within a layer,
- * named after its folder. "" if there is none, or the header is its layer's own affair. */
+ * named after its folder. "" if there is none, or the header is its layer's own
+ * affair. */
 static place find_header(const char *folder, const char *name)
 {
     place found = {""};
@@ -196,8 +197,8 @@ START_TEST(test_upward_is_seen)
 }
 END_TEST
 
-/* Those that note an error and hand on the status for `return`: their callers may have
- * said all that there is. */
+/* Functions that note an error and return its status, for use in `return`: their callers
+ * may have nothing to check. */
 static bool notes_alone(const char *declaration)
 {
     return strstr(declaration, " ag_error_set(") || strstr(declaration, " ag_fail(");

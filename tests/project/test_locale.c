@@ -1,4 +1,5 @@
-/* test_locale.c - whatever setlocale a program has called: the same bytes in files, logs, reports and sentences.
+/* test_locale.c - files, logs, reports and sentences have the same bytes whatever locale
+ * a program has set.
  *
  * The locale is de_DE.UTF-8, whose decimal point is a comma, made by tests/need-locale.
  * Runs in the project's folder. */
@@ -48,7 +49,8 @@ static void remove_locale(void)
     test_folder_remove(folder);
 }
 
-/* What a program with windows does when it starts. (A C library without locales has nothing to go wrong.) */
+/* Sets the locale, as a program with windows does when it starts. (A C library without
+ * locales has nothing to go wrong.) */
 static void speak_german(void)
 {
     char text[16];
@@ -64,7 +66,7 @@ static void speak_german(void)
 #endif
 }
 
-/* ---- The functions that all goes through ---------------------------------------------------- */
+/* ---- The functions that all goes through ------------------------------------------- */
 
 static void print_list(char *text, size_t size, const char *format, ...)
 {
@@ -74,7 +76,7 @@ static void print_list(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
-/* What is no number has no sign, whichever it was made with; a name keeps its own. */
+/* NaN is printed without a sign, even if it was made with one; a name keeps its sign. */
 START_TEST(what_is_no_number_has_no_sign)
 {
     char text[64];
@@ -111,7 +113,8 @@ START_TEST(numbers_have_a_point)
         ck_assert(ag_number_read("0,5", &end) == 0 && !strcmp(end, ",5"));
         ck_assert(ag_number_read("x", &end) == 0 && !strcmp(end, "x"));
         ck_assert(ag_number_read("2.5", NULL) == 2.5);
-        /* and the program's own numbers are as they were, by setlocale and by uselocale */
+        /* and the program's own numbers are as they were, by setlocale and by
+         * uselocale */
         snprintf(again, sizeof again, "%g", 1234.5);
         ck_assert_str_eq(again, own);
         ck_assert(thread == 0 || uselocale((locale_t)0) == of_thread);
@@ -123,7 +126,8 @@ START_TEST(numbers_have_a_point)
 }
 END_TEST
 
-/* A catalogue of messages with one translation (the format of GNU gettext's .mo files). */
+/* A catalogue of messages with one translation (the format of GNU gettext's .mo
+ * files). */
 static void write_catalogue(const char *original, const char *translation)
 {
     static const char head[] = "Content-Type: text/plain; charset=UTF-8\n";
@@ -161,7 +165,7 @@ START_TEST(reasons_are_in_english)
 }
 END_TEST
 
-/* ---- What is written ------------------------------------------------------------------------ */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 /* All that depends on how long something took becomes 0. */
 static void forget_times(char *log)

@@ -20,13 +20,13 @@ static bool is_one_of(const char *word, const char *words)
     return false;
 }
 
-/* What takes its rules from the locale, whatever it is given. */
+/* Functions that take their rules from the locale, whatever their arguments. */
 static const char always[] =
     "vprintf vfprintf vsprintf vsnprintf vdprintf strtod strtof strtold atof strerror strerror_r perror strftime "
     "localeconv nl_langinfo setlocale newlocale uselocale strcoll strxfrm strcasecmp strncasecmp tolower toupper "
     "isalpha isdigit isalnum isspace isblank isupper islower ispunct isprint isgraph iscntrl isxdigit wcwidth wcswidth "
     "mbtowc mbrtowc mbstowcs mbsrtowcs mblen mbrlen wctomb wcrtomb wcstombs btowc iswprint iswspace iswalpha towlower";
-/* What does where its format has numbers with fractions. */
+/* Functions that do so if their format has numbers with fractions. */
 static const char by_format[] = "printf fprintf sprintf snprintf dprintf asprintf scanf fscanf sscanf";
 
 /* Whether a format converts a number with a fraction, or groups digits ('). */

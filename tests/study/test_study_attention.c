@@ -1,6 +1,5 @@
-/* test_study_attention.c - the weights of every attention of a model: names, marks, sums, entropy, and what sees
- * nothing.
- */
+/* test_study_attention.c - the weights of every attention of a model: names, marks, sums,
+ * entropy, and what sees nothing. */
 #include "nn_util.h"
 #include "study.h"
 
@@ -15,7 +14,8 @@ static nn_model *model;
 static test_batch batch;
 static study_maps maps;
 
-/* A model of this kind, and one row whose last PADDING positions of each side are padding. */
+/* A model of this kind, and one row whose last PADDING positions of each side are
+ * padding. */
 static void begin(nn_model_config config)
 {
     model = test_model(config, 1);
@@ -68,7 +68,8 @@ static void check_names(nn_model_kind kind)
         ck_assert_str_eq(maps.items[m].name, names[kind][m]);
 }
 
-/* Cells as expected; weights that are a distribution over what is seen, and exactly 0 where they must not be. */
+/* Cells as expected; weights that are a distribution over what is seen, and exactly 0
+ * where they must not be. */
 static void check_map(const study_map *map)
 {
     ck_assert_int_eq(map->heads, HEADS);
@@ -107,7 +108,8 @@ START_TEST(test_all_kinds)
 }
 END_TEST
 
-/* The weights are those that the model works with: that of an encoder's first layer, by hand. */
+/* The weights are those that the model works with: that of an encoder's first layer, by
+ * hand. */
 START_TEST(test_weights_are_the_models)
 {
     begin((nn_model_config){.kind = NN_ENCODER, .post_norm = true, .positions = NN_NO_POSITIONS});
@@ -141,7 +143,7 @@ START_TEST(test_weights_are_the_models)
 }
 END_TEST
 
-/* ---- Entropy -------------------------------------------------------------------------------- */
+/* ---- Entropy ----------------------------------------------------------------------- */
 
 /* No query asks for anything: all keys that are seen weigh the same. */
 static void make_uniform(void)
@@ -226,9 +228,10 @@ START_TEST(test_entropy_by_hand)
 }
 END_TEST
 
-/* ---- Masks of one's own --------------------------------------------------------------------- */
+/* ---- Masks of one's own ------------------------------------------------------------ */
 
-/* Each head has a mask of its own, query 1 of head 0 sees nothing, and query 2 of both. */
+/* Each head has a mask of its own, query 1 of head 0 sees nothing, and query 2 of
+ * both. */
 START_TEST(test_heads_and_blind_queries)
 {
     enum { LENGTH = TARGET + PADDING };
@@ -252,7 +255,8 @@ START_TEST(test_heads_and_blind_queries)
                                                                        : STUDY_MASKED);
             ck_assert_int_eq(map->weights[e] != 0, allow[e]);
         }
-        /* head 0: three keys; head 1: keys 0, 2 and the padding's 4, which counts since the mask lets it in */
+        /* head 0: three keys; head 1: keys 0, 2 and the padding's 4, which counts since
+         * the mask lets it in */
         ck_assert(fabs(map->entropy[0] - log2(3)) < PRECISION(1e-14, 1e-6));
         ck_assert(fabs(map->entropy[1] - log2(3)) < PRECISION(1e-14, 1e-6));
     }
@@ -261,7 +265,7 @@ START_TEST(test_heads_and_blind_queries)
 }
 END_TEST
 
-START_TEST(test_nobody_sees_anything)
+START_TEST(test_no_query_sees_anything)
 {
     ag_tape *tape = ag_tape_new(NULL);
     begin((nn_model_config){.kind = NN_ENCODER_DECODER});
@@ -291,7 +295,7 @@ START_TEST(test_no_lengths)
 }
 END_TEST
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 static void check_refused(const char *sentence)
 {
@@ -346,7 +350,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_entropy_of_one_key);
     tcase_add_test(c, test_entropy_by_hand);
     tcase_add_test(c, test_heads_and_blind_queries);
-    tcase_add_test(c, test_nobody_sees_anything);
+    tcase_add_test(c, test_no_query_sees_anything);
     tcase_add_test(c, test_no_lengths);
     tcase_add_test(c, test_errors);
     tcase_add_test(c, test_out_of_memory);

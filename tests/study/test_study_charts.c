@@ -1,4 +1,5 @@
-/* test_study_charts.c - line charts, as pictures and as text: axes, gaps, ranges of any size. */
+/* test_study_charts.c - line charts, as pictures and as text: axes, gaps, ranges of any
+ * size. */
 #include "check_util.h"
 #include "document_util.h"
 
@@ -10,7 +11,7 @@
 
 static const double chart_x[] = {0, 1, 2, 3, 4}, chart_other[] = {1, 2, 3, 4, 5};
 
-/* ---- Charts --------------------------------------------------------------------------------- */
+/* ---- Charts ------------------------------------------------------------------------ */
 
 /* How many pieces the n-th line has. */
 static size_t pieces(const char *picture, int line)
@@ -111,8 +112,8 @@ START_TEST(lines_are_told_apart_without_colour)
 }
 END_TEST
 
-/* A companion has the colour of the line before it and is dashed; the lines themselves are whole, and told apart by the
- * shapes of their points. */
+/* A companion has the colour of the line before it and is dashed; the lines themselves
+ * are whole, and told apart by the shapes of their points. */
 START_TEST(companions_share_a_colour_and_differ_in_dash)
 {
     static const study_line lines[] = {
@@ -144,7 +145,8 @@ START_TEST(companions_share_a_colour_and_differ_in_dash)
 }
 END_TEST
 
-/* A ring around a point, told in the legend and in words; it is in sight where no line reaches it. */
+/* A ring around a point, told in the legend and in words; it is in sight where no line
+ * reaches it. */
 START_TEST(marks_point_out)
 {
     static const study_line lines[] = {{.name = "a", .count = 5, .x = chart_x, .y = chart_other},

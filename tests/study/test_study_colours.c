@@ -1,4 +1,5 @@
-/* test_study_colours.c - the contrast of what is read, by WCAG 2: text 4.5 : 1, lines 3 : 1, light and dark. */
+/* test_study_colours.c - the contrast of what is read, by WCAG 2: text 4.5 : 1, lines 3 :
+ * 1, light and dark. */
 #include "check_util.h"
 #include "document_util.h"
 
@@ -51,7 +52,8 @@ START_TEST(contrasts_are_those_of_the_standard)
 }
 END_TEST
 
-/* A value for each colour of the scale: the number written into its cell is read, in both themes. */
+/* A value for each colour of the scale: the number written into its cell is read, in both
+ * themes. */
 START_TEST(numbers_are_read_on_every_cell)
 {
     ag_real values[STYLE_LEVELS];

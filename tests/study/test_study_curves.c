@@ -1,4 +1,5 @@
-/* test_study_curves.c - training logs as charts: which charts there are, which lines, their points and names. */
+/* test_study_curves.c - training logs as charts: which charts there are, which lines,
+ * their points and names. */
 #include "check_util.h"
 #include "study/report/document.h"
 #include "study.h"
@@ -106,7 +107,8 @@ START_TEST(every_run_is_a_line_in_each_chart)
 }
 END_TEST
 
-/* In training and on dev, in one colour and in dashes; the evaluation whose model was kept is marked. */
+/* In training and on dev, in one colour and in dashes; the evaluation whose model was
+ * kept is marked. */
 START_TEST(the_losses_of_runs_are_in_one_chart)
 {
     char *paths[2] = {write_log("a", "", FIRST "{\"step\":12,\"dev_loss\":1,\"best\":false}\n"),

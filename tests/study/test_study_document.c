@@ -9,7 +9,7 @@
 static const double chart_x[] = {0, 1, 2, 3, 4};
 static const char *const letters[] = {"a", "b", "c"};
 
-/* ---- Building ------------------------------------------------------------------------------- */
+/* ---- Building ---------------------------------------------------------------------- */
 
 START_TEST(a_document_copies_all)
 {
@@ -110,7 +110,8 @@ START_TEST(an_empty_document_is_an_empty_text)
 }
 END_TEST
 
-/* All of it: what a document of every kind of part takes, with the n-th allocation failing. */
+/* All of it: what a document of every kind of part takes, with the n-th allocation
+ * failing. */
 static ag_status build_and_show(const char *folder, char **text, ag_error *error)
 {
     study_document *document = study_document_new("title");
@@ -158,7 +159,7 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
-/* ---- The pen -------------------------------------------------------------------------------- */
+/* ---- The pen ----------------------------------------------------------------------- */
 
 START_TEST(numbers_are_the_same_in_every_locale)
 {
@@ -259,7 +260,7 @@ START_TEST(labels_come_in_glyphs)
 }
 END_TEST
 
-/* ---- As text -------------------------------------------------------------------------------- */
+/* ---- As text ----------------------------------------------------------------------- */
 
 START_TEST(a_heat_map_as_plain_text)
 {

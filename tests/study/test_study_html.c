@@ -1,5 +1,6 @@
-/* test_study_html.c - reports: well-formed, whole, the same each time, harmless whatever a label holds, and written
- * whole or not at all. What they do in a browser, tests/browser/report.mjs looks at. */
+/* test_study_html.c - reports: they are well-formed, complete, the same each time,
+ * harmless whatever a label holds, and written whole or not at all.
+ * tests/browser/report.mjs checks them in a browser. */
 #include "check_util.h"
 #include "html_util.h"
 #include "sample_document.h"
@@ -41,7 +42,7 @@ static int occurrences(const char *text, const char *what)
     return count;
 }
 
-/* ---- Well-formed ---------------------------------------------------------------------------- */
+/* ---- Well-formed ------------------------------------------------------------------- */
 
 START_TEST(the_page_is_well_formed)
 {
@@ -75,7 +76,7 @@ START_TEST(the_page_is_well_formed)
 }
 END_TEST
 
-/* ---- Nothing from outside, no harm from inside ---------------------------------------------- */
+/* ---- Nothing from outside, no harm from inside ------------------------------------- */
 
 START_TEST(nothing_comes_from_the_network)
 {
@@ -206,7 +207,7 @@ START_TEST(strange_texts_stay_text)
 }
 END_TEST
 
-/* ---- What it says --------------------------------------------------------------------------- */
+/* ---- Text -------------------------------------------------------------------------- */
 
 START_TEST(maps_have_their_numbers_beside_them)
 {
@@ -244,7 +245,8 @@ START_TEST(maps_have_their_numbers_beside_them)
 }
 END_TEST
 
-/* A map of 32 x 32 has a table of its numbers, a larger one has its picture's description. */
+/* A map of 32 x 32 has a table of its numbers, a larger one has its picture's
+ * description. */
 START_TEST(large_maps_have_no_table)
 {
     static ag_real values[33 * 32];
@@ -331,7 +333,8 @@ START_TEST(parts_may_be_empty)
 }
 END_TEST
 
-/* The boxes of rows, in any order of parts: well-formed, and pictures apart from words. */
+/* The boxes of rows, in any order of parts: well-formed, and pictures apart from
+ * words. */
 START_TEST(rows_have_boxes)
 {
     static const double x[] = {1, 2};
@@ -369,7 +372,8 @@ START_TEST(rows_have_boxes)
 }
 END_TEST
 
-/* Sides by themselves, folded tables, the names of kinds and of sides where numbers are. */
+/* Sides by themselves, folded tables, the names of kinds and of sides where numbers
+ * are. */
 START_TEST(sides_kinds_and_folds)
 {
     static const ag_real values[] = {1, 0};
@@ -412,7 +416,7 @@ START_TEST(the_same_document_makes_the_same_bytes)
 }
 END_TEST
 
-/* ---- Failures ------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------------------------------------- */
 
 static void check_old_file(const char *folder)
 {

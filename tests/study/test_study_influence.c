@@ -1,4 +1,5 @@
-/* test_study_influence.c - influence against central differences, its zeros against a search for paths by hand. */
+/* test_study_influence.c - influence against central differences, its zeros against a
+ * search for paths by hand. */
 #include "subject_util.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@ static study_influence find(const test_subject *s)
     return influence;
 }
 
-/* ---- Numbers -------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------- */
 
 /* Moves one number of what enters a stack's first block. */
 typedef struct push {
@@ -48,7 +49,8 @@ static void pushed_logits(const test_subject *s, push p, ag_real *logits)
     ag_tape_free(tape);
 }
 
-/* values[outputs, inputs] by central differences in `width` numbers of each input, extrapolated once. */
+/* values[outputs, inputs] by central differences in `width` numbers of each input,
+ * extrapolated once. */
 static void differences(const test_subject *s, const study_influence *like, double *values)
 {
     const int64_t vocab = s->model->config.target_vocab, width = s->model->config.d_model;
@@ -103,7 +105,8 @@ START_TEST(influence_is_what_differences_say)
 }
 END_TEST
 
-/* More logits than are differentiated one by one: an estimate, within four times its error, but not of 0. */
+/* More logits than are differentiated one by one: an estimate, within four times its
+ * error, but not of 0. */
 START_TEST(large_vocabularies_are_estimated)
 {
     enum { VOCAB = 300 };
@@ -147,7 +150,7 @@ START_TEST(vocabularies_of_256_are_exact)
 }
 END_TEST
 
-/* ---- Cells ---------------------------------------------------------------------------------- */
+/* ---- Cells ------------------------------------------------------------------------- */
 
 /* A mask [2 heads, queries, keys] that is drawn; a third of it is allowed. */
 static const ag_mask *draw_mask(const test_subject *s, int64_t queries, int64_t keys, ag_rng *rng,
@@ -168,7 +171,8 @@ static bool any_head(const unsigned char *allow, int64_t queries, int64_t keys, 
     return allow[i * keys + j] || allow[(queries + i) * keys + j];
 }
 
-/* Whether there is a path from input j of the source to position i behind `layers` blocks of the encoder. */
+/* Whether there is a path from input j of the source to position i after `layers` blocks
+ * of the encoder. */
 static bool encoder_path(const drawn *m, int layers, int64_t i, int64_t j)
 {
     if (layers == 0)
@@ -258,7 +262,7 @@ START_TEST(padding_has_cells_of_its_own)
 }
 END_TEST
 
-/* ---- Threads, memory, mistakes -------------------------------------------------------------- */
+/* ---- Threads, memory, mistakes ----------------------------------------------------- */
 
 START_TEST(threads_change_no_bit)
 {

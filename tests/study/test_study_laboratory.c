@@ -1,5 +1,5 @@
-/* test_study_laboratory.c - what theory allows agrees with going through all sequences; and the whole laboratory, on a
- * smaller size, finds what it says. */
+/* test_study_laboratory.c - what theory allows agrees with going through all sequences;
+ * and the whole laboratory, on a smaller size, finds what it says. */
 #include "check_util.h"
 #include "study/laboratory/laboratory.h"
 #include "study/laboratory/theory.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Tasks ---------------------------------------------------------------------------------- */
+/* ---- Tasks ------------------------------------------------------------------------- */
 
 START_TEST(tasks_answer_at_each_position)
 {
@@ -67,7 +67,7 @@ START_TEST(examples_are_in_no_training_batch)
 }
 END_TEST
 
-/* ---- Theory --------------------------------------------------------------------------------- */
+/* ---- Theory ------------------------------------------------------------------------ */
 
 enum { LONGEST = 5, MOST_LETTERS = 3, MOST_KEYS = 1024 }; /* (MOST_LETTERS + 1)^LONGEST */
 
@@ -98,7 +98,8 @@ static void make_sequence(world *w, int64_t number)
     }
 }
 
-/* The accuracy at position i of the answer that is most often right, for each state of what is visible. */
+/* The accuracy at position i of the answer that is most often right, for each state of
+ * what is visible. */
 static double best_by_counting(world *w, int64_t i, const unsigned char *seen)
 {
     static int64_t counts[MOST_KEYS][MOST_LETTERS];
@@ -142,8 +143,9 @@ START_TEST(theory_agrees_with_counting)
 }
 END_TEST
 
-/* The same where only the letter here and the numbers of all letters are known. One answer for each such state serves
- * all positions; of equally good ones each is taken in turn. right[state, answer, i] counts. */
+/* The same where only the letter here and the numbers of all letters are known. One
+ * answer for each such state serves all positions; of equally good ones each is taken in
+ * turn. right[state, answer, i] counts. */
 static void orderless_by_counting(world *w, double *accuracy)
 {
     static int64_t right[MOST_KEYS][MOST_LETTERS][LONGEST];
@@ -192,14 +194,14 @@ START_TEST(theory_without_order_agrees_with_counting)
 }
 END_TEST
 
-/* ---- The laboratory on a smaller size ------------------------------------------------------- */
+/* ---- The laboratory on a smaller size ---------------------------------------------- */
 
 enum { LENGTH = 6, LETTERS = 8, STEPS = 240 };
 static const double CHANCE = 1.0 / LETTERS;
 
 static laboratory_findings found;
 
-/* What the progress said. */
+/* The messages of the progress. */
 typedef struct listener {
     int64_t calls, last, all;
     bool in_order;
@@ -218,7 +220,8 @@ static void listen(void *context, const char *what, int64_t done, int64_t all)
     l->stop = l->stop_at && done >= l->stop_at;
 }
 
-/* Once for all tests below. (One thread: threads do not live through the fork of a test.) */
+/* Once for all tests below. (One thread: threads do not live through the fork of a
+ * test.) */
 static void run_laboratory(void)
 {
     const study_laboratory_options options = {.length = LENGTH,
@@ -326,7 +329,8 @@ START_TEST(sort_is_near_to_what_is_possible)
         }
     /* At the last position a causal mask hides nothing. */
     ck_assert_double_eq_tol(found.allowed[LABORATORY_SORT][LABORATORY_CAUSAL][LENGTH - 1], 1, 1e-12);
-    /* At the first it shows one letter: the smallest of six is guessed from it. Were it the smaller, it would be it. */
+    /* At the first it shows one letter: the smallest of six is guessed from it. Were it
+     * the smaller, it would be it. */
     ck_assert_double_lt(found.allowed[LABORATORY_SORT][LABORATORY_CAUSAL][0], 0.6);
 }
 END_TEST
@@ -432,7 +436,7 @@ START_TEST(padding_is_seen_without_its_mask_alone)
 }
 END_TEST
 
-/* ---- Options -------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------- */
 
 static void expect_error(study_laboratory_options options, ag_status status, const char *words)
 {

@@ -1,5 +1,6 @@
-/* test_study_laboratory_claims.c - each claim of the laboratory is true of what an ideal laboratory would find, and
- * false where that is spoiled; and the document says which it is. */
+/* test_study_laboratory_claims.c - each claim of the laboratory is true of what an ideal
+ * laboratory would find, and false where that is spoiled; and the document says which it
+ * is. */
 #include "check_util.h"
 #include "study/laboratory/laboratory.h"
 #include "study/laboratory/theory.h"
@@ -12,7 +13,7 @@ enum { LENGTH = 6, LETTERS = 8 };
 
 static laboratory_findings found;
 
-/* ---- What ideal models would do ------------------------------------------------------------- */
+/* ---- Results of ideal models ------------------------------------------------------- */
 
 static void find_reach(laboratory_mask mask, int64_t i, int64_t j)
 {
@@ -23,8 +24,8 @@ static void find_reach(laboratory_mask mask, int64_t i, int64_t j)
     found.reach[mask][i * LENGTH + j] = of_all[mask];
 }
 
-/* A model trained with the full mask does all that another mask allows, but for sort; the others do badly under masks
- * that they were not trained with. */
+/* A model trained with the full mask does all that another mask allows, except sort; the
+ * others do badly under masks that they were not trained with. */
 static void find_task(laboratory_task task)
 {
     for (int mask = 0; mask < LABORATORY_MASKS; mask++)
@@ -73,7 +74,7 @@ START_TEST(every_claim_is_true_of_the_ideal)
 }
 END_TEST
 
-/* ---- Claims can fail ------------------------------------------------------------------------ */
+/* ---- Claims can fail --------------------------------------------------------------- */
 
 /* Spoils the findings, so that the claim whose sentence holds `words` is false. */
 typedef struct spoiled {
@@ -238,7 +239,7 @@ START_TEST(every_claim_can_fail)
 }
 END_TEST
 
-/* ---- The document --------------------------------------------------------------------------- */
+/* ---- The document ------------------------------------------------------------------ */
 
 static char *text_of(const laboratory_findings *f)
 {

@@ -9,7 +9,7 @@ static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER
 enum { SOURCE = 5, TARGET = 4 };
 static const test_sizes full = {SOURCE, TARGET, SOURCE, TARGET}, padded = {SOURCE, TARGET, 3, 2};
 
-/* ---- Sound models --------------------------------------------------------------------------- */
+/* ---- Sound models ------------------------------------------------------------------ */
 
 START_TEST(sound_models_do_not_leak)
 {
@@ -59,7 +59,7 @@ START_TEST(pairs_of_both_sides_are_counted)
     study_leaks leaks = test_leaks_find(&s);
     const int64_t encoder = SOURCE * SOURCE, cross = TARGET * SOURCE, lower = TARGET * (TARGET + 1) / 2,
                   upper = TARGET * (TARGET - 1) / 2;
-    test_leaks_none(&leaks, "both sides"); /* below: blocks, what is behind them, the model */
+    test_leaks_none(&leaks, "both sides"); /* below: blocks, what follows them, the model */
     ck_assert_int_eq(leaks.allowed, 2 * encoder + 2 * (lower + cross) + SOURCE + TARGET + lower + cross);
     ck_assert_int_eq(leaks.forbidden, 2 * upper + SOURCE * (SOURCE - 1) + TARGET * (TARGET - 1) + upper);
     study_leaks_clear(&leaks);
@@ -81,7 +81,7 @@ START_TEST(nothing_is_no_leak)
 }
 END_TEST
 
-/* ---- Declared masks ------------------------------------------------------------------------- */
+/* ---- Declared masks ---------------------------------------------------------------- */
 
 static const ag_mask *prefix_mask(const test_subject *s)
 {
@@ -107,7 +107,7 @@ START_TEST(masks_may_be_declared)
 }
 END_TEST
 
-/* ---- Threads, memory, mistakes -------------------------------------------------------------- */
+/* ---- Threads, memory, mistakes ----------------------------------------------------- */
 
 START_TEST(threads_change_no_bit)
 {

@@ -1,4 +1,5 @@
-/* test_study_leaks_planted.c - each planted leak is found, and where it is, and nothing else is taken for one. */
+/* test_study_leaks_planted.c - each planted leak is found, and where it is, and nothing
+ * else is taken for one. */
 #include "subject_util.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@ static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER
 enum { SOURCE = 5, TARGET = 4 };
 static const test_sizes full = {SOURCE, TARGET, SOURCE, TARGET}, padded = {SOURCE, TARGET, 3, 2};
 
-/* ---- What is expected ----------------------------------------------------------------------- */
+/* ---- Expectations ------------------------------------------------------------------ */
 
 /* Whether there is a leak to be at this place. */
 typedef bool leak_rule(const char *layer, const char *side, int64_t i, int64_t j, int64_t context);
@@ -50,7 +51,7 @@ static void expect(const study_leaks *leaks, const char *layer, const char *side
     ck_assert_int_eq(found, expected);
 }
 
-/* ---- Declared masks ------------------------------------------------------------------------- */
+/* ---- Declared masks ---------------------------------------------------------------- */
 
 static const ag_mask *prefix_mask(const test_subject *s)
 {
@@ -82,7 +83,7 @@ START_TEST(masks_that_differ_from_those_declared)
 }
 END_TEST
 
-/* ---- Planted in masks ----------------------------------------------------------------------- */
+/* ---- Planted in masks -------------------------------------------------------------- */
 
 /* j is up to 1 further than i, or `layers` in the whole model. */
 static bool shifted(const char *layer, const char *side, int64_t i, int64_t j, int64_t layers)
@@ -197,7 +198,8 @@ START_TEST(a_cross_attention_without_its_padding_mask)
 }
 END_TEST
 
-/* The lengths of the target in the place of those of the source: more of the source is seen than there is, or less. */
+/* The lengths of the target in the place of those of the source: more of the source is
+ * seen than there is, or less. */
 START_TEST(a_cross_mask_from_the_wrong_side)
 {
     static const int32_t tokens[2][2] = {{3, 4}, {4, 2}};
@@ -241,18 +243,18 @@ START_TEST(a_mask_that_forbids_too_much)
 }
 END_TEST
 
-/* ---- Planted in the computation ------------------------------------------------------------- */
+/* ---- Planted in the computation ---------------------------------------------------- */
 
 typedef enum fault {
     SOUND,
-    TIME_NORM, /* a norm across time in place of one across the width */
+    TIME_NORM, /* a norm across time instead of one across the width */
     SHIFT,     /* a causal mask shifted by one */
     TRACE,     /* of all positions there is so little in each that no number changes for it */
     NAN_GRADIENT
 } fault;
 
-/* A model put together from blocks, with a fault in one place: "decoder.layers.N" is N, behind the blocks it is -1,
- * behind the encoder -2. */
+/* A model put together from blocks, with a fault in one place: "decoder.layers.N" is N,
+ * after the blocks it is -1, after the encoder -2. */
 typedef struct faulty {
     fault fault;
     int place;
@@ -269,8 +271,9 @@ static ag_tensor *add_trace(ag_tensor *x)
     return ag_add(x, ag_scale(ag_sum(x, AG_AXIS(1), true), PRECISION(1e-200, 1e-30)));
 }
 
-/* x, plus 0 with a gradient that is none: the square root's at 0. The features get different parts of it, since a norm
- * may follow, whose gradients add up to 0 over them: and a gradient of 0 passes nothing on. */
+/* x, plus 0 with a gradient that is none: the square root's at 0. The features get
+ * different parts of it, since a norm may follow, whose gradients add up to 0 over them:
+ * and a gradient of 0 passes nothing on. */
 static ag_tensor *nan_gradient(ag_tensor *x)
 {
     ag_real parts[64];
@@ -374,7 +377,7 @@ START_TEST(a_norm_across_time)
 }
 END_TEST
 
-START_TEST(a_norm_across_time_behind_the_blocks)
+START_TEST(a_norm_across_time_after_the_blocks)
 {
     study_leaks leaks = find_fault(TIME_NORM, -1, (nn_model_config){.kind = NN_DECODER});
     expect(&leaks, "output", "target", true, others, TARGET);
@@ -425,10 +428,10 @@ START_TEST(nan_is_a_leak)
 }
 END_TEST
 
-/* ---- Sharp attention ------------------------------------------------------------------------ */
+/* ---- Sharp attention --------------------------------------------------------------- */
 
-/* Scores so far apart that most weights are 0: what is allowed does not count as forbidden for that, and what is
- * forbidden is found behind them. */
+/* Scores so far apart that most weights are 0: what is allowed does not count as
+ * forbidden for that, and what is forbidden is found behind them. */
 START_TEST(sharp_attention_is_no_mask)
 {
     for (int variant = 0; variant < 6; variant++) {
@@ -482,7 +485,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, a_mask_that_forbids_too_much);
     tcase_add_test(tcase, a_computation_of_the_users_own);
     tcase_add_test(tcase, a_norm_across_time);
-    tcase_add_test(tcase, a_norm_across_time_behind_the_blocks);
+    tcase_add_test(tcase, a_norm_across_time_after_the_blocks);
     tcase_add_test(tcase, a_leak_in_one_layer_alone);
     tcase_add_test(tcase, a_trace_is_a_leak);
     tcase_add_test(tcase, nan_is_a_leak);

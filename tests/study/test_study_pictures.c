@@ -1,4 +1,5 @@
-/* test_study_pictures.c - heat maps as pictures: every cell, any text, any size; and the files of pictures. */
+/* test_study_pictures.c - heat maps as pictures: every cell, any text, any size; and the
+ * files of pictures. */
 #include "check_util.h"
 #include "document_util.h"
 #include "xml_util.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The checker itself --------------------------------------------------------------------- */
+/* ---- The checker itself ------------------------------------------------------------ */
 
 START_TEST(the_checker_knows_what_is_not_well_formed)
 {
@@ -46,7 +47,7 @@ START_TEST(the_checker_knows_what_is_not_well_formed)
 }
 END_TEST
 
-/* ---- As pictures ---------------------------------------------------------------------------- */
+/* ---- As pictures ------------------------------------------------------------------- */
 
 START_TEST(every_kind_of_cell_is_drawn)
 {
@@ -169,7 +170,7 @@ START_TEST(the_same_document_gives_the_same_bytes)
 }
 END_TEST
 
-/* What may be in a vocabulary, or in a file name. */
+/* Text that may be in a vocabulary, or in a file name. */
 static const char *const hostile[] = {"<script>alert(1)</script>",
                                       "\"'><rect onload=\"x\"/>",
                                       "]]>&amp;&#0;",
@@ -366,7 +367,7 @@ START_TEST(cells_are_elements_up_to_64)
 }
 END_TEST
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 START_TEST(pictures_have_safe_names)
 {

@@ -1,5 +1,5 @@
-/* test_study_text.c - documents in terminals of any width and any ground: folding, pieces of maps and tables, colours;
- * the two sides of an example and of a map; kinds. */
+/* test_study_text.c - documents in terminals of any width and any ground: folding, pieces
+ * of maps and tables, colours; the two sides of an example and of a map; kinds. */
 #include "check_util.h"
 #include "document_util.h"
 #include "sample_document.h"
@@ -54,7 +54,7 @@ static int widest(const char *text, char line[512])
     return most;
 }
 
-/* ---- Widths --------------------------------------------------------------------------------- */
+/* ---- Widths ------------------------------------------------------------------------ */
 
 START_TEST(no_line_is_wider_than_the_terminal)
 {
@@ -95,7 +95,8 @@ START_TEST(widths_have_a_default_and_a_least)
 }
 END_TEST
 
-/* First the cells get narrow; then the columns go on below, all of them once, and the note is there once. */
+/* First the cells get narrow; then the columns go on below, all of them once, and the
+ * note is there once. */
 START_TEST(wide_maps_go_on_below)
 {
     ag_real values[30] = {0};
@@ -134,7 +135,7 @@ START_TEST(wide_tables_go_on_below)
 }
 END_TEST
 
-/* ---- Colours -------------------------------------------------------------------------------- */
+/* ---- Colours ----------------------------------------------------------------------- */
 
 /* Of the 256 colours of terminals, 16 to 255, which no theme changes. */
 static double luminance(int number)
@@ -160,7 +161,8 @@ static double contrast(double a, double b)
     return (fmax(a, b) + 0.05) / (fmin(a, b) + 0.05);
 }
 
-/* The more, the darker; the least is the light ground of the map itself, the most is seen on black. */
+/* The more, the darker; the least is the light ground of the map itself, the most is seen
+ * on black. */
 START_TEST(maps_read_on_any_ground)
 {
     ag_real values[9];
@@ -183,7 +185,8 @@ START_TEST(maps_read_on_any_ground)
 }
 END_TEST
 
-/* What is no value sets its letters and its ground: 3 : 1 at least. */
+/* Cells without a value have colours of their own for letters and ground: 3 : 1 at
+ * least. */
 START_TEST(marks_set_letters_and_ground)
 {
     char *text = test_heats_text(&test_every_cell, 1, false, true);
@@ -221,7 +224,7 @@ START_TEST(lines_are_seen_on_any_ground)
 }
 END_TEST
 
-/* ---- Sides and kinds ------------------------------------------------------------------------ */
+/* ---- Sides and kinds --------------------------------------------------------------- */
 
 static const ag_real side_values[] = {1, 0.5, 0, 0, 1, 1};
 static const unsigned char side_cells[] = {0, 0, 1, 0, 0, 0};
@@ -292,7 +295,8 @@ START_TEST(kinds_are_called_by_their_names)
 }
 END_TEST
 
-/* What is written from right to left is isolated, alone and in labels, and nothing else is. */
+/* Text written from right to left is isolated, alone and in labels, and nothing else
+ * is. */
 START_TEST(directions_stay_where_they_are)
 {
     study_document *document = study_document_new(NULL);

@@ -1,4 +1,5 @@
-/* test_study_trace.c - a trace holds what was computed, in order; comparing two names the first difference. */
+/* test_study_trace.c - a trace holds what was computed, in order; comparing two names the
+ * first difference. */
 #include "safetensors_util.h"
 #include "subject_util.h"
 
@@ -44,10 +45,10 @@ static const data_tensor *ending(const data_safetensors *file, const char *part,
     return NULL;
 }
 
-/* ---- What is in it -------------------------------------------------------------------------- */
+/* ---- Contents ---------------------------------------------------------------------- */
 
-/* The logits and the loss are those of the model; the gradients of the logits sum to 0 in each row, as those of a
- * softmax do, and are 0 at padding. */
+/* The logits and the loss are those of the model; the gradients of the logits sum to 0 in
+ * each row, as those of a softmax do, and are 0 at padding. */
 START_TEST(it_holds_what_was_computed)
 {
     trace(tensors_path, 1, false);
@@ -77,8 +78,8 @@ START_TEST(it_holds_what_was_computed)
 }
 END_TEST
 
-/* The loss is the mean of -log softmax of what stands behind each token: the tokens 1 and 2 of the three, and the end
- * mark. */
+/* The loss is the mean of -log softmax of the token after each one: the tokens 1 and 2 of
+ * the three, and the end mark. */
 START_TEST(the_loss_is_that_of_the_next_tokens)
 {
     const int32_t wanted[3] = {s.subject.input->target[1], s.subject.input->target[2], DATA_EOS};
@@ -125,7 +126,8 @@ START_TEST(all_gradients_are_there)
 }
 END_TEST
 
-/* The gradient of the loss by a parameter is that of central differences of the loss in the file. */
+/* The gradient of the loss by a parameter is that of central differences of the loss in
+ * the file. */
 START_TEST(the_gradients_are_those_of_the_loss)
 {
     const double step = PRECISION(1e-5, 1e-2);
@@ -172,7 +174,7 @@ START_TEST(every_kind_has_a_trace)
 }
 END_TEST
 
-/* ---- Comparing ------------------------------------------------------------------------------ */
+/* ---- Comparing --------------------------------------------------------------------- */
 
 static study_difference compare(bool common, double tolerance)
 {
@@ -193,7 +195,8 @@ START_TEST(threads_change_no_byte)
 }
 END_TEST
 
-/* A parameter of the last block is moved: what comes before it agrees, and the first that it makes is named. */
+/* A parameter of the last block is moved: what comes before it agrees, and the first that
+ * it makes is named. */
 START_TEST(the_first_difference_is_named)
 {
     const nn_params *params = &s.model->params;
@@ -239,7 +242,7 @@ START_TEST(tolerance_shapes_and_names)
 }
 END_TEST
 
-/* What is infinite agrees with itself alone, however large the tolerance. */
+/* An infinity agrees with itself alone, however large the tolerance. */
 START_TEST(infinities_are_no_numbers)
 {
     const float a[1] = {INFINITY}, finite[1] = {1}, negative[1] = {-INFINITY};
@@ -305,7 +308,8 @@ START_TEST(integers_are_compared_exactly)
 }
 END_TEST
 
-/* Each type of integer at its ends, beside the same number as a double; and the tolerance of one. */
+/* Each type of integer at its ends, beside the same number as a double; and the tolerance
+ * of one. */
 START_TEST(integers_of_every_width)
 {
     static const uint8_t truth[2] = {0, 1}, u8[2] = {0, UINT8_MAX};
@@ -355,8 +359,8 @@ START_TEST(small_numbers_are_measured_by_one)
 }
 END_TEST
 
-/* As a model computes: forward, the gradients from the last back to the first, those of the parameters, the rest. The
- * files hold them by name. */
+/* As a model computes: forward, the gradients from the last back to the first, those of
+ * the parameters, the rest. The files hold them by name. */
 START_TEST(differences_are_named_in_the_order_of_the_computation)
 {
     static const char *const order[] = {"forward/00000.a",  "forward/00001.b", "gradient/00001.b",

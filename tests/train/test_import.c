@@ -25,7 +25,7 @@ static void tear_down(void)
     test_folder_remove(folder);
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 static train_saved import_from(const char *from, const train_import_options *options)
 {
@@ -70,7 +70,7 @@ static void check_same_config(const nn_model_config *a, const nn_model_config *b
               a->dropout == b->dropout && a->padding_id == b->padding_id);
 }
 
-/* ---- PyTorch's names ------------------------------------------------------------------------ */
+/* ---- PyTorch's names --------------------------------------------------------------- */
 
 static const nn_model_config MODELS[] = {
     {.kind = NN_ENCODER_DECODER, .encoder_layers = 1, .decoder_layers = 3},
@@ -91,7 +91,7 @@ static nn_model *new_model(int i)
     return test_model(config, 5);
 }
 
-/* What the tensors do not tell. */
+/* The fields that the tensors do not determine. */
 static nn_model_config without_sizes(nn_model_config config)
 {
     config.source_vocab = config.target_vocab = 0;
@@ -213,7 +213,7 @@ START_TEST(tokens_without_a_vocabulary_are_numbers)
 }
 END_TEST
 
-/* ---- GPT-2's layout ------------------------------------------------------------------------- */
+/* ---- GPT-2's layout ---------------------------------------------------------------- */
 
 static const nn_model_config HEADS = {.heads = 3};
 static const train_import_options AS_GPT2 = {.layout = TRAIN_LAYOUT_GPT2, .config = &HEADS};
@@ -346,7 +346,7 @@ START_TEST(models_that_are_no_gpt2_are_not_exported_as_one)
 }
 END_TEST
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 static void expect_refusal(const train_import_options *options, ag_status status, const char *word)
 {
@@ -447,7 +447,7 @@ START_TEST(configurations_that_do_not_fit_are_named)
 }
 END_TEST
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 START_TEST(import_survives_each_failing_allocation)
 {

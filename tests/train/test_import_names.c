@@ -1,5 +1,6 @@
-/* test_import_names.c - weights under names, and in forms, that other programs give them: prefixes, query, key and
- * value apart, tied outputs that stand twice or are left out; and what is said where a name is missing. */
+/* test_import_names.c - weights under names, and in forms, that other programs give them:
+ * prefixes, query, key and value apart, tied outputs that stand twice or are left out;
+ * and what is said where a name is missing. */
 #include "nn_util.h"
 #include "train.h"
 
@@ -21,7 +22,7 @@ static void tear_down(void)
     test_folder_remove(folder);
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 /* How a model's parameters stand in a file. */
 typedef struct form {
@@ -141,7 +142,7 @@ static void expect_refusal(const nn_model_config *config, const char *strip, con
     ck_assert_str_eq(notes, "");
 }
 
-/* ---- Models --------------------------------------------------------------------------------- */
+/* ---- Models ------------------------------------------------------------------------ */
 
 static const nn_model_config configs[] = {
     {.source_vocab = 9, .target_vocab = 11},
@@ -162,9 +163,9 @@ static nn_model *model_of(int i, nn_model_config *said)
     return test_model(whole, (uint64_t)i + 1);
 }
 
-/* ---- What comes in -------------------------------------------------------------------------- */
+/* ---- Imports ----------------------------------------------------------------------- */
 
-START_TEST(names_behind_prefixes)
+START_TEST(names_after_prefixes)
 {
     static const struct {
         form how;
@@ -200,7 +201,8 @@ START_TEST(query_key_and_value_apart)
 }
 END_TEST
 
-/* A tied output stands in a state dict a second time; save_model leaves out one of the two and says so. */
+/* A tied output stands in a state dict a second time; save_model leaves out one of the
+ * two and says so. */
 START_TEST(tied_outputs)
 {
     nn_model_config config = {.heads = 2, .tied_output = true};
@@ -225,7 +227,8 @@ START_TEST(tied_outputs)
 }
 END_TEST
 
-/* save_model leaves out one of two parameters that share their numbers; that hides no tensor that is too much. */
+/* save_model leaves out one of two parameters that share their numbers; that hides no
+ * tensor that is too much. */
 START_TEST(shared_numbers_hide_nothing)
 {
     form how = {.drop = "encoder.norm.bias", .key = "encoder.norm.bias", .value = "decoder.norm.bias"};
@@ -244,7 +247,7 @@ START_TEST(shared_numbers_hide_nothing)
 }
 END_TEST
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 START_TEST(what_is_missing_and_what_there_is)
 {
@@ -256,7 +259,8 @@ START_TEST(what_is_missing_and_what_there_is)
                    "lists them)");
     expect_refusal(&config, "nut", "no tensor's name begins with 'nut'; the first is 'n_averaged'");
 
-    /* not all names match after the prefix: nothing is taken away, and the sentence says what could be */
+    /* not all names match after the prefix: nothing is taken away, and the sentence says
+     * what could be */
     write_as(path, model, (form){.all = "module.", .drop = "decoder.norm.weight"});
     expect_refusal(&config, NULL,
                    "src_embedding.weight is missing; the file has module.src_embedding.weight (import --strip module. "
@@ -324,7 +328,7 @@ static Suite *suite(void)
     TCase *c = tcase_create("names");
     tcase_add_checked_fixture(c, set_up, tear_down);
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, names_behind_prefixes, 0, MODELS);
+    tcase_add_loop_test(c, names_after_prefixes, 0, MODELS);
     tcase_add_loop_test(c, query_key_and_value_apart, 0, MODELS);
     tcase_add_test(c, tied_outputs);
     tcase_add_test(c, shared_numbers_hide_nothing);

@@ -1,5 +1,5 @@
-/* test_reference_training.c - optimisers, the clip and schedules beside torch.optim, and ten steps of training with all
- * of them (tests/reference/reference_training.py). */
+/* test_reference_training.c - optimisers, the clip and schedules beside torch.optim, and
+ * ten steps of training with all of them (tests/reference/reference_training.py). */
 #include "nn_util.h"
 #include "reference_util.h"
 #include "train.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Optimisers ------------------------------------------------------------------------------- */
+/* ---- Optimisers -------------------------------------------------------------------- */
 
 static train_optimizer_config read_optimizer(const reference *at)
 {
@@ -24,7 +24,8 @@ static train_optimizer_config read_optimizer(const reference *at)
     };
 }
 
-/* PyTorch's optimisers let all parameters of a group decay; ours those with the flag, which matrices have. */
+/* PyTorch's optimisers let all parameters of a group decay; ours those with the flag,
+ * which matrices have. */
 static void set_decay(const reference *at, nn_params *params)
 {
     for (int i = 0; i < params->count; i++)
@@ -82,10 +83,10 @@ START_TEST(optimizers_are_those_of_pytorch)
 }
 END_TEST
 
-/* ---- The clip ----------------------------------------------------------------------------------- */
+/* ---- The clip ---------------------------------------------------------------------- */
 
-/* What PyTorch adds to a norm before it divides by it: with it, the numbers are the same; train_run leaves it out, so
- * that the clipped norm is max_norm. */
+/* PyTorch adds this to a norm before it divides by it. With it the numbers are the same;
+ * train_run leaves it out, so that the clipped norm is max_norm. */
 #define PYTORCH_NORM_EPSILON 1e-6
 
 static void check_clip(const reference *at)
@@ -121,7 +122,7 @@ START_TEST(the_clip_is_that_of_pytorch)
 }
 END_TEST
 
-/* ---- Schedules ---------------------------------------------------------------------------------- */
+/* ---- Schedules --------------------------------------------------------------------- */
 
 static train_schedule read_schedule(const reference *at)
 {
@@ -152,7 +153,7 @@ START_TEST(schedules_are_those_of_pytorch)
 }
 END_TEST
 
-/* ---- Ten steps of a whole model --------------------------------------------------------------- */
+/* ---- Ten steps of a whole model ---------------------------------------------------- */
 
 /* One of the batches of the case "start". */
 static nn_input read_batch(const reference *start, int step, const int32_t **labels)
@@ -171,8 +172,9 @@ static nn_input read_batch(const reference *start, int step, const int32_t **lab
     return input;
 }
 
-/* A key's bias adds the same to all scores of a query, which softmax does not see: its gradient is 0, and rounding.
- * Adam would make whole steps of the rounding, so both sides set it to 0. */
+/* A key's bias adds the same to all scores of a query, which softmax does not see: its
+ * gradient is 0, and rounding. Adam would make whole steps of the rounding, so both sides
+ * set it to 0. */
 static void still_key_biases(nn_params *params)
 {
     for (int i = 0; i < params->count; i++) {
@@ -182,7 +184,8 @@ static void still_key_biases(nn_params *params)
     }
 }
 
-/* Leaves the gradients of the summed loss in the parameters; returns the mean loss, and the number of labels. */
+/* Leaves the gradients of the summed loss in the parameters; returns the mean loss, and
+ * the number of labels. */
 static double differentiate(nn_model *model, ag_tape *tape, const nn_input *input, const int32_t *labels, int *count)
 {
     const nn_pass pass = {.tape = tape, .params = &model->params};

@@ -90,7 +90,7 @@ static int lines_of(const train_fixture *f)
 
 enum { LINES = 8 + 2 }; /* of a whole run: steps and evaluations */
 
-/* ---- The lock ------------------------------------------------------------------------------- */
+/* ---- The lock ---------------------------------------------------------------------- */
 
 /* A child that has the lock until it is killed. */
 static pid_t start_owner(const train_fixture *f)
@@ -163,7 +163,7 @@ START_TEST(a_file_system_without_locks)
 }
 END_TEST
 
-/* ---- The log -------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------- */
 
 static const char *failing_call;
 static int failing_errno, failures; /* how often, from now on */
@@ -297,7 +297,7 @@ START_TEST(the_log_is_on_the_disk_before_the_checkpoint)
 }
 END_TEST
 
-/* ---- Links ---------------------------------------------------------------------------------- */
+/* ---- Links ------------------------------------------------------------------------- */
 
 START_TEST(a_link_is_not_followed)
 {

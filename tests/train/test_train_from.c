@@ -1,4 +1,5 @@
-/* test_train_from.c - a run may begin with a model that was trained before: fine-tuning, with the library's calls. */
+/* test_train_from.c - a run may begin with a model that was trained before: fine-tuning,
+ * with the library's calls. */
 #include "train_fixture.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 
 enum { ROWS = 16 };
 
-/* What a run reports, and whether it is to stop. */
+/* The reports of a run, and whether it is to stop. */
 typedef struct listener {
     double first_loss, last_loss;
     int64_t at; /* a step to stop at; 0: never */
@@ -66,7 +67,8 @@ static train_saved trained(train_fixture *f, const char *task, nn_model_kind kin
     return saved;
 }
 
-/* The first loss of the new run is what the old model makes of that batch, and what a new model makes is another. */
+/* The first loss of the new run is what the old model makes of that batch, and what a new
+ * model makes is another. */
 static void check_start(const char *task, nn_model_kind kind)
 {
     train_fixture f;
@@ -96,7 +98,8 @@ START_TEST(a_run_begins_where_the_model_stands)
 }
 END_TEST
 
-/* Another task: the loss on it falls below what the old model makes of it; the old files are as they were. */
+/* Another task: the loss on it falls below what the old model makes of it; the old files
+ * are as they were. */
 START_TEST(another_task_is_learnt)
 {
     train_fixture f;
@@ -126,7 +129,8 @@ START_TEST(another_task_is_learnt)
 }
 END_TEST
 
-/* What the checkpoint holds is enough to set the run up again: the model that it began with is needed no more. */
+/* The checkpoint is enough to set up the run again: the model that it began with is no
+ * longer needed. */
 START_TEST(a_resume_needs_the_checkpoint_alone)
 {
     train_fixture f;

@@ -1,4 +1,5 @@
-/* test_train_log.c - training logs are read back, from whole and from half-written files; what is damaged is named. */
+/* test_train_log.c - training logs are read back, from whole and from half-written files;
+ * what is damaged is named. */
 #include "check_util.h"
 #include "train/log.h"
 #include "train_fixture.h"
@@ -79,7 +80,7 @@ START_TEST(a_half_written_line_is_left_out)
         check_whole(&history);
         train_history_clear(&history);
     }
-    snprintf(text, sizeof text, "%s%s", WHOLE, last); /* whole but for its line feed: it counts */
+    snprintf(text, sizeof text, "%s%s", WHOLE, last); /* whole except for its line feed: it counts */
     ck_assert_int_eq(read_text(text, &history), AG_OK);
     check_series(&history, "loss", 3, (double[]){1, 4, 10}, (double[]){2.5, -0.125, 0.1234});
     train_history_clear(&history);
@@ -90,7 +91,7 @@ START_TEST(a_half_written_line_is_left_out)
 }
 END_TEST
 
-/* What is not finite is null, and a gap of its series. */
+/* A number that is not finite is null, and a gap in its series. */
 START_TEST(what_is_not_finite_is_null)
 {
     train_history history;
@@ -105,7 +106,8 @@ START_TEST(what_is_not_finite_is_null)
 }
 END_TEST
 
-/* Every number of a report and of an evaluation, not finite in either way: the lines are JSON and read back as gaps. */
+/* Every number of a report and of an evaluation, not finite in either way: the lines are
+ * JSON and read back as gaps. */
 START_TEST(lines_are_valid_whatever_they_hold)
 {
     static const double strange[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
@@ -245,7 +247,7 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
-/* What a run writes is what is read. */
+/* The reader returns the numbers that a run wrote. */
 START_TEST(a_run_is_read_back)
 {
     train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);

@@ -1,4 +1,5 @@
-/* test_train_metrics.c - the edit distance, and evaluations whose outcome is known because the model's output is. */
+/* test_train_metrics.c - the edit distance, and evaluations whose outcome is known
+ * because the model's output is. */
 #include "check_util.h"
 #include "train.h"
 
@@ -6,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Edit distance -------------------------------------------------------------------------- */
+/* ---- Edit distance ----------------------------------------------------------------- */
 
 /* The definition itself: exponential, so for short sequences. */
 static int64_t defined_distance(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
@@ -43,7 +44,7 @@ START_TEST(distance_without_memory_is_minus_one)
 }
 END_TEST
 
-/* ---- The better one ------------------------------------------------------------------------- */
+/* ---- The better one ---------------------------------------------------------------- */
 
 static train_metrics found(int right, int sources, double loss)
 {
@@ -81,9 +82,10 @@ START_TEST(the_better_evaluation)
 }
 END_TEST
 
-/* ---- Evaluations ---------------------------------------------------------------------------- */
+/* ---- Evaluations ------------------------------------------------------------------- */
 
-/* A model whose parameters are all zero but for the output's bias: it gives each class the same logit everywhere. */
+/* A model whose parameters are all zero except the output's bias: it gives each class the
+ * same logit everywhere. */
 static nn_model *constant_model(nn_model_kind kind, const data_vocab *source, const data_vocab *target,
                                 const ag_real *bias)
 {
@@ -304,7 +306,8 @@ START_TEST(a_loss_that_is_not_finite_is_explained)
 }
 END_TEST
 
-/* Each allocation fails in turn: an error, and nothing lost (which the sanitizers see). */
+/* Each allocation fails in turn: an error, and nothing lost (which the sanitizers
+ * see). */
 START_TEST(evaluation_survives_each_failing_allocation)
 {
     evaluated e = evaluated_new(NN_ENCODER_DECODER, PAIRS, BIAS);

@@ -1,13 +1,13 @@
-/* test_train_optimizer.c - optimisers against formulas written out again here in double, the clip, schedules at
- * exact values. */
+/* test_train_optimizer.c - optimisers against formulas written out again here in double,
+ * the clip, schedules at exact values. */
 #include "check_util.h"
 #include "train.h"
 
 #include <math.h>
 #include <string.h>
 
-/* A matrix with decay, a bias without, and a matrix long enough that blocks of work end inside of it and that threads
- * are given work. */
+/* A matrix with decay, a bias without, and a matrix long enough that blocks of work end
+ * inside of it and that threads are given work. */
 enum { MATRIX = 6, BIAS = 5, LARGE = 60001, SIZE = MATRIX + BIAS + LARGE };
 
 typedef struct fixture {
@@ -52,7 +52,7 @@ static void check_all(const ag_real *x, const double *expected, double tolerance
             ck_abort_msg("element %d is %.17g instead of %.17g", i, (double)x[i], expected[i]);
 }
 
-/* ---- The formulas, element by element ------------------------------------------------------- */
+/* ---- The formulas, element by element ---------------------------------------------- */
 
 static double expect_adam(fixture *f, const train_optimizer_config *c, int i, double g, int t, double rate)
 {
@@ -130,7 +130,8 @@ START_TEST(sgd_is_the_formula)
 }
 END_TEST
 
-/* With no gradient AdamW multiplies what decays by 1 - rate * decay, and leaves the bias as it is. */
+/* With no gradient AdamW multiplies what decays by 1 - rate * decay, and leaves the bias
+ * as it is. */
 START_TEST(decay_spares_the_bias)
 {
     fixture *f = fixture_new();
@@ -147,7 +148,8 @@ START_TEST(decay_spares_the_bias)
 }
 END_TEST
 
-/* ag_update_apply without a model: ranges with a gap between them, across the borders of blocks. */
+/* ag_update_apply without a model: ranges with a gap between them, across the borders of
+ * blocks. */
 START_TEST(an_update_leaves_gaps_alone)
 {
     enum { FROM = 2000, GAP = 2050, GAP_END = 4100, TO = 4200, COUNT = 5000 };
@@ -182,7 +184,8 @@ START_TEST(defaults_are_filled_in)
 }
 END_TEST
 
-/* Their squares overflow; a first step has the length of the rate all the same, and what is kept stays finite. */
+/* Their squares overflow; a first step has the length of the rate all the same, and what
+ * is kept stays finite. */
 START_TEST(adam_takes_huge_gradients)
 {
     fixture *f = fixture_new();
@@ -245,7 +248,7 @@ START_TEST(init_survives_each_failing_allocation)
 }
 END_TEST
 
-/* ---- One pass ------------------------------------------------------------------------------- */
+/* ---- One pass ---------------------------------------------------------------------- */
 
 static const train_optimizer_config rules[] = {
     {.kind = TRAIN_ADAMW, .weight_decay = 0.1},
@@ -256,8 +259,8 @@ static const train_optimizer_config rules[] = {
 };
 #define RULES ((int)(sizeof rules / sizeof *rules))
 
-/* Two parameters of which the first decays, at each size and border, and where a block of work ends: without a gradient
- * plain descent halves the one and leaves the other. */
+/* Two parameters of which the first decays, at each size and border, and where a block of
+ * work ends: without a gradient plain descent halves the one and leaves the other. */
 static void check_border(fixture *f, int border, int size)
 {
     train_optimizer optimizer;
@@ -286,7 +289,8 @@ START_TEST(decay_ends_at_the_border)
 }
 END_TEST
 
-/* Scaling by a power of two does not round: the same bits as from gradients that were scaled before. */
+/* Scaling by a power of two does not round: the same bits as from gradients that were
+ * scaled before. */
 START_TEST(scaling_on_the_way_is_scaling_before)
 {
     for (int rule = 0; rule < RULES; rule++) {
@@ -327,8 +331,8 @@ START_TEST(a_step_leaves_gradients_of_zero)
 }
 END_TEST
 
-/* Weights 1, decay, decay^2 ... for the values after the newest update, the one before, ... and none for the first
- * values, whatever the average's memory held. */
+/* Weights 1, decay, decay^2 ... for the values after the newest update, the one before,
+ * ... and none for the first values, whatever the average's memory held. */
 START_TEST(the_average_is_that_of_the_values)
 {
     fixture *f = fixture_new();
@@ -381,7 +385,7 @@ START_TEST(threads_change_no_bit)
 }
 END_TEST
 
-/* ---- The clip ------------------------------------------------------------------------------- */
+/* ---- The clip ---------------------------------------------------------------------- */
 
 static double norm_of(const fixture *f)
 {
@@ -407,7 +411,8 @@ START_TEST(the_norm_is_that_of_all_gradients)
 }
 END_TEST
 
-/* Of gradients whose squares are beyond the range of a double, where ag_real is one, and of the smallest of all. */
+/* Of gradients whose squares are beyond the range of a double, where ag_real is one, and
+ * of the smallest of all. */
 START_TEST(the_norm_of_huge_and_tiny_gradients)
 {
     static const double sizes[] = {PRECISION(1e300, 1e36), PRECISION(1e200, 1e30), PRECISION(1e-200, 1e-30),
@@ -453,7 +458,8 @@ START_TEST(the_clip_is_at_the_norm)
 }
 END_TEST
 
-/* Plain descent at rate 1 moves by the clipped gradient: in its direction, as far as the clip says. */
+/* Plain descent at rate 1 moves by the clipped gradient: in its direction, as far as the
+ * clip says. */
 START_TEST(a_clipped_step_is_as_long_as_the_clip)
 {
     fixture *f = fixture_new();
@@ -474,7 +480,7 @@ START_TEST(a_clipped_step_is_as_long_as_the_clip)
 }
 END_TEST
 
-/* ---- Schedules ------------------------------------------------------------------------------ */
+/* ---- Schedules --------------------------------------------------------------------- */
 
 #define CHECK_RATE(schedule, step, expected)                                                                           \
     ck_assert_double_eq_tol(train_schedule_rate(&(schedule), (step)), (expected), 1e-15)

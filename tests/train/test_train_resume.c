@@ -1,4 +1,5 @@
-/* test_train_resume.c - a run that is stopped and resumed is the run that was not, byte for byte. */
+/* test_train_resume.c - a run that is stopped and resumed is the run that was not, byte
+ * for byte. */
 #include "train_fixture.h"
 
 #include <stdio.h>
@@ -22,8 +23,8 @@ static void stop_at(void *context, const train_progress *progress)
         s->stop = 1;
 }
 
-/* Everything that has a state is on: dropout, an average, parts, decay, evaluations that do not fall on the
- * checkpoints. */
+/* Everything that has a state is on: dropout, an average, parts, decay, evaluations that
+ * do not fall on the checkpoints. */
 static train_options options_of(const char *out, stopper *s)
 {
     return (train_options){.steps = STEPS,
@@ -65,8 +66,8 @@ static void run_whole(train_fixture *f, const char *out, data_set *dev)
     ck_assert_msg(train_run(f->model, f->training, dev, &options, NULL, &error) == AG_OK, "%s", error.message);
 }
 
-/* One stopped at step `first`, at step `second` (0: not again), and then going on to the end; each time with a model
- * that knows nothing. */
+/* One stopped at step `first`, at step `second` (0: not again), and then going on to the
+ * end; each time with a model that knows nothing. */
 static void run_stopped(train_fixture *f, const char *out, data_set *dev, int64_t first, int64_t second)
 {
     const int64_t stops[3] = {first, second, 0};
@@ -90,7 +91,7 @@ static void compare_folders(const char *a, const char *b)
         test_files_equal(a, b, FILES[i]);
 }
 
-/* ---- The same bytes ------------------------------------------------------------------------- */
+/* ---- The same bytes ---------------------------------------------------------------- */
 
 START_TEST(stopped_anywhere_with_a_dev_set)
 {
@@ -109,7 +110,7 @@ START_TEST(stopped_anywhere_with_a_dev_set)
 }
 END_TEST
 
-/* A run that stands behind the step at which it is to stop takes no other. */
+/* A run that is already past the step to stop at takes no other step. */
 START_TEST(stopped_at_a_step_that_is_passed)
 {
     static const int64_t stops[] = {5, 3, 5, 6, 0};
@@ -133,8 +134,8 @@ START_TEST(stopped_at_a_step_that_is_passed)
 }
 END_TEST
 
-/* What was evaluated before the stop is not evaluated, and counted, again; nor is it forgotten: patience ends both runs
- * at the same step. */
+/* An evaluation before the stop is neither repeated and counted twice, nor forgotten:
+ * patience ends both runs at the same step. */
 START_TEST(stopped_after_an_evaluation)
 {
     train_fixture f = new_fixture();
@@ -177,7 +178,8 @@ START_TEST(stopped_anywhere_without_a_dev_set)
 }
 END_TEST
 
-/* So wide a model, and such large batches, that its work is given to threads: that of the other tests is too little. */
+/* So wide a model, and such large batches, that its work is given to threads: that of the
+ * other tests is too little. */
 START_TEST(the_threads_do_not_matter)
 {
     train_fixture f = train_fixture_new("reverse", 8, 12, NN_ENCODER_DECODER, 64, 0.1);
@@ -226,7 +228,7 @@ START_TEST(each_optimizer_and_schedule_goes_on)
 }
 END_TEST
 
-/* A text file's windows are moved anew in each epoch, of which this run has more than one. */
+/* A text file's windows are moved in each epoch, of which this run has more than one. */
 START_TEST(a_language_model_goes_on)
 {
     char text[601], path[512];
@@ -255,7 +257,8 @@ START_TEST(a_language_model_goes_on)
 }
 END_TEST
 
-/* Options that a caller leaves out are as the run had them: nothing is said here except the folder. */
+/* Options that a caller leaves out are as the run had them: nothing is said here except
+ * the folder. */
 START_TEST(what_is_left_out_is_taken_over)
 {
     train_fixture f = new_fixture();
@@ -275,8 +278,9 @@ START_TEST(what_is_left_out_is_taken_over)
 }
 END_TEST
 
-/* A schedule without an end goes on as if the run had been long from the start: the warm-up is that of the shorter run.
- * One with an end refuses, and names the way out. Fewer steps are refused by all. */
+/* A schedule without an end goes on as if the run had been long from the start: the
+ * warm-up is that of the shorter run. One with an end refuses, and names the way out.
+ * Fewer steps are refused by all. */
 static void check_growth(train_schedule_kind schedule)
 {
     train_fixture f = new_fixture();
@@ -319,7 +323,8 @@ START_TEST(only_a_schedule_without_an_end_grows)
 }
 END_TEST
 
-/* Lines of steps behind the checkpoint, and half lines, are cut off: steps in the log never go back. */
+/* Lines of steps after the checkpoint, and half lines, are cut off: steps in the log
+ * never go back. */
 static void check_cut(bool half)
 {
     train_fixture f = new_fixture();
@@ -359,7 +364,7 @@ START_TEST(the_log_is_cut)
 }
 END_TEST
 
-/* ---- Resumes that are refused --------------------------------------------------------------- */
+/* ---- Resumes that are refused ------------------------------------------------------ */
 
 typedef struct refusal {
     const char *word;
@@ -487,7 +492,8 @@ START_TEST(damaged_checkpoints_are_refused)
 }
 END_TEST
 
-/* The whole of a short run: start, steps, evaluation, files. Files that a failed run leaves are whole. */
+/* The whole of a short run: start, steps, evaluation, files. Files that a failed run
+ * leaves are whole. */
 START_TEST(running_survives_each_failing_allocation)
 {
     train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);

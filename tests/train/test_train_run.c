@@ -50,7 +50,7 @@ static train_options options_of(const train_fixture *f, listener *l)
                            .stop = &l->stop};
 }
 
-/* ---- Learning ------------------------------------------------------------------------------- */
+/* ---- Learning ---------------------------------------------------------------------- */
 
 START_TEST(a_tagger_learns_a_task)
 {
@@ -187,7 +187,7 @@ START_TEST(a_step_allocates_nothing)
 }
 END_TEST
 
-/* ---- The best, the average, the early stop -------------------------------------------------- */
+/* ---- The best, the average, the early stop ----------------------------------------- */
 
 static void spoil(listener *l)
 {
@@ -332,7 +332,7 @@ START_TEST(the_average_is_that_of_the_steps)
 }
 END_TEST
 
-/* ---- Stops and folders ---------------------------------------------------------------------- */
+/* ---- Stops and folders ------------------------------------------------------------- */
 
 static void stop(listener *l)
 {
@@ -469,7 +469,7 @@ START_TEST(sets_that_do_not_fit_are_refused)
 }
 END_TEST
 
-/* ---- Logs and lines ------------------------------------------------------------------------- */
+/* ---- Logs and lines ---------------------------------------------------------------- */
 
 START_TEST(the_log_has_a_line_for_each_report)
 {

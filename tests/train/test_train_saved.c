@@ -38,7 +38,7 @@ static void expect_refusal(const train_fixture *f, const char *word)
     ck_assert_msg(strstr(error.message, word) != NULL, "%s", error.message);
 }
 
-/* ---- Files with a change -------------------------------------------------------------------- */
+/* ---- Files with a change ----------------------------------------------------------- */
 
 /* The metadata that is copied: all there is but the checksum. */
 static const char *const KEYS[] = {"format",
@@ -113,7 +113,7 @@ static void copy_edited(const char *folder, const char *name, const char *path, 
     test_copy_edited(from, path, KEYS, change);
 }
 
-/* ---- What is refused ------------------------------------------------------------------------ */
+/* ---- Refusals ---------------------------------------------------------------------- */
 
 START_TEST(models_that_do_not_fit_are_refused)
 {
@@ -227,7 +227,7 @@ START_TEST(checkpoints_that_do_not_fit_are_refused)
 }
 END_TEST
 
-/* What sets a run up again is read as strictly as a model is. */
+/* The metadata that sets up a run again is read as strictly as a model's. */
 START_TEST(runs_that_do_not_fit_are_refused)
 {
     const struct {

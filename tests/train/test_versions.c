@@ -1,5 +1,6 @@
-/* test_versions.c - what earlier versions wrote is read with the meaning that it had: tests/versions/README.md says
- * how its files were made, and what the version that made them answered. Runs in the project's folder. */
+/* test_versions.c - what earlier versions wrote is read with the meaning that it had:
+ * tests/versions/README.md says how its files were made, and what the version that made
+ * them answered. Runs in the project's folder. */
 #include "cli_util.h"
 
 #include "data.h"
@@ -32,7 +33,8 @@ static void expect_figures(const char *model, double loss, double loss_within, d
     ck_assert_double_eq(figure("tokens"), 5507);
 }
 
-/* The loss is that of 0.1.0 up to the rounding of float; of 993 outputs one may fall on the other side of a tie. */
+/* The loss is that of 0.1.0 up to the rounding of float; of 993 outputs one may fall on
+ * the other side of a tie. */
 static void expect_same_model(const char *model)
 {
     char command[512];
@@ -56,8 +58,8 @@ START_TEST(test_export)
 }
 END_TEST
 
-/* Half of the run was 0.1.0's. The other half rounds in its own way, which a training makes larger. The double library
- * cannot go on exactly, and says so. */
+/* Half of the run was 0.1.0's. The other half rounds in its own way, which a training
+ * makes larger. The double library cannot go on exactly, and says so. */
 START_TEST(test_checkpoint)
 {
     const char *command = "cp -R " V010 "/run $DIR/run && $T train --resume $DIR/run --quiet && echo done";

@@ -13,7 +13,7 @@ int64_t attention_pairs(void)
     return given.batch * given.heads;
 }
 
-/* ---- The three loops ------------------------------------------------------------------------ */
+/* ---- The three loops --------------------------------------------------------------- */
 
 /* The element of the bias for (b, h, i, j). */
 static int64_t bias_place(int64_t b, int64_t h, int64_t i, int64_t j)
@@ -26,7 +26,7 @@ static int64_t bias_place(int64_t b, int64_t h, int64_t i, int64_t j)
     return place;
 }
 
-/* What dropout multiplies weight `element` of [B, H, T, S] by: the first dropout after
+/* The factor of dropout on weight `element` of [B, H, T, S]: the first dropout after
  * ag_tape_seed(seed, 0). */
 static exact kept(int64_t element)
 {
@@ -108,7 +108,7 @@ void attention_reference(void)
         reference_row(row / given.queries / given.heads, row / given.queries % given.heads, row % given.queries);
 }
 
-/* ---- The library ---------------------------------------------------------------------------- */
+/* ---- The library ------------------------------------------------------------------- */
 
 /* The place of element e of [B, H, length, width] in the layout that the library gets. */
 static int64_t place(int64_t e, int64_t length, int64_t width)
@@ -200,7 +200,7 @@ void attention_begin_bias(ag_shape shape, uint64_t seed)
     test_fill(given.bias, ag_shape_size(shape), seed, -1, 1);
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------ */
+/* ---- Comparing --------------------------------------------------------------------- */
 
 void attention_near(const char *what, const ag_real *found, const exact *wanted, int64_t count, double tolerance)
 {
@@ -251,7 +251,7 @@ void attention_same(const result *a, const result *b)
     ck_assert(attention_bits(a->dbias, b->dbias, MOST));
 }
 
-/* ---- Masks as the problems take them -------------------------------------------------------- */
+/* ---- Masks as the problems take them ----------------------------------------------- */
 
 ag_mask *attention_tree(ag_tape *tape, const void *context)
 {
@@ -275,7 +275,7 @@ bool attention_causal_allows(const void *offset, int64_t b, int64_t h, int64_t i
     return j <= i + *(const int64_t *)offset;
 }
 
-/* Whatever `allows` says, as an array; the context goes on to it. */
+/* The array of all values of `allows`, which gets the context. */
 ag_mask *attention_array(ag_tape *tape, const void *context)
 {
     static unsigned char allow[MOST];

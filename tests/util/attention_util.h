@@ -14,7 +14,7 @@
 typedef ag_mask *attention_mask(ag_tape *tape, const void *context);
 typedef bool attention_allows(const void *context, int64_t b, int64_t h, int64_t i, int64_t j);
 
-/* What is computed. Inputs are [B, H, T or S, width] here; `split` says in which layout
+/* The problem. Inputs are [B, H, T or S, width] here; `split` says in which layout
  * the library gets them. */
 typedef struct problem {
     int64_t batch, heads, queries, keys, key_width, value_width;
@@ -55,8 +55,8 @@ void attention_begin(int64_t batch, int64_t heads, int64_t queries, int64_t keys
 void attention_begin_bias(ag_shape shape, uint64_t seed);
 void attention_set_mask(attention_mask *mask, attention_allows *allows, const void *context);
 
-/* Masks to be set: of a mask_tree; causal, of an int64_t offset; whatever the problem's
- * `allows` says, as an array. */
+/* Masks to set: of a mask_tree; causal, of an int64_t offset; the array of all values of
+ * the problem's `allows`. */
 attention_mask attention_tree, attention_causal, attention_array;
 attention_allows attention_tree_allows, attention_causal_allows;
 

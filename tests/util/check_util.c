@@ -178,7 +178,7 @@ char *test_pipe_new(const char *folder, const char *content, size_t size, unsign
     return path;
 }
 
-/* ---- libcheck's marks ----------------------------------------------------------------------- */
+/* ---- libcheck's marks -------------------------------------------------------------- */
 
 void __real__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line);

@@ -22,7 +22,7 @@
         return failed != 0;                                                                                            \
     }
 
-/* What a figure may differ in this build: `tight` in double, `loose` in float. */
+/* A tolerance: `tight` in double, `loose` in float. */
 #ifdef TAPEFORMER_DOUBLE
 #define PRECISION(tight, loose) (tight)
 #else

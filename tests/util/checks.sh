@@ -1,11 +1,13 @@
-# checks.sh - what the test scripts share (`. tests/util/checks.sh`, in the project's folder): a folder of their own, which goes
-# with them, checks that are counted, and the closing line.
+# checks.sh - what the test scripts share (`. tests/util/checks.sh`, in the project's
+# folder): a folder of their own, which goes with them, checks that are counted, and the
+# closing line.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tapeformer-XXXXXX") || exit 1
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
 checks=0 failures=0
 
-# check WHAT COMMAND...: the command must succeed. What it printed is in $folder/output, and shown where it does not.
+# check TITLE COMMAND...: the command must succeed. Its output is in $folder/output, and
+# is shown if it fails.
 check() {
     what=$1
     shift
@@ -18,7 +20,8 @@ check() {
 
 same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 
-# need_python MODULE: sets `python` to the first that has it (PYTHON=... names one). Where there is none, the script ends here.
+# need_python MODULE: sets `python` to the first that has it (PYTHON=... names one). If
+# there is none, the script ends here.
 need_python() {
     for python in ${PYTHON:-python3 /usr/bin/python3}; do
         "$python" -c "import $1" 2>/dev/null && return

@@ -63,7 +63,7 @@ bool test_refuse_locks(const char *call, int descriptor)
     return !strcmp(call, "flock");
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);

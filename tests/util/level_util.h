@@ -5,8 +5,8 @@
 #include "check_util.h"
 #include "kernels/kernels.h"
 
-/* The level of that number in test_levels, and level plain. Levels are taken by name, so a
- * test can use both; level 0 is plain itself. */
+/* The level of that number in test_levels, and level plain. Levels are taken by name, so
+ * a test can use both; level 0 is plain itself. */
 const kernel_table *level_at(int level);
 const kernel_table *level_plain(void);
 

@@ -2,7 +2,7 @@
  * before each.
  *
  * ag_error_set notes the status and returns it. A checker that does not know follows
- * every error as if it could be success, and finds faults that are none behind it. */
+ * every error as if it could be success, and reports faults after it that are none. */
 #ifndef TESTS_LINT_H
 #define TESTS_LINT_H
 

@@ -5,12 +5,12 @@
 #include "check_util.h"
 #include "nn.h"
 
-/* A model of d_model 8, 2 heads, 2 layers, small vocabularies, where `config` leaves
- * those 0. Every parameter, biases and norms too, is moved off its beginning, so that
- * nothing is hidden by a zero. */
+/* A model of d_model 8, 2 heads, 2 layers, small vocabularies, if `config` leaves those
+ * 0. Every parameter, including biases and norms, is moved off its initial value: a zero
+ * or a one could hide an error. */
 nn_model *test_model(nn_model_config config, uint64_t seed);
 
-/* A batch of drawn tokens 3.. in rows of different lengths, padding 0 behind them, bos 1
+/* A batch of drawn tokens 3.. in rows of different lengths, padding 0 after them, bos 1
  * at the begin of targets. */
 #define TEST_MOST_TOKENS 512
 typedef struct test_batch {

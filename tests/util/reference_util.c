@@ -19,7 +19,7 @@ struct reference_file {
     char worst[NAME_SIZE];
 };
 
-/* ---- Files and cases ------------------------------------------------------------------------ */
+/* ---- Files and cases --------------------------------------------------------------- */
 
 static void *hold(reference_file *file, void *memory)
 {
@@ -49,7 +49,7 @@ static void open_file(reference_file *file, const char *name)
 static void close_file(reference_file *file)
 {
     for (int64_t i = 0; i < data_safetensors_count(file->tensors); i++)
-        ck_assert_msg(file->seen[i], "%s: nobody looked at %s", file->name,
+        ck_assert_msg(file->seen[i], "%s: no test read %s", file->name,
                       data_safetensors_at(file->tensors, i)->name);
     printf("%s: %d comparisons, largest error %.1e in %s\n", file->name, file->compared, file->error, file->worst);
     free(file->seen);
@@ -80,7 +80,7 @@ reference reference_other(const reference *at, const char *name)
     return (reference){at->file, name};
 }
 
-/* ---- Settings ------------------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------------------- */
 
 const char *reference_text(const reference *at, const char *key)
 {
@@ -110,7 +110,7 @@ int reference_choice(const reference *at, const char *key, const char *const *ch
     ck_abort_msg("%s: %s/%s is %s", at->file->name, at->name, key, text);
 }
 
-/* ---- Tensors -------------------------------------------------------------------------------- */
+/* ---- Tensors ----------------------------------------------------------------------- */
 
 const data_tensor *reference_find(const reference *at, const char *name)
 {
@@ -172,7 +172,7 @@ unsigned char *reference_flags(const reference *at, const char *name, ag_shape *
     return flags;
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------ */
+/* ---- Comparing --------------------------------------------------------------------- */
 
 double reference_error(const ag_real *expected, const ag_real *actual, int64_t count, int64_t *worst)
 {
@@ -212,7 +212,7 @@ void reference_compare(const reference *at, const char *name, ag_shape shape, co
                      name, (long long)worst, (double)actual[worst], (double)expected[worst], error);
 }
 
-/* ---- Parameters ----------------------------------------------------------------------------- */
+/* ---- Parameters -------------------------------------------------------------------- */
 
 /* KIND/NAME of the parameter PREFIXNAME. */
 static void name_in_file(char out[NAME_SIZE], const nn_param *item, const char *prefix, const char *kind)

@@ -9,7 +9,7 @@
 #include "data.h"
 #include "nn.h"
 
-/* The agreement that is asked for: see reference_error. */
+/* The agreement that the tests demand: see reference_error. */
 #define REFERENCE_LIMIT PRECISION(1e-10, 1e-5)
 
 /* The case that a check is called for. */
@@ -20,8 +20,8 @@ typedef struct reference {
 } reference;
 
 /* Calls `check` for each case of tests/reference/NAME.safetensors, and prints the largest
- * error that was met. Fails where there is no such file, where it has not so many cases,
- * and where a tensor was neither read nor compared. */
+ * error. Fails the test if there is no such file, if it has another number of cases, or
+ * if a tensor was neither read nor compared. */
 void reference_walk(const char *name, int cases, void (*check)(const reference *at));
 /* Another case of the same file. */
 reference reference_other(const reference *at, const char *name);

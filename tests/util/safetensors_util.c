@@ -66,7 +66,7 @@ unsigned char *tensors_read_bytes(size_t *size)
 
 void tensors_write_bytes(const void *bytes, size_t size)
 {
-    unlink(tensors_path); /* a file that is cut to nothing and written anew would be flushed to the disk each time */
+    unlink(tensors_path); /* some file systems flush a file to the disk that is cut to nothing and written again */
     free(test_file_write(tensors_folder, "model.safetensors", bytes, size));
 }
 

@@ -7,7 +7,7 @@
 
 #define MOST_INPUTS 4
 
-/* The result of f and the gradients of its inputs, one behind the other: `size` numbers,
+/* The result of f and the gradients of its inputs, one after the other: `size` numbers,
  * to be freed. */
 static ag_real *run(ag_function f, void *context, const ag_shape *shapes, int count, int threads, size_t *size)
 {

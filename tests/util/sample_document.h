@@ -5,8 +5,8 @@
 
 #include "study.h"
 
-/* Of the heat maps of the first choice, which tests/browser/report.mjs knows, too: the
- * weight of head h, query i, key j. */
+/* The weight of head h, query i, key j in the heat maps of the first choice.
+ * tests/browser/report.mjs has the same formula. */
 #define SAMPLE_WEIGHT(h, i, j) ((ag_real)(((h) + 1) * ((i)*10 + (j) + 1)) / 256)
 
 /* A text that would do harm where it is not escaped. */

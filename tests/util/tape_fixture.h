@@ -10,8 +10,8 @@ extern ag_tape *tape; /* with one thread */
 void tape_set_up(void);
 void tape_tear_down(void);
 
-/* Checks that the operation returned NULL and left this status and a message that holds `part`
- * on the tape, and rewinds it. */
+/* Checks that the operation returned NULL and left this status and a message that holds
+ * `part` on the tape, and rewinds it. */
 void tape_refuses(const ag_tensor *result, ag_status status, const char *part);
 
 #endif

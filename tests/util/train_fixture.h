@@ -17,7 +17,7 @@ typedef struct train_fixture {
 train_fixture train_fixture_new(const char *name, int min_length, int max_length, nn_model_kind kind, int width,
                                 double dropout);
 void train_fixture_clear(train_fixture *fixture);
-/* Draws the model's parameters anew. */
+/* Draws the model's parameters again. */
 void train_fixture_redraw(train_fixture *fixture, uint64_t seed);
 
 #endif
