@@ -22,16 +22,19 @@ MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 # `omp simd` lets a loop's sum be reordered where we say so; it needs no OpenMP run time.
 SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
 
-# The levels of the kernels; one binary holds all and chooses when it starts. `LEVELS=plain` builds the reference alone:
-# it and all else is then strict C11 without vectors, attributes and intrinsics.
+# The levels of the kernels; one binary holds all and chooses when it starts.
+# `LEVELS=plain` builds the reference alone: it and all else is then strict C11 without
+# vectors, attributes and intrinsics.
 LEVELS := plain generic $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)
 # Those that are compiled from kernels/simd, each with flags of its own.
 SIMD_LEVELS := $(filter-out plain,$(LEVELS))
-# The product alone, of numbers rounded to bfloat16: for processors and compilers that have its dot products.
+# The product alone, of numbers rounded to bfloat16: for processors and compilers that
+# have its dot products.
 ifneq ($(filter avx512,$(LEVELS)),)
   BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
-# (a fused multiply-add rounds once; the flag lets a level use it, also the plain one where every processor has it)
+# (a fused multiply-add rounds once; the flag lets a level use it, also the plain one
+# where every processor has it)
 LEVEL_FLAGS_generic := $(if $(filter aarch64%,$(MACHINE)),-ffp-contract=fast)
 LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
 LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
@@ -40,14 +43,15 @@ LEVEL_FLAGS_bf16    := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
 # ---- flags --------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -pedantic -Werror
-# (clang: that it made no vector code of a loop is no fault; and C's named constants are those of enums, also among doubles)
+# Two warnings of clang are off: a loop without vector code is no fault, and enums hold
+# C's named constants, also those that meet doubles.
 WARNINGS += $(if $(call accepts,-Wpass-failed),-Wno-pass-failed) $(if $(call accepts,-Wenum-float-conversion),-Wno-enum-float-conversion)
 STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
-# -ffp-contract=off: the same source gives the same bits with every compiler option but the level's own.
+# -ffp-contract=off: only the options of a level may change the bits of results.
 NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
-# 32-bit x86: the old floating-point unit rounds when it likes.
+# 32-bit x86: the old floating-point unit keeps more digits than a variable has.
 NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
-# What the public headers declare is seen from outside (they say so), and nothing else.
+# Only the declarations of the public headers are visible from outside: they say so.
 LINKAGE  := -fPIC -fvisibility=hidden
 INCLUDES := $(addprefix -I,$(LAYERS) data/files study/report) -I.
 ifeq ($(PRECISION),double)
@@ -71,17 +75,17 @@ PUBLIC  := $(OUT)/public/lib$(NAME)
 COMMAND := $(OUT)/$(NAME)
 BENCH   := $(OUT)/bench$(SUFFIX)
 
-# What programs include, and all that is installed of the headers.
+# The public headers: programs include them, and only they are installed.
 HEADERS  := autograd/real.h autograd/text.h autograd/random.h autograd/update.h autograd/autograd.h autograd/operation.h nn/nn.h data/files/files.h data/data.h train/train.h study/study.h study/report/report.h
 INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
 
-# The command's manual page and completions are made by running it; the tarball of `make dist`
-# carries them in docs/manual, for machines that cannot.
+# The command's manual page and completions are made by running it; the tarball of `make
+# dist` carries them in docs/manual, for machines that cannot.
 PAGES  := tapeformer.1 tapeformer.bash _tapeformer tapeformer.fish
 MANUAL := $(if $(wildcard docs/manual/tapeformer.1),docs/manual,$(OUT)/manual$(SUFFIX))
 MADE   := $(if $(wildcard docs/manual/tapeformer.1),,$(MANUAL)/made)
 
-# The C sources in folders, and in the folders in them.
+# The C sources in folders and their subfolders.
 sources = $(wildcard $(foreach folder,$(1),$(folder)/*.c $(folder)/*/*.c $(folder)/*/*/*.c))
 LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
 LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS))))
@@ -98,7 +102,7 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
-# The long tests of files and signals know no precision: once is enough.
+# The long tests of files and signals do not depend on the precision: once is enough.
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
@@ -114,7 +118,7 @@ SAY := @$(if $(V),: ,echo)
 
 # ---- rules --------------------------------------------------------------------------------------
 
-# Objects are made anew when the flags change.
+# Objects are rebuilt when the flags change.
 FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(LEVELS) $(BF16_LEVEL)
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)
@@ -126,7 +130,7 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 	$(SAY) '  CC    $<'
 	$(Q)$(CC) $(ALL_CFLAGS) $(LEVEL_DEFINES) -MMD -MP -c $< -o $@
 
-# Shared libraries must find the allocator that stands in for the C library's.
+# Tests and bench replace the allocator, which shared libraries must be able to find.
 $(OBJ)/tests/%.o $(OBJ)/bench/%.o: LINKAGE := -fPIC
 $(OBJ)/tests/%.o: INCLUDES += -Itests/util
 
@@ -143,12 +147,14 @@ $(LIBRARY): $(LIB_OBJECTS)
 	$(SAY) '  AR    $@'
 	$(Q)$(AR) rcs $@ $^
 
-# The library as it is installed. Static: one object, whose inner names no program can meet. Shared: with a version, the
-# first part of which changes when programs must be compiled anew.
+# The library as it is installed. Static: one object, whose inner names cannot clash with
+# a program's. Shared: the first number of its version changes when programs must be
+# recompiled.
 SONAME := lib$(NAME).so.$(firstword $(subst ., ,$(VERSION)))
 SHARED := $(if $(call accepts,-shared -Wl$(comma)-soname$(comma)x),$(PUBLIC).so.$(VERSION))
 
-# (what many objects hold alike, the linker shall have chosen before the names become local)
+# (section groups that several objects share must be merged before their names become
+# local)
 GROUPS_FLAG = $(if $(call accepts,-r -nostdlib -Wl$(comma)--force-group-allocation),-Wl$(comma)--force-group-allocation)
 $(PUBLIC).a: $(LIB_OBJECTS)
 	@mkdir -p $(@D) && rm -f $@
@@ -157,7 +163,8 @@ $(PUBLIC).a: $(LIB_OBJECTS)
 	$(Q)$(OBJCOPY) --localize-hidden $(@:.a=.o)
 	$(Q)$(AR) rcs $@ $(@:.a=.o)
 
-# (nodelete: a program may close the library, but the pool's threads still run in its code)
+# (nodelete: a program may close the library, but the pool's threads still run in its
+# code)
 $(PUBLIC).so.$(VERSION): $(LIB_OBJECTS)
 	@mkdir -p $(@D)
 	$(SAY) '  LINK  $@'
@@ -169,8 +176,8 @@ $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-# The public headers as they are installed: a program writes #include <tapeformer/autograd.h>, and each finds the others
-# beside itself.
+# The public headers as they are installed: a program writes #include
+# <tapeformer/autograd.h>, and each header finds the others beside itself.
 define header_rule
 $(OUT)/include/tapeformer/$(notdir $(1)): $(1)
 	@mkdir -p $$(@D)
@@ -178,7 +185,7 @@ $(OUT)/include/tapeformer/$(notdir $(1)): $(1)
 endef
 $(foreach header,$(HEADERS),$(eval $(call header_rule,$(header))))
 
-# The examples see what a user's program sees: the public headers and names alone.
+# The examples see only the public headers and names, as a user's program does.
 $(OUT)/examples$(SUFFIX)/%: examples/%.c $(PUBLIC).a $(INCLUDED) $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(SAY) '  EXAMPLE $<'
@@ -189,20 +196,21 @@ examples: $(EXAMPLES) ## the programs of examples/, to build/examples
 # ---- tests --------------------------------------------------------------------------------------
 
 CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt -lpthread)
-# Calls of the C library that go through tests/util first. Allocations are counted, for the bench, too, and a test
-# makes the n-th fail, or the n-th file call; libcheck's marks are thinned out (check_util.c).
+# Calls of the C library that go through tests/util: allocations are counted, for the
+# bench too, tests make the n-th allocation or file call fail, and libcheck's marks are
+# thinned out.
 wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 WRAP := $(call wrap,malloc calloc realloc posix_memalign)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
               rename unlink unlinkat opendir readdir fopen open_memstream fflush close fclose
 
-# The command's parts, for tests that run commands, or call functions of the command, within themselves.
+# The command's objects, for tests that run commands, or call their functions, in-process.
 PARTS := $(filter-out $(OBJ)/cli/main.o,$(CLI_OBJECTS))
 HOLD_PARTS := $(addprefix $(OUT)/tests$(SUFFIX)/,test_cli_failing test_cli_arguments)
 $(HOLD_PARTS): $(PARTS)
 $(HOLD_PARTS): COMMAND_PARTS := $(PARTS)
 
-# One folder holds the programs of all tests, whose names are unique.
+# All test programs go to one folder: their names are unique.
 define test_rule
 $(OUT)/tests$(SUFFIX)/$(basename $(notdir $(1))): $(1) $(TEST_SHARED:%.c=$(OBJ)/%.o) $(LIBRARY)
 	@mkdir -p $$(@D)
@@ -215,7 +223,7 @@ libcheck:
 	@tests/need-libcheck
 	@tests/need-locale
 
-# Every test program, each in its own process; goes on after a failure, and counts.
+# What tests/run-tests and the tests read from their environment.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' MANUAL='$(MANUAL)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
         CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
@@ -234,7 +242,7 @@ test: libcheck ## every test, in both precisions
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=float test-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=double test-programs
 
-# The reports in a headless Chromium, where node and Chromium are installed.
+# Needs node and Chromium.
 test-browser: ## reports in a browser: the switch, hovering, dark and light, print, no script
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html
 	@tests/browser/run $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html $(OUT)/browser
@@ -243,7 +251,7 @@ test-browser: ## reports in a browser: the switch, hovering, dark and light, pri
 
 DEMO := $(OUT)/demo
 
-# Built by all cores first, so that a first `make demo` is not mostly compiling.
+# Builds on all cores first: else a first `make demo` would mostly compile.
 demo: ## train on `reverse`, decode unseen examples, draw the cross-attention
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
 	@rm -rf $(DEMO)
@@ -253,7 +261,8 @@ demo: ## train on `reverse`, decode unseen examples, draw the cross-attention
 
 # ---- the bench ----------------------------------------------------------------------------------
 
-# It counts allocations as the tests do, and can open a BLAS library to compare with.
+# The bench counts allocations as the tests do, and can open a BLAS library to compare
+# with.
 DLOPEN_LIB = $(if $(call accepts,-ldl),-ldl)
 $(BENCH): $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
@@ -269,7 +278,7 @@ bench-peers: ## PyTorch and OpenBLAS on the same work, side by side, where they 
 
 # ---- sanitizers and coverage --------------------------------------------------------------------
 
-# gcc's run-time option is the same for all: stop at the first report.
+# All sanitizers stop at the first report.
 SANITIZED = $(MAKE) --no-print-directory -j$(JOBS) CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=$(1) -fno-sanitize-recover=all'
 
 asan: libcheck ## the tests under the address and leak sanitizer
@@ -290,7 +299,8 @@ test-builds: ## level plain alone, clang, musl, 32-bit, the tarball: what of the
 
 # ---- other machines -----------------------------------------------------------------------------
 
-# A cross compiler's prefix, and what runs its programs; docs/building.md tells how to get libcheck for it.
+# The prefix of a cross compiler, and the emulator for its programs. docs/building.md says
+# how to get libcheck for it.
 CROSS  := aarch64-linux-gnu
 CROSS_RUNNER := qemu-$(firstword $(subst -, ,$(CROSS))) -L /usr/$(CROSS)
 test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64-linux-gnu LDFLAGS=-Lwhere-libcheck-is
@@ -316,15 +326,16 @@ BASH    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH     := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH    := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-# All that install puts there, which is all that uninstall takes away.
+# The files that install writes and uninstall removes.
 INSTALLED = $(BIN)/$(NAME) $(LIB)/lib$(NAME).a $(if $(SHARED),$(addprefix $(LIB)/,lib$(NAME).so lib$(NAME).so.$(VERSION) $(SONAME))) \
             $(LIB)/pkgconfig/$(NAME).pc
-# The headers, the manual and the completions serve both precisions, and go with the last of them.
+# Headers, manual and completions serve both precisions, and are removed with the last
+# one.
 COMMON = $(addprefix $(INCLUDE)/,$(notdir $(HEADERS))) $(MAN)/man1/tapeformer.1 $(MAN)/man3/tapeformer.3 \
          $(BASH)/tapeformer $(ZSH)/_tapeformer $(FISH)/tapeformer.fish
 
-# What pkg-config tells of the library. Programs use libm themselves: an ag_real's exp is not in the library. Threads are the
-# library's own affair, so that only a static program names them.
+# For pkg-config. Programs link libm themselves. Only static programs need -pthread: the
+# shared library brings it.
 $(OUT)/public/$(NAME).pc: Makefile autograd/autograd.h $(OBJ)/flags FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
@@ -336,10 +347,10 @@ docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 	@rm -rf build/docs && mkdir -p build/docs
 	@VERSION=$(VERSION) doxygen docs/Doxyfile
 
-pictures: $(COMMAND) ## docs/pictures: drawn anew by the command
+pictures: $(COMMAND) ## docs/pictures: drawn again by the command
 	docs/pictures/make $(COMMAND)
 
-# (the stamp is left out where the command does not run, so that the next make tries again)
+# (no stamp if the command does not run here: the next make tries again)
 $(MANUAL)/made: $(COMMAND) docs/manual/make $(wildcard docs/manual/*.awk)
 	@mkdir -p $(@D)
 	$(SAY) '  MANUAL $(@D)'
