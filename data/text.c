@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What to do about zero bytes. Every other byte is zero in the UTF-16 of most alphabets,
+/* A remedy for zero bytes. Every other byte is zero in the UTF-16 of most alphabets,
  * the upper two of four in all UTF-32. */
 static const char *remedy_of_zeros(const char *text, size_t size)
 {

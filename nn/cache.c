@@ -154,7 +154,7 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
                           int64_t count)
 {
     if (count < 0 || !cache->self || count > cache->self[0].capacity - cache->length)
-        return ag_tape_fail(pass->tape, AG_BAD_VALUE, "cache: %lld more %s not fit behind %lld of %lld",
+        return ag_tape_fail(pass->tape, AG_BAD_VALUE, "cache: %lld more %s not fit after %lld of %lld",
                             (long long)count, ag_plural(count, "token does", "tokens do"), (long long)cache->length,
                             (long long)(cache->self ? cache->self[0].capacity : 0));
     for (int i = 0; i < cache->layers; i++)

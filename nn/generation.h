@@ -17,8 +17,8 @@ typedef struct generation {
     const nn_input *input;
     nn_generation_options options; /* defaults filled in; eos is -1 if no token ends a
                                     * sequence */
-    int64_t common;                /* length of the shortest prompt: every row begins with
-                                    * so many tokens */
+    int64_t common;                /* length of the shortest prompt, which all rows feed
+                                    * in one step */
     int64_t longest;               /* the most tokens that any row can generate */
     int64_t most_fed;              /* the most tokens that any row can feed, its prompt
                                     * included */

@@ -184,30 +184,19 @@ static ag_status make_vocabs(const importer *in)
 
 /* ---- Importing ------------------------------------------------------------------------------ */
 
-static char *make_text(const importer *in, const char *key, const char *given)
-{
-    if (!given)
-        return train_text_read(in->file, key, in->path, in->error);
-    size_t size = strlen(given) + 1;
-    char *copy = malloc(size);
-    if (copy)
-        memcpy(copy, given, size);
-    else
-        ag_error_set(in->error, AG_NO_MEMORY, "%s: no memory for the metadata", in->path);
-    return copy;
-}
-
 static ag_status import_file(importer *in)
 {
-    in->saved->task = make_text(in, "task", in->options->task);
-    in->saved->arguments = in->saved->task ? make_text(in, "arguments", in->options->arguments) : NULL;
+    const train_import_options *options = in->options;
+    in->saved->task = train_text_read(in->file, "task", options->task, in->path, in->error);
+    if (in->saved->task)
+        in->saved->arguments = train_text_read(in->file, "arguments", options->arguments, in->path, in->error);
     ag_status status = in->saved->arguments ? make_model(in) : AG_NO_MEMORY;
     return status == AG_OK ? make_vocabs(in) : status;
 }
 
 ag_status train_import(train_saved *saved, const char *path, const train_import_options *options, ag_error *error)
 {
-    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    ag_error own = {0}; /* the caller's may be NULL */
     *saved = (train_saved){0};
     data_safetensors *file = train_weights_open(path, &own);
     importer in = {.saved = saved, .options = options, .file = file, .path = path, .error = &own};

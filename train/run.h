@@ -66,7 +66,7 @@ ag_status train_run_save_model(const train_loop *loop, const char *path) AG_CHEC
 /* Saves the checkpoint, and last.safetensors before it, unless the newest one has this
  * state. */
 ag_status train_run_save_checkpoint(train_loop *loop) AG_CHECKED;
-/* What of the loop a checkpoint holds. */
+/* The parts of the loop that a checkpoint holds. */
 train_checkpoint train_run_checkpoint(train_loop *loop);
 /* To be called with the result of each operation on the log. A log that cannot be written
  * does not end the run: its lines wait in memory, and the caller is warned once. */

@@ -1,7 +1,8 @@
 /* saved.c - models as .safetensors files: see saved.h.
  *
- * A file is believed in nothing: its configuration is checked as any caller's, and compared with the file's own numbers
- * before memory is taken for the model that it claims to hold.
+ * Nothing in a file is trusted: its configuration is checked like any caller's, and
+ * compared with the file's tensors before memory is allocated for the model that it
+ * claims to hold.
  */
 #include "saved.h"
 
@@ -133,9 +134,11 @@ ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_
     return AG_OK;
 }
 
-char *train_text_read(const data_safetensors *file, const char *key, const char *path, ag_error *error)
+char *train_text_read(const data_safetensors *file, const char *key, const char *given, const char *path,
+                      ag_error *error)
 {
-    const char *found = data_safetensors_metadata(file, key), *text = found ? found : "";
+    const char *text = given ? given : data_safetensors_metadata(file, key);
+    text = text ? text : "";
     size_t size = strlen(text) + 1;
     char *copy = malloc(size);
     if (copy)
@@ -145,7 +148,7 @@ char *train_text_read(const data_safetensors *file, const char *key, const char 
     return copy;
 }
 
-/* The average of the weights stands where the newest ones did. */
+/* Replaces the newest weights by their average, if the file has it. */
 static ag_status read_average(const data_safetensors *file, nn_params *params, const char *path, ag_error *error)
 {
     const char *name = train_vectors[TRAIN_VECTOR_AVERAGE];
@@ -155,7 +158,7 @@ static ag_status read_average(const data_safetensors *file, nn_params *params, c
     return average ? data_tensor_read(average, params->value, params->size, error) : AG_BAD_FILE;
 }
 
-/* Of an open file, which `path` names. */
+/* Reads an open file; `path` names it in errors. */
 static ag_status read_file(train_saved *saved, const data_safetensors *file, const char *path, const char *format,
                            ag_error *error)
 {
@@ -171,11 +174,11 @@ static ag_status read_file(train_saved *saved, const data_safetensors *file, con
                                   &saved->source_vocab, path, error);
     if (status == AG_OK)
         status = train_vocab_read(file, TRAIN_VOCAB_TARGET, config.target_vocab, &saved->target_vocab, path, error);
-    if (status == AG_OK && !(saved->task = train_text_read(file, "task", path, error)))
+    if (status == AG_OK && !(saved->task = train_text_read(file, "task", NULL, path, error)))
         status = AG_NO_MEMORY;
-    if (status == AG_OK && !(saved->level = train_text_read(file, TRAIN_LEVEL, path, error)))
+    if (status == AG_OK && !(saved->level = train_text_read(file, TRAIN_LEVEL, NULL, path, error)))
         status = AG_NO_MEMORY;
-    if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", path, error)))
+    if (status == AG_OK && !(saved->arguments = train_text_read(file, "arguments", NULL, path, error)))
         status = AG_NO_MEMORY;
     if (status == AG_OK && !(saved->model = train_weights_read(
                                  file, TRAIN_LAYOUT_PYTORCH, checkpoint ? train_vectors : NULL, &config, path, error)))
@@ -188,7 +191,7 @@ static ag_status read_file(train_saved *saved, const data_safetensors *file, con
 
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error)
 {
-    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    ag_error own = {0}; /* the caller's may be NULL */
     *saved = (train_saved){0};
     data_safetensors *file = data_safetensors_open(path, &own);
     ag_status status = file ? read_file(saved, file, path, format, &own) : own.status;

@@ -1,55 +1,59 @@
-/* saved.h - how a model stands in a .safetensors file: what model files and checkpoints share.
+/* saved.h - a model as a .safetensors file: what model files and checkpoints share.
  *
- * Tensors: every parameter under its own name. Metadata: "format", the configuration ("model.d_model": "256", ..), the
- * vocabularies ("vocab.source", "vocab.target"), "task" and "arguments".
+ * Tensors: every parameter under its own name. Metadata: "format", the configuration
+ * ("model.d_model": "256", ..), the vocabularies ("vocab.source", "vocab.target"), "task"
+ * and "arguments".
  */
 #ifndef TRAIN_SAVED_H
 #define TRAIN_SAVED_H
 
 #include "train.h"
 
-/* The metadata that every description of a model has, and those that vocabularies stand in. */
+/* Keys of the metadata: one that every model has, and those of the vocabularies. */
 #define TRAIN_DESCRIBED    "model.kind"
 #define TRAIN_VOCAB_SOURCE "vocab.source"
 #define TRAIN_VOCAB_TARGET "vocab.target"
-/* The instruction-set level that a checkpoint was computed at. */
+/* The key of the instruction-set level at which a checkpoint was computed. */
 #define TRAIN_LEVEL "run.level"
 
-/* The flat vectors [params.size] that stand beside the parameters in a checkpoint, each
- * where its run has one; NULL ends them. */
+/* The names of the flat vectors [params.size] that a checkpoint has beside the
+ * parameters, each if its run keeps it; NULL ends them. */
 enum { TRAIN_VECTOR_FIRST, TRAIN_VECTOR_SECOND, TRAIN_VECTOR_AVERAGE, TRAIN_VECTOR_COUNT };
 extern const char *const train_vectors[];
 
-/* What is saved beside a model's numbers. */
+/* The vocabularies and texts that are saved with a model. */
 typedef struct train_labels {
     const data_vocab *source_vocab, *target_vocab; /* source NULL for language models */
     const char *task, *arguments;                  /* never NULL */
 } train_labels;
 
-/* Whether a file says that it is of this format. */
+/* AG_BAD_FILE unless the file's metadata "format" is this one. */
 ag_status train_format_check(const data_safetensors *file, const char *format, const char *path,
                              ag_error *error) AG_CHECKED;
 
+/* Adds the format, the configuration and the labels to the metadata. */
 ag_status train_description_write(data_writer *writer, const char *format, const nn_model_config *config,
                                   const train_labels *labels, ag_error *error) AG_CHECKED;
-/* Reads the configuration, complete and checked as any caller's. */
+/* Reads the configuration, completes it and checks it like any caller's. */
 ag_status train_description_read(const data_safetensors *file, nn_model_config *config, const char *path,
                                  ag_error *error) AG_CHECKED;
-/* Reads the vocabulary under `key`, which must have `size` tokens; leaves *vocab as it is where that is 0, for none. */
+/* Reads the vocabulary under `key`, which must have `size` tokens. Does nothing if `size`
+ * is 0. */
 ag_status train_vocab_read(const data_safetensors *file, const char *key, int32_t size, data_vocab **vocab,
                            const char *path, ag_error *error) AG_CHECKED;
-/* A copy of the text under `key`, "" where there is none; NULL with the error. */
-char *train_text_read(const data_safetensors *file, const char *key, const char *path, ag_error *error);
-/* Whether the file was made for this configuration and these vocabularies. */
+/* A copy of `given`, or if that is NULL of the text under `key` ("" if there is none);
+ * NULL with the error. */
+char *train_text_read(const data_safetensors *file, const char *key, const char *given, const char *path,
+                      ag_error *error);
+/* AG_BAD_VALUE unless the file has this configuration and these vocabularies. */
 ag_status train_description_agrees(const data_safetensors *file, const char *format, const nn_model_config *config,
                                    const train_labels *labels, const char *path, ag_error *error) AG_CHECKED;
 
-/* Reads what train_saved_load does from a file of this format, a checkpoint's newest
- * weights; of a file of either format where `format` is NULL, a checkpoint's average
- * where it has one. */
+/* train_saved_load of a file of this format, with a checkpoint's newest weights. `format`
+ * NULL: of either format, with a checkpoint's average if it has one. */
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
-/* A model file: these numbers, this configuration, nothing else. */
+/* Writes a model file: these values, the model's configuration, the labels. */
 ag_status train_model_save(const nn_model *model, const ag_real *values, const train_labels *labels, const char *path,
                            ag_error *error) AG_CHECKED;
 

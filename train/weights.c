@@ -155,8 +155,8 @@ static bool is_ignored(const weights_reader *r, const char *name)
     return train_layout_ignores(r->layout, r->prefix, name);
 }
 
-/* Refuses tensors that are not a parameter's. Counting comes first: if the counts agree,
- * there are none, and no name need be searched for. */
+/* Refuses tensors that are not a parameter's. It counts first: only if the counts differ
+ * are the names searched, which takes longer. */
 static ag_status check_unexpected(const weights_reader *r, const nn_params *params)
 {
     const int64_t count = data_safetensors_count(r->file);

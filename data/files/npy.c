@@ -311,7 +311,7 @@ static bool read_file(npy_reader *r, const data_map *map)
 
 ag_status data_npy_read(data_array *array, const char *path, ag_error *error)
 {
-    ag_error own = {0}; /* so that the status is known where the caller wants no error */
+    ag_error own = {0}; /* the caller's may be NULL */
     data_map map = {0};
     npy_reader r = {.array = array, .error = &own};
     *array = (data_array){0};

@@ -183,7 +183,7 @@ static bool read_members(index_reader *r)
 
 static bool read_index(data_safetensors *file, const char *path, const char *shown, ag_error *error)
 {
-    ag_error own = {0}; /* so that it is known whether there is a sentence already */
+    ag_error own = {0}; /* the caller's may be NULL */
     const size_t size = file->map.size;
     index_reader r = {.file = file,
                       .json = data_json_start((const char *)file->map.bytes, size),

@@ -298,10 +298,10 @@ static bool check_checksum(header_reader *r, const metadata_entry *entry)
 {
     const data_map *map = &r->file->map;
     char digits[CHECKSUM_DIGITS + 1];
-    size_t at = HEADER_AT + entry->value_at, behind = at + CHECKSUM_DIGITS;
+    size_t at = HEADER_AT + entry->value_at, after = at + CHECKSUM_DIGITS;
     uint64_t hash = data_fnv1a(FNV1A_START, map->bytes, at);
     hash = data_fnv1a(hash, CHECKSUM_ZEROS, CHECKSUM_DIGITS);
-    hash = data_fnv1a(hash, map->bytes + behind, map->size - behind);
+    hash = data_fnv1a(hash, map->bytes + after, map->size - after);
     data_checksum_print(hash, digits);
     if (!memcmp(digits, map->bytes + at, CHECKSUM_DIGITS))
         return true;

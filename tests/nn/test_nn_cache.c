@@ -184,7 +184,7 @@ START_TEST(cache_refuses_what_does_not_fit)
     ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &input, 3, &error), AG_OK);
     ck_assert_ptr_nonnull(nn_cache_apply(&cache, model, &pass, tokens, 2));
     ck_assert_ptr_null(nn_cache_apply(&cache, model, &pass, tokens, 2));
-    ck_assert_ptr_nonnull(strstr(ag_tape_error(tape)->message, "2 more tokens do not fit behind 2 of 3"));
+    ck_assert_ptr_nonnull(strstr(ag_tape_error(tape)->message, "2 more tokens do not fit after 2 of 3"));
     ag_tape_rewind(tape);
     ck_assert_ptr_nonnull(nn_cache_apply(&cache, model, &pass, tokens, 1)); /* usable after the refusal */
     ck_assert_int_eq(nn_cache_reorder(&cache, beyond, 2, &error), AG_BAD_VALUE);
