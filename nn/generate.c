@@ -13,27 +13,30 @@
 
 static ag_status check_numbers(const nn_generation_options *options, ag_error *error)
 {
-    if (options->max_length < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "max_length is %lld: it must be 1 or more, or 0 for the model's",
-                            (long long)options->max_length);
-    if (options->beam < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "beam is %d: it must be 0 or more", options->beam);
-    if (options->best < 0 || options->best > (options->beam > 1 ? options->beam : 1))
+    const int found = options->beam > 1 ? options->beam : 1; /* hypotheses of a row */
+    const struct {
+        const char *name;
+        double value;
+        bool good;
+        const char *rule;
+    } numbers[] = {
+        {"max_length", (double)options->max_length, options->max_length >= 0, "1 or more, or 0 for the model's"},
+        {"beam", options->beam, options->beam >= 0, "0 or more"},
+        {"length_penalty", options->length_penalty, options->length_penalty >= 0, "0 or more"},
+        {"temperature", options->temperature, options->temperature >= 0, "above 0, or 0 for 1"},
+        {"marks", options->marks, options->marks >= 0, "0 or more"},
+        {"top_k", options->top_k, options->top_k >= 0, "1 or more, or 0 for all"},
+        {"top_p", options->top_p, options->top_p >= 0 && options->top_p <= 1, "in (0, 1], or 0 for all"},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!numbers[i].good || !isfinite(numbers[i].value))
+            return ag_error_set(error, AG_BAD_VALUE, "%s is %g: it must be %s", numbers[i].name, numbers[i].value,
+                                numbers[i].rule);
+    if (options->best < 0 || options->best > found)
         return ag_error_set(error, AG_BAD_VALUE, "best is %d: a search with beam %d finds %d at most", options->best,
-                            options->beam, options->beam > 1 ? options->beam : 1);
+                            options->beam, found);
     if (options->sample && options->beam > 1)
         return ag_error_set(error, AG_BAD_VALUE, "sample and beam %d exclude each other", options->beam);
-    if (!(options->length_penalty >= 0 && isfinite(options->length_penalty)))
-        return ag_error_set(error, AG_BAD_VALUE, "length_penalty is %g: it must be 0 or more", options->length_penalty);
-    if (!(options->temperature >= 0 && isfinite(options->temperature)))
-        return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1",
-                            options->temperature);
-    if (options->marks < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: it must be 0 or more", (int)options->marks);
-    if (options->top_k < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "top_k is %d: it must be 1 or more, or 0 for all", options->top_k);
-    if (!(options->top_p >= 0 && options->top_p <= 1))
-        return ag_error_set(error, AG_BAD_VALUE, "top_p is %g: it must be in (0, 1], or 0 for all", options->top_p);
     return AG_OK;
 }
 
