@@ -180,7 +180,7 @@ static ag_status norm_backward(ag_node *node)
 /* ---- The two records ------------------------------------------------------------------------ */
 
 /* Up to 40 rows: enough for more than one block. */
-static ag_tensor *example_input(ag_example *e)
+static ag_tensor *draw_rows(ag_example *e)
 {
     static const int64_t widths[] = {1, 2, 3, 8, 17, 33};
     ag_shape shape = {.ndim = (int)ag_example_int(e, 1, 4)};
@@ -192,7 +192,7 @@ static ag_tensor *example_input(ag_example *e)
     return ag_example_input(e, "x", shape, -2, 2);
 }
 
-static ag_tensor *example_vector(ag_example *e, const char *name, const ag_tensor *x)
+static ag_tensor *draw_vector(ag_example *e, const char *name, const ag_tensor *x)
 {
     if (!x || ag_example_int(e, 0, 2) == 0)
         return NULL;
@@ -201,14 +201,14 @@ static ag_tensor *example_vector(ag_example *e, const char *name, const ag_tenso
 
 static ag_tensor *layer_norm_example(ag_example *e)
 {
-    ag_tensor *x = example_input(e);
-    ag_tensor *weight = example_vector(e, "weight", x), *bias = example_vector(e, "bias", x);
+    ag_tensor *x = draw_rows(e);
+    ag_tensor *weight = draw_vector(e, "weight", x), *bias = draw_vector(e, "bias", x);
     return ag_layer_norm(x, weight, bias, ag_example_real(e, 0.1, 0.5));
 }
 
 static ag_tensor *rms_norm_example(ag_example *e)
 {
-    ag_tensor *x = example_input(e), *weight = example_vector(e, "weight", x);
+    ag_tensor *x = draw_rows(e), *weight = draw_vector(e, "weight", x);
     return ag_rms_norm(x, weight, ag_example_real(e, 0.1, 0.5));
 }
 

@@ -424,7 +424,7 @@ static void plain_feed_forward(const bench *b, ag_activation activation, const d
 
 START_TEST(feed_forward)
 {
-    for (int activation = AG_RELU; activation <= AG_GATED_SILU; activation++) {
+    for (int activation = AG_NO_ACTIVATION; activation <= AG_GATED_SILU; activation++) { /* (none: relu) */
         bench b;
         set_up(&b);
         nn_feed_forward layer;

@@ -318,7 +318,7 @@ static ag_status attention_backward(ag_node *node)
 
 /* A bias with any of the axes of the scores stretched or missing; one in two forbids
  * places. */
-static ag_tensor *example_bias(ag_example *e, ag_shape scores)
+static ag_tensor *draw_bias(ag_example *e, ag_shape scores)
 {
     ag_shape shape = {.ndim = (int)ag_example_int(e, 0, 4)};
     for (int axis = 0; axis < shape.ndim; axis++)
@@ -350,7 +350,7 @@ static ag_tensor *attention_example(ag_example *e)
     ag_attention_options options = {.heads = (int)heads};
     options.mask = attention_example_mask(e, batch, heads, queries, keys);
     if (ag_example_int(e, 0, 1))
-        options.bias = example_bias(e, AG_SHAPE(batch, heads, queries, keys));
+        options.bias = draw_bias(e, AG_SHAPE(batch, heads, queries, keys));
     if (ag_example_int(e, 0, 2) == 0)
         options.scale = ag_example_real(e, 0.2, 1);
     if (ag_example_int(e, 0, 2) == 0) {

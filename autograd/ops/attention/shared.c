@@ -110,8 +110,8 @@ void blind_add(ag_tape *tape, const int64_t *counters)
 
 /* ---- Masks for the examples ----------------------------------------------------------------- */
 
-static ag_mask *example_lengths(ag_example *e, int64_t batch, int64_t most,
-                                ag_mask *(*constructor)(ag_tape *, int64_t, const int32_t *))
+static ag_mask *draw_lengths(ag_example *e, int64_t batch, int64_t most,
+                             ag_mask *(*constructor)(ag_tape *, int64_t, const int32_t *))
 {
     int32_t *lengths = ag_tape_alloc(ag_example_tape(e), (size_t)batch * sizeof *lengths);
     for (int64_t b = 0; lengths && b < batch; b++)
@@ -119,7 +119,7 @@ static ag_mask *example_lengths(ag_example *e, int64_t batch, int64_t most,
     return constructor(ag_example_tape(e), batch, lengths);
 }
 
-static ag_mask *example_explicit(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
+static ag_mask *draw_explicit(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
 {
     int64_t own_batch = ag_example_int(e, 0, 1) ? batch : 1, own_heads = ag_example_int(e, 0, 1) ? heads : 1;
     int64_t size = own_batch * own_heads * queries * keys;
@@ -130,7 +130,7 @@ static ag_mask *example_explicit(ag_example *e, int64_t batch, int64_t heads, in
 }
 
 /* A mask of one of the constructors. */
-static ag_mask *example_part(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
+static ag_mask *draw_single_mask(ag_example *e, int64_t batch, int64_t heads, int64_t queries, int64_t keys)
 {
     ag_tape *tape = ag_example_tape(e);
     switch (ag_example_int(e, 0, 8)) {
@@ -141,9 +141,9 @@ static ag_mask *example_part(ag_example *e, int64_t batch, int64_t heads, int64_
     case 2:
         return ag_mask_causal(tape, ag_example_int(e, -3, 3));
     case 3:
-        return example_lengths(e, batch, keys, ag_mask_key_lengths);
+        return draw_lengths(e, batch, keys, ag_mask_key_lengths);
     case 4:
-        return example_lengths(e, batch, queries, ag_mask_query_lengths);
+        return draw_lengths(e, batch, queries, ag_mask_query_lengths);
     case 5:
         return ag_mask_prefix(tape, ag_example_int(e, 0, keys));
     case 6: {
@@ -151,7 +151,7 @@ static ag_mask *example_part(ag_example *e, int64_t batch, int64_t heads, int64_
         return ag_mask_window(tape, left, ag_example_int(e, -1, 2));
     }
     default:
-        return example_explicit(e, batch, heads, queries, keys);
+        return draw_explicit(e, batch, heads, queries, keys);
     }
 }
 
@@ -161,11 +161,11 @@ ag_mask *attention_example_mask(ag_example *e, int64_t batch, int64_t heads, int
     int64_t form = ag_example_int(e, 0, 6);
     if (form == 0)
         return NULL;
-    ag_mask *mask = example_part(e, batch, heads, queries, keys);
+    ag_mask *mask = draw_single_mask(e, batch, heads, queries, keys);
     if (form == 1)
         return ag_mask_not(tape, mask);
     if (form <= 3)
         return mask;
-    ag_mask *other = example_part(e, batch, heads, queries, keys);
+    ag_mask *other = draw_single_mask(e, batch, heads, queries, keys);
     return form <= 5 ? ag_mask_and(tape, mask, other) : ag_mask_or(tape, mask, ag_mask_not(tape, other));
 }
