@@ -57,34 +57,24 @@ static void make_shift(ag_rng *rng, int min_length, int max_length, char *source
     target[length] = '\0';
 }
 
-#define LETTER_FIELDS                                                                                                  \
-    .default_min = 1, .default_max = 16, .longest = LONGEST, .same_length = true, .most_tokens = most_letters,         \
-    .source_kind = DATA_CHARS, .target_kind = DATA_CHARS, .source_symbols = LETTERS, .target_symbols = LETTERS
+/* The record of a task whose texts are letters on both sides. */
+#define LETTER_TASK(task, explanation)                                                                                 \
+    const data_task data_task_##task = {                                                                               \
+        .name = #task,                                                                                                 \
+        .help = explanation,                                                                                           \
+        .default_min = 1,                                                                                              \
+        .default_max = 16,                                                                                             \
+        .longest = LONGEST,                                                                                            \
+        .same_length = true,                                                                                           \
+        .make = make_##task,                                                                                           \
+        .most_tokens = most_letters,                                                                                   \
+        .source_kind = DATA_CHARS,                                                                                     \
+        .target_kind = DATA_CHARS,                                                                                     \
+        .source_symbols = LETTERS,                                                                                     \
+        .target_symbols = LETTERS,                                                                                     \
+    }
 
-const data_task data_task_copy = {
-    .name = "copy",
-    .help = "abc -> abc: the same letters again",
-    .make = make_copy,
-    LETTER_FIELDS,
-};
-
-const data_task data_task_reverse = {
-    .name = "reverse",
-    .help = "abc -> cba: the letters from the last to the first",
-    .make = make_reverse,
-    LETTER_FIELDS,
-};
-
-const data_task data_task_sort = {
-    .name = "sort",
-    .help = "cabc -> abcc: the letters in the order of the alphabet",
-    .make = make_sort,
-    LETTER_FIELDS,
-};
-
-const data_task data_task_shift = {
-    .name = "shift",
-    .help = "xyz -> axy: each letter one place later, with an a in front",
-    .make = make_shift,
-    LETTER_FIELDS,
-};
+LETTER_TASK(copy, "abc -> abc: the same letters again");
+LETTER_TASK(reverse, "abc -> cba: the letters from the last to the first");
+LETTER_TASK(sort, "cabc -> abcc: the letters in the order of the alphabet");
+LETTER_TASK(shift, "xyz -> axy: each letter one place later, with an a in front");
