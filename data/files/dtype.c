@@ -33,28 +33,32 @@ static float float_of_bits(uint32_t bits)
     return value;
 }
 
-static ag_real load_f64(const unsigned char *bytes)
+static ag_real load_f64(const unsigned char *bytes, int count)
 {
     uint64_t bits = little_endian(bytes, 8);
     double value;
+    (void)count;
     memcpy(&value, &bits, sizeof value);
     return (ag_real)value;
 }
 
-static ag_real load_f32(const unsigned char *bytes)
+static ag_real load_f32(const unsigned char *bytes, int count)
 {
+    (void)count;
     return (ag_real)float_of_bits((uint32_t)little_endian(bytes, 4));
 }
 
 /* bfloat16 is the upper half of a float. */
-static ag_real load_bf16(const unsigned char *bytes)
+static ag_real load_bf16(const unsigned char *bytes, int count)
 {
+    (void)count;
     return (ag_real)float_of_bits((uint32_t)little_endian(bytes, 2) << 16);
 }
 
 /* IEEE 754 binary16: 1 sign bit, 5 bits of exponent (bias 15), 10 of fraction. */
-static ag_real load_f16(const unsigned char *bytes)
+static ag_real load_f16(const unsigned char *bytes, int count)
 {
+    (void)count;
     uint32_t bits = (uint32_t)little_endian(bytes, 2);
     uint32_t sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1Fu, fraction = bits & 0x3FFu;
     if (exponent == 0) { /* zero and subnormals: fraction x 2^-24, exact in a float */
@@ -75,61 +79,32 @@ static ag_real load_signed(const unsigned char *bytes, int count)
     return value & sign ? (ag_real)((int64_t)(value & (sign - 1)) - (int64_t)(sign - 1) - 1) : (ag_real)value;
 }
 
-static ag_real load_i8(const unsigned char *bytes)
+static ag_real load_unsigned(const unsigned char *bytes, int count)
 {
-    return load_signed(bytes, 1);
+    return (ag_real)little_endian(bytes, count);
 }
 
-static ag_real load_i16(const unsigned char *bytes)
+static ag_real load_bool(const unsigned char *bytes, int count)
 {
-    return load_signed(bytes, 2);
-}
-
-static ag_real load_i32(const unsigned char *bytes)
-{
-    return load_signed(bytes, 4);
-}
-
-static ag_real load_i64(const unsigned char *bytes)
-{
-    return load_signed(bytes, 8);
-}
-
-static ag_real load_u8(const unsigned char *bytes)
-{
-    return (ag_real)bytes[0];
-}
-
-static ag_real load_u16(const unsigned char *bytes)
-{
-    return (ag_real)little_endian(bytes, 2);
-}
-
-static ag_real load_u32(const unsigned char *bytes)
-{
-    return (ag_real)little_endian(bytes, 4);
-}
-
-static ag_real load_u64(const unsigned char *bytes)
-{
-    return (ag_real)little_endian(bytes, 8);
-}
-
-static ag_real load_bool(const unsigned char *bytes)
-{
-    return bytes[0] ? 1 : 0;
+    return little_endian(bytes, count) ? 1 : 0;
 }
 
 /* ---- The types ------------------------------------------------------------------------------ */
 
 /* In the format's order, by alignment; the writer puts the last ones first. */
 static const data_dtype dtypes[] = {
-    {"BOOL", 8, 1, load_bool}, {"F4", 4, 1, NULL},          {"F6_E2M3", 6, 1, NULL},     {"F6_E3M2", 6, 1, NULL},
-    {"U8", 8, 1, load_u8},     {"I8", 8, 1, load_i8},       {"F8_E5M2", 8, 1, NULL},     {"F8_E4M3", 8, 1, NULL},
-    {"F8_E8M0", 8, 1, NULL},   {"F8_E4M3FNUZ", 8, 1, NULL}, {"F8_E5M2FNUZ", 8, 1, NULL}, {"I16", 16, 2, load_i16},
-    {"U16", 16, 2, load_u16},  {"F16", 16, 2, load_f16},    {"BF16", 16, 2, load_bf16},  {"I32", 32, 4, load_i32},
-    {"U32", 32, 4, load_u32},  {"F32", 32, 4, load_f32},    {"C64", 64, 4, NULL}, /* two F32: real and imaginary part */
-    {"F64", 64, 8, load_f64},  {"I64", 64, 8, load_i64},    {"U64", 64, 8, load_u64},
+    {"BOOL", 8, 1, load_bool},     {"F4", 4, 1, NULL},
+    {"F6_E2M3", 6, 1, NULL},       {"F6_E3M2", 6, 1, NULL},
+    {"U8", 8, 1, load_unsigned},   {"I8", 8, 1, load_signed},
+    {"F8_E5M2", 8, 1, NULL},       {"F8_E4M3", 8, 1, NULL},
+    {"F8_E8M0", 8, 1, NULL},       {"F8_E4M3FNUZ", 8, 1, NULL},
+    {"F8_E5M2FNUZ", 8, 1, NULL},   {"I16", 16, 2, load_signed},
+    {"U16", 16, 2, load_unsigned}, {"F16", 16, 2, load_f16},
+    {"BF16", 16, 2, load_bf16},    {"I32", 32, 4, load_signed},
+    {"U32", 32, 4, load_unsigned}, {"F32", 32, 4, load_f32},
+    {"C64", 64, 4, NULL}, /* two F32: real and imaginary part */
+    {"F64", 64, 8, load_f64},      {"I64", 64, 8, load_signed},
+    {"U64", 64, 8, load_unsigned},
 };
 
 const data_dtype *data_dtype_find(const char *name)
@@ -185,7 +160,7 @@ ag_status data_tensor_read(const data_tensor *tensor, ag_real *out, int64_t coun
                             ag_plural((int64_t)tensor->size, "byte", "bytes"));
     for (int64_t i = 0; i < count; i++) {
         const unsigned char *element = tensor->data + (size_t)i * (dtype->bits / 8);
-        out[i] = dtype->load(element);
+        out[i] = dtype->load(element, (int)dtype->bits / 8);
         if (data_dtype_overflows(dtype, element, out[i]))
             return ag_error_set(error, AG_BAD_VALUE,
                                 "tensor '%s' has numbers beyond the range of F32, the first at place %lld: the library "

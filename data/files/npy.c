@@ -225,7 +225,7 @@ static bool load_number(const npy_reader *r, const unsigned char *numbers, int64
     unsigned char turned[8];
     for (size_t b = 0; b < bytes; b++)
         turned[b] = element[r->big_endian ? bytes - 1 - b : b];
-    *value = r->dtype->load(turned);
+    *value = r->dtype->load(turned, (int)bytes);
     if (!data_dtype_overflows(r->dtype, turned, *value))
         return true;
     return data_refuse(r->error, r->path,

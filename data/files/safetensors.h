@@ -25,8 +25,8 @@ typedef struct data_dtype {
     unsigned bits;                            /* of one element */
     unsigned unit;                            /* bytes that the host orders together: 1,
                                                * 2, 4 or 8 */
-        ag_real (*load)(const unsigned char *bytes); /* converts an element; NULL: not
-                                                      * supported */
+    /* Converts an element of bits / 8 = `count` bytes; NULL: not supported. */
+    ag_real (*load)(const unsigned char *bytes, int count);
 } data_dtype;
 
 /* The element type of that name; NULL if the format has none. Pointers ascend by
