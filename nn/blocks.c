@@ -42,51 +42,52 @@ static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const cha
     return y;
 }
 
+/* What a sublayer needs besides f: its block's configuration, and its norm. */
+typedef struct sublayer {
+    const nn_block_config *config;
+    const nn_norm *norm;
+    const char *norm_name;
+} sublayer;
+
 /* The input of f: the norm of x, or post-norm x itself. */
-static ag_tensor *enter_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
-                                 const char *norm_name, ag_tensor *x)
+static ag_tensor *enter_sublayer(sublayer s, const nn_pass *pass, ag_tensor *x)
 {
-    return config->post_norm ? x : apply_norm(norm, pass, norm_name, x);
+    return s.config->post_norm ? x : apply_norm(s.norm, pass, s.norm_name, x);
 }
 
 /* The sublayer's result, from sum = x + f(given), which f's last linear layer computed
  * (residual_of). Nothing reads a norm made for f alone again before the backward, so the
  * tape may recompute it. */
-static ag_tensor *leave_sublayer(const nn_block_config *config, const nn_norm *norm, const nn_pass *pass,
-                                 const char *norm_name, ag_tensor *given, ag_tensor *sum)
+static ag_tensor *leave_sublayer(sublayer s, const nn_pass *pass, ag_tensor *given, ag_tensor *sum)
 {
-    if (config->post_norm)
-        return apply_norm(norm, pass, norm_name, sum);
+    if (s.config->post_norm)
+        return apply_norm(s.norm, pass, s.norm_name, sum);
     ag_forget(given);
     return sum;
 }
 
-static residual residual_of(const nn_block_config *config, ag_tensor *x)
+static residual residual_of(sublayer s, ag_tensor *x)
 {
-    return (residual){.x = x, .dropout = config->dropout};
+    return (residual){.x = x, .dropout = s.config->dropout};
 }
 
-static ag_tensor *self_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
-                              nn_attention_cache *cache, residual onto)
+/* Attention to `memory`, or self-attention where it is NULL. */
+static ag_tensor *attend(sublayer s, const nn_attention *attention, const char *name, const nn_pass *pass, ag_tensor *x,
+                         ag_tensor *memory, const ag_mask *mask, nn_attention_cache *cache)
 {
-    ag_tape_enter(pass->tape, "self_attn");
-    ag_tensor *y = attention_apply_onto(attention, pass, x, x, x, mask, cache, NULL, &onto);
+    const residual onto = residual_of(s, x);
+    ag_tensor *given = enter_sublayer(s, pass, x), *attended = memory ? memory : given;
+    ag_tape_enter(pass->tape, name);
+    ag_tensor *sum = attention_apply_onto(attention, pass, given, attended, attended, mask, cache, NULL, &onto);
     ag_tape_leave(pass->tape);
-    return y;
+    return leave_sublayer(s, pass, given, sum);
 }
 
-static ag_tensor *cross_attend(const nn_attention *attention, const nn_pass *pass, ag_tensor *x, ag_tensor *memory,
-                               const ag_mask *mask, nn_attention_cache *cache, residual onto)
+static ag_tensor *feed_forward(sublayer s, const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x)
 {
-    ag_tape_enter(pass->tape, "multihead_attn");
-    ag_tensor *y = attention_apply_onto(attention, pass, x, memory, memory, mask, cache, NULL, &onto);
-    ag_tape_leave(pass->tape);
-    return y;
-}
-
-static ag_tensor *feed_forward(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x, residual onto)
-{
-    return feed_forward_apply_onto(layer, pass, x, &onto);
+    const residual onto = residual_of(s, x);
+    ag_tensor *given = enter_sublayer(s, pass, x);
+    return leave_sublayer(s, pass, given, feed_forward_apply_onto(layer, pass, given, &onto));
 }
 
 /* ---- The encoder's block -------------------------------------------------------------------- */
@@ -108,14 +109,9 @@ ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, cons
 ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *pass, ag_tensor *x, const ag_mask *mask,
                                   nn_attention_cache *cache)
 {
-    const nn_block_config *config = &block->config;
-    ag_tensor *given = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    ag_tensor *sum = self_attend(&block->self_attention, pass, given, mask, cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", given, sum);
-
-    given = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    sum = feed_forward(&block->feed_forward, pass, given, residual_of(config, x));
-    return leave_sublayer(config, &block->norm2, pass, "norm2", given, sum);
+    const sublayer first = {&block->config, &block->norm1, "norm1"}, second = {&block->config, &block->norm2, "norm2"};
+    x = attend(first, &block->self_attention, "self_attn", pass, x, NULL, mask, cache);
+    return feed_forward(second, &block->feed_forward, pass, x);
 }
 
 /* ---- The decoder's block -------------------------------------------------------------------- */
@@ -146,16 +142,9 @@ ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *
                                   const ag_mask *self_mask, const ag_mask *cross_mask, nn_attention_cache *self_cache,
                                   nn_attention_cache *cross_cache)
 {
-    const nn_block_config *config = &block->config;
-    ag_tensor *given = enter_sublayer(config, &block->norm1, pass, "norm1", x);
-    ag_tensor *sum = self_attend(&block->self_attention, pass, given, self_mask, self_cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm1, pass, "norm1", given, sum);
-
-    given = enter_sublayer(config, &block->norm2, pass, "norm2", x);
-    sum = cross_attend(&block->cross_attention, pass, given, memory, cross_mask, cross_cache, residual_of(config, x));
-    x = leave_sublayer(config, &block->norm2, pass, "norm2", given, sum);
-
-    given = enter_sublayer(config, &block->norm3, pass, "norm3", x);
-    sum = feed_forward(&block->feed_forward, pass, given, residual_of(config, x));
-    return leave_sublayer(config, &block->norm3, pass, "norm3", given, sum);
+    const sublayer first = {&block->config, &block->norm1, "norm1"}, second = {&block->config, &block->norm2, "norm2"};
+    const sublayer third = {&block->config, &block->norm3, "norm3"};
+    x = attend(first, &block->self_attention, "self_attn", pass, x, NULL, self_mask, self_cache);
+    x = attend(second, &block->cross_attention, "multihead_attn", pass, x, memory, cross_mask, cross_cache);
+    return feed_forward(third, &block->feed_forward, pass, x);
 }
