@@ -65,17 +65,12 @@ static bool reserve_token(data_vocab *vocab, size_t size)
 {
     if (vocab->size == INT32_MAX)
         return false;
-    size_t *starts = data_grow(vocab->starts, (size_t)vocab->size + 1, &vocab->start_capacity, sizeof *starts);
-    if (!starts)
+    if (!data_grow(&vocab->starts, (size_t)vocab->size + 1, &vocab->start_capacity, sizeof *vocab->starts))
         return false;
-    vocab->starts = starts;
     if (vocab->size == 0)
-        starts[0] = 0;
-    char *pool = data_grow(vocab->pool, starts[vocab->size] + size, &vocab->pool_capacity, 1);
-    if (!pool)
-        return false;
-    vocab->pool = pool;
-    return grow_slots(vocab, (size_t)vocab->size + 1);
+        vocab->starts[0] = 0;
+    return data_grow(&vocab->pool, vocab->starts[vocab->size] + size, &vocab->pool_capacity, 1) &&
+           grow_slots(vocab, (size_t)vocab->size + 1);
 }
 
 static int32_t append_token(data_vocab *vocab, const char *token, size_t size)

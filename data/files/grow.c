@@ -3,19 +3,24 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-void *data_grow(void *array, size_t count, size_t *capacity, size_t element)
+bool data_grow(void *array, size_t count, size_t *capacity, size_t element)
 {
+    void *bytes;
     if (count < *capacity)
-        return array;
+        return true;
     size_t wanted = *capacity ? *capacity : 8;
     while (wanted <= count) {
         if (wanted > SIZE_MAX / 2)
-            return NULL;
+            return false;
         wanted *= 2;
     }
-    void *larger = wanted <= SIZE_MAX / element ? realloc(array, wanted * element) : NULL;
-    if (larger)
-        *capacity = wanted;
-    return larger;
+    memcpy(&bytes, array, sizeof bytes);
+    bytes = wanted <= SIZE_MAX / element ? realloc(bytes, wanted * element) : NULL;
+    if (!bytes)
+        return false;
+    memcpy(array, &bytes, sizeof bytes);
+    *capacity = wanted;
+    return true;
 }

@@ -91,10 +91,8 @@ static bool open_shard(index_reader *r, const char *name)
     data_safetensors *file = r->file;
     if (!*name || strchr(name, '/') || !strcmp(name, ".."))
         return data_refuse(r->error, r->shown, "its shard '%s' must be a file beside it", DATA_SHOW(name));
-    data_safetensors **grown = data_grow(file->shards, file->shard_count, &file->shard_capacity, sizeof *grown);
-    if (!grown)
+    if (!data_grow(&file->shards, file->shard_count, &file->shard_capacity, sizeof *file->shards))
         return no_memory(r);
-    file->shards = grown;
     char *path = path_beside(r, name);
     if (!path)
         return no_memory(r);
@@ -144,11 +142,9 @@ static bool list_tensors(index_reader *r)
     data_safetensors *file = r->file;
     for (size_t s = 0; s < file->shard_count; s++)
         for (size_t i = 0; i < file->shards[s]->tensor_count; i++) {
-            tensor_entry *grown = data_grow(file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *grown);
-            if (!grown)
+            if (!data_grow(&file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *file->tensors))
                 return no_memory(r);
-            file->tensors = grown;
-            grown[file->tensor_count++] = file->shards[s]->tensors[i];
+            file->tensors[file->tensor_count++] = file->shards[s]->tensors[i];
         }
     file->by_name = malloc((file->tensor_count + 1) * sizeof *file->by_name);
     if (!file->by_name)

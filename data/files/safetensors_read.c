@@ -80,12 +80,9 @@ static bool read_metadata(header_reader *r)
         return data_json_null(&r->json) || refuse_json(r);
     data_json_enter(&r->json, '{');
     while (data_json_more(&r->json, '}', &members)) {
-        metadata_entry *grown =
-            data_grow(file->metadata, file->metadata_count, &file->metadata_capacity, sizeof *grown);
-        if (!grown)
+        if (!data_grow(&file->metadata, file->metadata_count, &file->metadata_capacity, sizeof *file->metadata))
             return no_memory(r);
-        file->metadata = grown;
-        metadata_entry *entry = &grown[file->metadata_count];
+        metadata_entry *entry = &file->metadata[file->metadata_count];
         if (!data_json_key(&r->json, string_room(r)))
             break;
         entry->key = keep_string(r);
@@ -107,11 +104,9 @@ static bool read_shape(header_reader *r, tensor_entry *entry)
     entry->sizes_at = file->size_count;
     data_json_enter(&r->json, '[');
     while (data_json_more(&r->json, ']', &rank)) {
-        uint64_t *grown = data_grow(file->sizes, file->size_count, &file->size_capacity, sizeof *grown);
-        if (!grown)
+        if (!data_grow(&file->sizes, file->size_count, &file->size_capacity, sizeof *file->sizes))
             return no_memory(r);
-        file->sizes = grown;
-        if (!data_json_u64(&r->json, &grown[file->size_count++]))
+        if (!data_json_u64(&r->json, &file->sizes[file->size_count++]))
             break;
     }
     entry->tensor.rank = (int)rank; /* each takes two bytes of a header of at most 10^8:
@@ -198,11 +193,9 @@ static bool read_member(header_reader *r, bool *metadata_seen)
         *metadata_seen = true;
         return read_metadata(r);
     }
-    tensor_entry *grown = data_grow(file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *grown);
-    if (!grown)
+    if (!data_grow(&file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *file->tensors))
         return no_memory(r);
-    file->tensors = grown;
-    tensor_entry *entry = &grown[file->tensor_count++];
+    tensor_entry *entry = &file->tensors[file->tensor_count++];
     *entry = (tensor_entry){.name = keep_string(r)};
     entry->tensor.name = r->tensor = entry->name;
     bool good = read_entry(r, entry);

@@ -79,10 +79,8 @@ ag_status data_writer_add(data_writer *writer, const char *name, const char *dty
         return ag_error_set(error, AG_BAD_VALUE, "tensor '%s' has no data", DATA_SHOW(name));
 
     size_t name_size = strlen(name) + 1, shape_size = (size_t)rank * sizeof *shape;
-    tensor_note *grown = data_grow(writer->tensors, writer->tensor_count, &writer->tensor_capacity, sizeof *grown);
-    if (grown)
-        writer->tensors = grown;
-    note.shape = grown ? malloc(shape_size + name_size) : NULL;
+    if (data_grow(&writer->tensors, writer->tensor_count, &writer->tensor_capacity, sizeof note))
+        note.shape = malloc(shape_size + name_size);
     if (!note.shape)
         return ag_error_set(error, AG_NO_MEMORY, "not enough memory to note tensor '%s'", DATA_SHOW(name));
     note.name = (char *)note.shape + shape_size;
@@ -105,11 +103,9 @@ ag_status data_writer_add_real(data_writer *writer, const char *name, ag_shape s
 static ag_status note_metadata(data_writer *writer, const char *key, const char *value, ag_error *error)
 {
     size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
-    metadata_note note;
-    metadata_note *grown = data_grow(writer->metadata, writer->metadata_count, &writer->metadata_capacity, sizeof note);
-    if (grown)
-        writer->metadata = grown;
-    note.key = grown ? malloc(key_size + value_size) : NULL;
+    metadata_note note = {NULL, NULL};
+    if (data_grow(&writer->metadata, writer->metadata_count, &writer->metadata_capacity, sizeof note))
+        note.key = malloc(key_size + value_size);
     if (!note.key)
         return ag_error_set(error, AG_NO_MEMORY, "not enough memory to note the metadata '%s'", DATA_SHOW(key));
     note.value = note.key + key_size;
@@ -211,18 +207,9 @@ typedef struct text_buffer {
 
 static void append(text_buffer *text, const char *bytes, size_t size)
 {
+    text->failed = text->failed || !data_grow(&text->bytes, text->size + size, &text->capacity, 1);
     if (text->failed)
         return;
-    if (size > text->capacity - text->size) {
-        size_t capacity = 2 * text->capacity + size + 1024;
-        char *larger = realloc(text->bytes, capacity);
-        if (!larger) {
-            text->failed = true;
-            return;
-        }
-        text->bytes = larger;
-        text->capacity = capacity;
-    }
     memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
 }
