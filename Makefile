@@ -225,7 +225,7 @@ libcheck:
 
 # What tests/run-tests and the tests read from their environment.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' MANUAL='$(MANUAL)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
-        CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
+        CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' COMMAND_OBJECTS='$(CLI_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED) $(MADE))
 	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles)

@@ -25,17 +25,15 @@ int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
 /* Ctrl-C, SIGTERM and a closing terminal end a command at once, with the exit code
- * CLI_INTERRUPTED: files are written whole or not at all, so nothing is lost. A command
+ * CLI_INTERRUPTED, once cli_signals_begin was called: files are written whole or not at all, so nothing is lost. A command
  * that has something to save calls cli_finish_when_interrupted. Then the first of these
  * signals sets cli_interrupted to 1, which the command checks, and only the second ends
  * it. */
 extern volatile sig_atomic_t cli_interrupted;
+void cli_signals_begin(void);
 void cli_finish_when_interrupted(void);
 /* Lets the command outlive the reader of its output: after this, writing to a closed pipe
  * fails instead of ending the command. For commands whose result is in files. */
 void cli_outlive_readers(void);
-
-/* Prints an error's sentence and returns the exit code for it. */
-int cli_report(const char *command, const ag_error *error);
 
 #endif

@@ -1,12 +1,10 @@
-/* command.c - the command: finds and runs the subcommand, handles signals. */
+/* command.c - the command: finds and runs the subcommand. */
 #include "cli.h"
 #include "help.h"
 #include "likeness.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #ifdef TAPEFORMER_DOUBLE
 #define PRECISION_NAME "double precision"
@@ -32,80 +30,6 @@ static const subcommand subcommands[] = {
     {"trace", "write down what a model computes, or compare two such files", cli_trace},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, NAME_COLUMN = 13 };
-
-#define SAME_SIGNAL_SECONDS 0.3
-
-volatile sig_atomic_t cli_interrupted;
-static volatile sig_atomic_t finishes; /* whether the command checks cli_interrupted */
-static bool terminal;                  /* whether stderr is one */
-static struct timespec first;          /* when the first signal came */
-
-/* Programs that pass signals on, such as timeout, send the same signal twice within a
- * moment: the second does not count. */
-static bool is_second(const struct timespec *now)
-{
-    return cli_interrupted &&
-           (double)(now->tv_sec - first.tv_sec) + 1e-9 * (double)(now->tv_nsec - first.tv_nsec) > SAME_SIGNAL_SECONDS;
-}
-
-/* A command with nothing to save ends at once, whatever it is doing. So does every
- * command on the second signal. */
-static void on_signal(int signal_number)
-{
-    struct timespec now = {0};
-    (void)signal_number;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!finishes || is_second(&now)) {
-        const ssize_t shown = terminal ? write(STDERR_FILENO, "\n", 1) : 0;
-        (void)shown;
-        _exit(CLI_INTERRUPTED);
-    }
-    if (!cli_interrupted)
-        first = now;
-    cli_interrupted = 1;
-}
-
-void cli_finish_when_interrupted(void)
-{
-    finishes = 1;
-}
-
-/* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the command
- * reports, like a full disk, instead of a signal that ends it. */
-static void outlive_limits(void)
-{
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGXFSZ, &action, NULL);
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    terminal = isatty(STDERR_FILENO);
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A closing terminal interrupts, too, unless the user asked the command to outlive it
-     * (nohup). */
-    struct sigaction before;
-    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &action, NULL);
-}
-
-void cli_outlive_readers(void)
-{
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGPIPE, &action, NULL);
-}
-
-int cli_report(const char *command, const ag_error *error)
-{
-    if (error->status == AG_INTERRUPTED)
-        return CLI_INTERRUPTED;
-    return cli_fail(command, CLI_FAILED, "%s", error->message);
-}
 
 static void print_help(FILE *out)
 {
@@ -173,8 +97,7 @@ int cli_main(int argc, char **argv)
         argv[1] = argv[2];
         argv[2] = "--help";
     }
-    catch_interrupts();
-    outlive_limits();
+    cli_signals_begin();
     int code = run_command(argv[1], argc - 2, (const char *const *)argv + 2);
     /* A command whose output could not be written has failed. */
     if ((fflush(stdout) || ferror(stdout)) && code == CLI_DONE)

@@ -27,6 +27,13 @@ int cli_fail(const char *command, int code, const char *format, ...)
     return code;
 }
 
+int cli_report(const char *command, const ag_error *error)
+{
+    if (error->status == AG_INTERRUPTED)
+        return CLI_INTERRUPTED;
+    return cli_fail(command, CLI_FAILED, "%s", error->message);
+}
+
 int cli_read_code(cli_read result)
 {
     return result == CLI_READ_WRONG ? CLI_USAGE : result == CLI_READ_FAILED ? CLI_FAILED : CLI_DONE;
@@ -128,15 +135,6 @@ static cli_flag *find_flag(const cli_command *command, const char *name, size_t 
 cli_flag *cli_flag_find(const cli_command *command, const char *name)
 {
     return find_flag(command, name, strlen(name));
-}
-
-void cli_flag_drop(cli_flag *flag)
-{
-    flag->given = false;
-    if (flag->field->type == TRAIN_TEXT)
-        train_field_set_text(flag->field, flag->object, NULL);
-    else
-        train_field_set_number(flag->field, flag->object, 0);
 }
 
 static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)
@@ -337,35 +335,6 @@ bool cli_flags_effective(const cli_command *command, const cli_need *needs, int 
             return false;
         }
     return true;
-}
-
-const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE])
-{
-    const char *words = flag->otherwise ? flag->otherwise : flag->field->otherwise;
-    if (words)
-        return words;
-    cli_flag_value(flag, number, CLI_VALUE_SIZE);
-    return number;
-}
-
-bool cli_flag_said(const cli_flag *flag)
-{
-    const train_field *field = flag->field;
-    const double number = train_field_number(field, flag->object);
-    if (!field->value)
-        return field->type == TRAIN_BOOL ? number != 0 : number == field->sets;
-    return field->none || field->type == TRAIN_TEXT ? number != 0 : number >= field->low;
-}
-
-void cli_flag_value(const cli_flag *flag, char *text, size_t size)
-{
-    const train_field *field = flag->field;
-    if (!field->value)
-        *text = 0;
-    else if (field->none && train_field_number(field, flag->object) == -1)
-        snprintf(text, size, "0");
-    else
-        train_field_print(field, flag->object, text, size);
 }
 
 char *cli_flags_write(const cli_command *command)

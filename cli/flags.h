@@ -90,16 +90,13 @@ void cli_flag_drop(cli_flag *flag);
 void cli_flag_value(const cli_flag *flag, char *text, size_t size);
 enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
-/* The default as help shows it: in words, or else the value that the member has before
- * any flag is read, so that help and code cannot disagree. "" where there is nothing to
- * show. `number` is room for the text. */
-const char *cli_flag_default(const cli_flag *flag, char number[CLI_VALUE_SIZE]);
-
 /* Whether the member has a value that the flag could have given: a number below the range
  * and a NULL text mean "not given". */
 bool cli_flag_said(const cli_flag *flag);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
 int cli_fail(const char *command, int code, const char *format, ...) AG_PRINTF(3, 4);
+/* Prints an error's sentence to stderr and returns the exit code for it. */
+int cli_report(const char *command, const ag_error *error);
 
 #endif

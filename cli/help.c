@@ -100,6 +100,18 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
 
 /* ---- Help ----------------------------------------------------------------------------------- */
 
+/* The default as help shows it: in words, or else the value that the member has before
+ * any flag is read, so that help and code cannot disagree. "" where there is nothing to
+ * show. `number` is room for the text. */
+static const char *default_of(const cli_flag *flag, char number[CLI_VALUE_SIZE])
+{
+    const char *words = flag->otherwise ? flag->otherwise : flag->field->otherwise;
+    if (words)
+        return words;
+    cli_flag_value(flag, number, CLI_VALUE_SIZE);
+    return number;
+}
+
 /* Prints the help of a flag: its text, the words it may have, and its default in
  * brackets. */
 static void print_flag(const cli_flag *flag)
@@ -112,7 +124,7 @@ static void print_flag(const cli_flag *flag)
     for (int i = 0; field->names && (choice = field->names(i)) && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : *field->help ? ": " : "", choice);
     char number[CLI_VALUE_SIZE];
-    const char *otherwise = cli_flag_default(flag, number);
+    const char *otherwise = default_of(flag, number);
     if (*otherwise && used < sizeof text)
         snprintf(text + used, sizeof text - used, "%s[%s]", used ? " " : "", otherwise);
     cli_print_row(stdout, FLAG_COLUMN, left, text);
@@ -146,7 +158,7 @@ void cli_help_describe(const cli_command *command)
         for (int c = 0; field->names && (choice = field->names(c)); c++)
             printf("%s%s", c ? " " : "", choice);
         char number[CLI_VALUE_SIZE];
-        printf("\t%s\n", cli_flag_default(&command->flags[i], number));
+        printf("\t%s\n", default_of(&command->flags[i], number));
     }
     for (const char *line = command->details, *end; line && *line; line = *end ? end + 1 : end) {
         end = line + strcspn(line, "\n");
