@@ -20,8 +20,8 @@ static inline ag_real relu(ag_real x)
     return x <= 0 ? 0 : x;
 }
 
-/* dy if x is above 0, else 0. (As a function it reads dy in either case, so that a loop over
- * it has no branch.) */
+/* dy if x is above 0, else 0. (As a function it reads dy in either case, so that a
+ * loop over it has no branch.) */
 static inline ag_real relu_backward(ag_real x, ag_real dy)
 {
     return x <= 0 ? 0 : dy;
@@ -33,9 +33,9 @@ static inline ag_real silu(ag_real x)
     return at_least(x, EXP_LOW) * sigmoid_real(x);
 }
 
-/* silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x). At x = -t <= 0 it is r (1 - t (1 - r)),
- * where r = sigmoid(-t) has all its digits. The values at x and -x add up to 1. (Above 0 the
- * formula would multiply a difference from 1 by a large x.) */
+/* silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x). At x = -t <= 0 it is r (1 - t (1 -
+ * r)), where r = sigmoid(-t) has all its digits. The values at x and -x add up to 1.
+ * (Above 0 the formula would multiply a difference from 1 by a large x.) */
 static inline ag_real silu_derivative(ag_real x)
 {
     ag_real t = at_most(magnitude(x), -EXP_LOW), r = sigmoid_real(-t);
@@ -60,10 +60,10 @@ static inline ag_real gelu_exact(ag_real x)
     return t < (ag_real)0.7 ? near : far;
 }
 
-/* Phi(x) + x phi(x), where phi is Phi's derivative: at most 4 representable numbers away
- * from the truth. At x = -t < 0 it is e^(-t^2/2) times a function of t with one zero. The
- * distance to that zero is a factor here, so no bits are lost near it. The values at x and
- * -x add up to 1. */
+/* Phi(x) + x phi(x), where phi is Phi's derivative: at most 4 representable numbers
+ * away from the truth. At x = -t < 0 it is e^(-t^2/2) times a function of t with one
+ * zero. The distance to that zero is a factor here, so no bits are lost near it. The
+ * values at x and -x add up to 1. */
 static inline ag_real gelu_exact_derivative(ag_real x)
 {
     ag_real t = magnitude(x), from_zero = (SLOPE_ZERO - t) + SLOPE_ZERO_REST;
@@ -72,8 +72,8 @@ static inline ag_real gelu_exact_derivative(ag_real x)
     return x > 0 ? 1 - left : left;
 }
 
-/* x 0.5 (1 + tanh u), u = sqrt(2 / pi) (x + 0.044715 x^3); 0.5 (1 + tanh u) = sigmoid(2u),
- * which loses no bits where u is far below zero. */
+/* x 0.5 (1 + tanh u), u = sqrt(2 / pi) (x + 0.044715 x^3); 0.5 (1 + tanh u) =
+ * sigmoid(2u), which loses no bits where u is far below zero. */
 static inline ag_real gelu_tanh(ag_real x)
 {
     ag_real inside = at_least(x, -GELU_LIMIT);

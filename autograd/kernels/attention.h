@@ -1,11 +1,12 @@
-/* attention.h - y = softmax(scale q K^T + bias) V, for blocks of queries, each over the keys
- * that it may see.
+/* attention.h - y = softmax(scale q K^T + bias) V, for blocks of queries, each over the
+ * keys that it may see.
  *
- * Kernels know no masks: each query comes with its keys. Other keys have no influence on any
- * bit, even if they hold NaN or infinity; nor has the number of keys after the last one that
- * is seen, such as padding. Sums over keys and queries run in ascending order and are divided
- * at fixed places. Memory is linear in the numbers of keys and queries: the forward keeps two
- * numbers per query, from which the backward recomputes the weights. */
+ * Kernels know no masks: each query comes with its keys. Other keys have no influence
+ * on any bit, even if they hold NaN or infinity; nor has the number of keys after the
+ * last one that is seen, such as padding. Sums over keys and queries run in ascending
+ * order and are divided at fixed places. Memory is linear in the numbers of keys and
+ * queries: the forward keeps two numbers per query, from which the backward recomputes
+ * the weights. */
 #ifndef AUTOGRAD_KERNELS_ATTENTION_H
 #define AUTOGRAD_KERNELS_ATTENTION_H
 
@@ -19,9 +20,9 @@ typedef struct attention_keys {
     const unsigned char *allow;
 } attention_keys;
 
-/* Rows of `width` numbers, `step` apart. The gradient, in an array of its own, has the same
- * places; NULL if it is not wanted. `next`: distance to the next head's rows. It is used only
- * for prefetching, so it may point past the array. */
+/* Rows of `width` numbers, `step` apart. The gradient, in an array of its own, has the
+ * same places; NULL if it is not wanted. `next`: distance to the next head's rows. It
+ * is used only for prefetching, so it may point past the array. */
 typedef struct attention_rows {
     int64_t width, step, next;
     ag_real *data, *gradient;
@@ -34,9 +35,9 @@ typedef struct attention_statistics {
     ag_real max, inverse_sum;
 } attention_statistics;
 
-/* One head of one batch row. The forward writes y.data, and `statistics` unless it is NULL.
- * The backward reads all data and y's gradient, and adds to the gradients of q, k and v that
- * are wanted. */
+/* One head of one batch row. The forward writes y.data, and `statistics` unless it is
+ * NULL. The backward reads all data and y's gradient, and adds to the gradients of q,
+ * k and v that are wanted. */
 typedef struct attention_head {
     int64_t queries, keys;
     ag_real scale; /* of q K^T */
@@ -47,16 +48,18 @@ typedef struct attention_head {
     int64_t first_weight;
 } attention_head;
 
-/* Queries first .. first + count - 1 of a head. `first` is a multiple of ATTENTION_QUERIES,
- * and `count` is at most that. */
+/* Queries first .. first + count - 1 of a head. `first` is a multiple of
+ * ATTENTION_QUERIES, and `count` is at most that. */
 typedef struct attention_block {
     int64_t first, count;
     const attention_keys *keys; /* [count] */
-    /* [count], or NULL: bias[r][j * bias_step] is added to the score of row r and key j. */
+    /* [count], or NULL: bias[r][j * bias_step] is added to the score of row r and key
+     * j. */
     const ag_real *const *bias;
     int64_t bias_step;
-    /* Backward, or NULL: dbias[r * keys + j] = the gradient of that score, for keys from the
-     * query's first to its last. Rows without a gradient, and other keys, stay unwritten. */
+    /* Backward, or NULL: dbias[r * keys + j] = the gradient of that score, for keys
+     * from the query's first to its last. Rows without a gradient, and other keys,
+     * stay unwritten. */
     ag_real *dbias;
 } attention_block;
 

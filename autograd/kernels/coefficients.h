@@ -1,11 +1,11 @@
 /* coefficients.h - the numbers in the formulas of vector_math.h, lowest power first.
  *
  * Each set minimises the largest relative error over an interval. Polynomials come from
- * Remez's exchange (for CDF_NEAR one coefficient was rounded after the other, and the rest
- * fitted again), fractions from linear least squares with Lawson's weights, all computed in
- * 40 digits or more. Numerator and denominator of a fraction share a free factor; of many,
- * the one was chosen with which rounding does least harm. The functions, their intervals,
- * and the error of each set as rounded here, in double and in float:
+ * Remez's exchange (for CDF_NEAR one coefficient was rounded after the other, and the
+ * rest fitted again), fractions from linear least squares with Lawson's weights, all
+ * computed in 40 digits or more. Numerator and denominator of a fraction share a free
+ * factor; of many, the one was chosen with which rounding does least harm. The functions,
+ * their intervals, and the error of each set as rounded here, in double and in float:
  *
  *     EXP_TAIL   (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2               2^-56.3 and 2^-27.9 of e^r
  *     TANH_NEAR  (tanh(x) / x - 1) / x^2 by x^2 for |x| < 0.55         2^-59.6     2^-27.7 of tanh

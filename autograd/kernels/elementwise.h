@@ -28,8 +28,8 @@ typedef struct kernel_operand {
     int64_t step;
 } kernel_operand;
 
-/* One dropout. Lane e % 4 of Philox at the counter (e / 4, number, step) under `key` decides
- * whether element e stays. No mask is stored: the backward draws it again. */
+/* One dropout. Lane e % 4 of Philox at the counter (e / 4, number, step) under `key`
+ * decides whether element e stays. No mask is stored: the backward draws it again. */
 typedef struct kernel_dropout {
     uint64_t key, step, number;
     uint64_t threshold; /* an element stays if its 32 bits are at least this; 2^32 drops all */
@@ -39,8 +39,8 @@ typedef struct kernel_dropout {
 typedef struct kernel_elementwise {
     /* y = f(x). y may be x. */
     void (*unary)(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, ag_real *y);
-    /* dx = dy f'(x), or with `add` dx += dy f'(x), where y = f(x). Without `add`, dx may be
-     * dy. */
+    /* dx = dy f'(x), or with `add` dx += dy f'(x), where y = f(x). Without `add`, dx
+     * may be dy. */
     void (*unary_backward)(kernel_unary f, ag_real factor, int64_t n, const ag_real *x, const ag_real *y,
                            const ag_real *dy, ag_real *dx, bool add);
     /* y = f(a, b). y may be a. */
@@ -52,11 +52,12 @@ typedef struct kernel_elementwise {
     void (*add)(int64_t n, const ag_real *x, ag_real *y);
     /* y += factor x */
     void (*axpy)(int64_t n, ag_real factor, const ag_real *x, ag_real *y);
-    /* sums [n] += rows of x, in order: the first `rows` rows, which are `step` apart, or those
-     * that order [rows] numbers. */
+    /* sums [n] += rows of x, in order: the first `rows` rows, which are `step` apart,
+     * or those that order [rows] numbers. */
     void (*accumulate)(int64_t rows, int64_t n, int64_t step, const int64_t *order, const ag_real *x, double *sums);
     double (*sum)(int64_t n, const ag_real *x);
-    /* The index of the first largest element, where NaN is larger than all numbers; n > 0. */
+    /* The index of the first largest element, where NaN is larger than all numbers; n
+     * > 0. */
     int64_t (*argmax)(int64_t n, const ag_real *x);
     /* y = x scaled or 0, or with `add` y += that, by the mask of elements
      * first .. first + n - 1. y may be x. */
@@ -64,9 +65,9 @@ typedef struct kernel_elementwise {
     bool (*all_finite)(int64_t n, const ag_real *x);
 } kernel_elementwise;
 
-/* Whether all of x [n] is zero, as the gradient of a tensor is that no loss depends on. A
- * backward passes nothing on from it, whatever it would be multiplied by: 0 times NaN is 0
- * there. */
+/* Whether all of x [n] is zero, as the gradient of a tensor is that no loss depends
+ * on. A backward passes nothing on from it, whatever it would be multiplied by: 0
+ * times NaN is 0 there. */
 bool kernel_all_zero(int64_t n, const ag_real *x);
 
 /* The mask of dropout `number` of a step, which drops with probability p in [0, 1]. */

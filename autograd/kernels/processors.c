@@ -69,7 +69,8 @@ static double limit_of(const char *folder, bool version2)
     return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 }
 
-/* The smallest limit of the groups from `mount` down to mount/path; 0 if there is none. */
+/* The smallest limit of the groups from `mount` down to mount/path; 0 if there is
+ * none. */
 static double limit_below(const char *mount, const char *path, bool version2)
 {
     char folder[PATH_SIZE];

@@ -6,9 +6,9 @@
 #include "scalar.h"
 #include "sizes.h"
 
-/* The most numbers of a partial product that a thread computes into memory of its own: m
- * rows of C and the sums of m rows of A. Adding up larger ones costs more than sharing the
- * sum saves. */
+/* The most numbers of a partial product that a thread computes into memory of its own:
+ * m rows of C and the sums of m rows of A. Adding up larger ones costs more than
+ * sharing the sum saves. */
 #define PARTIAL_NUMBERS ((int64_t)80 * 1024)
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
@@ -68,19 +68,19 @@ static void run_columns(void *context, int64_t begin, int64_t end, int worker)
     batch->product->block(&batch->task, block, worker_memory(batch, worker));
 }
 
-/* Pieces are panels along k, one for each thread. The product of the first is added to C;
- * those of the others go to memory of their own and are then added to C in order, which
- * gives the same bits. So no thread reads the same part of A or B as another. In the
- * gradient of a weight, k counts tokens: each thread has computed its own tokens before and
- * has them in its cache. Where caches are far from each other, sharing tokens costs small
- * models most of what the second thread gains. */
+/* Pieces are panels along k, one for each thread. The product of the first is added to
+ * C; those of the others go to memory of their own and are then added to C in order,
+ * which gives the same bits. So no thread reads the same part of A or B as another. In
+ * the gradient of a weight, k counts tokens: each thread has computed its own tokens
+ * before and has them in its cache. Where caches are far from each other, sharing
+ * tokens costs small models most of what the second thread gains. */
 typedef struct divided_sum {
     const product_batch *batch;
     ag_real *partials; /* of all panels after the first, partial_numbers each */
 } divided_sum;
 
-/* (The sums of A come first, as doubles. An even number of numbers aligns those of the next
- * partial product.) */
+/* (The sums of A come first, as doubles. An even number of numbers aligns those of the
+ * next partial product.) */
 static int64_t sums_numbers(const product_task *task)
 {
     return 2 * task->m * (int64_t)(sizeof(double) / sizeof(ag_real));

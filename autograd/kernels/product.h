@@ -4,9 +4,9 @@
 
 #include "real.h"
 
-/* Called with elements (row, column) .. (row, column + count - 1) of C once they are final,
- * while they are still in the cache; once per element, by any thread. Not for batches: it
- * does not know which product the elements belong to. */
+/* Called with elements (row, column) .. (row, column + count - 1) of C once they are
+ * final, while they are still in the cache; once per element, by any thread. Not for
+ * batches: it does not know which product the elements belong to. */
 typedef void product_finish(const void *context, int64_t row, int64_t column, int64_t count);
 
 /* C = A B + bias, or C += A B + bias. A is [m, k], with element (i, p) at
@@ -35,14 +35,14 @@ typedef struct product_block {
 } product_block;
 
 typedef struct kernel_product {
-    /* Computes a block of C. `workspace` has workspace_bytes. An element has the same bits
-     * whatever block it is computed in. Blocks with column 0 add to a_sums. */
+    /* Computes a block of C. `workspace` has workspace_bytes. An element has the same
+     * bits whatever block it is computed in. Blocks with column 0 add to a_sums. */
     void (*block)(const product_task *task, product_block block, void *workspace);
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of the largest tile, which is computed in registers */
-    /* A sum over a large k is the sum over its panels, in order: how many panels there are,
-     * and where panel `index` begins (for index = k_panels: k). The product over one panel
-     * alone has the bits of that panel's contribution to the whole. */
+    /* A sum over a large k is the sum over its panels, in order: how many panels there
+     * are, and where panel `index` begins (for index = k_panels: k). The product over
+     * one panel alone has the bits of that panel's contribution to the whole. */
     int64_t (*k_panels)(int64_t k);
     int64_t (*k_border)(int64_t k, int64_t index);
 } kernel_product;
@@ -52,8 +52,8 @@ typedef struct kernel_product {
 size_t kernel_product_workspace(const kernel_product *product, int threads);
 
 /* Computes `count` products. Product i has its operands i * (a_step, b_step, c_step)
- * elements further; with a step of 0 all products share A, or B. Runs in parallel over the
- * batch, or over the pieces of one product after the other. */
+ * elements further; with a step of 0 all products share A, or B. Runs in parallel over
+ * the batch, or over the pieces of one product after the other. */
 void kernel_product_run(const kernel_product *product, const product_task *task, int64_t count, int64_t a_step,
                         int64_t b_step, int64_t c_step, int threads, void *workspace);
 

@@ -1,29 +1,30 @@
 /* rows.h - functions of whole rows: softmax, norms, cross-entropy, rotary positions.
  *
- * Arrays are [rows, width] without gaps. A row's result depends on that row alone, so any
- * division of the rows among threads gives the same bits. Only the sums over rows, dweight
- * and dbias, depend on which rows a call gets. Backward functions add to the gradients that
- * they are given. */
+ * Arrays are [rows, width] without gaps. A row's result depends on that row alone, so
+ * any division of the rows among threads gives the same bits. Only the sums over rows,
+ * dweight and dbias, depend on which rows a call gets. Backward functions add to the
+ * gradients that they are given. */
 #ifndef AUTOGRAD_KERNELS_ROWS_H
 #define AUTOGRAD_KERNELS_ROWS_H
 
 #include "real.h"
 
-/* The statistics that a norm keeps of a row: y = (unit x - mean) inverse. RMS norm has mean
- * 0. If eps is 0 and all elements equal the mean, inverse is 0, and so are the row's result
- * and gradient.
+/* The statistics that a norm keeps of a row: y = (unit x - mean) inverse. RMS norm has
+ * mean 0. If eps is 0 and all elements equal the mean, inverse is 0, and so are the row's
+ * result and gradient.
  *
- * The unit is 1, except for rows whose squares would overflow, or lose bits that the result
- * shows: there it is a power of two. The mean, of unit x, has two parts, shift + rest.
- * Numbers near 1e4 in float would lose their small differences if a mean rounded to float
- * were subtracted; x - shift is exact for them (Sterbenz) and leaves small numbers. */
+ * The unit is 1, except for rows whose squares would overflow, or lose bits that the
+ * result shows: there it is a power of two. The mean, of unit x, has two parts, shift
+ * + rest. Numbers near 1e4 in float would lose their small differences if a mean
+ * rounded to float were subtracted; x - shift is exact for them (Sterbenz) and leaves
+ * small numbers. */
 typedef struct norm_statistics {
     ag_real shift, rest, unit;
     double inverse;
 } norm_statistics;
 
-/* Whether a row with this mean of squares, plus eps, overflows or loses bits in the unit 1;
- * and the unit that makes its largest element about 1 (if all are finite). */
+/* Whether a row with this mean of squares, plus eps, overflows or loses bits in the
+ * unit 1; and the unit that makes its largest element about 1 (if all are finite). */
 bool norm_needs_unit(double variance);
 ag_real norm_unit(int64_t width, const ag_real *x);
 
@@ -52,8 +53,8 @@ typedef struct entropy_task {
     entropy_statistics *statistics; /* [rows], written by the forward, read by the backward */
 } entropy_task;
 
-/* Rotates the pair (2i, 2i+1) of each head by an angle, of which row r has cosine and sine in
- * row r % period of the tables [period, pairs]. */
+/* Rotates the pair (2i, 2i+1) of each head by an angle, of which row r has cosine and
+ * sine in row r % period of the tables [period, pairs]. */
 typedef struct rotate_task {
     int64_t heads, pairs, period;
     const ag_real *cosine, *sine;
@@ -69,12 +70,13 @@ typedef struct kernel_rows {
     /* dx += dy - e^y sum dy */
     void (*log_softmax_backward)(int64_t rows, int64_t width, const ag_real *y, const ag_real *dy, ag_real *dx);
 
-    /* For rows begin .. end - 1: computes the statistics that the next two functions read. */
+    /* For rows begin .. end - 1: computes the statistics that the next two functions
+     * read. */
     void (*norm_statistics)(const norm_task *task, int64_t begin, int64_t end);
     void (*norm)(const norm_task *task, int64_t begin, int64_t end, ag_real *y);
-    /* Adds to dx [rows, width], and to the sums over rows, dweight and dbias [2, width], each
-     * of which may be NULL. The second row of a sum collects what the first rounds off.
-     * `workspace` is [4, width]. */
+    /* Adds to dx [rows, width], and to the sums over rows, dweight and dbias [2,
+     * width], each of which may be NULL. The second row of a sum collects what the
+     * first rounds off. `workspace` is [4, width]. */
     void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx,
                           double *dweight, double *dbias, ag_real *workspace);
 

@@ -14,10 +14,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Above EXP_HIGH the exponential is infinite, below EXP_LOW zero. Above TANH_HIGH tanh is 1
- * to the last bit, and above TAIL_LIMIT the slope of gelu. ROUNDER is 1.5 times
- * 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest bits.
- * UPPER_HALF masks the upper bits of a number, so few that their square is exact. */
+/* Above EXP_HIGH the exponential is infinite, below EXP_LOW zero. Above TANH_HIGH tanh
+ * is 1 to the last bit, and above TAIL_LIMIT the slope of gelu. ROUNDER is 1.5 times
+ * 2^(bits of the fraction): adding it leaves the nearest whole number in the lowest
+ * bits. UPPER_HALF masks the upper bits of a number, so few that their square is
+ * exact. */
 #ifdef TAPEFORMER_DOUBLE
 typedef uint64_t real_bits;
 #define FRACTION_BITS 52
@@ -104,9 +105,9 @@ static inline ag_real power_of_two(real_bits field)
     return real_from_bits(field << FRACTION_BITS);
 }
 
-/* Writes x + rest as n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the high
- * part of ln 2 is exact). Returns e^r - 1, and n + 2 bias in `*biased`. `rest` is too small
- * against x to be added to it. */
+/* Writes x + rest as n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite 1980: n times the
+ * high part of ln 2 is exact). Returns e^r - 1, and n + 2 bias in `*biased`. `rest` is
+ * too small against x to be added to it. */
 static inline ag_real exp_reduced(ag_real x, ag_real rest, real_bits *biased)
 {
     ag_real shifted = x * (ag_real)1.44269504088896340736 + ROUNDER;
@@ -124,8 +125,8 @@ static inline ag_real times_power_of_two(ag_real x, real_bits biased)
     return x * power_of_two(half) * power_of_two(biased - half);
 }
 
-/* e^x. (The limits are applied to the result: compilers make worse code if the argument is
- * limited first.) */
+/* e^x. (The limits are applied to the result: compilers make worse code if the
+ * argument is limited first.) */
 static inline ag_real exp_real(ag_real x)
 {
     real_bits biased;
@@ -135,8 +136,8 @@ static inline ag_real exp_real(ag_real x)
     return x < EXP_LOW ? 0 : power;
 }
 
-/* 1 - 2 / (e^2|x| + 1) with the sign of x; a polynomial near 0, where that difference would
- * lose bits. */
+/* 1 - 2 / (e^2|x| + 1) with the sign of x; a polynomial near 0, where that difference
+ * would lose bits. */
 static inline ag_real tanh_real(ag_real x)
 {
     real_bits biased;
@@ -157,8 +158,9 @@ static inline ag_real sigmoid_real(ag_real x)
 
 /* ---- The normal distribution ------------------------------------------------------- */
 
-/* factor e^(-t^2/2) for t >= 0; 0 above TAIL_LIMIT. t^2 is computed as a sum of two numbers:
- * a square of 100, rounded to float, would make the last 6 bits of the power wrong. */
+/* factor e^(-t^2/2) for t >= 0; 0 above TAIL_LIMIT. t^2 is computed as a sum of two
+ * numbers: a square of 100, rounded to float, would make the last 6 bits of the power
+ * wrong. */
 static inline ag_real times_bell(ag_real factor, ag_real t)
 {
     real_bits biased;
@@ -210,7 +212,7 @@ static inline ag_real log_real(ag_real x)
     return x <= 0 ? outside : result;
 }
 
-/* ---- Calls of other functions ---------------------------------------------------------- */
+/* ---- Calls of other functions ------------------------------------------------------ */
 
 /* libm's, which is correctly rounded everywhere, and one instruction. */
 #ifdef TAPEFORMER_DOUBLE

@@ -10,10 +10,10 @@ typedef struct wait_word {
     atomic_uint sleepers; /* threads that sleep until the value changes */
 } wait_word;
 
-/* Waits while the value is `seen`. May return too early, so the caller must compare the
- * value again. If `spins`, the thread first reads the value for some tens of microseconds,
- * about as long as a sleep and a wake take. Then it sleeps in the operating system, which
- * costs no processor time. */
+/* Waits while the value is `seen`. May return too early, so the caller must compare
+ * the value again. If `spins`, the thread first reads the value for some tens of
+ * microseconds, about as long as a sleep and a wake take. Then it sleeps in the
+ * operating system, which costs no processor time. */
 void wait_word_wait(wait_word *word, unsigned seen, bool spins);
 /* Wakes all sleepers. Call it after each change that ends a wait. Costs one load if there
  * are no sleepers. */

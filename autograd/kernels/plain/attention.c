@@ -129,8 +129,8 @@ static void forward(const attention_head *head, const attention_block *block, ag
 
 /* The softmax's derivative, where dp[j] = m[j] dy . v[j] is the gradient of p[j]:
  *     ds[j] = p[j] (dp[j] - sum p dp)
- * The mean is subtracted twice. Since the p add up to 1, the second time only removes what
- * rounding left. */
+ * The mean is subtracted twice. Since the p add up to 1, the second time only removes
+ * what rounding left. */
 static void find_dscores(const attention_head *head, const attention_keys *keys, const ag_real *dy, query_row row)
 {
     for (int64_t j = keys->begin; j < keys->end; j++)
