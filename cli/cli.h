@@ -24,11 +24,11 @@ int cli_export(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
-/* Ctrl-C, SIGTERM and a closing terminal end a command at once, with the exit code
- * CLI_INTERRUPTED, once cli_signals_begin was called: files are written whole or not at all, so nothing is lost. A command
- * that has something to save calls cli_finish_when_interrupted. Then the first of these
- * signals sets cli_interrupted to 1, which the command checks, and only the second ends
- * it. */
+/* After cli_signals_begin, Ctrl-C, SIGTERM and a closing terminal end a command at once,
+ * with the exit code CLI_INTERRUPTED: files are written whole or not at all, so nothing is
+ * lost. A command that has something to save calls cli_finish_when_interrupted. Then the
+ * first of these signals sets cli_interrupted to 1, which the command checks, and only the
+ * second ends it. */
 extern volatile sig_atomic_t cli_interrupted;
 void cli_signals_begin(void);
 void cli_finish_when_interrupted(void);

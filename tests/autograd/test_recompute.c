@@ -260,7 +260,7 @@ END_TEST
 
 static Suite *suite(void)
 {
-    Suite *s = suite_create("forget");
+    Suite *s = suite_create("recompute");
     TCase *tcase = tcase_create("forget");
     tcase_add_loop_test(tcase, gradients_are_the_same_bytes, 0, 4);
     tcase_add_loop_test(tcase, models_train_the_same, 0, 6);
