@@ -19,10 +19,8 @@ typedef struct leak_counts {
 
 /* ---- One example ---------------------------------------------------------------------------- */
 
-static void print_folded(const char *format, ...) AG_PRINTF(1, 2);
-
 /* Prints a sentence, folded at the width of the terminal. */
-static void print_folded(const char *format, ...)
+AG_PRINTF(1, 2) static void print_folded(const char *format, ...)
 {
     char text[512];
     va_list arguments;

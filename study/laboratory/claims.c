@@ -18,9 +18,7 @@
 
 enum { CLAIM_TEXT = sizeof((laboratory_claim *)0)->expected };
 
-static void say(char *text, const char *format, ...) AG_PRINTF(2, 3);
-
-static void say(char *text, const char *format, ...)
+AG_PRINTF(2, 3) static void say(char *text, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

@@ -56,7 +56,7 @@ ag_status laboratory_run(const study_laboratory_options *options, laboratory_fin
         return status;
     findings->options = lab.options;
     lab.steps_all = ((int64_t)LABORATORY_TASKS * LABORATORY_SETTINGS + 2) * lab.options.steps;
-    lab.tape = ag_tape_new(&(ag_tape_options){.threads = lab.options.threads});
+    lab.tape = ag_tape_new(&(ag_tape_options){.threads = lab.options.threads, .no_grad = true});
     lab.unseen = malloc((size_t)(LABORATORY_EXAMPLES * lab.options.length) * sizeof *lab.unseen);
     if (!lab.tape || !lab.unseen)
         status = ag_error_set(lab.error, AG_NO_MEMORY, "no memory for the laboratory");

@@ -23,7 +23,7 @@ typedef struct laboratory {
     study_laboratory_options options; /* with the defaults filled in */
     laboratory_findings *findings;
     ag_error *error;
-    ag_tape *tape;
+    ag_tape *tape;   /* without gradients, except during a training */
     int32_t *unseen; /* [LABORATORY_EXAMPLES, length] */
     nn_model *taggers[LABORATORY_TASKS][LABORATORY_SETTINGS];
     int64_t steps_done, steps_all; /* of all trainings together */
@@ -63,6 +63,11 @@ ag_status laboratory_train(laboratory *lab, const laboratory_training *training)
 ag_status laboratory_stopped(const laboratory *lab) AG_CHECKED;
 /* Notes the tape's error as the laboratory's, and returns its status. */
 ag_status laboratory_tape_failed(const laboratory *lab) AG_CHECKED;
+/* The logits [LABORATORY_CHUNK, length + padding, V] of letters x, each row followed by
+ * `padding` padding tokens, with the padding mask or without. NULL with the tape's
+ * error. */
+const ag_tensor *laboratory_logits(const laboratory *lab, const nn_model *model, const int32_t *x, int64_t padding,
+                                   bool masked);
 /* The index of the largest of `classes` logits. */
 int32_t laboratory_best(const ag_real *logits, int64_t classes);
 

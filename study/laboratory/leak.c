@@ -116,7 +116,6 @@ static ag_status measure_decoding(laboratory *lab, const nn_model *model, bool l
 {
     ag_status status = AG_OK;
     ag_rng own_coins = ag_rng_make(ag_seed_for(lab->options.seed, AG_FOR_SAMPLING), 0), coins = own_coins;
-    const bool grad = ag_tape_set_grad(lab->tape, false);
     for (int64_t row = 0; row < LABORATORY_EXAMPLES && status == AG_OK; row += LABORATORY_CHUNK) {
         const int32_t *source = lab->unseen + row * lab->options.length;
         status = laboratory_stopped(lab);
@@ -127,7 +126,6 @@ static ag_status measure_decoding(laboratory *lab, const nn_model *model, bool l
         if (status == AG_OK)
             status = add_free(lab, model, source, &found->exact);
     }
-    ag_tape_set_grad(lab->tape, grad);
     return status;
 }
 

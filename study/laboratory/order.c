@@ -42,13 +42,6 @@ static void permute_rows(const laboratory *lab, const int32_t *x, int64_t *order
     }
 }
 
-static const ag_tensor *logits_of(const laboratory *lab, const nn_model *model, const int32_t *x)
-{
-    const nn_pass pass = {.tape = lab->tape, .params = &model->params};
-    const nn_input input = {.rows = LABORATORY_CHUNK, .source_length = lab->options.length, .source = x};
-    return nn_model_apply(model, &pass, &input);
-}
-
 /* Finds the largest logit, and the largest difference between a logit of the permuted
  * input and the same one of the input as it is. */
 static ag_status compare_orders(const laboratory *lab, const nn_model *model, double *largest, double *difference)
@@ -61,7 +54,8 @@ static ag_status compare_orders(const laboratory *lab, const nn_model *model, do
     if (!orders || !permuted)
         return laboratory_tape_failed(lab);
     permute_rows(lab, lab->unseen, orders, permuted);
-    const ag_tensor *a = logits_of(lab, model, lab->unseen), *b = logits_of(lab, model, permuted);
+    const ag_tensor *a = laboratory_logits(lab, model, lab->unseen, 0, false),
+                    *b = laboratory_logits(lab, model, permuted, 0, false);
     if (!a || !b)
         return laboratory_tape_failed(lab);
     *largest = *difference = 0;
@@ -79,7 +73,6 @@ static ag_status compare_orders(const laboratory *lab, const nn_model *model, do
 ag_status laboratory_permute(laboratory *lab)
 {
     ag_status status = AG_OK;
-    const bool grad = ag_tape_set_grad(lab->tape, false);
     for (int task = 0; task < LABORATORY_TASKS && status == AG_OK; task++) {
         laboratory_permuted *found = &lab->findings->permuted[task];
         double largest;
@@ -88,6 +81,5 @@ ag_status laboratory_permute(laboratory *lab)
             status = compare_orders(lab, lab->taggers[task][LABORATORY_ORDERLESS], &found->largest, &found->difference);
         found->bound = LABORATORY_LAYERS * 4 * (double)(lab->options.length - 1) * EPSILON * found->largest;
     }
-    ag_tape_set_grad(lab->tape, grad);
     return status;
 }

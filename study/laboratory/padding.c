@@ -17,9 +17,8 @@ static int32_t *pad_rows(const laboratory *lab, const int32_t *x, int64_t paddin
     return padded;
 }
 
-/* The logits [rows, length + padding, V]. */
-static const ag_tensor *logits_of(const laboratory *lab, const nn_model *model, const int32_t *x, int64_t padding,
-                                  bool masked)
+const ag_tensor *laboratory_logits(const laboratory *lab, const nn_model *model, const int32_t *x, int64_t padding,
+                                   bool masked)
 {
     const nn_pass pass = {.tape = lab->tape, .params = &model->params};
     int32_t lengths[LABORATORY_CHUNK];
@@ -52,8 +51,8 @@ static ag_status add_chunk(laboratory *lab, laboratory_task task, const int32_t 
     int32_t y[LABORATORY_LENGTH];
     int64_t right = 0;
     ag_tape_rewind(lab->tape);
-    const ag_tensor *bare = logits_of(lab, model, x, 0, false),
-                    *padded = logits_of(lab, model, x, laboratory_paddings[at], masked);
+    const ag_tensor *bare = laboratory_logits(lab, model, x, 0, false),
+                    *padded = laboratory_logits(lab, model, x, laboratory_paddings[at], masked);
     if (!bare || !padded)
         return laboratory_tape_failed(lab);
     for (int64_t row = 0; row < LABORATORY_CHUNK; row++) {
@@ -74,18 +73,14 @@ static ag_status add_chunk(laboratory *lab, laboratory_task task, const int32_t 
 ag_status laboratory_pad(laboratory *lab)
 {
     ag_status status = AG_OK;
-    const bool grad = ag_tape_set_grad(lab->tape, false);
     for (int task = 0; task < LABORATORY_TASKS; task++)
         for (int at = 0; at < LABORATORY_PADDINGS; at++)
             for (int64_t row = 0; row < PADDED && status == AG_OK; row += LABORATORY_CHUNK) {
                 const int32_t *x = lab->unseen + row * lab->options.length;
                 laboratory_padded *found = &lab->findings->padded[task];
                 status = laboratory_stopped(lab);
-                if (status == AG_OK)
-                    status = add_chunk(lab, (laboratory_task)task, x, at, false, found);
-                if (status == AG_OK)
-                    status = add_chunk(lab, (laboratory_task)task, x, at, true, found);
+                for (int masked = 0; masked <= 1 && status == AG_OK; masked++)
+                    status = add_chunk(lab, (laboratory_task)task, x, at, masked, found);
             }
-    ag_tape_set_grad(lab->tape, grad);
     return status;
 }

@@ -21,22 +21,22 @@ static ag_tensor *tagger_loss(const laboratory *lab, const laboratory_training *
     return ag_cross_entropy(nn_model_apply(training->model, pass, &input), y, &(ag_cross_entropy_options){0});
 }
 
-/* Adds to right[i] how many of `rows` rows are answered correctly at position i. */
+/* Adds to right[i] how many rows of a chunk are answered correctly at position i. */
 static ag_status count_right(laboratory *lab, const nn_model *model, laboratory_task task, laboratory_mask mask,
-                             const int32_t *x, int64_t rows, int64_t *right)
+                             const int32_t *x, int64_t *right)
 {
     const int64_t length = lab->options.length, classes = model->config.target_vocab;
     const nn_pass pass = {.tape = lab->tape, .params = &model->params};
     int32_t y[LABORATORY_LENGTH];
     ag_tape_rewind(lab->tape);
-    const nn_input input = {.rows = rows,
+    const nn_input input = {.rows = LABORATORY_CHUNK,
                             .source_length = length,
                             .source = x,
                             .encoder_mask = laboratory_mask_make(lab->tape, mask, length)};
     const ag_tensor *logits = input.encoder_mask ? nn_model_apply(model, &pass, &input) : NULL;
     if (!logits)
         return laboratory_tape_failed(lab);
-    for (int64_t row = 0; row < rows; row++) {
+    for (int64_t row = 0; row < LABORATORY_CHUNK; row++) {
         laboratory_answer(task, length, x + row * length, y);
         for (int64_t i = 0; i < length; i++)
             right[i] += laboratory_best(logits->data + (row * length + i) * classes, classes) == y[i];
@@ -50,10 +50,8 @@ static ag_status measure_accuracy(laboratory *lab, const nn_model *model, labora
 {
     int64_t right[LABORATORY_LENGTH] = {0};
     ag_status status = laboratory_stopped(lab);
-    const bool grad = ag_tape_set_grad(lab->tape, false);
     for (int64_t row = 0; row < LABORATORY_EXAMPLES && status == AG_OK; row += LABORATORY_CHUNK)
-        status = count_right(lab, model, task, mask, lab->unseen + row * lab->options.length, LABORATORY_CHUNK, right);
-    ag_tape_set_grad(lab->tape, grad);
+        status = count_right(lab, model, task, mask, lab->unseen + row * lab->options.length, right);
     for (int64_t i = 0; i < lab->options.length; i++)
         accuracy[i] = (double)right[i] / LABORATORY_EXAMPLES;
     return status;

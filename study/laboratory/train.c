@@ -85,6 +85,7 @@ ag_status laboratory_train(laboratory *lab, const laboratory_training *training)
     train_optimizer optimizer = {0};
     ag_status status =
         train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &training->model->params, lab->error);
+    ag_tape_set_grad(lab->tape, true);
     for (int64_t step = 1; step <= steps && status == AG_OK; step++) {
         double loss = 0;
         status = laboratory_stopped(lab);
@@ -93,6 +94,7 @@ ag_status laboratory_train(laboratory *lab, const laboratory_training *training)
         if (status == AG_OK)
             note_step(lab, training, step, loss);
     }
+    ag_tape_set_grad(lab->tape, false);
     train_optimizer_clear(&optimizer);
     return status;
 }

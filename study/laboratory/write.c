@@ -14,10 +14,8 @@ typedef struct table {
     char texts[208][40];
 } table;
 
-static void put_cells(table *t, const char *format, ...) AG_PRINTF(2, 3);
-
 /* Adds the cells that the format gives, between tabs: "%s\t%.3f". */
-static void put_cells(table *t, const char *format, ...)
+AG_PRINTF(2, 3) static void put_cells(table *t, const char *format, ...)
 {
     char text[512];
     va_list arguments;
