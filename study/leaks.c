@@ -115,7 +115,7 @@ static int64_t judge_pairs(const leak_search *s, study_leaks *leaks)
             if (allowed == moves)
                 continue;
             if (leaks->items)
-                leaks->items[count] = (study_leak){.layer = (const char *)leaks->storage + (size_t)n * PROBE_NAME,
+                leaks->items[count] = (study_leak){.layer = f->name,
                                                    .side = side == SIDE_SOURCE ? "source" : "target",
                                                    .i = i,
                                                    .j = position,
@@ -127,18 +127,13 @@ static int64_t judge_pairs(const leak_search *s, study_leaks *leaks)
     return count;
 }
 
-/* Makes the list of leaks, and the names that they point to. */
+/* Makes the list of leaks, which point to the names of the parts. */
 static ag_status list_leaks(const leak_search *s, study_leaks *leaks, ag_error *error)
 {
     const int64_t count = judge_pairs(s, leaks);
-    leaks->storage = malloc((size_t)s->count * PROBE_NAME + 1);
     leaks->items = malloc((size_t)count * sizeof *leaks->items + 1);
-    if (!leaks->storage || !leaks->items) {
-        study_leaks_clear(leaks);
+    if (!leaks->items)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory for %lld leaks", (long long)count);
-    }
-    for (int n = 0; n < s->count; n++)
-        memcpy((char *)leaks->storage + (size_t)n * PROBE_NAME, s->parts[n].name, PROBE_NAME);
     leaks->count = judge_pairs(s, leaks);
     return AG_OK;
 }
@@ -152,7 +147,9 @@ ag_status study_leaks_find(const study_subject *subject, study_leaks *leaks, ag_
         status = list_leaks(&s, leaks, error);
     for (int n = 0; n < s.count; n++)
         free(s.parts[n].influence);
-    free(s.parts);
+    leaks->storage = s.parts;
+    if (status != AG_OK)
+        study_leaks_clear(leaks);
     probe_clear(&s.probe);
     reach_clear(&s.reach);
     return status;

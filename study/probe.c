@@ -144,16 +144,12 @@ static bool has_shape(probe *p, const char *name, study_side side, const ag_tens
 static void add_part(probe *p, const char *name, reach_part which, study_side side, ag_tensor *input, ag_tensor *memory,
                      ag_tensor *output)
 {
-    if (p->count == p->capacity) {
-        const int capacity = p->capacity ? 2 * p->capacity : 16;
-        probe_part *parts = realloc(p->parts, (size_t)capacity * sizeof *parts);
-        if (!parts) {
-            ag_error_set(&p->error, AG_NO_MEMORY, "out of memory for %d parts of a model", capacity);
-            return;
-        }
-        p->parts = parts;
-        p->capacity = capacity;
+    probe_part *parts = realloc(p->parts, (size_t)(p->count + 1) * sizeof *parts);
+    if (!parts) {
+        ag_error_set(&p->error, AG_NO_MEMORY, "out of memory for %d parts of a model", p->count + 1);
+        return;
     }
+    p->parts = parts;
     probe_part *part = &p->parts[p->count++];
     *part = (probe_part){.reach = which, .side = side, .output = output};
     part->inputs[SIDE_SOURCE] = memory;
@@ -249,15 +245,12 @@ void probe_direction(uint64_t stream, int64_t width, ag_real *seed)
 /* Makes p->seed as large as the part's output, all zeros. */
 static ag_status clear_seed(probe *p, const probe_part *part, ag_error *error)
 {
-    if (part->output->size > p->seed_size || !p->seed) {
-        free(p->seed);
-        p->seed_size = part->output->size;
-        p->seed = malloc((size_t)p->seed_size * sizeof(ag_real) + 1);
-    }
-    if (!p->seed)
+    const size_t bytes = (size_t)part->output->size * sizeof(ag_real);
+    ag_real *seed = realloc(p->seed, bytes + 1); /* (of 0 bytes, realloc may return NULL) */
+    if (!seed)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory for a seed of %lld numbers",
                             (long long)part->output->size);
-    memset(p->seed, 0, (size_t)part->output->size * sizeof(ag_real));
+    p->seed = memset(seed, 0, bytes);
     return AG_OK;
 }
 

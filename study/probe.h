@@ -33,10 +33,9 @@ typedef struct probe {
     int32_t *tokens[SIDES], *token_lengths[SIDES];
     nn_params params; /* the model's, without gradients */
     ag_tape *tape;
-    ag_real *seed; /* as large as the largest output so far */
-    int64_t seed_size;
+    ag_real *seed;     /* as large as the output that is being differentiated */
     probe_part *parts; /* [count] */
-    int count, capacity;
+    int count;
 
     /* While a model runs: */
     bool cut;

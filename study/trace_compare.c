@@ -33,12 +33,7 @@ static int by_execution(const void *a, const void *b)
 
 static bool same_shape(const data_tensor *a, const data_tensor *b)
 {
-    if (a->rank != b->rank)
-        return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->shape[i] != b->shape[i])
-            return false;
-    return true;
+    return a->rank == b->rank && !memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape);
 }
 
 /* An element of a tensor: an integer exactly, any other number as a double. */
