@@ -118,7 +118,7 @@ static int64_t count_cells(study_document *document, int64_t rows, int64_t colum
 /* Adds the part at the end, provided that all of it could be copied. */
 static void append(study_document *document, const document_part *part)
 {
-    document_part *own = accepts(document) ? copy(document, part, 1, sizeof *part) : NULL;
+    document_part *own = copy(document, part, 1, sizeof *part);
     if (!own)
         return;
     if (document->last)
@@ -130,8 +130,7 @@ static void append(study_document *document, const document_part *part)
 
 void study_add_heading(study_document *document, const char *text)
 {
-    if (accepts(document))
-        append(document, &(document_part){.kind = PART_HEADING, .text = copy_title(document, text)});
+    append(document, &(document_part){.kind = PART_HEADING, .text = copy_title(document, text)});
 }
 
 void study_add_text(study_document *document, const char *format, ...)
@@ -156,18 +155,16 @@ void study_add_text(study_document *document, const char *format, ...)
 
 void study_add_example(study_document *document, const char *source, const char *answer, const char *note)
 {
-    if (accepts(document))
-        append(document, &(document_part){.kind = PART_EXAMPLE,
-                                          .text = copy_title(document, note),
-                                          .sides = {copy_title(document, source), copy_text(document, answer)}});
+    append(document, &(document_part){.kind = PART_EXAMPLE,
+                                      .text = copy_title(document, note),
+                                      .sides = {copy_title(document, source), copy_text(document, answer)}});
 }
 
 void study_add_verdict(study_document *document, bool holds, const char *expected, const char *measured)
 {
-    if (accepts(document))
-        append(document, &(document_part){.kind = PART_VERDICT,
-                                          .holds = holds,
-                                          .sides = {copy_title(document, expected), copy_title(document, measured)}});
+    append(document, &(document_part){.kind = PART_VERDICT,
+                                      .holds = holds,
+                                      .sides = {copy_title(document, expected), copy_title(document, measured)}});
 }
 
 void study_begin_row(study_document *document)
@@ -255,8 +252,6 @@ static study_line copy_line(study_document *document, const study_line *line)
 
 void study_add_chart(study_document *document, const study_chart *chart)
 {
-    if (!accepts(document))
-        return;
     study_chart own = *chart;
     study_line *lines = allocate(document, chart->line_count, sizeof *lines);
     for (int64_t i = 0; lines && i < chart->line_count && accepts(document); i++)

@@ -103,22 +103,13 @@ void pen_put_fixed_all(pen *p, const char *form, int decimals, const double *val
 
 /* ---- Foreign text --------------------------------------------------------------------------- */
 
+/* The entity of a character that has a meaning to HTML; NULL for any other. */
 static const char *entity_of(char byte)
 {
-    switch (byte) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
+    static const char special[] = "&<>\"'";
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+    const char *found = strchr(special, byte);
+    return found && byte ? entities[found - special] : NULL;
 }
 
 void pen_put_escaped(pen *p, const char *text)
