@@ -49,7 +49,12 @@ static void add_tick(axis *a, double value)
 {
     double share = axis_share(a, value);
     if (share > -1e-9 && share < 1 + 1e-9 && a->tick_count < AXIS_TICKS)
-        a->ticks[a->tick_count++] = value;
+        a->ticks[a->tick_count++] = value == 0 ? 0 : value;
+}
+
+int axis_print_tick(const axis *a, int tick, char text[AXIS_NUMBER_SIZE])
+{
+    return ag_text_print(text, AXIS_NUMBER_SIZE, "%.*g", a->digits, a->ticks[tick]);
 }
 
 /* 1, 2 or 5 times a power of ten: about `wanted` such steps make up the range. */

@@ -5,14 +5,14 @@
 
 #include "report.h"
 
-enum { AXIS_TICKS = 24 };
+enum { AXIS_TICKS = 24, AXIS_NUMBER_SIZE = 32 };
 
 typedef struct axis {
     double low, high; /* low < high */
     bool log;
-    int digits; /* that tell the ticks apart, for pen_put_number */
+    int digits; /* that tell the ticks apart */
     int tick_count;
-    double ticks[AXIS_TICKS]; /* round numbers between low and high */
+    double ticks[AXIS_TICKS]; /* round numbers between low and high; 0 is never -0 */
 } axis;
 
 /* Makes the axes that show all points of the chart, or y from chart->low to chart->high,
@@ -20,6 +20,8 @@ typedef struct axis {
 bool chart_axes(const study_chart *chart, int x_ticks, int y_ticks, axis *x, axis *y);
 /* Where a value is between the ends of the axis: 0 at low, 1 at high. */
 double axis_share(const axis *a, double value);
+/* Prints the number of a tick. Returns its length. */
+int axis_print_tick(const axis *a, int tick, char text[AXIS_NUMBER_SIZE]);
 /* Which of `count` colours a line has, from 0. A companion has that of the line
  * before. */
 int chart_colour(const study_chart *chart, int64_t line, int count);

@@ -58,13 +58,11 @@ static double place_y(const chart_layout *l, double y)
 
 /* ---- Layout --------------------------------------------------------------------------------- */
 
-static double tick_width(pen *p, double value, int digits)
+static double tick_width(const axis *a, int tick)
 {
-    pen text = {0};
-    pen_put_number(&text, value, digits);
-    double width = svg_text_width(text.text, 0, 12);
-    pen_discard(p, &text);
-    return width;
+    char number[AXIS_NUMBER_SIZE];
+    axis_print_tick(a, tick, number);
+    return svg_text_width(number, 0, 12);
 }
 
 /* The names in the legend form columns of one width. */
@@ -80,13 +78,13 @@ static void lay_out_legend(chart_layout *l)
     l->legend_columns = (int64_t)fmax(1, floor(PLOT_WIDTH / l->legend_step));
 }
 
-static chart_layout lay_out_chart(pen *p, const study_chart *chart, const char *id)
+static chart_layout lay_out_chart(const study_chart *chart, const char *id)
 {
     chart_layout l = {.chart = chart, .id = id};
     double widest = 0;
     l.empty = !chart_axes(chart, X_TICKS, Y_TICKS, &l.x, &l.y);
     for (int i = 0; !l.empty && i < l.y.tick_count; i++)
-        widest = fmax(widest, tick_width(p, l.y.ticks[i], l.y.digits));
+        widest = fmax(widest, tick_width(&l.y, i));
     l.left = MARGIN + ceil(widest) + 10;
     l.right = l.left + PLOT_WIDTH;
     l.top = MARGIN + (label_has_text(chart->title) ? 28 : 0) + (label_has_text(chart->y_axis) ? 26 : 4);
@@ -95,7 +93,7 @@ static chart_layout lay_out_chart(pen *p, const study_chart *chart, const char *
     lay_out_legend(&l);
     l.width = l.right + MARGIN;
     for (int i = 0; !l.empty && i < l.x.tick_count; i++)
-        l.width = fmax(l.width, place_x(&l, l.x.ticks[i]) + tick_width(p, l.x.ticks[i], l.x.digits) / 2 + 4);
+        l.width = fmax(l.width, place_x(&l, l.x.ticks[i]) + tick_width(&l.x, i) / 2 + 4);
     l.width = ceil(l.width);
     int64_t legend_lines = (chart->line_count + chart->mark_count + l.legend_columns - 1) / l.legend_columns;
     l.height = l.legend_top + (double)legend_lines * LEGEND_LINE + MARGIN * 0.5;
@@ -104,12 +102,13 @@ static chart_layout lay_out_chart(pen *p, const study_chart *chart, const char *
 
 /* ---- Axes ----------------------------------------------------------------------------------- */
 
-static void put_number_at(pen *p, const char *style, double x, double y, double value, int digits)
+static void put_tick(pen *p, const char *style, double x, double y, const axis *a, int tick)
 {
+    char number[AXIS_NUMBER_SIZE];
+    axis_print_tick(a, tick, number);
     pen_put(p, "<text class=\"%s\"", style);
     pen_put_fixed_all(p, " x=\"@\" y=\"@\">", 1, (double[]){x, y});
-    pen_put_number(p, value, digits);
-    pen_put(p, "</text>\n");
+    pen_put(p, "%s</text>\n", number);
 }
 
 /* `form` is "h@" or "v@". */
@@ -126,17 +125,17 @@ static void put_axes(pen *p, const chart_layout *l)
     for (int i = 0; i < l->y.tick_count; i++) {
         double y = place_y(l, l->y.ticks[i]);
         put_segment(p, "grid", l->left, y, "h@", l->right - l->left);
-        put_number_at(p, "minor right", l->left - 8, y + 4, l->y.ticks[i], l->y.digits);
+        put_tick(p, "minor right", l->left - 8, y + 4, &l->y, i);
     }
     double end = 0; /* of the previous number */
     for (int i = 0; i < l->x.tick_count; i++) {
-        double x = place_x(l, l->x.ticks[i]), half = tick_width(p, l->x.ticks[i], l->x.digits) / 2;
+        double x = place_x(l, l->x.ticks[i]), half = tick_width(&l->x, i) / 2;
         put_segment(p, "grid", x, l->top, "v@", l->bottom - l->top);
         put_segment(p, "axis", x, l->bottom, "v@", 5);
         if (x - half < end)
             continue;
         end = x + half + 8;
-        put_number_at(p, "minor middle", x, l->bottom + 19, l->x.ticks[i], l->x.digits);
+        put_tick(p, "minor middle", x, l->bottom + 19, &l->x, i);
     }
     put_segment(p, "axis", l->left, l->bottom, "h@", l->right - l->left);
     put_segment(p, "axis", l->left, l->top, "v@", l->bottom - l->top);
@@ -354,7 +353,7 @@ static void describe_chart(pen *p, const study_chart *chart)
 
 void svg_chart(pen *p, const study_chart *chart, const char *id)
 {
-    chart_layout l = lay_out_chart(p, chart, id);
+    chart_layout l = lay_out_chart(chart, id);
     pen description = {0};
     describe_chart(&description, chart);
     svg_open(p, id, l.width, l.height, chart->title, &description);

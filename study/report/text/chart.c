@@ -5,7 +5,6 @@
 #include "terminal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@ enum {
     X_TICKS = 6,
     Y_TICKS = 4,
     NAME_COLUMNS = 40,
-    NUMBER_SIZE = 32,
     LEGEND_GAP = 3
 };
 
@@ -96,22 +94,12 @@ static void draw_marks(chart_plot *d)
 
 /* ---- Axes ----------------------------------------------------------------------------------- */
 
-/* Writes the number of a tick. Returns its length. */
-static int write_tick(pen *p, const axis *a, int tick, char text[NUMBER_SIZE])
+static int y_label_width(const axis *y)
 {
-    pen number = {0};
-    pen_put_number(&number, a->ticks[tick], a->digits);
-    const int length = snprintf(text, NUMBER_SIZE, "%s", pen_text(&number));
-    pen_discard(p, &number);
-    return length < NUMBER_SIZE ? length : NUMBER_SIZE - 1;
-}
-
-static int y_label_width(pen *p, const axis *y)
-{
-    char number[NUMBER_SIZE];
+    char number[AXIS_NUMBER_SIZE];
     int widest = 0;
     for (int i = 0; i < y->tick_count; i++) {
-        int width = write_tick(p, y, i, number);
+        int width = axis_print_tick(y, i, number);
         widest = width > widest ? width : widest;
     }
     return widest;
@@ -119,11 +107,11 @@ static int y_label_width(pen *p, const axis *y)
 
 static void put_y_label(pen *p, const chart_plot *d, int row, int width)
 {
-    char number[NUMBER_SIZE] = "";
+    char number[AXIS_NUMBER_SIZE] = "";
     int length = 0;
     for (int i = 0; i < d->y.tick_count; i++)
         if (row_of(d, d->y.ticks[i]) == row)
-            length = write_tick(p, &d->y, i, number);
+            length = axis_print_tick(&d->y, i, number);
     terminal_repeat(p, ' ', width - length);
     pen_put(p, "%s %c", number, length ? '+' : '|');
 }
@@ -153,13 +141,13 @@ static void put_plot_row(pen *p, const chart_plot *d, int row)
 /* The axis with its ticks, and as many of their numbers as have room. */
 static void put_x_axis(pen *p, const chart_plot *d, int left)
 {
-    char rule[COLUMNS + 1], numbers[COLUMNS + NUMBER_SIZE], number[NUMBER_SIZE];
+    char rule[COLUMNS + 1], numbers[COLUMNS + AXIS_NUMBER_SIZE], number[AXIS_NUMBER_SIZE];
     int end = 0;
     memset(rule, '-', COLUMNS);
     memset(numbers, ' ', sizeof numbers);
     rule[d->columns] = 0;
     for (int i = 0; i < d->x.tick_count; i++) {
-        int column = column_of(d, d->x.ticks[i]), length = write_tick(p, &d->x, i, number),
+        int column = column_of(d, d->x.ticks[i]), length = axis_print_tick(&d->x, i, number),
             from = column - length / 2 > d->columns - length ? d->columns - length : column - length / 2;
         from = from > 0 ? from : 0;
         rule[column] = '+';
@@ -202,7 +190,7 @@ static void put_legend(pen *p, const study_chart *chart, const text_style *style
 static void put_plot(pen *p, chart_plot *d)
 {
     const study_chart *chart = d->chart;
-    const int left = y_label_width(p, &d->y), room = d->style->width - left - 2;
+    const int left = y_label_width(&d->y), room = d->style->width - left - 2;
     d->columns = room > COLUMNS ? COLUMNS : room > FEWEST ? room : FEWEST;
     for (int64_t i = 0; i < chart->line_count; i++)
         draw_line(d, i);
@@ -219,14 +207,15 @@ static void put_plot(pen *p, chart_plot *d)
     }
 }
 
-void text_put_chart(pen *p, const study_chart *chart, const text_style *style)
+void text_put_chart(pen *p, const document_part *part, const text_style *style)
 {
+    const study_chart *chart = &part->chart;
     chart_plot d = {.chart = chart, .style = style};
     pen name = {0};
-    terminal_bold(p, style->color);
+    terminal_letters(p, TERMINAL_BOLD, style->color);
     terminal_lines title = {.p = p, .width = style->width};
     terminal_put_words(&title, chart->title);
-    terminal_normal(p, style->color);
+    terminal_letters(p, TERMINAL_NORMAL, style->color);
     pen_put(p, "\n");
     const bool drawn = chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y);
     if (drawn && label_has_text(chart->y_axis)) {

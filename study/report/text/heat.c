@@ -187,10 +187,10 @@ static void put_label(pen *p, const heat_view *v, const char *label, int width, 
 {
     terminal_repeat(p, ' ', width - label_width(label, v->label));
     if (padded)
-        terminal_faint(p, v->style->color);
+        terminal_letters(p, TERMINAL_FAINT, v->style->color);
     pen_put_label(p, label, v->label, false);
     if (padded)
-        terminal_normal(p, v->style->color);
+        terminal_letters(p, TERMINAL_NORMAL, v->style->color);
 }
 
 /* The name of each side above its columns. */
@@ -226,10 +226,10 @@ static void put_column_label(pen *p, const heat_view *v, int64_t j, int line)
     width = pen_put_glyph(&glyph, label, line - v->downward + count);
     terminal_repeat(p, ' ', v->cell - width);
     if (padded)
-        terminal_faint(p, v->style->color);
+        terminal_letters(p, TERMINAL_FAINT, v->style->color);
     pen_put(p, "%s", width > v->cell ? "?" : width ? pen_text(&glyph) : "");
     if (padded)
-        terminal_normal(p, v->style->color);
+        terminal_letters(p, TERMINAL_NORMAL, v->style->color);
     pen_discard(p, &glyph);
 }
 
@@ -261,9 +261,9 @@ static int put_view_line(pen *p, const heat_view *v, int64_t line)
 {
     const int sides = heat_grid_split(&v->grid) > 0, labels = larger(v->downward, 1);
     if (line < v->title_lines) {
-        terminal_bold(p, v->style->color);
+        terminal_letters(p, TERMINAL_BOLD, v->style->color);
         int width = put_text_line(p, v->title.text, (int)line);
-        terminal_normal(p, v->style->color);
+        terminal_letters(p, TERMINAL_NORMAL, v->style->color);
         return width;
     }
     line -= v->title_lines;

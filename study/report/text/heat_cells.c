@@ -37,7 +37,7 @@ void text_put_cell(pen *p, const heat_grid *grid, heat_cell cell, int width, boo
     else
         pen_put(p, "\033[%sm", look_colours[cell.look]);
     terminal_repeat(p, cell.look == LOOK_VALUE ? ' ' : cell.look == LOOK_MASKED ? '/' : marks[cell.look], width);
-    terminal_normal(p, true);
+    terminal_letters(p, TERMINAL_NORMAL, true);
 }
 
 void text_put_ramp(pen *p, int wide, bool color)
@@ -48,5 +48,5 @@ void text_put_ramp(pen *p, int wide, bool color)
             pen_put(p, "\033[48;5;%dm%*s", grounds[shade], wide, "");
         else
             pen_put(p, "%c", shades[shade]);
-    terminal_normal(p, color);
+    terminal_letters(p, TERMINAL_NORMAL, color);
 }

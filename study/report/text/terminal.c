@@ -3,19 +3,10 @@
 
 #include <string.h>
 
-void terminal_bold(pen *p, bool color)
+void terminal_letters(pen *p, terminal_weight weight, bool color)
 {
-    pen_put(p, "%s", color ? "\033[1m" : "");
-}
-
-void terminal_faint(pen *p, bool color)
-{
-    pen_put(p, "%s", color ? "\033[2m" : "");
-}
-
-void terminal_normal(pen *p, bool color)
-{
-    pen_put(p, "%s", color ? "\033[0m" : "");
+    if (color)
+        pen_put(p, "\033[%dm", (int)weight);
 }
 
 void terminal_repeat(pen *p, char character, int64_t count)

@@ -14,11 +14,10 @@ void terminal_put_words(terminal_lines *lines, const char *text);
 /* The text in lines of its own. */
 void terminal_put_paragraph(pen *p, const char *text, int width);
 
-/* Everything from here on is bold or faint, or normal again. Does nothing without
- * color. */
-void terminal_bold(pen *p, bool color);
-void terminal_faint(pen *p, bool color);
-void terminal_normal(pen *p, bool color);
+/* All letters from here on are bold or faint, or normal again. Does nothing without
+ * color. The values are those of the escape sequences. */
+typedef enum terminal_weight { TERMINAL_NORMAL = 0, TERMINAL_BOLD, TERMINAL_FAINT } terminal_weight;
+void terminal_letters(pen *p, terminal_weight weight, bool color);
 void terminal_repeat(pen *p, char character, int64_t count);
 
 /* Begins the next entry of a legend, `width` columns wide: after `gap` columns, or on a

@@ -13,24 +13,34 @@ enum {
     GAP = 2            /* between columns */
 };
 
-static void put_heading(pen *p, const char *text, char underline, const text_style *style)
+static void put_title(pen *p, const char *text, char underline, const text_style *style)
 {
     int width = label_width(text, 0);
-    terminal_bold(p, style->color);
+    terminal_letters(p, TERMINAL_BOLD, style->color);
     terminal_lines lines = {.p = p, .width = style->width};
     terminal_put_words(&lines, text);
-    terminal_normal(p, style->color);
+    terminal_letters(p, TERMINAL_NORMAL, style->color);
     pen_put(p, "\n");
     terminal_repeat(p, underline, width < style->width ? width : style->width);
     pen_put(p, "\n");
 }
 
+static void put_heading(pen *p, const document_part *part, const text_style *style)
+{
+    put_title(p, part->text, '-', style);
+}
+
+static void put_paragraph(pen *p, const document_part *part, const text_style *style)
+{
+    terminal_put_paragraph(p, part->text, style->width);
+}
+
 static void put_verdict(pen *p, const document_part *part, const text_style *style)
 {
     terminal_lines lines = {.p = p, .width = style->width};
-    terminal_bold(p, style->color);
+    terminal_letters(p, TERMINAL_BOLD, style->color);
     terminal_put_words(&lines, part->holds ? "Came true:" : "Did NOT come true:");
-    terminal_normal(p, style->color);
+    terminal_letters(p, TERMINAL_NORMAL, style->color);
     pen words = {0};
     pen_put(&words, " %s. Measured: %s.", part->sides[0], part->sides[1]);
     terminal_put_words(&lines, pen_text(&words));
@@ -111,9 +121,9 @@ static void put_table_row(pen *p, const document_part *table, const column_shape
 static void put_columns(pen *p, const document_part *table, const column_shape *shapes, int64_t begin, int64_t end,
                         bool color)
 {
-    terminal_bold(p, color);
+    terminal_letters(p, TERMINAL_BOLD, color);
     put_table_row(p, table, shapes, 0, begin, end);
-    terminal_normal(p, color);
+    terminal_letters(p, TERMINAL_NORMAL, color);
     terminal_repeat(p, '-', shapes[0].width);
     for (int64_t j = begin; j < end; j++) {
         terminal_repeat(p, ' ', GAP);
@@ -130,7 +140,7 @@ static void put_table(pen *p, const document_part *table, const text_style *styl
 {
     if (*table->text)
         terminal_put_paragraph(p, table->text, style->width);
-    if (table->rows == 0 || table->columns == 0)
+    if (table->rows == 0 || table->columns < 1)
         return;
     column_shape *shapes = malloc((size_t)table->columns * sizeof *shapes);
     if (!shapes) {
@@ -162,35 +172,13 @@ static void put_table(pen *p, const document_part *table, const text_style *styl
 
 /* ---- Documents ------------------------------------------------------------------------------ */
 
-static void put_part(pen *p, const document_part *part, const text_style *style)
-{
-    switch (part->kind) {
-    case PART_HEADING:
-        put_heading(p, part->text, '-', style);
-        break;
-    case PART_TEXT:
-        terminal_put_paragraph(p, part->text, style->width);
-        break;
-    case PART_VERDICT:
-        put_verdict(p, part, style);
-        break;
-    case PART_EXAMPLE:
-        put_example(p, part, style);
-        break;
-    case PART_TABLE:
-        put_table(p, part, style);
-        break;
-    case PART_HEATS:
-        text_put_heats(p, part, style);
-        break;
-    case PART_CHART:
-        text_put_chart(p, &part->chart, style);
-        break;
-    case PART_ROW_BEGIN:
-    case PART_ROW_END:
-        break;
-    }
-}
+/* Each writes one kind of part. In a terminal the parts of a row follow each other like all
+ * others, so the ends of rows write nothing. */
+static void (*const put_part[])(pen *p, const document_part *part, const text_style *style) = {
+    [PART_HEADING] = put_heading,  [PART_TEXT] = put_paragraph, [PART_VERDICT] = put_verdict,
+    [PART_EXAMPLE] = put_example,  [PART_TABLE] = put_table,    [PART_HEATS] = text_put_heats,
+    [PART_CHART] = text_put_chart, [PART_ROW_BEGIN] = NULL,     [PART_ROW_END] = NULL,
+};
 
 char *study_document_text(const study_document *document, const study_text_options *options, ag_error *error)
 {
@@ -201,12 +189,12 @@ char *study_document_text(const study_document *document, const study_text_optio
         return NULL;
     pen_put(&p, "%s", ""); /* an empty document is an empty text */
     if (*document->title)
-        put_heading(&p, document->title, '=', &style);
+        put_title(&p, document->title, '=', &style);
     for (const document_part *part = document->first; part; part = part->next) {
-        if (part->kind == PART_ROW_BEGIN || part->kind == PART_ROW_END)
+        if (!put_part[part->kind])
             continue;
         pen_put(&p, "%s", p.length ? "\n" : "");
-        put_part(&p, part, &style);
+        put_part[part->kind](&p, part, &style);
     }
     if (p.failed) {
         ag_error_set(error, AG_NO_MEMORY, "out of memory for the document's text");

@@ -11,6 +11,6 @@
 typedef study_text_options text_style;
 
 void text_put_heats(pen *p, const document_part *part, const text_style *style);
-void text_put_chart(pen *p, const study_chart *chart, const text_style *style);
+void text_put_chart(pen *p, const document_part *part, const text_style *style);
 
 #endif
