@@ -84,7 +84,8 @@ static int run_command(const char *name, int count, const char *const *arguments
     ag_error error = {0};
     if (ag_level_check(&error) != AG_OK)
         return cli_fail(name, CLI_USAGE, "%s", error.message);
-    return subcommands[i].run(count, arguments);
+    const int code = subcommands[i].run(count, arguments);
+    return code == CLI_HELPED ? CLI_DONE : code;
 }
 
 int cli_main(int argc, char **argv)

@@ -170,9 +170,9 @@ int cli_eval(int count, const char *const *arguments)
                    "the edits from each output to its nearest target, divided by the tokens of that target.",
     };
     ag_error error = {0};
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     if (!f.model)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
     if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)

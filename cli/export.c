@@ -47,9 +47,9 @@ int cli_export(int count, const char *const *arguments)
     };
     ag_error error = {0};
     train_saved saved = {0};
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     if (!f.model || !f.out)
         return cli_fail("export", CLI_USAGE, f.model ? "where to? Give --out FILE" : "which model? Give --model DIR");
     const char *const outputs[] = {f.source_vocab, f.target_vocab, f.out};
@@ -63,7 +63,7 @@ int cli_export(int count, const char *const *arguments)
     }
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("export", &error);
-    int code = write_files(&f, &saved, &error);
+    code = write_files(&f, &saved, &error);
     train_saved_clear(&saved);
     return code;
 }

@@ -34,28 +34,23 @@ int cli_report(const char *command, const ag_error *error)
     return cli_fail(command, CLI_FAILED, "%s", error->message);
 }
 
-int cli_read_code(cli_read result)
-{
-    return result == CLI_READ_WRONG ? CLI_USAGE : result == CLI_READ_FAILED ? CLI_FAILED : CLI_DONE;
-}
-
 #define LONGEST_NAME 64
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-static cli_read point_to_help(const cli_command *command)
+static int point_to_help(const cli_command *command)
 {
     fprintf(stderr, "tapeformer %s --help lists the flags.\n", command->name);
-    return CLI_READ_WRONG;
+    return CLI_USAGE;
 }
 
-static cli_read wrong_value(const cli_command *command, const cli_flag *flag, const char *value, const char *expected)
+static int wrong_value(const cli_command *command, const cli_flag *flag, const char *value, const char *expected)
 {
-    cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->field->name, *value ? value : "''", expected);
-    return CLI_READ_WRONG;
+    return cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->field->name, *value ? value : "''",
+                    expected);
 }
 
-static cli_read read_number(const cli_command *command, const cli_flag *flag, const char *text)
+static int read_number(const cli_command *command, const cli_flag *flag, const char *text)
 {
     const train_field *field = flag->field;
     const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
@@ -72,7 +67,7 @@ static cli_read read_number(const cli_command *command, const cli_flag *flag, co
         (whole && number != floor(number)))
         return wrong_value(command, flag, text, expected);
     train_field_set_number(field, flag->object, number != 0 ? number : field->none ? -1 : 0);
-    return CLI_READ_OK;
+    return CLI_DONE;
 }
 
 /* The index of the text among the words that the flag may have; -1 after a report. */
@@ -97,13 +92,13 @@ static int read_choice(const cli_command *command, const cli_flag *flag, const c
     return -1;
 }
 
-static cli_read read_value(const cli_command *command, cli_flag *flag, const char *text)
+static int read_value(const cli_command *command, cli_flag *flag, const char *text)
 {
     const train_field *field = flag->field;
     flag->given = true;
     const int choice = field->names ? read_choice(command, flag, text) : 0;
     if (choice < 0)
-        return CLI_READ_WRONG;
+        return CLI_USAGE;
     if (field->type == TRAIN_TEXT) {
         if (!*text && strcmp(field->value, "TEXT")) /* files, folders and names are never empty */
             return wrong_value(command, flag, text, field->value);
@@ -113,7 +108,7 @@ static cli_read read_value(const cli_command *command, cli_flag *flag, const cha
     } else {
         return read_number(command, flag, text);
     }
-    return CLI_READ_OK;
+    return CLI_DONE;
 }
 
 static void set_switch(cli_flag *flag)
@@ -137,7 +132,7 @@ cli_flag *cli_flag_find(const cli_command *command, const char *name)
     return find_flag(command, name, strlen(name));
 }
 
-static cli_read unknown_flag(const cli_command *command, const char *argument, size_t length)
+static int unknown_flag(const cli_command *command, const char *argument, size_t length)
 {
     char typed[LONGEST_NAME];
     snprintf(typed, sizeof typed, "%.*s", (int)(length < sizeof typed ? length : sizeof typed - 1), argument + 2);
@@ -150,7 +145,7 @@ static cli_read unknown_flag(const cli_command *command, const char *argument, s
 
 /* Refuses a second file for a flag that takes one: the first would be ignored silently.
  */
-static cli_read second_file(const cli_command *command, const cli_flag *flag, const char *second)
+static int second_file(const cli_command *command, const cli_flag *flag, const char *second)
 {
     const char *first = train_field_text(flag->field, flag->object);
     cli_fail(command->name, CLI_USAGE,
@@ -160,7 +155,7 @@ static cli_read second_file(const cli_command *command, const cli_flag *flag, co
 }
 
 /* Reads the value of a flag that takes one. */
-static cli_read read_given(const cli_command *command, cli_flag *flag, const char *text)
+static int read_given(const cli_command *command, cli_flag *flag, const char *text)
 {
     if (flag->field->joined_by && flag->reading == command->reading)
         return second_file(command, flag, text);
@@ -170,7 +165,7 @@ static cli_read read_given(const cli_command *command, cli_flag *flag, const cha
 
 /* Reads an argument that begins with --, and the next argument where that is the flag's
  * value. Sets *used to the number of arguments read. */
-static cli_read read_flag(cli_command *command, int count, const char *const *arguments, int *used)
+static int read_flag(cli_command *command, int count, const char *const *arguments, int *used)
 {
     const char *argument = arguments[0], *equals = strchr(argument, '=');
     size_t length = equals ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
@@ -180,26 +175,22 @@ static cli_read read_flag(cli_command *command, int count, const char *const *ar
     if (!flag)
         return unknown_flag(command, argument, length);
     const char *name = flag->field->name, *value = flag->field->value;
-    if (!value && equals) {
-        cli_fail(command->name, CLI_USAGE, "--%s takes no value", name);
-        return CLI_READ_WRONG;
-    }
+    if (!value && equals)
+        return cli_fail(command->name, CLI_USAGE, "--%s takes no value", name);
     if (!value) {
         set_switch(flag);
-        return CLI_READ_OK;
+        return CLI_DONE;
     }
     if (equals)
         return read_given(command, flag, equals + 1);
-    if (count < 2) {
-        cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", name, name, value);
-        return CLI_READ_WRONG;
-    }
+    if (count < 2)
+        return cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", name, name, value);
     *used = 2;
     return read_given(command, flag, arguments[1]);
 }
 
 /* Refuses a word that belongs to no flag and follows the argument `before`. */
-static cli_read unknown_word(const cli_command *command, const char *before, const char *word)
+static int unknown_word(const cli_command *command, const char *before, const char *word)
 {
     const cli_flag *flag = NULL;
     for (int i = 0; i < command->flag_count && !flag; i++)
@@ -230,31 +221,31 @@ static bool wants_help(const cli_command *command, int count, const char *const 
     return false;
 }
 
-cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments)
+int cli_flags_read(cli_command *command, int count, const char *const *arguments)
 {
     if (wants_help(command, count, arguments)) {
         cli_help_print(command);
-        return CLI_READ_HELP;
+        return CLI_HELPED;
     }
     command->reading++;
     for (int i = 0, used; i < count; i += used) {
-        cli_read result = CLI_READ_OK;
+        int code = CLI_DONE;
         used = 1;
         if (!strcmp(arguments[i], CLI_DESCRIBE)) {
             cli_help_describe(command);
-            return CLI_READ_HELP;
+            return CLI_HELPED;
         }
         if (!strncmp(arguments[i], "--", 2) && arguments[i][2]) {
-            result = read_flag(command, count - i, arguments + i, &used);
+            code = read_flag(command, count - i, arguments + i, &used);
         } else if (command->word_count < command->max_words) {
             command->words[command->word_count++] = arguments[i];
         } else {
-            result = unknown_word(command, i > 0 ? arguments[i - 1] : "", arguments[i]);
+            code = unknown_word(command, i > 0 ? arguments[i - 1] : "", arguments[i]);
         }
-        if (result != CLI_READ_OK)
-            return result;
+        if (code != CLI_DONE)
+            return code;
     }
-    return CLI_READ_OK;
+    return CLI_DONE;
 }
 
 /* ---- Arguments as text ---- */
@@ -311,7 +302,7 @@ static const char *read_argument(char **text, bool is_value)
     return argument;
 }
 
-cli_read cli_flags_read_text(cli_command *command, char *text)
+int cli_flags_read_text(cli_command *command, char *text)
 {
     const char *pieces[2 * LONGEST_NAME] = {0};
     int count = 0;

@@ -44,27 +44,23 @@ typedef struct cli_command {
     int reading; /* counts the calls of cli_flags_read, in each of which a file may be given once per flag */
 } cli_command;
 
-/* The exit codes. */
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
-
-/* How reading ended: the command goes on; the help was printed; a mistake was reported; a
- * file could not be read. */
-typedef enum cli_read { CLI_READ_OK, CLI_READ_HELP, CLI_READ_WRONG, CLI_READ_FAILED } cli_read;
-/* The exit code after any other result than CLI_READ_OK. */
-int cli_read_code(cli_read result);
+/* The exit codes, and CLI_HELPED: the help was printed, so the command has nothing left to
+ * do; the process exits with CLI_DONE then. */
+enum { CLI_HELPED = -1, CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
 /* Makes a command describe itself and its flags for programs, which make the manual and
  * the completions. */
 #define CLI_DESCRIBE "--describe"
 
 /* Reads arguments into the members of the flags. A later flag overrides an earlier one,
- * except for files that could be joined into one: a second is refused. Prints the help to
- * stdout on --help, and one sentence to stderr on a mistake. */
-cli_read cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
+ * except for files that could be joined into one: a second is refused. Returns CLI_DONE;
+ * CLI_HELPED after printing the help to stdout on --help; CLI_USAGE after one sentence to
+ * stderr about a mistake. */
+int cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 
 /* Reads arguments from a text with a line for each, as cli_flags_write writes it. The
  * text is cut up in place and must live as long as the members that point into it. */
-cli_read cli_flags_read_text(cli_command *command, char *text) AG_CHECKED;
+int cli_flags_read_text(cli_command *command, char *text) AG_CHECKED;
 
 /* The flags that were given and are not local, with their values, a line for each. The
  * caller frees the text; NULL: out of memory. */

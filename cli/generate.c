@@ -110,9 +110,9 @@ int cli_generate(int count, const char *const *arguments)
     };
     ag_error error = {0};
     train_saved saved = {0};
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     if (!f.model)
         return cli_fail("generate", CLI_USAGE, "which model? Give --model DIR");
     const char *drawing = "goes without --greedy, which takes the most probable token and draws nothing";
@@ -124,7 +124,7 @@ int cli_generate(int count, const char *const *arguments)
         return CLI_USAGE;
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("generate", &error);
-    int code = saved.model->config.kind == NN_DECODER
+    code = saved.model->config.kind == NN_DECODER
                    ? generate(&f, &saved, &error)
                    : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);
     train_saved_clear(&saved);

@@ -101,8 +101,8 @@ int cli_gradcheck(int count, const char *const *arguments)
                    "central differences under Richardson extrapolation. Elements at a kink (relu at 0, equal maxima) "
                    "are left out and counted.",
     };
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     return check_all(&f);
 }

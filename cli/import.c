@@ -168,9 +168,10 @@ int cli_import(int count, const char *const *arguments)
             "the words 4, 5, ... `tapeformer train --from DIR` continues training on other data.",
     };
     adapt_defaults(rows, row_count);
-    cli_read read = cli_flags_read(&command, count, arguments);
-    int code = read == CLI_READ_OK ? check_flags(&command, &f) : cli_read_code(read);
-    if (read != CLI_READ_OK || code != CLI_DONE)
+    int code = cli_flags_read(&command, count, arguments);
+    if (code == CLI_DONE)
+        code = check_flags(&command, &f);
+    if (code != CLI_DONE)
         return code;
 
     f.about_sources = given_source_flag(table);

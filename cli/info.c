@@ -136,15 +136,15 @@ int cli_info(int count, const char *const *arguments)
         .details = "MODEL is the folder of a training run, a .safetensors file, or the index.json of a sharded model.",
     };
     ag_error error = {0};
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     if (!path)
         return cli_fail("info", CLI_USAGE, "which model? Give the folder of a run or a .safetensors file");
     data_safetensors *file = train_weights_open(path, &error);
     if (!file)
         return cli_report("info", &error);
-    int code = print_contents(path, file);
+    code = print_contents(path, file);
     data_safetensors_close(file);
     return code;
 }

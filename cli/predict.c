@@ -335,12 +335,11 @@ int cli_predict(int count, const char *const *arguments)
     command.words = f.files = malloc((size_t)(count ? count : 1) * sizeof *f.files);
     if (!f.files)
         return cli_fail("predict", CLI_FAILED, "out of memory");
-    cli_read read = cli_flags_read(&command, count, arguments);
-    int code = cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
     f.file_count = command.word_count;
-    if (read == CLI_READ_OK)
+    if (code == CLI_DONE)
         code = check_flags(&command, &f);
-    if (read == CLI_READ_OK && code == CLI_DONE)
+    if (code == CLI_DONE)
         code = predict_lines(&f, &error);
     free(f.files);
     return code;

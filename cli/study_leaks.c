@@ -180,13 +180,13 @@ static int run_leaks(int count, const char *const *arguments)
             "must be\nexactly 0, what they allow must not; else it exits with 1. Without a text it draws examples of "
             "several lengths,\nwith padding and without.",
     };
-    cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
     const bool given = f.example.source || f.example.target;
     if (!given && f.example.padding)
         return cli_fail("study leaks", CLI_USAGE, "--pad goes with a text: examples that are drawn have their own");
-    const int code = given ? study_given(&f, &all) : study_drawn(&f, &all);
+    code = given ? study_given(&f, &all) : study_drawn(&f, &all);
     return code == CLI_DONE ? print_verdict(&f, &all) : code;
 }
 

@@ -58,10 +58,10 @@ static int make_document(const study_report *report, const char *name, study_doc
 
 int cli_study_report(const study_report *report, cli_command *command, int count, const char *const *arguments)
 {
-    const cli_read read = cli_flags_read(command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    int code = cli_check_file(command->name, report->output->report, report->example ? report->example->model : NULL);
+    int code = cli_flags_read(command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
+    code = cli_check_file(command->name, report->output->report, report->example ? report->example->model : NULL);
     if (code == CLI_DONE)
         code = cli_check_folder(command->name, report->output->pictures);
     if (code != CLI_DONE)

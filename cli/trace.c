@@ -85,10 +85,10 @@ int cli_trace(int count, const char *const *arguments)
                    "to it under gradient/, and the gradients of the parameters under parameter/, numbered in the order "
                    "of the computation.",
     };
-    const cli_read read = cli_flags_read(&command, count, arguments);
-    if (read != CLI_READ_OK)
-        return cli_read_code(read);
-    const int code = check_flags(&f, table, sizeof table / sizeof *table);
+    int code = cli_flags_read(&command, count, arguments);
+    if (code != CLI_DONE)
+        return code;
+    code = check_flags(&f, table, sizeof table / sizeof *table);
     if (code != CLI_DONE)
         return code;
     if (f.compare)

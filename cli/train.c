@@ -344,11 +344,10 @@ int cli_train(int count, const char *const *arguments)
     train_setup setup = {0};
     ag_error error = {0};
 
-    cli_read read = train_flags_read(&command, &f, count, arguments, &setup.base, &earlier);
-    int code = cli_read_code(read);
-    if (read == CLI_READ_OK && f.list_presets) {
+    int code = train_flags_read(&command, &f, count, arguments, &setup.base, &earlier);
+    if (code == CLI_DONE && f.list_presets) {
         train_presets_print();
-    } else if (read == CLI_READ_OK) {
+    } else if (code == CLI_DONE) {
         cli_outlive_readers();
         code = check_source(&f);
         if (code == CLI_DONE &&

@@ -144,7 +144,7 @@ void train_presets_print(void)
     }
 }
 
-static cli_read read_preset(cli_command *command, const char *name)
+static int read_preset(cli_command *command, const char *name)
 {
     int i = 0, count = 0;
     while (strcmp(name, train_preset_at(i)->name)) /* the flag was accepted, so there is one */
@@ -155,38 +155,36 @@ static cli_read read_preset(cli_command *command, const char *name)
 }
 
 /* Refuses flags that contradict each other. */
-static cli_read check_own(const cli_command *command, const train_recipe *recipe)
+static int check_own(const cli_command *command, const train_recipe *recipe)
 {
     const bool out = cli_flag_find(command, "out")->given;
     if (recipe->run.steps && recipe->run.epochs)
-        cli_fail("train", CLI_USAGE, "--steps and --epochs exclude each other");
-    else if (recipe->resume && out)
-        cli_fail("train", CLI_USAGE, "--out and --resume exclude each other: a run goes on in its own folder");
-    else if (recipe->resume && recipe->run.overwrite)
-        cli_fail("train", CLI_USAGE, "--overwrite and --resume exclude each other: a run goes on, or begins again");
-    else if (recipe->resume && recipe->from)
-        cli_fail("train", CLI_USAGE,
-                 "--from and --resume exclude each other: --from begins a run, --resume goes on with one");
-    else if (recipe->resume && recipe->preset)
-        cli_fail("train", CLI_USAGE, "--preset and --resume exclude each other: a run goes on with its own flags");
-    else
-        return train_flags_final_norm(command) == CLI_DONE ? CLI_READ_OK : CLI_READ_WRONG;
-    return CLI_READ_WRONG;
+        return cli_fail("train", CLI_USAGE, "--steps and --epochs exclude each other");
+    if (recipe->resume && out)
+        return cli_fail("train", CLI_USAGE, "--out and --resume exclude each other: a run goes on in its own folder");
+    if (recipe->resume && recipe->run.overwrite)
+        return cli_fail("train", CLI_USAGE,
+                        "--overwrite and --resume exclude each other: a run goes on, or begins again");
+    if (recipe->resume && recipe->from)
+        return cli_fail("train", CLI_USAGE,
+                        "--from and --resume exclude each other: --from begins a run, --resume goes on with one");
+    if (recipe->resume && recipe->preset)
+        return cli_fail("train", CLI_USAGE,
+                        "--preset and --resume exclude each other: a run goes on with its own flags");
+    return train_flags_final_norm(command);
 }
 
 /* Refuses flags that have no effect beside the others, since their user expects one.
  * `own` [flag_count] are the flags that the user gave: those of a preset may have lost
  * their effect to the user's. */
-static cli_read check_effective(const cli_command *command, const train_recipe *recipe, const bool *own)
+static int check_effective(const cli_command *command, const train_recipe *recipe, const bool *own)
 {
     for (int i = 0; i < command->flag_count; i++) {
         const train_field *field = command->flags[i].field;
-        if (!own[i] || !field->needs || field->needs(recipe))
-            continue;
-        cli_fail("train", CLI_USAGE, "--%s %s", field->name, field->goes);
-        return CLI_READ_WRONG;
+        if (own[i] && field->needs && !field->needs(recipe))
+            return cli_fail("train", CLI_USAGE, "--%s %s", field->name, field->goes);
     }
-    return CLI_READ_OK;
+    return CLI_DONE;
 }
 
 /* Drops the source and the length of the preset or the resumed run where the user gave
@@ -219,22 +217,20 @@ static void give_way(const cli_command *command, const train_recipe *recipe, con
 
 /* Reports that the folder has no checkpoint to resume. It may hold a model alone, as
  * import writes it. */
-static cli_read no_checkpoint(const char *folder, const ag_error *error)
+static int no_checkpoint(const char *folder, const ag_error *error)
 {
     train_saved model = {0};
     ag_error none = {0};
     const bool alone = error->status == AG_IO && train_saved_load(&model, folder, &none) == AG_OK;
     train_saved_clear(&model);
-    if (alone)
-        cli_fail("train", CLI_FAILED, "%s (the folder holds a model and no run: train --from %s begins one with it)",
-                 error->message, folder);
-    else
-        cli_report("train", error);
-    return CLI_READ_FAILED;
+    if (!alone)
+        return cli_report("train", error);
+    return cli_fail("train", CLI_FAILED, "%s (the folder holds a model and no run: train --from %s begins one with it)",
+                    error->message, folder);
 }
 
 /* Reads the flags of the run to resume, and its whole recipe to `earlier`. */
-static cli_read read_run(cli_command *command, train_recipe *recipe, train_saved *base, train_recipe *earlier)
+static int read_run(cli_command *command, train_recipe *recipe, train_saved *base, train_recipe *earlier)
 {
     ag_error error = {0};
     const char *folder = recipe->resume;
@@ -242,44 +238,42 @@ static cli_read read_run(cli_command *command, train_recipe *recipe, train_saved
     recipe->resume = folder;
     if (train_checkpoint_read(base, folder, &error) != AG_OK)
         return no_checkpoint(folder, &error);
-    cli_read result = cli_flags_read_text(command, base->arguments);
+    int code = cli_flags_read_text(command, base->arguments);
     *earlier = *recipe;
-    if (result == CLI_READ_OK && take_run(earlier, folder, &error) != AG_OK) {
-        cli_report("train", &error);
-        return CLI_READ_FAILED;
-    }
-    return result;
+    if (code == CLI_DONE && take_run(earlier, folder, &error) != AG_OK)
+        code = cli_report("train", &error);
+    return code;
 }
 
 /* Reads the user's flags twice: first to find --preset and --resume, then, after the
  * flags of the preset or the resumed run, to override those. */
-cli_read train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
-                          train_saved *base, train_recipe *earlier)
+int train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
+                     train_saved *base, train_recipe *earlier)
 {
     bool own[TRAIN_FLAGS_MOST];
     *recipe = train_recipe_new();
     command->flag_count = train_flags_bind(recipe, false, command->flags);
-    cli_read result = cli_flags_read(command, count, arguments);
-    if (result == CLI_READ_OK)
-        result = check_own(command, recipe);
-    if (result != CLI_READ_OK)
-        return result;
+    int code = cli_flags_read(command, count, arguments);
+    if (code == CLI_DONE)
+        code = check_own(command, recipe);
+    if (code != CLI_DONE)
+        return code;
     for (int i = 0; i < command->flag_count; i++)
         own[i] = command->flags[i].given;
     const bool own_source = recipe->run.task || recipe->pairs || recipe->text;
     const bool own_length = recipe->run.steps || recipe->run.epochs;
     if (recipe->resume)
-        result = read_run(command, recipe, base, earlier);
-    if (result == CLI_READ_OK && recipe->preset) {
+        code = read_run(command, recipe, base, earlier);
+    if (code == CLI_DONE && recipe->preset) {
         const char *name = recipe->preset;
         *recipe = train_recipe_new();
-        result = read_preset(command, name);
+        code = read_preset(command, name);
     }
     const train_recipe preset = *recipe;
     make_way(command, own_source, own_length);
-    if (result == CLI_READ_OK)
-        result = cli_flags_read(command, count, arguments);
+    if (code == CLI_DONE)
+        code = cli_flags_read(command, count, arguments);
     if (!recipe->resume)
         give_way(command, recipe, &preset, own);
-    return result == CLI_READ_OK ? check_effective(command, recipe, own) : result;
+    return code == CLI_DONE ? check_effective(command, recipe, own) : code;
 }

@@ -17,7 +17,7 @@ int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags);
  * --resume, `base` becomes the model and the texts of the run's checkpoint, and `earlier`
  * the run's recipe. Texts in the recipes point into base->arguments. The caller clears
  * base at the end. */
-cli_read train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
+int train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
                           train_saved *base, train_recipe *earlier) AG_CHECKED;
 
 /* Copies the model of `base`, with which the run begins or goes on, into the recipe; in a

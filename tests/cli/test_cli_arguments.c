@@ -37,11 +37,11 @@ START_TEST(what_is_written_reads_back)
         cli_flag table[4], read[4];
         const char *const arguments[] = {"--pairs", names[i], "--out", "o", "--quiet", "--steps", "7"};
         cli_command command = command_of(&before, table), again = command_of(&after, read);
-        ck_assert_int_eq(cli_flags_read(&command, 7, arguments), CLI_READ_OK);
+        ck_assert_int_eq(cli_flags_read(&command, 7, arguments), CLI_DONE);
         char *text = cli_flags_write(&command);
         ck_assert_ptr_nonnull(text);
         ck_assert_uint_eq(data_utf8_check(text, strlen(text)), strlen(text));
-        ck_assert_int_eq(cli_flags_read_text(&again, text), CLI_READ_OK);
+        ck_assert_int_eq(cli_flags_read_text(&again, text), CLI_DONE);
         ck_assert_str_eq(after.pairs, names[i]);
         ck_assert_int_eq(after.steps, 7);
         ck_assert(after.quiet);
@@ -72,7 +72,7 @@ START_TEST(escapes_that_are_cut_short)
         cli_command command = command_of(&v, table);
         command.max_words = 1;
         command.words = &word;
-        ck_assert_int_eq(cli_flags_read_text(&command, text), CLI_READ_OK);
+        ck_assert_int_eq(cli_flags_read_text(&command, text), CLI_DONE);
         ck_assert_str_eq(v.pairs, "x");
         ck_assert_str_eq(word, cases[i].rest);
     }
