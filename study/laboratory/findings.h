@@ -2,7 +2,6 @@
 #ifndef STUDY_LABORATORY_FINDINGS_H
 #define STUDY_LABORATORY_FINDINGS_H
 
-#include "masks.h"
 #include "tasks.h"
 
 #define LABORATORY_LAYERS 2

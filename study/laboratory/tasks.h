@@ -1,5 +1,5 @@
-/* tasks.h - the sequences of letters that models are trained on, and the answers they
- * learn. */
+/* tasks.h - the sequences of letters that models are trained on, the answers they learn,
+ * and the masks under which they learn them. */
 #ifndef STUDY_LABORATORY_TASKS_H
 #define STUDY_LABORATORY_TASKS_H
 
@@ -40,5 +40,23 @@ ag_rng laboratory_stream(const study_laboratory_options *options, int64_t step);
 /* Draws unseen [LABORATORY_EXAMPLES, length], sequences that are in no training batch.
  * AG_BAD_VALUE if training could see an eighth of all sequences. */
 ag_status laboratory_draw_unseen(const study_laboratory_options *options, int32_t *unseen, ag_error *error) AG_CHECKED;
+
+/* ---- Masks ---------------------------------------------------------------------------------- */
+
+/* The masks that models are trained and evaluated under. */
+typedef enum laboratory_mask {
+    LABORATORY_FULL,   /* every position */
+    LABORATORY_CAUSAL, /* the position itself and those before it */
+    LABORATORY_WINDOW, /* the position itself and its two neighbours */
+    LABORATORY_PREFIX, /* as causal, and the first three quarters */
+    LABORATORY_MASKS,
+    LABORATORY_ORDERLESS = LABORATORY_MASKS, /* the full mask, in a model without positional code */
+    LABORATORY_SETTINGS                      /* what a tagger is trained in: a mask, or orderless */
+} laboratory_mask;
+extern const char *const laboratory_setting_names[LABORATORY_SETTINGS];
+
+/* Makes the mask on the tape; NULL, with the tape's error. LABORATORY_ORDERLESS: the full
+ * mask. */
+const ag_mask *laboratory_mask_make(ag_tape *tape, laboratory_mask mask, int64_t length);
 
 #endif
