@@ -2,7 +2,6 @@
 #include "text.h"
 
 #include "../axis.h"
-#include "terminal.h"
 
 #include <math.h>
 #include <stdlib.h>

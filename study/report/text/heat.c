@@ -6,9 +6,6 @@
  */
 #include "text.h"
 
-#include "heat_cells.h"
-#include "terminal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +25,7 @@ typedef struct heat_view {
     heat_grid grid;
     const text_style *style;
     int64_t first, end;
-    pen title, corner, note; /* title and note in lines */
+    pen title, corner, note; /* title and note split into lines */
     int label;               /* columns where labels are cut */
     int left, cell;          /* columns of the row labels, and of a cell */
     int downward;            /* lines of column labels written downwards; 0: in one line */
@@ -44,16 +41,14 @@ static int larger(int a, int b)
 
 /* ---- Layout --------------------------------------------------------------------------------- */
 
-/* How many lines a text has. *widest grows to the width of the widest. */
-static int count_lines(pen *p, const char *text, int *widest)
+/* Splits a text, whose lines each end with a line feed, into strings that follow each
+ * other. Returns how many. *widest grows to the width of the widest. */
+static int split_lines(char *text, int *widest)
 {
     int lines = 0;
-    for (size_t size; text && *text; text += size + (text[size] == '\n'), lines++) {
-        pen line = {0};
-        size = strcspn(text, "\n");
-        pen_put_bytes(&line, text, size);
-        *widest = larger(*widest, label_width(line.text, 0));
-        pen_discard(p, &line);
+    for (char *end; text && (end = strchr(text, '\n')); text = end + 1, lines++) {
+        *end = 0;
+        *widest = larger(*widest, label_width(text, 0));
     }
     return lines;
 }
@@ -91,18 +86,22 @@ static void put_corner(pen *p, const heat_view *v)
     pen_put_label(p, heat->column_axis, v->label, false);
 }
 
-/* The most characters that a column label takes when written downwards. */
+/* How many characters a label takes when written downwards: `most` at most. */
+static int count_glyphs(const char *label, int most)
+{
+    pen scrap = {.failed = true}; /* (writes nothing) */
+    int count = 0;
+    while (count < most && pen_put_glyph(&scrap, label, count) > 0)
+        count++;
+    return count;
+}
+
 static int most_glyphs(const heat_grid *grid)
 {
     char number[HEAT_NUMBER_SIZE];
     int most = 1;
-    pen scrap = {.failed = true}; /* (writes nothing) */
-    for (int64_t j = 0; j < grid->columns; j++) {
-        int count = 0;
-        while (count < DOWNWARD_LINES && pen_put_glyph(&scrap, heat_column_label(grid, j, number), count) > 0)
-            count++;
-        most = larger(most, count);
-    }
+    for (int64_t j = 0; j < grid->columns; j++)
+        most = larger(most, count_glyphs(heat_column_label(grid, j, number), DOWNWARD_LINES));
     return most;
 }
 
@@ -148,8 +147,8 @@ static heat_view view_make(pen *p, const study_heat *heat, int64_t first, const 
         terminal_put_paragraph(&v.note, heat->note, style->width);
     p->failed |= v.title.failed || v.corner.failed || v.note.failed;
     v.width = map_width(&v);
-    v.title_lines = count_lines(p, v.title.text, &v.width);
-    v.note_lines = count_lines(p, v.note.text, &v.width);
+    v.title_lines = split_lines(v.title.text, &v.width);
+    v.note_lines = split_lines(v.note.text, &v.width);
     v.line_count = v.title_lines + (heat_grid_split(&v.grid) > 0) + larger(v.downward, 1) + v.grid.rows + v.note_lines;
     return v;
 }
@@ -163,17 +162,13 @@ static void view_clear(heat_view *v)
 
 /* ---- Lines ---------------------------------------------------------------------------------- */
 
-/* Writes line number `line` of a text. Returns its width. */
+/* Writes line number `line` of a text that is split into lines. Returns its width. */
 static int put_text_line(pen *p, const char *text, int line)
 {
-    pen own = {0};
     while (line-- > 0)
-        text = strchr(text, '\n') + 1;
-    pen_put_bytes(&own, text, strcspn(text, "\n"));
-    pen_put_bytes(p, text, strcspn(text, "\n"));
-    int width = label_width(own.text, 0);
-    pen_discard(p, &own);
-    return width;
+        text += strlen(text) + 1;
+    pen_put(p, "%s", text);
+    return label_width(text, 0);
 }
 
 /* The line between both sides, if it is before this column. */
@@ -186,11 +181,9 @@ static void put_divider(pen *p, const heat_view *v, int64_t column)
 static void put_label(pen *p, const heat_view *v, const char *label, int width, bool padded)
 {
     terminal_repeat(p, ' ', width - label_width(label, v->label));
-    if (padded)
-        terminal_letters(p, TERMINAL_FAINT, v->style->color);
+    terminal_letters(p, TERMINAL_FAINT, padded && v->style->color);
     pen_put_label(p, label, v->label, false);
-    if (padded)
-        terminal_letters(p, TERMINAL_NORMAL, v->style->color);
+    terminal_letters(p, TERMINAL_NORMAL, padded && v->style->color);
 }
 
 /* The name of each side above its columns. */
@@ -219,17 +212,12 @@ static void put_column_label(pen *p, const heat_view *v, int64_t j, int line)
         put_label(p, v, label, v->cell, padded);
         return;
     }
-    pen glyph = {0}, scrap = {.failed = true};
-    int count = 0, width;
-    while (count < v->downward && pen_put_glyph(&scrap, label, count) > 0)
-        count++;
-    width = pen_put_glyph(&glyph, label, line - v->downward + count);
+    pen glyph = {0};
+    const int width = pen_put_glyph(&glyph, label, line - v->downward + count_glyphs(label, v->downward));
     terminal_repeat(p, ' ', v->cell - width);
-    if (padded)
-        terminal_letters(p, TERMINAL_FAINT, v->style->color);
+    terminal_letters(p, TERMINAL_FAINT, padded && v->style->color);
     pen_put(p, "%s", width > v->cell ? "?" : width ? pen_text(&glyph) : "");
-    if (padded)
-        terminal_letters(p, TERMINAL_NORMAL, v->style->color);
+    terminal_letters(p, TERMINAL_NORMAL, padded && v->style->color);
     pen_discard(p, &glyph);
 }
 

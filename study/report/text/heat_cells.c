@@ -1,7 +1,5 @@
-/* heat_cells.c - see heat_cells.h. */
-#include "heat_cells.h"
-
-#include "terminal.h"
+/* heat_cells.c - the cells of a heat map: see text.h. */
+#include "text.h"
 
 #include <math.h>
 

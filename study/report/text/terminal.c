@@ -1,5 +1,5 @@
-/* terminal.c - see terminal.h. */
-#include "terminal.h"
+/* terminal.c - words in lines: see text.h. */
+#include "text.h"
 
 #include <string.h>
 

@@ -1,8 +1,6 @@
 /* text.c - documents as text for a terminal. */
 #include "text.h"
 
-#include "terminal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
