@@ -15,17 +15,7 @@ typedef struct attention_flags {
 enum { CROSS, ENCODER, DECODER, ALL };
 static TRAIN_NAMES(which_name, "cross", "encoder", "decoder", "all")
 
-/* The parts of the name of an attention, such as "decoder.layers.1.multihead_attn". */
-static bool is_encoder(const char *name)
-{
-    return !strncmp(name, "encoder.", strlen("encoder."));
-}
-
-static bool is_cross(const char *name)
-{
-    return strstr(name, ".multihead_attn") != NULL;
-}
-
+/* Read from the name of an attention, such as "decoder.layers.1.multihead_attn". */
 static int64_t layer_of(const char *name)
 {
     const char *number = strstr(name, "layers.");
@@ -34,7 +24,9 @@ static int64_t layer_of(const char *name)
 
 static int which_of(const char *name)
 {
-    return is_encoder(name) ? ENCODER : is_cross(name) ? CROSS : DECODER;
+    if (!strncmp(name, "encoder.", strlen("encoder.")))
+        return ENCODER;
+    return strstr(name, ".multihead_attn") ? CROSS : DECODER;
 }
 
 static bool is_wanted(const attention_flags *f, const char *name)
@@ -50,11 +42,10 @@ typedef struct map_texts {
 static study_heat make_heat(const study_map *map, int64_t head, const study_example *example, map_texts *texts)
 {
     const int64_t size = map->queries * map->keys;
-    const bool from_source = is_encoder(map->name), to_source = from_source || is_cross(map->name);
+    const int which = which_of(map->name);
     static const char *const looks[] = {"decoder looks at encoder", "encoder looks at itself",
                                         "decoder looks at itself"}; /* CROSS, ENCODER, DECODER */
-    snprintf(texts->group, sizeof texts->group, "%s, layer %lld", looks[which_of(map->name)],
-             (long long)layer_of(map->name));
+    snprintf(texts->group, sizeof texts->group, "%s, layer %lld", looks[which], (long long)layer_of(map->name));
     snprintf(texts->title, sizeof texts->title, "head %lld", (long long)head);
     ag_text_print(texts->note, sizeof texts->note, "%s, entropy %.2f bits", map->name, map->entropy[head]);
     return (study_heat){
@@ -67,8 +58,8 @@ static study_heat make_heat(const study_map *map, int64_t head, const study_exam
         .cells = map->cells + head * size,
         .row_axis = "query",
         .column_axis = "key",
-        .row_labels = from_source ? example->source.labels : example->target.labels,
-        .column_labels = to_source ? example->source.labels : example->target.labels,
+        .row_labels = which == ENCODER ? example->source.labels : example->target.labels,
+        .column_labels = which == DECODER ? example->target.labels : example->source.labels,
     };
 }
 

@@ -1,5 +1,5 @@
-/* figure.c - see figure.h. */
-#include "figure.h"
+/* figure.c - pictures as figures of a page: see html.h. */
+#include "html.h"
 
 #include "../heat_grid.h"
 #include "../svg/svg.h"

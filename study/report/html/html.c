@@ -8,8 +8,7 @@
 #include "../document.h"
 #include "../label.h"
 #include "../style.h"
-#include "figure.h"
-#include "page.h"
+#include "html.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Without the script the page is complete, with all pictures one below the other. The
  * script adds the controls and hides pictures. It writes only text, never HTML.
  */
-#include "page.h"
+#include "html.h"
 
 #include "../style.h"
 

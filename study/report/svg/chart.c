@@ -313,6 +313,15 @@ static void put_legend(pen *p, const chart_layout *l)
 
 /* ---- In words ------------------------------------------------------------------------------- */
 
+/* ", the last 0.25 at 400" */
+static void describe_point(pen *p, const char *what, const study_line *line, int64_t i)
+{
+    pen_put(p, ", the %s ", what);
+    pen_put_number(p, line->y[i], 4);
+    pen_put(p, " at ");
+    pen_put_number(p, line->x[i], 10);
+}
+
 static void describe_line(pen *p, const study_chart *chart, const study_line *line)
 {
     int64_t last = -1, least = -1, points = 0;
@@ -326,14 +335,8 @@ static void describe_line(pen *p, const study_chart *chart, const study_line *li
     pen_put_label(p, line->name, NAME_COLUMNS, false);
     pen_put(p, ": %lld points", (long long)points);
     if (points > 0) {
-        pen_put(p, ", the last ");
-        pen_put_number(p, line->y[last], 4);
-        pen_put(p, " at ");
-        pen_put_number(p, line->x[last], 10);
-        pen_put(p, ", the lowest ");
-        pen_put_number(p, line->y[least], 4);
-        pen_put(p, " at ");
-        pen_put_number(p, line->x[least], 10);
+        describe_point(p, "last", line, last);
+        describe_point(p, "lowest", line, least);
     }
     pen_put(p, ".");
 }
