@@ -37,6 +37,7 @@ struct data_writer {
     size_t tensor_count, tensor_capacity;
     metadata_note *metadata;
     size_t metadata_count, metadata_capacity;
+    bool no_checksum; /* or the checksum is among the metadata already */
 };
 
 /* ---- Noting what to write ------------------------------------------------------------------- */
@@ -125,30 +126,17 @@ ag_status data_writer_metadata(data_writer *writer, const char *key, const char 
     return note_metadata(writer, key, value, error);
 }
 
-/* A new writer has one note, the checksum. */
 data_writer *data_writer_new(ag_error *error)
 {
     data_writer *writer = calloc(1, sizeof *writer);
-    if (!writer) {
+    if (!writer)
         ag_error_set(error, AG_NO_MEMORY, "not enough memory for a .safetensors writer");
-        return NULL;
-    }
-    if (note_metadata(writer, CHECKSUM_KEY, CHECKSUM_ZEROS, error) != AG_OK) {
-        data_writer_free(writer);
-        return NULL;
-    }
     return writer;
 }
 
 void data_writer_no_checksum(data_writer *writer)
 {
-    size_t i = 0;
-    while (i < writer->metadata_count && strcmp(writer->metadata[i].key, CHECKSUM_KEY) != 0)
-        i++;
-    if (i == writer->metadata_count)
-        return;
-    free(writer->metadata[i].key);
-    writer->metadata[i] = writer->metadata[--writer->metadata_count];
+    writer->no_checksum = true;
 }
 
 /* ---- The order of the file ------------------------------------------------------------------ */
@@ -346,7 +334,10 @@ ag_status data_writer_save(data_writer *writer, const char *path, ag_error *erro
 {
     text_buffer header = {0};
     size_t checksum_at = 0;
-    ag_status status = sort_notes(writer, error);
+    ag_status status = writer->no_checksum ? AG_OK : note_metadata(writer, CHECKSUM_KEY, CHECKSUM_ZEROS, error);
+    writer->no_checksum = writer->no_checksum || status == AG_OK;
+    if (status == AG_OK)
+        status = sort_notes(writer, error);
     if (status == AG_OK)
         status = make_header(writer, &header, &checksum_at, error);
     if (status == AG_OK)
