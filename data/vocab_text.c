@@ -35,24 +35,26 @@ static bool needs_escape(char byte)
 
 /* ---- Writing ---- */
 
+/* Writes a byte, escaped if it must be, and returns the length. */
+static size_t write_byte(char byte, char out[3])
+{
+    unsigned char code = (unsigned char)byte;
+    out[0] = byte;
+    if (!needs_escape(byte))
+        return 1;
+    out[0] = '\\';
+    out[1] = digits[code >> 4];
+    out[2] = digits[code & 15];
+    return 3;
+}
+
 /* Writes the escaped token to `out` (NULL: nowhere) and returns its length. */
 static size_t write_token(const char *token, char *out)
 {
+    char form[3];
     size_t length = 0;
-    for (; *token; token++) {
-        unsigned char code = (unsigned char)*token;
-        char form[3] = {*token};
-        size_t size = 1;
-        if (needs_escape(*token)) {
-            form[0] = '\\';
-            form[1] = digits[code >> 4];
-            form[2] = digits[code & 15];
-            size = 3;
-        }
-        if (out)
-            memcpy(out + length, form, size);
-        length += size;
-    }
+    for (; *token; token++)
+        length += write_byte(*token, out ? out + length : form);
     return length;
 }
 
@@ -279,22 +281,15 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
 
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error)
 {
-    size_t longest = 0;
-    for (int32_t id = 0; id < data_vocab_size(vocab); id++) {
-        size_t length = write_token(data_vocab_token(vocab, id), NULL);
-        longest = length > longest ? length : longest;
-    }
-    char *line = malloc(longest + 1);
-    if (!line)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a token of %zu %s", longest,
-                            ag_plural((int64_t)longest, "byte", "bytes"));
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
-    for (int32_t id = 0; status == AG_OK && id < data_vocab_size(vocab); id++) {
-        size_t length = write_token(data_vocab_token(vocab, id), line);
-        line[length] = '\n';
-        data_output_put(output, line, length + 1);
+    if (status != AG_OK)
+        return status;
+    for (int32_t id = 0; id < data_vocab_size(vocab); id++) {
+        char form[3];
+        for (const char *token = data_vocab_token(vocab, id); *token; token++)
+            data_output_put(output, form, write_byte(*token, form));
+        data_output_put(output, "\n", 1);
     }
-    free(line);
-    return status == AG_OK ? data_output_finish(output, error) : status;
+    return data_output_finish(output, error);
 }

@@ -160,10 +160,8 @@ START_TEST(allocations_may_fail)
         ck_assert_int_lt(n, 100);
     }
     ck_assert_int_ge(failures, 4);
-    for (int n = 1; n <= 2; n++) {
-        test_fail_allocation(n);
-        ck_assert_int_eq(data_vocab_write_file(vocab, path, NULL), AG_NO_MEMORY);
-    }
+    test_fail_allocation(1); /* the only one */
+    ck_assert_int_eq(data_vocab_write_file(vocab, path, NULL), AG_NO_MEMORY);
     test_fail_allocation(0);
     ag_error error = {0};
     ck_assert_int_eq(data_vocab_write_file(vocab, "/nowhere/vocab.txt", &error), AG_IO);
