@@ -115,27 +115,18 @@ static int report_data(const train_recipe *f, const char *flag, const ag_error *
     return cli_report("train", error);
 }
 
-/* Opens a file of pairs. Without --dev, part of the file itself is held out. */
-static int open_pairs(const train_recipe *f, train_setup *setup, ag_error *error)
+/* Opens a file of pairs, or a text. Without --dev, part of the file itself is held out. */
+static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
 {
+    const char *flag = f->pairs ? "pairs" : "text";
     data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
-    setup->training = data_set_pairs(f->pairs, &options, error);
+    setup->training = f->pairs ? data_set_pairs(f->pairs, &options, error) : data_set_text(f->text, &options, error);
     if (!setup->training)
-        return report_data(f, "pairs", error);
+        return report_data(f, flag, error);
     options.source_vocab = data_set_source_vocab(setup->training);
     options.target_vocab = data_set_target_vocab(setup->training);
     setup->dev = f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
-    return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : "pairs", error);
-}
-
-static int open_text(const train_recipe *f, train_setup *setup, ag_error *error)
-{
-    data_set_options options = set_options(f, setup, DATA_TRAIN);
-    setup->training = data_set_text(f->text, &options, error);
-    if (!setup->training)
-        return report_data(f, "text", error);
-    setup->dev = data_set_held_out(setup->training, error);
-    return setup->dev ? CLI_DONE : cli_report("train", error);
+    return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : flag, error);
 }
 
 /* Counts the tokens that the model's vocabularies do not have and that are read as <unk>.
@@ -173,9 +164,7 @@ static int check_known(const train_recipe *f, train_setup *setup)
 
 static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 {
-    int code = f->run.task ? open_task(f, setup, error)
-               : f->pairs  ? open_pairs(f, setup, error)
-                           : open_text(f, setup, error);
+    int code = f->run.task ? open_task(f, setup, error) : open_file(f, setup, error);
     if (code == CLI_DONE && f->from && !f->resume)
         code = check_known(f, setup);
     if (code != CLI_DONE || f->quiet)
