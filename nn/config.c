@@ -16,14 +16,6 @@ static void set_default(int *field, int value)
         *field = value;
 }
 
-static ag_status check_range(const char *field, int64_t value, int64_t most, ag_error *error)
-{
-    if (value >= 1 && value <= most)
-        return AG_OK;
-    return ag_error_set(error, AG_BAD_VALUE, "%s is %lld: it must be 1 to %lld", field, (long long)value,
-                        (long long)most);
-}
-
 /* Checks the enumerations, whose values may come from a file. */
 static ag_status check_choices(const nn_model_config *config, ag_error *error)
 {
@@ -72,22 +64,25 @@ static void fill_in(nn_model_config *config)
 static ag_status check_sizes(const nn_model_config *config, ag_error *error)
 {
     const bool encodes = config->kind != NN_DECODER, decodes = config->kind != NN_ENCODER;
-    ag_status status = encodes ? check_range("source_vocab", config->source_vocab, INT32_MAX, error) : AG_OK;
-    if (status == AG_OK)
-        status = check_range("target_vocab", config->target_vocab, INT32_MAX, error);
-    if (status == AG_OK)
-        status = check_range("d_model", config->d_model, MOST_WIDTH, error);
-    if (status == AG_OK)
-        status = check_range("heads", config->heads, MOST_WIDTH, error);
-    if (status == AG_OK && encodes)
-        status = check_range("encoder_layers", config->encoder_layers, MOST_LAYERS, error);
-    if (status == AG_OK && decodes)
-        status = check_range("decoder_layers", config->decoder_layers, MOST_LAYERS, error);
-    if (status == AG_OK)
-        status = check_range("ffn", config->ffn, MOST_FFN, error);
-    if (status == AG_OK)
-        status = check_range("max_length", config->max_length, MOST_LENGTH, error);
-    return status;
+    const struct {
+        const char *field;
+        int value, most;
+        bool needed;
+    } sizes[] = {
+        {"source_vocab", config->source_vocab, INT32_MAX, encodes},
+        {"target_vocab", config->target_vocab, INT32_MAX, true},
+        {"d_model", config->d_model, MOST_WIDTH, true},
+        {"heads", config->heads, MOST_WIDTH, true},
+        {"encoder_layers", config->encoder_layers, MOST_LAYERS, encodes},
+        {"decoder_layers", config->decoder_layers, MOST_LAYERS, decodes},
+        {"ffn", config->ffn, MOST_FFN, true},
+        {"max_length", config->max_length, MOST_LENGTH, true},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].needed && (sizes[i].value < 1 || sizes[i].value > sizes[i].most))
+            return ag_error_set(error, AG_BAD_VALUE, "%s is %d: it must be 1 to %d", sizes[i].field, sizes[i].value,
+                                sizes[i].most);
+    return AG_OK;
 }
 
 static ag_status check_padding(const nn_model_config *config, ag_error *error)
