@@ -116,16 +116,11 @@ static void make_dates(ag_rng *rng, int min_length, int max_length, char *source
     calendar_day date = {.year = data_draw_between(rng, FIRST_YEAR, LAST_YEAR), .month = data_draw_between(rng, 1, 12)};
     date.day = data_draw_between(rng, 1, days_in_month(date.year, date.month));
     write_form(forms[ag_rng_below(rng, FORMS)], date, source);
-    switch (ag_rng_below(rng, 3)) {
-    case 1:
+    const uint64_t written = ag_rng_below(rng, 3); /* 0: as it is */
+    if (written == 1)
         change_case(source, 'A', 'a' - 'A');
-        break;
-    case 2:
+    else if (written == 2)
         change_case(source, 'a', 'A' - 'a');
-        break;
-    default:
-        break;
-    }
     snprintf(target, DATA_TASK_TEXT, "%04d-%02d-%02d", date.year, date.month, date.day);
 }
 
