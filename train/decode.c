@@ -40,8 +40,7 @@ typedef struct decoding {
 
 /* The verdict on one output. */
 typedef struct judgement {
-    bool correct;
-    int64_t edits, length; /* edits to the nearest target, and its length */
+    int64_t edits, length; /* edits to the nearest target, 0 if it is correct; its length */
     int64_t nearest;       /* which of the source's targets */
 } judgement;
 
@@ -200,7 +199,6 @@ static ag_status judge(const decoding *d, const source_item *item, judgement *ve
             verdict->nearest = r;
         }
     }
-    verdict->correct = verdict->edits == 0;
     return AG_OK;
 }
 
@@ -215,7 +213,7 @@ static ag_status show_output(const decoding *d, const source_item *item, const j
         return no_memory(d->error);
     data_vocab_decode(vocab, item->output, item->output_length, output, size);
     data_set_example(d->set, data_set_target_index(d->set, item->index, verdict->nearest), &source, &target);
-    d->evaluation->on_output(d->evaluation->context, item->text, output, target ? target : "", verdict->correct);
+    d->evaluation->on_output(d->evaluation->context, item->text, output, target ? target : "", verdict->edits == 0);
     free(output);
     return AG_OK;
 }
@@ -230,7 +228,7 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
             status = show_output(d, &d->items[i], &verdict);
         if (status != AG_OK)
             return status;
-        correct += verdict.correct;
+        correct += verdict.edits == 0;
         edits += verdict.edits;
         tokens += verdict.length;
     }
