@@ -17,14 +17,6 @@ static bool note_problem(data_json *json, const char *problem)
     return false;
 }
 
-/* Notes what is wrong with something already read. */
-static bool note_problem_at(data_json *json, size_t at, const char *problem)
-{
-    json->at = at;
-    json->problem = problem;
-    return false;
-}
-
 /* The character at the cursor; at the end a zero, which no rule of the grammar allows. */
 static char peek(const data_json *json)
 {
@@ -280,7 +272,10 @@ bool data_json_number(data_json *json, double *value)
         return false;
     shorten(json->text + start, json->at - start, text);
     *value = ag_number_read(text, NULL);
-    return isfinite(*value) || note_problem_at(json, start, "a number is too large");
+    if (isfinite(*value))
+        return true;
+    json->at = start;
+    return note_problem(json, "a number is too large");
 }
 
 static bool take_word(data_json *json, const char *word, const char *problem)
