@@ -41,16 +41,19 @@ void cli_finish_when_interrupted(void)
     finishes = 1;
 }
 
-/* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the command
- * reports, like a full disk, instead of a signal that ends it. */
-static void outlive_limits(void)
+static void ignore_signal(int signal_number)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGXFSZ, &action, NULL);
+    sigaction(signal_number, &action, NULL);
 }
 
-static void catch_interrupts(void)
+void cli_outlive_readers(void)
+{
+    ignore_signal(SIGPIPE);
+}
+
+void cli_signals_begin(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
     terminal = isatty(STDERR_FILENO);
@@ -62,17 +65,7 @@ static void catch_interrupts(void)
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
-}
-
-void cli_outlive_readers(void)
-{
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGPIPE, &action, NULL);
-}
-
-void cli_signals_begin(void)
-{
-    catch_interrupts();
-    outlive_limits();
+    /* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the command
+     * reports, like a full disk, instead of a signal that ends it. */
+    ignore_signal(SIGXFSZ);
 }
