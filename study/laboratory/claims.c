@@ -10,7 +10,6 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #define RIGHT     0.99 /* an accuracy that counts as right */
 #define LAG       0.05 /* an accuracy may be this far below what is possible, */

@@ -13,11 +13,7 @@
 #include <float.h>
 #include <math.h>
 
-#ifdef TAPEFORMER_DOUBLE
-#define EPSILON DBL_EPSILON
-#else
-#define EPSILON FLT_EPSILON
-#endif
+static const double EPSILON = sizeof(ag_real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON;
 
 /* Draws a permutation of 0 .. length - 1. */
 static void shuffle(ag_rng *rng, int64_t length, int64_t *order)

@@ -39,19 +39,14 @@ static void add_table(study_document *document, const char *caption, const table
     study_add_folded_table(document, caption, t->count / t->columns, t->columns, cells);
 }
 
-static void add_verdict(study_document *document, const laboratory_claim *claim)
-{
-    study_add_verdict(document, claim->holds, claim->expected, claim->measured);
-}
-
 /* Adds the claims of a section about this task, or, with LABORATORY_TASKS, about
  * several. */
 static void add_claims(study_document *document, const laboratory_findings *findings, laboratory_section section,
                        int task)
 {
-    for (int i = 0; i < findings->claim_count; i++)
-        if (findings->claims[i].section == section && (int)findings->claims[i].task == task)
-            add_verdict(document, &findings->claims[i]);
+    for (const laboratory_claim *claim = findings->claims; claim < findings->claims + findings->claim_count; claim++)
+        if (claim->section == section && (int)claim->task == task)
+            study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
 /* ---- Summary and masks ---------------------------------------------------------------------- */
@@ -71,9 +66,9 @@ static void write_summary(const laboratory_findings *findings, study_document *d
         LABORATORY_LAYERS, (long long)options->steps, (long long)options->length, (long long)options->letters,
         LABORATORY_EXAMPLES);
     study_add_text(document, "Of %d expectations %d came true.", findings->claim_count, held);
-    for (int i = 0; i < findings->claim_count; i++)
-        if (!findings->claims[i].holds)
-            add_verdict(document, &findings->claims[i]);
+    for (const laboratory_claim *claim = findings->claims; claim < findings->claims + findings->claim_count; claim++)
+        if (!claim->holds)
+            study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
 static void write_masks(const laboratory_findings *findings, study_document *document)
