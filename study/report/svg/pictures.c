@@ -9,13 +9,13 @@
 
 enum { NAME_WORDS = 60 };
 
-/* Writes the letters, digits, '.' and '_' of a title, with '-' for everything between
- * them: a valid file name on every system. */
-static void put_name(pen *p, const char *text)
+/* Adds the letters, digits, '.' and '_' of a text to the name that begins at `start`, with
+ * '-' for everything between them: a valid file name on every system. */
+static void put_name(pen *p, size_t start, const char *text)
 {
-    size_t start = p->length;
-    bool gap = false;
-    for (; *text && p->length - start < NAME_WORDS; text++) {
+    bool gap = p->length > start;
+    const size_t most = p->length + NAME_WORDS + gap;
+    for (; *text && p->length < most; text++) {
         char byte = *text;
         bool word = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
                     byte == '_' || byte == '.';
@@ -35,17 +35,10 @@ static void put_path(picture_saver *saver, const char *group, const char *title)
 {
     pen *p = &saver->path;
     pen_put(p, "%s/%02d-", saver->folder, ++saver->count);
-    size_t start = p->length;
-    put_name(p, group ? group : "");
-    if (p->length > start)
-        pen_put(p, "-");
-    size_t middle = p->length;
-    put_name(p, title);
-    if (p->length == start)
-        pen_put(p, "picture");
-    else if (p->length == middle)
-        p->text[--p->length] = 0; /* (no '-' at the end) */
-    pen_put(p, ".svg");
+    const size_t start = p->length;
+    put_name(p, start, group ? group : "");
+    put_name(p, start, title);
+    pen_put(p, "%s.svg", p->length == start ? "picture" : "");
 }
 
 /* Writes the picture to its file, and empties both pens. `group` may be NULL. */
