@@ -2,9 +2,7 @@
  * what the masks allow. */
 #include "study_report.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct influence_flags {
     study_example_flags example;

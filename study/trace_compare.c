@@ -116,21 +116,6 @@ static void print_number(trace_number n, int digits, char text[32])
 }
 
 /* Says where two tensors differ, with enough digits to tell both values apart. */
-static void describe_difference(const char *name, trace_number a, trace_number b, int64_t at, int64_t differing,
-                                int64_t count, study_difference *difference)
-{
-    char left[32], right[32];
-    for (int digits = 9; digits <= 17; digits += 8) {
-        print_number(a, digits, left);
-        print_number(b, digits, right);
-        if (strcmp(left, right) != 0)
-            break;
-    }
-    difference->found = true;
-    ag_sentence_print(difference->message, "%s differs in %lld of %lld elements, the first of them %lld: %s and %s",
-                      name, (long long)differing, (long long)count, (long long)at, left, right);
-}
-
 static void compare_values(const char *name, const trace_numbers *a, const trace_numbers *b, int64_t count,
                            double tolerance, study_difference *difference)
 {
@@ -140,8 +125,18 @@ static void compare_values(const char *name, const trace_numbers *a, const trace
             first = first < 0 ? i : first;
             differing++;
         }
-    if (differing)
-        describe_difference(name, number_at(a, first), number_at(b, first), first, differing, count, difference);
+    if (!differing)
+        return;
+    char left[32], right[32];
+    for (int digits = 9; digits <= 17; digits += 8) {
+        print_number(number_at(a, first), digits, left);
+        print_number(number_at(b, first), digits, right);
+        if (strcmp(left, right) != 0)
+            break;
+    }
+    difference->found = true;
+    ag_sentence_print(difference->message, "%s differs in %lld of %lld elements, the first of them %lld: %s and %s",
+                      name, (long long)differing, (long long)count, (long long)first, left, right);
 }
 
 static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, double tolerance,

@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,8 +134,6 @@ void study_add_heading(study_document *document, const char *text)
 
 void study_add_text(study_document *document, const char *format, ...)
 {
-    if (!accepts(document))
-        return;
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);

@@ -20,12 +20,10 @@ static const unsigned line_colours[2][STYLE_LINES] = {
     {0x56B4E9, 0xF0904A, 0x3CC99B, 0xE58BC0, 0xF0D264, 0xC9D1D9, 0xB9A3F5, 0x9DC8FF},
 };
 
-typedef struct named_colour {
+static const struct {
     const char *name;
     unsigned light, dark;
-} named_colour;
-
-static const named_colour named_colours[] = {
+} named_colours[] = {
     {"paper", 0xFFFFFF, 0x0D1117}, {"ink", 0x1F2328, 0xE6EDF3},     {"soft", 0x59636E, 0x9198A1},
     {"faint", 0xDDE1E6, 0x2A313A}, {"padding", 0xCDD2D8, 0x3D444D}, {"padded", 0x6A727C, 0x7D8590},
     {"hatch", 0x8B949E, 0x7D8590}, {"alarm", 0xCF222E, 0xFF7B72},   {"good", 0x1A7F37, 0x3FB950},
@@ -84,11 +82,9 @@ static void put_colour(pen *p, const char *property, const char *name)
     pen_put(p, "%s:var(--%s);", property, name);
 }
 
-typedef struct style_rule {
+static const struct {
     const char *selector, *property, *colour, *rest;
-} style_rule;
-
-static const style_rule rules[] = {
+} rules[] = {
     {".paper", "fill", "paper", ""},
     {".title", "fill", "ink", "font-size:15px;font-weight:600"},
     {".minor", "fill", "soft", ""},

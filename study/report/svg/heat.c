@@ -64,14 +64,6 @@ static void put_axis_names(pen *p, const heat_layout *l)
     put_axis_name(p, l, heat->row_axis, "\xE2\x86\x93", l->top - 7);
 }
 
-static void put_labels(pen *p, const heat_layout *l)
-{
-    put_row_labels(p, l);
-    for (int64_t j = 0; j < l->grid.columns; j += l->column_stride)
-        put_column_label(p, l, j);
-    put_axis_names(p, l);
-}
-
 /* The line between both sides and, above the labels of each side, its name over a line as
  * long as the side. */
 static void put_sides(pen *p, const heat_layout *l)
@@ -243,7 +235,10 @@ void svg_heat(pen *p, const study_heat *heat, const char *id)
         svg_text(p, "minor", HEAT_MARGIN, l.top + 11, "no cells", 0, "");
     } else {
         heat_put_cells(p, &l);
-        put_labels(p, &l);
+        put_row_labels(p, &l);
+        for (int64_t j = 0; j < l.grid.columns; j += l.column_stride)
+            put_column_label(p, &l, j);
+        put_axis_names(p, &l);
         put_sides(p, &l);
     }
     put_foot(p, &l);

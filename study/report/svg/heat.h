@@ -37,8 +37,6 @@ typedef struct heat_layout {
 } heat_layout;
 
 heat_layout heat_layout_make(const study_heat *heat, const char *id);
-/* The number of a value's colour; 0 is for exactly 0. */
-int heat_level(const heat_layout *l, double value);
 
 /* Opens the tag of a rectangle with the look of the cell. The caller closes it with "/>"
  * or ">...</rect>". */

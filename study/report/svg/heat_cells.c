@@ -16,7 +16,8 @@ enum { NAME_COLUMNS = 42 };
 static const char *const cell_classes[LOOKS] = {"", "masked", "padding", "leak", "strange"};
 static const char *const area_classes[LOOKS] = {"", "masked", "padding", "leak-area", "strange-area"};
 
-int heat_level(const heat_layout *l, double value)
+/* The number of a value's colour; 0 is for exactly 0. */
+static int heat_level(const heat_layout *l, double value)
 {
     double share = heat_grid_share(&l->grid, value);
     return share > 0 ? 1 + (int)lround(share * (STYLE_LEVELS - 2)) : 0;

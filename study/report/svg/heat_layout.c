@@ -2,7 +2,6 @@
 #include "heat.h"
 
 #include <math.h>
-#include <stdio.h>
 
 enum {
     DETAILED = 64,       /* rows and columns up to which every cell is an element */
