@@ -191,29 +191,22 @@ static ag_status answer_lines(predictor *p, ag_error *error)
     return status;
 }
 
-/* Answers all lines. Waits for input only when every line that has arrived is answered.
- */
-static ag_status answer_all(predictor *p, cli_lines *lines, ag_error *error)
-{
-    ag_status status = AG_OK;
-    while (status == AG_OK) {
-        take_lines(p, lines);
-        if (p->count)
-            status = answer_lines(p, error); /* reading more reuses the lines' memory */
-        else if (!cli_lines_fill(lines))
-            break;
-    }
-    if (status == AG_OK && lines->failed)
-        return ag_error_set(error, AG_IO, "%s: cannot read", p->name);
-    return status;
-}
-
-/* Answers the lines of an open file. */
+/* Answers the lines of an open file. Waits for input only when every line that has arrived
+ * is answered. */
 static ag_status answer_file(predictor *p, int file, const char *name, ag_error *error)
 {
     cli_lines lines = {.file = file};
+    ag_status status = AG_OK;
     p->name = name;
-    ag_status status = answer_all(p, &lines, error);
+    while (status == AG_OK) {
+        take_lines(p, &lines);
+        if (p->count)
+            status = answer_lines(p, error); /* reading more reuses the lines' memory */
+        else if (!cli_lines_fill(&lines))
+            break;
+    }
+    if (status == AG_OK && lines.failed)
+        status = ag_error_set(error, AG_IO, "%s: cannot read", p->name);
     cli_lines_clear(&lines);
     return status;
 }
