@@ -349,29 +349,23 @@ static bool find_header(header_reader *r)
     return true;
 }
 
-static bool read_file(header_reader *r)
+bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *error)
 {
-    data_safetensors *file = r->file;
-    if (!find_header(r) || !read_header(r) || !sort_entries(r))
+    header_reader r = {.file = file, .path = shown, .error = error};
+    if (!find_header(&r) || !read_header(&r) || !sort_entries(&r))
         return false;
-    size_t data_at = HEADER_AT + r->json.size;
-    if (!check_places(r, file->map.size - data_at))
+    size_t data_at = HEADER_AT + r.json.size;
+    if (!check_places(&r, file->map.size - data_at))
         return false;
     for (size_t i = 0; i < file->metadata_count; i++) {
         const metadata_entry *entry = &file->metadata[i];
-        if (data_checksum_meant(entry->key, r->json.text + entry->value_at, entry->value_size) &&
-            !check_checksum(r, entry))
+        if (data_checksum_meant(entry->key, r.json.text + entry->value_at, entry->value_size) &&
+            !check_checksum(&r, entry))
             return false;
     }
     for (size_t i = 0; i < file->tensor_count; i++)
         file->tensors[i].tensor.data = file->map.bytes + data_at + (size_t)file->tensors[i].begin;
     return true;
-}
-
-bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *error)
-{
-    header_reader r = {.file = file, .path = shown, .error = error};
-    return read_file(&r);
 }
 
 void data_safetensors_close(data_safetensors *file)
