@@ -57,24 +57,18 @@ static void make_shift(ag_rng *rng, int min_length, int max_length, char *source
     target[length] = '\0';
 }
 
-/* The record of a task whose texts are letters on both sides. */
-#define LETTER_TASK(task, explanation)                                                                                 \
-    const data_task data_task_##task = {                                                                               \
-        .name = #task,                                                                                                 \
-        .help = explanation,                                                                                           \
-        .default_min = 1,                                                                                              \
-        .default_max = 16,                                                                                             \
-        .longest = LONGEST,                                                                                            \
-        .same_length = true,                                                                                           \
-        .make = make_##task,                                                                                           \
-        .most_tokens = most_letters,                                                                                   \
-        .source_kind = DATA_CHARS,                                                                                     \
-        .target_kind = DATA_CHARS,                                                                                     \
-        .source_symbols = LETTERS,                                                                                     \
-        .target_symbols = LETTERS,                                                                                     \
+/* A task whose texts are letters on both sides. */
+#define LETTER_TASK(task_name, make_task, explanation)                                                                 \
+    {                                                                                                                  \
+        .name = task_name, .help = explanation, .default_min = 1, .default_max = 16, .longest = LONGEST,               \
+        .same_length = true, .make = make_task, .most_tokens = most_letters, .source_kind = DATA_CHARS,                \
+        .target_kind = DATA_CHARS, .source_symbols = LETTERS, .target_symbols = LETTERS,                               \
     }
 
-LETTER_TASK(copy, "abc -> abc: the same letters again");
-LETTER_TASK(reverse, "abc -> cba: the letters from the last to the first");
-LETTER_TASK(sort, "cabc -> abcc: the letters in the order of the alphabet");
-LETTER_TASK(shift, "xyz -> axy: each letter one place later, with an a in front");
+const data_task data_task_copy = LETTER_TASK("copy", make_copy, "abc -> abc: the same letters again");
+const data_task data_task_reverse =
+    LETTER_TASK("reverse", make_reverse, "abc -> cba: the letters from the last to the first");
+const data_task data_task_sort =
+    LETTER_TASK("sort", make_sort, "cabc -> abcc: the letters in the order of the alphabet");
+const data_task data_task_shift =
+    LETTER_TASK("shift", make_shift, "xyz -> axy: each letter one place later, with an a in front");
