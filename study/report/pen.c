@@ -83,9 +83,7 @@ void pen_put_fixed(pen *p, double value, int decimals)
             length--;
         length -= text[length - 1] == '.';
     }
-    if (length < 0)
-        p->failed = true;
-    else if (length == 2 && text[0] == '-' && text[1] == '0')
+    if (length == 2 && text[0] == '-' && text[1] == '0')
         pen_put(p, "0");
     else
         pen_put_bytes(p, text, (size_t)length);
