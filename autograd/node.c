@@ -97,7 +97,7 @@ static ag_status output_alloc(ag_node *node)
     y->size = ag_shape_size(y->shape);
     if (y->size < 0)
         return ag_fail(node, AG_BAD_SHAPE, "the result would be larger than memory can be");
-    if (node->op->is_view && y->size != node->inputs[0]->size)
+    if (node->op->is_view && (!node->inputs[0] || y->size != node->inputs[0]->size))
         return ag_fail(node, AG_BAD_SHAPE, "a view has as many elements as its input");
     if (node->op->is_view)
         y->data = node->inputs[0]->data;

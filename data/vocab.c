@@ -65,11 +65,11 @@ static bool reserve_token(data_vocab *vocab, size_t size)
 {
     if (vocab->size == INT32_MAX)
         return false;
-    if (!data_grow(&vocab->starts, (size_t)vocab->size + 1, &vocab->start_capacity, sizeof *vocab->starts))
+    if (!data_grow(vocab->starts, (size_t)vocab->size + 1, &vocab->start_capacity))
         return false;
     if (vocab->size == 0)
         vocab->starts[0] = 0;
-    return data_grow(&vocab->pool, vocab->starts[vocab->size] + size, &vocab->pool_capacity, 1) &&
+    return data_grow(vocab->pool, vocab->starts[vocab->size] + size, &vocab->pool_capacity) &&
            grow_slots(vocab, (size_t)vocab->size + 1);
 }
 

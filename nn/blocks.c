@@ -71,13 +71,13 @@ static residual residual_of(sublayer s, ag_tensor *x)
     return (residual){.x = x, .dropout = s.config->dropout};
 }
 
-/* Attention to `memory`, or self-attention where it is NULL. */
-static ag_tensor *attend(sublayer s, const nn_attention *attention, const char *name, const nn_pass *pass, ag_tensor *x,
+/* Attention of x to itself, or else to `memory`. */
+static ag_tensor *attend(sublayer s, const nn_attention *attention, const nn_pass *pass, ag_tensor *x, bool to_itself,
                          ag_tensor *memory, const ag_mask *mask, nn_attention_cache *cache)
 {
     const residual onto = residual_of(s, x);
-    ag_tensor *given = enter_sublayer(s, pass, x), *attended = memory ? memory : given;
-    ag_tape_enter(pass->tape, name);
+    ag_tensor *given = enter_sublayer(s, pass, x), *attended = to_itself ? given : memory;
+    ag_tape_enter(pass->tape, to_itself ? "self_attn" : "multihead_attn");
     ag_tensor *sum = attention_apply_onto(attention, pass, given, attended, attended, mask, cache, NULL, &onto);
     ag_tape_leave(pass->tape);
     return leave_sublayer(s, pass, given, sum);
@@ -110,7 +110,7 @@ ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *
                                   nn_attention_cache *cache)
 {
     const sublayer first = {&block->config, &block->norm1, "norm1"}, second = {&block->config, &block->norm2, "norm2"};
-    x = attend(first, &block->self_attention, "self_attn", pass, x, NULL, mask, cache);
+    x = attend(first, &block->self_attention, pass, x, true, NULL, mask, cache);
     return feed_forward(second, &block->feed_forward, pass, x);
 }
 
@@ -144,7 +144,7 @@ ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *
 {
     const sublayer first = {&block->config, &block->norm1, "norm1"}, second = {&block->config, &block->norm2, "norm2"};
     const sublayer third = {&block->config, &block->norm3, "norm3"};
-    x = attend(first, &block->self_attention, "self_attn", pass, x, NULL, self_mask, self_cache);
-    x = attend(second, &block->cross_attention, "multihead_attn", pass, x, memory, cross_mask, cross_cache);
+    x = attend(first, &block->self_attention, pass, x, true, NULL, self_mask, self_cache);
+    x = attend(second, &block->cross_attention, pass, x, false, memory, cross_mask, cross_cache);
     return feed_forward(third, &block->feed_forward, pass, x);
 }

@@ -97,9 +97,17 @@ double train_field_high(const train_field *field)
     return field->type == TRAIN_DOUBLE ? HUGE_VAL : field->type == TRAIN_INT ? INT_MAX : TRAIN_MOST;
 }
 
+/* The word for the member's value; NULL if values have none, or this value has none. */
+static const char *name_of_value(const train_field *field, const void *object)
+{
+    const int64_t index = field->names && field->type != TRAIN_TEXT ? get_integer(field, object) - field->first : -1;
+    return index >= 0 && index <= INT_MAX ? field->names((int)index) : NULL;
+}
+
 void train_field_print(const train_field *field, const void *object, char *text, size_t size)
 {
     const char *given = field->type == TRAIN_TEXT ? train_field_text(field, object) : NULL;
+    const char *name = name_of_value(field, object);
     if (field->type == TRAIN_TEXT)
         snprintf(text, size, "%s", given ? given : "");
     else if (field->type == TRAIN_DOUBLE)
@@ -108,8 +116,8 @@ void train_field_print(const train_field *field, const void *object, char *text,
         snprintf(text, size, "%llu", (unsigned long long)get_integer(field, object));
     else if (field->type == TRAIN_BOOL)
         snprintf(text, size, "%s", get_integer(field, object) ? "true" : "false");
-    else if (field->names)
-        snprintf(text, size, "%s", field->names((int)get_integer(field, object) - field->first));
+    else if (name)
+        snprintf(text, size, "%s", name);
     else
         snprintf(text, size, "%lld", (long long)get_integer(field, object));
 }

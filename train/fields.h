@@ -47,7 +47,7 @@ typedef struct train_field {
     const char *(*names)(int i);
     int first;
     double low, high; /* the range of a number, ends included; low not below high: no end */
-    bool slips;       /* the range only catches slips: the library takes any positive number */
+    double most; /* not 0: the library takes 0 to this, and the range only catches slips */
     /* Since 0 means the default, the value 0 ("none") is stored as -1. */
     bool none;
     double usual;          /* the default; 0 where it is 0, or depends on other options */

@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- Names of the values of enums ----------------------------------------------------------- */
@@ -55,6 +56,8 @@ CONDITION(has_momentum, is_sgd(recipe) && recipe->run.optimizer.momentum > 0)
 CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->text || recipe->model.kind == NN_DECODER))
 
 /* ---- The table ------------------------------------------------------------------------------ */
+
+#define BELOW_ONE         0x1.fffffffffffffp-1 /* the double before 1 */
 
 /* Numbers of the library's in help texts. */
 #define NUMERAL(number)   NUMERAL_(number)
@@ -159,8 +162,8 @@ static const train_field options[] = {
      SAVED(matmul), .names = matmul_name},
     {"optimizer", "NAME", "how gradients change the parameters", RUN(optimizer.kind), .key = "run.optimizer",
      .names = optimizer_name},
-    {"lr", "RATE", "highest learning rate; with noam the factor", SAVED(rate), .low = 1e-12, .high = 1e3, .slips = true,
-     .otherwise = RATE "; sgd: " RATE_SGD "; noam: " RATE_NOAM},
+    {"lr", "RATE", "highest learning rate; with noam the factor", SAVED(rate), .low = 1e-12, .high = 1e3,
+     .most = HUGE_VAL, .otherwise = RATE "; sgd: " RATE_SGD "; noam: " RATE_NOAM},
     {"schedule", "NAME", "how the learning rate changes", SAVED(schedule), .names = schedule_name},
     {"warmup", "N", "steps of linear warm-up", SAVED(warmup), .none = true,
      .otherwise = "1/" WARMUP " of the steps; noam: 1/" WARMUP_NOAM "; at most " WARMUP_MOST},
@@ -169,25 +172,26 @@ static const train_field options[] = {
     {"weight-decay", "X", "weight decay; not of biases and norms", OPTIMIZER(weight_decay), .none = true,
      .otherwise = NUMERAL(TRAIN_DEFAULT_WEIGHT_DECAY) "; adam and sgd: 0"},
     {"beta1", "X", "decay of Adam's mean of the gradients", OPTIMIZER(beta1), .low = 1e-6, .high = 0.999999,
-     .usual = TRAIN_DEFAULT_BETA1, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA1, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
     {"beta2", "X", "decay of Adam's mean of their squares", OPTIMIZER(beta2), .low = 1e-6, .high = 0.999999,
-     .usual = TRAIN_DEFAULT_BETA2, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA2, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
     {NULL, NULL, NULL, OPTIMIZER(epsilon)},
-    {"momentum", "X", "momentum of sgd", OPTIMIZER(momentum), .high = 0.999999, .needs = is_sgd,
+    {"momentum", "X", "momentum of sgd", OPTIMIZER(momentum), .high = 0.999999, .most = BELOW_ONE, .needs = is_sgd,
      .goes = "goes with --optimizer sgd (Adam has --beta1)"},
     {"nesterov", NULL, "Nesterov's form of the momentum", OPTIMIZER(nesterov), .needs = has_momentum,
      .goes = "goes with --optimizer sgd and a --momentum (0.9, say)"},
     {"clip", "NORM", "largest norm of all gradients together; 0: no limit", SAVED(clip), .usual = TRAIN_DEFAULT_CLIP,
      .none = true},
     {"label-smoothing", "X", "share of a target's probability that is spread over all tokens", SAVED(label_smoothing),
-     .high = 0.999},
+     .high = 0.999, .most = 1},
     {"average", "DECAY", "evaluate and save a moving average of the weights over about 1 / (1 - DECAY) steps; 0: none",
-     SAVED(average), .high = 0.999999},
+     SAVED(average), .high = 0.999999, .most = BELOW_ONE},
 
     /* How far a run goes, and what it leaves. */
-    {"batch", "N", "examples per step", SAVED(batch), .low = 1, .high = 1e6, .usual = TRAIN_DEFAULT_BATCH},
+    {"batch", "N", "examples per step", SAVED(batch), .low = 1, .high = 1e6, .most = 1e15,
+     .usual = TRAIN_DEFAULT_BATCH},
     {"accumulate", "N", "split each batch into N parts that go through the model one after the other, to save memory",
-     SAVED(accumulate), .low = 1, .high = 1e6, .usual = 1},
+     SAVED(accumulate), .low = 1, .high = 1e6, .most = 1e15, .usual = 1},
     {"steps", "N", "number of updates", SAVED(steps), .low = 1, .changeable = true,
      .otherwise = PASSES " passes over the data, but " STEPS_LEAST " to " STEPS_MOST " steps"},
     {"epochs", "N", "instead of --steps: passes over the data", RUN(epochs), .low = 1, .otherwise = "",
@@ -207,8 +211,8 @@ static const train_field options[] = {
      .changeable = true},
     {NULL, NULL, NULL, RUN(report_every), .low = 1, .usual = 1},
     {"seed", "N", "seed of the parameters, the order of the data and dropout", SAVED(seed), .usual = 1},
-    {"threads", "N", "threads to compute with", RUN(threads), .low = 1, .high = 1024, .otherwise = "one per processor",
-     .local = true},
+    {"threads", "N", "threads to compute with", RUN(threads), .low = 1, .high = 1024, .most = 4096,
+     .otherwise = "one per processor", .local = true},
     {"out", "DIR", "folder for the model, the checkpoint and the log", RUN(out), .local = true},
     {"overwrite", NULL, "replace the run or the model in that folder", RUN(overwrite), .local = true},
     {"resume", "DIR", "continue the run in DIR with its own flags; " TRAIN_CHANGEABLE " may be given again",

@@ -27,14 +27,14 @@ static ag_status check_together(const train_options *options, ag_error *error)
 static ag_status check_option(const train_field *row, const train_options *options, ag_error *error)
 {
     const double value = train_field_number(row, options);
-    const double low = row->slips ? 0 : row->low, high = row->slips ? HUGE_VAL : train_field_high(row);
+    const double low = row->most != 0 ? 0 : row->low, high = row->most != 0 ? row->most : train_field_high(row);
     const char *name = row->key ? row->key + strlen("run.") : row->member, *none = row->none ? ", or -1 for none" : "";
     if (value == 0 || (row->none && value == -1) || (value >= low && value <= high && isfinite(value)))
         return AG_OK;
     if (isinf(high))
-        return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be a finite number of %g or more%s", name, value,
+        return ag_error_set(error, AG_BAD_VALUE, "%s is %.9g and must be a finite number of %g or more%s", name, value,
                             low, none);
-    return ag_error_set(error, AG_BAD_VALUE, "%s is %g and must be between %g and %g%s", name, value, low, high, none);
+    return ag_error_set(error, AG_BAD_VALUE, "%s is %.9g and must be between %g and %.9g%s", name, value, low, high, none);
 }
 
 static ag_status check_ranges(const train_options *options, ag_error *error)

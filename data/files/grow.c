@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool data_grow(void *array, size_t count, size_t *capacity, size_t element)
+bool data_grow_bytes(void *from, void *array, size_t count, size_t *capacity, size_t element)
 {
-    void *bytes;
     if (count < *capacity)
         return true;
     size_t wanted = *capacity ? *capacity : 8;
@@ -16,8 +15,7 @@ bool data_grow(void *array, size_t count, size_t *capacity, size_t element)
             return false;
         wanted *= 2;
     }
-    memcpy(&bytes, array, sizeof bytes);
-    bytes = wanted <= SIZE_MAX / element ? realloc(bytes, wanted * element) : NULL;
+    void *bytes = wanted <= SIZE_MAX / element ? realloc(from, wanted * element) : NULL;
     if (!bytes)
         return false;
     memcpy(array, &bytes, sizeof bytes);

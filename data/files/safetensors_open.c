@@ -91,7 +91,7 @@ static bool open_shard(index_reader *r, const char *name)
     data_safetensors *file = r->file;
     if (!*name || strchr(name, '/') || !strcmp(name, ".."))
         return data_refuse(r->error, r->shown, "its shard '%s' must be a file beside it", DATA_SHOW(name));
-    if (!data_grow(&file->shards, file->shard_count, &file->shard_capacity, sizeof *file->shards))
+    if (!data_grow(file->shards, file->shard_count, &file->shard_capacity))
         return no_memory(r);
     char *path = path_beside(r, name);
     if (!path)
@@ -142,7 +142,7 @@ static bool list_tensors(index_reader *r)
     data_safetensors *file = r->file;
     for (size_t s = 0; s < file->shard_count; s++)
         for (size_t i = 0; i < file->shards[s]->tensor_count; i++) {
-            if (!data_grow(&file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *file->tensors))
+            if (!data_grow(file->tensors, file->tensor_count, &file->tensor_capacity))
                 return no_memory(r);
             file->tensors[file->tensor_count++] = file->shards[s]->tensors[i];
         }

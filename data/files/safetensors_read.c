@@ -80,7 +80,7 @@ static bool read_metadata(header_reader *r)
         return data_json_null(&r->json) || refuse_json(r);
     data_json_enter(&r->json, '{');
     while (data_json_more(&r->json, '}', &members)) {
-        if (!data_grow(&file->metadata, file->metadata_count, &file->metadata_capacity, sizeof *file->metadata))
+        if (!data_grow(file->metadata, file->metadata_count, &file->metadata_capacity))
             return no_memory(r);
         metadata_entry *entry = &file->metadata[file->metadata_count];
         if (!data_json_key(&r->json, string_room(r)))
@@ -104,7 +104,7 @@ static bool read_shape(header_reader *r, tensor_entry *entry)
     entry->sizes_at = file->size_count;
     data_json_enter(&r->json, '[');
     while (data_json_more(&r->json, ']', &rank)) {
-        if (!data_grow(&file->sizes, file->size_count, &file->size_capacity, sizeof *file->sizes))
+        if (!data_grow(file->sizes, file->size_count, &file->size_capacity))
             return no_memory(r);
         if (!data_json_u64(&r->json, &file->sizes[file->size_count++]))
             break;
@@ -193,7 +193,7 @@ static bool read_member(header_reader *r, bool *metadata_seen)
         *metadata_seen = true;
         return read_metadata(r);
     }
-    if (!data_grow(&file->tensors, file->tensor_count, &file->tensor_capacity, sizeof *file->tensors))
+    if (!data_grow(file->tensors, file->tensor_count, &file->tensor_capacity))
         return no_memory(r);
     tensor_entry *entry = &file->tensors[file->tensor_count++];
     *entry = (tensor_entry){.name = keep_string(r)};

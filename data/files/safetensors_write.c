@@ -37,7 +37,7 @@ struct data_writer {
     size_t tensor_count, tensor_capacity;
     metadata_note *metadata;
     size_t metadata_count, metadata_capacity;
-    bool no_checksum; /* or the checksum is among the metadata already */
+    bool no_checksum, checksum_is_noted; /* the latter: among the metadata, by a save */
 };
 
 /* ---- Noting what to write ------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ ag_status data_writer_add(data_writer *writer, const char *name, const char *dty
         return ag_error_set(error, AG_BAD_VALUE, "tensor '%s' has no data", DATA_SHOW(name));
 
     size_t name_size = strlen(name) + 1, shape_size = (size_t)rank * sizeof *shape;
-    if (data_grow(&writer->tensors, writer->tensor_count, &writer->tensor_capacity, sizeof note))
+    if (data_grow(writer->tensors, writer->tensor_count, &writer->tensor_capacity))
         note.shape = malloc(shape_size + name_size);
     if (!note.shape)
         return ag_error_set(error, AG_NO_MEMORY, "not enough memory to note tensor '%s'", DATA_SHOW(name));
@@ -105,7 +105,7 @@ static ag_status note_metadata(data_writer *writer, const char *key, const char 
 {
     size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
     metadata_note note = {NULL, NULL};
-    if (data_grow(&writer->metadata, writer->metadata_count, &writer->metadata_capacity, sizeof note))
+    if (data_grow(writer->metadata, writer->metadata_count, &writer->metadata_capacity))
         note.key = malloc(key_size + value_size);
     if (!note.key)
         return ag_error_set(error, AG_NO_MEMORY, "not enough memory to note the metadata '%s'", DATA_SHOW(key));
@@ -195,7 +195,7 @@ typedef struct text_buffer {
 
 static void append(text_buffer *text, const char *bytes, size_t size)
 {
-    text->failed = text->failed || !data_grow(&text->bytes, text->size + size, &text->capacity, 1);
+    text->failed = text->failed || !data_grow(text->bytes, text->size + size, &text->capacity);
     if (text->failed)
         return;
     memcpy(text->bytes + text->size, bytes, size);
@@ -334,8 +334,11 @@ ag_status data_writer_save(data_writer *writer, const char *path, ag_error *erro
 {
     text_buffer header = {0};
     size_t checksum_at = 0;
-    ag_status status = writer->no_checksum ? AG_OK : note_metadata(writer, CHECKSUM_KEY, CHECKSUM_ZEROS, error);
-    writer->no_checksum = writer->no_checksum || status == AG_OK;
+    ag_status status = AG_OK;
+    if (!writer->no_checksum && !writer->checksum_is_noted) {
+        status = note_metadata(writer, CHECKSUM_KEY, CHECKSUM_ZEROS, error);
+        writer->checksum_is_noted = status == AG_OK;
+    }
     if (status == AG_OK)
         status = sort_notes(writer, error);
     if (status == AG_OK)

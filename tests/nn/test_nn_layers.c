@@ -518,6 +518,9 @@ static void check_decoder_block(bool post_norm)
     ASSERT_TENSOR(whole, &b);
     ASSERT_TENSOR(y, &b);
     ck_assert_mem_eq(whole->data, y->data, (size_t)y->size * sizeof(ag_real));
+    /* Without a memory it does not attend to itself a second time. */
+    ck_assert_ptr_null(nn_decoder_block_apply(&block, &b.pass, x, NULL, causal, prefix, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(ag_tape_error(b.tape)->message, "input 0 is NULL"));
     tear_down(&b);
 }
 

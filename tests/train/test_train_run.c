@@ -451,6 +451,25 @@ START_TEST(bad_options_are_refused)
 }
 END_TEST
 
+/* The command's ranges catch slips; the library takes all that has a meaning. */
+START_TEST(options_beyond_the_range_of_flags_are_taken)
+{
+    const train_options cases[] = {
+        {.label_smoothing = 1}, {.average = 1 - 1e-12}, {.optimizer = {.beta1 = 1e-9, .beta2 = 0.9999999}},
+        {.rate = 2e3},          {.threads = 1025},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);
+        train_options options = cases[i];
+        ag_error error = {0};
+        options.steps = 1;
+        options.threads = options.threads ? options.threads : 1;
+        ck_assert_msg(train_run(f.model, f.training, NULL, &options, NULL, &error) == AG_OK, "%s", error.message);
+        train_fixture_clear(&f);
+    }
+}
+END_TEST
+
 START_TEST(sets_that_do_not_fit_are_refused)
 {
     train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER_DECODER, 8, 0);
@@ -553,6 +572,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_folder_with_a_run_is_not_taken);
     tcase_add_test(t, a_folder_that_cannot_be_is_said_before_the_first_step);
     tcase_add_test(t, bad_options_are_refused);
+    tcase_add_test(t, options_beyond_the_range_of_flags_are_taken);
     tcase_add_test(t, sets_that_do_not_fit_are_refused);
     tcase_add_test(t, the_log_has_a_line_for_each_report);
     tcase_add_test(t, progress_as_a_line);
