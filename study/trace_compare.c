@@ -33,7 +33,10 @@ static int by_execution(const void *a, const void *b)
 
 static bool same_shape(const data_tensor *a, const data_tensor *b)
 {
-    return a->rank == b->rank && !memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape);
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++)
+        same = a->shape[i] == b->shape[i];
+    return same;
 }
 
 /* An element of a tensor: an integer exactly, any other number as a double. */
