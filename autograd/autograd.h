@@ -386,9 +386,13 @@ ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *i
 
 /* ---- Softmax, norms, positions -------------------------------------------------------------- */
 
-/* softmax(x) = e^x / sum e^x along `axis` (negative: from the end), and its logarithm x -
- * log sum e^x, both computed from x minus its maximum. If all x are -inf, softmax is 0
- * and log_softmax is -inf. */
+/* Along `axis` (negative: from the end):
+ *
+ *   softmax(x) = e^x / sum e^x
+ *   log_softmax(x) = x - log sum e^x
+ *
+ * Both are computed from x minus its maximum. If all x are -inf, softmax is 0 and
+ * log_softmax is -inf. */
 ag_tensor *ag_softmax(ag_tensor *x, int axis);
 ag_tensor *ag_log_softmax(ag_tensor *x, int axis);
 /* (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016),
@@ -494,8 +498,9 @@ typedef struct ag_attention_options {
                           * dropout; implies `plain` */
 } ag_attention_options;
 
-/* Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1): softmax(scale Q K^T
- * + bias | mask) V.
+/* Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1):
+ *
+ *   softmax(scale Q K^T + bias | mask) V
  *
  *   rank 3: q [B, T, H*dk], k [B, S, H*dk], v [B, S, H*dv] -> [B, T, H*dv], H = heads
  *   rank 4: q [B, H, T, dk], k [B, H, S, dk], v [B, H, S, dv] -> [B, H, T, dv]

@@ -35,7 +35,7 @@ struct ag_mask {
                                  * (0: it stretches); lengths: size[0] is the batch */
     const int32_t *lengths;     /* [batch] */
     const unsigned char *allow; /* explicit: 0 or 1 each */
-    const ag_real *bias;           /* -inf forbids */
+    const ag_real *bias;        /* -inf forbids */
     const ag_mask *a, *b;
 };
 

@@ -230,8 +230,9 @@ int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
  *
  *   pairs, tasks   source: the source and DATA_EOS; target_in: DATA_BOS and the target;
  *                  target_out: the target and DATA_EOS
- *   tagging source and target_out without end marks; target_in NULL text target_in: a
- *   window; target_out: the window one token later; source NULL
+ *   tagging        source and target_out without end marks; target_in NULL
+ *   text           target_in: a window; target_out: the window one token later;
+ *                  source NULL
  *
  * The batch owns the arrays; the next data_set_batch reuses them. */
 typedef struct data_batch {

@@ -68,10 +68,10 @@ typedef struct nn_param {
 /* All parameters of a model, in two flat vectors, values and gradients, so that the
  * optimiser, the clip and the checkpoint are one loop each. */
 typedef struct nn_params {
-    nn_param *items; /* [count] in the order of registration */
+    nn_param *items;       /* [count] in the order of registration */
     int count;
-    int capacity;       /* private */
-    int64_t size;       /* of the flat vectors */
+    int capacity;          /* private */
+    int64_t size;          /* of the flat vectors */
     ag_real *value, *grad; /* [size]; NULL before nn_params_allocate */
 } nn_params;
 
@@ -203,8 +203,8 @@ typedef struct nn_attention_cache {
 
 /* Multi-head attention (Vaswani et al. 2017, section 3.2.2):
  *
- *   head_h = softmax(q_h k_h^T / sqrt(D / heads)) v_h, y = concat(head_1, ..) W_out^T +
- *   b_out
+ *   head_h = softmax(q_h k_h^T / sqrt(D / heads)) v_h
+ *   y = concat(head_1, ..) W_out^T + b_out
  *
  * where q, k, v are projections of query, key and value. `heads` must divide d_model.
  * Parameters as in torch.nn.MultiheadAttention: NAME.in_proj_weight [3D, D] and

@@ -28,7 +28,7 @@ typedef struct train_checkpoint {
 /* The bytes depend on what is saved alone. */
 ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error) AG_CHECKED;
 
-/* Reads the options that the run had, for what a resume takes over where its caller says nothing. */
+/* Reads the run's options, the defaults of a resume. */
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path,
                                 ag_error *error) AG_CHECKED;
 

@@ -12,7 +12,7 @@
 ag_status train_folder_unused(const char *folder, ag_error *error) AG_CHECKED;
 /* Removes a run's files except its model, which another model has replaced. */
 ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
-/* Whether the path is taken, be it by a link that leads nowhere. */
+/* Whether the path exists, dangling links included. */
 bool train_path_exists(const char *path);
 
 /* Only one process at a time writes into a run's folder: it holds a lock (flock) on the

@@ -3,27 +3,29 @@
  * TRAIN_LAYOUT_PYTORCH has the names of nn.h, since those are PyTorch's. A file may also
  * have
  *
- *     NAME.q_proj_weight, .k_proj_weight, .v_proj_weight instead of NAME.in_proj_weight
- *     output.weight of a tied output: it equals tgt_embedding.weight n_averaged not a
- *     parameter: the counter of
- *                                               torch.optim.swa_utils.AveragedModel
+ *     NAME.q_proj_weight, .k_proj_weight, ..   instead of NAME.in_proj_weight
+ *     output.weight                            of a tied output: it equals
+ *                                              tgt_embedding.weight
+ *     n_averaged                               not a parameter: the counter of
+ *                                              torch.optim.swa_utils.AveragedModel
  *
  * TRAIN_LAYOUT_GPT2 is that of GPT-2's checkpoints (Radford et al. 2019): a decoder,
  * pre-norm, with learned positions, gelu by tanh, embedding scale 1 and an output tied to
  * the embedding. Its linear layers are "Conv1D": y = x W + b, so W is [in, out], the
- * transpose of ours. All names may begin with "transformer.".
+ * transpose of ours. All names may begin with "transformer.". decoder.layers.N is
+ * shortened to .. here:
  *
- *     wte.weight, wpe.weight tgt_embedding.weight, tgt_positions.weight h.N.ln_1.*,
- *     h.N.ln_2.* decoder.layers.N.norm1.*, .norm2.* h.N.attn.c_attn.weight [D, 3D], .bias
- *     decoder.layers.N.self_attn.in_proj_weight, _bias h.N.attn.c_proj.weight [D, D],
- *     .bias decoder.layers.N.self_attn.out_proj.* h.N.mlp.c_fc.weight [D, F], .bias
- *     decoder.layers.N.linear1.* h.N.mlp.c_proj.weight [F, D], .bias
- *     decoder.layers.N.linear2.* ln_f.* decoder.norm.* lm_head.weight the tied output: if
- *     present, it equals wte.weight;
- *                                               never after "transformer."
- *     h.N.attn.bias, h.N.attn.masked_bias not parameters: the causal mask of programs
- *     that
- *                                               keep it in a buffer
+ *     wte.weight, wpe.weight                   tgt_embedding.weight, tgt_positions.weight
+ *     h.N.ln_1.*, h.N.ln_2.*                   ..norm1.*, ..norm2.*
+ *     h.N.attn.c_attn.weight [D, 3D], .bias    ..self_attn.in_proj_weight, .in_proj_bias
+ *     h.N.attn.c_proj.weight [D, D], .bias     ..self_attn.out_proj.*
+ *     h.N.mlp.c_fc.weight [D, F], .bias        ..linear1.*
+ *     h.N.mlp.c_proj.weight [F, D], .bias      ..linear2.*
+ *     ln_f.*                                   decoder.norm.*
+ *     lm_head.weight                           the tied output: if present, it equals
+ *                                              wte.weight; never after "transformer."
+ *     h.N.attn.bias, h.N.attn.masked_bias      not parameters: the causal mask of
+ *                                              programs that keep it in a buffer
  */
 #ifndef TRAIN_LAYOUT_H
 #define TRAIN_LAYOUT_H

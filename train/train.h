@@ -4,8 +4,7 @@
  * A whole run:
  *
  *     train_options options = {.steps = 2000, .batch = 64, .rate = 1e-3, .out = "run"};
- *     ag_status status = train_run(model, training_set, dev_set, &options, &result,
- *     &error);
+ *     ag_status status = train_run(model, training, dev, &options, &result, &error);
  *
  * leaves in the folder `out`:
  *
@@ -148,8 +147,8 @@ bool train_schedule_has_end(train_schedule_kind kind);
 /* The rate of update number `step`, counted from 1: rate step / warmup during the
  * warm-up. That of the cosine after it is
  *
- *   rate (floor + (1 - floor) (1 + cos(pi done)) / 2), done = (step - 1 - warmup) /
- *   (total - warmup), at most 1 */
+ *   rate (floor + (1 - floor) (1 + cos(pi done)) / 2),
+ *   done = (step - 1 - warmup) / (total - warmup), at most 1 */
 double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
 /* ---- Metrics -------------------------------------------------------------------------------- */

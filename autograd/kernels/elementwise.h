@@ -65,7 +65,7 @@ typedef struct kernel_elementwise {
     bool (*all_finite)(int64_t n, const ag_real *x);
 } kernel_elementwise;
 
-/* Whether all of x [n] is zero, as the gradient of a tensor is that no loss depends
+/* Whether all of x [n] is zero. True for the gradient of a tensor that no loss depends
  * on. A backward passes nothing on from it, whatever it would be multiplied by: 0
  * times NaN is 0 there. */
 bool kernel_all_zero(int64_t n, const ag_real *x);

@@ -53,8 +53,8 @@ typedef struct entropy_task {
     entropy_statistics *statistics; /* [rows], written by the forward, read by the backward */
 } entropy_task;
 
-/* Rotates the pair (2i, 2i+1) of each head by an angle, of which row r has cosine and
- * sine in row r % period of the tables [period, pairs]. */
+/* Rotates the pair (2i, 2i+1) of each head by an angle. Row r takes cosine and sine from
+ * row r % period of the tables [period, pairs]. */
 typedef struct rotate_task {
     int64_t heads, pairs, period;
     const ag_real *cosine, *sine;

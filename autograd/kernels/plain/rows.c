@@ -188,8 +188,10 @@ static double target_share(const entropy_task *task, int32_t target, int64_t c)
     return (c == target ? (1 - task->smoothing) * weight : 0) + task->smoothing / (double)task->classes * weight;
 }
 
-/* loss = sum over c of q[c] (-ln p[c]), where -ln p[c] = ln sum e^(x - shift) - (x[c]
- * - shift). A class with q[c] = 0 adds nothing, whatever its logit. */
+/*     loss = sum over c of q[c] (-ln p[c]),
+ *     -ln p[c] = ln sum e^(x - shift) - (x[c] - shift)
+ *
+ * A class with q[c] = 0 adds nothing, whatever its logit. */
 static void cross_entropy(const entropy_task *task, int64_t begin, int64_t end, double *losses)
 {
     for (int64_t r = begin; r < end; r++) {
@@ -245,8 +247,8 @@ static void rotate(const rotate_task *task, int64_t begin, int64_t end, const ag
             }
 }
 
-/* The inverse of a rotation is its transpose: (da, db) += (da' cos + db' sin, db' cos
- * - da' sin) */
+/* The inverse of a rotation is its transpose:
+ *     (da, db) += (da' cos + db' sin, db' cos - da' sin) */
 static void rotate_backward(const rotate_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx)
 {
     for (int64_t r = begin; r < end; r++)

@@ -58,13 +58,11 @@ static void prepare_rows(backward_pass *pass)
         pass->mean[r] = 0;
     }
     if (!KERNEL(attention_copy)(block->count, &head->q, q, queries))
-        /* (all weights of such a query are NaN, and so are the gradients of its
-         * scores) */
+        /* All weights of such a query are NaN, and so are its score gradients. */
         KERNEL(attention_leave_out)(block->count, head->q.width, queries);
     pass->dy_leaves_out = !KERNEL(attention_copy)(block->count, &head->y, dy, copy);
     if (pass->dy_leaves_out)
-        /* (the guess of such a query is not finite, so the gradients of its scores are
-         * NaN) */
+        /* dy . y of such a query is not finite, so its score gradients are NaN. */
         KERNEL(attention_leave_out)(block->count, head->v.width, copy);
 }
 

@@ -52,7 +52,7 @@ static inline group group_at(int64_t rows, int64_t height, int64_t index)
 }
 
 #define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
-/* One number for each row of a group takes so many vectors. */
+/* Vectors that hold one number per row of a group. */
 #define GROUP_VECTORS ((TILE_ROWS + LANE_COUNT - 1) / LANE_COUNT)
 #define GROUP_LANES   (GROUP_VECTORS * LANES)
 

@@ -42,7 +42,8 @@ static int64_t k_border(int64_t k, int64_t index)
 
 /* ---- Prefetching ------------------------------------------------------------------- */
 
-/* The lines of a block of a matrix with contiguous rows or columns; of others none. */
+/* The cache lines of a block of a matrix. Empty if neither rows nor columns are
+ * contiguous. */
 static line_list lines_of_matrix(const ag_real *first, int64_t rows, int64_t columns, int64_t row_step,
                                  int64_t column_step)
 {
@@ -72,7 +73,7 @@ static bool fits_cache(const product_task *task)
     return task->m * task->k + task->k * task->n + task->m * task->n <= 32 * 1024;
 }
 
-/* Spreads the prefetching of lines evenly over so many tiles. */
+/* Spreads the prefetching of lines evenly over `tiles` tiles. */
 static prefetch_share spread_over_tiles(line_list lines, int64_t tiles)
 {
     return (prefetch_share){lines, ceil_div(lines.left, tiles)};

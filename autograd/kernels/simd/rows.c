@@ -525,8 +525,8 @@ static void rotate(const rotate_task *task, int64_t begin, int64_t end, const ag
 
     for (int64_t head = begin * task->heads; head < end * task->heads; head++) {
         int64_t position = head / task->heads % task->period;
-        const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
-                                                                              task->sine + position * pairs;
+        const ag_real *restrict cosine = task->cosine + position * pairs;
+        const ag_real *restrict sine = task->sine + position * pairs;
         const ag_real *restrict x = x_all + head * 2 * pairs;
         ag_real *restrict y = y_all + head * 2 * pairs;
         for (int64_t i = 0; i < pairs; i++) {
@@ -543,8 +543,8 @@ static void rotate_backward(const rotate_task *task, int64_t begin, int64_t end,
 
     for (int64_t head = begin * task->heads; head < end * task->heads; head++) {
         int64_t position = head / task->heads % task->period;
-        const ag_real *restrict cosine = task->cosine + position * pairs, *restrict sine =
-                                                                              task->sine + position * pairs;
+        const ag_real *restrict cosine = task->cosine + position * pairs;
+        const ag_real *restrict sine = task->sine + position * pairs;
         const ag_real *restrict dy = dy_all + head * 2 * pairs;
         ag_real *restrict dx = dx_all + head * 2 * pairs;
         for (int64_t i = 0; i < pairs; i++) {
