@@ -93,11 +93,9 @@ static void check_library_source(const char *path, const char *text)
 
 START_TEST(test_the_library)
 {
-    int sources = 0;
     for (const char *const *layer = test_layer_folders; *layer; layer++)
         if (strcmp(*layer, "cli"))
-            sources += test_visit_sources(*layer, check_library_source);
-    ck_assert_int_gt(sources, 200);
+            ck_assert_msg(test_visit_sources(*layer, check_library_source) > 0, "no sources in %s", *layer);
 }
 END_TEST
 
