@@ -9,7 +9,7 @@ ag_tensor *tape_tensor_new(ag_tape *tape, ag_shape shape)
     char text[AG_SHAPE_TEXT];
     int64_t size = ag_shape_size(shape);
     if (size < 0)
-        return ag_tape_fail(tape, AG_BAD_SHAPE, "%s is no shape of a tensor: sizes are 0 or more, axes 5 at most",
+        return ag_tape_fail(tape, AG_BAD_SHAPE, "invalid shape %s: sizes are 0 or more, at most 5 axes",
                             ag_shape_print(shape, text));
     ag_tensor *x = ag_tape_alloc(tape, sizeof *x);
     if (x)

@@ -12,7 +12,7 @@ void cli_flag_drop(cli_flag *flag)
         train_field_set_number(flag->field, flag->object, 0);
 }
 
-bool cli_flag_said(const cli_flag *flag)
+bool cli_flag_has_value(const cli_flag *flag)
 {
     const train_field *field = flag->field;
     const double number = train_field_number(field, flag->object);

@@ -88,7 +88,7 @@ enum { CLI_VALUE_SIZE = 256 }; /* bytes that hold every number and most texts */
 
 /* Whether the member has a value that the flag could have given: a number below the range
  * and a NULL text mean "not given". */
-bool cli_flag_said(const cli_flag *flag);
+bool cli_flag_has_value(const cli_flag *flag);
 
 /* Prints "tapeformer NAME: sentence" to stderr and returns `code`. */
 int cli_fail(const char *command, int code, const char *format, ...) AG_PRINTF(3, 4);

@@ -98,7 +98,7 @@ int cli_generate(int count, const char *const *arguments)
                  .high = 1),
         CLI_FLAG(f.greedy, "greedy", NULL, "always take the most probable token"),
         CLI_FLAG(f.count, "count", "N", "number of texts", .low = 1, .high = 1e6),
-        CLI_FLAG(f.options.seed, "seed", "N", "seed of the drawing"),
+        CLI_FLAG(f.options.seed, "seed", "N", "seed of the sampling"),
         CLI_THREADS(f.threads),
     };
     cli_command command = {

@@ -120,7 +120,7 @@ static int add_influence(void *context, const study_example *example, study_docu
     const int code = pictures_init(&p, &influence, example);
     if (code == CLI_DONE) {
         study_add_text(document,
-                       "How much the output of each row moves with what enters the first block in each column: the "
+                       "How much the output of each row moves with the embedding in each column: the "
                        "norm of its derivatives.%s",
                        example->input.target ? " In the decoder each row predicts the token after its own." : "");
         add_pictures(document, &influence, example, &p);
@@ -148,8 +148,8 @@ static int run_influence(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR --source TEXT [flags]",
         .details =
-            "Draws how much each output moves with each input: the norm of the derivatives of its logits by what "
-            "enters the\nfirst block there. Beside it stands what the masks let through. Exits with 1 where the "
+            "Draws how much each output moves with each input: the norm of the derivatives of its logits by the "
+            "embedding\nof the token and its position. Beside it stands what the masks let through. Exits with 1 where the "
             "model sees more.",
     };
     const int code = cli_study_report(&report, &command, count, arguments);

@@ -166,7 +166,7 @@ static int run_leaks(int count, const char *const *arguments)
     leak_counts all = {0};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        CLI_FLAG(f.seed, "seed", "N", "of the drawn examples"),
+        CLI_FLAG(f.seed, "seed", "N", "seed of the random examples"),
         CLI_THREADS(f.threads),
     };
     cli_command command = {

@@ -56,10 +56,10 @@ static int run_masks(int count, const char *const *arguments)
     masks_flags f = {.length = 8, .letters = 8, .steps = 400, .seed = 1};
     const study_report report = {"The laboratory of masks", &f.output, NULL, add_laboratory, &f};
     cli_flag table[] = {
-        CLI_FLAG(f.length, "length", "N", "of the sequences, 4 to 16", .low = 4, .high = 16),
-        CLI_FLAG(f.letters, "letters", "N", "of the alphabet, 2 to 10", .low = 2, .high = 10),
-        CLI_FLAG(f.steps, "steps", "N", "of each of the 27 trainings", .low = 40, .high = 1e6),
-        CLI_FLAG(f.seed, "seed", "N", "of all that is drawn"),
+        CLI_FLAG(f.length, "length", "N", "length of the sequences, 4 to 16", .low = 4, .high = 16),
+        CLI_FLAG(f.letters, "letters", "N", "letters of the alphabet, 2 to 10", .low = 2, .high = 10),
+        CLI_FLAG(f.steps, "steps", "N", "steps of each of the 27 trainings", .low = 40, .high = 1e6),
+        CLI_FLAG(f.seed, "seed", "N", "seed of the random numbers"),
         CLI_THREADS(f.threads),
         STUDY_OUTPUT_FLAGS(f.output),
     };

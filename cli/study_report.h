@@ -27,12 +27,12 @@ typedef struct study_output {
 
 const char *cli_color_name(int color);
 
-/* The last entries of a table of flags: cli_flag table[] = {...,
- * STUDY_OUTPUT_FLAGS(output)}; */
+/* The last entries of a table of flags:
+ *     cli_flag table[] = {..., STUDY_OUTPUT_FLAGS(output)}; */
 #define STUDY_OUTPUT_FLAGS(output)                                                                                     \
     CLI_FLAG((output).report, "out", "FILE", "write it as one HTML file, too"),                                        \
         CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
-        CLI_FLAG((output).color, "color", "WHEN", "of the terminal; auto heeds NO_COLOR", .names = cli_color_name)
+        CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set", .names = cli_color_name)
 
 /* ---- A study with a report ------------------------------------------------------------------ */
 

@@ -84,14 +84,16 @@ static int refuse_contradiction(const cli_flag *given, const cli_flag *is, const
     const char *where = recipe->resume ? recipe->resume : recipe->from, *what = recipe->resume ? "run" : "model";
     char said[CLI_VALUE_SIZE] = "", value[CLI_VALUE_SIZE] = "";
     cli_flag_value(given, said, sizeof said);
-    if (cli_flag_said(is))
+    if (cli_flag_has_value(is))
         cli_flag_value(is, value, sizeof value);
     const char *way = recipe->resume ? ": a resume may change " TRAIN_CHANGEABLE " alone; train --from begins a new "
                                        "run with its model"
                                      : "";
-    return cli_fail("train", CLI_USAGE, "--%s%s%s contradicts the %s in %s, %s%s%s", given->field->name,
-                    *said ? " " : "", said, what, where, *value ? "where it is " : "which was made without it", value,
-                    way);
+    if (!*value)
+        return cli_fail("train", CLI_USAGE, "--%s is not set in the %s in %s, and cannot be changed%s",
+                        given->field->name, what, where, way);
+    return cli_fail("train", CLI_USAGE, "--%s%s%s contradicts the %s in %s, where it is %s%s", given->field->name,
+                    *said ? " " : "", said, what, where, value, way);
 }
 
 int train_flags_take(const cli_command *command, train_recipe *recipe, const train_saved *base, train_recipe *earlier)
@@ -155,7 +157,7 @@ static int read_preset(cli_command *command, const char *name)
 }
 
 /* Refuses flags that contradict each other. */
-static int check_own(const cli_command *command, const train_recipe *recipe)
+static int check_exclusions(const cli_command *command, const train_recipe *recipe)
 {
     const bool out = cli_flag_find(command, "out")->given;
     if (recipe->run.steps && recipe->run.epochs)
@@ -189,7 +191,7 @@ static int check_effective(const cli_command *command, const train_recipe *recip
 
 /* Drops the source and the length of the preset or the resumed run where the user gave
  * others, since these flags exclude each other. */
-static void make_way(const cli_command *command, bool source, bool length)
+static void drop_replaced_source(const cli_command *command, bool source, bool length)
 {
     static const char *const names[] = {"task", "pairs", "text", "steps", "epochs"};
     for (int i = 0; i < 5; i++)
@@ -201,8 +203,8 @@ static void make_way(const cli_command *command, bool source, bool length)
  * rates of sgd and noam have another size), and its warm-up where the user chose another
  * schedule or fewer steps. `preset` has its flags alone; `own` [flag_count]: which flags
  * the user gave. */
-static void give_way(const cli_command *command, const train_recipe *recipe, const train_recipe *preset,
-                     const bool *own)
+static void drop_unfit_preset_rates(const cli_command *command, const train_recipe *recipe,
+                                    const train_recipe *preset, const bool *own)
 {
     const train_options *run = &recipe->run;
     const bool schedule = (run->schedule == TRAIN_NOAM) != (preset->run.schedule == TRAIN_NOAM);
@@ -255,7 +257,7 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
     command->flag_count = train_flags_bind(recipe, false, command->flags);
     int code = cli_flags_read(command, count, arguments);
     if (code == CLI_DONE)
-        code = check_own(command, recipe);
+        code = check_exclusions(command, recipe);
     if (code != CLI_DONE)
         return code;
     for (int i = 0; i < command->flag_count; i++)
@@ -270,10 +272,10 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
         code = read_preset(command, name);
     }
     const train_recipe preset = *recipe;
-    make_way(command, own_source, own_length);
+    drop_replaced_source(command, own_source, own_length);
     if (code == CLI_DONE)
         code = cli_flags_read(command, count, arguments);
     if (!recipe->resume)
-        give_way(command, recipe, &preset, own);
+        drop_unfit_preset_rates(command, recipe, &preset, own);
     return code == CLI_DONE ? check_effective(command, recipe, own) : code;
 }

@@ -65,7 +65,7 @@ ag_status nn_initialize(nn_initializer initializer, ag_shape shape, ag_real *val
     const int64_t size = ag_shape_size(shape);
     char text[AG_SHAPE_TEXT];
     if (size < 0)
-        return ag_error_set(error, AG_BAD_SHAPE, "initializer: %s is no shape of a tensor",
+        return ag_error_set(error, AG_BAD_SHAPE, "initializer: invalid shape %s",
                             ag_shape_print(shape, text));
     if (initializer.kind == NN_ZEROS || initializer.kind == NN_ONES) {
         for (int64_t i = 0; i < size; i++)

@@ -207,6 +207,6 @@ ag_status train_log_close(train_log *log, ag_error *error)
     if (!close_file(log) && status == AG_OK)
         status = log_failed(log, "cannot write the log", error);
     if (status == AG_OK && log->lacking)
-        status = ag_error_set(error, AG_IO, "%.300s: the log lacks lines that could not be written", log->path);
+        status = ag_error_set(error, AG_IO, "%.300s: some lines could not be written to the log", log->path);
     return status;
 }

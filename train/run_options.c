@@ -13,12 +13,12 @@ static ag_status check_together(const train_options *options, ag_error *error)
     const train_optimizer_config *optimizer = &options->optimizer;
     const bool sgd = optimizer->kind == TRAIN_SGD;
     if (!sgd && (optimizer->momentum != 0 || optimizer->nesterov))
-        return ag_error_set(error, AG_BAD_VALUE, "momentum is SGD's, and the optimizer is Adam: Adam has beta1");
+        return ag_error_set(error, AG_BAD_VALUE, "momentum and nesterov need SGD; Adam's counterpart is beta1");
     if (train_schedule_has_end(options->schedule) && options->warmup > options->steps)
         return ag_error_set(error, AG_BAD_VALUE, "a warm-up of %lld steps is longer than the run, which has %lld",
                             (long long)options->warmup, (long long)options->steps);
     if (optimizer->nesterov && optimizer->momentum == 0)
-        return ag_error_set(error, AG_BAD_VALUE, "Nesterov's form is one of the momentum, which is 0 (0.9, say)");
+        return ag_error_set(error, AG_BAD_VALUE, "nesterov needs a momentum above 0, such as 0.9");
     return AG_OK;
 }
 
@@ -121,15 +121,15 @@ static ag_status count_steps(train_options *options, const data_set *training, a
 static ag_status check_length(const train_options *options, const train_options *earlier, ag_error *error)
 {
     if (options->steps < earlier->steps)
-        return ag_error_set(error, AG_BAD_VALUE, "the run was to have %lld %s, which a resume cannot make fewer (%lld)",
+        return ag_error_set(error, AG_BAD_VALUE, "the run has %lld %s; a resume cannot shorten it to %lld",
                             (long long)earlier->steps, ag_plural(earlier->steps, "step", "steps"),
                             (long long)options->steps);
     if (options->steps > earlier->steps && train_schedule_has_end(earlier->schedule))
         return ag_error_set(error, AG_BAD_VALUE,
-                            "the run was laid out for %lld %s, with a learning rate that sinks until then: a resume "
-                            "cannot make them %lld, since the rate would jump; begin a new run with this model",
-                            (long long)earlier->steps, ag_plural(earlier->steps, "step", "steps"),
-                            (long long)options->steps);
+                            "the cosine ends at step %lld; lengthening the run to %lld %s would make the rate jump: "
+                            "begin a new run with this model",
+                            (long long)earlier->steps, (long long)options->steps,
+                            ag_plural(options->steps, "step", "steps"));
     return AG_OK;
 }
 

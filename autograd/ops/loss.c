@@ -14,7 +14,7 @@
 static ag_status check_reduction(const ag_node *node, ag_reduction reduction)
 {
     if (reduction != AG_MEAN && reduction != AG_SUM && reduction != AG_NONE)
-        return ag_fail(node, AG_BAD_VALUE, "reduction %d is none of AG_MEAN, AG_SUM, AG_NONE", (int)reduction);
+        return ag_fail(node, AG_BAD_VALUE, "reduction %d: expected AG_MEAN, AG_SUM or AG_NONE", (int)reduction);
     return AG_OK;
 }
 
@@ -283,7 +283,7 @@ static ag_status mse_shape(ag_node *node)
     if (size < 0)
         return ag_fail(node, AG_BAD_SHAPE, "%s and %s broadcast to more than memory can hold", a, b);
     if (size == 0 && reduction == AG_MEAN)
-        return ag_fail(node, AG_BAD_SHAPE, "%s and %s: there is no mean of no elements", a, b);
+        return ag_fail(node, AG_BAD_SHAPE, "%s and %s: the mean of an empty result is undefined", a, b);
     node->output->shape = reduction == AG_NONE ? shape : AG_SCALAR;
     return check_reduction(node, reduction);
 }

@@ -20,7 +20,7 @@ static ag_status slice_shape(ag_node *node)
     if (axis < 0)
         return AG_BAD_VALUE;
     if (r->begin < 0 || r->begin > r->end || r->end > shape.dim[axis])
-        return ag_fail(node, AG_BAD_VALUE, "%lld to %lld is no range of axis %d of %s", (long long)r->begin,
+        return ag_fail(node, AG_BAD_VALUE, "[%lld, %lld) is not a range within axis %d of %s", (long long)r->begin,
                        (long long)r->end, axis, ag_shape_print(shape, text));
     shape.dim[axis] = r->end - r->begin;
     node->output->shape = shape;

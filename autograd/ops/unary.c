@@ -137,7 +137,7 @@ const ag_op op_gelu = {.name = "gelu",
 ag_tensor *ag_gelu(ag_tensor *x, ag_activation form)
 {
     if (form != AG_GELU && form != AG_GELU_TANH)
-        return ag_tape_fail(x ? x->tape : NULL, AG_BAD_VALUE, "gelu: %d is no form (AG_GELU or AG_GELU_TANH)",
+        return ag_tape_fail(x ? x->tape : NULL, AG_BAD_VALUE, "gelu: unknown form %d: expected AG_GELU or AG_GELU_TANH",
                             (int)form);
     return unary_new(&op_gelu, x, activation_kernel(form), 1);
 }

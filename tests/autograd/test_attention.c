@@ -434,9 +434,8 @@ START_TEST(test_errors)
          AG_SHAPE(2, 2, 5, 8),
          AG_SHAPE(2, 2, 5, 8),
          {.heads = 4},
-         "attention: q [2,2,3,8], k [2,2,5,8], v [2,2,5,8]: 4 heads asked for where the inputs have another number of "
-         "them"},
-        {q, k, k, {.heads = -1}, "attention: q [2,3,8], k [2,5,8], v [2,5,8]: -1 heads asked for"},
+         "attention: q [2,2,3,8], k [2,2,5,8], v [2,2,5,8]: option heads is 4, but the inputs have 2 heads"},
+        {q, k, k, {.heads = -1}, "attention: q [2,3,8], k [2,5,8], v [2,5,8]: option heads is -1, below 0"},
         {q, k, k, {.heads = 2, .dropout = 1.5}, "attention: dropout 1.5 is outside [0, 1]"},
         {q, k, k, {.heads = 2, .dropout = NAN}, "attention: dropout nan is outside [0, 1]"},
         {q, k, k, {.heads = 2, .scale = INFINITY}, "attention: scale inf is not finite"},

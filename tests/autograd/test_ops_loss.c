@@ -398,7 +398,7 @@ START_TEST(mse_of_equals_and_of_nothing)
     loss = ag_mse(empty, x, AG_SUM);
     ck_assert_int_eq(ag_backward(loss), AG_OK);
     ck_assert(loss->data[0] == 0 && x->grad[1] == 0);
-    tape_refuses(ag_mse(empty, x, AG_MEAN), AG_BAD_SHAPE, "mse: [0,3] and [3]: there is no mean of no elements");
+    tape_refuses(ag_mse(empty, x, AG_MEAN), AG_BAD_SHAPE, "mse: [0,3] and [3]: the mean of an empty result is undefined");
 }
 END_TEST
 

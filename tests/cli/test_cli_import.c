@@ -107,7 +107,7 @@ START_TEST(test_forms_of_weights)
                         "--final-norm and --no-final-norm exclude each other");
     cli_expect_sentence("$T train --task copy --final-norm --no-final-norm --out $DIR/x", 2, "exclude each other");
     cli_expect_sentence("$T train --task copy --from $DIR/run --no-final-norm --out $DIR/x", 2,
-                        "--no-final-norm contradicts the model");
+                        "--no-final-norm is not set in the model");
     cli_expect("$T train --task copy --task-max 4 --steps 1 --from $DIR/run --final-norm --out $DIR/on && "
                "$T train --resume $DIR/on --final-norm --steps 1",
                0, "");

@@ -270,7 +270,7 @@ START_TEST(test_flags_without_effect)
         {"train --task copy --src-tokens words", "--src-tokens goes with --pairs"},
         {"train --text x --src-tokens words", "--src-tokens goes with --pairs"},
         {"train --task copy --tgt-tokens words", "--tgt-tokens goes with --pairs or --text"},
-        {"train --task copy --norm rms --no-norm-bias", "--no-norm-bias goes with --norm layer"},
+        {"train --task copy --norm rms --no-norm-bias", "--no-norm-bias needs --norm layer"},
         {"eval --model x --text y --beam 4", "--beam goes without --text"},
         {"eval --model x --text y --show 4", "--show goes without --text"},
         {"eval --model x --pairs y --length-penalty 1", "--length-penalty goes with a --beam of 2 or more"},
@@ -355,8 +355,8 @@ START_TEST(test_longer_runs)
 {
     cli_expect("$T train --task copy --task-max 4 --steps 20 " SMALL " --out $DIR/cosine", 0, "");
     cli_expect("$T train --resume $DIR/cosine --steps 40 --quiet", 1,
-               "the run was laid out for 20 steps, with a learning rate that sinks until then: a resume cannot make "
-               "them 40, since the rate would jump; begin a new run with this model (train --from ");
+               "the cosine ends at step 20; lengthening the run to 40 steps would make the rate jump: "
+               "begin a new run with this model (train --from ");
     cli_expect("$T train --task copy --task-max 4 --steps 20 --schedule inverse-sqrt " SMALL " --out $DIR/root;"
                "$T train --resume $DIR/root --steps 40 --quiet; tail -n 1 $DIR/root/log.jsonl",
                0, "{\"step\":40,");

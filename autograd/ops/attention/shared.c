@@ -41,10 +41,11 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, con
     const int last = q.ndim - 1;
     if (k.dim[0] != s->batch || v.dim[0] != s->batch)
         return ag_error_set(error, AG_BAD_SHAPE, "%s: the batch sizes differ", inputs);
-    if (heads < 0 || (heads && heads != s->heads))
-        return ag_error_set(error, AG_BAD_VALUE, "%s: %d %s asked for%s", inputs, heads,
-                            ag_plural(heads, "head", "heads"),
-                            heads < 0 ? "" : " where the inputs have another number of them");
+    if (heads < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: option heads is %d, below 0", inputs, heads);
+    if (heads && heads != s->heads)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: option heads is %d, but the inputs have %lld %s", inputs, heads,
+                            (long long)s->heads, ag_plural(s->heads, "head", "heads"));
     if (s->split && (k.dim[1] != s->heads || v.dim[1] != s->heads))
         return ag_error_set(error, AG_BAD_SHAPE, "%s: the numbers of heads differ", inputs);
     if (k.dim[last] != q.dim[last])
