@@ -55,7 +55,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Version -------------------------------------------------------------------------------- */
+/* ---- Version ----------------------------------------------------------------------- */
 
 /* The version of this header. */
 #define AG_VERSION "0.1.0"
@@ -68,7 +68,7 @@ const char *ag_version(void);
 #define ag_tape_new ag_tape_new_double
 #endif
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 /* How a call ended. */
 typedef enum ag_status {
@@ -95,7 +95,7 @@ typedef struct ag_error {
  * lines of a file and their bytes count from 1. */
 ag_status ag_error_set(ag_error *error, ag_status status, const char *format, ...) AG_PRINTF(3, 4);
 
-/* ---- The tape ------------------------------------------------------------------------------- */
+/* ---- The tape ---------------------------------------------------------------------- */
 
 /* The record of a computation, and the memory of all that it makes. */
 typedef struct ag_tape ag_tape;
@@ -182,7 +182,7 @@ bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers) AG_CHECKED;
 /* The precision that ag_tape_set_matmul has set. */
 ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 
-/* ---- Tensors -------------------------------------------------------------------------------- */
+/* ---- Tensors ----------------------------------------------------------------------- */
 
 /* The most axes that a tensor can have. */
 #define AG_MAX_DIMS 5
@@ -249,7 +249,7 @@ ag_tensor *ag_retain_grad(ag_tensor *x);
  * be repeated (ag_op), and no other tensor shares x's memory. */
 void ag_forget(ag_tensor *x);
 
-/* ---- Backward ------------------------------------------------------------------------------- */
+/* ---- Backward ---------------------------------------------------------------------- */
 
 /* Differentiates `loss` (one element) by every leaf that it depends on.
  *
@@ -275,7 +275,7 @@ ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed) AG_CHECKED;
  * finding the culprit afterwards. */
 ag_status ag_backward_checked(ag_tensor *loss) AG_CHECKED;
 
-/* ---- Elementwise operations ----------------------------------------------------------------- */
+/* ---- Elementwise operations -------------------------------------------------------- */
 
 /* A function of two elements, with broadcasting: the result has the shape to which both
  * inputs stretch, or the call is AG_BAD_SHAPE. An input that was stretched gets the sum
@@ -320,7 +320,7 @@ ag_tensor *ag_gelu(ag_tensor *x, ag_activation form);
  * first. */
 ag_tensor *ag_dropout(ag_tensor *x, double p);
 
-/* ---- Products ------------------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------- */
 
 /* y = op(a) op(b) on the last two axes, where op transposes or not; the axes before them
  * are a batch and broadcast: [.., m, k] x [.., k, n] -> [.., m, n]. AG_BAD_SHAPE if the
@@ -341,7 +341,7 @@ typedef struct ag_linear_options {
  * and the results between are not kept. `options` may be NULL. */
 ag_tensor *ag_linear_fused(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, const ag_linear_options *options);
 
-/* ---- Reductions ----------------------------------------------------------------------------- */
+/* ---- Reductions -------------------------------------------------------------------- */
 
 /* A set of axes: AG_AXIS(0) | AG_AXIS(2). */
 #define AG_AXIS(i) (1u << (i))
@@ -355,7 +355,7 @@ ag_tensor *ag_sum(ag_tensor *x, unsigned axes, bool keep);
 ag_tensor *ag_mean(ag_tensor *x, unsigned axes, bool keep);
 ag_tensor *ag_max(ag_tensor *x, unsigned axes, bool keep);
 
-/* ---- Shape operations ----------------------------------------------------------------------- */
+/* ---- Shape operations -------------------------------------------------------------- */
 
 /* The elements of x, in the same memory, in another shape of as many elements. One size
  * may be -1 and is worked out. */
@@ -384,7 +384,7 @@ typedef struct ag_embedding_options {
 ag_tensor *ag_embedding_fused(ag_tensor *table, ag_shape shape, const int32_t *ids,
                               const ag_embedding_options *options);
 
-/* ---- Softmax, norms, positions -------------------------------------------------------------- */
+/* ---- Softmax, norms, positions ----------------------------------------------------- */
 
 /* Along `axis` (negative: from the end):
  *
@@ -409,7 +409,7 @@ ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
  * base^(-2i/width), in radians. width is even; base > 0, usually 10000. */
 ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
 
-/* ---- Losses --------------------------------------------------------------------------------- */
+/* ---- Losses ------------------------------------------------------------------------ */
 
 /* How the losses of the rows become the result: their mean, their sum, or all of them. */
 typedef enum ag_reduction { AG_MEAN = 0, AG_SUM, AG_NONE } ag_reduction;
@@ -437,7 +437,7 @@ ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_
 /* (a - b)^2 with broadcasting, reduced. The mean over nothing is AG_BAD_SHAPE. */
 ag_tensor *ag_mse(ag_tensor *a, ag_tensor *b, ag_reduction reduction);
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 /* A mask answers one question: may query i look at key j? It is a description, not an
  * array, and has no sizes until it is used on scores [batch, heads, queries, keys]. Masks
@@ -483,7 +483,7 @@ ag_status ag_mask_fits(const ag_mask *mask, int64_t batch, int64_t heads, int64_
  * zero. */
 size_t ag_mask_print(const ag_mask *mask, int64_t b, int64_t h, int64_t queries, int64_t keys, char *text, size_t size);
 
-/* ---- Attention ------------------------------------------------------------------------------ */
+/* ---- Attention --------------------------------------------------------------------- */
 
 /* Options of ag_attention. Zero means the default. */
 typedef struct ag_attention_options {
@@ -523,7 +523,7 @@ ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *m
  * to have such queries, a count above 0 means that its masks are wrong. */
 int64_t ag_tape_blind_queries(const ag_tape *tape);
 
-/* ---- Instruction-set levels ----------------------------------------------------------------- */
+/* ---- Instruction-set levels -------------------------------------------------------- */
 
 /* The level at which everything is computed: "generic", "avx2" or "avx512", or "plain",
  * the slow reference. It is chosen for the whole process when the library first computes:

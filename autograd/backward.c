@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-/* ---- The memory of gradients ---------------------------------------------------------------- */
+/* ---- The memory of gradients ------------------------------------------------------- */
 
 /* The header before the numbers of an inner tensor's gradient. Several tensors may hold
  * one buffer until one of them writes to it. */
@@ -98,7 +98,7 @@ bool tape_gradient_spare(const ag_tensor *y)
     return !y->retains_grad && gradient_buffer_of(y)->holders == 1;
 }
 
-/* ---- The loop ------------------------------------------------------------------------------- */
+/* ---- The loop ---------------------------------------------------------------------- */
 
 /* Releases the inner gradients that an earlier backward left (ag_retain_grad): they are
  * its results and no part of this one's. */

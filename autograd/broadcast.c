@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- Shapes --------------------------------------------------------------------------------- */
+/* ---- Shapes ------------------------------------------------------------------------ */
 
 /* The size of the axis `from_last` places before the last; 1 if there is none. */
 static int64_t size_from_last(ag_shape shape, int from_last)
@@ -32,7 +32,7 @@ bool broadcast_fits(ag_shape from, ag_shape to)
     return broadcast_shapes(from, to, &both) && ag_shape_equal(both, to);
 }
 
-/* ---- Loops over two operands ---------------------------------------------------------------- */
+/* ---- Loops over two operands ------------------------------------------------------- */
 
 strided strided_make(ag_shape shape, const int64_t *a_step, const int64_t *b_step)
 {
@@ -91,7 +91,7 @@ strided_run strided_run_from(const strided *w, int64_t at, int64_t end)
     return run;
 }
 
-/* ---- Sums ----------------------------------------------------------------------------------- */
+/* ---- Sums -------------------------------------------------------------------------- */
 
 /* Sums x [outer, reduced, inner] to y [outer, inner]. For each value of the outer axis
  * the work is cut into pieces: `chunks` of rows (values of the reduced axis) times

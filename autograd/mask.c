@@ -46,7 +46,7 @@ struct ag_mask {
 /* Keys of a row that are computed together. */
 #define CHUNK 256
 
-/* ---- Constructors --------------------------------------------------------------------------- */
+/* ---- Constructors ------------------------------------------------------------------ */
 
 static ag_mask *mask_new(ag_tape *tape, ag_mask value)
 {
@@ -209,7 +209,7 @@ bool mask_without_bias(const ag_mask **mask, const ag_tensor *bias, ag_shape sco
     return allowed != NULL;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 typedef struct interval {
     int64_t begin, end;
@@ -320,7 +320,7 @@ void mask_row(const ag_mask *mask, mask_query query, int64_t begin, int64_t end,
         row_chunk(mask ? mask : &all, query, begin, end - begin < CHUNK ? end - begin : CHUNK, allow);
 }
 
-/* ---- Intervals ------------------------------------------------------------------------------ */
+/* ---- Intervals --------------------------------------------------------------------- */
 
 /* Shrinks `row` to the keys that are allowed, by testing each. Returns whether they have
  * no holes. */
@@ -449,7 +449,7 @@ bool mask_differs_by_head(const ag_mask *mask)
     }
 }
 
-/* ---- Questions ------------------------------------------------------------------------------ */
+/* ---- Questions --------------------------------------------------------------------- */
 
 bool ag_mask_allows(const ag_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j)
 {

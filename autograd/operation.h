@@ -12,7 +12,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Operations of your own ----------------------------------------------------------------- */
+/* ---- Operations of your own -------------------------------------------------------- */
 
 /* A drawn example of an operation, for the checks. */
 typedef struct ag_example ag_example;
@@ -96,7 +96,7 @@ int64_t ag_example_int(ag_example *example, int64_t low, int64_t high);
 double ag_example_real(ag_example *example, double low, double high);
 ag_tensor *ag_example_input(ag_example *example, const char *name, ag_shape shape, double low, double high);
 
-/* ---- Gradient checks ------------------------------------------------------------------------ */
+/* ---- Gradient checks --------------------------------------------------------------- */
 
 /* One input of a function under check. The check moves `data` element by element,
  * restores it, and compares with what backward adds to `grad`. Both are

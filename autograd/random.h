@@ -14,7 +14,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Streams --------------------------------------------------------------------------------- */
+/* ---- Streams ----------------------------------------------------------------------- */
 
 /* A place in a random stream: equal (seed, stream, position) give equal numbers
  * everywhere. Each number drawn advances `position` by one. Copy an ag_rng or save it to
@@ -32,7 +32,7 @@ uint64_t ag_rng_below(ag_rng *rng, uint64_t n); /* 0 .. n-1, unbiased; n = 0 giv
 double ag_rng_uniform(ag_rng *rng);             /* [0, 1), 53 bits */
 double ag_rng_normal(ag_rng *rng);              /* mean 0, variance 1; Box, Muller 1958 */
 
-/* ---- Seeds ----------------------------------------------------------------------------------- */
+/* ---- Seeds ------------------------------------------------------------------------- */
 
 /* The uses of random numbers in all layers; a program's own begin at 1000. Each use has a
  * seed of its own, made by ag_seed_for from the one seed that the user gives, so that no
@@ -50,7 +50,7 @@ typedef enum ag_purpose {
 /* The seed of one use: ag_mix(seed + 0x9E3779B97F4A7C15 purpose), modulo 2^64. */
 uint64_t ag_seed_for(uint64_t seed, ag_purpose purpose);
 
-/* ---- Their parts ----------------------------------------------------------------------------- */
+/* ---- Their parts ------------------------------------------------------------------- */
 
 /* Philox4x32-10 (Salmon et al. 2011): 128 random bits from a 128-bit counter and a 64-bit
  * key. */

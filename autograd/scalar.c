@@ -17,7 +17,7 @@
 /* Adding it leaves the nearest whole number in the lowest bits of a double. */
 #define ROUNDER 0x1.8p52
 
-/* ---- Numbers in two parts ------------------------------------------------------------------- */
+/* ---- Numbers in two parts ---------------------------------------------------------- */
 
 typedef struct pair {
     double high, low;
@@ -74,7 +74,7 @@ static inline double polynomial(double x, size_t count, const double *c)
     return sum;
 }
 
-/* ---- Logarithms ----------------------------------------------------------------------------- */
+/* ---- Logarithms -------------------------------------------------------------------- */
 
 /* ln 2: the high part has so few bits that its product with an exponent is exact, as is
  * the sum of that and a high part of the table below, which are whole multiples of 2^-42
@@ -144,7 +144,7 @@ double scalar_log(double x)
     return log_parts(x).high;
 }
 
-/* ---- Powers --------------------------------------------------------------------------------- */
+/* ---- Powers ------------------------------------------------------------------------ */
 
 /* e^(x + rest), where |x| <= 800. With x + rest = k ln 2 + r and |r| <= ln 2 / 2 (Cody
  * and Waite 1980), in two parts,
@@ -208,7 +208,7 @@ double scalar_pow(double x, double y)
     return odd ? -pow_of_size(-x, y) : pow_of_size(-x, y);
 }
 
-/* ---- Sine and cosine ------------------------------------------------------------------------ */
+/* ---- Sine and cosine --------------------------------------------------------------- */
 
 /* x = (quadrant + 4 i) pi/2 + angle, |angle| <= pi/4 (and a rounding). */
 typedef struct reduced {

@@ -11,7 +11,7 @@ enum {
     DELETE_SIGN = 0x2421
 };
 
-/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+/* ---- UTF-8 ------------------------------------------------------------------------- */
 
 static bool is_between(unsigned char byte, unsigned char low, unsigned char high)
 {
@@ -65,7 +65,7 @@ static uint32_t code_of(const char *text, int length)
     return code;
 }
 
-/* ---- Signs for unfit characters -------------------------------------------------------------- */
+/* ---- Signs for unfit characters ---------------------------------------------------- */
 
 /* By Unicode's chart of format characters. The joiners U+200C and U+200D stay: words of
  * Persian and Hindi need them. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Life ----------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------- */
 
 /* Enough for either kind of product, so that ag_tape_set_matmul allocates nothing. */
 static size_t workspace_bytes(int threads)
@@ -70,7 +70,7 @@ void ag_tape_rewind(ag_tape *tape)
     tape->blind_queries = 0;
 }
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 const ag_error *ag_tape_error(const ag_tape *tape)
 {
@@ -90,7 +90,7 @@ ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...
     return NULL;
 }
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 size_t ag_tape_bytes(const ag_tape *tape)
 {
@@ -127,7 +127,7 @@ void *ag_scratch(ag_tape *tape, size_t bytes)
     return require_memory(tape, arena_alloc(&tape->scratch, bytes), bytes);
 }
 
-/* ---- Settings ------------------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------------------- */
 
 int ag_tape_threads(const ag_tape *tape)
 {
@@ -177,7 +177,7 @@ kernel_dropout tape_next_dropout(ag_tape *tape, double p)
     return kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
 }
 
-/* ---- Scopes --------------------------------------------------------------------------------- */
+/* ---- Scopes ------------------------------------------------------------------------ */
 
 void ag_tape_enter(ag_tape *tape, const char *name)
 {
@@ -198,7 +198,7 @@ void ag_tape_leave(ag_tape *tape)
         tape->scope = tape->scope->outer;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 const ag_node *ag_tape_last(const ag_tape *tape)
 {

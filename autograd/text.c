@@ -36,7 +36,7 @@ static void leave_c_locale(const c_locale *s)
     freelocale(s->plain);
 }
 
-/* ---- Printing ------------------------------------------------------------------------------- */
+/* ---- Printing ---------------------------------------------------------------------- */
 
 /* Conversions go to the C library one by one, since it prints the sign of a NaN ("-nan"),
  * which depends on the processor and means nothing. */

@@ -16,7 +16,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Numbers and formats --------------------------------------------------------------------- */
+/* ---- Numbers and formats ----------------------------------------------------------- */
 
 /* snprintf in the C locale: numbers have a decimal point and no groups of digits, and a
  * NaN has no sign. The conversions are those of char, int, long, long long, size_t,
@@ -28,7 +28,7 @@ int ag_text_print_list(char *text, size_t size, const char *format, va_list argu
 /* strtod in the C locale. `end` may be NULL. */
 double ag_number_read(const char *text, const char **end);
 
-/* ---- Sentences ------------------------------------------------------------------------------- */
+/* ---- Sentences --------------------------------------------------------------------- */
 
 /* The room for a sentence in bytes, its final zero included. */
 #define AG_MESSAGE_SIZE 512
@@ -48,7 +48,7 @@ char *ag_reason_print(int number, char text[AG_REASON_TEXT]);
  * only). */
 #define AG_REASON(number) ag_reason_print((number), (char[AG_REASON_TEXT]){0})
 
-/* ---- UTF-8, and text from outside ------------------------------------------------------------ */
+/* ---- UTF-8, and text from outside -------------------------------------------------- */
 
 /* The length in bytes, 1 to 4, of the UTF-8 sequence that text[0..size) begins with; 0 if
  * it begins with none that is well formed (RFC 3629: no overlong forms, no surrogates,

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-/* ---- The norm ------------------------------------------------------------------------------- */
+/* ---- The norm ---------------------------------------------------------------------- */
 
 enum { SQUARES_PIECES = 256 };
 
@@ -59,7 +59,7 @@ double ag_vector_norm(const ag_real *x, int64_t size, int threads)
     return sqrt(sum_of_squares(x, size, unit, threads)) / unit;
 }
 
-/* ---- The update ----------------------------------------------------------------------------- */
+/* ---- The update -------------------------------------------------------------------- */
 
 /* Elements of a piece: few enough that what the update leaves in the cache is still there
  * for the average, and enough that starting a piece costs nothing beside its work. */

@@ -1,4 +1,5 @@
-/* bench.h - what the parts of the bench share: options, configurations, timing, and rows of figures. */
+/* bench.h - what the parts of the bench share: options, configurations, timing, and rows
+ * of figures. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -6,7 +7,7 @@
 #include "data.h"
 #include "nn.h"
 
-/* ---- Options -------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------- */
 
 #define BENCH_COUNTS 2 /* thread counts of one run: one, and all */
 
@@ -20,12 +21,13 @@ typedef struct bench_options {
     bool json;
     const char *compare[2]; /* two files instead of a run */
     const char *blas;       /* the shared library that multiplies in place of ours; NULL: none */
-    /* Found out by main: the thread counts, and the multiply-add peak with each, in GFLOP/s. */
+    /* Found out by main: the thread counts, and the multiply-add peak with each, in
+     * GFLOP/s. */
     int counts[BENCH_COUNTS], count_count;
     double peak[BENCH_COUNTS];
 } bench_options;
 
-/* ---- Configurations ------------------------------------------------------------------------- */
+/* ---- Configurations ---------------------------------------------------------------- */
 
 typedef struct bench_config {
     const char *name;
@@ -56,7 +58,7 @@ int bench_config_layers(const bench_config *config, bench_layer layers[BENCH_LAY
 /* Multiplications and additions of a training step: see configs.c. */
 double bench_config_flops(const bench_config *config);
 
-/* ---- Measuring ------------------------------------------------------------------------------ */
+/* ---- Measuring --------------------------------------------------------------------- */
 
 double bench_seconds(void);
 
@@ -85,7 +87,7 @@ int64_t bench_peak_memory(void); /* bytes that this process had resident at most
 /* Numbers in [-1, 1). */
 void bench_fill(ag_real *values, int64_t count, uint64_t stream);
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 /* A figure, or a word where `text` is not NULL. */
 typedef struct bench_field {
@@ -96,10 +98,11 @@ typedef struct bench_field {
     double unit; /* the table shows number / unit, with one digit; 0: the number itself */
 } bench_field;
 
-/* Prints a row: of a table, with a heading where the row before was of another `bench`, or an object of JSON. */
+/* Prints a row: of a table, with a heading where the row before was of another `bench`,
+ * or an object of JSON. */
 void bench_report(bool json, const char *bench, const bench_field *fields, int count);
 
-/* ---- Parts ---------------------------------------------------------------------------------- */
+/* ---- Parts ------------------------------------------------------------------------- */
 
 ag_status bench_peak(bench_options *options, ag_error *error); /* fills in options->peak */
 void bench_peak_report(const bench_options *options);

@@ -1,4 +1,5 @@
-/* blas.c - the products of a BLAS library, opened when asked for: the mark to measure our own against. */
+/* blas.c - the products of a BLAS library, opened when asked for: the mark to measure our
+ * own against. */
 #include "product_case.h"
 
 #include <dlfcn.h>

@@ -35,7 +35,7 @@ typedef struct compared_file {
     int count;
 } compared_file;
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 /* A member of a flat object: a word, or a number (null: one that was not finite). */
 typedef struct member {
@@ -151,7 +151,7 @@ static ag_status read_file(const char *path, compared_file *file, ag_error *erro
     return status;
 }
 
-/* ---- Side by side --------------------------------------------------------------------------- */
+/* ---- Side by side ------------------------------------------------------------------ */
 
 static int longest_identity(const compared_file *file)
 {

@@ -50,7 +50,7 @@ int64_t bench_config_tokens(const bench_config *config)
     return config->rows * (config->source_length + config->target_length);
 }
 
-/* ---- Products ------------------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------- */
 
 /* Self-attention and feed-forward of a stack over `length` tokens a row. */
 static int add_block(const bench_config *config, int64_t length, bool causal, bench_layer *layers)

@@ -1,4 +1,5 @@
-/* main.c - the bench: how fast, how near to the machine's limit, in how much memory. README.md tells how to read it. */
+/* main.c - the bench: how fast, how near to the machine's limit, in how much memory.
+ * README.md tells how to read it. */
 #include "bench.h"
 #include "kernels/kernels.h"
 
@@ -25,7 +26,7 @@ static const char help[] =
     "  --compare A B     two files that --json wrote, row by row: a ratio above 1 means that B is the faster\n"
     "  --help            this text\n";
 
-/* ---- Flags ---------------------------------------------------------------------------------- */
+/* ---- Flags ------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
 {
@@ -159,7 +160,7 @@ static bool read_flags(int count, char **arguments, bench_options *options)
     return true;
 }
 
-/* ---- The run -------------------------------------------------------------------------------- */
+/* ---- The run ----------------------------------------------------------------------- */
 
 static ag_status run(bench_options *options, ag_error *error)
 {

@@ -1,4 +1,5 @@
-/* measure.c - the clock, samples and their median, and processes of their own for measurements. */
+/* measure.c - the clock, samples and their median, and processes of their own for
+ * measurements. */
 #include "bench.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ void bench_fill(ag_real *values, int64_t count, uint64_t stream)
         values[i] = (ag_real)(2 * ag_rng_uniform(&rng) - 1);
 }
 
-/* ---- Samples -------------------------------------------------------------------------------- */
+/* ---- Samples ----------------------------------------------------------------------- */
 
 #define MOST_SAMPLES 1000
 
@@ -52,7 +53,8 @@ static ag_status take_sample(bench_run *run, void *context, int64_t calls, doubl
     return status;
 }
 
-/* How many calls make a sample. One slow sample may be an accident, so two must agree that it is enough. */
+/* How many calls make a sample. One slow sample may be an accident, so two must agree
+ * that it is enough. */
 static ag_status count_calls(bench_run *run, void *context, double shortest, int64_t *calls, ag_error *error)
 {
     ag_status status = AG_OK;
@@ -91,7 +93,7 @@ ag_status bench_time(bench_run *run, void *context, const bench_effort *effort, 
     return AG_OK;
 }
 
-/* ---- A process of its own ------------------------------------------------------------------- */
+/* ---- A process of its own ---------------------------------------------------------- */
 
 static bool write_all(int file, const void *bytes, size_t size)
 {

@@ -17,9 +17,10 @@ typedef struct peak_level {
     int numbers; /* that one round works on */
 } peak_level;
 
-/* ---- The chains ----------------------------------------------------------------------------- */
+/* ---- The chains -------------------------------------------------------------------- */
 
-/* Without a fast fused multiply-add, a multiplication and an addition are the best there is. */
+/* Without a fast fused multiply-add, a multiplication and an addition are the best there
+ * is. */
 #if defined(TAPEFORMER_DOUBLE) && defined(FP_FAST_FMA)
 #define MULTIPLY_ADD(a, b, c) fma(a, b, c)
 #elif !defined(TAPEFORMER_DOUBLE) && defined(FP_FAST_FMAF)
@@ -85,7 +86,7 @@ static peak_level widest(void)
     return (peak_level){"generic", chains_generic, GENERIC_NUMBERS};
 }
 
-/* ---- Measuring ------------------------------------------------------------------------------ */
+/* ---- Measuring --------------------------------------------------------------------- */
 
 typedef struct peak_task {
     peak_level level;

@@ -33,7 +33,7 @@ typedef struct product_row {
     const char *blas; /* the shared library that multiplies; NULL: our own product */
 } product_row;
 
-/* ---- One row -------------------------------------------------------------------------------- */
+/* ---- One row ----------------------------------------------------------------------- */
 
 static product_case case_of(const product_row *row)
 {
@@ -160,7 +160,7 @@ static void report(const bench_options *options, const product_row *row, const b
     bench_report(options->json, "product", fields, sizeof fields / sizeof *fields);
 }
 
-/* ---- All rows ------------------------------------------------------------------------------- */
+/* ---- All rows ---------------------------------------------------------------------- */
 
 static ag_status run_layer(const bench_options *options, const char *config, const bench_layer *layer, ag_error *error)
 {

@@ -19,7 +19,8 @@ typedef struct product_case {
 /* The library's own product. */
 void product_case_run(const product_case *product);
 
-/* The function cblas_sgemm (cblas_dgemm in double) of a shared library such as libopenblas.so.0, on so many threads. */
+/* The function cblas_sgemm (cblas_dgemm in double) of a shared library such as
+ * libopenblas.so.0, on so many threads. */
 ag_status product_blas_load(const char *path, int threads, ag_error *error);
 void product_blas_run(const product_case *product);
 

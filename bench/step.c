@@ -1,4 +1,5 @@
-/* step.c - training steps: forward, cross-entropy, backward, clip, Adam, as train_run does them. */
+/* step.c - training steps: forward, cross-entropy, backward, clip, Adam, as train_run
+ * does them. */
 #include "bench.h"
 #include "tests/util/allocations.h"
 #include "train.h"
@@ -33,7 +34,7 @@ typedef struct step_run {
     double loss;
 } step_run;
 
-/* ---- A step --------------------------------------------------------------------------------- */
+/* ---- A step ------------------------------------------------------------------------ */
 
 /* The loss is a sum, and the update's scale makes a mean of it and of its gradients. The gradients are zero before and
  * after. */
@@ -61,7 +62,7 @@ static ag_status train_once(void *context, ag_error *error)
     return AG_OK;
 }
 
-/* ---- What a run needs ----------------------------------------------------------------------- */
+/* ---- What a run needs -------------------------------------------------------------- */
 
 /* Tokens of the vocabulary, padding aside. */
 static int32_t *draw_tokens(int64_t count, int32_t vocab, uint64_t stream)
@@ -136,7 +137,7 @@ static ag_status measure(const void *given, void *out, ag_error *error)
     return status;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 static void report(const bench_options *options, const step_task *task, const step_result *result, double peak)
 {

@@ -1,4 +1,5 @@
-/* cli.h - the subcommands. Each reads its flags, calls the library, prints, and returns the exit code. */
+/* cli.h - the subcommands. Each reads its flags, calls the library, prints, and returns
+ * the exit code. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 

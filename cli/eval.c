@@ -14,7 +14,7 @@ typedef struct eval_flags {
     bool json;
 } eval_flags;
 
-/* ---- Data ----------------------------------------------------------------------------------- */
+/* ---- Data -------------------------------------------------------------------------- */
 
 /* The examples to measure on, in the model's own vocabularies; NULL after a report, with
  * the exit code in *code. */
@@ -46,7 +46,7 @@ static data_set *open_set(const eval_flags *f, const train_saved *saved, int *co
     return set;
 }
 
-/* ---- Output --------------------------------------------------------------------------------- */
+/* ---- Output ------------------------------------------------------------------------ */
 
 /* How many more outputs to print, and where. */
 typedef struct shown {

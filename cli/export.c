@@ -1,4 +1,5 @@
-/* export.c - tapeformer export: a saved model's weights, and its vocabularies, for other programs. */
+/* export.c - tapeformer export: a saved model's weights, and its vocabularies, for other
+ * programs. */
 #include "cli.h"
 #include "outputs.h"
 

@@ -36,7 +36,7 @@ int cli_report(const char *command, const ag_error *error)
 
 #define LONGEST_NAME 64
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------ */
 
 static int point_to_help(const cli_command *command)
 {
@@ -117,7 +117,7 @@ static void set_switch(cli_flag *flag)
     train_field_set_number(flag->field, flag->object, flag->field->type == TRAIN_BOOL ? true : flag->field->sets);
 }
 
-/* ---- Arguments ------------------------------------------------------------------------------ */
+/* ---- Arguments --------------------------------------------------------------------- */
 
 static cli_flag *find_flag(const cli_command *command, const char *name, size_t length)
 {
@@ -316,7 +316,7 @@ int cli_flags_read_text(cli_command *command, char *text)
     return cli_flags_read(command, count, pieces);
 }
 
-/* ---- What flags say ------------------------------------------------------------------------- */
+/* ---- What flags say ---------------------------------------------------------------- */
 
 bool cli_flags_effective(const cli_command *command, const cli_need *needs, int count)
 {

@@ -1,4 +1,5 @@
-/* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of each. */
+/* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of
+ * each. */
 #include "cli.h"
 #include "help.h"
 

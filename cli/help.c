@@ -8,7 +8,7 @@
 
 enum { DEFAULT_COLUMNS = 80, LEAST_COLUMNS = 20, FLAG_COLUMN = 27, LEAST_TEXT = 30 };
 
-/* ---- Folding -------------------------------------------------------------------------------- */
+/* ---- Folding ----------------------------------------------------------------------- */
 
 /* 0 where `out` is not a terminal, or the system does not know its width. */
 static long terminal_columns(FILE *out)
@@ -98,7 +98,7 @@ void cli_print_row(FILE *out, int column, const char *left, const char *text)
     print_folded(out, text, strlen(text), column, column);
 }
 
-/* ---- Help ----------------------------------------------------------------------------------- */
+/* ---- Help -------------------------------------------------------------------------- */
 
 /* The default as help shows it: in words, or else the value that the member has before
  * any flag is read, so that help and code cannot disagree. "" where there is nothing to

@@ -65,7 +65,7 @@ static void print_config(const train_saved *saved)
             print_line(i, config);
 }
 
-/* ---- Tensors -------------------------------------------------------------------------------- */
+/* ---- Tensors ----------------------------------------------------------------------- */
 
 /* Prints a parameter. It may have no tensor of its own: the file may hold it in parts, or
  * under another name. */

@@ -50,7 +50,7 @@ typedef struct predictor {
     bool complained; /* a line was bad in some way */
 } predictor;
 
-/* ---- One line ------------------------------------------------------------------------------- */
+/* ---- One line ---------------------------------------------------------------------- */
 
 /* The number of tokens of a line that the model can read, or 0. Reports a line that it
  * cannot read, or only in part. An empty line has an empty answer. */
@@ -95,7 +95,7 @@ static int by_length(const void *a, const void *b)
     return x->number < y->number ? -1 : 1;
 }
 
-/* ---- A batch of lines ----------------------------------------------------------------------- */
+/* ---- A batch of lines -------------------------------------------------------------- */
 
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
@@ -142,7 +142,7 @@ static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t r
     return status;
 }
 
-/* ---- All lines ------------------------------------------------------------------------------ */
+/* ---- All lines --------------------------------------------------------------------- */
 
 /* Takes lines from those that have been read. */
 static void take_lines(predictor *p, cli_lines *lines)

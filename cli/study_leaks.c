@@ -17,7 +17,7 @@ typedef struct leak_counts {
     int64_t examples, allowed, forbidden, leaks;
 } leak_counts;
 
-/* ---- One example ---------------------------------------------------------------------------- */
+/* ---- One example ------------------------------------------------------------------- */
 
 /* Prints a sentence, folded at the width of the terminal. */
 AG_PRINTF(1, 2) static void print_folded(const char *format, ...)
@@ -74,7 +74,7 @@ static int study_input(const leaks_flags *f, const nn_model *model, const nn_inp
     return CLI_DONE;
 }
 
-/* ---- Drawn examples ------------------------------------------------------------------------- */
+/* ---- Drawn examples ---------------------------------------------------------------- */
 
 /* The lengths of both sides. Each pair is studied with padding and without. */
 enum { SIZES = 4, PADDING = 3, LONGEST = 16 };
@@ -119,7 +119,7 @@ static int study_drawn_inputs(const leaks_flags *f, const nn_model *model, leak_
     return code;
 }
 
-/* ---- The command ---------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------- */
 
 static int print_verdict(const leaks_flags *f, const leak_counts *all)
 {

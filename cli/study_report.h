@@ -18,7 +18,7 @@ typedef struct study_kind {
 #define DECLARE_STUDY(name) extern const study_kind cli_study_##name;
 STUDIES(DECLARE_STUDY)
 
-/* ---- Output --------------------------------------------------------------------------------- */
+/* ---- Output ------------------------------------------------------------------------ */
 
 typedef struct study_output {
     const char *report, *pictures; /* --out, --pictures; NULL: not written */
@@ -34,7 +34,7 @@ const char *cli_color_name(int color);
         CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
         CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set", .names = cli_color_name)
 
-/* ---- A study with a report ------------------------------------------------------------------ */
+/* ---- A study with a report --------------------------------------------------------- */
 
 typedef struct study_report {
     const char *title; /* of the document */

@@ -16,7 +16,7 @@ typedef struct train_setup {
     char *arguments;
 } train_setup;
 
-/* ---- Data ----------------------------------------------------------------------------------- */
+/* ---- Data -------------------------------------------------------------------------- */
 
 /* Refuses flags that do not name exactly one source of examples that suits the model. */
 static int check_source(train_recipe *f)
@@ -190,7 +190,7 @@ static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
     return CLI_DONE;
 }
 
-/* ---- The model ------------------------------------------------------------------------------ */
+/* ---- The model --------------------------------------------------------------------- */
 
 /* The default of --max-length: room for inputs longer than the longest of the data. */
 static int64_t default_max_length(const train_setup *setup)
@@ -243,7 +243,7 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
     return CLI_DONE;
 }
 
-/* ---- The run -------------------------------------------------------------------------------- */
+/* ---- The run ----------------------------------------------------------------------- */
 
 static train_options run_options(const train_recipe *f, const train_setup *setup)
 {

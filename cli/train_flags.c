@@ -34,7 +34,7 @@ int train_flags_final_norm(const cli_command *command)
     return cli_fail(command->name, CLI_USAGE, "--final-norm and --no-final-norm exclude each other");
 }
 
-/* ---- Models and runs that are there --------------------------------------------------------- */
+/* ---- Models and runs that are there ------------------------------------------------ */
 
 /* The recipe of a run that begins with the model of `base`. --layers means the depth of
  * each stack that the model has and whose own flag was not given. */
@@ -128,7 +128,7 @@ static ag_status take_run(train_recipe *recipe, const char *folder, ag_error *er
     return AG_OK;
 }
 
-/* ---- Reading the flags ---------------------------------------------------------------------- */
+/* ---- Reading the flags ------------------------------------------------------------- */
 
 void train_presets_print(void)
 {

@@ -22,7 +22,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Text ----------------------------------------------------------------------------------- */
+/* ---- Text -------------------------------------------------------------------------- */
 
 /* Bytes that a reason of data_text_check takes. */
 #define DATA_TEXT_REASON 160
@@ -42,7 +42,7 @@ bool data_line_next(const char *text, size_t size, size_t *at, const char **line
  * as an empty line, source or target. */
 bool data_text_empty(const char *text, size_t size);
 
-/* ---- Vocabularies --------------------------------------------------------------------------- */
+/* ---- Vocabularies ------------------------------------------------------------------ */
 
 /* The special tokens, with which every vocabulary begins. */
 enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4 };
@@ -104,7 +104,7 @@ int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size
  * the whole text and writes at most `size` bytes, the final zero included. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
 
-/* ---- Synthetic tasks ------------------------------------------------------------------------ */
+/* ---- Synthetic tasks --------------------------------------------------------------- */
 
 /* A task generates source and target texts from random numbers: equal states of `rng` and
  * equal lengths give equal texts. */
@@ -133,7 +133,7 @@ const data_task *const *data_tasks(int *count);
 /* The task of that name; NULL if there is none. */
 const data_task *data_task_find(const char *name);
 
-/* ---- Sets of examples ----------------------------------------------------------------------- */
+/* ---- Sets of examples -------------------------------------------------------------- */
 
 /* The part of a source that a set holds. A hash of the source text decides whether an
  * example is held out, so no source text is in both DATA_TRAIN and DATA_DEV. */
@@ -224,7 +224,7 @@ int64_t data_set_source_count(data_set *set) AG_CHECKED;
 int64_t data_set_target_count(data_set *set, int64_t s);
 int64_t data_set_target_index(data_set *set, int64_t s, int64_t r);
 
-/* ---- Batches -------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------- */
 
 /* Examples as token ids, padded with DATA_PAD to the longest of the batch.
  *

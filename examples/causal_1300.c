@@ -28,7 +28,8 @@ static void draw(uint64_t stream, int count, ag_real *values)
         values[i] = (ag_real)(2 * ag_rng_uniform(&rng) - 1);
 }
 
-/* Self-attention of x [1, TOKENS, WIDTH] as bare as can be: a token is its own query, key and value. */
+/* Self-attention of x [1, TOKENS, WIDTH] as bare as can be: a token is its own query, key
+ * and value. */
 static ag_tensor *attend(ag_tensor *x, int64_t mask_offset)
 {
     if (!x)

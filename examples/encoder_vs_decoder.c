@@ -18,7 +18,8 @@
 
 enum { SOURCE = 5, TARGET = 4, WIDTH = 8, HEADS = 2, FFN = 16, VOCAB = 9, BOS = 1 };
 
-/* A sequence of `length` drawn vectors, as the embeddings of tokens would be: [1, length, WIDTH]. */
+/* A sequence of `length` drawn vectors, as the embeddings of tokens would be: [1, length,
+ * WIDTH]. */
 static ag_tensor *sequence(ag_tape *tape, int64_t length, uint64_t stream)
 {
     ag_real values[SOURCE * WIDTH];
@@ -28,7 +29,7 @@ static ag_tensor *sequence(ag_tape *tape, int64_t length, uint64_t stream)
     return ag_variable(tape, AG_SHAPE(1, length, WIDTH), values);
 }
 
-/* ---- Influence ------------------------------------------------------------------------------ */
+/* ---- Influence --------------------------------------------------------------------- */
 
 /* The influence of x_j on y_i, for the one i; y and x [1, .., WIDTH]. */
 static void influence_on(int64_t i, ag_tensor *y, const ag_tensor *x, double influence[SOURCE])
@@ -65,7 +66,7 @@ static void print_influence(const char *title, ag_tensor *y, const ag_tensor *x)
     }
 }
 
-/* ---- 1 and 2: the blocks -------------------------------------------------------------------- */
+/* ---- 1 and 2: the blocks ----------------------------------------------------------- */
 
 /* Called with the weights of each attention in a block. */
 static void print_sizes(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
@@ -106,7 +107,8 @@ static void compare_cross_attention(const nn_encoder_block *encoder, const nn_de
     ag_tensor *y = nn_decoder_block_apply(decoder, &shown, target, memory, ag_mask_causal(tape, 0), NULL, NULL, NULL);
     print_influence("decoder block, by the encoder's input:", y, source);
 
-    /* The second attention alone, with its three inputs apart: each output has one query, its own token. */
+    /* The second attention alone, with its three inputs apart: each output has one query,
+     * its own token. */
     ag_tensor *query = sequence(tape, TARGET, 2), *key = sequence(tape, SOURCE, 1), *value = sequence(tape, SOURCE, 1);
     ag_tensor *crossed = nn_attention_apply(&decoder->cross_attention, pass, query, key, value, NULL, NULL, NULL);
     print_influence("its second attention, by the queries (decoder):", crossed, query);
@@ -138,7 +140,7 @@ static void compare_blocks(ag_tape *tape, ag_error *error)
     nn_params_clear(&params);
 }
 
-/* ---- 3: one by one -------------------------------------------------------------------------- */
+/* ---- 3: one by one ----------------------------------------------------------------- */
 
 static int32_t likeliest(const ag_real logits[VOCAB])
 {
@@ -203,7 +205,8 @@ static void compare_outputs(ag_tape *tape, ag_error *error)
     printf("3. Outputs one by one\n");
     printf("the encoder reads %d tokens at once\n", SOURCE);
     if (decode(model, &pass, &input, target, logits, error) == AG_OK) {
-        /* In training the whole target is known, and the mask lets one pass stand for all the steps. */
+        /* In training the whole target is known, and the mask lets one pass stand for all
+         * the steps. */
         double distance = difference(model, &pass, &input, logits);
         printf("one pass over all of them, masked, is %s (off by %.0e)\n",
                distance < 1e-5 ? "the same" : "NOT the same", distance);

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* ---- The operation -------------------------------------------------------------------------- */
+/* ---- The operation ----------------------------------------------------------------- */
 
 /* What the operation is told besides its inputs. ag_custom keeps a copy in the node. */
 typedef struct soft_cap_attributes {
@@ -49,7 +49,8 @@ static ag_status soft_cap_forward(ag_node *node)
     return AG_OK;
 }
 
-/* dx += dy (1 - (y / cap)^2). It is added, since x may have other uses, which add to the same dx. */
+/* dx += dy (1 - (y / cap)^2). It is added, since x may have other uses, which add to the
+ * same dx. */
 static ag_status soft_cap_backward(ag_node *node)
 {
     const ag_real *y = node->output->data, *dy = node->output->grad;
@@ -87,7 +88,7 @@ static ag_tensor *soft_cap(ag_tensor *x, double cap)
     return ag_custom(&soft_cap_op, &x, 1, 1, &(soft_cap_attributes){cap}, sizeof(soft_cap_attributes));
 }
 
-/* ---- Two backwards that are wrong ----------------------------------------------------------- */
+/* ---- Two backwards that are wrong -------------------------------------------------- */
 
 /* Forgets that the cap divides: right for cap 1 alone. */
 static ag_status backward_without_cap(ag_node *node)
@@ -112,7 +113,7 @@ static ag_status backward_that_overwrites(ag_node *node)
     return AG_OK;
 }
 
-/* ---- The checks ----------------------------------------------------------------------------- */
+/* ---- The checks -------------------------------------------------------------------- */
 
 /* The functions under check get the record by their context, as there are wrong ones. */
 static ag_tensor *cap_by(const ag_op *op, ag_tensor *x)

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- The recurrent step, an operation of our own ---------------------------------------------- */
+/* ---- The recurrent step, an operation of our own ----------------------------------- */
 
 /* h' = tanh(x_t + h U): row `t` of x [n, d], state h [1, d], U [d, d] (from, to). */
 typedef struct step_attributes {
@@ -109,7 +109,7 @@ static ag_tensor *recurrent_step(ag_tensor *x, int64_t t, ag_tensor *h, ag_tenso
                      sizeof(step_attributes));
 }
 
-/* ---- The three layers ----------------------------------------------------------------------- */
+/* ---- The three layers -------------------------------------------------------------- */
 
 enum { MOST_TOKENS = 512, MOST_WIDTH = 256, MOST_KERNEL = 8 };
 
@@ -176,7 +176,8 @@ static ag_tensor *recurrent(const parts *p)
 static ag_tensor *(*const layers[])(const parts *) = {self_attention, convolution, recurrent};
 enum { LAYERS = 3 };
 
-/* A leaf on drawn numbers of the deviation 1 / sqrt(fan_in), which leaves the size of what they multiply as it is. */
+/* A leaf on drawn numbers of the deviation 1 / sqrt(fan_in), which leaves the size of
+ * what they multiply as it is. */
 static ag_tensor *drawn(ag_tape *tape, ag_shape shape, int64_t fan_in, uint64_t stream, ag_real *values)
 {
     ag_rng rng = ag_rng_make(17, stream);
@@ -197,7 +198,7 @@ static parts make_parts(ag_tape *tape, sizes s)
     return p;
 }
 
-/* ---- What they cost ------------------------------------------------------------------------- */
+/* ---- What they cost ---------------------------------------------------------------- */
 
 /* The multiplications, each with its addition, of the products on the tape. */
 static int64_t multiply_adds(const ag_tape *tape)
@@ -262,7 +263,8 @@ static double power(double before, double after)
     return log2(after / before);
 }
 
-/* Four sizes, each twice the one before in what grows, and how the costs of the last follow from those before it. */
+/* Four sizes, each twice the one before in what grows, and how the costs of the last
+ * follow from those before it. */
 static void print_costs(ag_tape *tape, const char *what, sizes s, sizes factor)
 {
     cost costs[LAYERS] = {{0}}, before[LAYERS];
@@ -301,7 +303,7 @@ static void print_chains(ag_tape *tape)
     printf("\n");
 }
 
-/* ---- How far a token is from another --------------------------------------------------------- */
+/* ---- How far a token is from another ----------------------------------------------- */
 
 /* Whether the first input has influence on the last output y: derivatives of one of its elements by all of the input.
  */
@@ -341,7 +343,8 @@ static int64_t layers_needed(ag_tape *tape, sizes s, int64_t growth)
     return 0;
 }
 
-/* How many of the handovers from step to step there is no way around: cut one, and the influence is gone. */
+/* How many of the handovers from step to step there is no way around: cut one, and the
+ * influence is gone. */
 static int64_t handovers_needed(ag_tape *tape, sizes s)
 {
     int64_t needed = 0;

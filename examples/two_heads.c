@@ -22,7 +22,8 @@ static void print_vector(const char *title, const ag_real *values, int64_t count
     printf(")\n");
 }
 
-/* What attention does to each row of queries, keys and values [batch, length, width]: it only changes places. */
+/* What attention does to each row of queries, keys and values [batch, length, width]: it
+ * only changes places. */
 static void split_and_join(ag_tape *tape, const ag_real *vector)
 {
     ag_tensor *x = ag_constant(tape, AG_SHAPE(1, 1, WIDTH), vector);
@@ -36,7 +37,8 @@ static void split_and_join(ag_tape *tape, const ag_real *vector)
     print_vector("side by side", joined->data, WIDTH);
 }
 
-/* Sets a parameter of `blocks` matrices [WIDTH, WIDTH], one below the other, to identities. */
+/* Sets a parameter of `blocks` matrices [WIDTH, WIDTH], one below the other, to
+ * identities. */
 static void set_identities(const nn_params *params, int index, int blocks)
 {
     ag_real *matrix = params->value + params->items[index].offset;
@@ -67,7 +69,8 @@ static void through_a_layer(ag_tape *tape, const ag_real *vector, ag_error *erro
     nn_params_clear(&params);
 }
 
-/* A layer's sizes are checked when it is made; memory for its parameters is taken later, if at all. */
+/* A layer's sizes are checked when it is made; memory for its parameters is taken later,
+ * if at all. */
 static void try_heads(int64_t width, int64_t heads)
 {
     nn_params params = {0};

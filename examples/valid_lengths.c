@@ -42,7 +42,8 @@ static bool set_up(exercise *s, ag_error *error)
            nn_params_allocate(&s->params, 1, error) == AG_OK;
 }
 
-/* One of the two layers on queries [2, 4, 100] and keys [2, 6, 100], which are the values too. */
+/* One of the two layers on queries [2, 4, 100] and keys [2, 6, 100], which are the values
+ * too. */
 static ag_tensor *apply(const exercise *s, bool additive, bool training, ag_tensor *queries, ag_tensor *keys,
                         ag_tensor **weights)
 {
@@ -73,7 +74,7 @@ static ag_tensor *spoil_padding(const ag_tensor *keys)
     return spoiled;
 }
 
-/* ---- What is printed ------------------------------------------------------------------------ */
+/* ---- What is printed --------------------------------------------------------------- */
 
 /* The weights [2, 5, 4, 6] of the first query in the first head of each sequence. */
 static void print_weights(const ag_tensor *weights)
@@ -86,7 +87,8 @@ static void print_weights(const ag_tensor *weights)
     }
 }
 
-/* How much weight all heads and queries together give to the keys that count, and to the others. */
+/* How much weight all heads and queries together give to the keys that count, and to the
+ * others. */
 static void print_sums(const ag_tensor *weights)
 {
     double inside = 0, beyond = 0;

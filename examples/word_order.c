@@ -25,7 +25,7 @@ enum { WORDS = 3, WIDTH = 8, HEADS = 2 };
 
 static const char *const words[WORDS] = {"I", "love", "NLP"};
 
-/* ---- Two sentences -------------------------------------------------------------------------- */
+/* ---- Two sentences ----------------------------------------------------------------- */
 
 typedef struct reader {
     nn_params params;
@@ -86,7 +86,7 @@ static void compare_orders(const reader *r, ag_tape *tape, nn_position_kind kind
     printf("largest difference of a word's results: %.4f\n\n", largest);
 }
 
-/* ---- The code ------------------------------------------------------------------------------- */
+/* ---- The code ---------------------------------------------------------------------- */
 
 enum { PICTURE_LENGTH = 24, PICTURE_WIDTH = 32 };
 
@@ -116,7 +116,7 @@ static ag_status draw_code(const char *folder, ag_error *error)
     return status;
 }
 
-/* ---- The rotation --------------------------------------------------------------------------- */
+/* ---- The rotation ------------------------------------------------------------------ */
 
 /* R_k [width, width]: a rotation for each pair. */
 static ag_tensor *rotation(ag_tape *tape, int k)

@@ -89,7 +89,7 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
     return status == AG_OK ? nn_linear_init(&layer->out, params, out, d_model, d_model, !own->no_bias, error) : status;
 }
 
-/* ---- Projections ---------------------------------------------------------------------------- */
+/* ---- Projections ------------------------------------------------------------------- */
 
 /* A block of in_proj, or a separate matrix. */
 typedef enum projection { QUERY, KEY, VALUE } projection;
@@ -107,7 +107,7 @@ static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_ten
     return layer->config.rotary && which != VALUE ? ag_rotary(y, (int)layer->config.heads, start, ROTARY_BASE) : y;
 }
 
-/* ---- The cache ------------------------------------------------------------------------------ */
+/* ---- The cache --------------------------------------------------------------------- */
 
 /* Copies keys or values [rows, count, heads * width] to the end of [rows, heads,
  * capacity, width]. */
@@ -174,7 +174,7 @@ static const ag_mask *within_cache(const nn_pass *pass, const nn_attention_cache
     return mask ? ag_mask_and(pass->tape, held, mask) : held;
 }
 
-/* ---- Attention ------------------------------------------------------------------------------ */
+/* ---- Attention --------------------------------------------------------------------- */
 
 void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_tensor *weights, const ag_mask *mask)
 {

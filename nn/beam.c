@@ -93,7 +93,7 @@ static void clear_beam(beam_search *s)
     free(s->extensions);
 }
 
-/* ---- One step of one row -------------------------------------------------------------------- */
+/* ---- One step of one row ----------------------------------------------------------- */
 
 /* Inserts an extension into the sorted list of the best `most`, after its equals. Returns
  * the list's new length. */
@@ -185,7 +185,7 @@ static bool is_done(beam_search *s, int32_t row)
     return r->found == best && generation_score(s->g, live[0], limit) <= s->list[(int64_t)row * best + best - 1].score;
 }
 
-/* ---- One step of all rows ------------------------------------------------------------------- */
+/* ---- One step of all rows ---------------------------------------------------------- */
 
 /* Sets where each sequence of row `row` comes from and its next token; the row is group
  * `at` of this step and `to` of the next. Slots without a hypothesis are fed too, and
@@ -225,7 +225,7 @@ static int64_t extend_rows(beam_search *s, const ag_real *logits, int64_t stride
     return left;
 }
 
-/* ---- The result ----------------------------------------------------------------------------- */
+/* ---- The result -------------------------------------------------------------------- */
 
 /* Reads the tokens off, from the last step to the first. */
 static void write_hypothesis(const beam_search *s, int64_t row, int place)

@@ -32,7 +32,7 @@ static ag_status init_feed_forward(nn_feed_forward *layer, nn_params *params, co
                                 !config->attention.no_bias, config->dropout, error);
 }
 
-/* ---- Sublayers ------------------------------------------------------------------------------ */
+/* ---- Sublayers --------------------------------------------------------------------- */
 
 static ag_tensor *apply_norm(const nn_norm *norm, const nn_pass *pass, const char *name, ag_tensor *x)
 {
@@ -90,7 +90,7 @@ static ag_tensor *feed_forward(sublayer s, const nn_feed_forward *layer, const n
     return leave_sublayer(s, pass, given, feed_forward_apply_onto(layer, pass, given, &onto));
 }
 
-/* ---- The encoder's block -------------------------------------------------------------------- */
+/* ---- The encoder's block ----------------------------------------------------------- */
 
 ag_status nn_encoder_block_init(nn_encoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error)
@@ -114,7 +114,7 @@ ag_tensor *nn_encoder_block_apply(const nn_encoder_block *block, const nn_pass *
     return feed_forward(second, &block->feed_forward, pass, x);
 }
 
-/* ---- The decoder's block -------------------------------------------------------------------- */
+/* ---- The decoder's block ----------------------------------------------------------- */
 
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error)

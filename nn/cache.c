@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Memory --------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 /* Keys and values of one attention layer, `width` numbers for all heads together. Zeroed:
  * nothing uses what is not filled, but tools that read whole tensors would read
@@ -81,7 +81,7 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
     return status;
 }
 
-/* ---- Making --------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 /* Runs the encoder and keeps the keys and values of the decoder's cross-attention. */
 static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
@@ -148,7 +148,7 @@ ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
     return AG_OK;
 }
 
-/* ---- The next tokens ------------------------------------------------------------------------ */
+/* ---- The next tokens --------------------------------------------------------------- */
 
 ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass *pass, const int32_t *tokens,
                           int64_t count)
@@ -170,7 +170,7 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
     return logits;
 }
 
-/* ---- Reordering ----------------------------------------------------------------------------- */
+/* ---- Reordering -------------------------------------------------------------------- */
 
 /* A copy of one row; -1 is the spare row. */
 typedef struct move {

@@ -9,7 +9,7 @@
 #define DEFAULT_BOS 1
 #define DEFAULT_EOS 2
 
-/* ---- Options and prompts -------------------------------------------------------------------- */
+/* ---- Options and prompts ----------------------------------------------------------- */
 
 static ag_status check_numbers(const nn_generation_options *options, ag_error *error)
 {
@@ -111,7 +111,7 @@ static void measure_prompts(generation *g)
     }
 }
 
-/* ---- The result ----------------------------------------------------------------------------- */
+/* ---- The result -------------------------------------------------------------------- */
 
 void nn_generated_clear(nn_generated *result)
 {

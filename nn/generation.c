@@ -10,7 +10,7 @@
 /* The cache begins with room for this many tokens, and doubles. */
 #define FIRST_CAPACITY 32
 
-/* ---- Prompts and limits --------------------------------------------------------------------- */
+/* ---- Prompts and limits ------------------------------------------------------------ */
 
 int64_t generation_prompt_length(const generation *g, int64_t row)
 {
@@ -38,7 +38,7 @@ int32_t *generation_tokens(const generation *g, int64_t row, int place)
     return (int32_t *)g->result->storage + (row * g->result->best + place) * g->longest;
 }
 
-/* ---- Feeding -------------------------------------------------------------------------------- */
+/* ---- Feeding ----------------------------------------------------------------------- */
 
 const ag_real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
 {
@@ -82,7 +82,7 @@ const ag_real *generation_begin(generation *g, int64_t group, ag_error *error)
     return logits;
 }
 
-/* ---- Choosing ------------------------------------------------------------------------------- */
+/* ---- Choosing ---------------------------------------------------------------------- */
 
 bool generation_allows(const nn_generation_options *options, int32_t token)
 {

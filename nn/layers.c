@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- Linear --------------------------------------------------------------------------------- */
+/* ---- Linear ------------------------------------------------------------------------ */
 
 ag_status nn_linear_init(nn_linear *layer, nn_params *params, const char *name, int64_t in, int64_t out, bool bias,
                          ag_error *error)
@@ -33,7 +33,7 @@ ag_tensor *nn_linear_apply(const nn_linear *layer, const nn_pass *pass, ag_tenso
     return linear_apply_onto(layer, pass, x, AG_NO_ACTIVATION, NULL);
 }
 
-/* ---- Embedding ------------------------------------------------------------------------------ */
+/* ---- Embedding --------------------------------------------------------------------- */
 
 ag_status nn_embedding_init(nn_embedding *layer, nn_params *params, const char *name, int64_t count, int64_t width,
                             double scale, int32_t padding_id, ag_error *error)
@@ -69,7 +69,7 @@ ag_tensor *nn_embedding_project(const nn_embedding *layer, const nn_pass *pass, 
     return ag_linear(x, nn_parameter(pass, layer->weight), NULL);
 }
 
-/* ---- Norm ----------------------------------------------------------------------------------- */
+/* ---- Norm -------------------------------------------------------------------------- */
 
 ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_norm_kind kind, int64_t width, bool bias,
                        double eps, ag_error *error)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- Making --------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 static nn_block_config block_config(const nn_model_config *config)
 {
@@ -161,7 +161,7 @@ void nn_model_free(nn_model *model)
     free(model);
 }
 
-/* ---- Applying ------------------------------------------------------------------------------- */
+/* ---- Applying ---------------------------------------------------------------------- */
 
 /* Whether there are tokens [rows, length], and no row is longer than that. */
 static bool check_tokens(const nn_pass *pass, const char *side, const int32_t *tokens, const int32_t *lengths,

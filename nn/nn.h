@@ -29,7 +29,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Parameters ----------------------------------------------------------------------------- */
+/* ---- Parameters -------------------------------------------------------------------- */
 
 /* How a parameter is initialised. fan_in and fan_out are the sizes of a matrix's axes 1
  * and 0; Xavier and Kaiming need a shape of at least 2 axes. */
@@ -93,7 +93,7 @@ void nn_params_zero_grad(nn_params *params);
 /* The index of the parameter of that name; -1 if there is none. */
 int nn_params_find(const nn_params *params, const char *name);
 
-/* ---- A forward pass ------------------------------------------------------------------------- */
+/* ---- A forward pass ---------------------------------------------------------------- */
 
 /* The points around a block at which nn_pass.on_block is called: the memory that a
  * decoder block attends to, the block's input, and its output. */
@@ -124,7 +124,7 @@ ag_tensor *nn_parameter(const nn_pass *pass, int index);
  * weight. */
 ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int64_t rows);
 
-/* ---- Layers --------------------------------------------------------------------------------- */
+/* ---- Layers ------------------------------------------------------------------------ */
 
 /* y = x W^T + b. Parameters NAME.weight [out, in] (Xavier uniform), NAME.bias [out]
  * (zeros). */
@@ -287,7 +287,7 @@ ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const 
 /* x [.., D] -> [.., D] */
 ag_tensor *nn_feed_forward_apply(const nn_feed_forward *layer, const nn_pass *pass, ag_tensor *x);
 
-/* ---- Blocks --------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------ */
 
 /* The configuration of either kind of block. */
 typedef struct nn_block_config {
@@ -337,7 +337,7 @@ ag_tensor *nn_decoder_block_apply(const nn_decoder_block *block, const nn_pass *
                                   const ag_mask *self_mask, const ag_mask *cross_mask, nn_attention_cache *self_cache,
                                   nn_attention_cache *cross_cache);
 
-/* ---- Models --------------------------------------------------------------------------------- */
+/* ---- Models ------------------------------------------------------------------------ */
 
 /* The three kinds of model. */
 typedef enum nn_model_kind {
@@ -472,7 +472,7 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
  * fewer than before. AG_BAD_VALUE for a row that does not exist. */
 ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error) AG_CHECKED;
 
-/* ---- Generation ----------------------------------------------------------------------------- */
+/* ---- Generation -------------------------------------------------------------------- */
 
 /* Options of nn_generate. Zero means the default: greedy decoding up to the model's
  * max_length. */

@@ -127,7 +127,7 @@ void nn_params_zero_grad(nn_params *params)
         memset(params->grad, 0, (size_t)params->size * sizeof(ag_real));
 }
 
-/* ---- Registration by layers ----------------------------------------------------------------- */
+/* ---- Registration by layers -------------------------------------------------------- */
 
 ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, ag_error *error)
 {

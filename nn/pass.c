@@ -1,7 +1,7 @@
 /* pass.c - a forward pass: parameters as leaves, dropout, errors. */
 #include "layer.h"
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 ag_status pass_error(const nn_pass *pass, ag_error *error)
 {
@@ -9,7 +9,7 @@ ag_status pass_error(const nn_pass *pass, ag_error *error)
     return first->status == AG_OK ? AG_OK : ag_error_set(error, first->status, "%s", first->message);
 }
 
-/* ---- Parameters ----------------------------------------------------------------------------- */
+/* ---- Parameters -------------------------------------------------------------------- */
 
 /* Elements [begin, begin + rows) of axis 0 as a leaf; rows -1: the whole
  * parameter. */
@@ -45,7 +45,7 @@ ag_tensor *nn_parameter_rows(const nn_pass *pass, int index, int64_t begin, int6
     return parameter_leaf(pass, index, begin, rows < 0 ? 0 : rows);
 }
 
-/* ---- Dropout -------------------------------------------------------------------------------- */
+/* ---- Dropout ----------------------------------------------------------------------- */
 
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p)
 {

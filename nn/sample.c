@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- Choosing a token ----------------------------------------------------------------------- */
+/* ---- Choosing a token -------------------------------------------------------------- */
 
 typedef struct weighted_token {
     double logit, weight; /* weight: e^((logit - highest) / temperature), in proportion to
@@ -71,7 +71,7 @@ static int32_t draw_token(const generation *g, const ag_real *logits, weighted_t
     return candidates[chosen].token;
 }
 
-/* ---- Steps ---------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------- */
 
 typedef struct sampler {
     int32_t *row;               /* [rows]: the row of the input that sequence i

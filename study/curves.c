@@ -24,7 +24,7 @@ typedef struct curve_runs {
     int64_t longest_mean; /* the most values that one point is the mean of */
 } curve_runs;
 
-/* ---- Names of runs -------------------------------------------------------------------------- */
+/* ---- Names of runs ----------------------------------------------------------------- */
 
 /* The length of the path of a run's folder: without /log.jsonl and trailing slashes. */
 static size_t folder_length(const char *path)
@@ -90,7 +90,7 @@ static bool name_runs(curve_runs *runs, const char *const *paths)
     return most >= 0;
 }
 
-/* ---- Lines and charts ----------------------------------------------------------------------- */
+/* ---- Lines and charts -------------------------------------------------------------- */
 
 typedef struct curve_kind {
     const char *series, *title, *y_axis; /* the series "loss" also shows "dev_loss" */
@@ -145,7 +145,7 @@ static bool is_wide(const study_chart *chart)
     return most > LOG_RANGE * least;
 }
 
-/* ---- Charts --------------------------------------------------------------------------------- */
+/* ---- Charts ------------------------------------------------------------------------ */
 
 /* The step whose model was kept, the last that the log calls the best; -1 if none. */
 static double best_step(const curve_run *run)
@@ -254,7 +254,7 @@ static ag_status add_chart(study_document *document, curve_runs *runs, const cur
     return good ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory for a chart");
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 enum { COLUMNS = 7 };
 
@@ -323,7 +323,7 @@ static ag_status add_table(study_document *document, const curve_runs *runs, ag_
     return good ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory for a table");
 }
 
-/* ---- All of it ------------------------------------------------------------------------------ */
+/* ---- All of it --------------------------------------------------------------------- */
 
 static ag_status add_all(study_document *document, curve_runs *runs, ag_error *error)
 {

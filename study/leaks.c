@@ -27,7 +27,7 @@ typedef struct leak_search {
     int count;
 } leak_search;
 
-/* ---- Differentiating ------------------------------------------------------------------------ */
+/* ---- Differentiating --------------------------------------------------------------- */
 
 /* NaN counts as larger than any number. */
 static double larger_or_nan(double a, double b)
@@ -95,7 +95,7 @@ static ag_status search_leaks(leak_search *s, const study_subject *subject, ag_e
     return status;
 }
 
-/* ---- Judging -------------------------------------------------------------------------------- */
+/* ---- Judging ----------------------------------------------------------------------- */
 
 /* Goes through all pairs of output and input: counts them, returns the number of leaks,
  * and writes the leaks to leaks->items unless that is NULL. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- The example, repeated ------------------------------------------------------------------ */
+/* ---- The example, repeated --------------------------------------------------------- */
 
 /* Limits on the memory of a batch: rows, tokens of both sides, logits. */
 enum { MOST_ROWS = 64, MOST_TOKENS = 2048, MOST_LOGITS = 1 << 24 };
@@ -110,7 +110,7 @@ static ag_status widen_masks(probe *p)
     return status;
 }
 
-/* ---- Blocks --------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------ */
 
 /* The values of x, or those of position 0 at all positions, as a leaf: gradients end
  * there. */
@@ -189,7 +189,7 @@ static ag_tensor *enter_or_leave(void *context, const char *name, nn_block_end e
     return x;
 }
 
-/* ---- Running -------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------- */
 
 /* Adds the part that ends with the logits. */
 static void add_last_part(probe *p, ag_tensor *logits)
@@ -233,7 +233,7 @@ ag_status probe_run(probe *p, bool cut, probe_values values, ag_error *error)
     return p->error.status == AG_OK ? AG_OK : ag_error_set(error, p->error.status, "%s", p->error.message);
 }
 
-/* ---- Differentiating ------------------------------------------------------------------------ */
+/* ---- Differentiating --------------------------------------------------------------- */
 
 void probe_direction(uint64_t stream, int64_t width, ag_real *seed)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Declared masks ------------------------------------------------------------------------- */
+/* ---- Declared masks ---------------------------------------------------------------- */
 
 /* The mask of one attention: as declared, else the model's own. */
 typedef struct declared_mask {
@@ -60,7 +60,7 @@ static ag_status fill_blocks(reach *r, const study_subject *subject, ag_error *e
     return status;
 }
 
-/* ---- Stacks of layers ------------------------------------------------------------------------ */
+/* ---- Stacks of layers -------------------------------------------------------------- */
 
 /* to[i] |= from[k] for each key k that query i may look at; from and to have rows of
  * `inputs`. */
@@ -120,7 +120,7 @@ static ag_status compose(reach *r, const nn_model_config *config, ag_error *erro
     return status;
 }
 
-/* ---- Making --------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 static ag_status find_sizes(reach *r, const study_subject *subject, ag_error *error)
 {
@@ -182,7 +182,7 @@ void reach_clear(reach *r)
     *r = (reach){0};
 }
 
-/* ---- Asking --------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------ */
 
 study_side reach_side(const reach *r, int64_t j, int64_t *position)
 {

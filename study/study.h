@@ -18,7 +18,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Attention ------------------------------------------------------------------------------ */
+/* ---- Attention --------------------------------------------------------------------- */
 
 /* The weights of one attention on one example. */
 typedef struct study_map {
@@ -47,7 +47,7 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
 /* Frees the maps and zeroes the struct. */
 void study_maps_clear(study_maps *maps);
 
-/* ---- Influence and leaks -------------------------------------------------------------------- */
+/* ---- Influence and leaks ----------------------------------------------------------- */
 
 /* The subject of a study: a model on one example, which may be padded beyond its
  * lengths. */
@@ -131,7 +131,7 @@ ag_status study_leaks_find(const study_subject *subject, study_leaks *leaks, ag_
 /* Frees the list and zeroes the struct. */
 void study_leaks_clear(study_leaks *leaks);
 
-/* ---- The laboratory of masks ---------------------------------------------------------------- */
+/* ---- The laboratory of masks ------------------------------------------------------- */
 
 /* Options of study_laboratory. Zero means the default in brackets. */
 typedef struct study_laboratory_options {
@@ -163,7 +163,7 @@ typedef struct study_laboratory_options {
 ag_status study_laboratory(const study_laboratory_options *options, study_document *document,
                            ag_error *error) AG_CHECKED;
 
-/* ---- Traces --------------------------------------------------------------------------------- */
+/* ---- Traces ------------------------------------------------------------------------ */
 
 /* Options of study_trace. Zero means the default. */
 typedef struct study_trace_options {
@@ -206,7 +206,7 @@ typedef struct study_difference {
 ag_status study_trace_compare(const char *a, const char *b, bool common, double tolerance, study_difference *difference,
                               ag_error *error) AG_CHECKED;
 
-/* ---- Curves --------------------------------------------------------------------------------- */
+/* ---- Curves ------------------------------------------------------------------------ */
 
 /* Adds charts of training logs by step: losses in training and on dev, error rates on
  * dev, the learning rate. paths [count] are log.jsonl files, or folders that hold one.

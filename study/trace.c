@@ -6,7 +6,7 @@
 
 #define NAME_SIZE 512
 
-/* ---- The loss ------------------------------------------------------------------------------- */
+/* ---- The loss ---------------------------------------------------------------------- */
 
 /* Fills in the answer wanted at each position, [length]: the next token, and the end mark
  * after the last. Of a tagger no right answer is known, so its own is wanted. Padding
@@ -37,7 +37,7 @@ static ag_tensor *make_loss(const nn_model *model, const nn_input *input, ag_ten
     return ag_cross_entropy(logits, wanted, &(ag_cross_entropy_options){.ignore = true, .ignore_index = -1});
 }
 
-/* ---- The file ------------------------------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------------------- */
 
 /* Names a tensor of an operation: "forward" and node number 12 give
  * "forward/00012.encoder.norm.layer_norm". False if that is too long. */

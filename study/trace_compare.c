@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Order ---------------------------------------------------------------------------------- */
+/* ---- Order ------------------------------------------------------------------------- */
 
 /* The rank of a tensor by its part of the file: forward, gradients, gradients of
  * parameters, anything else. */
@@ -29,7 +29,7 @@ static int by_execution(const void *a, const void *b)
     return difference ? difference : part == 1 ? -order : order;
 }
 
-/* ---- Two tensors ---------------------------------------------------------------------------- */
+/* ---- Two tensors ------------------------------------------------------------------- */
 
 static bool same_shape(const data_tensor *a, const data_tensor *b)
 {
@@ -165,7 +165,7 @@ static ag_status compare_tensors(const data_tensor *a, const data_tensor *b, dou
     return status;
 }
 
-/* ---- Two files ------------------------------------------------------------------------------ */
+/* ---- Two files --------------------------------------------------------------------- */
 
 static ag_status compare_files(const data_safetensors *a, const data_safetensors *b, bool common, double tolerance,
                                study_difference *difference, ag_error *error)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- Does the set fit the model? ------------------------------------------------------------ */
+/* ---- Does the set fit the model? --------------------------------------------------- */
 
 static ag_status vocab_fits(const data_vocab *vocab, int32_t size, const char *side, ag_error *error)
 {
@@ -37,7 +37,7 @@ ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error)
     return status;
 }
 
-/* ---- Rows as input -------------------------------------------------------------------------- */
+/* ---- Rows as input ----------------------------------------------------------------- */
 
 static int64_t longest(const int32_t *lengths, int64_t rows)
 {

@@ -41,7 +41,7 @@ static vectors vectors_of(const train_checkpoint *checkpoint)
     return (vectors){{checkpoint->optimizer->first, checkpoint->optimizer->second, checkpoint->average}};
 }
 
-/* ---- Saving --------------------------------------------------------------------------------- */
+/* ---- Saving ------------------------------------------------------------------------ */
 
 static ag_status add_vectors(const train_checkpoint *checkpoint, data_writer *writer, ag_error *error)
 {
@@ -78,7 +78,7 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
     return status;
 }
 
-/* ---- Loading -------------------------------------------------------------------------------- */
+/* ---- Loading ----------------------------------------------------------------------- */
 
 ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
 {

@@ -56,7 +56,7 @@ ag_status train_evaluation_stopped(const train_evaluation *evaluation, ag_error 
     return AG_OK;
 }
 
-/* ---- Sources -------------------------------------------------------------------------------- */
+/* ---- Sources ----------------------------------------------------------------------- */
 
 static int by_length(const void *a, const void *b)
 {
@@ -106,7 +106,7 @@ static ag_status keep_output(decoding *d, source_item *item, const int32_t *toke
     return AG_OK;
 }
 
-/* ---- Outputs -------------------------------------------------------------------------------- */
+/* ---- Outputs ----------------------------------------------------------------------- */
 
 static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t *streams, source_item **items)
 {
@@ -162,7 +162,7 @@ static ag_status decode_all(decoding *d)
     return status;
 }
 
-/* ---- Verdicts ------------------------------------------------------------------------------- */
+/* ---- Verdicts ---------------------------------------------------------------------- */
 
 /* The target's ids, UNKNOWN for tokens that are not in the vocabulary. The caller frees
  * them; NULL when memory is out. */

@@ -13,7 +13,7 @@
 
 #define FIELD_TEXT 64 /* bytes that hold every value that is saved */
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------ */
 
 static size_t size_of(const train_field *field)
 {
@@ -135,7 +135,7 @@ void train_field_copy(const train_field *field, void *to, const void *from)
     set(field, to, (const char *)from + field->offset);
 }
 
-/* ---- Metadata ------------------------------------------------------------------------------- */
+/* ---- Metadata ---------------------------------------------------------------------- */
 
 /* True where the text is the canonical one of some value, which is then in the object:
  * whatever else the text is, printing what was read from it gives another. */

@@ -84,7 +84,7 @@ typedef struct train_field {
         return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : NULL;                                    \
     }
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------ */
 
 /* `object` is the struct that has the member. */
 
@@ -103,7 +103,7 @@ void train_field_print(const train_field *field, const void *object, char *text,
 bool train_field_same(const train_field *field, const void *a, const void *b);
 void train_field_copy(const train_field *field, void *to, const void *from);
 
-/* ---- Metadata ------------------------------------------------------------------------------- */
+/* ---- Metadata ---------------------------------------------------------------------- */
 
 /* The i-th member of a struct that is saved; NULL after the last. */
 typedef const train_field *(*train_fields)(int i);
@@ -116,7 +116,8 @@ ag_status train_fields_read(train_fields fields, void *object, const data_safete
                             ag_error *error) AG_CHECKED;
 /* Gives each member of `object` that is zero the value that it has in `from`. */
 void train_fields_take(train_fields fields, void *object, const void *from);
-/* Whether the file has the values of `object`, changeable ones aside; the error names the first that differs. */
+/* Whether the file has the values of `object`, changeable ones aside; the error names the
+ * first that differs. */
 ag_status train_fields_agree(train_fields fields, const void *object, const data_safetensors *file, const char *path,
                              ag_error *error) AG_CHECKED;
 

@@ -17,7 +17,7 @@ bool train_path_exists(const char *path)
     return lstat(path, &info) == 0;
 }
 
-/* ---- The files of a run --------------------------------------------------------------------- */
+/* ---- The files of a run ------------------------------------------------------------ */
 
 /* In the order in which a message names them: the file that tells most about the folder
  * first. */
@@ -71,7 +71,7 @@ ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error
     return status;
 }
 
-/* ---- The lock ------------------------------------------------------------------------------- */
+/* ---- The lock ---------------------------------------------------------------------- */
 
 enum { OWNER_SIZE = 128, LOCK_TRIES = 100 };
 

@@ -16,7 +16,7 @@ typedef struct importer {
     ag_error *error;
 } importer;
 
-/* ---- The model ------------------------------------------------------------------------------ */
+/* ---- The model --------------------------------------------------------------------- */
 
 /* Whether the caller or the layout gives the configuration, and the tensors the sizes. */
 static bool is_configured(const importer *in)
@@ -37,7 +37,7 @@ static ag_status configure(const importer *in, nn_model_config *config, ag_error
                         in->path);
 }
 
-/* ---- Prefixes ------------------------------------------------------------------------------- */
+/* ---- Prefixes ---------------------------------------------------------------------- */
 
 typedef enum matching { ALL_FOUND, ONE_MISSING, NO_MODEL } matching;
 
@@ -101,7 +101,7 @@ static ag_status strip_names(const importer *in)
     return ag_error_set(in->error, problem.status, "%s: %.300s", in->path, problem.message);
 }
 
-/* ---- Weights -------------------------------------------------------------------------------- */
+/* ---- Weights ----------------------------------------------------------------------- */
 
 /* Refuses weights that are not finite: one of them makes all results NaN. */
 static ag_status check_finite(const importer *in)
@@ -132,7 +132,7 @@ static ag_status make_model(const importer *in)
     return in->saved->model ? check_finite(in) : in->error->status;
 }
 
-/* ---- Vocabularies --------------------------------------------------------------------------- */
+/* ---- Vocabularies ------------------------------------------------------------------ */
 
 /* A vocabulary whose words are the tokens' numbers. */
 static data_vocab *number_tokens(int32_t size, ag_error *error)
@@ -182,7 +182,7 @@ static ag_status make_vocabs(const importer *in)
     return status;
 }
 
-/* ---- Importing ------------------------------------------------------------------------------ */
+/* ---- Importing --------------------------------------------------------------------- */
 
 static ag_status import_file(importer *in)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Names ---------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------- */
 
 typedef struct renaming {
     const char *own, *other;
@@ -90,7 +90,7 @@ bool train_layout_ignores(train_layout layout, const char *prefix, const char *n
     return !strcmp(name + length, "bias") || !strcmp(name + length, "masked_bias");
 }
 
-/* ---- Sizes ---------------------------------------------------------------------------------- */
+/* ---- Sizes ------------------------------------------------------------------------- */
 
 /* A size as an int; one that no model can have stays too large. */
 static int narrow(uint64_t size)
@@ -224,7 +224,7 @@ ag_status train_layout_configure(train_layout layout, const data_safetensors *fi
                                        : read_pytorch_sizes(file, config, path, error);
 }
 
-/* ---- Models that fit the layout ------------------------------------------------------------- */
+/* ---- Models that fit the layout ---------------------------------------------------- */
 
 ag_status train_layout_fits(train_layout layout, const nn_model_config *config, ag_error *error)
 {

@@ -27,7 +27,7 @@ static ag_status log_failed(const train_log *log, const char *what, ag_error *er
     return ag_error_set(error, AG_IO, "%.300s: %s: %s", log->path, what, AG_REASON(errno));
 }
 
-/* ---- Opening -------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------- */
 
 static bool close_file(train_log *log)
 {
@@ -119,7 +119,7 @@ ag_status train_log_open(train_log *log, const char *path, int64_t step, bool ev
     return status;
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------- */
 
 static void put_report(data_json_object *line, const train_progress *progress)
 {

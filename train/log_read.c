@@ -26,7 +26,7 @@ static ag_status refuse_line(log_reader *r, const char *problem)
     return ag_error_set(r->error, AG_BAD_FILE, "%.200s:%lld: %s", r->path, (long long)r->number, problem);
 }
 
-/* ---- The series ----------------------------------------------------------------------------- */
+/* ---- The series -------------------------------------------------------------------- */
 
 static train_series *series_find(const train_history *history, const char *name)
 {
@@ -75,7 +75,7 @@ static bool series_add(train_history *history, const char *name, double step, do
     return true;
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------- */
 
 /* Whether a key is KEY_is, which names a number that is not finite. */
 static bool names_nonfinite(const char *key)
@@ -160,7 +160,7 @@ static ag_status read_lines(log_reader *r, FILE *log)
     return status;
 }
 
-/* ---- Histories ------------------------------------------------------------------------------ */
+/* ---- Histories --------------------------------------------------------------------- */
 
 ag_status train_history_read(train_history *history, const char *path, ag_error *error)
 {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Names of the values of enums ----------------------------------------------------------- */
+/* ---- Names of the values of enums -------------------------------------------------- */
 
 TRAIN_NAMES(train_model_kind_name, "encoder-decoder", "encoder", "decoder")
 TRAIN_NAMES(train_layout_name, "pytorch", "gpt2")
@@ -34,7 +34,7 @@ static const char *preset_name(int i)
     return preset ? preset->name : NULL;
 }
 
-/* ---- Where an option has an effect ---------------------------------------------------------- */
+/* ---- Where an option has an effect ------------------------------------------------- */
 
 #define CONDITION(name, holds)                                                                                         \
     static bool name(const train_recipe *recipe)                                                                       \
@@ -55,7 +55,7 @@ CONDITION(is_sgd, recipe->run.optimizer.kind == TRAIN_SGD)
 CONDITION(has_momentum, is_sgd(recipe) && recipe->run.optimizer.momentum > 0)
 CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->text || recipe->model.kind == NN_DECODER))
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 #define BELOW_ONE         0x1.fffffffffffffp-1 /* the double before 1 */
 
@@ -247,7 +247,7 @@ const train_field *train_run_field(int i)
     return saved_field(TRAIN_RUN, i);
 }
 
-/* ---- Recipes -------------------------------------------------------------------------------- */
+/* ---- Recipes ----------------------------------------------------------------------- */
 
 void *train_recipe_owner(train_recipe *recipe, const train_field *field)
 {
@@ -267,7 +267,7 @@ train_recipe train_recipe_new(void)
     return recipe;
 }
 
-/* ---- Presets -------------------------------------------------------------------------------- */
+/* ---- Presets ----------------------------------------------------------------------- */
 
 /* README.md has the figures that each reached, and the commands that repeat them. */
 static const train_preset presets[] = {

@@ -16,7 +16,7 @@ static bool stop_wanted(const train_loop *loop)
     return (options->stop && *options->stop) || (options->stop_at && loop->state.step >= options->stop_at);
 }
 
-/* ---- Reports -------------------------------------------------------------------------------- */
+/* ---- Reports ----------------------------------------------------------------------- */
 
 static void report(train_loop *loop, const train_metrics *dev, bool best)
 {
@@ -56,7 +56,7 @@ static void report_step(train_loop *loop, double loss, double norm)
     report(loop, NULL, false);
 }
 
-/* ---- Evaluation ----------------------------------------------------------------------------- */
+/* ---- Evaluation -------------------------------------------------------------------- */
 
 /* Evaluates on dev the weights that the run saves as its model: the average, if it keeps
  * one. */
@@ -117,7 +117,7 @@ static ag_status evaluate_if_due(train_loop *loop)
     return best ? train_run_save_checkpoint(loop) : AG_OK;
 }
 
-/* ---- The loop ------------------------------------------------------------------------------- */
+/* ---- The loop ---------------------------------------------------------------------- */
 
 static bool out_of_patience(const train_loop *loop)
 {

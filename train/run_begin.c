@@ -14,7 +14,7 @@ double train_run_clock(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* ---- The folder ----------------------------------------------------------------------------- */
+/* ---- The folder -------------------------------------------------------------------- */
 
 /* A new run does not begin where another one is, unless it is to replace that. */
 static ag_status check_unused(const train_loop *loop, const train_options *given)
@@ -54,7 +54,7 @@ static ag_status make_folder(train_loop *loop, const train_options *given)
     return status == AG_OK ? train_run_save_checkpoint(loop) : status;
 }
 
-/* ---- The state ------------------------------------------------------------------------------ */
+/* ---- The state --------------------------------------------------------------------- */
 
 /* Checks that the vocabularies and texts can be saved: before the first step, not after
  * the last. */
@@ -126,7 +126,7 @@ static ag_status set_up(train_loop *loop, const train_options *given, const data
     return status;
 }
 
-/* ---- Begin and end -------------------------------------------------------------------------- */
+/* ---- Begin and end ----------------------------------------------------------------- */
 
 ag_status train_run_begin(train_loop *loop, const train_options *given)
 {

@@ -16,7 +16,7 @@
 
 const char *const train_vectors[] = {"optimizer.first", "optimizer.second", "average", NULL};
 
-/* ---- The description ------------------------------------------------------------------------ */
+/* ---- The description --------------------------------------------------------------- */
 
 static ag_status write_vocab(data_writer *writer, const char *key, const data_vocab *vocab, ag_error *error)
 {
@@ -86,7 +86,7 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
     return status;
 }
 
-/* ---- Saving --------------------------------------------------------------------------------- */
+/* ---- Saving ------------------------------------------------------------------------ */
 
 ag_status train_model_save(const nn_model *model, const ag_real *values, const train_labels *labels, const char *path,
                            ag_error *error)
@@ -103,7 +103,7 @@ ag_status train_model_save(const nn_model *model, const ag_real *values, const t
     return status;
 }
 
-/* ---- Loading -------------------------------------------------------------------------------- */
+/* ---- Loading ----------------------------------------------------------------------- */
 
 ag_status train_description_read(const data_safetensors *file, nn_model_config *config, const char *path,
                                  ag_error *error)

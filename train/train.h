@@ -54,7 +54,7 @@ AG_HEADER_BEGIN
 #define TRAIN_CHECKPOINT_FILE "checkpoint.safetensors"
 #define TRAIN_LOG_FILE        "log.jsonl"
 
-/* ---- Optimisers ----------------------------------------------------------------------------- */
+/* ---- Optimisers -------------------------------------------------------------------- */
 
 /* How gradients change the parameters. */
 typedef enum train_optimizer_kind {
@@ -120,7 +120,7 @@ typedef struct train_update {
  * weighted as ag_update says; the values before the first update do not count. */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
 
-/* ---- Schedules of the learning rate --------------------------------------------------------- */
+/* ---- Schedules of the learning rate ------------------------------------------------ */
 
 /* How the learning rate depends on the step. */
 typedef enum train_schedule_kind {
@@ -151,7 +151,7 @@ bool train_schedule_has_end(train_schedule_kind kind);
  *   done = (step - 1 - warmup) / (total - warmup), at most 1 */
 double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
-/* ---- Metrics -------------------------------------------------------------------------------- */
+/* ---- Metrics ----------------------------------------------------------------------- */
 
 /* The edit distance: the fewest insertions, deletions and replacements of tokens that
  * turn a [a_length] into b [b_length] (Levenshtein 1966). -1 when memory is out. */
@@ -201,7 +201,7 @@ typedef struct train_evaluation {
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error) AG_CHECKED;
 
-/* ---- Saved models --------------------------------------------------------------------------- */
+/* ---- Saved models ------------------------------------------------------------------ */
 
 /* A model as it is saved, with its vocabularies; source_vocab is NULL for language
  * models. */
@@ -232,7 +232,7 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, bool ov
 /* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
 
-/* ---- Weights from other programs, and for them ---------------------------------------------- */
+/* ---- Weights from other programs, and for them ------------------------------------- */
 
 /* The metadata "format" of a model's file, and of a checkpoint. */
 #define TRAIN_FORMAT_MODEL      "tapeformer model"
@@ -281,7 +281,7 @@ ag_status train_import(train_saved *saved, const char *path, const train_import_
  * the same bits. */
 ag_status train_export(const nn_model *model, train_layout layout, const char *path, ag_error *error) AG_CHECKED;
 
-/* ---- The training loop ---------------------------------------------------------------------- */
+/* ---- The training loop ------------------------------------------------------------- */
 
 /* A report of a run. */
 typedef struct train_progress {
@@ -453,7 +453,7 @@ ag_status train_checkpoint_options(train_options *options, const char *out, ag_e
  * 0:21 left", or the result of an evaluation. */
 char *train_progress_line(const train_progress *progress, char *text, size_t size);
 
-/* ---- Logs ----------------------------------------------------------------------------------- */
+/* ---- Logs -------------------------------------------------------------------------- */
 
 /* The values of one name in a log. */
 typedef struct train_series {

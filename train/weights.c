@@ -68,7 +68,7 @@ bool train_weights_missing(const data_safetensors *file, train_layout layout, co
     return false;
 }
 
-/* ---- Checks --------------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------------------ */
 
 /* Integers are not weights: they would be the codes of a quantized model. */
 static bool is_weight(const data_tensor *tensor)
@@ -193,7 +193,7 @@ static ag_status check_tied(const weights_reader *r)
     return AG_OK;
 }
 
-/* ---- Numbers -------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------- */
 
 /* Reads a matrix [rows, columns] that the file has as [columns, rows]. */
 static ag_status read_transposed(const data_tensor *tensor, ag_real *out, int64_t rows, int64_t columns,

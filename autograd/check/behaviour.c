@@ -39,7 +39,7 @@ static ag_real draw_weight(ag_rng *rng)
     return (ag_real)(ag_rng_u32(rng) & 1 ? size : -size);
 }
 
-/* ---- The point at which derivatives are taken ------------------------------------------------ */
+/* ---- The point at which derivatives are taken -------------------------------------- */
 
 ag_status gradcheck_note_origin(gradcheck *check)
 {
@@ -66,7 +66,7 @@ void gradcheck_return(gradcheck *check)
         copy_reals(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
 }
 
-/* ---- What must hold ------------------------------------------------------------------------- */
+/* ---- What must hold ---------------------------------------------------------------- */
 
 /* Copies the result, and draws the weights of its projection. */
 static ag_status note_result(gradcheck *check, const ag_tensor *y)

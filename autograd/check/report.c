@@ -15,7 +15,7 @@ double gradcheck_error(double analytic, double numeric)
     return isfinite(error) ? error : INFINITY;
 }
 
-/* ---- Places --------------------------------------------------------------------------------- */
+/* ---- Places ------------------------------------------------------------------------ */
 
 #define PLACE_TEXT 256
 
@@ -48,7 +48,7 @@ static const char *print_place(const gradcheck *check, int input, int64_t index,
     return text;
 }
 
-/* ---- Findings ------------------------------------------------------------------------------- */
+/* ---- Findings ---------------------------------------------------------------------- */
 
 void gradcheck_fault(gradcheck *check, int input, int64_t index, const char *sentence)
 {

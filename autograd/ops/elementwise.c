@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- The operation -------------------------------------------------------------------------- */
+/* ---- The operation ----------------------------------------------------------------- */
 
 static ag_status binary_shape(ag_node *node)
 {
@@ -121,7 +121,7 @@ static ag_tensor *div_example(ag_example *example)
     return binary_example(example, ag_div, -2, 2, 0.5, 3);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 /* The record op_NAME, its constructor ag_NAME, and (BINARY) an example with a in [a_low,
  * a_high] and b in [b_low, b_high]. The comment of a row is the kernel's backward. */

@@ -97,7 +97,7 @@ static ag_status embedding_forward(ag_node *node)
     return AG_OK;
 }
 
-/* ---- The gradient --------------------------------------------------------------------------- */
+/* ---- The gradient ------------------------------------------------------------------ */
 
 /* The places that each row of the table was read at. Those of row r begin in `order` at
  * ends[r - 1] (row 0: at 0), end before ends[r], and ascend. */

@@ -67,7 +67,7 @@ static ag_status linear_shape(ag_node *node)
     return check_options(node);
 }
 
-/* ---- Forward -------------------------------------------------------------------------------- */
+/* ---- Forward ----------------------------------------------------------------------- */
 
 /* What the forward pass keeps. */
 typedef struct linear_state {
@@ -132,7 +132,7 @@ static ag_status linear_forward(ag_node *node)
     return AG_OK;
 }
 
-/* ---- Backward ------------------------------------------------------------------------------- */
+/* ---- Backward ---------------------------------------------------------------------- */
 
 typedef struct before_task {
     const ag_node *node;
@@ -240,7 +240,7 @@ static ag_status linear_backward(ag_node *node)
     return node->tape->error.status;
 }
 
-/* ---- The record ----------------------------------------------------------------------------- */
+/* ---- The record -------------------------------------------------------------------- */
 
 /* Records which side of 0 each argument of relu is on. */
 static void linear_kinks(const ag_node *node, ag_kinks *kinks)

@@ -18,7 +18,7 @@ static ag_status check_reduction(const ag_node *node, ag_reduction reduction)
     return AG_OK;
 }
 
-/* ---- Cross-entropy: arguments --------------------------------------------------------------- */
+/* ---- Cross-entropy: arguments ------------------------------------------------------ */
 
 typedef struct entropy_attributes {
     ag_cross_entropy_options options; /* the class weights are on the tape, */
@@ -73,7 +73,7 @@ static ag_status cross_entropy_shape(ag_node *node)
     return check_targets(node, classes);
 }
 
-/* ---- Cross-entropy: forward and backward ---------------------------------------------------- */
+/* ---- Cross-entropy: forward and backward ------------------------------------------- */
 
 /* What the forward pass keeps. */
 typedef struct entropy_state {
@@ -256,7 +256,7 @@ ag_tensor *ag_cross_entropy(ag_tensor *logits, const int32_t *targets, const ag_
     return ag_custom(&op_cross_entropy, &logits, 1, 1, &attributes, sizeof attributes);
 }
 
-/* ---- Mean squared error --------------------------------------------------------------------- */
+/* ---- Mean squared error ------------------------------------------------------------ */
 
 /* The shape that both inputs stretch to. False where there is none. */
 static bool mse_stretched(const ag_node *node, ag_shape *shape)

@@ -59,7 +59,7 @@ static ag_status norm_shape(ag_node *node)
     return AG_OK;
 }
 
-/* ---- Forward -------------------------------------------------------------------------------- */
+/* ---- Forward ----------------------------------------------------------------------- */
 
 typedef struct forward_context {
     norm_task task;
@@ -100,7 +100,7 @@ static ag_status norm_forward(ag_node *node)
     return AG_OK;
 }
 
-/* ---- Backward ------------------------------------------------------------------------------- */
+/* ---- Backward ---------------------------------------------------------------------- */
 
 /* The gradients of weight and bias are sums over rows. Rows are cut into at most
  * MOST_BLOCKS blocks, which depend on the number of rows alone. Each block has its own
@@ -177,7 +177,7 @@ static ag_status norm_backward(ag_node *node)
     return AG_OK;
 }
 
-/* ---- The two records ------------------------------------------------------------------------ */
+/* ---- The two records --------------------------------------------------------------- */
 
 /* Up to 40 rows: enough for more than one block. */
 static ag_tensor *draw_rows(ag_example *e)

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* ---- Axes and shapes ------------------------------------------------------------------------ */
+/* ---- Axes and shapes --------------------------------------------------------------- */
 
 typedef struct reduction {
     unsigned axes;
@@ -67,7 +67,7 @@ static ag_status reduce_some_shape(ag_node *node)
     return reduce_shape(node);
 }
 
-/* ---- sum and mean --------------------------------------------------------------------------- */
+/* ---- sum and mean ------------------------------------------------------------------ */
 
 static ag_status reduce(const ag_node *node, broadcast_way way)
 {
@@ -138,7 +138,7 @@ static ag_status mean_backward(ag_node *node)
     return stretch_gradient(node, 1.0 / (double)reduced_count(node));
 }
 
-/* ---- max ------------------------------------------------------------------------------------ */
+/* ---- max --------------------------------------------------------------------------- */
 
 /* Whether x[i] replaces the earlier x[best] as the maximum. NaN is larger than any
  * number. */
@@ -194,7 +194,7 @@ static void max_kinks(const ag_node *node, ag_kinks *kinks)
         ag_kink(kinks, ((const int64_t *)node->saved)[i]);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 static ag_tensor *reduce_example(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, unsigned, bool))
 {

@@ -75,7 +75,7 @@ static void relu_kinks(const ag_node *node, ag_kinks *kinks)
         ag_kink(kinks, node->inputs[0]->data[i] > 0);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 #define UNARY(function, kernel, low, high, ...)                                                                        \
     static ag_tensor *function##_example(ag_example *example)                                                          \
@@ -95,7 +95,7 @@ static void relu_kinks(const ag_node *node, ag_kinks *kinks)
 #define OTHER(function)
 UNARY_OPERATIONS(UNARY, OTHER)
 
-/* ---- scale ---------------------------------------------------------------------------------- */
+/* ---- scale ------------------------------------------------------------------------- */
 
 static ag_tensor *scale_example(ag_example *example)
 {
@@ -115,7 +115,7 @@ ag_tensor *ag_scale(ag_tensor *x, double factor)
     return unary_new(&op_scale, x, UNARY_SCALE, factor);
 }
 
-/* ---- gelu ----------------------------------------------------------------------------------- */
+/* ---- gelu -------------------------------------------------------------------------- */
 
 static ag_tensor *gelu_example(ag_example *example)
 {

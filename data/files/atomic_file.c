@@ -42,7 +42,7 @@ static bool note_failure(data_output *output)
     return false;
 }
 
-/* ---- Opening -------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------- */
 
 /* "out/model.safetensors" lies in "out", "model.safetensors" in ".", "/model" in "/". */
 static void folder_of(const char *path, char *folder)
@@ -196,7 +196,7 @@ ag_status data_output_open(data_output **output, const char *path, ag_error *err
     return made->failure == 0 && open_files(made) ? AG_OK : data_output_finish(made, error);
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 /* Writes all bytes, in as many calls as it takes: at the end of the file, or at
  * offset `at` >= 0. */
@@ -245,7 +245,7 @@ bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size
     return !output->failure && flush_buffer(output) && write_all(output, bytes, size, (off_t)at);
 }
 
-/* ---- Finishing ------------------------------------------------------------------------------ */
+/* ---- Finishing --------------------------------------------------------------------- */
 
 static bool flush_to_disk(data_output *output, int descriptor)
 {

@@ -16,7 +16,7 @@ const char *const data_real_dtype = "F64";
 const char *const data_real_dtype = "F32";
 #endif
 
-/* ---- One element ---------------------------------------------------------------------------- */
+/* ---- One element ------------------------------------------------------------------- */
 
 static uint64_t little_endian(const unsigned char *bytes, int count)
 {
@@ -89,7 +89,7 @@ static ag_real load_bool(const unsigned char *bytes, int count)
     return little_endian(bytes, count) ? 1 : 0;
 }
 
-/* ---- The types ------------------------------------------------------------------------------ */
+/* ---- The types --------------------------------------------------------------------- */
 
 /* In the format's order, by alignment; the writer puts the last ones first. */
 static const data_dtype dtypes[] = {

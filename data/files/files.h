@@ -15,13 +15,13 @@
 
 AG_HEADER_BEGIN
 
-/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+/* ---- UTF-8 ------------------------------------------------------------------------- */
 
 /* The offset of the first byte of text [size] that is not well-formed UTF-8 (RFC 3629);
  * `size` if all of it is. */
 size_t data_utf8_check(const char *text, size_t size);
 
-/* ---- .safetensors --------------------------------------------------------------------------- */
+/* ---- .safetensors ------------------------------------------------------------------ */
 
 /* A tensor in a file. The file owns all that this points to. */
 typedef struct data_tensor {
@@ -98,7 +98,7 @@ void data_writer_no_checksum(data_writer *writer);
  * checksum in the metadata. */
 ag_status data_writer_save(data_writer *writer, const char *path, ag_error *error) AG_CHECKED;
 
-/* ---- .npy ----------------------------------------------------------------------------------- */
+/* ---- .npy -------------------------------------------------------------------------- */
 
 /* The most axes of an array; NumPy 2 allows as many. */
 #define DATA_ARRAY_DIMS 64
@@ -124,7 +124,7 @@ ag_status data_npy_read(data_array *array, const char *path, ag_error *error) AG
  * byte for byte as NumPy (1.24 and later) saves that array. */
 ag_status data_npy_write(const data_array *array, const char *path, ag_error *error) AG_CHECKED;
 
-/* ---- Files that appear whole or not at all -------------------------------------------------- */
+/* ---- Files that appear whole or not at all ----------------------------------------- */
 
 /* A file that is being written. The bytes go to a temporary file in the same folder,
  * which replaces `path` at the end: a crash at any instant leaves the old file or the new
@@ -164,7 +164,7 @@ bool data_output_patch(data_output *output, uint64_t at, const void *bytes, size
  * not be flushed: then `path` is the new file. Frees the output in every case. */
 ag_status data_output_finish(data_output *output, ag_error *error) AG_CHECKED;
 
-/* ---- Folders -------------------------------------------------------------------------------- */
+/* ---- Folders ----------------------------------------------------------------------- */
 
 /* Makes a folder, with the folders above it that are missing. AG_IO if it cannot be made
  * or, being there, not be written to; AG_NO_MEMORY. */
@@ -177,7 +177,7 @@ char *data_path_join(const char *folder, const char *name, ag_error *error);
 /* Whether the path leads to a folder. */
 bool data_path_is_folder(const char *path);
 
-/* ---- JSON ----------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------- */
 
 /* A strict reader of JSON text (RFC 8259) whose structure the caller knows. The caller
  * moves a cursor through the text and asks for the value that must come next, so there is

@@ -40,7 +40,7 @@ static ag_status refuse_to_make(const char *folder, int reason, ag_error *error)
                         in_the_way ? "there is a file in its way" : AG_REASON(reason));
 }
 
-/* ---- Checking ------------------------------------------------------------------------------- */
+/* ---- Checking ---------------------------------------------------------------------- */
 
 /* Cuts the last name off a path, "a/b/" to "a/" and "a" to "."; of "/" nothing is left to
  * cut. */
@@ -84,7 +84,7 @@ ag_status data_folder_check(const char *folder, ag_error *error)
     return data_path_is_folder(folder) ? check_writable(folder, error) : check_above(folder, error);
 }
 
-/* ---- Making --------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 ag_status data_folder_make(const char *folder, ag_error *error)
 {

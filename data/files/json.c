@@ -64,7 +64,7 @@ bool data_json_more(data_json *json, char close, size_t *count)
     return true;
 }
 
-/* ---- Strings (RFC 8259, section 7) ---------------------------------------------------------- */
+/* ---- Strings (RFC 8259, section 7) ------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -158,7 +158,7 @@ bool data_json_key(data_json *json, char *out)
     return take(json, ':') || note_problem(json, "':' was expected");
 }
 
-/* ---- Numbers (section 6), literals and the end ---------------------------------------------- */
+/* ---- Numbers (section 6), literals and the end ------------------------------------- */
 
 bool data_json_u64(data_json *json, uint64_t *value)
 {

@@ -22,7 +22,7 @@ static ag_status refuse_file(ag_error *error, const char *path, const char *what
     return ag_error_set(error, AG_IO, "%s: %s: %s", path, what, AG_REASON(number));
 }
 
-/* ---- A copy of what cannot be mapped -------------------------------------------------------- */
+/* ---- A copy of what cannot be mapped ----------------------------------------------- */
 
 /* Creates a temporary file without a name, which goes with its descriptor. -1 with
  * errno. */
@@ -82,7 +82,7 @@ static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *er
     return status;
 }
 
-/* ---- Mapping -------------------------------------------------------------------------------- */
+/* ---- Mapping ----------------------------------------------------------------------- */
 
 /* Maps the file open as map->descriptor. */
 static ag_status map_descriptor(data_map *map, const char *path, ag_error *error)

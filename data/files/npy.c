@@ -50,7 +50,7 @@ static bool little_endian_host(void)
     return first == 1;
 }
 
-/* ---- The header's text ---------------------------------------------------------------------- */
+/* ---- The header's text ------------------------------------------------------------- */
 
 static char peek(npy_reader *r)
 {
@@ -110,7 +110,7 @@ static bool read_size(npy_reader *r, int64_t *size)
     return true;
 }
 
-/* ---- The three entries ---------------------------------------------------------------------- */
+/* ---- The three entries ------------------------------------------------------------- */
 
 /* A dtype without its byte order, and the same type in .safetensors files. */
 static const char *const TYPES[][2] = {{"b1", "BOOL"}, {"i1", "I8"},  {"i2", "I16"}, {"i4", "I32"},
@@ -215,7 +215,7 @@ static bool read_dictionary(npy_reader *r)
     return r->at == r->size || expected(r, "nothing more");
 }
 
-/* ---- The numbers ---------------------------------------------------------------------------- */
+/* ---- The numbers ------------------------------------------------------------------- */
 
 /* Converts element number `i` of the file. */
 static bool load_number(const npy_reader *r, const unsigned char *numbers, int64_t i, ag_real *value)
@@ -285,7 +285,7 @@ static bool read_numbers(npy_reader *r, const unsigned char *numbers, size_t lef
     return true;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 static bool read_file(npy_reader *r, const data_map *map)
 {
@@ -331,7 +331,7 @@ void data_array_clear(data_array *array)
     *array = (data_array){0};
 }
 
-/* ---- Writing -------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 /* Writes magic, version 1.0, length and text of the header as NumPy does, and returns the
  * size: with room for the first axis to grow, and with 1 to 64 spaces, so that the line

@@ -18,7 +18,7 @@
 #define SAFETENSORS_METADATA   "__metadata__" /* the only key of the header that is not a tensor */
 #define SAFETENSORS_MAX_HEADER 100000000u     /* bytes; the format's limit */
 
-/* ---- Element types (dtype.c) ---------------------------------------------------------------- */
+/* ---- Element types (dtype.c) ------------------------------------------------------- */
 
 typedef struct data_dtype {
     const char *name;
@@ -45,7 +45,7 @@ const char *data_dtype_size(const data_dtype *dtype, int rank, const uint64_t *s
  * beyond the range of F32. */
 bool data_dtype_overflows(const data_dtype *dtype, const unsigned char *bytes, ag_real value);
 
-/* ---- The checksum (safetensors_checksum.c) -------------------------------------------------- */
+/* ---- The checksum (safetensors_checksum.c) ----------------------------------------- */
 
 /* Files that this library writes have the metadata "checksum": 16 lower-case hexadecimal
  * digits of FNV-1a (64 bits) over the whole file with zeros as these digits. */

@@ -36,7 +36,7 @@ static bool no_memory(const index_reader *r)
     return false;
 }
 
-/* ---- Its text ------------------------------------------------------------------------------- */
+/* ---- Its text ---------------------------------------------------------------------- */
 
 static bool skip_value(index_reader *r, int depth)
 {
@@ -71,7 +71,7 @@ static bool refuse_json(const index_reader *r)
     return data_refuse(r->error, r->shown, "bad index of a sharded model at byte %zu: %s", r->json.at, problem);
 }
 
-/* ---- Its shards ----------------------------------------------------------------------------- */
+/* ---- Its shards -------------------------------------------------------------------- */
 
 /* The path of the file `name` beside the index, which the caller frees. */
 static char *path_beside(const index_reader *r, const char *name)
@@ -155,7 +155,7 @@ static bool list_tensors(index_reader *r)
     return !twice || data_refuse(r->error, r->shown, "two shards have a tensor named '%s'", DATA_SHOW(twice));
 }
 
-/* ---- The whole ------------------------------------------------------------------------------ */
+/* ---- The whole --------------------------------------------------------------------- */
 
 static bool read_members(index_reader *r)
 {
@@ -204,7 +204,7 @@ static bool read_index(data_safetensors *file, const char *path, const char *sho
     return good;
 }
 
-/* ---- Opening -------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------- */
 
 /* Whether the file is JSON text instead of a .safetensors file, whose header has at most
  * 10^8 bytes, so that its 5th to 8th bytes are 0. */

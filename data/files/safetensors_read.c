@@ -39,7 +39,7 @@ typedef struct header_reader {
 
 #define HEADER_AT 8 /* after the header's length */
 
-/* ---- Refusals and memory -------------------------------------------------------------------- */
+/* ---- Refusals and memory ----------------------------------------------------------- */
 
 /* Reports the problem at the cursor of the JSON. */
 static bool refuse_json(header_reader *r)
@@ -70,7 +70,7 @@ static const char *keep_string(header_reader *r)
     return string;
 }
 
-/* ---- The header: JSON and the shape of its entries ------------------------------------------ */
+/* ---- The header: JSON and the shape of its entries --------------------------------- */
 
 static bool read_metadata(header_reader *r)
 {
@@ -220,7 +220,7 @@ static bool read_header(header_reader *r)
     return data_json_finish(&r->json) || refuse_json(r);
 }
 
-/* ---- Order, names, places ------------------------------------------------------------------- */
+/* ---- Order, names, places ---------------------------------------------------------- */
 
 static int compare_places(const void *a, const void *b)
 {
@@ -285,7 +285,7 @@ static bool check_places(header_reader *r, uint64_t data_size)
     return true;
 }
 
-/* ---- The whole file ------------------------------------------------------------------------- */
+/* ---- The whole file ---------------------------------------------------------------- */
 
 static bool check_checksum(header_reader *r, const metadata_entry *entry)
 {

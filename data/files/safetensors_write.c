@@ -40,7 +40,7 @@ struct data_writer {
     bool no_checksum, checksum_is_noted; /* the latter: among the metadata, by a save */
 };
 
-/* ---- Noting what to write ------------------------------------------------------------------- */
+/* ---- Noting what to write ---------------------------------------------------------- */
 
 void data_writer_free(data_writer *writer)
 {
@@ -139,7 +139,7 @@ void data_writer_no_checksum(data_writer *writer)
     writer->no_checksum = true;
 }
 
-/* ---- The order of the file ------------------------------------------------------------------ */
+/* ---- The order of the file --------------------------------------------------------- */
 
 static int compare_note_names(const void *a, const void *b)
 {
@@ -184,7 +184,7 @@ static ag_status sort_notes(data_writer *writer, ag_error *error)
     return AG_OK;
 }
 
-/* ---- The header ----------------------------------------------------------------------------- */
+/* ---- The header -------------------------------------------------------------------- */
 
 /* A text that grows; `failed` once memory was out. */
 typedef struct text_buffer {
@@ -291,7 +291,7 @@ static ag_status make_header(const data_writer *writer, text_buffer *text, size_
     return AG_OK;
 }
 
-/* ---- The file ------------------------------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------------------- */
 
 /* Writes one tensor's data, little-endian, and continues the hash over it. */
 static bool put_tensor(data_output *output, const tensor_note *note, uint64_t *hash)

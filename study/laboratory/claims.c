@@ -66,7 +66,7 @@ static double mean_stray(const double *allowed, int64_t length)
     return sum / (double)length;
 }
 
-/* ---- Taggers -------------------------------------------------------------------------------- */
+/* ---- Taggers ----------------------------------------------------------------------- */
 
 /* At each position, unless the answer there is certain; without positions in the mean,
  * since guesses may favour some positions at the cost of others. */
@@ -216,7 +216,7 @@ static void claim_orderless(laboratory_findings *findings)
         laboratory_task_names[worst.task]);
 }
 
-/* ---- The grid ------------------------------------------------------------------------------- */
+/* ---- The grid ---------------------------------------------------------------------- */
 
 static void claim_grid_bound(laboratory_findings *findings)
 {
@@ -304,7 +304,7 @@ static void claim_grid_opened(laboratory_findings *findings)
         middle[0], measured[1], middle[1]);
 }
 
-/* ---- The rest ------------------------------------------------------------------------------- */
+/* ---- The rest ---------------------------------------------------------------------- */
 
 /* Luck with a fair coin changes the loss by less than 5 %, as long as the model's odds
  * are within 2 to 3. */

@@ -37,7 +37,7 @@ ag_status laboratory_find_leak(laboratory *lab) AG_CHECKED;
 ag_status laboratory_permute(laboratory *lab) AG_CHECKED;
 ag_status laboratory_pad(laboratory *lab) AG_CHECKED;
 
-/* ---- Training ------------------------------------------------------------------------------- */
+/* ---- Training ---------------------------------------------------------------------- */
 
 /* A training: steps of LABORATORY_ROWS rows, on the same batches for every model. */
 typedef struct laboratory_training {
@@ -57,7 +57,7 @@ typedef struct laboratory_training {
 nn_model *laboratory_model(const laboratory *lab, nn_model_kind kind, nn_position_kind positions);
 ag_status laboratory_train(laboratory *lab, const laboratory_training *training) AG_CHECKED;
 
-/* ---- Measuring ------------------------------------------------------------------------------ */
+/* ---- Measuring --------------------------------------------------------------------- */
 
 /* AG_INTERRUPTED if the caller of the laboratory wants to stop. */
 ag_status laboratory_stopped(const laboratory *lab) AG_CHECKED;

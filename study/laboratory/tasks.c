@@ -51,7 +51,7 @@ ag_rng laboratory_stream(const study_laboratory_options *options, int64_t step)
     return ag_rng_make(ag_seed_for(options->seed, AG_FOR_EXAMPLES), (uint64_t)step);
 }
 
-/* ---- Examples that no training sees --------------------------------------------------------- */
+/* ---- Examples that no training sees ------------------------------------------------ */
 
 /* A sequence as a number whose digits are its letters: below 10^16. */
 static uint64_t sequence_number(const study_laboratory_options *options, const int32_t *x)
@@ -113,7 +113,7 @@ ag_status laboratory_draw_unseen(const study_laboratory_options *options, int32_
     return AG_OK;
 }
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 const char *const laboratory_setting_names[LABORATORY_SETTINGS] = {"full", "causal", "window", "prefix",
                                                                    "no positions"};

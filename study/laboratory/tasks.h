@@ -41,7 +41,7 @@ ag_rng laboratory_stream(const study_laboratory_options *options, int64_t step);
  * AG_BAD_VALUE if training could see an eighth of all sequences. */
 ag_status laboratory_draw_unseen(const study_laboratory_options *options, int32_t *unseen, ag_error *error) AG_CHECKED;
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 /* The masks that models are trained and evaluated under. */
 typedef enum laboratory_mask {

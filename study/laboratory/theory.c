@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Counts of letters ---------------------------------------------------------------------- */
+/* ---- Counts of letters ------------------------------------------------------------- */
 
 /* Moves on to the next way to put n things into `letters` boxes, from (n, 0, .., 0) to
  * (0, .., 0, n). False after the last. */
@@ -46,7 +46,7 @@ static double counts_probability(const int *counts, int64_t letters, int64_t siz
     return ways / pow((double)letters, (double)size);
 }
 
-/* ---- Sort ----------------------------------------------------------------------------------- */
+/* ---- Sort -------------------------------------------------------------------------- */
 
 /* Fills in tail [n + 2]: the probability that at least k of n letters are among a share p
  * of the alphabet. */
@@ -97,7 +97,7 @@ void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, c
     }
 }
 
-/* ---- Without order -------------------------------------------------------------------------- */
+/* ---- Without order ----------------------------------------------------------------- */
 
 /* The knowledge of a model without order: the letter here, and how often each occurs. */
 typedef struct unordered {

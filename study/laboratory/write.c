@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Tables and heat maps ------------------------------------------------------------------- */
+/* ---- Tables and heat maps ---------------------------------------------------------- */
 
 /* A table that is filled cell by cell, row by row. */
 typedef struct table {
@@ -49,7 +49,7 @@ static void add_claims(study_document *document, const laboratory_findings *find
             study_add_verdict(document, claim->holds, claim->expected, claim->measured);
 }
 
-/* ---- Summary and masks ---------------------------------------------------------------------- */
+/* ---- Summary and masks ------------------------------------------------------------- */
 
 static void write_summary(const laboratory_findings *findings, study_document *document)
 {
@@ -105,7 +105,7 @@ static void write_masks(const laboratory_findings *findings, study_document *doc
     study_add_heats(document, heats, LABORATORY_MASKS, true);
 }
 
-/* ---- Taggers -------------------------------------------------------------------------------- */
+/* ---- Taggers ----------------------------------------------------------------------- */
 
 static void add_accuracy_heats(const laboratory_findings *findings, int task, study_document *document)
 {
@@ -211,7 +211,7 @@ static void write_taggers(const laboratory_findings *findings, study_document *d
     study_end_row(document);
 }
 
-/* ---- The grid ------------------------------------------------------------------------------- */
+/* ---- The grid ---------------------------------------------------------------------- */
 
 static void write_grid(const laboratory_findings *findings, study_document *document)
 {
@@ -251,7 +251,7 @@ static void write_grid(const laboratory_findings *findings, study_document *docu
     study_end_row(document);
 }
 
-/* ---- The leak ------------------------------------------------------------------------------- */
+/* ---- The leak ---------------------------------------------------------------------- */
 
 static void add_loss_chart(const laboratory_findings *findings, study_document *document)
 {
@@ -302,7 +302,7 @@ static void write_leak(const laboratory_findings *findings, study_document *docu
     study_end_row(document);
 }
 
-/* ---- Order and padding ---------------------------------------------------------------------- */
+/* ---- Order and padding ------------------------------------------------------------- */
 
 static void write_order(const laboratory_findings *findings, study_document *document)
 {

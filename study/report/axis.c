@@ -43,7 +43,7 @@ double axis_share(const axis *a, double value)
     return (position(a, value) - low) / (position(a, a->high) - low);
 }
 
-/* ---- Ticks ---------------------------------------------------------------------------------- */
+/* ---- Ticks ------------------------------------------------------------------------- */
 
 static void add_tick(axis *a, double value)
 {
@@ -99,7 +99,7 @@ static void log_ticks(axis *a, int wanted)
     }
 }
 
-/* ---- Ranges --------------------------------------------------------------------------------- */
+/* ---- Ranges ------------------------------------------------------------------------ */
 
 /* Widens a range that is empty, or too small for the precision of its numbers. */
 static void widen(axis *a)

@@ -44,7 +44,7 @@ ag_status document_check(const study_document *document, ag_error *error)
     return AG_OK;
 }
 
-/* ---- Copies --------------------------------------------------------------------------------- */
+/* ---- Copies ------------------------------------------------------------------------ */
 
 static bool accepts(const study_document *document)
 {
@@ -112,7 +112,7 @@ static int64_t count_cells(study_document *document, int64_t rows, int64_t colum
     return rows * columns;
 }
 
-/* ---- Parts ---------------------------------------------------------------------------------- */
+/* ---- Parts ------------------------------------------------------------------------- */
 
 /* Adds the part at the end, provided that all of it could be copied. */
 static void append(study_document *document, const document_part *part)

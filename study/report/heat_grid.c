@@ -88,7 +88,7 @@ double heat_grid_share(const heat_grid *grid, double value)
     return share >= 1 ? 1 : share > 0 ? share : 0;
 }
 
-/* ---- Words ---------------------------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------------------- */
 
 const char *heat_look_words(const study_heat *heat, heat_look look)
 {
@@ -125,7 +125,7 @@ const char *heat_swatch_words(const study_heat *heat, heat_cell swatch)
     return swatch.look == LOOK_VALUE ? heat->kinds[kind_of(heat, swatch.value)] : heat_look_words(heat, swatch.look);
 }
 
-/* ---- Sides ---------------------------------------------------------------------------------- */
+/* ---- Sides ------------------------------------------------------------------------- */
 
 static bool has_sides(const study_heat *heat)
 {
@@ -142,7 +142,7 @@ const char *heat_side(const study_heat *heat, int64_t column)
     return has_sides(heat) ? heat->sides[column >= heat->split] : NULL;
 }
 
-/* ---- Labels --------------------------------------------------------------------------------- */
+/* ---- Labels ------------------------------------------------------------------------ */
 
 /* Numbers count from `first`. */
 static const char *label_at(const char *const *labels, int64_t at, int64_t first, char number[HEAT_NUMBER_SIZE])

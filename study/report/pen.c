@@ -57,7 +57,7 @@ void pen_put(pen *p, const char *format, ...)
     va_end(arguments);
 }
 
-/* ---- Numbers -------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------- */
 
 static bool put_not_finite(pen *p, double value)
 {
@@ -98,7 +98,7 @@ void pen_put_fixed_all(pen *p, const char *form, int decimals, const double *val
     pen_put_bytes(p, form, strlen(form));
 }
 
-/* ---- Foreign text --------------------------------------------------------------------------- */
+/* ---- Foreign text ------------------------------------------------------------------ */
 
 /* The entity of a character that has a meaning to HTML; NULL for any other. */
 static const char *entity_of(char byte)
@@ -135,7 +135,7 @@ void pen_put_between(pen *p, const char *before, const char *text, const char *a
     pen_put(p, "%s", after);
 }
 
-/* ---- The whole text ------------------------------------------------------------------------- */
+/* ---- The whole text ---------------------------------------------------------------- */
 
 const char *pen_text(const pen *p)
 {

@@ -20,7 +20,7 @@
 
 AG_HEADER_BEGIN
 
-/* ---- Documents ------------------------------------------------------------------------------ */
+/* ---- Documents --------------------------------------------------------------------- */
 
 /* A sequence of headings, paragraphs, tables, heat maps and charts. Every function below
  * copies what it is given. A document remembers its first error (out of memory, or sizes
@@ -33,7 +33,7 @@ study_document *study_document_new(const char *title);
 /* Frees the document; NULL is allowed. */
 void study_document_free(study_document *document);
 
-/* ---- Text and tables ------------------------------------------------------------------------ */
+/* ---- Text and tables --------------------------------------------------------------- */
 
 /* Adds a heading, or a paragraph whose `format` is that of printf. */
 void study_add_heading(study_document *document, const char *text);
@@ -61,7 +61,7 @@ void study_add_folded_table(study_document *document, const char *caption, int64
 void study_begin_row(study_document *document);
 void study_end_row(study_document *document);
 
-/* ---- Heat maps ------------------------------------------------------------------------------ */
+/* ---- Heat maps --------------------------------------------------------------------- */
 
 /* The state of a cell: seen (the value counts), masked (a mask forbids it; drawn hatched,
  * so that it is not taken for a zero), or padding (grey). */
@@ -98,7 +98,7 @@ typedef struct study_heat {
  * other. */
 void study_add_heats(study_document *document, const study_heat *heats, int64_t count, bool side_by_side);
 
-/* ---- Charts --------------------------------------------------------------------------------- */
+/* ---- Charts ------------------------------------------------------------------------ */
 
 /* One curve of a chart. */
 typedef struct study_line {
@@ -129,7 +129,7 @@ typedef struct study_chart {
 /* Adds a chart. */
 void study_add_chart(study_document *document, const study_chart *chart);
 
-/* ---- Showing a document --------------------------------------------------------------------- */
+/* ---- Showing a document ------------------------------------------------------------ */
 
 /* How a document looks in a terminal. Zero means the default in brackets. */
 typedef struct study_text_options {

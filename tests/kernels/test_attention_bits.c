@@ -7,11 +7,12 @@
 
 static result fused, plain, other;
 
-/* ---- NaN and infinity ----------------------------------------------------------------------- */
+/* ---- NaN and infinity -------------------------------------------------------------- */
 
 static const ag_real poisons[] = {NAN, INFINITY, -INFINITY};
 
-/* Keys from 5 on are padding, and query 2 sees nothing: what they hold reaches nothing, forward and backward. */
+/* Keys from 5 on are padding, and query 2 sees nothing: what they hold reaches nothing,
+ * forward and backward. */
 static bool hole_and_padding(const void *context, int64_t b, int64_t h, int64_t i, int64_t j)
 {
     (void)context;
@@ -31,7 +32,8 @@ static void begin_forbidding(bool by_bias)
             given.bias[e] = -(ag_real)INFINITY;
 }
 
-/* Puts `poison` into all that is forbidden for all, and into the bias where the mask forbids. */
+/* Puts `poison` into all that is forbidden for all, and into the bias where the mask
+ * forbids. */
 static void plant(ag_real poison, bool by_bias)
 {
     for (int64_t row = 0; row < 4 * 8; row++) {
@@ -129,7 +131,8 @@ START_TEST(test_nan_reaches_those_who_see_it)
 }
 END_TEST
 
-/* A key of -inf that makes a score of -inf weighs nothing in the output, and is NaN (0 times infinity) in dq. */
+/* A key of -inf that makes a score of -inf weighs nothing in the output, and is NaN (0
+ * times infinity) in dq. */
 START_TEST(test_infinite_key)
 {
     attention_begin(1, 1, 2, 3, 1, 1, 19);
@@ -184,7 +187,7 @@ START_TEST(test_scores_of_minus_infinity)
 }
 END_TEST
 
-/* ---- Masks ---------------------------------------------------------------------------------- */
+/* ---- Masks ------------------------------------------------------------------------- */
 
 static ag_mask *all_mask(ag_tape *tape, const void *context)
 {
@@ -204,7 +207,7 @@ static bool key_lengths_allow(const void *lengths, int64_t b, int64_t h, int64_t
     return j < ((const int32_t *)lengths)[b];
 }
 
-/* ---- Equal to the last bit ------------------------------------------------------------------ */
+/* ---- Equal to the last bit --------------------------------------------------------- */
 
 START_TEST(test_causal_is_its_array)
 {
@@ -260,7 +263,8 @@ START_TEST(test_mask_is_infinite_bias)
 }
 END_TEST
 
-/* A finite bias forbids nothing, however low: all keys alike, each query sees the mean of the values. */
+/* A finite bias forbids nothing, however low: all keys alike, each query sees the mean of
+ * the values. */
 START_TEST(test_low_bias_is_no_mask)
 {
     for (int is_plain = 0; is_plain < 2; is_plain++) {
@@ -287,7 +291,8 @@ static bool not_every_third(const void *context, int64_t b, int64_t h, int64_t i
     return (i + j) % 3;
 }
 
-/* Beside others that are higher by more than e^x can say, such a key has no weight, as if it were forbidden. */
+/* Beside others that are higher by more than e^x can say, such a key has no weight, as if
+ * it were forbidden. */
 START_TEST(test_low_bias_has_no_weight)
 {
     const ag_real low[] = {PRECISION(-1e3, -1.5e2f), PRECISION(-1e9, -1e9f), PRECISION(-1e300, -1e30f)};
@@ -358,7 +363,8 @@ START_TEST(test_padding_of_queries_changes_nothing)
 }
 END_TEST
 
-/* Each row of a batch, and each head with its own part of the mask, gives what it gives alone. */
+/* Each row of a batch, and each head with its own part of the mask, gives what it gives
+ * alone. */
 START_TEST(test_rows_and_heads_are_alone)
 {
     static mask_tree tree;

@@ -10,7 +10,7 @@ static result fused, plain;
 #define EPSILON   PRECISION(DBL_EPSILON, FLT_EPSILON)
 #define EXACT_MIN PRECISION(DBL_MIN, FLT_MIN)
 
-/* ---- Errors --------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 /* Of a tensor, in several problems: the largest errors of both forms, relative to the tensor's
  * largest element. (A single problem may hang on one number, whose rounding is good luck in one
@@ -58,7 +58,8 @@ static void find_errors(tensor_errors worst[TENSORS])
         note_errors(fused.dbias, plain.dbias, expected.dbias, ag_shape_size(given.bias_shape), &worst[DBIAS]);
 }
 
-/* Multiplies queries and keys, so that the weights are nearer to 0 and 1, and values and the result's gradient. */
+/* Multiplies queries and keys, so that the weights are nearer to 0 and 1, and values and
+ * the result's gradient. */
 static void magnify(double scores, double values)
 {
     for (int64_t e = 0; e < MOST; e++) {
@@ -108,7 +109,7 @@ START_TEST(test_errors_are_those_of_the_plain_form)
 }
 END_TEST
 
-/* ---- Exactly nothing ------------------------------------------------------------------------ */
+/* ---- Exactly nothing --------------------------------------------------------------- */
 
 /* All weights are 0 or 1: nothing moves them. */
 static void expect_no_gradients_of_scores(void)

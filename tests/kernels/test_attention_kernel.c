@@ -1,4 +1,5 @@
-/* test_attention_kernel.c - attention's kernel by itself: what it reads and writes of the memory that it is given. */
+/* test_attention_kernel.c - attention's kernel by itself: what it reads and writes of the
+ * memory that it is given. */
 #include "check_util.h"
 #include "kernels/kernels.h"
 
@@ -7,7 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How many bytes `begin` writes into the kernel's memory for so many keys: the first ones. */
+/* How many bytes `begin` writes into the kernel's memory for so many keys: the first
+ * ones. */
 static int64_t states_of(int64_t keys)
 {
     const attention_head head = {
@@ -27,7 +29,8 @@ static int64_t states_of(int64_t keys)
     return (int64_t)count;
 }
 
-/* Each sliver of keys, the last one with fewer of them, has a state; nothing else is written. */
+/* Each sliver of keys, the last one with fewer of them, has a state; nothing else is
+ * written. */
 START_TEST(test_a_head_begins_with_a_state_for_each_sliver)
 {
     int64_t width = 1; /* of a sliver */

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A query sees all keys; those up to its own place; an interval that may be empty; one with holes. */
+/* A query sees all keys; those up to its own place; an interval that may be empty; one
+ * with holes. */
 typedef enum mask_form { ALL, CAUSAL, INTERVALS, HOLES, MASK_FORMS } mask_form;
 /* None; a row for each query; a number for each query. */
 typedef enum bias_form { NO_BIAS, BIAS_ROWS, BIAS_NUMBERS, BIAS_FORMS } bias_form;
@@ -205,7 +206,7 @@ START_TEST(heads)
 }
 END_TEST
 
-/* ---- One query's sum ------------------------------------------------------------------------ */
+/* ---- One query's sum --------------------------------------------------------------- */
 
 START_TEST(sums_of_values)
 {

@@ -1,4 +1,5 @@
-/* test_levels_elementwise.c - functions of elements, sums and dropout: every level against level plain. */
+/* test_levels_elementwise.c - functions of elements, sums and dropout: every level
+ * against level plain. */
 #include "level_util.h"
 
 #include <math.h>
@@ -55,7 +56,8 @@ START_TEST(functions_of_one_number)
         for (int s = 0; s < SIZES; s++) {
             arguments a = arguments_new(f, sizes[s], (uint64_t)s);
             ag_real *y = unary_of(level_at(_i), f, &a), *wanted = unary_of(level_plain(), f, &a);
-            /* (this gelu is an exponential of a rounded number, whose error grows with it) */
+            /* (this gelu is an exponential of a rounded number, whose error grows with
+             * it) */
             level_compare("y", a.n, y, wanted, f == UNARY_GELU_TANH ? 100 : 4, 0);
             free(y);
             free(wanted);
@@ -110,7 +112,7 @@ START_TEST(functions_of_two_numbers)
 }
 END_TEST
 
-/* ---- Sums ----------------------------------------------------------------------------------- */
+/* ---- Sums -------------------------------------------------------------------------- */
 
 START_TEST(sums_of_arrays)
 {
@@ -178,7 +180,7 @@ START_TEST(the_largest_element_and_whether_all_are_finite)
 }
 END_TEST
 
-/* ---- Dropout -------------------------------------------------------------------------------- */
+/* ---- Dropout ----------------------------------------------------------------------- */
 
 START_TEST(dropouts)
 {

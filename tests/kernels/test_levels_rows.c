@@ -1,4 +1,5 @@
-/* test_levels_rows.c - softmax, norms, cross-entropy and rotary positions: every level against level plain. */
+/* test_levels_rows.c - softmax, norms, cross-entropy and rotary positions: every level
+ * against level plain. */
 #include "level_util.h"
 
 #include <math.h>
@@ -51,9 +52,10 @@ START_TEST(softmaxes)
 }
 END_TEST
 
-/* ---- Norms ---------------------------------------------------------------------------------- */
+/* ---- Norms ------------------------------------------------------------------------- */
 
-/* A form of a norm: bits 0 to 5 say whether it is centred, has a weight, a bias, and wants dx, dweight, dbias. */
+/* A form of a norm: bits 0 to 5 say whether it is centred, has a weight, a bias, and
+ * wants dx, dweight, dbias. */
 typedef struct norm_result {
     ag_real *y, *dx;
     double *dweight, *dbias; /* [2, width] */
@@ -91,7 +93,8 @@ static void compare_sums(const char *what, int64_t width, const double *found, c
     }
 }
 
-/* Rows of usual numbers, of one number, far from 0, and, in other units, huge and tiny ones. */
+/* Rows of usual numbers, of one number, far from 0, and, in other units, huge and tiny
+ * ones. */
 static void check_norm(int level, int64_t width, int form)
 {
     ag_real *x = level_numbers(ROWS * width, 1, -2, 2), *dy = level_numbers(ROWS * width, 2, -1, 1);
@@ -136,9 +139,10 @@ START_TEST(norms)
 }
 END_TEST
 
-/* ---- Cross-entropy -------------------------------------------------------------------------- */
+/* ---- Cross-entropy ----------------------------------------------------------------- */
 
-/* Some rows do not count, some have a gradient of 0; a class may weigh nothing, and its logits be infinite. */
+/* Some rows do not count, some have a gradient of 0; a class may weigh nothing, and its
+ * logits be infinite. */
 static void check_entropy(int level, int64_t classes, bool weighted, double smoothing)
 {
     const int64_t size = ROWS * classes;
@@ -190,7 +194,7 @@ START_TEST(cross_entropies)
 }
 END_TEST
 
-/* ---- Rotary positions ----------------------------------------------------------------------- */
+/* ---- Rotary positions -------------------------------------------------------------- */
 
 START_TEST(rotations)
 {

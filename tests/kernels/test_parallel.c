@@ -17,7 +17,7 @@
 #define MUCH_WORK 1e9
 enum { WORKERS = 4, PIECES = 1000 };
 
-/* ---- A region that watches itself ----------------------------------------------------------- */
+/* ---- A region that watches itself -------------------------------------------------- */
 
 typedef struct watched {
     atomic_int done[PIECES];    /* how often each piece was computed */
@@ -93,7 +93,7 @@ START_TEST(test_each_piece_once_when_disturbed)
 }
 END_TEST
 
-/* ---- Who holds up whom ---------------------------------------------------------------------- */
+/* ---- Who holds up whom ------------------------------------------------------------- */
 
 /* Waits until the workers have done so many pieces, but 20 seconds at most. */
 static void wait_for_pieces(const watched *w, int workers, int pieces)
@@ -168,7 +168,7 @@ START_TEST(test_many_pieces)
 }
 END_TEST
 
-/* ---- Several callers ------------------------------------------------------------------------ */
+/* ---- Several callers --------------------------------------------------------------- */
 
 static void call_again(void *context, int64_t begin, int64_t end, int worker)
 {
@@ -224,7 +224,7 @@ START_TEST(test_a_forked_child_has_threads_too)
 }
 END_TEST
 
-/* ---- A training ----------------------------------------------------------------------------- */
+/* ---- A training -------------------------------------------------------------------- */
 
 /* Wide enough that its products are shared. */
 START_TEST(test_a_training_has_the_same_bytes_whoever_computes_what)
@@ -249,7 +249,7 @@ START_TEST(test_a_training_has_the_same_bytes_whoever_computes_what)
 }
 END_TEST
 
-/* ---- Processors ----------------------------------------------------------------------------- */
+/* ---- Processors -------------------------------------------------------------------- */
 
 /* A file below `root`, with its folders. */
 static void put(const char *root, const char *name, const char *text)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Levels --------------------------------------------------------------------------------- */
+/* ---- Levels ------------------------------------------------------------------------ */
 
 static bool is_forced(int level)
 {
@@ -16,7 +16,8 @@ static bool is_forced(int level)
     return kernel_level(test_levels[level]) && !strcmp(kernels()->name, test_levels[level]);
 }
 
-/* As in simd/panel.h and simd/tile.h: steps at which k and n are cut, tiles copied together, vectors of a tile. */
+/* As in simd/panel.h and simd/tile.h: steps at which k and n are cut, tiles copied
+ * together, vectors of a tile. */
 enum { K_STEP = 512, N_STEP = 256, GROUP = 4, TILE_VECTORS = 2 };
 
 static int64_t tile_rows(void)
@@ -35,7 +36,7 @@ static int64_t lanes(void)
     return tile_columns() > 1 ? tile_columns() / TILE_VECTORS : 1;
 }
 
-/* ---- Operands ------------------------------------------------------------------------------- */
+/* ---- Operands ---------------------------------------------------------------------- */
 
 /* How a matrix lies in memory. Those with an odd number are transposed. */
 typedef enum layout {
@@ -65,7 +66,8 @@ static steps steps_of(layout kind, int64_t rows, int64_t columns)
     return kind % 2 ? (steps){inner_step, outer_step} : (steps){outer_step, inner_step};
 }
 
-/* A matrix in a heap block of its own that begins `before` numbers earlier and ends `after` numbers later. */
+/* A matrix in a heap block of its own that begins `before` numbers earlier and ends
+ * `after` numbers later. */
 typedef struct operand {
     ag_real *memory, *first;
     int64_t size; /* of memory */
@@ -93,7 +95,8 @@ static operand operand_new(const ag_real *values, int64_t rows, int64_t columns,
     return made;
 }
 
-/* The workspace of so many threads, to the byte, with a number that it may hold from before. */
+/* The workspace of so many threads, to the byte, with a number that it may hold from
+ * before. */
 static ag_real *workspace_new(int threads, double left_over)
 {
     const size_t bytes = kernel_product_workspace(kernels()->product, threads);
@@ -104,7 +107,7 @@ static ag_real *workspace_new(int threads, double left_over)
     return workspace;
 }
 
-/* ---- The product of level plain ------------------------------------------------------------- */
+/* ---- The product of level plain ---------------------------------------------------- */
 
 /* Wider than ag_real. */
 #ifdef TAPEFORMER_DOUBLE
@@ -120,7 +123,8 @@ typedef struct problem {
     ag_real *product, *magnitude; /* [m, n]: A B and |A| |B|, by level plain */
 } problem;
 
-/* Whole numbers have products and sums that ag_real can hold, fractions do not. None is 0. */
+/* Whole numbers have products and sums that ag_real can hold, fractions do not. None is
+ * 0. */
 static ag_real *drawn(int64_t count, bool fractions, ag_rng *rng)
 {
     ag_real *values = malloc(((size_t)count + 1) * sizeof *values);
@@ -319,7 +323,7 @@ static void check_variant(const problem *p, variant v, void *workspace)
     placed_clear(&made);
 }
 
-/* ---- Against level plain -------------------------------------------------------------------- */
+/* ---- Against level plain ----------------------------------------------------------- */
 
 /* Level plain itself, against loops of the same form in wider numbers: a float's product is as good as never rounded,
  * a double's k times. */
@@ -365,7 +369,8 @@ START_TEST(a_level_that_the_processor_has_is_the_one_asked_for)
 }
 END_TEST
 
-/* Every height of a tile, and the borders of tiles, groups and vectors with what is less or more by one. */
+/* Every height of a tile, and the borders of tiles, groups and vectors with what is less
+ * or more by one. */
 START_TEST(all_small_sizes)
 {
     if (!is_forced(_i))
@@ -391,7 +396,8 @@ START_TEST(all_small_sizes)
 }
 END_TEST
 
-/* Every layout of A with every one of B, added or not, with a bias or not, and C with a gap or without. */
+/* Every layout of A with every one of B, added or not, with a bias or not, and C with a
+ * gap or without. */
 START_TEST(all_forms)
 {
     if (!is_forced(_i))
@@ -470,9 +476,10 @@ START_TEST(drawn_sizes)
 }
 END_TEST
 
-/* ---- The same bits -------------------------------------------------------------------------- */
+/* ---- The same bits ----------------------------------------------------------------- */
 
-/* Computes C piece by piece; `alone`: each as a product of its own, of some rows of A with some columns of B. */
+/* Computes C piece by piece; `alone`: each as a product of its own, of some rows of A
+ * with some columns of B. */
 static void in_pieces(const product_task *task, int64_t most_rows, int64_t most_columns, bool alone, ag_rng *rng,
                       void *workspace)
 {

@@ -18,9 +18,10 @@ static bool available(void)
     return false;
 }
 
-/* ---- Rounding ------------------------------------------------------------------------------- */
+/* ---- Rounding ---------------------------------------------------------------------- */
 
-/* To the nearest number with 8 bits of precision, the even one of two; denormal numbers to 0. */
+/* To the nearest number with 8 bits of precision, the even one of two; denormal numbers
+ * to 0. */
 static ag_real rounded(ag_real x)
 {
     float single = (float)x, result;
@@ -78,9 +79,10 @@ START_TEST(an_operand_is_rounded_to_nearest)
 }
 END_TEST
 
-/* ---- Products ------------------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------- */
 
-/* How A and B lie: by rows, by columns, by rows with numbers between that are not the matrix's. */
+/* How A and B lie: by rows, by columns, by rows with numbers between that are not the
+ * matrix's. */
 enum { ROWS, COLUMNS, SPREAD, LAYOUTS };
 
 typedef struct problem {
@@ -201,7 +203,8 @@ static void check_product(const problem *p, ag_rng *rng)
     free(bias.memory);
 }
 
-/* Odd and even lengths of the sum, within a panel of 1024 and beyond it; tiles and squares, whole and in part. */
+/* Odd and even lengths of the sum, within a panel of 1024 and beyond it; tiles and
+ * squares, whole and in part. */
 START_TEST(products_beside_plain_loops)
 {
     if (!available())
@@ -222,11 +225,12 @@ START_TEST(products_beside_plain_loops)
 }
 END_TEST
 
-/* ---- Tapes ---------------------------------------------------------------------------------- */
+/* ---- Tapes ------------------------------------------------------------------------- */
 
 enum { ROW_COUNT = 3, IN = 5, OUT = 4 };
 
-/* The numbers of dy x-ward and weight-ward, and y, of a linear layer and a matmul of the same operands. */
+/* The numbers of dy x-ward and weight-ward, and y, of a linear layer and a matmul of the
+ * same operands. */
 typedef struct layer_numbers {
     ag_real y[2][ROW_COUNT * OUT], dx[2][ROW_COUNT * IN], dweight[2][OUT * IN];
 } layer_numbers;
@@ -298,7 +302,7 @@ START_TEST(what_is_not_there_is_refused)
 }
 END_TEST
 
-/* ---- Training ------------------------------------------------------------------------------- */
+/* ---- Training ---------------------------------------------------------------------- */
 
 typedef struct losses {
     double first, last;
@@ -312,7 +316,8 @@ static void note_loss(void *context, const train_progress *progress)
     seen->last = progress->loss;
 }
 
-/* A run in folder/name; its evaluation at the end beside one of our own, which is of real numbers. */
+/* A run in folder/name; its evaluation at the end beside one of our own, which is of real
+ * numbers. */
 static losses train_with(train_fixture *f, const char *name, ag_matmul_numbers matmul, int threads, char folder[512])
 {
     losses seen = {0};

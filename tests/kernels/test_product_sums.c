@@ -18,7 +18,7 @@ static int products_of(int level, const kernel_product *products[2])
     return products[1] ? 2 : 1;
 }
 
-/* ---- A product ------------------------------------------------------------------------------ */
+/* ---- A product --------------------------------------------------------------------- */
 
 typedef struct product {
     product_task task;
@@ -36,7 +36,8 @@ static ag_real *drawn(int64_t count, bool fractions, ag_rng *rng)
     return values;
 }
 
-/* A [m, k] by columns, `gap` numbers between them; the sums begin with some numbers of their own. */
+/* A [m, k] by columns, `gap` numbers between them; the sums begin with some numbers of
+ * their own. */
 static product product_new(int64_t m, int64_t n, int64_t k, int64_t gap, bool fractions, ag_rng *rng)
 {
     product p = {.c_size = m * n};
@@ -84,7 +85,8 @@ static product product_copy(const product *p)
     return copy;
 }
 
-/* All bits set, which is NaN whichever way it is read: nobody may look at what was left there. */
+/* All bits set, which is NaN whichever way it is read: nobody may look at what was left
+ * there. */
 static void *workspace_new(const kernel_product *kernel, int threads)
 {
     const size_t bytes = kernel_product_workspace(kernel, threads);
@@ -100,9 +102,10 @@ static void run(const kernel_product *kernel, const product_task *task, int thre
     free(workspace);
 }
 
-/* ---- Checks --------------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------------------ */
 
-/* The few numbers of a group are rounded when they are added, the rest is as good as exact. */
+/* The few numbers of a group are rounded when they are added, the rest is as good as
+ * exact. */
 static void check_sums(const product *p, const product *before, bool fractions)
 {
     for (int64_t i = 0; i < p->task.m; i++) {

@@ -71,7 +71,8 @@ START_TEST(log_softmax_gives_what_the_others_want)
 }
 END_TEST
 
-/* A certain and right answer adds nothing, with weights of classes, and to a gradient that is there already. */
+/* A certain and right answer adds nothing, with weights of classes, and to a gradient
+ * that is there already. */
 START_TEST(cross_entropy_gives_nothing)
 {
     static ag_real weights[MOST_WIDTH];

@@ -1,4 +1,5 @@
-/* test_scalar.c - log, exp, pow, sin and cos of doubles against the truth, and the same bits in every build. */
+/* test_scalar.c - log, exp, pow, sin and cos of doubles against the truth, and the same
+ * bits in every build. */
 #include "check_util.h"
 #include "scalar.h"
 
@@ -24,7 +25,7 @@ static double ulp_of(double y)
     return ldexp(1, y != 0 && exponent > -1021 ? exponent - 53 : -1074);
 }
 
-/* ---- Known values --------------------------------------------------------------------------- */
+/* ---- Known values ------------------------------------------------------------------ */
 
 /* f(x, y) is wanted + rest units in the last place of it; by mpmath with 4,000 bits. Arguments whose results are
  * hardest to round or to reduce, borders of the cases, and the largest and smallest numbers. */
@@ -154,7 +155,7 @@ START_TEST(known_values_are_met)
 }
 END_TEST
 
-/* ---- All over their ranges ------------------------------------------------------------------ */
+/* ---- All over their ranges --------------------------------------------------------- */
 
 static double from_bits(uint64_t bits)
 {
@@ -173,7 +174,8 @@ typedef struct arguments {
     double x, y;
 } arguments;
 
-/* The n-th draw takes one of the ways to draw in turn: over all sizes, and where the function is used. */
+/* The n-th draw takes one of the ways to draw in turn: over all sizes, and where the
+ * function is used. */
 static arguments draw_arguments(function f, int n, ag_rng *rng)
 {
     const double sign = ag_rng_below(rng, 2) ? 1 : -1, size = draw_size(rng), share = ag_rng_uniform(rng);
@@ -208,7 +210,8 @@ static long double wanted(function f, arguments a)
                       : cosl(x);
 }
 
-/* The C library's long numbers have 11 bits more at least, and its long functions lose one or two of these. */
+/* The C library's long numbers have 11 bits more at least, and its long functions lose
+ * one or two of these. */
 START_TEST(all_are_within_four_fifths_of_an_ulp)
 {
     static const double most[] = {0.502, 0.8, 0.8, 0.8, 0.8};
@@ -227,7 +230,8 @@ START_TEST(all_are_within_four_fifths_of_an_ulp)
 END_TEST
 #endif
 
-/* Whatever the C library, the compiler, its options, the processor and the precision of tensors. */
+/* Whatever the C library, the compiler, its options, the processor and the precision of
+ * tensors. */
 START_TEST(the_bits_are_the_same_in_every_build)
 {
     static const uint64_t digests[] = {UINT64_C(8320095198654294095), UINT64_C(5815776996916914636),
@@ -247,7 +251,7 @@ START_TEST(the_bits_are_the_same_in_every_build)
 }
 END_TEST
 
-/* ---- Exact results and special values ------------------------------------------------------- */
+/* ---- Exact results and special values ---------------------------------------------- */
 
 START_TEST(what_is_a_double_is_found_exactly)
 {

@@ -25,9 +25,10 @@ static void teardown(void)
 
 static const double eps = PRECISION(DBL_EPSILON, FLT_EPSILON);
 
-/* ---- Terms ---------------------------------------------------------------------------------- */
+/* ---- Terms ------------------------------------------------------------------------- */
 
-/* What is summed: a tenth again and again; a large number and tiny ones; drawn ones; and large ones that cancel. */
+/* What is summed: a tenth again and again; a large number and tiny ones; drawn ones; and
+ * large ones that cancel. */
 typedef enum kind { TENTHS, TINY, DRAWN, CANCELLING, KINDS } kind;
 static const char *const names[] = {"tenths", "tiny", "drawn", "cancelling"};
 
@@ -46,7 +47,8 @@ static ag_real value(kind k, int64_t i)
     }
 }
 
-/* The sum of the terms first, first + step .. (count of them), rounded once, and the sum of their magnitudes. */
+/* The sum of the terms first, first + step .. (count of them), rounded once, and the sum
+ * of their magnitudes. */
 typedef struct total {
     double sum, size;
 } total;
@@ -80,7 +82,7 @@ static ag_real *terms_new(kind k, int64_t count)
     return x;
 }
 
-/* ---- Sums and means ------------------------------------------------------------------------- */
+/* ---- Sums and means ---------------------------------------------------------------- */
 
 START_TEST(sums_and_means)
 {
@@ -99,7 +101,8 @@ START_TEST(sums_and_means)
 }
 END_TEST
 
-/* Columns, of which some are summed side by side; and all axes but the middle one, which are two sums. */
+/* Columns, of which some are summed side by side; and all axes but the middle one, which
+ * are two sums. */
 START_TEST(sums_over_some_axes)
 {
     enum { ROWS = 60000, COLUMNS = 37 };
@@ -163,7 +166,7 @@ START_TEST(gradients_of_embeddings)
 }
 END_TEST
 
-/* ---- Biases --------------------------------------------------------------------------------- */
+/* ---- Biases ------------------------------------------------------------------------ */
 
 /* Of a linear layer, with the gradient of its weight and without, and of a layer norm. */
 START_TEST(gradients_of_biases)
@@ -190,9 +193,10 @@ START_TEST(gradients_of_biases)
 }
 END_TEST
 
-/* ---- Losses and rows ------------------------------------------------------------------------ */
+/* ---- Losses and rows --------------------------------------------------------------- */
 
-/* log-softmax of n equal numbers is -log n: the sum of n ones. Weights of 1 and 0.1 in turn are summed by the mean. */
+/* log-softmax of n equal numbers is -log n: the sum of n ones. Weights of 1 and 0.1 in
+ * turn are summed by the mean. */
 START_TEST(log_sum_exp_and_the_weights_of_a_loss)
 {
     static const int64_t sizes[] = {3, 1000, 300001};

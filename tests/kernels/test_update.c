@@ -11,7 +11,7 @@ static const kernel_update *update_at(int level)
     return level_at(level)->update;
 }
 
-/* ---- Vectors -------------------------------------------------------------------------------- */
+/* ---- Vectors ----------------------------------------------------------------------- */
 
 /* Every length that a vector may end at, and some that take many. */
 enum { ALL_TO = 40 };
@@ -53,7 +53,7 @@ static void check_close(ag_real found, long double expected, ag_real before)
         ck_abort_msg("%.17g instead of %.17Lg, from %.17g", (double)found, expected, (double)before);
 }
 
-/* ---- The rules ------------------------------------------------------------------------------ */
+/* ---- The rules --------------------------------------------------------------------- */
 
 typedef enum rule { ADAM, SGD, MOMENTUM, NESTEROV, RULES } rule;
 
@@ -173,7 +173,7 @@ START_TEST(each_rule_is_that_of_level_plain)
 }
 END_TEST
 
-/* ---- Average and sum ------------------------------------------------------------------------ */
+/* ---- Average and sum --------------------------------------------------------------- */
 
 START_TEST(the_average_moves_by_its_share)
 {

@@ -1,4 +1,5 @@
-/* test_vector_math.c - the library's own exp, log, tanh, sigmoid, erf, gelu and dropout masks, at each level. */
+/* test_vector_math.c - the library's own exp, log, tanh, sigmoid, erf, gelu and dropout
+ * masks, at each level. */
 #include "check_util.h"
 #include "kernels/kernels.h"
 
@@ -28,7 +29,8 @@ typedef double reference;
 #endif
 #define COUNT (2 * MANTISSAS)
 
-/* The bits of numbers are in the order of the numbers: so many representable numbers lie from 0 to |x|. */
+/* The bits of numbers are in the order of the numbers: so many representable numbers lie
+ * from 0 to |x|. */
 static real_bits place(ag_real x)
 {
     real_bits bits;
@@ -46,7 +48,8 @@ static double distance(ag_real a, ag_real b)
     return (double)(from > to ? from - to : to - from);
 }
 
-/* Numbers with this exponent, of both signs: the least and the greatest mantissa, and drawn ones. */
+/* Numbers with this exponent, of both signs: the least and the greatest mantissa, and
+ * drawn ones. */
 static void fill_exponent(int exponent, ag_real x[COUNT])
 {
     ag_rng rng = ag_rng_make(5, (uint64_t)exponent);
@@ -81,7 +84,8 @@ static void evaluate(const kernel_elementwise *elementwise, const curve *c, int6
         elementwise->unary(c->f, 1, n, x, y);
 }
 
-/* The greatest distance of the library's function from what is wanted, over all finite numbers' exponents. */
+/* The greatest distance of the library's function from what is wanted, over all finite
+ * numbers' exponents. */
 static double worst_distance(const kernel_elementwise *elementwise, curve c)
 {
     double worst = 0;
@@ -207,7 +211,8 @@ START_TEST(gelu_is_within_two_ulp_and_its_slope_within_four)
 }
 END_TEST
 
-/* Between the first and the last exponents at which gelu is neither 0 nor x/2 there are few: many numbers there. */
+/* Between the first and the last exponents at which gelu is neither 0 nor x/2 there are
+ * few: many numbers there. */
 START_TEST(gelu_is_as_near_between_all_its_bends)
 {
     const kernel_elementwise *elementwise = elementwise_at(_i);
@@ -225,7 +230,8 @@ START_TEST(gelu_is_as_near_between_all_its_bends)
 }
 END_TEST
 
-/* The greatest difference from what is wanted, over all numbers' exponents and, closely, where the function bends. */
+/* The greatest difference from what is wanted, over all numbers' exponents and, closely,
+ * where the function bends. */
 static double worst_difference(const kernel_elementwise *elementwise, kernel_unary f, reference (*wanted)(reference))
 {
     const curve slope = {f, true, NULL};

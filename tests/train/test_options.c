@@ -15,7 +15,7 @@ static char *source_text(const char *folder, const char *name)
     return test_file_read(folder, name, &size);
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 START_TEST(rows_are_complete)
 {
@@ -88,7 +88,8 @@ static char *declared_name(char *declarator)
     return name;
 }
 
-/* Every member of the struct in the header has a row, or is one of `others`; returns how many have one. */
+/* Every member of the struct in the header has a row, or is one of `others`; returns how
+ * many have one. */
 static int check_members(train_owner owner, const char *prefix, const char *folder, const char *header,
                          const char *name, const char *others)
 {
@@ -137,7 +138,7 @@ START_TEST(every_member_has_a_row)
 }
 END_TEST
 
-/* ---- Defaults ------------------------------------------------------------------------------- */
+/* ---- Defaults ---------------------------------------------------------------------- */
 
 /* A run whose caller gives nothing takes the numbers of the table. */
 START_TEST(a_run_takes_the_defaults)

@@ -24,7 +24,7 @@ static ag_status attention_shape(ag_node *node)
     return AG_OK;
 }
 
-/* ---- One pass over all heads ---------------------------------------------------------------- */
+/* ---- One pass over all heads ------------------------------------------------------- */
 
 /* What the forward pass keeps: a few words, and two numbers for each query if there will
  * be a backward. */
@@ -260,7 +260,7 @@ static void attention_run(const ag_node *node, attention_task *task)
         kernel_parallel(node->tape->threads, pairs * block_count(s), work, attend_blocks, task);
 }
 
-/* ---- The operation -------------------------------------------------------------------------- */
+/* ---- The operation ----------------------------------------------------------------- */
 
 /* y = D(softmax(scale q k^T + bias over the allowed keys)) v, with dropout D */
 static ag_status attention_forward(ag_node *node)
@@ -314,7 +314,7 @@ static ag_status attention_backward(ag_node *node)
     return node->tape->error.status;
 }
 
-/* ---- The record ----------------------------------------------------------------------------- */
+/* ---- The record -------------------------------------------------------------------- */
 
 /* A bias with any of the axes of the scores stretched or missing; one in two forbids
  * places. */

@@ -34,7 +34,7 @@ static const ag_mask *mask_of(const ag_node *node)
     return *(const ag_mask *const *)node->attributes;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 static void masked_rows(void *context, int64_t begin, int64_t end, int worker)
 {
@@ -102,7 +102,7 @@ static void set_zero(int64_t n, ag_real *x)
         x[i] = 0;
 }
 
-/* ---- Softmax -------------------------------------------------------------------------------- */
+/* ---- Softmax ----------------------------------------------------------------------- */
 
 static ag_status masked_softmax_shape(ag_node *node)
 {
@@ -181,7 +181,7 @@ ag_tensor *ag_masked_softmax(ag_tensor *scores, const ag_mask *mask)
     return ag_custom(&op_masked_softmax, &scores, 1, 1, &mask, sizeof mask);
 }
 
-/* ---- Sum ------------------------------------------------------------------------------------ */
+/* ---- Sum --------------------------------------------------------------------------- */
 
 static ag_status masked_sum_shape(ag_node *node)
 {

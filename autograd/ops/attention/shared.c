@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* ---- Sizes and checks ----------------------------------------------------------------------- */
+/* ---- Sizes and checks -------------------------------------------------------------- */
 
 attention_sizes attention_sizes_of(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,
                                    const ag_attention_options *options)
@@ -93,7 +93,7 @@ ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tenso
     return ag_mask_fits(options->mask, s.batch, s.heads, s.queries, s.keys, error);
 }
 
-/* ---- Queries that see nothing --------------------------------------------------------------- */
+/* ---- Queries that see nothing ------------------------------------------------------ */
 
 int64_t *blind_counters(ag_tape *tape)
 {
@@ -109,7 +109,7 @@ void blind_add(ag_tape *tape, const int64_t *counters)
         tape->blind_queries += counters[worker];
 }
 
-/* ---- Masks for the examples ----------------------------------------------------------------- */
+/* ---- Masks for the examples -------------------------------------------------------- */
 
 static ag_mask *draw_lengths(ag_example *e, int64_t batch, int64_t most,
                              ag_mask *(*constructor)(ag_tape *, int64_t, const int32_t *))

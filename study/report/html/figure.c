@@ -31,7 +31,7 @@ static void close_numbers(pen *p)
     pen_put(p, "</tbody>\n</table>\n</div>\n</details>\n");
 }
 
-/* ---- Heat maps ------------------------------------------------------------------------------ */
+/* ---- Heat maps --------------------------------------------------------------------- */
 
 /* The first column of the second side has a line on its left. */
 static const char *number_class(const study_heat *heat, int64_t column)
@@ -177,7 +177,7 @@ void html_put_heat(pen *p, const study_heat *heat, int64_t number)
     pen_put(p, "</figure>\n");
 }
 
-/* ---- Charts --------------------------------------------------------------------------------- */
+/* ---- Charts ------------------------------------------------------------------------ */
 
 static void put_chart_numbers(pen *p, const study_chart *chart)
 {

@@ -23,7 +23,7 @@ typedef struct html_page {
     bool charts;                                             /* a box of charts is open */
 } html_page;
 
-/* ---- Head ----------------------------------------------------------------------------------- */
+/* ---- Head -------------------------------------------------------------------------- */
 
 static void put_texts(pen *p, const char *const *texts)
 {
@@ -81,7 +81,7 @@ static void put_contents(pen *p, const study_document *document)
     pen_put(p, "</ol>\n</nav>\n");
 }
 
-/* ---- Tables --------------------------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------------------ */
 
 /* Numbers are aligned to the right, and so is the head of a column of nothing but
  * numbers. An empty cell counts as a number. */
@@ -125,7 +125,7 @@ static void put_table(pen *p, const document_part *part)
     pen_put(p, "</table>\n</div>\n%s", part->folded ? "</details>\n" : "");
 }
 
-/* ---- Heat maps ------------------------------------------------------------------------------ */
+/* ---- Heat maps --------------------------------------------------------------------- */
 
 static bool same_group(const study_heat *a, const study_heat *b)
 {
@@ -155,7 +155,7 @@ static void put_heats(html_page *page, const document_part *part)
     pen_put(p, "%s</section>\n", part->heat_count ? "</div>\n" : "");
 }
 
-/* ---- The page ------------------------------------------------------------------------------- */
+/* ---- The page ---------------------------------------------------------------------- */
 
 /* Each side is isolated: one written from right to left does not change places with the
  * other. */

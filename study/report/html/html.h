@@ -4,7 +4,7 @@
 
 #include "../pen.h"
 
-/* ---- Pictures as figures of a page, with what surrounds them (figure.c) --------------------- */
+/* ---- Pictures as figures of a page, with what surrounds them (figure.c) ------------ */
 
 /* Writes a heat map or chart as a <figure>: the picture, its caption and, if it is small,
  * its numbers as a table for readers who do not see it. `number` is unique on the
@@ -15,7 +15,7 @@ void html_put_chart(pen *p, const study_chart *chart, int64_t number);
 /* Writes ` name="text"`, escaped; nothing if there is no text. */
 void html_put_attribute(pen *p, const char *name, const char *text);
 
-/* ---- What all reports have in common: their style and their script (page.c) ----------------- */
+/* ---- What all reports have in common: their style and their script (page.c) -------- */
 
 /* Pieces of the text, to be written one after the other; NULL ends them. (One string of
  * this length is more than C requires a compiler to accept.) */

@@ -7,7 +7,7 @@
 
 #include "../style.h"
 
-/* ---- Style ---------------------------------------------------------------------------------- */
+/* ---- Style ------------------------------------------------------------------------- */
 
 const char *const html_style[] = {
     /* The page, in the colours of the pictures (style_put_colours). */
@@ -152,7 +152,7 @@ const char *const html_style[] = {
     NULL,
 };
 
-/* ---- Script --------------------------------------------------------------------------------- */
+/* ---- Script ------------------------------------------------------------------------ */
 
 const char *const html_script[] = {
     /* Common functions, and the button for light and dark. */

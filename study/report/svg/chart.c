@@ -56,7 +56,7 @@ static double place_y(const chart_layout *l, double y)
     return l->bottom - share * (l->bottom - l->top);
 }
 
-/* ---- Layout --------------------------------------------------------------------------------- */
+/* ---- Layout ------------------------------------------------------------------------ */
 
 static double tick_width(const axis *a, int tick)
 {
@@ -100,7 +100,7 @@ static chart_layout lay_out_chart(const study_chart *chart, const char *id)
     return l;
 }
 
-/* ---- Axes ----------------------------------------------------------------------------------- */
+/* ---- Axes -------------------------------------------------------------------------- */
 
 static void put_tick(pen *p, const char *style, double x, double y, const axis *a, int tick)
 {
@@ -157,7 +157,7 @@ static void put_names(pen *p, const chart_layout *l)
         svg_text(p, "minor right", l->right, l->bottom + 40, chart->x_axis, NAME_COLUMNS, "");
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------- */
 
 static bool has_point(const chart_layout *l, int64_t line, int64_t i)
 {
@@ -285,7 +285,7 @@ static void put_marks(pen *p, const chart_layout *l)
     }
 }
 
-/* ---- The legend ----------------------------------------------------------------------------- */
+/* ---- The legend -------------------------------------------------------------------- */
 
 static void put_sample(pen *p, const chart_layout *l, int64_t line, double x, double y)
 {
@@ -311,7 +311,7 @@ static void put_legend(pen *p, const chart_layout *l)
     }
 }
 
-/* ---- In words ------------------------------------------------------------------------------- */
+/* ---- In words ---------------------------------------------------------------------- */
 
 /* ", the last 0.25 at 400" */
 static void describe_point(pen *p, const char *what, const study_line *line, int64_t i)

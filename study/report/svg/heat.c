@@ -16,7 +16,7 @@ static void put_patterns(pen *p, const heat_layout *l)
     pen_put(p, "</defs>\n");
 }
 
-/* ---- Labels --------------------------------------------------------------------------------- */
+/* ---- Labels ------------------------------------------------------------------------ */
 
 static void put_row_labels(pen *p, const heat_layout *l)
 {
@@ -82,7 +82,7 @@ static void put_sides(pen *p, const heat_layout *l)
                       (double[]){ends[1] - 0.5, l->turn == TURN_SLANTED ? l->top - 4 : top + 16, l->bottom + 4});
 }
 
-/* ---- Above and below ------------------------------------------------------------------------ */
+/* ---- Above and below --------------------------------------------------------------- */
 
 static void put_head(pen *p, const study_heat *heat)
 {
@@ -159,7 +159,7 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
     pen_put(p, "</svg>\n");
 }
 
-/* ---- In words ------------------------------------------------------------------------------- */
+/* ---- In words ---------------------------------------------------------------------- */
 
 /* Says where the largest value of a row is. */
 static void describe_row(pen *p, const heat_grid *grid, int64_t i)

@@ -23,7 +23,7 @@ static int heat_level(const heat_layout *l, double value)
     return share > 0 ? 1 + (int)lround(share * (STYLE_LEVELS - 2)) : 0;
 }
 
-/* ---- Cells as elements ---------------------------------------------------------------------- */
+/* ---- Cells as elements ------------------------------------------------------------- */
 
 void heat_open_cell(pen *p, const heat_layout *l, heat_cell cell, double x, double y, double width, double height)
 {
@@ -107,7 +107,7 @@ static void put_numbers(pen *p, const heat_layout *l)
     pen_put(p, "</g>\n");
 }
 
-/* ---- Cells as areas ------------------------------------------------------------------------- */
+/* ---- Cells as areas ---------------------------------------------------------------- */
 
 enum { FILLS = STYLE_LEVELS + LOOKS };
 

@@ -16,7 +16,7 @@ enum {
     LEGEND_GAP = 18
 };
 
-/* ---- Cells ---------------------------------------------------------------------------------- */
+/* ---- Cells ------------------------------------------------------------------------- */
 
 static void lay_out_cells(heat_layout *l)
 {
@@ -38,7 +38,7 @@ static void lay_out_cells(heat_layout *l)
     l->label_size = fmin(l->cell_width, l->cell_height) >= 16 ? 12 : 10;
 }
 
-/* ---- Labels --------------------------------------------------------------------------------- */
+/* ---- Labels ------------------------------------------------------------------------ */
 
 /* Every how many rows or columns there is room for a label of this size. Numbers come in
  * steps of 2, 5, 10, 20, 50, ... if the blocks allow. */
@@ -102,7 +102,7 @@ static double lay_out_corner(heat_layout *l)
     return (l->split ? LINE : 0) + ceil(fmax(height, rows && columns ? 30 : rows || columns ? 14 : 0)) + 8;
 }
 
-/* ---- Texts ---------------------------------------------------------------------------------- */
+/* ---- Texts ------------------------------------------------------------------------- */
 
 static double ramp_width(const heat_layout *l)
 {

@@ -11,7 +11,7 @@
 
 #include "../label.h"
 
-/* ---- Pictures ------------------------------------------------------------------------------- */
+/* ---- Pictures ---------------------------------------------------------------------- */
 
 /* A heat map. Up to 64 x 64, each cell is an element,
  *
@@ -31,7 +31,7 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
 
 void svg_chart(pen *p, const study_chart *chart, const char *id);
 
-/* ---- Elements ------------------------------------------------------------------------------- */
+/* ---- Elements ---------------------------------------------------------------------- */
 
 /* Opens a picture: the <svg> element, its texts for readers who do not see it and, if it
  * stands alone, its style and background. The caller closes it with "</svg>\n". */

@@ -91,7 +91,7 @@ static void draw_marks(chart_plot *d)
     }
 }
 
-/* ---- Axes ----------------------------------------------------------------------------------- */
+/* ---- Axes -------------------------------------------------------------------------- */
 
 static int y_label_width(const axis *y)
 {
@@ -162,7 +162,7 @@ static void put_x_axis(pen *p, const chart_plot *d, int left)
     pen_put(p, "%s\n", numbers);
 }
 
-/* ---- The chart ------------------------------------------------------------------------------ */
+/* ---- The chart --------------------------------------------------------------------- */
 
 static int name_columns(const text_style *style)
 {

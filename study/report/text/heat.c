@@ -39,7 +39,7 @@ static int larger(int a, int b)
     return a > b ? a : b;
 }
 
-/* ---- Layout --------------------------------------------------------------------------------- */
+/* ---- Layout ------------------------------------------------------------------------ */
 
 /* Splits a text, whose lines each end with a line feed, into strings that follow each
  * other. Returns how many. *widest grows to the width of the widest. */
@@ -160,7 +160,7 @@ static void view_clear(heat_view *v)
     free(v->note.text);
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------- */
 
 /* Writes line number `line` of a text that is split into lines. Returns its width. */
 static int put_text_line(pen *p, const char *text, int line)
@@ -286,7 +286,7 @@ static void put_abreast(pen *p, const heat_view *views, int count)
     }
 }
 
-/* ---- All maps of a part --------------------------------------------------------------------- */
+/* ---- All maps of a part ------------------------------------------------------------ */
 
 /* Explains the characters, once for all maps of a part. */
 typedef struct heat_key {

@@ -15,7 +15,7 @@ void terminal_repeat(pen *p, char character, int64_t count)
         pen_put_bytes(p, &character, 1);
 }
 
-/* ---- Words ---------------------------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------------------- */
 
 /* A word that is wider than a line, in lines of its own. */
 static void put_long_word(terminal_lines *lines, const char *word)

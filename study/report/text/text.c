@@ -67,7 +67,7 @@ static void put_example(pen *p, const document_part *part, const text_style *sty
     pen_put(p, "\n");
 }
 
-/* ---- Tables --------------------------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------------------ */
 
 static const char *cell_at(const document_part *table, int64_t row, int64_t column)
 {
@@ -168,7 +168,7 @@ static void put_table(pen *p, const document_part *table, const text_style *styl
     free(shapes);
 }
 
-/* ---- Documents ------------------------------------------------------------------------------ */
+/* ---- Documents --------------------------------------------------------------------- */
 
 /* Each writes one kind of part. In a terminal the parts of a row follow each other like all
  * others, so the ends of rows write nothing. */

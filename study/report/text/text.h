@@ -7,7 +7,7 @@
 #include "../document.h"
 #include "../heat_grid.h"
 
-/* ---- Parts of a document -------------------------------------------------------------------- */
+/* ---- Parts of a document ----------------------------------------------------------- */
 
 /* The options, with the defaults filled in. */
 typedef study_text_options text_style;
@@ -15,7 +15,7 @@ typedef study_text_options text_style;
 void text_put_heats(pen *p, const document_part *part, const text_style *style);
 void text_put_chart(pen *p, const document_part *part, const text_style *style);
 
-/* ---- Words in lines, and letters that are bold or faint ------------------------------------- */
+/* ---- Words in lines, and letters that are bold or faint ---------------------------- */
 
 /* Words that fill lines. Each call continues where the last ended. Line feeds in the text
  * stay; a longer line is broken between words, and a word wider than a line anywhere. */
@@ -37,13 +37,14 @@ void terminal_repeat(pen *p, char character, int64_t count);
  * new line if this one has no room. *column is where the last entry ended; 0 at first. */
 void terminal_next_entry(pen *p, int *column, int gap, int width, int line_width);
 
-/* ---- The cells of a heat map: characters or, with color, blocks of colour ------------------- */
+/* ---- The cells of a heat map: characters or, with color, blocks of colour ---------- */
 
 enum { TEXT_SHADES = 9 };
 
 /* Writes a cell, `width` columns wide. */
 void text_put_cell(pen *p, const heat_grid *grid, heat_cell cell, int width, bool color);
-/* Writes "0  .:-=+*%#", all shades from 0 to high. With color each is `wide` columns wide. */
+/* Writes "0  .:-=+*%#", all shades from 0 to high. With color each is `wide` columns
+ * wide. */
 void text_put_ramp(pen *p, int wide, bool color);
 
 #endif
