@@ -1,4 +1,4 @@
-/* blas.c - the products of a BLAS library, opened when asked for: the mark to measure our
+/* blas.c - the products of a BLAS library that --blas names: the mark to measure our
  * own against. */
 #include "product_case.h"
 

@@ -55,7 +55,7 @@ static ag_status soft_cap_backward(ag_node *node)
 {
     const ag_real *y = node->output->data, *dy = node->output->grad;
     const double cap = cap_of(node);
-    ag_real *dx = ag_grad(node->inputs[0]); /* NULL where nobody wants it */
+    ag_real *dx = ag_grad(node->inputs[0]); /* NULL if x needs no gradient */
     for (int64_t i = 0; dx && i < node->output->size; i++) {
         const double ratio = (double)y[i] / cap;
         dx[i] += (ag_real)((double)dy[i] * (1 - ratio * ratio));

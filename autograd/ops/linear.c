@@ -69,7 +69,7 @@ static ag_status linear_shape(ag_node *node)
 
 /* ---- Forward ----------------------------------------------------------------------- */
 
-/* What the forward pass keeps. */
+/* The forward pass keeps this for the backward. */
 typedef struct linear_state {
     kernel_dropout dropout;
     ag_real *before; /* [rows, out]: the activation's argument; NULL: not needed */

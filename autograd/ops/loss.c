@@ -75,7 +75,7 @@ static ag_status cross_entropy_shape(ag_node *node)
 
 /* ---- Cross-entropy: forward and backward ------------------------------------------- */
 
-/* What the forward pass keeps. */
+/* The forward pass keeps this for the backward. */
 typedef struct entropy_state {
     entropy_task task;
     double counted; /* the mean's divisor: the sum of w[t] over the rows that count */

@@ -26,7 +26,7 @@ static ag_status attention_shape(ag_node *node)
 
 /* ---- One pass over all heads ------------------------------------------------------- */
 
-/* What the forward pass keeps: a few words, and two numbers for each query if there will
+/* The forward pass keeps this: a few words, and two numbers for each query if there will
  * be a backward. */
 typedef struct attention_state {
     attention_sizes sizes;
