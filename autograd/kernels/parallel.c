@@ -24,8 +24,7 @@
 /* Some tens of microseconds of work: what it takes for a second thread to pay. */
 #define WORTH_A_THREAD 5e4
 /* The most that a worker takes at once, some hundreds of microseconds: a thread that the
- * system stops holds up the others by no more. Taking less would cost products, which
- * copy a matrix each time. */
+ * system stops holds up the others by no more. */
 #define WORTH_AT_ONCE 5e5
 #define MOST_WORKERS  256
 #define STACK_BYTES   ((size_t)1 << 20)

@@ -16,6 +16,12 @@ size_t kernel_product_workspace(const kernel_product *product, int threads)
     return (size_t)threads * product->workspace_bytes + (size_t)(threads - 1) * PARTIAL_NUMBERS * sizeof(ag_real);
 }
 
+/* Intervals of rows that threads share begin at multiples of ROW_GRAIN, and a thread
+ * takes at most MOST_ROWS of them at once (a system that stops it holds the others up for
+ * some milliseconds at most). Each interval copies B: for so many rows that is cheap. */
+#define ROW_GRAIN 8
+#define MOST_ROWS 1024
+
 typedef struct product_batch {
     const kernel_product *product;
     product_task task;
@@ -47,25 +53,51 @@ static void run_items(void *context, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* Pieces are runs of rows, or of columns, of one product. Columns are cut at borders of
- * tiles. Rows are cut anywhere, since the tiles of a block have nearly equal heights
- * whatever their number. */
-#define PIECE_ROWS 8
+/* Pieces are blocks of one product: `heights` intervals of its rows by `widths` intervals
+ * of its columns, row by row of blocks. Columns are cut at borders of tiles. Rows are cut
+ * anywhere, since the tiles of a block have nearly equal heights whatever their number. */
+typedef struct block_grid {
+    const product_batch *batch;
+    int64_t heights, widths;
+} block_grid;
 
-static void run_rows(void *context, int64_t begin, int64_t end, int worker)
+/* Where interval `index` of `count` begins, at multiples of `grain`. */
+static int64_t border(int64_t size, int64_t grain, int64_t count, int64_t index)
 {
-    const product_batch *batch = context;
-    int64_t m = batch->task.m;
-    product_block block = {begin * PIECE_ROWS, smaller(end * PIECE_ROWS, m), 0, batch->task.n};
-    batch->product->block(&batch->task, block, worker_memory(batch, worker));
+    return smaller(ceil_div(size, grain) * index / count * grain, size);
 }
 
-static void run_columns(void *context, int64_t begin, int64_t end, int worker)
+static product_block block_at(const block_grid *grid, int64_t index)
 {
-    const product_batch *batch = context;
-    int64_t step = batch->product->tile_columns, n = batch->task.n;
-    product_block block = {0, batch->task.m, begin * step, smaller(end * step, n)};
-    batch->product->block(&batch->task, block, worker_memory(batch, worker));
+    const product_task *task = &grid->batch->task;
+    const int64_t h = index / grid->widths, w = index % grid->widths, grain = grid->batch->product->tile_columns;
+    return (product_block){border(task->m, ROW_GRAIN, grid->heights, h),
+                           border(task->m, ROW_GRAIN, grid->heights, h + 1), border(task->n, grain, grid->widths, w),
+                           border(task->n, grain, grid->widths, w + 1)};
+}
+
+static void run_blocks(void *context, int64_t begin, int64_t end, int worker)
+{
+    const block_grid *grid = context;
+    for (int64_t i = begin; i < end; i++)
+        grid->batch->product->block(&grid->batch->task, block_at(grid, i), worker_memory(grid->batch, worker));
+}
+
+/* Each thread has an interval of the rows, or of the columns where there are more tiles
+ * across than down. It is cut again into blocks as wide as a panel of B: a kernel goes
+ * through B panel by panel, so threads may take each other's blocks, and no panel is
+ * copied more often than if they did not. */
+static void run_grid(const product_batch *one, double work, int threads)
+{
+    const product_task *task = &one->task;
+    const int64_t down = ceil_div(task->m, one->product->tile_rows);
+    const int64_t across = ceil_div(task->n, one->product->tile_columns), panel = one->product->panel_columns;
+    block_grid grid = {one, 1, 1};
+    if (down >= across)
+        grid = (block_grid){one, threads * ceil_div(task->m, threads * MOST_ROWS), ceil_div(task->n, panel)};
+    else
+        grid.widths = threads * ceil_div(task->n, threads * panel);
+    kernel_parallel(threads, grid.heights * grid.widths, work, run_blocks, &grid);
 }
 
 /* Pieces are panels along k, one for each thread. The product of the first is added to
@@ -174,12 +206,9 @@ void kernel_product_run(const kernel_product *product, const product_task *task,
     }
     for (int64_t i = 0; i < count; i++) {
         product_batch one = {product, batch_item(&batch, i), 0, 0, 0, workspace};
-        int64_t tiles_across = ceil_div(task->n, product->tile_columns);
         if (has_panel_for_each(product, task, threads))
             run_divided_sum(&one, work, threads);
-        else if (ceil_div(task->m, product->tile_rows) >= tiles_across)
-            kernel_parallel(threads, ceil_div(task->m, PIECE_ROWS), work, run_rows, &one);
         else
-            kernel_parallel(threads, tiles_across, work, run_columns, &one);
+            run_grid(&one, work, threads);
     }
 }

@@ -40,6 +40,7 @@ typedef struct kernel_product {
     void (*block)(const product_task *task, product_block block, void *workspace);
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of the largest tile, which is computed in registers */
+    int64_t panel_columns;           /* of the widest panel of B, a multiple of tile_columns */
     /* A sum over a large k is the sum over its panels, in order: how many panels there
      * are, and where panel `index` begins (for index = k_panels: k). The product over
      * one panel alone has the bits of that panel's contribution to the whole. */

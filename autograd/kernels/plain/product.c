@@ -56,6 +56,7 @@ const kernel_product kernel_product_plain = {
     .block = product_block_of_c,
     .tile_rows = 1,
     .tile_columns = 1,
+    .panel_columns = 256,
     .k_panels = k_panels,
     .k_border = k_border,
 };

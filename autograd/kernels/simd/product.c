@@ -207,6 +207,7 @@ const kernel_product KERNEL(kernel_product) = {
     .workspace_bytes = (GROUP * SLIVER_SIZE + PANEL_SIZE) * sizeof(unit),
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
+    .panel_columns = N_STEP,
     .k_panels = k_panels,
     .k_border = k_border,
 };
