@@ -21,6 +21,9 @@ typedef struct bench_options {
     bool json;
     const char *compare[2]; /* two files instead of a run */
     const char *blas;       /* the shared library that multiplies in place of ours; NULL: none */
+    bool busy;              /* steps beside spinning processes instead of the parts */
+    const char *serve;      /* the file for parameters and batch of steps on demand; NULL: none */
+    int64_t spin;           /* processes that spin; 0: none */
     /* Found out by main: the thread counts, and the multiply-add peak with each, in
      * GFLOP/s. */
     int counts[BENCH_COUNTS], count_count;
@@ -76,11 +79,21 @@ typedef struct bench_times {
 } bench_times;
 
 ag_status bench_time(bench_run *run, void *context, const bench_effort *effort, bench_times *times, ag_error *error);
+/* The median and the least of samples [count], which it sorts. */
+bench_times bench_times_of(double *samples, int64_t count);
 
 /* Runs body(task, result) in a process of its own, so that its memory and its threads are its own, and brings back
  * `result` (of `size` bytes, no pointers). */
 typedef ag_status bench_body(const void *task, void *result, ag_error *error);
 ag_status bench_child(bench_body *body, const void *task, void *result, size_t size, ag_error *error);
+
+/* Processes that spin until bench_spin_stop, or until this process ends. */
+typedef struct bench_spinners {
+    int *ids; /* [count], of processes */
+    int count;
+} bench_spinners;
+ag_status bench_spin_start(bench_spinners *spinners, int count, ag_error *error);
+void bench_spin_stop(bench_spinners *spinners);
 
 int64_t bench_peak_memory(void); /* bytes that this process had resident at most */
 
@@ -106,10 +119,17 @@ void bench_report(bool json, const char *bench, const bench_field *fields, int c
 
 ag_status bench_peak(bench_options *options, ag_error *error); /* fills in options->peak */
 void bench_peak_report(const bench_options *options);
+/* The multiply-add peak in GFLOP/s, by samples of about a millisecond. */
+ag_status bench_peak_measure(int threads, double seconds, double *gflops, ag_error *error);
 ag_status bench_steps(const bench_options *options, ag_error *error);
 ag_status bench_products(const bench_options *options, ag_error *error);
 ag_status bench_attention(const bench_options *options, ag_error *error);
 ag_status bench_generation(const bench_options *options, ag_error *error);
+
+/* What the flags of the same names ask for. bench_serve needs a configuration. */
+ag_status bench_busy(const bench_options *options, ag_error *error);
+ag_status bench_serve(const bench_options *options, ag_error *error);
+ag_status bench_spin(const bench_options *options, ag_error *error);
 
 /* Prints how much faster the second file is than the first, row by row. */
 ag_status bench_compare(const char *const paths[2], ag_error *error);

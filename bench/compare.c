@@ -14,7 +14,7 @@ enum { LONGEST_LINE = 2048, LONGEST_IDENTITY = 256 };
 
 /* What a row is known by, in the order in which it is shown. */
 static const char *const identity_keys[] = {"bench", "config", "layer", "form",   "mask",     "pass",    "batch",
-                                            "m",     "n",      "k",     "length", "position", "dropout", "threads"};
+                                            "m",     "n",      "k",     "length", "position", "dropout", "spinning", "threads"};
 enum { IDENTITY_KEYS = sizeof identity_keys / sizeof *identity_keys };
 
 /* Its figure: the first of these that it has. */

@@ -14,6 +14,7 @@
 static const char help[] =
     "bench measures training steps, matrix products, attention and generation, beside the machine's own peak.\n\n"
     "Usage: bench [flags]\n"
+    "       bench --busy [flags]\n"
     "       bench --compare BEFORE.json AFTER.json\n\n"
     "  --only PART       peak, step, product, attention or generate; default all\n"
     "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid); alone it means --only step\n"
@@ -22,6 +23,9 @@ static const char help[] =
     "  --matmul NUMBERS  of training steps and products: float, or bf16 where the processor has it; default float\n"
     "  --steps N         timed training steps; default: as many as fit into 1.5 seconds, 5 to 200\n"
     "  --blas FILE       products by a shared library, such as libopenblas.so.0, in place of our own\n"
+    "  --busy            training steps beside 1, 2 and 4 spinning processes per processor, nothing else\n"
+    "  --serve FILE      with --config: steps on demand, beside a peer (bench/README.md)\n"
+    "  --spin N          N spinning processes until the standard input ends\n"
     "  --json            an object per line in place of tables\n"
     "  --compare A B     two files that --json wrote, row by row: a ratio above 1 means that B is the faster\n"
     "  --help            this text\n";
@@ -112,44 +116,61 @@ static bool read_matmul(const char *flag, const char *text, ag_matmul_numbers *m
     return complain("%s %s: expected float or bf16", flag, text);
 }
 
-/* One flag and the values behind it; *used counts both. */
+/* The flags without a value, and those whose value is any text. */
+static bool read_plain_flag(const char *flag, const char *value, bench_options *options)
+{
+    if (!strcmp(flag, "--json"))
+        options->json = true;
+    else if (!strcmp(flag, "--busy"))
+        options->busy = true;
+    else if (!strcmp(flag, "--blas"))
+        options->blas = value;
+    else if (!strcmp(flag, "--serve"))
+        options->serve = value;
+    else
+        return false;
+    return true;
+}
+
+/* One flag and the values after it; *used counts both. */
 static bool read_flag(char **arguments, int count, int *used, bench_options *options)
 {
-    const char *flag = arguments[0];
-    const bool compare = !strcmp(flag, "--compare"), json = !strcmp(flag, "--json");
-    const char *const with_value[] = {"--only", "--config", "--threads", "--dropout", "--matmul", "--steps", "--blas"};
-    bool known = compare || json;
-    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++)
-        known = known || !strcmp(flag, with_value[i]);
-    if (!known)
+    static const struct {
+        const char *name;
+        int values;
+    } known[] = {
+        {"--json", 0},   {"--busy", 0},    {"--compare", 2}, {"--blas", 1},  {"--serve", 1}, {"--only", 1},
+        {"--config", 1}, {"--threads", 1}, {"--dropout", 1}, {"--steps", 1}, {"--spin", 1},  {"--matmul", 1},
+    };
+    const char *flag = arguments[0], *value = arguments[1];
+    *used = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(flag, known[i].name))
+            *used = 1 + known[i].values;
+    if (!*used)
         return complain("there is no flag %s; --help lists them", flag);
-    *used = json ? 1 : compare ? 3 : 2;
     if (count < *used)
-        return complain("%s needs %s", flag, compare ? "two files" : "a value");
-    if (json) {
-        options->json = true;
-        return true;
-    }
-    if (compare) {
+        return complain("%s needs %s", flag, *used == 3 ? "two files" : "a value");
+    if (!strcmp(flag, "--compare")) {
         options->compare[0] = arguments[1];
         options->compare[1] = arguments[2];
         return true;
     }
-    if (!strcmp(flag, "--blas")) {
-        options->blas = arguments[1];
+    if (read_plain_flag(flag, value, options))
         return true;
-    }
     if (!strcmp(flag, "--only"))
-        return read_part(flag, arguments[1], &options->only);
+        return read_part(flag, value, &options->only);
     if (!strcmp(flag, "--config"))
-        return read_config(flag, arguments[1], &options->config);
+        return read_config(flag, value, &options->config);
     if (!strcmp(flag, "--threads"))
-        return read_count(flag, arguments[1], 1024, &options->threads);
+        return read_count(flag, value, 1024, &options->threads);
+    if (!strcmp(flag, "--spin"))
+        return read_count(flag, value, 1024, &options->spin);
     if (!strcmp(flag, "--matmul"))
-        return read_matmul(flag, arguments[1], &options->matmul);
+        return read_matmul(flag, value, &options->matmul);
     if (!strcmp(flag, "--dropout"))
-        return read_dropout(flag, arguments[1], &options->dropout);
-    return read_count(flag, arguments[1], 1000, &options->steps);
+        return read_dropout(flag, value, &options->dropout);
+    return read_count(flag, value, 1000, &options->steps);
 }
 
 static bool read_flags(int count, char **arguments, bench_options *options)
@@ -157,6 +178,8 @@ static bool read_flags(int count, char **arguments, bench_options *options)
     for (int i = 0, used = 0; i < count; i += used)
         if (!read_flag(arguments + i, count - i, &used, options))
             return false;
+    if (options->serve && !options->config)
+        return complain("--serve needs a --config");
     return true;
 }
 
@@ -175,8 +198,14 @@ static ag_status run(bench_options *options, ag_error *error)
         options->only = "product";
     if (options->config && !options->only)
         options->only = "step";
+    if (options->spin)
+        return bench_spin(options, error);
+    if (options->serve)
+        return bench_serve(options, error);
     if (!options->json)
         printf("Kernels for %s, %zu bytes a number, %d processors.\n", kernels()->name, sizeof(ag_real), all);
+    if (options->busy)
+        return bench_busy(options, error);
 
     status = bench_peak(options, error);
     for (int i = 0; i < PARTS && status == AG_OK; i++)

@@ -42,6 +42,12 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+bench_times bench_times_of(double *samples, int64_t count)
+{
+    qsort(samples, (size_t)count, sizeof *samples, ascending);
+    return (bench_times){.median = 0.5 * (samples[(count - 1) / 2] + samples[count / 2]), .least = samples[0]};
+}
+
 /* Seconds of one call: the mean of `calls`. */
 static ag_status take_sample(bench_run *run, void *context, int64_t calls, double *seconds, ag_error *error)
 {
@@ -88,8 +94,7 @@ ag_status bench_time(bench_run *run, void *context, const bench_effort *effort, 
         status = take_sample(run, context, calls, &samples[count++], error);
     if (status != AG_OK)
         return status;
-    qsort(samples, (size_t)count, sizeof *samples, ascending);
-    *times = (bench_times){.median = 0.5 * (samples[(count - 1) / 2] + samples[count / 2]), .least = samples[0]};
+    *times = bench_times_of(samples, count);
     return AG_OK;
 }
 

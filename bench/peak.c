@@ -112,15 +112,20 @@ static ag_status run_all(void *context, ag_error *error)
     return AG_OK;
 }
 
-static ag_status measure(const void *given, void *result, ag_error *error)
+ag_status bench_peak_measure(int threads, double seconds, double *gflops, ag_error *error)
 {
-    const bench_effort effort = {.warm_up = 2, .seconds = 0.4, .fewest = 10, .most = 1000};
-    peak_task task = {.level = widest(), .threads = *(const int *)given};
+    const bench_effort effort = {.warm_up = 2, .seconds = seconds, .fewest = 10, .most = 1000};
+    peak_task task = {.level = widest(), .threads = threads};
     bench_times times;
     ag_status status = bench_time(run_all, &task, &effort, &times, error);
     if (status == AG_OK)
-        *(double *)result = 2e-9 * task.level.numbers * ROUNDS * task.threads / times.least;
+        *gflops = 2e-9 * task.level.numbers * ROUNDS * threads / times.least;
     return status;
+}
+
+static ag_status measure(const void *threads, void *gflops, ag_error *error)
+{
+    return bench_peak_measure(*(const int *)threads, 0.4, gflops, error);
 }
 
 ag_status bench_peak(bench_options *options, ag_error *error)

@@ -3,6 +3,7 @@
  *
  * The bench under test is in the environment variable BENCH (the Makefile sets it). */
 #include "check_util.h"
+#include "data.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,64 @@ START_TEST(the_table_has_a_heading)
 }
 END_TEST
 
+/* Rows of one and two threads beside one, two and four spinning processes a processor. */
+START_TEST(busy_rows_name_their_load)
+{
+    expect("$BENCH --busy --config toy --threads 2 --steps 1 --json", 0, "\"bench\": \"busy\", \"config\": \"toy\"");
+    const char *const sought[] = {"\"spinning\": 1, \"threads\": 1", "\"spinning\": 1, \"threads\": 2",
+                                  "\"spinning\": 2, \"threads\": 1", "\"spinning\": 2, \"threads\": 2",
+                                  "\"spinning\": 4, \"threads\": 1", "\"spinning\": 4, \"threads\": 2"};
+    const char *at = output;
+    for (size_t i = 0; i < sizeof sought / sizeof *sought; i++) {
+        at = strstr(at, sought[i]);
+        ck_assert_msg(at != NULL, "no row with %s in its place:\n%s", sought[i], output);
+    }
+    ck_assert(figure("of_one_thread") == 1);
+}
+END_TEST
+
+/* A spinning process holds the pipe of errors from which this test reads, so the test
+ * ends only when they have ended. */
+START_TEST(spinning_processes_end_with_the_bench)
+{
+    expect("sleep 0.2 | $BENCH --spin 2; echo ended", 0, "ended");
+    expect("mkfifo $DIR/in $DIR/out; $BENCH --spin 2 --json <$DIR/in >$DIR/out & "
+           "exec 3>$DIR/in; read row <$DIR/out; kill -9 $!; echo $row",
+           0, "{\"bench\": \"spin\", \"processes\": 2}");
+}
+END_TEST
+
+/* Requests and their answers, and the file from which a peer begins. */
+START_TEST(steps_on_demand)
+{
+    expect_code("$BENCH --config toy --threads 1 --dropout 0 --steps 1 --json", 0);
+    const double fourth = figure("loss");
+    expect("printf 'step 3\nstep 1\npeak\n' | $BENCH --serve $DIR/start --config toy --threads 2 | sed -n '1p;5p;6p'",
+           0, "{\"bench\": \"ready\", \"side\": \"tapeformer\", \"config\": \"toy\", \"parameters\": 236816,");
+    ck_assert_double_eq_tol(figure("loss"), fourth, 1e-4);
+    ck_assert(figure("ms_per_step") > 0);
+    ck_assert(figure("gflops") > 0);
+
+    char path[1024];
+    snprintf(path, sizeof path, "%s/start", folder);
+    data_safetensors *start = data_safetensors_open(path, NULL);
+    ck_assert_ptr_nonnull(start);
+    ck_assert_str_eq(data_safetensors_metadata(start, "heads"), "4");
+    const data_tensor *next = data_safetensors_find(start, "next");
+    ck_assert(next && next->rank == 2 && next->shape[0] == 64 && next->shape[1] == 12);
+    ck_assert_ptr_nonnull(data_safetensors_find(start, "encoder.layers.1.linear2.weight"));
+    data_safetensors_close(start);
+
+    const char *const bad[] = {"step", "step 0", "step 1x", "steps 1", "", "peak 1", "step 99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char command[256];
+        snprintf(command, sizeof command, "echo '%s' | $BENCH --serve $DIR/start --config toy | sed 1d", bad[i]);
+        expect_complaint(command, 0, "bench: a request is \"step N\" or \"peak\"");
+    }
+    expect("$BENCH --serve $DIR/none/start --config toy", 1, "none/start");
+}
+END_TEST
+
 /* ---- Comparison -------------------------------------------------------------------- */
 
 START_TEST(files_are_compared_row_by_row)
@@ -137,23 +196,22 @@ START_TEST(bad_files_are_named)
     write_rows("other", "{\"bench\": \"step\", \"threads\": 2, \"ms_per_step\": 30}\n");
     expect_complaint("$BENCH --compare $DIR/a $DIR/none", 1, "none: No such file");
     expect_complaint("$BENCH --compare $DIR/a $DIR/other", 1, "no row in common");
-    const char *const bad[] = {
-        "\n",
-        "text\n",
-        "{\n",
-        "{}\n",
-        "{\"ms\": 1",
-        "{\"bench\": \"step\"}\n",
-        "{\"bench\": \"step, \"ms\": 1}\n",
-        "{\"bench\" \"step\", \"ms\": 1}\n",
-        "{\"ms\": \"fast\"}\n",
-        "{\"ms\": }\n",
-        "{\"ms\": 0}\n",
-        "{\"ms\": nan}\n",
-        "{\"ms\": inf}\n",
-        "{\"ms\": null, \"ms_is\": \"NaN\"}\n",
-        "{\"ms\": 1,}\n",
-        "{\"ms\": 1} {\"ms\": 1}\n"};
+    const char *const bad[] = {"\n",
+                               "text\n",
+                               "{\n",
+                               "{}\n",
+                               "{\"ms\": 1",
+                               "{\"bench\": \"step\"}\n",
+                               "{\"bench\": \"step, \"ms\": 1}\n",
+                               "{\"bench\" \"step\", \"ms\": 1}\n",
+                               "{\"ms\": \"fast\"}\n",
+                               "{\"ms\": }\n",
+                               "{\"ms\": 0}\n",
+                               "{\"ms\": nan}\n",
+                               "{\"ms\": inf}\n",
+                               "{\"ms\": null, \"ms_is\": \"NaN\"}\n",
+                               "{\"ms\": 1,}\n",
+                               "{\"ms\": 1} {\"ms\": 1}\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_rows("bad", bad[i]);
         expect_complaint("$BENCH --compare $DIR/a $DIR/bad", 1, "bad:1: not a row");
@@ -177,6 +235,8 @@ START_TEST(bad_flags_are_one_sentence)
     expect_complaint("$BENCH --config big", 2, "--config big: expected one of toy, small, nano, g2p, annot, gptmid");
     expect_complaint("$BENCH --only tea", 2, "expected one of peak, step, product, attention, generate");
     expect_complaint("$BENCH --compare one", 2, "--compare needs two files");
+    expect_complaint("$BENCH --serve $DIR/start", 2, "--serve needs a --config");
+    expect_complaint("$BENCH --spin 0", 2, "--spin 0: expected a whole number from 1");
     expect("$BENCH --blas $DIR/none --threads 1", 1, "no BLAS: ");
     expect("$BENCH --help", 0, "--compare A B");
 }
@@ -190,6 +250,9 @@ static Suite *bench_suite(void)
     tcase_add_test(test_case, a_step_is_one_object);
     tcase_add_test(test_case, threads_do_not_change_the_loss);
     tcase_add_test(test_case, the_table_has_a_heading);
+    tcase_add_test(test_case, busy_rows_name_their_load);
+    tcase_add_test(test_case, spinning_processes_end_with_the_bench);
+    tcase_add_test(test_case, steps_on_demand);
     tcase_add_test(test_case, files_are_compared_row_by_row);
     tcase_add_test(test_case, bad_files_are_named);
     tcase_add_test(test_case, bad_flags_are_one_sentence);
