@@ -37,6 +37,9 @@ typedef struct bench_config {
     nn_model_kind kind;
     int vocab, d_model, heads, layers, ffn; /* `layers` in each stack */
     int64_t rows, source_length, target_length;
+    int positions;   /* that are learned; 0: they are computed */
+    bool tied;       /* the output is the table of the embedding */
+    bool on_request; /* not part of a run of all configurations */
 } bench_config;
 
 extern const char *const bench_matmul_names[]; /* in the order of ag_matmul_numbers, ended by NULL */
@@ -44,6 +47,8 @@ extern const bench_config bench_configs[];
 extern const int bench_config_count;
 
 const bench_config *bench_config_find(const char *name); /* NULL: none */
+/* Whether a run of the configuration `name` (NULL: of all) has this one. */
+bool bench_config_wanted(const bench_config *config, const char *name);
 /* The configuration as a model with drawn parameters. */
 nn_model *bench_config_model(const bench_config *config, double dropout, ag_error *error);
 int64_t bench_config_tokens(const bench_config *config); /* of source and target, in one step */

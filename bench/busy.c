@@ -125,7 +125,7 @@ static ag_status run_load(const bench_options *options, int load, ag_error *erro
     if (status != AG_OK)
         return status;
     for (int i = 0; i < bench_config_count && status == AG_OK; i++)
-        if (!options->config || &bench_configs[i] == bench_config_find(options->config))
+        if (bench_config_wanted(&bench_configs[i], options->config))
             status = run_config(options, &bench_configs[i], load, error);
     bench_spin_stop(&spinners);
     return status;

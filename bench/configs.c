@@ -1,4 +1,4 @@
-/* configs.c - the six models that the bench trains, and what arithmetic they ask for.
+/* configs.c - the models that the bench trains, and what arithmetic they ask for.
  *
  * The operations of a step: a product of [rows, in] by [in, out] is 2 rows in out of them, attention of T queries to S
  * keys is two products, 4 T S d_model for each row, half of it where it is causal. The backward is counted as twice the
@@ -11,12 +11,13 @@
 const char *const bench_matmul_names[] = {"float", "bf16", NULL};
 
 const bench_config bench_configs[] = {
-    {"toy", NN_ENCODER_DECODER, 16, 64, 4, 2, 256, 64, 12, 12},
-    {"small", NN_ENCODER_DECODER, 32, 128, 4, 2, 512, 64, 32, 32},
-    {"nano", NN_DECODER, 65, 128, 4, 4, 512, 12, 0, 64},
-    {"g2p", NN_ENCODER_DECODER, 96, 256, 4, 4, 1024, 128, 12, 12},
-    {"annot", NN_ENCODER_DECODER, 11, 512, 8, 2, 2048, 80, 10, 9},
-    {"gptmid", NN_DECODER, 65, 384, 6, 6, 1536, 8, 0, 256},
+    {"toy", NN_ENCODER_DECODER, 16, 64, 4, 2, 256, 64, 12, 12, 0, false, false},
+    {"small", NN_ENCODER_DECODER, 32, 128, 4, 2, 512, 64, 32, 32, 0, false, false},
+    {"nano", NN_DECODER, 65, 128, 4, 4, 512, 12, 0, 64, 0, false, false},
+    {"g2p", NN_ENCODER_DECODER, 96, 256, 4, 4, 1024, 128, 12, 12, 0, false, false},
+    {"annot", NN_ENCODER_DECODER, 11, 512, 8, 2, 2048, 80, 10, 9, 0, false, false},
+    {"gptmid", NN_DECODER, 65, 384, 6, 6, 1536, 8, 0, 256, 0, false, false},
+    {"gpt2", NN_DECODER, 50257, 768, 12, 12, 3072, 4, 0, 64, 1024, true, true},
 };
 const int bench_config_count = sizeof bench_configs / sizeof *bench_configs;
 
@@ -26,6 +27,11 @@ const bench_config *bench_config_find(const char *name)
         if (!strcmp(bench_configs[i].name, name))
             return &bench_configs[i];
     return NULL;
+}
+
+bool bench_config_wanted(const bench_config *config, const char *name)
+{
+    return name ? !strcmp(config->name, name) : !config->on_request;
 }
 
 nn_model *bench_config_model(const bench_config *config, double dropout, ag_error *error)
@@ -40,6 +46,9 @@ nn_model *bench_config_model(const bench_config *config, double dropout, ag_erro
         .decoder_layers = config->layers,
         .ffn = config->ffn,
         .activation = config->kind == NN_DECODER ? AG_GELU : AG_RELU,
+        .positions = config->positions ? NN_LEARNED : NN_SINUSOIDAL,
+        .max_length = config->positions,
+        .tied_output = config->tied,
         .dropout = dropout,
     };
     return nn_model_new(&model, 1, error);

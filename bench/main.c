@@ -17,7 +17,7 @@ static const char help[] =
     "       bench --busy [flags]\n"
     "       bench --compare BEFORE.json AFTER.json\n\n"
     "  --only PART       peak, step, product, attention or generate; default all\n"
-    "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid); alone it means --only step\n"
+    "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid, gpt2); alone it means --only step\n"
     "  --threads N       default: 1, and then as many as the machine has\n"
     "  --dropout P       of training steps; default: 0, and then 0.1\n"
     "  --matmul NUMBERS  of training steps and products: float, or bf16 where the processor has it; default float\n"

@@ -207,7 +207,7 @@ ag_status bench_products(const bench_options *options, ag_error *error)
         status = run_layer(options, "any", &layer, error);
     }
     for (int i = 0; i < bench_config_count && status == AG_OK; i++)
-        if (!options->config || &bench_configs[i] == bench_config_find(options->config))
+        if (bench_config_wanted(&bench_configs[i], options->config))
             status = run_config(options, &bench_configs[i], error);
     return status;
 }

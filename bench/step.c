@@ -85,7 +85,7 @@ ag_status bench_steps(const bench_options *options, ag_error *error)
     ag_status status = AG_OK;
     for (int i = 0; i < bench_config_count && status == AG_OK; i++) {
         const bench_config *config = &bench_configs[i];
-        if (options->config && config != bench_config_find(options->config))
+        if (!bench_config_wanted(config, options->config))
             continue;
         status = run_rows(options, config, options->dropout >= 0 ? options->dropout : 0, error);
         if (status == AG_OK && options->dropout < 0)
