@@ -268,13 +268,13 @@ $(BENCH): $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY) $(ALL_LDFLAGS) $(WRAP) $(DLOPEN_LIB) -lm -o $@
 
-bench: ## training steps, products, attention, generation, beside the machine's peak (bench/README.md)
+bench: ## training steps, products, attention, generation, beside the machine's peak (bench/README.md); BUSY=1: steps on a busy machine
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
-	@$(BENCH)
+	@$(BENCH) $(if $(BUSY),--busy)
 
-bench-peers: ## PyTorch and OpenBLAS on the same work, side by side, where they are installed
+bench-peers: ## PyTorch, JAX and OpenBLAS on the same work, in turn, where they are installed; PEERS='--config toy --threads 1'
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
-	@bench/peers/run $(BENCH)
+	@$(or $(PYTHON),python3) bench/peers/run.py --bench $(BENCH) $(PEERS)
 
 # ---- sanitizers and coverage --------------------------------------------------------------------
 

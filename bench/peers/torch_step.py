@@ -1,128 +1,175 @@
-"""torch_step.py - the bench's training steps by PyTorch: the same models, the same batch, the same rows of JSON.
+"""torch_step.py - the bench's training steps by PyTorch, eager or compiled.
 
-One step is what bench/step.c times: forward, mean cross-entropy, backward, clip of the global norm, Adam, in float32.
-bench/peers/run gives it the environment that suits it best.
+One step is what bench/training.c takes: forward, mean cross-entropy, backward, clip of the global norm at 1, Adam, in
+float32. What is set beside PyTorch's defaults is what made it faster (bench/README.md has the list).
 """
 
 import argparse
-import json
 import math
-import resource
-import statistics
-import time
-from collections import namedtuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-# The table of bench/configs.c.
-Config = namedtuple("Config", "decoder_only vocab d_model heads layers ffn rows source_length target_length")
-CONFIGS = {
-    "toy": Config(False, 16, 64, 4, 2, 256, 64, 12, 12),
-    "small": Config(False, 32, 128, 4, 2, 512, 64, 32, 32),
-    "nano": Config(True, 65, 128, 4, 4, 512, 12, 0, 64),
-    "g2p": Config(False, 96, 256, 4, 4, 1024, 128, 12, 12),
-    "annot": Config(False, 11, 512, 8, 2, 2048, 80, 10, 9),
-    "gptmid": Config(True, 65, 384, 6, 6, 1536, 8, 0, 256),
-}
+from serving import positions, read_start, serve
+
+LONGEST_WRITTEN_OUT = 16  # tokens of a row; see Attention
 
 
-class Embedding(nn.Module):
-    """Rows of a table times sqrt(d_model), plus sinusoidal positions; then dropout."""
+class Attention(nn.Module):
+    """nn.MultiheadAttention without its general cases: batch first, no mask but the causal one, no weights returned.
 
-    def __init__(self, config, length, dropout):
+    Where `fused` is false it is written out, for the compiler to fuse: on short rows that is faster."""
+
+    fused = True
+
+    def __init__(self, width, heads):
         super().__init__()
-        self.table = nn.Embedding(config.vocab, config.d_model)
-        self.dropout = nn.Dropout(dropout)
-        self.scale = math.sqrt(config.d_model)
-        angle = torch.arange(length).unsqueeze(1) / 10000 ** (torch.arange(0, config.d_model, 2) / config.d_model)
-        self.register_buffer("positions", torch.stack((angle.sin(), angle.cos()), dim=2).reshape(length, -1))
+        self.width, self.heads = width, heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
+        self.out_proj = nn.Linear(width, width)
 
-    def forward(self, tokens):
-        return self.dropout(self.table(tokens) * self.scale + self.positions)
+    def forward(self, x, memory=None, causal=False):
+        width, weight, bias = self.width, self.in_proj_weight, self.in_proj_bias
+        if memory is None:
+            parts = F.linear(x, weight, bias).chunk(3, dim=2)
+        else:
+            query = F.linear(x, weight[:width], bias[:width])
+            parts = (query, *F.linear(memory, weight[width:], bias[width:]).chunk(2, dim=2))
+        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        else:
+            scores = q * q.shape[3] ** -0.5 @ k.transpose(2, 3)
+            if causal:
+                scores = scores + torch.full(scores.shape[2:], -math.inf).triu(1)
+            y = scores.softmax(3) @ v
+        return self.out_proj(y.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """A pre-norm block; with `memory`, it attends to that in the middle."""
+
+    def __init__(self, width, heads, ffn, crosses, causal, activation):
+        super().__init__()
+        self.causal, self.activation = causal, activation
+        self.self_attn = Attention(width, heads)
+        self.multihead_attn = Attention(width, heads) if crosses else None
+        self.linear1, self.linear2 = nn.Linear(width, ffn), nn.Linear(ffn, width)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width) if crosses else None
+
+    def forward(self, x, memory=None):
+        x = x + self.self_attn(self.norm1(x), causal=self.causal)
+        last = self.norm2
+        if memory is not None:
+            x = x + self.multihead_attn(self.norm2(x), memory)
+            last = self.norm3
+        return x + self.linear2(self.activation(self.linear1(last(x))))
+
+
+class Stack(nn.Module):
+    def __init__(self, layers, width, *block):
+        super().__init__()
+        self.layers = nn.ModuleList(Block(width, *block) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x, memory=None):
+        for layer in self.layers:
+            x = layer(x, memory)
+        return self.norm(x)
 
 
 class Model(nn.Module):
-    """Pre-norm blocks with a norm behind each stack, and an output projection of its own."""
+    """An encoder-decoder with relu, or a decoder with gelu."""
 
-    def __init__(self, config, dropout):
+    def __init__(self, start):
         super().__init__()
-        block = dict(dim_feedforward=config.ffn, dropout=dropout, batch_first=True, norm_first=True)
-        self.target = Embedding(config, config.target_length, dropout)
-        self.output = nn.Linear(config.d_model, config.vocab)
-        causal = torch.full((config.target_length, config.target_length), -math.inf).triu(1)
-        self.register_buffer("causal", causal)
-        if config.decoder_only:
-            layer = nn.TransformerEncoderLayer(config.d_model, config.heads, activation="gelu", **block)
-            self.source = None
-            self.stack = nn.TransformerEncoder(layer, config.layers, nn.LayerNorm(config.d_model))
-        else:
-            self.source = Embedding(config, config.source_length, dropout)
-            self.stack = nn.Transformer(
-                config.d_model, config.heads, config.layers, config.layers, activation="relu", **block
-            )
+        shape = {name: array.shape for name, array in start.parameters.items()}
+        vocab, self.width = shape["tgt_embedding.weight"]
+        ffn, pair = shape["decoder.layers.0.linear1.weight"][0], start.source is not None
+        self.tgt_embedding = nn.Embedding(vocab, self.width)
+        self.decoder = Stack(start.layers, self.width, start.heads, ffn, pair, True, F.relu if pair else F.gelu)
+        if pair:
+            self.src_embedding = nn.Embedding(shape["src_embedding.weight"][0], self.width)
+            self.encoder = Stack(start.layers, self.width, start.heads, ffn, False, False, F.relu)
+        self.output = nn.Linear(self.width, vocab)
+        longest = max(start.target.shape[1], start.source.shape[1] if pair else 0)
+        self.register_buffer("positions", torch.from_numpy(positions(longest, self.width)), persistent=False)
 
-    def forward(self, source, target):
-        y = self.target(target)
-        if self.source is None:
-            y = self.stack(y, self.causal)
-        else:
-            y = self.stack(self.source(source), y, tgt_mask=self.causal)
-        return self.output(y)
+    def embed(self, table, tokens):
+        return table(tokens) * math.sqrt(self.width) + self.positions[: tokens.shape[1]]
+
+    def forward(self, source, target, after):
+        memory = None if source is None else self.encoder(self.embed(self.src_embedding, source))
+        logits = self.output(self.decoder(self.embed(self.tgt_embedding, target), memory))
+        return F.cross_entropy(logits.flatten(0, 1), after.flatten())
 
 
-def time_steps(config, dropout, steps):
-    """Seconds of each timed step, and the last loss."""
-    model = Model(config, dropout).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    cross_entropy = nn.CrossEntropyLoss()
-    source, target, after = (
-        torch.randint(1, config.vocab, (config.rows, length))
-        for length in (config.source_length, config.target_length, config.target_length)
-    )
+def compiled(model, batch):
+    """A function that leaves gradients in the parameters and returns the loss: forward, loss and backward are one
+    graph, so no part of it runs in Python."""
+    values = dict(model.named_parameters())
+    Attention.fused = max(part.shape[1] for part in batch if part is not None) > LONGEST_WRITTEN_OUT
+
+    def loss_of(values):
+        return torch.func.functional_call(model, values, tuple(batch))
+
+    compute = torch.compile(torch.func.grad_and_value(loss_of), fullgraph=True, dynamic=False)
+
+    def backward():
+        with torch.no_grad():
+            grads, loss = compute(values)
+        for name, parameter in values.items():
+            parameter.grad = grads[name]
+        return loss
+
+    return backward
+
+
+def eager(model, batch):
+    """The same, operation by operation."""
+
+    def backward():
+        model.zero_grad(set_to_none=True)
+        loss = model(*batch)
+        loss.backward()
+        return loss
+
+    return backward
+
+
+def make_step(start, kind):
+    """The model, and a function that takes a step and returns its loss."""
+    model = Model(start)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in start.parameters.items()})
+    parameters = list(model.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    parts = (start.source, start.target, start.next)
+    batch = [None if part is None else torch.from_numpy(part).long() for part in parts]
+    backward = kind(model, batch)
 
     def step():
-        start = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        loss = cross_entropy(model(source, target).flatten(0, 1), after.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        loss = backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         optimizer.step()
-        return time.perf_counter() - start, loss.item()
+        return loss.item()
 
-    for _ in range(4):
-        warm, _ = step()
-    if not steps:
-        steps = max(5, min(200, int(1.5 / warm)))
-    timed = [step() for _ in range(steps)]
-    return [seconds for seconds, _ in timed], timed[-1][1]
+    return model, step
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", choices=CONFIGS, required=True)
+    parser.add_argument("start", help="the file that bench --serve wrote")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--steps", type=int, default=0, help="default: as many as fit into 1.5 seconds, 5 to 200")
+    parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
-    config = CONFIGS[arguments.config]
-    seconds, loss = time_steps(config, arguments.dropout, arguments.steps)
-    median = statistics.median(seconds)
-    row = {
-        "bench": "step",
-        "config": arguments.config,
-        "dropout": arguments.dropout,
-        "threads": arguments.threads,
-        "ms_per_step": round(1e3 * median, 3),
-        "min_ms": round(1e3 * min(seconds), 3),
-        "tok_per_s": round(config.rows * (config.source_length + config.target_length) / median),
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "loss": round(loss, 4),
-        "torch": torch.__version__,
-    }
-    print(json.dumps(row), flush=True)
+    torch.set_flush_denormal(True)
+    model, step = make_step(read_start(arguments.start), compiled if arguments.compile else eager)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    serve("compile" if arguments.compile else "eager", torch.__version__, count, step)
 
 
 if __name__ == "__main__":
