@@ -1,15 +1,20 @@
 /* update.c - what a training step does to the flat vectors of parameters and gradients:
- * one pass for the gradients' norm, one for the update.
+ * one pass for a sum, one for the gradients' norm, one for the update.
  *
- * Both passes are cut into pieces whose borders depend on the vector's size alone, so the
- * result has the same bits whichever thread takes which piece: an update is elementwise,
- * and the pieces' sums of squares are added in their order. */
+ * The passes are cut into pieces whose borders depend on the vector's size alone, so the
+ * result has the same bits whichever thread takes which piece: sums and updates are
+ * elementwise, and the pieces' sums of squares are added in their order. */
 #include "update.h"
 
 #include "kernels/kernels.h"
 #include "scalar.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Elements of a piece: few enough that what one loop over it leaves in the cache is still
+ * there for the next, and enough that starting a piece costs nothing beside its work. */
+#define BLOCK ((int64_t)2048)
 
 /* ---- The norm ---------------------------------------------------------------------- */
 
@@ -59,11 +64,31 @@ double ag_vector_norm(const ag_real *x, int64_t size, int threads)
     return sqrt(sum_of_squares(x, size, unit, threads)) / unit;
 }
 
-/* ---- The update -------------------------------------------------------------------- */
+/* ---- The sum ----------------------------------------------------------------------- */
 
-/* Elements of a piece: few enough that what the update leaves in the cache is still there
- * for the average, and enough that starting a piece costs nothing beside its work. */
-#define BLOCK ((int64_t)2048)
+typedef struct sum_task {
+    ag_real *sum, *x;
+    int64_t size;
+} sum_task;
+
+static void sum_pieces(void *context, int64_t begin, int64_t end, int worker)
+{
+    const sum_task *task = context;
+    (void)worker;
+    for (int64_t from = begin * BLOCK; from < end * BLOCK && from < task->size; from += BLOCK) {
+        const int64_t size = task->size - from < BLOCK ? task->size - from : BLOCK;
+        kernels()->elementwise->add(size, task->x + from, task->sum + from);
+        memset(task->x + from, 0, (size_t)size * sizeof *task->x);
+    }
+}
+
+void ag_vector_add(ag_real *sum, ag_real *x, int64_t size, int threads)
+{
+    sum_task task = {.sum = sum, .x = x, .size = size};
+    kernel_parallel(threads, (size + BLOCK - 1) / BLOCK, 4.0 * (double)size, sum_pieces, &task);
+}
+
+/* ---- The update -------------------------------------------------------------------- */
 
 typedef struct update_task {
     const ag_update *update;

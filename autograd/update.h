@@ -1,8 +1,8 @@
 /* update.h - what a training step does to the flat vectors of parameters and gradients:
- * the gradients' norm, and the update.
+ * sums of gradients, their norm, and the update.
  *
- * Both are one pass over memory, shared among threads, with the same bits at any number
- * of threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
+ * Each is one pass over memory, shared among threads, with the same bits at any number of
+ * threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
  */
 #ifndef AG_UPDATE_H
 #define AG_UPDATE_H
@@ -14,6 +14,9 @@ AG_HEADER_BEGIN
 /* The Euclidean norm sqrt(sum x[i]^2) of x [size], summed in double; squares that would
  * overflow or vanish are scaled. Not finite if an element is not. */
 double ag_vector_norm(const ag_real *x, int64_t size, int threads);
+
+/* sum += x, element by element. Then sets x to 0 for the next backward to add to. */
+void ag_vector_add(ag_real *sum, ag_real *x, int64_t size, int threads);
 
 /* How an update changes a parameter p with the gradient d. The formulas are those of
  * torch.optim; g = scale d, and t is the number of the update, from 1. In a range that

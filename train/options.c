@@ -192,6 +192,7 @@ static const train_field options[] = {
      .usual = TRAIN_DEFAULT_BATCH},
     {"accumulate", "N", "split each batch into N parts that go through the model one after the other, to save memory",
      SAVED(accumulate), .low = 1, .high = 1e6, .most = 1e15, .usual = 1},
+    {NULL, NULL, NULL, RUN(part), .low = 1},
     {"steps", "N", "number of updates", SAVED(steps), .low = 1, .changeable = true,
      .otherwise = PASSES " passes over the data, but " STEPS_LEAST " to " STEPS_MOST " steps"},
     {"epochs", "N", "instead of --steps: passes over the data", RUN(epochs), .low = 1, .otherwise = "",

@@ -8,13 +8,8 @@
 #include "run.h"
 
 #include "decode.h"
+#include "exchange.h"
 #include "nonfinite.h"
-
-static bool stop_wanted(const train_loop *loop)
-{
-    const train_options *options = &loop->options;
-    return (options->stop && *options->stop) || (options->stop_at && loop->state.step >= options->stop_at);
-}
 
 /* ---- Reports ----------------------------------------------------------------------- */
 
@@ -124,22 +119,38 @@ static bool out_of_patience(const train_loop *loop)
     return loop->dev && loop->options.patience > 0 && loop->state.worse >= loop->options.patience;
 }
 
+/* Whether to stop before the next update. Of several processes part 1 may decide it alone,
+ * and tells the others; what one of them wants, all do after their next update. */
+static bool stop_wanted(const train_loop *loop)
+{
+    return loop->agreed || (loop->options.part <= 1 && train_stop_wanted(loop, loop->state.step));
+}
+
 static ag_status stop_here(train_loop *loop)
 {
     ag_status status = train_run_save_checkpoint(loop);
     if (status == AG_OK && loop->dev && loop->state.best_step == 0 && loop->state.step > 0)
         status = train_run_save_model(loop, loop->model_path);
+    if (status == AG_OK)
+        status = train_exchange_end(loop, TRAIN_SUM_STOPPED);
     if (status != AG_OK)
         return status;
     return ag_error_set(loop->error, AG_INTERRUPTED, "stopped after step %lld of %lld", (long long)loop->state.step,
                         (long long)loop->options.steps);
 }
 
+/* The last step is done, or no better evaluation is expected. */
+static ag_status finish_here(train_loop *loop)
+{
+    const ag_status status = train_run_save_checkpoint(loop);
+    return status == AG_OK ? train_exchange_end(loop, TRAIN_SUM_EARLY) : status;
+}
+
 static ag_status take_step(train_loop *loop)
 {
     double loss, norm;
     ag_status status = train_step(loop, &loss, &norm);
-    if (status != AG_OK)
+    if (status != AG_OK || loop->ended)
         return status;
     loop->unsaved = true;
     report_step(loop, loss, norm);
@@ -159,10 +170,12 @@ static ag_status take_steps(train_loop *loop)
         if (status != AG_OK)
             return status;
         if (loop->state.step >= loop->options.steps || out_of_patience(loop))
-            return train_run_save_checkpoint(loop);
+            return finish_here(loop);
         if (stop_wanted(loop))
             return stop_here(loop);
         status = take_step(loop);
+        if (status == AG_OK && loop->ended)
+            return loop->ended == TRAIN_SUM_STOPPED ? stop_here(loop) : AG_OK;
         if (status != AG_OK)
             return status;
     }

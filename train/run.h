@@ -1,7 +1,8 @@
 /* run.h - the state of a training run, and the parts of the training loop.
  *
  * run.c, the loop, is the top. Below it: run_begin.c (set-up and end), run_step.c (one
- * training step), run_save.c (the files), run_options.c (defaults and ranges).
+ * training step), exchange.c (several processes), run_save.c (the files), run_options.c
+ * (defaults and ranges).
  */
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
@@ -11,6 +12,9 @@
 #include "log.h"
 #include "train.h"
 
+/* What the processes of one run must have in common. */
+enum { TRAIN_SAME_DATA, TRAIN_SAME_MODEL, TRAIN_SAME_OPTIONS, TRAIN_SAME_LEVEL, TRAIN_SAME_COUNT };
+
 typedef struct train_loop {
     nn_model *model;
     data_set *training, *dev; /* dev may be NULL */
@@ -18,6 +22,9 @@ typedef struct train_loop {
     train_schedule schedule;
     train_optimizer optimizer;
     ag_real *average; /* [params.size] or NULL */
+    /* [params.size], zeros between two parts: the gradients of a part after the first.
+     * NULL if this process computes one part. */
+    ag_real *part_gradient;
     train_state state;
     train_labels labels;
     int64_t batches; /* of an epoch */
@@ -35,6 +42,10 @@ typedef struct train_loop {
     bool unsaved; /* the state has changed since the last checkpoint */
 
     train_progress progress;
+    double same[TRAIN_SAME_COUNT]; /* numbers that differ if these things do */
+    bool agreed; /* all processes of the run stop after the last update */
+    int ended;   /* not 0: how part 1 has ended the run (exchange.h) */
+
     double started, reported; /* train_run_clock at the loop's start and at the last
                                * report */
     double loss_sum;          /* since the last report, as the next two */

@@ -3,6 +3,7 @@
 
 #include "batch_input.h"
 #include "decode.h"
+#include "exchange.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -22,17 +23,27 @@ static ag_status check_unused(const train_loop *loop, const train_options *given
     return given->overwrite ? AG_OK : train_folder_unused(given->out, loop->error);
 }
 
+/* Of several processes only that of part 1 writes files. */
+static bool writes(const train_options *given)
+{
+    return given->out && given->part <= 1;
+}
+
 /* Locks the folder of a run that is resumed, before its checkpoint is read; that of a new
  * run is made and locked when all else is ready (make_folder). */
 static ag_status open_folder(train_loop *loop, const train_options *given)
 {
     if (!given->out)
         return AG_OK;
+    loop->checkpoint_path = data_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
+    if (!loop->checkpoint_path)
+        return AG_NO_MEMORY;
+    if (!writes(given))
+        return AG_OK;
     loop->model_path = data_path_join(given->out, TRAIN_MODEL_FILE, loop->error);
     loop->last_path = data_path_join(given->out, TRAIN_LAST_FILE, loop->error);
-    loop->checkpoint_path = data_path_join(given->out, TRAIN_CHECKPOINT_FILE, loop->error);
     loop->log_path = data_path_join(given->out, TRAIN_LOG_FILE, loop->error);
-    if (!loop->model_path || !loop->last_path || !loop->checkpoint_path || !loop->log_path)
+    if (!loop->model_path || !loop->last_path || !loop->log_path)
         return AG_NO_MEMORY;
     if (!given->resume)
         return check_unused(loop, given);
@@ -96,9 +107,12 @@ static ag_status make_state(train_loop *loop)
                                       .floor = options->floor,
                                       .d_model = loop->model->config.d_model};
     loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .forgets = true});
+    const bool parts = !options->part && options->accumulate > 1;
     if (options->average > 0)
         loop->average = ag_numbers_new(params->size);
-    if (!loop->tape || (options->average > 0 && !loop->average))
+    if (parts)
+        loop->part_gradient = ag_numbers_new(params->size);
+    if (!loop->tape || (options->average > 0 && !loop->average) || (parts && !loop->part_gradient))
         return ag_error_set(loop->error, AG_NO_MEMORY, "no memory to train with");
     loop->threads = ag_tape_threads(loop->tape);
     if (!ag_tape_set_matmul(loop->tape, options->matmul))
@@ -128,6 +142,14 @@ static ag_status set_up(train_loop *loop, const train_options *given, const data
 
 /* ---- Begin and end ----------------------------------------------------------------- */
 
+/* From here on a process of another part than 1 neither evaluates nor saves. */
+static void compute_alone(train_loop *loop)
+{
+    loop->dev = NULL;
+    free(loop->checkpoint_path);
+    loop->checkpoint_path = NULL;
+}
+
 ag_status train_run_begin(train_loop *loop, const train_options *given)
 {
     ag_status status = train_set_fits(loop->model, loop->training, loop->error);
@@ -146,13 +168,17 @@ ag_status train_run_begin(train_loop *loop, const train_options *given)
         return loop->error->status;
     status = set_up(loop, given, file);
     data_safetensors_close(file);
-    if (status == AG_OK && given->out && !given->resume)
+    if (given->part > 1)
+        compute_alone(loop);
+    if (status == AG_OK && writes(given) && !given->resume)
         status = make_folder(loop, given);
-    if (status == AG_OK && given->out)
+    if (status == AG_OK && writes(given))
         status = train_log_open(&loop->log, loop->log_path, loop->state.step,
                                 loop->state.step > 0 && loop->state.evaluated == loop->state.step, loop->error);
     if (status != AG_OK)
         return status;
+    if (loop->options.exchange)
+        train_exchange_begin(loop);
     loop->first_step = loop->state.step + 1;
     loop->started = loop->reported = train_run_clock();
     return AG_OK;
@@ -167,6 +193,7 @@ void train_run_end(train_loop *loop)
     train_run_log_done(loop, train_log_close(&loop->log, &problem), &problem);
     train_lock_release(&loop->lock);
     free(loop->average);
+    free(loop->part_gradient);
     free(loop->model_path);
     free(loop->last_path);
     free(loop->checkpoint_path);

@@ -51,6 +51,21 @@ static ag_status check_ranges(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
+/* The part that this process computes, and how the processes exchange what they have
+ * computed, go together. `accumulate` is filled in. */
+static ag_status check_part(const train_options *options, ag_error *error)
+{
+    if ((options->part != 0) != (options->exchange != NULL))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            options->part ? "part %lld needs an exchange with the processes of the other parts"
+                                          : "an exchange needs the part of the batch that this process computes",
+                            (long long)options->part);
+    if (options->part < 0 || options->part > options->accumulate)
+        return ag_error_set(error, AG_BAD_VALUE, "part is %lld and must be one of the %lld parts of a batch, from 1",
+                            (long long)options->part, (long long)options->accumulate);
+    return AG_OK;
+}
+
 /* Fills in the defaults that depend on no other option. A resumed run keeps all that it has
  * saved, zeros included; and a seed of 0 is a seed. */
 static void fill_in_usual(train_options *options, bool resumed)
@@ -143,7 +158,9 @@ ag_status train_options_complete(train_options *options, const train_options *gi
     if (status != AG_OK)
         return status;
     fill_in_usual(options, earlier != NULL);
-    status = count_steps(options, training, error);
+    status = check_part(options, error);
+    if (status == AG_OK)
+        status = count_steps(options, training, error);
     if (status == AG_OK)
         status = earlier ? check_length(options, earlier, error) : check_together(options, error);
     if (status != AG_OK)

@@ -353,10 +353,15 @@ typedef struct train_options {
     int64_t steps;
     int64_t epochs; /* passes over the training set, where steps is 0 */
     int64_t batch;  /* rows per update [TRAIN_DEFAULT_BATCH] */
-    /* The batch goes through the model in this many micro-batches of rows, one after the
-     * other, which takes less memory. The result is that of the whole batch, except that
-     * each micro-batch draws its own dropout masks. [1] */
+    /* The batch goes through the model in this many parts, one after the other: part i of
+     * n, from 0, is rows [rows i / n] to [rows (i + 1) / n]. That takes less memory for the
+     * step, and, above 1, a second vector of gradients: each part's begins at zero and is
+     * added to the sum of those before it. The result is that of the whole batch, except
+     * that each part draws its own dropout masks. [1] */
     int64_t accumulate;
+    /* The part that this process computes, from 1; 0: all of them. Above 0 it needs
+     * `exchange`: see "A run in several processes" below. */
+    int64_t part;
     train_optimizer_config optimizer; /* [AdamW]; weight_decay -1: none */
     train_schedule_kind schedule;     /* [TRAIN_COSINE] */
     /* The highest learning rate; with TRAIN_NOAM the factor. [TRAIN_DEFAULT_RATE; SGD:
@@ -395,8 +400,46 @@ typedef struct train_options {
     int64_t stop_at; /* the same after this step, or at once if it has passed; 0: never */
     /* Called at each report; may be NULL. */
     void (*on_progress)(void *context, const train_progress *progress);
-    void *context; /* of on_progress */
+    /* Replaces gradients [count] and sums [sum_count] by their sums over all processes:
+     * see below. NULL where `part` is 0. */
+    ag_status (*exchange)(void *context, ag_real *gradients, int64_t count, double *sums, int64_t sum_count);
+    void *context; /* of on_progress and exchange */
 } train_options;
+
+/* A run in several processes, or threads, or machines. Process i of n calls train_run with
+ * part = i, from 1 to n, accumulate = n, and an `exchange`; model, sets and other options
+ * are the same in all, and so is the folder in a resume. Then the run does what one process
+ * with accumulate = n does, and gives the same bytes: parameters, files, log.
+ *
+ * exchange: train_run calls it once in each update, after the backward and before the norm,
+ * the clip and the update, on the thread that called train_run, with `context`, the
+ * gradients of the process's part [params->size], and some sums (loss, targets, whether to
+ * stop). It waits for the others and then replaces each number by
+ *
+ *     ((x_1 + x_2) + x_3) + ..
+ *
+ * where x_i is that of part i, added in this order and in the number's own type: only then
+ * are all results equal to the last bit. count and sum_count are the same in all calls of
+ * all processes. A result other than AG_OK ends train_run before the update, with this
+ * status and a sentence that names the step.
+ *
+ * Part 1 evaluates on dev, writes the files (the others read the checkpoint in a resume,
+ * and nothing else in `out`) and holds the lock; the others wait in their next exchange
+ * meanwhile. All call on_progress for each step, part 1 alone for evaluations, and their
+ * train_result has `best` in part 1 alone.
+ *
+ * Ends: where part 1 stops before an update (`stop`, `stop_at`, an evaluation that `stop`
+ * interrupted, patience), it saves, then takes part in one more exchange, whose update none
+ * of them makes; all return the same status. `stop` in another process takes effect in all
+ * after the update that it is in. An error is known to the process alone that returns it:
+ * its program must make the exchange of the others fail, or end them. The files are then
+ * those of the last checkpoint. If the norm of the gradients is not finite, processes whose
+ * own part is in order call exchange again and wait for the error of the one whose part is
+ * not.
+ *
+ * AG_BAD_VALUE if the processes differ in training set, parameters, options on which the
+ * numbers depend or instruction-set level, or are not as many as there are parts: the first
+ * exchange shows it. */
 
 /* The end of a run. */
 typedef struct train_result {
@@ -417,7 +460,7 @@ typedef struct train_result {
  * Errors: AG_BAD_VALUE for options, sets or folders that do not fit; AG_IO; AG_NO_MEMORY;
  * AG_INTERRUPTED after a stop. A loss or gradient that is not finite ends the run with
  * AG_NOT_FINITE and the name of the operation that made it; the files stay those of the
- * last good checkpoint.
+ * last good checkpoint. A failed exchange ends it with the status of that.
  *
  * A resume may change steps (or epochs), evaluate_every, patience, report_every,
  * save_every and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
