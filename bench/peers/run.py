@@ -40,10 +40,10 @@ def median_interval(values):
 # ---- Measuring ----
 
 
-def same_work(names, all_sides):
+def same_work(named):
     """Takes the first steps, whose losses must agree, since all sides began from the same parameters and batch."""
     parameters, losses = set(), {}
-    for name, side in zip(names, all_sides):
+    for name, side in named.items():
         parameters.add(side.ready["parameters"])
         losses[name] = side.steps(FIRST_STEPS)[1]
     for name, first in losses.items():
@@ -97,21 +97,23 @@ def compare(options, config, threads, folder):
     """Yields the rows of a configuration: quiet, and beside spinning processes."""
     path = os.path.join(folder, config)
     named = {"ours": sides.start_ours(options.bench, config, threads, path)}
-    for name in options.peers:
-        named[name] = sides.start_peer(name, threads, path, options.cache)
-    same_work(named, named.values())
+    loads = {"quiet": options.peers, "busy": [p for p in options.busy_peers if threads > 1 or p != "passive"]}
+    for name in options.columns:
+        if any(name in loads[load] for load in options.load):
+            named[name] = sides.start_peer(name, threads, path, options.cache)
+    same_work(named)
     flops = named["ours"].ready["flops"]
-    for name in options.peers:
+    for name in list(named)[1:]:
         module = sides.PEERS[name][0]
         options.versions[module] = f"{module} {named[name].ready['version']}"
+    some = {load: {name: named[name] for name in ["ours", *loads[load]]} for load in options.load}
     if "quiet" in options.load:
-        row = make_row(config, threads, 0, *take_turns(named, options.rounds, peak=True), flops)
-        yield dict(row, memory={name: side.memory() for name, side in named.items()})
+        row = make_row(config, threads, 0, *take_turns(some["quiet"], options.rounds, peak=True), flops)
+        yield dict(row, memory={name: side.memory() for name, side in some["quiet"].items()})
     if "busy" in options.load:
         spinning = sides.start_spinning(options.bench, options.spinning * os.cpu_count())
         time.sleep(0.5)
-        some = {name: side for name, side in named.items() if name in ["ours", *options.busy_peers]}
-        times, _ = take_turns(some, options.rounds, seconds=BUSY_SECONDS)
+        times, _ = take_turns(some["busy"], options.rounds, seconds=BUSY_SECONDS)
         yield make_row(config, threads, options.spinning, times, [], flops)
         spinning.close()
     for side in named.values():
@@ -147,6 +149,10 @@ def cells(row, peers):
     return [row["config"], str(row["threads"]), str(row["load"]), ours, *theirs, ratio, str(row["rounds"])]
 
 
+def memory_cells(row, names):
+    return [row["config"], str(row["threads"]), *(str(row["memory"][name]) for name in names)]
+
+
 def heading(peers):
     times = [f"{name}, ms" for name in ["ours", *peers]]
     return ["config", "threads", "spinning", *times, "best peer / ours", "rounds"]
@@ -166,11 +172,12 @@ def print_markdown(options, rows):
     """Tables of the quiet rows, of the busy ones, and of memory."""
     for load in sorted({row["load"] for row in rows}):
         title = f"Beside {load} spinning processes per processor:" if load else "Quiet:"
-        print_table(title, heading(options.peers), [cells(row, options.peers) for row in rows if row["load"] == load])
-    names = ["ours", *options.peers]
-    quiet = [row for row in rows if "memory" in row]
-    lines = [[row["config"], str(row["threads"]), *(str(row["memory"][name]) for name in names)] for row in quiet]
-    print_table("The most memory resident, MB:", ["config", "threads", *names], lines)
+        peers = [name for name in options.columns if any(row["load"] == load and name in row["ms"] for row in rows)]
+        print_table(title, heading(peers), [cells(row, peers) for row in rows if row["load"] == load])
+        if not load:
+            names = ["ours", *peers]
+            lines = [memory_cells(row, names) for row in rows if not row["load"]]
+            print_table("The most memory resident, MB:", ["config", "threads", *names], lines)
 
 
 def processor():
@@ -185,8 +192,8 @@ def read_options():
     parser.add_argument("--bench", default="build/bench")
     parser.add_argument("--config", nargs="+", default=CONFIGS, help="configurations of the bench")
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, processors}))
-    parser.add_argument("--peers", nargs="*", choices=list(sides.PEERS), help="default: all that are installed")
-    parser.add_argument("--busy-peers", nargs="*", choices=list(sides.PEERS), default=["eager", "jax"])
+    parser.add_argument("--peers", nargs="+", choices=list(sides.PEERS), default=["eager", "compile", "jax"])
+    parser.add_argument("--busy-peers", nargs="+", choices=list(sides.PEERS), default=["eager", "passive", "jax"])
     parser.add_argument("--load", nargs="+", choices=["quiet", "busy"], default=["quiet", "busy"])
     parser.add_argument("--rounds", type=int, default=15, help="turns of each side; busy rows may have fewer")
     parser.add_argument("--spinning", type=int, default=4, help="spinning processes per processor of the busy rows")
@@ -195,7 +202,10 @@ def read_options():
     parser.add_argument("--no-products", action="store_true", help="training steps alone")
     parser.add_argument("--markdown", action="store_true", help="the rows again, as tables of Markdown")
     options = parser.parse_args()
-    options.peers = options.peers or sides.installed()
+    options.peers = sides.installed(options.peers)
+    options.busy_peers = sides.installed(options.busy_peers)
+    wanted = options.peers * ("quiet" in options.load) + options.busy_peers * ("busy" in options.load)
+    options.columns = [name for name in sides.PEERS if name in wanted]
     options.cache = os.path.abspath(options.cache)
     options.versions = {}
     return options
@@ -203,16 +213,16 @@ def read_options():
 
 def main():
     options = read_options()
-    if not options.peers:
+    if not options.columns:
         sys.exit("This Python has neither PyTorch nor JAX: bench/README.md says how to install them.")
-    print_line(heading(options.peers))
+    print_line(heading(options.columns))
     rows, start = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         for config in options.config:
             for threads in options.threads:
                 for row in compare(options, config, threads, folder):
                     rows.append(row)
-                    print_line(cells(row, options.peers))
+                    print_line(cells(row, options.columns))
     minutes = (time.monotonic() - start) / 60
     print(f"\n{', '.join(options.versions.values())}; {processor()}; {minutes:.0f} minutes.")
     if options.markdown:

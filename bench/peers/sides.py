@@ -16,17 +16,18 @@ KEEP_MEMORY = {
     "MALLOC_TOP_PAD_": str(1 << 28),
 }
 
-# Module, script and flags of each peer.
+# Module, script and flags of each peer. Beside spinning processes, OpenMP's threads had better sleep than spin.
 PEERS = {
     "eager": ("torch", "torch_step.py", []),
+    "passive": ("torch", "torch_step.py", []),  # eager with OMP_WAIT_POLICY=passive
     "compile": ("torch", "torch_step.py", ["--compile"]),
     "jax": ("jax", "jax_step.py", []),
 }
 
 
-def installed():
-    """The peers whose modules this Python has."""
-    return [name for name, (module, _, _) in PEERS.items() if importlib.util.find_spec(module)]
+def installed(names):
+    """Those of the peers whose modules this Python has."""
+    return [name for name in names if importlib.util.find_spec(PEERS[name][0])]
 
 
 class Side:
@@ -76,6 +77,8 @@ def start_peer(name, threads, path, cache):
     command = [sys.executable, os.path.join(HERE, script), path]
     if module == "torch":
         environment = dict(KEEP_MEMORY, OMP_NUM_THREADS=str(threads))
+        if name == "passive":
+            environment["OMP_WAIT_POLICY"] = "passive"
         environment["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(cache, "inductor")
         return Side(command + ["--threads", str(threads)] + flags, environment)
     # JAX has no setting for the number of threads: it makes one for each processor that it may use.
