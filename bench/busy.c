@@ -4,32 +4,49 @@
 
 #include "kernels/parallel.h"
 
+#include <unistd.h>
+
 static const int loads[] = {1, 2, 4};
 enum { LOADS = sizeof loads / sizeof *loads };
 
-/* Each row is a process of its own, one after the other. Steps of one thread and of two in
- * turns of one process are no measure: the system owes the second thread a processor for
- * the time in which it slept, and the steps at two threads then take a quarter of what
- * they do alone. */
 typedef struct busy_task {
     bench_training_task training;
     int64_t steps; /* 0: as many as fit the time */
+    int bench;     /* the process that waits for the row */
 } busy_task;
 
+typedef struct busy_run {
+    bench_training training;
+    int bench;
+} busy_run;
+
+/* An interrupt of the terminal does not reach this process's session. */
+static ag_status step_while_awaited(void *context, ag_error *error)
+{
+    busy_run *run = context;
+    if (getppid() != run->bench)
+        return ag_error_set(error, AG_IO, "the bench has ended");
+    return bench_training_step(&run->training, error);
+}
+
+/* Each row is a process in a session of its own, as each spinning process is: in the
+ * bench's session it would share its part of the processors with whatever else runs
+ * there, and inherit that session's priority. */
 static ag_status measure(const void *given, void *times, ag_error *error)
 {
     const busy_task *task = given;
-    bench_training training = {0};
+    busy_run run = {.bench = task->bench};
     const bench_effort effort = {
-        .warm_up = 2,
+        .warm_up = task->steps ? 0 : 2,
         .seconds = task->steps ? 0 : 6,
         .fewest = task->steps ? task->steps : 5,
         .most = task->steps ? task->steps : 500,
     };
-    ag_status status = bench_training_start(&training, &task->training, error);
+    setsid();
+    ag_status status = bench_training_start(&run.training, &task->training, error);
     if (status == AG_OK)
-        status = bench_time(bench_training_step, &training, &effort, times, error);
-    bench_training_end(&training);
+        status = bench_time(step_while_awaited, &run, &effort, times, error);
+    bench_training_end(&run.training);
     return status;
 }
 
@@ -49,7 +66,8 @@ static void report(bool json, const busy_task *task, int load, const bench_times
 static ag_status run_config(const bench_options *options, const bench_config *config, int load, ag_error *error)
 {
     const int counts[BENCH_COUNTS] = {1, options->threads ? (int)options->threads : kernel_threads_available()};
-    busy_task task = {{config, options->dropout >= 0 ? options->dropout : 0, options->matmul, 1}, options->steps};
+    const double dropout = options->dropout >= 0 ? options->dropout : 0;
+    busy_task task = {{config, dropout, options->matmul, 1}, options->steps, getpid()};
     double one_thread = 0;
     for (int i = 0; i < BENCH_COUNTS && (i == 0 || counts[i] > 1); i++) {
         bench_times times;

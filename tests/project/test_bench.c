@@ -247,6 +247,7 @@ static Suite *bench_suite(void)
     Suite *suite = suite_create("bench");
     TCase *test_case = tcase_create("bench");
     tcase_add_checked_fixture(test_case, set_up, tear_down);
+    tcase_set_timeout(test_case, 60);
     tcase_add_test(test_case, a_step_is_one_object);
     tcase_add_test(test_case, threads_do_not_change_the_loss);
     tcase_add_test(test_case, the_table_has_a_heading);
