@@ -436,16 +436,25 @@ attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, un
     return seen;
 }
 
-bool mask_differs_by_head(const ag_mask *mask)
+bool mask_differs(const ag_mask *mask, int axis)
 {
     switch (mask ? mask->kind : MASK_ALL) {
     case MASK_AND:
     case MASK_OR:
-        return mask_differs_by_head(mask->a) || mask_differs_by_head(mask->b);
+        return mask_differs(mask->a, axis) || mask_differs(mask->b, axis);
     case MASK_NOT:
-        return mask_differs_by_head(mask->a);
+        return mask_differs(mask->a, axis);
+    case MASK_ALL:
+        return false;
+    case MASK_KEY_LENGTHS:
+        return axis == 0;
+    case MASK_QUERY_LENGTHS:
+        return axis == 0 || axis == 2;
+    case MASK_EXPLICIT:
+    case MASK_BIAS:
+        return mask->step[axis] != 0;
     default:
-        return mask && mask->step[1] != 0;
+        return axis == 2;
     }
 }
 

@@ -25,8 +25,9 @@ bool mask_range(const ag_mask *mask, mask_query query, int64_t keys, int64_t *be
  * result's `allow` is written to `room` [keys]. */
 attention_keys mask_keys(const ag_mask *mask, mask_query query, int64_t keys, unsigned char *room);
 
-/* Whether two heads of a batch row may see different keys. */
-bool mask_differs_by_head(const ag_mask *mask);
+/* Whether the keys that a query sees may depend on its place along an axis: 0 for the
+ * batch, 1 for the heads, 2 for the queries. */
+bool mask_differs(const ag_mask *mask, int axis);
 
 /* Forbids in *mask (NULL: all) the places where the additive bias is -inf. `bias`
  * broadcasts to `scores` [B, H, T, S] and must live as long as the mask, which reads it

@@ -26,7 +26,7 @@ typedef struct attention_keys {
 typedef struct attention_rows {
     int64_t width, step, next;
     ag_real *data, *gradient;
-    bool is_new; /* the gradient is uninitialised: begin sets it to zero */
+    bool is_new; /* the gradient is uninitialised: begin or backward sets it to zero first */
 } attention_rows;
 
 /* From these the backward recomputes a query's weights, e^(score - max) inverse_sum.
@@ -69,7 +69,8 @@ typedef struct kernel_attention {
     /* The numbers of scratch memory that the functions below need. */
     int64_t (*scratch_size)(const attention_head *head, bool is_backward);
     /* Must be called before the blocks of a head are computed with this scratch memory.
-     * Forward: any blocks, in any order. Backward: all blocks, in ascending order. */
+     * Forward: any blocks, in any order. Backward: all blocks, in ascending order. Until
+     * the last of them, what a new gradient holds is undefined. */
     void (*begin)(const attention_head *head, bool is_backward, ag_real *scratch);
     void (*forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
     void (*backward)(const attention_head *head, const attention_block *block, ag_real *scratch);

@@ -4,31 +4,51 @@
 
 static int64_t scratch_size(const attention_head *head, bool is_backward)
 {
-    return KERNEL(attention_layout)(head, is_backward).size;
+    return KERNEL(attention_short_size)(head, is_backward) + KERNEL(attention_layout)(head, is_backward).size;
 }
 
-static void zero_new_gradient(int64_t count, const attention_rows *rows)
+static void zero_new_gradient(const attention_rows *rows, int64_t count)
 {
-    if (!rows->gradient || !rows->is_new)
-        return;
-    for (int64_t i = 0; i < count; i++) {
-        ag_real *row = rows->gradient + i * rows->step;
-        int64_t c = 0;
-        for (; c + LANES <= rows->width; c += LANES)
-            store(row + c, (vector){0});
-        if (c < rows->width)
-            store_some(row + c, (vector){0}, rows->width - c);
-    }
+    if (rows->gradient && rows->is_new)
+        zero_rows(rows, 0, count);
 }
 
-static void begin(const attention_head *head, bool is_backward, ag_real *scratch)
+/* Prepares the general functions for a head. */
+static void begin_general(const attention_head *head, bool is_backward, ag_real *scratch)
 {
     memset(sliver_states(scratch), NOT_PACKED, (size_t)ceil_div(head->keys, TILE_COLUMNS));
-    if (is_backward) {
-        zero_new_gradient(head->queries, &head->q);
-        zero_new_gradient(head->keys, &head->k);
-        zero_new_gradient(head->keys, &head->v);
-    }
+    if (!is_backward)
+        return;
+    zero_new_gradient(&head->q, head->queries);
+    zero_new_gradient(&head->k, head->keys);
+    zero_new_gradient(&head->v, head->keys);
+}
+
+/* A short head is begun when it turns out not to be computed by the short functions. */
+static void begin(const attention_head *head, bool is_backward, ag_real *scratch)
+{
+    if (KERNEL(attention_short_size)(head, is_backward) == 0)
+        begin_general(head, is_backward, scratch);
+}
+
+static void forward(const attention_head *head, const attention_block *block, ag_real *scratch)
+{
+    const int64_t size = KERNEL(attention_short_size)(head, false);
+    if (KERNEL(attention_short_forward)(head, block, scratch))
+        return;
+    if (size)
+        begin_general(head, false, scratch + size);
+    KERNEL(attention_forward)(head, block, scratch + size);
+}
+
+static void backward(const attention_head *head, const attention_block *block, ag_real *scratch)
+{
+    const int64_t size = KERNEL(attention_short_size)(head, true);
+    if (KERNEL(attention_short_backward)(head, block, scratch))
+        return;
+    if (size)
+        begin_general(head, true, scratch + size);
+    KERNEL(attention_backward)(head, block, scratch + size);
 }
 
 static void sum(attention_keys keys, const ag_real *weights, const attention_rows *values, ag_real *y)
@@ -55,8 +75,8 @@ static void sum_backward(attention_keys keys, const ag_real *weights, const atte
 const kernel_attention KERNEL(kernel_attention) = {
     .scratch_size = scratch_size,
     .begin = begin,
-    .forward = KERNEL(attention_forward),
-    .backward = KERNEL(attention_backward),
+    .forward = forward,
+    .backward = backward,
     .sum = sum,
     .sum_backward = sum_backward,
 };

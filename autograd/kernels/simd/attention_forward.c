@@ -2,7 +2,6 @@
  * each query (Milakov and Gimelshein 2018; FlashAttention-2, Dao 2023): when a tile
  * raises the maximum, the earlier sums are scaled down. */
 #include "attention_tiles.h"
-#include "transpose.h"
 
 /* For each row of a group: the largest score so far, and the sum of e^(score - max).
  * The sum of these powers times values is in the scratch memory, at y. */
@@ -21,23 +20,6 @@ typedef struct forward_pass {
 } forward_pass;
 
 /* ---- Softmax of a group ------------------------------------------------------------ */
-
-/* Returns in lane l the largest element of vector l, or its sum. Interleaves halves as a
- * transposition does, and combines them: each round leaves half as many vectors. */
-static inline vector reduce_each(const vector *rows, bool is_max)
-{
-    vector x[LANE_COUNT];
-    for (int i = 0; i < LANE_COUNT; i++)
-        x[i] = rows[i];
-    UNROLL(4)
-    for (int left = LANE_COUNT / 2; left > 0; left /= 2)
-        UNROLL(8)
-    for (int i = 0; i < left; i++) {
-        vector a = FIRST_HALVES(x[i], x[i + left]), b = SECOND_HALVES(x[i], x[i + left]);
-        x[i] = is_max ? vector_max(a, b) : a + b;
-    }
-    return x[0];
-}
 
 /* Scales a row of scores, adds the bias, sets the scores of keys that the query may
  * not see to -inf, and returns the largest score in each lane. */

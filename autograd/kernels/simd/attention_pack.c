@@ -1,7 +1,6 @@
 /* attention_pack.c - copies a head's keys, values and queries in the order in which tiles
  * read them. */
 #include "attention_tiles.h"
-#include "transpose.h"
 
 /* Takes `count` numbers of the scratch memory, in whole cache lines. */
 static int64_t take(int64_t *next, int64_t count)

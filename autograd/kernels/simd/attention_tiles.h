@@ -16,6 +16,7 @@
 #include "../elementwise.h"
 #include "../vector_math.h"
 #include "tile.h"
+#include "transpose.h"
 
 #include <math.h>
 #include <string.h>
@@ -124,6 +125,23 @@ static inline vector vector_exp(vector a)
 #endif
 }
 
+/* Returns in lane l the largest element of vector l, or its sum. Interleaves halves as a
+ * transposition does, and combines them: each round leaves half as many vectors. */
+static inline vector reduce_each(const vector *rows, bool is_max)
+{
+    vector x[LANE_COUNT];
+    for (int i = 0; i < LANE_COUNT; i++)
+        x[i] = rows[i];
+    UNROLL(4)
+    for (int left = LANE_COUNT / 2; left > 0; left /= 2)
+        UNROLL(8)
+    for (int i = 0; i < left; i++) {
+        vector a = FIRST_HALVES(x[i], x[i + left]), b = SECOND_HALVES(x[i], x[i + left]);
+        x[i] = is_max ? vector_max(a, b) : a + b;
+    }
+    return x[0];
+}
+
 /* ---- A head's copies --------------------------------------------------------------- */
 
 /* Where the copies of a head lie in the scratch memory: the number of their first
@@ -166,9 +184,17 @@ bool KERNEL(attention_copy)(int64_t rows, const attention_rows *like, const ag_r
 /* Sets to zero the rows of a copy that hold NaN or infinity. */
 void KERNEL(attention_leave_out)(int64_t rows, int64_t width, ag_real *copy);
 
-/* kernel_attention's functions. */
+/* kernel_attention's functions, for all heads. */
 void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
+
+/* The same for short heads, whose scores fit into one tile. They return false, and have
+ * done nothing, if the block needs the functions above. */
+bool KERNEL(attention_short_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
+bool KERNEL(attention_short_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
+
+/* The numbers of scratch memory that those two need; 0 for a head that is not short. */
+int64_t KERNEL(attention_short_size)(const attention_head *head, bool is_backward);
 
 /* Prefetches x + distance. Computed on integers: the address may lie outside the
  * array. */
@@ -191,6 +217,19 @@ static inline void prefetch_next(int64_t rows, const attention_rows *like, const
     for (int64_t i = 0; i < rows; i++)
         for (int64_t c = 0; c < like->width; c += (int64_t)(64 / sizeof(ag_real)))
             prefetch(x + i * like->step + c, like->next);
+}
+
+/* Sets the gradient of rows begin .. end - 1 to zero. */
+static inline void zero_rows(const attention_rows *rows, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++) {
+        ag_real *row = rows->gradient + i * rows->step;
+        int64_t c = 0;
+        for (; c + LANES <= rows->width; c += LANES)
+            store(row + c, (vector){0});
+        if (c < rows->width)
+            store_some(row + c, (vector){0}, rows->width - c);
+    }
 }
 
 static inline bool row_is_finite(int64_t width, const ag_real *x)

@@ -152,11 +152,10 @@ static inline ag_real vector_sum(vector v)
     return v[0];
 }
 
-/* sum a[i] b[i], in an order that depends on n alone. */
-static inline ag_real dot(int64_t n, const ag_real *a, const ag_real *b)
+/* The sums of dot in each lane: of the first n - n % LANES products. */
+static inline vector dot_lanes(int64_t n, const ag_real *a, const ag_real *b)
 {
     vector s0 = {0}, s1 = {0};
-    ag_real tail = 0;
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
         s0 += load(a + i) * load(b + i);
@@ -164,9 +163,16 @@ static inline ag_real dot(int64_t n, const ag_real *a, const ag_real *b)
     }
     for (; i + LANES <= n; i += LANES)
         s0 += load(a + i) * load(b + i);
-    for (; i < n; i++)
+    return s0 + s1;
+}
+
+/* sum a[i] b[i], in an order that depends on n alone. */
+static inline ag_real dot(int64_t n, const ag_real *a, const ag_real *b)
+{
+    ag_real tail = 0;
+    for (int64_t i = n - n % LANES; i < n; i++)
         tail += a[i] * b[i];
-    return vector_sum(s0 + s1) + tail;
+    return vector_sum(dot_lanes(n, a, b)) + tail;
 }
 
 /* y += alpha x */

@@ -45,7 +45,8 @@ typedef struct attention_operand {
 
 typedef struct attention_task {
     const attention_state *state;
-    bool is_backward, mask_differs_by_head;
+    bool is_backward;
+    bool mask_differs[3]; /* by batch row, head, query */
     attention_operand q, k, v, y;
     const ag_tensor *bias; /* NULL: none */
     strided bias_loop;     /* over the scores; operand a is the bias */
@@ -120,6 +121,10 @@ static bool find_keys(const attention_task *task, int64_t pair, int64_t first, i
     unsigned char *allow = task->allow + worker * block_size(s) * s->keys;
     bool have_holes = false;
     for (int64_t i = first; i < first + count; i++) {
+        if (i > first && !task->mask_differs[2]) {
+            keys[i] = keys[first];
+            continue;
+        }
         keys[i] = mask_keys(task->state->mask, (mask_query){pair / s->heads, pair % s->heads, i}, s->keys,
                             allow + i % ATTENTION_QUERIES * s->keys);
         have_holes |= keys[i].allow != NULL;
@@ -168,19 +173,29 @@ static int64_t block_at(const attention_task *task, int64_t place, int64_t block
     return place % 2 ? blocks - 1 - place / 2 : place / 2;
 }
 
+/* A number for the keys that the queries of a head see: other heads with the same number
+ * see the same. */
+static int64_t mask_number(const attention_task *task, int64_t pair)
+{
+    if (task->mask_differs[1])
+        return pair;
+    return task->mask_differs[0] ? pair / task->state->sizes.heads : 0;
+}
+
 /* Blocks begin <= i < end of all heads. */
 static void attend_blocks(void *context, int64_t begin, int64_t end, int worker)
 {
     const attention_task *task = context;
     const attention_sizes *s = &task->state->sizes;
     const int64_t blocks = block_count(s);
-    int64_t head_at = -1, keys_at = -1; /* of `head`; of the keys: pair or batch row */
+    int64_t head_at = -1, keys_at = -1; /* of `head`; of the keys: their mask_number */
+    int64_t blind = 0;                  /* queries of the block */
     attention_head head = {0};
     bool have_holes = false;
     for (int64_t i = begin; i < end; i++) {
         const int64_t pair = i / blocks, first = block_at(task, i % blocks, blocks) * ATTENTION_QUERIES;
         const int64_t count = s->queries - first < ATTENTION_QUERIES ? s->queries - first : ATTENTION_QUERIES;
-        const int64_t mask_at = task->mask_differs_by_head ? pair : pair / s->heads;
+        const int64_t mask_at = mask_number(task, pair);
         if (pair != head_at) {
             head = head_of(task, pair);
             kernels()->attention->begin(&head, task->is_backward, task->scratch + worker * task->scratch_size);
@@ -190,9 +205,11 @@ static void attend_blocks(void *context, int64_t begin, int64_t end, int worker)
             have_holes = find_keys(task, pair, 0, s->queries, worker) && blocks > 1;
         if (have_holes)
             find_keys(task, pair, first, count, worker);
+        if (mask_at != keys_at || blocks > 1)
+            blind = count_blind(task->keys + worker * s->queries + first, count);
         keys_at = mask_at;
         if (task->blind)
-            task->blind[worker] += count_blind(task->keys + worker * s->queries + first, count);
+            task->blind[worker] += blind;
         attend_block(task, &head, pair, first, count, worker);
     }
 }
@@ -224,7 +241,7 @@ static ag_status attention_task_make(const ag_node *node, bool is_backward, atte
     *task = (attention_task){
         .state = state,
         .is_backward = is_backward,
-        .mask_differs_by_head = mask_differs_by_head(state->mask),
+        .mask_differs = {mask_differs(state->mask, 0), mask_differs(state->mask, 1), mask_differs(state->mask, 2)},
         .q = input_of(node, 0, is_backward),
         .k = input_of(node, 1, is_backward),
         .v = input_of(node, 2, is_backward),
