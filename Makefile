@@ -272,9 +272,10 @@ bench: ## training steps, products, attention, generation, beside the machine's 
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
 	@$(BENCH) $(if $(BUSY),--busy)
 
-bench-peers: ## PyTorch, JAX and OpenBLAS on the same work, in turn, where they are installed; PEERS='--config toy --threads 1'
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
+bench-peers: ## PyTorch, JAX, OpenBLAS and CTranslate2 on the same work, in turn, where they are installed; PEERS='--config toy --threads 1'
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH) $(COMMAND)
 	@$(or $(PYTHON),python3) bench/peers/run.py --bench $(BENCH) $(PEERS)
+	@$(if $(PEERS),,$(or $(PYTHON),python3) bench/peers/ctranslate2_generate.py --bench $(BENCH) --command $(COMMAND))
 
 # ---- sanitizers and coverage --------------------------------------------------------------------
 

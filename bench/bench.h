@@ -24,6 +24,7 @@ typedef struct bench_options {
     bool busy;              /* steps beside spinning processes instead of the parts */
     const char *serve;      /* the file for parameters and batch of steps on demand; NULL: none */
     int64_t spin;           /* processes that spin; 0: none */
+    const char *model;      /* the folder of a saved model that translates sentences; NULL: a drawn one */
     /* Found out by main: the thread counts, and the multiply-add peak with each, in
      * GFLOP/s. */
     int counts[BENCH_COUNTS], count_count;
@@ -130,6 +131,7 @@ ag_status bench_steps(const bench_options *options, ag_error *error);
 ag_status bench_products(const bench_options *options, ag_error *error);
 ag_status bench_attention(const bench_options *options, ag_error *error);
 ag_status bench_generation(const bench_options *options, ag_error *error);
+ag_status bench_sentences(const bench_options *options, ag_error *error);
 
 /* What the flags of the same names ask for. bench_serve needs a configuration. */
 ag_status bench_busy(const bench_options *options, ag_error *error);

@@ -16,7 +16,7 @@ static const char help[] =
     "Usage: bench [flags]\n"
     "       bench --busy [flags]\n"
     "       bench --compare BEFORE.json AFTER.json\n\n"
-    "  --only PART       peak, step, product, attention or generate; default all\n"
+    "  --only PART       peak, step, product, attention, generate or sentences; default all\n"
     "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid, gpt2); alone it means --only step\n"
     "  --threads N       default: 1, and then as many as the machine has\n"
     "  --dropout P       of training steps; default: 0, and then 0.1\n"
@@ -26,6 +26,7 @@ static const char help[] =
     "  --busy            training steps beside 1, 2 and 4 spinning processes per processor, nothing else\n"
     "  --serve FILE      with --config: steps on demand, beside a peer (bench/README.md)\n"
     "  --spin N          N spinning processes until the standard input ends\n"
+    "  --model FOLDER    of sentences: a trained model in place of a drawn one\n"
     "  --json            an object per line in place of tables\n"
     "  --compare A B     two files that --json wrote, row by row: a ratio above 1 means that B is the faster\n"
     "  --help            this text\n";
@@ -78,7 +79,7 @@ static ag_status report_peak(const bench_options *options, ag_error *error)
 
 static const bench_part parts[] = {
     {"peak", report_peak},          {"step", bench_steps},          {"product", bench_products},
-    {"attention", bench_attention}, {"generate", bench_generation},
+    {"attention", bench_attention}, {"generate", bench_generation}, {"sentences", bench_sentences},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -127,6 +128,8 @@ static bool read_plain_flag(const char *flag, const char *value, bench_options *
         options->blas = value;
     else if (!strcmp(flag, "--serve"))
         options->serve = value;
+    else if (!strcmp(flag, "--model"))
+        options->model = value;
     else
         return false;
     return true;
@@ -139,8 +142,9 @@ static bool read_flag(char **arguments, int count, int *used, bench_options *opt
         const char *name;
         int values;
     } known[] = {
-        {"--json", 0},   {"--busy", 0},    {"--compare", 2}, {"--blas", 1},  {"--serve", 1}, {"--only", 1},
-        {"--config", 1}, {"--threads", 1}, {"--dropout", 1}, {"--steps", 1}, {"--spin", 1},  {"--matmul", 1},
+        {"--json", 0}, {"--busy", 0},   {"--compare", 2}, {"--blas", 1},    {"--serve", 1},
+        {"--only", 1}, {"--config", 1}, {"--threads", 1}, {"--dropout", 1}, {"--steps", 1},
+        {"--spin", 1}, {"--matmul", 1}, {"--model", 1},
     };
     const char *flag = arguments[0], *value = arguments[1];
     *used = 0;

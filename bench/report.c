@@ -10,7 +10,7 @@
 
 static void print_json(const char *bench, const bench_field *fields, int count)
 {
-    char text[2048];
+    static char text[32 * 1024];
     data_json_object object = data_json_object_start(text, sizeof text, " ");
     data_json_put_text(&object, "bench", bench);
     for (int i = 0; i < count; i++) {

@@ -233,7 +233,7 @@ START_TEST(bad_flags_are_one_sentence)
     expect_complaint("$BENCH --dropout 1", 2, "--dropout 1: expected a number from 0 to below 1");
     expect_complaint("$BENCH --dropout nan", 2, "expected a number from 0 to below 1");
     expect_complaint("$BENCH --config big", 2, "--config big: expected one of toy, small, nano, g2p, annot, gptmid, gpt2");
-    expect_complaint("$BENCH --only tea", 2, "expected one of peak, step, product, attention, generate");
+    expect_complaint("$BENCH --only tea", 2, "expected one of peak, step, product, attention, generate, sentences");
     expect_complaint("$BENCH --compare one", 2, "--compare needs two files");
     expect_complaint("$BENCH --serve $DIR/start", 2, "--serve needs a --config");
     expect_complaint("$BENCH --spin 0", 2, "--spin 0: expected a whole number from 1");
