@@ -2,9 +2,13 @@
 #include "muted.h"
 
 #include "kernels/kernels.h"
+#include "kernels/parallel.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
+
+#define WORK_OF_A_VECTOR 100.0
 
 /* An operand as one vector for each index p of the sum: it begins at data + p * next and
  * has `size` elements, `step` apart. */
@@ -46,20 +50,35 @@ static bool is_finite(const vectors *values, int64_t p)
     return true;
 }
 
-bool muted_is_needed(const product_task *task, muted_by by)
+typedef struct muted_search {
+    vectors gradient, values;
+    atomic_bool found;
+} muted_search;
+
+static void search_vectors(void *context, int64_t begin, int64_t end, int worker)
+{
+    muted_search *search = context;
+    (void)worker;
+    for (int64_t p = begin; p < end; p++)
+        if (is_zero(&search->gradient, p) && !is_finite(&search->values, p))
+            atomic_store(&search->found, true);
+}
+
+bool muted_is_needed(const product_task *task, muted_by by, int threads)
 {
     if (by == MUTED_BY_NONE)
         return false;
-    const vectors gradient = gradient_of(task, by), values = values_of(task, by);
+    muted_search search = {.gradient = gradient_of(task, by), .values = values_of(task, by)};
     /* If the gradient's vectors are rows, testing them for 0 is cheap: most are not, and
      * show it in the first element. If they are columns it may cost more than a check of
      * all values, which then comes first. */
-    if (gradient.step != 1 && kernels()->elementwise->all_finite(task->k * values.size, values.data))
+    if (search.gradient.step != 1 &&
+        kernels()->elementwise->all_finite(task->k * search.values.size, search.values.data))
         return false;
-    for (int64_t p = 0; p < task->k; p++)
-        if (is_zero(&gradient, p) && !is_finite(&values, p))
-            return true;
-    return false;
+    /* The first element of a row comes from memory, or from the cache of the thread that
+     * computed the row. */
+    kernel_parallel(threads, task->k, WORK_OF_A_VECTOR * (double)task->k, search_vectors, &search);
+    return search.found;
 }
 
 size_t muted_bytes(const product_task *task, muted_by by)

@@ -16,7 +16,7 @@
 typedef enum muted_by { MUTED_BY_NONE = 0, MUTED_BY_A, MUTED_BY_B } muted_by;
 
 /* Whether values that are not finite meet a gradient of 0. The values must be dense. */
-bool muted_is_needed(const product_task *task, muted_by by);
+bool muted_is_needed(const product_task *task, muted_by by, int threads);
 
 /* The bytes of room that muted_copy needs. */
 size_t muted_bytes(const product_task *task, muted_by by);

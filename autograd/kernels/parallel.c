@@ -37,20 +37,36 @@ typedef struct run {
     _Alignas(64) atomic_uint_least32_t left;
 } run;
 
+/* Whether regions use threads, and what decides it: see "Whether threads pay". Times in
+ * nanoseconds. */
+typedef struct thread_account {
+    bool alone;       /* regions run on their callers alone */
+    pthread_t caller; /* whose account it is */
+    /* the present period */
+    int64_t begin, processor_begin; /* when it began, and the caller's processor time then */
+    double work, own;               /* of its regions, and of it what the caller did */
+    /* earlier periods */
+    int64_t pause;      /* how long regions run alone the next time */
+    double alone_share; /* of a processor that a caller alone has */
+} thread_account;
+
+/* What threads read again and again while they wait has a cache line of its own, so the
+ * caller writes the next region without waiting for that line. */
 static struct pool {
     atomic_flag taken;  /* by a caller, for a region */
-    atomic_bool open;   /* the region may be entered */
-    wait_word regions;  /* how many were opened: threads wait for the next */
-    wait_word inside;   /* threads in the region: the caller waits until it is 0 */
     int threads;        /* made so far */
     bool is_registered; /* at_fork */
+    thread_account account;
     /* the region */
+    _Alignas(64) atomic_bool open; /* it may be entered */
+    bool spins;                    /* there is a processor for each worker */
+    int workers;
     kernel_body *body;
     void *context;
-    int workers;
-    bool spins;          /* there is a processor for each worker */
-    int64_t count, unit; /* pieces, and how many of them are counted as one */
-    uint32_t at_once;    /* units that a worker takes at once */
+    int64_t count, unit;            /* pieces, and how many of them are counted as one */
+    uint32_t at_once;               /* units that a worker takes at once */
+    _Alignas(64) wait_word regions; /* how many were opened: threads wait for the next */
+    _Alignas(64) wait_word inside;  /* threads in the region: the caller waits until it is 0 */
     run runs[MOST_WORKERS];
 } pool = {.taken = ATOMIC_FLAG_INIT};
 
@@ -109,13 +125,16 @@ static bool find_units(int worker, uint32_t *begin, uint32_t *end)
     return false;
 }
 
-static void work_on_region(int worker)
+/* Returns how many units the worker has done. */
+static int64_t work_on_region(int worker)
 {
     uint32_t begin, end;
-    while (find_units(worker, &begin, &end)) {
+    int64_t done = 0;
+    for (; find_units(worker, &begin, &end); done += end - begin) {
         const int64_t last = (int64_t)end * pool.unit;
         pool.body(pool.context, (int64_t)begin * pool.unit, last < pool.count ? last : pool.count, worker);
     }
+    return done;
 }
 
 static void set_region(int workers, int64_t count, double work, kernel_body *body, void *context)
@@ -154,6 +173,7 @@ static _Noreturn void *serve(void *number)
 static void forget_threads(void)
 {
     pool.threads = 0;
+    pool.account = (thread_account){0};
     atomic_store(&pool.open, false);
     wait_word_forget(&pool.regions);
     wait_word_forget(&pool.inside);
@@ -189,14 +209,68 @@ static int find_workers(int wanted)
     return pool.threads + 1 < wanted ? pool.threads + 1 : wanted;
 }
 
+/* ---- Whether threads pay ----------------------------------------------------------- */
+
+/* On a busy machine they may not: the system stops a thread in the middle of a piece, and
+ * the caller waits for milliseconds; or it divides what the program gets of a processor
+ * between the caller and its threads. So the two ways are compared. In a period with
+ * threads, the work of all is worth (work / own) times what the caller did in its share
+ * of a processor. Alone, the caller may have a larger share. If it had one the last time
+ * (at first: a whole processor), regions run alone for a pause, which doubles each time
+ * that threads do not pay. What is known of the share without threads grows old: it
+ * moves towards a whole processor. */
+#define PERIOD        40000000
+#define LONGEST_PAUSE (32 * (int64_t)PERIOD)
+#define LEAST_GAIN    1.25
+#define FORGETTING    (1.0 / 16)
+
+static void begin_period(thread_account *account, int64_t now)
+{
+    account->caller = pthread_self();
+    account->begin = now;
+    account->processor_begin = processor_nanoseconds();
+    account->work = account->own = 0;
+}
+
+static void end_period(thread_account *account, int64_t now)
+{
+    const double share = (double)(processor_nanoseconds() - account->processor_begin) / (double)(now - account->begin);
+    if (account->alone) {
+        account->alone = false;
+        account->alone_share = share;
+    } else if (share * account->work < LEAST_GAIN * account->alone_share * account->own) {
+        account->alone = true;
+        account->pause = 2 * account->pause < LONGEST_PAUSE ? 2 * account->pause : LONGEST_PAUSE;
+    } else {
+        account->pause = PERIOD / 2;
+        account->alone_share += (1 - account->alone_share) * FORGETTING;
+    }
+}
+
+/* (A period in which the caller was away for long says nothing.) */
+static bool threads_pay(thread_account *account)
+{
+    const int64_t now = clock_nanoseconds(), length = account->alone ? account->pause : PERIOD;
+    const int64_t passed = now - account->begin;
+    if (account->pause == 0)
+        *account = (thread_account){.pause = PERIOD / 2, .alone_share = 1};
+    if (passed >= length && passed < 8 * length && pthread_equal(account->caller, pthread_self()))
+        end_period(account, now);
+    if (passed >= length || !pthread_equal(account->caller, pthread_self()))
+        begin_period(account, now);
+    return !account->alone || kernel_parallel_disturb;
+}
+
 /* ---- Regions ----------------------------------------------------------------------- */
 
-static void run_region(void)
+static void run_region(double work)
 {
+    const double units = (double)((pool.count + pool.unit - 1) / pool.unit);
     atomic_store(&pool.open, true);
     atomic_fetch_add(&pool.regions.value, 1);
     wait_word_wake(&pool.regions);
-    work_on_region(0);
+    pool.account.own += work * (double)work_on_region(0) / units;
+    pool.account.work += work;
     atomic_store(&pool.open, false);
     for (unsigned inside; (inside = atomic_load(&pool.inside.value)) != 0;)
         wait_word_wait(&pool.inside, inside, pool.spins);
@@ -214,8 +288,11 @@ void kernel_parallel(int threads, int64_t count, double work, kernel_body *body,
         body(context, 0, count, 0);
         return;
     }
-    threads = find_workers(threads);
-    set_region(threads, count, work, body, context);
-    run_region();
+    if (threads_pay(&pool.account)) {
+        set_region(find_workers(threads), count, work, body, context);
+        run_region(work);
+    } else {
+        body(context, 0, count, 0);
+    }
     atomic_flag_clear(&pool.taken);
 }

@@ -9,7 +9,6 @@
 #include "waiting.h"
 
 #include <limits.h>
-#include <stdint.h>
 #include <time.h>
 
 #ifdef __linux__
@@ -63,7 +62,7 @@ static void forget_sleepers(void)
 }
 #endif
 
-#define SPIN_NANOSECONDS 30000
+#define SPIN_NANOSECONDS 200000
 
 /* Lets the processor's other hardware thread go first. */
 static void pause_shortly(void)
@@ -76,23 +75,33 @@ static void pause_shortly(void)
 #endif
 }
 
-static int64_t nanoseconds(void)
+static int64_t nanoseconds(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t clock_nanoseconds(void)
+{
+    return nanoseconds(CLOCK_MONOTONIC);
+}
+
+int64_t processor_nanoseconds(void)
+{
+    return nanoseconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static bool changes_soon(wait_word *word, unsigned seen)
 {
-    const int64_t start = nanoseconds();
+    const int64_t start = clock_nanoseconds();
     do {
         for (int i = 0; i < 16; i++) {
             if (atomic_load_explicit(&word->value, memory_order_acquire) != seen)
                 return true;
             pause_shortly();
         }
-    } while (nanoseconds() - start < SPIN_NANOSECONDS);
+    } while (clock_nanoseconds() - start < SPIN_NANOSECONDS);
     return false;
 }
 

@@ -207,7 +207,7 @@ static void add_to_weight_and_bias(const ag_node *node, const ag_real *dz)
     product_task task = matrix_product(matrix_transposed(rows_of(node->output->shape, dz)), rows_of(x->shape, x->data));
     const size_t sums_bytes = 2 * (size_t)task.m * sizeof(double);
     task.c = ag_grad_begin(node->inputs[1], &task.add);
-    if (task.c && muted_is_needed(&task, MUTED_BY_A)) {
+    if (task.c && muted_is_needed(&task, MUTED_BY_A, node->tape->threads)) {
         ag_real *room = ag_scratch(node->tape, muted_bytes(&task, MUTED_BY_A));
         if (!room)
             return;

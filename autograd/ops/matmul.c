@@ -91,11 +91,11 @@ static product_task task_at(const products *p, int64_t index)
 }
 
 /* Whether any item has values that a gradient of 0 must not meet (see muted.h). */
-static bool any_muted(const products *p, int64_t count)
+static bool any_muted(const products *p, int64_t count, int threads)
 {
     for (int64_t i = 0; i < count && p->by != MUTED_BY_NONE; i++) {
         const product_task item = task_at(p, i);
-        if (muted_is_needed(&item, p->by))
+        if (muted_is_needed(&item, p->by, threads))
             return true;
     }
     return false;
@@ -108,7 +108,8 @@ static ag_status run_batch(const ag_node *node, const products *p)
     const product_task *task = &p->task;
     const int64_t count = ag_shape_size(p->whole);
     const bool regular_a = is_constant(p->a) || ag_shape_size(p->a) == count,
-               regular_b = is_constant(p->b) || ag_shape_size(p->b) == count, muted = any_muted(p, count);
+               regular_b = is_constant(p->b) || ag_shape_size(p->b) == count,
+               muted = any_muted(p, count, node->tape->threads);
     ag_tape *tape = node->tape;
     ag_real *room = muted ? ag_scratch(tape, muted_bytes(task, p->by)) : NULL;
     if (muted && !room)

@@ -1,8 +1,9 @@
 /* test_parallel.c - the pool of threads: each piece once and by one worker at a time, whoever takes it and when; the
- * same bytes of a training; several callers, callers inside regions, forked children; how
+ * same bytes of a training; threads that do not pay; several callers, callers inside regions, forked children; how
  * many processors there are. */
 #include "kernels/parallel.h"
 #include "kernels/processors.h"
+#include "kernels/waiting.h"
 #include "train_fixture.h"
 
 #include <pthread.h>
@@ -168,6 +169,49 @@ START_TEST(test_many_pieces)
 }
 END_TEST
 
+/* ---- Threads that do not pay ------------------------------------------------------- */
+
+typedef struct slow_threads {
+    atomic_bool are_slow;
+    atomic_int by[2]; /* pieces of each worker */
+} slow_threads;
+
+/* Each piece computes for a millisecond. A thread that is slow sleeps for 100 first, as if
+ * the system had stopped it. */
+static void compute_or_sleep(void *context, int64_t begin, int64_t end, int worker)
+{
+    slow_threads *t = context;
+    const int64_t start = processor_nanoseconds();
+    t->by[worker] += (int)(end - begin);
+    if (worker > 0 && t->are_slow)
+        wait_milliseconds(100);
+    while (processor_nanoseconds() - start < 1000000 * (end - begin))
+        ;
+}
+
+/* Runs regions until `wanted` in a row had, or had not, a thread's help. */
+static void run_until(slow_threads *t, bool helped, int wanted)
+{
+    int in_a_row = 0;
+    for (int i = 0; i < 2000 && in_a_row < wanted; i++) {
+        t->by[0] = t->by[1] = 0;
+        kernel_parallel(2, 2, MUCH_WORK, compute_or_sleep, t);
+        ck_assert_int_eq(t->by[0] + t->by[1], 2);
+        in_a_row = (t->by[1] > 0) == helped ? in_a_row + 1 : 0;
+    }
+    ck_assert_msg(in_a_row == wanted, "no %d regions in a row %s", wanted, helped ? "with a thread" : "alone");
+}
+
+START_TEST(test_threads_that_the_system_stops_are_left_out_for_a_while)
+{
+    slow_threads t = {.are_slow = true};
+    run_until(&t, true, 1);
+    run_until(&t, false, 4);
+    t.are_slow = false;
+    run_until(&t, true, 1);
+}
+END_TEST
+
 /* ---- Several callers --------------------------------------------------------------- */
 
 static void call_again(void *context, int64_t begin, int64_t end, int worker)
@@ -320,6 +364,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, test_each_piece_once_when_disturbed);
     tcase_add_test(tests, test_the_caller_does_the_work_of_threads_that_do_not_begin);
     tcase_add_test(tests, test_a_worker_that_stops_keeps_what_it_has_taken_alone);
+    tcase_add_test(tests, test_threads_that_the_system_stops_are_left_out_for_a_while);
     tcase_add_test(tests, test_many_pieces);
     tcase_add_test(tests, test_a_region_inside_a_region);
     tcase_add_test(tests, test_several_callers_at_once);
