@@ -196,8 +196,9 @@ void kernel_product_run(const kernel_product *product, const product_task *task,
                         int64_t b_step, int64_t c_step, int threads, void *workspace)
 {
     product_batch batch = {product, *task, a_step, b_step, c_step, workspace};
-    /* (A multiply-add costs a small fraction of what an operation on memory costs.) */
-    double work = 0.1 * (double)task->m * (double)task->n * (double)task->k;
+    /* A multiply-add costs a small fraction of what an operation on memory costs; but each
+     * number of B is read and copied, which is most of the work where A has few rows. */
+    double work = (0.1 * (double)task->m + 0.5) * (double)task->n * (double)task->k;
     if (task->m == 0 || task->n == 0)
         return;
     if (count >= threads) {
