@@ -106,7 +106,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -173,6 +173,17 @@ $(PUBLIC).so.$(VERSION): $(LIB_OBJECTS)
 $(COMMAND): $(CLI_OBJECTS) $(LIBRARY)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $(CLI_OBJECTS) $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+
+# The command with a `train` that runs in several processes. mpicc is told which compiler to
+# call.
+MPICC ?= mpicc
+$(COMMAND)-mpi: mpi/main.c $(filter-out %/cli/main.o,$(CLI_OBJECTS)) $(LIBRARY)
+	$(SAY) '  MPI   $@'
+	$(Q)OMPI_CC='$(CC)' MPICH_CC='$(CC)' $(MPICC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) -lm -o $@
+
+mpi: ## build/tapeformer-mpi: train in several processes, on one or more machines (docs/scale.md)
+	@tests/need-mpi
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)-mpi
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
@@ -310,7 +321,7 @@ test-cross: ## the tests on an emulated processor: make test-cross CROSS=aarch64
 
 # ---- tidiness -----------------------------------------------------------------------------------
 
-C_FILES = $(wildcard $(foreach folder,$(LAYERS) tests bench examples,$(addprefix $(folder)/,*.[ch] */*.[ch] */*/*.[ch])))
+C_FILES = $(wildcard $(foreach folder,$(LAYERS) mpi tests bench examples,$(addprefix $(folder)/,*.[ch] */*.[ch] */*/*.[ch])))
 
 lint: $(INCLUDED) ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) -I$(OUT)/include $(DEFINES) -- $(C_FILES)

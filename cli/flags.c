@@ -3,6 +3,7 @@
 #include "help.h"
 #include "likeness.h"
 #include "show.h"
+#include "team.h"
 
 #include "data.h"
 
@@ -20,6 +21,11 @@ int cli_fail(const char *command, int code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
+    if (cli_the_team.rank > 0) {
+        if (code != CLI_DONE)
+            snprintf(cli_the_team.sentence, sizeof cli_the_team.sentence, "%.4000s", sentence);
+        return code;
+    }
     fflush(stdout);
     fprintf(stderr, "tapeformer%s%s: ", command ? " " : "", command ? command : "");
     cli_show(stderr, sentence);
@@ -40,7 +46,8 @@ int cli_report(const char *command, const ag_error *error)
 
 static int point_to_help(const cli_command *command)
 {
-    fprintf(stderr, "tapeformer %s --help lists the flags.\n", command->name);
+    if (cli_the_team.rank == 0)
+        fprintf(stderr, "tapeformer %s --help lists the flags.\n", command->name);
     return CLI_USAGE;
 }
 

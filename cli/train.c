@@ -2,6 +2,7 @@
  * training. */
 #include "cli.h"
 #include "progress.h"
+#include "team.h"
 #include "train_flags.h"
 
 #include <stdio.h>
@@ -245,6 +246,37 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
 
 /* ---- The run ----------------------------------------------------------------------- */
 
+/* Of several processes each computes one part of each batch, as if --accumulate had been
+ * given with their number. Refuses another number of parts. */
+static int join_team(const cli_command *command, train_recipe *f, const train_recipe *earlier)
+{
+    const int size = cli_the_team.size;
+    cli_flag *accumulate = cli_flag_find(command, "accumulate");
+    const long long parts = f->resume ? earlier->run.accumulate : accumulate->given ? f->run.accumulate : size;
+    if (size == 1)
+        return CLI_DONE;
+    if (parts != size && f->resume)
+        return cli_fail("train", CLI_USAGE,
+                        "each batch of the run in %s has %lld %s, and here are %d processes, one for each part: "
+                        "mpirun -np %lld goes on with it, and so does one process alone; train --from %s begins a new "
+                        "run with its model",
+                        f->resume, parts, ag_plural(parts, "part", "parts"), size, parts, f->resume);
+    if (parts != size)
+        return cli_fail("train", CLI_USAGE,
+                        "--accumulate %lld: %d processes make each batch of %d parts, one for each: leave the flag out",
+                        parts, size, size);
+    f->run.accumulate = size;
+    accumulate->given = true;
+    f->quiet = f->quiet || cli_the_team.rank > 0;
+    return CLI_DONE;
+}
+
+static ag_status exchange(void *context, ag_real *gradients, int64_t count, double *sums, int64_t sum_count)
+{
+    (void)context;
+    return cli_the_team.exchange(gradients, count, sums, sum_count);
+}
+
 static train_options run_options(const train_recipe *f, const train_setup *setup)
 {
     train_options options = f->run;
@@ -254,6 +286,12 @@ static train_options run_options(const train_recipe *f, const train_setup *setup
     options.target_vocab = data_set_target_vocab(setup->training);
     options.arguments = setup->arguments;
     options.stop = &cli_interrupted;
+    if (!options.threads)
+        options.threads = cli_the_team.threads;
+    if (cli_the_team.size > 1) {
+        options.part = cli_the_team.rank + 1;
+        options.exchange = exchange;
+    }
     return options;
 }
 
@@ -261,6 +299,8 @@ static train_options run_options(const train_recipe *f, const train_setup *setup
  * rate cannot be the cause. */
 static int report_failure(const train_recipe *f, const train_result *result, const ag_error *error)
 {
+    if (*cli_the_team.failure)
+        return cli_fail("train", CLI_FAILED, "%s", cli_the_team.failure);
     if (error->status == AG_NOT_FINITE && result->steps > 0)
         return cli_fail("train", CLI_FAILED, "%s (--lr, --clip)", error->message);
     if (error->status == AG_BAD_VALUE && f->resume)
@@ -306,8 +346,9 @@ static int run_training(const train_recipe *f, train_setup *setup, ag_error *err
     ag_status status = train_run(setup->model, setup->training, setup->dev, &options, &result, error);
     cli_progress_end(&display);
     if (status == AG_INTERRUPTED) {
-        fprintf(stderr, "stopped after step %lld and saved; go on with: tapeformer train --resume %s\n",
-                (long long)result.steps, CLI_SHOWN(options.out));
+        if (cli_the_team.rank == 0)
+            fprintf(stderr, "stopped after step %lld and saved; go on with: tapeformer train --resume %s\n",
+                    (long long)result.steps, CLI_SHOWN(options.out));
         return f->run.stop_at && result.steps >= f->run.stop_at ? CLI_DONE : CLI_INTERRUPTED;
     }
     if (status != AG_OK)
@@ -339,7 +380,9 @@ int cli_train(int count, const char *const *arguments)
     } else if (code == CLI_DONE) {
         cli_outlive_readers();
         code = check_source(&f);
-        if (code == CLI_DONE &&
+        if (code == CLI_DONE)
+            code = join_team(&command, &f, &earlier);
+        if (code == CLI_DONE && cli_the_team.rank == 0 &&
             train_folder_check(f.resume ? f.resume : f.run.out, f.resume || f.run.overwrite, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
