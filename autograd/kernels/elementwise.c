@@ -1,14 +1,6 @@
 /* elementwise.c - what the elementwise kernels of all levels share. */
 #include "elementwise.h"
 
-bool kernel_all_zero(int64_t n, const ag_real *x)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (x[i] != 0)
-            return false;
-    return true;
-}
-
 kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p)
 {
     return (kernel_dropout){.key = key,

@@ -68,7 +68,13 @@ typedef struct kernel_elementwise {
 /* Whether all of x [n] is zero. True for the gradient of a tensor that no loss depends
  * on. A backward passes nothing on from it, whatever it would be multiplied by: 0
  * times NaN is 0 there. */
-bool kernel_all_zero(int64_t n, const ag_real *x);
+static inline bool kernel_all_zero(int64_t n, const ag_real *x)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            return false;
+    return true;
+}
 
 /* The mask of dropout `number` of a step, which drops with probability p in [0, 1]. */
 kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);

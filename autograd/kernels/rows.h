@@ -38,6 +38,12 @@ typedef struct norm_task {
     norm_statistics *statistics;  /* [rows] */
 } norm_task;
 
+/* Rows whose shares of a norm's dweight and dbias are summed in ag_real before they are
+ * added to the sums in double. While one of them waits for its own sums, the next is
+ * summed. */
+#define NORM_GROUP     8
+#define NORM_WORKSPACE (3 + NORM_GROUP) /* rows */
+
 /* The statistics that cross-entropy keeps of a row: p = e^(logit - shift) scale. */
 typedef struct entropy_statistics {
     ag_real shift, scale;
@@ -76,7 +82,7 @@ typedef struct kernel_rows {
     void (*norm)(const norm_task *task, int64_t begin, int64_t end, ag_real *y);
     /* Adds to dx [rows, width], and to the sums over rows, dweight and dbias [2,
      * width], each of which may be NULL. The second row of a sum collects what the
-     * first rounds off. `workspace` is [4, width]. */
+     * first rounds off. `workspace` is [NORM_WORKSPACE, width]. */
     void (*norm_backward)(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx,
                           double *dweight, double *dbias, ag_real *workspace);
 

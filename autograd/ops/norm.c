@@ -115,7 +115,7 @@ typedef struct backward_context {
     const ag_real *dy;
     ag_real *dx, *dweight, *dbias;
     double *sums;       /* [blocks, 2, 2, width]: dweight and dbias, each with its rest */
-    ag_real *workspace; /* [threads, 4, width] */
+    ag_real *workspace; /* [threads, NORM_WORKSPACE, width] */
 } backward_context;
 
 static void norm_backward_blocks(void *context, int64_t begin, int64_t end, int worker)
@@ -129,22 +129,24 @@ static void norm_backward_blocks(void *context, int64_t begin, int64_t end, int 
         memset(sums, 0, (size_t)(4 * width) * sizeof *sums);
         kernels()->rows->norm_backward(&c->task, first, last < c->rows ? last : c->rows, c->dy, c->dx,
                                        c->dweight ? sums : NULL, c->dbias ? sums + 2 * width : NULL,
-                                       c->workspace + worker * width * 4);
+                                       c->workspace + worker * width * NORM_WORKSPACE);
     }
 }
 
-/* gradient += the blocks' sums, one block after the other */
-static void add_block_sums(const backward_context *c, int64_t blocks, const double *sums, ag_real *gradient)
+/* gradient += the blocks' sums, one block after the other. The first block's sums collect
+ * those of the others. */
+static void add_block_sums(int64_t width, int64_t blocks, double *restrict sums, ag_real *restrict gradient)
 {
-    const int64_t width = c->task.width;
-    for (int64_t i = 0; gradient && i < width; i++) {
-        scalar_sum total = {0, 0};
-        for (int64_t block = 0; block < blocks; block++) {
-            scalar_sum_add(&total, sums[block * 4 * width + i]);
-            total.low += sums[(block * 4 + 1) * width + i];
+    double *restrict rest = sums + width;
+    for (int64_t block = 1; gradient && block < blocks; block++) {
+        const double *restrict next = sums + block * 4 * width;
+        for (int64_t i = 0; i < width; i++) {
+            ADD_WITH_REST(double, sums[i], rest[i], next[i]);
+            rest[i] += next[width + i];
         }
-        gradient[i] = (ag_real)((double)gradient[i] + scalar_sum_total(&total));
     }
+    for (int64_t i = 0; gradient && i < width; i++)
+        gradient[i] = (ag_real)((double)gradient[i] + scalar_sum_total(&(scalar_sum){sums[i], rest[i]}));
 }
 
 /* With n = (x - mean) inverse, g = dy weight, inverse = 1 / sqrt(variance + eps):
@@ -166,14 +168,14 @@ static ag_status norm_backward(ag_node *node)
         c.rows_per_block = LEAST_BLOCK;
     const int64_t blocks = (c.rows + c.rows_per_block - 1) / c.rows_per_block;
 
-    const size_t four_rows = 4 * (size_t)c.task.width;
-    c.sums = ag_scratch(node->tape, (size_t)blocks * four_rows * sizeof *c.sums);
-    c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * four_rows * sizeof *c.workspace);
+    const size_t width = (size_t)c.task.width;
+    c.sums = ag_scratch(node->tape, (size_t)blocks * 4 * width * sizeof *c.sums);
+    c.workspace = ag_scratch(node->tape, (size_t)node->tape->threads * NORM_WORKSPACE * width * sizeof *c.workspace);
     if (!c.sums || !c.workspace)
         return AG_NO_MEMORY;
     kernel_parallel(node->tape->threads, blocks, 16.0 * (double)size, norm_backward_blocks, &c);
-    add_block_sums(&c, blocks, c.sums, c.dweight);
-    add_block_sums(&c, blocks, c.sums + 2 * c.task.width, c.dbias);
+    add_block_sums(c.task.width, blocks, c.sums, c.dweight);
+    add_block_sums(c.task.width, blocks, c.sums + 2 * c.task.width, c.dbias);
     return AG_OK;
 }
 

@@ -66,7 +66,7 @@ static norm_result norm_of(const kernel_rows *kernels, norm_task task, int form,
     const int64_t width = task.width;
     norm_result result = {level_numbers(ROWS * width, 0, 0, 0), level_numbers(ROWS * width, 5, -1, 1),
                           calloc(2 * (size_t)width, sizeof(double)), calloc(2 * (size_t)width, sizeof(double))};
-    ag_real *workspace = level_numbers(4 * width, 0, NAN, NAN);
+    ag_real *workspace = level_numbers(NORM_WORKSPACE * width, 0, NAN, NAN);
     norm_statistics statistics[ROWS];
     task.statistics = statistics;
     kernels->norm_statistics(&task, 0, ROWS);

@@ -319,14 +319,14 @@ static void norm(const norm_task *task, int64_t begin, int64_t end, ag_real *y)
     }
 }
 
+/* Of a row, with n = (x - mean) inverse and g = dy weight: the sums of g and of g n. */
 typedef struct norm_sums {
     double g, gn;
 } norm_sums;
 
-/* n = (x - mean) inverse;  g = dy weight;  and the sums of g and of g n. */
-static norm_sums products_in_block(const norm_statistics *row, int64_t count, const ag_real *restrict x,
-                                   const ag_real *restrict dy, const ag_real *restrict weight, ag_real *restrict n,
-                                   ag_real *restrict g)
+/* For `count` elements x in the row's unit. Writes g, unless there is no weight. */
+static norm_sums sums_of_elements(const norm_statistics *row, int64_t count, const ag_real *x, const ag_real *dy,
+                                  const ag_real *weight, ag_real *g)
 {
     const ag_real shift = row->shift, rest = row->rest, inverse = (ag_real)row->inverse;
     long_sum sum_g = {{0}, {0}}, sum_gn = {{0}, {0}};
@@ -335,94 +335,105 @@ static norm_sums products_in_block(const norm_statistics *row, int64_t count, co
     while (i + LANES <= count) {
         vector group_g = {0}, group_gn = {0};
         for (const int64_t end = i + SUM_GROUP * LANES; i < end && i + LANES <= count; i += LANES) {
-            const vector normal = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
+            const vector n = ((load(x + i) - splat(shift)) - splat(rest)) * splat(inverse);
             const vector weighted = weight ? load(dy + i) * load(weight + i) : load(dy + i);
-            store(n + i, normal);
-            store(g + i, weighted);
+            if (weight)
+                store(g + i, weighted);
             group_g += weighted;
-            group_gn += weighted * normal;
+            group_gn += weighted * n;
         }
         long_sum_add(&sum_g, group_g);
         long_sum_add(&sum_gn, group_gn);
     }
     for (; i < count; i++) {
-        n[i] = ((x[i] - shift) - rest) * inverse;
-        g[i] = weight ? dy[i] * weight[i] : dy[i];
-        tail.g += (double)g[i];
-        tail.gn += (double)(g[i] * n[i]);
+        const ag_real n = ((x[i] - shift) - rest) * inverse, weighted = weight ? dy[i] * weight[i] : dy[i];
+        if (weight)
+            g[i] = weighted;
+        tail.g += (double)weighted;
+        tail.gn += (double)(weighted * n);
     }
     return (norm_sums){long_sum_total(&sum_g) + tail.g, long_sum_total(&sum_gn) + tail.gn};
 }
 
-static norm_sums products_in_unit(const norm_task *task, const norm_statistics *row, const ag_real *x,
-                                  const ag_real *dy, ag_real *n, ag_real *g)
+static norm_sums find_norm_sums(const norm_task *task, const norm_statistics *row, const ag_real *x, const ag_real *dy,
+                                ag_real *g)
 {
     norm_sums sums = {0, 0};
     ag_real room[BLOCK];
+    if (row->unit == 1)
+        return sums_of_elements(row, task->width, x, dy, task->weight, g);
     for (int64_t i = 0; i < task->width; i += BLOCK) {
         const int64_t count = block_end(i, task->width) - i;
-        const norm_sums block = products_in_block(row, count, in_unit(count, x + i, row->unit, room), dy + i,
-                                                  task->weight ? task->weight + i : NULL, n + i, g + i);
+        const norm_sums block = sums_of_elements(row, count, in_unit(count, x + i, row->unit, room), dy + i,
+                                                 task->weight ? task->weight + i : NULL, g + i);
         sums.g += block.g;
         sums.gn += block.gn;
     }
     return sums;
 }
 
-/* dx += inverse (g - mean(g) - n mean(g n)) unit, where RMS norm has no mean(g) */
-static void add_to_dx(const norm_task *task, const norm_statistics *row, norm_sums sums, const ag_real *restrict n,
-                      const ag_real *restrict g, ag_real *restrict dx)
-{
-    const int64_t width = task->width;
-    const ag_real scale = (ag_real)row->inverse, unit = row->unit, mean_gn = (ag_real)(sums.gn / (double)width);
-    const ag_real mean_g = task->centred ? (ag_real)(sums.g / (double)width) : 0;
-    if (unit == 1)
-        for (int64_t i = 0; i < width; i++)
-            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn);
-    else
-        for (int64_t i = 0; i < width; i++)
-            dx[i] += scale * ((g[i] - mean_g) - n[i] * mean_gn) * unit;
-}
+/* The gradients that a group of rows adds to, dweight and dbias in ag_real. */
+typedef struct norm_gradients {
+    ag_real *dx, *dweight, *dbias;
+} norm_gradients;
 
-static void add_to_sums(int64_t width, const ag_real *restrict dy, const ag_real *restrict n, ag_real *restrict dweight,
-                        ag_real *restrict dbias)
+/* dx += inverse (g - mean(g) - n mean(g n)) unit;  dweight += dy n;  dbias += dy */
+INLINE void add_elements(const norm_task *task, const norm_statistics *row, norm_sums means, ag_real unit,
+                         const ag_real *restrict x, const ag_real *restrict dy, const ag_real *restrict g,
+                         const norm_gradients *to)
 {
-    for (int64_t i = 0; i < width; i++) {
-        dweight[i] += dy[i] * n[i];
+    const ag_real shift = row->shift, rest = row->rest, inverse = (ag_real)row->inverse;
+    const ag_real mean_g = (ag_real)means.g, mean_gn = (ag_real)means.gn;
+    ag_real *restrict dx = to->dx, *restrict dweight = to->dweight, *restrict dbias = to->dbias;
+    for (int64_t i = 0; i < task->width; i++) {
+        const ag_real n = ((x[i] * unit - shift) - rest) * inverse;
+        dx[i] += inverse * ((g[i] - mean_g) - n * mean_gn) * unit;
+        dweight[i] += dy[i] * n;
         dbias[i] += dy[i];
     }
 }
 
-/* Rows whose shares of dweight and dbias are summed in ag_real before they are added
- * to the sums in double. */
-#define NORM_GROUP 8
+static void add_norm_gradients(const norm_task *task, const norm_statistics *row, norm_sums sums, const ag_real *x,
+                               const ag_real *dy, const ag_real *g, const norm_gradients *to)
+{
+    const double width = (double)task->width;
+    const norm_sums means = {task->centred ? sums.g / width : 0, sums.gn / width};
+    if (row->unit == 1)
+        add_elements(task, row, means, 1, x, dy, g, to);
+    else
+        add_elements(task, row, means, row->unit, x, dy, g, to);
+}
 
 /* With n = (x - mean) inverse and g = dy weight:
  *     dx = inverse (g - mean(g) - n mean(g n)), where RMS norm has no mean(g);
  *     dweight = sum over rows of dy n, dbias = sum over rows of dy. */
-static void norm_backward(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy_all, ag_real *dx,
+static void norm_backward(const norm_task *task, int64_t begin, int64_t end, const ag_real *dy, ag_real *dx,
                           double *dweight, double *dbias, ag_real *workspace)
 {
     const int64_t width = task->width;
-    ag_real *n = workspace, *g = n + width, *own_weight = g + width, *own_bias = own_weight + width;
-    memset(own_weight, 0, (size_t)(2 * width) * sizeof(ag_real));
+    ag_real *g = workspace + 3 * width;
+    norm_gradients to = {.dweight = workspace, .dbias = workspace + width};
+    memset(workspace, 0, (size_t)(3 * width) * sizeof(ag_real));
 
-    for (int64_t r = begin; r < end; r++) {
-        const norm_statistics *row = &task->statistics[r];
-        const ag_real *x = task->x + r * width, *dy = dy_all + r * width;
-        if (!kernel_all_zero(width, dy)) {
-            const norm_sums sums = row->unit == 1 ? products_in_block(row, width, x, dy, task->weight, n, g)
-                                                  : products_in_unit(task, row, x, dy, n, g);
-            if (dx)
-                add_to_dx(task, row, sums, n, g, dx + r * width);
-            if (dweight || dbias)
-                add_to_sums(width, dy, n, own_weight, own_bias);
+    for (int64_t first = begin; first < end; first += NORM_GROUP) {
+        const int64_t rows = smaller(end - first, NORM_GROUP);
+        norm_sums sums[NORM_GROUP];
+        bool counts[NORM_GROUP];
+        for (int64_t i = 0, row = first * width; i < rows; i++, row += width) {
+            counts[i] = !kernel_all_zero(width, dy + row);
+            if (counts[i])
+                sums[i] = find_norm_sums(task, &task->statistics[first + i], task->x + row, dy + row, g + i * width);
         }
-        const bool is_last = r + 1 == end || (r + 1 - begin) % NORM_GROUP == 0;
-        if (dweight && is_last)
-            long_sums_take(width, own_weight, dweight);
-        if (dbias && is_last)
-            long_sums_take(width, own_bias, dbias);
+        for (int64_t i = 0, row = first * width; i < rows; i++, row += width) {
+            to.dx = dx ? dx + row : workspace + 2 * width;
+            if (counts[i])
+                add_norm_gradients(task, &task->statistics[first + i], sums[i], task->x + row, dy + row,
+                                   task->weight ? g + i * width : dy + row, &to);
+        }
+        if (dweight)
+            long_sums_take(width, to.dweight, dweight);
+        if (dbias)
+            long_sums_take(width, to.dbias, dbias);
     }
 }
 
