@@ -106,9 +106,10 @@ typedef struct ag_node ag_node;
 
 /* Options of ag_tape_new. Zero means the default. */
 typedef struct ag_tape_options {
-    int threads;  /* that an operation may use; 0: one per processor of the process */
-    bool no_grad; /* true: forward only; no node is appended */
-    bool forgets; /* true: ag_forget takes effect */
+    int threads;        /* that an operation may use; 0: one per processor of the process */
+    bool no_grad;       /* true: forward only; no node is appended */
+    bool forgets;       /* true: ag_forget takes effect */
+    bool keeps_weights; /* true: as after ag_tape_keep_weights(tape, true) */
 } ag_tape_options;
 
 /* Makes a tape, which the caller frees. `options` may be NULL. NULL if memory is out. */
@@ -182,6 +183,16 @@ bool ag_tape_set_matmul(ag_tape *tape, ag_matmul_numbers numbers) AG_CHECKED;
 /* The precision that ag_tape_set_matmul has set. */
 ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 
+/* With `on` the caller promises that weights stay as they are: from now on ag_linear
+ * copies each weight that is an ag_leaf once, in the order in which its product reads it,
+ * and uses the copy again. Results have the same bits. A product of few rows takes half
+ * of the time, since the copy is most of its work, so it is for generation: nn_generate
+ * does it for its own duration, and a program that generates often does it around all of
+ * its calls. The copies need as much memory as the weights. Switching it off, which must
+ * be done before a weight changes or is freed, gives the memory back. Returns the former
+ * state. */
+bool ag_tape_keep_weights(ag_tape *tape, bool on);
+
 /* ---- Tensors ----------------------------------------------------------------------- */
 
 /* The most axes that a tensor can have. */
@@ -222,6 +233,7 @@ struct ag_tensor {
     bool needs_grad;   /* a leaf with a gradient, or made from one */
     bool retains_grad; /* the gradient stays after ag_backward */
     bool is_forgotten; /* by ag_forget: `data` is NULL except during a backward */
+    bool is_callers;   /* `data` is the caller's own memory (ag_leaf) */
 };
 
 /* A copy of `data` (zeros if NULL) on the tape, to differentiate by: ag_backward adds to

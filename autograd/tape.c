@@ -39,6 +39,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     tape->threads = threads > 0 ? threads : kernel_threads_available();
     tape->grad_on = !(options && options->no_grad);
     tape->forgets = options && options->forgets;
+    tape->keeps_weights = options && options->keeps_weights;
     tape->product = kernels()->product;
     tape->workspace = memory_new(workspace_bytes(tape->threads));
     if (!tape->workspace) {
@@ -56,6 +57,7 @@ void ag_tape_free(ag_tape *tape)
         return;
     arena_clear(&tape->arena);
     arena_clear(&tape->scratch);
+    arena_clear(&tape->packed_arena);
     free(tape->workspace);
     free(tape);
 }
@@ -94,7 +96,7 @@ ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...
 
 size_t ag_tape_bytes(const ag_tape *tape)
 {
-    return tape->arena.bytes + tape->scratch.bytes + workspace_bytes(tape->threads);
+    return tape->arena.bytes + tape->scratch.bytes + tape->packed_arena.bytes + workspace_bytes(tape->threads);
 }
 
 /* `place`, or the error of a request that found no memory. */

@@ -18,6 +18,9 @@ typedef struct ag_scope {
     struct ag_scope *outer;
 } ag_scope;
 
+/* A kept copy of a weight: packed.c. */
+typedef struct packed_weight packed_weight;
+
 struct ag_tape {
     ag_arena arena;   /* memory that lives until the rewind */
     ag_arena scratch; /* memory that lives until the operation returns */
@@ -32,6 +35,9 @@ struct ag_tape {
     ag_kinks *kinks;                               /* NULL outside gradient checks */
     const kernel_product *product; /* the kernels of linear layers and matmuls */
     char *workspace;               /* memory for them */
+    bool keeps_weights;            /* ag_tape_keep_weights */
+    ag_arena packed_arena;         /* the copies of weights that are kept, .. */
+    packed_weight *packed_last;    /* .. and the one that was used last; NULL: none */
 };
 
 /* The decisions of a computation as one hash (FNV-1a): two runs that lie on the same side

@@ -56,12 +56,16 @@ ag_tensor *ag_leaf(ag_tape *tape, ag_shape shape, ag_real *data, ag_real *grad)
     x->data = data;
     x->grad = grad;
     x->needs_grad = x->retains_grad = grad != NULL;
+    x->is_callers = true;
     return x;
 }
 
 ag_tensor *ag_detach(ag_tensor *x)
 {
-    return x ? ag_leaf(x->tape, x->shape, x->data, NULL) : NULL;
+    ag_tensor *y = x ? ag_leaf(x->tape, x->shape, x->data, NULL) : NULL;
+    if (y)
+        y->is_callers = x->is_callers;
+    return y;
 }
 
 ag_tensor *ag_retain_grad(ag_tensor *x)

@@ -103,7 +103,7 @@ static ag_status translate(void *context, ag_error *error)
 static ag_status start_run(sentences_run *run, ag_error *error)
 {
     const sentences_task *task = run->task;
-    run->tape = ag_tape_new(&(ag_tape_options){.threads = task->threads, .no_grad = true});
+    run->tape = ag_tape_new(&(ag_tape_options){.threads = task->threads, .no_grad = true, .keeps_weights = true});
     if (!run->tape)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory");
     if (task->options->model) {

@@ -72,7 +72,7 @@ static int generate(const generate_flags *f, const train_saved *saved, ag_error 
 {
     int64_t length = 0;
     int32_t *prompt = read_prompt(f, saved, &length);
-    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true});
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
     int code = !prompt ? CLI_FAILED : tape ? CLI_DONE : cli_fail("generate", CLI_FAILED, "out of memory");
     for (int64_t i = 0; i < f->count && code == CLI_DONE && !ferror(stdout); i++)
         code = generate_text(f, saved, tape, prompt, length, i, error);

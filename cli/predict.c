@@ -253,7 +253,7 @@ static int predict_lines(const predict_flags *f, ag_error *error)
     if (!saved.source_vocab) {
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
     } else {
-        p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true});
+        p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
         p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
         p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
         p.texts = malloc((size_t)f->batch * sizeof *p.texts);

@@ -143,6 +143,8 @@ static void run_panels(void *context, int64_t begin, int64_t end, int worker)
         const int64_t from = product->k_border(task.k, panel), to = product->k_border(task.k, panel + 1);
         task.a += from * task.a_column;
         task.b += from * task.b_row;
+        if (task.packed)
+            task.packed = (const char *)task.packed + product->packed_bytes(from, task.n);
         task.k = to - from;
         if (panel > 0) {
             task.c = partial_memory(sum, panel) + sums_numbers(&task);

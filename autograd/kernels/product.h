@@ -27,6 +27,7 @@ typedef struct product_task {
     double *a_sums;
     product_finish *finish; /* or NULL */
     const void *finish_context;
+    const void *packed; /* a copy of B by kernel_product.pack, which is read in its place, or NULL */
 } product_task;
 
 /* Rows row_begin .. row_end - 1 and columns column_begin .. column_end - 1 of C. */
@@ -41,6 +42,11 @@ typedef struct kernel_product {
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of the largest tile, which is computed in registers */
     int64_t panel_columns;           /* of the widest panel of B, a multiple of tile_columns */
+    /* The bytes of a copy of the whole of B in the order in which `block` reads it, and the
+     * copy itself; 0 bytes: `block` reads B where it lies. Panels along k follow each
+     * other, so what k_border's row k' begins is packed_bytes(k', n) bytes further. */
+    size_t (*packed_bytes)(int64_t k, int64_t n);
+    void (*pack)(const product_task *task, void *copy);
     /* A sum over a large k is the sum over its panels, in order: how many panels there
      * are, and where panel `index` begins (for index = k_panels: k). The product over
      * one panel alone has the bits of that panel's contribution to the whole. */

@@ -3,6 +3,7 @@
  * as soon as it is finished, while it is in the cache. */
 #include "../kernels/kernels.h"
 #include "../muted.h"
+#include "../packed.h"
 #include "../ranges.h"
 #include "../tape.h"
 #include "matrix.h"
@@ -128,6 +129,8 @@ static ag_status linear_forward(ag_node *node)
         task.finish = linear_finish;
         task.finish_context = node;
     }
+    if (packed_weight_find(node->inputs[1], &task) != AG_OK)
+        return AG_NO_MEMORY;
     kernel_product_run(tape->product, &task, 1, 0, 0, 0, tape->threads, tape->workspace);
     return AG_OK;
 }

@@ -314,11 +314,33 @@ static void placed_clear(placed *made)
     free(made->bias.memory);
 }
 
+/* The product has the bytes of `expected` if a copy of B is read in its place. */
+static void check_packed(const problem *p, const variant *v, operand expected, void *workspace)
+{
+    const size_t bytes = kernels()->product->packed_bytes(p->k, p->n);
+    if (bytes == 0)
+        return;
+    placed made;
+    placed_init(&made, p, v);
+    void *copy = malloc(bytes);
+    ck_assert_ptr_nonnull(copy);
+    kernels()->product->pack(&made.task, copy);
+    made.task.packed = copy;
+    made.task.b = NULL;
+    kernel_product_run(kernels()->product, &made.task, 1, 0, 0, 0, 1, workspace);
+    ck_assert_msg(!memcmp(expected.memory, made.c.memory, (size_t)expected.size * sizeof(ag_real)),
+                  "%s, layouts %d and %d: a copy of B gives other bytes", name_of(p->m, p->n, p->k), (int)v->a,
+                  (int)v->b);
+    free(copy);
+    placed_clear(&made);
+}
+
 static void check_variant(const problem *p, variant v, void *workspace)
 {
     placed made;
     placed_init(&made, p, &v);
     kernel_product_run(kernels()->product, &made.task, 1, 0, 0, 0, 1, workspace);
+    check_packed(p, &v, made.c, workspace);
     check_c(p, &v, made.c);
     placed_clear(&made);
 }

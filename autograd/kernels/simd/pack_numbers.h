@@ -81,14 +81,19 @@ static bool b_needs_no_copy(const product_task *task, const product_panel *panel
            panel->column + ceil_div(panel->columns, LANES) * LANES <= task->n;
 }
 
-static columns_of_b panel_of_b(const product_task *task, const product_panel *panel, ag_real *copy)
+static void copy_panel(const product_task *task, const product_panel *panel, ag_real *copy)
 {
-    if (b_needs_no_copy(task, panel))
-        return (columns_of_b){task->b + panel->p0 * task->b_row + panel->column, task->b_row, 1};
     if (task->b_column == 1)
         pack_rows(task, panel, copy);
     else
         pack_columns(task, panel, copy);
+}
+
+static columns_of_b panel_of_b(const product_task *task, const product_panel *panel, ag_real *copy)
+{
+    if (b_needs_no_copy(task, panel))
+        return (columns_of_b){task->b + panel->p0 * task->b_row + panel->column, task->b_row, 1};
+    copy_panel(task, panel, copy);
     return (columns_of_b){copy, TILE_COLUMNS, panel->depth};
 }
 

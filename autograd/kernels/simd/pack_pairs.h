@@ -92,12 +92,17 @@ static void pack_columns(const product_task *task, const product_panel *panel, u
     }
 }
 
+static void copy_panel(const product_task *task, const product_panel *panel, unit *copy)
+{
+    if (task->b_row != 1 || task->b_column == 1)
+        pack_rows(task, panel, copy);
+    else
+        pack_columns(task, panel, copy);
+}
+
 static columns_of_b panel_of_b(const product_task *task, const product_panel *panel, unit *copy)
 {
-    if (task->b_row == 1 && task->b_column != 1)
-        pack_columns(task, panel, copy);
-    else
-        pack_rows(task, panel, copy);
+    copy_panel(task, panel, copy);
     return (columns_of_b){copy, TILE_COLUMNS, panel->depth};
 }
 

@@ -58,6 +58,8 @@ typedef struct columns_of_b {
 
 /* ---- Defined by pack_numbers.h and by pack_pairs.h --------------------------------- */
 
+/* Copies a panel, sliver after sliver (sliver_of_b). It may be wider than N_STEP. */
+static void copy_panel(const product_task *task, const product_panel *panel, unit *copy);
 /* A panel as tiles read it: copied to `copy` [PANEL_SIZE], or where it lies. */
 static columns_of_b panel_of_b(const product_task *task, const product_panel *panel, unit *copy);
 /* Whether tiles read A where it lies. */

@@ -40,6 +40,23 @@ static int64_t k_border(int64_t k, int64_t index)
     return smaller(even_border(ceil_div(k, UNIT_NUMBERS), k_panels(k), index, 1) * UNIT_NUMBERS, k);
 }
 
+/* ---- Kept copies of B -------------------------------------------------------------- */
+
+/* Panel after panel along k, each as wide as B, in slivers. Panels of a block are parts
+ * of these, since their borders along k are the same and those across are borders of
+ * tiles. */
+
+static int64_t packed_columns(int64_t n)
+{
+    return ceil_div(n, TILE_COLUMNS) * TILE_COLUMNS;
+}
+
+static columns_of_b packed_panel(const product_task *task, const product_panel *panel)
+{
+    const unit *copy = (const unit *)task->packed + panel->p0 * packed_columns(task->n);
+    return (columns_of_b){copy + panel->column * panel->depth, TILE_COLUMNS, panel->depth};
+}
+
 /* ---- Prefetching ------------------------------------------------------------------- */
 
 /* The cache lines of a block of a matrix. Empty if neither rows nor columns are
@@ -174,6 +191,20 @@ static product_panel panel_at(const panel_grid *cut, product_block block, int64_
     return panel;
 }
 
+static size_t packed_bytes(int64_t k, int64_t n)
+{
+    return (size_t)(ceil_div(k, UNIT_NUMBERS) * packed_columns(n)) * sizeof(unit);
+}
+
+static void pack(const product_task *task, void *copy)
+{
+    const panel_grid cut = {depth_of(task), k_panels(task->k), 1};
+    for (int64_t d = 0; d < cut.depths; d++) {
+        const product_panel panel = panel_at(&cut, (product_block){.column_end = task->n}, d);
+        copy_panel(task, &panel, (unit *)copy + panel.p0 * packed_columns(task->n));
+    }
+}
+
 static void product_block_packed(const product_task *task, product_block block, void *workspace)
 {
     unit *copy_of_a = workspace, *copy_of_b = copy_of_a + GROUP * SLIVER_SIZE;
@@ -189,12 +220,12 @@ static void product_block_packed(const product_task *task, product_block block, 
                       .fits_cache = fits_cache(task),
                       .copy = copy_of_a};
         work.tiles = ceil_div(work.panel.columns, TILE_COLUMNS);
-        if (i + 1 < count) {
+        if (i + 1 < count && !task->packed) { /* (The processor prefetches contiguous memory by itself.) */
             product_panel next = panel_at(&cut, block, i + 1);
             work.prefetch_b = spread_over_tiles(lines_of_b(task, &next), ceil_div(height, TILE_ROWS) * work.tiles);
         }
         if (k > 0)
-            work.b = panel_of_b(task, &work.panel, copy_of_b);
+            work.b = task->packed ? packed_panel(task, &work.panel) : panel_of_b(task, &work.panel, copy_of_b);
         for (int64_t g = 0; g < groups; g++) {
             const int64_t begin = even_border(height, groups, g, 1), end = even_border(height, groups, g + 1, 1);
             multiply_group(&work, block.row_begin + begin, end - begin);
@@ -208,6 +239,8 @@ const kernel_product KERNEL(kernel_product) = {
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
     .panel_columns = N_STEP,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
     .k_panels = k_panels,
     .k_border = k_border,
 };
