@@ -217,9 +217,11 @@ static int find_workers(int wanted)
  * threads, the work of all is worth (work / own) times what the caller did in its share
  * of a processor. Alone, the caller may have a larger share. If it had one the last time
  * (at first: a whole processor), regions run alone for a pause, which doubles each time
- * that threads do not pay. What is known of the share without threads grows old: it
+ * that threads do not pay. (A short pause would tell nothing: the system needs some tens
+ * of milliseconds to divide the processors anew.) What is known of the share without threads grows old: it
  * moves towards a whole processor. */
 #define PERIOD        40000000
+#define FIRST_PAUSE   (4 * (int64_t)PERIOD)
 #define LONGEST_PAUSE (32 * (int64_t)PERIOD)
 #define LEAST_GAIN    1.25
 #define FORGETTING    (1.0 / 16)
@@ -242,7 +244,7 @@ static void end_period(thread_account *account, int64_t now)
         account->alone = true;
         account->pause = 2 * account->pause < LONGEST_PAUSE ? 2 * account->pause : LONGEST_PAUSE;
     } else {
-        account->pause = PERIOD / 2;
+        account->pause = FIRST_PAUSE / 2;
         account->alone_share += (1 - account->alone_share) * FORGETTING;
     }
 }
@@ -253,7 +255,7 @@ static bool threads_pay(thread_account *account)
     const int64_t now = clock_nanoseconds(), length = account->alone ? account->pause : PERIOD;
     const int64_t passed = now - account->begin;
     if (account->pause == 0)
-        *account = (thread_account){.pause = PERIOD / 2, .alone_share = 1};
+        *account = (thread_account){.pause = FIRST_PAUSE / 2, .alone_share = 1};
     if (passed >= length && passed < 8 * length && pthread_equal(account->caller, pthread_self()))
         end_period(account, now);
     if (passed >= length || !pthread_equal(account->caller, pthread_self()))
