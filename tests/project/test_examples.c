@@ -212,6 +212,9 @@ static const example examples[] = {
       "step 900 of 1200: loss *, exact match * %", "step 1200 of 1200: loss *, exact match * %",
       "exact match on 500 words: 100.0 %", "kvhckmh -> hmkchvk", "tevrirpo -> oprirvet", "ztwqi -> iqwtz",
       "kvegpc -> cpgevk"}},
+    {"two_threads",
+     {"step 100 of 200: loss *", "step 200 of 200: loss *", "thread 1 and thread 2: 32734 parameters, the same bytes",
+      "two threads and one that accumulates 2 parts: 32734 parameters, the same bytes"}},
 };
 enum { EXAMPLE_COUNT = sizeof examples / sizeof *examples };
 
