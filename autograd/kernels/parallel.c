@@ -218,8 +218,8 @@ static int find_workers(int wanted)
  * of a processor. Alone, the caller may have a larger share. If it had one the last time
  * (at first: a whole processor), regions run alone for a pause, which doubles each time
  * that threads do not pay. (A short pause would tell nothing: the system needs some tens
- * of milliseconds to divide the processors anew.) What is known of the share without threads grows old: it
- * moves towards a whole processor. */
+ * of milliseconds until it has divided the processors again.) What is known of the share
+ * without threads grows old: it moves towards a whole processor. */
 #define PERIOD        40000000
 #define FIRST_PAUSE   (4 * (int64_t)PERIOD)
 #define LONGEST_PAUSE (32 * (int64_t)PERIOD)
@@ -249,16 +249,20 @@ static void end_period(thread_account *account, int64_t now)
     }
 }
 
-/* (A period in which the caller was away for long says nothing.) */
+/* A period in which the caller was away for long, or another one called, says nothing. A
+ * pause ends all the same, whoever calls then. */
 static bool threads_pay(thread_account *account)
 {
     const int64_t now = clock_nanoseconds(), length = account->alone ? account->pause : PERIOD;
     const int64_t passed = now - account->begin;
+    const bool is_own = pthread_equal(account->caller, pthread_self());
     if (account->pause == 0)
         *account = (thread_account){.pause = FIRST_PAUSE / 2, .alone_share = 1};
-    if (passed >= length && passed < 8 * length && pthread_equal(account->caller, pthread_self()))
+    if (passed >= length && passed < 8 * length && is_own)
         end_period(account, now);
-    if (passed >= length || !pthread_equal(account->caller, pthread_self()))
+    else if (passed >= length)
+        account->alone = false;
+    if (passed >= length || !(is_own || account->alone))
         begin_period(account, now);
     return !account->alone || kernel_parallel_disturb;
 }

@@ -189,13 +189,26 @@ static void compute_or_sleep(void *context, int64_t begin, int64_t end, int work
         ;
 }
 
-/* Runs regions until `wanted` in a row had, or had not, a thread's help. */
-static void run_until(slow_threads *t, bool helped, int wanted)
+static void *run_two_pieces(void *t)
+{
+    kernel_parallel(2, 2, MUCH_WORK, compute_or_sleep, t);
+    return NULL;
+}
+
+/* Runs regions until `wanted` in a row had, or had not, a thread's help. With two callers
+ * another thread makes every other call. */
+static void run_until(slow_threads *t, bool helped, int wanted, int callers)
 {
     int in_a_row = 0;
     for (int i = 0; i < 2000 && in_a_row < wanted; i++) {
+        pthread_t other;
         t->by[0] = t->by[1] = 0;
-        kernel_parallel(2, 2, MUCH_WORK, compute_or_sleep, t);
+        if (i % callers == 0) {
+            run_two_pieces(t);
+        } else {
+            ck_assert_int_eq(pthread_create(&other, NULL, run_two_pieces, t), 0);
+            pthread_join(other, NULL);
+        }
         ck_assert_int_eq(t->by[0] + t->by[1], 2);
         in_a_row = (t->by[1] > 0) == helped ? in_a_row + 1 : 0;
     }
@@ -205,10 +218,20 @@ static void run_until(slow_threads *t, bool helped, int wanted)
 START_TEST(test_threads_that_the_system_stops_are_left_out_for_a_while)
 {
     slow_threads t = {.are_slow = true};
-    run_until(&t, true, 1);
-    run_until(&t, false, 4);
+    run_until(&t, true, 1, 1);
+    run_until(&t, false, 4, 1);
     t.are_slow = false;
-    run_until(&t, true, 1);
+    run_until(&t, true, 1, 1);
+}
+END_TEST
+
+START_TEST(test_a_pause_ends_for_callers_that_take_turns)
+{
+    slow_threads t = {.are_slow = true};
+    run_until(&t, true, 1, 1);
+    run_until(&t, false, 4, 1);
+    t.are_slow = false;
+    run_until(&t, true, 1, 2);
 }
 END_TEST
 
@@ -365,6 +388,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, test_the_caller_does_the_work_of_threads_that_do_not_begin);
     tcase_add_test(tests, test_a_worker_that_stops_keeps_what_it_has_taken_alone);
     tcase_add_test(tests, test_threads_that_the_system_stops_are_left_out_for_a_while);
+    tcase_add_test(tests, test_a_pause_ends_for_callers_that_take_turns);
     tcase_add_test(tests, test_many_pieces);
     tcase_add_test(tests, test_a_region_inside_a_region);
     tcase_add_test(tests, test_several_callers_at_once);
