@@ -13,11 +13,12 @@ bool train_stop_wanted(const train_loop *loop, int64_t step)
 
 /* ---- The same run? ----------------------------------------------------------------- */
 
+/* The level is compared first: the number of equal models depends on it. */
 static const char *const same_names[TRAIN_SAME_COUNT] = {
+    [TRAIN_SAME_LEVEL] = "instruction-set level (TAPEFORMER_LEVEL)",
     [TRAIN_SAME_DATA] = "training set",
     [TRAIN_SAME_MODEL] = "model",
     [TRAIN_SAME_OPTIONS] = "options",
-    [TRAIN_SAME_LEVEL] = "instruction-set level (TAPEFORMER_LEVEL)",
 };
 
 /* A number in which texts that differ hardly ever agree. */

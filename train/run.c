@@ -114,9 +114,10 @@ static ag_status evaluate_if_due(train_loop *loop)
 
 /* ---- The loop ---------------------------------------------------------------------- */
 
+/* (Part 1 alone counts worse evaluations, so a stop that all make comes first.) */
 static bool out_of_patience(const train_loop *loop)
 {
-    return loop->dev && loop->options.patience > 0 && loop->state.worse >= loop->options.patience;
+    return !loop->agreed && loop->dev && loop->options.patience > 0 && loop->state.worse >= loop->options.patience;
 }
 
 /* Whether to stop before the next update. Of several processes part 1 may decide it alone,

@@ -13,7 +13,7 @@
 #include "train.h"
 
 /* What the processes of one run must have in common. */
-enum { TRAIN_SAME_DATA, TRAIN_SAME_MODEL, TRAIN_SAME_OPTIONS, TRAIN_SAME_LEVEL, TRAIN_SAME_COUNT };
+enum { TRAIN_SAME_LEVEL, TRAIN_SAME_DATA, TRAIN_SAME_MODEL, TRAIN_SAME_OPTIONS, TRAIN_SAME_COUNT };
 
 typedef struct train_loop {
     nn_model *model;

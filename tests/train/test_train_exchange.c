@@ -358,6 +358,30 @@ START_TEST(all_stop_at_a_step_and_run_out_of_patience)
 }
 END_TEST
 
+/* Part 2 wants the stop after update 6, whose evaluation is the last that part 1 has
+ * patience for: all stop, and the resume ends at once. */
+START_TEST(a_stop_comes_before_the_end_of_patience)
+{
+    worker workers[MOST];
+    team_new(workers, &settings[0], 2);
+    for (int i = 0; i < 2; i++) {
+        workers[i].options.patience = 1;
+        workers[i].options.average = 0;
+        workers[i].options.rate = 1e-300; /* no evaluation is better than the first */
+    }
+    workers[1].stop_at = 5;
+    run_team(workers, 2);
+    check_all(workers, 2, AG_INTERRUPTED, 6);
+    for (int i = 0; i < 2; i++) {
+        workers[i].stop = 0;
+        workers[i].options.resume = true;
+    }
+    run_team(workers, 2);
+    check_all(workers, 2, AG_OK, 6);
+    team_clear(workers, 2);
+}
+END_TEST
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 START_TEST(a_failed_exchange_ends_all)
@@ -491,6 +515,7 @@ static Suite *suite(void)
     tcase_add_loop_test(bytes, processes_are_parts, 0, 3 * SETTINGS);
     tcase_add_loop_test(bytes, a_stop_in_one_stops_all, 0, 4);
     tcase_add_test(bytes, all_stop_at_a_step_and_run_out_of_patience);
+    tcase_add_test(bytes, a_stop_comes_before_the_end_of_patience);
     suite_add_tcase(s, bytes);
     TCase *errors = tcase_create("errors");
     tcase_add_test(errors, a_failed_exchange_ends_all);
