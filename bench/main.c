@@ -26,7 +26,7 @@ static const char help[] =
     "  --busy            training steps beside 1, 2 and 4 spinning processes per processor, nothing else\n"
     "  --serve FILE      with --config: steps on demand, beside a peer (bench/README.md)\n"
     "  --spin N          N spinning processes until the standard input ends\n"
-    "  --model FOLDER    of sentences: a trained model in place of a drawn one\n"
+    "  --model FOLDER    of sentences: a trained model instead of a drawn one\n"
     "  --json            an object per line in place of tables\n"
     "  --compare A B     two files that --json wrote, row by row: a ratio above 1 means that B is the faster\n"
     "  --help            this text\n";

@@ -82,7 +82,7 @@ static ag_status answer_steps(bench_training *training, long count, ag_error *er
 
 static ag_status answer_peak(const bench_training *training, ag_error *error)
 {
-    double gflops;
+    double gflops = 0;
     const ag_status status = bench_peak_measure(training->threads, 0.03, &gflops, error);
     const bench_field fields[] = {{.key = "gflops", .number = gflops, .digits = 2}};
     if (status == AG_OK)

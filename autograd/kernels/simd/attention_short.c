@@ -82,6 +82,8 @@ static bool find_keys_of_lanes(short_pass *pass, const attention_keys *keys, int
             if (begin < end)
                 any = (span){smaller(any.begin, begin), larger(any.end, end)};
         }
+        if (any.begin > any.end)
+            any = (span){0, 0};
     }
     pass->any[v] = any;
     pass->all[v] = all;
