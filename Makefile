@@ -211,7 +211,7 @@ CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubun
 # bench too, tests make the n-th allocation or file call fail, and libcheck's marks are
 # thinned out.
 wrap  = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
-WRAP := $(call wrap,malloc calloc realloc posix_memalign)
+WRAP := $(call wrap,malloc calloc realloc posix_memalign free)
 FILE_CALLS := open openat read write pwrite fsync ftruncate fstat fchmod fchown flock mmap stat lstat access mkdir mkstemp \
               rename unlink unlinkat opendir readdir fopen open_memstream fflush close fclose
 

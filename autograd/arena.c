@@ -20,20 +20,29 @@ struct arena_block {
 
 #define SMALLEST_CHUNK ((size_t)1 << 16)
 #define LARGEST_STEP   ((size_t)1 << 26)
+#define SLACK          32 /* a single chunk has room for 1/SLACK more than was needed */
 
-/* Adds a chunk with room for `bytes` at the end of the list. A chunk is about 1/32 of the
- * arena: large enough that chunks stay few, small enough that little of the last one is
- * wasted. Its capacity is a multiple of the request that made it, since most tensors of a
- * model have one of a few sizes. */
-static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
+/* The capacity of a new chunk for `bytes`. In an empty arena it is what the last round
+ * needed, see arena_rewind. Otherwise it is about half of the arena: chunks stay few, so
+ * few of their ends stay empty, and what the last one has beyond its use is never touched.
+ * It is a multiple of the request, since most tensors of a model have one of a few
+ * sizes. */
+static size_t new_capacity(const ag_arena *arena, size_t bytes)
 {
-    size_t capacity = arena->bytes / 32;
+    size_t capacity = arena->bytes / 2;
+    if (!arena->first && arena->needed > bytes)
+        return arena->needed;
     if (capacity < SMALLEST_CHUNK)
         capacity = SMALLEST_CHUNK;
     if (capacity > LARGEST_STEP)
         capacity = LARGEST_STEP;
-    capacity = bytes + capacity / bytes * bytes;
+    return bytes + capacity / bytes * bytes;
+}
 
+/* Adds a chunk with room for `bytes` at the end of the list. */
+static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
+{
+    const size_t capacity = new_capacity(arena, bytes);
     arena_chunk *chunk = memory_new(memory_lines(sizeof *chunk) + capacity);
     if (!chunk)
         return NULL;
@@ -112,19 +121,37 @@ void arena_give(ag_arena *arena, void *place, size_t bytes)
         join_next(before);
 }
 
-void arena_rewind(ag_arena *arena)
-{
-    for (arena_chunk *chunk = arena->first; chunk; chunk = chunk->next)
-        chunk->used = 0;
-    arena->free_blocks = NULL;
-}
-
-void arena_clear(ag_arena *arena)
+static void free_chunks(ag_arena *arena)
 {
     while (arena->first) {
         arena_chunk *chunk = arena->first;
         arena->first = chunk->next;
         free(chunk);
     }
+    arena->bytes = 0;
+    arena->free_blocks = NULL;
+}
+
+/* Chunks waste memory where a round asks for other sizes than those that made them: it
+ * leaves their ends empty and adds chunks. So after a round that outgrew the chunks of an
+ * earlier one, a single chunk with room for all of it replaces them. */
+void arena_rewind(ag_arena *arena)
+{
+    size_t used = 0;
+    for (arena_chunk *chunk = arena->first; chunk; chunk = chunk->next) {
+        used += chunk->used;
+        chunk->used = 0;
+    }
+    arena->free_blocks = NULL;
+    if (arena->kept > 0 && arena->bytes > arena->kept) {
+        arena->needed = memory_lines(used + used / SLACK);
+        free_chunks(arena);
+    }
+    arena->kept = arena->bytes;
+}
+
+void arena_clear(ag_arena *arena)
+{
+    free_chunks(arena);
     *arena = (ag_arena){0};
 }

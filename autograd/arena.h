@@ -3,6 +3,8 @@
  *
  * A training step asks for the same sequence of sizes each time. After a rewind the same
  * sequence finds the same places, so from the second step on the heap is not touched.
+ * Where steps differ, a larger one adds chunks, and the rewind after it replaces all of
+ * them by one that has room for such a step.
  *
  *     first                                  a list of chunks, which grow with the arena
  *       |
@@ -31,6 +33,8 @@ typedef struct ag_arena {
     arena_chunk *first;
     arena_block *free_blocks; /* sorted by address; NULL: nothing was given back */
     size_t bytes;             /* of all chunks */
+    size_t kept;              /* of those that the last rewind kept */
+    size_t needed;            /* by the last round that outgrew them, and a little more */
 } ag_arena;
 
 /* `bytes` bytes from the first chunk that has room, aligned to MEMORY_ALIGNMENT, not
@@ -41,7 +45,8 @@ void *arena_take(ag_arena *arena, size_t bytes);
 /* Gives back the block at `place`, which either function above returned for `bytes` >
  * 0. */
 void arena_give(ag_arena *arena, void *place, size_t bytes);
-/* Takes everything back and keeps the chunks. */
+/* Takes everything back. The chunks are kept, unless the round outgrew those that were
+ * kept before: then the next round gets a single one. */
 void arena_rewind(ag_arena *arena);
 /* Returns all memory to the system. */
 void arena_clear(ag_arena *arena);

@@ -219,6 +219,20 @@ static nn_model_config new_config(const train_recipe *f, const train_setup *setu
     return config;
 }
 
+/* The model with the parameters of `base`, which is freed: they move, since a copy would
+ * take their memory twice. */
+static nn_model *take_base(const nn_model_config *config, nn_model *base, ag_error *error)
+{
+    nn_model *model = nn_model_outline(config, error);
+    if (model) {
+        model->params.value = base->params.value;
+        model->params.grad = base->params.grad;
+        base->params.value = base->params.grad = NULL;
+    }
+    nn_model_free(base);
+    return model;
+}
+
 /* Makes the model: with the parameters of the model to begin with, if there is one, whose
  * dropout may change. */
 static int make_model(const cli_command *command, const train_recipe *f, train_setup *setup, ag_error *error)
@@ -228,18 +242,15 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
     nn_model_config config = base ? base->config : new_config(f, setup, dropout_given);
     if (dropout_given)
         config.dropout = f->model.dropout;
-    setup->model = nn_model_new(&config, f->run.seed, error);
+    setup->model = base ? take_base(&config, base, error) : nn_model_new(&config, f->run.seed, error);
+    setup->base.model = NULL;
     if (!setup->model)
         return cli_report("train", error);
-    nn_params *params = &setup->model->params;
-    if (base)
-        memcpy(params->value, base->params.value, (size_t)params->size * sizeof *params->value);
-    nn_model_free(base);
-    setup->base.model = NULL;
+    const int64_t size = setup->model->params.size;
     if (!f->quiet)
         fprintf(stderr, "model: %s, width %d, %d %s, %lld %s%s%s\n", train_model_kind_name((int)config.kind),
-                config.d_model, config.heads, ag_plural(config.heads, "head", "heads"), (long long)params->size,
-                ag_plural(params->size, "parameter", "parameters"), f->from && !f->resume ? ", those of " : "",
+                config.d_model, config.heads, ag_plural(config.heads, "head", "heads"), (long long)size,
+                ag_plural(size, "parameter", "parameters"), f->from && !f->resume ? ", those of " : "",
                 f->from && !f->resume ? CLI_SHOWN(f->from) : "");
     return CLI_DONE;
 }

@@ -88,6 +88,8 @@ int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initia
  * ag_seed_for(seed, AG_FOR_PARAMETERS)) and zeroes the gradients. AG_BAD_VALUE if they
  * are allocated already. */
 ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error) AG_CHECKED;
+/* The same with values of 0, for readers that fill them in. */
+ag_status nn_params_reserve(nn_params *params, ag_error *error) AG_CHECKED;
 /* Sets all gradients to 0. */
 void nn_params_zero_grad(nn_params *params);
 /* The index of the parameter of that name; -1 if there is none. */

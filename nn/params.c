@@ -11,13 +11,19 @@ void nn_params_init(nn_params *params)
     *params = (nn_params){0};
 }
 
+static void free_vectors(nn_params *params)
+{
+    free(params->value);
+    free(params->grad);
+    params->value = params->grad = NULL;
+}
+
 void nn_params_clear(nn_params *params)
 {
     for (int i = 0; i < params->count; i++)
         free(params->items[i].name);
     free(params->items);
-    free(params->value);
-    free(params->grad);
+    free_vectors(params);
     *params = (nn_params){0};
 }
 
@@ -97,27 +103,31 @@ int nn_params_add(nn_params *params, const char *name, ag_shape shape, nn_initia
     return add_parameter(params, name, shape, initializer, decay, error) == AG_OK ? params->count - 1 : -1;
 }
 
-ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
+ag_status nn_params_reserve(nn_params *params, ag_error *error)
 {
     if (params->value)
         return ag_error_set(error, AG_BAD_VALUE, "the parameters have been allocated already");
     params->value = ag_numbers_new(params->size);
     params->grad = ag_numbers_new(params->size);
-    ag_status status = AG_OK;
-    if (!params->value || !params->grad)
-        status = ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld %s", (long long)params->size,
-                              ag_plural(params->size, "parameter", "parameters"));
+    if (params->value && params->grad)
+        return AG_OK;
+    free_vectors(params);
+    return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld %s", (long long)params->size,
+                        ag_plural(params->size, "parameter", "parameters"));
+}
 
+ag_status nn_params_allocate(nn_params *params, uint64_t seed, ag_error *error)
+{
+    ag_status status = nn_params_reserve(params, error);
+    if (status != AG_OK)
+        return status;
     for (int i = 0; i < params->count && status == AG_OK; i++) {
         const nn_param *item = &params->items[i];
         ag_rng rng = ag_rng_make(ag_seed_for(seed, AG_FOR_PARAMETERS), (uint64_t)i);
         status = nn_initialize(item->initializer, item->shape, params->value + item->offset, &rng, error);
     }
-    if (status != AG_OK) {
-        free(params->value);
-        free(params->grad);
-        params->value = params->grad = NULL;
-    }
+    if (status != AG_OK)
+        free_vectors(params);
     return status;
 }
 

@@ -150,9 +150,11 @@ ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safeten
         status = train_parameters_read(file, params, data_real_dtype, path, error);
     vectors flat = vectors_of(checkpoint);
     for (int i = 0; i < TRAIN_VECTOR_COUNT && status == AG_OK; i++)
-        if (flat.values[i])
+        if (flat.values[i]) {
             status =
                 data_tensor_read(data_safetensors_find(file, train_vectors[i]), flat.values[i], params->size, error);
+            data_safetensors_rest(file);
+        }
     if (status == AG_OK) {
         *checkpoint->state = state;
         checkpoint->optimizer->step = (uint64_t)state.step;

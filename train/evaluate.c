@@ -100,6 +100,21 @@ static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set
     return status;
 }
 
+/* Rows whose values, those of a no-grad pass, take at most about MOST_NUMBERS numbers:
+ * nine of the model's width and a feed-forward layer for each token and block, and the
+ * logits. An evaluation shall take no more memory than training. */
+static int64_t default_batch(const nn_model *model, const data_set *set)
+{
+    enum { MOST_NUMBERS = 1 << 26, WIDTHS = 9 };
+    const nn_model_config *config = &model->config;
+    const int64_t source = data_set_max_source(set), target = data_set_max_target(set);
+    const int64_t block = WIDTHS * (int64_t)config->d_model + config->ffn;
+    const double row = (double)(source * config->encoder_layers * block) +
+                       (double)(target * (config->decoder_layers * block + config->target_vocab));
+    const double rows = MOST_NUMBERS / row;
+    return rows < 1 ? 1 : rows < TRAIN_EVALUATION_BATCH ? (int64_t)rows : TRAIN_EVALUATION_BATCH;
+}
+
 double train_chance(const nn_model *model)
 {
     return scalar_log((double)model->config.target_vocab);
@@ -109,13 +124,13 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
                          train_metrics *metrics, ag_error *error)
 {
     train_evaluation own = *evaluation;
-    own.batch = own.batch ? own.batch : TRAIN_EVALUATION_BATCH;
-    *metrics = (train_metrics){0};
+        *metrics = (train_metrics){0};
     if (own.batch < 0 || own.max_sources < 0 || own.threads < 0)
         return ag_error_set(error, AG_BAD_VALUE, "an evaluation's batch, sources and threads cannot be negative");
     ag_status status = train_set_fits(model, set, error);
     if (status != AG_OK)
         return status;
+    own.batch = own.batch ? own.batch : default_batch(model, set);
     ag_tape *tape = own.tape ? own.tape : ag_tape_new(&(ag_tape_options){.threads = own.threads});
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");

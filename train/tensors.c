@@ -119,6 +119,7 @@ ag_status train_parameters_read(const data_safetensors *file, nn_params *params,
         ag_error problem = {0};
         ag_status status = data_tensor_read(data_safetensors_find(file, parameter->name),
                                             params->value + parameter->offset, parameter->size, &problem);
+        data_safetensors_rest(file);
         if (status != AG_OK)
             return ag_error_set(error, status, "%s: %.300s", path, problem.message);
     }

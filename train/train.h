@@ -179,7 +179,7 @@ typedef struct train_metrics {
 
 /* Options of train_evaluate. Zero means the default. */
 typedef struct train_evaluation {
-    int64_t batch;       /* rows at once; 0: 64 */
+    int64_t batch;       /* rows at once; 0: 64, fewer of a large model */
     int64_t max_sources; /* 0: all */
     bool decode;         /* generate, and measure exact match and error rates (not for
                           * NN_DECODER) */

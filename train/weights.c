@@ -237,9 +237,11 @@ static ag_status read_parameters(const weights_reader *r, nn_params *params)
         status = check_tied(r);
     if (status == AG_OK) /* the file has all the values, so it is safe to allocate memory
                           * for them */
-        status = nn_params_allocate(params, 0, r->error);
-    for (int i = 0; i < params->count && status == AG_OK; i++)
+        status = nn_params_reserve(params, r->error);
+    for (int i = 0; i < params->count && status == AG_OK; i++) {
         status = read_parameter(r, &params->items[i], params->value + params->items[i].offset);
+        data_safetensors_rest(r->file);
+    }
     return status;
 }
 

@@ -46,6 +46,9 @@ typedef struct data_safetensors data_safetensors;
 data_safetensors *data_safetensors_open(const char *path, ag_error *error);
 /* Frees the file and all that it has handed out. NULL is allowed. */
 void data_safetensors_close(data_safetensors *file);
+/* Releases the pages of the file that have been read, so that a reader of large tensors
+ * holds no second copy of them in memory. They are read in again when they are touched. */
+void data_safetensors_rest(const data_safetensors *file);
 /* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
 /* Tensor number i in the order of the file, or the tensor of that name; NULL if there is

@@ -287,14 +287,26 @@ static bool check_places(header_reader *r, uint64_t data_size)
 
 /* ---- The whole file ---------------------------------------------------------------- */
 
+/* Continues the hash over bytes of the file, whose pages are released as it goes. */
+static uint64_t hash_pages(uint64_t hash, const data_map *map, size_t at, size_t end)
+{
+    const size_t slice = (size_t)1 << 24;
+    for (size_t size; at < end; at += size) {
+        size = end - at < slice ? end - at : slice;
+        hash = data_fnv1a(hash, map->bytes + at, size);
+        data_map_rest(map);
+    }
+    return hash;
+}
+
 static bool check_checksum(header_reader *r, const metadata_entry *entry)
 {
     const data_map *map = &r->file->map;
     char digits[CHECKSUM_DIGITS + 1];
     size_t at = HEADER_AT + entry->value_at, after = at + CHECKSUM_DIGITS;
-    uint64_t hash = data_fnv1a(FNV1A_START, map->bytes, at);
+    uint64_t hash = hash_pages(FNV1A_START, map, 0, at);
     hash = data_fnv1a(hash, CHECKSUM_ZEROS, CHECKSUM_DIGITS);
-    hash = data_fnv1a(hash, map->bytes + after, map->size - after);
+    hash = hash_pages(hash, map, after, map->size);
     data_checksum_print(hash, digits);
     if (!memcmp(digits, map->bytes + at, CHECKSUM_DIGITS))
         return true;
@@ -366,6 +378,13 @@ bool data_safetensors_read(data_safetensors *file, const char *shown, ag_error *
     for (size_t i = 0; i < file->tensor_count; i++)
         file->tensors[i].tensor.data = file->map.bytes + data_at + (size_t)file->tensors[i].begin;
     return true;
+}
+
+void data_safetensors_rest(const data_safetensors *file)
+{
+    data_map_rest(&file->map);
+    for (size_t i = 0; i < file->shard_count; i++)
+        data_safetensors_rest(file->shards[i]);
 }
 
 void data_safetensors_close(data_safetensors *file)
