@@ -22,6 +22,7 @@ typedef struct bench_options {
     const char *compare[2]; /* two files instead of a run */
     const char *blas;       /* the shared library that multiplies in place of ours; NULL: none */
     bool busy;              /* steps beside spinning processes instead of the parts */
+    const char *pictures;   /* the folder for the charts of `scale`; NULL: none */
     const char *serve;      /* the file for parameters and batch of steps on demand; NULL: none */
     int64_t spin;           /* processes that spin; 0: none */
     const char *model;      /* the folder of a saved model that translates sentences; NULL: a drawn one */
@@ -132,6 +133,7 @@ ag_status bench_products(const bench_options *options, ag_error *error);
 ag_status bench_attention(const bench_options *options, ag_error *error);
 ag_status bench_generation(const bench_options *options, ag_error *error);
 ag_status bench_sentences(const bench_options *options, ag_error *error);
+ag_status bench_scale(const bench_options *options, ag_error *error);
 
 /* What the flags of the same names ask for. bench_serve needs a configuration. */
 ag_status bench_busy(const bench_options *options, ag_error *error);

@@ -16,7 +16,7 @@ static const char help[] =
     "Usage: bench [flags]\n"
     "       bench --busy [flags]\n"
     "       bench --compare BEFORE.json AFTER.json\n\n"
-    "  --only PART       peak, step, product, attention, generate or sentences; default all\n"
+    "  --only PART       peak, step, product, attention, generate, sentences or scale; default all but scale\n"
     "  --config NAME     one configuration (toy, small, nano, g2p, annot, gptmid, gpt2); alone it means --only step\n"
     "  --threads N       default: 1, and then as many as the machine has\n"
     "  --dropout P       of training steps; default: 0, and then 0.1\n"
@@ -24,6 +24,7 @@ static const char help[] =
     "  --steps N         timed training steps; default: as many as fit into 1.5 seconds, 5 to 200\n"
     "  --blas FILE       products by a shared library, such as libopenblas.so.0, in place of our own\n"
     "  --busy            training steps beside 1, 2 and 4 spinning processes per processor, nothing else\n"
+    "  --pictures DIR    the charts of --only scale, as SVG files\n"
     "  --serve FILE      with --config: steps on demand, beside a peer (bench/README.md)\n"
     "  --spin N          N spinning processes until the standard input ends\n"
     "  --model FOLDER    of sentences: a trained model instead of a drawn one\n"
@@ -68,6 +69,7 @@ static bool read_dropout(const char *flag, const char *text, double *dropout)
 typedef struct bench_part {
     const char *name;
     ag_status (*run)(const bench_options *options, ag_error *error);
+    bool on_request; /* not part of a run of all parts */
 } bench_part;
 
 static ag_status report_peak(const bench_options *options, ag_error *error)
@@ -78,8 +80,9 @@ static ag_status report_peak(const bench_options *options, ag_error *error)
 }
 
 static const bench_part parts[] = {
-    {"peak", report_peak},          {"step", bench_steps},          {"product", bench_products},
-    {"attention", bench_attention}, {"generate", bench_generation}, {"sentences", bench_sentences},
+    {"peak", report_peak, false},          {"step", bench_steps, false},          {"product", bench_products, false},
+    {"attention", bench_attention, false}, {"generate", bench_generation, false}, {"sentences", bench_sentences, false},
+    {"scale", bench_scale, true},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -130,6 +133,8 @@ static bool read_plain_flag(const char *flag, const char *value, bench_options *
         options->serve = value;
     else if (!strcmp(flag, "--model"))
         options->model = value;
+    else if (!strcmp(flag, "--pictures"))
+        options->pictures = value;
     else
         return false;
     return true;
@@ -142,9 +147,9 @@ static bool read_flag(char **arguments, int count, int *used, bench_options *opt
         const char *name;
         int values;
     } known[] = {
-        {"--json", 0}, {"--busy", 0},   {"--compare", 2}, {"--blas", 1},    {"--serve", 1},
-        {"--only", 1}, {"--config", 1}, {"--threads", 1}, {"--dropout", 1}, {"--steps", 1},
-        {"--spin", 1}, {"--matmul", 1}, {"--model", 1},
+        {"--json", 0}, {"--busy", 0},   {"--compare", 2}, {"--blas", 1},     {"--serve", 1},
+        {"--only", 1}, {"--config", 1}, {"--threads", 1}, {"--dropout", 1},  {"--steps", 1},
+        {"--spin", 1}, {"--matmul", 1}, {"--model", 1},   {"--pictures", 1},
     };
     const char *flag = arguments[0], *value = arguments[1];
     *used = 0;
@@ -213,7 +218,7 @@ static ag_status run(bench_options *options, ag_error *error)
 
     status = bench_peak(options, error);
     for (int i = 0; i < PARTS && status == AG_OK; i++)
-        if (!options->only || !strcmp(options->only, parts[i].name))
+        if (options->only ? !strcmp(options->only, parts[i].name) : !parts[i].on_request)
             status = parts[i].run(options, error);
     return status;
 }
