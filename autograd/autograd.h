@@ -186,11 +186,10 @@ ag_matmul_numbers ag_tape_matmul(const ag_tape *tape);
 /* With `on` the caller promises that weights stay as they are: from now on ag_linear
  * copies each weight that is an ag_leaf once, in the order in which its product reads it,
  * and uses the copy again. Results have the same bits. A product of few rows takes half
- * of the time, since the copy is most of its work, so it is for generation: nn_generate
- * does it for its own duration, and a program that generates often does it around all of
- * its calls. The copies need as much memory as the weights. Switching it off, which must
- * be done before a weight changes or is freed, gives the memory back. Returns the former
- * state. */
+ * of the time, since the copy is most of its work, so programs that generate do it around
+ * all of their calls of nn_generate. The copies need as much memory as the weights.
+ * Switching it off, which must be done before a weight changes or is freed, gives the
+ * memory back. Returns the former state. */
 bool ag_tape_keep_weights(ag_tape *tape, bool on);
 
 /* ---- Tensors ----------------------------------------------------------------------- */

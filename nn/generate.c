@@ -153,14 +153,13 @@ ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *inpu
         measure_prompts(&g);
     status = init_result(&g, error);
     if (status == AG_OK && input->rows > 0) {
-        const bool grad_was_on = ag_tape_set_grad(tape, false), kept_weights = ag_tape_keep_weights(tape, true);
+        const bool grad_was_on = ag_tape_set_grad(tape, false);
         status = tags                 ? generation_tag(&g, error)
                  : g.options.beam > 1 ? generation_beam(&g, error)
                                       : generation_sample(&g, error);
         nn_cache_clear(&g.cache);
         ag_tape_rewind(tape);
         ag_tape_set_grad(tape, grad_was_on);
-        ag_tape_keep_weights(tape, kept_weights);
     }
     if (status != AG_OK)
         nn_generated_clear(result);

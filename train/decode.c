@@ -245,11 +245,8 @@ ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, cons
 {
     decoding d = {.model = model, .tape = tape, .set = set, .evaluation = evaluation, .error = error};
     ag_status status = collect_sources(&d);
-    if (status == AG_OK) {
-        const bool kept_weights = ag_tape_keep_weights(tape, true);
+    if (status == AG_OK)
         status = decode_all(&d);
-        ag_tape_keep_weights(tape, kept_weights);
-    }
     if (status == AG_OK)
         status = judge_all(&d, metrics);
     for (int64_t i = 0; i < d.count; i++) {
