@@ -114,7 +114,7 @@ static inline ag_real compute_row(const backward_pass *pass, int64_t row, int64_
         store(weights + c, weight);
         if (pass->needs_scores)
             store(dweights + c, dweight);
-        sum += weight * dweight;
+        sum = multiply_add(sum, weight, dweight);
     }
     if (keys->allow) {
         fill_holes(keys, first, columns, 0, weights);
@@ -122,7 +122,7 @@ static inline ag_real compute_row(const backward_pass *pass, int64_t row, int64_
             fill_holes(keys, first, columns, 0, dweights);
         sum = (vector){0};
         for (int64_t c = columns.begin; c < columns.end && pass->needs_scores; c += LANES)
-            sum += load(weights + c) * load(dweights + c);
+            sum = multiply_add(sum, load(weights + c), load(dweights + c));
     }
     return pass->needs_scores ? vector_sum(sum) : 0;
 }
