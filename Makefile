@@ -239,7 +239,7 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
         CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' COMMAND_OBJECTS='$(CLI_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED) $(MADE))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles tests/project/test_mpi)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles) $(if $(SANITIZE)$(RUNNER)$(SUFFIX),,tests/project/test_mpi)
 
 # (a program, or a script of tests/project)
 ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
