@@ -52,19 +52,21 @@ def stack(p, name, start, x, memory, causal, activation):
     return norm(p, name + ".norm", x)
 
 
-def embed(table, tokens):
-    width = table.shape[1]
-    return table[tokens] * width**0.5 + positions(tokens.shape[1], width)
+def embed(p, side, tokens):
+    table, length = p[side + "_embedding.weight"], tokens.shape[1]
+    width, learned = table.shape[1], p.get(side + "_positions.weight")
+    return table[tokens] * width**0.5 + (positions(length, width) if learned is None else learned[:length])
 
 
 def mean_loss(p, start):
     memory, activation = None, partial(jax.nn.gelu, approximate=False)
     if start.source is not None:
         activation = jax.nn.relu
-        x = embed(p["src_embedding.weight"], start.source)
+        x = embed(p, "src", start.source)
         memory = stack(p, "encoder", start, x, None, False, activation)
-    x = embed(p["tgt_embedding.weight"], start.target)
-    logits = linear(p, "output", stack(p, "decoder", start, x, memory, True, activation))
+    x = embed(p, "tgt", start.target)
+    y = stack(p, "decoder", start, x, memory, True, activation)
+    logits = linear(p, "output", y) if "output.weight" in p else y @ p["tgt_embedding.weight"].T
     right = jnp.take_along_axis(logits, start.next[..., None], axis=2)[..., 0]
     return (jax.nn.logsumexp(logits, axis=2) - right).mean()
 

@@ -82,7 +82,8 @@ class Stack(nn.Module):
 
 
 class Model(nn.Module):
-    """An encoder-decoder with relu, or a decoder with gelu."""
+    """An encoder-decoder with relu, or a decoder with gelu. Where the file has no parameters of the output, that is
+    the table of the embedding; where it has none of positions, they are computed."""
 
     def __init__(self, start):
         super().__init__()
@@ -94,16 +95,20 @@ class Model(nn.Module):
         if pair:
             self.src_embedding = nn.Embedding(shape["src_embedding.weight"][0], self.width)
             self.encoder = Stack(start.layers, self.width, start.heads, ffn, False, False, F.relu)
-        self.output = nn.Linear(self.width, vocab)
+        self.output = nn.Linear(self.width, vocab) if "output.weight" in shape else None
+        learned = shape.get("tgt_positions.weight")
+        self.tgt_positions = nn.Embedding(*learned) if learned else None
         longest = max(start.target.shape[1], start.source.shape[1] if pair else 0)
         self.register_buffer("positions", torch.from_numpy(positions(longest, self.width)), persistent=False)
 
     def embed(self, table, tokens):
-        return table(tokens) * math.sqrt(self.width) + self.positions[: tokens.shape[1]]
+        codes = self.positions if self.tgt_positions is None else self.tgt_positions.weight
+        return table(tokens) * math.sqrt(self.width) + codes[: tokens.shape[1]]
 
     def forward(self, source, target, after):
         memory = None if source is None else self.encoder(self.embed(self.src_embedding, source))
-        logits = self.output(self.decoder(self.embed(self.tgt_embedding, target), memory))
+        y = self.decoder(self.embed(self.tgt_embedding, target), memory)
+        logits = self.output(y) if self.output else F.linear(y, self.tgt_embedding.weight)
         return F.cross_entropy(logits.flatten(0, 1), after.flatten())
 
 
