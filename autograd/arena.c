@@ -22,16 +22,13 @@ struct arena_block {
 #define LARGEST_STEP   ((size_t)1 << 26)
 #define SLACK          32 /* a single chunk has room for 1/SLACK more than was needed */
 
-/* The capacity of a new chunk for `bytes`. In an empty arena it is what the last round
- * needed, see arena_rewind. Otherwise it is about half of the arena: chunks stay few, so
+/* The capacity of a new chunk for `bytes`, about half of the arena: chunks stay few, so
  * few of their ends stay empty, and what the last one has beyond its use is never touched.
  * It is a multiple of the request, since most tensors of a model have one of a few
  * sizes. */
 static size_t new_capacity(const ag_arena *arena, size_t bytes)
 {
     size_t capacity = arena->bytes / 2;
-    if (!arena->first && arena->needed > bytes)
-        return arena->needed;
     if (capacity < SMALLEST_CHUNK)
         capacity = SMALLEST_CHUNK;
     if (capacity > LARGEST_STEP)
@@ -134,7 +131,8 @@ static void free_chunks(ag_arena *arena)
 
 /* Chunks waste memory where a round asks for other sizes than those that made them: it
  * leaves their ends empty and adds chunks. So after a round that outgrew the chunks of an
- * earlier one, a single chunk with room for all of it replaces them. */
+ * earlier one, a single chunk with room for all of it replaces them. (If there is no
+ * memory for it, the next request asks again, and reports it.) */
 void arena_rewind(ag_arena *arena)
 {
     size_t used = 0;
@@ -144,8 +142,8 @@ void arena_rewind(ag_arena *arena)
     }
     arena->free_blocks = NULL;
     if (arena->kept > 0 && arena->bytes > arena->kept) {
-        arena->needed = memory_lines(used + used / SLACK);
         free_chunks(arena);
+        add_chunk(arena, memory_lines(used + used / SLACK));
     }
     arena->kept = arena->bytes;
 }

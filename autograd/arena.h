@@ -34,7 +34,6 @@ typedef struct ag_arena {
     arena_block *free_blocks; /* sorted by address; NULL: nothing was given back */
     size_t bytes;             /* of all chunks */
     size_t kept;              /* of those that the last rewind kept */
-    size_t needed;            /* by the last round that outgrew them, and a little more */
 } ag_arena;
 
 /* `bytes` bytes from the first chunk that has room, aligned to MEMORY_ALIGNMENT, not
@@ -46,7 +45,7 @@ void *arena_take(ag_arena *arena, size_t bytes);
  * 0. */
 void arena_give(ag_arena *arena, void *place, size_t bytes);
 /* Takes everything back. The chunks are kept, unless the round outgrew those that were
- * kept before: then the next round gets a single one. */
+ * kept before: then a single one replaces them. */
 void arena_rewind(ag_arena *arena);
 /* Returns all memory to the system. */
 void arena_clear(ag_arena *arena);
