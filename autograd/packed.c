@@ -28,6 +28,26 @@ bool ag_tape_keep_weights(ag_tape *tape, bool on)
     return before;
 }
 
+static bool is_copy_of(const packed_weight *packed, const product_task *task, const kernel_product *product)
+{
+    return packed->weight == task->b && packed->n == task->n && packed->k == task->k && packed->product == product;
+}
+
+/* The search begins after the weight that was found last: each token needs all of them
+ * in the same order. NULL if there is no copy. */
+static packed_weight *find_copy(const ag_tape *tape, const product_task *task)
+{
+    packed_weight *last = tape->packed_last, *at = last;
+    while (at) {
+        at = at->next;
+        if (is_copy_of(at, task, tape->product))
+            return at;
+        if (at == last)
+            return NULL;
+    }
+    return NULL;
+}
+
 static packed_weight *make_copy(ag_tape *tape, const product_task *task, size_t bytes)
 {
     packed_weight *made = arena_alloc(&tape->packed_arena, sizeof *made);
@@ -45,22 +65,13 @@ static packed_weight *make_copy(ag_tape *tape, const product_task *task, size_t 
     return made;
 }
 
-/* The search begins after the weight that was found last: each token needs all of them
- * in the same order. */
 ag_status packed_weight_find(const ag_tensor *weight, product_task *task)
 {
     ag_tape *tape = weight->tape;
     const size_t bytes = tape->product->packed_bytes(task->k, task->n);
-    packed_weight *last = tape->packed_last, *found = last;
     if (!tape->keeps_weights || !weight->is_callers || bytes == 0)
         return AG_OK;
-    for (bool is_it = false; found && !is_it;) {
-        found = found->next;
-        is_it =
-            found->weight == task->b && found->n == task->n && found->k == task->k && found->product == tape->product;
-        if (!is_it && found == last)
-            found = NULL;
-    }
+    packed_weight *found = find_copy(tape, task);
     if (!found && !(found = make_copy(tape, task, bytes)))
         return AG_NO_MEMORY;
     tape->packed_last = found;

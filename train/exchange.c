@@ -50,7 +50,7 @@ void train_exchange_begin(train_loop *loop)
     loop->same[TRAIN_SAME_LEVEL] = number_of(ag_level_name(), 0);
 }
 
-/* What the sum would be if each part had this number: the same additions, so the same
+/* The sum of the parts if each has this number, by the same additions, so with the same
  * bits. */
 static double sum_of_equals(double number, int64_t parts)
 {

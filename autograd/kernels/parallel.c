@@ -50,7 +50,7 @@ typedef struct thread_account {
     double alone_share; /* of a processor that a caller alone has */
 } thread_account;
 
-/* What threads read again and again while they wait has a cache line of its own, so the
+/* Threads that wait read `regions` again and again. It has a cache line of its own, so the
  * caller writes the next region without waiting for that line. */
 static struct pool {
     atomic_flag taken;  /* by a caller, for a region */
