@@ -1,5 +1,5 @@
-/* autograd.h - the tape, tensors, operations and masks; operation.h, which it includes,
- * adds operations of your own and gradient checks.
+/* autograd.h - the tape, tensors, operations and masks; operation.h and gradients.h,
+ * which it includes, add operations of your own and gradient checks.
  *
  * This header is the manual of the layer. The pattern of use:
  *
@@ -228,11 +228,12 @@ struct ag_tensor {
     ag_real *data; /* [size], row-major */
     ag_real *grad; /* [size] or NULL; see ag_backward */
     ag_tape *tape;
-    ag_node *node;     /* the operation that made it; NULL for a leaf */
-    bool needs_grad;   /* a leaf with a gradient, or made from one */
-    bool retains_grad; /* the gradient stays after ag_backward */
-    bool is_forgotten; /* by ag_forget: `data` is NULL except during a backward */
-    bool is_callers;   /* `data` is the caller's own memory (ag_leaf) */
+    const ag_real *tangent; /* NULL, except during ag_jvp: [size], or NULL for zeros */
+    ag_node *node;          /* the operation that made it; NULL for a leaf */
+    bool needs_grad;        /* a leaf with a gradient, or made from one */
+    bool retains_grad;      /* the gradient stays after ag_backward */
+    bool is_forgotten;      /* by ag_forget: `data` is NULL except during a backward */
+    bool is_callers;        /* `data` is the caller's own memory (ag_leaf) */
 };
 
 /* A copy of `data` (zeros if NULL) on the tape, to differentiate by: ag_backward adds to
@@ -285,6 +286,21 @@ ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed) AG_CHECKED;
  * naming the first operation whose backward made a NaN or an infinity. Slower: for
  * finding the culprit afterwards. */
 ag_status ag_backward_checked(ag_tensor *loss) AG_CHECKED;
+
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+/* The derivative of y along a direction: if each of `leaves` [count] moves by its tangent
+ * u, y moves by J u, J = dy / d leaves (the Jacobian-vector product; Griewank and Walther
+ * 2008, Evaluating Derivatives, section 3.1). One pass over the tape, from the leaves to
+ * y, by the operations' tangent rules. tangents[i] is [leaves[i]->size], NULL for zeros,
+ * and `tangent` is [y->size]. Other leaves do not move. The pass keeps the tangents of
+ * all values between on the tape until it ends.
+ *
+ * AG_BAD_VALUE if a leaf is none, has no gradient (ag_variable, ag_leaf), is on another
+ * tape or is given twice, or if an operation on the way has no tangent rule; the error is
+ * the tape's and names it. */
+ag_status ag_jvp(ag_tensor *y, ag_tensor *const *leaves, const ag_real *const *tangents, int count,
+                 ag_real *tangent) AG_CHECKED;
 
 /* ---- Elementwise operations -------------------------------------------------------- */
 
@@ -550,6 +566,7 @@ ag_status ag_level_check(ag_error *error) AG_CHECKED;
 
 AG_HEADER_END
 
+#include "gradients.h"
 #include "operation.h"
 
 #endif

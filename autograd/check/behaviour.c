@@ -47,7 +47,8 @@ ag_status gradcheck_note_origin(gradcheck *check)
     check->leaves = gradcheck_alloc(check, count * sizeof *check->leaves);
     check->origin = gradcheck_alloc(check, count * sizeof *check->origin);
     check->gradient = gradcheck_alloc(check, count * sizeof *check->gradient);
-    if (!check->leaves || !check->origin || !check->gradient)
+    check->recorded_leaves = gradcheck_alloc(check, count * sizeof *check->recorded_leaves);
+    if (!check->leaves || !check->origin || !check->gradient || !check->recorded_leaves)
         return AG_NO_MEMORY;
     for (int i = 0; i < check->count; i++) {
         int64_t size = gradcheck_input_size(check, i);
@@ -68,12 +69,15 @@ void gradcheck_return(gradcheck *check)
 
 /* ---- What must hold ---------------------------------------------------------------- */
 
-/* Copies the result, and draws the weights of its projection. */
-static ag_status note_result(gradcheck *check, const ag_tensor *y)
+/* Copies the result, notes where it is on the tape, and draws the weights of its projection. */
+static ag_status note_result(gradcheck *check, ag_tensor *y)
 {
     check->shape = y->shape;
     check->size = y->size;
     check->side = check->kinks.hash;
+    check->recorded = y;
+    for (int i = 0; i < check->count; i++)
+        check->recorded_leaves[i] = check->leaves[i];
     check->result = alloc_reals(check, y->size);
     check->weights = alloc_reals(check, y->size);
     check->ahead = alloc_reals(check, y->size);
@@ -222,4 +226,38 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
     for (int i = 0; i < check->count; i++)
         copy_reals(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
     return status;
+}
+
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+/* What the tangents need: a direction for each input, and a tangent of the result. */
+static ag_status alloc_tangents(gradcheck *check)
+{
+    int64_t largest = 0;
+    for (int i = 0; i < check->count; i++)
+        if (gradcheck_input_size(check, i) > largest)
+            largest = gradcheck_input_size(check, i);
+    check->directions = gradcheck_alloc(check, (size_t)check->count * sizeof *check->directions);
+    check->direction = alloc_reals(check, largest);
+    check->tangent = alloc_reals(check, check->size);
+    return check->directions && check->direction && check->tangent ? AG_OK : AG_NO_MEMORY;
+}
+
+ag_status gradcheck_find_tangent(gradcheck *check, const gradcheck_line *line, double *slope)
+{
+    if (!check->direction && alloc_tangents(check) != AG_OK)
+        return AG_NO_MEMORY;
+    for (int i = 0; i < check->count; i++)
+        check->directions[i] = i == line->input ? check->direction : NULL;
+    for (int64_t i = 0; i < gradcheck_input_size(check, line->input); i++)
+        check->direction[i] = i < line->begin || i >= line->end ? 0 : (ag_real)line->direction[i - line->begin];
+
+    ag_tensor *y = check->recorded;
+    ag_status status = ag_jvp(y, check->recorded_leaves, check->directions, check->count, check->tangent);
+    if (status != AG_OK)
+        return ag_error_set(check->error, status, "%s", ag_tape_error(y->tape)->message);
+    *slope = 0;
+    for (int64_t k = 0; k < check->size; k++)
+        *slope += (double)check->weights[k] * (double)check->tangent[k];
+    return AG_OK;
 }

@@ -145,18 +145,30 @@ static ag_status compare_directions(gradcheck *check, int input)
     return status;
 }
 
+/* The derivative along the line by backward, or by forward mode if the options say so. */
+static ag_status analytic_slope(gradcheck *check, const gradcheck_line *line, double *slope)
+{
+    if (check->options.forward_mode)
+        return gradcheck_find_tangent(check, line, slope);
+    *slope = 0;
+    for (int64_t i = line->begin; i < line->end; i++)
+        *slope += (double)check->gradient[line->input][i] * line->direction[i - line->begin];
+    return AG_OK;
+}
+
 /* Both sides of the derivative along one line. An element on a kink has no numeric side
  * and is counted instead. */
 static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line, int64_t index)
 {
-    double analytic = 0;
-    for (int64_t i = line->begin; i < line->end; i++)
-        analytic += (double)check->gradient[line->input][i] * line->direction[i - line->begin];
+    double analytic;
+    ag_status status = analytic_slope(check, line, &analytic);
+    if (status != AG_OK)
+        return status;
     analytic /= line->unit;
 
     gradcheck_estimate numeric;
     bool on_kink;
-    ag_status status = gradcheck_differentiate(check, line, &numeric, &on_kink);
+    status = gradcheck_differentiate(check, line, &numeric, &on_kink);
     if (status != AG_OK)
         return status;
     if (on_kink && isfinite(analytic)) {

@@ -38,11 +38,13 @@ typedef struct gradcheck {
     ag_error *error;
     bool faulty; /* the function misbehaves, so its gradients are not compared */
 
-    ag_arena arena;     /* all memory of the check except the tapes' */
-    ag_tape *tape;      /* without gradients, for evaluations */
-    ag_tensor **leaves; /* [count], of the latest evaluation */
-    ag_real **origin;   /* [count], the inputs' values: the point of the derivatives */
-    ag_real **gradient; /* [count], by backward */
+    ag_arena arena;              /* all memory of the check except the tapes' */
+    ag_tape *tape;               /* without gradients, for evaluations */
+    ag_tensor **leaves;          /* [count], of the latest evaluation */
+    ag_real **origin;            /* [count], the inputs' values: the point of the derivatives */
+    ag_real **gradient;          /* [count], by backward */
+    ag_tensor **recorded_leaves; /* [count], at the origin on the tape with gradients, .. */
+    ag_tensor *recorded;         /* .. and the result there */
 
     ag_kinks kinks; /* of the latest evaluation */
     uint64_t side;  /* of the kinks, at the origin */
@@ -51,6 +53,10 @@ typedef struct gradcheck {
     ag_real *result;  /* [size], at the origin */
     ag_real *weights; /* [size] */
     ag_real *ahead;   /* [size], the result one step ahead */
+
+    const ag_real **directions; /* [count], of ag_jvp: .. */
+    ag_real *direction;         /* .. this one for the input that moves; NULL at first */
+    ag_real *tangent;           /* [size], of the result */
 } gradcheck;
 
 /* A line through the origin along which one input moves: its elements begin <= i < end
@@ -106,6 +112,8 @@ double gradcheck_scale(ag_real value);
 /* Copies the inputs' values, the origin, and puts them back. */
 ag_status gradcheck_note_origin(gradcheck *check) AG_CHECKED;
 void gradcheck_return(gradcheck *check);
+/* The derivative of the projected function along the line by ag_jvp. */
+ag_status gradcheck_find_tangent(gradcheck *check, const gradcheck_line *line, double *slope) AG_CHECKED;
 /* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. */
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 

@@ -4,6 +4,7 @@
 #include "../tape.h"
 #include "draw.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- The operation ----------------------------------------------------------------- */
@@ -103,6 +104,46 @@ static ag_status add_backward(ag_node *node)
     return AG_OK;
 }
 
+/* df/da (`side` 0) or df/db, by the C library and not by the kernels, so that the two
+ * modes judge each other. */
+static double binary_slope(kernel_binary f, int side, double a, double b)
+{
+    switch (f) {
+    case BINARY_ADD:
+        return 1;
+    case BINARY_SUB:
+        return side == 0 ? 1 : -1;
+    case BINARY_MUL:
+        return side == 0 ? b : a;
+    case BINARY_DIV:
+        return side == 0 ? 1 / b : -a / (b * b);
+    case BINARY_POW:
+        return side == 0 ? b * pow(a, b - 1) : pow(a, b) * log(a);
+    }
+    return NAN;
+}
+
+/* uy = df/da ua + df/db ub */
+static ag_status binary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const strided loop = binary_task_of(node).loop;
+    const kernel_binary f = *(const kernel_binary *)node->attributes;
+    strided_run run;
+    for (int64_t at = 0; at < node->output->size; at += run.length) {
+        run = strided_run_from(&loop, at, node->output->size);
+        for (int64_t i = 0; i < run.length; i++) {
+            const int64_t place[2] = {run.a + i * loop.a_step[loop.ndim - 1], run.b + i * loop.b_step[loop.ndim - 1]};
+            const double a = (double)node->inputs[0]->data[place[0]], b = (double)node->inputs[1]->data[place[1]];
+            double sum = 0;
+            for (int side = 0; side < 2; side++)
+                if (tangents[side])
+                    sum += binary_slope(f, side, a, b) * (double)tangents[side][place[side]];
+            tangent[at + i] = (ag_real)sum;
+        }
+    }
+    return AG_OK;
+}
+
 /* An example on inputs with values in [a_low, a_high] and [b_low, b_high]. */
 static ag_tensor *binary_example(ag_example *example, ag_tensor *(*constructor)(ag_tensor *, ag_tensor *), double a_low,
                                  double a_high, double b_low, double b_high)
@@ -131,6 +172,7 @@ static ag_tensor *div_example(ag_example *example)
                                  .shape = binary_shape,                                                                \
                                  .forward = binary_forward,                                                            \
                                  .backward = its_backward,                                                             \
+                                 .jvp = binary_jvp,                                                                    \
                                  .example = function##_example};                                                       \
     ag_tensor *ag_##function(ag_tensor *a, ag_tensor *b)                                                               \
     {                                                                                                                  \

@@ -6,6 +6,10 @@
 #include "draw.h"
 #include "kernels/kernels.h"
 
+#include <math.h>
+
+#define PI 3.14159265358979323846
+
 /* The function, and the factor of UNARY_SCALE. */
 typedef struct unary_attributes {
     kernel_unary f;
@@ -62,6 +66,50 @@ static ag_status unary_backward(ag_node *node)
     return AG_OK;
 }
 
+/* f'(x), by the C library and not by the kernels, so that the two modes judge each
+ * other. */
+static double unary_slope(const unary_attributes *function, double x)
+{
+    const double sigmoid = 1 / (1 + exp(-x)), bell = exp(-x * x / 2) / sqrt(2 * PI);
+    const double u = sqrt(2 / PI) * (x + 0.044715 * x * x * x), du = sqrt(2 / PI) * (1 + 3 * 0.044715 * x * x);
+    switch (function->f) {
+    case UNARY_NEG:
+        return -1;
+    case UNARY_SCALE:
+        return (double)function->factor;
+    case UNARY_EXP:
+        return exp(x);
+    case UNARY_LOG:
+        return 1 / x;
+    case UNARY_SQRT:
+        return 0.5 / sqrt(x);
+    case UNARY_TANH: /* not 1 - tanh^2, which cancels */
+        return 1 / (cosh(x) * cosh(x));
+    case UNARY_ERF:
+        return 2 / sqrt(PI) * exp(-x * x);
+    case UNARY_SIGMOID:
+        return sigmoid / (1 + exp(x));
+    case UNARY_RELU:
+        return x > 0;
+    case UNARY_GELU_EXACT:
+        return 0.5 * erfc(-x / sqrt(2)) + x * bell;
+    case UNARY_GELU_TANH:
+        return 0.5 * (1 + tanh(u)) + 0.5 * x * du / (cosh(u) * cosh(u));
+    case UNARY_SILU:
+        return sigmoid * (1 + x / (1 + exp(x)));
+    }
+    return NAN;
+}
+
+/* uy = f'(x) ux */
+static ag_status unary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const ag_tensor *x = node->inputs[0];
+    for (int64_t i = 0; i < x->size; i++)
+        tangent[i] = (ag_real)(unary_slope(node->attributes, (double)x->data[i]) * (double)tangents[0][i]);
+    return AG_OK;
+}
+
 static ag_tensor *unary_new(const ag_op *op, ag_tensor *x, kernel_unary f, double factor)
 {
     const unary_attributes function = {f, (ag_real)factor};
@@ -86,6 +134,7 @@ static void relu_kinks(const ag_node *node, ag_kinks *kinks)
                                  .shape = unary_shape,                                                                 \
                                  .forward = unary_forward,                                                             \
                                  .backward = unary_backward,                                                           \
+                                 .jvp = unary_jvp,                                                                     \
                                  .example = function##_example,                                                        \
                                  .formula = __VA_ARGS__};                                                              \
     ag_tensor *ag_##function(ag_tensor *x)                                                                             \
@@ -108,6 +157,7 @@ const ag_op op_scale = {.name = "scale",
                         .shape = unary_shape,
                         .forward = unary_forward,
                         .backward = unary_backward, /* dx = factor dy */
+                        .jvp = unary_jvp,
                         .example = scale_example};
 
 ag_tensor *ag_scale(ag_tensor *x, double factor)
@@ -132,6 +182,7 @@ const ag_op op_gelu = {.name = "gelu",
                        .shape = unary_shape,
                        .forward = unary_forward,
                        .backward = unary_backward,
+                       .jvp = unary_jvp,
                        .example = gelu_example};
 
 ag_tensor *ag_gelu(ag_tensor *x, ag_activation form)

@@ -1,0 +1,79 @@
+/* gradients.h - gradient checks: whether a gradient is right, where it is wrong, and how. The
+ * third part of autograd.h, which includes it.
+ */
+#ifndef AG_GRADIENTS_H
+#define AG_GRADIENTS_H
+
+#include "operation.h"
+
+AG_HEADER_BEGIN
+
+/* ---- Gradient checks --------------------------------------------------------------- */
+
+/* One input of a function under check. The check moves `data` element by element,
+ * restores it, and compares with what backward adds to `grad`. Both are
+ * [ag_shape_size(shape)]. */
+typedef struct ag_gradcheck_input {
+    const char *name;
+    ag_shape shape;
+    ag_real *data;
+    ag_real *grad;
+} ag_gradcheck_input;
+
+/* The function under check: builds its result on `tape` from leaves on the inputs'
+ * memory. It must be the same function at every call. A result of several elements is
+ * projected on fixed random weights. */
+typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
+
+/* Options of ag_gradcheck. Zero means the default. */
+typedef struct ag_gradcheck_options {
+    double tolerance;  /* of |a - n| / max(1, |a|, |n|); 0: 1e-9 (float: 1e-3) */
+    double step;       /* the largest step, rounded down to a power of two; of an element
+                        * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
+    int directions;    /* > 0: compare this many random directional derivatives of each
+                        * input instead of every element */
+    uint64_t seed;     /* of the weights, the directions and the examples */
+    int threads;       /* of the tape; 0: 1 */
+    bool forward_mode; /* check the tangents of ag_jvp instead of the gradients */
+} ag_gradcheck_options;
+
+/* The result of a check. Its fields describe the element with the largest error: a is the
+ * gradient by backward, n the derivative from the function's values alone. */
+typedef struct ag_gradcheck_report {
+    bool passed;
+    int64_t checked;    /* elements (or directions) compared */
+    int64_t kinks;      /* elements left out because they lie on a kink */
+    double worst_error; /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
+    int input;          /* the input, from 0; -1: the fault is in the result itself */
+    const char *input_name;
+    int64_t index;                 /* the flat index in it, or the number of the direction */
+    double analytic, numeric;      /* a and n */
+    double step;                   /* the smallest step that went into n */
+    double numeric_error;          /* the extrapolation's own estimate of n's error */
+    int draw;                      /* the drawn example, in ag_gradcheck_op */
+    char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
+} ag_gradcheck_report;
+
+/* Compares the gradients of `f` by backward, or its tangents by ag_jvp, with central
+ * differences, extrapolated to step 0 (Richardson; Ridders 1982). If a step would cross a
+ * kink it is made smaller; an element on a kink is left out and counted. `options` may be
+ * NULL.
+ *
+ * The check fails if an error is above the tolerance, if either side is NaN, and if
+ * nothing, or less than half of the elements, could be compared. It also fails, with an
+ * infinite worst error, if two calls give different results, if the function or a
+ * backward changes an input or the result, or if a backward overwrites gradients instead
+ * of adding to them or adds something else when it runs again on the same tape.
+ *
+ * The gradients stay in the inputs' `grad`. The returned status is an error only if the
+ * check could not run; whether the gradients agree is in `report`. */
+ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                       const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
+
+/* Checks an operation on `draws` examples that its record draws. The report is that of
+ * the worst, with the counts of all. AG_BAD_VALUE if the record draws none. */
+ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                          ag_error *error) AG_CHECKED;
+
+AG_HEADER_END
+#endif
