@@ -78,5 +78,7 @@ static inline bool kernel_all_zero(int64_t n, const ag_real *x)
 
 /* The mask of dropout `number` of a step, which drops with probability p in [0, 1]. */
 kernel_dropout kernel_dropout_make(uint64_t key, uint64_t step, uint64_t number, double p);
+/* Whether the element stays. The kernels decide the same for many elements at once. */
+bool kernel_dropout_keeps(const kernel_dropout *mask, int64_t element);
 
 #endif

@@ -53,6 +53,15 @@ static ag_status dropout_backward(ag_node *node)
     return AG_OK;
 }
 
+/* uy = ux / (1 - p) where x was kept, else 0 */
+static ag_status dropout_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const kernel_dropout *mask = node->attributes;
+    for (int64_t i = 0; i < node->output->size; i++)
+        tangent[i] = kernel_dropout_keeps(mask, i) ? tangents[0][i] * mask->scale : 0;
+    return AG_OK;
+}
+
 /* Seeds the stream: an example must be the same function at every call. */
 static ag_tensor *dropout_example(ag_example *example)
 {
@@ -68,6 +77,7 @@ const ag_op op_dropout = {.name = "dropout",
                           .shape = dropout_shape,
                           .forward = dropout_forward,
                           .backward = dropout_backward,
+                          .jvp = dropout_jvp,
                           .example = dropout_example};
 
 ag_tensor *ag_dropout(ag_tensor *x, double p)

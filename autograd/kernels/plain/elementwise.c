@@ -3,7 +3,6 @@
 #include "../elementwise.h"
 
 #include "../activations.h"
-#include "../philox.h"
 
 /* ---- y = f(x) ---------------------------------------------------------------------- */
 
@@ -214,14 +213,8 @@ static bool all_finite(int64_t n, const ag_real *x)
 /* y[i] = scale x[i] if element first + i stays, else 0; or y[i] += that. */
 static void dropout(const kernel_dropout *mask, int64_t first, int64_t n, const ag_real *x, ag_real *y, bool add_to_y)
 {
-    const uint32_t key[2] = {(uint32_t)mask->key, (uint32_t)(mask->key >> 32)};
     for (int64_t i = 0; i < n; i++) {
-        const uint64_t element = (uint64_t)(first + i), draw = element / 4;
-        const uint32_t counter[4] = {(uint32_t)draw, (uint32_t)(draw >> 32), (uint32_t)mask->number,
-                                     (uint32_t)mask->step};
-        uint32_t words[4];
-        philox(counter, key, words);
-        const ag_real kept = words[element % 4] >= mask->threshold ? x[i] * mask->scale : 0;
+        const ag_real kept = kernel_dropout_keeps(mask, first + i) ? x[i] * mask->scale : 0;
         y[i] = add_to_y ? y[i] + kept : kept;
     }
 }
