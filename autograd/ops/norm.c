@@ -179,6 +179,67 @@ static ag_status norm_backward(ag_node *node)
     return AG_OK;
 }
 
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+/* The mean of x [n], and then what rounding left out of it. */
+static double mean_of(int64_t n, const double *x)
+{
+    double sum = 0, rest = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    for (int64_t i = 0; i < n; i++)
+        rest += x[i] - sum / (double)n;
+    return sum / (double)n + rest / (double)n;
+}
+
+/* One row in the unit that the forward chose: n = its normalised elements, whose tangent
+ * replaces u, that of x:
+ *     un = (u - mean(u) - n mean(n u)) / sqrt(variance + eps), without mean(u) for RMS
+ *     norm; 0 where the root is 0 */
+static void norm_row_tangent(const norm_task *task, double unit, double *n, double *u)
+{
+    const int64_t width = task->width;
+    const double mean = task->centred ? mean_of(width, n) : 0, mean_u = task->centred ? mean_of(width, u) : 0;
+    double squares = 0, mean_nu = 0;
+    for (int64_t i = 0; i < width; i++) {
+        n[i] -= mean;
+        squares += n[i] * n[i];
+    }
+    const double root = sqrt(squares / (double)width + unit * unit * task->eps), inverse = root == 0 ? 0 : 1 / root;
+    for (int64_t i = 0; i < width; i++) {
+        n[i] *= inverse;
+        mean_nu += n[i] * u[i] / (double)width;
+    }
+    for (int64_t i = 0; i < width; i++)
+        u[i] = inverse * (u[i] - mean_u - n[i] * mean_nu);
+}
+
+/* With y = n weight + bias: uy = un weight + n uweight + ubias. In double by the C
+ * library and not by the kernels, so that the two modes judge each other. */
+static ag_status norm_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const norm_task task = norm_task_of(node);
+    const ag_real *ux = tangents[0], *uweight = tangents[1], *ubias = node->input_count > 2 ? tangents[2] : NULL;
+    double *n = ag_scratch(node->tape, 2 * (size_t)task.width * sizeof *n), *u = n + task.width;
+    if (!n)
+        return AG_NO_MEMORY;
+    for (int64_t first = 0; first < node->output->size; first += task.width) {
+        const double unit = (double)task.statistics[first / task.width].unit;
+        for (int64_t i = 0; i < task.width; i++) {
+            n[i] = unit * (double)task.x[first + i];
+            u[i] = ux ? unit * (double)ux[first + i] : 0;
+        }
+        norm_row_tangent(&task, unit, n, u);
+        for (int64_t i = 0; i < task.width; i++) {
+            double sum = u[i] * (task.weight ? (double)task.weight[i] : 1);
+            sum += uweight ? n[i] * (double)uweight[i] : 0;
+            sum += ubias ? (double)ubias[i] : 0;
+            tangent[first + i] = (ag_real)sum;
+        }
+    }
+    return AG_OK;
+}
+
 /* ---- The two records --------------------------------------------------------------- */
 
 /* Up to 40 rows: enough for more than one block. */
@@ -220,6 +281,7 @@ const ag_op op_layer_norm = {
     .shape = norm_shape,
     .forward = norm_forward,
     .backward = norm_backward,
+    .jvp = norm_jvp,
     .can_repeat = true,
     .example = layer_norm_example,
 };
@@ -236,6 +298,7 @@ const ag_op op_rms_norm = {
     .shape = norm_shape,
     .forward = norm_forward,
     .backward = norm_backward,
+    .jvp = norm_jvp,
     .can_repeat = true,
     .example = rms_norm_example,
 };

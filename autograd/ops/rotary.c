@@ -106,6 +106,21 @@ static ag_status rotary_backward(ag_node *node)
     return AG_OK;
 }
 
+/* A rotation is linear: uy is ux rotated, pair by pair, by the angles of the forward. */
+static ag_status rotary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const rotate_task *task = node->saved;
+    for (int64_t a = 0; a < node->output->size; a += 2) {
+        const int64_t row = a / (task->heads * task->pairs * 2), pair = a / 2 % task->pairs;
+        const int64_t angle = row % task->period * task->pairs + pair;
+        const double c = (double)task->cosine[angle], s = (double)task->sine[angle];
+        const double first = (double)tangents[0][a], second = (double)tangents[0][a + 1];
+        tangent[a] = (ag_real)(first * c - second * s);
+        tangent[a + 1] = (ag_real)(first * s + second * c);
+    }
+    return AG_OK;
+}
+
 static ag_tensor *rotary_example(ag_example *e)
 {
     static const double bases[] = {1, 100, 10000};
@@ -125,6 +140,7 @@ const ag_op op_rotary = {
     .shape = rotary_shape,
     .forward = rotary_forward,
     .backward = rotary_backward,
+    .jvp = rotary_jvp,
     .example = rotary_example,
 };
 

@@ -3,9 +3,13 @@
  * An entry of -inf gets exactly 0. A row of nothing but -inf has no softmax; it is
  * defined as all zeros (as in an attention that may look at nothing), and its logarithm
  * as all -inf. +inf and NaN make the whole row NaN. */
+#include "softmax.h"
+
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "axis.h"
+
+#include <math.h>
 
 typedef struct softmax_attributes {
     int axis; /* may be negative, and then counts from the end */
@@ -140,6 +144,61 @@ static ag_status softmax_backward(ag_node *node)
     return task.out ? softmax_run(node->tape, &task) : AG_OK;
 }
 
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+void softmax_in_place(int64_t n, double *x)
+{
+    double max = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        max = fmax(max, x[i]);
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = max == -INFINITY ? 0 : exp(x[i] - max);
+        sum += x[i];
+    }
+    for (int64_t i = 0; i < n && sum != 0; i++)
+        x[i] /= sum;
+}
+
+double softmax_mean(int64_t n, const double *p, const double *u)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += p[i] * u[i];
+    return sum;
+}
+
+void softmax_tangent(int64_t n, const double *p, double *u)
+{
+    const double mean = softmax_mean(n, p, u);
+    for (int64_t i = 0; i < n; i++)
+        u[i] = p[i] * (u[i] - mean);
+}
+
+/* With p = softmax(x):
+ *     softmax:      uy = p (ux - sum p ux)
+ *     log_softmax:  uy = ux - sum p ux */
+static ag_status softmax_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const softmax_task task = softmax_task_of(node);
+    double *p = ag_scratch(node->tape, 2 * (size_t)task.width * sizeof *p), *u = p + task.width;
+    if (!p)
+        return AG_NO_MEMORY;
+    for (int64_t row = 0; row < task.outer * task.inner; row++) {
+        const int64_t place = row / task.inner * task.width * task.inner + row % task.inner;
+        for (int64_t i = 0; i < task.width; i++) {
+            p[i] = (double)node->inputs[0]->data[place + i * task.inner];
+            u[i] = (double)tangents[0][place + i * task.inner];
+        }
+        softmax_in_place(task.width, p);
+        const double mean = softmax_mean(task.width, p, u);
+        for (int64_t i = 0; i < task.width; i++)
+            tangent[place + i * task.inner] = (ag_real)(task.logarithm ? u[i] - mean : p[i] * (u[i] - mean));
+    }
+    return AG_OK;
+}
+
+/* ---- The two records --------------------------------------------------------------- */
+
 /* Ranks 1 to 4, any axis counted from either end, of a size from 1 to 33. */
 static ag_tensor *softmax_family_example(ag_example *e, ag_tensor *(*constructor)(ag_tensor *, int))
 {
@@ -163,6 +222,7 @@ static ag_tensor *softmax_family_example(ag_example *e, ag_tensor *(*constructor
                                  .shape = softmax_shape,                                                               \
                                  .forward = softmax_forward,                                                           \
                                  .backward = softmax_backward,                                                         \
+                                 .jvp = softmax_jvp,                                                                   \
                                  .example = function##_example};                                                       \
     ag_tensor *ag_##function(ag_tensor *x, int axis)                                                                   \
     {                                                                                                                  \
