@@ -2,8 +2,8 @@
  * the function's values alone. In order of reading, from the whole to its parts:
  *
  *   ag_gradcheck          options, the check, the verdict
- *   gradcheck_run         tapes and memory
- *   check_function        the gradients by backward (behaviour.c), then each input
+ *   gradcheck_run         tapes and memory, for this check and others
+ *   gradcheck_compare     the gradients by backward (behaviour.c), then each input
  *   compare_elements      one derivative for each element of an input,
  *   compare_directions    or some along random directions, which move all elements
  *   compare_derivative    both sides of one derivative (differences.c), and the report
@@ -13,7 +13,6 @@
 #include <math.h>
 
 static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_error *error);
-static ag_status check_function(gradcheck *check, ag_tape *tape);
 static ag_status compare_elements(gradcheck *check, int input);
 static ag_status compare_directions(gradcheck *check, int input);
 static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line, int64_t index);
@@ -26,7 +25,7 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
     if (status == AG_OK && !f)
         status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
     if (status == AG_OK)
-        status = gradcheck_run(f, context, inputs, count, &complete, report, error);
+        status = gradcheck_run(f, context, inputs, count, &complete, gradcheck_compare, report, error);
     if (status == AG_OK)
         gradcheck_conclude(complete.tolerance, "the function", report);
     return status;
@@ -57,7 +56,7 @@ ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *re
 }
 
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
-                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
+                        const ag_gradcheck_options *options, gradcheck_test *test, void *report, ag_error *error)
 {
     ag_status status = check_inputs(inputs, count, error);
     if (status != AG_OK)
@@ -68,15 +67,18 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
                        .inputs = inputs,
                        .count = count,
                        .options = *options,
-                       .report = report,
                        .error = error,
                        .shape = {.ndim = -1}};
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = options->threads});
     check.tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .no_grad = true});
-    if (tape && check.tape)
-        status = check_function(&check, tape);
-    else
+    if (!tape || !check.tape)
         status = ag_error_set(error, AG_NO_MEMORY, "gradcheck: out of memory for its tapes");
+    if (status == AG_OK)
+        status = gradcheck_note_origin(&check);
+    if (status == AG_OK) {
+        status = test(&check, tape, report);
+        gradcheck_return(&check);
+    }
     ag_tape_free(tape);
     ag_tape_free(check.tape);
     arena_clear(&check.arena);
@@ -100,15 +102,12 @@ static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_er
     return AG_OK;
 }
 
-static ag_status check_function(gradcheck *check, ag_tape *tape)
+ag_status gradcheck_compare(gradcheck *check, ag_tape *tape, void *report)
 {
-    ag_status status = gradcheck_note_origin(check);
-    if (status != AG_OK)
-        return status;
-    status = gradcheck_find_gradients(check, tape);
+    check->report = report;
+    ag_status status = gradcheck_find_gradients(check, tape);
     for (int i = 0; i < check->count && status == AG_OK && !check->faulty; i++)
         status = check->options.directions ? compare_directions(check, i) : compare_elements(check, i);
-    gradcheck_return(check);
     return status;
 }
 

@@ -120,8 +120,21 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* Begins the report and fills in the defaults of the options. AG_BAD_VALUE if either
  * cannot be used. */
 ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
-/* ag_gradcheck with complete options, on a report just begun, and without the verdict. */
+
+/* A test of a function: leaves in *report, of the test's own type, what it finds. `tape`
+ * is for the pass with gradients. Sets check->report before anything can be a fault. */
+typedef ag_status gradcheck_test(gradcheck *check, ag_tape *tape, void *report);
+/* Every element, or random directions, by differences. Its report is an
+ * ag_gradcheck_report just begun, and gets no verdict yet. */
+gradcheck_test gradcheck_compare;
+/* Runs the test on a function, with complete options. */
 ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_input *inputs, int count,
-                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
+                        const ag_gradcheck_options *options, gradcheck_test *test, void *report,
+                        ag_error *error) AG_CHECKED;
+/* Runs the test on example number `draw` of the operation, of which
+ * gradcheck_check_record has found that it draws examples. */
+ag_status gradcheck_check_record(const ag_op *op, ag_error *error) AG_CHECKED;
+ag_status gradcheck_run_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, gradcheck_test *test,
+                             void *report, ag_error *error) AG_CHECKED;
 
 #endif

@@ -16,13 +16,22 @@ static ag_status draw_inputs(ag_example *example, int threads, ag_error *error)
     return status;
 }
 
-static ag_status check_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, ag_gradcheck_report *report,
-                            ag_error *error)
+ag_status gradcheck_check_record(const ag_op *op, ag_error *error)
+{
+    if (tape_record_lacks(op))
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation's record %s", tape_record_lacks(op));
+    if (!op->example)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation %s draws no examples", op->name);
+    return AG_OK;
+}
+
+ag_status gradcheck_run_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, gradcheck_test *test,
+                             void *report, ag_error *error)
 {
     ag_example example = example_make(op, options->seed, draw);
     ag_status status = draw_inputs(&example, options->threads, error);
     if (status == AG_OK)
-        status = gradcheck_run(example_call, &example, example.inputs, example.count, options, report, error);
+        status = gradcheck_run(example_call, &example, example.inputs, example.count, options, test, report, error);
     example_clear(&example);
     return status;
 }
@@ -32,18 +41,16 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
     ag_status status = gradcheck_start(&complete, report, error);
+    if (status == AG_OK)
+        status = gradcheck_check_record(op, error);
     if (status != AG_OK)
         return status;
-    if (tape_record_lacks(op))
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation's record %s", tape_record_lacks(op));
-    if (!op->example)
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation %s draws no examples", op->name);
 
     int64_t checked = 0, kinks = 0;
     for (int draw = 0; draw < draws; draw++) {
         ag_gradcheck_report found;
         gradcheck_begin(&found);
-        status = check_draw(op, draw, &complete, &found, error);
+        status = gradcheck_run_draw(op, draw, &complete, gradcheck_compare, &found, error);
         if (status != AG_OK)
             return status;
         checked += found.checked;
