@@ -200,6 +200,24 @@ static ag_status embedding_backward(ag_node *node)
     return AG_OK;
 }
 
+/* uy[i] = scale utable[ids[i]] + upositions[i mod length]; the row of padding does not move */
+static ag_status embedding_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const embedding_attributes *attributes = node->attributes;
+    const int64_t width = node->inputs[0]->shape.dim[1];
+    const int64_t positions = node->inputs[1] ? node->inputs[1]->size : 0;
+    for (int64_t i = 0; i < node->output->size; i++) {
+        const int32_t id = attributes->ids[i / width];
+        double sum = 0;
+        if (tangents[0] && id != attributes->options.padding_id)
+            sum += scale_of(attributes) * (double)tangents[0][id * width + i % width];
+        if (tangents[1])
+            sum += (double)tangents[1][i % positions];
+        tangent[i] = (ag_real)sum;
+    }
+    return AG_OK;
+}
+
 /* Few rows and many ids, so ids repeat. The padding row is never read: its gradient is 0
  * by definition and not the derivative. */
 static ag_tensor *embedding_example(ag_example *e)
@@ -229,6 +247,7 @@ const ag_op op_embedding = {
     .shape = embedding_shape,
     .forward = embedding_forward,
     .backward = embedding_backward,
+    .jvp = embedding_jvp,
     .example = embedding_example,
 };
 

@@ -243,6 +243,43 @@ static ag_status linear_backward(ag_node *node)
     return node->tape->error.status;
 }
 
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+/* uz to uD(f(z)), in place. */
+static void finish_tangent(const ag_node *node, ag_real *tangent)
+{
+    const ag_linear_options *options = node->attributes;
+    const linear_state *state = node->saved;
+    const ag_real *z = state->before ? state->before : node->output->data; /* relu: of the same sign */
+    for (int64_t i = 0; i < node->output->size; i++) {
+        double slope = 1;
+        if (options->activation != AG_NO_ACTIVATION)
+            slope = unary_slope(activation_kernel(options->activation), 1, (double)z[i]);
+        if (options->dropout > 0)
+            slope *= kernel_dropout_keeps(&state->dropout, i) ? (double)state->dropout.scale : 0;
+        tangent[i] = (ag_real)(slope * (double)tangent[i]);
+    }
+}
+
+/* uy = uresidual + D(f'(z) uz), where uz = ux W^T + x uW^T + ub and z = x W^T + b */
+static ag_status linear_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const ag_tensor *x = node->inputs[0];
+    const matrix weight = weight_of(node);
+    if (tangents[0])
+        matrix_add_product(rows_of(x->shape, tangents[0]), matrix_transposed(weight), tangent);
+    if (tangents[1]) {
+        const matrix moved = matrix_of(tangents[1], weight.rows, weight.columns);
+        matrix_add_product(rows_of(x->shape, x->data), matrix_transposed(moved), tangent);
+    }
+    for (int64_t i = 0; tangents[2] && i < node->output->size; i++)
+        tangent[i] += tangents[2][i % weight.rows];
+    finish_tangent(node, tangent);
+    for (int64_t i = 0; tangents[3] && i < node->output->size; i++)
+        tangent[i] += tangents[3][i];
+    return AG_OK;
+}
+
 /* ---- The record -------------------------------------------------------------------- */
 
 /* Records which side of 0 each argument of relu is on. */
@@ -283,6 +320,7 @@ const ag_op op_linear = {
     .shape = linear_shape,
     .forward = linear_forward,
     .backward = linear_backward,
+    .jvp = linear_jvp,
     .example = linear_example,
     .kinks = linear_kinks,
 };

@@ -183,6 +183,33 @@ static ag_status matmul_backward(ag_node *node)
     return status == AG_OK ? add_gradient(node, b, &to_b) : status;
 }
 
+/* uy = op(ua) op(b) + op(a) op(ub) */
+static ag_status matmul_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const ag_tensor *a = node->inputs[0], *b = node->inputs[1];
+    const matmul_attributes *attributes = node->attributes;
+    const ag_shape whole = batch_shape(node->output->shape), batch_a = batch_shape(a->shape),
+                   batch_b = batch_shape(b->shape);
+    for (int64_t i = 0; i < ag_shape_size(whole); i++) {
+        matrix left = operand_of(a, attributes->transpose_a), right = operand_of(b, attributes->transpose_b);
+        const int64_t at_a = batch_item(batch_a, whole, i) * left.rows * left.columns;
+        const int64_t at_b = batch_item(batch_b, whole, i) * right.rows * right.columns;
+        left.data = a->data + at_a;
+        right.data = b->data + at_b;
+        matrix moved_left = left, moved_right = right;
+        ag_real *to = tangent + i * left.rows * right.columns;
+        if (tangents[0]) {
+            moved_left.data = tangents[0] + at_a;
+            matrix_add_product(moved_left, right, to);
+        }
+        if (tangents[1]) {
+            moved_right.data = tangents[1] + at_b;
+            matrix_add_product(left, moved_right, to);
+        }
+    }
+    return AG_OK;
+}
+
 /* Batch axes of up to 3, each present, missing or 1 on either side. */
 static ag_tensor *matmul_example(ag_example *e)
 {
@@ -212,6 +239,7 @@ const ag_op op_matmul = {
     .shape = matmul_shape,
     .forward = matmul_forward,
     .backward = matmul_backward,
+    .jvp = matmul_jvp,
     .example = matmul_example,
 };
 

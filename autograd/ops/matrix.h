@@ -36,4 +36,8 @@ static inline product_task matrix_product(matrix a, matrix b)
                           .c_row = b.columns};
 }
 
+/* c [a.rows, b.columns] += a b, by plain loops that sum in double and share nothing with
+ * the kernels: for tangent rules, so that the two modes judge each other. */
+void matrix_add_product(matrix a, matrix b, ag_real *c);
+
 #endif

@@ -68,15 +68,15 @@ static ag_status unary_backward(ag_node *node)
 
 /* f'(x), by the C library and not by the kernels, so that the two modes judge each
  * other. */
-static double unary_slope(const unary_attributes *function, double x)
+double unary_slope(kernel_unary f, double factor, double x)
 {
     const double sigmoid = 1 / (1 + exp(-x)), bell = exp(-x * x / 2) / sqrt(2 * PI);
     const double u = sqrt(2 / PI) * (x + 0.044715 * x * x * x), du = sqrt(2 / PI) * (1 + 3 * 0.044715 * x * x);
-    switch (function->f) {
+    switch (f) {
     case UNARY_NEG:
         return -1;
     case UNARY_SCALE:
-        return (double)function->factor;
+        return factor;
     case UNARY_EXP:
         return exp(x);
     case UNARY_LOG:
@@ -104,9 +104,11 @@ static double unary_slope(const unary_attributes *function, double x)
 /* uy = f'(x) ux */
 static ag_status unary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
+    const unary_attributes *function = node->attributes;
     const ag_tensor *x = node->inputs[0];
     for (int64_t i = 0; i < x->size; i++)
-        tangent[i] = (ag_real)(unary_slope(node->attributes, (double)x->data[i]) * (double)tangents[0][i]);
+        tangent[i] =
+            (ag_real)(unary_slope(function->f, (double)function->factor, (double)x->data[i]) * (double)tangents[0][i]);
     return AG_OK;
 }
 

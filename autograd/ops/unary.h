@@ -35,4 +35,7 @@ static inline kernel_unary activation_kernel(ag_activation activation)
     return kernel[activation];
 }
 
+/* f'(x), with the factor of UNARY_SCALE, for tangent rules. */
+double unary_slope(kernel_unary f, double factor, double x);
+
 #endif
