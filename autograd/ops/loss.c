@@ -7,6 +7,7 @@
 #include "../tape.h"
 #include "draw.h"
 #include "scalar.h"
+#include "softmax.h"
 
 #include <math.h>
 
@@ -201,6 +202,50 @@ static ag_status cross_entropy_backward(ag_node *node)
     return AG_OK;
 }
 
+/* The tangent of a row's loss, by the C library and not by the kernels, so that the two
+ * modes judge each other:
+ *     uloss = sum(q) sum_c p[c] u[c] - sum_c q[c] u[c],  q as in the backward
+ * `p` [classes] begins as the logits. */
+static double row_tangent(const entropy_task *task, int32_t target, double *p, const double *u)
+{
+    const double share = task->smoothing / (double)task->classes;
+    double sum_q = 0, sum_qu = 0;
+    for (int64_t c = 0; c < task->classes; c++) {
+        const double q =
+            (task->weights ? (double)task->weights[c] : 1) * (share + (c == target ? 1 - task->smoothing : 0));
+        sum_q += q;
+        sum_qu += q * u[c];
+    }
+    if (target < 0 || sum_q == 0)
+        return 0;
+    softmax_in_place(task->classes, p);
+    return sum_q * softmax_mean(task->classes, p, u) - sum_qu;
+}
+
+/* The tangents of the rows, reduced as their losses are. */
+static ag_status cross_entropy_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const entropy_attributes *attributes = node->attributes;
+    const entropy_state *state = node->saved;
+    const int64_t classes = state->task.classes, rows = row_count(node->inputs[0]);
+    double *p = ag_scratch(node->tape, 2 * (size_t)classes * sizeof *p), *u = p + classes, sum = 0;
+    if (!p)
+        return AG_NO_MEMORY;
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < classes; c++) {
+            p[c] = (double)state->task.logits[r * classes + c];
+            u[c] = (double)tangents[0][r * classes + c];
+        }
+        const double row = row_tangent(&state->task, state->task.targets[r], p, u);
+        sum += row;
+        if (attributes->options.reduction == AG_NONE)
+            tangent[r] = (ag_real)row;
+    }
+    if (attributes->options.reduction != AG_NONE)
+        tangent[0] = (ag_real)(sum * entropy_scale(node));
+    return AG_OK;
+}
+
 /* Every reduction, with and without class weights, smoothing, and an ignored index inside
  * or outside the classes. */
 static ag_tensor *cross_entropy_example(ag_example *e)
@@ -239,6 +284,7 @@ const ag_op op_cross_entropy = {
     .shape = cross_entropy_shape,
     .forward = cross_entropy_forward,
     .backward = cross_entropy_backward,
+    .jvp = cross_entropy_jvp,
     .example = cross_entropy_example,
 };
 
@@ -422,6 +468,31 @@ static ag_status mse_backward(ag_node *node)
     return AG_OK;
 }
 
+/* uy = 2 (a - b) (ua - ub), summed, or averaged, or left as it is */
+static ag_status mse_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const ag_reduction reduction = mse_reduction(node);
+    const mse_context c = mse_context_of(node);
+    const ag_real *ua = tangents[0], *ub = tangents[1];
+    double sum = 0;
+    strided_run run;
+    for (int64_t at = 0; at < c.size; at += run.length) {
+        run = strided_run_from(&c.path, at, c.size);
+        for (int64_t i = 0; i < run.length; i++) {
+            const int64_t a = run.a + i * c.path.a_step[c.path.ndim - 1],
+                          b = run.b + i * c.path.b_step[c.path.ndim - 1];
+            const double u = (ua ? (double)ua[a] : 0) - (ub ? (double)ub[b] : 0);
+            const double element = 2 * ((double)c.a[a] - (double)c.b[b]) * u;
+            sum += element;
+            if (reduction == AG_NONE)
+                tangent[at + i] = (ag_real)element;
+        }
+    }
+    if (reduction != AG_NONE)
+        tangent[0] = (ag_real)(reduction == AG_MEAN ? sum / (double)c.size : sum);
+    return AG_OK;
+}
+
 /* Every reduction, except the mean of no elements. */
 static ag_tensor *mse_example(ag_example *e)
 {
@@ -439,6 +510,7 @@ const ag_op op_mse = {
     .shape = mse_shape,
     .forward = mse_forward,
     .backward = mse_backward,
+    .jvp = mse_jvp,
     .example = mse_example,
 };
 

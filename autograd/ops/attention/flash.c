@@ -8,6 +8,7 @@
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
 #include "../../tape.h"
+#include "../softmax.h"
 #include "shared.h"
 
 #include <math.h>
@@ -331,6 +332,119 @@ static ag_status attention_backward(ag_node *node)
     return node->tape->error.status;
 }
 
+/* ---- Forward mode ------------------------------------------------------------------ */
+
+/* The tangents of one head. In double by plain loops and the C library, and not by the
+ * kernels, so that the two modes judge each other. */
+typedef struct tangent_pass {
+    const attention_state *state;
+    moving_rows q, k, v;
+    const ag_tensor *bias; /* NULL: none; its tangent, NULL for zeros: */
+    const ag_real *ubias;
+    strided bias_loop;
+    double *p, *u; /* [S]: a query's weights and their tangents */
+    double *uy;    /* [value width] */
+    unsigned char *allow;
+} tangent_pass;
+
+/* a . b, or 0 where one of them is NULL. */
+static double dot(int64_t n, const ag_real *a, const ag_real *b)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n && a && b; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* The biases of the scores of row `row` of B H T: rows of one number. */
+static moving_rows bias_row(const tangent_pass *pass, int64_t row)
+{
+    const int64_t keys = pass->state->sizes.keys;
+    if (!pass->bias)
+        return (moving_rows){0};
+    const int64_t offset = strided_run_from(&pass->bias_loop, row * keys, (row + 1) * keys).a;
+    return (moving_rows){.width = 1,
+                         .step = pass->bias_loop.a_step[pass->bias_loop.ndim - 1],
+                         .data = pass->bias->data + offset,
+                         .tangent = pass->ubias ? pass->ubias + offset : NULL};
+}
+
+/* The scores x of one query, row `row` of B H T, and their tangents,
+ *     x[j] = scale q . k[j] + bias[j],  u[j] = scale (uq . k[j] + q . uk[j]) + ubias[j],
+ * then p = softmax(x) and its tangent up = p (u - sum p u), and both after dropout. */
+static void query_tangents(const tangent_pass *pass, moving_rows q, attention_keys keys, int64_t row)
+{
+    const attention_state *state = pass->state;
+    const int64_t count = keys.end - keys.begin;
+    const moving_rows bias = bias_row(pass, row);
+    const double scale = (double)(ag_real)state->sizes.scale;
+    double *p = pass->p, *u = pass->u;
+    for (int64_t at = 0; at < count; at++) {
+        const moving_rows k = moving_row(pass->k, keys.begin + at), b = moving_row(bias, keys.begin + at);
+        const bool sees = keys_have(keys, keys.begin + at);
+        p[at] = sees ? scale * dot(q.width, q.data, k.data) + (b.data ? (double)*b.data : 0) : -INFINITY;
+        u[at] = sees ? scale * (dot(q.width, q.tangent, k.data) + dot(q.width, q.data, k.tangent)) : 0;
+        u[at] += sees && b.tangent ? (double)*b.tangent : 0;
+    }
+    softmax_in_place(count, p);
+    softmax_tangent(count, p, u);
+    for (int64_t at = 0; at < count && state->drops; at++) {
+        const bool keeps = kernel_dropout_keeps(&state->dropout, row * state->sizes.keys + keys.begin + at);
+        p[at] *= keeps ? (double)state->dropout.scale : 0;
+        u[at] *= keeps ? (double)state->dropout.scale : 0;
+    }
+}
+
+/* uy = sum over the keys j of up[j] v[j] + p[j] uv[j], for all queries of a head. */
+static void head_tangents(const tangent_pass *pass, head_place at, ag_real *uy, int64_t uy_step)
+{
+    const attention_sizes *s = &pass->state->sizes;
+    for (int64_t i = 0; i < s->queries; i++) {
+        const attention_keys keys = mask_keys(pass->state->mask, (mask_query){at.b, at.h, i}, s->keys, pass->allow);
+        if (keys.begin == keys.end)
+            continue;
+        query_tangents(pass, moving_row(pass->q, i), keys, at.pair * s->queries + i);
+        moving_sum(keys, pass->p, pass->u, pass->v, pass->uy);
+        for (int64_t c = 0; c < s->value_width; c++)
+            uy[i * uy_step + c] = (ag_real)pass->uy[c];
+    }
+}
+
+static moving_rows head_moving_rows(const attention_sizes *s, head_place at, int64_t length, int64_t width,
+                                    const ag_tensor *x, const ag_real *tangent)
+{
+    const int64_t offset = head_offset(s, at, length, width);
+    return (moving_rows){.width = width,
+                         .step = s->split ? width : s->heads * width,
+                         .data = x->data + offset,
+                         .tangent = tangent ? tangent + offset : NULL};
+}
+
+static ag_status attention_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const attention_state *state = node->saved;
+    const attention_sizes *s = &state->sizes;
+    ag_tensor *const *x = node->inputs;
+    const size_t keys = (size_t)s->keys;
+    tangent_pass pass = {.state = state, .bias = x[3], .ubias = tangents[3]};
+    pass.p = ag_scratch(node->tape, keys * sizeof *pass.p);
+    pass.u = ag_scratch(node->tape, keys * sizeof *pass.u);
+    pass.uy = ag_scratch(node->tape, (size_t)s->value_width * sizeof *pass.uy);
+    pass.allow = ag_scratch(node->tape, keys);
+    if (node->tape->error.status != AG_OK)
+        return AG_NO_MEMORY;
+    if (pass.bias)
+        pass.bias_loop = strided_broadcast(attention_scores(s), pass.bias->shape, pass.bias->shape);
+    for (int64_t pair = 0; pair < s->batch * s->heads; pair++) {
+        const head_place at = {pair, pair / s->heads, pair % s->heads};
+        pass.q = head_moving_rows(s, at, s->queries, s->key_width, x[0], tangents[0]);
+        pass.k = head_moving_rows(s, at, s->keys, s->key_width, x[1], tangents[1]);
+        pass.v = head_moving_rows(s, at, s->keys, s->value_width, x[2], tangents[2]);
+        head_tangents(&pass, at, tangent + head_offset(s, at, s->queries, s->value_width), pass.v.step);
+    }
+    return AG_OK;
+}
+
 /* ---- The record -------------------------------------------------------------------- */
 
 /* A bias with any of the axes of the scores stretched or missing; one in two forbids
@@ -383,6 +497,7 @@ const ag_op op_attention = {
     .shape = attention_shape,
     .forward = attention_forward,
     .backward = attention_backward,
+    .jvp = attention_jvp,
     .example = attention_example,
 };
 

@@ -7,6 +7,7 @@
 #include "../../kernels/kernels.h"
 #include "../../mask.h"
 #include "../../tape.h"
+#include "../softmax.h"
 #include "shared.h"
 
 #include <math.h>
@@ -96,6 +97,40 @@ static const ag_real *without_holes(attention_keys keys, const ag_real *row, ag_
     return room;
 }
 
+/* The memory of a tangent rule. */
+typedef struct tangent_rooms {
+    double *x, *u, *uy; /* [S], [S], [width of the values] */
+    unsigned char *allow;
+} tangent_rooms;
+
+static ag_status tangent_rooms_make(const ag_node *node, tangent_rooms *rooms)
+{
+    const ag_shape scores = node->inputs[0]->shape, y = node->output->shape;
+    const size_t keys = (size_t)scores.dim[3];
+    rooms->x = ag_scratch(node->tape, keys * sizeof *rooms->x);
+    rooms->u = ag_scratch(node->tape, keys * sizeof *rooms->u);
+    rooms->uy = ag_scratch(node->tape, (size_t)y.dim[3] * sizeof *rooms->uy);
+    rooms->allow = ag_scratch(node->tape, keys);
+    return node->tape->error.status;
+}
+
+/* The keys of a row of scores or weights. Copies these elements of the row, and its
+ * tangent, to the rooms, with `value` and 0 instead of the forbidden ones. */
+static attention_keys tangent_row(const ag_node *node, int64_t row, const ag_real *tangent, double value,
+                                  const tangent_rooms *rooms)
+{
+    const ag_shape scores = node->inputs[0]->shape;
+    const int64_t pair = row / scores.dim[2], first = row * scores.dim[3];
+    const mask_query query = {pair / scores.dim[1], pair % scores.dim[1], row % scores.dim[2]};
+    const attention_keys keys = mask_keys(mask_of(node), query, scores.dim[3], rooms->allow);
+    for (int64_t j = keys.begin; j < keys.end; j++) {
+        const bool sees = keys_have(keys, j);
+        rooms->x[j - keys.begin] = sees ? (double)node->inputs[0]->data[first + j] : value;
+        rooms->u[j - keys.begin] = sees && tangent ? (double)tangent[first + j] : 0;
+    }
+    return keys;
+}
+
 static void set_zero(int64_t n, ag_real *x)
 {
     for (int64_t i = 0; i < n; i++)
@@ -159,6 +194,23 @@ static ag_status masked_softmax_backward(ag_node *node)
     return task.dx ? masked_run(node, &task) : AG_OK;
 }
 
+/* uy = y (ux - sum y ux) over the allowed keys */
+static ag_status masked_softmax_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    tangent_rooms rooms;
+    const int64_t width = node->output->shape.dim[3];
+    if (tangent_rooms_make(node, &rooms) != AG_OK)
+        return AG_NO_MEMORY;
+    for (int64_t row = 0; row * width < node->output->size; row++) {
+        const attention_keys keys = tangent_row(node, row, tangents[0], -INFINITY, &rooms);
+        softmax_in_place(keys.end - keys.begin, rooms.x);
+        softmax_tangent(keys.end - keys.begin, rooms.x, rooms.u);
+        for (int64_t j = keys.begin; j < keys.end; j++)
+            tangent[row * width + j] = (ag_real)rooms.u[j - keys.begin];
+    }
+    return AG_OK;
+}
+
 static ag_tensor *masked_softmax_example(ag_example *e)
 {
     int64_t batch = ag_example_int(e, 1, 3), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 5);
@@ -173,6 +225,7 @@ const ag_op op_masked_softmax = {
     .shape = masked_softmax_shape,
     .forward = masked_softmax_forward,
     .backward = masked_softmax_backward,
+    .jvp = masked_softmax_jvp,
     .example = masked_softmax_example,
 };
 
@@ -259,6 +312,28 @@ static ag_status masked_sum_backward(ag_node *node)
     return masked_run(node, &task);
 }
 
+/* uy = sum uw[j] v[j] + w[j] uv[j] over the allowed keys j */
+static ag_status masked_sum_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    tangent_rooms rooms;
+    const ag_tensor *values = node->inputs[1];
+    const int64_t width = values->shape.dim[3], head = values->shape.dim[2] * width;
+    if (tangent_rooms_make(node, &rooms) != AG_OK)
+        return AG_NO_MEMORY;
+    for (int64_t row = 0; row * width < node->output->size; row++) {
+        const attention_keys keys = tangent_row(node, row, tangents[0], 0, &rooms);
+        const int64_t offset = row / node->output->shape.dim[2] * head;
+        const moving_rows v = {.width = width,
+                               .step = width,
+                               .data = values->data + offset,
+                               .tangent = tangents[1] ? tangents[1] + offset : NULL};
+        moving_sum(keys, rooms.x, rooms.u, v, rooms.uy);
+        for (int64_t c = 0; c < width; c++)
+            tangent[row * width + c] = (ag_real)rooms.uy[c];
+    }
+    return AG_OK;
+}
+
 static ag_tensor *masked_sum_example(ag_example *e)
 {
     int64_t batch = ag_example_int(e, 1, 3), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 5);
@@ -274,6 +349,7 @@ const ag_op op_masked_sum = {
     .shape = masked_sum_shape,
     .forward = masked_sum_forward,
     .backward = masked_sum_backward,
+    .jvp = masked_sum_jvp,
     .example = masked_sum_example,
 };
 

@@ -109,6 +109,32 @@ void blind_add(ag_tape *tape, const int64_t *counters)
         tape->blind_queries += counters[worker];
 }
 
+/* ---- Tangents ---------------------------------------------------------------------- */
+
+moving_rows moving_row(moving_rows rows, int64_t i)
+{
+    if (rows.data)
+        rows.data += i * rows.step;
+    if (rows.tangent)
+        rows.tangent += i * rows.step;
+    return rows;
+}
+
+void moving_sum(attention_keys keys, const double *w, const double *uw, moving_rows v, double *uy)
+{
+    for (int64_t c = 0; c < v.width; c++)
+        uy[c] = 0;
+    for (int64_t j = keys.begin; j < keys.end; j++) {
+        const moving_rows row = moving_row(v, j);
+        if (!keys_have(keys, j))
+            continue;
+        for (int64_t c = 0; c < v.width; c++)
+            uy[c] += uw[j - keys.begin] * (double)row.data[c];
+        for (int64_t c = 0; c < v.width && row.tangent; c++)
+            uy[c] += w[j - keys.begin] * (double)row.tangent[c];
+    }
+}
+
 /* ---- Masks for the examples -------------------------------------------------------- */
 
 static ag_mask *draw_lengths(ag_example *e, int64_t batch, int64_t most,

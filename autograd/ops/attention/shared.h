@@ -1,9 +1,11 @@
 /* shared.h - what the files of attention share: sizes, checks, the counters of blind
- * queries, and masks for the examples. */
+ * queries, tangents of a sum over keys, and masks for the examples. */
 #ifndef AUTOGRAD_OPS_ATTENTION_SHARED_H
 #define AUTOGRAD_OPS_ATTENTION_SHARED_H
 
 #include "autograd.h"
+
+#include "../../kernels/attention.h"
 
 /* B batch, H heads, T queries, S keys, and the widths of a head. */
 typedef struct attention_sizes {
@@ -29,6 +31,24 @@ ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_at
 int64_t *blind_counters(ag_tape *tape);
 /* Adds the workers' counts to ag_tape_blind_queries. */
 void blind_add(ag_tape *tape, const int64_t *counters);
+
+/* For the tangent rules: rows of `width` numbers, `step` apart, and their tangents at the
+ * same places; NULL for zeros. */
+typedef struct moving_rows {
+    int64_t width, step;
+    const ag_real *data, *tangent;
+} moving_rows;
+
+/* Row i of them. */
+moving_rows moving_row(moving_rows rows, int64_t i);
+/* Whether key j, keys.begin <= j < keys.end, is one of them. */
+static inline bool keys_have(attention_keys keys, int64_t j)
+{
+    return !keys.allow || keys.allow[j];
+}
+/* uy = sum over the keys j of uw[j] v[j] + w[j] uv[j]. w and uw begin with the key
+ * keys.begin; uy is [v.width]. */
+void moving_sum(attention_keys keys, const double *w, const double *uw, moving_rows v, double *uy);
 
 /* A drawn mask for scores of these sizes, of any form and any combination; sometimes
  * NULL. */
