@@ -28,7 +28,7 @@ static ag_status concat_shape(ag_node *node)
 }
 
 /* A row of y [outer, row] consists of a row of each input: this input's `width` elements
- * are those from `offset` on. */
+ * are those from `offset` on. Where dx is not NULL, dx += dy; else y = x there. */
 typedef struct concat_task {
     int64_t row, width, offset;
     const ag_real *x;
@@ -49,39 +49,53 @@ static void concat_rows(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* Copies one input after the other into the rows of y, or adds its columns of dy to its
- * gradient. */
-static ag_status concat_inputs(ag_node *node, bool backward)
+/* Does for an input what `task` has the arrays for, if it has any, and moves on to the
+ * place of the next. */
+static void concat_run(const ag_node *node, int input, concat_task *task)
 {
-    const ag_tensor *y = node->output;
-    int axis = axis_from_front(node, y->shape, *(int *)node->attributes);
-    int64_t outer = axes_size(y->shape, 0, axis), inner = axes_size(y->shape, axis + 1, y->shape.ndim);
-    concat_task task = {.row = y->shape.dim[axis] * inner, .y = y->data, .dy = y->grad};
-
-    for (int i = 0; i < node->input_count; i++) {
-        ag_tensor *x = node->inputs[i];
-        task.width = x->shape.dim[axis] * inner;
-        task.x = x->data;
-        task.dx = backward ? ag_grad(x) : NULL;
-        if (backward && x->needs_grad && !task.dx)
-            return AG_NO_MEMORY;
-        if (!backward || task.dx)
-            parallel_rows(node->tape, outer, (double)x->size, concat_rows, &task);
-        task.offset += task.width;
-    }
-    return AG_OK;
+    const ag_shape shape = node->output->shape;
+    int axis = axis_from_front(node, shape, *(int *)node->attributes);
+    int64_t outer = axes_size(shape, 0, axis), inner = axes_size(shape, axis + 1, shape.ndim);
+    task->row = shape.dim[axis] * inner;
+    task->width = node->inputs[input]->shape.dim[axis] * inner;
+    if (task->x || task->dx)
+        parallel_rows(node->tape, outer, (double)node->inputs[input]->size, concat_rows, task);
+    task->offset += task->width;
 }
 
 /* y = the rows of the inputs, side by side */
 static ag_status concat_forward(ag_node *node)
 {
-    return concat_inputs(node, false);
+    concat_task task = {.y = node->output->data};
+    for (int i = 0; i < node->input_count; i++) {
+        task.x = node->inputs[i]->data;
+        concat_run(node, i, &task);
+    }
+    return AG_OK;
 }
 
 /* dx_i = the columns of dy that came from x_i */
 static ag_status concat_backward(ag_node *node)
 {
-    return concat_inputs(node, true);
+    concat_task task = {.dy = node->output->grad};
+    for (int i = 0; i < node->input_count; i++) {
+        task.dx = ag_grad(node->inputs[i]);
+        if (node->inputs[i]->needs_grad && !task.dx)
+            return AG_NO_MEMORY;
+        concat_run(node, i, &task);
+    }
+    return AG_OK;
+}
+
+/* uy = the rows of the inputs' tangents, side by side */
+static ag_status concat_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    concat_task task = {.y = tangent};
+    for (int i = 0; i < node->input_count; i++) {
+        task.x = tangents[i];
+        concat_run(node, i, &task);
+    }
+    return AG_OK;
 }
 
 /* One to four inputs, some of which may be empty along the axis. */
@@ -104,6 +118,7 @@ const ag_op op_concat = {.name = "concat",
                          .shape = concat_shape,
                          .forward = concat_forward,
                          .backward = concat_backward,
+                         .jvp = concat_jvp,
                          .example = concat_example};
 
 ag_tensor *ag_concat(ag_tensor *const *xs, int count, int axis)

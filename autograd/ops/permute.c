@@ -78,8 +78,8 @@ static void permute_run(const ag_node *node, ag_shape shape, const int64_t *from
     parallel_elements(node->tape, size, (double)size, permute_elements, &task);
 }
 
-/* y = x, read in the order of y's axes */
-static ag_status permute_forward(ag_node *node)
+/* to = from, read in the order of y's axes */
+static ag_status permute_to_output(const ag_node *node, const ag_real *from, ag_real *to)
 {
     const permutation *p = node->attributes;
     const ag_tensor *x = node->inputs[0], *y = node->output;
@@ -87,8 +87,20 @@ static ag_status permute_forward(ag_node *node)
     dense_steps(x->shape, x_step);
     for (int i = 0; i < y->shape.ndim; i++)
         step[i] = x_step[p->order[i]];
-    permute_run(node, y->shape, step, (permute_task){.from = x->data, .to = y->data});
+    permute_run(node, y->shape, step, (permute_task){.from = from, .to = to});
     return AG_OK;
+}
+
+/* y = x with its axes in another order */
+static ag_status permute_forward(ag_node *node)
+{
+    return permute_to_output(node, node->inputs[0]->data, node->output->data);
+}
+
+/* uy = ux with its axes in another order */
+static ag_status permute_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    return permute_to_output(node, tangents[0], tangent);
 }
 
 /* dx = dy, read in the order of x's axes */
@@ -124,6 +136,7 @@ const ag_op op_permute = {.name = "permute",
                           .shape = permute_shape,
                           .forward = permute_forward,
                           .backward = permute_backward,
+                          .jvp = permute_jvp,
                           .example = permute_example};
 
 ag_tensor *ag_permute(ag_tensor *x, const int *order)

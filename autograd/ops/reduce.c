@@ -138,6 +138,37 @@ static ag_status mean_backward(ag_node *node)
     return stretch_gradient(node, 1.0 / (double)reduced_count(node));
 }
 
+/* uy = factor times the sum of ux over the axes, in double */
+static ag_status sum_tangent(const ag_node *node, const ag_real *from, double factor, ag_real *tangent)
+{
+    const ag_tensor *x = node->inputs[0], *y = node->output;
+    const strided loop = strided_broadcast(x->shape, x->shape, kept_shape(node));
+    double *sums = ag_scratch(node->tape, (size_t)y->size * sizeof *sums);
+    if (!sums)
+        return AG_NO_MEMORY;
+    for (int64_t i = 0; i < y->size; i++)
+        sums[i] = 0;
+    strided_run run;
+    for (int64_t at = 0; at < x->size; at += run.length) {
+        run = strided_run_from(&loop, at, x->size);
+        for (int64_t i = 0; i < run.length; i++)
+            sums[run.b + i * loop.b_step[loop.ndim - 1]] += (double)from[at + i];
+    }
+    for (int64_t i = 0; i < y->size; i++)
+        tangent[i] = (ag_real)(factor * sums[i]);
+    return AG_OK;
+}
+
+static ag_status sum_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    return sum_tangent(node, tangents[0], 1, tangent);
+}
+
+static ag_status mean_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    return sum_tangent(node, tangents[0], 1.0 / (double)reduced_count(node), tangent);
+}
+
 /* ---- max --------------------------------------------------------------------------- */
 
 /* Whether x[i] replaces the earlier x[best] as the maximum. NaN is larger than any
@@ -187,6 +218,15 @@ static ag_status max_backward(ag_node *node)
     return AG_OK;
 }
 
+/* uy = ux at the first maximum */
+static ag_status max_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const int64_t *place = node->saved;
+    for (int64_t i = 0; i < node->output->size; i++)
+        tangent[i] = tangents[0][place[i]];
+    return AG_OK;
+}
+
 /* Records where each maximum is. */
 static void max_kinks(const ag_node *node, ag_kinks *kinks)
 {
@@ -215,6 +255,7 @@ static ag_tensor *reduce_example(ag_example *example, ag_tensor *(*constructor)(
                                  .shape = its_shape,                                                                   \
                                  .forward = function##_forward,                                                        \
                                  .backward = function##_backward,                                                      \
+                                 .jvp = function##_jvp,                                                                \
                                  .example = function##_example,                                                        \
                                  .formula = __VA_ARGS__};                                                              \
     ag_tensor *ag_##function(ag_tensor *x, unsigned axes, bool keep)                                                   \

@@ -60,6 +60,14 @@ static ag_status reshape_backward(ag_node *node)
     return AG_OK;
 }
 
+/* uy = ux in the shape of y */
+static ag_status reshape_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    for (int64_t i = 0; i < node->output->size; i++)
+        tangent[i] = tangents[0][i];
+    return AG_OK;
+}
+
 /* Flattens, merges axes into two, or adds an axis of 1; each with or without -1. */
 static ag_tensor *reshape_example(ag_example *example)
 {
@@ -89,6 +97,7 @@ const ag_op op_reshape = {.name = "reshape",
                           .shape = reshape_shape,
                           .forward = reshape_forward,
                           .backward = reshape_backward,
+                          .jvp = reshape_jvp,
                           .example = reshape_example,
                           .is_view = true};
 

@@ -27,7 +27,8 @@ static ag_status slice_shape(ag_node *node)
     return AG_OK;
 }
 
-/* A row of y has the `width` elements from `offset` on of a row of x [outer, row]. */
+/* A row of y has the `width` elements from `offset` on of a row of x [outer, row]. Either
+ * y = x there, or, where dx is not NULL, dx += dy. */
 typedef struct slice_task {
     int64_t row, width, offset;
     const ag_real *x;
@@ -48,20 +49,16 @@ static void slice_rows(void *context, int64_t begin, int64_t end)
     }
 }
 
-/* Copies the range of x to y or, where dx is not NULL, adds dy to it. */
-static void slice_run(ag_node *node, ag_real *dx)
+/* Does for the range what `task` has the arrays for. */
+static void slice_run(const ag_node *node, slice_task task)
 {
     const slice_range *r = node->attributes;
     const ag_tensor *x = node->inputs[0], *y = node->output;
     int axis = axis_from_front(node, x->shape, r->axis);
     int64_t inner = axes_size(x->shape, axis + 1, x->shape.ndim);
-    slice_task task = {.row = x->shape.dim[axis] * inner,
-                       .width = y->shape.dim[axis] * inner,
-                       .offset = r->begin * inner,
-                       .x = x->data,
-                       .y = y->data,
-                       .dy = y->grad,
-                       .dx = dx};
+    task.row = x->shape.dim[axis] * inner;
+    task.width = y->shape.dim[axis] * inner;
+    task.offset = r->begin * inner;
     if (y->size) /* (an empty input may have no memory) */
         parallel_rows(node->tape, axes_size(x->shape, 0, axis), (double)y->size, slice_rows, &task);
 }
@@ -69,7 +66,7 @@ static void slice_run(ag_node *node, ag_real *dx)
 /* y = the range of x */
 static ag_status slice_forward(ag_node *node)
 {
-    slice_run(node, NULL);
+    slice_run(node, (slice_task){.x = node->inputs[0]->data, .y = node->output->data});
     return AG_OK;
 }
 
@@ -79,7 +76,14 @@ static ag_status slice_backward(ag_node *node)
     ag_real *dx = ag_grad(node->inputs[0]);
     if (!dx)
         return AG_NO_MEMORY;
-    slice_run(node, dx);
+    slice_run(node, (slice_task){.dy = node->output->grad, .dx = dx});
+    return AG_OK;
+}
+
+/* uy = the range of ux */
+static ag_status slice_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    slice_run(node, (slice_task){.x = tangents[0], .y = tangent});
     return AG_OK;
 }
 
@@ -97,6 +101,7 @@ const ag_op op_slice = {.name = "slice",
                         .shape = slice_shape,
                         .forward = slice_forward,
                         .backward = slice_backward,
+                        .jvp = slice_jvp,
                         .example = slice_example};
 
 ag_tensor *ag_slice(ag_tensor *x, int axis, int64_t begin, int64_t end)
