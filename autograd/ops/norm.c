@@ -205,7 +205,7 @@ static void norm_row_tangent(const norm_task *task, double unit, double *n, doub
         n[i] -= mean;
         squares += n[i] * n[i];
     }
-    const double root = sqrt(squares / (double)width + unit * unit * task->eps), inverse = root == 0 ? 0 : 1 / root;
+    const double root = sqrt(squares / (double)width + task->eps * unit * unit), inverse = root == 0 ? 0 : 1 / root;
     for (int64_t i = 0; i < width; i++) {
         n[i] *= inverse;
         mean_nu += n[i] * u[i] / (double)width;
