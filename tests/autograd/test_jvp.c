@@ -14,8 +14,6 @@ START_TEST(test_tangent_rule)
     ag_gradcheck_options options = {.seed = 1, .forward_mode = true};
     ag_gradcheck_report report;
     ag_error error = {0};
-    if (!op->jvp)
-        return;
     ag_status status = ag_gradcheck_op(op, DRAWS, &options, &report, &error);
     ck_assert_msg(status == AG_OK, "%s could not be checked: %s", op->name, error.message);
     ck_assert_msg(report.passed, "%s", report.message);
