@@ -66,6 +66,7 @@ void *arena_alloc(ag_arena *arena, size_t bytes)
         return NULL;
     void *place = chunk->bytes + chunk->used;
     chunk->used += bytes;
+    arena->taken += bytes;
     return place;
 }
 
@@ -92,6 +93,8 @@ static arena_block *take_free(ag_arena *arena, size_t bytes)
 void *arena_take(ag_arena *arena, size_t bytes)
 {
     arena_block *block = take_free(arena, memory_lines(bytes));
+    if (block)
+        arena->taken += memory_lines(bytes);
     return block ? (void *)block : arena_alloc(arena, bytes);
 }
 
@@ -113,6 +116,7 @@ void arena_give(ag_arena *arena, void *place, size_t bytes)
     }
     *block = (arena_block){.bytes = memory_lines(bytes), .next = *link};
     *link = block;
+    arena->taken -= block->bytes;
     join_next(block);
     if (before)
         join_next(before);
@@ -141,6 +145,7 @@ void arena_rewind(ag_arena *arena)
         chunk->used = 0;
     }
     arena->free_blocks = NULL;
+    arena->taken = 0;
     if (arena->kept > 0 && arena->bytes > arena->kept) {
         free_chunks(arena);
         add_chunk(arena, memory_lines(used + used / SLACK));

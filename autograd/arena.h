@@ -33,6 +33,7 @@ typedef struct ag_arena {
     arena_chunk *first;
     arena_block *free_blocks; /* sorted by address; NULL: nothing was given back */
     size_t bytes;             /* of all chunks */
+    size_t taken;             /* of these, what is handed out and not given back */
     size_t kept;              /* of those that the last rewind kept */
 } ag_arena;
 

@@ -110,6 +110,7 @@ typedef struct ag_tape_options {
     bool no_grad;       /* true: forward only; no node is appended */
     bool forgets;       /* true: ag_forget takes effect */
     bool keeps_weights; /* true: as after ag_tape_keep_weights(tape, true) */
+    bool measures;      /* true: each node gets a record of what it costs (ag_cost) */
 } ag_tape_options;
 
 /* Makes a tape, which the caller frees. `options` may be NULL. NULL if memory is out. */
@@ -161,7 +162,7 @@ void *ag_tape_alloc(ag_tape *tape, size_t bytes);
 bool ag_tape_find_nonfinite(ag_tape *tape, char text[AG_MESSAGE_SIZE]);
 
 /* The newest node of the tape, and the one before a node; NULL if there is none. For
- * pictures, traces and profiles. */
+ * pictures, traces and profiles: study_tape shows a whole tape. */
 const ag_node *ag_tape_last(const ag_tape *tape);
 const ag_node *ag_node_before(const ag_node *node);
 
@@ -549,6 +550,16 @@ ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *m
  * form of attention nor the number of threads changes the count. If a model is not meant
  * to have such queries, a count above 0 means that its masks are wrong. */
 int64_t ag_tape_blind_queries(const ag_tape *tape);
+
+/* ---- Measuring --------------------------------------------------------------------- */
+
+/* The seconds of a clock that nobody sets, from an unknown start: for differences. */
+double ag_seconds(void);
+
+/* The most multiply-adds a second that `threads` threads reach: chains of them in
+ * registers, at the widest instructions of the processor, whatever the level. The best of
+ * samples of about a millisecond, taken for `seconds`. */
+double ag_peak(int threads, double seconds);
 
 /* ---- Instruction-set levels -------------------------------------------------------- */
 

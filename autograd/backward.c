@@ -135,7 +135,12 @@ static ag_status pass_back(ag_node *node)
     }
     for (int i = 0; i < node->input_count && status == AG_OK; i++)
         status = tape_recompute_values(node->inputs[i]);
-    return status == AG_OK ? node->op->backward(node) : status;
+    if (status != AG_OK || !node->cost)
+        return status == AG_OK ? node->op->backward(node) : status;
+    const double start = ag_seconds();
+    status = node->op->backward(node);
+    node->cost->backward += ag_seconds() - start;
+    return status;
 }
 
 /* The node's turn in the loop. Inputs that were forgotten are recomputed for it
@@ -208,4 +213,60 @@ ag_status ag_backward_checked(ag_tensor *loss)
 ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed)
 {
     return backward_from(y, seed, false);
+}
+
+/* ---- One node alone ---------------------------------------------------------------- */
+
+/* Calls the record's backward on copies of the node and its tensors. The copied inputs
+ * are leaves with the memory `dx`; the copied output has a gradient buffer of its own,
+ * which nothing may overwrite. */
+static ag_status backward_of_copy(const ag_node *node, const ag_real *dy, ag_real *const *dx, ag_tensor *inputs,
+                                  ag_tensor **places)
+{
+    ag_node copy = *node;
+    ag_tensor output = *node->output;
+    for (int i = 0; i < node->input_count; i++) {
+        places[i] = node->inputs[i] ? &inputs[i] : NULL;
+        if (!places[i])
+            continue;
+        inputs[i] = *node->inputs[i];
+        inputs[i].node = NULL;
+        inputs[i].grad = dx[i];
+        inputs[i].needs_grad = dx[i] != NULL;
+    }
+    copy.inputs = places;
+    copy.output = &output;
+    output.retains_grad = true;
+    if (!(output.grad = gradient_new(&output)))
+        return AG_NO_MEMORY;
+    if (output.size)
+        memcpy(output.grad, dy, (size_t)output.size * sizeof *dy);
+    const ag_status status = node->op->backward(&copy);
+    arena_rewind(&node->tape->scratch);
+    gradient_release(&output);
+    return status;
+}
+
+ag_status ag_node_backward(const ag_node *node, const ag_real *dy, ag_real *const *dx)
+{
+    ag_tape *tape = node->tape;
+    const size_t count = (size_t)node->input_count, bytes = count * (sizeof(ag_tensor) + sizeof(ag_tensor *));
+    if (tape->error.status != AG_OK)
+        return tape->error.status;
+    if (!node->output->needs_grad)
+        return ag_fail(node, AG_BAD_VALUE, "the result needs no gradient, so nothing was kept for its backward");
+    ag_status status = AG_OK;
+    for (int i = 0; i < node->input_count && status == AG_OK; i++)
+        status = tape_recompute_values(node->inputs[i]);
+    ag_tensor *inputs = tape_take(tape, bytes);
+    if (status == AG_OK && inputs)
+        status = backward_of_copy(node, dy, dx, inputs, (ag_tensor **)(void *)(inputs + count));
+    if (inputs)
+        arena_give(&tape->arena, inputs, bytes);
+    for (ag_node *each = tape->last; each; each = each->before)
+        if (each->output->is_forgotten)
+            tape_drop_values(each->output);
+    if (status != AG_OK)
+        ag_fail(node, status, "backward failed without saying why");
+    return tape->error.status;
 }

@@ -71,8 +71,11 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
     ag_tensor **kept_inputs = ag_tape_alloc(tape, (size_t)count * sizeof *inputs);
     ag_tensor *output = tape_tensor_new(tape, AG_SCALAR);
     void *kept_attributes = attributes_size ? ag_tape_alloc(tape, attributes_size) : NULL;
-    if (!node || !kept_inputs || !output || (attributes_size && !kept_attributes))
+    ag_cost *cost = tape->measures ? ag_tape_alloc(tape, sizeof *cost) : NULL;
+    if (!node || !kept_inputs || !output || (attributes_size && !kept_attributes) || (tape->measures && !cost))
         return NULL;
+    if (cost)
+        *cost = (ag_cost){0};
 
     memcpy(kept_inputs, inputs, (size_t)count * sizeof *inputs);
     if (attributes_size)
@@ -83,6 +86,7 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
                       .inputs = kept_inputs,
                       .output = output,
                       .attributes = kept_attributes,
+                      .cost = cost,
                       .scope = tape->scope ? tape->scope->text : ""};
     for (int i = 0; i < count; i++)
         if (inputs[i] && inputs[i]->needs_grad && tape->grad_on && op->backward)
@@ -106,6 +110,26 @@ static ag_status output_alloc(ag_node *node)
     return AG_OK;
 }
 
+/* Gives the output its shape, memory and values. */
+static ag_status node_run(ag_node *node)
+{
+    ag_status status = node->op->shape(node);
+    if (status == AG_OK)
+        status = output_alloc(node);
+    return status == AG_OK ? node->op->forward(node) : status;
+}
+
+/* The same, with its time and memory. */
+static ag_status node_run_measured(ag_node *node)
+{
+    const size_t taken = node->tape->arena.taken;
+    const double start = ag_seconds();
+    const ag_status status = node_run(node);
+    node->cost->forward = ag_seconds() - start;
+    node->cost->bytes = node->tape->arena.taken - taken;
+    return status;
+}
+
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size)
 {
@@ -117,11 +141,7 @@ ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int r
     if (!node)
         return NULL;
 
-    ag_status status = op->shape(node);
-    if (status == AG_OK)
-        status = output_alloc(node);
-    if (status == AG_OK)
-        status = op->forward(node);
+    const ag_status status = node->cost ? node_run_measured(node) : node_run(node);
     arena_rewind(&tape->scratch);
     if (status != AG_OK || tape->error.status != AG_OK) {
         ag_fail(node, status != AG_OK ? status : tape->error.status, "failed without saying why");

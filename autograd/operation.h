@@ -43,6 +43,9 @@ typedef struct ag_op {
     /* Notes on which side of each kink the inputs lie (ag_kink). NULL: the operation is
      * smooth. */
     void (*kinks)(const ag_node *node, ag_kinks *kinks);
+    /* The multiply-adds of the matrix products in `forward` and in `backward`, without
+     * those that `backward` computes a second time. For profiles. NULL: there are none. */
+    void (*multiply_adds)(const ag_node *node, double *forward, double *backward);
     /* Whether ag_forget may drop the result: `forward` can run again to the same effect,
      * `backward` does not read the output, and the operation is cheap. */
     bool can_repeat;
@@ -50,6 +53,14 @@ typedef struct ag_op {
      * elements. Then `forward` has nothing to write. */
     bool is_view;
 } ag_op;
+
+/* What one run of an operation costs. All times are in seconds, by ag_seconds. */
+typedef struct ag_cost {
+    double forward, backward; /* `backward`: of all calls of ag_backward */
+    double recompute;         /* of running `forward` again after ag_forget */
+    int64_t recomputed;       /* how often it ran again */
+    size_t bytes;             /* that `forward` left on the tape: the result, what is saved */
+} ag_cost;
 
 /* One run of an operation: what it was given and what it made. */
 struct ag_node {
@@ -62,6 +73,7 @@ struct ag_node {
     void *saved;       /* what forward keeps for backward, from ag_tape_alloc */
     const char *scope; /* see ag_tape_enter; "" outside */
     ag_node *before;   /* the node appended before this one; NULL: this is the first */
+    ag_cost *cost;     /* NULL unless the tape measures (ag_tape_options) */
 };
 
 /* Runs an operation: checks, computes, appends the node to the tape, and returns the
@@ -71,6 +83,16 @@ struct ag_node {
  * AG_BAD_VALUE for a record without name, shape or forward. */
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size);
+
+/* The operation's backward alone, from any gradient dy [output->size] of its output:
+ *
+ *     dx[i] += (d output / d inputs[i])^T dy        dx[i] is [inputs[i]->size]; NULL: not wanted
+ *
+ * Changes no gradient of the tape. Each input counts for itself, also where one tensor is
+ * given twice. With dy 1 at one element and 0 elsewhere it is a row of the Jacobian.
+ * AG_BAD_VALUE if the output needs no gradient: then the operation has kept nothing for
+ * its backward. */
+ag_status ag_node_backward(const ag_node *node, const ag_real *dy, ag_real *const *dx) AG_CHECKED;
 
 /* Inside shape, forward and backward: sets the tape's error to "name: sentence" and
  * returns `status`. */

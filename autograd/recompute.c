@@ -48,7 +48,12 @@ ag_status tape_recompute_values(ag_tensor *x)
             return x->tape->error.status;
     if (!(x->data = tape_take(x->tape, value_bytes(x))))
         return AG_NO_MEMORY;
+    const double start = node->cost ? ag_seconds() : 0;
     const ag_status status = node->op->forward(x->node);
+    if (node->cost) {
+        node->cost->recompute += ag_seconds() - start;
+        node->cost->recomputed++;
+    }
     arena_rewind(&x->tape->scratch);
     return status;
 }

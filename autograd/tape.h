@@ -30,6 +30,7 @@ struct ag_tape {
     int threads;
     bool grad_on;                                  /* whether operations append nodes */
     bool forgets;                                  /* whether ag_forget does anything */
+    bool measures;                                 /* whether nodes get a cost */
     uint64_t dropout_seed, dropout_step, dropouts; /* for tape_next_dropout alone */
     int64_t blind_queries;                         /* ag_tape_blind_queries */
     ag_kinks *kinks;                               /* NULL outside gradient checks */

@@ -70,8 +70,6 @@ double bench_config_flops(const bench_config *config);
 
 /* ---- Measuring --------------------------------------------------------------------- */
 
-double bench_seconds(void);
-
 typedef ag_status bench_run(void *context, ag_error *error);
 
 typedef struct bench_effort {
@@ -126,8 +124,6 @@ void bench_report(bool json, const char *bench, const bench_field *fields, int c
 
 ag_status bench_peak(bench_options *options, ag_error *error); /* fills in options->peak */
 void bench_peak_report(const bench_options *options);
-/* The multiply-add peak in GFLOP/s, by samples of about a millisecond. */
-ag_status bench_peak_measure(int threads, double seconds, double *gflops, ag_error *error);
 ag_status bench_steps(const bench_options *options, ag_error *error);
 ag_status bench_products(const bench_options *options, ag_error *error);
 ag_status bench_attention(const bench_options *options, ag_error *error);

@@ -1,4 +1,4 @@
-/* measure.c - the clock, samples and their median, and processes of their own for
+/* measure.c - samples and their median, and processes of their own for
  * measurements. */
 #include "bench.h"
 
@@ -8,15 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-double bench_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 int64_t bench_peak_memory(void)
 {
@@ -52,10 +44,10 @@ bench_times bench_times_of(double *samples, int64_t count)
 static ag_status take_sample(bench_run *run, void *context, int64_t calls, double *seconds, ag_error *error)
 {
     ag_status status = AG_OK;
-    double start = bench_seconds();
+    double start = ag_seconds();
     for (int64_t i = 0; i < calls && status == AG_OK; i++)
         status = run(context, error);
-    *seconds = (bench_seconds() - start) / (double)calls;
+    *seconds = (ag_seconds() - start) / (double)calls;
     return status;
 }
 
@@ -89,8 +81,8 @@ ag_status bench_time(bench_run *run, void *context, const bench_effort *effort, 
         status = take_sample(run, context, 1, &seconds, error);
     if (status == AG_OK)
         status = count_calls(run, context, effort->shortest_sample, &calls, error);
-    double end = bench_seconds() + effort->seconds;
-    while (status == AG_OK && count < most && (count < effort->fewest || bench_seconds() < end))
+    double end = ag_seconds() + effort->seconds;
+    while (status == AG_OK && count < most && (count < effort->fewest || ag_seconds() < end))
         status = take_sample(run, context, calls, &samples[count++], error);
     if (status != AG_OK)
         return status;

@@ -67,12 +67,12 @@ static void report_ready(const bench_training *training, const bench_config *con
 static ag_status answer_steps(bench_training *training, long count, ag_error *error)
 {
     for (long i = 0; i < count; i++) {
-        const double start = bench_seconds();
+        const double start = ag_seconds();
         const ag_status status = bench_training_step(training, error);
         if (status != AG_OK)
             return status;
         const bench_field fields[] = {
-            {.key = "ms_per_step", .number = 1e3 * (bench_seconds() - start), .digits = 4},
+            {.key = "ms_per_step", .number = 1e3 * (ag_seconds() - start), .digits = 4},
             {.key = "loss", .number = training->loss, .digits = 7},
         };
         bench_report(true, "step", fields, sizeof fields / sizeof *fields);
@@ -80,21 +80,18 @@ static ag_status answer_steps(bench_training *training, long count, ag_error *er
     return AG_OK;
 }
 
-static ag_status answer_peak(const bench_training *training, ag_error *error)
+static ag_status answer_peak(const bench_training *training)
 {
-    double gflops = 0;
-    const ag_status status = bench_peak_measure(training->threads, 0.03, &gflops, error);
-    const bench_field fields[] = {{.key = "gflops", .number = gflops, .digits = 2}};
-    if (status == AG_OK)
-        bench_report(true, "peak", fields, 1);
-    return status;
+    const bench_field fields[] = {{.key = "gflops", .number = 2e-9 * ag_peak(training->threads, 0.03), .digits = 2}};
+    bench_report(true, "peak", fields, 1);
+    return AG_OK;
 }
 
 static ag_status answer(bench_training *training, const char *request, ag_error *error)
 {
     char *end;
     if (!strcmp(request, "peak\n"))
-        return answer_peak(training, error);
+        return answer_peak(training);
     const long count = strncmp(request, "step ", 5) ? 0 : strtol(request + 5, &end, 10);
     if (count < 1 || count > MOST_STEPS || strcmp(end, "\n"))
         return ag_error_set(error, AG_BAD_VALUE, "a request is \"step N\" or \"peak\"");

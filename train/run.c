@@ -37,7 +37,7 @@ static void report_step(train_loop *loop, double loss, double norm)
     if (step % loop->options.report_every != 0 && step != loop->first_step && step != loop->options.steps)
         return;
 
-    double now = train_run_clock(), passed = now - loop->reported, all = now - loop->started;
+    double now = ag_seconds(), passed = now - loop->reported, all = now - loop->started;
     loop->progress.epoch = (step - 1) / loop->batches + 1;
     loop->progress.loss = loop->loss_sum / (double)loop->loss_count;
     loop->progress.rate = train_schedule_rate(&loop->schedule, step);
@@ -89,10 +89,10 @@ static ag_status evaluate_if_due(train_loop *loop)
     train_metrics metrics;
     if (!evaluation_due(loop))
         return AG_OK;
-    double begin = train_run_clock();
+    double begin = ag_seconds();
     ag_status status = evaluate_on_dev(loop, &metrics);
-    loop->reported += train_run_clock() - begin; /* the speed reported is that of training
-                                                  * alone */
+    loop->reported += ag_seconds() - begin; /* the speed reported is that of training
+                                             * alone */
     if (status != AG_OK)
         return status;
     bool best = state->best_step == 0 || train_metrics_better(&metrics, &state->best, loop->options.best_by);

@@ -46,7 +46,7 @@ typedef struct train_loop {
     bool agreed; /* all processes of the run stop after the last update */
     int ended;   /* not 0: how part 1 has ended the run (exchange.h) */
 
-    double started, reported; /* train_run_clock at the loop's start and at the last
+    double started, reported; /* ag_seconds at the loop's start and at the last
                                * report */
     double loss_sum;          /* since the last report, as the next two */
     int64_t loss_count, tokens;
@@ -64,7 +64,6 @@ ag_status train_options_complete(train_options *options, const train_options *gi
 ag_status train_run_begin(train_loop *loop, const train_options *given) AG_CHECKED;
 void train_run_end(train_loop *loop);
 /* Seconds of a clock that only advances. */
-double train_run_clock(void);
 
 /* Update number state.step + 1: forward and backward of a batch, clip, optimiser,
  * average. *loss is the mean per target token, *norm the norm of that mean's gradient

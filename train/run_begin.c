@@ -6,14 +6,6 @@
 #include "exchange.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-double train_run_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- The folder -------------------------------------------------------------------- */
 
@@ -180,7 +172,7 @@ ag_status train_run_begin(train_loop *loop, const train_options *given)
     if (loop->options.exchange)
         train_exchange_begin(loop);
     loop->first_step = loop->state.step + 1;
-    loop->started = loop->reported = train_run_clock();
+    loop->started = loop->reported = ag_seconds();
     return AG_OK;
 }
 

@@ -293,6 +293,12 @@ static void linear_kinks(const ag_node *node, ag_kinks *kinks)
             ag_kink(kinks, z[i] > 0);
 }
 
+static void linear_multiply_adds(const ag_node *node, double *forward, double *backward)
+{
+    *forward = (double)node->output->size * (double)weight_of(node).columns;
+    *backward = *forward * (node->inputs[0]->needs_grad + node->inputs[1]->needs_grad);
+}
+
 static ag_tensor *linear_example(ag_example *e)
 {
     int ndim = (int)ag_example_int(e, 1, 4);
@@ -323,6 +329,7 @@ const ag_op op_linear = {
     .jvp = linear_jvp,
     .example = linear_example,
     .kinks = linear_kinks,
+    .multiply_adds = linear_multiply_adds,
 };
 
 ag_tensor *ag_linear_fused(ag_tensor *x, ag_tensor *weight, ag_tensor *bias, const ag_linear_options *options)

@@ -210,6 +210,14 @@ static ag_status matmul_jvp(ag_node *node, const ag_real *const *tangents, ag_re
     return AG_OK;
 }
 
+static void matmul_multiply_adds(const ag_node *node, double *forward, double *backward)
+{
+    const matmul_attributes *attributes = node->attributes;
+    const matrix left = operand_of(node->inputs[0], attributes->transpose_a);
+    *forward = (double)node->output->size * (double)left.columns;
+    *backward = *forward * (node->inputs[0]->needs_grad + node->inputs[1]->needs_grad);
+}
+
 /* Batch axes of up to 3, each present, missing or 1 on either side. */
 static ag_tensor *matmul_example(ag_example *e)
 {
@@ -241,6 +249,7 @@ const ag_op op_matmul = {
     .backward = matmul_backward,
     .jvp = matmul_jvp,
     .example = matmul_example,
+    .multiply_adds = matmul_multiply_adds,
 };
 
 ag_tensor *ag_matmul(ag_tensor *a, ag_tensor *b, bool transpose_a, bool transpose_b)

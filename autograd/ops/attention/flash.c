@@ -447,6 +447,21 @@ static ag_status attention_jvp(ag_node *node, const ag_real *const *tangents, ag
 
 /* ---- The record -------------------------------------------------------------------- */
 
+/* Forward q k^T and p v. Backward dp = dy v^T, dq, dk and dv; p, which is computed again,
+ * does not count. */
+static void attention_multiply_adds(const ag_node *node, double *forward, double *backward)
+{
+    const attention_state *state = node->saved;
+    const attention_sizes *s = &state->sizes;
+    const ag_tensor *bias = node->inputs[3];
+    const bool to_q = node->inputs[0]->needs_grad, to_k = node->inputs[1]->needs_grad;
+    const bool to_scores = to_q || to_k || (bias && bias->needs_grad);
+    const double pairs = attention_seen_pairs(state->mask, attention_scores(s));
+    const double keys = pairs * (double)s->key_width, values = pairs * (double)s->value_width;
+    *forward = keys + values;
+    *backward = keys * (to_q + to_k) + values * (to_scores + node->inputs[2]->needs_grad);
+}
+
 /* A bias with any of the axes of the scores stretched or missing; one in two forbids
  * places. */
 static ag_tensor *draw_bias(ag_example *e, ag_shape scores)
@@ -499,6 +514,7 @@ const ag_op op_attention = {
     .backward = attention_backward,
     .jvp = attention_jvp,
     .example = attention_example,
+    .multiply_adds = attention_multiply_adds,
 };
 
 ag_tensor *ag_attention(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options)

@@ -334,6 +334,13 @@ static ag_status masked_sum_jvp(ag_node *node, const ag_real *const *tangents, a
     return AG_OK;
 }
 
+static void masked_sum_multiply_adds(const ag_node *node, double *forward, double *backward)
+{
+    const ag_tensor *weights = node->inputs[0], *values = node->inputs[1];
+    *forward = attention_seen_pairs(mask_of(node), weights->shape) * (double)values->shape.dim[3];
+    *backward = *forward * (weights->needs_grad + values->needs_grad);
+}
+
 static ag_tensor *masked_sum_example(ag_example *e)
 {
     int64_t batch = ag_example_int(e, 1, 3), heads = ag_example_int(e, 1, 3), queries = ag_example_int(e, 1, 5);
@@ -351,6 +358,7 @@ const ag_op op_masked_sum = {
     .backward = masked_sum_backward,
     .jvp = masked_sum_jvp,
     .example = masked_sum_example,
+    .multiply_adds = masked_sum_multiply_adds,
 };
 
 ag_tensor *ag_masked_sum(ag_tensor *weights, ag_tensor *values, const ag_mask *mask)

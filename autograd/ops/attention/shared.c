@@ -2,6 +2,7 @@
 #include "shared.h"
 
 #include "../../broadcast.h"
+#include "../../mask.h"
 #include "../../tape.h"
 
 #include <math.h>
@@ -60,6 +61,21 @@ static ag_status check_shapes(ag_shape q, ag_shape k, ag_shape v, int heads, con
         return ag_error_set(error, AG_BAD_SHAPE, "%s: %lld heads do not divide the width %lld", inputs,
                             (long long)joined, (long long)(q.dim[last] % joined ? q.dim[last] : v.dim[last]));
     return AG_OK;
+}
+
+double attention_seen_pairs(const ag_mask *mask, ag_shape scores)
+{
+    const int64_t batch = scores.dim[0], heads = scores.dim[1], queries = scores.dim[2], keys = scores.dim[3];
+    double pairs = 0;
+    if (!mask)
+        return (double)(batch * heads * queries) * (double)keys;
+    for (int64_t row = 0; row < batch * heads * queries; row++) {
+        const int64_t pair = row / queries;
+        int64_t begin, end;
+        mask_range(mask, (mask_query){pair / heads, pair % heads, row % queries}, keys, &begin, &end);
+        pairs += (double)(end - begin);
+    }
+    return pairs;
 }
 
 ag_status attention_check(const ag_tensor *q, const ag_tensor *k, const ag_tensor *v,

@@ -23,6 +23,10 @@ attention_sizes attention_sizes_of(const ag_tensor *q, const ag_tensor *k, const
 /* [B, H, T, S] */
 ag_shape attention_scores(const attention_sizes *sizes);
 
+/* The pairs of a query and a key between the first and the last that it may look at, for
+ * scores [B, H, T, S]. `mask` NULL: all pairs. */
+double attention_seen_pairs(const ag_mask *mask, ag_shape scores);
+
 /* Attention as a composition of single operations. q, k, v are not NULL. */
 ag_tensor *attention_plain(ag_tensor *q, ag_tensor *k, ag_tensor *v, const ag_attention_options *options);
 

@@ -1,0 +1,25 @@
+/* clock.c - the clock of measurements, and the machine's peak by it. */
+#include "autograd.h"
+#include "kernels/peak.h"
+
+#include <time.h>
+
+double ag_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double ag_peak(int threads, double seconds)
+{
+    enum { WARM_UP = 2, FEWEST = 10 };
+    const double end = ag_seconds() + seconds;
+    double best = 0;
+    for (int sample = 0; sample < WARM_UP + FEWEST || ag_seconds() < end; sample++) {
+        const double start = ag_seconds(), done = kernel_peak_sample(threads), rate = done / (ag_seconds() - start);
+        if (sample >= WARM_UP && rate > best)
+            best = rate;
+    }
+    return best;
+}
