@@ -174,30 +174,39 @@ void study_end_row(study_document *document)
     append(document, &(document_part){.kind = PART_ROW_END});
 }
 
+/* `table` has what is special about it: folded, keys, starts. */
 static void add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
-                      const char *const *cells, bool folded)
+                      const char *const *cells, document_part table)
 {
     int64_t count = accepts(document) ? count_cells(document, rows, columns) : -1;
     if (count < 0)
         return;
-    append(document, &(document_part){.kind = PART_TABLE,
-                                      .text = copy_title(document, caption),
-                                      .rows = cells ? rows : 0,
-                                      .columns = cells ? columns : 0,
-                                      .cells = copy_texts(document, cells, count),
-                                      .folded = folded});
+    table.kind = PART_TABLE;
+    table.text = copy_title(document, caption);
+    table.rows = cells ? rows : 0;
+    table.columns = cells ? columns : 0;
+    table.cells = copy_texts(document, cells, count);
+    table.keys = copy(document, table.keys, count, sizeof *table.keys);
+    table.starts = copy(document, table.starts, rows, 1);
+    append(document, &table);
 }
 
 void study_add_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                      const char *const *cells)
 {
-    add_table(document, caption, rows, columns, cells, false);
+    add_table(document, caption, rows, columns, cells, (document_part){0});
 }
 
 void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                             const char *const *cells)
 {
-    add_table(document, caption, rows, columns, cells, true);
+    add_table(document, caption, rows, columns, cells, (document_part){.folded = true});
+}
+
+void study_add_sortable_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                              const char *const *cells, const double *keys, const unsigned char *starts)
+{
+    add_table(document, caption, rows, columns, cells, (document_part){.keys = keys, .starts = starts});
 }
 
 static study_heat copy_heat(study_document *document, const study_heat *heat)

@@ -55,6 +55,12 @@ void study_add_table(study_document *document, const char *caption, int64_t rows
  * picture shows as well. */
 void study_add_folded_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
                             const char *const *cells);
+/* Adds a table whose rows the reader of the HTML page may sort by any column, largest
+ * number first: by keys [rows, columns], or by the text of the cell where the key is NaN.
+ * Where starts[i] is not 0, row i is the head of a group: the rows up to the next head
+ * belong to it, until they are sorted. starts [rows]; NULL: no groups. */
+void study_add_sortable_table(study_document *document, const char *caption, int64_t rows, int64_t columns,
+                              const char *const *cells, const double *keys, const unsigned char *starts);
 
 /* Parts added between these two stand beside each other in HTML if the page is wide
  * enough: pictures on the left, everything else on the right. Rows cannot be nested. */

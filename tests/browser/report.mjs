@@ -297,6 +297,28 @@ async function showsAllInLittle(page) {
   await page.show();
 }
 
+// A click on a head sorts: the largest number first, then last, then as it was. Words begin with the first. Cells
+// without a number follow those with one.
+async function sorts(page) {
+  const rows = () => page.evaluate(`[...document.querySelectorAll('.sortable tbody tr')]
+    .map(row => row.cells[1].textContent)`);
+  const sortBy = column => page.click(`.sortable thead th:nth-child(${column}) button`);
+  const state = () => page.evaluate(`[...document.querySelectorAll('.sortable thead th')].map(head => head.ariaSort)`);
+  const grouped = ['0.30', '0.25', '50 us', '-', '1.00'];
+  same(await rows(), grouped, 'a table has its groups');
+  await sortBy(2);
+  same([await rows(), await state()], [['1.00', '0.25', '50 us'], [null, 'descending', null]], 'sorted by numbers');
+  check((await page.evaluate(`getComputedStyle(document.querySelector('.sortable tbody th'), '::after').content`))
+    .includes(' in '), 'rows that are sorted name their group');
+  await sortBy(2);
+  same([await rows(), await state()], [['50 us', '0.25', '1.00'], [null, 'ascending', null]], 'turned around');
+  await sortBy(3);
+  same([await rows(), await state()], [['1.00', '0.25', '50 us'], [null, null, 'ascending']], 'sorted by words');
+  await sortBy(3);
+  await sortBy(3);
+  same([await rows(), await state()], [grouped, [null, null, null]], 'and as it was');
+}
+
 async function folds(page) {
   const isSeen = () => page.evaluate(`document.querySelector('.folded td').checkVisibility()`);
   same(await isSeen(), false, 'a folded table is not seen');
@@ -368,7 +390,7 @@ async function testSample(browser, url) {
   const page = await browser.page();
   await opens(page, url);
   for (const part of [showsSomething, switches, answersTheMouse, answersTheKeys, answersOnLargeMaps,
-    showsAllInLittle, laysLabels, keepsSides, folds, changesColours, fits, prints, keepsLabels, keepsCaptions,
+    showsAllInLittle, laysLabels, keepsSides, sorts, folds, changesColours, fits, prints, keepsLabels, keepsCaptions,
     isNamed])
     await part(page);
   same(page.requests, [url], 'still nothing else was requested');

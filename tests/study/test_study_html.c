@@ -407,6 +407,32 @@ START_TEST(sides_kinds_and_folds)
 }
 END_TEST
 
+/* Each group has a body of its own; rows know their group, cells their key. */
+START_TEST(sortable_tables)
+{
+    static const char *const cells[] = {"name", "ms", "<a>", "3", "one", "2 us", "b", "", "two", "x"};
+    static const double keys[] = {0,     0,           (double)NAN, 3, (double)NAN,
+                                  0.002, (double)NAN, (double)NAN, 5, (double)INFINITY};
+    static const unsigned char starts[] = {1, 1, 0, 1, 0};
+    study_document *document = study_document_new("sortable");
+    study_add_sortable_table(document, "c", 5, 2, cells, keys, starts);
+    char *html = save(document);
+    test_check_html(html);
+    ck_assert_ptr_nonnull(strstr(html,
+                                 "<table class=\"sortable\">\n<caption>c</caption>\n<thead>\n"
+                                 "<tr><th scope=\"col\">name</th><th scope=\"col\">ms</th></tr>\n</thead>\n<tbody>\n"
+                                 "<tr class=\"group-head\"><th scope=\"row\">&lt;a&gt;</th>"
+                                 "<td class=\"number\" data-key=\"3\">3</td></tr>\n"
+                                 "<tr><th scope=\"row\" data-group=\"&lt;a&gt;\">one</th>"
+                                 "<td class=\"number\" data-key=\"0.002\">2 us</td></tr>\n</tbody>\n<tbody>\n"
+                                 "<tr class=\"group-head\"><th scope=\"row\">b</th><td class=\"number\"></td></tr>\n"
+                                 "<tr><th scope=\"row\" data-key=\"5\" data-group=\"b\">two</th>"
+                                 "<td data-key=\"1e999\">x</td></tr>\n</tbody>\n</table>\n"));
+    free(html);
+    study_document_free(document);
+}
+END_TEST
+
 START_TEST(the_same_document_makes_the_same_bytes)
 {
     char *one = save_sample(), *two = save_sample();
@@ -503,6 +529,7 @@ static Suite *html_suite(void)
     tcase_add_test(tcase, parts_may_be_empty);
     tcase_add_test(tcase, rows_have_boxes);
     tcase_add_test(tcase, sides_kinds_and_folds);
+    tcase_add_test(tcase, sortable_tables);
     tcase_add_test(tcase, the_same_document_makes_the_same_bytes);
     tcase_add_test(tcase, every_allocation_may_fail);
     tcase_add_test(tcase, what_cannot_be_written_leaves_the_old);

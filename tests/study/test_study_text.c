@@ -135,6 +135,30 @@ START_TEST(wide_tables_go_on_below)
 }
 END_TEST
 
+/* Rows stand to the right of the head of their group, whose letters are bold. */
+START_TEST(groups_are_indented)
+{
+    static const char *const cells[] = {"name", "ms", "the first group",  "3", "one", "2",
+                                        "b",    "",   "a long name here", "1"};
+    static const double keys[10] = {0};
+    static const unsigned char starts[] = {0, 1, 0, 1, 0};
+    study_document *document = study_document_new(NULL);
+    study_add_sortable_table(document, NULL, 5, 2, cells, keys, starts);
+    char *text = text_of(document, 40, false), *narrow = text_of(document, 24, true);
+    ck_assert_str_eq(text, "name                ms\n"
+                           "------------------  --\n"
+                           "the first group      3\n"
+                           "  one                2\n"
+                           "b                     \n"
+                           "  a long name here   1\n");
+    test_has(narrow, "\033[1mthe first \xE2\x80\xA6   3\n\033[0m  one         2\n");
+    test_has(narrow, "\n\033[0m  a long n\xE2\x80\xA6   1\n");
+    free(narrow);
+    free(text);
+    study_document_free(document);
+}
+END_TEST
+
 /* ---- Colours ----------------------------------------------------------------------- */
 
 /* Of the 256 colours of terminals, 16 to 255, which no theme changes. */
@@ -339,6 +363,7 @@ static Suite *text_suite(void)
     tcase_add_test(widths, widths_have_a_default_and_a_least);
     tcase_add_test(widths, wide_maps_go_on_below);
     tcase_add_test(widths, wide_tables_go_on_below);
+    tcase_add_test(widths, groups_are_indented);
     suite_add_tcase(suite, widths);
     tcase_add_test(colours, maps_read_on_any_ground);
     tcase_add_test(colours, marks_set_letters_and_ground);

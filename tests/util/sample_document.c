@@ -126,6 +126,21 @@ static void add_charts(study_document *document)
     study_end_row(document);
 }
 
+/* Two groups of operations, with keys for their times. */
+static void add_sortable(study_document *document)
+{
+    enum { ROWS = 6, COLUMNS = 3 };
+    static const char *const cells[] = {"operation", "ms",   "shape", SAMPLE_HOSTILE, "0.30",  "",
+                                        "linear",    "0.25", "[3,2]", "relu",         "50 us", "[3]",
+                                        "b",         "-",    "",      "norm",         "1.00",  "[2]"};
+    static const unsigned char starts[ROWS] = {0, 1, 0, 0, 1, 0};
+    static const double times[ROWS] = {0, 0.3, 0.25, 0.05, 0, 1};
+    double keys[ROWS * COLUMNS];
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        keys[i] = i % COLUMNS == 1 && i / COLUMNS != 4 ? times[i / COLUMNS] : (double)NAN;
+    study_add_sortable_table(document, "Times of operations", ROWS, COLUMNS, cells, keys, starts);
+}
+
 study_document *test_sample_document(void)
 {
     static const char *const cells[] = {"mask",   "accuracy", "note", "full", "0.998", "sees both sides",
@@ -142,6 +157,7 @@ study_document *test_sample_document(void)
     add_large(document);
     study_add_heading(document, "Figures " SAMPLE_HOSTILE);
     study_add_table(document, "Accuracy by mask", 4, 3, cells);
+    add_sortable(document);
     add_charts(document);
     return document;
 }

@@ -10,6 +10,7 @@
 #include "../style.h"
 #include "html.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,14 +96,47 @@ static bool is_number(const document_part *part, int64_t row, int64_t column)
     return part->rows > 1;
 }
 
+static bool is_group_head(const document_part *part, int64_t row)
+{
+    return part->starts && row > 0 && part->starts[row];
+}
+
+/* The name of the group of a row that is in one: the first cell of its head. */
+static void put_group(pen *p, const document_part *part, int64_t row)
+{
+    int64_t head = row;
+    while (head > 0 && !is_group_head(part, head))
+        head--;
+    if (head > 0 && head < row)
+        html_put_attribute(p, "data-group", part->cells[head * part->columns]);
+}
+
+/* What the script sorts by. (It reads 1e999 as infinity.) */
+static void put_key(pen *p, const document_part *part, int64_t row, int64_t column)
+{
+    const double key = part->keys && row > 0 ? part->keys[row * part->columns + column] : NAN;
+    if (isnan(key))
+        return;
+    pen_put(p, " data-key=\"");
+    if (isinf(key))
+        pen_put(p, key > 0 ? "1e999" : "-1e999");
+    else
+        pen_put_number(p, key, 10);
+    pen_put(p, "\"");
+}
+
 static void put_table_row(pen *p, const document_part *part, int64_t row)
 {
-    pen_put(p, "<tr>");
+    pen_put(p, "<tr%s>", is_group_head(part, row) ? " class=\"group-head\"" : "");
     for (int64_t j = 0; j < part->columns; j++) {
         const char *name = row == 0 || j == 0 ? "th" : "td", *scope = row == 0 ? " scope=\"col\""
                                                                       : j == 0 ? " scope=\"row\""
                                                                                : "";
-        pen_put(p, "<%s%s%s>", name, scope, is_number(part, row, j) ? " class=\"number\"" : "");
+        pen_put(p, "<%s%s%s", name, scope, is_number(part, row, j) ? " class=\"number\"" : "");
+        put_key(p, part, row, j);
+        if (j == 0)
+            put_group(p, part, row);
+        pen_put(p, ">");
         pen_put_escaped(p, part->cells[row * part->columns + j]);
         pen_put(p, "</%s>", name);
     }
@@ -114,11 +148,15 @@ static void put_table(pen *p, const document_part *part)
     if (part->folded)
         pen_put_between(p, "<details class=\"folded\">\n<summary>", label_has_text(part->text) ? part->text : "Table",
                         "</summary>\n");
-    pen_put(p, "<div class=\"scroll\">\n<table>\n");
+    pen_put(p, "<div class=\"scroll\">\n<table%s>\n", part->keys ? " class=\"sortable\"" : "");
     if (label_has_text(part->text))
         pen_put_between(p, part->folded ? "<caption class=\"unseen\">" : "<caption>", part->text, "</caption>\n");
     for (int64_t i = 0; i < part->rows; i++) {
-        pen_put(p, "%s", i == 0 ? "<thead>\n" : i == 1 ? "<tbody>\n" : "");
+        pen_put(p, "%s",
+                i == 0                   ? "<thead>\n"
+                : i == 1                 ? "<tbody>\n"
+                : is_group_head(part, i) ? "</tbody>\n<tbody>\n"
+                                         : "");
         put_table_row(p, part, i);
         pen_put(p, "%s", i == 0 ? "</thead>\n" : i == part->rows - 1 ? "</tbody>\n" : "");
     }

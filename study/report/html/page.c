@@ -42,6 +42,13 @@ const char *const html_style[] = {
     "tbody th{font-weight:inherit}\n"
     "thead th,thead td{border-bottom:2px solid var(--soft);vertical-align:bottom}\n"
     ".number{text-align:right}\n"
+    ".group-head>*{font-weight:600;padding-top:1rem;border-bottom-color:var(--soft)}\n"
+    ".sorted tbody th[data-group]::after{content:' in ' attr(data-group);color:var(--soft)}\n"
+    ".sortable thead button{border:0;padding:0;min-height:0;font-weight:inherit;text-align:inherit;"
+    "white-space:inherit}\n"
+    ".sortable thead button:hover{text-decoration:underline}\n"
+    "[aria-sort=descending] button::after{content:' \\25BC'}\n"
+    "[aria-sort=ascending] button::after{content:' \\25B2'}\n"
     "figure{margin:1rem 0 1.5rem;max-width:100%;min-width:0}\n"
     "figcaption{color:var(--soft);font-size:.925rem;max-width:46rem;overflow-wrap:anywhere}\n"
     "figcaption b{color:var(--ink);font-size:1rem;margin-right:.4rem}\n"
@@ -134,6 +141,7 @@ const char *const html_style[] = {
     "body{color:#000;font-size:10.5pt}\n"
     "header,main{max-width:none;padding:0}\n"
     "header button,.controls,.readout,nav,details:not(.folded),.band{display:none}\n"
+    ".sortable thead button{display:contents}\n"
     "figure[hidden]{display:block}\n"
     ".group,.group[hidden]{display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 2rem}\n"
     ".name{flex-basis:100%}\n"
@@ -303,6 +311,41 @@ const char *const html_script[] = {
     "  });\n"
     "};\n",
 
+    /* Sortable tables: the first click on a head puts the largest number first, or the
+     * first word; the second turns that around, the third restores the groups. */
+    "\n"
+    "document.querySelectorAll('table.sortable').forEach(table => {\n"
+    "  const bodies = [...table.tBodies], home = bodies.map(body => [...body.rows]);\n"
+    "  const rows = home.flat().filter(row => !row.matches('.group-head'));\n"
+    "  const heads = [...table.tHead.rows[0].cells];\n"
+    "  let column = -1, turns = 0;\n"
+    "  const compare = (a, b) => {\n"
+    "    const one = a.cells[column], two = b.cells[column];\n"
+    "    if (one.dataset.key === undefined && two.dataset.key === undefined)\n"
+    "      return one.textContent.localeCompare(two.textContent) * (turns === 2 ? -1 : 1);\n"
+    "    if (one.dataset.key === undefined || two.dataset.key === undefined) return one.dataset.key === undefined ? 1 "
+    ": -1;\n"
+    "    return (two.dataset.key - one.dataset.key) * (turns === 2 ? -1 : 1);\n"
+    "  };\n"
+    "  const sort = index => {\n"
+    "    turns = index === column ? (turns + 1) % 3 : 1;\n"
+    "    column = index;\n"
+    "    if (turns) bodies[0].append(...rows.slice().sort(compare));\n"
+    "    bodies.forEach((body, i) => turns ? body.querySelectorAll('.group-head').forEach(row => row.remove()) :\n"
+    "      body.append(...home[i]));\n"
+    "    table.classList.toggle('sorted', turns > 0);\n"
+    "    heads.forEach((head, i) => i === column && turns ?\n"
+    "      head.setAttribute('aria-sort', (turns === 1) === rows.some(row => row.cells[i].dataset.key !== undefined) "
+    "?\n"
+    "        'descending' : 'ascending') : head.removeAttribute('aria-sort'));\n"
+    "  };\n"
+    "  heads.forEach((head, index) => {\n"
+    "    const button = make('button', {type: 'button', title: 'Sort'}, ...head.childNodes);\n"
+    "    button.addEventListener('click', () => sort(index));\n"
+    "    head.append(button);\n"
+    "  });\n"
+    "});\n",
+
     /* Thumbnails of maps: a pixel for each cell, in the page's colours. */
     "\n"
     "const thumbs = [];\n"
@@ -399,4 +442,4 @@ const char *const html_script[] = {
     NULL,
 };
 
-const char html_script_hash[] = "VeF8ySEvHUdb4usQDiFpCbb8AZAcflHT8hidCjXcGpY=";
+const char html_script_hash[] = "UGlarNj36BFX1ijPF4zRJpb1WzkKgH0AN27+x2Ov9Jk=";

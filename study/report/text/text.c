@@ -8,7 +8,8 @@ enum {
     WIDTH = 80, /* columns, by default */
     LEAST_WIDTH = 20,
     CELL_COLUMNS = 60, /* where the texts of a table are cut */
-    GAP = 2            /* between columns */
+    GAP = 2,           /* between columns */
+    INDENT = 2         /* of the rows of a group below its head */
 };
 
 static void put_title(pen *p, const char *text, char underline, const text_style *style)
@@ -74,6 +75,17 @@ static const char *cell_at(const document_part *table, int64_t row, int64_t colu
     return table->cells[row * table->columns + column];
 }
 
+static bool is_group_head(const document_part *table, int64_t row)
+{
+    return table->starts && row > 0 && table->starts[row];
+}
+
+/* The rows of a group stand to the right of its head. */
+static int indent_of(const document_part *table, int64_t row, int64_t column)
+{
+    return table->starts && row > 0 && column == 0 && !table->starts[row] ? INDENT : 0;
+}
+
 /* A column of a table. Columns of nothing but numbers, dashes and empty cells are aligned
  * to the right. */
 typedef struct column_shape {
@@ -87,7 +99,7 @@ static column_shape shape_of(const document_part *table, int64_t column, int cut
     bool words = false;
     for (int64_t i = 0; i < table->rows; i++) {
         const char *text = cell_at(table, i, column), *digits = text + strspn(text, "+-.");
-        int width = label_width(text, cut);
+        const int indent = indent_of(table, i, column), width = indent + label_width(text, cut - indent);
         bool number = *digits >= '0' && *digits <= '9';
         shape.width = width > shape.width ? width : shape.width;
         shape.right |= i > 0 && number;
@@ -97,11 +109,11 @@ static column_shape shape_of(const document_part *table, int64_t column, int cut
     return shape;
 }
 
-static void put_table_cell(pen *p, const char *text, column_shape shape, bool last)
+static void put_table_cell(pen *p, const char *text, column_shape shape, int indent, bool last)
 {
-    int gap = shape.width - label_width(text, shape.cut);
-    terminal_repeat(p, ' ', shape.right ? gap : 0);
-    pen_put_label(p, text, shape.cut, false);
+    int gap = shape.width - indent - label_width(text, shape.cut - indent);
+    terminal_repeat(p, ' ', indent + (shape.right ? gap : 0));
+    pen_put_label(p, text, shape.cut - indent, false);
     if (!last)
         terminal_repeat(p, ' ', (shape.right ? 0 : gap) + GAP);
 }
@@ -110,9 +122,9 @@ static void put_table_cell(pen *p, const char *text, column_shape shape, bool la
 static void put_table_row(pen *p, const document_part *table, const column_shape *shapes, int64_t row, int64_t begin,
                           int64_t end)
 {
-    put_table_cell(p, cell_at(table, row, 0), shapes[0], begin == end);
+    put_table_cell(p, cell_at(table, row, 0), shapes[0], indent_of(table, row, 0), begin == end);
     for (int64_t j = begin; j < end; j++)
-        put_table_cell(p, cell_at(table, row, j), shapes[j], j == end - 1);
+        put_table_cell(p, cell_at(table, row, j), shapes[j], 0, j == end - 1);
     pen_put(p, "\n");
 }
 
@@ -128,8 +140,11 @@ static void put_columns(pen *p, const document_part *table, const column_shape *
         terminal_repeat(p, '-', shapes[j].width);
     }
     pen_put(p, "\n");
-    for (int64_t i = 1; i < table->rows; i++)
+    for (int64_t i = 1; i < table->rows; i++) {
+        terminal_letters(p, TERMINAL_BOLD, color && is_group_head(table, i));
         put_table_row(p, table, shapes, i, begin, end);
+        terminal_letters(p, TERMINAL_NORMAL, color && is_group_head(table, i));
+    }
 }
 
 /* As many columns as fit side by side; the others follow below, each time with the first
