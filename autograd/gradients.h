@@ -75,5 +75,51 @@ ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *i
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error) AG_CHECKED;
 
+/* ---- The dot test ------------------------------------------------------------------ */
+
+/* The result of a dot test. */
+typedef struct ag_dot_report {
+    bool passed;
+    bool skipped;    /* an operation without a tangent rule, which `message` names, stood
+                      * in the way: nothing was compared */
+    int64_t checked; /* directions along which the result moves */
+    double error;    /* the sum over the directions u of |<w, J u> - <J^T w, u>|, divided
+                      * by that of sum_i |w_i (J u)_i|; NaN counts as infinite */
+    double bound;    /* the largest error that rounding explains */
+    int input;       /* the input that a failure comes from, from 0; -1: it passed */
+    const char *input_name;
+    double forward, backward;      /* <w, J u> and <J^T w, u> along the direction with the
+                                    * largest difference, of that input alone */
+    int draw;                      /* the drawn example, in ag_dot_test_op */
+    char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
+} ag_dot_report;
+
+/* Whether backward and forward mode (ag_jvp) agree: for every w and u
+ *
+ *     <w, J u> = <J^T w, u>,   J = d f / d inputs,
+ *
+ * up to rounding (Claerbout 1992, Earth Soundings Analysis, chapter 5). There is no
+ * step, so the test is as sharp as the arithmetic, in float too and at every
+ * instruction-set level, and a model of millions of parameters needs a handful of passes.
+ * But it compares two derivatives with each other, not with the function: rules that are
+ * wrong in the same way pass. ag_gradcheck stays the judge.
+ *
+ * w and u are random, and no two of their elements equal: a uniform w cancels in norms
+ * and hides faults. The direction of each input is scaled by the size of its gradient,
+ * up to 128 times that of the others, so that every input weighs about alike.
+ *
+ * Of the options it takes `tolerance`, the largest error (0: what rounding explains, by
+ * the sizes of the operations; at least 1e-13, in float 1e-5, and more for AG_MATMUL_BF16,
+ * which f may switch on), `directions` (0: 3), `seed` and `threads`. Leaves that f makes
+ * itself on the inputs' memory count as parts of them. Arguments, errors and what stays
+ * in the inputs' `grad`, J^T w, are as in ag_gradcheck. */
+ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                      const ag_gradcheck_options *options, ag_dot_report *report, ag_error *error) AG_CHECKED;
+
+/* The dot test of an operation on `draws` examples that its record draws. The report is
+ * that of the worst, with the count of all. AG_BAD_VALUE if the record draws none. */
+ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_dot_report *report,
+                         ag_error *error) AG_CHECKED;
+
 AG_HEADER_END
 #endif

@@ -10,11 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static ag_real *alloc_reals(gradcheck *check, int64_t count)
-{
-    return gradcheck_alloc(check, (size_t)count * sizeof(ag_real));
-}
-
 static void copy_reals(ag_real *to, const ag_real *from, int64_t count)
 {
     if (count)
@@ -31,14 +26,6 @@ static int64_t find_difference(const ag_real *a, const ag_real *b, int64_t count
     return -1;
 }
 
-/* A number of size 0.5 to 1.5 and either sign: neither an output nor a gradient is lost
- * by a weight near 0. */
-static ag_real draw_weight(ag_rng *rng)
-{
-    double size = 0.5 + ag_rng_uniform(rng);
-    return (ag_real)(ag_rng_u32(rng) & 1 ? size : -size);
-}
-
 /* ---- The point at which derivatives are taken -------------------------------------- */
 
 ag_status gradcheck_note_origin(gradcheck *check)
@@ -47,13 +34,12 @@ ag_status gradcheck_note_origin(gradcheck *check)
     check->leaves = gradcheck_alloc(check, count * sizeof *check->leaves);
     check->origin = gradcheck_alloc(check, count * sizeof *check->origin);
     check->gradient = gradcheck_alloc(check, count * sizeof *check->gradient);
-    check->recorded_leaves = gradcheck_alloc(check, count * sizeof *check->recorded_leaves);
-    if (!check->leaves || !check->origin || !check->gradient || !check->recorded_leaves)
+    if (!check->leaves || !check->origin || !check->gradient)
         return AG_NO_MEMORY;
     for (int i = 0; i < check->count; i++) {
         int64_t size = gradcheck_input_size(check, i);
-        check->origin[i] = alloc_reals(check, size);
-        check->gradient[i] = alloc_reals(check, size);
+        check->origin[i] = gradcheck_reals(check, size);
+        check->gradient[i] = gradcheck_reals(check, size);
         if (!check->origin[i] || !check->gradient[i])
             return AG_NO_MEMORY;
         copy_reals(check->origin[i], check->inputs[i].data, size);
@@ -76,17 +62,15 @@ static ag_status note_result(gradcheck *check, ag_tensor *y)
     check->size = y->size;
     check->side = check->kinks.hash;
     check->recorded = y;
-    for (int i = 0; i < check->count; i++)
-        check->recorded_leaves[i] = check->leaves[i];
-    check->result = alloc_reals(check, y->size);
-    check->weights = alloc_reals(check, y->size);
-    check->ahead = alloc_reals(check, y->size);
+    check->result = gradcheck_reals(check, y->size);
+    check->weights = gradcheck_reals(check, y->size);
+    check->ahead = gradcheck_reals(check, y->size);
     if (!check->result || !check->weights || !check->ahead)
         return AG_NO_MEMORY;
     copy_reals(check->result, y->data, y->size);
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
     for (int64_t k = 0; k < y->size; k++)
-        check->weights[k] = draw_weight(&rng);
+        check->weights[k] = gradcheck_draw_weight(&rng);
     return AG_OK;
 }
 
@@ -113,16 +97,6 @@ static void spoil_scratch(ag_tape *tape)
             memset(place, 0xFF, MEMORY_ALIGNMENT);
     }
     arena_rewind(&tape->scratch);
-}
-
-/* Adds the gradient of the projected result to those of the inputs. A result that depends
- * on no input adds nothing. */
-static ag_status add_gradients(gradcheck *check, ag_tensor *y)
-{
-    if (!y->needs_grad)
-        return AG_OK;
-    ag_status status = ag_backward_seeded(y, check->weights);
-    return status == AG_OK ? AG_OK : ag_error_set(check->error, status, "%s", ag_tape_error(y->tape)->message);
 }
 
 /* Inputs and result must be as they were, to the bit. */
@@ -167,15 +141,15 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_FORMER_GRADIENTS);
     for (int i = 0; i < check->count; i++)
         for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
-            check->inputs[i].grad[k] = draw_weight(&rng);
-    ag_status status = add_gradients(check, y);
+            check->inputs[i].grad[k] = gradcheck_draw_weight(&rng);
+    ag_status status = gradcheck_add_gradients(check, y);
     if (status != AG_OK)
         return status;
 
     rng.position = 0;
     for (int i = 0; i < check->count; i++)
         for (int64_t k = 0; k < gradcheck_input_size(check, i); k++) {
-            double former = (double)draw_weight(&rng), gradient = (double)check->gradient[i][k];
+            double former = (double)gradcheck_draw_weight(&rng), gradient = (double)check->gradient[i][k];
             double sum = (double)check->inputs[i].grad[k];
             if (check->faulty || !isfinite(gradient) || gradcheck_error(sum, former + gradient) <= GRADCHECK_TOLERANCE)
                 continue;
@@ -211,7 +185,7 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
     for (int i = 0; i < check->count; i++)
         for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
             check->inputs[i].grad[k] = 0;
-    status = add_gradients(check, y);
+    status = gradcheck_add_gradients(check, y);
     if (status != AG_OK)
         return status;
     require_untouched(check, y, "backward changes it");
@@ -226,38 +200,4 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
     for (int i = 0; i < check->count; i++)
         copy_reals(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
     return status;
-}
-
-/* ---- Forward mode ------------------------------------------------------------------ */
-
-/* What the tangents need: a direction for each input, and a tangent of the result. */
-static ag_status alloc_tangents(gradcheck *check)
-{
-    int64_t largest = 0;
-    for (int i = 0; i < check->count; i++)
-        if (gradcheck_input_size(check, i) > largest)
-            largest = gradcheck_input_size(check, i);
-    check->directions = gradcheck_alloc(check, (size_t)check->count * sizeof *check->directions);
-    check->direction = alloc_reals(check, largest);
-    check->tangent = alloc_reals(check, check->size);
-    return check->directions && check->direction && check->tangent ? AG_OK : AG_NO_MEMORY;
-}
-
-ag_status gradcheck_find_tangent(gradcheck *check, const gradcheck_line *line, double *slope)
-{
-    if (!check->direction && alloc_tangents(check) != AG_OK)
-        return AG_NO_MEMORY;
-    for (int i = 0; i < check->count; i++)
-        check->directions[i] = i == line->input ? check->direction : NULL;
-    for (int64_t i = 0; i < gradcheck_input_size(check, line->input); i++)
-        check->direction[i] = i < line->begin || i >= line->end ? 0 : (ag_real)line->direction[i - line->begin];
-
-    ag_tensor *y = check->recorded;
-    ag_status status = ag_jvp(y, check->recorded_leaves, check->directions, check->count, check->tangent);
-    if (status != AG_OK)
-        return ag_error_set(check->error, status, "%s", ag_tape_error(y->tape)->message);
-    *slope = 0;
-    for (int64_t k = 0; k < check->size; k++)
-        *slope += (double)check->weights[k] * (double)check->tangent[k];
-    return AG_OK;
 }

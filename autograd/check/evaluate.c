@@ -1,4 +1,5 @@
-/* evaluate.c - runs the function under check, as often as the check needs it. */
+/* evaluate.c - what every check does: memory, random weights, and runs of the function,
+ * forward and backward. */
 #include "../example.h"
 #include "gradcheck.h"
 
@@ -9,6 +10,17 @@ void *gradcheck_alloc(gradcheck *check, size_t bytes)
         ag_error_set(check->error, AG_NO_MEMORY, "gradcheck: out of memory: %zu more %s wanted", bytes,
                      ag_plural((int64_t)bytes, "byte", "bytes"));
     return place;
+}
+
+ag_real *gradcheck_reals(gradcheck *check, int64_t count)
+{
+    return gradcheck_alloc(check, (size_t)count * sizeof(ag_real));
+}
+
+ag_real gradcheck_draw_weight(ag_rng *rng)
+{
+    double size = 0.5 + ag_rng_uniform(rng);
+    return (ag_real)(ag_rng_u32(rng) & 1 ? size : -size);
 }
 
 ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result)
@@ -35,4 +47,12 @@ ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result
     }
     *result = y;
     return AG_OK;
+}
+
+ag_status gradcheck_add_gradients(gradcheck *check, ag_tensor *y)
+{
+    if (!y->needs_grad)
+        return AG_OK;
+    ag_status status = ag_backward_seeded(y, check->weights);
+    return status == AG_OK ? AG_OK : ag_error_set(check->error, status, "%s", ag_tape_error(y->tape)->message);
 }

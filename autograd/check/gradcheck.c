@@ -36,6 +36,14 @@ ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *re
     if (!report)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no report given");
     gradcheck_begin(report);
+    ag_status status = gradcheck_complete(options, error);
+    if (options->tolerance == 0)
+        options->tolerance = GRADCHECK_TOLERANCE;
+    return status;
+}
+
+ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error)
+{
     if (!isfinite(options->tolerance) || options->tolerance < 0)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the tolerance is %g; it is 0 or more", options->tolerance);
     if (!isfinite(options->step) || options->step < 0)
@@ -44,8 +52,6 @@ ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *re
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: %d directions; it is 0 or more", options->directions);
 
     int exponent;
-    if (options->tolerance == 0)
-        options->tolerance = GRADCHECK_TOLERANCE;
     if (options->step == 0)
         options->step = GRADCHECK_STEP;
     if (options->threads <= 0)

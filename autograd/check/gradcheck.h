@@ -2,10 +2,12 @@
  *
  *   operation.c     checks an operation on drawn examples
  *   gradcheck.c     checks a function: both sides of each derivative
+ *   dot.c           the dot test: backward against forward mode, without steps
  *   behaviour.c     the analytic side: gradients by backward
+ *   tangent.c       forward mode from the inputs
  *   differences.c   the numeric side: derivatives from values alone
  *   report.c        what was found
- *   evaluate.c      one call of the function
+ *   evaluate.c      what all do: memory, weights, one call of the function
  *
  * Each uses only files below it. */
 #ifndef AUTOGRAD_GRADCHECK_H
@@ -26,6 +28,15 @@
  * GRADCHECK_DIRECTIONS + i. */
 enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_DIRECTIONS };
 
+/* The leaves of a recorded run whose gradients lie in the inputs' memory. The function
+ * may make them itself, of parts of an input too, as a layer does on its parameters. */
+typedef struct gradcheck_leaves {
+    int count;
+    ag_tensor **leaves;       /* [count] */
+    int *inputs;              /* [count], which input each is a part of */
+    const ag_real **tangents; /* [count], for ag_jvp */
+} gradcheck_leaves;
+
 /* One check while it runs. The function under check is F. Its projection sum_k weights[k]
  * F_k is what is differentiated. */
 typedef struct gradcheck {
@@ -38,13 +49,13 @@ typedef struct gradcheck {
     ag_error *error;
     bool faulty; /* the function misbehaves, so its gradients are not compared */
 
-    ag_arena arena;              /* all memory of the check except the tapes' */
-    ag_tape *tape;               /* without gradients, for evaluations */
-    ag_tensor **leaves;          /* [count], of the latest evaluation */
-    ag_real **origin;            /* [count], the inputs' values: the point of the derivatives */
-    ag_real **gradient;          /* [count], by backward */
-    ag_tensor **recorded_leaves; /* [count], at the origin on the tape with gradients, .. */
-    ag_tensor *recorded;         /* .. and the result there */
+    ag_arena arena;           /* all memory of the check except the tapes' */
+    ag_tape *tape;            /* without gradients, for evaluations */
+    ag_tensor **leaves;       /* [count], of the latest evaluation */
+    ag_real **origin;         /* [count], the inputs' values: the point of the derivatives */
+    ag_real **gradient;       /* [count], by backward */
+    ag_tensor *recorded;      /* the result at the origin, on the tape with gradients */
+    gradcheck_leaves movable; /* on that tape */
 
     ag_kinks kinks; /* of the latest evaluation */
     uint64_t side;  /* of the kinks, at the origin */
@@ -54,7 +65,7 @@ typedef struct gradcheck {
     ag_real *weights; /* [size] */
     ag_real *ahead;   /* [size], the result one step ahead */
 
-    const ag_real **directions; /* [count], of ag_jvp: .. */
+    const ag_real **directions; /* [count], of the inputs: .. */
     ag_real *direction;         /* .. this one for the input that moves; NULL at first */
     ag_real *tangent;           /* [size], of the result */
 } gradcheck;
@@ -82,8 +93,15 @@ static inline int64_t gradcheck_input_size(const gradcheck *check, int input)
 
 /* Memory of the check, not zeroed. NULL, and the error is set, if memory is out. */
 void *gradcheck_alloc(gradcheck *check, size_t bytes);
+ag_real *gradcheck_reals(gradcheck *check, int64_t count);
+/* A number of size 0.5 to 1.5 and either sign: neither an output nor a gradient is lost
+ * by a weight near 0, and the numbers differ, since equal ones cancel in a norm. */
+ag_real gradcheck_draw_weight(ag_rng *rng);
 /* Rewinds `tape` and runs the function on it at the inputs' present values. */
 ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result) AG_CHECKED;
+/* Adds the gradient of the projected result y to those of the inputs. A result that
+ * depends on no input adds nothing. */
+ag_status gradcheck_add_gradients(gradcheck *check, ag_tensor *y) AG_CHECKED;
 
 /* Begins an empty report; its worst error is -1. */
 void gradcheck_begin(ag_gradcheck_report *report);
@@ -112,11 +130,19 @@ double gradcheck_scale(ag_real value);
 /* Copies the inputs' values, the origin, and puts them back. */
 ag_status gradcheck_note_origin(gradcheck *check) AG_CHECKED;
 void gradcheck_return(gradcheck *check);
-/* The derivative of the projected function along the line by ag_jvp. */
+/* The derivative of the projected function along the line by forward mode. */
 ag_status gradcheck_find_tangent(gradcheck *check, const gradcheck_line *line, double *slope) AG_CHECKED;
+/* Lists in check->movable the leaves of the tape that made check->recorded. */
+ag_status gradcheck_list_leaves(gradcheck *check) AG_CHECKED;
+/* The tangent [size] of check->recorded if each input moves by directions[i], of its
+ * size; NULL: it does not. */
+ag_status gradcheck_jvp(gradcheck *check, const ag_real *const *directions, ag_real *tangent) AG_CHECKED;
 /* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. */
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 
+/* Fills in the defaults of the options except the tolerance. AG_BAD_VALUE if one cannot
+ * be used. */
+ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_CHECKED;
 /* Begins the report and fills in the defaults of the options. AG_BAD_VALUE if either
  * cannot be used. */
 ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;

@@ -1,0 +1,354 @@
+/* dot.c - the dot test: backward against forward mode, without a step.
+ *
+ * Backward multiplies by the transposed Jacobian, forward mode by the Jacobian, so for
+ * any cotangent w of the result and any direction u of the inputs
+ *
+ *     <w, J u> = <J^T w, u>
+ *
+ * and only rounding may come between the two numbers. The right side is computed once,
+ * the left side once for each of a few u. */
+#include "../scalar.h"
+#include "gradcheck.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef TAPEFORMER_DOUBLE
+#define ROUNDING       (DBL_EPSILON / 2)
+#define SMALLEST_BOUND 1e-13
+#else
+#define ROUNDING       ((double)FLT_EPSILON / 2)
+#define SMALLEST_BOUND 1e-5
+#endif
+#define BF16_ROUNDING 0x1p-9 /* of a number with 8 bits of precision */
+/* One direction of a function with a single result may by bad luck be nearly orthogonal
+ * to the gradient, which leaves the difference without a measure; three are not. */
+#define DOT_DIRECTIONS 3
+/* The directions of inputs with small gradients are at most so much larger. */
+#define LARGEST_SCALE 0x1p7
+
+/* Both sides of the equation. */
+typedef struct dot_products {
+    double forward;  /* <w, J u> */
+    double backward; /* <J^T w, u> */
+    double size;     /* sum_i |w_i (J u)_i| */
+} dot_products;
+
+typedef struct dot_test {
+    gradcheck *check; /* its weights are w */
+    ag_dot_report *report;
+    double *scale;         /* [count], of u */
+    ag_real **direction;   /* [count], u */
+    const ag_real **moves; /* [count], u or NULL */
+} dot_test;
+
+/* ---- The directions ---------------------------------------------------------------- */
+
+static double root_mean_square(const ag_real *x, int64_t size)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < size; i++)
+        sum += (double)x[i] * (double)x[i];
+    return size ? sqrt(sum / (double)size) : 0;
+}
+
+/* Chooses the scales so that each input weighs alike in <J^T w, u>: 1 over the root mean
+ * square of its gradient. Otherwise a bias of few elements, or a weight with a small
+ * gradient, would be lost beside the others. */
+static void choose_scales(dot_test *test)
+{
+    const gradcheck *check = test->check;
+    double largest = 0;
+    for (int i = 0; i < check->count; i++) {
+        test->scale[i] = root_mean_square(check->inputs[i].grad, gradcheck_input_size(check, i));
+        largest = fmax(largest, test->scale[i]);
+    }
+    for (int i = 0; i < check->count; i++) {
+        const double factor = fmin(largest / test->scale[i], LARGEST_SCALE); /* NaN for 0 / 0: */
+        test->scale[i] = largest > 0 && isfinite(largest) ? fmax(factor, 1) : 1;
+    }
+}
+
+static void draw_directions(dot_test *test, int number)
+{
+    const gradcheck *check = test->check;
+    for (int i = 0; i < check->count; i++) {
+        const uint64_t stream = (uint64_t)number * (uint64_t)check->count + (uint64_t)i;
+        ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + stream);
+        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
+            test->direction[i][j] = (ag_real)(test->scale[i] * (double)gradcheck_draw_weight(&rng));
+    }
+}
+
+/* ---- The comparison ---------------------------------------------------------------- */
+
+/* Both products if the inputs begin <= i < end move by their direction. */
+static ag_status multiply(dot_test *test, int begin, int end, dot_products *found)
+{
+    gradcheck *check = test->check;
+    scalar_sum forward = {0}, backward = {0}, size = {0};
+    for (int i = 0; i < check->count; i++)
+        test->moves[i] = i >= begin && i < end ? test->direction[i] : NULL;
+    ag_status status = gradcheck_jvp(check, test->moves, check->tangent);
+    if (status != AG_OK)
+        return status;
+    for (int64_t k = 0; k < check->size; k++) {
+        const double term = (double)check->weights[k] * (double)check->tangent[k];
+        scalar_sum_add(&forward, term);
+        scalar_sum_add(&size, fabs(term));
+    }
+    for (int i = begin; i < end; i++)
+        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
+            scalar_sum_add(&backward, (double)check->inputs[i].grad[j] * (double)test->direction[i][j]);
+    *found = (dot_products){scalar_sum_total(&forward), scalar_sum_total(&backward), scalar_sum_total(&size)};
+    return AG_OK;
+}
+
+/* The difference of both sides; NaN counts as infinite. */
+static double difference_of(const dot_products *products)
+{
+    const double difference = fabs(products->forward - products->backward);
+    return isfinite(difference) ? difference : INFINITY;
+}
+
+/* Finds the input that the difference comes from. Both sides are linear in u, so the
+ * difference of all inputs is the sum of those of two halves: it goes on in the half with
+ * the larger one. */
+static ag_status find_input(dot_test *test, int direction)
+{
+    ag_dot_report *report = test->report;
+    int begin = 0, end = test->check->count;
+    dot_products products = {0};
+    draw_directions(test, direction);
+    ag_status status = end == 1 ? multiply(test, 0, 1, &products) : AG_OK;
+    while (end - begin > 1 && status == AG_OK) {
+        const int middle = begin + (end - begin) / 2;
+        dot_products left, right;
+        status = multiply(test, begin, middle, &left);
+        if (status == AG_OK)
+            status = multiply(test, middle, end, &right);
+        if (status != AG_OK)
+            return status;
+        const bool goes_left = difference_of(&left) > difference_of(&right);
+        products = goes_left ? left : right;
+        if (goes_left)
+            end = middle;
+        else
+            begin = middle;
+    }
+    report->input = begin;
+    report->input_name = test->check->inputs[begin].name;
+    report->forward = products.forward;
+    report->backward = products.backward;
+    return status;
+}
+
+/* Compares the modes along each direction. The differences and their sizes are summed, so
+ * that a direction in which the result hardly moves does not decide. */
+static ag_status compare_directions(dot_test *test, int *worst)
+{
+    ag_dot_report *report = test->report;
+    double difference = 0, size = 0, largest = -1;
+    for (int d = 0; d < test->check->options.directions; d++) {
+        dot_products products;
+        draw_directions(test, d);
+        ag_status status = multiply(test, 0, test->check->count, &products);
+        if (status != AG_OK)
+            return status;
+        difference += difference_of(&products);
+        size += products.size;
+        report->checked += products.size != 0;
+        if (difference_of(&products) > largest) {
+            largest = difference_of(&products);
+            report->forward = products.forward;
+            report->backward = products.backward;
+            *worst = d;
+        }
+    }
+    report->error = difference == 0 ? 0 : difference / size;
+    if (isnan(report->error))
+        report->error = INFINITY;
+    return AG_OK;
+}
+
+/* ---- The bound --------------------------------------------------------------------- */
+
+/* The longest sum that the operation's passes may form, by the shapes alone: a row of one
+ * of its tensors, or all rows of one. */
+static double longest_sum(const ag_node *node)
+{
+    double longest = 1;
+    for (int i = -1; i < node->input_count; i++) {
+        const ag_tensor *x = i < 0 ? node->output : node->inputs[i];
+        const double row = x && x->shape.ndim && x->size ? (double)x->shape.dim[x->shape.ndim - 1] : 1;
+        if (x)
+            longest = fmax(longest, fmax(row, (double)x->size / row));
+    }
+    return longest;
+}
+
+/* How much of sum_i |w_i (J u)_i| rounding explains.
+ *
+ * A sum of n terms whose rounding errors are independent is wrong by about sqrt(n) u of
+ * its terms' size, u the unit roundoff (Higham and Mary 2019, A new approach to
+ * probabilistic rounding error analysis); the errors of operations after each other add
+ * up in the same way, as the root of the sum of their squares. Two passes, each at 2
+ * standard deviations: 4 u sqrt(sum n).
+ *
+ * With bfloat16 backward rounds both operands of a product, forward mode none. Each
+ * product may so differ by 2^-9 for either, and their errors are independent: 2 2^-9
+ * sqrt(products), doubled as above. */
+static double rounding_bound(const ag_tensor *y)
+{
+    double sums = 0, operations = 0;
+    for (const ag_node *node = y->node; node; node = ag_node_before(node))
+        if (node->output->needs_grad) {
+            sums += longest_sum(node);
+            operations++;
+        }
+    const double bound = fmax(4 * ROUNDING * sqrt(sums), SMALLEST_BOUND);
+    return ag_tape_matmul(y->tape) == AG_MATMUL_BF16 ? bound + 4 * BF16_ROUNDING * sqrt(operations) : bound;
+}
+
+/* ---- The test ---------------------------------------------------------------------- */
+
+static void conclude(ag_dot_report *report)
+{
+    report->passed = report->error <= report->bound && report->checked > 0;
+    if (report->passed)
+        ag_sentence_print(
+            report->message,
+            "backward and forward mode differ by %.3g of the sum of |w_i (J u)_i|; rounding explains %.3g",
+            report->error, report->bound);
+    else if (report->error <= report->bound)
+        ag_sentence_print(report->message, "compared nothing: no result moves with any input");
+    else
+        ag_sentence_print(report->message,
+                          "backward and forward mode differ by %.3g of the sum of |w_i (J u)_i|, and rounding explains "
+                          "%.3g; by input %d (%.60s) alone, backward finds %.10g, forward mode %.10g",
+                          report->error, report->bound, report->input,
+                          report->input_name ? report->input_name : "unnamed", report->backward, report->forward);
+}
+
+/* The first operation under y without a tangent rule; NULL: there is none. */
+static const ag_op *operation_without_rule(const ag_tensor *y)
+{
+    const ag_op *found = NULL;
+    for (const ag_node *node = y->node; node; node = ag_node_before(node))
+        if (node->output->needs_grad && !node->op->jvp)
+            found = node->op;
+    return found;
+}
+
+/* Memory for the directions and the tangent of the result, w, and gradients of 0. */
+static ag_status prepare(dot_test *test)
+{
+    gradcheck *check = test->check;
+    const size_t count = (size_t)check->count;
+    check->size = check->recorded->size;
+    test->scale = gradcheck_alloc(check, count * sizeof *test->scale);
+    test->direction = gradcheck_alloc(check, count * sizeof *test->direction);
+    test->moves = gradcheck_alloc(check, count * sizeof *test->moves);
+    check->weights = gradcheck_reals(check, check->size);
+    check->tangent = gradcheck_reals(check, check->size);
+    if (!test->scale || !test->direction || !test->moves || !check->weights || !check->tangent)
+        return AG_NO_MEMORY;
+    for (int i = 0; i < check->count; i++) {
+        test->direction[i] = gradcheck_reals(check, gradcheck_input_size(check, i));
+        if (!test->direction[i])
+            return AG_NO_MEMORY;
+        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
+            check->inputs[i].grad[j] = 0;
+    }
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
+    for (int64_t k = 0; k < check->size; k++)
+        check->weights[k] = gradcheck_draw_weight(&rng);
+    return gradcheck_list_leaves(check);
+}
+
+/* One forward pass, one backward, one pass of forward mode for each direction. */
+static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
+{
+    ag_dot_report *report = dot_report;
+    dot_test test = {.check = check, .report = report};
+    ag_status status = gradcheck_evaluate(check, tape, &check->recorded);
+    if (status != AG_OK)
+        return status;
+    const ag_op *unknown = operation_without_rule(check->recorded);
+    if (unknown) {
+        report->skipped = true;
+        ag_sentence_print(report->message,
+                          "skipped: %.60s has no tangent rule (jvp), so forward mode cannot pass through it",
+                          unknown->name);
+        return AG_OK;
+    }
+    status = prepare(&test);
+    if (status == AG_OK)
+        status = gradcheck_add_gradients(check, check->recorded);
+    if (status != AG_OK)
+        return status;
+
+    int worst = 0;
+    report->bound = check->options.tolerance > 0 ? check->options.tolerance : rounding_bound(check->recorded);
+    choose_scales(&test);
+    status = compare_directions(&test, &worst);
+    if (status == AG_OK && report->error > report->bound)
+        status = find_input(&test, worst);
+    if (status == AG_OK)
+        conclude(report);
+    return status;
+}
+
+/* Begins the report and fills in the defaults of the options. */
+static ag_status start(ag_gradcheck_options *options, ag_dot_report *report, ag_error *error)
+{
+    if (!report)
+        return ag_error_set(error, AG_BAD_VALUE, "dot test: no report given");
+    *report = (ag_dot_report){.input = -1};
+    if (options->directions == 0)
+        options->directions = DOT_DIRECTIONS;
+    return gradcheck_complete(options, error);
+}
+
+ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                      const ag_gradcheck_options *options, ag_dot_report *report, ag_error *error)
+{
+    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    ag_status status = start(&complete, report, error);
+    if (status == AG_OK && !f)
+        status = ag_error_set(error, AG_BAD_VALUE, "dot test: no function given");
+    if (status == AG_OK)
+        status = gradcheck_run(f, context, inputs, count, &complete, run_dot_test, report, error);
+    return status;
+}
+
+ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_dot_report *report,
+                         ag_error *error)
+{
+    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    ag_status status = start(&complete, report, error);
+    if (status == AG_OK)
+        status = gradcheck_check_record(op, error);
+    if (status != AG_OK)
+        return status;
+
+    int64_t checked = 0;
+    conclude(report); /* of no draws */
+    for (int draw = 0; draw < draws && !report->skipped; draw++) {
+        ag_dot_report found = {.input = -1, .draw = draw};
+        status = gradcheck_run_draw(op, draw, &complete, run_dot_test, &found, error);
+        if (status != AG_OK)
+            return status;
+        checked += found.checked;
+        if (draw == 0 || found.skipped || found.error / found.bound > report->error / report->bound)
+            *report = found;
+    }
+    report->checked = checked;
+    if (!report->skipped)
+        conclude(report);
+    char sentence[AG_MESSAGE_SIZE];
+    memcpy(sentence, report->message, sizeof sentence);
+    ag_sentence_print(report->message, "%.60s, draw %d: %.400s", op->name, report->draw, sentence);
+    return AG_OK;
+}
