@@ -152,7 +152,7 @@ void softmax_in_place(int64_t n, double *x)
     for (int64_t i = 0; i < n; i++)
         max = fmax(max, x[i]);
     for (int64_t i = 0; i < n; i++) {
-        x[i] = max == -INFINITY ? 0 : exp(x[i] - max);
+        x[i] = x[i] == -INFINITY ? 0 : exp(x[i] - max);
         sum += x[i];
     }
     for (int64_t i = 0; i < n && sum != 0; i++)

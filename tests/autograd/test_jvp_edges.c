@@ -46,8 +46,8 @@ static ag_tensor *attend(ag_tape *on, ag_tensor *const *inputs, void *context)
     return ag_attention(inputs[0], inputs[1], inputs[2], &options);
 }
 
-/* Tangents against differences. The forbidden key and value are NaN, and one bias in
- * five is -inf. */
+/* Tangents against differences. One bias in five is -inf, as are those of key 1; its
+ * values, and those of the last key, are NaN. */
 static void check_attention(attention_case c, int directions)
 {
     enum { WIDTH = 6 };
@@ -64,8 +64,11 @@ static void check_attention(attention_case c, int directions)
     }
     for (int64_t i = 0; i < ag_shape_size(shapes[3]); i += 5)
         inputs[3].data[i] = -(ag_real)INFINITY;
-    for (int64_t i = (c.keys - 1) * WIDTH; i < c.keys * WIDTH; i++)
-        inputs[1].data[i] = inputs[2].data[i] = (ag_real)NAN;
+    for (int64_t i = 0; i < c.queries; i++)
+        inputs[3].data[i * c.keys + 1] = -(ag_real)INFINITY;
+    for (int64_t i = 0; i < WIDTH; i++)
+        for (int input = 1; input < 3; input++)
+            inputs[input].data[WIDTH + i] = inputs[input].data[(c.keys - 1) * WIDTH + i] = (ag_real)NAN;
 
     ag_gradcheck_options options = {.seed = 3, .forward_mode = true, .directions = directions};
     ag_gradcheck_report report;
