@@ -121,5 +121,91 @@ ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *in
 ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_dot_report *report,
                          ag_error *error) AG_CHECKED;
 
+/* ---- Taylor's test ------------------------------------------------------------------ */
+
+/* The most steps of a curve. */
+enum { AG_CURVE_STEPS = 40 };
+
+/* What is left of f after its linear part, over the step h, along a random direction v of
+ * one input, with g the gradient by backward:
+ *
+ *     forward   R1(h) = f(x + h v) - f(x) - h g.v
+ *     central   R2(h) = f(x + h v) - f(x - h v) - 2 h g.v
+ *
+ * R2 / 2h is the error of the central difference (f(x + h v) - f(x - h v)) / 2h. Over h it
+ * is a V: on the right the truncation h^2 |f'''| / 6, on the left the rounding / 2h. A
+ * result of several elements is projected on fixed random weights, as in ag_gradcheck. */
+typedef struct ag_error_curve {
+    int input;  /* the input that moves, from 0, */
+    int inputs; /* of this many */
+    const char *input_name;
+    int count; /* of steps; 0: nothing to move, or an empty result */
+    /* h, each half of the one before; R1 and R2 at each, NaN where the step crosses a kink
+     * or leaves the domain */
+    double step[AG_CURVE_STEPS], forward[AG_CURVE_STEPS], central[AG_CURVE_STEPS];
+    /* the rounding of a difference of two values of f: sqrt(2) eps |f|, or what is
+     * measured, if that is more */
+    double rounding;
+    double third;         /* |f'''| along v; 0 where rounding hides it */
+    double slope;         /* g.v */
+    double numeric;       /* the derivative along v by ag_gradcheck; NaN: on a kink */
+    double numeric_error; /* its own estimate of its error, */
+    double numeric_step;  /* and its smallest step */
+} ag_error_curve;
+
+/* Measures a curve of 32 steps from h = 1/2 on (float: 24) along a direction of input
+ * number `input`. `planted` is a fault for teaching: the gradient counts as 1 + planted
+ * times what it is. `options` may be NULL; of them `seed`, `threads`, `step` and
+ * `tolerance` matter, the last two for `numeric`. AG_BAD_VALUE if the function misbehaves
+ * (see ag_gradcheck). The curve points to the input's name. */
+ag_status ag_gradcheck_curve(ag_function f, void *context, const ag_gradcheck_input *inputs, int count, int input,
+                             double planted, const ag_gradcheck_options *options, ag_error_curve *curve,
+                             ag_error *error) AG_CHECKED;
+/* The same for example number `draw` of an operation's record. */
+ag_status ag_gradcheck_curve_op(const ag_op *op, int draw, int input, double planted,
+                                const ag_gradcheck_options *options, ag_error_curve *curve, ag_error *error) AG_CHECKED;
+
+/* What Taylor's test says of a gradient along a direction. */
+typedef enum ag_taylor_verdict {
+    AG_TAYLOR_UNDECIDED, /* fewer than three steps leave more than rounding */
+    AG_TAYLOR_RIGHT,
+    AG_TAYLOR_WRONG
+} ag_taylor_verdict;
+
+/* The result of Taylor's test. From `verdict` on it describes one direction: the wrong one
+ * with the largest fault; if none is wrong, the right one of the lowest order. */
+typedef struct ag_taylor_report {
+    bool passed;                     /* something was tested, and nothing is wrong */
+    int64_t right, wrong, undecided; /* directions by verdict */
+    ag_taylor_verdict verdict;
+    int input; /* from 0; -1: the fault is in the result itself */
+    const char *input_name;
+    int direction;                 /* its number, from 0 */
+    int draw;                      /* the drawn example, in ag_taylor_test_op */
+    double order, central_order;   /* of R1 and R2; NaN: cannot be told */
+    double slope;                  /* g.v */
+    double numeric;                /* of a wrong direction: the derivative from values alone, */
+    double fault;                  /* slope / numeric - 1: -0.03 if g.v is 3 % too small */
+    double bound;                  /* a fault of the slope above this would have shown */
+    char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
+} ag_taylor_report;
+
+/* Taylor's test: along random directions of each input in turn, with h = 2^-4 .. 2^-20, R1
+ * must shrink by 4 whenever h halves (order 2), and R2 by 8 (order 3). If the gradient is
+ * wrong, both shrink by 2 alone (order 1). This needs no tolerance, and no step that is
+ * just right. The order is fitted to the smallest steps, up to four, whose remainder is
+ * more than 100 times the rounding; three in a row are needed. So no order can be told
+ * where f is linear, nor often that of R2 in single precision; `bound` then says what is
+ * known. Steps that cross a kink are left out.
+ *
+ * `options` may be NULL; of them `directions` (of each input; 0: 2), `seed` and `threads`
+ * matter. A function that misbehaves fails as in ag_gradcheck. The returned status is an
+ * error only if the test could not run. */
+ag_status ag_taylor_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                         const ag_gradcheck_options *options, ag_taylor_report *report, ag_error *error) AG_CHECKED;
+/* The same on `draws` examples that an operation's record draws. */
+ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_taylor_report *report,
+                            ag_error *error) AG_CHECKED;
+
 AG_HEADER_END
 #endif

@@ -52,9 +52,7 @@ double gradcheck_scale(ag_real value)
     return ldexp(1, exponent - 1);
 }
 
-/* Moves the input to `t` on the line. Returns where it is in fact: the new value of a
- * lone element may have been rounded. */
-static double move_input(const gradcheck *check, const gradcheck_line *line, double t)
+double gradcheck_move(const gradcheck *check, const gradcheck_line *line, double t)
 {
     ag_real *data = check->inputs[line->input].data;
     const ag_real *origin = check->origin[line->input];
@@ -66,7 +64,7 @@ static double move_input(const gradcheck *check, const gradcheck_line *line, dou
     return isfinite(moved) ? moved / line->direction[0] : t;
 }
 
-static void restore_input(const gradcheck *check, const gradcheck_line *line)
+void gradcheck_restore(const gradcheck *check, const gradcheck_line *line)
 {
     if (line->end > line->begin)
         memcpy(check->inputs[line->input].data + line->begin, check->origin[line->input] + line->begin,
@@ -80,7 +78,7 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
                                     gradcheck_estimate *difference, outcome *found)
 {
     ag_tensor *y;
-    double ahead = move_input(check, line, t);
+    double ahead = gradcheck_move(check, line, t);
     ag_status status = gradcheck_evaluate(check, check->tape, &y);
     if (status != AG_OK)
         return status;
@@ -88,7 +86,7 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
     if (check->size)
         memcpy(check->ahead, y->data, (size_t)check->size * sizeof(ag_real));
 
-    double behind = move_input(check, line, -t);
+    double behind = gradcheck_move(check, line, -t);
     status = gradcheck_evaluate(check, check->tape, &y);
     if (status != AG_OK)
         return status;
@@ -197,7 +195,7 @@ ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, 
                                   bool *on_kink)
 {
     ag_status status = differentiate_line(check, line, estimate, on_kink);
-    restore_input(check, line);
+    gradcheck_restore(check, line);
     estimate->slope /= line->unit;
     estimate->error /= line->unit;
     estimate->step *= line->unit;

@@ -3,6 +3,8 @@
  *   operation.c     checks an operation on drawn examples
  *   gradcheck.c     checks a function: both sides of each derivative
  *   dot.c           the dot test: backward against forward mode, without steps
+ *   taylor.c        Taylor's test: the order of what is left after the linear part
+ *   curve.c         what is left, over the step
  *   behaviour.c     the analytic side: gradients by backward
  *   tangent.c       forward mode from the inputs
  *   differences.c   the numeric side: derivatives from values alone
@@ -23,6 +25,9 @@
 #define GRADCHECK_TOLERANCE 1e-3
 #define GRADCHECK_STEP      0x1p-3
 #endif
+
+/* How many times the rounding a number must be to count as clear of it. */
+#define GRADCHECK_CLEAR 100.0
 
 /* The streams of random numbers of a check; input i has the directions of stream
  * GRADCHECK_DIRECTIONS + i. */
@@ -123,6 +128,10 @@ void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_repo
  * afterwards, to the bit. */
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
                                   bool *on_kink) AG_CHECKED;
+/* Moves the input to `t` on the line, and back. Returns where it is in fact: the new value
+ * of a lone element may have been rounded. */
+double gradcheck_move(const gradcheck *check, const gradcheck_line *line, double t);
+void gradcheck_restore(const gradcheck *check, const gradcheck_line *line);
 /* The step for a number of this size that counts as 1: a power of two, which adds no
  * rounding of its own. */
 double gradcheck_scale(ag_real value);
@@ -143,6 +152,15 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* Fills in the defaults of the options except the tolerance. AG_BAD_VALUE if one cannot
  * be used. */
 ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_CHECKED;
+
+/* Measures a curve of `count` steps from 2^first on, except `numeric`. */
+ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
+                                  ag_error_curve *curve) AG_CHECKED;
+/* Fills in the curve's `numeric`. */
+ag_status gradcheck_measure_numeric(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve) AG_CHECKED;
+/* Makes the next random direction of a whole input, in memory of the check. */
+ag_status gradcheck_draw_line(gradcheck *check, int input, ag_rng *rng, gradcheck_line *line) AG_CHECKED;
+
 /* Begins the report and fills in the defaults of the options. AG_BAD_VALUE if either
  * cannot be used. */
 ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;

@@ -1,0 +1,306 @@
+/* taylor.c - Taylor's test: the order in which what is left after the linear part shrinks.
+ *
+ * Along a direction v, f(x + h v) = f(x) + h f' + h^2 f'' / 2 + h^3 f''' / 6 + .. With a
+ * gradient whose slope g.v is off by d,
+ *
+ *     R1(h) = f(x + h v) - f(x) - h g.v            = -d h + h^2 f'' / 2 + ..
+ *     R2(h) = f(x + h v) - f(x - h v) - 2 h g.v    = -2 d h + h^3 f''' / 3 + ..
+ *
+ * so that log |R| over log h is a line of slope 1 if d is not 0, else of slope 2 and 3.
+ * The smaller the fault, the smaller the steps that show it; hence the fit to the smallest
+ * that rounding leaves clear. R2 is the sharper judge: it meets the fault d where h^2 f'''
+ * is as small as d, not where h f'' is. */
+#include "gradcheck.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { FIRST = -4, STEPS = 17, FEWEST = 3, FITTED = 4, DIRECTIONS = 2 };
+
+/* Where the test has come to, over all examples of an operation. */
+typedef struct taylor_test {
+    ag_taylor_report *report;
+    const char *operation; /* NULL: a function is tested */
+    int draw;
+} taylor_test;
+
+/* ---- Orders ---------------------------------------------------------------------------- */
+
+static bool is_clear(const ag_error_curve *curve, const double *values, int i)
+{
+    return i >= 0 && fabs(values[i]) > GRADCHECK_CLEAR * curve->rounding; /* (false for NaN) */
+}
+
+/* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
+ * if fewer than three stand in a row, or if they follow no power: beside the place where a
+ * fault and the curvature cancel. */
+static double fit_order(const ag_error_curve *curve, const double *values)
+{
+    int last = curve->count - 1, count = 0;
+    while (last >= 0 && !is_clear(curve, values, last))
+        last--;
+    while (count < FITTED && is_clear(curve, values, last - count))
+        count++;
+    if (count < FEWEST)
+        return NAN;
+
+    double products = 0, squares = 0, least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < count; i++) {
+        const double height = log2(fabs(values[last - i])), from_middle = i - (count - 1) / 2.0;
+        products += from_middle * height;
+        squares += from_middle * from_middle;
+        if (i > 0) {
+            const double slope = height - log2(fabs(values[last - i + 1]));
+            least = fmin(least, slope);
+            most = fmax(most, slope);
+        }
+    }
+    return most - least < 1 ? products / squares : NAN;
+}
+
+/* The verdict from both orders. R1 of order 1 beside R2 of order 3 is a kink at x itself:
+ * both sides have a slope, and the gradient is their mean. An order of 0 is a jump. */
+static ag_taylor_verdict judge(double order, double central_order)
+{
+    const double sharper = isnan(central_order) ? order : central_order;
+    if (isnan(sharper) || sharper < 0.5)
+        return AG_TAYLOR_UNDECIDED;
+    if (sharper < 1.5)
+        return AG_TAYLOR_WRONG;
+    return order < 1.5 ? AG_TAYLOR_UNDECIDED : AG_TAYLOR_RIGHT;
+}
+
+/* The largest fault of the slope that would not have shown: R2 / 2h = -d + .. and its
+ * rounding, at the step where both together are least. */
+static double find_bound(const ag_error_curve *curve)
+{
+    double least = INFINITY;
+    for (int i = 0; i < curve->count; i++)
+        least = fmin(least, (fabs(curve->central[i]) + GRADCHECK_CLEAR * curve->rounding) / (2 * curve->step[i]));
+    return least;
+}
+
+/* ---- Words ----------------------------------------------------------------------------- */
+
+enum { WORDS = 128 };
+
+/* Prints "3.0 % too small" and its like: what the slope is beside what it should be. */
+static void print_fault(const ag_taylor_report *report, char text[WORDS])
+{
+    const double ratio = report->slope / report->numeric, percent = 100 * fabs(ratio - 1);
+    if (!isfinite(report->slope))
+        snprintf(text, WORDS, "not a finite number");
+    else if (report->slope == 0)
+        snprintf(text, WORDS, "0 where it should not be");
+    else if (!isfinite(ratio) || fabs(ratio) > 1e6)
+        snprintf(text, WORDS, "not 0 where it should be");
+    else if (ratio < 0)
+        ag_text_print(text, WORDS, "of the wrong sign and %.3g times the size", -ratio);
+    else if (ratio > 2)
+        ag_text_print(text, WORDS, "%.3g times what it should be", ratio);
+    else
+        ag_text_print(text, WORDS, percent < 0.95 ? "%.2g %% too %s" : "%.1f %% too %s", percent,
+                      ratio < 1 ? "small" : "large");
+}
+
+/* Prints "2.00", or "not measurable". */
+static const char *print_order(double order, char text[WORDS])
+{
+    if (isnan(order))
+        return "not measurable";
+    ag_text_print(text, WORDS, "%.2f", order);
+    return text;
+}
+
+static void describe(const taylor_test *test)
+{
+    ag_taylor_report *report = test->report;
+    char subject[WORDS] = "", place[WORDS], first[WORDS], second[WORDS], fault[WORDS];
+    const char *name = report->input_name ? report->input_name : "unnamed";
+    if (test->operation)
+        snprintf(subject, sizeof subject, "%.60s, draw %d: ", test->operation, report->draw);
+    snprintf(place, sizeof place, "input %d (%.60s) along direction %d", report->input, name, report->direction);
+    const char *order = print_order(report->order, first), *central = print_order(report->central_order, second);
+
+    if (report->verdict == AG_TAYLOR_WRONG) {
+        print_fault(report, fault);
+        ag_sentence_print(report->message,
+                          "%s%s: the remainder has order %s (central %s) instead of 2 (3): the gradient by `%.60s` is "
+                          "%s in this direction, %.10g instead of %.10g",
+                          subject, place, order, central, name, fault, report->slope, report->numeric);
+    } else if (report->verdict == AG_TAYLOR_RIGHT)
+        ag_sentence_print(report->message, "%s%s: the remainder has order %s (central %s), as it must be", subject,
+                          place, order, central);
+    else if (isnan(report->order) && isnan(report->central_order))
+        ag_sentence_print(report->message,
+                          "%s%s: cannot tell an order: fewer than three steps in a row leave more than rounding; a "
+                          "fault of the slope %.6g would be below %.2g",
+                          subject, place, report->slope, report->bound);
+    else
+        ag_sentence_print(
+            report->message,
+            "%s%s: cannot tell: the remainder has order %s (central %s), neither that of a right gradient nor "
+            "that of a wrong one",
+            subject, place, order, central);
+}
+
+/* ---- The test -------------------------------------------------------------------------- */
+
+/* Whether a direction is to be described instead of the one that is. */
+static bool is_worse(const ag_taylor_report *found, const ag_taylor_report *worst)
+{
+    if (worst->right + worst->wrong + worst->undecided == 0)
+        return true;
+    if (found->verdict != worst->verdict)
+        return found->verdict > worst->verdict;
+    if (found->verdict == AG_TAYLOR_WRONG)
+        return fabs(found->fault) > fabs(worst->fault);
+    return found->verdict == AG_TAYLOR_RIGHT ? found->order < worst->order : found->bound > worst->bound;
+}
+
+/* Counts the direction, and describes it if it is the worst so far. */
+static void report_direction(const taylor_test *test, const ag_taylor_report *found)
+{
+    ag_taylor_report *report = test->report;
+    const int64_t right = report->right, wrong = report->wrong, undecided = report->undecided;
+    if (is_worse(found, report)) {
+        *report = *found;
+        describe(test);
+    }
+    report->right = right + (found->verdict == AG_TAYLOR_RIGHT);
+    report->wrong = wrong + (found->verdict == AG_TAYLOR_WRONG);
+    report->undecided = undecided + (found->verdict == AG_TAYLOR_UNDECIDED);
+}
+
+/* The fault of the slope beside that from values alone: ag_gradcheck's, or where that is
+ * on a kink the central difference of the smallest step that crosses none. A remainder
+ * that looks like order 1 and is not such a fault may be curvature at large steps, which
+ * is all that rounding leaves in single precision: the verdict is taken back if the fault
+ * is less than a quarter of R2 / 2h. */
+static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve,
+                               ag_taylor_report *found)
+{
+    double remainder = NAN; /* R2 / 2h of the smallest step that is clear of rounding */
+    ag_status status = gradcheck_measure_numeric(check, line, curve);
+    found->numeric = curve->numeric;
+    for (int i = curve->count - 1; i >= 0 && isnan(remainder); i--)
+        if (is_clear(curve, curve->central, i))
+            remainder = curve->central[i] / (2 * curve->step[i]);
+    if (isnan(found->numeric))
+        found->numeric = curve->slope + remainder;
+    found->fault = found->slope / found->numeric - 1;
+    if (fabs(found->slope - found->numeric) < fmax(fabs(remainder) / 4, curve->numeric_error))
+        found->verdict = AG_TAYLOR_UNDECIDED;
+    return status;
+}
+
+static ag_status test_direction(gradcheck *check, const taylor_test *test, const gradcheck_line *line, int direction)
+{
+    ag_error_curve curve;
+    ag_status status = gradcheck_measure_curve(check, line, FIRST, STEPS, &curve);
+    if (status != AG_OK)
+        return status;
+    ag_taylor_report found = {.input = curve.input,
+                              .input_name = curve.input_name,
+                              .direction = direction,
+                              .draw = test->draw,
+                              .order = fit_order(&curve, curve.forward),
+                              .central_order = fit_order(&curve, curve.central),
+                              .slope = curve.slope,
+                              .numeric = NAN,
+                              .bound = find_bound(&curve)};
+    found.verdict = isfinite(curve.slope) ? judge(found.order, found.central_order) : AG_TAYLOR_WRONG;
+    if (found.verdict == AG_TAYLOR_WRONG)
+        status = measure_fault(check, line, &curve, &found);
+    if (status == AG_OK)
+        report_direction(test, &found);
+    return status;
+}
+
+static ag_status test_input(gradcheck *check, const taylor_test *test, int input)
+{
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
+    ag_status status = AG_OK;
+    for (int d = 0; d < check->options.directions && status == AG_OK; d++) {
+        gradcheck_line line;
+        status = gradcheck_draw_line(check, input, &rng, &line);
+        if (status == AG_OK)
+            status = test_direction(check, test, &line, d);
+    }
+    return status;
+}
+
+static ag_status run_test(gradcheck *check, ag_tape *tape, void *context)
+{
+    const taylor_test *test = context;
+    ag_taylor_report *report = test->report;
+    ag_gradcheck_report faults;
+    gradcheck_begin(&faults);
+    check->report = &faults;
+    ag_status status = gradcheck_find_gradients(check, tape);
+    for (int i = 0; i < check->count && status == AG_OK && !check->faulty; i++)
+        if (check->size && gradcheck_input_size(check, i))
+            status = test_input(check, test, i);
+    if (check->faulty) {
+        report->wrong++;
+        report->verdict = AG_TAYLOR_WRONG;
+        report->input = faults.input;
+        report->input_name = faults.input_name;
+        report->draw = test->draw;
+        report->order = report->central_order = NAN;
+        report->fault = INFINITY;
+        ag_sentence_print(report->message, "%s", faults.message);
+    }
+    return status;
+}
+
+/* Begins the report, and fills in the options' defaults. */
+static ag_status start_test(ag_gradcheck_options *options, ag_taylor_report *report, ag_error *error)
+{
+    ag_gradcheck_report unused;
+    if (!report)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no report given");
+    *report = (ag_taylor_report){.input = -1, .order = NAN, .central_order = NAN};
+    ag_sentence_print(report->message, "Taylor's test: there are no elements to move, or none in the result");
+    ag_status status = gradcheck_start(options, &unused, error);
+    if (options->directions == 0)
+        options->directions = DIRECTIONS;
+    return status;
+}
+
+static void conclude(ag_taylor_report *report)
+{
+    report->passed = report->wrong == 0 && report->right + report->undecided > 0;
+}
+
+ag_status ag_taylor_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                         const ag_gradcheck_options *options, ag_taylor_report *report, ag_error *error)
+{
+    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    taylor_test test = {.report = report};
+    ag_status status = start_test(&complete, report, error);
+    if (status == AG_OK && !f)
+        status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
+    if (status == AG_OK)
+        status = gradcheck_run(f, context, inputs, count, &complete, run_test, &test, error);
+    if (status == AG_OK)
+        conclude(report);
+    return status;
+}
+
+ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_taylor_report *report,
+                            ag_error *error)
+{
+    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
+    taylor_test test = {.report = report};
+    ag_status status = start_test(&complete, report, error);
+    if (status == AG_OK)
+        status = gradcheck_check_record(op, error);
+    for (test.draw = 0; test.draw < draws && status == AG_OK; test.draw++) {
+        test.operation = op->name;
+        status = gradcheck_run_draw(op, test.draw, &complete, run_test, &test, error);
+    }
+    if (status == AG_OK)
+        conclude(report);
+    return status;
+}
