@@ -21,32 +21,58 @@ typedef struct ag_gradcheck_input {
 } ag_gradcheck_input;
 
 /* The function under check: builds its result on `tape` from leaves on the inputs'
- * memory. It must be the same function at every call. A result of several elements is
- * projected on fixed random weights. */
+ * memory. It must be the same function at every call. Its result may have several
+ * elements: backward starts from random weights for them. */
 typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void *context);
+
+/* What a check found about one input. */
+typedef struct ag_gradcheck_summary {
+    const char *name;
+    int64_t checked, failed; /* elements (or directions): compared, and of these wrong */
+    int64_t kinks;           /* elements left out because they lie on a kink */
+    double worst_error;      /* 0 if nothing was compared */
+    int64_t worst_index;     /* -1 if nothing was compared */
+} ag_gradcheck_summary;
 
 /* Options of ag_gradcheck. Zero means the default. */
 typedef struct ag_gradcheck_options {
-    double tolerance;  /* of |a - n| / max(1, |a|, |n|); 0: 1e-9 (float: 1e-3) */
-    double step;       /* the largest step, rounded down to a power of two; of an element
-                        * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
-    int directions;    /* > 0: compare this many random directional derivatives of each
-                        * input instead of every element */
-    uint64_t seed;     /* of the weights, the directions and the examples */
-    int threads;       /* of the tape; 0: 1 */
-    bool forward_mode; /* check the tangents of ag_jvp instead of the gradients */
+    double tolerance;                /* of |a - n| / max(1, |a|, |n|); 0: 1e-9 (float: 1e-3) */
+    double step;                     /* the largest step, rounded down to a power of two; of an element
+                                      * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
+    int directions;                  /* > 0: compare this many random directional derivatives of each
+                                      * input instead of every element */
+    uint64_t seed;                   /* of the weights, the directions and the examples */
+    int threads;                     /* of the tape; 0: 1 */
+    bool forward_mode;               /* check the tangents of ag_jvp instead of the gradients */
+    ag_gradcheck_summary *summaries; /* [summary_count]: receives what was found about the
+                                      * first inputs, one by one; NULL: not wanted */
+    int summary_count;
 } ag_gradcheck_options;
 
+/* A result of at most this many elements is reported element by element. */
+#define AG_GRADCHECK_OUTPUTS 64
+
 /* The result of a check. Its fields describe the element with the largest error: a is the
- * gradient by backward, n the derivative from the function's values alone. */
+ * gradient by backward, n the derivative from the function's values alone. Both are the
+ * derivative of one element of the result, `output`, by one element of an input: an
+ * element of the Jacobian. Only where the result has more than AG_GRADCHECK_OUTPUTS
+ * elements, or the fault shows in no single one of them, are they derivatives of the
+ * result's sum with random weights (0.5 to 1.5, of either sign), which is what is
+ * compared; `output` is -1 then, and the sentence says so. */
 typedef struct ag_gradcheck_report {
     bool passed;
+    int input_count;    /* of the function; in ag_gradcheck_op the most of any draw */
     int64_t checked;    /* elements (or directions) compared */
+    int64_t failed;     /* of these, how many have an error above the tolerance */
     int64_t kinks;      /* elements left out because they lie on a kink */
     double worst_error; /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
+    double above_noise; /* the largest |a - n|, in units of the rounding and truncation
+                         * that the element's n and a have; from 100 on the sentence of a
+                         * check that passes says so: the tolerance may hide a fault */
     int input;          /* the input, from 0; -1: the fault is in the result itself */
     const char *input_name;
     int64_t index;                 /* the flat index in it, or the number of the direction */
+    int64_t output;                /* the flat index in the result; -1: weighted sum */
     double analytic, numeric;      /* a and n */
     double step;                   /* the smallest step that went into n */
     double numeric_error;          /* the extrapolation's own estimate of n's error */
@@ -65,13 +91,14 @@ typedef struct ag_gradcheck_report {
  * backward changes an input or the result, or if a backward overwrites gradients instead
  * of adding to them or adds something else when it runs again on the same tape.
  *
- * The gradients stay in the inputs' `grad`. The returned status is an error only if the
+ * The gradients of the weighted sum stay in the inputs' `grad`; a result of one element
+ * has the weight 1 there. The returned status is an error only if the
  * check could not run; whether the gradients agree is in `report`. */
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
 
 /* Checks an operation on `draws` examples that its record draws. The report is that of
- * the worst, with the counts of all. AG_BAD_VALUE if the record draws none. */
+ * the worst, with the counts of all; so are the summaries. AG_BAD_VALUE if the record draws none. */
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error) AG_CHECKED;
 

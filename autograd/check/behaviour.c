@@ -53,6 +53,12 @@ void gradcheck_return(gradcheck *check)
         copy_reals(check->inputs[i].data, check->origin[i], gradcheck_input_size(check, i));
 }
 
+void gradcheck_leave_gradients(gradcheck *check)
+{
+    for (int i = 0; i < check->count; i++)
+        copy_reals(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
+}
+
 /* ---- What must hold ---------------------------------------------------------------- */
 
 /* Copies the result, notes where it is on the tape, and draws the weights of its projection. */
@@ -71,6 +77,8 @@ static ag_status note_result(gradcheck *check, ag_tensor *y)
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
     for (int64_t k = 0; k < y->size; k++)
         check->weights[k] = gradcheck_draw_weight(&rng);
+    if (y->size == 1) /* a power of two, for divide_out_weight */
+        check->weights[0] = (ag_real)(check->weights[0] < 0 ? -2 : 0.5);
     return AG_OK;
 }
 
@@ -168,6 +176,16 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
     return AG_OK;
 }
 
+/* From here on a lone result is itself, and so are its gradients. Its weight is a power of
+ * two, so no bit of them changes. */
+static void divide_out_weight(gradcheck *check)
+{
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
+            check->gradient[i][k] /= check->weights[0];
+    check->weights[0] = 1;
+}
+
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
 {
     ag_tensor *y;
@@ -182,9 +200,7 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
     require_untouched(check, y, "the function changes it");
     spoil_scratch(tape);
 
-    for (int i = 0; i < check->count; i++)
-        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
-            check->inputs[i].grad[k] = 0;
+    gradcheck_zero_gradients(check);
     status = gradcheck_add_gradients(check, y);
     if (status != AG_OK)
         return status;
@@ -197,7 +213,8 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
         status = evaluate_elsewhere(check);
     if (status == AG_OK)
         status = require_adding(check, y);
-    for (int i = 0; i < check->count; i++)
-        copy_reals(check->inputs[i].grad, check->gradient[i], gradcheck_input_size(check, i));
+    if (status == AG_OK && check->size == 1)
+        divide_out_weight(check);
+    gradcheck_leave_gradients(check);
     return status;
 }

@@ -22,18 +22,15 @@
  * smaller steps. */
 #include "gradcheck.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 /* The number of steps in a table, and the smallest first step: below it rounding hides
  * the derivative. */
 #ifdef TAPEFORMER_DOUBLE
-#define EPSILON       DBL_EPSILON
 #define TABLE_ROWS    9
 #define SMALLEST_STEP 0x1p-18
 #else
-#define EPSILON       FLT_EPSILON
 #define TABLE_ROWS    4
 #define SMALLEST_STEP 0x1p-9
 #endif
@@ -71,6 +68,38 @@ void gradcheck_restore(const gradcheck *check, const gradcheck_line *line)
                (size_t)(line->end - line->begin) * sizeof(ag_real));
 }
 
+/* The results at t, copied to check->ahead, and at -t, *result. Their distance on the line
+ * goes to *distance. */
+static ag_status evaluate_both(gradcheck *check, const gradcheck_line *line, double t, ag_tensor **result,
+                               double *distance, bool *same_side)
+{
+    double ahead = gradcheck_move(check, line, t);
+    ag_status status = gradcheck_evaluate(check, check->tape, result);
+    if (status != AG_OK)
+        return status;
+    *same_side = check->kinks.hash == check->side;
+    if (check->size)
+        memcpy(check->ahead, (*result)->data, (size_t)check->size * sizeof(ag_real));
+
+    double behind = gradcheck_move(check, line, -t);
+    *distance = ahead - behind;
+    status = gradcheck_evaluate(check, check->tape, result);
+    *same_side = *same_side && check->kinks.hash == check->side;
+    return status;
+}
+
+ag_status gradcheck_difference_outputs(gradcheck *check, const gradcheck_line *line, double t, double *column)
+{
+    ag_tensor *y;
+    double distance;
+    bool same_side;
+    ag_status status = evaluate_both(check, line, t, &y, &distance, &same_side);
+    for (int64_t k = 0; k < check->size && status == AG_OK; k++)
+        column[k] = ((double)check->ahead[k] - (double)y->data[k]) / distance;
+    gradcheck_restore(check, line);
+    return status;
+}
+
 /* (F(t) - F(-t)) / 2t, projected, and the error that rounding may leave in it. The
  * difference is taken for each output before they are added: what F(t) and F(-t) have in
  * common cancels exactly that way. */
@@ -78,19 +107,11 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
                                     gradcheck_estimate *difference, outcome *found)
 {
     ag_tensor *y;
-    double ahead = gradcheck_move(check, line, t);
-    ag_status status = gradcheck_evaluate(check, check->tape, &y);
+    double distance;
+    bool same_side;
+    ag_status status = evaluate_both(check, line, t, &y, &distance, &same_side);
     if (status != AG_OK)
         return status;
-    bool same_side = check->kinks.hash == check->side;
-    if (check->size)
-        memcpy(check->ahead, y->data, (size_t)check->size * sizeof(ag_real));
-
-    double behind = gradcheck_move(check, line, -t);
-    status = gradcheck_evaluate(check, check->tape, &y);
-    if (status != AG_OK)
-        return status;
-    same_side = same_side && check->kinks.hash == check->side;
 
     double sum = 0;
     double rounding = 0; /* squared: the outputs' rounding errors are independent */
@@ -99,8 +120,9 @@ static ag_status central_difference(gradcheck *check, const gradcheck_line *line
         sum += weight * (one - other);
         rounding += weight * weight * (one * one + other * other);
     }
-    double slope = sum / (ahead - behind);
-    *difference = (gradcheck_estimate){.slope = slope, .error = EPSILON * sqrt(rounding) / (ahead - behind), .step = t};
+    double slope = sum / distance;
+    *difference =
+        (gradcheck_estimate){.slope = slope, .error = GRADCHECK_EPSILON * sqrt(rounding) / distance, .step = t};
     *found = !same_side ? CROSSED_KINK : isfinite(slope) ? SMOOTH : LEFT_DOMAIN;
     return AG_OK;
 }

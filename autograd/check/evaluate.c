@@ -49,6 +49,13 @@ ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result
     return AG_OK;
 }
 
+void gradcheck_zero_gradients(gradcheck *check)
+{
+    for (int i = 0; i < check->count; i++)
+        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
+            check->inputs[i].grad[k] = 0;
+}
+
 ag_status gradcheck_add_gradients(gradcheck *check, ag_tensor *y)
 {
     if (!y->needs_grad)

@@ -3,9 +3,10 @@
  *
  *   ag_gradcheck          options, the check, the verdict
  *   gradcheck_run         tapes and memory, for this check and others
- *   gradcheck_compare     the gradients by backward (behaviour.c), then each input
- *   compare_elements      one derivative for each element of an input,
- *   compare_directions    or some along random directions, which move all elements
+ *   gradcheck_compare     the gradients by backward (behaviour.c), then each input, then
+ *                         the worst once more (output.c)
+ *   compare_input         one derivative for each element of an input, or some along
+ *                         random directions, which move all elements
  *   compare_derivative    both sides of one derivative (differences.c), and the report
  */
 #include "gradcheck.h"
@@ -13,8 +14,7 @@
 #include <math.h>
 
 static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_error *error);
-static ag_status compare_elements(gradcheck *check, int input);
-static ag_status compare_directions(gradcheck *check, int input);
+static ag_status compare_input(gradcheck *check, int input);
 static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line, int64_t index);
 
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
@@ -45,12 +45,21 @@ ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *re
 ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error)
 {
     if (!isfinite(options->tolerance) || options->tolerance < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the tolerance is %g; it is 0 or more", options->tolerance);
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "gradcheck: the tolerance is %g; it must be above 0, or 0 for the default",
+                            options->tolerance);
     if (!isfinite(options->step) || options->step < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the step is %g; it is 0 or more", options->step);
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the step is %g; it must be above 0, or 0 for the default",
+                            options->step);
     if (options->directions < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: %d directions; it is 0 or more", options->directions);
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "gradcheck: %d directions; it must be 1 or more, or 0 for every element",
+                            options->directions);
+    if (options->summary_count < 0 || (options->summary_count && !options->summaries))
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no memory given for %d summaries", options->summary_count);
 
+    for (int i = 0; i < options->summary_count; i++)
+        options->summaries[i] = (ag_gradcheck_summary){.worst_index = -1};
     int exponent;
     if (options->step == 0)
         options->step = GRADCHECK_STEP;
@@ -94,8 +103,8 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
 static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_error *error)
 {
     char text[AG_SHAPE_TEXT];
-    if (count < 0 || (count && !inputs))
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no inputs given");
+    if (count < 1 || !inputs)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no inputs given, so there is nothing to differentiate by");
     for (int i = 0; i < count; i++) {
         int64_t size = ag_shape_size(inputs[i].shape);
         if (size < 0)
@@ -108,44 +117,67 @@ static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_er
     return AG_OK;
 }
 
+/* Names the inputs in their summaries, and takes memory for the lines. */
+static ag_status prepare_comparison(gradcheck *check)
+{
+    int64_t largest = 1;
+    check->report->input_count = check->count;
+    for (int i = 0; i < check->count; i++) {
+        if (gradcheck_input_size(check, i) > largest)
+            largest = gradcheck_input_size(check, i);
+        if (i < check->options.summary_count)
+            check->options.summaries[i].name = check->inputs[i].name;
+    }
+    const int64_t room = check->options.directions ? largest : 1;
+    check->line_direction = gradcheck_alloc(check, (size_t)room * sizeof *check->line_direction);
+    return check->line_direction ? AG_OK : AG_NO_MEMORY;
+}
+
 ag_status gradcheck_compare(gradcheck *check, ag_tape *tape, void *report)
 {
     check->report = report;
-    ag_status status = gradcheck_find_gradients(check, tape);
+    ag_status status = prepare_comparison(check);
+    if (status == AG_OK)
+        status = gradcheck_find_gradients(check, tape);
     for (int i = 0; i < check->count && status == AG_OK && !check->faulty; i++)
-        status = check->options.directions ? compare_directions(check, i) : compare_elements(check, i);
-    return status;
-}
-
-static ag_status compare_elements(gradcheck *check, int input)
-{
-    ag_status status = AG_OK;
-    for (int64_t i = 0; i < gradcheck_input_size(check, input) && status == AG_OK; i++) {
-        double scale = gradcheck_scale(check->origin[input][i]);
-        gradcheck_line line = {.input = input, .begin = i, .end = i + 1, .direction = &scale, .unit = scale};
-        status = compare_derivative(check, &line, i);
-    }
+        status = compare_input(check, i);
+    if (status == AG_OK && !check->faulty)
+        status = gradcheck_find_output(check);
+    if (status == AG_OK && !check->faulty)
+        gradcheck_describe(check);
     return status;
 }
 
 /* Along a random direction every element moves, up or down by its own scale, so a wrong
  * gradient of any of them shows in the sum. */
-static ag_status compare_directions(gradcheck *check, int input)
+void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_line *line)
 {
-    int64_t size = gradcheck_input_size(check, input);
+    const int64_t size = gradcheck_input_size(check, input);
+    double *direction = check->line_direction;
+    if (check->options.directions == 0) {
+        direction[0] = gradcheck_scale(check->origin[input][index]);
+        *line = (gradcheck_line){
+            .input = input, .begin = index, .end = index + 1, .direction = direction, .unit = direction[0]};
+        return;
+    }
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
-    double *direction = gradcheck_alloc(check, (size_t)size * sizeof *direction);
-    if (!direction)
-        return AG_NO_MEMORY;
+    rng.position = (uint64_t)(index * size);
+    for (int64_t i = 0; i < size; i++) {
+        double scale = gradcheck_scale(check->origin[input][i]);
+        direction[i] = ag_rng_u32(&rng) & 1 ? scale : -scale;
+    }
+    *line = (gradcheck_line){.input = input, .begin = 0, .end = size, .direction = direction, .unit = 1};
+}
 
-    gradcheck_line line = {.input = input, .begin = 0, .end = size, .direction = direction, .unit = 1};
+static ag_status compare_input(gradcheck *check, int input)
+{
+    const int64_t size = gradcheck_input_size(check, input);
+    const int64_t count = check->options.directions && size ? check->options.directions : size;
     ag_status status = AG_OK;
-    for (int d = 0; d < check->options.directions && size && status == AG_OK; d++) {
-        for (int64_t i = 0; i < size; i++) {
-            double scale = gradcheck_scale(check->origin[input][i]);
-            direction[i] = ag_rng_u32(&rng) & 1 ? scale : -scale;
-        }
-        status = compare_derivative(check, &line, d);
+    for (int64_t i = 0; i < count && status == AG_OK; i++) {
+        gradcheck_line line;
+        gradcheck_find_line(check, input, i, &line);
+        status = compare_derivative(check, &line, i);
     }
     return status;
 }
@@ -177,10 +209,10 @@ static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line
     if (status != AG_OK)
         return status;
     if (on_kink && isfinite(analytic)) {
-        check->report->kinks++;
+        gradcheck_count_kink(check, line->input);
         return AG_OK;
     }
-    check->report->checked += check->size > 0; /* an empty result proves nothing */
-    gradcheck_report_difference(check, line, index, analytic, &numeric);
+    if (check->size > 0) /* an empty result proves nothing */
+        gradcheck_count(check, line->input, index, analytic, &numeric);
     return AG_OK;
 }

@@ -3,6 +3,7 @@
  *   operation.c     checks an operation on drawn examples
  *   gradcheck.c     checks a function: both sides of each derivative
  *   dot.c           the dot test: backward against forward mode, without steps
+ *   output.c        the worst of them again, for one element of the result
  *   taylor.c        Taylor's test: the order of what is left after the linear part
  *   curve.c         what is left, over the step
  *   behaviour.c     the analytic side: gradients by backward
@@ -18,12 +19,16 @@
 #include "../arena.h"
 #include "../tape.h"
 
+#include <float.h>
+
 #ifdef TAPEFORMER_DOUBLE
 #define GRADCHECK_TOLERANCE 1e-9
 #define GRADCHECK_STEP      0x1p-6
+#define GRADCHECK_EPSILON   DBL_EPSILON
 #else
 #define GRADCHECK_TOLERANCE 1e-3
 #define GRADCHECK_STEP      0x1p-3
+#define GRADCHECK_EPSILON   FLT_EPSILON
 #endif
 
 /* How many times the rounding a number must be to count as clear of it. */
@@ -52,7 +57,9 @@ typedef struct gradcheck {
     ag_gradcheck_options options; /* with the defaults filled in */
     ag_gradcheck_report *report;
     ag_error *error;
-    bool faulty; /* the function misbehaves, so its gradients are not compared */
+    bool faulty;         /* the function misbehaves, so its gradients are not compared */
+    int noisy_input;     /* of report->above_noise: the input, .. */
+    int64_t noisy_index; /* .. and the element, or direction */
 
     ag_arena arena;           /* all memory of the check except the tapes' */
     ag_tape *tape;            /* without gradients, for evaluations */
@@ -70,6 +77,7 @@ typedef struct gradcheck {
     ag_real *weights; /* [size] */
     ag_real *ahead;   /* [size], the result one step ahead */
 
+    double *line_direction;     /* [largest input], of the line that gradcheck_find_line made */
     const ag_real **directions; /* [count], of the inputs: .. */
     ag_real *direction;         /* .. this one for the input that moves; NULL at first */
     ag_real *tangent;           /* [size], of the result */
@@ -104,6 +112,8 @@ ag_real *gradcheck_reals(gradcheck *check, int64_t count);
 ag_real gradcheck_draw_weight(ag_rng *rng);
 /* Rewinds `tape` and runs the function on it at the inputs' present values. */
 ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result) AG_CHECKED;
+/* Sets the gradients of the inputs to 0. */
+void gradcheck_zero_gradients(gradcheck *check);
 /* Adds the gradient of the projected result y to those of the inputs. A result that
  * depends on no input adds nothing. */
 ag_status gradcheck_add_gradients(gradcheck *check, ag_tensor *y) AG_CHECKED;
@@ -116,9 +126,12 @@ double gradcheck_error(double analytic, double numeric);
 /* Reports that the function misbehaves at an element of an input, or of the result
  * (`input` -1); nothing else is reported then. */
 void gradcheck_fault(gradcheck *check, int input, int64_t index, const char *sentence);
-/* Reports both sides of a derivative if they differ more than the worst so far. */
-void gradcheck_report_difference(gradcheck *check, const gradcheck_line *line, int64_t index, double analytic,
-                                 const gradcheck_estimate *numeric);
+/* Counts a comparison, and keeps both sides if they differ more than the worst so far. */
+void gradcheck_count(gradcheck *check, int input, int64_t index, double analytic, const gradcheck_estimate *numeric);
+/* Counts an element that lies on a kink. */
+void gradcheck_count_kink(gradcheck *check, int input);
+/* Writes the report's sentence, when all is compared. */
+void gradcheck_describe(const gradcheck *check);
 /* The verdict: passed if the worst error is within the tolerance and enough was compared.
  * `subject` names what was checked. */
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);
@@ -132,6 +145,10 @@ ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, 
  * of a lone element may have been rounded. */
 double gradcheck_move(const gradcheck *check, const gradcheck_line *line, double t);
 void gradcheck_restore(const gradcheck *check, const gradcheck_line *line);
+/* The difference (F_k(t) - F_k(-t)) / 2t for each element k of the result, to column
+ * [size]. The input is back at the origin afterwards. */
+ag_status gradcheck_difference_outputs(gradcheck *check, const gradcheck_line *line, double t,
+                                       double *column) AG_CHECKED;
 /* The step for a number of this size that counts as 1: a power of two, which adds no
  * rounding of its own. */
 double gradcheck_scale(ag_real value);
@@ -139,15 +156,26 @@ double gradcheck_scale(ag_real value);
 /* Copies the inputs' values, the origin, and puts them back. */
 ag_status gradcheck_note_origin(gradcheck *check) AG_CHECKED;
 void gradcheck_return(gradcheck *check);
-/* The derivative of the projected function along the line by forward mode. */
+/* Leaves check->gradient in the inputs' memory. */
+void gradcheck_leave_gradients(gradcheck *check);
+/* The derivative of the projected function along the line by forward mode. Leaves that of
+ * each element of the result in check->tangent. */
 ag_status gradcheck_find_tangent(gradcheck *check, const gradcheck_line *line, double *slope) AG_CHECKED;
 /* Lists in check->movable the leaves of the tape that made check->recorded. */
 ag_status gradcheck_list_leaves(gradcheck *check) AG_CHECKED;
 /* The tangent [size] of check->recorded if each input moves by directions[i], of its
  * size; NULL: it does not. */
 ag_status gradcheck_jvp(gradcheck *check, const ag_real *const *directions, ag_real *tangent) AG_CHECKED;
-/* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. */
+/* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. Those
+ * of a lone result are its own: its weight is 1 then. */
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
+
+/* The line of comparison `index` of an input: one element moves, or all of them along the
+ * random direction of that number. It is valid until the next call. */
+void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_line *line);
+/* Turns the reported derivative, of a weighted sum, into that of the element of the result
+ * in which both sides differ most, if that leads to the same verdict. */
+ag_status gradcheck_find_output(gradcheck *check) AG_CHECKED;
 
 /* Fills in the defaults of the options except the tolerance. AG_BAD_VALUE if one cannot
  * be used. */

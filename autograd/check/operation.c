@@ -2,6 +2,8 @@
 #include "../example.h"
 #include "gradcheck.h"
 
+#include <math.h>
+
 /* Calls the example for the first time, which finds the inputs. */
 static ag_status draw_inputs(ag_example *example, int threads, ag_error *error)
 {
@@ -36,6 +38,37 @@ ag_status gradcheck_run_draw(const ag_op *op, int draw, const ag_gradcheck_optio
     return status;
 }
 
+/* Puts the counts of both reports together into the second. */
+static void add_counts(const ag_gradcheck_report *some, ag_gradcheck_report *sum)
+{
+    sum->checked += some->checked;
+    sum->failed += some->failed;
+    sum->kinks += some->kinks;
+    sum->above_noise = fmax(sum->above_noise, some->above_noise);
+    sum->input_count = sum->input_count > some->input_count ? sum->input_count : some->input_count;
+}
+
+/* Checks one more draw. The report becomes that of the worst, with the counts of all. */
+static ag_status add_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                          ag_error *error)
+{
+    ag_gradcheck_report found;
+    gradcheck_begin(&found);
+    ag_status status = gradcheck_run_draw(op, draw, options, gradcheck_compare, &found, error);
+    if (status != AG_OK)
+        return status;
+    if (found.worst_error <= report->worst_error) {
+        add_counts(&found, report);
+        return AG_OK;
+    }
+    ag_gradcheck_report worst = found;
+    worst.draw = draw;
+    ag_sentence_print(worst.message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
+    add_counts(report, &worst);
+    *report = worst;
+    return AG_OK;
+}
+
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error)
 {
@@ -46,23 +79,10 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
     if (status != AG_OK)
         return status;
 
-    int64_t checked = 0, kinks = 0;
-    for (int draw = 0; draw < draws; draw++) {
-        ag_gradcheck_report found;
-        gradcheck_begin(&found);
-        status = gradcheck_run_draw(op, draw, &complete, gradcheck_compare, &found, error);
-        if (status != AG_OK)
-            return status;
-        checked += found.checked;
-        kinks += found.kinks;
-        if (found.worst_error > report->worst_error) {
-            *report = found;
-            report->draw = draw;
-            ag_sentence_print(report->message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
-        }
-    }
-    report->checked = checked;
-    report->kinks = kinks;
+    for (int draw = 0; draw < draws && status == AG_OK; draw++)
+        status = add_draw(op, draw, &complete, report, error);
+    if (status != AG_OK)
+        return status;
     gradcheck_conclude(complete.tolerance, op->name, report);
     return AG_OK;
 }

@@ -6,7 +6,7 @@
 
 void gradcheck_begin(ag_gradcheck_report *report)
 {
-    *report = (ag_gradcheck_report){.worst_error = -1, .input = -1, .index = -1};
+    *report = (ag_gradcheck_report){.worst_error = -1, .input = -1, .index = -1, .output = -1};
 }
 
 double gradcheck_error(double analytic, double numeric)
@@ -66,25 +66,109 @@ void gradcheck_fault(gradcheck *check, int input, int64_t index, const char *sen
     ag_sentence_print(report->message, "%s: %.240s", place, sentence);
 }
 
-void gradcheck_report_difference(gradcheck *check, const gradcheck_line *line, int64_t index, double analytic,
-                                 const gradcheck_estimate *numeric)
+/* The summary that the input fills; NULL if it is not wanted. */
+static ag_gradcheck_summary *summary_of(const gradcheck *check, int input)
+{
+    return input < check->options.summary_count ? &check->options.summaries[input] : NULL;
+}
+
+void gradcheck_count_kink(gradcheck *check, int input)
+{
+    check->report->kinks++;
+    if (summary_of(check, input))
+        summary_of(check, input)->kinks++;
+}
+
+static void add_to_summary(ag_gradcheck_summary *summary, int64_t index, double error, bool failed)
+{
+    if (summary->checked == 0 || error > summary->worst_error) {
+        summary->worst_error = error;
+        summary->worst_index = index;
+    }
+    summary->checked++;
+    summary->failed += failed;
+}
+
+/* By how many times both sides differ more than rounding and truncation explain. The
+ * analytic side is at best rounded once. */
+static double above_noise(double analytic, const gradcheck_estimate *numeric)
+{
+    const double size = fmax(1, fmax(fabs(analytic), fabs(numeric->slope)));
+    const double ratio = fabs(analytic - numeric->slope) / (numeric->error + GRADCHECK_EPSILON * size);
+    return isfinite(ratio) ? ratio : INFINITY;
+}
+
+void gradcheck_count(gradcheck *check, int input, int64_t index, double analytic, const gradcheck_estimate *numeric)
 {
     ag_gradcheck_report *report = check->report;
-    double error = gradcheck_error(analytic, numeric->slope);
+    const double error = gradcheck_error(analytic, numeric->slope), ratio = above_noise(analytic, numeric);
+    const bool failed = error > check->options.tolerance;
+    report->checked++;
+    report->failed += failed;
+    if (summary_of(check, input))
+        add_to_summary(summary_of(check, input), index, error, failed);
+    if (ratio > report->above_noise) {
+        report->above_noise = ratio;
+        check->noisy_input = input;
+        check->noisy_index = index;
+    }
     if (error <= report->worst_error)
         return;
-    char place[PLACE_TEXT];
-    print_place(check, line->input, index, check->options.directions > 0, place);
     report->worst_error = error;
-    report->input = line->input;
-    report->input_name = check->inputs[line->input].name;
+    report->input = input;
+    report->input_name = check->inputs[input].name;
     report->index = index;
     report->analytic = analytic;
     report->numeric = numeric->slope;
     report->step = numeric->step;
     report->numeric_error = numeric->error;
-    ag_sentence_print(report->message, "%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g",
-                      place, analytic, numeric->slope, error, numeric->step, numeric->error);
+}
+
+/* ---- The sentence ------------------------------------------------------------------ */
+
+/* Prints of what the derivative is, if that is more than one number: ", element [1,0]
+ * (flat 2) of the result". */
+static const char *print_output(const gradcheck *check, char text[PLACE_TEXT])
+{
+    char at[PLACE_TEXT];
+    *text = 0;
+    if (check->report->output >= 0 && check->size > 1)
+        ag_text_print(text, PLACE_TEXT, ", element %.150s of the result",
+                      print_index(check->shape, check->report->output, at));
+    else if (check->report->output < 0)
+        ag_text_print(text, PLACE_TEXT, ", the result's %lld %s summed with random weights", (long long)check->size,
+                      ag_plural(check->size, "element", "elements"));
+    return text;
+}
+
+/* Prints how many comparisons failed, or how far above the noise one is that passed. */
+static const char *print_extent(const gradcheck *check, char text[PLACE_TEXT])
+{
+    const ag_gradcheck_report *report = check->report;
+    const bool directions = check->options.directions > 0;
+    char place[PLACE_TEXT];
+    *text = 0;
+    if (report->failed)
+        ag_text_print(text, PLACE_TEXT, "; %lld of %lld %s %s", (long long)report->failed, (long long)report->checked,
+                      directions ? "directions" : "elements", ag_plural(report->failed, "fails", "fail"));
+    else if (report->above_noise >= GRADCHECK_CLEAR)
+        ag_text_print(text, PLACE_TEXT, "; passes, but %.120s is %.0f x above the noise",
+                      print_place(check, check->noisy_input, check->noisy_index, directions, place),
+                      report->above_noise);
+    return text;
+}
+
+void gradcheck_describe(const gradcheck *check)
+{
+    ag_gradcheck_report *report = check->report;
+    char place[PLACE_TEXT], output[PLACE_TEXT], extent[PLACE_TEXT];
+    if (report->input < 0)
+        return;
+    print_place(check, report->input, report->index, check->options.directions > 0, place);
+    ag_sentence_print(report->message,
+                      "%s%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g%s", place,
+                      print_output(check, output), report->analytic, report->numeric, report->worst_error, report->step,
+                      report->numeric_error, print_extent(check, extent));
 }
 
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report)

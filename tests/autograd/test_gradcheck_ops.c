@@ -112,7 +112,7 @@ START_TEST(test_wrong_operation)
     ck_assert_int_eq(report.index, 4);
     ck_assert_str_eq(report.input_name, "x");
     char begin[64];
-    snprintf(begin, sizeof begin, "wrong cube, draw %d: input 0 (x) at [4] (flat 4): ", report.draw);
+    snprintf(begin, sizeof begin, "wrong cube, draw %d: input 0 (x) at [4] (flat 4), element [4] ", report.draw);
     ck_assert_msg(!strncmp(report.message, begin, strlen(begin)), "%s", report.message);
     ck_assert_int_eq(ag_gradcheck_op(&wrong_cube, 20, &options, &again, NULL), AG_OK);
     ck_assert_str_eq(report.message, again.message);
