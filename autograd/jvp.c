@@ -66,6 +66,9 @@ static ag_status jvp_node(ag_node *node)
     ag_tensor *y = node->output;
     if (!node->op->jvp)
         return ag_fail(node, AG_BAD_VALUE, "has no tangent rule (jvp), so forward mode cannot pass through it");
+    for (int i = 0; i < node->input_count; i++)
+        if (tape_recompute_values(node->inputs[i]) != AG_OK) /* (rewinds the scratch memory) */
+            return tape->error.status;
     const ag_real **tangents = ag_scratch(tape, (size_t)node->input_count * sizeof *tangents);
     ag_real *tangent = tape_take(tape, (size_t)y->size * sizeof(ag_real));
     if (!tangents || !tangent)
@@ -73,11 +76,8 @@ static ag_status jvp_node(ag_node *node)
     if (y->size)
         memset(tangent, 0, (size_t)y->size * sizeof(ag_real));
     y->tangent = tangent;
-    for (int i = 0; i < node->input_count; i++) {
+    for (int i = 0; i < node->input_count; i++)
         tangents[i] = node->inputs[i] ? node->inputs[i]->tangent : NULL;
-        if (tape_recompute_values(node->inputs[i]) != AG_OK)
-            return tape->error.status;
-    }
     return node->op->jvp(node, tangents, tangent);
 }
 

@@ -1,5 +1,5 @@
 /* test_jvp.c - forward mode: the tangent rules of all operations against central
- * differences, and what ag_jvp refuses. */
+ * differences. */
 #include "check_util.h"
 
 #include <string.h>
