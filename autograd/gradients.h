@@ -234,5 +234,35 @@ ag_status ag_taylor_test(ag_function f, void *context, const ag_gradcheck_input 
 ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_taylor_report *report,
                             ag_error *error) AG_CHECKED;
 
+/* ---- Second order ------------------------------------------------------------------ */
+
+/* The result of ag_hvp. */
+typedef struct ag_hvp_report {
+    double error; /* an estimate of the largest error of an element, divided by the largest
+                   * element of the product if that is above 1 */
+    double step;  /* the largest step that went into the product */
+} ag_hvp_report;
+
+/* The product H v of the Hessian of `f`, whose result is one number, with a vector v: how
+ * the gradient by the inputs changes along v (Nocedal and Wright 2006, Numerical
+ * Optimization, section 8.1). direction[i], v, and product[i], H v, are of the size of
+ * inputs[i]; a NULL direction is zero, a NULL product is not wanted.
+ *
+ * H v comes from central differences of the gradients by backward, extrapolated to step 0
+ * from three steps: 7 gradients in all, and up to 6 more for each time that the steps
+ * must be made smaller, by a kink or because the estimate of the error is above the
+ * tolerance. Of a function that is smooth over steps of 2^-6 (float: 2^-3), the error is
+ * about 1e-13 (float: 1e-5) of the largest element of the gradient g: what the steps make
+ * of g's own rounding. H is symmetric, so u.Hv and v.Hu agree to that. A wrong backward
+ * makes a wrong product: check the gradients first.
+ *
+ * Of the options it takes `tolerance` (of the error; 0: 1e-9, float: 1e-3), `step`,
+ * `seed` (of dropout) and `threads`. The gradients stay in the inputs' `grad`. `options`
+ * and `report` may be NULL. AG_BAD_SHAPE if the result is not one number, AG_BAD_VALUE if
+ * a kink lies too near for any step, AG_NOT_FINITE if gradients nearby are not finite. */
+ag_status ag_hvp(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
+                 const ag_real *const *direction, ag_real *const *product, const ag_gradcheck_options *options,
+                 ag_hvp_report *report, ag_error *error) AG_CHECKED;
+
 AG_HEADER_END
 #endif

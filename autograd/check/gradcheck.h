@@ -6,6 +6,7 @@
  *   output.c        the worst of them again, for one element of the result
  *   taylor.c        Taylor's test: the order of what is left after the linear part
  *   curve.c         what is left, over the step
+ *   hvp.c           products of the Hessian, by differences of gradients
  *   behaviour.c     the analytic side: gradients by backward
  *   tangent.c       forward mode from the inputs
  *   differences.c   the numeric side: derivatives from values alone

@@ -1,6 +1,8 @@
 /* test_nn_gradients.c - the gradients of whole models against central differences. */
 #include "nn_util.h"
 
+#include <math.h>
+
 typedef struct problem {
     nn_model *model;
     test_batch batch;
@@ -19,23 +21,31 @@ static ag_tensor *loss_of(ag_tape *tape, ag_tensor *const *inputs, void *context
     return ag_cross_entropy(nn_model_apply(p->model, &pass, &p->batch.input), p->batch.labels, &options);
 }
 
-/* Every parameter of the model is an input of the check. directions 0: every element. */
-static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length,
-                        int directions, bool plain)
-{
-    problem p = {.model = test_model(config, 9), .plain = plain, .label_smoothing = 0.1};
-    ag_gradcheck_input inputs[128];
-    ag_gradcheck_report report;
-    ag_error error = {0};
-    const nn_params *params = &p.model->params;
+#define MOST_PARAMETERS 128
 
-    test_batch_fill(&p.batch, p.model, rows, source_length, target_length, 8);
-    ck_assert_int_le(params->count, 128);
+/* Every parameter of the model is an input of the check. */
+static void fill_inputs(const nn_params *params, ag_gradcheck_input inputs[MOST_PARAMETERS])
+{
+    ck_assert_int_le(params->count, MOST_PARAMETERS);
     for (int i = 0; i < params->count; i++) {
         const nn_param *item = &params->items[i];
         inputs[i] =
             (ag_gradcheck_input){item->name, item->shape, params->value + item->offset, params->grad + item->offset};
     }
+}
+
+/* directions 0: every element. */
+static void check_model(nn_model_config config, int64_t rows, int64_t source_length, int64_t target_length,
+                        int directions, bool plain)
+{
+    problem p = {.model = test_model(config, 9), .plain = plain, .label_smoothing = 0.1};
+    ag_gradcheck_input inputs[MOST_PARAMETERS];
+    ag_gradcheck_report report;
+    ag_error error = {0};
+    const nn_params *params = &p.model->params;
+
+    test_batch_fill(&p.batch, p.model, rows, source_length, target_length, 8);
+    fill_inputs(params, inputs);
 #ifndef TAPEFORMER_DOUBLE
     directions = directions ? directions : 2;
 #endif
@@ -106,6 +116,45 @@ START_TEST(encoder_decoder_with_everything_else)
 }
 END_TEST
 
+/* The Hessian of a whole model is symmetric: u.Hv = v.Hu. The bound is the error that
+ * ag_hvp estimates for an element of each product, of which the other vector, of elements
+ * below 1, sums up as many as there are parameters, of either sign. */
+START_TEST(symmetric_hessian)
+{
+    enum { MOST_NUMBERS = 8192 };
+    static ag_real vectors[2][MOST_NUMBERS], products[2][MOST_NUMBERS];
+    problem p = {.model = test_model(encoder_decoder, 9), .label_smoothing = 0.1};
+    const nn_params *params = &p.model->params;
+    ag_gradcheck_input inputs[MOST_PARAMETERS];
+    double bound = 0, dots[2] = {0, 0};
+    test_batch_fill(&p.batch, p.model, 2, 3, 3, 8);
+    fill_inputs(params, inputs);
+    ck_assert_int_le(params->size, MOST_NUMBERS);
+    for (int side = 0; side < 2; side++) {
+        const ag_real *direction[MOST_PARAMETERS];
+        ag_real *product[MOST_PARAMETERS];
+        ag_hvp_report report;
+        ag_error error = {0};
+        test_fill(vectors[side], MOST_NUMBERS, 13 + (uint64_t)side, -1, 1);
+        for (int i = 0; i < params->count; i++) {
+            direction[i] = vectors[side] + params->items[i].offset;
+            product[i] = products[side] + params->items[i].offset;
+        }
+        ag_status status = ag_hvp(loss_of, &p, inputs, params->count, direction, product, NULL, &report, &error);
+        ck_assert_msg(status == AG_OK, "%s", error.message);
+        double largest = 1;
+        for (int64_t k = 0; k < params->size; k++)
+            largest = fmax(largest, fabs((double)products[side][k]));
+        bound += report.error * largest * sqrt((double)params->size);
+    }
+    for (int side = 0; side < 2; side++)
+        for (int64_t k = 0; k < params->size; k++)
+            dots[side] += (double)vectors[!side][k] * (double)products[side][k];
+    ck_assert_double_le(fabs(dots[0] - dots[1]), bound);
+    nn_model_free(p.model);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("nn_gradients");
@@ -117,6 +166,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, encoder_with_rotary_positions);
     tcase_add_test(tcase, decoder_with_learned_positions_and_tied_output);
     tcase_add_test(tcase, encoder_decoder_with_everything_else);
+    tcase_add_test(tcase, symmetric_hessian);
     suite_add_tcase(s, tcase);
     return s;
 }
