@@ -41,6 +41,8 @@ typedef struct ag_gradcheck_options {
                                       * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
     int directions;                  /* > 0: compare this many random directional derivatives of each
                                       * input instead of every element */
+    int64_t elements;                /* > 0: compare at most this many elements of each input, drawn at
+                                      * random; 0: all; unused if `directions` is set */
     uint64_t seed;                   /* of the weights, the directions and the examples */
     int threads;                     /* of the tape; 0: 1 */
     bool forward_mode;               /* check the tangents of ag_jvp instead of the gradients */
@@ -51,6 +53,9 @@ typedef struct ag_gradcheck_options {
 
 /* A result of at most this many elements is reported element by element. */
 #define AG_GRADCHECK_OUTPUTS 64
+
+/* The room for an operation's place on the tape as text, in bytes. */
+#define AG_LOCATION_TEXT 192
 
 /* The result of a check. Its fields describe the element with the largest error: a is the
  * gradient by backward, n the derivative from the function's values alone. Both are the
@@ -71,13 +76,17 @@ typedef struct ag_gradcheck_report {
                          * check that passes says so: the tolerance may hide a fault */
     int input;          /* the input, from 0; -1: the fault is in the result itself */
     const char *input_name;
-    int64_t index;                 /* the flat index in it, or the number of the direction */
-    int64_t output;                /* the flat index in the result; -1: weighted sum */
-    double analytic, numeric;      /* a and n */
-    double step;                   /* the smallest step that went into n */
-    double numeric_error;          /* the extrapolation's own estimate of n's error */
-    int draw;                      /* the drawn example, in ag_gradcheck_op */
-    char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
+    int64_t index;                   /* the flat index in it, or the number of the direction */
+    int64_t output;                  /* the flat index in the result; -1: weighted sum */
+    double analytic, numeric;        /* a and n */
+    double step;                     /* the smallest step that went into n */
+    double numeric_error;            /* the extrapolation's own estimate of n's error */
+    int draw;                        /* the drawn example, in ag_gradcheck_op */
+    char location[AG_LOCATION_TEXT]; /* if the check failed: the first operation that is
+                                      * wrong by itself (ag_gradcheck_locate), such as
+                                      * "softmax in decoder.layers.1 (node 12 of 40)"; ""
+                                      * if there is none or no other */
+    char message[AG_MESSAGE_SIZE];   /* all of that as a sentence */
 } ag_gradcheck_report;
 
 /* Compares the gradients of `f` by backward, or its tangents by ag_jvp, with central
@@ -91,11 +100,40 @@ typedef struct ag_gradcheck_report {
  * backward changes an input or the result, or if a backward overwrites gradients instead
  * of adding to them or adds something else when it runs again on the same tape.
  *
+ * If a function of several operations fails, the report names the one that is wrong by
+ * itself.
+ *
  * The gradients of the weighted sum stay in the inputs' `grad`; a result of one element
  * has the weight 1 there. The returned status is an error only if the
  * check could not run; whether the gradients agree is in `report`. */
 ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                        const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error) AG_CHECKED;
+
+/* What ag_gradcheck_locate found. */
+typedef struct ag_gradcheck_location {
+    const ag_node *node;             /* the first that is wrong; NULL: none */
+    int64_t number;                  /* of that node on the tape, from 0 */
+    int64_t compared;                /* nodes, up to that one */
+    int64_t skipped;                 /* nodes before it that cannot be compared: something in
+                                      * them is NaN or infinite, or lies on kinks */
+    char location[AG_LOCATION_TEXT]; /* "softmax in decoder.layers.1 (node 12 of 40)", or "" */
+    ag_gradcheck_report report;      /* of that node alone; an input is named by the
+                                      * operation that made it */
+    char message[AG_MESSAGE_SIZE];   /* all of that as a sentence */
+} ag_gradcheck_location;
+
+/* Finds the operation whose gradient is wrong, on any tape that has recorded a
+ * computation: goes from the oldest node to the newest, runs each again on a tape of its
+ * own, with its values and masks of dropout, and compares its backward with differences of
+ * its own forward. So it does not matter what the operations around it do. Of an input of
+ * more than 64 elements it compares some elements and some directions (the options
+ * `elements` and `directions`; 0: 4 and 1). Products are of ag_real, also if the tape's
+ * are not. Does not change the tape's values and gradients.
+ *
+ * If a whole function is wrong and none of its operations is, a value was cut off
+ * (ag_detach) or changed between them. */
+ag_status ag_gradcheck_locate(ag_tape *tape, const ag_gradcheck_options *options, ag_gradcheck_location *location,
+                              ag_error *error) AG_CHECKED;
 
 /* Checks an operation on `draws` examples that its record draws. The report is that of
  * the worst, with the counts of all; so are the summaries. AG_BAD_VALUE if the record draws none. */

@@ -87,7 +87,8 @@ static ag_node *node_new(ag_tape *tape, const ag_op *op, ag_tensor *const *input
                       .output = output,
                       .attributes = kept_attributes,
                       .cost = cost,
-                      .scope = tape->scope ? tape->scope->text : ""};
+                      .scope = tape->scope ? tape->scope->text : "",
+                      .dropouts = tape->dropouts};
     for (int i = 0; i < count; i++)
         if (inputs[i] && inputs[i]->needs_grad && tape->grad_on && op->backward)
             output->needs_grad = true;
@@ -130,6 +131,28 @@ static ag_status node_run_measured(ag_node *node)
     return status;
 }
 
+/* Computes the output and appends the node. NULL, and the tape has the error, if that
+ * fails. */
+static ag_tensor *node_append(ag_node *node)
+{
+    ag_tape *tape = node->tape;
+    const ag_status status = node->cost ? node_run_measured(node) : node_run(node);
+    arena_rewind(&tape->scratch);
+    if (status != AG_OK || tape->error.status != AG_OK) {
+        ag_fail(node, status != AG_OK ? status : tape->error.status, "failed without saying why");
+        return NULL;
+    }
+
+    if (tape->kinks && node->op->kinks)
+        node->op->kinks(node, tape->kinks);
+    if (tape->grad_on) {
+        node->output->node = node;
+        node->before = tape->last;
+        tape->last = node;
+    }
+    return node->output;
+}
+
 ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int required, const void *attributes,
                      size_t attributes_size)
 {
@@ -138,22 +161,17 @@ ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int r
         !inputs_are_usable(tape, op, inputs, count, required))
         return NULL;
     ag_node *node = node_new(tape, op, inputs, count, attributes, attributes_size);
-    if (!node)
-        return NULL;
+    return node ? node_append(node) : NULL;
+}
 
-    const ag_status status = node->cost ? node_run_measured(node) : node_run(node);
-    arena_rewind(&tape->scratch);
-    if (status != AG_OK || tape->error.status != AG_OK) {
-        ag_fail(node, status != AG_OK ? status : tape->error.status, "failed without saying why");
+ag_tensor *tape_replay(const ag_node *node, ag_tape *tape, ag_tensor *const *inputs)
+{
+    ag_node *again = node_new(tape, node->op, inputs, node->input_count, NULL, 0);
+    if (!again)
         return NULL;
-    }
-
-    if (tape->kinks && op->kinks)
-        op->kinks(node, tape->kinks);
-    if (tape->grad_on) {
-        node->output->node = node;
-        node->before = tape->last;
-        tape->last = node;
-    }
-    return node->output;
+    again->attributes = node->attributes;
+    tape->dropout_seed = node->tape->dropout_seed;
+    tape->dropout_step = node->tape->dropout_step;
+    tape->dropouts = node->dropouts;
+    return node_append(again);
 }

@@ -72,6 +72,7 @@ struct ag_node {
     void *attributes;  /* the operation's own struct, copied by ag_custom */
     void *saved;       /* what forward keeps for backward, from ag_tape_alloc */
     const char *scope; /* see ag_tape_enter; "" outside */
+    uint64_t dropouts; /* how many masks of dropout the tape had drawn before this node */
     ag_node *before;   /* the node appended before this one; NULL: this is the first */
     ag_cost *cost;     /* NULL unless the tape measures (ag_tape_options) */
 };

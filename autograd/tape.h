@@ -31,7 +31,7 @@ struct ag_tape {
     bool grad_on;                                  /* whether operations append nodes */
     bool forgets;                                  /* whether ag_forget does anything */
     bool measures;                                 /* whether nodes get a cost */
-    uint64_t dropout_seed, dropout_step, dropouts; /* for tape_next_dropout alone */
+    uint64_t dropout_seed, dropout_step, dropouts; /* of tape_next_dropout and replays */
     int64_t blind_queries;                         /* ag_tape_blind_queries */
     ag_kinks *kinks;                               /* NULL outside gradient checks */
     const kernel_product *product; /* the kernels of linear layers and matmuls */
@@ -64,6 +64,11 @@ const void *tape_copy(ag_tape *tape, const void *data, size_t bytes);
  * (ag_dropout), so an operation calls it once in its forward pass and keeps the mask for
  * its backward. */
 kernel_dropout tape_next_dropout(ag_tape *tape, double p);
+
+/* Runs the operation of a node once more, on another tape and inputs [input_count] of the
+ * same shapes, with the same attributes and masks of dropout. NULL, and that tape has the
+ * error, if it fails. The node must outlive what is made. */
+ag_tensor *tape_replay(const ag_node *node, ag_tape *tape, ag_tensor *const *inputs);
 
 /* Says why a record cannot run, such as "has no forward"; NULL if it can. */
 const char *tape_record_lacks(const ag_op *op);

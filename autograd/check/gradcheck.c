@@ -1,7 +1,6 @@
 /* gradcheck.c - the gradient check: the gradients by backward against derivatives from
  * the function's values alone. In order of reading, from the whole to its parts:
  *
- *   ag_gradcheck          options, the check, the verdict
  *   gradcheck_run         tapes and memory, for this check and others
  *   gradcheck_compare     the gradients by backward (behaviour.c), then each input, then
  *                         the worst once more (output.c)
@@ -16,20 +15,6 @@
 static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_error *error);
 static ag_status compare_input(gradcheck *check, int input);
 static ag_status compare_derivative(gradcheck *check, const gradcheck_line *line, int64_t index);
-
-ag_status ag_gradcheck(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
-                       const ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
-{
-    ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
-    ag_status status = gradcheck_start(&complete, report, error);
-    if (status == AG_OK && !f)
-        status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
-    if (status == AG_OK)
-        status = gradcheck_run(f, context, inputs, count, &complete, gradcheck_compare, report, error);
-    if (status == AG_OK)
-        gradcheck_conclude(complete.tolerance, "the function", report);
-    return status;
-}
 
 ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *report, ag_error *error)
 {
@@ -55,6 +40,9 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error)
         return ag_error_set(error, AG_BAD_VALUE,
                             "gradcheck: %d directions; it must be 1 or more, or 0 for every element",
                             options->directions);
+    if (options->elements < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: %lld elements; it must be 1 or more, or 0 for all",
+                            (long long)options->elements);
     if (options->summary_count < 0 || (options->summary_count && !options->summaries))
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no memory given for %d summaries", options->summary_count);
 
@@ -172,12 +160,17 @@ void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_l
 static ag_status compare_input(gradcheck *check, int input)
 {
     const int64_t size = gradcheck_input_size(check, input);
-    const int64_t count = check->options.directions && size ? check->options.directions : size;
+    const int directions = check->options.directions;
+    const int64_t most = check->options.elements;
+    const bool drawn = !directions && most && most < size;
+    const int64_t count = directions && size ? directions : drawn ? most : size;
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
     ag_status status = AG_OK;
     for (int64_t i = 0; i < count && status == AG_OK; i++) {
+        const int64_t index = drawn ? (int64_t)ag_rng_below(&rng, (uint64_t)size) : i;
         gradcheck_line line;
-        gradcheck_find_line(check, input, i, &line);
-        status = compare_derivative(check, &line, i);
+        gradcheck_find_line(check, input, index, &line);
+        status = compare_derivative(check, &line, index);
     }
     return status;
 }

@@ -1,7 +1,9 @@
 /* gradcheck.h - the inside of the gradient check, for autograd/ alone.
  *
  *   operation.c     checks an operation on drawn examples
- *   gradcheck.c     checks a function: both sides of each derivative
+ *   function.c      checks a function, and blames one of its operations
+ *   locate.c        the operation on a tape that is wrong by itself
+ *   gradcheck.c     both sides of each derivative of a function
  *   dot.c           the dot test: backward against forward mode, without steps
  *   output.c        the worst of them again, for one element of the result
  *   taylor.c        Taylor's test: the order of what is left after the linear part
@@ -133,6 +135,8 @@ void gradcheck_count(gradcheck *check, int input, int64_t index, double analytic
 void gradcheck_count_kink(gradcheck *check, int input);
 /* Writes the report's sentence, when all is compared. */
 void gradcheck_describe(const gradcheck *check);
+/* Adds to the report of a function that failed which of its operations is to blame. */
+void gradcheck_report_location(const ag_gradcheck_location *location, ag_gradcheck_report *report);
 /* The verdict: passed if the worst error is within the tolerance and enough was compared.
  * `subject` names what was checked. */
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 void gradcheck_begin(ag_gradcheck_report *report)
 {
@@ -169,6 +170,19 @@ void gradcheck_describe(const gradcheck *check)
                       "%s%s: analytic %.10g, numeric %.10g, error %.3g; step %.3g, numeric error %.3g%s", place,
                       print_output(check, output), report->analytic, report->numeric, report->worst_error, report->step,
                       report->numeric_error, print_extent(check, extent));
+}
+
+void gradcheck_report_location(const ag_gradcheck_location *location, ag_gradcheck_report *report)
+{
+    char before[AG_MESSAGE_SIZE];
+    memcpy(before, report->message, sizeof before);
+    if (location->node) {
+        memcpy(report->location, location->location, sizeof report->location);
+        ag_sentence_print(report->message, "%s; wrong by itself: %s", before, location->location);
+    } else if (report->failed && !location->skipped) {
+        ag_sentence_print(report->message,
+                          "%s; each operation alone is right: a value is cut off or changed between them", before);
+    }
 }
 
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report)
