@@ -211,11 +211,14 @@ typedef struct ag_error_curve {
     /* the rounding of a difference of two values of f: sqrt(2) eps |f|, or what is
      * measured, if that is more */
     double rounding;
-    double third;         /* |f'''| along v; 0 where rounding hides it */
-    double slope;         /* g.v */
-    double numeric;       /* the derivative along v by ag_gradcheck; NaN: on a kink */
-    double numeric_error; /* its own estimate of its error, */
-    double numeric_step;  /* and its smallest step */
+    double order, central_order; /* of R1 and R2 as powers of h, see ag_taylor_test; NaN:
+                                  * cannot be told */
+    double third;                /* |f'''| along v; 0 where rounding hides it */
+    double bound;                /* a fault of the slope above this would show */
+    double slope;                /* g.v */
+    double numeric;              /* the derivative along v by ag_gradcheck; NaN: on a kink */
+    double numeric_error;        /* its own estimate of its error, */
+    double numeric_step;         /* and its smallest step */
 } ag_error_curve;
 
 /* Measures a curve of 32 steps from h = 1/2 on (float: 24) along a direction of input

@@ -23,6 +23,8 @@
 
 enum { NOISE_SIDE = 4, NOISE_ORDER = 5 }; /* values on each side; the order of their differences */
 #define NOISE_STEP 0x1p-20
+enum { FEWEST = 3, FITTED = 4 }; /* steps to which an order is fitted: at least, at most */
+#define CLEAR 100.0              /* times the rounding: a remainder that is more is one */
 
 /* The sum of w_k (f_k(x + t v) - f_k(x)), minus the gradient times the move. NaN if the
  * step crosses a kink or leaves the domain. */
@@ -79,16 +81,58 @@ static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, 
     return AG_OK;
 }
 
+bool gradcheck_is_clear(const ag_error_curve *curve, double remainder)
+{
+    return fabs(remainder) > CLEAR * curve->rounding; /* (false for NaN) */
+}
+
+/* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
+ * if fewer than three stand in a row, or if they follow no power: beside the place where a
+ * fault and the curvature cancel. */
+static double fit_order(const ag_error_curve *curve, const double *values)
+{
+    int last = curve->count - 1, count = 0;
+    while (last >= 0 && !gradcheck_is_clear(curve, values[last]))
+        last--;
+    while (count < FITTED && count <= last && gradcheck_is_clear(curve, values[last - count]))
+        count++;
+    if (count < FEWEST)
+        return NAN;
+
+    double products = 0, squares = 0, least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < count; i++) {
+        const double height = log2(fabs(values[last - i])), from_middle = i - (count - 1) / 2.0;
+        products += from_middle * height;
+        squares += from_middle * from_middle;
+        if (i > 0) {
+            const double slope = height - log2(fabs(values[last - i + 1]));
+            least = fmin(least, slope);
+            most = fmax(most, slope);
+        }
+    }
+    return most - least < 1 ? products / squares : NAN;
+}
+
 /* |f'''| from the smallest pair of steps whose central differences differ by more than
  * rounding: (R2(2h) / 4h - R2(h) / 2h) = 3 h^2 f''' / 6. */
 static double find_third(const ag_error_curve *curve)
 {
     for (int i = curve->count - 1; i > 0; i--) {
         const double h = curve->step[i], change = curve->central[i - 1] / (4 * h) - curve->central[i] / (2 * h);
-        if (fabs(change) > GRADCHECK_CLEAR * curve->rounding / h)
+        if (fabs(change) > CLEAR * curve->rounding / h)
             return 2 * fabs(change) / (h * h);
     }
     return 0;
+}
+
+/* The largest fault d of the slope that would not have shown: R2 / 2h is -d + .., give or
+ * take its rounding. */
+static double find_bound(const ag_error_curve *curve)
+{
+    double least = INFINITY;
+    for (int i = 0; i < curve->count; i++)
+        least = fmin(least, (fabs(curve->central[i]) + CLEAR * curve->rounding) / (2 * curve->step[i]));
+    return least;
 }
 
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
@@ -115,6 +159,9 @@ ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, 
         return status;
     curve->rounding = fmax(expected_rounding(check), rounding);
     curve->third = find_third(curve);
+    curve->order = fit_order(curve, curve->forward);
+    curve->central_order = fit_order(curve, curve->central);
+    curve->bound = find_bound(curve);
     for (int64_t i = line->begin; i < line->end; i++)
         curve->slope += (double)check->gradient[line->input][i] * line->direction[i - line->begin];
     return AG_OK;
@@ -139,10 +186,8 @@ ag_status gradcheck_draw_line(gradcheck *check, int input, ag_rng *rng, gradchec
     double *direction = gradcheck_alloc(check, (size_t)size * sizeof *direction);
     if (!direction)
         return AG_NO_MEMORY;
-    for (int64_t i = 0; i < size; i++) {
-        double part = gradcheck_scale(check->origin[input][i]) * (0.5 + ag_rng_uniform(rng));
-        direction[i] = ag_rng_u32(rng) & 1 ? part : -part;
-    }
+    for (int64_t i = 0; i < size; i++)
+        direction[i] = gradcheck_scale(check->origin[input][i]) * (double)gradcheck_draw_weight(rng);
     *line = (gradcheck_line){.input = input, .begin = 0, .end = size, .direction = direction, .unit = 1};
     return AG_OK;
 }

@@ -34,9 +34,6 @@
 #define GRADCHECK_EPSILON   FLT_EPSILON
 #endif
 
-/* How many times the rounding a number must be to count as clear of it. */
-#define GRADCHECK_CLEAR 100.0
-
 /* The streams of random numbers of a check; input i has the directions of stream
  * GRADCHECK_DIRECTIONS + i. */
 enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_DIRECTIONS };
@@ -189,6 +186,8 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_
 /* Measures a curve of `count` steps from 2^first on, except `numeric`. */
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
                                   ag_error_curve *curve) AG_CHECKED;
+/* Whether a remainder of the curve is clear of rounding. */
+bool gradcheck_is_clear(const ag_error_curve *curve, double remainder);
 /* Fills in the curve's `numeric`. */
 ag_status gradcheck_measure_numeric(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve) AG_CHECKED;
 /* Makes the next random direction of a whole input, in memory of the check. */

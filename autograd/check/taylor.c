@@ -15,7 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { FIRST = -4, STEPS = 17, FEWEST = 3, FITTED = 4, DIRECTIONS = 2 };
+enum { FIRST = -4, STEPS = 17, DIRECTIONS = 2 };
 
 /* Where the test has come to, over all examples of an operation. */
 typedef struct taylor_test {
@@ -24,60 +24,20 @@ typedef struct taylor_test {
     int draw;
 } taylor_test;
 
-/* ---- Orders ---------------------------------------------------------------------------- */
-
-static bool is_clear(const ag_error_curve *curve, const double *values, int i)
-{
-    return i >= 0 && fabs(values[i]) > GRADCHECK_CLEAR * curve->rounding; /* (false for NaN) */
-}
-
-/* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
- * if fewer than three stand in a row, or if they follow no power: beside the place where a
- * fault and the curvature cancel. */
-static double fit_order(const ag_error_curve *curve, const double *values)
-{
-    int last = curve->count - 1, count = 0;
-    while (last >= 0 && !is_clear(curve, values, last))
-        last--;
-    while (count < FITTED && is_clear(curve, values, last - count))
-        count++;
-    if (count < FEWEST)
-        return NAN;
-
-    double products = 0, squares = 0, least = INFINITY, most = -INFINITY;
-    for (int i = 0; i < count; i++) {
-        const double height = log2(fabs(values[last - i])), from_middle = i - (count - 1) / 2.0;
-        products += from_middle * height;
-        squares += from_middle * from_middle;
-        if (i > 0) {
-            const double slope = height - log2(fabs(values[last - i + 1]));
-            least = fmin(least, slope);
-            most = fmax(most, slope);
-        }
-    }
-    return most - least < 1 ? products / squares : NAN;
-}
+/* ---- The verdict ----------------------------------------------------------------------- */
 
 /* The verdict from both orders. R1 of order 1 beside R2 of order 3 is a kink at x itself:
  * both sides have a slope, and the gradient is their mean. An order of 0 is a jump. */
-static ag_taylor_verdict judge(double order, double central_order)
+static ag_taylor_verdict judge(const ag_error_curve *curve)
 {
-    const double sharper = isnan(central_order) ? order : central_order;
+    const double sharper = isnan(curve->central_order) ? curve->order : curve->central_order;
+    if (!isfinite(curve->slope))
+        return AG_TAYLOR_WRONG;
     if (isnan(sharper) || sharper < 0.5)
         return AG_TAYLOR_UNDECIDED;
     if (sharper < 1.5)
         return AG_TAYLOR_WRONG;
-    return order < 1.5 ? AG_TAYLOR_UNDECIDED : AG_TAYLOR_RIGHT;
-}
-
-/* The largest fault of the slope that would not have shown: R2 / 2h = -d + .. and its
- * rounding, at the step where both together are least. */
-static double find_bound(const ag_error_curve *curve)
-{
-    double least = INFINITY;
-    for (int i = 0; i < curve->count; i++)
-        least = fmin(least, (fabs(curve->central[i]) + GRADCHECK_CLEAR * curve->rounding) / (2 * curve->step[i]));
-    return least;
+    return curve->order < 1.5 ? AG_TAYLOR_UNDECIDED : AG_TAYLOR_RIGHT;
 }
 
 /* ---- Words ----------------------------------------------------------------------------- */
@@ -184,7 +144,7 @@ static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_
     ag_status status = gradcheck_measure_numeric(check, line, curve);
     found->numeric = curve->numeric;
     for (int i = curve->count - 1; i >= 0 && isnan(remainder); i--)
-        if (is_clear(curve, curve->central, i))
+        if (gradcheck_is_clear(curve, curve->central[i]))
             remainder = curve->central[i] / (2 * curve->step[i]);
     if (isnan(found->numeric))
         found->numeric = curve->slope + remainder;
@@ -204,12 +164,12 @@ static ag_status test_direction(gradcheck *check, const taylor_test *test, const
                               .input_name = curve.input_name,
                               .direction = direction,
                               .draw = test->draw,
-                              .order = fit_order(&curve, curve.forward),
-                              .central_order = fit_order(&curve, curve.central),
+                              .order = curve.order,
+                              .central_order = curve.central_order,
                               .slope = curve.slope,
                               .numeric = NAN,
-                              .bound = find_bound(&curve)};
-    found.verdict = isfinite(curve.slope) ? judge(found.order, found.central_order) : AG_TAYLOR_WRONG;
+                              .bound = curve.bound};
+    found.verdict = judge(&curve);
     if (found.verdict == AG_TAYLOR_WRONG)
         status = measure_fault(check, line, &curve, &found);
     if (status == AG_OK)

@@ -15,12 +15,12 @@ static bool has_place(double value, bool logarithmic)
 
 bool chart_has_point(const study_chart *chart, const study_line *line, int64_t i)
 {
-    return has_place(line->x[i], false) && has_place(line->y[i], chart->log_y);
+    return has_place(line->x[i], chart->log_x) && has_place(line->y[i], chart->log_y);
 }
 
 bool chart_has_mark(const study_chart *chart, const study_mark *mark)
 {
-    return mark->line >= 0 && mark->line < chart->line_count && has_place(mark->x, false) &&
+    return mark->line >= 0 && mark->line < chart->line_count && has_place(mark->x, chart->log_x) &&
            has_place(mark->y, chart->log_y);
 }
 
@@ -99,6 +99,14 @@ static void log_ticks(axis *a, int wanted)
     }
 }
 
+static void make_ticks(axis *a, int wanted)
+{
+    if (a->log)
+        log_ticks(a, wanted);
+    else
+        linear_ticks(a, wanted);
+}
+
 /* ---- Ranges ------------------------------------------------------------------------ */
 
 /* Widens a range that is empty, or too small for the precision of its numbers. */
@@ -141,7 +149,7 @@ static void widen_to(axis *x, axis *y, double at_x, double at_y)
 
 static bool data_range(const study_chart *chart, axis *x, axis *y)
 {
-    *x = (axis){.low = INFINITY, .high = -INFINITY};
+    *x = (axis){.low = INFINITY, .high = -INFINITY, .log = chart->log_x};
     *y = (axis){.low = INFINITY, .high = -INFINITY, .log = chart->log_y};
     for (int64_t k = 0; k < chart->line_count; k++) {
         const study_line *line = &chart->lines[k];
@@ -169,10 +177,7 @@ bool chart_axes(const study_chart *chart, int x_ticks, int y_ticks, axis *x, axi
         widen(y);
         round_range(y);
     }
-    linear_ticks(x, x_ticks);
-    if (y->log)
-        log_ticks(y, y_ticks);
-    else
-        linear_ticks(y, y_ticks);
+    make_ticks(x, x_ticks);
+    make_ticks(y, y_ticks);
     return true;
 }

@@ -126,7 +126,7 @@ typedef struct study_chart {
     const char *title, *x_axis, *y_axis; /* names; NULL: none */
     const study_line *lines;             /* [line_count] */
     int64_t line_count;                  /* number of lines */
-    bool log_y;                          /* logarithmic y axis; values <= 0 leave gaps */
+    bool log_x, log_y;                   /* logarithmic axes; values <= 0 leave gaps */
     double low, high;                    /* range of y; both 0: that of the data */
     const study_mark *marks;             /* [mark_count] */
     int64_t mark_count;                  /* number of marks */

@@ -141,20 +141,24 @@ static void put_axes(pen *p, const chart_layout *l)
     put_segment(p, "axis", l->left, l->top, "v@", l->bottom - l->top);
 }
 
+static void put_axis_name(pen *p, const char *style, double x, double y, const char *text, bool is_log)
+{
+    pen name = {0};
+    pen_put_label(&name, text, NAME_COLUMNS, false);
+    pen_put(&name, "%s", is_log ? " (logarithmic)" : "");
+    svg_text(p, style, x, y, name.text, 0, "");
+    pen_discard(p, &name);
+}
+
 static void put_names(pen *p, const chart_layout *l)
 {
     const study_chart *chart = l->chart;
     if (label_has_text(chart->title))
         svg_text(p, "title", MARGIN, MARGIN + 13, chart->title, TITLE_COLUMNS, "");
-    if (label_has_text(chart->y_axis)) {
-        pen name = {0};
-        pen_put_label(&name, chart->y_axis, NAME_COLUMNS, false);
-        pen_put(&name, "%s", chart->log_y ? " (logarithmic)" : "");
-        svg_text(p, "minor", MARGIN, l->top - 13, name.text, 0, "");
-        pen_discard(p, &name);
-    }
+    if (label_has_text(chart->y_axis))
+        put_axis_name(p, "minor", MARGIN, l->top - 13, chart->y_axis, chart->log_y);
     if (label_has_text(chart->x_axis))
-        svg_text(p, "minor right", l->right, l->bottom + 40, chart->x_axis, NAME_COLUMNS, "");
+        put_axis_name(p, "minor right", l->right, l->bottom + 40, chart->x_axis, chart->log_x);
 }
 
 /* ---- Lines ------------------------------------------------------------------------- */

@@ -186,6 +186,11 @@ static void put_legend(pen *p, const study_chart *chart, const text_style *style
     pen_put(p, "%s", column ? "\n" : "");
 }
 
+static void put_axis_name(pen *name, const char *text, bool is_log)
+{
+    pen_put(name, "%s%s", text, is_log ? " (logarithmic)" : "");
+}
+
 static void put_plot(pen *p, chart_plot *d)
 {
     const study_chart *chart = d->chart;
@@ -200,9 +205,12 @@ static void put_plot(pen *p, chart_plot *d)
     }
     put_x_axis(p, d, left);
     if (label_has_text(chart->x_axis)) {
-        terminal_repeat(p, ' ', left + 2 + d->columns - label_width(chart->x_axis, name_columns(d->style)));
-        pen_put_label(p, chart->x_axis, name_columns(d->style), false);
+        pen name = {0};
+        put_axis_name(&name, chart->x_axis, chart->log_x);
+        terminal_repeat(p, ' ', left + 2 + d->columns - label_width(pen_text(&name), name_columns(d->style)));
+        pen_put_label(p, pen_text(&name), name_columns(d->style), false);
         pen_put(p, "\n");
+        pen_discard(p, &name);
     }
 }
 
@@ -218,7 +226,7 @@ void text_put_chart(pen *p, const document_part *part, const text_style *style)
     pen_put(p, "\n");
     const bool drawn = chart_axes(chart, X_TICKS, Y_TICKS, &d.x, &d.y);
     if (drawn && label_has_text(chart->y_axis)) {
-        pen_put(&name, "%s%s", chart->y_axis, chart->log_y ? " (logarithmic)" : "");
+        put_axis_name(&name, chart->y_axis, chart->log_y);
         terminal_put_paragraph(p, pen_text(&name), style->width);
         pen_discard(p, &name);
     }
