@@ -47,6 +47,15 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
 /* Frees the maps and zeroes the struct. */
 void study_maps_clear(study_maps *maps);
 
+/* ---- Gradient checks ---------------------------------------------------------------- */
+
+/* Adds what the gradient checks find of an operation, on `draws` examples that its record
+ * draws: the verdicts of ag_gradcheck_op, ag_dot_test_op and ag_taylor_test_op, and for
+ * each input the error of a central difference over its step (ag_error_curve), beside the
+ * same for a gradient that is made 3 % too small. An error is one of these functions'. */
+ag_status study_gradcheck(const ag_op *op, int draws, const ag_gradcheck_options *options, study_document *document,
+                          ag_error *error) AG_CHECKED;
+
 /* ---- Influence and leaks ----------------------------------------------------------- */
 
 /* The subject of a study: a model on one example, which may be padded beyond its

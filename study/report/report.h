@@ -153,6 +153,11 @@ char *study_document_text(const study_document *document, const study_text_optio
 /* Writes the document as one HTML file that needs no other. Replaces `path` completely
  * or, on an error (AG_IO, AG_NO_MEMORY), not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
+/* The same as text of 80 columns, without colour. */
+ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
+/* The same as one SVG file with the document's charts and heat maps, and nothing else of
+ * it: below each other, but charts that follow each other in twos side by side. */
+ag_status study_document_save_picture(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes each heat map and chart to FOLDER/NN-title.svg, numbered from 01 in the
  * document's order; makes the folder, and those above it, where they are missing. AG_IO
  * or AG_NO_MEMORY. */

@@ -358,6 +358,12 @@ static void describe_chart(pen *p, const study_chart *chart)
     }
 }
 
+svg_size svg_chart_size(const study_chart *chart)
+{
+    const chart_layout l = lay_out_chart(chart, NULL);
+    return (svg_size){l.width, l.height};
+}
+
 void svg_chart(pen *p, const study_chart *chart, const char *id)
 {
     chart_layout l = lay_out_chart(chart, id);

@@ -224,6 +224,12 @@ static void open_picture(pen *p, const heat_layout *l)
     pen_discard(p, &name);
 }
 
+svg_size svg_heat_size(const study_heat *heat)
+{
+    const heat_layout l = heat_layout_make(heat, NULL);
+    return (svg_size){l.width, l.height};
+}
+
 void svg_heat(pen *p, const study_heat *heat, const char *id)
 {
     heat_layout l = heat_layout_make(heat, id);

@@ -31,6 +31,13 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
 
 void svg_chart(pen *p, const study_chart *chart, const char *id);
 
+/* The size in which a picture would be drawn. */
+typedef struct svg_size {
+    double width, height;
+} svg_size;
+svg_size svg_heat_size(const study_heat *heat);
+svg_size svg_chart_size(const study_chart *chart);
+
 /* ---- Elements ---------------------------------------------------------------------- */
 
 /* Opens a picture: the <svg> element, its texts for readers who do not see it and, if it

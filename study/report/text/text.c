@@ -193,6 +193,19 @@ static void (*const put_part[])(pen *p, const document_part *part, const text_st
     [PART_CHART] = text_put_chart, [PART_ROW_BEGIN] = NULL,     [PART_ROW_END] = NULL,
 };
 
+static void put_document(pen *p, const study_document *document, const text_style *style)
+{
+    pen_put(p, "%s", ""); /* an empty document is an empty text */
+    if (*document->title)
+        put_title(p, document->title, '=', style);
+    for (const document_part *part = document->first; part; part = part->next) {
+        if (!put_part[part->kind])
+            continue;
+        pen_put(p, "%s", p->length ? "\n" : "");
+        put_part[part->kind](p, part, style);
+    }
+}
+
 char *study_document_text(const study_document *document, const study_text_options *options, ag_error *error)
 {
     pen p = {0};
@@ -200,19 +213,23 @@ char *study_document_text(const study_document *document, const study_text_optio
     style.width = style.width <= 0 ? WIDTH : style.width < LEAST_WIDTH ? LEAST_WIDTH : style.width;
     if (document_check(document, error) != AG_OK)
         return NULL;
-    pen_put(&p, "%s", ""); /* an empty document is an empty text */
-    if (*document->title)
-        put_title(&p, document->title, '=', &style);
-    for (const document_part *part = document->first; part; part = part->next) {
-        if (!put_part[part->kind])
-            continue;
-        pen_put(&p, "%s", p.length ? "\n" : "");
-        put_part[part->kind](&p, part, &style);
-    }
+    put_document(&p, document, &style);
     if (p.failed) {
         ag_error_set(error, AG_NO_MEMORY, "out of memory for the document's text");
         free(p.text);
         return NULL;
     }
     return p.text;
+}
+
+ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error)
+{
+    pen p = {0};
+    ag_status status = document_check(document, error);
+    if (status != AG_OK)
+        return status;
+    put_document(&p, document, &(text_style){.width = WIDTH});
+    status = pen_save(&p, path, "the document's text", error);
+    free(p.text);
+    return status;
 }
