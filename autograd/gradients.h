@@ -229,7 +229,8 @@ typedef struct ag_error_curve {
 ag_status ag_gradcheck_curve(ag_function f, void *context, const ag_gradcheck_input *inputs, int count, int input,
                              double planted, const ag_gradcheck_options *options, ag_error_curve *curve,
                              ag_error *error) AG_CHECKED;
-/* The same for example number `draw` of an operation's record. */
+/* The same for example number `draw` of an operation's record. The curve of an input that
+ * this example does not have is empty. */
 ag_status ag_gradcheck_curve_op(const ag_op *op, int draw, int input, double planted,
                                 const ag_gradcheck_options *options, ag_error_curve *curve, ag_error *error) AG_CHECKED;
 

@@ -197,25 +197,29 @@ ag_status gradcheck_draw_line(gradcheck *check, int input, ag_rng *rng, gradchec
 /* Which curve is wanted, and the place for it. */
 typedef struct curve_request {
     int input;
+    bool may_lack; /* the input: an example without it has an empty curve */
     double planted;
     ag_error_curve *curve;
+    ag_gradcheck_report faults; /* of the function, if it misbehaves */
 } curve_request;
 
 static ag_status make_curve(gradcheck *check, ag_tape *tape, void *context)
 {
-    const curve_request *request = context;
-    ag_gradcheck_report report;
+    curve_request *request = context;
     gradcheck_line line;
-    gradcheck_begin(&report);
-    check->report = &report;
+    gradcheck_begin(&request->faults);
+    check->report = &request->faults;
     const int input = request->input;
+    *request->curve = (ag_error_curve){.input = input, .inputs = check->count, .numeric = NAN};
+    if (request->may_lack && input >= check->count)
+        return AG_OK;
     if (input < 0 || input >= check->count)
         return ag_error_set(check->error, AG_BAD_VALUE,
                             "gradcheck: a curve of input %d, and the function has %d %s (they count from 0)", input,
                             check->count, ag_plural(check->count, "input", "inputs"));
     ag_status status = gradcheck_find_gradients(check, tape);
     if (status == AG_OK && check->faulty)
-        return ag_error_set(check->error, AG_BAD_VALUE, "%s", report.message);
+        return ag_error_set(check->error, AG_BAD_VALUE, "%s", request->faults.message);
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
     if (status == AG_OK)
         status = gradcheck_draw_line(check, input, &rng, &line);
@@ -244,7 +248,7 @@ ag_status ag_gradcheck_curve(ag_function f, void *context, const ag_gradcheck_in
                              ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
-    curve_request request = {input, planted, curve};
+    curve_request request = {.input = input, .planted = planted, .curve = curve};
     ag_status status = start_curve(&complete, curve, error);
     if (status == AG_OK && !f)
         status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
@@ -257,7 +261,7 @@ ag_status ag_gradcheck_curve_op(const ag_op *op, int draw, int input, double pla
                                 const ag_gradcheck_options *options, ag_error_curve *curve, ag_error *error)
 {
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
-    curve_request request = {input, planted, curve};
+    curve_request request = {.input = input, .may_lack = true, .planted = planted, .curve = curve};
     ag_status status = start_curve(&complete, curve, error);
     if (status == AG_OK)
         status = gradcheck_check_record(op, error);

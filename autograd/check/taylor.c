@@ -22,6 +22,7 @@ typedef struct taylor_test {
     ag_taylor_report *report;
     const char *operation; /* NULL: a function is tested */
     int draw;
+    ag_gradcheck_report faults; /* of the function, if it misbehaves */
 } taylor_test;
 
 /* ---- The verdict ----------------------------------------------------------------------- */
@@ -192,11 +193,10 @@ static ag_status test_input(gradcheck *check, const taylor_test *test, int input
 
 static ag_status run_test(gradcheck *check, ag_tape *tape, void *context)
 {
-    const taylor_test *test = context;
+    taylor_test *test = context;
     ag_taylor_report *report = test->report;
-    ag_gradcheck_report faults;
-    gradcheck_begin(&faults);
-    check->report = &faults;
+    gradcheck_begin(&test->faults);
+    check->report = &test->faults;
     ag_status status = gradcheck_find_gradients(check, tape);
     for (int i = 0; i < check->count && status == AG_OK && !check->faulty; i++)
         if (check->size && gradcheck_input_size(check, i))
@@ -204,17 +204,17 @@ static ag_status run_test(gradcheck *check, ag_tape *tape, void *context)
     if (check->faulty) {
         report->wrong++;
         report->verdict = AG_TAYLOR_WRONG;
-        report->input = faults.input;
-        report->input_name = faults.input_name;
+        report->input = test->faults.input;
+        report->input_name = test->faults.input_name;
         report->draw = test->draw;
         report->order = report->central_order = NAN;
         report->fault = INFINITY;
-        ag_sentence_print(report->message, "%s", faults.message);
+        ag_sentence_print(report->message, "%s", test->faults.message);
     }
     return status;
 }
 
-/* Begins the report, and fills in the options' defaults. */
+/* Begins the report, and fills in the options' detest->faults. */
 static ag_status start_test(ag_gradcheck_options *options, ag_taylor_report *report, ag_error *error)
 {
     ag_gradcheck_report unused;

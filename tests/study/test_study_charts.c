@@ -336,11 +336,44 @@ START_TEST(crowded_numbers_are_left_out)
 }
 END_TEST
 
+/* Powers are straight lines, and what is not above 0 has no place. */
+START_TEST(both_axes_may_be_logarithmic)
+{
+    static const double x[] = {1e-8, 1e-6, 1e-4, 1e-2, 1, 0, -1}, y[] = {1e-16, 1e-12, 1e-8, 1e-4, 1, 1, 1};
+    static const study_line line = {.name = "h^2", .count = 7, .x = x, .y = y};
+    static const study_mark mark = {.name = "nowhere", .x = 0, .y = 1};
+    const study_chart chart = {.title = "t",
+                               .x_axis = "step",
+                               .y_axis = "error",
+                               .lines = &line,
+                               .line_count = 1,
+                               .log_x = true,
+                               .log_y = true,
+                               .marks = &mark,
+                               .mark_count = 1};
+    axis across, up;
+    ck_assert(chart_axes(&chart, 4, 4, &across, &up));
+    ck_assert(across.low == 1e-8 && across.high == 1);
+    ck_assert_int_eq(across.tick_count, 3);
+    ck_assert_double_eq_tol(axis_share(&across, 1e-4), 0.5, 1e-12);
+    ck_assert_double_eq_tol(axis_share(&up, 1e-8), 0.5, 1e-12);
+    ck_assert(chart_has_point(&chart, &line, 4) && !chart_has_point(&chart, &line, 5));
+    ck_assert(!chart_has_point(&chart, &line, 6) && !chart_has_mark(&chart, &mark));
+    char *text = test_chart_text(&chart), *picture = test_chart_picture(&chart, NULL);
+    test_has(text, "step (logarithmic)\n");
+    test_has(text, "\n1e-07 +");
+    test_has(picture, ">step (logarithmic)</text>");
+    free(text);
+    free(picture);
+}
+END_TEST
+
 static Suite *charts_suite(void)
 {
     Suite *suite = suite_create("study charts");
     TCase *charts = tcase_create("charts");
     tcase_add_test(charts, gaps_and_single_points);
+    tcase_add_test(charts, both_axes_may_be_logarithmic);
     tcase_add_test(charts, a_point_between_gaps_is_marked_on_long_lines_too);
     tcase_add_test(charts, charts_without_data_say_so);
     tcase_add_test(charts, lines_are_told_apart_without_colour);

@@ -110,6 +110,38 @@ START_TEST(an_empty_document_is_an_empty_text)
 }
 END_TEST
 
+/* The document in every form for files. */
+static ag_status save_all(const study_document *document, const char *folder, ag_error *error)
+{
+    char path[512];
+    ag_status status = study_document_save_pictures(document, folder, error);
+    snprintf(path, sizeof path, "%s/document.txt", folder);
+    if (status == AG_OK)
+        status = study_document_save_text(document, path, error);
+    snprintf(path, sizeof path, "%s/document.svg", folder);
+    if (status == AG_OK)
+        status = study_document_save_picture(document, path, error);
+    return status;
+}
+
+START_TEST(a_file_of_text_is_the_text)
+{
+    char *folder = test_folder_new(), *path = test_path(folder, "a.txt");
+    study_document *document = study_document_new("title");
+    study_add_text(document, "some %s", "words");
+    ck_assert_int_eq(study_document_save_text(document, path, NULL), AG_OK);
+    char *file = test_file_read(folder, "a.txt", NULL), *text = test_text(document, false);
+    ck_assert_str_eq(file, text);
+    ck_assert_int_eq(study_document_save_text(document, folder, NULL), AG_IO);
+    ck_assert_int_eq(study_document_save_text(NULL, path, NULL), AG_NO_MEMORY);
+    free(file);
+    free(text);
+    study_document_free(document);
+    free(path);
+    test_folder_remove(folder);
+}
+END_TEST
+
 /* All of it: what a document of every kind of part takes, with the n-th allocation
  * failing. */
 static ag_status build_and_show(const char *folder, char **text, ag_error *error)
@@ -128,7 +160,7 @@ static ag_status build_and_show(const char *folder, char **text, ag_error *error
     study_add_heats(document, (const study_heat[]){test_every_cell, large}, 2, true);
     study_add_chart(document, &test_two_lines);
     *text = study_document_text(document, &(study_text_options){.color = true}, error);
-    const ag_status status = *text ? study_document_save_pictures(document, folder, error) : error->status;
+    const ag_status status = *text ? save_all(document, folder, error) : error->status;
     study_document_free(document);
     return status;
 }
@@ -407,6 +439,7 @@ static Suite *document_suite(void)
     tcase_add_test(build, no_document_takes_nothing);
     tcase_add_test(build, the_first_error_stays);
     tcase_add_test(build, an_empty_document_is_an_empty_text);
+    tcase_add_test(build, a_file_of_text_is_the_text);
     tcase_add_test(build, every_allocation_may_fail);
     suite_add_tcase(suite, build);
     tcase_add_test(pens, numbers_are_the_same_in_every_locale);

@@ -430,6 +430,61 @@ START_TEST(pictures_have_safe_names)
 }
 END_TEST
 
+/* The places of the pictures on a sheet: "0 0|672 0|". */
+static char *places(const char *sheet)
+{
+    static const char mark[] = "<g transform=\"translate(";
+    pen p = {0};
+    for (const char *at = sheet; (at = strstr(at, mark)) != NULL;) {
+        at += strlen(mark);
+        /* (pictures have groups of their own, which are no <svg>) */
+        const char *end = strchr(at, ')');
+        if (!strncmp(end, ")\">\n<svg ", 9)) {
+            pen_put_bytes(&p, at, (size_t)(end - at));
+            pen_put(&p, "|");
+        }
+    }
+    return p.text;
+}
+
+START_TEST(a_sheet_has_all_pictures)
+{
+    char *folder = test_folder_new(), *path = test_path(folder, "sheet.svg");
+    ag_error error = {0};
+    study_document *document = study_document_new("two & two");
+    ck_assert_int_eq(study_document_save_picture(document, path, &error), AG_BAD_VALUE);
+    ck_assert_msg(strstr(error.message, "the document has no picture to write"), "%s", error.message);
+    for (int i = 0; i < 3; i++)
+        study_add_chart(document, &test_two_lines);
+    study_add_text(document, "between");
+    study_add_chart(document, &test_two_lines);
+    study_add_heats(document, &test_every_cell, 1, false);
+    ck_assert_msg(study_document_save_picture(document, path, &error) == AG_OK, "%s", error.message);
+
+    char *sheet = test_file_read(folder, "sheet.svg", NULL), wanted[128];
+    test_check_xml(sheet);
+    test_has(sheet, "<title>two &amp; two</title>");
+    test_has(sheet, "5 pictures.");
+    const svg_size chart = svg_chart_size(&test_two_lines), heat = svg_heat_size(&test_every_cell);
+    const int width = (int)chart.width, height = (int)chart.height;
+    snprintf(wanted, sizeof wanted, "0 0|%d 0|0 %d|0 %d|0 %d|", width, height, 2 * height, 3 * height);
+    char *found = places(sheet);
+    ck_assert_str_eq(found, wanted);
+    snprintf(wanted, sizeof wanted, " width=\"%d\" height=\"%d\"", 2 * width, 3 * height + (int)heat.height);
+    test_has(sheet, wanted);
+    char *alone = test_picture(&test_every_cell, "picture-5");
+    test_has(sheet, alone);
+    free(alone);
+    free(found);
+    free(sheet);
+    ck_assert_int_eq(study_document_save_picture(document, folder, NULL), AG_IO);
+    ck_assert_int_eq(study_document_save_picture(NULL, path, NULL), AG_NO_MEMORY);
+    study_document_free(document);
+    free(path);
+    test_folder_remove(folder);
+}
+END_TEST
+
 static Suite *pictures_suite(void)
 {
     Suite *suite = suite_create("study pictures");
@@ -453,6 +508,7 @@ static Suite *pictures_suite(void)
     tcase_add_test(pictures, cells_are_elements_up_to_64);
     suite_add_tcase(suite, pictures);
     tcase_add_test(files, pictures_have_safe_names);
+    tcase_add_test(files, a_sheet_has_all_pictures);
     suite_add_tcase(suite, files);
     return suite;
 }
