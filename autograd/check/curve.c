@@ -10,21 +10,17 @@
  * SIAM Journal on Scientific Computing 33, 2011). */
 #include "gradcheck.h"
 
-#include <float.h>
 #include <math.h>
 
 #ifdef TAPEFORMER_DOUBLE
-#define EPSILON DBL_EPSILON
-#define STEPS   32
+#define STEPS 32
 #else
-#define EPSILON FLT_EPSILON
-#define STEPS   24
+#define STEPS 24
 #endif
 
 enum { NOISE_SIDE = 4, NOISE_ORDER = 5 }; /* values on each side; the order of their differences */
 #define NOISE_STEP 0x1p-20
 enum { FEWEST = 3, FITTED = 4 }; /* steps to which an order is fitted: at least, at most */
-#define CLEAR 100.0              /* times the rounding: a remainder that is more is one */
 
 /* The sum of w_k (f_k(x + t v) - f_k(x)), minus the gradient times the move. NaN if the
  * step crosses a kink or leaves the domain. */
@@ -52,7 +48,7 @@ static double expected_rounding(const gradcheck *check)
     double sum = 0;
     for (int64_t k = 0; k < check->size; k++)
         sum += pow((double)check->weights[k] * (double)check->result[k], 2);
-    return EPSILON * sqrt(2 * sum);
+    return GRADCHECK_EPSILON * sqrt(2 * sum);
 }
 
 /* The same as nine values beside each other have it; 0 if one of them does not count. If
@@ -83,7 +79,7 @@ static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, 
 
 bool gradcheck_is_clear(const ag_error_curve *curve, double remainder)
 {
-    return fabs(remainder) > CLEAR * curve->rounding; /* (false for NaN) */
+    return fabs(remainder) > GRADCHECK_CLEAR * curve->rounding; /* (false for NaN) */
 }
 
 /* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
@@ -119,7 +115,7 @@ static double find_third(const ag_error_curve *curve)
 {
     for (int i = curve->count - 1; i > 0; i--) {
         const double h = curve->step[i], change = curve->central[i - 1] / (4 * h) - curve->central[i] / (2 * h);
-        if (fabs(change) > CLEAR * curve->rounding / h)
+        if (fabs(change) > GRADCHECK_CLEAR * curve->rounding / h)
             return 2 * fabs(change) / (h * h);
     }
     return 0;
@@ -131,7 +127,7 @@ static double find_bound(const ag_error_curve *curve)
 {
     double least = INFINITY;
     for (int i = 0; i < curve->count; i++)
-        least = fmin(least, (fabs(curve->central[i]) + CLEAR * curve->rounding) / (2 * curve->step[i]));
+        least = fmin(least, (fabs(curve->central[i]) + GRADCHECK_CLEAR * curve->rounding) / (2 * curve->step[i]));
     return least;
 }
 

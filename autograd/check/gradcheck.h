@@ -34,6 +34,9 @@
 #define GRADCHECK_EPSILON   FLT_EPSILON
 #endif
 
+/* How many times the rounding a number must be to count as clear of it. */
+#define GRADCHECK_CLEAR 100.0
+
 /* The streams of random numbers of a check; input i has the directions of stream
  * GRADCHECK_DIRECTIONS + i. */
 enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_DIRECTIONS };
