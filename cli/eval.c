@@ -1,50 +1,16 @@
 /* eval.c - tapeformer eval: how good a saved model is. */
-#include "cli.h"
-
-#include "../train/options.h"
+#include "examples.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct eval_flags {
-    const char *model, *pairs, *task, *text;
-    data_set_options data;
+    const char *model;
+    cli_examples examples;
     train_evaluation evaluation;
     int64_t show;
     bool json;
 } eval_flags;
-
-/* ---- Data -------------------------------------------------------------------------- */
-
-/* The examples to measure on, in the model's own vocabularies; NULL after a report, with
- * the exit code in *code. */
-static data_set *open_set(const eval_flags *f, const train_saved *saved, int *code, ag_error *error)
-{
-    data_set_options options = f->data;
-    options.part = f->task ? DATA_DEV : DATA_ALL;
-    options.source_vocab = saved->source_vocab;
-    options.target_vocab = saved->target_vocab;
-    options.context = saved->model->config.max_length;
-    options.tagging = saved->tagging;
-    options.max_tokens = f->pairs ? saved->model->config.max_length : 0;
-    data_set *set = NULL;
-    *code = CLI_USAGE;
-    if ((saved->source_vocab == NULL) != (f->text != NULL)) {
-        cli_fail("eval", CLI_USAGE,
-                 saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
-                                     : "this is a language model: give --text FILE");
-        return NULL;
-    }
-    if (f->task)
-        set = data_set_task(data_task_find(f->task), &options, error);
-    else if (f->text)
-        set = data_set_text(f->text, &options, error);
-    else
-        set = data_set_pairs(f->pairs, &options, error);
-    if (!set)
-        *code = cli_report("eval", error);
-    return set;
-}
 
 /* ---- Output ------------------------------------------------------------------------ */
 
@@ -115,7 +81,7 @@ static int evaluate_model(const eval_flags *f, ag_error *error)
     int code;
     if (train_saved_load(&saved, f->model, error) != AG_OK)
         return cli_report("eval", error);
-    data_set *set = open_set(f, &saved, &code, error);
+    data_set *set = cli_examples_open("eval", &f->examples, &saved, &code, error);
     shown show = {.left = f->show,
                   .out = f->json ? stderr : stdout}; /* a program that reads the JSON finds nothing else in stdout */
     if (set) {
@@ -139,19 +105,14 @@ static int evaluate_model(const eval_flags *f, ag_error *error)
 
 int cli_eval(int count, const char *const *arguments)
 {
-    eval_flags f = {.data = {.count = 1000, .seed = 1000000}, .evaluation = {.batch = 64, .generation.beam = 1}};
+    eval_flags f = {.examples.options = {.count = 1000, .seed = 1000000},
+                    .evaluation = {.batch = 64, .generation.beam = 1}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
-        CLI_FLAG(f.pairs, "pairs", "FILE", "lines `source TAB target`", .joined_by = "paste"),
-        CLI_FLAG(f.task, "task", "NAME", "unseen examples of a synthetic task", .names = train_task_name),
-        CLI_FLAG(f.text, "text", "FILE", "a text, to measure a language model", .joined_by = "cat"),
-        CLI_FLAG(f.data.count, "count", "N", "examples of the task", .low = 1),
-        CLI_FLAG(f.data.min_length, "task-min", "N", "length of the task's shortest examples", .low = 1, .high = 100,
-                 .otherwise = "the task's own"),
-        CLI_FLAG(f.data.max_length, "task-max", "N", "length of the task's longest examples", .low = 1, .high = 100,
-                 .otherwise = "the task's own"),
-        CLI_FLAG(f.data.seed, "seed", "N", "seed of the task's examples"),
+        CLI_EXAMPLE_FLAGS(f.examples),
+        CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
+        CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples"),
         CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
         CLI_FLAG(generation->length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
@@ -175,15 +136,15 @@ int cli_eval(int count, const char *const *arguments)
         return code;
     if (!f.model)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
-    if ((f.pairs != NULL) + (f.task != NULL) + (f.text != NULL) != 1)
+    if (!cli_examples_given(&f.examples))
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
     const cli_need needs[] = {
-        {"count", f.task, "goes with --task"},
-        {"task-min", f.task, "goes with --task"},
-        {"task-max", f.task, "goes with --task"},
-        {"seed", f.task, "goes with --task"},
-        {"beam", !f.text, "goes without --text: a language model reads no sources"},
-        {"show", !f.text, "goes without --text: a language model reads no sources"},
+        {"count", f.examples.task, "goes with --task"},
+        {"task-min", f.examples.task, "goes with --task"},
+        {"task-max", f.examples.task, "goes with --task"},
+        {"seed", f.examples.task, "goes with --task"},
+        {"beam", !f.examples.text, "goes without --text: a language model reads no sources"},
+        {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;

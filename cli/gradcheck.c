@@ -1,6 +1,6 @@
 /* gradcheck.c - tapeformer gradcheck: the table of operations with the worst error of
  * each. */
-#include "cli.h"
+#include "doctor.h"
 #include "help.h"
 
 #include <stdio.h>
@@ -11,6 +11,7 @@ typedef struct gradcheck_flags {
     ag_gradcheck_options options;
     int draws;
     bool json;
+    doctor_flags doctor; /* of --model */
 } gradcheck_flags;
 
 static void print_json(const ag_op *op, const ag_gradcheck_report *r)
@@ -79,9 +80,36 @@ static int check_all(const gradcheck_flags *f)
     return CLI_DONE;
 }
 
+/* Either all operations, or a model with one kind of examples. */
+static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
+{
+    const bool model = f->doctor.model != NULL;
+    static const char *const of_model[] = {"pairs", "task", "text", "count", "batch", "out"};
+    static const char *const of_operations[] = {"op", "draws", "tolerance", "json"};
+    for (size_t i = 0; i < sizeof of_model / sizeof *of_model; i++)
+        if (!cli_flags_effective(command, &(cli_need){of_model[i], model, "goes with --model"}, 1))
+            return CLI_USAGE;
+    for (size_t i = 0; i < sizeof of_operations / sizeof *of_operations; i++)
+        if (!cli_flags_effective(command, &(cli_need){of_operations[i], !model, "goes without --model"}, 1))
+            return CLI_USAGE;
+    const cli_need needs[] = {{"task-min", f->doctor.examples.task, "goes with --task"},
+                              {"task-max", f->doctor.examples.task, "goes with --task"}};
+    if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
+        return CLI_USAGE;
+    if (!model)
+        return check_all(f);
+    if (!cli_examples_given(&f->doctor.examples))
+        return cli_fail("gradcheck", CLI_USAGE,
+                        "examine it on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    f->doctor.seed = f->doctor.examples.options.seed = f->options.seed;
+    f->doctor.examples.options.count = f->doctor.count;
+    f->doctor.threads = f->options.threads;
+    return cli_doctor(&f->doctor);
+}
+
 int cli_gradcheck(int count, const char *const *arguments)
 {
-    gradcheck_flags f = {.draws = 24, .options = {.seed = 1, .threads = 1}};
+    gradcheck_flags f = {.draws = 24, .options = {.seed = 1}, .doctor.count = 1000};
     cli_flag table[] = {
         CLI_FLAG(f.operation, "op", "NAME", "check only this operation", .names = operation_name),
         CLI_FLAG(f.draws, "draws", "N", "examples to draw of each operation", .low = 1, .high = 1e6),
@@ -89,21 +117,29 @@ int cli_gradcheck(int count, const char *const *arguments)
         CLI_FLAG(f.options.tolerance, "tolerance", "X",
                  "largest |a - n| / max(1, |a|, |n|) of an analytic derivative a and a numeric one n", .low = 1e-300,
                  .high = 1, .otherwise = "1e-9 in double"),
-        CLI_FLAG(f.options.threads, "threads", "N", "threads to compute with", .low = 1, .high = 1024),
+        CLI_FLAG(f.options.threads, "threads", "N", "threads to compute with", .low = 1, .high = 1024,
+                 .otherwise = "1; with --model one per processor"),
         CLI_FLAG(f.json, "json", NULL, "print a line with one JSON object for each operation"),
+        CLI_FLAG(f.doctor.model, "model", "DIR", "examine this trained model instead, a folder or a .safetensors file"),
+        CLI_EXAMPLE_FLAGS(f.doctor.examples),
+        CLI_FLAG(f.doctor.count, "count", "N", "examples to examine the model on", .low = 1),
+        CLI_FLAG(f.doctor.batch, "batch", "N", "examples that go through the model at once", .low = 1, .high = 100000,
+                 .otherwise = "32, fewer of a large model"),
+        CLI_FLAG(f.doctor.output.report, "out", "FILE", "write the examination as one HTML file, too"),
     };
     cli_command command = {
         .name = "gradcheck",
         .summary = "check gradients",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
-        .usage = "[--op NAME] [--json]",
+        .usage = "[--op NAME] [--json] | --model DIR --pairs FILE | --task NAME | --text FILE",
         .details = "Draws many shapes and forms of each operation, and compares every element of every gradient with "
                    "central differences under Richardson extrapolation. Elements at a kink (relu at 0, equal maxima) "
-                   "are left out and counted.",
+                   "are left out and counted.\n\n"
+                   "With --model it examines a trained model on real examples: parameters without a gradient, tokens "
+                   "that are never read, dead units, numbers that are not finite, positions that no loss reaches, the "
+                   "sizes of layers. A fault ends it with 1, an observation does not.",
     };
     int code = cli_flags_read(&command, count, arguments);
-    if (code != CLI_DONE)
-        return code;
-    return check_all(&f);
+    return code == CLI_DONE ? run_gradcheck(&command, &f) : code;
 }

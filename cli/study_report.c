@@ -20,25 +20,25 @@ static bool is_coloured(const study_output *output)
                                        !(terminal && !strcmp(terminal, "dumb")));
 }
 
-static int print_document(const study_document *document, const study_output *output)
+int cli_show_document(const char *command, const study_document *document, const study_output *output)
 {
     ag_error error = {0};
     const study_text_options options = {.width = cli_columns(stdout), .color = is_coloured(output)};
     char *text = study_document_text(document, &options, &error);
     if (!text)
-        return cli_report("study", &error);
+        return cli_report(command, &error);
     fputs(text, stdout);
     free(text);
     if (output->report || output->pictures)
         putchar('\n');
     if (output->report) {
         if (study_document_save(document, output->report, &error) != AG_OK)
-            return cli_report("study", &error);
+            return cli_report(command, &error);
         printf("The report is in %s\n", CLI_SHOWN(output->report));
     }
     if (output->pictures) {
         if (study_document_save_pictures(document, output->pictures, &error) != AG_OK)
-            return cli_report("study", &error);
+            return cli_report(command, &error);
         printf("The pictures are in %s\n", CLI_SHOWN(output->pictures));
     }
     return CLI_DONE;
@@ -69,7 +69,7 @@ int cli_study_report(const study_report *report, cli_command *command, int count
     study_document *document = study_document_new(report->title);
     code = make_document(report, command->name, document);
     if (code == CLI_DONE)
-        code = print_document(document, report->output);
+        code = cli_show_document("study", document, report->output);
     study_document_free(document);
     return code;
 }

@@ -34,6 +34,10 @@ const char *cli_color_name(int color);
         CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
         CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set", .names = cli_color_name)
 
+/* Prints a document, and writes it to the files of --out and --pictures, saying so in a
+ * line for each. Returns the exit code. */
+int cli_show_document(const char *command, const study_document *document, const study_output *output);
+
 /* ---- A study with a report --------------------------------------------------------- */
 
 typedef struct study_report {

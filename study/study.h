@@ -172,6 +172,81 @@ typedef struct study_laboratory_options {
 ag_status study_laboratory(const study_laboratory_options *options, study_document *document,
                            ag_error *error) AG_CHECKED;
 
+/* ---- The doctor -------------------------------------------------------------------- */
+
+/* A model, and the examples on which its gradients are examined. Zero means the default. */
+typedef struct study_patient {
+    const nn_model *model; /* only read */
+    data_set *set;         /* examples, with the model's vocabularies */
+    int64_t examples;      /* of an epoch, rounded up to whole batches; 0: all */
+    int64_t batch;         /* examples that go through the model at once; 0: 32, fewer of a
+                            * large model */
+    uint64_t seed;         /* of the random directions */
+    int threads;           /* 0: all */
+    /* The computation of logits, as in study_subject; NULL: nn_model_apply. Parameters
+     * have gradients here. */
+    ag_tensor *(*apply)(void *context, const nn_model *model, const nn_pass *pass, const nn_input *input);
+    void *context; /* of apply */
+} study_patient;
+
+/* What a finding means: all is well; something that may be meant; an error. */
+typedef enum study_finding_kind { STUDY_WELL = 0, STUDY_OBSERVATION, STUDY_FAULT } study_finding_kind;
+/* One finding, and what to do about it ("" if all is well). */
+typedef struct study_finding {
+    study_finding_kind kind;
+    char found[AG_MESSAGE_SIZE], advice[AG_MESSAGE_SIZE];
+} study_finding;
+
+enum { STUDY_FINDINGS = 48 /* at most */, STUDY_LAYER_NAME = 128 };
+/* Blocks of a stack whose values or gradients differ by more than this factor are
+ * reported. */
+#define STUDY_LAYER_RATIO 1000
+
+/* The sizes of one layer: a block, or the parameters beside the blocks. */
+typedef struct study_layer {
+    char name[STUDY_LAYER_NAME]; /* "encoder.layers.0", "output" */
+    int64_t parameters;          /* numbers */
+    double weight;               /* Euclidean norm of its parameters */
+    double weight_gradient;      /* of the gradient of a batch's mean loss by them: the root
+                                  * mean square over the batches */
+    double output;               /* root mean square of a number of the block's result; 0: no
+                                  * block */
+    double output_gradient;      /* of the gradient of a batch's summed loss by it */
+} study_layer;
+
+/* The result of an examination. */
+typedef struct study_health {
+    study_finding findings[STUDY_FINDINGS];
+    int finding_count, faults, observations;
+    study_layer *layers; /* [layer_count], in the order of the parameters */
+    int layer_count;
+    int64_t examples, tokens; /* that were looked at, and their targets */
+    double loss;              /* mean per target in nats, without dropout and smoothing */
+    int64_t blind;            /* queries without a key, counted for each head */
+} study_health;
+
+/* Examines the gradients of a model on real examples. All batches go through the model
+ * and back, without dropout:
+ *
+ *   fault        a value or a gradient that is not finite, with the operation that made it
+ *                first; a parameter, or the queries, keys or values in it, whose gradient
+ *                is exactly 0 in all examples; a position that no loss reaches; padding
+ *                that the loss depends on
+ *   observation  a token that no example has, so that its embedding is never reached;
+ *                unused learned positions; relu units that are 0 at every token; blocks
+ *                whose values or gradients are STUDY_LAYER_RATIO times those of another;
+ *                queries without a key
+ *
+ * The model does not change. The caller clears *health, which is empty after an error:
+ * AG_BAD_VALUE if the set does not fit the model, AG_NO_MEMORY, or any error of the
+ * computation. */
+ag_status study_doctor(const study_patient *patient, study_health *health, ag_error *error) AG_CHECKED;
+/* Adds the findings, faults first, with what to do, and the layers to a document.
+ * AG_NO_MEMORY. */
+ag_status study_health_write(const study_health *health, study_document *document, ag_error *error) AG_CHECKED;
+/* Frees the layers and zeroes the struct. */
+void study_health_clear(study_health *health);
+
 /* ---- Traces ------------------------------------------------------------------------ */
 
 /* Options of study_trace. Zero means the default. */

@@ -58,6 +58,8 @@ static const char *const other_rows[] = {
     "nn/config.c",       /* members whose values it checks */
     "train/optimizer.c", /* the same */
     "cli/eval.c",        /* flags of eval: the data that it measures on */
+    "cli/examples.h",    /* the same, which gradcheck has, too */
+    "cli/gradcheck.c",   /* flags of gradcheck: its own --seed and --batch */
     "cli/generate.c",    /* flags of generate: its own --seed */
     "cli/import.c",      /* flags of train that have another default there */
     "cli/train_flags.c", /* flags that exclude each other */

@@ -1,0 +1,63 @@
+/* doctor.c - see doctor.h. */
+#include "doctor.h"
+
+#include "outputs.h"
+
+static void add_precision(study_document *document)
+{
+    study_add_heading(document, "What this shows, and what it does not");
+#ifdef TAPEFORMER_DOUBLE
+    study_add_text(document, "Everything was computed in double precision, without dropout, on these examples. What "
+                             "other examples reach was not looked at: --count takes more.");
+#else
+    study_add_text(document, "Everything was computed in single precision, without dropout, on these examples. A "
+                             "gradient of exactly 0 can also be one that is too small for it; the same command of "
+                             "the double build, `tapeformer64 gradcheck` (make PRECISION=double), tells them apart.");
+#endif
+}
+
+static int show_health(const doctor_flags *f, const study_health *health)
+{
+    ag_error error = {0};
+    int code;
+    study_document *document = study_document_new("Gradients of a model");
+    study_add_text(document, "%s", CLI_SHOWN(f->model));
+    if (study_health_write(health, document, &error) != AG_OK) {
+        code = cli_report("gradcheck", &error);
+    } else {
+        add_precision(document);
+        code = cli_show_document("gradcheck", document, &f->output);
+    }
+    study_document_free(document);
+    if (code == CLI_DONE && health->faults)
+        return cli_fail("gradcheck", CLI_FAILED, "%s has %d %s", CLI_SHOWN(f->model), health->faults,
+                        ag_plural(health->faults, "fault", "faults"));
+    return code;
+}
+
+int cli_doctor(const doctor_flags *f)
+{
+    ag_error error = {0};
+    train_saved saved = {0};
+    study_health health = {0};
+    int code = cli_check_file("gradcheck", f->output.report, f->model);
+    if (code != CLI_DONE)
+        return code;
+    if (train_saved_load(&saved, f->model, &error) != AG_OK)
+        return cli_report("gradcheck", &error);
+    data_set *set = cli_examples_open("gradcheck", &f->examples, &saved, &code, &error);
+    if (set) {
+        const study_patient patient = {.model = saved.model,
+                                       .set = set,
+                                       .examples = f->count,
+                                       .batch = f->batch,
+                                       .seed = f->seed,
+                                       .threads = f->threads};
+        code = study_doctor(&patient, &health, &error) == AG_OK ? show_health(f, &health)
+                                                                : cli_report("gradcheck", &error);
+    }
+    study_health_clear(&health);
+    data_set_free(set);
+    train_saved_clear(&saved);
+    return code;
+}

@@ -1,0 +1,36 @@
+/* examples.c - see examples.h. */
+#include "examples.h"
+
+bool cli_examples_given(const cli_examples *examples)
+{
+    return (examples->pairs != NULL) + (examples->task != NULL) + (examples->text != NULL) == 1;
+}
+
+data_set *cli_examples_open(const char *command, const cli_examples *examples, const train_saved *saved, int *code,
+                            ag_error *error)
+{
+    data_set_options options = examples->options;
+    options.part = examples->task ? DATA_DEV : DATA_ALL;
+    options.source_vocab = saved->source_vocab;
+    options.target_vocab = saved->target_vocab;
+    options.context = saved->model->config.max_length;
+    options.tagging = saved->tagging;
+    options.max_tokens = examples->pairs ? saved->model->config.max_length : 0;
+    data_set *set = NULL;
+    *code = CLI_USAGE;
+    if ((saved->source_vocab == NULL) != (examples->text != NULL)) {
+        cli_fail(command, CLI_USAGE,
+                 saved->source_vocab ? "this model reads pairs: give --pairs FILE or --task NAME"
+                                     : "this is a language model: give --text FILE");
+        return NULL;
+    }
+    if (examples->task)
+        set = data_set_task(data_task_find(examples->task), &options, error);
+    else if (examples->text)
+        set = data_set_text(examples->text, &options, error);
+    else
+        set = data_set_pairs(examples->pairs, &options, error);
+    if (!set)
+        *code = cli_report(command, error);
+    return set;
+}
