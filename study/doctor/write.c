@@ -8,8 +8,8 @@
 /* ---- Findings ---------------------------------------------------------------------- */
 
 /* The findings of one kind as a paragraph, a line or two for each. */
-static void write_kind(const study_health *health, study_finding_kind kind, const char *heading,
-                       study_document *document)
+static ag_status write_kind(const study_health *health, study_finding_kind kind, const char *heading,
+                            study_document *document, ag_error *error)
 {
     pen text = {0};
     for (int i = 0; i < health->finding_count; i++) {
@@ -20,11 +20,12 @@ static void write_kind(const study_health *health, study_finding_kind kind, cons
         if (*finding->advice)
             pen_put(&text, "\n  To do: %s", finding->advice);
     }
-    if (text.length)
+    if (text.length) {
         study_add_heading(document, heading);
-    if (text.length)
         study_add_text(document, "%s", pen_text(&text));
+    }
     free(text.text);
+    return text.failed ? ag_error_set(error, AG_NO_MEMORY, "out of memory for the doctor's findings") : AG_OK;
 }
 
 static void write_summary(const study_health *health, study_document *document)
@@ -87,8 +88,10 @@ static ag_status write_layers(const study_health *health, study_document *docume
 ag_status study_health_write(const study_health *health, study_document *document, ag_error *error)
 {
     write_summary(health, document);
-    write_kind(health, STUDY_FAULT, "Faults", document);
-    write_kind(health, STUDY_OBSERVATION, "To look at", document);
-    write_kind(health, STUDY_WELL, "Well", document);
-    return write_layers(health, document, error);
+    ag_status status = write_kind(health, STUDY_FAULT, "Faults", document, error);
+    if (status == AG_OK)
+        status = write_kind(health, STUDY_OBSERVATION, "To look at", document, error);
+    if (status == AG_OK)
+        status = write_kind(health, STUDY_WELL, "Well", document, error);
+    return status == AG_OK ? write_layers(health, document, error) : status;
 }

@@ -1,7 +1,6 @@
 /* test_cli_study.c - tapeformer study as a user meets it: each kind on tiny runs, and
  * what is said of bad input. */
 #include "cli_util.h"
-#include "train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -223,35 +222,18 @@ START_TEST(test_leaks)
 }
 END_TEST
 
-/* $DIR/NAME becomes $DIR/run with all numbers of the parameter `parameter` set to
- * `value`. */
-static void spoil(const char *name, const char *parameter, ag_real value)
-{
-    char path[512];
-    train_saved saved = {0};
-    snprintf(path, sizeof path, "%s/run", cli_folder);
-    ck_assert_int_eq(train_saved_load(&saved, path, NULL), AG_OK);
-    const nn_params *params = &saved.model->params;
-    const nn_param *item = &params->items[nn_params_find(params, parameter)];
-    for (int64_t i = 0; i < item->size; i++)
-        params->value[item->offset + i] = value;
-    snprintf(path, sizeof path, "%s/%s", cli_folder, name);
-    ck_assert_int_eq(train_saved_save(&saved, path, false, NULL), AG_OK);
-    train_saved_clear(&saved);
-}
-
 /* A model with a NaN in its attention sees everything; one whose output is 0 sees
  * nothing. */
 START_TEST(test_what_is_found_fails)
 {
     cli_train_tiny();
-    spoil("nan", "decoder.layers.0.self_attn.in_proj_weight", (ag_real)NAN);
+    cli_spoil("nan", "decoder.layers.0.self_attn.in_proj_weight", (ag_real)NAN);
     cli_expect("COLUMNS=200 $T study leaks --model $DIR/nan", 1, "which the masks forbid (derivative nan)");
     cli_expect("$T study leaks --model $DIR/nan --source ab --target ba", 1, "leaks in 1 example\n");
     cli_expect("$T study influence --model $DIR/nan --source ab --target ba", 1,
                "the model sees what its masks forbid");
     ck_assert_msg(strstr(cli_output, "LEAK: ") != NULL, "%s", cli_output);
-    spoil("blind", "output.weight", 0);
+    cli_spoil("blind", "output.weight", 0);
     cli_expect("COLUMNS=200 $T study leaks --model $DIR/blind", 1, "which the masks allow");
     cli_expect("$T study influence --model $DIR/blind --source ab --target ba", 0, "exactly 0");
 }

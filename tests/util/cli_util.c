@@ -1,6 +1,8 @@
 /* cli_util.c - the command as a user meets it, for its tests. */
 #include "cli_util.h"
 
+#include "train.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -52,6 +54,21 @@ void cli_train_tiny(void)
 {
     int code = cli_run("$T train --task copy --task-max 4 --steps 20 --eval-every 10 " CLI_TINY " --out $DIR/run");
     ck_assert_msg(code == 0, "training failed: %s", cli_output);
+}
+
+void cli_spoil(const char *name, const char *parameter, ag_real value)
+{
+    char path[512];
+    train_saved saved = {0};
+    snprintf(path, sizeof path, "%s/run", cli_folder);
+    ck_assert_int_eq(train_saved_load(&saved, path, NULL), AG_OK);
+    const nn_params *params = &saved.model->params;
+    const nn_param *item = &params->items[nn_params_find(params, parameter)];
+    for (int64_t i = 0; i < item->size; i++)
+        params->value[item->offset + i] = value;
+    snprintf(path, sizeof path, "%s/%s", cli_folder, name);
+    ck_assert_int_eq(train_saved_save(&saved, path, false, NULL), AG_OK);
+    train_saved_clear(&saved);
 }
 
 void cli_write(const char *name, const char *text)
