@@ -23,6 +23,7 @@ static const homonym homonyms[] = {
     {"encoder", "cli/study_attention.c"},
     {"decoder", "cli/study_attention.c"},
     {"layer", "nn/cache.c"},
+    {"layer", "study/doctor/write.c"},
     {"layer", "cli/study_attention.c"},
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
