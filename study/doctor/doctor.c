@@ -48,6 +48,7 @@ static ag_status allocate_side(checkup *c, study_side side, const nn_embedding *
                                const data_vocab *vocab, int64_t length)
 {
     checkup_side *s = &c->sides[side];
+    s->name = side == SIDE_SOURCE ? "source" : "target";
     s->vocab = vocab;
     s->table = embedding->weight;
     s->positions = code->kind == NN_LEARNED ? code->weight : -1;

@@ -7,6 +7,7 @@
 
 /* What the passes note of one sequence of the model, the source or the target. */
 typedef struct checkup_side {
+    const char *name;     /* "source" or "target" */
     int table, positions; /* the parameters of its embedding and of its learned positions; -1: none */
     const data_vocab *vocab;
     int64_t words, length; /* the size of the vocabulary, and the longest sequence */

@@ -9,7 +9,7 @@
 /* ---- Positions and masks ----------------------------------------------------------- */
 
 /* "3", "3 to 7", .. of the positions at which no token ever has a gradient. */
-static void find_unreached(checkup *c, const checkup_side *s, const char *name)
+static void find_unreached(checkup *c, const checkup_side *s)
 {
     checkup_list never = {0};
     int64_t sometimes = 0, tokens = 0;
@@ -26,24 +26,23 @@ static void find_unreached(checkup *c, const checkup_side *s, const char *name)
         checkup_find(c, STUDY_FAULT,
                      "Look at the masks: no output with a target looks there, neither at once nor through other "
                      "positions.",
-                     "no loss reaches %s %s %s", name, ag_plural(never.count, "position", "positions"),
+                     "no loss reaches %s %s %s", s->name, ag_plural(never.count, "position", "positions"),
                      checkup_list_end(&never));
     else
-        checkup_find(c, STUDY_WELL, "", "a loss reaches every position of the %s", name);
+        checkup_find(c, STUDY_WELL, "", "a loss reaches every position of the %s", s->name);
     if (sometimes)
         checkup_find(c, STUDY_OBSERVATION,
                      "A mask hides them, or weights of attention are so sharp that they round to 0.",
                      "%lld of %lld tokens of the %s got no gradient in their example", (long long)sometimes,
-                     (long long)tokens, name);
+                     (long long)tokens, s->name);
     if (s->leaks)
         checkup_find(c, STUDY_FAULT, "Padding changes what is learned: give the masks the lengths of the rows.",
                      "the loss depends on %lld %s of padding of the %s", (long long)s->leaks,
-                     ag_plural(s->leaks, "position", "positions"), name);
+                     ag_plural(s->leaks, "position", "positions"), s->name);
 }
 
 void checkup_positions(checkup *c)
 {
-    static const char *const names[SIDES] = {"source", "target"};
     if (c->block_count == 0) {
         checkup_find(c, STUDY_OBSERVATION, "Let it call on_block (nn_pass) around its blocks.",
                      "the computation does not show its blocks, so positions and layers could not be examined");
@@ -51,7 +50,7 @@ void checkup_positions(checkup *c)
     }
     for (int side = 0; side < SIDES; side++)
         if (c->sides[side].entered)
-            find_unreached(c, &c->sides[side], names[side]);
+            find_unreached(c, &c->sides[side]);
     if (c->health->blind)
         checkup_find(c, STUDY_OBSERVATION, "Their result is 0. If that is not meant, the masks are wrong.",
                      "%lld %s of single heads had no key to look at", (long long)c->health->blind,

@@ -119,11 +119,6 @@ static ag_status find_severed(checkup *c)
 
 /* ---- Embeddings -------------------------------------------------------------------- */
 
-static const char *side_name(const checkup *c, int side)
-{
-    return side == SIDE_TARGET && c->sides[SIDE_SOURCE].table >= 0 ? "target" : side == SIDE_TARGET ? "text" : "source";
-}
-
 /* Tokens that no example has: their rows keep the values that they have. With a tied
  * output they still learn as answers. */
 static void find_unread(checkup *c, int side)
@@ -145,18 +140,16 @@ static void find_unread(checkup *c, int side)
     if (silent.count && !is_silent(c, table->offset, table->size, 1))
         checkup_find(c, STUDY_FAULT, "No loss depends on them: look at the masks, and at what hides these tokens.",
                      "%lld %s of the %s %s read, and %s embedding never gets a gradient: %s", (long long)silent.count,
-                     ag_plural(silent.count, "token", "tokens"), side_name(c, side),
-                     ag_plural(silent.count, "is", "are"), ag_plural(silent.count, "its", "their"),
-                     checkup_list_end(&silent));
+                     ag_plural(silent.count, "token", "tokens"), s->name, ag_plural(silent.count, "is", "are"),
+                     ag_plural(silent.count, "its", "their"), checkup_list_end(&silent));
     if (unread.count)
         checkup_find(c, STUDY_OBSERVATION,
                      "Nothing, if they cannot occur. Else train on examples that have them: an embedding that is "
                      "never read stays as it was drawn.",
                      "%lld of the %lld tokens of the %s %s in no example: %s", (long long)unread.count,
-                     (long long)s->words, side_name(c, side), ag_plural(unread.count, "is", "are"),
-                     checkup_list_end(&unread));
+                     (long long)s->words, s->name, ag_plural(unread.count, "is", "are"), checkup_list_end(&unread));
     else
-        checkup_find(c, STUDY_WELL, "", "every token of the %s is read in some example", side_name(c, side));
+        checkup_find(c, STUDY_WELL, "", "every token of the %s is read in some example", s->name);
 }
 
 /* Learned positions after the longest example. */
@@ -173,8 +166,8 @@ static void find_unused_positions(checkup *c, int side)
     explain(c, table->offset + used * width, (count - used) * width, 1);
     if (used < count)
         checkup_find(c, STUDY_OBSERVATION, "Expect nothing of the model on longer texts than these examples.",
-                     "of the %lld learned positions of the %s only the first %lld are used", (long long)count,
-                     side_name(c, side), (long long)used);
+                     "of the %lld learned positions of the %s only the first %lld are used", (long long)count, s->name,
+                     (long long)used);
 }
 
 /* ---- Dead units -------------------------------------------------------------------- */
@@ -257,8 +250,8 @@ static void find_silent_elements(checkup *c)
     }
     if (all)
         checkup_find(c, STUDY_OBSERVATION, "Nothing, if more examples reach them.",
-                     "%lld single %s of %lld had no gradient, in %s", (long long)all,
-                     ag_plural(all, "number", "numbers"), (long long)c->params.size, checkup_list_end(&names));
+                     "%lld single %s of %lld had no gradient: in %s", (long long)all,
+                     ag_plural(all, "element", "elements"), (long long)c->params.size, checkup_list_end(&names));
 }
 
 ag_status checkup_parameters(checkup *c)

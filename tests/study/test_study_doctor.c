@@ -388,7 +388,7 @@ START_TEST(dead_units_are_counted)
     expect(&w, STUDY_OBSERVATION,
            "3 of 64 relu units are 0 at every token: 2 in encoder.layers.1.linear1, 1 in decoder.layers.0.linear1");
     for (int i = 0; i < w.health.finding_count; i++)
-        ck_assert_ptr_null(strstr(w.health.findings[i].found, "single number"));
+        ck_assert_ptr_null(strstr(w.health.findings[i].found, "single element"));
     set_parameter(&w, "decoder.layers.0.linear1.bias", -1e4);
     examine(&w);
     const study_finding *finding =
