@@ -40,7 +40,8 @@ static const homonym homonyms[] = {
     {"numbers", "data/files/npy.c"},
     {"numbers", "train/export.c"},
     {"numbers", "train/optimizer.c"},
-    {"text", "cli/eval.c"},
+    {"text", "cli/examples.h"},
+    {"text", "cli/gradcheck.c"},
     {"text", "cli/train.c"},
     {"text", "cli/train_flags.c"},
     /* Tasks that presets train on, and tasks of the laboratory's own. */
