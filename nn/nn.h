@@ -474,6 +474,28 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
  * fewer than before. AG_BAD_VALUE for a row that does not exist. */
 ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error) AG_CHECKED;
 
+/* ---- Gradient checks --------------------------------------------------------------- */
+
+/* A layer or model of one's own under check: builds its result with pass->params on
+ * pass->tape, from `inputs` (leaves) if it has any. NULL, and the tape has the error, if
+ * that fails. Training is on, and each call has the same masks of dropout. */
+typedef ag_tensor *nn_function(const nn_pass *pass, ag_tensor *const *inputs, void *context);
+
+/* ag_gradcheck, ag_dot_test and ag_taylor_test by all parameters, which the report names,
+ * and by other inputs [count] before them (NULL and 0: none). The gradients stay in
+ * params->grad; call nn_params_zero_grad before you train on. AG_BAD_VALUE for parameters
+ * without memory. A large model takes long element by element: set the options `elements`
+ * or `directions`. */
+ag_status nn_gradcheck(nn_function *f, void *context, const nn_params *params, const ag_gradcheck_input *inputs,
+                       int count, const ag_gradcheck_options *options, ag_gradcheck_report *report,
+                       ag_error *error) AG_CHECKED;
+ag_status nn_dot_test(nn_function *f, void *context, const nn_params *params, const ag_gradcheck_input *inputs,
+                      int count, const ag_gradcheck_options *options, ag_dot_report *report,
+                      ag_error *error) AG_CHECKED;
+ag_status nn_taylor_test(nn_function *f, void *context, const nn_params *params, const ag_gradcheck_input *inputs,
+                         int count, const ag_gradcheck_options *options, ag_taylor_report *report,
+                         ag_error *error) AG_CHECKED;
+
 /* ---- Generation -------------------------------------------------------------------- */
 
 /* Options of nn_generate. Zero means the default: greedy decoding up to the model's
