@@ -83,12 +83,14 @@ static ag_status add_gradient(hvp_pass *pass, double t, int step)
         for (int64_t k = 0; k < gradcheck_input_size(check, i) && pass->direction[i]; k++)
             check->inputs[i].data[k] = (ag_real)((double)check->origin[i][k] + t * (double)pass->direction[i][k]);
     ag_status status = find_gradient(pass);
-    for (int i = 0; i < check->count && status == AG_OK; i++)
-        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++) {
+    for (int i = 0; i < check->count && status == AG_OK; i++) {
+        const int64_t size = gradcheck_input_size(check, i);
+        for (int64_t k = 0; k < size; k++) {
             const double part = (double)check->inputs[i].grad[k] / (2 * t);
             pass->fine[i][k] += fine_share[step] * part;
             pass->coarse[i][k] += coarse_share[step] * part;
         }
+    }
     return status;
 }
 
