@@ -3,6 +3,7 @@
 #include "../broadcast.h"
 #include "../tape.h"
 #include "draw.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -104,8 +105,8 @@ static ag_status add_backward(ag_node *node)
     return AG_OK;
 }
 
-/* df/da (`side` 0) or df/db, by the C library and not by the kernels, so that the two
- * modes judge each other. */
+/* df/da (`side` 0) or df/db, by scalar.h and not by the kernels, so that the two modes
+ * judge each other. */
 static double binary_slope(kernel_binary f, int side, double a, double b)
 {
     switch (f) {
@@ -118,7 +119,7 @@ static double binary_slope(kernel_binary f, int side, double a, double b)
     case BINARY_DIV:
         return side == 0 ? 1 / b : -a / (b * b);
     case BINARY_POW:
-        return side == 0 ? b * pow(a, b - 1) : pow(a, b) * log(a);
+        return side == 0 ? b * scalar_pow(a, b - 1) : scalar_pow(a, b) * scalar_log(a);
     }
     return NAN;
 }

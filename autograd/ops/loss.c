@@ -202,8 +202,8 @@ static ag_status cross_entropy_backward(ag_node *node)
     return AG_OK;
 }
 
-/* The tangent of a row's loss, by the C library and not by the kernels, so that the two
- * modes judge each other:
+/* The tangent of a row's loss, by scalar.h and not by the kernels, so that the two modes
+ * judge each other:
  *     uloss = sum(q) sum_c p[c] u[c] - sum_c q[c] u[c],  q as in the backward
  * `p` [classes] begins as the logits. */
 static double row_tangent(const entropy_task *task, int32_t target, double *p, const double *u)

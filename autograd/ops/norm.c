@@ -214,8 +214,8 @@ static void norm_row_tangent(const norm_task *task, double unit, double *n, doub
         u[i] = inverse * (u[i] - mean_u - n[i] * mean_nu);
 }
 
-/* With y = n weight + bias: uy = un weight + n uweight + ubias. In double by the C
- * library and not by the kernels, so that the two modes judge each other. */
+/* With y = n weight + bias: uy = un weight + n uweight + ubias. In double and not
+ * by the kernels, so that the two modes judge each other. */
 static ag_status norm_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
     const norm_task task = norm_task_of(node);

@@ -8,6 +8,7 @@
 #include "../kernels/kernels.h"
 #include "../tape.h"
 #include "axis.h"
+#include "scalar.h"
 
 #include <math.h>
 
@@ -152,7 +153,7 @@ void softmax_in_place(int64_t n, double *x)
     for (int64_t i = 0; i < n; i++)
         max = fmax(max, x[i]);
     for (int64_t i = 0; i < n; i++) {
-        x[i] = x[i] == -INFINITY ? 0 : exp(x[i] - max);
+        x[i] = x[i] == -INFINITY ? 0 : scalar_exp(x[i] - max);
         sum += x[i];
     }
     for (int64_t i = 0; i < n && sum != 0; i++)

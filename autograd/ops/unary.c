@@ -6,10 +6,6 @@
 #include "draw.h"
 #include "kernels/kernels.h"
 
-#include <math.h>
-
-#define PI 3.14159265358979323846
-
 /* The function, and the factor of UNARY_SCALE. */
 typedef struct unary_attributes {
     kernel_unary f;
@@ -64,41 +60,6 @@ static ag_status unary_backward(ag_node *node)
         return AG_NO_MEMORY;
     parallel_elements(node->tape, size, 8.0 * (double)size, unary_backward_elements, &gradient);
     return AG_OK;
-}
-
-/* f'(x), by the C library and not by the kernels, so that the two modes judge each
- * other. */
-double unary_slope(kernel_unary f, double factor, double x)
-{
-    const double sigmoid = 1 / (1 + exp(-x)), bell = exp(-x * x / 2) / sqrt(2 * PI);
-    const double u = sqrt(2 / PI) * (x + 0.044715 * x * x * x), du = sqrt(2 / PI) * (1 + 3 * 0.044715 * x * x);
-    switch (f) {
-    case UNARY_NEG:
-        return -1;
-    case UNARY_SCALE:
-        return factor;
-    case UNARY_EXP:
-        return exp(x);
-    case UNARY_LOG:
-        return 1 / x;
-    case UNARY_SQRT:
-        return 0.5 / sqrt(x);
-    case UNARY_TANH: /* not 1 - tanh^2, which cancels */
-        return 1 / (cosh(x) * cosh(x));
-    case UNARY_ERF:
-        return 2 / sqrt(PI) * exp(-x * x);
-    case UNARY_SIGMOID:
-        return sigmoid / (1 + exp(x));
-    case UNARY_RELU:
-        return x > 0;
-    case UNARY_GELU_EXACT:
-        return 0.5 * erfc(-x / sqrt(2)) + x * bell;
-    case UNARY_GELU_TANH:
-        return 0.5 * (1 + tanh(u)) + 0.5 * x * du / (cosh(u) * cosh(u));
-    case UNARY_SILU:
-        return sigmoid * (1 + x / (1 + exp(x)));
-    }
-    return NAN;
 }
 
 /* uy = f'(x) ux */

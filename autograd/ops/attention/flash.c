@@ -334,8 +334,8 @@ static ag_status attention_backward(ag_node *node)
 
 /* ---- Forward mode ------------------------------------------------------------------ */
 
-/* The tangents of one head. In double by plain loops and the C library, and not by the
- * kernels, so that the two modes judge each other. */
+/* The tangents of one head. In double by plain loops, and not by the kernels, so that the
+ * two modes judge each other. */
 typedef struct tangent_pass {
     const attention_state *state;
     moving_rows q, k, v;
