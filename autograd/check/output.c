@@ -50,7 +50,7 @@ static ag_status find_gradients(gradcheck *check, const jacobian_column *column)
         seed[k] = 0;
         for (int64_t i = line->begin; i < line->end; i++)
             slope += (double)grad[i] * line->direction[i - line->begin];
-        column->analytic[k] = slope / (double)weights[k] / line->unit;
+        column->analytic[k] = slope / (double)weights[k] / line->unit + 0.0; /* a -0 becomes 0 */
     }
     check->weights = weights;
     gradcheck_leave_gradients(check);

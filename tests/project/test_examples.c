@@ -202,12 +202,41 @@ static const example examples[] = {
      {"soft_cap on 24 drawn examples: right (111 elements)", "attention with capped scores: right (18 elements)",
       "the cap forgotten in the backward: WRONG (18 elements)",
       "input 0 (query) at [0,0,1,1] (flat 3), element [0,0,1,1] (flat 3) of the result: analytic 0.03569, numeric "
-      "0.07670, error 0.041; step *, numeric error *; 8 of 18 elements fail",
+      "0.07670, error 0.041; step *, numeric error *; 8 of 18 elements fail; wrong by itself: soft_cap in the "
+      "outermost scope (node 1 of 4)",
       "a backward that overwrites, in attention: right (18 elements)",
       "a backward that overwrites, alone: WRONG (0 elements)",
       "input 0 (query) at [0,0,0,0] (flat 0): backward overwrites the gradient instead of adding to it: -1.01668 was "
       "there, -0.436334 was to be added, -0.436334 came out",
       "soft_cap: the cap is -1 and must be above 0"}},
+    {"six_mistakes",
+     {"right: passes",
+      "x: 0 of 103 elements wrong",
+      "g: 0 of 41 elements wrong",
+      "the sign of dx flipped: FAILS",
+      "x: 103 of 103 elements wrong",
+      "g: 0 of 41 elements wrong",
+      "the factor 2 of dx lost: FAILS",
+      "x: 103 of 103 elements wrong",
+      "g: 0 of 41 elements wrong",
+      "dg not summed over the rows: the last alone: FAILS",
+      "x: 0 of 103 elements wrong",
+      "g: 41 of 41 elements wrong",
+      "gain, draw 0: input 1 (g) at [3] (flat 3), element [0,3] (flat 3) of the result: analytic 0, numeric 2.1385, "
+      "error 1; step *, numeric error *; 4 of 12 elements fail",
+      "dx by the gain of the next column: FAILS",
+      "x: 103 of 103 elements wrong",
+      "g: 0 of 41 elements wrong",
+      "gain, draw 6: input 0 (x) at [1,4] (flat 9), element [1,4] (flat 9) of the result: analytic -1.0110, numeric "
+      "-2.6807, error 0.623; step *, numeric error *; 10 of 15 elements fail",
+      "dg forgotten: FAILS",
+      "x: 0 of 103 elements wrong",
+      "g: 41 of 41 elements wrong",
+      "gain, draw 0: input 1 (g) at [0] (flat 0), element [1,0] (flat 4) of the result: analytic 0, numeric 1.6458, "
+      "error 1; step *, numeric error *; 4 of 12 elements fail",
+      "dx written instead of added: FAILS",
+      "gain, draw 0: input 0 (x) at [0,0] (flat 0): backward overwrites the gradient instead of adding to it: -1.01668 "
+      "was there, -0.148991 was to be added, -0.148991 came out"}},
     {"train_from_c",
      {"step 300 of 1200: loss *, exact match * %", "step 600 of 1200: loss *, exact match * %",
       "step 900 of 1200: loss *, exact match * %", "step 1200 of 1200: loss *, exact match * %",
