@@ -176,6 +176,26 @@ START_TEST(every_fault_is_found)
 }
 END_TEST
 
+/* The gradient by b is 1e-6 (in double 1e-14) times as large as that by a. */
+static ag_tensor *uneven_function(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    ag_tensor *y = scaled_function(tape, inputs, context);
+    ag_tensor *large = ag_sum(ag_tanh(inputs[0]), AG_ALL_AXES, false);
+    return ag_add(large, ag_scale(ag_sum(y, AG_ALL_AXES, false), PRECISION(1e-14, 1e-6)));
+}
+
+START_TEST(input_with_a_small_gradient_is_not_lost)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        problem p;
+        fault planted = SIGN_FLIPPED; /* of b */
+        problem_draw(&p, 10 * seed);
+        const ag_dot_report report = dot_test(uneven_function, &planted, &p, seed);
+        ck_assert_msg(!report.passed && report.input == 1, "seed %d: %s", (int)seed, report.message);
+    }
+}
+END_TEST
+
 START_TEST(what_agreement_does_not_show)
 {
     for (fault planted = FOUND_FAULTS; planted <= SAME_IN_BOTH; planted++) {
@@ -421,6 +441,7 @@ static Suite *suite(void)
     Suite *s = suite_create("dot");
     TCase *tests = tcase_create("the test itself");
     test_at_each_level(s, add_at_level);
+    tcase_add_test(tests, input_with_a_small_gradient_is_not_lost);
     tcase_add_test(tests, what_agreement_does_not_show);
     tcase_add_test(tests, leaves_on_the_inputs_memory_move);
     if (ag_matmul_available(AG_MATMUL_BF16))
