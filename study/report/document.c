@@ -273,3 +273,37 @@ void study_add_chart(study_document *document, const study_chart *chart)
     own.lines = lines;
     append(document, &(document_part){.kind = PART_CHART, .chart = own});
 }
+
+static bool edges_fit(study_document *document, const study_graph *graph)
+{
+    for (int64_t e = 0; e < graph->edge_count && accepts(document); e++) {
+        const study_graph_edge *edge = &graph->edges[e];
+        if (edge->from < 0 || edge->to <= edge->from || edge->to >= graph->node_count)
+            ag_error_set(&document->error, AG_BAD_VALUE,
+                         "a graph of %lld nodes has an edge from node %lld to node %lld: it must lead to a later one",
+                         (long long)graph->node_count, (long long)edge->from, (long long)edge->to);
+    }
+    return accepts(document);
+}
+
+void study_add_graph(study_document *document, const study_graph *graph)
+{
+    study_graph own = *graph;
+    if (!accepts(document) || !edges_fit(document, graph))
+        return;
+    study_graph_node *nodes = copy(document, graph->nodes, graph->node_count, sizeof *nodes);
+    study_graph_edge *edges = copy(document, graph->edges, graph->edge_count, sizeof *edges);
+    for (int64_t i = 0; nodes && i < graph->node_count; i++) {
+        nodes[i].name = copy_title(document, nodes[i].name);
+        nodes[i].text = copy_text(document, nodes[i].text);
+        nodes[i].note = copy_text(document, nodes[i].note);
+    }
+    for (int64_t e = 0; edges && e < graph->edge_count; e++) {
+        edges[e].label = copy_text(document, edges[e].label);
+        edges[e].note = copy_text(document, edges[e].note);
+    }
+    own.title = copy_title(document, graph->title);
+    own.nodes = nodes;
+    own.edges = edges;
+    append(document, &(document_part){.kind = PART_GRAPH, .graph = own});
+}

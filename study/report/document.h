@@ -12,6 +12,7 @@ typedef enum document_part_kind {
     PART_TABLE,
     PART_HEATS,
     PART_CHART,
+    PART_GRAPH,
     PART_ROW_BEGIN,
     PART_ROW_END
 } document_part_kind;
@@ -31,6 +32,7 @@ typedef struct document_part {
     int64_t heat_count;
     bool side_by_side;
     study_chart chart;
+    study_graph graph;
     struct document_part *next;
 } document_part;
 

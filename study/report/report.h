@@ -1,4 +1,4 @@
-/* report.h - documents of text, tables, heat maps and charts, shown as text in a
+/* report.h - documents of text, tables, heat maps, charts and graphs, shown as text in a
  * terminal, as one HTML file, or as SVG pictures.
  *
  * A document is built once, part by part, and then shown in any of the three forms. It
@@ -22,7 +22,7 @@ AG_HEADER_BEGIN
 
 /* ---- Documents --------------------------------------------------------------------- */
 
-/* A sequence of headings, paragraphs, tables, heat maps and charts. Every function below
+/* A sequence of headings, paragraphs, tables, heat maps, charts and graphs. Every function below
  * copies what it is given. A document remembers its first error (out of memory, or sizes
  * that cannot be) and ignores all later parts: add everything, and check once, when the
  * document is shown. Functions that are given a NULL document do nothing. */
@@ -135,6 +135,44 @@ typedef struct study_chart {
 /* Adds a chart. */
 void study_add_chart(study_document *document, const study_chart *chart);
 
+/* ---- Graphs ------------------------------------------------------------------------ */
+
+/* What a box stands for. */
+typedef enum study_node_kind {
+    STUDY_OPERATION = 0,
+    STUDY_VARIABLE, /* blue */
+    STUDY_CONSTANT, /* dashed */
+    STUDY_RESULT    /* orange */
+} study_node_kind;
+
+/* A box of a graph. */
+typedef struct study_graph_node {
+    const char *name; /* its first line */
+    const char *text; /* lines below it, with a line feed between them; may be NULL */
+    const char *note; /* shown where the mouse points at it; may be NULL */
+    study_node_kind kind;
+} study_graph_node;
+
+/* An arrow from a node to a later one. */
+typedef struct study_graph_edge {
+    int64_t from, to;  /* indices of nodes, from < to */
+    const char *label; /* on the arrow; may be NULL */
+    const char *note;  /* shown where the mouse points at the label; may be NULL */
+} study_graph_edge;
+
+/* Boxes and arrows, drawn from top to bottom; text lists each box and what leads to it. */
+typedef struct study_graph {
+    const char *title;
+    const study_graph_node *nodes; /* [node_count] */
+    int64_t node_count;
+    const study_graph_edge *edges; /* [edge_count] */
+    int64_t edge_count;
+} study_graph;
+
+/* Adds a graph. An edge that leads nowhere, or not to a later node, is an error of the
+ * document (AG_BAD_VALUE). */
+void study_add_graph(study_document *document, const study_graph *graph);
+
 /* ---- Showing a document ------------------------------------------------------------ */
 
 /* How a document looks in a terminal. Zero means the default in brackets. */
@@ -158,7 +196,7 @@ ag_status study_document_save_text(const study_document *document, const char *p
 /* The same as one SVG file with the document's charts and heat maps, and nothing else of
  * it: below each other, but charts that follow each other in twos side by side. */
 ag_status study_document_save_picture(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* Writes each heat map and chart to FOLDER/NN-title.svg, numbered from 01 in the
+/* Writes each heat map, chart and graph to FOLDER/NN-title.svg, numbered from 01 in the
  * document's order; makes the folder, and those above it, where they are missing. AG_IO
  * or AG_NO_MEMORY. */
 ag_status study_document_save_pictures(const study_document *document, const char *folder, ag_error *error) AG_CHECKED;

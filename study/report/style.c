@@ -103,6 +103,9 @@ static const struct {
     {".leak-area", "fill", "alarm", ""},
     {".strange", "stroke", "alarm", "fill:none;stroke-width:1.5;stroke-dasharray:3 2"},
     {".strange-area", "fill", "ink", ""},
+    {".strong", NULL, NULL, "font-weight:600"},
+    {".box", "fill", "paper", "stroke-width:1.5"},
+    {".halo", "stroke", "paper", "stroke-width:5px;stroke-linejoin:round;paint-order:stroke"},
     {".line", NULL, NULL, "fill:none;stroke-width:1.75;stroke-linejoin:round;stroke-linecap:butt"},
 };
 

@@ -141,6 +141,18 @@ static void add_sortable(study_document *document)
     study_add_sortable_table(document, "Times of operations", ROWS, COLUMNS, cells, keys, starts);
 }
 
+/* A diamond whose result also uses the first value, twice. */
+static void add_graph(study_document *document)
+{
+    const study_graph_node nodes[] = {{"x", "value 1", NULL, STUDY_VARIABLE},
+                                      {"[0] exp", "value 2.718\ngradient 1", "y = e^x", STUDY_OPERATION},
+                                      {SAMPLE_HOSTILE, SAMPLE_HOSTILE, SAMPLE_HOSTILE, STUDY_CONSTANT},
+                                      {"[2] concat", NULL, NULL, STUDY_RESULT}};
+    const study_graph_edge edges[] = {{0, 1, "2.718", "a note"}, {0, 2, SAMPLE_HOSTILE, NULL}, {1, 3, NULL, NULL},
+                                      {2, 3, "1", NULL},         {0, 3, "0.5", NULL},          {0, 3, "-0.5", NULL}};
+    study_add_graph(document, &(study_graph){"A graph", nodes, 4, edges, 6});
+}
+
 study_document *test_sample_document(void)
 {
     static const char *const cells[] = {"mask",   "accuracy", "note", "full", "0.998", "sees both sides",
@@ -159,5 +171,6 @@ study_document *test_sample_document(void)
     study_add_table(document, "Accuracy by mask", 4, 3, cells);
     add_sortable(document);
     add_charts(document);
+    add_graph(document);
     return document;
 }

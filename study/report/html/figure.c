@@ -213,3 +213,15 @@ void html_put_chart(pen *p, const study_chart *chart, int64_t number)
     put_chart_numbers(p, chart);
     pen_put(p, "</figure>\n");
 }
+
+/* ---- Graphs ------------------------------------------------------------------------ */
+
+void html_put_graph(pen *p, const study_graph *graph, int64_t number)
+{
+    char id[ID_SIZE];
+    print_id(id, number);
+    pen_put(p, "<figure class=\"graph\">\n<div class=\"picture\">\n");
+    svg_graph(p, graph, id);
+    pen_put_between(p, "</div>\n<figcaption><span class=\"unseen\">", graph->title, "</span></figcaption>\n");
+    pen_put(p, "</figure>\n");
+}

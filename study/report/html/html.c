@@ -221,7 +221,8 @@ static void put_verdict(pen *p, const document_part *part)
 /* Within a row, pictures are in one box and what follows them in another. */
 static void enter_box(html_page *page, const document_part *part)
 {
-    const bool picture = part->kind == PART_HEATS || part->kind == PART_CHART, box = page->row != ROW_START;
+    const bool picture = part->kind == PART_HEATS || part->kind == PART_CHART || part->kind == PART_GRAPH,
+               box = page->row != ROW_START;
     if (page->row == NO_ROW || page->row == (picture ? ROW_PICTURES : ROW_WORDS))
         return;
     pen_put(page->p, "%s<div class=\"%s\">\n", box ? "</div>\n" : "", picture ? "pictures" : "words");
@@ -285,6 +286,9 @@ static void put_part(html_page *page, const document_part *part)
         break;
     case PART_CHART:
         html_put_chart(p, &part->chart, ++page->pictures);
+        break;
+    case PART_GRAPH:
+        html_put_graph(p, &part->graph, ++page->pictures);
         break;
     }
 }

@@ -62,6 +62,10 @@ static ag_status save_part(picture_saver *saver, const document_part *part, ag_e
         svg_chart(&saver->picture, &part->chart, NULL);
         status = save_picture(saver, NULL, part->chart.title, error);
     }
+    if (part->kind == PART_GRAPH) {
+        svg_graph(&saver->picture, &part->graph, NULL);
+        status = save_picture(saver, NULL, part->graph.title, error);
+    }
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* svg.h - heat maps and charts as pictures, and the elements that pictures share.
+/* svg.h - heat maps, charts and graphs as pictures, and the elements that pictures share.
  *
  * A picture is an <svg class="study-picture" role="img"> element with a title and, for
  * readers who do not see it, a description. Its `id` (letters, digits, '-') makes the
@@ -30,6 +30,7 @@ typedef struct svg_shape {
 void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *shape);
 
 void svg_chart(pen *p, const study_chart *chart, const char *id);
+void svg_graph(pen *p, const study_graph *graph, const char *id);
 
 /* The size in which a picture would be drawn. */
 typedef struct svg_size {

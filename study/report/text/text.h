@@ -14,6 +14,7 @@ typedef study_text_options text_style;
 
 void text_put_heats(pen *p, const document_part *part, const text_style *style);
 void text_put_chart(pen *p, const document_part *part, const text_style *style);
+void text_put_graph(pen *p, const document_part *part, const text_style *style);
 
 /* ---- Words in lines, and letters that are bold or faint ---------------------------- */
 
