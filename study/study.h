@@ -246,6 +246,57 @@ ag_status study_doctor(const study_patient *patient, study_health *health, ag_er
 ag_status study_health_write(const study_health *health, study_document *document, ag_error *error) AG_CHECKED;
 /* Frees the layers and zeroes the struct. */
 void study_health_clear(study_health *health);
+/* ---- The tape ---------------------------------------------------------------------- */
+
+/* The name by which a tensor is shown. */
+typedef struct study_name {
+    const ag_tensor *tensor;
+    const char *name;
+} study_name;
+
+/* Options of study_tape. Zero means the default. */
+typedef struct study_tape_options {
+    const study_name *names; /* [name_count], of leaves */
+    int name_count;
+    const nn_params *params; /* leaves on the memory of its values have its names; NULL: none */
+    double peak;             /* multiply-adds a second, for shares of it (ag_peak); 0: none */
+} study_tape_options;
+
+/* A tape of fewer nodes than these is drawn, too. */
+enum { STUDY_TAPE_PICTURE = 60 };
+
+/* Adds what is on a tape to the document. Of each operation, in the order of the tape and
+ * grouped by scope:
+ *
+ *     its formula and shapes, the multiply-adds of its matrix products in both passes,
+ *     the bytes that it keeps for the backward, the time of its forward and backward, the
+ *     time of computing it again after ag_forget, its share of the time of all
+ *     operations, the share of the machine's peak that its multiply-adds reach, and the
+ *     norms of its result and of the gradient.
+ *
+ * Times and bytes need a tape that measures (ag_tape_options); gradients those that
+ * ag_retain_grad keeps. The picture of a small tape, leaves at the top, has the value and
+ * gradient of each node and, on each edge, the derivative of the operation by its input.
+ * It computes these by ag_node_backward, so it changes nothing that can be read on the
+ * tape but an error. AG_BAD_VALUE for a tape without operations; the tape's error, if it
+ * has one; AG_NO_MEMORY. `options` may be NULL. */
+ag_status study_tape(const ag_tape *tape, const study_tape_options *options, study_document *document,
+                     ag_error *error) AG_CHECKED;
+
+/* Options of study_tape_step. Zero means the default. */
+typedef struct study_step_options {
+    int threads;          /* 0: all */
+    bool plain_attention; /* attention by single operations, so that each has a row */
+} study_step_options;
+
+/* The same of one training step of a model: forward with dropout, the mean cross-entropy,
+ * backward; not the update. The norms come from a first run that keeps all values and
+ * gradients, times and bytes from the third, which recomputes what training recomputes.
+ * targets [rows, length] are the right answers, DATA_PAD where there is none; NULL, for one
+ * row, those of study_trace. The model does not change. AG_BAD_VALUE for several rows
+ * without targets; any error of the computation. `options` may be NULL. */
+ag_status study_tape_step(const nn_model *model, const nn_input *input, const int32_t *targets,
+                          const study_step_options *options, study_document *document, ag_error *error) AG_CHECKED;
 
 /* ---- Traces ------------------------------------------------------------------------ */
 

@@ -1,41 +1,11 @@
 /* trace.c - writes everything that one forward and backward pass computes to a file. */
+#include "loss.h"
 #include "study.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define NAME_SIZE 512
-
-/* ---- The loss ---------------------------------------------------------------------- */
-
-/* Fills in the answer wanted at each position, [length]: the next token, and the end mark
- * after the last. Of a tagger no right answer is known, so its own is wanted. Padding
- * does not count. */
-static void fill_wanted(const nn_model *model, const nn_input *input, const ag_tensor *logits, int32_t *wanted)
-{
-    const bool tags = model->config.kind == NN_ENCODER;
-    const int64_t length = logits->shape.dim[1], classes = logits->shape.dim[2];
-    const int32_t *lengths = tags ? input->source_lengths : input->target_lengths;
-    const int64_t tokens = lengths ? lengths[0] : length;
-    for (int64_t i = 0; i < length; i++) {
-        const ag_real *row = logits->data + i * classes;
-        int32_t best = 0;
-        for (int32_t c = 1; c < classes; c++)
-            best = row[c] > row[best] ? c : best;
-        wanted[i] = i >= tokens ? -1 : tags ? best : i + 1 < tokens ? input->target[i + 1] : DATA_EOS;
-    }
-}
-
-static ag_tensor *make_loss(const nn_model *model, const nn_input *input, ag_tensor *logits)
-{
-    if (!logits)
-        return NULL;
-    int32_t *wanted = ag_tape_alloc(logits->tape, (size_t)logits->shape.dim[1] * sizeof *wanted);
-    if (!wanted)
-        return NULL;
-    fill_wanted(model, input, logits, wanted);
-    return ag_cross_entropy(logits, wanted, &(ag_cross_entropy_options){.ignore = true, .ignore_index = -1});
-}
 
 /* ---- The file ---------------------------------------------------------------------- */
 
@@ -112,7 +82,7 @@ ag_status study_trace(const nn_model *model, const nn_input *input, const study_
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
     } else {
         nn_pass pass = {.tape = tape, .params = &params, .plain_attention = options->plain_attention};
-        ag_tensor *loss = make_loss(model, input, nn_model_apply(model, &pass, input));
+        ag_tensor *loss = study_loss(model, input, NULL, nn_model_apply(model, &pass, input));
         for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
             ag_retain_grad(node->output);
         if (!loss || ag_backward(loss) != AG_OK)

@@ -197,7 +197,8 @@ END_TEST
  * columns. */
 #define ALL_HELP                                                                                                       \
     "for c in '' train eval predict generate gradcheck info study import export trace 'study attention' "              \
-    "'study influence' 'study leaks' 'study masks' 'study curves' 'train --list-presets'; do $T $c --help; done"
+    "'study influence' 'study leaks' 'study masks' 'study curves' 'study tape' 'train --list-presets'; do $T $c "      \
+    "--help; done"
 
 START_TEST(test_help_is_folded)
 {

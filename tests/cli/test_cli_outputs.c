@@ -19,6 +19,7 @@ START_TEST(test_refused_before_the_work)
         "export --model $DIR/none --out $DIR/fine --tgt-vocab",
         "study attention --model $DIR/none --source abc --out",
         "study influence --model $DIR/none --source abc --out",
+        "study tape --model $DIR/none --source abc --out",
         "study masks --out",
         "study curves $DIR/none --out",
     };

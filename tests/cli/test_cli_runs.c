@@ -168,7 +168,7 @@ END_TEST
 START_TEST(test_helps_name_their_own_flags)
 {
     cli_expect("for c in train eval predict generate import export info trace gradcheck 'study attention' 'study "
-               "influence' 'study leaks' 'study masks' 'study curves'; do "
+               "influence' 'study leaks' 'study masks' 'study curves' 'study tape'; do "
                "COLUMNS=1000 $T $c --help | grep '^  --' > $DIR/rows; "
                "sed 's/^  \\(--[a-z0-9-]*\\).*/\\1/' $DIR/rows | sort -u > $DIR/own; cat $DIR/own >> $DIR/all; "
                "sed 's/^  --[a-z0-9-]*//' $DIR/rows | grep -o -- '--[a-z][a-z0-9-]*' | sort -u | comm -23 - $DIR/own; "

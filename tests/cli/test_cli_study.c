@@ -25,7 +25,7 @@ static void expect_no(const char *saying)
 
 START_TEST(test_usage)
 {
-    static const char *const kinds[] = {"leaks", "attention", "influence", "masks", "curves"};
+    static const char *const kinds[] = {"leaks", "attention", "influence", "masks", "curves", "tape"};
     static const char *const shared[] = {"--out FILE", "--pictures DIR", "--color WHEN", "auto, always, never"};
     cli_expect("$T study --help", 0, "Usage: tapeformer study KIND");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -52,7 +52,7 @@ END_TEST
 /* ---- Subjects ---------------------------------------------------------------------- */
 
 /* The same for every kind that studies one example. */
-static const char *const example_kinds[] = {"attention", "influence", "leaks"};
+static const char *const example_kinds[] = {"attention", "influence", "leaks", "tape"};
 enum { EXAMPLE_KINDS = sizeof example_kinds / sizeof *example_kinds };
 
 START_TEST(test_bad_examples)
@@ -252,6 +252,22 @@ START_TEST(test_curves)
 }
 END_TEST
 
+/* Every operation has a line, the loss the last; the page can be sorted and has the
+ * picture of so small a tape. */
+START_TEST(test_tape)
+{
+    cli_train_tiny();
+    cli_expect("COLUMNS=200 $T study tape --model $DIR/run --source abc --out $DIR/t.html", 0, "One step: forward ");
+    ck_assert_ptr_nonnull(strstr(cli_output, "By kind of operation"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "cross_entropy"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "encoder.layers.0 "));
+    ck_assert_ptr_nonnull(strstr(cli_output, " from output.weight: norm "));
+    cli_expect("grep -c '<table class=\"sortable\">' $DIR/t.html", 0, "2");
+    cli_expect("grep -c '<rect class=\"box line-1\"' $DIR/t.html", 0, "1");
+    cli_expect("$T study tape --model $DIR/run --source abc --plain --threads 1", 0, "masked_softmax");
+}
+END_TEST
+
 START_TEST(test_masks)
 {
     cli_expect_sentence("$T study masks --length 3", 2, "--length 3: expected a whole number from 4 to 16");
@@ -280,6 +296,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_leaks);
     tcase_add_test(c, test_what_is_found_fails);
     tcase_add_test(c, test_curves);
+    tcase_add_test(c, test_tape);
     tcase_add_test(c, test_masks);
     suite_add_tcase(s, c);
     return s;

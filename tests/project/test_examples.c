@@ -23,6 +23,10 @@ typedef struct example {
 
 static const example examples[] = {
     {"one_gradient", {"mul 5 5 25 1", "add 6 -1 5 10", "mul 3 2 6 10", "The gradients: dw 20 dx 30 db 10"}},
+    {"tape_picture",
+     {"x value 0.5 gradient 2.059", "from [0] tanh: 1.649", "from [1] exp: 0.4621",
+      "[4] tanh value 0.7071 gradient 1.414", "from [4] tanh: 0.7071", "from [4] tanh: 0.7071",
+      "bias [3] value [0.5 0 -0.5] gradient [0.3333 0.3333 0.3333]", "from [0] add: 0.1667"}},
     {"six_tokens",
      {"Scores of each word against all",
       "journey 0.9544 1.4950 1.4754 0.8434 0.7070 1.0865",
