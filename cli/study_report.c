@@ -20,6 +20,20 @@ static bool is_coloured(const study_output *output)
                                        !(terminal && !strcmp(terminal, "dumb")));
 }
 
+static bool ends_in(const char *path, const char *end)
+{
+    const size_t length = strlen(path), tail = strlen(end);
+    return length > tail && !strcmp(path + length - tail, end);
+}
+
+/* The form follows from the ending of the file's name. */
+static ag_status save_report(const study_document *document, const char *path, ag_error *error)
+{
+    return ends_in(path, ".svg")   ? study_document_save_picture(document, path, error)
+           : ends_in(path, ".txt") ? study_document_save_text(document, path, error)
+                                   : study_document_save(document, path, error);
+}
+
 int cli_show_document(const char *command, const study_document *document, const study_output *output)
 {
     ag_error error = {0};
@@ -32,7 +46,7 @@ int cli_show_document(const char *command, const study_document *document, const
     if (output->report || output->pictures)
         putchar('\n');
     if (output->report) {
-        if (study_document_save(document, output->report, &error) != AG_OK)
+        if (save_report(document, output->report, &error) != AG_OK)
             return cli_report(command, &error);
         printf("The report is in %s\n", CLI_SHOWN(output->report));
     }

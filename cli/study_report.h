@@ -30,9 +30,11 @@ const char *cli_color_name(int color);
 /* The last entries of a table of flags:
  *     cli_flag table[] = {..., STUDY_OUTPUT_FLAGS(output)}; */
 #define STUDY_OUTPUT_FLAGS(output)                                                                                     \
-    CLI_FLAG((output).report, "out", "FILE", "write it as one HTML file, too"),                                        \
+    CLI_FLAG((output).report, "out", "FILE",                                                                           \
+             "write it as one HTML file, too; FILE.txt: as text, FILE.svg: its pictures"),                             \
         CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
-        CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set", .names = cli_color_name)
+        CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set",          \
+                 .names = cli_color_name)
 
 /* Prints a document, and writes it to the files of --out and --pictures, saying so in a
  * line for each. Returns the exit code. */

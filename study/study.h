@@ -49,12 +49,24 @@ void study_maps_clear(study_maps *maps);
 
 /* ---- Gradient checks ---------------------------------------------------------------- */
 
-/* Adds what the gradient checks find of an operation, on `draws` examples that its record
- * draws: the verdicts of ag_gradcheck_op, ag_dot_test_op and ag_taylor_test_op, and for
- * each input the error of a central difference over its step (ag_error_curve), beside the
- * same for a gradient that is made 3 % too small. An error is one of these functions'. */
-ag_status study_gradcheck(const ag_op *op, int draws, const ag_gradcheck_options *options, study_document *document,
-                          ag_error *error) AG_CHECKED;
+/* What the gradient checks find of an operation on examples that its record draws. */
+typedef struct study_op_checks {
+    bool passed; /* all three; a dot test that was skipped does not count */
+    ag_gradcheck_report elements;
+    ag_dot_report dot;
+    ag_taylor_report taylor;
+} study_op_checks;
+
+/* Runs ag_gradcheck_op, ag_dot_test_op and ag_taylor_test_op on `draws` examples. The
+ * tolerance of `options` is that of the elements; the other two know their own. An error
+ * is that of these functions. */
+ag_status study_op_checks_find(const ag_op *op, int draws, const ag_gradcheck_options *options, study_op_checks *checks,
+                               ag_error *error) AG_CHECKED;
+/* Adds the verdicts, and for each input the error of a central difference over its step
+ * (ag_error_curve), beside the same for a gradient that is made 3 % too small. */
+ag_status study_op_checks_write(const study_op_checks *checks, const ag_op *op, int draws,
+                                const ag_gradcheck_options *options, study_document *document,
+                                ag_error *error) AG_CHECKED;
 
 /* ---- Influence and leaks ----------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
-/* error_curve.c - an operation's gradient check to look at: what each test says, and the
- * error of a central difference over its step, beside that of a wrong gradient. */
+/* op_checks.c - the gradient checks of an operation to look at: what each says, and the error
+ * of a central difference over its step, beside that of a wrong gradient. */
 #include "study.h"
 
 #include <math.h>
@@ -190,36 +190,38 @@ static ag_status add_input(const ag_op *op, int input, int draws, const ag_gradc
 
 /* ---- All of it ------------------------------------------------------------------------- */
 
-static ag_status add_verdicts(const ag_op *op, int draws, const ag_gradcheck_options *options, study_document *document,
-                              ag_error *error)
+ag_status study_op_checks_find(const ag_op *op, int draws, const ag_gradcheck_options *options, study_op_checks *checks,
+                               ag_error *error)
 {
-    ag_gradcheck_report elements;
-    ag_dot_report dot;
-    ag_taylor_report taylor;
-    ag_status status = ag_gradcheck_op(op, draws, options, &elements, error);
+    ag_gradcheck_options dot_options = options ? *options : (ag_gradcheck_options){0};
+    dot_options.tolerance = 0; /* that of the dot test follows from rounding alone */
+    ag_status status = ag_gradcheck_op(op, draws, options, &checks->elements, error);
     if (status == AG_OK)
-        status = ag_dot_test_op(op, draws, options, &dot, error);
+        status = ag_dot_test_op(op, draws, &dot_options, &checks->dot, error);
     if (status == AG_OK)
-        status = ag_taylor_test_op(op, draws, options, &taylor, error);
-    if (status != AG_OK)
-        return status;
-    study_add_verdict(document, elements.passed, "every element agrees with differences of the function's values",
-                      elements.message);
-    if (dot.skipped)
-        study_add_text(document, "The dot test was left out: %s.", dot.message);
-    else
-        study_add_verdict(document, dot.passed, "backward and forward mode agree", dot.message);
-    study_add_verdict(document, taylor.passed, "what is left after the linear part shrinks with the square of the step",
-                      taylor.message);
-    return AG_OK;
+        status = ag_taylor_test_op(op, draws, options, &checks->taylor, error);
+    checks->passed = status == AG_OK && checks->elements.passed && (checks->dot.passed || checks->dot.skipped) &&
+                     checks->taylor.passed;
+    return status;
 }
 
-ag_status study_gradcheck(const ag_op *op, int draws, const ag_gradcheck_options *options, study_document *document,
-                          ag_error *error)
+static void add_verdicts(const study_op_checks *checks, study_document *document)
 {
-    ag_status status = add_verdicts(op, draws, options, document, error);
-    if (status != AG_OK)
-        return status;
+    study_add_verdict(document, checks->elements.passed,
+                      "every element agrees with differences of the function's values", checks->elements.message);
+    if (checks->dot.skipped)
+        study_add_text(document, "The dot test was left out: %s.", checks->dot.message);
+    else
+        study_add_verdict(document, checks->dot.passed, "backward and forward mode agree", checks->dot.message);
+    study_add_verdict(document, checks->taylor.passed,
+                      "what is left after the linear part shrinks with the square of the step", checks->taylor.message);
+}
+
+ag_status study_op_checks_write(const study_op_checks *checks, const ag_op *op, int draws,
+                                const ag_gradcheck_options *options, study_document *document, ag_error *error)
+{
+    ag_status status = AG_OK;
+    add_verdicts(checks, document);
     study_add_heading(document, "The error over the step");
     study_add_text(document,
                    "A central difference (f(x + h v) - f(x - h v)) / 2h is off by truncation, which falls with h, and "

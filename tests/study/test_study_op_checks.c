@@ -1,4 +1,4 @@
-/* test_study_gradcheck.c - an operation's gradient check as a document: its verdicts, and
+/* test_study_op_checks.c - the gradient checks of an operation as a document: verdicts, and
  * the error over the step beside that of a planted fault. */
 #include "check_util.h"
 #include "document_util.h"
@@ -21,8 +21,12 @@ static const ag_op *find_op(const char *name)
 static study_document *check(const ag_op *op)
 {
     ag_error error = {0};
+    const ag_gradcheck_options options = {.seed = 1, .tolerance = PRECISION(1e-9, 1e-3)};
+    study_op_checks checks;
     study_document *document = study_document_new("t");
-    ag_status status = study_gradcheck(op, 8, &(ag_gradcheck_options){.seed = 1}, document, &error);
+    ag_status status = study_op_checks_find(op, 8, &options, &checks, &error);
+    if (status == AG_OK)
+        status = study_op_checks_write(&checks, op, 8, &options, document, &error);
     ck_assert_msg(status == AG_OK, "%s: %s", op->name, error.message);
     return document;
 }
@@ -137,19 +141,19 @@ START_TEST(what_cannot_be_checked_is_said)
 {
     ag_op op = twice;
     ag_error error = {0};
-    study_document *document = study_document_new("t");
+    study_op_checks checks;
     op.example = NULL;
-    ck_assert_int_eq(study_gradcheck(&op, 4, NULL, document, &error), AG_BAD_VALUE);
+    ck_assert_int_eq(study_op_checks_find(&op, 4, NULL, &checks, &error), AG_BAD_VALUE);
+    ck_assert(!checks.passed);
     ck_assert_str_eq(error.message, "gradcheck: the operation twice draws no examples");
-    study_document_free(document);
 }
 END_TEST
 
-static Suite *gradcheck_suite(void)
+static Suite *op_checks_suite(void)
 {
     int count;
     ag_ops(&count);
-    Suite *suite = suite_create("study gradcheck");
+    Suite *suite = suite_create("study op checks");
     TCase *tests = tcase_create("documents");
     tcase_add_test(tests, a_fault_is_a_floor);
     tcase_add_loop_test(tests, every_operation_can_be_drawn, 0, count);
@@ -159,4 +163,4 @@ static Suite *gradcheck_suite(void)
     return suite;
 }
 
-TEST_MAIN(gradcheck_suite)
+TEST_MAIN(op_checks_suite)
