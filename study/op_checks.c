@@ -200,19 +200,24 @@ ag_status study_op_checks_find(const ag_op *op, int draws, const ag_gradcheck_op
         status = ag_dot_test_op(op, draws, &dot_options, &checks->dot, error);
     if (status == AG_OK)
         status = ag_taylor_test_op(op, draws, options, &checks->taylor, error);
-    checks->passed = status == AG_OK && checks->elements.passed && (checks->dot.passed || checks->dot.skipped) &&
-                     checks->taylor.passed;
+    checks->passed = status == AG_OK && checks->elements.passed && checks->taylor.passed &&
+                     (checks->dot.passed || !study_op_checks_have_dot(checks));
     return status;
+}
+
+bool study_op_checks_have_dot(const study_op_checks *checks)
+{
+    return !checks->dot.skipped && (checks->dot.checked > 0 || checks->dot.error > checks->dot.bound);
 }
 
 static void add_verdicts(const study_op_checks *checks, study_document *document)
 {
     study_add_verdict(document, checks->elements.passed,
                       "every element agrees with differences of the function's values", checks->elements.message);
-    if (checks->dot.skipped)
-        study_add_text(document, "The dot test was left out: %s.", checks->dot.message);
-    else
+    if (study_op_checks_have_dot(checks))
         study_add_verdict(document, checks->dot.passed, "backward and forward mode agree", checks->dot.message);
+    else
+        study_add_text(document, "The dot test says nothing: %s.", checks->dot.message);
     study_add_verdict(document, checks->taylor.passed,
                       "what is left after the linear part shrinks with the square of the step", checks->taylor.message);
 }

@@ -51,7 +51,7 @@ void study_maps_clear(study_maps *maps);
 
 /* What the gradient checks find of an operation on examples that its record draws. */
 typedef struct study_op_checks {
-    bool passed; /* all three; a dot test that was skipped does not count */
+    bool passed; /* all three; a dot test that says nothing does not count */
     ag_gradcheck_report elements;
     ag_dot_report dot;
     ag_taylor_report taylor;
@@ -62,6 +62,9 @@ typedef struct study_op_checks {
  * is that of these functions. */
 ag_status study_op_checks_find(const ag_op *op, int draws, const ag_gradcheck_options *options, study_op_checks *checks,
                                ag_error *error) AG_CHECKED;
+/* Whether the dot test compared anything: it cannot without a tangent rule, nor where no
+ * result moves. */
+bool study_op_checks_have_dot(const study_op_checks *checks);
 /* Adds the verdicts, and for each input the error of a central difference over its step
  * (ag_error_curve), beside the same for a gradient that is made 3 % too small. */
 ag_status study_op_checks_write(const study_op_checks *checks, const ag_op *op, int draws,

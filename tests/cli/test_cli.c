@@ -186,8 +186,7 @@ END_TEST
 
 START_TEST(test_nothing_is_lost)
 {
-    cli_expect("$T train --task copy --task-max 4 --steps 40 --stop-at 20 --eval-every 10 " CLI_TINY
-               " --out $DIR/run",
+    cli_expect("$T train --task copy --task-max 4 --steps 40 --stop-at 20 --eval-every 10 " CLI_TINY " --out $DIR/run",
                0, "");
     cli_expect("cp -r $DIR/run $DIR/kept", 0, "");
     cli_expect("$T train --task copy --steps 20 " CLI_TINY " --out $DIR/run", 1, "already holds a run");
@@ -237,10 +236,9 @@ START_TEST(test_interrupt_and_resume)
     cli_expect(line, 0, "--resume");
     cli_expect("$T train --resume $DIR/parts --stop-at 100 --quiet", 0, "stopped after step 137");
     cli_expect("$T train --resume $DIR/parts --threads 4 --quiet", 0, "");
-    cli_expect(
-        "for f in model checkpoint last; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && "
-        "echo same",
-        0, "same");
+    cli_expect("for f in model checkpoint last; do cmp $DIR/whole/$f.safetensors $DIR/parts/$f.safetensors; done && "
+               "echo same",
+               0, "same");
     cli_expect("$T train --task copy --steps 1000000 " CLI_TINY " --out $DIR/endless & p=$!;"
                "while [ ! -s $DIR/endless/log.jsonl ]; do sleep 0.05; done; kill -INT $p; wait $p",
                130, "stopped after step");
@@ -251,7 +249,30 @@ END_TEST
 START_TEST(test_gradcheck)
 {
     cli_expect("$T gradcheck --op softmax --json", 0, "\"operation\": \"softmax\", \"passed\": true");
-    cli_expect("$T gradcheck --op matmul", 0, "ok");
+    cli_expect("$T gradcheck --op softmax --json", 0, "\"directions_wrong\": 0, ");
+    cli_expect("$T gradcheck --op matmul", 0, " -   ok"); /* it is linear in each input */
+    cli_expect("$T gradcheck --op gelu | grep 'gelu.*e-.*e-.* [12][.][0-9][0-9]   ok'", 0, "ok");
+}
+END_TEST
+
+/* The form of a report follows from the ending of its file. */
+START_TEST(test_report_of_an_operation)
+{
+    cli_expect("$T gradcheck --op gelu --out $DIR/g.html", 0, "gelu by x: made 3 % too small");
+    cli_expect("tail -1 $DIR/g.html", 0, "</html>");
+    cli_expect("$T gradcheck --op gelu --out $DIR/g.svg | tail -1", 0, "The report is in ");
+    cli_expect("head -c 5 $DIR/g.svg; grep -c '<svg ' $DIR/g.svg", 0, "<svg 3");
+    cli_expect("COLUMNS=80 $T gradcheck --op gelu --out $DIR/g.txt > $DIR/o; head -n -2 $DIR/o | cmp - $DIR/g.txt && "
+               "echo same",
+               0, "same");
+    cli_expect("$T gradcheck --op gelu --pictures $DIR/p > $DIR/o; ls $DIR/p", 0,
+               "01-gelu-by-x-the-gradient-as-it-is.svg");
+    cli_expect_sentence("$T gradcheck --out $DIR/g.html", 2, "--out goes with --op NAME or --model DIR");
+    cli_expect_sentence("$T gradcheck --pictures $DIR", 2, "--pictures goes with --op NAME or --model DIR");
+    cli_expect_sentence("$T gradcheck --op add --color never", 2, "--color goes with --out or --model DIR");
+    cli_expect_sentence("$T gradcheck --op add --json --out $DIR/g.html", 2,
+                        "--json goes without --out and --pictures");
+    cli_expect_sentence("$T gradcheck --op add --out $DIR/none/g.html", 1, "none/g.html");
 }
 END_TEST
 
@@ -291,6 +312,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_output_that_cannot_be_written);
     tcase_add_test(c, test_interrupt_and_resume);
     tcase_add_test(c, test_gradcheck);
+    tcase_add_test(c, test_report_of_an_operation);
     tcase_add_test(c, test_language_model);
     suite_add_tcase(s, c);
     return s;

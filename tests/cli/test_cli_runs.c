@@ -156,7 +156,7 @@ START_TEST(test_documented_defaults_of_other_commands)
     ck_assert_int_eq(check_printed("", "eval", "--model $DIR/run --task copy --task-max 4", ""), 6);
     ck_assert_int_eq(check_printed("printf 'abc\nba\n' |", "predict", "--model $DIR/run --scores", ""), 3);
     ck_assert_int_eq(check_printed("", "generate", "--model $DIR/lm --prompt 12", " top-k "), 5);
-    ck_assert_int_eq(check_printed("", "gradcheck", "--op softmax", " tolerance "), 3);
+    ck_assert_int_eq(check_printed("", "gradcheck", "--op softmax", " tolerance count color "), 3);
     ck_assert_int_eq(check_printed("", "study leaks", "--model $DIR/run", ""), 2);
     ck_assert_int_eq(check_printed("", "study attention", "--model $DIR/run --source abc", " layer head "), 3);
     ck_assert_int_eq(check_printed("", "study influence", "--model $DIR/run --source abc", ""), 2);
