@@ -8,6 +8,7 @@
  * tiny, equal distances is measured by their fifth differences, in which a smooth
  * function leaves nothing (J. J. More and S. M. Wild, Estimating computational noise,
  * SIAM Journal on Scientific Computing 33, 2011). */
+#include "../scalar.h"
 #include "gradcheck.h"
 
 #include <math.h>
@@ -82,6 +83,12 @@ bool gradcheck_is_clear(const ag_error_curve *curve, double remainder)
     return fabs(remainder) > GRADCHECK_CLEAR * curve->rounding; /* (false for NaN) */
 }
 
+/* The logarithm to base 2 from the natural one, which scalar.h has. */
+static double binary_logarithm(double x)
+{
+    return scalar_log(x) / 0.69314718055994530942;
+}
+
 /* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
  * if fewer than three stand in a row, or if they follow no power: beside the place where a
  * fault and the curvature cancel. */
@@ -97,11 +104,11 @@ static double fit_order(const ag_error_curve *curve, const double *values)
 
     double products = 0, squares = 0, least = INFINITY, most = -INFINITY;
     for (int i = 0; i < count; i++) {
-        const double height = log2(fabs(values[last - i])), from_middle = i - (count - 1) / 2.0;
+        const double height = binary_logarithm(fabs(values[last - i])), from_middle = i - (count - 1) / 2.0;
         products += from_middle * height;
         squares += from_middle * from_middle;
         if (i > 0) {
-            const double slope = height - log2(fabs(values[last - i + 1]));
+            const double slope = height - binary_logarithm(fabs(values[last - i + 1]));
             least = fmin(least, slope);
             most = fmax(most, slope);
         }

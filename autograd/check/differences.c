@@ -49,6 +49,27 @@ double gradcheck_scale(ag_real value)
     return ldexp(1, exponent - 1);
 }
 
+/* Along a random direction every element moves, up or down by its own scale, so a wrong
+ * gradient of any of them shows in the sum. */
+void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_line *line)
+{
+    const int64_t size = gradcheck_input_size(check, input);
+    double *direction = check->line_direction;
+    if (check->options.directions == 0) {
+        direction[0] = gradcheck_scale(check->origin[input][index]);
+        *line = (gradcheck_line){
+            .input = input, .begin = index, .end = index + 1, .direction = direction, .unit = direction[0]};
+        return;
+    }
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
+    rng.position = (uint64_t)(index * size);
+    for (int64_t i = 0; i < size; i++) {
+        double scale = gradcheck_scale(check->origin[input][i]);
+        direction[i] = ag_rng_u32(&rng) & 1 ? scale : -scale;
+    }
+    *line = (gradcheck_line){.input = input, .begin = 0, .end = size, .direction = direction, .unit = 1};
+}
+
 double gradcheck_move(const gradcheck *check, const gradcheck_line *line, double t)
 {
     ag_real *data = check->inputs[line->input].data;
