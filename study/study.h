@@ -261,6 +261,7 @@ ag_status study_doctor(const study_patient *patient, study_health *health, ag_er
 ag_status study_health_write(const study_health *health, study_document *document, ag_error *error) AG_CHECKED;
 /* Frees the layers and zeroes the struct. */
 void study_health_clear(study_health *health);
+
 /* ---- The tape ---------------------------------------------------------------------- */
 
 /* The name by which a tensor is shown. */
