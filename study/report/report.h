@@ -193,8 +193,8 @@ char *study_document_text(const study_document *document, const study_text_optio
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* The same as text of 80 columns, without colour. */
 ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* The same as one SVG file with the document's charts and heat maps, and nothing else of
- * it: below each other, but charts that follow each other in twos side by side. */
+/* The same as one SVG file with the document's charts, heat maps and graphs, and nothing
+ * else of it: below each other, but charts that follow each other in twos side by side. */
 ag_status study_document_save_picture(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes each heat map, chart and graph to FOLDER/NN-title.svg, numbered from 01 in the
  * document's order; makes the folder, and those above it, where they are missing. AG_IO

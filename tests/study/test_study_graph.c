@@ -4,7 +4,7 @@
 
 #include "study/report/svg/graph_layout.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST = 40 };
@@ -176,6 +176,29 @@ START_TEST(no_nodes_are_a_picture_too)
 }
 END_TEST
 
+/* On a sheet graphs stand below each other, in the size that they have alone. */
+START_TEST(graphs_on_a_sheet)
+{
+    char *folder = test_folder_new(), *path = test_path(folder, "sheet.svg"), wanted[64];
+    study_document *document = study_document_new("sheet");
+    ag_error error = {0};
+    study_add_graph(document, &square);
+    study_add_graph(document, &square);
+    ck_assert_msg(study_document_save_picture(document, path, &error) == AG_OK, "%s", error.message);
+    char *sheet = test_file_read(folder, "sheet.svg", NULL);
+    const svg_size size = svg_graph_size(&square);
+    test_check_xml(sheet);
+    snprintf(wanted, sizeof wanted, " width=\"%d\" height=\"%d\"", (int)size.width, 2 * (int)size.height);
+    test_has(sheet, wanted);
+    snprintf(wanted, sizeof wanted, "translate(0 %d)", (int)size.height);
+    test_has(sheet, wanted);
+    free(sheet);
+    free(path);
+    study_document_free(document);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(a_graph_as_text)
 {
     study_document *document = study_document_new(NULL);
@@ -221,6 +244,7 @@ static Suite *graph_suite(void)
     tcase_add_test(tests, leaves_stand_where_they_are_needed);
     tcase_add_test(tests, a_graph_as_a_picture);
     tcase_add_test(tests, no_nodes_are_a_picture_too);
+    tcase_add_test(tests, graphs_on_a_sheet);
     tcase_add_test(tests, a_graph_as_text);
     tcase_add_test(tests, edges_lead_to_later_nodes);
     suite_add_tcase(suite, tests);

@@ -15,7 +15,8 @@ enum {
     PORT = 30,   /* least distance of the lines of a box */
     FONT = 12,
     TEXT_COLUMNS = 40, /* where the texts of boxes are cut */
-    LABEL_COLUMNS = 24
+    LABEL_COLUMNS = 24,
+    TITLE_COLUMNS = 80
 };
 
 /* The line of text that begins at *text, which moves to the next; false after the last. */
@@ -173,28 +174,49 @@ static void describe_graph(pen *p, const study_graph *graph)
     }
 }
 
-void svg_graph(pen *p, const study_graph *graph, const char *id)
+/* ---- The picture ------------------------------------------------------------------- */
+
+/* Lays the graph out below its title. Returns false if out of memory; the caller clears
+ * the layout in either case. */
+static bool lay_out_graph(graph_layout *l, const study_graph *graph, svg_size *size)
 {
-    graph_layout l = {0};
+    const double top = MARGIN + (label_has_text(graph->title) ? TITLE : 0);
     graph_place *boxes = calloc((size_t)graph->node_count + 1, sizeof *boxes);
     for (int64_t i = 0; boxes && i < graph->node_count; i++)
         boxes[i] = box_of(graph, i);
-    if (!boxes || !graph_layout_make(&l, graph, boxes)) {
-        p->failed = true;
-    } else {
-        const double top = MARGIN + (label_has_text(graph->title) ? TITLE : 0);
+    *l = (graph_layout){0};
+    const bool made = boxes && graph_layout_make(l, graph, boxes);
+    for (int64_t layer = 0; made && layer < l->layer_count; layer++) {
+        l->tops[layer] += top;
+        l->bottoms[layer] += top;
+    }
+    free(boxes);
+    *size = (svg_size){ceil(fmax(l->width, svg_text_width(graph->title, TITLE_COLUMNS, 15))) + 2 * MARGIN,
+                       ceil(l->height + top) + MARGIN};
+    return made;
+}
+
+svg_size svg_graph_size(const study_graph *graph)
+{
+    graph_layout l;
+    svg_size size;
+    if (!lay_out_graph(&l, graph, &size))
+        size = (svg_size){0};
+    graph_layout_clear(&l);
+    return size;
+}
+
+void svg_graph(pen *p, const study_graph *graph, const char *id)
+{
+    graph_layout l;
+    svg_size size;
+    if (lay_out_graph(&l, graph, &size)) {
         pen description = {0};
         describe_graph(&description, graph);
-        for (int64_t layer = 0; layer < l.layer_count; layer++) {
-            l.tops[layer] += top;
-            l.bottoms[layer] += top;
-        }
-        const double title = svg_text_width(graph->title, TEXT_COLUMNS * 2, 15);
-        svg_open(p, id, ceil(fmax(l.width, title)) + 2 * MARGIN, ceil(l.height + top) + MARGIN, graph->title,
-                 &description);
+        svg_open(p, id, size.width, size.height, graph->title, &description);
         pen_discard(p, &description);
         if (label_has_text(graph->title))
-            svg_text(p, "title", MARGIN, MARGIN + 13, graph->title, TEXT_COLUMNS * 2, "");
+            svg_text(p, "title", MARGIN, MARGIN + 13, graph->title, TITLE_COLUMNS, "");
         for (int64_t e = 0; e < graph->edge_count; e++)
             put_edge(p, &l, e, false);
         for (int64_t i = 0; i < graph->node_count; i++)
@@ -202,7 +224,8 @@ void svg_graph(pen *p, const study_graph *graph, const char *id)
         for (int64_t e = 0; e < graph->edge_count; e++)
             put_edge(p, &l, e, true);
         pen_put(p, "</svg>\n");
+    } else {
+        p->failed = true;
     }
-    free(boxes);
     graph_layout_clear(&l);
 }

@@ -45,14 +45,17 @@ static void add_chart(sheet *s, const study_chart *chart)
     s->waiting = second ? (svg_size){0} : size;
 }
 
-static void add_heat(sheet *s, const study_heat *heat)
+/* A map or a graph (the other is NULL) stands below all before it. */
+static void add_below(sheet *s, const study_heat *heat, const study_graph *graph)
 {
     char id[ID_SIZE];
-    const svg_size size = svg_heat_size(heat);
+    const svg_size size = heat ? svg_heat_size(heat) : svg_graph_size(graph);
     const double y = s->height;
     open_place(s, 0, y, id);
-    if (s->p)
+    if (s->p && heat)
         svg_heat(s->p, heat, id);
+    else if (s->p)
+        svg_graph(s->p, graph, id);
     close_place(s, size.width, y + size.height);
 }
 
@@ -65,7 +68,9 @@ static void add_pictures(sheet *s, const study_document *document)
         }
         s->waiting = (svg_size){0};
         for (int64_t i = 0; part->kind == PART_HEATS && i < part->heat_count; i++)
-            add_heat(s, &part->heats[i]);
+            add_below(s, &part->heats[i], NULL);
+        if (part->kind == PART_GRAPH)
+            add_below(s, NULL, &part->graph);
     }
 }
 

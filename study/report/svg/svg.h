@@ -32,12 +32,13 @@ void svg_heat_rows(pen *p, const study_heat *heat, const char *id, svg_shape *sh
 void svg_chart(pen *p, const study_chart *chart, const char *id);
 void svg_graph(pen *p, const study_graph *graph, const char *id);
 
-/* The size in which a picture would be drawn. */
+/* The size in which a picture would be drawn; of a graph 0 if out of memory. */
 typedef struct svg_size {
     double width, height;
 } svg_size;
 svg_size svg_heat_size(const study_heat *heat);
 svg_size svg_chart_size(const study_chart *chart);
+svg_size svg_graph_size(const study_graph *graph);
 
 /* ---- Elements ---------------------------------------------------------------------- */
 
