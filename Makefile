@@ -106,7 +106,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi demo examples test test-programs one asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -252,6 +252,10 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 test: libcheck ## every test, in both precisions
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=float test-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) PRECISION=double test-programs
+
+gradcheck-score: libcheck ## how many planted faults each gradient check finds, by kind of fault (docs/gradients.md)
+	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=double
+	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
 
 # Needs node and Chromium.
 test-browser: ## reports in a browser: the switch, hovering, dark and light, print, no script
