@@ -138,7 +138,8 @@ static void report_direction(const taylor_test *test, const ag_taylor_report *fo
  * that looks like order 1 and is not such a fault may be curvature at large steps, which
  * is all that rounding leaves in single precision: the verdict is taken back if the fault
  * is less than a quarter of R2 / 2h. So it is if the fault is no more than rounding in the
- * gradient itself: p - 1 of a lone class is 1e-17 where the loss is 0 without rounding. */
+ * gradient itself, a sum of some numbers of size 1: p - 1 of a lone class is 1e-16 where
+ * the loss is 0 without rounding. */
 static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve,
                                ag_taylor_report *found)
 {
@@ -151,7 +152,7 @@ static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_
     if (isnan(found->numeric))
         found->numeric = curve->slope + remainder;
     found->fault = found->slope / found->numeric - 1;
-    const double rounding = GRADCHECK_EPSILON * fmax(1, fabs(found->slope));
+    const double rounding = 16 * GRADCHECK_EPSILON * fmax(1, fabs(found->slope));
     if (fabs(found->slope - found->numeric) < fmax(fmax(fabs(remainder) / 4, curve->numeric_error), rounding))
         found->verdict = AG_TAYLOR_UNDECIDED;
     return status;
