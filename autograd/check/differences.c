@@ -25,16 +25,12 @@
 #include <math.h>
 #include <string.h>
 
-/* The number of steps in a table, and the smallest first step: below it rounding hides
- * the derivative. */
+/* The number of steps in a table. */
 #ifdef TAPEFORMER_DOUBLE
-#define TABLE_ROWS    9
-#define SMALLEST_STEP 0x1p-18
+#define TABLE_ROWS 9
 #else
-#define TABLE_ROWS    4
-#define SMALLEST_STEP 0x1p-9
+#define TABLE_ROWS 4
 #endif
-#define SHRINK 8.0 /* of the first step, for the next table if this one fails */
 
 /* How a table of differences ended. */
 typedef enum outcome { SMOOTH, CROSSED_KINK, LEFT_DOMAIN } outcome;
@@ -204,7 +200,7 @@ static double smallest_step(const gradcheck *check, const gradcheck_line *line, 
 {
     double part = fabs((double)check->origin[line->input][line->begin] / line->unit);
     bool small = line->end - line->begin == 1 && part > 0 && part < 1;
-    return found != CROSSED_KINK && small ? SMALLEST_STEP * fmax(part, 0x1p-60) : SMALLEST_STEP;
+    return found != CROSSED_KINK && small ? GRADCHECK_SMALLEST * fmax(part, 0x1p-60) : GRADCHECK_SMALLEST;
 }
 
 /* Builds tables from smaller and smaller first steps, until one neither crosses a kink
@@ -216,7 +212,7 @@ static ag_status differentiate_line(gradcheck *check, const gradcheck_line *line
 
     *on_kink = false;
     *best = (gradcheck_estimate){.slope = NAN, .error = INFINITY};
-    for (double step = check->options.step;; step /= SHRINK) {
+    for (double step = check->options.step;; step /= GRADCHECK_SHRINK) {
         gradcheck_estimate attempt;
         outcome found;
         ag_status status = extrapolate(check, line, step, &attempt, &found);
@@ -227,7 +223,7 @@ static ag_status differentiate_line(gradcheck *check, const gradcheck_line *line
             *best = attempt;
         if (relative_doubt(best, line->unit) <= enough)
             return AG_OK;
-        if (step / SHRINK < smallest_step(check, line, found)) {
+        if (step / GRADCHECK_SHRINK < smallest_step(check, line, found)) {
             *on_kink = found == CROSSED_KINK && isnan(best->slope);
             return AG_OK;
         }

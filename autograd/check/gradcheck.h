@@ -28,11 +28,16 @@
 #define GRADCHECK_TOLERANCE 1e-9
 #define GRADCHECK_STEP      0x1p-6
 #define GRADCHECK_EPSILON   DBL_EPSILON
+#define GRADCHECK_SMALLEST  0x1p-18
 #else
 #define GRADCHECK_TOLERANCE 1e-3
 #define GRADCHECK_STEP      0x1p-3
-#define GRADCHECK_EPSILON   FLT_EPSILON
+#define GRADCHECK_EPSILON   ((double)FLT_EPSILON)
+#define GRADCHECK_SMALLEST  0x1p-9
 #endif
+/* If differences from the first step on fail, a first step smaller by this factor is next,
+ * but none below GRADCHECK_SMALLEST: there rounding hides the derivative. */
+#define GRADCHECK_SHRINK 8.0
 
 /* How many times the rounding a number must be to count as clear of it. */
 #define GRADCHECK_CLEAR 100.0

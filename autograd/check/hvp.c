@@ -11,19 +11,11 @@
  * Rounding errors e of the gradients add e (64 * 4 + 20 * 2 + 1) / 45 t to the first. */
 #include "gradcheck.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-#ifdef TAPEFORMER_DOUBLE
-#define EPSILON       DBL_EPSILON
-#define SMALLEST_STEP 0x1p-18
-#else
-#define EPSILON       ((double)FLT_EPSILON)
-#define SMALLEST_STEP 0x1p-9
-#endif
-#define ROUNDING (EPSILON * 297 / 45) /* (of gradients good to EPSILON) */
-#define SHRINK   8.0                  /* of the first step, for the next three if these fail */
+/* The factor on gradients good to GRADCHECK_EPSILON, over t. */
+#define ROUNDING (GRADCHECK_EPSILON * 297 / 45)
 
 static const double fine_share[3] = {1 / 45.0, -20 / 45.0, 64 / 45.0}; /* of t, t/2, t/4 */
 static const double coarse_share[3] = {0, -1 / 3.0, 4 / 3.0};
@@ -157,7 +149,7 @@ static ag_status find_product(hvp_pass *pass)
 {
     const gradcheck *check = pass->check;
     bool found = false, crossed = false;
-    for (double step = check->options.step; step >= SMALLEST_STEP; step /= SHRINK) {
+    for (double step = check->options.step; step >= GRADCHECK_SMALLEST; step /= GRADCHECK_SHRINK) {
         ag_status status = extrapolate(pass, step * pass->unit);
         if (status != AG_OK)
             return status;
@@ -175,7 +167,7 @@ static ag_status find_product(hvp_pass *pass)
         return ag_error_set(check->error, AG_BAD_VALUE,
                             "hvp: a kink of the function, such as that of relu at 0, lies within every step, down to "
                             "%g: there is no second derivative",
-                            SMALLEST_STEP);
+                            GRADCHECK_SMALLEST);
     if (!found)
         return ag_error_set(check->error, AG_NOT_FINITE, "hvp: gradients near the inputs are NaN or infinite");
     return AG_OK;
@@ -253,9 +245,9 @@ ag_status ag_hvp(ag_function f, void *context, const ag_gradcheck_input *inputs,
     ag_status status = gradcheck_complete(&complete, error);
     if (status != AG_OK)
         return status;
-    if (complete.step < SMALLEST_STEP)
+    if (complete.step < GRADCHECK_SMALLEST)
         return ag_error_set(error, AG_BAD_VALUE, "hvp: the step is %g; it is at least %g", complete.step,
-                            SMALLEST_STEP);
+                            GRADCHECK_SMALLEST);
     if (complete.tolerance == 0)
         complete.tolerance = GRADCHECK_TOLERANCE;
     hvp_pass pass = {.direction = direction, .product = product, .report = report ? report : &unwanted};
