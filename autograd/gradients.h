@@ -114,8 +114,11 @@ typedef struct ag_gradcheck_location {
     const ag_node *node;             /* the first that is wrong; NULL: none */
     int64_t number;                  /* of that node on the tape, from 0 */
     int64_t compared;                /* nodes, up to that one */
-    int64_t skipped;                 /* nodes before it that cannot be compared: something in
-                                      * them is NaN or infinite, or lies on kinks */
+    int64_t skipped;                 /* nodes up to there that cannot be judged: a number in
+                                      * them is NaN or infinite, all elements lie on kinks,
+                                      * or the tangent rule leaves out what the backward
+                                      * does, which is then on purpose, as embedding leaves
+                                      * out the row of its padding */
     char location[AG_LOCATION_TEXT]; /* "softmax in decoder.layers.1 (node 12 of 40)", or "" */
     ag_gradcheck_report report;      /* of that node alone; an input is named by the
                                       * operation that made it */

@@ -96,7 +96,7 @@ START_TEST(the_operation_is_found)
     ck_assert_msg(found.node != NULL, "%s", found.message);
     ck_assert_str_eq(found.node->op->name, "blend");
     ck_assert_int_eq(found.number, 3);
-    ck_assert_int_eq(found.compared + found.skipped + (found.report.checked == 0), 4);
+    ck_assert_int_eq(found.compared + found.skipped, 4);
     ck_assert_str_eq(found.location, "blend in layers.2 (node 3 of 7)");
     ck_assert_msg(strstr(found.message, "blend in layers.2 (node 3 of 7): input 0 (linear) "), "%s", found.message);
     ag_tape_free(tape);
@@ -114,7 +114,7 @@ START_TEST(a_right_tape_has_none)
     ag_gradcheck_location found = locate(tape);
     ck_assert_msg(!found.node, "%s", found.message);
     ck_assert(found.compared == 7 && found.skipped == 0 && found.number == -1 && !*found.location);
-    ck_assert_str_eq(found.message, "no operation is wrong by itself: 7 compared, 0 with numbers that cannot be");
+    ck_assert_str_eq(found.message, "no operation is wrong by itself: 7 compared, 0 that cannot be");
     ck_assert(loss->data[0] == value && ag_backward(loss) == AG_OK);
     ag_tape_free(tape);
 }

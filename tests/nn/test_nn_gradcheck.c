@@ -133,6 +133,85 @@ START_TEST(a_whole_model)
 }
 END_TEST
 
+/* ---- The operation to blame -------------------------------------------------------- */
+
+static ag_status same_shape(ag_node *node)
+{
+    node->output->shape = node->inputs[0]->shape;
+    return AG_OK;
+}
+
+static ag_status double_forward(ag_node *node)
+{
+    for (int64_t i = 0; i < node->output->size; i++)
+        node->output->data[i] = 2 * node->inputs[0]->data[i];
+    return AG_OK;
+}
+
+/* Forgets the factor for the last element. */
+static ag_status lying_backward(ag_node *node)
+{
+    ag_real *dx = ag_grad(node->inputs[0]);
+    const int64_t size = node->output->size;
+    for (int64_t i = 0; dx && i < size; i++)
+        dx[i] += (ag_real)(i == size - 1 ? 1 : 2) * node->output->grad[i];
+    return AG_OK;
+}
+
+static const ag_op lying_double = {
+    .name = "double", .formula = "y = 2 x", .shape = same_shape, .forward = double_forward, .backward = lying_backward};
+
+/* Puts the lie before the second block of the decoder. */
+static ag_tensor *lie_before_block(void *context, const char *name, nn_block_end end, ag_tensor *x)
+{
+    (void)context;
+    const bool here = end == NN_BLOCK_INPUT && strcmp(name, "decoder.layers.1") == 0;
+    return here ? ag_custom(&lying_double, &x, 1, 1, NULL, 0) : x;
+}
+
+/* Locates on one training step of a model with everything. */
+static ag_gradcheck_location locate_in_model(bool lies, nn_model_config config)
+{
+    problem p = {.model = test_model(config, 9)};
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1});
+    const nn_pass pass = {
+        .tape = tape, .params = &p.model->params, .training = true, .on_block = lies ? lie_before_block : NULL};
+    test_batch_fill(&p.batch, p.model, 2, 4, 3, 8);
+    ag_gradcheck_location found;
+    ag_error error = {0};
+    ag_tape_seed(tape, 7, 7);
+    ck_assert_msg(loss_of(&pass, NULL, &p) != NULL, "%s", ag_tape_error(tape)->message);
+    ck_assert_msg(ag_gradcheck_locate(tape, NULL, &found, &error) == AG_OK, "%s", error.message);
+    ag_tape_free(tape);
+    nn_model_free(p.model);
+    return found;
+}
+
+static const nn_model_config models[] = {
+    {.kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = AG_GELU, .tied_output = true},
+    {.kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = AG_RELU, .post_norm = true},
+    {.kind = NN_DECODER, .positions = NN_ROTARY, .norm = NN_RMS_NORM, .activation = AG_GATED_SILU, .no_bias = true},
+    {.kind = NN_DECODER, .positions = NN_LEARNED, .activation = AG_SILU, .dropout = 0.2, .max_length = 6},
+};
+
+START_TEST(a_right_model_has_no_culprit)
+{
+    ag_gradcheck_location found = locate_in_model(false, models[_i]);
+    ck_assert_msg(!found.node && found.compared > 20, "%s", found.message);
+    ck_assert_msg(found.skipped * 4 <= found.compared, "%s", found.message);
+}
+END_TEST
+
+START_TEST(the_culprit_in_a_model)
+{
+    ag_gradcheck_location found = locate_in_model(true, models[_i]);
+    ck_assert_msg(found.number >= 0 && !strncmp(found.location, "double in decoder.layers.1 (node ", 33), "%s",
+                  found.message);
+}
+END_TEST
+
+/* ---- Bad input --------------------------------------------------------------------- */
+
 START_TEST(bad_input_is_a_sentence)
 {
     gate g;
@@ -165,6 +244,8 @@ static Suite *suite(void)
     tcase_add_test(tests, parameters_and_inputs);
     tcase_add_test(tests, parameters_alone);
     tcase_add_test(tests, a_whole_model);
+    tcase_add_loop_test(tests, a_right_model_has_no_culprit, 0, sizeof models / sizeof *models);
+    tcase_add_loop_test(tests, the_culprit_in_a_model, 0, sizeof models / sizeof *models);
     tcase_add_test(tests, bad_input_is_a_sentence);
     suite_add_tcase(s, tests);
     return s;
