@@ -1,7 +1,7 @@
 /* test_gradcheck_score.c - how many planted faults each of the three tests finds, by kind of
- * fault: differences (ag_gradcheck_op), the dot test and Taylor's test. Prints a table, for
- * `make gradcheck-score`, and fails where a test finds less than it must or more than it
- * can.
+ * fault: differences (ag_gradcheck_op; "warn": it passes, and says that it is far above the
+ * noise), the dot test and Taylor's test. Prints a table, for `make gradcheck-score`, and
+ * fails where a test finds less than it must or more than it can.
  *
  * A mutant is a built-in operation whose backward runs as it is and then does one thing
  * wrong with the gradient that it adds to one input. Each operation is mutated at its
@@ -251,6 +251,7 @@ static void make_mutant(const ag_op *op, const kind *k, bool last)
 
 typedef struct score {
     int planted, differences, dot, taylor;
+    int warned; /* passed by differences, but 100 x above the noise */
 } score;
 
 /* Gives the mutant to the three tests. */
@@ -268,6 +269,7 @@ static void test_mutant(score *s)
         return;
     s->planted++;
     s->differences += !differences.passed;
+    s->warned += differences.passed && differences.above_noise >= 100;
     s->dot += !dot.passed;
     s->taylor += !taylor.passed;
 }
@@ -291,11 +293,12 @@ START_TEST(faults_are_found)
         test_mutant(&s);
     }
     if (_i == 0)
-        printf("\n| fault, in %s | planted | differences | dot test | Taylor |\n|---|---|---|---|---|\n",
+        printf("\n| fault, in %s | planted | differences | warn | dot test | Taylor |\n|---|---|---|---|---|---|---|\n",
                PRECISION("double", "float"));
-    printf("| %s | %d | %d | %d | %d |\n", k->name, s.planted, s.differences, s.dot, s.taylor);
+    printf("| %s | %d | %d | %d | %d | %d |\n", k->name, s.planted, s.differences, s.warned, s.dot, s.taylor);
     fflush(stdout);
     require_share(k, "differences", k->differences, s.differences, s.planted);
+    require_share(k, "a warning of differences", k->fault == NO_FAULT ? NONE : SOME, s.warned, s.planted);
     require_share(k, "the dot test", k->dot, s.dot, s.planted);
     require_share(k, "Taylor's test", k->taylor, s.taylor, s.planted);
 }
