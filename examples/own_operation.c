@@ -7,9 +7,10 @@
  *
  * An operation is one record (ag_op): how the shape follows from the inputs, how the values do, how the gradient comes
  * back, and how to draw an example. ag_custom runs it and notes it on the tape, as it does for every operation of the
- * library. Then the backward is compared with differences of the forward:
+ * library. Then the backward is compared with differences of the forward, and with the rule of forward mode:
  *
  *     ag_gradcheck_op    the operation alone, on examples that its record draws;
+ *     ag_dot_test_op     the same, against its tangent rule: to the last digits, without a step;
  *     ag_gradcheck       any function in which it takes part: here, attention with capped scores.
  *
  * Two backwards that are wrong follow, each in a way that happens. The second shows why an operation is checked alone
@@ -63,6 +64,17 @@ static ag_status soft_cap_backward(ag_node *node)
     return AG_OK;
 }
 
+/* If x moves by ux, y moves by uy = ux (1 - (y / cap)^2). This rule may be left out: then
+ * only forward mode (ag_jvp) and the dot test cannot be had. */
+static ag_status soft_cap_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    for (int64_t i = 0; i < node->output->size; i++) {
+        const double ratio = (double)node->output->data[i] / cap_of(node);
+        tangent[i] = (ag_real)((double)tangents[0][i] * (1 - ratio * ratio));
+    }
+    return AG_OK;
+}
+
 static ag_tensor *soft_cap(ag_tensor *x, double cap);
 
 /* An input and a cap, drawn from where the check is to look. */
@@ -79,6 +91,7 @@ static const ag_op soft_cap_op = {
     .shape = soft_cap_shape,
     .forward = soft_cap_forward,
     .backward = soft_cap_backward,
+    .jvp = soft_cap_jvp,
     .example = soft_cap_example,
 };
 
@@ -183,6 +196,14 @@ int main(void)
     }
     print_report("soft_cap on 24 drawn examples", &report);
     bool as_expected = report.passed;
+
+    ag_dot_report dot;
+    if (ag_dot_test_op(&soft_cap_op, 24, NULL, &dot, &error) != AG_OK) {
+        puts(error.message);
+        return 1;
+    }
+    printf("backward and forward mode %s (%lld directions)\n", dot.passed ? "agree" : "DIFFER", (long long)dot.checked);
+    as_expected &= dot.passed;
 
     ag_op op = soft_cap_op;
     as_expected &= check("attention with capped scores", capped_attention, 3, op);

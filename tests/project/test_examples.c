@@ -203,8 +203,8 @@ static const example examples[] = {
       "64 1 32 4 63",
       "(layers, and steps of the recurrent one)"}},
     {"own_operation",
-     {"soft_cap on 24 drawn examples: right (111 elements)", "attention with capped scores: right (18 elements)",
-      "the cap forgotten in the backward: WRONG (18 elements)",
+     {"soft_cap on 24 drawn examples: right (111 elements)", "backward and forward mode agree (72 directions)",
+      "attention with capped scores: right (18 elements)", "the cap forgotten in the backward: WRONG (18 elements)",
       "input 0 (query) at [0,0,1,1] (flat 3), element [0,0,1,1] (flat 3) of the result: analytic 0.03569, numeric "
       "0.07670, error 0.041; step *, numeric error *; * of 18 elements fail; wrong by itself: soft_cap in the "
       "outermost scope (node 1 of 4)",
