@@ -214,9 +214,9 @@ typedef struct ag_error_curve {
     /* h, each half of the one before; R1 and R2 at each, NaN where the step crosses a kink
      * or leaves the domain */
     double step[AG_CURVE_STEPS], forward[AG_CURVE_STEPS], central[AG_CURVE_STEPS];
-    /* the rounding of a difference of two values of f: sqrt(2) eps |f|, or what is
-     * measured, if that is more */
-    double rounding;
+    /* rounding: of a difference of two values of f, sqrt(2) eps |f|, or what is measured,
+     * if that is more; of g.v */
+    double rounding, slope_rounding;
     double order, central_order; /* of R1 and R2 as powers of h, see ag_taylor_test; NaN:
                                   * cannot be told */
     double third;                /* |f'''| along v; 0 where rounding hides it */

@@ -20,7 +20,8 @@
 #endif
 
 enum { NOISE_SIDE = 4, NOISE_ORDER = 5 }; /* values on each side; the order of their differences */
-#define NOISE_STEP 0x1p-20
+#define NOISE_STEP     0x1p-20
+#define SLOPE_ROUNDING 16.0      /* eps in the elements of a gradient */
 enum { FEWEST = 3, FITTED = 4 }; /* steps to which an order is fitted: at least, at most */
 
 /* The sum of w_k (f_k(x + t v) - f_k(x)), minus the gradient times the move. NaN if the
@@ -52,9 +53,19 @@ static double expected_rounding(const gradcheck *check)
     return GRADCHECK_EPSILON * sqrt(2 * sum);
 }
 
-/* The same as nine values beside each other have it; 0 if one of them does not count. If
- * each value has an independent error of variance s^2, their differences of order n have
- * the variance s^2 (2n)! / n!^2. */
+/* The rounding of g.v: that of each element is a few eps of what was added up in it, which
+ * is at least of size 1 in functions that are scaled well, even where the sum is 0. */
+static double expected_slope_rounding(const gradcheck *check, const gradcheck_line *line)
+{
+    double sum = 0;
+    for (int64_t i = line->begin; i < line->end; i++)
+        sum += pow(line->direction[i - line->begin] * fmax(1, fabs((double)check->gradient[line->input][i])), 2);
+    return SLOPE_ROUNDING * GRADCHECK_EPSILON * sqrt(sum);
+}
+
+/* The rounding of f as nine values beside each other have it; 0 if one of them does not
+ * count. If each value has an independent error of variance s^2, their differences of
+ * order n have the variance s^2 (2n)! / n!^2. */
 static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, double *rounding)
 {
     enum { VALUES = 2 * NOISE_SIDE + 1, DIFFERENCES = VALUES - NOISE_ORDER };
@@ -78,9 +89,10 @@ static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, 
     return AG_OK;
 }
 
-bool gradcheck_is_clear(const ag_error_curve *curve, double remainder)
+bool gradcheck_is_clear(const ag_error_curve *curve, const double *remainders, int i)
 {
-    return fabs(remainder) > GRADCHECK_CLEAR * curve->rounding; /* (false for NaN) */
+    const double rounding = GRADCHECK_CLEAR * curve->rounding + curve->step[i] * curve->slope_rounding;
+    return fabs(remainders[i]) > rounding; /* (false for NaN) */
 }
 
 /* The logarithm to base 2 from the natural one, which scalar.h has. */
@@ -95,9 +107,9 @@ static double binary_logarithm(double x)
 static double fit_order(const ag_error_curve *curve, const double *values)
 {
     int last = curve->count - 1, count = 0;
-    while (last >= 0 && !gradcheck_is_clear(curve, values[last]))
+    while (last >= 0 && !gradcheck_is_clear(curve, values, last))
         last--;
-    while (count < FITTED && count <= last && gradcheck_is_clear(curve, values[last - count]))
+    while (count < FITTED && count <= last && gradcheck_is_clear(curve, values, last - count))
         count++;
     if (count < FEWEST)
         return NAN;
@@ -134,7 +146,8 @@ static double find_bound(const ag_error_curve *curve)
 {
     double least = INFINITY;
     for (int i = 0; i < curve->count; i++)
-        least = fmin(least, (fabs(curve->central[i]) + GRADCHECK_CLEAR * curve->rounding) / (2 * curve->step[i]));
+        least = fmin(least, curve->slope_rounding +
+                                (fabs(curve->central[i]) + GRADCHECK_CLEAR * curve->rounding) / (2 * curve->step[i]));
     return least;
 }
 
@@ -161,6 +174,7 @@ ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, 
     if (status != AG_OK)
         return status;
     curve->rounding = fmax(expected_rounding(check), rounding);
+    curve->slope_rounding = expected_slope_rounding(check, line);
     curve->third = find_third(curve);
     curve->order = fit_order(curve, curve->forward);
     curve->central_order = fit_order(curve, curve->central);

@@ -194,8 +194,9 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_
 /* Measures a curve of `count` steps from 2^first on, except `numeric`. */
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
                                   ag_error_curve *curve) AG_CHECKED;
-/* Whether a remainder of the curve is clear of rounding. */
-bool gradcheck_is_clear(const ag_error_curve *curve, double remainder);
+/* Whether the curve's remainder at step number i, forward or central, is clear of
+ * rounding. */
+bool gradcheck_is_clear(const ag_error_curve *curve, const double *remainders, int i);
 /* Fills in the curve's `numeric`. */
 ag_status gradcheck_measure_numeric(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve) AG_CHECKED;
 /* Makes the next random direction of a whole input, in memory of the check. */

@@ -147,7 +147,7 @@ static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_
     ag_status status = gradcheck_measure_numeric(check, line, curve);
     found->numeric = curve->numeric;
     for (int i = curve->count - 1; i >= 0 && isnan(remainder); i--)
-        if (gradcheck_is_clear(curve, curve->central[i]))
+        if (gradcheck_is_clear(curve, curve->central, i))
             remainder = curve->central[i] / (2 * curve->step[i]);
     if (isnan(found->numeric))
         found->numeric = curve->slope + remainder;

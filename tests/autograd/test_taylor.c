@@ -221,6 +221,42 @@ START_TEST(test_rounding_is_measured)
 }
 END_TEST
 
+/* y = 0 x, whose gradient has the rounding of something that cancelled. */
+static ag_status still_forward(ag_node *node)
+{
+    for (int64_t i = 0; i < node->output->size; i++)
+        node->output->data[i] = 0;
+    return AG_OK;
+}
+
+static ag_status still_backward(ag_node *node)
+{
+    ag_real *dx = ag_grad(node->inputs[0]);
+    for (int64_t i = 0; i < node->output->size; i++)
+        dx[i] += node->output->grad[i] * (ag_real)(i % 2 ? PRECISION(4e-16, 2e-7) : PRECISION(-2e-16, -1e-7));
+    return AG_OK;
+}
+
+static ag_tensor *f_still(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    static const ag_op still = {.name = "still",
+                                .formula = "y = 0 x",
+                                .shape = fold_shape,
+                                .forward = still_forward,
+                                .backward = still_backward};
+    (void)tape;
+    (void)context;
+    return ag_custom(&still, inputs, 1, 1, NULL, 0);
+}
+
+START_TEST(test_rounding_of_a_gradient_is_no_fault)
+{
+    const ag_taylor_report report = test_one(f_still, 1, NULL);
+    ck_assert_msg(report.passed && report.undecided == 2, "%s", report.message);
+    ck_assert(report.bound > fabs(report.slope) && report.bound < PRECISION(1e-13, 1e-4));
+}
+END_TEST
+
 /* ---- Odd functions, and calls that cannot be --------------------------------------------- */
 
 static ag_tensor *f_counts_its_calls(ag_tape *tape, ag_tensor *const *inputs, void *context)
@@ -351,13 +387,18 @@ START_TEST(test_curve_of_a_planted_fault)
 }
 END_TEST
 
-static Suite *taylor_suite(void)
+static void add_operations(TCase *tests)
 {
     int count;
     ag_ops(&count);
-    Suite *suite = suite_create("taylor");
-    TCase *tests = tcase_create("right and wrong");
     tcase_add_loop_test(tests, test_operation, 0, count);
+}
+
+static Suite *taylor_suite(void)
+{
+    Suite *suite = suite_create("taylor");
+    test_at_each_level(suite, add_operations);
+    TCase *tests = tcase_create("right and wrong");
     tcase_add_test(tests, test_right_functions);
     tcase_add_test(tests, test_fault_has_order_1);
     tcase_add_test(tests, test_small_fault);
@@ -367,6 +408,7 @@ static Suite *taylor_suite(void)
     tcase_add_test(limits, test_linear_functions);
     tcase_add_test(limits, test_hidden_kink);
     tcase_add_test(limits, test_rounding_is_measured);
+    tcase_add_test(limits, test_rounding_of_a_gradient_is_no_fault);
     tcase_add_test(limits, test_misbehaving_function);
     tcase_add_test(limits, test_calls_that_cannot_be);
     tcase_add_test(limits, test_out_of_memory);
