@@ -218,8 +218,7 @@ ag_status ag_backward_seeded(ag_tensor *y, const ag_real *seed)
 /* ---- One node alone ---------------------------------------------------------------- */
 
 /* Calls the record's backward on copies of the node and its tensors. The copied inputs
- * are leaves with the memory `dx`; the copied output has a gradient buffer of its own,
- * which nothing may overwrite. */
+ * are leaves with the memory `dx`; the copied output has a gradient buffer of its own. */
 static ag_status backward_of_copy(const ag_node *node, const ag_real *dy, ag_real *const *dx, ag_tensor *inputs,
                                   ag_tensor **places)
 {
@@ -236,7 +235,6 @@ static ag_status backward_of_copy(const ag_node *node, const ag_real *dy, ag_rea
     }
     copy.inputs = places;
     copy.output = &output;
-    output.retains_grad = true;
     if (!(output.grad = gradient_new(&output)))
         return AG_NO_MEMORY;
     if (output.size)

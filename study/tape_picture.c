@@ -5,9 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    TEXT_SIZE = 256,
+    TEXT_SIZE = 384, /* room for a shape and two lines of numbers */
     SHOWN = 6,       /* numbers of a tensor, or of a diagonal, that are written out */
     SMALL = 36,      /* elements of a Jacobian that is looked at one by one */
     EXACT_ROWS = 64, /* rows of a Jacobian up to which its norm is exact */
@@ -28,36 +29,35 @@ typedef struct picture {
 
 /* ---- Boxes ------------------------------------------------------------------------- */
 
-/* "what 3", "what [1 2; 3 4]" or, of a larger tensor, "|what| 12.5", the norm. */
-static void print_values(char text[TEXT_SIZE], const char *what, const ag_real *data, const ag_tensor *x)
+/* Appends a line to the text: "what 3", "what [1 2; 3 4]" or, of a larger tensor,
+ * "|what| 12.5", the norm. */
+static void put_values(char text[TEXT_SIZE], const char *what, const ag_real *data, const ag_tensor *x)
 {
-    size_t length = 0;
+    size_t length = strlen(text);
+    const char *line = length ? "\n" : "";
     const int64_t width = x->shape.ndim ? x->shape.dim[x->shape.ndim - 1] : 1;
     if (x->size > SHOWN || x->size == 0) {
-        ag_text_print(text, TEXT_SIZE, "|%s| %.4g", what, ag_vector_norm(data, x->size, 1));
+        ag_text_print(text + length, TEXT_SIZE - length, "%s|%s| %.4g", line, what, ag_vector_norm(data, x->size, 1));
         return;
     }
+    length += (size_t)ag_text_print(text + length, TEXT_SIZE - length, "%s%s", line, what);
     for (int64_t i = 0; i < x->size; i++) {
         const char *before = i == 0 ? (x->shape.ndim ? " [" : " ") : i % width ? " " : "; ";
-        length += (size_t)ag_text_print(text + length, TEXT_SIZE - length, "%s%s%.4g", i ? "" : what, before,
-                                        (double)data[i]);
+        length += (size_t)ag_text_print(text + length, TEXT_SIZE - length, "%s%.4g", before, (double)data[i]);
     }
-    if (x->shape.ndim)
-        snprintf(text + length, TEXT_SIZE - length, "]");
+    ag_text_print(text + length, TEXT_SIZE - length, "%s", x->shape.ndim ? "]" : "");
 }
 
 /* The lines below the name: shape, value, gradient, as far as there are any. */
 static void print_text(char text[TEXT_SIZE], const ag_tensor *x)
 {
-    char shape[AG_SHAPE_TEXT] = "", value[TEXT_SIZE] = "", gradient[TEXT_SIZE] = "";
+    text[0] = 0;
     if (x->shape.ndim)
-        ag_shape_print(x->shape, shape);
+        ag_shape_print(x->shape, text);
     if (x->data)
-        print_values(value, "value", x->data, x);
+        put_values(text, "value", x->data, x);
     if (x->grad)
-        print_values(gradient, "gradient", x->grad, x);
-    snprintf(text, TEXT_SIZE, "%s%s%.90s%s%.90s", shape, *shape && *value ? "\n" : "", value,
-             (*shape || *value) && *gradient ? "\n" : "", gradient);
+        put_values(text, "gradient", x->grad, x);
 }
 
 static void add_box(picture *p, const ag_tensor *x, study_node_kind kind, const char *note)
