@@ -9,8 +9,8 @@
 enum {
     CELL_SIZE = 32,
     NAME_SIZE = 128,
-    SHAPES_SIZE = 512, /* of the shapes of one operation as text */
-    SHAPES_SHOWN = 5   /* inputs of an operation whose shapes are shown */
+    SHAPES_SHOWN = 5,                                /* inputs of an operation whose shapes are shown */
+    SHAPES_SIZE = (SHAPES_SHOWN + 2) * AG_SHAPE_TEXT /* of all shapes of an operation as text */
 };
 
 /* The columns, texts and numbers. */
