@@ -3,16 +3,26 @@
 
 #include "outputs.h"
 
-static void add_precision(study_document *document)
+/* What the tests could prove, and what not. */
+static void add_proofs(const study_health *health, study_document *document)
 {
+    const long long right = health->taylor.right, all = right + health->taylor.wrong + health->taylor.undecided;
     study_add_heading(document, "What this shows, and what it does not");
+    if (health->dot.passed)
+        study_add_text(document,
+                       "The dot test compares the model's backward with its forward mode: a fault in one of "
+                       "them would show. One that is in both alike would not. Taylor's test compares backward "
+                       "with the loss itself, and could tell along %lld of %lld directions.",
+                       right, all);
 #ifdef TAPEFORMER_DOUBLE
-    study_add_text(document, "Everything was computed in double precision, without dropout, on these examples. What "
-                             "other examples reach was not looked at: --count takes more.");
+    study_add_text(document,
+                   "Everything was computed in double precision. What other examples reach was not looked at: "
+                   "--count takes more.");
 #else
-    study_add_text(document, "Everything was computed in single precision, without dropout, on these examples. A "
-                             "gradient of exactly 0 can also be one that is too small for it; the same command of "
-                             "the double build, `tapeformer64 gradcheck` (make PRECISION=double), tells them apart.");
+    study_add_text(document, "Everything was computed in single precision. It cannot tell a gradient of exactly 0 from "
+                             "one that is too small for it, and rounding hides most of what Taylor's test looks for. "
+                             "The same flags to the double build prove more: `tapeformer64 gradcheck` (make "
+                             "PRECISION=double).");
 #endif
 }
 
@@ -25,7 +35,7 @@ static int show_health(const doctor_flags *f, const study_health *health)
     if (study_health_write(health, document, &error) != AG_OK) {
         code = cli_report("gradcheck", &error);
     } else {
-        add_precision(document);
+        add_proofs(health, document);
         code = cli_show_document("gradcheck", document, &f->output);
     }
     study_document_free(document);

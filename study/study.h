@@ -238,19 +238,26 @@ typedef struct study_health {
     int64_t examples, tokens; /* that were looked at, and their targets */
     double loss;              /* mean per target in nats, without dropout and smoothing */
     int64_t blind;            /* queries without a key, counted for each head */
+    ag_dot_report dot;        /* of all parameters, on two examples; zeros if a number was not
+                               * finite */
+    ag_taylor_report taylor;  /* of the first of these examples: a direction of each parameter, of a
+                               * large model one of all together */
 } study_health;
 
 /* Examines the gradients of a model on real examples. All batches go through the model
- * and back, without dropout:
+ * and back, without dropout; then the dot test and Taylor's test compare the gradients by
+ * all parameters with forward mode and with the loss itself, with dropout, on the first
+ * 32 tokens of one or two examples:
  *
  *   fault        a value or a gradient that is not finite, with the operation that made it
  *                first; a parameter, or the queries, keys or values in it, whose gradient
  *                is exactly 0 in all examples; a position that no loss reaches; padding
- *                that the loss depends on
+ *                that the loss depends on; a gradient that is wrong by either test, with
+ *                the operation that is to blame
  *   observation  a token that no example has, so that its embedding is never reached;
  *                unused learned positions; relu units that are 0 at every token; blocks
  *                whose values or gradients are STUDY_LAYER_RATIO times those of another;
- *                queries without a key
+ *                queries without a key; tests that could not tell
  *
  * The model does not change. The caller clears *health, which is empty after an error:
  * AG_BAD_VALUE if the set does not fit the model, AG_NO_MEMORY, or any error of the

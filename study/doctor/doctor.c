@@ -108,6 +108,8 @@ ag_status study_doctor(const study_patient *patient, study_health *health, ag_er
         checkup_positions(&c);
         status = checkup_layers(&c);
     }
+    if (status == AG_OK && !c.broken)
+        status = checkup_proofs(&c);
     clear(&c);
     if (status != AG_OK)
         study_health_clear(health);

@@ -64,9 +64,9 @@ const char *checkup_list_end(checkup_list *list);
 
 /* ---- The steps --------------------------------------------------------------------- */
 
-/* The computation of the batch: logits and the sum of the losses of its targets. NULL, and
+/* The computation of the batch: logits and the losses of its targets, reduced. NULL, and
  * the tape has the error, if it cannot be made. */
-ag_tensor *checkup_loss(checkup *c, const nn_pass *pass);
+ag_tensor *checkup_loss(const checkup *c, const nn_pass *pass, ag_reduction reduction);
 
 /* One forward and backward pass for each batch, which fill in everything above. Faults of
  * numbers become findings and end the passes. */
@@ -79,6 +79,9 @@ void checkup_note_batch(checkup *c);
 ag_status checkup_parameters(checkup *c) AG_CHECKED;
 void checkup_positions(checkup *c);
 ag_status checkup_layers(checkup *c) AG_CHECKED;
+
+/* The findings of the dot test and of Taylor's, by all parameters on a few examples. */
+ag_status checkup_proofs(checkup *c) AG_CHECKED;
 
 /* The operation at which the gradient of the last batch ends: it has one, and passes none
  * on to an input that wants one. Writes "linear in output" to `text`; "" if there is

@@ -26,7 +26,7 @@ static ag_tensor *note_block(void *context, const char *name, nn_block_end end, 
     return x;
 }
 
-ag_tensor *checkup_loss(checkup *c, const nn_pass *pass)
+ag_tensor *checkup_loss(const checkup *c, const nn_pass *pass, ag_reduction reduction)
 {
     const study_patient *patient = c->patient;
     const data_batch *b = &c->batch;
@@ -37,7 +37,7 @@ ag_tensor *checkup_loss(checkup *c, const nn_pass *pass)
                             .target = b->target_in,
                             .target_lengths = b->target_lengths,
                             .target_length = b->target_length};
-    const ag_cross_entropy_options options = {.ignore = true, .ignore_index = DATA_PAD, .reduction = AG_SUM};
+    const ag_cross_entropy_options options = {.ignore = true, .ignore_index = DATA_PAD, .reduction = reduction};
     ag_tensor *logits = patient->apply ? patient->apply(patient->context, patient->model, pass, &input)
                                        : nn_model_apply(patient->model, pass, &input);
     return ag_cross_entropy(logits, b->target_out, &options);
@@ -51,7 +51,7 @@ static ag_status run_pass(checkup *c, ag_status (*backward)(ag_tensor *loss), do
     ag_tape_rewind(c->tape);
     c->block_now = 0;
     c->sides[SIDE_SOURCE].entered = c->sides[SIDE_TARGET].entered = NULL;
-    ag_tensor *y = checkup_loss(c, &pass);
+    ag_tensor *y = checkup_loss(c, &pass, AG_SUM);
     *loss = y ? (double)y->data[0] : NAN;
     return y && isfinite(*loss) ? backward(y) : ag_tape_error(c->tape)->status;
 }

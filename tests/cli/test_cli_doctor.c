@@ -21,6 +21,11 @@ START_TEST(test_sound_models)
     expect_also("64 examples");
     expect_also("a gradient reaches each of the");
     expect_also("What this shows, and what it does not");
+    expect_also("dot test: backward and forward mode differ by ");
+    expect_also("Taylor's test: along ");
+#ifndef TAPEFORMER_DOUBLE
+    expect_also("tapeformer64 gradcheck");
+#endif
     cli_expect("$T gradcheck --model $DIR/tags --task copy --task-max 4 --count 64", 0, "0 faults");
     cli_expect("$T gradcheck --model $DIR/lm --text $DIR/text", 0, "0 faults");
     cli_write("pairs", "ab\tba\nabc\tcab\n");

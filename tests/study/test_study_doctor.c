@@ -456,6 +456,143 @@ START_TEST(gradients_that_are_not_finite_are_traced)
 }
 END_TEST
 
+/* ---- Wrong gradients --------------------------------------------------------------- */
+
+/* y = x, as an operation whose derivatives are wrong: those of `back` x by backward, and of
+ * `ahead` x by forward mode. */
+typedef struct crooked_attributes {
+    double back, ahead;
+} crooked_attributes;
+
+static ag_status crooked_shape(ag_node *node)
+{
+    node->output->shape = node->inputs[0]->shape;
+    return AG_OK;
+}
+
+static ag_status crooked_forward(ag_node *node)
+{
+    memcpy(node->output->data, node->inputs[0]->data, (size_t)node->output->size * sizeof(ag_real));
+    return AG_OK;
+}
+
+static ag_status crooked_backward(ag_node *node)
+{
+    const crooked_attributes *a = node->attributes;
+    ag_real *dx = ag_grad(node->inputs[0]);
+    for (int64_t i = 0; dx && i < node->output->size; i++)
+        dx[i] += (ag_real)a->back * node->output->grad[i];
+    return dx ? AG_OK : AG_NO_MEMORY;
+}
+
+static ag_status crooked_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    const crooked_attributes *a = node->attributes;
+    for (int64_t i = 0; i < node->output->size; i++)
+        tangent[i] = (ag_real)a->ahead * tangents[0][i];
+    return AG_OK;
+}
+
+static const ag_op crooked_op = {.name = "crooked",
+                                 .formula = "y = x",
+                                 .shape = crooked_shape,
+                                 .forward = crooked_forward,
+                                 .backward = crooked_backward,
+                                 .jvp = crooked_jvp};
+static const ag_op ruleless_op = {.name = "ruleless",
+                                  .formula = "y = x",
+                                  .shape = crooked_shape,
+                                  .forward = crooked_forward,
+                                  .backward = crooked_backward};
+
+/* What is planted in the encoder's second block, before it. */
+typedef struct planted {
+    const ag_op *op;
+    crooked_attributes attributes;
+    const nn_pass *pass;
+} planted;
+
+static ag_tensor *plant(void *context, const char *name, nn_block_end end, ag_tensor *x)
+{
+    planted *p = context;
+    if (!strcmp(name, "encoder.layers.1") && end == NN_BLOCK_INPUT)
+        x = ag_custom(p->op, &x, 1, 1, &p->attributes, sizeof p->attributes);
+    return p->pass->on_block ? p->pass->on_block(p->pass->context, name, end, x) : x;
+}
+
+static ag_tensor *apply_planted(void *context, const nn_model *model, const nn_pass *pass, const nn_input *input)
+{
+    planted p = *(const planted *)context;
+    nn_pass crooked = *pass;
+    p.pass = pass;
+    crooked.on_block = plant;
+    crooked.context = &p;
+    return nn_model_apply(model, &crooked, input);
+}
+
+/* The doctor's findings on a model with that in it. */
+static void examine_planted(ward *w, planted *p)
+{
+    ward_open(w, (nn_model_config){.kind = NN_ENCODER, .activation = AG_GELU, .dropout = 0.1});
+    w->patient.apply = apply_planted;
+    w->patient.context = p;
+    examine(w);
+}
+
+START_TEST(right_gradients_are_proved)
+{
+    ward w;
+    planted p = {&crooked_op, {1, 1}, NULL};
+    examine_planted(&w, &p);
+    expect_faults(&w, 0);
+    expect(&w, STUDY_WELL, "dot test: backward and forward mode differ by ");
+    expect(&w, STUDY_WELL, "Taylor's test: along ");
+    ck_assert(w.health.dot.passed && w.health.taylor.passed);
+    ck_assert_int_eq(w.health.taylor.right + w.health.taylor.undecided, w.model->params.count);
+    ck_assert_int_ge(w.health.taylor.right, PRECISION(w.model->params.count * 3 / 4, 1));
+    ward_close(&w);
+}
+END_TEST
+
+START_TEST(a_wrong_backward_is_located)
+{
+    ward w;
+    planted p = {&crooked_op, {1.03, 1}, NULL};
+    examine_planted(&w, &p);
+    const study_finding *finding = expect(&w, STUDY_FAULT, "dot test: ");
+    expect_advice(finding, "Correct the backward of crooked in encoder.layers.1");
+    finding = expect(&w, STUDY_FAULT, "Taylor's test: ");
+    expect_advice(finding, "Correct the backward of crooked in encoder.layers.1");
+    ck_assert_msg(strstr(finding->found, "3.0 % too large") != NULL, "%s", finding->found);
+    ward_close(&w);
+}
+END_TEST
+
+/* What is wrong in both modes alike passes the dot test, and not Taylor's. */
+START_TEST(taylor_finds_what_both_modes_have)
+{
+    ward w;
+    planted p = {&crooked_op, {0.9, 0.9}, NULL};
+    examine_planted(&w, &p);
+    expect_faults(&w, 1);
+    ck_assert(w.health.dot.passed && !w.health.taylor.passed);
+    expect_advice(expect(&w, STUDY_FAULT, "Taylor's test: "), "Correct the backward of crooked in encoder.layers.1");
+    ward_close(&w);
+}
+END_TEST
+
+START_TEST(an_operation_without_tangent_rule_is_an_observation)
+{
+    ward w;
+    planted p = {&ruleless_op, {1, 1}, NULL};
+    examine_planted(&w, &p);
+    expect_faults(&w, 0);
+    ck_assert(w.health.dot.skipped);
+    expect(&w, STUDY_OBSERVATION, "ruleless has no tangent rule");
+    ward_close(&w);
+}
+END_TEST
+
 /* ---- Threads, memory, mistakes, the page ------------------------------------------- */
 
 START_TEST(threads_change_nothing)
@@ -575,6 +712,10 @@ static Suite *suite(void)
     tcase_add_test(tcase, exploding_layers_are_observations);
     tcase_add_test(tcase, numbers_that_are_not_finite_are_traced);
     tcase_add_test(tcase, gradients_that_are_not_finite_are_traced);
+    tcase_add_test(tcase, right_gradients_are_proved);
+    tcase_add_test(tcase, a_wrong_backward_is_located);
+    tcase_add_test(tcase, taylor_finds_what_both_modes_have);
+    tcase_add_test(tcase, an_operation_without_tangent_rule_is_an_observation);
     tcase_add_test(tcase, threads_change_nothing);
     tcase_add_test(tcase, every_allocation_can_fail);
     tcase_add_test(tcase, mistakes_are_named);
