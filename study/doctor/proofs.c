@@ -75,8 +75,9 @@ static ag_status find_culprit(checkup *c, char advice[AG_MESSAGE_SIZE])
                       location.report.message);
     else if (status == AG_OK)
         ag_text_print(advice, AG_MESSAGE_SIZE,
-                      "Each operation by itself is right: look for a value that is cut off (ag_detach) or changed "
-                      "between them.");
+                      "No operation is wrong by itself: look for a value that is cut off (ag_detach) or changed "
+                      "between operations%s.",
+                      location.skipped ? ", and for one that is wrong in both modes alike" : "");
     return status;
 }
 
@@ -137,8 +138,9 @@ static ag_status run_taylor_test(checkup *c, const ag_gradcheck_options *options
     else
         checkup_find(c, report->right ? STUDY_WELL : STUDY_OBSERVATION, report->right ? "" : hidden,
                      "Taylor's test: along %lld of %lld directions the loss changes as the gradient says, up to a "
-                     "remainder of order 2; along the others rounding or kinks hide the order",
-                     (long long)report->right, (long long)(report->right + report->undecided));
+                     "remainder of order 2%s",
+                     (long long)report->right, (long long)(report->right + report->undecided),
+                     report->undecided ? "; along the others rounding or kinks hide the order" : "");
     return AG_OK;
 }
 
