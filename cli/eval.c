@@ -140,13 +140,12 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
     const cli_need needs[] = {
         {"count", f.examples.task, "goes with --task"},
-        {"task-min", f.examples.task, "goes with --task"},
-        {"task-max", f.examples.task, "goes with --task"},
         {"seed", f.examples.task, "goes with --task"},
         {"beam", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
-    if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
+    if (!cli_examples_effective(&command, &f.examples) ||
+        !cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     return evaluate_model(&f, &error);
 }

@@ -6,6 +6,13 @@ bool cli_examples_given(const cli_examples *examples)
     return (examples->pairs != NULL) + (examples->task != NULL) + (examples->text != NULL) == 1;
 }
 
+bool cli_examples_effective(const cli_command *command, const cli_examples *examples)
+{
+    const cli_need needs[] = {{"task-min", examples->task, "goes with --task"},
+                              {"task-max", examples->task, "goes with --task"}};
+    return cli_flags_effective(command, needs, sizeof needs / sizeof *needs);
+}
+
 data_set *cli_examples_open(const char *command, const cli_examples *examples, const train_saved *saved, int *code,
                             ag_error *error)
 {

@@ -24,10 +24,9 @@ static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
     const cli_need needs[] = {{"out", one, "goes with --op NAME or --model DIR"},
                               {"pictures", one, "goes with --op NAME or --model DIR"},
                               {"color", model || report, "goes with --out or --model DIR"},
-                              {"json", !report, "goes without --out and --pictures"},
-                              {"task-min", f->doctor.examples.task, "goes with --task"},
-                              {"task-max", f->doctor.examples.task, "goes with --task"}};
-    if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
+                              {"json", !report, "goes without --out and --pictures"}};
+    if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs) ||
+        !cli_examples_effective(command, &f->doctor.examples))
         return CLI_USAGE;
     f->operations.output = f->doctor.output = f->output;
     if (!model)

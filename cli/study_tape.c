@@ -90,10 +90,9 @@ static int add_tape(void *context, const study_example *example, study_document 
         {"target", !batch, "goes without --pairs, --task and --text"},
         {"pad", !batch, "goes without --pairs, --task and --text"},
         {"batch", batch, "goes with --pairs, --task or --text"},
-        {"task-min", f->examples.task, "goes with --task"},
-        {"task-max", f->examples.task, "goes with --task"},
     };
-    if (!cli_flags_effective(f->command, needs, sizeof needs / sizeof *needs))
+    if (!cli_flags_effective(f->command, needs, sizeof needs / sizeof *needs) ||
+        !cli_examples_effective(f->command, &f->examples))
         return CLI_USAGE;
     if (!f->example.model)
         return cli_fail("study tape", CLI_USAGE, "which model? Give --model DIR");

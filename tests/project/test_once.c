@@ -33,7 +33,8 @@ static const homonym homonyms[] = {
     {"loss", "train/log.c"},
     {"loss", "study/curves.c"},
     {"wer", "cli/eval.c"},
-    /* Other things: contents of files, classes of a page. */
+    /* Other things: contents of files, classes of a page, leaves. */
+    {"constant", "study/tape_picture.c"},
     {"words", "cli/info.c"},
     {"words", "study/report/html/html.c"},
     {"numbers", "cli/info.c"},
@@ -60,10 +61,11 @@ static const char *const other_rows[] = {
     "nn/config.c",       /* members whose values it checks */
     "train/optimizer.c", /* the same */
     "cli/eval.c",        /* flags of eval: the data that it measures on */
-    "cli/examples.h",    /* the same, which gradcheck has, too */
+    "cli/examples.c",    /* the same, which gradcheck and study tape have, too */
     "cli/gradcheck.c",   /* flags of gradcheck: its own --seed and --batch */
     "cli/generate.c",    /* flags of generate: its own --seed */
     "cli/import.c",      /* flags of train that have another default there */
+    "cli/study_tape.c",  /* flags of study tape: its own --batch */
     "cli/train_flags.c", /* flags that exclude each other */
 };
 
