@@ -273,7 +273,7 @@ static ag_status measure_noise(dot_test *test, int direction, double *noise)
  * are not the same each time. */
 static ag_status allow_for_noise(dot_test *test, const directions_summary *found)
 {
-    double noise;
+    double noise = 0;
     ag_status status = measure_noise(test, found->worst, &noise);
     if (status != AG_OK)
         return status;
