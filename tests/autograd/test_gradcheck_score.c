@@ -68,7 +68,7 @@ static const kind kinds[] = {
     {CONSTANT_TERM, "a constant term too much", ALL, ALL, ALL},
     {INPUT_TERM, "a term too much, proportional to the input", ALL, ALL, ALL},
     {NOT_A_NUMBER, "NaN at one element", ALL, ALL, ALL},
-    {NOISE, "noise of 1 %, another at each call", ALL, SOME, ALL},
+    {NOISE, "noise of 1 %, another at each call", ALL, ALL, ALL},
     {ASSIGNED, "overwrites instead of adding", ALL, NONE, ALL},
     {INPUT_CHANGED, "backward changes an input", ALL, SOME, ALL},
     {DOUBLED_IN_BOTH, "a factor of 2, in the tangent rule too", ALL, NONE, ALL},
