@@ -19,15 +19,18 @@ static void print_json(const ag_op *op, const study_op_checks *found)
     data_json_put_text(&object, "operation", op->name);
     data_json_put_bool(&object, "passed", found->passed);
     data_json_put_integer(&object, "checked", r->checked);
+    data_json_put_integer(&object, "failed", r->failed);
     data_json_put_integer(&object, "kinks", r->kinks);
     data_json_put_number(&object, "worst_error", r->worst_error, 6);
     data_json_put_text(&object, "input", r->input_name ? r->input_name : "");
     data_json_put_integer(&object, "index", r->index);
+    data_json_put_integer(&object, "output", r->output);
     data_json_put_integer(&object, "draw", r->draw);
     data_json_put_number(&object, "analytic", r->analytic, 17);
     data_json_put_number(&object, "numeric", r->numeric, 17);
     data_json_put_number(&object, "step", r->step, 6);
     data_json_put_number(&object, "numeric_error", r->numeric_error, 6);
+    data_json_put_number(&object, "above_noise", r->above_noise, 6);
     data_json_put_integer(&object, "dot_checked", found->dot.checked);
     data_json_put_number(&object, "dot_error", found->dot.error, 6);
     data_json_put_number(&object, "dot_bound", found->dot.bound, 6);
@@ -63,7 +66,8 @@ static void print_row(const ag_op *op, const study_op_checks *found)
     print_cell(5, "%.2f", found->taylor.order, !isnan(found->taylor.order));
     printf("   %s\n", found->passed ? "ok" : "FAILED");
     if (!r->passed)
-        printf("    draw %d, %s\n", r->draw, r->message);
+        printf("    %lld of %lld elements fail; the worst: %s\n", (long long)r->failed, (long long)r->checked,
+               r->message);
     if (!found->dot.passed && study_op_checks_have_dot(found))
         printf("    dot test: %s\n", found->dot.message);
     if (!found->taylor.passed)

@@ -82,6 +82,19 @@ START_TEST(a_lone_result_leaves_its_own_gradient)
 }
 END_TEST
 
+/* Every element has its weight, also after the backwards that found the worst. */
+START_TEST(several_results_leave_the_gradients_of_their_sum)
+{
+    ag_real grad[6];
+    ag_gradcheck_report report = check_steps(f_square, NULL, AG_SHAPE(6), grad, NULL);
+    ck_assert_msg(report.passed, "%s", report.message);
+    for (int i = 0; i < 6; i++) {
+        const double weight = fabs((double)grad[i]) / (3 + i);
+        ck_assert_msg(weight >= 0.499 && weight <= 1.501, "weight %d: %g", i, weight);
+    }
+}
+END_TEST
+
 START_TEST(many_results_are_a_weighted_sum)
 {
     ag_real grad[65];
@@ -335,6 +348,7 @@ static Suite *suite(void)
     tcase_add_test(tests, numbers_are_an_element_of_the_jacobian);
     tcase_add_test(tests, directions_are_of_an_element_too);
     tcase_add_test(tests, a_lone_result_leaves_its_own_gradient);
+    tcase_add_test(tests, several_results_leave_the_gradients_of_their_sum);
     tcase_add_test(tests, many_results_are_a_weighted_sum);
     tcase_add_test(tests, a_seed_that_is_forgotten_is_seen);
     tcase_add_test(tests, a_fault_between_outputs_keeps_the_weighted_sum);

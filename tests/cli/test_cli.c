@@ -250,6 +250,8 @@ START_TEST(test_gradcheck)
 {
     cli_expect("$T gradcheck --op softmax --json", 0, "\"operation\": \"softmax\", \"passed\": true");
     cli_expect("$T gradcheck --op softmax --json", 0, "\"directions_wrong\": 0, ");
+    cli_expect("$T gradcheck --op softmax --json", 0, "\"failed\": 0, ");
+    cli_expect("$T gradcheck --op softmax --json", 0, "\"above_noise\": ");
     cli_expect("$T gradcheck --op matmul", 0, " -   ok"); /* it is linear in each input */
     cli_expect("$T gradcheck --op gelu | grep 'gelu.*e-.*e-.* [12][.][0-9][0-9]   ok'", 0, "ok");
 }
