@@ -186,6 +186,27 @@ START_TEST(test_node_backward_of_each_use)
 }
 END_TEST
 
+/* The caller's dy stays as it is, also where a layer's own backward would use its memory.
+ * (The words before it look like a buffer of the tape that nobody else holds.) */
+START_TEST(test_node_backward_writes_to_dx_alone)
+{
+    enum { WORDS = 64, SIZE = 4 };
+    _Alignas(64) int memory[WORDS];
+    ag_real x[SIZE], dx[SIZE] = {0};
+    for (int i = 0; i < WORDS; i++)
+        memory[i] = 1;
+    ag_real *dy = (ag_real *)(void *)(memory + WORDS / 2);
+    test_fill(x, SIZE, 1, -1, 1);
+    test_fill(dy, SIZE, 2, -1, 1);
+    const ag_real first = dy[0];
+    ag_tensor *w = ag_variable(tape, AG_SHAPE(2, 2), x), *in = ag_variable(tape, AG_SHAPE(2, 2), x);
+    ag_tensor *y = ag_linear_fused(in, w, NULL, &(ag_linear_options){.activation = AG_GELU});
+    ck_assert_int_eq(ag_node_backward(y->node, dy, (ag_real *[]){dx, NULL, NULL, NULL}), AG_OK);
+    ck_assert_double_eq((double)dy[0], (double)first);
+    ck_assert_double_ne((double)dx[0], 0);
+}
+END_TEST
+
 /* Forgotten inputs come back for the call, and go again. */
 START_TEST(test_node_backward_recomputes)
 {
@@ -228,6 +249,7 @@ static Suite *cost_suite(void)
     tcase_add_test(tests, test_peak);
     tcase_add_test(tests, test_node_backward);
     tcase_add_test(tests, test_node_backward_of_each_use);
+    tcase_add_test(tests, test_node_backward_writes_to_dx_alone);
     tcase_add_test(tests, test_node_backward_recomputes);
     tcase_add_test(tests, test_node_backward_needs_a_gradient);
     suite_add_tcase(suite, tests);

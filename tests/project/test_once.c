@@ -28,6 +28,8 @@ static const homonym homonyms[] = {
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
     {"rotary", "autograd/ops/rotary.c"},
+    /* Leaves of a tape. */
+    {"constant", "study/tape_picture.c"},
     /* Figures of an evaluation. */
     {"loss", "cli/eval.c"},
     {"loss", "train/log.c"},
@@ -63,6 +65,7 @@ static const char *const other_rows[] = {
     "cli/eval.c",        /* flags of eval: the data that it measures on */
     "cli/examples.c",    /* the same, which gradcheck and study tape have, too */
     "cli/gradcheck.c",   /* flags of gradcheck: its own --seed and --batch */
+    "cli/study_tape.c",  /* flags that exclude each other */
     "cli/generate.c",    /* flags of generate: its own --seed */
     "cli/import.c",      /* flags of train that have another default there */
     "cli/study_tape.c",  /* flags of study tape: its own --batch */
