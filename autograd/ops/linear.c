@@ -267,10 +267,10 @@ static ag_status linear_jvp(ag_node *node, const ag_real *const *tangents, ag_re
     const ag_tensor *x = node->inputs[0];
     const matrix weight = weight_of(node);
     if (tangents[0])
-        matrix_add_product(rows_of(x->shape, tangents[0]), matrix_transposed(weight), tangent);
+        matrix_add_product(node->tape, rows_of(x->shape, tangents[0]), matrix_transposed(weight), tangent);
     if (tangents[1]) {
         const matrix moved = matrix_of(tangents[1], weight.rows, weight.columns);
-        matrix_add_product(rows_of(x->shape, x->data), matrix_transposed(moved), tangent);
+        matrix_add_product(node->tape, rows_of(x->shape, x->data), matrix_transposed(moved), tangent);
     }
     for (int64_t i = 0; tangents[2] && i < node->output->size; i++)
         tangent[i] += tangents[2][i % weight.rows];

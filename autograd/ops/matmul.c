@@ -200,11 +200,11 @@ static ag_status matmul_jvp(ag_node *node, const ag_real *const *tangents, ag_re
         ag_real *to = tangent + i * left.rows * right.columns;
         if (tangents[0]) {
             moved_left.data = tangents[0] + at_a;
-            matrix_add_product(moved_left, right, to);
+            matrix_add_product(node->tape, moved_left, right, to);
         }
         if (tangents[1]) {
             moved_right.data = tangents[1] + at_b;
-            matrix_add_product(left, moved_right, to);
+            matrix_add_product(node->tape, left, moved_right, to);
         }
     }
     return AG_OK;

@@ -372,8 +372,7 @@ START_TEST(calls_do_not_disturb)
 }
 END_TEST
 
-/* Values that were forgotten come back for the pass, and are gone again after it; threads
- * change no bit. */
+/* Values that were forgotten come back for the pass, and are gone again after it. */
 START_TEST(values_that_were_forgotten)
 {
     ag_real kept[ROWS * WIDTH], recomputed[ROWS * WIDTH];
@@ -390,6 +389,24 @@ START_TEST(values_that_were_forgotten)
     }
     ck_assert_mem_eq(c->x->grad, whole->x->grad, sizeof kept);
     ag_tape_free(forgets);
+}
+END_TEST
+
+/* The products of tangents are shared among threads. */
+START_TEST(threads_change_no_bit)
+{
+    enum { LONG = 333, WIDE = 70 };
+    static ag_real x[LONG * WIDE], w[WIDE * WIDE], tangents[2][LONG * WIDE];
+    test_fill(x, LONG * WIDE, 1, -1, 1);
+    test_fill(w, WIDE * WIDE, 2, -1, 1);
+    for (int i = 0; i < 2; i++) {
+        ag_tape *on = ag_tape_new(&(ag_tape_options){.threads = i ? 3 : 1});
+        ag_tensor *leaves[] = {ag_variable(on, AG_SHAPE(LONG, WIDE), x), ag_variable(on, AG_SHAPE(WIDE, WIDE), w)};
+        ag_tensor *y = ag_matmul(ag_linear(leaves[0], leaves[1], NULL), leaves[1], false, true);
+        ck_assert_int_eq(ag_jvp(y, leaves, (const ag_real *[]){x, w}, 2, tangents[i]), AG_OK);
+        ag_tape_free(on);
+    }
+    ck_assert_mem_eq(tangents[0], tangents[1], sizeof tangents[0]);
 }
 END_TEST
 
@@ -437,6 +454,7 @@ static Suite *jvp_pass_suite(void)
     tcase_add_test(tests, after_an_error);
     tcase_add_test(tests, calls_do_not_disturb);
     tcase_add_test(tests, values_that_were_forgotten);
+    tcase_add_test(tests, threads_change_no_bit);
     tcase_add_test(tests, any_allocation_may_fail);
     suite_add_tcase(suite, tests);
     return suite;
