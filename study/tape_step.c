@@ -52,8 +52,8 @@ static void add_totals(const tape_rows *rows, study_document *document)
     }
     study_add_text(
         document,
-        "One step: forward %.3f ms, backward %.3f ms, with %d %s at level %s. Its %.3g million multiply-adds "
-        "are %.1f %% of what this machine could do in that time (%.3g million in a millisecond). The step "
+        "One step: forward %.3f ms, backward %.3f ms, with %d %s at level %s. Its %.4g million multiply-adds "
+        "are %.1f %% of what this machine could do in that time (%.4g million in a millisecond). The step "
         "keeps %.3g MB for its backward. The operations below have %.0f %% of the time; the rest lies "
         "between them.",
         1e3 * rows->forward, 1e3 * rows->backward, ag_tape_threads(tape),

@@ -142,7 +142,7 @@ static void print_number(const tape_table *table, char text[CELL_SIZE], column w
     else if (what == SHARE || what == PEAK)
         ag_text_print(text, CELL_SIZE, "%.1f", number);
     else if (what == VALUE || what == GRADIENT)
-        ag_text_print(text, CELL_SIZE, "%.3g", number);
+        ag_text_print(text, CELL_SIZE, "%.4g", number);
     else
         ag_text_print(text, CELL_SIZE, is_short(table) ? "%.1f" : "%.3f", number * (is_short(table) ? 1e6 : 1e3));
 }

@@ -120,8 +120,8 @@ START_TEST(what_is_not_known_has_no_column)
     const ag_real x[] = {3, 4};
     ag_exp(ag_scale(ag_constant(tape, AG_SHAPE(2), x), 2));
     char *text = text_of(tape, NULL);
-    test_has(text, "\noperation   |value|  shapes      formula\n");
-    test_has(text, "\n[0] scale        10  [2] -> [2]  y = ");
+    test_has(text, "\noperation  |value|  shapes      formula\n");
+    test_has(text, "\n[0] scale       10  [2] -> [2]  y = ");
     test_has_no(text, "outside of scopes");
     free(text);
 }
