@@ -57,6 +57,28 @@ typedef struct ag_gradcheck_options {
 /* The room for an operation's place on the tape as text, in bytes. */
 #define AG_LOCATION_TEXT 192
 
+/* Kinds of mistakes in a gradient. */
+typedef enum ag_mistake {
+    AG_MISTAKE_UNCLEAR,          /* none found: the gradient is right, or the evidence not clear */
+    AG_MISTAKE_NOISE,            /* the same passes give another one: random, a race, memory that
+                                  * was not written */
+    AG_MISTAKE_STALE,            /* that of another call of the function */
+    AG_MISTAKE_ZERO,             /* 0 everywhere: severed */
+    AG_MISTAKE_SIGN,             /* the opposite sign */
+    AG_MISTAKE_FACTOR,           /* multiplied by one number */
+    AG_MISTAKE_TRANSPOSED,       /* two axes swapped, of the gradient, of dy or of an input */
+    AG_MISTAKE_SHIFTED,          /* shifted by one along an axis: the gradient, dy or an input */
+    AG_MISTAKE_SUMMED_TWICE,     /* summed over a broadcast axis twice, or over one too many */
+    AG_MISTAKE_NOT_SUMMED,       /* a broadcast axis not summed: one index of it counts */
+    AG_MISTAKE_PART,             /* wrong in some rows, columns, heads, batch items alone */
+    AG_MISTAKE_MISSING_CONSTANT, /* lacks a term that is constant, .. */
+    AG_MISTAKE_MISSING_INPUT,    /* .. proportional to the input, .. */
+    AG_MISTAKE_MISSING_OUTPUT,   /* .. or to the output */
+    AG_MISTAKE_OVERWRITTEN       /* overwritten where backward must add */
+} ag_mistake;
+/* The kind's name for tables: "not summed". */
+const char *ag_mistake_name(ag_mistake mistake);
+
 /* The result of a check. Its fields describe the element with the largest error: a is the
  * gradient by backward, n the derivative from the function's values alone. Both are the
  * derivative of one element of the result, `output`, by one element of an input: an
@@ -87,6 +109,11 @@ typedef struct ag_gradcheck_report {
                                       * "softmax in decoder.layers.1 (node 12 of 40)"; ""
                                       * if there is none or no other */
     char message[AG_MESSAGE_SIZE];   /* all of that as a sentence */
+    /* If the check failed and the kind of mistake is clear: the kind, and a sentence that
+     * says which input's gradient it is and how it is wrong. Otherwise
+     * AG_MISTAKE_UNCLEAR, and "". */
+    ag_mistake mistake;
+    char diagnosis[AG_MESSAGE_SIZE];
 } ag_gradcheck_report;
 
 /* Compares the gradients of `f` by backward, or its tangents by ag_jvp, with central
@@ -102,6 +129,11 @@ typedef struct ag_gradcheck_report {
  *
  * If a function of several operations fails, the report names the one that is wrong by
  * itself.
+ *
+ * A check that fails looks for the kind of mistake in the gradient of the input with the
+ * largest error. It names one only if that predicts all of the gradient's elements, within
+ * the noise, from numeric derivatives. With `directions` or `elements` it does so for
+ * inputs of at most 256 elements.
  *
  * The gradients of the weighted sum stay in the inputs' `grad`; a result of one element
  * has the weight 1 there. The returned status is an error only if the

@@ -82,29 +82,37 @@ static ag_status note_result(gradcheck *check, ag_tensor *y)
     return AG_OK;
 }
 
-/* Evaluates at a point nearby. A function that keeps values of its first or latest call
- * in memory of its own, instead of on the tape, gives wrong gradients after that. */
-static ag_status evaluate_elsewhere(gradcheck *check)
+/* Each element grows by a part of its own: many functions do not change, or only by a
+ * factor, if all grow alike. None changes its sign, since many domains end at 0. */
+void gradcheck_move_elsewhere(const gradcheck *check, int input, ag_real *data)
+{
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_ELSEWHERE);
+    rng.position = (uint64_t)input << 32;
+    for (int64_t k = 0; k < gradcheck_input_size(check, input); k++)
+        data[k] = check->origin[input][k] * (ag_real)(1 + 0.0625 * ag_rng_uniform(&rng));
+}
+
+ag_status gradcheck_evaluate_elsewhere(gradcheck *check)
 {
     ag_tensor *y;
     for (int i = 0; i < check->count; i++)
-        for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
-            check->inputs[i].data[k] *= (ag_real)1.0625; /* keeps the sign: many domains end at 0 */
+        gradcheck_move_elsewhere(check, i, check->inputs[i].data);
     ag_status status = gradcheck_evaluate(check, check->tape, &y);
     gradcheck_return(check);
     return status;
 }
 
-/* Fills the scratch memory with NaN. A backward that relies on what its forward left
- * there then shows it. */
-static void spoil_scratch(ag_tape *tape)
+void gradcheck_spoil(ag_arena *arena, int byte)
 {
-    for (size_t bytes = 0; bytes < tape->scratch.bytes; bytes += MEMORY_ALIGNMENT) {
-        void *place = arena_alloc(&tape->scratch, MEMORY_ALIGNMENT);
+    if (arena->bytes == 0) /* its first chunk, which is large beside what most checks use */
+        (void)arena_alloc(arena, MEMORY_ALIGNMENT);
+    arena_rewind(arena);
+    for (size_t bytes = 0; bytes < arena->bytes; bytes += MEMORY_ALIGNMENT) {
+        void *place = arena_alloc(arena, MEMORY_ALIGNMENT);
         if (place)
-            memset(place, 0xFF, MEMORY_ALIGNMENT);
+            memset(place, byte, MEMORY_ALIGNMENT);
     }
-    arena_rewind(&tape->scratch);
+    arena_rewind(arena);
 }
 
 /* Inputs and result must be as they were, to the bit. */
@@ -142,6 +150,31 @@ static ag_status require_same_result(gradcheck *check)
     return AG_OK;
 }
 
+/* Reports that a second backward left `sum` where `former` was and the first had added
+ * `gradient`. */
+static void report_wrong_sum(gradcheck *check, int input, int64_t index, double former, double gradient, double sum)
+{
+    char sentence[192];
+    const char *name = check->inputs[input].name;
+    const bool overwrites = gradcheck_error(sum, gradient) <= GRADCHECK_TOLERANCE;
+    if (overwrites)
+        ag_text_print(sentence, sizeof sentence,
+                      "backward overwrites the gradient instead of adding to it: %g was there, %g was to be added, %g "
+                      "came out",
+                      former, gradient, sum);
+    else
+        ag_text_print(sentence, sizeof sentence, "a second backward on the same tape adds %g where the first added %g",
+                      sum - former, gradient);
+    gradcheck_fault(check, input, index, sentence);
+    check->unrepeatable = !overwrites;
+    if (overwrites) {
+        check->report->mistake = AG_MISTAKE_OVERWRITTEN;
+        ag_sentence_print(check->report->diagnosis,
+                          "the gradient of input %d (%.60s) is overwritten where backward must add to it", input,
+                          name ? name : "unnamed");
+    }
+}
+
 /* Runs backward once more, onto gradients that are not 0: each must become the sum of
  * what it was and what the first backward found. */
 static ag_status require_adding(gradcheck *check, ag_tensor *y)
@@ -161,17 +194,7 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
             double sum = (double)check->inputs[i].grad[k];
             if (check->faulty || !isfinite(gradient) || gradcheck_error(sum, former + gradient) <= GRADCHECK_TOLERANCE)
                 continue;
-            char sentence[192];
-            if (gradcheck_error(sum, gradient) <= GRADCHECK_TOLERANCE)
-                ag_text_print(sentence, sizeof sentence,
-                              "backward overwrites the gradient instead of adding to it: %g was there, %g was to be "
-                              "added, %g came out",
-                              former, gradient, sum);
-            else
-                ag_text_print(sentence, sizeof sentence,
-                              "a second backward on the same tape adds %g where the first added %g", sum - former,
-                              gradient);
-            gradcheck_fault(check, i, k, sentence);
+            report_wrong_sum(check, i, k, former, gradient, sum);
         }
     return AG_OK;
 }
@@ -189,7 +212,8 @@ static void divide_out_weight(gradcheck *check)
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
 {
     ag_tensor *y;
-    ag_status status = evaluate_elsewhere(check);
+    ag_status status = gradcheck_evaluate_elsewhere(check);
+    gradcheck_spoil(&tape->arena, 0xFF); /* NaN: what reads memory not written shows it */
     if (status == AG_OK)
         status = gradcheck_evaluate(check, tape, &y);
     if (status == AG_OK)
@@ -198,7 +222,7 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
         return status;
     require_finite_result(check);
     require_untouched(check, y, "the function changes it");
-    spoil_scratch(tape);
+    gradcheck_spoil(&tape->scratch, 0xFF);
 
     gradcheck_zero_gradients(check);
     status = gradcheck_add_gradients(check, y);
@@ -210,7 +234,7 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
 
     status = require_same_result(check);
     if (status == AG_OK)
-        status = evaluate_elsewhere(check);
+        status = gradcheck_evaluate_elsewhere(check);
     if (status == AG_OK)
         status = require_adding(check, y);
     if (status == AG_OK && check->size == 1)

@@ -133,6 +133,8 @@ ag_status gradcheck_compare(gradcheck *check, ag_tape *tape, void *report)
         status = gradcheck_find_output(check);
     if (status == AG_OK && !check->faulty)
         gradcheck_describe(check);
+    if (status == AG_OK)
+        status = gradcheck_diagnose(check, tape);
     return status;
 }
 

@@ -4,6 +4,7 @@
  *   function.c      checks a function, and blames one of its operations
  *   locate.c        the operation on a tape that is wrong by itself
  *   gradcheck.c     both sides of each derivative of a function
+ *   diagnose.c      what kind of mistake it is (diagnose.h)
  *   dot.c           the dot test: backward against forward mode, without steps
  *   output.c        the worst of them again, for one element of the result
  *   taylor.c        Taylor's test: the order of what is left after the linear part
@@ -44,7 +45,7 @@
 
 /* The streams of random numbers of a check; input i has the directions of stream
  * GRADCHECK_DIRECTIONS + i. */
-enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_DIRECTIONS };
+enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_ELSEWHERE, GRADCHECK_DIRECTIONS };
 
 /* The leaves of a recorded run whose gradients lie in the inputs' memory. The function
  * may make them itself, of parts of an input too, as a layer does on its parameters. */
@@ -66,6 +67,7 @@ typedef struct gradcheck {
     ag_gradcheck_report *report;
     ag_error *error;
     bool faulty;         /* the function misbehaves, so its gradients are not compared */
+    bool unrepeatable;   /* since a second backward adds something else */
     int noisy_input;     /* of report->above_noise: the input, .. */
     int64_t noisy_index; /* .. and the element, or direction */
 
@@ -179,6 +181,17 @@ ag_status gradcheck_jvp(gradcheck *check, const ag_real *const *directions, ag_r
 /* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. Those
  * of a lone result are its own: its weight is 1 then. */
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
+/* Evaluates at a point nearby. A function that keeps values of its first or latest call
+ * in memory of its own, instead of on the tape, gives wrong gradients after that. */
+ag_status gradcheck_evaluate_elsewhere(gradcheck *check) AG_CHECKED;
+/* Writes that point's values of an input to `data`. */
+void gradcheck_move_elsewhere(const gradcheck *check, int input, ag_real *data);
+/* Fills the memory of an arena with a byte, when none of it is in use any more. */
+void gradcheck_spoil(ag_arena *arena, int byte);
+
+/* Looks for the kind of mistake if the comparison failed, and reports it if it is clear.
+ * `tape` is for passes with gradients. */
+ag_status gradcheck_diagnose(gradcheck *check, ag_tape *tape) AG_CHECKED;
 
 /* The line of comparison `index` of an input: one element moves, or all of them along the
  * random direction of that number. It is valid until the next call. */

@@ -48,15 +48,43 @@ static void add_counts(const ag_gradcheck_report *some, ag_gradcheck_report *sum
     sum->input_count = sum->input_count > some->input_count ? sum->input_count : some->input_count;
 }
 
+enum { MISTAKES = AG_MISTAKE_OVERWRITTEN + 1 };
+
+/* The kinds of mistakes in the draws that failed. */
+typedef struct mistakes {
+    int draws[MISTAKES];                       /* in how many it was clear */
+    char diagnosis[MISTAKES][AG_MESSAGE_SIZE]; /* of the first of these */
+} mistakes;
+
+static void note_mistake(mistakes *all, int draw, const ag_gradcheck_report *found)
+{
+    if (found->mistake && all->draws[found->mistake]++ == 0)
+        ag_sentence_print(all->diagnosis[found->mistake], "draw %d: %.440s", draw, found->diagnosis);
+}
+
+/* Some draws are too small to tell one mistake from another, so the kind is clear only if
+ * it is that of more than half of those that have one. */
+static void conclude_mistake(const mistakes *all, ag_gradcheck_report *report)
+{
+    int most = 0, sum = 0;
+    for (int kind = 1; kind < MISTAKES; kind++) {
+        sum += all->draws[kind];
+        most = all->draws[kind] > all->draws[most] ? kind : most;
+    }
+    report->mistake = 2 * all->draws[most] > sum ? (ag_mistake)most : AG_MISTAKE_UNCLEAR;
+    ag_sentence_print(report->diagnosis, "%s", all->diagnosis[report->mistake]);
+}
+
 /* Checks one more draw. The report becomes that of the worst, with the counts of all. */
-static ag_status add_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, ag_gradcheck_report *report,
-                          ag_error *error)
+static ag_status add_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, mistakes *all,
+                          ag_gradcheck_report *report, ag_error *error)
 {
     ag_gradcheck_report found;
     gradcheck_begin(&found);
     ag_status status = gradcheck_run_draw(op, draw, options, gradcheck_compare, &found, error);
     if (status != AG_OK)
         return status;
+    note_mistake(all, draw, &found);
     if (found.worst_error <= report->worst_error) {
         add_counts(&found, report);
         return AG_OK;
@@ -79,10 +107,12 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
     if (status != AG_OK)
         return status;
 
+    mistakes all = {0};
     for (int draw = 0; draw < draws && status == AG_OK; draw++)
-        status = add_draw(op, draw, &complete, report, error);
+        status = add_draw(op, draw, &complete, &all, report, error);
     if (status != AG_OK)
         return status;
+    conclude_mistake(&all, report);
     gradcheck_conclude(complete.tolerance, op->name, report);
     return AG_OK;
 }

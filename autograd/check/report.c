@@ -179,6 +179,10 @@ void gradcheck_report_location(const ag_gradcheck_location *location, ag_gradche
     if (location->node) {
         memcpy(report->location, location->location, sizeof report->location);
         ag_sentence_print(report->message, "%s; wrong by itself: %s", before, location->location);
+        if (location->report.mistake) { /* nearer to the fault than that of the whole function */
+            report->mistake = location->report.mistake;
+            ag_sentence_print(report->diagnosis, "%.120s: %.380s", location->location, location->report.diagnosis);
+        }
     } else if (report->failed && !location->skipped) {
         ag_sentence_print(report->message,
                           "%s; each operation alone is right: a value is cut off or changed between them", before);

@@ -1,0 +1,136 @@
+/* diagnose.c - what kind of mistake makes a gradient differ: the evidence, and the order
+ * in which mistakes are suspected.
+ *
+ * The order is from what is certain to what takes more to believe: passes that cannot be
+ * repeated, values of another call, one number or one move for all elements or a part of
+ * them, a term with factors of its own, derivatives elsewhere; and at last the bare place
+ * of what is wrong. Where two would explain the same elements, the earlier is the simpler
+ * one. */
+#include "diagnose.h"
+
+#include <math.h>
+
+/* A check of some elements or directions compares few numbers, because a function is slow
+ * or an input large. All elements of the input are then differentiated only if they are
+ * not more than this. */
+#define MOST_ELEMENTS_OF_SOME 256
+
+/* The element's line. `scale` must live as long. */
+static gradcheck_line element_line(const diagnosis *d, int64_t k, double *scale)
+{
+    *scale = gradcheck_scale(d->check->origin[d->input][k]);
+    return (gradcheck_line){.input = d->input, .begin = k, .end = k + 1, .direction = scale, .unit = *scale};
+}
+
+ag_status diagnosis_differentiate(diagnosis *d, int64_t k, gradcheck_estimate *slope)
+{
+    double scale;
+    bool on_kink;
+    const gradcheck_line line = element_line(d, k, &scale);
+    ag_status status = gradcheck_differentiate(d->check, &line, slope, &on_kink);
+    if (on_kink)
+        slope->slope = NAN;
+    return status;
+}
+
+/* The gradient's element by backward, or that of the tangents. */
+static ag_status find_analytic(diagnosis *d, int64_t k)
+{
+    double scale;
+    const gradcheck_line line = element_line(d, k, &scale);
+    d->analytic[k] = (double)d->check->gradient[d->input][k];
+    if (!d->check->options.forward_mode)
+        return AG_OK;
+    ag_status status = gradcheck_find_tangent(d->check, &line, &d->analytic[k]);
+    d->analytic[k] /= scale;
+    return status;
+}
+
+static ag_status gather(diagnosis *d)
+{
+    gradcheck *check = d->check;
+    const size_t bytes = (size_t)d->size * sizeof(double);
+    d->analytic = gradcheck_alloc(check, bytes);
+    d->numeric = gradcheck_alloc(check, bytes);
+    d->noise = gradcheck_alloc(check, bytes);
+    ag_status status = d->analytic && d->numeric && d->noise ? AG_OK : AG_NO_MEMORY;
+    for (int64_t k = 0; k < d->size && status == AG_OK; k++) {
+        gradcheck_estimate slope = {.slope = NAN};
+        status = find_analytic(d, k);
+        if (status == AG_OK)
+            status = diagnosis_differentiate(d, k, &slope);
+        d->numeric[k] = slope.slope;
+        d->noise[k] = slope.error;
+    }
+    return status;
+}
+
+/* The gradient that a second backward on the same tape finds, after another call. */
+static ag_status gather_second_backward(diagnosis *d)
+{
+    gradcheck *check = d->check;
+    ag_tensor *y;
+    ag_status status = gradcheck_evaluate(check, d->tape, &y);
+    if (status == AG_OK)
+        status = gradcheck_evaluate_elsewhere(check);
+    gradcheck_zero_gradients(check);
+    if (status == AG_OK)
+        status = gradcheck_add_gradients(check, y);
+    for (int64_t k = 0; k < d->size && status == AG_OK; k++)
+        d->analytic[k] = (double)check->inputs[d->input].grad[k];
+    gradcheck_return(check);
+    return status;
+}
+
+static ag_status suspect(diagnosis *d)
+{
+    ag_status (*const groups[])(diagnosis *) = {diagnose_noise, diagnose_stale,  diagnose_values, diagnose_part,
+                                                diagnose_terms, diagnose_probes, diagnose_place};
+    const size_t count = d->check->faulty ? 2 : sizeof groups / sizeof *groups;
+    ag_status status = AG_OK;
+    for (size_t i = d->check->options.forward_mode; i < count && status == AG_OK && !d->check->report->mistake; i++)
+        status = groups[i](d);
+    return status;
+}
+
+/* Whether there is a fault with evidence to look at. */
+static bool has_evidence(const gradcheck *check)
+{
+    const ag_gradcheck_report *report = check->report;
+    if (report->mistake || report->input < 0 || (check->faulty && !check->unrepeatable))
+        return false;
+    const bool all = check->options.directions == 0 && check->options.elements == 0;
+    return report->worst_error > check->options.tolerance &&
+           (all || gradcheck_input_size(check, report->input) <= MOST_ELEMENTS_OF_SOME);
+}
+
+ag_status gradcheck_diagnose(gradcheck *check, ag_tape *tape)
+{
+    if (!has_evidence(check))
+        return AG_OK;
+    const ag_gradcheck_input *input = &check->inputs[check->report->input];
+    diagnosis d = {.check = check,
+                   .tape = tape,
+                   .input = check->report->input,
+                   .shape = input->shape,
+                   .size = ag_shape_size(input->shape)};
+    ag_text_print(d.subject, sizeof d.subject, "the %s input %d (%.60s)",
+                  check->options.forward_mode ? "tangent by" : "gradient of", d.input,
+                  input->name ? input->name : "unnamed");
+    ag_status status = gather(&d);
+    if (status == AG_OK && check->faulty)
+        status = gather_second_backward(&d);
+    if (status == AG_OK)
+        status = suspect(&d);
+    gradcheck_leave_gradients(check);
+    return status;
+}
+
+const char *ag_mistake_name(ag_mistake mistake)
+{
+    static const char *const names[] = {"unclear",       "noise",          "stale",      "zero",
+                                        "sign",          "factor",         "transposed", "shifted",
+                                        "summed twice",  "not summed",     "part",       "missing constant",
+                                        "missing input", "missing output", "overwritten"};
+    return (size_t)mistake < sizeof names / sizeof *names ? names[mistake] : "unclear";
+}
