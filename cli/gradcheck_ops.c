@@ -31,6 +31,8 @@ static void print_json(const ag_op *op, const study_op_checks *found)
     data_json_put_number(&object, "step", r->step, 6);
     data_json_put_number(&object, "numeric_error", r->numeric_error, 6);
     data_json_put_number(&object, "above_noise", r->above_noise, 6);
+    data_json_put_text(&object, "mistake", ag_mistake_name(r->mistake));
+    data_json_put_text(&object, "diagnosis", r->diagnosis);
     data_json_put_integer(&object, "dot_checked", found->dot.checked);
     data_json_put_number(&object, "dot_error", found->dot.error, 6);
     data_json_put_number(&object, "dot_bound", found->dot.bound, 6);
@@ -68,6 +70,8 @@ static void print_row(const ag_op *op, const study_op_checks *found)
     if (!r->passed)
         printf("    %lld of %lld elements fail; the worst: %s\n", (long long)r->failed, (long long)r->checked,
                r->message);
+    if (r->mistake)
+        printf("    kind of mistake: %s: %s\n", ag_mistake_name(r->mistake), r->diagnosis);
     if (!found->dot.passed && study_op_checks_have_dot(found))
         printf("    dot test: %s\n", found->dot.message);
     if (!found->taylor.passed)

@@ -98,6 +98,8 @@ int main(void)
             printf("    %s: %lld of %lld elements wrong\n", inputs[i].name, (long long)inputs[i].failed,
                    (long long)inputs[i].checked);
         printf("    %s\n", report.message);
+        if (*report.diagnosis)
+            printf("    %s\n", report.diagnosis);
     }
     return as_expected ? 0 : 1;
 }
