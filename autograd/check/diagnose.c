@@ -1,5 +1,5 @@
-/* diagnose.c - what kind of mistake makes a gradient differ: the evidence, and the order
- * in which mistakes are suspected.
+/* diagnose.c - what kind of mistake makes a gradient differ: the order in which mistakes
+ * are suspected.
  *
  * The order is from what is certain to what takes more to believe: passes that cannot be
  * repeated, values of another call, one number or one move for all elements or a part of
@@ -8,79 +8,10 @@
  * one. */
 #include "diagnose.h"
 
-#include <math.h>
-
 /* A check of some elements or directions compares few numbers, because a function is slow
  * or an input large. All elements of the input are then differentiated only if they are
  * not more than this. */
 #define MOST_ELEMENTS_OF_SOME 256
-
-/* The element's line. `scale` must live as long. */
-static gradcheck_line element_line(const diagnosis *d, int64_t k, double *scale)
-{
-    *scale = gradcheck_scale(d->check->origin[d->input][k]);
-    return (gradcheck_line){.input = d->input, .begin = k, .end = k + 1, .direction = scale, .unit = *scale};
-}
-
-ag_status diagnosis_differentiate(diagnosis *d, int64_t k, gradcheck_estimate *slope)
-{
-    double scale;
-    bool on_kink;
-    const gradcheck_line line = element_line(d, k, &scale);
-    ag_status status = gradcheck_differentiate(d->check, &line, slope, &on_kink);
-    if (on_kink)
-        slope->slope = NAN;
-    return status;
-}
-
-/* The gradient's element by backward, or that of the tangents. */
-static ag_status find_analytic(diagnosis *d, int64_t k)
-{
-    double scale;
-    const gradcheck_line line = element_line(d, k, &scale);
-    d->analytic[k] = (double)d->check->gradient[d->input][k];
-    if (!d->check->options.forward_mode)
-        return AG_OK;
-    ag_status status = gradcheck_find_tangent(d->check, &line, &d->analytic[k]);
-    d->analytic[k] /= scale;
-    return status;
-}
-
-static ag_status gather(diagnosis *d)
-{
-    gradcheck *check = d->check;
-    const size_t bytes = (size_t)d->size * sizeof(double);
-    d->analytic = gradcheck_alloc(check, bytes);
-    d->numeric = gradcheck_alloc(check, bytes);
-    d->noise = gradcheck_alloc(check, bytes);
-    ag_status status = d->analytic && d->numeric && d->noise ? AG_OK : AG_NO_MEMORY;
-    for (int64_t k = 0; k < d->size && status == AG_OK; k++) {
-        gradcheck_estimate slope = {.slope = NAN};
-        status = find_analytic(d, k);
-        if (status == AG_OK)
-            status = diagnosis_differentiate(d, k, &slope);
-        d->numeric[k] = slope.slope;
-        d->noise[k] = slope.error;
-    }
-    return status;
-}
-
-/* The gradient that a second backward on the same tape finds, after another call. */
-static ag_status gather_second_backward(diagnosis *d)
-{
-    gradcheck *check = d->check;
-    ag_tensor *y;
-    ag_status status = gradcheck_evaluate(check, d->tape, &y);
-    if (status == AG_OK)
-        status = gradcheck_evaluate_elsewhere(check);
-    gradcheck_zero_gradients(check);
-    if (status == AG_OK)
-        status = gradcheck_add_gradients(check, y);
-    for (int64_t k = 0; k < d->size && status == AG_OK; k++)
-        d->analytic[k] = (double)check->inputs[d->input].grad[k];
-    gradcheck_return(check);
-    return status;
-}
 
 static ag_status suspect(diagnosis *d)
 {
@@ -117,9 +48,9 @@ ag_status gradcheck_diagnose(gradcheck *check, ag_tape *tape)
     ag_text_print(d.subject, sizeof d.subject, "the %s input %d (%.60s)",
                   check->options.forward_mode ? "tangent by" : "gradient of", d.input,
                   input->name ? input->name : "unnamed");
-    ag_status status = gather(&d);
+    ag_status status = diagnosis_gather(&d);
     if (status == AG_OK && check->faulty)
-        status = gather_second_backward(&d);
+        status = diagnosis_gather_second(&d);
     if (status == AG_OK)
         status = suspect(&d);
     gradcheck_leave_gradients(check);

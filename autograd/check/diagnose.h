@@ -1,13 +1,15 @@
 /* diagnose.h - the inside of the diagnosis, for autograd/check/ alone: what kind of
  * mistake makes a gradient differ.
  *
- *   diagnose.c         the order in which mistakes are suspected
- *   diagnose_rerun.c   noise, and gradients of an earlier call: the passes once more
- *   diagnose_probe.c   mistakes that show at another point or with other weights
- *   diagnose_terms.c   missing terms
- *   diagnose_part.c    mistakes in a part of the elements
- *   diagnose_values.c  mistakes that show in the elements of both sides alone
- *   diagnose_match.c   when a suspicion explains the elements
+ *   diagnose.c           the order in which mistakes are suspected
+ *   diagnose_rerun.c     noise: the passes once more
+ *   diagnose_probe.c     mistakes that show at another point or with other weights, among
+ *                        them gradients of another call
+ *   diagnose_terms.c     missing terms
+ *   diagnose_part.c      mistakes in a part of the elements
+ *   diagnose_values.c    mistakes that show in the elements of both sides alone
+ *   diagnose_evidence.c  both sides of each element
+ *   diagnose_match.c     when a suspicion explains the elements
  *
  * A suspicion predicts each element of the wrong gradient from derivatives that are
  * right, the numeric ones. It is a diagnosis if every element comes out as predicted, and
@@ -36,6 +38,11 @@ typedef struct prediction {
 } prediction;
 typedef ag_status predictor(diagnosis *d, const void *suspicion, int64_t k, prediction *p);
 
+/* Takes memory for the evidence and fills it in. */
+ag_status diagnosis_gather(diagnosis *d) AG_CHECKED;
+/* Puts the gradient that a second backward on the same tape finds, after another call, in
+ * the place of the first. */
+ag_status diagnosis_gather_second(diagnosis *d) AG_CHECKED;
 /* The numeric derivative by element k where the check is now, with its error. NaN on a
  * kink. */
 ag_status diagnosis_differentiate(diagnosis *d, int64_t k, gradcheck_estimate *slope) AG_CHECKED;
