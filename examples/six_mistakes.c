@@ -5,7 +5,7 @@
  *
  *     y[r,c] = x[r,c]^2 g[c]        dx[r,c] = 2 x[r,c] g[c] dy[r,c]        dg[c] = sum_r x[r,c]^2 dy[r,c]
  *
- * The check is all that stands between "The check" and its end: 23 lines. It draws shapes and values, compares each
+ * The check is all that stands between "The check" and its end: 22 lines. It draws shapes and values, compares each
  * element of both gradients with differences of the forward, and reports the worst one, as the derivative of one
  * element of y, and what it found about each input. */
 #include <tapeformer/autograd.h>
