@@ -199,6 +199,13 @@ static const nn_param *sibling(const checkup *c, const nn_param *of, const char 
     return index < 0 ? NULL : &c->params.items[index];
 }
 
+/* Whether a gradient arrives at the layer whose second matrix is `out`; if not, its
+ * units cannot be judged. */
+static bool is_reached(const checkup *c, const nn_param *out, const nn_param *out_bias)
+{
+    return !is_silent(c, out->offset, out->size, 1) || (out_bias && !is_silent(c, out_bias->offset, out_bias->size, 1));
+}
+
 /* Units of relu whose sum is negative at every token: the unit is 0 and its gradient is 0,
  * so nothing brings it back. */
 static void find_dead_units(checkup *c)
@@ -211,9 +218,11 @@ static void find_dead_units(checkup *c)
         const nn_param *in = &c->params.items[i];
         const nn_param *out = ends_with(in->name, ".linear1.weight") ? sibling(c, in, "linear2.weight") : NULL;
         int64_t here = 0;
-        for (int64_t unit = 0; out && unit < in->shape.dim[0]; unit++)
+        if (!out || !is_reached(c, out, sibling(c, in, "linear2.bias")))
+            continue;
+        for (int64_t unit = 0; unit < in->shape.dim[0]; unit++)
             here += unit_is_dead(c, in, sibling(c, in, "linear1.bias"), out, unit);
-        units += out ? in->shape.dim[0] : 0;
+        units += in->shape.dim[0];
         dead += here;
         if (here) {
             char text[256];

@@ -6,6 +6,7 @@
  * by one. */
 #include "doctor.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,13 +89,17 @@ static ag_status run_dot_test(checkup *c, const ag_gradcheck_options *options)
     ag_dot_report *report = &c->health->dot;
     char advice[AG_MESSAGE_SIZE] = "";
     ag_status status = nn_dot_test(losses_of, c, &c->params, NULL, 0, options, report, c->error);
-    if (status == AG_OK && !report->passed && !report->skipped)
+    const bool overflows = !report->passed && !report->skipped && !isfinite(report->error);
+    if (status == AG_OK && !report->passed && !report->skipped && !overflows)
         status = find_culprit(c, advice);
     if (status != AG_OK)
         return status;
     if (report->skipped)
         checkup_find(c, STUDY_OBSERVATION, "Give its record a tangent rule (ag_op.jvp).", "dot test: %s",
                      report->message);
+    else if (overflows) /* backward is finite, or the passes would have said so */
+        checkup_find(c, STUDY_OBSERVATION, "Look at the layers' sizes: values as large as these leave no room.",
+                     "dot test: it cannot tell, since a tangent of forward mode is not finite");
     else
         checkup_find(c, report->passed ? STUDY_WELL : STUDY_FAULT, advice, "dot test: %s", report->message);
     return AG_OK;

@@ -209,6 +209,8 @@ START_TEST(an_output_of_zero_severs_all_before_it)
     const study_finding *finding = expect(&w, STUDY_FAULT, "is exactly 0 in all 96 examples: severed");
     ck_assert_msg(strstr(finding->found, "src_embedding.weight, ") != NULL, "%s", finding->found);
     ck_assert_ptr_null(strstr(finding->found, "output"));
+    for (int i = 0; i < w.health.finding_count; i++) /* units that no gradient reaches are not dead */
+        ck_assert_ptr_null(strstr(w.health.findings[i].found, "relu units"));
     expect_advice(finding, "the gradient ends at linear in output.");
     ward_close(&w);
 }
@@ -413,6 +415,20 @@ START_TEST(exploding_layers_are_observations)
     expect_faults(&w, 0);
     expect(&w, STUDY_OBSERVATION, "exploding values: the output is");
     expect(&w, STUDY_OBSERVATION, "x as large in encoder.layers.0 as in encoder.layers.1");
+    ward_close(&w);
+}
+END_TEST
+
+/* Values near the largest number: nothing is wrong with the gradients, but the tangents
+ * overflow. */
+START_TEST(tangents_that_overflow_are_no_fault)
+{
+    ward w;
+    ward_open(&w, (nn_model_config){.d_model = 32, .ffn = 64});
+    scale_parameter(&w, "encoder.layers.0.linear2.weight", PRECISION(1e307, 1e37));
+    examine(&w);
+    expect_faults(&w, 0);
+    expect(&w, STUDY_OBSERVATION, "a tangent of forward mode is not finite");
     ward_close(&w);
 }
 END_TEST
@@ -713,6 +729,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, unused_positions_are_observations);
     tcase_add_test(tcase, dead_units_are_counted);
     tcase_add_test(tcase, exploding_layers_are_observations);
+    tcase_add_test(tcase, tangents_that_overflow_are_no_fault);
     tcase_add_test(tcase, numbers_that_are_not_finite_are_traced);
     tcase_add_test(tcase, gradients_that_are_not_finite_are_traced);
     tcase_add_test(tcase, right_gradients_are_proved);
