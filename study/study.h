@@ -212,7 +212,8 @@ typedef struct study_finding {
     char found[AG_MESSAGE_SIZE], advice[AG_MESSAGE_SIZE];
 } study_finding;
 
-enum { STUDY_FINDINGS = 48 /* at most */, STUDY_LAYER_NAME = 128 };
+/* The most findings of an examination, and the room for the name of a layer. */
+enum { STUDY_FINDINGS = 48, STUDY_LAYER_NAME = 128 };
 /* Blocks of a stack whose values or gradients differ by more than this factor are
  * reported. */
 #define STUDY_LAYER_RATIO 1000
