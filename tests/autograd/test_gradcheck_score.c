@@ -6,6 +6,7 @@
  * A mutant is a built-in operation whose backward runs as it is and then does one thing
  * wrong with the gradient that it adds to one input. Each operation is mutated at its
  * first and at its last input, in each way that changes anything. */
+#include "broadcast.h"
 #include "check_util.h"
 
 #include <math.h>
@@ -30,6 +31,7 @@ typedef enum fault {
     TRANSPOSED,
     HALF_OF_INPUT,
     HALF_OF_OUTPUT,
+    NOT_SUMMED,
     UNIFORM,
     CONSTANT_TERM,
     INPUT_TERM,
@@ -64,6 +66,7 @@ static const kind kinds[] = {
     {TRANSPOSED, "transposed", ALL, ALL, ALL},
     {HALF_OF_INPUT, "one half of the input left out", ALL, ALL, ALL},
     {HALF_OF_OUTPUT, "one half of the result left out", ALL, ALL, ALL},
+    {NOT_SUMMED, "a stretched input gets one copy's share", ALL, ALL, ALL},
     {UNIFORM, "right only if dy is uniform", ALL, ALL, ALL},
     {CONSTANT_TERM, "a constant term too much", ALL, ALL, ALL},
     {INPUT_TERM, "a term too much, proportional to the input", ALL, ALL, ALL},
@@ -169,14 +172,16 @@ static void spoil_gradient(ag_tensor *x, ag_real *g, const ag_real *right)
         took_effect = took_effect || planted == INPUT_CHANGED || memcmp(g, right, (size_t)x->size * sizeof *g) != 0;
 }
 
-/* Makes the gradient dy that backward starts from wrong. */
-static void spoil_start(ag_real *dy, int64_t size)
+/* Makes the gradient dy of y, that backward starts from, wrong. */
+static void spoil_start(ag_real *dy, const ag_tensor *y, const ag_tensor *x)
 {
+    const int64_t copy = broadcast_fits(x->shape, y->shape) ? x->size : y->size;
+    const int64_t kept = planted == HALF_OF_OUTPUT ? y->size / 2 : planted == NOT_SUMMED ? copy : y->size;
     double mean = 0;
-    for (int64_t i = 0; i < size; i++)
-        mean += (double)dy[i] / (double)size;
-    for (int64_t i = 0; i < size; i++) {
-        const ag_real wrong = planted == UNIFORM ? (ag_real)mean : i < size / 2 ? dy[i] : 0;
+    for (int64_t i = 0; i < y->size; i++)
+        mean += (double)dy[i] / (double)y->size;
+    for (int64_t i = 0; i < y->size; i++) {
+        const ag_real wrong = planted == UNIFORM ? (ag_real)mean : i < kept ? dy[i] : 0;
         took_effect = took_effect || wrong != dy[i];
         dy[i] = wrong;
     }
@@ -200,8 +205,7 @@ static ag_status mutant_backward(ag_node *node)
     if (!former || !right || !ag_grad(x))
         return original->backward(node);
     memcpy(former, x->grad, bytes);
-    if (planted == UNIFORM || planted == HALF_OF_OUTPUT)
-        spoil_start(y->grad, y->size);
+    spoil_start(y->grad, y, x);
     const ag_status status = right_gradient(node, x, right);
     spoil_gradient(x, x->grad, right);
     for (int64_t i = 0; i < x->size; i++) {
