@@ -186,12 +186,17 @@ static ag_status visit(search *s, const ag_node *node)
     return status;
 }
 
-/* Node `number` of all, of which `node` is the newest. */
-static const ag_node *node_at(const ag_node *node, int64_t back)
+/* The tape's nodes, oldest first; NULL if memory is out. They are linked newest first. */
+static const ag_node **list_nodes(const ag_tape *tape, ag_arena *arena, int64_t *count)
 {
-    for (; back > 0; back--)
-        node = node->before;
-    return node;
+    *count = 0;
+    for (const ag_node *node = tape->last; node; node = node->before)
+        ++*count;
+    const ag_node **nodes = arena_alloc(arena, (size_t)*count * sizeof *nodes);
+    int64_t at = *count;
+    for (const ag_node *node = tape->last; node && nodes; node = node->before)
+        nodes[--at] = node;
+    return nodes;
 }
 
 static void conclude(ag_gradcheck_location *location, int64_t count)
@@ -212,7 +217,8 @@ ag_status ag_gradcheck_locate(ag_tape *tape, const ag_gradcheck_options *options
 {
     search s = {
         .tape = tape, .options = options ? *options : (ag_gradcheck_options){0}, .location = location, .error = error};
-    int64_t count = 0;
+    ag_arena list = {0};
+    int64_t count;
     if (!tape || !location)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no tape, or no memory for the location");
     *location = (ag_gradcheck_location){.number = -1};
@@ -224,16 +230,19 @@ ag_status ag_gradcheck_locate(ag_tape *tape, const ag_gradcheck_options *options
     s.directions = s.options.directions ? s.options.directions : SOME_DIRECTIONS;
     s.options.forward_mode = false;
 
-    for (const ag_node *node = tape->last; node; node = node->before)
-        count++;
+    const ag_node **nodes = list_nodes(tape, &list, &count);
+    if (status == AG_OK && !nodes)
+        status =
+            ag_error_set(error, AG_NO_MEMORY, "gradcheck: out of memory for a list of %lld nodes", (long long)count);
     for (int64_t n = 0; n < count && status == AG_OK && !location->node; n++) {
         location->number = n;
-        status = visit(&s, node_at(tape->last, count - 1 - n));
+        status = visit(&s, nodes[n]);
     }
     if (!location->node)
         location->number = -1;
     drop_again(tape);
     arena_clear(&s.arena);
+    arena_clear(&list);
     if (status == AG_OK)
         conclude(location, count);
     return status;

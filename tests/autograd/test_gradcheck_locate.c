@@ -194,16 +194,17 @@ START_TEST(out_of_memory)
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1});
     ck_assert_ptr_nonnull(network(tape, RIGHT, 4));
     int failures = 0;
-    for (int64_t n = 1;; n++, failures++) {
+    for (int64_t n = 1; n <= 200; n++) { /* some memory is not needed: the call succeeds without it */
         ag_gradcheck_location found;
         ag_error error = {0};
         test_fail_allocation(n);
         ag_status status = ag_gradcheck_locate(tape, NULL, &found, &error);
         test_fail_allocation(0);
         if (status == AG_OK)
-            break;
+            continue;
+        failures++;
         ck_assert_int_eq(status, AG_NO_MEMORY);
-        ck_assert_ptr_nonnull(strstr(error.message, "out of memory"));
+        ck_assert_msg(strstr(error.message, "out of memory"), "%s", error.message);
     }
     ck_assert_int_ge(failures, 20);
     ag_tape_free(tape);
