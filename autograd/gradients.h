@@ -210,10 +210,11 @@ typedef struct ag_dot_report {
  *
  * Of the options it takes `tolerance`, the largest error (0: what rounding explains, by
  * the sizes of the operations; at least 1e-13, in float 1e-5, and more for AG_MATMUL_BF16,
- * which f may switch on; if the error is above that, the noise of rounding is measured,
- * and the bound raised to 16 times the noise, at most 1/64), `directions` (0: 3), `seed`
- * and `threads`. Where a loss is nearly 0, p - 1 leaves few digits of its gradient, and
- * in float the test may call it wrong: let f return the logits. Leaves that f makes
+ * which f may switch on), `directions` (0: 3), `seed` and `threads`. If the error is above
+ * that bound, the noise of rounding is measured at 8 points close by, and the bound raised
+ * to 16 times the noise, at most 1/64: where a model has learned its examples, p - 1
+ * leaves few digits of the gradient. Of a loss that is 0 to the last bit all digits are
+ * noise, and the test may call it wrong: let f return the logits. Leaves that f makes
  * itself on the inputs' memory count as parts of them. Arguments, errors and what stays
  * in the inputs' `grad`, J^T w, are as in ag_gradcheck. */
 ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,

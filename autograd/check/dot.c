@@ -17,11 +17,11 @@
 #ifdef TAPEFORMER_DOUBLE
 #define ROUNDING       (DBL_EPSILON / 2)
 #define SMALLEST_BOUND 1e-13
-#define NOISE_STEP     0x1p-24
+#define NOISE_STEP     0x1.8p-24
 #else
 #define ROUNDING       ((double)FLT_EPSILON / 2)
 #define SMALLEST_BOUND 1e-5
-#define NOISE_STEP     0x1.8p-10
+#define NOISE_STEP     0x1.8p-16
 #endif
 #define BF16_ROUNDING 0x1p-9 /* of a number with 8 bits of precision */
 /* One direction of a function with a single result may by bad luck be nearly orthogonal
@@ -48,6 +48,7 @@ typedef struct directions_summary {
 
 typedef struct dot_test {
     gradcheck *check; /* its weights are w */
+    ag_tape *tape;
     ag_dot_report *report;
     double *scale;         /* [count], of u */
     ag_real **direction;   /* [count], u */
@@ -81,32 +82,30 @@ static void choose_scales(dot_test *test)
     }
 }
 
-/* Direction `number`, times `factor`. */
-static void draw_directions(dot_test *test, int number, double factor)
+static void draw_directions(dot_test *test, int number)
 {
     const gradcheck *check = test->check;
     for (int i = 0; i < check->count; i++) {
         const uint64_t stream = (uint64_t)number * (uint64_t)check->count + (uint64_t)i;
         ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + stream);
         for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
-            test->direction[i][j] = (ag_real)(factor * test->scale[i] * (double)gradcheck_draw_weight(&rng));
+            test->direction[i][j] = (ag_real)(test->scale[i] * (double)gradcheck_draw_weight(&rng));
     }
 }
 
-/* Leaves in the inputs' gradients what backward finds for w times `factor`. */
-static ag_status find_gradients(dot_test *test, double factor)
+/* ---- The comparison ---------------------------------------------------------------- */
+
+/* Leaves J^T w in the inputs' gradients, for the latest run of the function. */
+static ag_status find_gradients(gradcheck *check)
 {
-    gradcheck *check = test->check;
-    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
-    for (int64_t k = 0; k < check->size; k++)
-        check->weights[k] = (ag_real)(factor * (double)gradcheck_draw_weight(&rng));
+    ag_status status = gradcheck_list_leaves(check);
+    if (status != AG_OK)
+        return status;
     for (int i = 0; i < check->count; i++)
         for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
             check->inputs[i].grad[j] = 0;
     return gradcheck_add_gradients(check, check->recorded);
 }
-
-/* ---- The comparison ---------------------------------------------------------------- */
 
 /* Both products if the inputs begin <= i < end move by their direction. */
 static ag_status multiply(dot_test *test, int begin, int end, dot_products *found)
@@ -145,7 +144,7 @@ static ag_status find_input(dot_test *test, int direction)
     ag_dot_report *report = test->report;
     int begin = 0, end = test->check->count;
     dot_products products = {0};
-    draw_directions(test, direction, 1);
+    draw_directions(test, direction);
     ag_status status = end == 1 ? multiply(test, 0, 1, &products) : AG_OK;
     while (end - begin > 1 && status == AG_OK) {
         const int middle = begin + (end - begin) / 2;
@@ -178,7 +177,7 @@ static ag_status compare_directions(dot_test *test, directions_summary *found)
     double difference = 0, largest = -1;
     for (int d = 0; d < test->check->options.directions; d++) {
         dot_products products;
-        draw_directions(test, d, 1);
+        draw_directions(test, d);
         ag_status status = multiply(test, 0, test->check->count, &products);
         if (status != AG_OK)
             return status;
@@ -241,62 +240,59 @@ static double rounding_bound(const ag_tensor *y)
     return ag_tape_matmul(y->tape) == AG_MATMUL_BF16 ? bound + 4 * BF16_ROUNDING * sqrt(operations) : bound;
 }
 
+/* Both products along one direction where every input is 1 + step times what it is. */
+static ag_status multiply_at(dot_test *test, double step, int direction, dot_products *found)
+{
+    gradcheck *check = test->check;
+    for (int i = 0; i < check->count; i++)
+        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
+            check->inputs[i].data[j] = (ag_real)((double)check->origin[i][j] * (1 + step));
+    draw_directions(test, direction);
+    ag_status status = gradcheck_evaluate(check, test->tape, &check->recorded);
+    if (status == AG_OK)
+        status = find_gradients(check);
+    return status == AG_OK ? multiply(test, 0, check->count, found) : status;
+}
+
 /* How much rounding moves the difference of both sides: its standard deviation over
- * multiples of w and of one u, for each of which the modes round anew. The factors are
- * near 1, so that a fault that is not linear, such as a constant added, differs little
- * among them, and is not taken for noise. */
+ * points so near each other that only the roundings change. A fault differs little among
+ * them, and so is not taken for noise. */
 static ag_status measure_noise(dot_test *test, int direction, double *noise)
 {
     double found[NOISE_SAMPLES], mean = 0, squares = 0;
     for (int k = 0; k < NOISE_SAMPLES; k++) {
-        const double factor = 1 + (k + 1) * NOISE_STEP;
         dot_products products;
-        draw_directions(test, direction, factor);
-        ag_status status = find_gradients(test, factor);
-        if (status == AG_OK)
-            status = multiply(test, 0, test->check->count, &products);
+        ag_status status = multiply_at(test, (k + 1) * NOISE_STEP, direction, &products);
         if (status != AG_OK)
             return status;
-        found[k] = (products.forward - products.backward) / (factor * factor);
+        found[k] = products.forward - products.backward;
         mean += found[k] / NOISE_SAMPLES;
     }
     for (int k = 0; k < NOISE_SAMPLES; k++)
         squares += (found[k] - mean) * (found[k] - mean);
     *noise = sqrt(squares / (NOISE_SAMPLES - 1));
-    return find_gradients(test, 1);
-}
-
-/* Whether both sides come out to the bit as they did. If not, the function, backward or
- * forward mode is not the same each time, which is a fault of its own. */
-static ag_status is_repeatable(dot_test *test, int direction, bool *repeatable)
-{
-    dot_products again;
-    draw_directions(test, direction, 1);
-    ag_status status = find_gradients(test, 1);
-    if (status == AG_OK)
-        status = multiply(test, 0, test->check->count, &again);
-    if (status == AG_OK)
-        *repeatable = again.forward == test->report->forward && again.backward == test->report->backward;
-    return status;
+    return AG_OK;
 }
 
 /* Raises the bound where gradients are small differences of large numbers, which the
  * sizes do not tell: p - 1 in the loss of a model that has learned its examples. Errors
- * that are the same each time, such as those of stored values, are about as large as the
- * noise and not in it, so it counts NOISE_FACTOR times, up to a limit above which the
- * test would show nothing. */
+ * that are the same at all points are about as large as the noise and not in it, so it
+ * counts NOISE_FACTOR times, up to a limit above which the test would show nothing. If
+ * the same point does not give the same bits again, that is a fault, and nothing is
+ * raised. */
 static ag_status allow_for_noise(dot_test *test, const directions_summary *found)
 {
+    ag_dot_report *report = test->report;
     double noise = 0;
-    bool repeatable = false;
-    ag_status status = is_repeatable(test, found->worst, &repeatable);
-    if (status == AG_OK && repeatable)
-        status = measure_noise(test, found->worst, &noise);
-    if (status != AG_OK)
+    dot_products again = {0};
+    ag_status status = measure_noise(test, found->worst, &noise);
+    if (status == AG_OK)
+        status = multiply_at(test, 0, found->worst, &again);
+    if (status != AG_OK || again.forward != report->forward || again.backward != report->backward)
         return status;
     const double bound = NOISE_FACTOR * test->check->options.directions * noise / found->size;
-    if (bound > test->report->bound)
-        test->report->bound = fmin(bound, LARGEST_BOUND);
+    if (bound > report->bound)
+        report->bound = fmax(report->bound, fmin(bound, LARGEST_BOUND));
     return AG_OK;
 }
 
@@ -330,11 +326,12 @@ static const ag_op *operation_without_rule(const ag_tensor *y)
     return found;
 }
 
-/* Memory for the directions and the tangent of the result, w, and gradients of 0. */
+/* Memory for the directions and the tangent of the result, and w. */
 static ag_status prepare(dot_test *test)
 {
     gradcheck *check = test->check;
     const size_t count = (size_t)check->count;
+    check->shape = check->recorded->shape;
     check->size = check->recorded->size;
     test->scale = gradcheck_alloc(check, count * sizeof *test->scale);
     test->direction = gradcheck_alloc(check, count * sizeof *test->direction);
@@ -348,14 +345,17 @@ static ag_status prepare(dot_test *test)
         if (!test->direction[i])
             return AG_NO_MEMORY;
     }
-    return gradcheck_list_leaves(check);
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS);
+    for (int64_t k = 0; k < check->size; k++)
+        check->weights[k] = gradcheck_draw_weight(&rng);
+    return AG_OK;
 }
 
 /* One forward pass, one backward, one pass of forward mode for each direction. */
 static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
 {
     ag_dot_report *report = dot_report;
-    dot_test test = {.check = check, .report = report};
+    dot_test test = {.check = check, .tape = tape, .report = report};
     ag_status status = gradcheck_evaluate(check, tape, &check->recorded);
     if (status != AG_OK)
         return status;
@@ -369,7 +369,7 @@ static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
     }
     status = prepare(&test);
     if (status == AG_OK)
-        status = find_gradients(&test, 1);
+        status = find_gradients(check);
     if (status != AG_OK)
         return status;
 
