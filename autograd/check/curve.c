@@ -14,15 +14,16 @@
 #include <math.h>
 
 #ifdef TAPEFORMER_DOUBLE
-#define STEPS 32
+#define STEPS      32
+#define NOISE_STEP 0x1p-20
 #else
-#define STEPS 24
+#define STEPS      24
+#define NOISE_STEP 0x1p-14
 #endif
 
 enum { NOISE_SIDE = 4, NOISE_ORDER = 5 }; /* values on each side; the order of their differences */
-#define NOISE_STEP     0x1p-20
-#define SLOPE_ROUNDING 16.0      /* eps in the elements of a gradient */
-enum { FEWEST = 3, FITTED = 4 }; /* steps to which an order is fitted: at least, at most */
+#define SLOPE_ROUNDING 16.0               /* eps in the elements of a gradient */
+enum { FEWEST = 3, FITTED = 4 };          /* steps to which an order is fitted: at least, at most */
 
 /* The sum of w_k (f_k(x + t v) - f_k(x)), minus the gradient times the move. NaN if the
  * step crosses a kink or leaves the domain. */
@@ -48,8 +49,10 @@ static ag_status find_remainder(gradcheck *check, const gradcheck_line *line, do
 static double expected_rounding(const gradcheck *check)
 {
     double sum = 0;
-    for (int64_t k = 0; k < check->size; k++)
-        sum += pow((double)check->weights[k] * (double)check->result[k], 2);
+    for (int64_t k = 0; k < check->size; k++) {
+        const double part = (double)check->weights[k] * (double)check->result[k];
+        sum += part * part;
+    }
     return GRADCHECK_EPSILON * sqrt(2 * sum);
 }
 
@@ -58,8 +61,10 @@ static double expected_rounding(const gradcheck *check)
 static double expected_slope_rounding(const gradcheck *check, const gradcheck_line *line)
 {
     double sum = 0;
-    for (int64_t i = line->begin; i < line->end; i++)
-        sum += pow(line->direction[i - line->begin] * fmax(1, fabs((double)check->gradient[line->input][i])), 2);
+    for (int64_t i = line->begin; i < line->end; i++) {
+        const double part = line->direction[i - line->begin] * fmax(1, fabs((double)check->gradient[line->input][i]));
+        sum += part * part;
+    }
     return SLOPE_ROUNDING * GRADCHECK_EPSILON * sqrt(sum);
 }
 

@@ -27,8 +27,8 @@ typedef struct taylor_test {
 
 /* ---- The verdict ----------------------------------------------------------------------- */
 
-/* The verdict from both orders. R1 of order 1 beside R2 of order 3 is a kink at x itself:
- * both sides have a slope, and the gradient is their mean. An order of 0 is a jump. */
+/* The verdict from the order of R2, or of R1 if that of R2 cannot be told. If R1 does not
+ * bear R2 out, nothing is said. An order of 0 is a jump. */
 static ag_taylor_verdict judge(const ag_error_curve *curve)
 {
     const double sharper = isnan(curve->central_order) ? curve->order : curve->central_order;
@@ -134,12 +134,10 @@ static void report_direction(const taylor_test *test, const ag_taylor_report *fo
 }
 
 /* The fault of the slope beside that from values alone: ag_gradcheck's, or where that is
- * on a kink the central difference of the smallest step that crosses none. A remainder
- * that looks like order 1 and is not such a fault may be curvature at large steps, which
- * is all that rounding leaves in single precision: the verdict is taken back if the fault
- * is less than a quarter of R2 / 2h. So it is if the fault is no more than rounding in the
- * gradient itself, a sum of some numbers of size 1: p - 1 of a lone class is 1e-16 where
- * the loss is 0 without rounding. */
+ * on a kink the central difference of the smallest step that crosses none. The verdict is
+ * taken back if the fault is less than a quarter of R2 / 2h: then the remainder is another
+ * one than a fault's. It may be curvature at large steps, which are all that rounding
+ * leaves in single precision, or a kink at x itself of which no operation tells. */
 static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve,
                                ag_taylor_report *found)
 {

@@ -137,6 +137,49 @@ START_TEST(a_wrong_operation_fails_and_is_drawn)
 }
 END_TEST
 
+static ag_status right_backward(ag_node *node)
+{
+    ag_real *dx = ag_grad(node->inputs[0]);
+    for (int64_t i = 0; i < node->output->size; i++)
+        dx[i] += 2 * node->output->grad[i];
+    return AG_OK;
+}
+
+static ag_status wrong_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    for (int64_t i = 0; i < node->output->size; i++)
+        tangent[i] = tangents[0][i];
+    return AG_OK;
+}
+
+static ag_tensor *half_wrong_example(ag_example *example);
+static const ag_op half_wrong = {.name = "half wrong",
+                                 .formula = "y = 2 x",
+                                 .shape = twice_shape,
+                                 .forward = twice_forward,
+                                 .backward = right_backward,
+                                 .jvp = wrong_jvp,
+                                 .example = half_wrong_example};
+
+static ag_tensor *half_wrong_example(ag_example *example)
+{
+    ag_tensor *x = ag_example_input(example, "x", AG_SHAPE(3), -1, 1);
+    return ag_custom(&half_wrong, &x, 1, 1, NULL, 0);
+}
+
+/* A wrong tangent rule beside a right gradient is a fault, too; without a rule there is no
+ * dot test. */
+START_TEST(each_check_counts)
+{
+    study_op_checks checks;
+    ck_assert_int_eq(study_op_checks_find(&half_wrong, 4, NULL, &checks, NULL), AG_OK);
+    ck_assert(checks.elements.passed && checks.taylor.passed && !checks.dot.passed && !checks.passed);
+    ck_assert_int_eq(study_op_checks_find(&twice, 4, NULL, &checks, NULL), AG_OK);
+    ck_assert(!checks.elements.passed && !checks.taylor.passed && !study_op_checks_have_dot(&checks));
+    ck_assert(!checks.passed);
+}
+END_TEST
+
 START_TEST(what_cannot_be_checked_is_said)
 {
     ag_op op = twice;
@@ -158,6 +201,7 @@ static Suite *op_checks_suite(void)
     tcase_add_test(tests, a_fault_is_a_floor);
     tcase_add_loop_test(tests, every_operation_can_be_drawn, 0, count);
     tcase_add_test(tests, a_wrong_operation_fails_and_is_drawn);
+    tcase_add_test(tests, each_check_counts);
     tcase_add_test(tests, what_cannot_be_checked_is_said);
     suite_add_tcase(suite, tests);
     return suite;
