@@ -30,6 +30,7 @@ static const homonym homonyms[] = {
     {"rotary", "autograd/ops/rotary.c"},
     /* Leaves of a tape. */
     {"constant", "study/tape_picture.c"},
+    {"constant", "autograd/check/diagnose_terms.c"},
     /* Figures of an evaluation. */
     {"loss", "cli/eval.c"},
     {"loss", "train/log.c"},
@@ -37,6 +38,7 @@ static const homonym homonyms[] = {
     {"wer", "cli/eval.c"},
     /* Other things: contents of files, classes of a page, leaves. */
     {"constant", "study/tape_picture.c"},
+    {"constant", "autograd/check/diagnose_terms.c"},
     {"words", "cli/info.c"},
     {"words", "study/report/html/html.c"},
     {"numbers", "cli/info.c"},

@@ -281,6 +281,7 @@ START_TEST(a_mask_can_freeze_queries_and_keys)
                                           "decoder.layers.0.self_attn.in_proj_weight (queries), "
                                           "decoder.layers.0.self_attn.in_proj_weight (keys)");
     ck_assert_ptr_null(strstr(finding->found, "values"));
+    ck_assert_ptr_null(strstr(finding->found, "in_proj_bias (keys)")); /* is 0 under any mask */
     ck_assert_ptr_null(strstr(finding->found, "encoder"));
     expect_advice(finding, "may look at one key only");
     expect_faults(&w, 1);
@@ -572,6 +573,28 @@ START_TEST(right_gradients_are_proved)
 }
 END_TEST
 
+/* Counts the passes of the tests (with dropout) in which the model's own values would be
+ * moved. */
+static ag_tensor *apply_watched(void *context, const nn_model *model, const nn_pass *pass, const nn_input *input)
+{
+    int *own = context;
+    *own += pass->training && pass->params->value == model->params.value;
+    return nn_model_apply(model, pass, input);
+}
+
+START_TEST(the_values_of_a_copy_are_moved)
+{
+    ward w;
+    int own = 0;
+    ward_open(&w, (nn_model_config){.kind = NN_ENCODER});
+    w.patient.apply = apply_watched;
+    w.patient.context = &own;
+    examine(&w);
+    ck_assert_int_eq(own, 0);
+    ward_close(&w);
+}
+END_TEST
+
 START_TEST(a_wrong_backward_is_located)
 {
     ward w;
@@ -733,6 +756,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, numbers_that_are_not_finite_are_traced);
     tcase_add_test(tcase, gradients_that_are_not_finite_are_traced);
     tcase_add_test(tcase, right_gradients_are_proved);
+    tcase_add_test(tcase, the_values_of_a_copy_are_moved);
     tcase_add_test(tcase, a_wrong_backward_is_located);
     tcase_add_test(tcase, taylor_finds_what_both_modes_have);
     tcase_add_test(tcase, an_operation_without_tangent_rule_is_an_observation);
