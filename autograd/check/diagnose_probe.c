@@ -120,26 +120,23 @@ static void keep_weights(const diagnosis *d, int axis, int64_t index, ag_real *w
     }
 }
 
-/* Only one index of an axis of the result counts, or all but one do. */
-static ag_status probe_index(diagnosis *d, int axis, int64_t index, ag_real *weights)
+/* Only one index of an axis of the result counts, or all the `rest` does. */
+static ag_status probe_index(diagnosis *d, int axis, int64_t index, bool rest, ag_real *weights)
 {
     bool explains;
     keep_weights(d, axis, index, weights);
-    ag_status status = try_probe(d, &(probe){.weights = weights, .edge = -1}, &explains);
-    if (status == AG_OK && explains) {
+    ag_status status = try_probe(d, &(probe){.weights = weights, .rest = rest, .edge = -1}, &explains);
+    if (status != AG_OK || !explains)
+        return status;
+    if (rest)
+        diagnosis_report(d, AG_MISTAKE_PART,
+                         "lacks a part of the sum over axis %d of the result: index %lld does not count", axis,
+                         (long long)index);
+    else
         diagnosis_report(d, AG_MISTAKE_NOT_SUMMED,
                          "lacks the sum over axis %d of the result: only index %lld of it counts", axis,
                          (long long)index);
-        return AG_OK;
-    }
-    if (status == AG_OK)
-        status = try_probe(d, &(probe){.weights = weights, .rest = true, .edge = -1}, &explains);
-    if (status == AG_OK && explains)
-        diagnosis_report(d, AG_MISTAKE_PART,
-                         "lacks a part of the sum over axis %d of the result: index %lld does not "
-                         "count",
-                         axis, (long long)index);
-    return status;
+    return AG_OK;
 }
 
 /* None of the sums over the axes along which the input stretches is taken. */
@@ -165,13 +162,13 @@ static ag_status probe_all_stretched(diagnosis *d, ag_real *weights)
 static ag_status probe_sums(diagnosis *d, ag_real *weights)
 {
     const ag_shape result = d->check->shape;
-    ag_status status = AG_OK;
-    for (int axis = 0; axis < result.ndim; axis++)
-        for (int64_t i = 0; i < result.dim[axis] && result.dim[axis] > 1; i++) {
-            status = probe_index(d, axis, i, weights);
-            if (status != AG_OK || d->check->report->mistake)
-                return status;
-        }
+    for (int rest = 0; rest <= 1; rest++)
+        for (int axis = 0; axis < result.ndim; axis++)
+            for (int64_t i = 0; i < result.dim[axis] && result.dim[axis] > 1; i++) {
+                ag_status status = probe_index(d, axis, i, rest, weights);
+                if (status != AG_OK || d->check->report->mistake)
+                    return status;
+            }
     return broadcast_fits(d->shape, result) ? probe_all_stretched(d, weights) : AG_OK;
 }
 

@@ -53,12 +53,12 @@ enum { MISTAKES = AG_MISTAKE_OVERWRITTEN + 1 };
 /* The kinds of mistakes in the draws that failed. */
 typedef struct mistakes {
     int draws[MISTAKES];                       /* in how many it was clear */
-    char diagnosis[MISTAKES][AG_MESSAGE_SIZE]; /* of the first of these */
+    char diagnosis[MISTAKES][AG_MESSAGE_SIZE]; /* of the worst of these, or the first */
 } mistakes;
 
-static void note_mistake(mistakes *all, int draw, const ag_gradcheck_report *found)
+static void note_mistake(mistakes *all, int draw, const ag_gradcheck_report *found, bool is_worst)
 {
-    if (found->mistake && all->draws[found->mistake]++ == 0)
+    if (found->mistake && (all->draws[found->mistake]++ == 0 || is_worst))
         ag_sentence_print(all->diagnosis[found->mistake], "draw %d: %.440s", draw, found->diagnosis);
 }
 
@@ -84,7 +84,7 @@ static ag_status add_draw(const ag_op *op, int draw, const ag_gradcheck_options 
     ag_status status = gradcheck_run_draw(op, draw, options, gradcheck_compare, &found, error);
     if (status != AG_OK)
         return status;
-    note_mistake(all, draw, &found);
+    note_mistake(all, draw, &found, found.worst_error > report->worst_error);
     if (found.worst_error <= report->worst_error) {
         add_counts(&found, report);
         return AG_OK;

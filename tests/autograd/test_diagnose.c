@@ -525,6 +525,128 @@ START_TEST(test_right_gradients)
 }
 END_TEST
 
+/* ---- Other ways to it -------------------------------------------------------------- */
+
+/* x^2 whose derivative by one of both factors is cut off. */
+static ag_tensor *f_half(ag_tape *tape, ag_tensor *const *in, void *context)
+{
+    (void)tape;
+    (void)context;
+    return ag_mul(in[0], ag_detach(in[0]));
+}
+
+static ag_tensor *f_half_sum(ag_tape *tape, ag_tensor *const *in, void *context)
+{
+    return ag_sum(f_half(tape, in, context), AG_ALL_AXES, false);
+}
+
+static ag_tensor *f_softmax_between(ag_tape *tape, ag_tensor *const *in, void *context)
+{
+    (void)tape;
+    (void)context;
+    return ag_exp(plant(ag_softmax(ag_scale(in[0], 2), -1), in, 1));
+}
+
+/* Along directions too the elements of a small input are looked at; of a large one none. */
+START_TEST(test_directions)
+{
+    for (int64_t rows = 16; rows <= 17; rows++) {
+        static ag_real data[MOST + 16], grad[MOST + 16];
+        test_fill(data, MOST + 16, 3, 0.5, 1.5);
+        const ag_gradcheck_input input = {"a", AG_SHAPE(rows, 16), data, grad};
+        const ag_gradcheck_options options = {.directions = 2};
+        ag_gradcheck_report report;
+        ck_assert_int_eq(ag_gradcheck(f_half, NULL, &input, 1, &options, &report, NULL), AG_OK);
+        ck_assert(!report.passed);
+        ck_assert_int_eq(report.mistake, rows == 16 ? AG_MISTAKE_FACTOR : AG_MISTAKE_UNCLEAR);
+    }
+}
+END_TEST
+
+/* Wrong tangents have kinds as well: the rule of x^2 without its sign. */
+static ag_status flipped_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
+{
+    ag_status status = now.right->jvp(node, tangents, tangent);
+    for (int64_t k = 0; k < node->output->size; k++)
+        tangent[k] = -tangent[k];
+    return status;
+}
+
+static ag_tensor *f_flipped_jvp(ag_tape *tape, ag_tensor *const *in, void *context)
+{
+    (void)tape;
+    (void)context;
+    ag_tensor *y = plant(ag_exp(in[0]), in, 1);
+    now.spoilt.jvp = flipped_jvp;
+    return y;
+}
+
+START_TEST(test_tangents)
+{
+    ag_real data[6], grad[6];
+    test_fill(data, 6, 3, 0.5, 1.5);
+    const ag_gradcheck_input input = {"a", AG_SHAPE(2, 3), data, grad};
+    const ag_gradcheck_options options = {.forward_mode = true};
+    ag_gradcheck_report report;
+    memset(&now, 0, sizeof now);
+    ck_assert_int_eq(ag_gradcheck(f_flipped_jvp, NULL, &input, 1, &options, &report, NULL), AG_OK);
+    ck_assert(!report.passed);
+    ck_assert_int_eq(report.mistake, AG_MISTAKE_SIGN);
+    ck_assert_str_eq(report.diagnosis, "the tangent by input 0 (a) has the opposite sign");
+}
+END_TEST
+
+/* In a function of several operations the kind is that of the one that is wrong. */
+START_TEST(test_located_operation)
+{
+    ag_real data[20], grad[20];
+    test_fill(data, 20, 3, 0.5, 1.5);
+    const ag_gradcheck_input input = {"a", AG_SHAPE(4, 5), data, grad};
+    ag_gradcheck_report report;
+    memset(&now, 0, sizeof now);
+    now.kind = NO_ROW_OUTPUT;
+    ck_assert_int_eq(ag_gradcheck(f_softmax_between, NULL, &input, 1, NULL, &report, NULL), AG_OK);
+    ck_assert_int_eq(report.mistake, AG_MISTAKE_MISSING_OUTPUT);
+    ck_assert_msg(strstr(report.diagnosis, "softmax in ") && strstr(report.diagnosis, "proportional to the output"),
+                  "%s", report.diagnosis);
+}
+END_TEST
+
+/* The gradients that the caller finds are those of the check, whatever the diagnosis ran. */
+START_TEST(test_gradients_stay)
+{
+    ag_real data[6], grad[6];
+    test_fill(data, 6, 3, 0.5, 1.5);
+    const ag_gradcheck_input input = {"a", AG_SHAPE(6), data, grad};
+    ag_gradcheck_report report;
+    ck_assert_int_eq(ag_gradcheck(f_half_sum, NULL, &input, 1, NULL, &report, NULL), AG_OK);
+    ck_assert_int_eq(report.mistake, AG_MISTAKE_FACTOR);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq_tol((double)grad[i], (double)data[i], PRECISION(1e-14, 1e-6));
+}
+END_TEST
+
+START_TEST(test_out_of_memory)
+{
+    ag_real data[6], grad[6];
+    test_fill(data, 6, 3, 0.5, 1.5);
+    const ag_gradcheck_input input = {"a", AG_SHAPE(2, 3), data, grad};
+    int failures = 0;
+    for (int64_t n = 1;; n++, failures++) {
+        ag_gradcheck_report report;
+        ag_error error = {0};
+        test_fail_allocation(n);
+        ag_status status = ag_gradcheck(f_half, NULL, &input, 1, NULL, &report, &error);
+        test_fail_allocation(0);
+        if (status == AG_OK)
+            break;
+        ck_assert_int_eq(status, AG_NO_MEMORY);
+        ck_assert_ptr_nonnull(strstr(error.message, "out of memory"));
+    }
+    ck_assert_int_ge(failures, 5);
+}
+END_TEST
+
 static Suite *diagnose_suite(void)
 {
     Suite *suite = suite_create("diagnose");
@@ -533,6 +655,11 @@ static Suite *diagnose_suite(void)
     tcase_add_test(tests, test_each_kind_is_planted);
     tcase_add_loop_test(tests, test_unclear_faults, 0, SUBJECTS * UNCLEAR);
     tcase_add_loop_test(tests, test_right_gradients, 0, ROUNDS);
+    tcase_add_test(tests, test_directions);
+    tcase_add_test(tests, test_tangents);
+    tcase_add_test(tests, test_located_operation);
+    tcase_add_test(tests, test_gradients_stay);
+    tcase_add_test(tests, test_out_of_memory);
     suite_add_tcase(suite, tests);
     return suite;
 }
