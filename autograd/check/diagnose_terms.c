@@ -156,13 +156,14 @@ static ag_status try_term(diagnosis *d, const term *t, const double *missing, bo
 
 static void report_term(const diagnosis *d, const term *t)
 {
-    static const char *const proportional[] = {"constant", "proportional to the input", "proportional to the output"};
-    const char *what = proportional[t->mistake - AG_MISTAKE_MISSING_CONSTANT];
+    static const char *const kinds[] = {"that is constant", "that is proportional to the input",
+                                        "that is proportional to the output"};
+    const char *what = kinds[t->mistake - AG_MISTAKE_MISSING_CONSTANT];
     if (t->axis < 0)
-        diagnosis_report(d, t->mistake, "lacks a term that is %s", what);
+        diagnosis_report(d, t->mistake, "lacks a term %s", what);
     else
         diagnosis_report(d, t->mistake,
-                         "lacks a term that is %s along axis %d, with a factor of its own on each line "
+                         "lacks a term %s along axis %d, with a factor of its own on each line "
                          "along it: a mean or a sum over this axis",
                          what, t->axis);
 }
