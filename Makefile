@@ -364,6 +364,7 @@ docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 	@VERSION=$(VERSION) doxygen docs/Doxyfile
 
 pictures: $(COMMAND) ## docs/pictures: drawn again by the command
+	@$(MAKE) --no-print-directory PRECISION=double $(OUT)/tapeformer64
 	docs/pictures/make $(COMMAND)
 
 # (no stamp if the command does not run here: the next make tries again)
