@@ -44,8 +44,8 @@ static bool name_by_size(double factor, int64_t size, const char *what, char *te
         double number = (double)size;
         number = size_forms[i].root ? sqrt(number) : number;
         number = size_forms[i].inverse ? 1 / number : number;
-        const bool plain = size_forms[i].root && size == 4; /* 2 has too many other causes */
-        if (plain || fabs(fabs(factor) - number) > GRADCHECK_TOLERANCE * number)
+        const bool is_two = size == (size_forms[i].root ? 4 : 2); /* has too many other causes */
+        if (is_two || fabs(fabs(factor) - number) > GRADCHECK_TOLERANCE * number)
             continue;
         ag_text_print(text, room, " (%s%s%lld%s, and %lld is the size of %s)", factor < 0 ? "-" : "",
                       size_forms[i].before, (long long)size, size_forms[i].after, (long long)size, what);
