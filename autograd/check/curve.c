@@ -159,7 +159,7 @@ static double find_bound(const ag_error_curve *curve)
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
                                   ag_error_curve *curve)
 {
-    double rounding;
+    double rounding = 0;
     *curve = (ag_error_curve){.input = line->input,
                               .inputs = check->count,
                               .input_name = check->inputs[line->input].name,
