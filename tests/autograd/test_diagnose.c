@@ -535,10 +535,7 @@ static ag_tensor *f_half(ag_tape *tape, ag_tensor *const *in, void *context)
     return ag_mul(in[0], ag_detach(in[0]));
 }
 
-static ag_tensor *f_half_sum(ag_tape *tape, ag_tensor *const *in, void *context)
-{
-    return ag_sum(f_half(tape, in, context), AG_ALL_AXES, false);
-}
+FUNCTION(f_sum, 1, ag_sum(in[0], AG_ALL_AXES, false))
 
 static ag_tensor *f_softmax_between(ag_tape *tape, ag_tensor *const *in, void *context)
 {
@@ -612,17 +609,20 @@ START_TEST(test_located_operation)
 }
 END_TEST
 
-/* The gradients that the caller finds are those of the check, whatever the diagnosis ran. */
+/* The gradients that the caller finds are those of the first backward, although the
+ * diagnosis ran others. */
 START_TEST(test_gradients_stay)
 {
     ag_real data[6], grad[6];
     test_fill(data, 6, 3, 0.5, 1.5);
     const ag_gradcheck_input input = {"a", AG_SHAPE(6), data, grad};
     ag_gradcheck_report report;
-    ck_assert_int_eq(ag_gradcheck(f_half_sum, NULL, &input, 1, NULL, &report, NULL), AG_OK);
-    ck_assert_int_eq(report.mistake, AG_MISTAKE_FACTOR);
+    memset(&now, 0, sizeof now);
+    now.kind = COUNTING;
+    ck_assert_int_eq(ag_gradcheck(f_sum, NULL, &input, 1, NULL, &report, NULL), AG_OK);
+    ck_assert_int_eq(report.mistake, AG_MISTAKE_NOISE);
     for (int i = 0; i < 6; i++)
-        ck_assert_double_eq_tol((double)grad[i], (double)data[i], PRECISION(1e-14, 1e-6));
+        ck_assert_double_eq_tol((double)grad[i], sin(1 + i), PRECISION(1e-14, 1e-6));
 }
 END_TEST
 
