@@ -206,7 +206,8 @@ typedef struct ag_dot_report {
  *
  * w and u are random, and no two of their elements equal: a uniform w cancels in norms
  * and hides faults. The direction of each input is scaled by the size of its gradient,
- * up to 128 times that of the others, so that every input weighs about alike.
+ * up to 128 times that of the others, and its sign chosen by it, so that every input
+ * weighs about alike and they do not cancel in a single result.
  *
  * Of the options it takes `tolerance`, the largest error (0: what rounding explains, by
  * the sizes of the operations; at least 1e-13, in float 1e-5, and more for AG_MATMUL_BF16,

@@ -82,14 +82,23 @@ static void choose_scales(dot_test *test)
     }
 }
 
+/* Draws direction `number`. Each input moves to the side where backward says that the
+ * result grows, so that in a single result the inputs do not cancel. */
 static void draw_directions(dot_test *test, int number)
 {
     const gradcheck *check = test->check;
     for (int i = 0; i < check->count; i++) {
         const uint64_t stream = (uint64_t)number * (uint64_t)check->count + (uint64_t)i;
+        const int64_t size = gradcheck_input_size(check, i);
+        ag_real *direction = test->direction[i];
         ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + stream);
-        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
-            test->direction[i][j] = (ag_real)(test->scale[i] * (double)gradcheck_draw_weight(&rng));
+        double growth = 0;
+        for (int64_t j = 0; j < size; j++) {
+            direction[j] = (ag_real)(test->scale[i] * (double)gradcheck_draw_weight(&rng));
+            growth += (double)check->inputs[i].grad[j] * (double)direction[j];
+        }
+        for (int64_t j = 0; j < size && growth < 0; j++)
+            direction[j] = -direction[j];
     }
 }
 
@@ -247,11 +256,13 @@ static ag_status multiply_at(dot_test *test, double step, int direction, dot_pro
     for (int i = 0; i < check->count; i++)
         for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
             check->inputs[i].data[j] = (ag_real)((double)check->origin[i][j] * (1 + step));
-    draw_directions(test, direction);
     ag_status status = gradcheck_evaluate(check, test->tape, &check->recorded);
     if (status == AG_OK)
         status = find_gradients(check);
-    return status == AG_OK ? multiply(test, 0, check->count, found) : status;
+    if (status != AG_OK)
+        return status;
+    draw_directions(test, direction);
+    return multiply(test, 0, check->count, found);
 }
 
 /* How much rounding moves the difference of both sides: its standard deviation over
