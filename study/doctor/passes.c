@@ -124,7 +124,8 @@ static ag_status run_batch(checkup *c, int64_t rows)
 ag_status checkup_passes(checkup *c)
 {
     const int64_t rows = choose_rows(c->patient), batches = data_set_batches(c->patient->set, rows);
-    const int64_t wanted = c->patient->examples ? (c->patient->examples + rows - 1) / rows : batches;
+    const int64_t examples = c->patient->examples;
+    const int64_t wanted = examples ? examples / rows + (examples % rows != 0) : batches;
     ag_status status = AG_OK;
     for (int64_t n = 0; n < batches && n < wanted && status == AG_OK && !c->broken; n++)
         status = run_batch(c, rows);
