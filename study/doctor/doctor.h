@@ -53,9 +53,11 @@ typedef struct checkup {
 /* Adds a finding. `advice` is "" for what is well. */
 void checkup_find(checkup *c, study_finding_kind kind, const char *advice, const char *format, ...) AG_PRINTF(4, 5);
 
-/* Names in a sentence: "a, b, c and 5 more". */
+/* Names in a sentence: "a, b, c and 5 more", the first LIST_NAMES of them written out, each
+ * cut after LIST_NAME bytes. The text has room for these and for the number. */
+enum { LIST_NAMES = 6, LIST_NAME = 60 };
 typedef struct checkup_list {
-    char text[256];
+    char text[LIST_NAMES * (LIST_NAME + 2) + 32];
     int64_t count;
 } checkup_list;
 void checkup_list_add(checkup_list *list, const char *name);

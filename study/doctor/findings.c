@@ -21,19 +21,18 @@ void checkup_find(checkup *c, study_finding_kind kind, const char *advice, const
     health->observations += kind == STUDY_OBSERVATION;
 }
 
-enum { NAMED = 6 /* names of a list that are written out */ };
-
 void checkup_list_add(checkup_list *list, const char *name)
 {
     const size_t used = strlen(list->text);
-    if (++list->count <= NAMED)
-        ag_text_print(list->text + used, sizeof list->text - used, "%s%.60s", used ? ", " : "", name);
+    if (++list->count <= LIST_NAMES)
+        ag_text_print(list->text + used, sizeof list->text - used, "%s%.*s", used ? ", " : "", LIST_NAME, name);
 }
 
 const char *checkup_list_end(checkup_list *list)
 {
     const size_t used = strlen(list->text);
-    if (list->count > NAMED)
-        ag_text_print(list->text + used, sizeof list->text - used, " and %lld more", (long long)(list->count - NAMED));
+    if (list->count > LIST_NAMES)
+        ag_text_print(list->text + used, sizeof list->text - used, " and %lld more",
+                      (long long)(list->count - LIST_NAMES));
     return list->text;
 }

@@ -1,6 +1,6 @@
 /* test_study_doctor.c - the doctor finds what was planted, and nothing in sound models. */
 #include "nn_util.h"
-#include "study.h"
+#include "study/doctor/doctor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -658,6 +658,31 @@ START_TEST(threads_change_nothing)
 }
 END_TEST
 
+/* More examples than there are means all of them. */
+START_TEST(any_number_of_examples)
+{
+    ward w;
+    ward_open(&w, (nn_model_config){0});
+    w.patient.examples = INT64_MAX;
+    examine(&w);
+    ck_assert_int_eq(w.health.examples, 96);
+    ward_close(&w);
+}
+END_TEST
+
+/* A list of long names still says how many there are besides. */
+START_TEST(lists_have_room)
+{
+    checkup_list list = {0};
+    const char *name = "encoder.layers.11.self_attn.in_proj_weight (queries) and whatever else";
+    for (int i = 0; i < LIST_NAMES + 5; i++)
+        checkup_list_add(&list, name);
+    const char *text = checkup_list_end(&list);
+    const char *last = strstr(text, " and 5 more");
+    ck_assert_msg(last && last[strlen(" and 5 more")] == '\0', "%s", text);
+}
+END_TEST
+
 START_TEST(every_allocation_can_fail)
 {
     ward w;
@@ -761,6 +786,8 @@ static Suite *suite(void)
     tcase_add_test(tcase, taylor_finds_what_both_modes_have);
     tcase_add_test(tcase, an_operation_without_tangent_rule_is_an_observation);
     tcase_add_test(tcase, threads_change_nothing);
+    tcase_add_test(tcase, any_number_of_examples);
+    tcase_add_test(tcase, lists_have_room);
     tcase_add_test(tcase, every_allocation_can_fail);
     tcase_add_test(tcase, mistakes_are_named);
     tcase_add_test(tcase, the_page_has_everything);
