@@ -159,6 +159,14 @@ static ag_status build_and_show(const char *folder, char **text, ag_error *error
     study_add_table(document, "caption", 3, 1, letters);
     study_add_heats(document, (const study_heat[]){test_every_cell, large}, 2, true);
     study_add_chart(document, &test_two_lines);
+    study_add_sortable_table(document, "sorted", 3, 1, letters, (const double[]){0, 2, 1},
+                             (const unsigned char[]){0, 1, 0});
+    study_add_graph(document, &(study_graph){.title = "graph",
+                                             .nodes = (const study_graph_node[]){{.name = "x", .text = "1\n2"},
+                                                                                 {.name = "y", .note = "note"}},
+                                             .node_count = 2,
+                                             .edges = &(const study_graph_edge){0, 1, "dy/dx", "note"},
+                                             .edge_count = 1});
     *text = study_document_text(document, &(study_text_options){.color = true}, error);
     const ag_status status = *text ? save_all(document, folder, error) : error->status;
     study_document_free(document);

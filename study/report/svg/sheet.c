@@ -14,6 +14,7 @@ typedef struct sheet {
     double width, height; /* so far */
     svg_size waiting;     /* the first chart of that line; 0: there is none */
     int count;            /* of pictures */
+    bool failed;          /* memory is out, so places are wrong */
 } sheet;
 
 static void open_place(sheet *s, double x, double y, char id[ID_SIZE])
@@ -51,6 +52,7 @@ static void add_below(sheet *s, const study_heat *heat, const study_graph *graph
     char id[ID_SIZE];
     const svg_size size = heat ? svg_heat_size(heat) : svg_graph_size(graph);
     const double y = s->height;
+    s->failed |= size.width <= 0;
     open_place(s, 0, y, id);
     if (s->p && heat)
         svg_heat(s->p, heat, id);
@@ -89,6 +91,7 @@ ag_status study_document_save_picture(const study_document *document, const char
     pen_discard(&p, &description);
     add_pictures(&drawn, document);
     pen_put(&p, "</svg>\n");
+    p.failed |= measured.failed || drawn.failed;
     status = pen_save(&p, path, "a picture", error);
     free(p.text);
     return status;
