@@ -6,10 +6,10 @@
 
 /* ---- Rows -------------------------------------------------------------------------- */
 
-/* The Euclidean norm of x [size]; NaN if there is no x. */
+/* The Euclidean norm of x [size]. */
 static double norm_of(const ag_real *x, int64_t size)
 {
-    return x ? ag_vector_norm(x, size, 1) : (double)NAN;
+    return x ? ag_vector_norm(x, size, 1) : TAPE_NO_NORM;
 }
 
 /* What the node keeps: what its forward took, without a result that was forgotten. */

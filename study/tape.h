@@ -4,13 +4,18 @@
 
 #include "study.h"
 
-/* One operation. A number that is not known is NaN. */
+/* The norm of what does not exist, such as a gradient that was not kept. A norm that is NaN
+ * is one of numbers that are. */
+#define TAPE_NO_NORM (-1.0)
+
+/* One operation. A time or an amount that is not known is NaN. */
 typedef struct tape_row {
     const ag_node *node;
     double forward, backward, recompute; /* seconds */
     double multiply_adds;                /* of both passes; NaN: it has no matrix product */
     double bytes;                        /* that it keeps until the backward */
-    double value, gradient;              /* Euclidean norms of the result and its gradient */
+    double value, gradient;              /* Euclidean norms of the result and its gradient; or
+                                          * TAPE_NO_NORM */
 } tape_row;
 
 /* A tape from its oldest node to its newest. */

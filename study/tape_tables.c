@@ -64,7 +64,7 @@ static void add_row(tape_row *sum, const tape_row *row)
 
 static tape_row empty_sum(void)
 {
-    return (tape_row){NULL, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    return (tape_row){NULL, NAN, NAN, NAN, NAN, NAN, TAPE_NO_NORM, TAPE_NO_NORM};
 }
 
 static double seconds_of(const tape_row *row)
@@ -131,9 +131,15 @@ static double number_of(const tape_table *table, const tape_row *row, int64_t ti
     }
 }
 
+/* A norm may be NaN, which is what a reader of the table may be looking for. */
+static bool is_known(column what, double number)
+{
+    return what == VALUE || what == GRADIENT ? !(number < 0) : !isnan(number);
+}
+
 static void print_number(const tape_table *table, char text[CELL_SIZE], column what, double number)
 {
-    if (isnan(number) && what != VALUE && what != GRADIENT)
+    if (!is_known(what, number))
         snprintf(text, CELL_SIZE, "-");
     else if (what == MULTIPLY_ADDS || what == TIMES)
         print_metric(text, number, "");
@@ -175,17 +181,18 @@ static void print_shapes(char text[SHAPES_SIZE], const ag_node *node)
              ag_shape_print(node->output->shape, shape));
 }
 
-/* Fills in a row of the table. `node` is NULL for a sum. */
+/* Fills in a row of the table. A sum, whose `row->node` is NULL, has neither norms nor shapes
+ * nor a formula. */
 static void fill_row(tape_table *table, int64_t at, const char *name, const tape_row *row, int64_t times)
 {
     for (int64_t j = 0; j < table->columns; j++) {
         const column what = table->shown[j];
         const int64_t cell = at * table->columns + j;
         const double number = number_of(table, row, times, what);
-        table->keys[cell] = number;
+        table->keys[cell] = is_known(what, number) ? number : (double)NAN;
         print_number(table, table->numbers[cell], what, number);
         table->cells[cell] = what == OPERATION ? name : table->numbers[cell];
-        if ((what == VALUE || what == GRADIENT) && isnan(number) && !row->node)
+        if ((what == VALUE || what == GRADIENT) && !row->node)
             table->cells[cell] = "";
         if (what == SHAPES)
             table->cells[cell] = row->node ? table->shapes[at] : "";
@@ -199,7 +206,7 @@ static bool has_numbers(const tape_table *table, column what)
 {
     bool found = what == OPERATION || what == SHAPES || what == FORMULA;
     for (int64_t i = 0; i < table->tape->count && !found; i++)
-        found = !isnan(number_of(table, &table->tape->items[i], 1, what));
+        found = is_known(what, number_of(table, &table->tape->items[i], 1, what));
     return found;
 }
 

@@ -127,6 +127,20 @@ START_TEST(what_is_not_known_has_no_column)
 }
 END_TEST
 
+/* A norm that is NaN is shown as one; a gradient that does not exist is a dash. */
+START_TEST(norms_that_are_nan)
+{
+    const ag_real x[] = {(ag_real)NAN, 4}, c[] = {3, 4};
+    backward(ag_sum(ag_mul(ag_variable(tape, AG_SHAPE(2), x), ag_scale(ag_constant(tape, AG_SHAPE(2), c), 2)),
+                    AG_ALL_AXES, false));
+    char *text = text_of(tape, NULL);
+    test_has(text, "\noperation  |value|  |gradient|  shapes");
+    test_has(text, "\n[0] scale  10                -  [2] -> [2]");
+    test_has(text, "\n[1] mul    nan           1.414  [2] [2] -> [2]");
+    free(text);
+}
+END_TEST
+
 /* Shares of a tape's time sum to 100 %; the head of a group has the sums of its rows. The
  * group is named by the scope up to its number. */
 START_TEST(costs_and_groups)
@@ -292,6 +306,7 @@ static Suite *tape_suite(void)
     tcase_add_test(tapes, the_norm_of_a_large_jacobian);
     tcase_add_test(tapes, only_small_tapes_are_drawn);
     tcase_add_test(tapes, what_is_not_known_has_no_column);
+    tcase_add_test(tapes, norms_that_are_nan);
     tcase_add_test(tapes, costs_and_groups);
     tcase_add_test(tapes, tapes_that_show_nothing);
     tcase_add_test(tapes, every_allocation_may_fail);
