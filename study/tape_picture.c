@@ -200,8 +200,12 @@ static void print_jacobian(char label[TEXT_SIZE], char note[TEXT_SIZE], const ja
     const bool square = j->rows == j->columns;
     if (j->exact && j->alike) {
         ag_text_print(label, TEXT_SIZE, "%.4g", j->first);
-        snprintf(note, TEXT_SIZE, "%lld of the %lld elements of the Jacobian have this value, the others are 0",
-                 (long long)j->nonzero, (long long)elements);
+        if (j->nonzero == 0 || j->nonzero == elements)
+            snprintf(note, TEXT_SIZE, "every element of the Jacobian [%lld,%lld]", (long long)j->rows,
+                     (long long)j->columns);
+        else
+            snprintf(note, TEXT_SIZE, "%lld of the %lld elements of the Jacobian [%lld,%lld]; the others are 0",
+                     (long long)j->nonzero, (long long)elements, (long long)j->rows, (long long)j->columns);
     } else if (j->exact && (elements <= SHOWN || (elements <= SMALL && square && j->diagonal))) {
         print_elements(label, j, elements > SHOWN);
         snprintf(note, TEXT_SIZE, "the Jacobian [%lld,%lld]: a row for each element of the result", (long long)j->rows,

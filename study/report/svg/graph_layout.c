@@ -106,12 +106,11 @@ static bool crosses(const graph_layout *l, int64_t s, int64_t t)
 
 static int64_t count_crossings(const graph_layout *l)
 {
-    const int64_t steps = l->starts[l->graph->edge_count];
     int64_t crossings = 0;
     for (int64_t e = 0; e < l->graph->edge_count; e++)
         for (int64_t s = l->starts[e]; s + 1 < l->starts[e + 1]; s++)
             for (int64_t f = e + 1; f < l->graph->edge_count; f++)
-                for (int64_t t = l->starts[f]; t + 1 < l->starts[f + 1] && t < steps; t++)
+                for (int64_t t = l->starts[f]; t + 1 < l->starts[f + 1]; t++)
                     crossings += crosses(l, s, t);
     return crossings;
 }
