@@ -7,7 +7,7 @@
 
 /* ---- Findings ---------------------------------------------------------------------- */
 
-/* The findings of one kind as a paragraph, a line or two for each. */
+/* The findings of one kind: a paragraph for each that has advice, a line for others. */
 static ag_status write_kind(const study_health *health, study_finding_kind kind, const char *heading,
                             study_document *document, ag_error *error)
 {
@@ -16,7 +16,7 @@ static ag_status write_kind(const study_health *health, study_finding_kind kind,
         const study_finding *finding = &health->findings[i];
         if (finding->kind != kind)
             continue;
-        pen_put(&text, "%s- %s.", text.length ? "\n" : "", finding->found);
+        pen_put(&text, "%s- %s.", text.length ? *finding->advice ? "\n\n" : "\n" : "", finding->found);
         if (*finding->advice)
             pen_put(&text, "\n  To do: %s", finding->advice);
     }
@@ -63,7 +63,8 @@ static void fill_row(const layer_cells *table, int64_t row, const study_layer *l
 
 static ag_status write_layers(const study_health *health, study_document *document, ag_error *error)
 {
-    static const char *const head[COLUMNS] = {"layer", "output", "gradient", "weights", "their gradient", "ratio"};
+    static const char *const head[COLUMNS] = {"layer",   "output",          "output gradient",
+                                              "weights", "weight gradient", "ratio"};
     const size_t rows = (size_t)health->layer_count;
     const layer_cells table = {calloc((rows + 1) * COLUMNS, sizeof *table.cells),
                                calloc(rows * COLUMNS + 1, sizeof *table.texts)};
@@ -75,9 +76,9 @@ static ag_status write_layers(const study_health *health, study_document *docume
     if (rows && enough) {
         study_add_heading(document, "Layers");
         study_add_table(document,
-                        "Of a block's result: the root mean square of a number, and of the gradient of the summed "
-                        "loss by it. Of the parameters: their norm, that of the gradient of the mean loss, and its "
-                        "share of theirs.",
+                        "Output: the root mean square of the numbers that a block gives, and of the gradient of the "
+                        "summed loss by them. Weights: the norm of the layer's parameters, and of the gradient of the "
+                        "mean loss by them; the ratio is the second over the first.",
                         (int64_t)rows + 1, COLUMNS, table.cells);
     }
     free(table.cells);
