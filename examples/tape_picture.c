@@ -65,11 +65,12 @@ static bool draw(const char *title, ag_tensor *(*compute)(drawing *d), study_doc
     ag_tensor *loss = compute(&d);
     for (const ag_node *node = ag_tape_last(d.tape); node; node = ag_node_before(node))
         ag_retain_grad(node->output);
-    bool drawn = loss && ag_backward(loss) == AG_OK;
+    if (loss)
+        (void)ag_backward(loss);
     study_add_heading(document, title);
-    if (drawn)
-        drawn = study_tape(d.tape, &(study_tape_options){.names = d.names, .name_count = d.count}, document, &error) ==
-                AG_OK;
+    /* An error of the computation or of backward stays on the tape: study_tape gives it. */
+    const study_tape_options options = {.names = d.names, .name_count = d.count};
+    const bool drawn = study_tape(d.tape, &options, document, &error) == AG_OK;
     if (!drawn)
         fprintf(stderr, "%s: %s\n", title, error.message);
     ag_tape_free(d.tape);
@@ -87,7 +88,7 @@ int main(int count, char **arguments)
         fputs(text, stdout);
     if (text && count > 1)
         good = study_document_save(document, arguments[1], &error) == AG_OK;
-    if (!text || !good)
+    if (error.status != AG_OK)
         fprintf(stderr, "%s\n", error.message);
     free(text);
     study_document_free(document);
