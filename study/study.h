@@ -282,7 +282,7 @@ typedef struct study_name {
 typedef struct study_tape_options {
     const study_name *names; /* [name_count], of leaves */
     int name_count;
-    const nn_params *params; /* leaves on the memory of its values have its names; NULL: none */
+    const nn_params *params; /* names the leaves whose data is its values; NULL: none */
     double peak;             /* multiply-adds a second, for shares of it (ag_peak); 0: none */
 } study_tape_options;
 
@@ -300,10 +300,10 @@ enum { STUDY_TAPE_PICTURE = 60 };
  *
  * Times and bytes need a tape that measures (ag_tape_options); gradients those that
  * ag_retain_grad keeps. The picture of a small tape, leaves at the top, has the value and
- * gradient of each node and, on each edge, the derivative of the operation by its input.
- * It computes these by ag_node_backward, so it changes nothing that can be read on the
- * tape but an error. AG_BAD_VALUE for a tape without operations; the tape's error, if it
- * has one; AG_NO_MEMORY. `options` may be NULL. */
+ * gradient of each node and, on each edge, the derivative of the operation by its input,
+ * which ag_node_backward computes. The tape keeps its values and gradients; only an error
+ * of such a backward stays on it. AG_BAD_VALUE for a tape without operations; the tape's
+ * error, if it has one; AG_NO_MEMORY. `options` may be NULL. */
 ag_status study_tape(const ag_tape *tape, const study_tape_options *options, study_document *document,
                      ag_error *error) AG_CHECKED;
 

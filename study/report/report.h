@@ -22,10 +22,10 @@ AG_HEADER_BEGIN
 
 /* ---- Documents --------------------------------------------------------------------- */
 
-/* A sequence of headings, paragraphs, tables, heat maps, charts and graphs. Every function below
- * copies what it is given. A document remembers its first error (out of memory, or sizes
- * that cannot be) and ignores all later parts: add everything, and check once, when the
- * document is shown. Functions that are given a NULL document do nothing. */
+/* A sequence of headings, paragraphs, tables, heat maps, charts and graphs. Every function
+ * below copies what it is given. A document remembers its first error (out of memory, or
+ * sizes that cannot be) and ignores all later parts: add everything, and check once, when
+ * the document is shown. Functions that are given a NULL document do nothing. */
 typedef struct study_document study_document;
 
 /* Makes an empty document, to be freed by the caller. NULL if out of memory. */
@@ -191,10 +191,11 @@ char *study_document_text(const study_document *document, const study_text_optio
 /* Writes the document as one HTML file that needs no other. Replaces `path` completely
  * or, on an error (AG_IO, AG_NO_MEMORY), not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* The same as text of 80 columns, without colour. */
+/* Writes the document as text of 80 columns, without colour; else as study_document_save. */
 ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* The same as one SVG file with the document's charts, heat maps and graphs, and nothing
- * else of it: below each other, but charts that follow each other in twos side by side. */
+/* Writes the document's pictures, and nothing else of it, as one SVG file: each below the
+ * one before, but of charts that follow each other two in a line. AG_BAD_VALUE for a
+ * document without pictures; else as study_document_save. */
 ag_status study_document_save_picture(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes each heat map, chart and graph to FOLDER/NN-title.svg, numbered from 01 in the
  * document's order; makes the folder, and those above it, where they are missing. AG_IO
