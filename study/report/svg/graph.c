@@ -14,7 +14,7 @@ enum {
     PADDING = 9, /* around it */
     PORT = 30,   /* least distance of the lines of a box */
     FONT = 12,
-    TEXT_COLUMNS = 40, /* where the texts of boxes are cut */
+    TEXT_COLUMNS = 56, /* where the texts of boxes are cut */
     LABEL_COLUMNS = 24,
     TITLE_COLUMNS = 80
 };
