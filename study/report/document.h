@@ -28,7 +28,7 @@ typedef struct document_part {
     const char *const *cells;    /* of a table, [rows, columns] */
     const double *keys;          /* of a sortable table, [rows, columns]; NULL: of another */
     const unsigned char *starts; /* [rows]: which rows are heads of groups; NULL: none */
-    const study_heat *heats;  /* [heat_count] */
+    const study_heat *heats;     /* [heat_count] */
     int64_t heat_count;
     bool side_by_side;
     study_chart chart;

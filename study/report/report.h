@@ -191,7 +191,7 @@ char *study_document_text(const study_document *document, const study_text_optio
 /* Writes the document as one HTML file that needs no other. Replaces `path` completely
  * or, on an error (AG_IO, AG_NO_MEMORY), not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* Writes the document as text of 80 columns, without colour; else as study_document_save. */
+/* Writes the document as text of 80 columns without colour, else as study_document_save. */
 ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes the document's pictures, and nothing else of it, as one SVG file: each below the
  * one before, but of charts that follow each other two in a line. AG_BAD_VALUE for a
