@@ -65,12 +65,11 @@ static bool draw(const char *title, ag_tensor *(*compute)(drawing *d), study_doc
     ag_tensor *loss = compute(&d);
     for (const ag_node *node = ag_tape_last(d.tape); node; node = ag_node_before(node))
         ag_retain_grad(node->output);
-    if (loss)
-        (void)ag_backward(loss);
-    study_add_heading(document, title);
-    /* An error of the computation or of backward stays on the tape: study_tape gives it. */
     const study_tape_options options = {.names = d.names, .name_count = d.count};
-    const bool drawn = study_tape(d.tape, &options, document, &error) == AG_OK;
+    study_add_heading(document, title);
+    if (!loss || ag_backward(loss) != AG_OK)
+        error = *ag_tape_error(d.tape);
+    const bool drawn = error.status == AG_OK && study_tape(d.tape, &options, document, &error) == AG_OK;
     if (!drawn)
         fprintf(stderr, "%s: %s\n", title, error.message);
     ag_tape_free(d.tape);
