@@ -61,8 +61,22 @@ else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
 LEVEL_DEFINES := $(if $(SIMD_LEVELS),,-DTAPEFORMER_PLAIN) $(foreach level,$(SIMD_LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
-ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) -pthread $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
-ALL_LDFLAGS = -pthread $(SANITIZE) $(LDFLAGS)
+THREADS  := -pthread
+# WebAssembly's C library, WASI's, lacks threads, signals and more: wasm/ has what the
+# sources need of them. The stack would be 64 KiB; it lies first in memory, where an
+# overflow stops the program. WASI_SYSROOT is where the C library is: Debian's by default.
+WASI_SYSROOT ?= /usr
+WASI_INCLUDE ?= $(WASI_SYSROOT)/include/wasm32-wasi
+WASM_CC      ?= clang --target=wasm32-wasi --sysroot=$(WASI_SYSROOT)
+ifneq ($(filter wasm32%,$(MACHINE)),)
+  THREADS :=
+  LINKAGE := -fvisibility=hidden
+  WASI    := $(addprefix -D_WASI_EMULATED_,SIGNAL MMAN GETPID)
+  STANDARD += -msimd128 $(WASI) -nostdlibinc -Iwasm/include -isystem $(WASI_INCLUDE) -include wasm/wasi.h
+  WASI_LIBS := $(addprefix -lwasi-emulated-,signal mman getpid) -Wl,-z,stack-size=4194304,--stack-first,--strip-all
+endif
+ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) $(THREADS) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = $(THREADS) $(SANITIZE) $(WASI_LIBS) $(LDFLAGS)
 
 # ---- files --------------------------------------------------------------------------------------
 
@@ -88,7 +102,7 @@ MADE   := $(if $(wildcard docs/manual/tapeformer.1),,$(MANUAL)/made)
 # The C sources in folders and their subfolders.
 sources = $(wildcard $(foreach folder,$(1),$(folder)/*.c $(folder)/*/*.c $(folder)/*/*/*.c))
 LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
-LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS))))
+LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS)) $(if $(WASI),wasm)))
 CLI_SOURCES   := $(wildcard cli/*.c)
 BENCH_SOURCES := $(wildcard bench/*.c)
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
@@ -106,7 +120,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -185,6 +199,11 @@ mpi: ## build/tapeformer-mpi: train in several processes, on one or more machine
 	@tests/need-mpi
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)-mpi
 
+wasm: ## build/tapeformer.wasm: the command for any WASI host, such as node (docs/building.md)
+	@WASM_CC='$(WASM_CC)' tests/need-wasm
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/$(NAME)
+	@cp build/wasm/$(NAME) build/$(NAME).wasm
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # The public headers as they are installed: a program writes #include
@@ -256,6 +275,12 @@ test: libcheck ## every test, in both precisions
 gradcheck-score: libcheck ## how many planted faults each gradient check finds, by kind of fault (docs/gradients.md)
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=double
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
+
+test-wasm: ## the WebAssembly build under node: the same bytes as the native command
+	@WASM_CC='$(WASM_CC)' tests/need-wasm node
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
+	@$(MAKE) --no-print-directory wasm
+	@$(TOLD) WASM=$(abspath build/$(NAME).wasm) tests/run-tests tests/project/test_wasm
 
 # Needs node and Chromium.
 test-browser: ## reports in a browser: the switch, hovering, dark and light, print, no script
@@ -330,7 +355,7 @@ C_FILES = $(wildcard $(foreach folder,$(LAYERS) mpi tests bench examples,$(addpr
 lint: $(INCLUDED) ## cppcheck and clang-tidy, where they are installed
 	@tests/lint $(INCLUDES) -I$(OUT)/include $(DEFINES) -- $(C_FILES)
 format: ## clang-format all sources in place
-	@clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES) $(wildcard wasm/*.[ch] wasm/*/*.h)
 
 # ---- installing ---------------------------------------------------------------------------------
 
