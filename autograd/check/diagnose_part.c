@@ -67,7 +67,7 @@ static ag_status find_box(diagnosis *d, box *b)
     return AG_OK;
 }
 
-/* Whether the indices are neighbours. */
+/* Whether the indices, of which there is one at least, are neighbours. */
 static bool is_run(const bool *has, int64_t length)
 {
     int64_t i = 0, run = 0;
@@ -84,6 +84,8 @@ static bool is_run(const bool *has, int64_t length)
 static bool is_clear(const diagnosis *d, const box *b)
 {
     int64_t inside = 1, described = 0, outside = 0, right = 0, restricted = 0;
+    if (b->wrong == 0 || b->doubtful || d->size < 4)
+        return false;
     for (int axis = 0; axis < d->shape.ndim; axis++) {
         inside *= b->length[axis];
         if (b->length[axis] == d->shape.dim[axis])
@@ -91,7 +93,7 @@ static bool is_clear(const diagnosis *d, const box *b)
         restricted++;
         described += is_run(b->has[axis], b->length[axis]) ? 2 : d->shape.dim[axis];
     }
-    if (inside == 0 || inside == d->size || d->size < 4 || b->doubtful)
+    if (inside == d->size)
         return false;
     for (int64_t k = 0; k < d->size; k++)
         if (!contains(d, b, k) && !isnan(d->numeric[k])) {
