@@ -166,12 +166,12 @@ ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int r
 
 ag_tensor *tape_replay(const ag_node *node, ag_tape *tape, ag_tensor *const *inputs)
 {
+    tape->dropout_seed = node->tape->dropout_seed;
+    tape->dropout_step = node->tape->dropout_step;
+    tape->dropouts = node->dropouts;
     ag_node *again = node_new(tape, node->op, inputs, node->input_count, NULL, 0);
     if (!again)
         return NULL;
     again->attributes = node->attributes;
-    tape->dropout_seed = node->tape->dropout_seed;
-    tape->dropout_step = node->tape->dropout_step;
-    tape->dropouts = node->dropouts;
     return node_append(again);
 }

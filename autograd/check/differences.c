@@ -58,7 +58,7 @@ void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_l
         return;
     }
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
-    rng.position = (uint64_t)(index * size);
+    rng.position = (uint64_t)index * (uint64_t)size;
     for (int64_t i = 0; i < size; i++) {
         double scale = gradcheck_scale(check->origin[input][i]);
         direction[i] = ag_rng_u32(&rng) & 1 ? scale : -scale;

@@ -228,8 +228,9 @@ static ag_status cross_entropy_jvp(ag_node *node, const ag_real *const *tangents
     const entropy_attributes *attributes = node->attributes;
     const entropy_state *state = node->saved;
     const int64_t classes = state->task.classes, rows = row_count(node->inputs[0]);
-    double *p = ag_scratch(node->tape, 2 * (size_t)classes * sizeof *p), *u = p + classes, sum = 0;
-    if (!p)
+    double *p = ag_scratch(node->tape, (size_t)classes * sizeof *p);
+    double *u = ag_scratch(node->tape, (size_t)classes * sizeof *u), sum = 0;
+    if (!p || !u)
         return AG_NO_MEMORY;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t c = 0; c < classes; c++) {

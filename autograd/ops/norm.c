@@ -220,8 +220,9 @@ static ag_status norm_jvp(ag_node *node, const ag_real *const *tangents, ag_real
 {
     const norm_task task = norm_task_of(node);
     const ag_real *ux = tangents[0], *uweight = tangents[1], *ubias = node->input_count > 2 ? tangents[2] : NULL;
-    double *n = ag_scratch(node->tape, 2 * (size_t)task.width * sizeof *n), *u = n + task.width;
-    if (!n)
+    double *n = ag_scratch(node->tape, (size_t)task.width * sizeof *n);
+    double *u = ag_scratch(node->tape, (size_t)task.width * sizeof *u);
+    if (!n || !u)
         return AG_NO_MEMORY;
     for (int64_t first = 0; first < node->output->size; first += task.width) {
         const double unit = (double)task.statistics[first / task.width].unit;

@@ -181,8 +181,9 @@ void softmax_tangent(int64_t n, const double *p, double *u)
 static ag_status softmax_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
     const softmax_task task = softmax_task_of(node);
-    double *p = ag_scratch(node->tape, 2 * (size_t)task.width * sizeof *p), *u = p + task.width;
-    if (!p)
+    double *p = ag_scratch(node->tape, (size_t)task.width * sizeof *p);
+    double *u = ag_scratch(node->tape, (size_t)task.width * sizeof *u);
+    if (!p || !u)
         return AG_NO_MEMORY;
     for (int64_t row = 0; row < task.outer * task.inner; row++) {
         const int64_t place = row / task.inner * task.width * task.inner + row % task.inner;
