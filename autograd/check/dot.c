@@ -10,16 +10,14 @@
 #include "../scalar.h"
 #include "gradcheck.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
+#define UNIT_ROUNDOFF (GRADCHECK_EPSILON / 2)
 #ifdef TAPEFORMER_DOUBLE
-#define ROUNDING       (DBL_EPSILON / 2)
 #define SMALLEST_BOUND 1e-13
 #define NOISE_STEP     0x1.8p-24
 #else
-#define ROUNDING       ((double)FLT_EPSILON / 2)
 #define SMALLEST_BOUND 1e-5
 #define NOISE_STEP     0x1.8p-16
 #endif
@@ -110,9 +108,7 @@ static ag_status find_gradients(gradcheck *check)
     ag_status status = gradcheck_list_leaves(check);
     if (status != AG_OK)
         return status;
-    for (int i = 0; i < check->count; i++)
-        for (int64_t j = 0; j < gradcheck_input_size(check, i); j++)
-            check->inputs[i].grad[j] = 0;
+    gradcheck_zero_gradients(check);
     return gradcheck_add_gradients(check, check->recorded);
 }
 
@@ -245,7 +241,7 @@ static double rounding_bound(const ag_tensor *y)
             sums += longest_sum(node);
             operations++;
         }
-    const double bound = fmax(4 * ROUNDING * sqrt(sums), SMALLEST_BOUND);
+    const double bound = fmax(4 * UNIT_ROUNDOFF * sqrt(sums), SMALLEST_BOUND);
     return ag_tape_matmul(y->tape) == AG_MATMUL_BF16 ? bound + 4 * BF16_ROUNDING * sqrt(operations) : bound;
 }
 

@@ -38,9 +38,7 @@ static ag_status find_gradient(hvp_pass *pass)
 {
     gradcheck *check = pass->check;
     ag_tensor *y;
-    for (int i = 0; i < check->count; i++)
-        if (gradcheck_input_size(check, i))
-            memset(check->inputs[i].grad, 0, (size_t)gradcheck_input_size(check, i) * sizeof(ag_real));
+    gradcheck_zero_gradients(check);
     ag_status status = gradcheck_evaluate(check, pass->tape, &y);
     if (status != AG_OK)
         return status;
@@ -228,9 +226,7 @@ static ag_status run(gradcheck *check, ag_tape *tape, void *report)
         keep_product(pass, 0, check->options.step);
     else
         status = find_product(pass);
-    for (int i = 0; i < check->count; i++)
-        if (gradcheck_input_size(check, i))
-            memcpy(check->inputs[i].grad, check->gradient[i], (size_t)gradcheck_input_size(check, i) * sizeof(ag_real));
+    gradcheck_leave_gradients(check);
     return status;
 }
 
