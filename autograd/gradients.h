@@ -294,7 +294,9 @@ typedef struct ag_taylor_report {
     double order, central_order;   /* of R1 and R2; NaN: cannot be told */
     double slope;                  /* g.v */
     double numeric;                /* of a wrong direction: the derivative from values alone, */
-    double fault;                  /* slope / numeric - 1: -0.03 if g.v is 3 % too small */
+    double fault;                  /* slope / numeric - 1: -0.03 if g.v is 3 % too small. If
+                                    * the function misbehaves it is infinite, and the
+                                    * other numbers are NaN */
     double bound;                  /* a fault of the slope above this would have shown */
     char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
 } ag_taylor_report;

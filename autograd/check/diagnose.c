@@ -13,13 +13,17 @@
  * not more than this. */
 #define MOST_ELEMENTS_OF_SOME 256
 
+/* Asks one group after the other until one explains the evidence. Forward mode has no
+ * backward to run again, so it begins after noise. Of a function whose second backward
+ * differs from its first, only noise and values of another call can be told. */
 static ag_status suspect(diagnosis *d)
 {
     ag_status (*const groups[])(diagnosis *) = {diagnose_noise, diagnose_stale,  diagnose_values, diagnose_part,
                                                 diagnose_terms, diagnose_probes, diagnose_place};
+    const size_t first = d->check->options.forward_mode ? 1 : 0;
     const size_t count = d->check->faulty ? 2 : sizeof groups / sizeof *groups;
     ag_status status = AG_OK;
-    for (size_t i = d->check->options.forward_mode; i < count && status == AG_OK && !d->check->report->mistake; i++)
+    for (size_t i = first; i < count && status == AG_OK && !d->check->report->mistake; i++)
         status = groups[i](d);
     return status;
 }

@@ -192,26 +192,37 @@ static ag_status test_input(gradcheck *check, const taylor_test *test, int input
     return status;
 }
 
+/* Counts and describes a function that misbehaves, of which no direction was tested. */
+static void report_misbehaviour(const taylor_test *test)
+{
+    ag_taylor_report *report = test->report;
+    *report = (ag_taylor_report){.right = report->right,
+                                 .wrong = report->wrong + 1,
+                                 .undecided = report->undecided,
+                                 .verdict = AG_TAYLOR_WRONG,
+                                 .input = test->faults.input,
+                                 .input_name = test->faults.input_name,
+                                 .draw = test->draw,
+                                 .order = NAN,
+                                 .central_order = NAN,
+                                 .slope = NAN,
+                                 .numeric = NAN,
+                                 .fault = INFINITY,
+                                 .bound = NAN};
+    ag_sentence_print(report->message, "%s", test->faults.message);
+}
+
 static ag_status run_test(gradcheck *check, ag_tape *tape, void *context)
 {
     taylor_test *test = context;
-    ag_taylor_report *report = test->report;
     gradcheck_begin(&test->faults);
     check->report = &test->faults;
     ag_status status = gradcheck_find_gradients(check, tape);
     for (int i = 0; i < check->count && status == AG_OK && !check->faulty; i++)
         if (check->size && gradcheck_input_size(check, i))
             status = test_input(check, test, i);
-    if (check->faulty) {
-        report->wrong++;
-        report->verdict = AG_TAYLOR_WRONG;
-        report->input = test->faults.input;
-        report->input_name = test->faults.input_name;
-        report->draw = test->draw;
-        report->order = report->central_order = NAN;
-        report->fault = INFINITY;
-        ag_sentence_print(report->message, "%s", test->faults.message);
-    }
+    if (check->faulty)
+        report_misbehaviour(test);
     return status;
 }
 
