@@ -13,40 +13,44 @@
 
 /* ---- Memory ------------------------------------------------------------------------ */
 
-/* Keys and values of one attention layer, `width` numbers for all heads together. Zeroed:
- * nothing uses what is not filled, but tools that read whole tensors would read
- * uninitialised memory. */
-static ag_status alloc_attention(nn_attention_cache *cache, int64_t rows, int64_t capacity, int64_t width, bool fixed,
-                                 ag_error *error)
+/* The caches of all layers, with keys and values of `width` numbers for all heads
+ * together. They lie in one block, which begins at the first layer's keys: a large block
+ * gets huge pages. Zeroed: nothing uses what is not filled, but tools that read whole
+ * tensors would read uninitialised memory. */
+static nn_attention_cache *alloc_layers(int layers, int64_t rows, int64_t capacity, int64_t width, bool fixed,
+                                        ag_error *error)
 {
-    *cache = (nn_attention_cache){.rows = rows, .capacity = capacity, .fixed = fixed};
     const int64_t size = ag_shape_size(AG_SHAPE(rows, capacity, width));
-    if (size >= 0) {
-        cache->key = calloc(size ? (size_t)size : 1, sizeof(ag_real));
-        cache->value = calloc(size ? (size_t)size : 1, sizeof(ag_real));
+    nn_attention_cache *caches = calloc((size_t)layers, sizeof *caches);
+    ag_real *numbers = size < 0 ? NULL : ag_numbers_new(ag_shape_size(AG_SHAPE(2, layers, size)));
+    if (!caches || !numbers) {
+        free(caches);
+        free(numbers);
+        ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d %s, %lld %s of %lld %s", layers,
+                     ag_plural(layers, "layer", "layers"), (long long)rows, ag_plural(rows, "row", "rows"),
+                     (long long)capacity, ag_plural(capacity, "token", "tokens"));
+        return NULL;
     }
-    if (!cache->key || !cache->value)
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %lld %s of %lld %s",
-                            (long long)rows, ag_plural(rows, "row", "rows"), (long long)capacity,
-                            ag_plural(capacity, "token", "tokens"));
-    return AG_OK;
+    for (int i = 0; i < layers; i++)
+        caches[i] = (nn_attention_cache){.key = numbers + 2 * i * size,
+                                         .value = numbers + (2 * i + 1) * size,
+                                         .rows = rows,
+                                         .capacity = capacity,
+                                         .fixed = fixed};
+    return caches;
 }
 
-static void free_attention(nn_attention_cache *cache)
+static void free_layers(nn_attention_cache *caches)
 {
-    free(cache->key);
-    free(cache->value);
-    *cache = (nn_attention_cache){0};
+    if (caches)
+        free(caches[0].key);
+    free(caches);
 }
 
 void nn_cache_clear(nn_cache *cache)
 {
-    for (int i = 0; i < cache->layers && cache->self; i++)
-        free_attention(&cache->self[i]);
-    for (int i = 0; i < cache->layers && cache->cross; i++)
-        free_attention(&cache->cross[i]);
-    free(cache->self);
-    free(cache->cross);
+    free_layers(cache->self);
+    free_layers(cache->cross);
     free(cache->source_lengths);
     *cache = (nn_cache){0};
 }
@@ -57,28 +61,22 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
 {
     const int layers = model->config.decoder_layers, width = model->config.d_model;
     const bool crosses = model->config.kind == NN_ENCODER_DECODER;
-    ag_status status = AG_OK;
     cache->rows = input->rows * group;
     cache->layers = layers;
     cache->heads = model->config.heads;
     cache->width = width;
-    cache->self = calloc((size_t)layers, sizeof *cache->self);
-    cache->cross = crosses ? calloc((size_t)layers, sizeof *cache->cross) : NULL;
+    cache->self = alloc_layers(layers, cache->rows, capacity, width, false, error);
+    if (cache->self && crosses)
+        cache->cross = alloc_layers(layers, input->rows, input->source_length, width, true, error);
     if (!cache->self || (crosses && !cache->cross))
-        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d %s", layers,
-                            ag_plural(layers, "layer", "layers"));
-    for (int i = 0; i < layers && status == AG_OK; i++) {
-        status = alloc_attention(&cache->self[i], cache->rows, capacity, width, false, error);
-        if (status == AG_OK && crosses)
-            status = alloc_attention(&cache->cross[i], input->rows, input->source_length, width, true, error);
-    }
-    if (status == AG_OK && crosses && input->source_lengths && input->rows > 0) {
+        return AG_NO_MEMORY;
+    if (crosses && input->source_lengths && input->rows > 0) {
         cache->source_lengths = malloc((size_t)input->rows * sizeof *cache->source_lengths);
         if (!cache->source_lengths)
             return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld lengths", (long long)input->rows);
         memcpy(cache->source_lengths, input->source_lengths, (size_t)input->rows * sizeof *cache->source_lengths);
     }
-    return status;
+    return AG_OK;
 }
 
 /* ---- Making ------------------------------------------------------------------------ */
@@ -131,20 +129,18 @@ static void copy_heads(const nn_attention_cache *from, const nn_attention_cache 
 
 ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
 {
+    nn_attention_cache *old = cache->self;
+    if (old[0].capacity >= capacity)
+        return AG_OK;
+    nn_attention_cache *larger = alloc_layers(cache->layers, cache->rows, capacity, cache->width, false, error);
+    if (!larger)
+        return AG_NO_MEMORY;
     for (int i = 0; i < cache->layers; i++) {
-        nn_attention_cache *old = &cache->self[i], larger;
-        if (old->capacity >= capacity)
-            continue;
-        ag_status status = alloc_attention(&larger, cache->rows, capacity, cache->width, false, error);
-        if (status != AG_OK) {
-            free_attention(&larger);
-            return status;
-        }
-        larger.length = old->length;
-        copy_heads(old, &larger, cache->heads, cache->width / cache->heads);
-        free_attention(old);
-        *old = larger;
+        larger[i].length = old[i].length;
+        copy_heads(&old[i], &larger[i], cache->heads, cache->width / cache->heads);
     }
+    free_layers(old);
+    cache->self = larger;
     return AG_OK;
 }
 
