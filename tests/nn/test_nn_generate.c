@@ -510,7 +510,7 @@ START_TEST(every_allocation_may_fail)
             ck_assert_ptr_null(result.hypotheses);
             ck_assert_ptr_null(result.storage);
         }
-        ck_assert_int_gt(failed, 20);
+        ck_assert_int_gt(failed, 15);
     }
     nn_model_free(model);
 }
