@@ -103,6 +103,8 @@ typedef struct ag_tape ag_tape;
 typedef struct ag_tensor ag_tensor;
 /* An operation that ran on a tape. */
 typedef struct ag_node ag_node;
+/* The record of an operation (operation.h). */
+typedef struct ag_op ag_op;
 
 /* Options of ag_tape_new. Zero means the default. */
 typedef struct ag_tape_options {
