@@ -92,9 +92,8 @@ static void clear_pass(jvp_pass *pass, ag_tensor *const *leaves, int count)
         if (y->tangent)
             arena_give(&pass->tape->arena, (void *)(uintptr_t)y->tangent, (size_t)y->size * sizeof(ag_real));
         y->tangent = NULL;
-        if (y->is_forgotten)
-            tape_drop_values(y);
     }
+    tape_drop_recomputed(pass->tape);
     if (pass->nodes)
         arena_give(&pass->tape->arena, pass->nodes, (size_t)pass->count * sizeof(ag_node *));
 }

@@ -43,9 +43,7 @@ ag_status ag_node_backward(const ag_node *node, const ag_real *dy, ag_real *cons
         status = backward_of_copy(node, dy, dx, inputs, (ag_tensor **)(void *)(inputs + count));
     if (inputs)
         arena_give(&tape->arena, inputs, bytes);
-    for (ag_node *each = tape->last; each; each = each->before)
-        if (each->output->is_forgotten)
-            tape_drop_values(each->output);
+    tape_drop_recomputed(tape);
     if (status != AG_OK)
         ag_fail(node, status, "backward failed without saying why");
     return tape->error.status;

@@ -29,6 +29,13 @@ void tape_drop_values(ag_tensor *x)
     x->data = NULL;
 }
 
+void tape_drop_recomputed(const ag_tape *tape)
+{
+    for (const ag_node *node = tape->last; node; node = node->before)
+        if (node->output->is_forgotten)
+            tape_drop_values(node->output);
+}
+
 void ag_forget(ag_tensor *x)
 {
     if (!x || !x->tape->forgets || !x->node || !x->node->op->can_repeat || !x->size || shares_memory(x))

@@ -83,6 +83,8 @@ bool tape_gradient_spare(const ag_tensor *y);
 
 /* Gives back the memory of the values of x, if it has any. */
 void tape_drop_values(ag_tensor *x);
+/* Gives back the values of all forgotten tensors that were recomputed. */
+void tape_drop_recomputed(const ag_tape *tape);
 /* Computes the values of x again if they were dropped. x may be NULL. */
 ag_status tape_recompute_values(ag_tensor *x) AG_CHECKED;
 

@@ -135,20 +135,13 @@ static ag_status compare_node(search *s, ag_gradcheck_report *report)
     return status;
 }
 
-/* Brings back the values that were forgotten, or drops them again. */
+/* Brings back the node's values that were forgotten. */
 static ag_status recompute(const ag_node *node)
 {
     ag_status status = tape_recompute_values(node->output);
     for (int i = 0; i < node->input_count && status == AG_OK; i++)
         status = tape_recompute_values(node->inputs[i]);
     return status;
-}
-
-static void drop_again(const ag_tape *tape)
-{
-    for (ag_node *node = tape->last; node; node = node->before)
-        if (node->output->is_forgotten)
-            tape_drop_values(node->output);
 }
 
 /* Compares one node, and notes it if it is wrong. */
@@ -240,7 +233,7 @@ ag_status ag_gradcheck_locate(ag_tape *tape, const ag_gradcheck_options *options
     }
     if (!location->node)
         location->number = -1;
-    drop_again(tape);
+    tape_drop_recomputed(tape);
     arena_clear(&s.arena);
     arena_clear(&list);
     if (status == AG_OK)
