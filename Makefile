@@ -264,7 +264,7 @@ test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBL
 ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
 one: ## one test: make one T=test_random
 	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND) $(MADE),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench test_python,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
-	@$(TOLD) $(ONE)
+	@$(TOLD) CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-120} $(ONE)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
