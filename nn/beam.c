@@ -11,6 +11,7 @@
  * A hypothesis is a chain of steps that point to the ones before them; its tokens are
  * read off at the end.
  */
+#include "cache.h"
 #include "generation.h"
 
 #include <math.h>
@@ -40,6 +41,7 @@ typedef struct search_row {
 typedef struct beam_search {
     generation *g;
     int beam;
+    int sequences;           /* of a row in the cache: 1 before the first step, then beam */
     int32_t *active;         /* [rows]: the rows that are not done; group i of the cache
                               * belongs to row active[i] */
     search_row *rows;        /* [rows of the input] */
@@ -206,13 +208,13 @@ static void link_sequences(beam_search *s, int32_t row, int64_t at, int64_t to, 
 /* Extends every row that is not done. Returns how many are left, or -1 with the error. */
 static int64_t extend_rows(beam_search *s, const ag_real *logits, int64_t stride, ag_error *error)
 {
-    const int64_t groups = s->g->cache.rows / s->beam;
+    const int64_t groups = s->g->cache.rows / s->sequences;
     int64_t left = 0;
     for (int64_t i = 0; i < groups; i++) {
         const int32_t row = s->active[i];
         const bool prompting = s->g->cache.length < generation_prompt_length(s->g, row);
         if (!prompting) {
-            int count = find_extensions(s, row, logits + i * s->beam * stride, stride, error);
+            int count = find_extensions(s, row, logits + i * s->sequences * stride, stride, error);
             if (count < 0)
                 return -1;
             divide_extensions(s, row, count);
@@ -261,19 +263,29 @@ static void write_results(const beam_search *s)
                     .tokens = generation_tokens(s->g, row, place), .log_probability = -INFINITY, .score = -INFINITY};
 }
 
+/* Brings the cache into the order of the next step, for `left` rows. Before the first
+ * step all hypotheses of a row are one: it is fed once. */
+static ag_status reorder_cache(beam_search *s, int64_t left, ag_error *error)
+{
+    if (s->sequences < s->beam && cache_expand(&s->g->cache, s->beam, error) != AG_OK)
+        return AG_NO_MEMORY;
+    s->sequences = s->beam;
+    return nn_cache_reorder(&s->g->cache, s->from, left * s->beam, error);
+}
+
 ag_status generation_beam(generation *g, ag_error *error)
 {
     ag_error own = {0};
-    beam_search s = {.g = g, .beam = g->options.beam};
+    beam_search s = {.g = g, .beam = g->options.beam, .sequences = 1};
     const int64_t vocab = g->model->config.target_vocab;
     int64_t count = g->common;
     const ag_real *logits = NULL;
 
     if (init_beam(&s, &own) == AG_OK)
-        logits = generation_begin(g, s.beam, &own);
+        logits = generation_begin(g, &own);
     while (logits) {
         int64_t left = extend_rows(&s, logits, count * vocab, &own);
-        if (left <= 0 || nn_cache_reorder(&g->cache, s.from, left * s.beam, &own) != AG_OK)
+        if (left <= 0 || reorder_cache(&s, left, &own) != AG_OK)
             break;
         count = 1;
         logits = generation_feed(g, s.next, count, &own);

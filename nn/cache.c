@@ -56,12 +56,12 @@ void nn_cache_clear(nn_cache *cache)
 }
 
 /* All the memory of a cache; on failure the caller clears it. */
-static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t group,
-                             int64_t capacity, ag_error *error)
+static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t capacity,
+                             ag_error *error)
 {
     const int layers = model->config.decoder_layers, width = model->config.d_model;
     const bool crosses = model->config.kind == NN_ENCODER_DECODER;
-    cache->rows = input->rows * group;
+    cache->rows = input->rows;
     cache->layers = layers;
     cache->heads = model->config.heads;
     cache->width = width;
@@ -92,18 +92,18 @@ static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pas
     return pass_error(pass, error);
 }
 
-ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                            int64_t group, int64_t capacity, ag_error *error)
+ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                        int64_t capacity, ag_error *error)
 {
     *cache = (nn_cache){0};
     if (model->config.kind == NN_ENCODER)
         return ag_error_set(error, AG_BAD_VALUE, "cache: an encoder does not decode");
-    if (input->rows < 0 || input->source_length < 0 || capacity < 0 || input->rows > INT64_MAX / group)
+    if (input->rows < 0 || input->source_length < 0 || capacity < 0)
         return ag_error_set(
             error, AG_BAD_VALUE, "cache: %lld %s, a source of %lld, room for %lld %s: there is no such cache",
             (long long)input->rows, ag_plural(input->rows, "row", "rows"), (long long)input->source_length,
             (long long)capacity, ag_plural(capacity, "token", "tokens"));
-    ag_status status = alloc_cache(cache, model, input, group, capacity, error);
+    ag_status status = alloc_cache(cache, model, input, capacity, error);
     if (status == AG_OK && cache->cross)
         status = fill_cross(cache, model, pass, input, error);
     if (status != AG_OK)
@@ -111,37 +111,48 @@ ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pas
     return status;
 }
 
-ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                        int64_t capacity, ag_error *error)
-{
-    return cache_init_groups(cache, model, pass, input, 1, capacity, error);
-}
+/* ---- Growing ----------------------------------------------------------------------- */
 
-/* Copies keys and values, `width` numbers a head, to an array of larger capacity. */
-static void copy_heads(const nn_attention_cache *from, const nn_attention_cache *to, int64_t heads, int64_t width)
+/* Copies keys and values of `width` numbers a head to an array of `group` times as many
+ * rows, and perhaps a larger capacity: each row becomes `group` alike. */
+static void copy_heads(const nn_attention_cache *from, const nn_attention_cache *to, int64_t group, int64_t heads,
+                       int64_t width)
 {
     const size_t bytes = (size_t)(from->length * width) * sizeof(ag_real);
-    for (int64_t head = 0; head < from->rows * heads && bytes; head++) {
-        memcpy(to->key + head * to->capacity * width, from->key + head * from->capacity * width, bytes);
-        memcpy(to->value + head * to->capacity * width, from->value + head * from->capacity * width, bytes);
-    }
+    for (int64_t row = 0; row < to->rows && bytes; row++)
+        for (int64_t head = 0; head < heads; head++) {
+            const int64_t at = (row * heads + head) * to->capacity * width;
+            const int64_t old = (row / group * heads + head) * from->capacity * width;
+            memcpy(to->key + at, from->key + old, bytes);
+            memcpy(to->value + at, from->value + old, bytes);
+        }
 }
 
-ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
+/* Moves what the self-attention keeps to a new block. */
+static ag_status grow(nn_cache *cache, int64_t group, int64_t capacity, ag_error *error)
 {
     nn_attention_cache *old = cache->self;
-    if (old[0].capacity >= capacity)
-        return AG_OK;
-    nn_attention_cache *larger = alloc_layers(cache->layers, cache->rows, capacity, cache->width, false, error);
+    nn_attention_cache *larger = alloc_layers(cache->layers, cache->rows * group, capacity, cache->width, false, error);
     if (!larger)
         return AG_NO_MEMORY;
     for (int i = 0; i < cache->layers; i++) {
         larger[i].length = old[i].length;
-        copy_heads(&old[i], &larger[i], cache->heads, cache->width / cache->heads);
+        copy_heads(&old[i], &larger[i], group, cache->heads, cache->width / cache->heads);
     }
     free_layers(old);
     cache->self = larger;
+    cache->rows *= group;
     return AG_OK;
+}
+
+ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error)
+{
+    return cache->self[0].capacity >= capacity ? AG_OK : grow(cache, 1, capacity, error);
+}
+
+ag_status cache_expand(nn_cache *cache, int64_t group, ag_error *error)
+{
+    return grow(cache, group, cache->self[0].capacity, error);
 }
 
 /* ---- The next tokens --------------------------------------------------------------- */

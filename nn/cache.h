@@ -4,11 +4,10 @@
 
 #include "nn.h"
 
-/* nn_cache_init with `group` sequences for each row of the input, next to each other: the
- * hypotheses of a beam. They share the keys and values of the cross-attention.
- * nn_cache_reorder then moves sequences within groups and drops whole groups. */
-ag_status cache_init_groups(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                            int64_t group, int64_t capacity, ag_error *error) AG_CHECKED;
+/* Each sequence becomes `group` alike, next to each other: the hypotheses of a beam. They
+ * share the keys and values of the cross-attention. nn_cache_reorder then moves sequences
+ * within groups and drops whole groups. */
+ag_status cache_expand(nn_cache *cache, int64_t group, ag_error *error) AG_CHECKED;
 /* Makes room for `capacity` tokens; those it holds stay. */
 ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error) AG_CHECKED;
 

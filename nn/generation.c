@@ -59,13 +59,13 @@ const ag_real *generation_feed(generation *g, const int32_t *tokens, int64_t cou
     return logits->data + (count - 1) * g->model->config.target_vocab;
 }
 
-const ag_real *generation_begin(generation *g, int64_t group, ag_error *error)
+const ag_real *generation_begin(generation *g, ag_error *error)
 {
     int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
     if (capacity > g->most_fed)
         capacity = g->most_fed;
     ag_tape_rewind(g->pass.tape);
-    if (cache_init_groups(&g->cache, g->model, &g->pass, g->input, group, capacity, error) != AG_OK)
+    if (nn_cache_init(&g->cache, g->model, &g->pass, g->input, capacity, error) != AG_OK)
         return NULL;
 
     const int64_t sequences = g->cache.rows;
@@ -76,7 +76,7 @@ const ag_real *generation_begin(generation *g, int64_t group, ag_error *error)
     }
     for (int64_t i = 0; i < sequences; i++)
         for (int64_t position = 0; position < g->common; position++)
-            tokens[i * g->common + position] = generation_prompt(g, i / group, position);
+            tokens[i * g->common + position] = generation_prompt(g, i, position);
     const ag_real *logits = generation_feed(g, tokens, g->common, error);
     free(tokens);
     return logits;

@@ -35,9 +35,9 @@ int64_t generation_limit(const generation *g, int64_t row);
 /* The tokens [longest] of hypothesis number `place` of a row, in the result's storage. */
 int32_t *generation_tokens(const generation *g, int64_t row, int place);
 
-/* Makes the cache, with `group` sequences for each row, and feeds it the `common` first
- * tokens of the prompts. Returns logits as generation_feed does. */
-const ag_real *generation_begin(generation *g, int64_t group, ag_error *error);
+/* Makes the cache, with one sequence for each row, and feeds it the `common` first tokens
+ * of the prompts. Returns logits as generation_feed does. */
+const ag_real *generation_begin(generation *g, ag_error *error);
 /* Rewinds the tape and feeds each sequence its next `count` tokens, [cache.rows, count].
  * Returns the logits after the last of them, those of sequence i at [i * count * V]; NULL
  * with the error. */

@@ -165,7 +165,7 @@ ag_status generation_sample(generation *g, ag_error *error)
     const ag_real *logits = NULL;
 
     if (init_sampler(&s, g, &own) == AG_OK)
-        logits = generation_begin(g, 1, &own);
+        logits = generation_begin(g, &own);
     while (logits) {
         int64_t left = sample_tokens(g, &s, g->cache.rows, logits, count * vocab, &own);
         if (left <= 0 || (left < g->cache.rows && nn_cache_reorder(&g->cache, s.from, left, &own) != AG_OK))
