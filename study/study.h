@@ -214,9 +214,12 @@ typedef struct study_finding {
 
 /* The most findings of an examination, and the room for the name of a layer. */
 enum { STUDY_FINDINGS = 48, STUDY_LAYER_NAME = 128 };
-/* Blocks of a stack whose values or gradients differ by more than this factor are
- * reported. */
+/* Blocks of a stack, its input and what follows it are reported if their values or
+ * gradients differ by more than this factor. */
 #define STUDY_LAYER_RATIO 1000
+/* Matrices whose gradient, divided by the matrix's norm, is this many times as large or as
+ * small as that of the model's middle matrix are reported. */
+#define STUDY_PARAMETER_RATIO 1e6
 
 /* The sizes of one layer: a block, or the parameters beside the blocks. */
 typedef struct study_layer {

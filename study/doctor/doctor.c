@@ -31,7 +31,7 @@ static ag_status allocate(checkup *c)
     c->params.grad = ag_numbers_new(c->params.size);
     c->elements = calloc((size_t)c->params.size + 1, sizeof *c->elements);
     c->squares = calloc((size_t)c->params.count + 1, sizeof *c->squares);
-    c->most_blocks = model->config.encoder_layers + model->config.decoder_layers;
+    c->most_blocks = model->config.encoder_layers + model->config.decoder_layers + AROUND_BLOCKS;
     c->blocks = calloc((size_t)c->most_blocks + 1, sizeof *c->blocks);
     c->tape = ag_tape_new(&(ag_tape_options){.threads = c->patient->threads});
     if (!c->params.grad || !c->elements || !c->squares || !c->blocks || !c->tape)

@@ -19,7 +19,11 @@ typedef struct checkup_side {
     ag_tensor *entered; /* during a pass: the input of the first block */
 } checkup_side;
 
-/* A block during a pass, and its sums over all passes. */
+/* What is noted beside the blocks: both stacks' inputs, the encoder's result, the logits. */
+enum { AROUND_BLOCKS = 4 };
+
+/* The result of a block (or one of the tensors around the stacks) during a pass, and its
+ * sums over all passes. */
 typedef struct checkup_block {
     char name[STUDY_LAYER_NAME];
     study_side side;
@@ -41,7 +45,7 @@ typedef struct checkup {
     double *squares;         /* [params.count]: of the norms of the gradients, summed over the passes */
     int64_t passes;
     checkup_side sides[SIDES];
-    checkup_block *blocks; /* [most_blocks] */
+    checkup_block *blocks; /* [most_blocks], in the order of the computation */
     int block_count, most_blocks, block_now;
     data_batch batch;
     bool broken; /* a number was not finite: what needs gradients cannot be said */

@@ -43,7 +43,7 @@ static void find_unreached(checkup *c, const checkup_side *s)
 
 void checkup_positions(checkup *c)
 {
-    if (c->block_count == 0) {
+    if (!c->sides[SIDE_SOURCE].entered && !c->sides[SIDE_TARGET].entered) {
         checkup_find(c, STUDY_OBSERVATION, "Let it call on_block (nn_pass) around its blocks.",
                      "the computation does not show its blocks, so positions and layers could not be examined");
         return;
@@ -103,49 +103,105 @@ static void add_block(study_health *health, const checkup_block *block)
         }
 }
 
-/* The blocks of a stack with the largest and the smallest number. */
+/* The places of a side with the largest and the smallest numbers, of the stack's input,
+ * its blocks, and what follows. */
 typedef struct stack_range {
-    const study_layer *low, *high;
+    const checkup_block *low, *high;
     double ratio;
 } stack_range;
 
-static stack_range range_of(const study_health *health, const char *stack, bool gradient)
+static stack_range range_of(const checkup *c, study_side side, bool gradient)
 {
     stack_range range = {0};
-    double low = 0, high = 0;
-    for (int i = 0; i < health->layer_count; i++) {
-        const study_layer *layer = &health->layers[i];
-        const double size = gradient ? layer->output_gradient : layer->output;
-        if (strncmp(layer->name, stack, strlen(stack)) != 0 || size <= 0)
+    const checkup_block *low_before = NULL; /* the smallest before the largest */
+    double low = 0, high = 0, before = 0;
+    for (int i = 0; i < c->block_count; i++) {
+        const checkup_block *block = &c->blocks[i];
+        const double square = gradient ? block->gradient : block->value;
+        const double size = block->numbers > 0 ? sqrt(square / block->numbers) : 0;
+        if (block->side != side || size <= 0)
             continue;
         if (!range.low || size < low)
-            range.low = layer, low = size;
-        if (!range.high || size > high)
-            range.high = layer, high = size;
+            range.low = block, low = size;
+        if (!range.high || size > high) {
+            range.high = block, high = size;
+            low_before = range.low, before = low;
+        }
     }
+    /* A norm after the stack makes values small again: they have exploded all the same. */
+    if (!gradient && low_before && high > before * STUDY_LAYER_RATIO)
+        range.low = low_before, low = before;
     range.ratio = low > 0 ? high / low : 1;
     return range;
 }
 
-static bool find_range(checkup *c, const char *stack, bool gradient)
+static bool find_range(checkup *c, study_side side, bool gradient)
 {
-    const stack_range range = range_of(c->health, stack, gradient);
-    const bool early = range.low < range.high; /* layers lie in the order of their depth */
+    const stack_range range = range_of(c, side, gradient);
+    const bool early = range.low < range.high; /* blocks lie in the order of their depth */
     if (range.ratio <= STUDY_LAYER_RATIO)
         return false;
     checkup_find(c, STUDY_OBSERVATION,
                  "Pre-norm blocks, a norm where there is none, a smaller initialisation or a clip keep sizes alike.",
-                 "%s: %s is %.2g x as large in %s as in %s",
+                 "%s: %.2g x as large in %s as in %s",
                  !gradient ? (early ? "exploding values" : "vanishing values")
                  : early   ? "vanishing gradients"
                            : "exploding gradients",
-                 gradient ? "the gradient" : "the output", range.ratio, range.high->name, range.low->name);
+                 range.ratio, range.high->name, range.low->name);
     return true;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The norm of a matrix's gradient over the matrix's own; 0 for a vector, and where either
+ * is 0. */
+static double matrix_ratio(const checkup *c, int i)
+{
+    const nn_param *item = &c->params.items[i];
+    const double norm = ag_vector_norm(c->params.value + item->offset, item->size, 1);
+    return item->shape.ndim > 1 && norm > 0 ? sqrt(c->squares[i] / (double)c->passes) / norm : 0;
+}
+
+/* Matrices whose gradient, over their own norm, is STUDY_PARAMETER_RATIO times as small or
+ * large as that of the matrix in the middle. Vectors are left out: a bias may be 0. */
+static bool find_ratios(checkup *c, double *ratios)
+{
+    checkup_list small = {0}, large = {0};
+    int count = 0;
+    for (int i = 0; i < c->params.count; i++)
+        if (matrix_ratio(c, i) > 0)
+            ratios[count++] = matrix_ratio(c, i);
+    qsort(ratios, (size_t)count, sizeof *ratios, compare_numbers);
+    const double middle = count ? ratios[count / 2] : 0;
+    for (int i = 0; i < c->params.count; i++) {
+        const double ratio = matrix_ratio(c, i);
+        if (ratio > middle * STUDY_PARAMETER_RATIO)
+            checkup_list_add(&large, c->params.items[i].name);
+        else if (ratio > 0 && ratio < middle / STUDY_PARAMETER_RATIO)
+            checkup_list_add(&small, c->params.items[i].name);
+    }
+    if (small.count)
+        checkup_find(
+            c, STUDY_OBSERVATION,
+            "They hardly learn: look for very small weights right after them, or very large ones before a norm.",
+            "vanishing gradients: by %s, relative to the weights, more than %g x smaller than by the model's "
+            "middle matrix",
+            checkup_list_end(&small), (double)STUDY_PARAMETER_RATIO);
+    if (large.count)
+        checkup_find(c, STUDY_OBSERVATION,
+                     "One step changes them completely: they are very small, or very large weights follow.",
+                     "exploding gradients: by %s, relative to the weights, more than %g x larger than by the model's "
+                     "middle matrix",
+                     checkup_list_end(&large), (double)STUDY_PARAMETER_RATIO);
+    return small.count || large.count;
 }
 
 ag_status checkup_layers(checkup *c)
 {
-    static const char *const stacks[] = {"encoder.layers.", "decoder.layers."};
     study_health *health = c->health;
     bool found = false;
     health->layers = calloc((size_t)c->params.count + 1, sizeof *health->layers);
@@ -160,11 +216,18 @@ ag_status checkup_layers(checkup *c)
     }
     for (int i = 0; i < c->block_count; i++)
         add_block(health, &c->blocks[i]);
-    for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++)
+    for (int side = 0; side < SIDES; side++)
         for (int gradient = 0; gradient < 2; gradient++)
-            found |= find_range(c, stacks[i], gradient);
+            found |= find_range(c, (study_side)side, gradient);
+    double *ratios = calloc((size_t)c->params.count + 1, sizeof *ratios);
+    if (!ratios)
+        return ag_error_set(c->error, AG_NO_MEMORY, "out of memory for %d ratios", c->params.count);
+    found |= find_ratios(c, ratios);
+    free(ratios);
     if (!found && c->block_count > 1)
-        checkup_find(c, STUDY_WELL, "", "from block to block of a stack, values and gradients differ by less than %g x",
+        checkup_find(c, STUDY_WELL, "",
+                     "from a stack's input through its blocks to what follows, values and gradients differ by less "
+                     "than %g x",
                      (double)STUDY_LAYER_RATIO);
     return AG_OK;
 }

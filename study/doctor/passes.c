@@ -7,22 +7,33 @@
 /* ---- The computation --------------------------------------------------------------- */
 
 /* Keeps the tensor for checkup_note_batch if its rows and positions are those of the
- * batch; an own computation may have others. */
+ * batch; an own computation may have others. Returns whether they are. */
+static bool note_output(checkup *c, study_side side, const char *name, ag_tensor *x)
+{
+    const int64_t length = side == SIDE_SOURCE ? c->batch.source_length : c->batch.target_length;
+    if (x->shape.ndim != 3 || x->shape.dim[0] != c->batch.rows || x->shape.dim[1] != length ||
+        c->block_now == c->most_blocks)
+        return false;
+    checkup_block *block = &c->blocks[c->block_now++];
+    ag_text_print(block->name, sizeof block->name, "%s", name);
+    block->side = side;
+    block->output = ag_retain_grad(x);
+    return true;
+}
+
+/* Beside the results of the blocks, what enters a stack and what follows it: a block that
+ * is the first or the last of its stack is compared with these. */
 static ag_tensor *note_block(void *context, const char *name, nn_block_end end, ag_tensor *x)
 {
+    static const char *const inputs[] = {"the encoder's input", "the decoder's input"};
     checkup *c = context;
     const study_side side = strncmp(name, "encoder.", strlen("encoder.")) == 0 ? SIDE_SOURCE : SIDE_TARGET;
-    const int64_t length = side == SIDE_SOURCE ? c->batch.source_length : c->batch.target_length;
-    if (x->shape.ndim != 3 || x->shape.dim[0] != c->batch.rows || x->shape.dim[1] != length)
-        return x;
-    if (end == NN_BLOCK_INPUT && !c->sides[side].entered)
-        c->sides[side].entered = ag_retain_grad(x);
-    if (end == NN_BLOCK_OUTPUT && c->block_now < c->most_blocks) {
-        checkup_block *block = &c->blocks[c->block_now++];
-        ag_text_print(block->name, sizeof block->name, "%s", name);
-        block->side = side;
-        block->output = ag_retain_grad(x);
-    }
+    if (end == NN_BLOCK_OUTPUT)
+        note_output(c, side, name, x);
+    else if (end == NN_BLOCK_MEMORY && !c->sides[side].entered)
+        note_output(c, SIDE_SOURCE, "the encoder's result", x);
+    else if (end == NN_BLOCK_INPUT && !c->sides[side].entered && note_output(c, side, inputs[side], x))
+        c->sides[side].entered = x;
     return x;
 }
 
@@ -53,6 +64,9 @@ static ag_status run_pass(checkup *c, ag_status (*backward)(ag_tensor *loss), do
     c->sides[SIDE_SOURCE].entered = c->sides[SIDE_TARGET].entered = NULL;
     ag_tensor *y = checkup_loss(c, &pass, AG_SUM);
     *loss = y ? (double)y->data[0] : NAN;
+    if (y && y->node->inputs[0]->node)
+        note_output(c, c->patient->model->config.kind == NN_ENCODER ? SIDE_SOURCE : SIDE_TARGET, "the logits",
+                    y->node->inputs[0]);
     return y && isfinite(*loss) ? backward(y) : ag_tape_error(c->tape)->status;
 }
 

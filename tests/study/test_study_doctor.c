@@ -414,8 +414,34 @@ START_TEST(exploding_layers_are_observations)
     scale_parameter(&w, "encoder.layers.1.linear2.weight", 1e5);
     examine(&w);
     expect_faults(&w, 0);
-    expect(&w, STUDY_OBSERVATION, "exploding values: the output is");
-    expect(&w, STUDY_OBSERVATION, "x as large in encoder.layers.0 as in encoder.layers.1");
+    expect(&w, STUDY_OBSERVATION, "exploding values: ");
+    expect(&w, STUDY_OBSERVATION, "x as large in encoder.layers.1 as in the encoder's input");
+    scale_parameter(&w, "encoder.layers.1.linear2.weight", 1e-35);
+    examine(&w);
+    expect_faults(&w, 0);
+    expect(&w, STUDY_OBSERVATION, "vanishing gradients: by encoder.layers.1.linear1.weight, relative to the weights");
+    expect(&w, STUDY_OBSERVATION, "exploding gradients: by encoder.layers.1.linear2.weight, relative to the weights");
+    ward_close(&w);
+}
+END_TEST
+
+/* An explosion in the first block carries on to the last, so that only the input and what
+ * follows the stack show it. */
+START_TEST(an_explosion_in_the_first_block_is_seen)
+{
+    ward w;
+    ward_open(&w, (nn_model_config){.activation = AG_GELU});
+    examine(&w);
+    expect(&w, STUDY_WELL, "differ by less than 1000 x");
+    scale_parameter(&w, "encoder.layers.0.linear2.weight", 1e15);
+    examine(&w);
+    expect(&w, STUDY_OBSERVATION, "x as large in encoder.layers.0 as in the encoder's input");
+    expect(&w, STUDY_OBSERVATION, "x as large in the encoder's result as in encoder.layers.");
+    scale_parameter(&w, "encoder.layers.0.linear2.weight", 1e-15);
+    scale_parameter(&w, "output.weight", 1e5);
+    examine(&w);
+    expect(&w, STUDY_OBSERVATION, "exploding values: ");
+    expect(&w, STUDY_OBSERVATION, "x as large in the logits as in ");
     ward_close(&w);
 }
 END_TEST
@@ -777,6 +803,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, unused_positions_are_observations);
     tcase_add_test(tcase, dead_units_are_counted);
     tcase_add_test(tcase, exploding_layers_are_observations);
+    tcase_add_test(tcase, an_explosion_in_the_first_block_is_seen);
     tcase_add_test(tcase, tangents_that_overflow_are_no_fault);
     tcase_add_test(tcase, numbers_that_are_not_finite_are_traced);
     tcase_add_test(tcase, gradients_that_are_not_finite_are_traced);
