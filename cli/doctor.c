@@ -19,8 +19,9 @@ static void add_proofs(const study_health *health, study_document *document)
                    "Everything was computed in double precision. What other examples reach was not looked at: "
                    "--count takes more.");
 #else
-    study_add_text(document, "Everything was computed in single precision. It cannot tell a gradient of exactly 0 from "
-                             "one that is too small for it, and rounding hides most of what Taylor's test looks for. "
+    study_add_text(document, "Everything was computed in single precision. It tells a gradient of exactly 0 from one "
+                             "that is too small for it only by smaller weights (at most 2^20 x), and rounding hides "
+                             "most of what Taylor's test looks for. "
                              "The same flags to the double build prove more: `tapeformer64 gradcheck` (make "
                              "PRECISION=double).");
 #endif

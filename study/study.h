@@ -255,12 +255,17 @@ typedef struct study_health {
  *
  *   fault        a value or a gradient that is not finite, with the operation that made it
  *                first; a parameter, or the queries, keys or values in it, whose gradient
- *                is exactly 0 in all examples; a position that no loss reaches; padding
+ *                is exactly 0 in all examples, and in the last batch also when all values
+ *                of the model are 2^6 and 2^20 times smaller; a position that no loss
+ *                reaches, unless its whole sequence is severed; padding
  *                that the loss depends on; a gradient that is wrong by either test, with
  *                the operation that is to blame
  *   observation  a token that no example has, so that its embedding is never reached;
+ *                a gradient that rounds to 0 and would not under smaller values (then
+ *                positions without a loss are no fault either);
  *                unused learned positions; relu units that are 0 at every token; blocks
- *                whose values or gradients are STUDY_LAYER_RATIO times those of another;
+ *                whose values or gradients are STUDY_LAYER_RATIO times those of another
+ *                place of the stack; matrices by STUDY_PARAMETER_RATIO;
  *                queries without a key; tests that could not tell
  *
  * The model does not change. The caller clears *health, which is empty after an error:

@@ -103,6 +103,8 @@ ag_status study_doctor(const study_patient *patient, study_health *health, ag_er
         status = checkup_passes(&c);
     }
     if (status == AG_OK && !c.broken)
+        status = checkup_damp(&c);
+    if (status == AG_OK && !c.broken)
         status = checkup_parameters(&c);
     if (status == AG_OK && !c.broken) {
         checkup_positions(&c);

@@ -15,6 +15,7 @@ typedef struct checkup_side {
     /* [length]: how often there was a token at a position, and how often the gradient of
      * the loss by it was not 0. */
     int64_t *tokens, *reached;
+    bool severed;       /* no gradient reaches the embedding at all */
     int64_t leaks;      /* positions of padding with a gradient that is not 0 */
     ag_tensor *entered; /* during a pass: the input of the first block */
 } checkup_side;
@@ -32,9 +33,9 @@ typedef struct checkup_block {
     double numbers;         /* the summands of each */
 } checkup_block;
 
-/* How an element of a parameter has been seen: never with a gradient; with one; or
- * without one for a reason that a finding gives. */
-enum { ELEMENT_SILENT = 0, ELEMENT_REACHED, ELEMENT_EXPLAINED };
+/* How an element of a parameter has been seen: never with a gradient; with one; without
+ * one for a reason that a finding gives; or with one only when all values are smaller. */
+enum { ELEMENT_SILENT = 0, ELEMENT_REACHED, ELEMENT_EXPLAINED, ELEMENT_FAINT };
 
 typedef struct checkup {
     const study_patient *patient;
@@ -48,6 +49,7 @@ typedef struct checkup {
     checkup_block *blocks; /* [most_blocks], in the order of the computation */
     int block_count, most_blocks, block_now;
     data_batch batch;
+    bool faint;  /* a gradient was rounded to 0: smaller values have one */
     bool broken; /* a number was not finite: what needs gradients cannot be said */
     ag_error *error;
 } checkup;
@@ -77,6 +79,11 @@ ag_tensor *checkup_loss(const checkup *c, const nn_pass *pass, ag_reduction redu
 /* One forward and backward pass for each batch, which fill in everything above. Faults of
  * numbers become findings and end the passes. */
 ag_status checkup_passes(checkup *c) AG_CHECKED;
+/* Tells gradients that are 0 by the computation from those that rounding made 0, such as
+ * under a softmax of scores that are far apart: the last batch goes through the model
+ * with all values made smaller, which no mask, cut or weight of 0 notices, and with a
+ * large gradient of the loss. Elements that have a gradient then are marked. */
+ag_status checkup_damp(checkup *c) AG_CHECKED;
 /* Adds the batch that has just gone through the model to the sums. */
 void checkup_note_batch(checkup *c);
 

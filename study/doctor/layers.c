@@ -12,20 +12,24 @@
 static void find_unreached(checkup *c, const checkup_side *s)
 {
     checkup_list never = {0};
-    int64_t sometimes = 0, tokens = 0;
+    int64_t sometimes = 0, tokens = 0, reached = 0;
     for (int64_t t = 0; t < s->length; t++) {
         char text[32];
         ag_text_print(text, sizeof text, "%lld", (long long)t);
         tokens += s->tokens[t];
+        reached += s->reached[t];
         if (s->tokens[t] && !s->reached[t])
             checkup_list_add(&never, text);
         else
             sometimes += s->tokens[t] - s->reached[t];
     }
+    if (never.count && !reached && s->severed)
+        return; /* the finding of what is severed has said why */
     if (never.count)
-        checkup_find(c, STUDY_FAULT,
-                     "Look at the masks: no output with a target looks there, neither at once nor through other "
-                     "positions.",
+        checkup_find(c, c->faint ? STUDY_OBSERVATION : STUDY_FAULT,
+                     c->faint ? "Attention may be so sharp that these weights round to 0; if not, a mask hides them."
+                              : "Look at the masks: no output with a target looks there, neither at once nor through "
+                                "other positions.",
                      "no loss reaches %s %s %s", s->name, ag_plural(never.count, "position", "positions"),
                      checkup_list_end(&never));
     else

@@ -63,32 +63,61 @@ static void explain(checkup *c, int64_t begin, int64_t size, int64_t stride)
 
 /* ---- Severed parameters ------------------------------------------------------------ */
 
-/* The parameters, or pieces of them, without any gradient. */
+/* The parameters, or pieces of them, without any gradient; those of `faint` have one when
+ * all values are smaller. */
 typedef struct severed_parameters {
-    checkup_list names;
-    int64_t parameters;
+    checkup_list names, faint;
     bool asks, others; /* queries and keys; anything else */
 } severed_parameters;
 
-static void note_severed(checkup *c, const nn_param *item, severed_parameters *severed)
+static bool is_faint(const checkup *c, int64_t begin, int64_t size)
 {
-    const bool whole = is_silent(c, item->offset, item->size, 1);
+    for (int64_t e = 0; e < size; e++)
+        if (c->elements[begin + e] == ELEMENT_FAINT)
+            return true;
+    return false;
+}
+
+static void note_severed(checkup *c, int i, severed_parameters *severed)
+{
+    const nn_param *item = &c->params.items[i];
+    const bool whole = is_silent(c, item->offset, item->size, 1) && !is_faint(c, item->offset, item->size);
     if (whole)
         checkup_list_add(&severed->names, item->name);
+    for (int side = 0; side < SIDES; side++)
+        c->sides[side].severed |= whole && c->sides[side].table == i;
     for (int k = 0; k < pieces_of(item); k++) {
         const parameter_piece piece = piece_at(item, k);
         if (!is_silent(c, piece.begin, piece.size, 1))
             continue;
+        const bool faint = is_faint(c, piece.begin, piece.size);
         explain(c, piece.begin, piece.size, 1);
         /* The softmax of scores does not change when the same is added to all keys' scores,
          * so the gradient by a bias of keys is 0 but for rounding. */
         if (!whole && piece.key_bias)
             continue;
         if (!whole)
-            checkup_list_add(&severed->names, piece.name);
+            checkup_list_add(faint ? &severed->faint : &severed->names, piece.name);
+        if (faint)
+            continue;
         severed->asks |= piece.asks;
         severed->others |= !piece.asks;
     }
+}
+
+static void find_faint(checkup *c, checkup_list *names)
+{
+    static const char *const advice =
+        sizeof(ag_real) < sizeof(double)
+            ? "Examine it by the double build, tapeformer64, which tells small gradients from none. They do not learn "
+              "in single precision: smaller weights, or a norm, keep attention and softmax from being so sharp."
+            : "They do not learn: smaller weights, or a norm, keep attention and softmax from being so sharp.";
+    c->faint = names->count > 0;
+    if (c->faint)
+        checkup_find(c, STUDY_OBSERVATION, advice,
+                     "the gradient by %s rounds to 0 in all %lld %s, and would not if the weights were smaller",
+                     checkup_list_end(names), (long long)c->health->examples,
+                     ag_plural(c->health->examples, "example", "examples"));
 }
 
 static ag_status find_severed(checkup *c)
@@ -96,9 +125,11 @@ static ag_status find_severed(checkup *c)
     severed_parameters severed = {0};
     char end[AG_MESSAGE_SIZE], advice[AG_MESSAGE_SIZE];
     for (int i = 0; i < c->params.count; i++)
-        note_severed(c, &c->params.items[i], &severed);
+        note_severed(c, i, &severed);
+    find_faint(c, &severed.faint);
     if (!severed.names.count) {
-        checkup_find(c, STUDY_WELL, "", "a gradient reaches each of the %d parameters", c->params.count);
+        if (!c->faint)
+            checkup_find(c, STUDY_WELL, "", "a gradient reaches each of the %d parameters", c->params.count);
         return AG_OK;
     }
     ag_status status = checkup_find_end(c, end);

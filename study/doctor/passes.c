@@ -2,6 +2,7 @@
 #include "doctor.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- The computation --------------------------------------------------------------- */
@@ -150,6 +151,45 @@ ag_status checkup_passes(checkup *c)
     if (status == AG_OK && !c->broken)
         checkup_find(c, STUDY_WELL, "", "every value and every gradient of %lld %s is finite",
                      (long long)c->health->examples, ag_plural(c->health->examples, "example", "examples"));
+    return status;
+}
+
+/* ---- Gradients that round to 0 ----------------------------------------------------- */
+
+static ag_status backward_enlarged(ag_tensor *loss)
+{
+    const ag_real seed = (ag_real)0x1p60;
+    return ag_backward_seeded(loss, &seed);
+}
+
+/* One pass with the values in c->params, which are smaller than the model's. */
+static ag_status run_damped(checkup *c)
+{
+    double loss;
+    const ag_status status = run_pass(c, backward_enlarged, &loss);
+    if (status != AG_OK)
+        return ag_error_set(c->error, status, "%s", ag_tape_error(c->tape)->message);
+    for (int64_t e = 0; e < c->params.size; e++)
+        if (c->elements[e] == ELEMENT_SILENT && c->params.grad[e] != 0)
+            c->elements[e] = ELEMENT_FAINT;
+    return AG_OK;
+}
+
+ag_status checkup_damp(checkup *c)
+{
+    static const double scales[] = {0x1p-6, 0x1p-20};
+    ag_real *values = c->params.value, *copy = ag_numbers_new(c->params.size);
+    ag_status status = AG_OK;
+    if (!copy)
+        return ag_error_set(c->error, AG_NO_MEMORY, "out of memory for %lld parameters", (long long)c->params.size);
+    c->params.value = copy;
+    for (size_t k = 0; k < sizeof scales / sizeof *scales && status == AG_OK; k++) {
+        for (int64_t e = 0; e < c->params.size; e++)
+            copy[e] = (ag_real)(scales[k] * (double)values[e]);
+        status = run_damped(c);
+    }
+    c->params.value = values;
+    free(copy);
     return status;
 }
 

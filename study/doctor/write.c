@@ -31,12 +31,14 @@ static ag_status write_kind(const study_health *health, study_finding_kind kind,
 static void write_summary(const study_health *health, study_document *document)
 {
     const int well = health->finding_count - health->faults - health->observations;
-    study_add_text(document, "%d %s, %d %s, %d %s. %lld %s with %lld %s, loss %.4f nats per target.", health->faults,
-                   ag_plural(health->faults, "fault", "faults"), health->observations,
-                   ag_plural(health->observations, "observation", "observations"), well,
-                   ag_plural(well, "thing is well", "things are well"), (long long)health->examples,
-                   ag_plural(health->examples, "example", "examples"), (long long)health->tokens,
-                   ag_plural(health->tokens, "target", "targets"), health->loss);
+    char measured[160] = "Nothing could be measured, since the first batch has no finite loss or gradient.";
+    if (health->tokens)
+        ag_text_print(measured, sizeof measured, "%lld %s with %lld %s, loss %.4f nats per target.",
+                      (long long)health->examples, ag_plural(health->examples, "example", "examples"),
+                      (long long)health->tokens, ag_plural(health->tokens, "target", "targets"), health->loss);
+    study_add_text(document, "%d %s, %d %s, %d %s. %s", health->faults, ag_plural(health->faults, "fault", "faults"),
+                   health->observations, ag_plural(health->observations, "observation", "observations"), well,
+                   ag_plural(well, "thing is well", "things are well"), measured);
 }
 
 /* ---- Layers ------------------------------------------------------------------------ */

@@ -44,6 +44,7 @@ START_TEST(test_faults_fail)
     cli_spoil("nan", "decoder.layers.0.linear1.bias", (ag_real)NAN);
     cli_expect("COLUMNS=200 $T gradcheck --model $DIR/nan --task copy --count 32", 1, "was given nan as input 2");
     cli_expect("$T gradcheck --model $DIR/nan --task copy --count 32 2>&1 > /dev/null", 1, "has 2 faults\n");
+    cli_expect("COLUMNS=200 $T gradcheck --model $DIR/nan --task copy --count 32", 1, "Nothing could be measured");
     cli_spoil("dead", "encoder.layers.0.linear1.bias", (ag_real)-1e6);
     cli_expect("COLUMNS=200 $T gradcheck --model $DIR/dead --task copy --count 32", 1, "in encoder.layers.0.linear1");
     expect_also("relu units are 0 at every token");
