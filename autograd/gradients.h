@@ -29,7 +29,8 @@ typedef ag_tensor *(*ag_function)(ag_tape *tape, ag_tensor *const *inputs, void 
 typedef struct ag_gradcheck_summary {
     const char *name;
     int64_t checked, failed; /* elements (or directions): compared, and of these wrong */
-    int64_t kinks;           /* elements left out because they lie on a kink */
+    int64_t kinks;           /* elements left out because they lie on a kink, .. */
+    int64_t unclear;         /* .. or because the difference's own error is too large */
     double worst_error;      /* 0 if nothing was compared */
     int64_t worst_index;     /* -1 if nothing was compared */
 } ag_gradcheck_summary;
@@ -92,6 +93,9 @@ typedef struct ag_gradcheck_report {
     int64_t checked;    /* elements (or directions) compared */
     int64_t failed;     /* of these, how many have an error above the tolerance */
     int64_t kinks;      /* elements left out because they lie on a kink */
+    int64_t unclear;    /* elements left out because the error is above the tolerance, but
+                         * may be the difference's own: |a - n| is at most three times the
+                         * estimated error of n */
     double worst_error; /* |a - n| / max(1, |a|, |n|); NaN counts as infinite */
     double above_noise; /* the largest |a - n|, in units of the rounding and truncation
                          * that the element's n and a have; from 100 on the sentence of a
@@ -118,8 +122,9 @@ typedef struct ag_gradcheck_report {
 
 /* Compares the gradients of `f` by backward, or its tangents by ag_jvp, with central
  * differences, extrapolated to step 0 (Richardson; Ridders 1982). If a step would cross a
- * kink it is made smaller; an element on a kink is left out and counted. `options` may be
- * NULL.
+ * kink it is made smaller; an element on a kink is left out and counted, and so is one for
+ * which the difference is too inexact to tell (`unclear`). `options` may be NULL. No two
+ * inputs may have the same memory.
  *
  * The check fails if an error is above the tolerance, if either side is NaN, and if
  * nothing, or less than half of the elements, could be compared. It also fails, with an

@@ -102,6 +102,37 @@ ag_status gradcheck_evaluate_elsewhere(gradcheck *check)
     return status;
 }
 
+/* The weights there, which differ from those of the check. */
+static ag_status draw_weights_elsewhere(gradcheck *check, int64_t size)
+{
+    if (check->elsewhere)
+        return AG_OK;
+    check->elsewhere = gradcheck_reals(check, size);
+    ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_WEIGHTS_ELSEWHERE);
+    for (int64_t k = 0; k < size && check->elsewhere; k++)
+        check->elsewhere[k] = gradcheck_draw_weight(&rng);
+    return check->elsewhere ? AG_OK : AG_NO_MEMORY;
+}
+
+ag_status gradcheck_backward_elsewhere(gradcheck *check, ag_tape *tape)
+{
+    ag_tensor *y;
+    ag_real *weights = check->weights;
+    for (int i = 0; i < check->count; i++)
+        gradcheck_move_elsewhere(check, i, check->inputs[i].data);
+    ag_status status = gradcheck_evaluate(check, tape, &y);
+    if (status == AG_OK)
+        status = draw_weights_elsewhere(check, y->size);
+    if (status == AG_OK) {
+        check->weights = check->elsewhere;
+        status = gradcheck_add_gradients(check, y);
+        check->weights = weights;
+    }
+    gradcheck_return(check);
+    ag_tape_rewind(tape);
+    return status;
+}
+
 void gradcheck_spoil(ag_arena *arena, int byte)
 {
     if (arena->bytes == 0) /* its first chunk, which is large beside what most checks use */
@@ -206,13 +237,14 @@ static void divide_out_weight(gradcheck *check)
     for (int i = 0; i < check->count; i++)
         for (int64_t k = 0; k < gradcheck_input_size(check, i); k++)
             check->gradient[i][k] /= check->weights[0];
+    check->elsewhere[0] /= check->weights[0];
     check->weights[0] = 1;
 }
 
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape)
 {
     ag_tensor *y;
-    ag_status status = gradcheck_evaluate_elsewhere(check);
+    ag_status status = gradcheck_backward_elsewhere(check, tape);
     gradcheck_spoil(&tape->arena, 0xFF); /* NaN: what reads memory not written shows it */
     if (status == AG_OK)
         status = gradcheck_evaluate(check, tape, &y);

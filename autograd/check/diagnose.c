@@ -53,9 +53,11 @@ ag_status gradcheck_diagnose(gradcheck *check, ag_tape *tape)
                   check->options.forward_mode ? "tangent by" : "gradient of", d.input,
                   input->name ? input->name : "unnamed");
     ag_status status = diagnosis_gather(&d);
-    if (status == AG_OK && check->faulty)
+    if (status == AG_OK && check->faulty) /* the first backward may have given an earlier gradient */
+        status = diagnose_stale(&d);
+    if (status == AG_OK && check->faulty && !check->report->mistake)
         status = diagnosis_gather_second(&d);
-    if (status == AG_OK)
+    if (status == AG_OK && !check->report->mistake)
         status = suspect(&d);
     gradcheck_leave_gradients(check);
     return status;

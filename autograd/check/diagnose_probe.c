@@ -286,6 +286,8 @@ ag_status diagnose_stale(diagnosis *d)
     if (!point)
         return AG_NO_MEMORY;
     ag_status status = try_probe(d, &(probe){.point = point, .edge = -1}, &explains);
+    if (status == AG_OK && !explains) /* or it keeps the gradient itself */
+        status = try_probe(d, &(probe){.point = point, .weights = check->elsewhere, .edge = -1}, &explains);
     if (status == AG_OK && explains)
         diagnosis_report(d, AG_MISTAKE_STALE,
                          "is that of another call: the function or its backward keeps values of "

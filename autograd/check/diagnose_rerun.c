@@ -14,10 +14,9 @@ static ag_status replay(diagnosis *d, int byte, ag_real *gradient)
 {
     gradcheck *check = d->check;
     ag_tensor *y;
-    ag_status status = gradcheck_evaluate_elsewhere(check);
+    ag_status status = gradcheck_backward_elsewhere(check, d->tape);
     if (status != AG_OK)
         return status;
-    ag_tape_rewind(d->tape);
     gradcheck_spoil(&d->tape->arena, byte);
     status = gradcheck_evaluate(check, d->tape, &y);
     gradcheck_spoil(&d->tape->scratch, byte);

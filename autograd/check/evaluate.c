@@ -40,7 +40,12 @@ ag_status gradcheck_evaluate(gradcheck *check, ag_tape *tape, ag_tensor **result
     if (!y)
         return ag_error_set(check->error, AG_BAD_VALUE,
                             "gradcheck: the function returned NULL without an error on its tape");
-    if (check->shape.ndim >= 0 && !ag_shape_equal(y->shape, check->shape)) {
+    if (y->tape != tape)
+        return ag_error_set(check->error, AG_BAD_VALUE,
+                            "gradcheck: the function's result is on another tape than the one that it was given");
+    if (check->shape.ndim < 0)
+        check->shape = y->shape;
+    if (!ag_shape_equal(y->shape, check->shape)) {
         char first[AG_SHAPE_TEXT], now[AG_SHAPE_TEXT];
         return ag_error_set(check->error, AG_BAD_SHAPE, "gradcheck: the function made %s at one call and %s at another",
                             ag_shape_print(check->shape, first), ag_shape_print(y->shape, now));

@@ -21,7 +21,13 @@ ag_status gradcheck_start(ag_gradcheck_options *options, ag_gradcheck_report *re
     if (!report)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no report given");
     gradcheck_begin(report);
+    const double step = options->step;
     ag_status status = gradcheck_complete(options, error);
+    if (status == AG_OK && step != 0 && step < GRADCHECK_LEAST_STEP)
+        status = ag_error_set(error, AG_BAD_VALUE,
+                              "gradcheck: the step is %g; below %g rounding leaves nothing of a difference, so make it "
+                              "larger, or 0 for the default",
+                              step, GRADCHECK_LEAST_STEP);
     if (options->tolerance == 0)
         options->tolerance = GRADCHECK_TOLERANCE;
     return status;
@@ -36,6 +42,9 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error)
     if (!isfinite(options->step) || options->step < 0)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the step is %g; it must be above 0, or 0 for the default",
                             options->step);
+    if (options->threads < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: threads is %d; it must be 1 or more, or 0 for one",
+                            options->threads);
     if (options->directions < 0)
         return ag_error_set(error, AG_BAD_VALUE,
                             "gradcheck: %d directions; it must be 1 or more, or 0 for every element",
@@ -51,7 +60,7 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error)
     int exponent;
     if (options->step == 0)
         options->step = GRADCHECK_STEP;
-    if (options->threads <= 0)
+    if (options->threads == 0)
         options->threads = 1;
     frexp(options->step, &exponent); /* a power of two adds no rounding of its own */
     options->step = ldexp(1, exponent - 1);
@@ -88,6 +97,21 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
     return status;
 }
 
+/* An input moves alone, and its gradient is its own: no two may begin at the same place. */
+static ag_status check_apart(const ag_gradcheck_input *inputs, int i, ag_error *error)
+{
+    for (int j = 0; j < i; j++) {
+        const bool same_data = inputs[i].data == inputs[j].data, same_grad = inputs[i].grad == inputs[j].grad;
+        if (ag_shape_size(inputs[i].shape) && ag_shape_size(inputs[j].shape) && (same_data || same_grad))
+            return ag_error_set(error, AG_BAD_VALUE,
+                                "gradcheck: the inputs %d (%.60s) and %d (%.60s) have the same memory for their %s; "
+                                "give each its own, or give it once and let the function use it twice",
+                                j, inputs[j].name ? inputs[j].name : "unnamed", i,
+                                inputs[i].name ? inputs[i].name : "unnamed", same_data ? "values" : "gradients");
+    }
+    return AG_OK;
+}
+
 static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_error *error)
 {
     char text[AG_SHAPE_TEXT];
@@ -101,6 +125,9 @@ static ag_status check_inputs(const ag_gradcheck_input *inputs, int count, ag_er
         if (size && (!inputs[i].data || !inputs[i].grad))
             return ag_error_set(error, AG_BAD_VALUE, "gradcheck: input %d has no memory for its %s", i,
                                 inputs[i].data ? "gradient" : "values");
+        ag_status status = check_apart(inputs, i, error);
+        if (status != AG_OK)
+            return status;
     }
     return AG_OK;
 }

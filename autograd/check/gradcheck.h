@@ -39,13 +39,26 @@
 /* If differences from the first step on fail, a first step smaller by this factor is next,
  * but none below GRADCHECK_SMALLEST: there rounding hides the derivative. */
 #define GRADCHECK_SHRINK 8.0
+/* A given step below this is refused: halved eight times, it would not move a number of
+ * size 1. */
+#define GRADCHECK_LEAST_STEP (256 * GRADCHECK_EPSILON)
+
+/* Both sides may differ by so many times the estimated error of the numeric one before the
+ * analytic one is called wrong: the estimate is of the error's order, and no bound. */
+#define GRADCHECK_DOUBT 3.0
 
 /* How many times the rounding a number must be to count as clear of it. */
 #define GRADCHECK_CLEAR 100.0
 
 /* The streams of random numbers of a check; input i has the directions of stream
  * GRADCHECK_DIRECTIONS + i. */
-enum { GRADCHECK_WEIGHTS, GRADCHECK_FORMER_GRADIENTS, GRADCHECK_ELSEWHERE, GRADCHECK_DIRECTIONS };
+enum {
+    GRADCHECK_WEIGHTS,
+    GRADCHECK_FORMER_GRADIENTS,
+    GRADCHECK_ELSEWHERE,
+    GRADCHECK_WEIGHTS_ELSEWHERE,
+    GRADCHECK_DIRECTIONS
+};
 
 /* The leaves of a recorded run whose gradients lie in the inputs' memory. The function
  * may make them itself, of parts of an input too, as a layer does on its parameters. */
@@ -83,9 +96,10 @@ typedef struct gradcheck {
     uint64_t side;  /* of the kinks, at the origin */
     ag_shape shape; /* of the result; its ndim is -1 until it is known */
     int64_t size;
-    ag_real *result;  /* [size], at the origin */
-    ag_real *weights; /* [size] */
-    ag_real *ahead;   /* [size], the result one step ahead */
+    ag_real *result;    /* [size], at the origin */
+    ag_real *weights;   /* [size] */
+    ag_real *elsewhere; /* [size], the weights of gradcheck_backward_elsewhere; NULL at first */
+    ag_real *ahead;     /* [size], the result one step ahead */
 
     double *line_direction;     /* [largest input], of the line that gradcheck_find_line made */
     const ag_real **directions; /* [count], of the inputs: .. */
@@ -184,6 +198,10 @@ ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* Evaluates at a point nearby. A function that keeps values of its first or latest call
  * in memory of its own, instead of on the tape, gives wrong gradients after that. */
 ag_status gradcheck_evaluate_elsewhere(gradcheck *check) AG_CHECKED;
+/* The same on `tape` with a backward, from other weights: a backward that keeps its first
+ * or latest gradient in memory of its own is wrong at the origin after that. Rewinds the
+ * tape. What it adds stays in the inputs' gradients. */
+ag_status gradcheck_backward_elsewhere(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* Writes that point's values of an input to `data`. */
 void gradcheck_move_elsewhere(const gradcheck *check, int input, ag_real *data);
 /* Fills the memory of an arena with a byte, when none of it is in use any more. */

@@ -44,6 +44,7 @@ static void add_counts(const ag_gradcheck_report *some, ag_gradcheck_report *sum
     sum->checked += some->checked;
     sum->failed += some->failed;
     sum->kinks += some->kinks;
+    sum->unclear += some->unclear;
     sum->above_noise = fmax(sum->above_noise, some->above_noise);
     sum->input_count = sum->input_count > some->input_count ? sum->input_count : some->input_count;
 }
@@ -104,6 +105,8 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
     ag_status status = gradcheck_start(&complete, report, error);
     if (status == AG_OK)
         status = gradcheck_check_record(op, error);
+    if (status == AG_OK && draws < 1)
+        status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: draws is %d; it must be 1 or more", draws);
     if (status != AG_OK)
         return status;
 

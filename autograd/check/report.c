@@ -80,6 +80,20 @@ void gradcheck_count_kink(gradcheck *check, int input)
         summary_of(check, input)->kinks++;
 }
 
+/* Whether an error above the tolerance may be the difference's own. */
+static bool is_unclear(double analytic, const gradcheck_estimate *numeric)
+{
+    return isfinite(analytic) && isfinite(numeric->slope) &&
+           fabs(analytic - numeric->slope) <= GRADCHECK_DOUBT * numeric->error;
+}
+
+static void count_unclear(gradcheck *check, int input)
+{
+    check->report->unclear++;
+    if (summary_of(check, input))
+        summary_of(check, input)->unclear++;
+}
+
 static void add_to_summary(ag_gradcheck_summary *summary, int64_t index, double error, bool failed)
 {
     if (summary->checked == 0 || error > summary->worst_error) {
@@ -104,6 +118,10 @@ void gradcheck_count(gradcheck *check, int input, int64_t index, double analytic
     ag_gradcheck_report *report = check->report;
     const double error = gradcheck_error(analytic, numeric->slope), ratio = above_noise(analytic, numeric);
     const bool failed = error > check->options.tolerance;
+    if (failed && is_unclear(analytic, numeric)) {
+        count_unclear(check, input);
+        return;
+    }
     report->checked++;
     report->failed += failed;
     if (summary_of(check, input))
@@ -156,6 +174,9 @@ static const char *print_extent(const gradcheck *check, char text[PLACE_TEXT])
         ag_text_print(text, PLACE_TEXT, "; passes, but %.120s is %.0f x above the noise",
                       print_place(check, check->noisy_input, check->noisy_index, directions, place),
                       report->above_noise);
+    if (report->unclear)
+        ag_text_print(text + strlen(text), PLACE_TEXT - strlen(text), "; for %lld the difference is too inexact to tell",
+                      (long long)report->unclear);
     return text;
 }
 
@@ -191,10 +212,16 @@ void gradcheck_report_location(const ag_gradcheck_location *location, ag_gradche
 
 void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_report *report)
 {
-    long long checked = report->checked, all = report->checked + report->kinks;
+    long long checked = report->checked, all = report->checked + report->kinks + report->unclear;
     report->passed = report->worst_error <= tolerance && checked > 0 && 2 * checked >= all;
     if (report->worst_error <= tolerance && all == 0)
         ag_sentence_print(report->message, "%.60s: compared nothing, there are no elements", subject);
+    else if (report->worst_error <= tolerance && !report->passed && report->unclear)
+        ag_sentence_print(report->message,
+                          "%.60s: compared only %lld of %lld elements: for %lld the difference cannot tell, as its own "
+                          "error is above the tolerance. Subtract large constants from the result, scale it, or use "
+                          "the dot test and Taylor's test",
+                          subject, checked, all, (long long)report->unclear);
     else if (report->worst_error <= tolerance && !report->passed)
         ag_sentence_print(report->message, "%.60s: compared only %lld of %lld elements, the others are on kinks",
                           subject, checked, all);

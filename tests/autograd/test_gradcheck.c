@@ -165,6 +165,36 @@ START_TEST(test_too_many_kinks_is_a_failure)
 }
 END_TEST
 
+/* x^2 with a constant so large that the difference's rounding is above the tolerance, and
+ * the same with a gradient that is a half of the right one, by more than the rounding for
+ * all elements but, in float, the smallest. */
+#define CONSTANT                                                                                                       \
+    (const ag_real[])                                                                                                  \
+    {                                                                                                                  \
+        (ag_real) PRECISION(1e6, 2e4)                                                                                  \
+    }
+FUNCTION(f_far, ag_add(ag_mul(x, x), ag_constant(tape, AG_SHAPE(1), CONSTANT)))
+FUNCTION(f_far_half, ag_add(ag_mul(x, ag_detach(x)), ag_constant(tape, AG_SHAPE(1), CONSTANT)))
+
+START_TEST(test_difference_too_inexact_to_tell)
+{
+    ag_real x[] = {(ag_real)0.5, (ag_real)0.7, (ag_real)0.9, (ag_real)1.1, (ag_real)1.3, (ag_real)0.2};
+    ag_gradcheck_summary summary;
+    const ag_gradcheck_options options = {.summaries = &summary, .summary_count = 1};
+    ag_gradcheck_report report = check_one(f_far, AG_SHAPE(2, 3), x, &options);
+    ck_assert_msg(!report.passed && report.failed == 0 && report.unclear > 3, "%s", report.message);
+    ck_assert(report.checked + report.unclear == 6 && summary.unclear == report.unclear);
+    ck_assert(report.mistake == AG_MISTAKE_UNCLEAR && !*report.diagnosis && !*report.location);
+    ck_assert_msg(strstr(report.message, "the difference cannot tell, as its own error is above the tolerance") &&
+                      !strstr(report.message, "cut off"),
+                  "%s", report.message);
+
+    report = check_one(f_far_half, AG_SHAPE(2, 3), x, &options);
+    ck_assert_msg(!report.passed && report.failed >= 5, "%s", report.message);
+    ck_assert_msg(strstr(report.message, "cut off"), "%s", report.message);
+}
+END_TEST
+
 /* ---- Nothing, and not a number ----------------------------------------------------- */
 
 static ag_tensor *f_join(ag_tape *tape, ag_tensor *const *inputs, void *context)
@@ -307,18 +337,78 @@ START_TEST(test_checks_that_cannot_run)
     ck_assert_ptr_nonnull(strstr(error.message, "returned NULL"));
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(f_other_shapes, &calls, &input, 1, NULL, &report, &error), AG_BAD_SHAPE);
-    ck_assert_ptr_nonnull(strstr(error.message, "made [1] at one call and [2] at another"));
+    ck_assert_ptr_nonnull(strstr(error.message, "made [2] at one call and [1] at another"));
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &no_grad, 1, NULL, &report, &error), AG_BAD_VALUE);
     ck_assert_str_eq(error.message, "gradcheck: input 0 has no memory for its gradient");
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, &bad_shape, 1, NULL, &report, NULL), AG_BAD_SHAPE);
     ck_assert_int_eq(ag_gradcheck(f_square, NULL, NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
 
-    static const ag_gradcheck_options bad[] = {
-        {.tolerance = -1}, {.tolerance = NAN}, {.step = -1}, {.step = INFINITY}, {.directions = -1}};
+    static const ag_gradcheck_options bad[] = {{.tolerance = -1},  {.tolerance = NAN}, {.step = -1},
+                                               {.step = INFINITY}, {.step = 1e-300},   {.directions = -1},
+                                               {.threads = -1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(ag_gradcheck(f_square, NULL, &input, 1, &bad[i], &report, NULL), AG_BAD_VALUE);
     ck_assert(!report.passed && report.checked == 0);
+}
+END_TEST
+
+/* Calls each check, which must refuse the function with these words. */
+static void refused(ag_function f, void *context, const ag_gradcheck_input *inputs, int count, const char *says)
+{
+    ag_gradcheck_report report;
+    ag_dot_report dot;
+    ag_taylor_report taylor;
+    for (int i = 0; i < 3; i++) {
+        ag_error error = {0};
+        if (context)
+            *(int *)context = 0;
+        ag_status status = i == 0   ? ag_gradcheck(f, context, inputs, count, NULL, &report, &error)
+                           : i == 1 ? ag_dot_test(f, context, inputs, count, NULL, &dot, &error)
+                                    : ag_taylor_test(f, context, inputs, count, NULL, &taylor, &error);
+        ck_assert_msg(status != AG_OK && strstr(error.message, says), "check %d: status %d, %s", i, (int)status,
+                      error.message);
+    }
+}
+
+/* A scalar at the first call, and the input's shape at all others. */
+static ag_tensor *f_first_scalar(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    ag_tensor *x = inputs[0];
+    return ++*(int *)context == 1 ? ag_sum(x, AG_ALL_AXES, false) : ag_mul(x, x);
+}
+
+static ag_tensor *f_second_scalar(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    ag_tensor *x = inputs[0];
+    return ++*(int *)context == 2 ? ag_sum(x, AG_ALL_AXES, false) : ag_mul(x, x);
+}
+
+static ag_tape *other_tape;
+
+static ag_tensor *f_other_tape(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    (void)context;
+    return ag_constant(other_tape, inputs[0]->shape, inputs[0]->data);
+}
+
+START_TEST(test_functions_and_inputs_that_are_refused)
+{
+    ag_real x[] = {1, 2}, other[] = {3, 4}, grad[2], grad_too[2];
+    const ag_gradcheck_input input = {"x", AG_SHAPE(2), x, grad};
+    const ag_gradcheck_input twice[] = {input, {"weight", AG_SHAPE(2), x, grad_too}};
+    const ag_gradcheck_input sharing[] = {input, {NULL, AG_SHAPE(2), other, grad}};
+    int calls;
+    refused(f_first_scalar, &calls, &input, 1, "the function made [] at one call and [2] at another");
+    refused(f_second_scalar, &calls, &input, 1, "the function made [2] at one call and [] at another");
+    other_tape = ag_tape_new(NULL);
+    refused(f_other_tape, NULL, &input, 1, "the function's result is on another tape");
+    ag_tape_free(other_tape);
+    refused(f_square, NULL, twice, 2, "the inputs 0 (x) and 1 (weight) have the same memory for their values");
+    refused(f_square, NULL, sharing, 2, "the inputs 0 (x) and 1 (unnamed) have the same memory for their gradients");
 }
 END_TEST
 
@@ -429,6 +519,7 @@ static Suite *gradcheck_suite(void)
     tcase_add_test(functions, test_kinks_are_left_out);
     tcase_add_test(functions, test_ties_of_a_maximum_are_kinks);
     tcase_add_test(functions, test_too_many_kinks_is_a_failure);
+    tcase_add_test(functions, test_difference_too_inexact_to_tell);
     tcase_add_test(functions, test_empty_inputs);
     tcase_add_test(functions, test_empty_result_compares_nothing);
     tcase_add_test(functions, test_result_that_is_no_number);
@@ -436,6 +527,7 @@ static Suite *gradcheck_suite(void)
     tcase_add_test(functions, test_result_without_gradient);
     tcase_add_test(functions, test_misbehaving_functions);
     tcase_add_test(functions, test_checks_that_cannot_run);
+    tcase_add_test(functions, test_functions_and_inputs_that_are_refused);
     suite_add_tcase(suite, functions);
     TCase *reports = tcase_create("reports");
     tcase_add_test(reports, test_report);

@@ -233,9 +233,13 @@ START_TEST(test_operations_that_cannot_be_checked)
     error = (ag_error){0};
     ck_assert_int_eq(ag_gradcheck_op(&op, 3, NULL, &report, &error), AG_BAD_VALUE);
     ck_assert_str_eq(error.message, "gradcheck: the operation cube draws no examples");
-    ck_assert_int_eq(ag_gradcheck_op(&cube, 0, NULL, &report, NULL), AG_OK);
-    ck_assert(!report.passed);
-    ck_assert_str_eq(report.message, "cube: compared nothing, there are no elements");
+    for (int draws = -1; draws <= 0; draws++) {
+        error = (ag_error){0};
+        ck_assert_int_eq(ag_gradcheck_op(&cube, draws, NULL, &report, &error), AG_BAD_VALUE);
+        ck_assert(!report.passed);
+        ck_assert_msg(strstr(error.message, draws ? "draws is -1; it must be 1 or more" : "draws is 0; it"), "%s",
+                      error.message);
+    }
 }
 END_TEST
 
