@@ -52,8 +52,6 @@ int cli_doctor(const doctor_flags *f)
     train_saved saved = {0};
     study_health health = {0};
     int code = cli_check_file("gradcheck", f->output.report, f->model);
-    if (code == CLI_DONE)
-        code = cli_check_folder("gradcheck", f->output.pictures);
     if (code != CLI_DONE)
         return code;
     if (train_saved_load(&saved, f->model, &error) != AG_OK)

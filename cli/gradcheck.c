@@ -22,7 +22,7 @@ static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
             return CLI_USAGE;
     const bool report = f->output.report || f->output.pictures, one = model || f->operations.operation;
     const cli_need needs[] = {{"out", one, "goes with --op NAME or --model DIR"},
-                              {"pictures", one, "goes with --op NAME or --model DIR"},
+                              {"pictures", f->operations.operation, "goes with --op NAME"},
                               {"color", model || report, "goes with --out or --model DIR"},
                               {"json", !report, "goes without --out and --pictures"}};
     if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs) ||
@@ -34,6 +34,9 @@ static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
     if (!cli_examples_given(&f->doctor.examples))
         return cli_fail("gradcheck", CLI_USAGE,
                         "examine it on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    if (cli_output_is_picture(&f->output))
+        return cli_fail("gradcheck", CLI_USAGE,
+                        "a model's examination has no pictures: write it to a file that ends in .html or .txt");
     f->doctor.seed = f->doctor.examples.options.seed = f->operations.options.seed;
     f->doctor.examples.options.count = f->doctor.count;
     f->doctor.threads = f->operations.options.threads;

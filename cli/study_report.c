@@ -26,6 +26,11 @@ static bool ends_in(const char *path, const char *end)
     return length > tail && !strcmp(path + length - tail, end);
 }
 
+bool cli_output_is_picture(const study_output *output)
+{
+    return output->report && ends_in(output->report, ".svg");
+}
+
 /* The form follows from the ending of the file's name. */
 static ag_status save_report(const study_document *document, const char *path, ag_error *error)
 {

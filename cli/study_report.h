@@ -13,7 +13,7 @@ typedef struct study_kind {
 } study_kind;
 
 /* The names of all kinds, in the order of the help. */
-#define STUDIES(STUDY) STUDY(attention) STUDY(influence) STUDY(leaks) STUDY(masks) STUDY(curves) STUDY(tape)
+#define STUDIES(STUDY)      STUDY(attention) STUDY(influence) STUDY(leaks) STUDY(masks) STUDY(curves) STUDY(tape)
 
 #define DECLARE_STUDY(name) extern const study_kind cli_study_##name;
 STUDIES(DECLARE_STUDY)
@@ -36,6 +36,8 @@ const char *cli_color_name(int color);
         CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set",          \
                  .names = cli_color_name)
 
+/* Whether --out names a file that holds pictures only: FILE.svg. */
+bool cli_output_is_picture(const study_output *output);
 /* Prints a document, and writes it to the files of --out and --pictures, saying so in a
  * line for each. Returns the exit code. */
 int cli_show_document(const char *command, const study_document *document, const study_output *output);

@@ -193,7 +193,7 @@ ag_status study_laboratory(const study_laboratory_options *options, study_docume
 typedef struct study_patient {
     const nn_model *model; /* only read */
     data_set *set;         /* examples, with the model's vocabularies */
-    int64_t examples;      /* of an epoch, rounded up to whole batches; 0: all */
+    int64_t examples;      /* of an epoch; 0: all */
     int64_t batch;         /* examples that go through the model at once; 0: 32, fewer of a
                             * large model */
     uint64_t seed;         /* of the random directions */
@@ -260,7 +260,7 @@ typedef struct study_health {
  *                reaches, unless its whole sequence is severed; padding
  *                that the loss depends on; a gradient that is wrong by either test, with
  *                the operation that is to blame
- *   observation  a token that no example has, so that its embedding is never reached;
+ *   observation  tokens that are not in the model's vocabularies; one that no example has, so that its embedding is never reached;
  *                a gradient that rounds to 0 and would not under smaller values (then
  *                positions without a loss are no fault either);
  *                unused learned positions; relu units that are 0 at every token; blocks

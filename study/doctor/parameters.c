@@ -150,10 +150,32 @@ static ag_status find_severed(checkup *c)
 
 /* ---- Embeddings -------------------------------------------------------------------- */
 
+/* A source never begins with a mark, nor ends with one if it is tagged; the end mark of a
+ * target is only an answer. */
+static bool cannot_occur(nn_model_kind kind, int side, int64_t word)
+{
+    if (side == SIDE_TARGET)
+        return word == DATA_EOS;
+    return word == DATA_BOS || (word == DATA_EOS && kind == NN_ENCODER);
+}
+
+/* Examples that were made for another model: what follows holds for <unk> alone. */
+static void find_unknown(checkup *c)
+{
+    if (c->unknown)
+        checkup_find(c, STUDY_OBSERVATION,
+                     "Look first whether these examples are for this model: what is said of embeddings and units may "
+                     "come from this alone.",
+                     "%lld of %lld %s not in the model's vocabularies and %s read as <unk>", (long long)c->unknown,
+                     (long long)c->tokens, ag_plural(c->unknown, "tokens is", "tokens are"),
+                     ag_plural(c->unknown, "is", "are"));
+}
+
 /* Tokens that no example has: their rows keep the values that they have. With a tied
  * output they still learn as answers. */
 static void find_unread(checkup *c, int side)
 {
+    const nn_model_kind kind = c->patient->model->config.kind;
     const checkup_side *s = &c->sides[side];
     const nn_param *table = &c->params.items[s->table];
     const int64_t width = table->size / s->words;
@@ -163,7 +185,7 @@ static void find_unread(checkup *c, int side)
         const bool padding = word == c->patient->model->config.padding_id;
         if (is_silent(c, row, width, 1) && s->read[word] && !padding)
             checkup_list_add(&silent, data_vocab_token(s->vocab, (int32_t)word));
-        else if (!s->read[word] && !padding)
+        else if (!s->read[word] && !padding && !cannot_occur(kind, side, word))
             checkup_list_add(&unread, data_vocab_token(s->vocab, (int32_t)word));
         if (!s->read[word] || padding)
             explain(c, row, width, 1);
@@ -180,7 +202,7 @@ static void find_unread(checkup *c, int side)
                      "%lld of the %lld tokens of the %s %s in no example: %s", (long long)unread.count,
                      (long long)s->words, s->name, ag_plural(unread.count, "is", "are"), checkup_list_end(&unread));
     else
-        checkup_find(c, STUDY_WELL, "", "every token of the %s is read in some example", s->name);
+        checkup_find(c, STUDY_WELL, "", "every token that the %s can have is read in some example", s->name);
 }
 
 /* Learned positions after the longest example. */
@@ -241,6 +263,7 @@ static bool is_reached(const checkup *c, const nn_param *out, const nn_param *ou
  * so nothing brings it back. */
 static void find_dead_units(checkup *c)
 {
+    enum { ENOUGH_TOKENS = 5000 }; /* a unit that acts on one in a thousand is seen by then */
     checkup_list layers = {0};
     int64_t dead = 0, units = 0;
     if (c->patient->model->config.activation != AG_RELU)
@@ -264,9 +287,12 @@ static void find_dead_units(checkup *c)
     }
     if (dead)
         checkup_find(c, STUDY_OBSERVATION,
-                     "They cost time and do nothing. A lower rate or a longer warm-up kills fewer; gelu and silu have "
-                     "no dead units.",
-                     "%lld of %lld relu units are 0 at every token: %s", (long long)dead, (long long)units,
+                     c->tokens < ENOUGH_TOKENS
+                         ? "Examine more examples before you call them dead: these are few tokens."
+                         : "They cost time and do nothing. A lower rate or a longer warm-up kills fewer; gelu and silu "
+                           "have no dead units.",
+                     "%lld of %lld relu units are 0 at all %lld %s of these examples: %s", (long long)dead,
+                     (long long)units, (long long)c->tokens, ag_plural(c->tokens, "token", "tokens"),
                      checkup_list_end(&layers));
     else if (units)
         checkup_find(c, STUDY_WELL, "", "each of the %lld relu units acts on some token", (long long)units);
@@ -296,6 +322,7 @@ static void find_silent_elements(checkup *c)
 
 ag_status checkup_parameters(checkup *c)
 {
+    find_unknown(c);
     find_dead_units(c);
     for (int side = 0; side < SIDES; side++)
         if (c->sides[side].table >= 0) {

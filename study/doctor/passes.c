@@ -113,12 +113,25 @@ static int64_t choose_rows(const study_patient *patient)
     return patient->batch ? patient->batch : fit < 1 ? 1 : fit < ROWS ? fit : ROWS;
 }
 
+/* The first rows of the batch, which lie first in its arrays. */
+static void keep_rows(data_batch *b, int64_t rows)
+{
+    if (b->rows <= rows)
+        return;
+    b->rows = rows;
+    b->tokens = 0;
+    for (int64_t row = 0; row < rows; row++)
+        b->tokens += b->target_lengths[row];
+}
+
 static ag_status run_batch(checkup *c, int64_t rows)
 {
     double loss;
     ag_status status = data_set_batch(c->patient->set, rows, (uint64_t)c->passes, &c->batch, c->error);
     if (status != AG_OK)
         return status;
+    if (c->patient->examples)
+        keep_rows(&c->batch, c->patient->examples - c->health->examples);
     status = run_pass(c, ag_backward, &loss);
     if (status != AG_OK)
         return ag_error_set(c->error, status, "%s", ag_tape_error(c->tape)->message);
