@@ -13,7 +13,7 @@ typedef struct study_kind {
 } study_kind;
 
 /* The names of all kinds, in the order of the help. */
-#define STUDIES(STUDY)      STUDY(attention) STUDY(influence) STUDY(leaks) STUDY(masks) STUDY(curves) STUDY(tape)
+#define STUDIES(STUDY) STUDY(attention) STUDY(influence) STUDY(leaks) STUDY(masks) STUDY(curves) STUDY(tape)
 
 #define DECLARE_STUDY(name) extern const study_kind cli_study_##name;
 STUDIES(DECLARE_STUDY)
