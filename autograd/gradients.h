@@ -191,7 +191,8 @@ typedef struct ag_dot_report {
     double error;    /* the sum over the directions u of |<w, J u> - <J^T w, u>|, divided
                       * by that of sum_i |w_i (J u)_i|; NaN counts as infinite */
     double bound;    /* the largest error that rounding explains */
-    int input;       /* the input that a failure comes from, from 0; -1: it passed */
+    int input;       /* the input that a failure comes from, from 0; -1: it passed, or a
+                      * NaN in the result is the failure */
     const char *input_name;
     double forward, backward;      /* <w, J u> and <J^T w, u> along the direction with the
                                     * largest difference, of that input alone */
@@ -219,9 +220,11 @@ typedef struct ag_dot_report {
  * which f may switch on), `directions` (0: 3), `seed` and `threads`. If the error is above
  * that bound, the noise of rounding is measured at 8 points close by, and the bound raised
  * to 16 times the noise, at most 1/64: where a model has learned its examples, p - 1
- * leaves few digits of the gradient. Of a loss that is 0 to the last bit all digits are
- * noise, and the test may call it wrong: let f return the logits. Leaves that f makes
- * itself on the inputs' memory count as parts of them. Arguments, errors and what stays
+ * leaves few digits of the gradient. A result that moves by less than that smallest error
+ * of its value is saturated, as tanh(100 x), and does not count as one that moves. Of a
+ * loss that is 0 to the last bit all digits are noise, and the test may call it wrong:
+ * let f return the logits. Leaves that f makes itself on the inputs' memory count as
+ * parts of them. Arguments, errors and what stays
  * in the inputs' `grad`, J^T w, are as in ag_gradcheck. */
 ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                       const ag_gradcheck_options *options, ag_dot_report *report, ag_error *error) AG_CHECKED;
@@ -281,7 +284,8 @@ ag_status ag_gradcheck_curve_op(const ag_op *op, int draw, int input, double pla
 
 /* What Taylor's test says of a gradient along a direction. */
 typedef enum ag_taylor_verdict {
-    AG_TAYLOR_UNDECIDED, /* fewer than three steps leave more than rounding */
+    AG_TAYLOR_UNDECIDED, /* fewer than three steps leave more than rounding, or the values do
+                          * not tell a fault from a bend or from the end of the domain */
     AG_TAYLOR_RIGHT,
     AG_TAYLOR_WRONG
 } ag_taylor_verdict;
@@ -289,7 +293,8 @@ typedef enum ag_taylor_verdict {
 /* The result of Taylor's test. From `verdict` on it describes one direction: the wrong one
  * with the largest fault; if none is wrong, the right one of the lowest order. */
 typedef struct ag_taylor_report {
-    bool passed;                     /* something was tested, and nothing is wrong */
+    bool passed;                     /* something was tested, so that a fault as large as the
+                                      * slope, or as 1, would have shown; nothing is wrong */
     int64_t right, wrong, undecided; /* directions by verdict */
     ag_taylor_verdict verdict;
     int input; /* from 0; -1: the fault is in the result itself */

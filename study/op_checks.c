@@ -218,8 +218,14 @@ static void add_verdicts(const study_op_checks *checks, study_document *document
         study_add_verdict(document, checks->dot.passed, "backward and forward mode agree", checks->dot.message);
     else
         study_add_text(document, "The dot test says nothing: %s.", checks->dot.message);
-    study_add_verdict(document, checks->taylor.passed,
-                      "what is left after the linear part shrinks with the square of the step", checks->taylor.message);
+    const ag_taylor_report *taylor = &checks->taylor;
+    char claim[WORDS] = "what is left after the linear part shrinks with the square of the step";
+    if (taylor->passed && isnan(taylor->order) && isnan(taylor->central_order))
+        ag_text_print(claim, sizeof claim,
+                      "nothing is left after the linear part but rounding, as of a linear function: a fault of the "
+                      "slope above %.2g would have shown",
+                      taylor->bound);
+    study_add_verdict(document, taylor->passed, claim, taylor->message);
 }
 
 ag_status study_op_checks_write(const study_op_checks *checks, const ag_op *op, int draws,

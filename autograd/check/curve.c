@@ -68,10 +68,10 @@ static double expected_slope_rounding(const gradcheck *check, const gradcheck_li
     return SLOPE_ROUNDING * GRADCHECK_EPSILON * sqrt(sum);
 }
 
-/* The rounding of f as nine values beside each other have it; 0 if one of them does not
+/* The rounding of f as nine values at distances of `spacing` have it; 0 if one of them does not
  * count. If each value has an independent error of variance s^2, their differences of
  * order n have the variance s^2 (2n)! / n!^2. */
-static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, double *rounding)
+static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, double spacing, double *rounding)
 {
     enum { VALUES = 2 * NOISE_SIDE + 1, DIFFERENCES = VALUES - NOISE_ORDER };
     double values[VALUES], square = 0, growth = 1;
@@ -79,7 +79,7 @@ static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, 
         values[i] = 0;
         if (i == NOISE_SIDE)
             continue;
-        ag_status status = find_remainder(check, line, NOISE_STEP * (i - NOISE_SIDE), &values[i]);
+        ag_status status = find_remainder(check, line, spacing * (i - NOISE_SIDE), &values[i]);
         if (status != AG_OK)
             return status;
     }
@@ -92,6 +92,14 @@ static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, 
         square += values[i] * values[i];
     *rounding = isfinite(square) ? sqrt(2 * square / DIFFERENCES / growth) : 0;
     return AG_OK;
+}
+
+ag_status gradcheck_measure_rounding(gradcheck *check, const gradcheck_line *line, double spacing, double *rounding)
+{
+    ag_status status = measure_rounding(check, line, spacing, rounding);
+    gradcheck_restore(check, line);
+    *rounding = fmax(*rounding, expected_rounding(check));
+    return status;
 }
 
 bool gradcheck_is_clear(const ag_error_curve *curve, const double *remainders, int i)
@@ -165,7 +173,7 @@ ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, 
                               .input_name = check->inputs[line->input].name,
                               .count = count,
                               .numeric = NAN};
-    ag_status status = measure_rounding(check, line, &rounding);
+    ag_status status = measure_rounding(check, line, NOISE_STEP, &rounding);
     for (int i = 0; i < count && status == AG_OK; i++) {
         double ahead = NAN, behind = NAN, h = ldexp(1, first - i);
         status = find_remainder(check, line, h, &ahead);

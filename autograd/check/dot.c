@@ -31,6 +31,8 @@
 #define NOISE_FACTOR  16
 #define LARGEST_BOUND 0x1p-6
 
+#define NAME          "dot test"
+
 /* Both sides of the equation. */
 typedef struct dot_products {
     double forward;  /* <w, J u> */
@@ -173,9 +175,33 @@ static ag_status find_input(dot_test *test, int direction)
     return status;
 }
 
+static double relative_error(double difference, double size)
+{
+    const double error = difference == 0 ? 0 : difference / size;
+    return isnan(error) ? INFINITY : error;
+}
+
+/* If the result moves less than its values are rounded, as where tanh is 1 to the last
+ * bit, the difference is measured beside a Jacobian of ones: backward may round the slope
+ * to 0 or to 1e-17. Then no direction counts as one along which the result moves. */
+static void allow_for_saturation(dot_test *test, double difference, directions_summary *found)
+{
+    const gradcheck *check = test->check;
+    double values = 0, ones = 0;
+    for (int64_t k = 0; k < check->size; k++) {
+        const double weight = fabs((double)check->weights[k]) * check->options.directions;
+        values += weight * fabs((double)check->recorded->data[k]);
+        ones += weight;
+    }
+    if (!(found->size <= SMALLEST_BOUND * values))
+        return;
+    found->size = fmax(found->size, ones);
+    test->report->checked = 0;
+    test->report->error = relative_error(difference, found->size);
+}
+
 /* Compares the modes along each direction. The differences and their sizes are summed, so
- * that a direction in which the result hardly moves does not decide. If it moves in none,
- * differences are measured beside a Jacobian of ones: backward may round 0 to 1e-17. */
+ * that a direction in which the result hardly moves does not decide. */
 static ag_status compare_directions(dot_test *test, directions_summary *found)
 {
     ag_dot_report *report = test->report;
@@ -196,11 +222,9 @@ static ag_status compare_directions(dot_test *test, directions_summary *found)
             found->worst = d;
         }
     }
-    for (int64_t k = 0; k < test->check->size && report->checked == 0; k++)
-        found->size += fabs((double)test->check->weights[k]) * test->check->options.directions;
-    report->error = difference == 0 ? 0 : difference / found->size;
-    if (isnan(report->error))
-        report->error = INFINITY;
+    report->error = relative_error(difference, found->size);
+    if (report->error > report->bound)
+        allow_for_saturation(test, difference, found);
     return AG_OK;
 }
 
@@ -314,7 +338,10 @@ static void conclude(ag_dot_report *report)
             "backward and forward mode differ by %.3g of the sum of |w_i (J u)_i|; rounding explains %.3g",
             report->error, report->bound);
     else if (report->error <= report->bound)
-        ag_sentence_print(report->message, "compared nothing: no result moves with any input");
+        ag_sentence_print(report->message,
+                          "compared nothing: no result moves with any input, or by less than its value is rounded");
+    else if (report->input < 0)
+        ag_sentence_print(report->message, "the result contains NaN, so that it has no derivative");
     else
         ag_sentence_print(report->message,
                           "backward and forward mode differ by %.3g of the sum of |w_i (J u)_i|, and rounding explains "
@@ -331,6 +358,14 @@ static const ag_op *operation_without_rule(const ag_tensor *y)
         if (node->output->needs_grad && !node->op->jvp)
             found = node->op;
     return found;
+}
+
+static bool has_nan(const ag_tensor *y)
+{
+    for (int64_t k = 0; k < y->size; k++)
+        if (isnan((double)y->data[k]))
+            return true;
+    return false;
 }
 
 /* Memory for the directions and the tangent of the result, and w. */
@@ -378,6 +413,12 @@ static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
                           unknown->name);
         return AG_OK;
     }
+    report->bound = check->options.tolerance > 0 ? check->options.tolerance : rounding_bound(check->recorded);
+    if (has_nan(check->recorded)) {
+        report->error = INFINITY;
+        conclude(report);
+        return AG_OK;
+    }
     status = prepare(&test);
     if (status == AG_OK)
         status = find_gradients(check);
@@ -385,7 +426,6 @@ static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
         return status;
 
     directions_summary found = {0};
-    report->bound = check->options.tolerance > 0 ? check->options.tolerance : rounding_bound(check->recorded);
     choose_scales(&test);
     status = compare_directions(&test, &found);
     if (status == AG_OK && report->error > report->bound && check->options.tolerance == 0)
@@ -401,8 +441,9 @@ static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
 static ag_status start(ag_gradcheck_options *options, ag_dot_report *report, ag_error *error)
 {
     if (!report)
-        return ag_error_set(error, AG_BAD_VALUE, "dot test: no report given");
+        return ag_error_set(error, AG_BAD_VALUE, NAME ": no report given");
     *report = (ag_dot_report){.input = -1};
+    ag_sentence_print(report->message, NAME ": it did not run");
     if (options->directions == 0)
         options->directions = DOT_DIRECTIONS;
     return gradcheck_complete(options, error);
@@ -414,10 +455,10 @@ ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *in
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
     ag_status status = start(&complete, report, error);
     if (status == AG_OK && !f)
-        status = ag_error_set(error, AG_BAD_VALUE, "dot test: no function given");
+        status = ag_error_set(error, AG_BAD_VALUE, NAME ": no function given");
     if (status == AG_OK)
         status = gradcheck_run(f, context, inputs, count, &complete, run_dot_test, report, error);
-    return status;
+    return gradcheck_name_error(error, status, NAME);
 }
 
 ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_dot_report *report,
@@ -428,7 +469,7 @@ ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options 
     if (status == AG_OK)
         status = gradcheck_check_record(op, error);
     if (status != AG_OK)
-        return status;
+        return gradcheck_name_error(error, status, NAME);
 
     int64_t checked = 0;
     conclude(report); /* of no draws */
@@ -436,7 +477,7 @@ ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options 
         ag_dot_report found = {.input = -1, .draw = draw};
         status = gradcheck_run_draw(op, draw, &complete, run_dot_test, &found, error);
         if (status != AG_OK)
-            return status;
+            return gradcheck_name_error(error, status, NAME);
         checked += found.checked;
         if (draw == 0 || found.skipped || found.error / found.bound > report->error / report->bound)
             *report = found;

@@ -3,6 +3,19 @@
 #include "../example.h"
 #include "gradcheck.h"
 
+#include <string.h>
+
+ag_status gradcheck_name_error(ag_error *error, ag_status status, const char *test)
+{
+    static const char own[] = "gradcheck: ";
+    char message[AG_MESSAGE_SIZE];
+    if (!error || strncmp(error->message, own, sizeof own - 1) != 0)
+        return status;
+    ag_sentence_print(message, "%s", error->message + sizeof own - 1);
+    *error = (ag_error){0};
+    return ag_error_set(error, status, "%s: %s", test, message);
+}
+
 void *gradcheck_alloc(gradcheck *check, size_t bytes)
 {
     void *place = arena_alloc(&check->arena, bytes);

@@ -128,6 +128,9 @@ static inline int64_t gradcheck_input_size(const gradcheck *check, int input)
     return ag_shape_size(check->inputs[input].shape);
 }
 
+/* Puts the name of a test in front of the error, where the parts that all checks share have
+ * put "gradcheck". Returns `status`. */
+ag_status gradcheck_name_error(ag_error *error, ag_status status, const char *test) AG_CHECKED;
 /* Memory of the check, not zeroed. NULL, and the error is set, if memory is out. */
 void *gradcheck_alloc(gradcheck *check, size_t bytes);
 ag_real *gradcheck_reals(gradcheck *check, int64_t count);
@@ -225,6 +228,9 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_
 /* Measures a curve of `count` steps from 2^first on, except `numeric`. */
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
                                   ag_error_curve *curve) AG_CHECKED;
+/* The rounding of a difference of two values of f, by values at distances of `spacing`. */
+ag_status gradcheck_measure_rounding(gradcheck *check, const gradcheck_line *line, double spacing,
+                                     double *rounding) AG_CHECKED;
 /* Whether the curve's remainder at step number i, forward or central, is clear of
  * rounding. */
 bool gradcheck_is_clear(const ag_error_curve *curve, const double *remainders, int i);

@@ -15,6 +15,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define NAME "Taylor's test"
+
 enum { FIRST = -4, STEPS = 17, DIRECTIONS = 2 };
 
 /* Where the test has come to, over all examples of an operation. */
@@ -22,6 +24,7 @@ typedef struct taylor_test {
     ag_taylor_report *report;
     const char *operation; /* NULL: a function is tested */
     int draw;
+    int64_t told;               /* directions in which a fault as large as the slope, or as 1, would show */
     ag_gradcheck_report faults; /* of the function, if it misbehaves */
 } taylor_test;
 
@@ -92,17 +95,22 @@ static void describe(const taylor_test *test)
     } else if (report->verdict == AG_TAYLOR_RIGHT)
         ag_sentence_print(report->message, "%s%s: the remainder has order %s (central %s), as it must be", subject,
                           place, order, central);
+    else if (isinf(report->bound))
+        ag_sentence_print(report->message,
+                          "%s%s: cannot tell anything: every step crosses a kink or leaves the function's domain on "
+                          "one side",
+                          subject, place);
     else if (isnan(report->order) && isnan(report->central_order))
         ag_sentence_print(report->message,
                           "%s%s: cannot tell an order: fewer than three steps in a row leave more than rounding; a "
                           "fault of the slope %.6g would be below %.2g",
                           subject, place, report->slope, report->bound);
     else
-        ag_sentence_print(
-            report->message,
-            "%s%s: cannot tell: the remainder has order %s (central %s), neither that of a right gradient nor "
-            "that of a wrong one",
-            subject, place, order, central);
+        ag_sentence_print(report->message, "%s%s: cannot tell: the remainder has order %s (central %s), %s", subject,
+                          place, order, central,
+                          isfinite(report->fault) && report->fault != 0
+                              ? "as of a wrong gradient, but the function's values at other steps do not bear that out"
+                              : "neither that of a right gradient nor that of a wrong one");
 }
 
 /* ---- The test -------------------------------------------------------------------------- */
@@ -120,7 +128,7 @@ static bool is_worse(const ag_taylor_report *found, const ag_taylor_report *wors
 }
 
 /* Counts the direction, and describes it if it is the worst so far. */
-static void report_direction(const taylor_test *test, const ag_taylor_report *found)
+static void report_direction(taylor_test *test, const ag_taylor_report *found)
 {
     ag_taylor_report *report = test->report;
     const int64_t right = report->right, wrong = report->wrong, undecided = report->undecided;
@@ -131,13 +139,35 @@ static void report_direction(const taylor_test *test, const ag_taylor_report *fo
     report->right = right + (found->verdict == AG_TAYLOR_RIGHT);
     report->wrong = wrong + (found->verdict == AG_TAYLOR_WRONG);
     report->undecided = undecided + (found->verdict == AG_TAYLOR_UNDECIDED);
+    test->told += found->verdict != AG_TAYLOR_UNDECIDED || found->bound < fmax(1, fabs(found->slope));
+}
+
+/* Whether the fault is gone at the smallest step at which rounding would leave it clear. A
+ * wrong gradient is as wrong there; a function that bends within 2^-20 is not: R2 / 2h is
+ * less than half the fault, and less than half the slope, since the values must move. */
+static ag_status vanishes(gradcheck *check, const gradcheck_line *line, double fault, bool *gone)
+{
+    ag_error_curve near = {0};
+    double rounding = 0;
+    int exponent;
+    const double moving = 256 * GRADCHECK_EPSILON; /* a step below this hardly moves an element of size 1 */
+    ag_status status = gradcheck_measure_rounding(check, line, 16 * moving, &rounding);
+    frexp(fmax(GRADCHECK_CLEAR * rounding / fault, moving), &exponent);
+    *gone = false;
+    if (status != AG_OK || exponent >= FIRST - (STEPS - 1))
+        return status;
+    status = gradcheck_measure_curve(check, line, exponent, 1, &near);
+    *gone = fabs(near.central[0]) / near.step[0] < fmin(fault, fabs(near.slope)); /* (false for NaN) */
+    return status;
 }
 
 /* The fault of the slope beside that from values alone: ag_gradcheck's, or where that is
  * on a kink the central difference of the smallest step that crosses none. The verdict is
  * taken back if the fault is less than a quarter of R2 / 2h: then the remainder is another
  * one than a fault's. It may be curvature at large steps, which are all that rounding
- * leaves in single precision, or a kink at x itself of which no operation tells. */
+ * leaves in single precision, or a kink at x itself of which no operation tells. It is
+ * also taken back if there is no such fault, since the values give no derivative, or if
+ * smaller steps do not show it. */
 static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve,
                                ag_taylor_report *found)
 {
@@ -150,13 +180,19 @@ static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_
     if (isnan(found->numeric))
         found->numeric = curve->slope + remainder;
     found->fault = found->slope / found->numeric - 1;
+    if (status != AG_OK || !isfinite(found->slope))
+        return status;
     const double rounding = 16 * GRADCHECK_EPSILON * fmax(1, fabs(found->slope));
-    if (fabs(found->slope - found->numeric) < fmax(fmax(fabs(remainder) / 4, curve->numeric_error), rounding))
+    const double fault = fabs(found->slope - found->numeric);
+    bool gone = !(fault >= fmax(fmax(fabs(remainder) / 4, curve->numeric_error), rounding)); /* (true for NaN) */
+    if (!gone)
+        status = vanishes(check, line, fault, &gone);
+    if (gone)
         found->verdict = AG_TAYLOR_UNDECIDED;
     return status;
 }
 
-static ag_status test_direction(gradcheck *check, const taylor_test *test, const gradcheck_line *line, int direction)
+static ag_status test_direction(gradcheck *check, taylor_test *test, const gradcheck_line *line, int direction)
 {
     ag_error_curve curve;
     ag_status status = gradcheck_measure_curve(check, line, FIRST, STEPS, &curve);
@@ -179,7 +215,7 @@ static ag_status test_direction(gradcheck *check, const taylor_test *test, const
     return status;
 }
 
-static ag_status test_input(gradcheck *check, const taylor_test *test, int input)
+static ag_status test_input(gradcheck *check, taylor_test *test, int input)
 {
     ag_rng rng = ag_rng_make(check->options.seed, GRADCHECK_DIRECTIONS + (uint64_t)input);
     ag_status status = AG_OK;
@@ -231,18 +267,25 @@ static ag_status start_test(ag_gradcheck_options *options, ag_taylor_report *rep
 {
     ag_gradcheck_report unused;
     if (!report)
-        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: no report given");
+        return ag_error_set(error, AG_BAD_VALUE, NAME ": no report given");
     *report = (ag_taylor_report){.input = -1, .order = NAN, .central_order = NAN};
-    ag_sentence_print(report->message, "Taylor's test: there are no elements to move, or none in the result");
+    ag_sentence_print(report->message, NAME ": it did not run");
     ag_status status = gradcheck_start(options, &unused, error);
     if (options->directions == 0)
         options->directions = DIRECTIONS;
     return status;
 }
 
-static void conclude(ag_taylor_report *report)
+/* The verdict of a test that ran; of one that did not, what its errors are called by. */
+static ag_status conclude(const taylor_test *test, ag_status status, ag_error *error)
 {
-    report->passed = report->wrong == 0 && report->right + report->undecided > 0;
+    ag_taylor_report *report = test->report;
+    if (status != AG_OK)
+        return gradcheck_name_error(error, status, NAME);
+    report->passed = report->wrong == 0 && test->told > 0;
+    if (report->right + report->wrong + report->undecided == 0)
+        ag_sentence_print(report->message, NAME ": there are no elements to move, or none in the result");
+    return AG_OK;
 }
 
 ag_status ag_taylor_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
@@ -252,12 +295,10 @@ ag_status ag_taylor_test(ag_function f, void *context, const ag_gradcheck_input 
     taylor_test test = {.report = report};
     ag_status status = start_test(&complete, report, error);
     if (status == AG_OK && !f)
-        status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: no function given");
+        status = ag_error_set(error, AG_BAD_VALUE, NAME ": no function given");
     if (status == AG_OK)
         status = gradcheck_run(f, context, inputs, count, &complete, run_test, &test, error);
-    if (status == AG_OK)
-        conclude(report);
-    return status;
+    return conclude(&test, status, error);
 }
 
 ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_taylor_report *report,
@@ -272,7 +313,5 @@ ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_optio
         test.operation = op->name;
         status = gradcheck_run_draw(op, test.draw, &complete, run_test, &test, error);
     }
-    if (status == AG_OK)
-        conclude(report);
-    return status;
+    return conclude(&test, status, error);
 }

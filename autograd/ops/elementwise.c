@@ -124,7 +124,8 @@ static double binary_slope(kernel_binary f, int side, double a, double b)
     return NAN;
 }
 
-/* uy = df/da ua + df/db ub */
+/* uy = df/da ua + df/db ub. An element that does not move adds 0, also where the slope is
+ * infinite, as in the backward kernels. */
 static ag_status binary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
     const strided loop = binary_task_of(node).loop;
@@ -137,7 +138,7 @@ static ag_status binary_jvp(ag_node *node, const ag_real *const *tangents, ag_re
             const double a = (double)node->inputs[0]->data[place[0]], b = (double)node->inputs[1]->data[place[1]];
             double sum = 0;
             for (int side = 0; side < 2; side++)
-                if (tangents[side])
+                if (tangents[side] && tangents[side][place[side]] != 0)
                     sum += binary_slope(f, side, a, b) * (double)tangents[side][place[side]];
             tangent[at + i] = (ag_real)sum;
         }

@@ -62,14 +62,17 @@ static ag_status unary_backward(ag_node *node)
     return AG_OK;
 }
 
-/* uy = f'(x) ux */
+/* uy = f'(x) ux. An element that does not move adds 0, also where f' is infinite, as in
+ * the backward kernels. */
 static ag_status unary_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
     const unary_attributes *function = node->attributes;
     const ag_tensor *x = node->inputs[0];
     for (int64_t i = 0; i < x->size; i++)
-        tangent[i] =
-            (ag_real)(unary_slope(function->f, (double)function->factor, (double)x->data[i]) * (double)tangents[0][i]);
+        tangent[i] = tangents[0][i] == 0
+                         ? 0
+                         : (ag_real)(unary_slope(function->f, (double)function->factor, (double)x->data[i]) *
+                                     (double)tangents[0][i]);
     return AG_OK;
 }
 

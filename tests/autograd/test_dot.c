@@ -367,6 +367,44 @@ static ag_tensor *growing_function(ag_tape *tape, ag_tensor *const *inputs, void
     return ag_mul(y, ag_constant(tape, AG_SHAPE(++*calls, 1, 1), ones));
 }
 
+static ag_tensor *root_of_relu(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    (void)context;
+    return ag_sqrt(ag_relu(inputs[0]));
+}
+
+static ag_tensor *saturated(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    (void)tape;
+    return ag_tanh(ag_scale(inputs[0], *(const double *)context));
+}
+
+static ag_tensor *with_nan(ag_tape *tape, ag_tensor *const *inputs, void *context)
+{
+    const ag_real nan = NAN;
+    (void)context;
+    return ag_add(inputs[0], ag_constant(tape, AG_SCALAR, &nan));
+}
+
+START_TEST(edges_of_the_functions)
+{
+    double factor = 100;
+    ag_real x[3] = {-1, (ag_real)0.2, (ag_real)0.7}, grad[3];
+    const ag_gradcheck_input inputs[] = {{"x", AG_SHAPE(3), x, grad}};
+    ag_dot_report report;
+    /* the slope of the root is infinite where nothing moves */
+    ck_assert_int_eq(ag_dot_test(root_of_relu, NULL, inputs, 1, NULL, &report, NULL), AG_OK);
+    ck_assert_msg(report.passed, "%s", report.message);
+    x[0] = (ag_real)-0.2;
+    ck_assert_int_eq(ag_dot_test(saturated, &factor, inputs, 1, NULL, &report, NULL), AG_OK);
+    ck_assert_msg(report.error <= report.bound && report.checked == 0, "%s", report.message);
+    ck_assert_int_eq(ag_dot_test(with_nan, NULL, inputs, 1, NULL, &report, NULL), AG_OK);
+    ck_assert(!report.passed && report.input == -1);
+    ck_assert_str_eq(report.message, "the result contains NaN, so that it has no derivative");
+}
+END_TEST
+
 START_TEST(bad_input_is_refused)
 {
     problem p;
@@ -390,11 +428,12 @@ START_TEST(bad_input_is_refused)
     int64_t calls = 0;
     error = (ag_error){0};
     ck_assert_int_eq(ag_dot_test(growing_function, &calls, p.inputs, 2, NULL, &report, &error), AG_BAD_SHAPE);
-    ck_assert_str_eq(error.message, "gradcheck: the function made [1,5,5] at one call and [2,5,5] at another");
+    ck_assert_str_eq(error.message, "dot test: the function made [1,5,5] at one call and [2,5,5] at another");
 
     report = dot_test(constant_function, NULL, &p, 1);
     ck_assert(!report.passed && !report.skipped);
-    ck_assert_str_eq(report.message, "compared nothing: no result moves with any input");
+    ck_assert_str_eq(report.message,
+                     "compared nothing: no result moves with any input, or by less than its value is rounded");
     ck_assert_int_eq(ag_dot_test(constant_function, NULL, NULL, 0, NULL, &report, NULL), AG_BAD_VALUE);
     int count;
     ck_assert_int_eq(ag_dot_test_op(ag_ops(&count)[0], 0, NULL, &report, NULL), AG_OK);
@@ -461,6 +500,7 @@ static Suite *suite(void)
     if (ag_matmul_available(AG_MATMUL_BF16))
         tcase_add_test(tests, bf16_has_a_bound_of_its_own);
     tcase_add_test(tests, operation_without_a_rule_is_skipped);
+    tcase_add_test(tests, edges_of_the_functions);
     tcase_add_test(tests, bad_input_is_refused);
     tcase_add_test(tests, the_callers_tolerance_decides);
     tcase_add_test(tests, every_allocation_may_fail);

@@ -29,6 +29,8 @@ FAULTY(f_softmax, ag_softmax(x, -1))
 FAULTY(f_exp, ag_sum(ag_exp(x), AG_ALL_AXES, false))
 FAULTY(f_linear, ag_scale(x, 3))
 FAULTY(f_relu, ag_relu(x))
+FAULTY(f_log, ag_log(x))
+FAULTY(f_size, ag_sqrt(ag_mul(x, x)))
 FAULTY(f_relu_of_square, ag_mul(ag_relu(x), x))
 
 static ag_taylor_report test_one(ag_function f, double factor, const ag_gradcheck_options *options)
@@ -224,6 +226,40 @@ START_TEST(test_hidden_kink)
 }
 END_TEST
 
+static ag_taylor_report test_at(ag_function f, ag_real first, ag_real second, bool severed)
+{
+    const double factor = severed ? 0.5 : 1;
+    ag_real x[2] = {first, second}, grad[2];
+    const ag_gradcheck_input input = {"x", AG_SHAPE(2), x, grad};
+    ag_taylor_report report;
+    ck_assert_int_eq(ag_taylor_test(f, (void *)&factor, &input, 1, NULL, &report, NULL), AG_OK);
+    return report;
+}
+
+/* Right gradients of functions that bend or end nearer than the smallest step. */
+START_TEST(test_bends_below_the_steps)
+{
+    ag_taylor_report report = test_at(f_log, (ag_real)1e-8, 1, false);
+    ck_assert_msg(report.wrong == 0 && !report.passed, "%s", report.message);
+    ck_assert_msg(strstr(report.message, "cannot tell anything"), "%s", report.message);
+#ifdef TAPEFORMER_DOUBLE
+    report = test_at(f_size, 1e-8, (ag_real)0.7, false);
+    ck_assert_msg(report.wrong == 0, "%s", report.message);
+#endif
+    report = test_at(f_size, 1, (ag_real)0.7, true); /* and a fault does not bend away */
+    ck_assert_msg(report.wrong == 2, "%s", report.message);
+}
+END_TEST
+
+/* At the kink itself no step counts, and nothing is tested. */
+START_TEST(test_nothing_told_is_no_pass)
+{
+    const ag_taylor_report report = test_at(f_relu, 0, 0, false);
+    ck_assert_msg(!report.passed && report.wrong == 0 && report.undecided == 2, "%s", report.message);
+    ck_assert_msg(strstr(report.message, "cannot tell anything: every step"), "%s", report.message);
+}
+END_TEST
+
 /* Something large beside the function rounds it: what is measured counts, not eps |f|,
  * since at the end the large part is gone. */
 static ag_tensor *f_rough(ag_tape *tape, ag_tensor *const *inputs, void *context)
@@ -323,8 +359,13 @@ START_TEST(test_calls_that_cannot_be)
     ag_error_curve curve;
     ag_error error = {0};
     ck_assert_int_eq(ag_taylor_test(f_exp, NULL, &input, 1, NULL, NULL, &error), AG_BAD_VALUE);
-    ck_assert_str_eq(error.message, "gradcheck: no report given");
+    ck_assert_str_eq(error.message, "Taylor's test: no report given");
+    error = (ag_error){0};
     ck_assert_int_eq(ag_taylor_test(NULL, NULL, &input, 1, NULL, &report, NULL), AG_BAD_VALUE);
+    ck_assert_int_eq(ag_taylor_test(f_exp, NULL, &input, 1, &(ag_gradcheck_options){.tolerance = NAN}, &report, &error),
+                     AG_BAD_VALUE);
+    ck_assert_msg(strstr(error.message, "Taylor's test: the tolerance is nan"), "%s", error.message);
+    ck_assert_str_eq(report.message, "Taylor's test: it did not run");
     ck_assert_int_eq(ag_taylor_test(f_exp, NULL, NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
     ck_assert_int_eq(ag_taylor_test_op(NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
     ck_assert_int_eq(ag_taylor_test(f_exp, NULL, &input, 1, &(ag_gradcheck_options){.directions = -1}, &report, NULL),
@@ -442,6 +483,8 @@ static Suite *taylor_suite(void)
     TCase *limits = tcase_create("limits");
     tcase_add_test(limits, test_linear_functions);
     tcase_add_test(limits, test_hidden_kink);
+    tcase_add_test(limits, test_bends_below_the_steps);
+    tcase_add_test(limits, test_nothing_told_is_no_pass);
     tcase_add_test(limits, test_rounding_is_measured);
     tcase_add_test(limits, test_rounding_of_a_gradient_is_no_fault);
     tcase_add_test(limits, test_misbehaving_function);

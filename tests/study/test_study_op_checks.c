@@ -71,6 +71,20 @@ START_TEST(a_fault_is_a_floor)
 }
 END_TEST
 
+START_TEST(a_linear_operation_leaves_rounding_alone)
+{
+    static const char *const linear[] = {"relu", "add", "embedding", "slice"};
+    for (size_t i = 0; i < sizeof linear / sizeof *linear; i++) {
+        study_document *document = check(find_op(linear[i]));
+        char *text = test_text(document, false);
+        test_has(text, "nothing is left after the linear part but rounding");
+        test_has_no(text, "shrinks with the square");
+        free(text);
+        study_document_free(document);
+    }
+}
+END_TEST
+
 /* Every operation can be drawn, with two charts for each input that moves. */
 START_TEST(every_operation_can_be_drawn)
 {
@@ -199,6 +213,7 @@ static Suite *op_checks_suite(void)
     Suite *suite = suite_create("study op checks");
     TCase *tests = tcase_create("documents");
     tcase_add_test(tests, a_fault_is_a_floor);
+    tcase_add_test(tests, a_linear_operation_leaves_rounding_alone);
     tcase_add_loop_test(tests, every_operation_can_be_drawn, 0, count);
     tcase_add_test(tests, a_wrong_operation_fails_and_is_drawn);
     tcase_add_test(tests, each_check_counts);
