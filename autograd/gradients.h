@@ -72,7 +72,7 @@ typedef enum ag_mistake {
     AG_MISTAKE_SUMMED_TWICE,     /* summed over a broadcast axis twice, or over one too many */
     AG_MISTAKE_NOT_SUMMED,       /* a broadcast axis not summed: one index of it counts */
     AG_MISTAKE_PART,             /* wrong in some rows, columns, heads, batch items alone */
-    AG_MISTAKE_MISSING_CONSTANT, /* lacks a term that is constant, .. */
+    AG_MISTAKE_MISSING_CONSTANT, /* lacks a term, or has one too much, that is constant, .. */
     AG_MISTAKE_MISSING_INPUT,    /* .. proportional to the input, .. */
     AG_MISTAKE_MISSING_OUTPUT,   /* .. or to the output */
     AG_MISTAKE_OVERWRITTEN       /* overwritten where backward must add */
@@ -176,7 +176,10 @@ ag_status ag_gradcheck_locate(ag_tape *tape, const ag_gradcheck_options *options
                               ag_error *error) AG_CHECKED;
 
 /* Checks an operation on `draws` examples that its record draws. The report is that of
- * the worst, with the counts of all; so are the summaries. AG_BAD_VALUE if the record draws none. */
+ * the worst, with the counts of all; so are the summaries. The kind of mistake is named
+ * only if all draws agree that can tell: one with an axis of size 2 takes one mistake for
+ * another, so it counts only if there is no other. The sentence is that of the draw with
+ * the largest input. AG_BAD_VALUE if the record draws none. */
 ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_gradcheck_report *report,
                           ag_error *error) AG_CHECKED;
 

@@ -75,5 +75,6 @@ void diagnosis_report(const diagnosis *d, ag_mistake mistake, const char *format
     ag_text_print_list(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
     report->mistake = mistake;
+    d->check->other_mistake = AG_MISTAKE_UNCLEAR;
     ag_sentence_print(report->diagnosis, "%s %.380s", d->subject, sentence);
 }

@@ -128,6 +128,14 @@ static ag_status probe_index(diagnosis *d, int axis, int64_t index, bool rest, a
     ag_status status = try_probe(d, &(probe){.weights = weights, .rest = rest, .edge = -1}, &explains);
     if (status != AG_OK || !explains)
         return status;
+    if (d->check->shape.dim[axis] == 2) {
+        diagnosis_report(d, AG_MISTAKE_NOT_SUMMED,
+                         "counts only index %lld of axis %d of the result, which has 2: the sum over this axis is "
+                         "lacking, or leaves out index %lld",
+                         (long long)index, axis, (long long)(1 - index));
+        d->check->other_mistake = AG_MISTAKE_PART;
+        return AG_OK;
+    }
     if (rest)
         diagnosis_report(d, AG_MISTAKE_PART,
                          "lacks a part of the sum over axis %d of the result: index %lld does not count", axis,

@@ -4,7 +4,8 @@
  * What is missing is a sum over the elements k of the result, weighted like the gradient
  * itself: c sum w_k, c x sum w_k or c sum w_k y_k, with one c for all elements. Norms and
  * softmax have terms of another form, s, s x or s y, where s is a sum of its own for each
- * row: they are sought along each axis, with an s for each line along it. */
+ * row: they are sought along each axis, with an s for each line along it. One s for all
+ * elements comes from a term that is added without the result's gradient. */
 #include "../broadcast.h"
 #include "diagnose.h"
 
@@ -14,6 +15,7 @@ typedef struct term {
     ag_mistake mistake;
     const double *values; /* [size] */
     int axis;             /* one factor for each line along it; -1: one for all */
+    bool weighted;        /* by the result's gradient, element by element */
 } term;
 
 /* ---- Terms ------------------------------------------------------------------------- */
@@ -56,7 +58,7 @@ static bool fill_term(const diagnosis *d, const term *t, double *values)
 {
     const gradcheck *check = d->check;
     const bool is_output = t->mistake == AG_MISTAKE_MISSING_OUTPUT;
-    if (t->axis < 0) {
+    if (t->weighted) {
         if (!sum_weights(d, is_output, values))
             return false;
     } else {
@@ -137,7 +139,7 @@ static bool is_degenerate(const diagnosis *d, const term *t, int64_t lines)
     return true;
 }
 
-static ag_status try_term(diagnosis *d, const term *t, const double *missing, bool *explains)
+static ag_status try_term(diagnosis *d, const term *t, const double *missing, double *factor, bool *explains)
 {
     *explains = false;
     const int64_t lines = t->axis < 0 ? 1 : d->size / d->shape.dim[t->axis];
@@ -149,48 +151,66 @@ static ag_status try_term(diagnosis *d, const term *t, const double *missing, bo
     const fitted_term fitted = {*t, factors};
     ag_status status = diagnosis_explains(d, predict_without_term, &fitted, lines + DIAGNOSIS_TELLING, explains);
     *explains = *explains && !is_degenerate(d, t, lines);
+    *factor = lines > 0 ? factors[0] : 0;
     return status;
 }
 
 /* ---- The diagnosis ----------------------------------------------------------------- */
 
-static void report_term(const diagnosis *d, const term *t)
+/* `factor` is that of all elements, where there is one. By its sign the gradient lacks the
+ * term or has it too much; factors of lines mostly have both signs. */
+static void report_term(const diagnosis *d, const term *t, double factor)
 {
     static const char *const kinds[] = {"that is constant", "that is proportional to the input",
                                         "that is proportional to the output"};
-    const char *what = kinds[t->mistake - AG_MISTAKE_MISSING_CONSTANT];
-    if (t->axis < 0)
-        diagnosis_report(d, t->mistake, "lacks a term %s", what);
-    else
+    static const char *const sizes[] = {"", " times the input", " times the output"};
+    const int kind = (int)t->mistake - (int)AG_MISTAKE_MISSING_CONSTANT;
+    if (t->axis >= 0)
         diagnosis_report(d, t->mistake,
-                         "lacks a term %s along axis %d, with a factor of its own on each line "
+                         "lacks a term %s along axis %d, or has it too much, with a factor of its own on each line "
                          "along it: a mean or a sum over this axis",
-                         what, t->axis);
+                         kinds[kind], t->axis);
+    else
+        diagnosis_report(d, t->mistake, "%s a term%s %s: %.4g%s%s", factor < 0 ? "lacks" : "has",
+                         factor < 0 ? "" : " too much", kinds[kind], fabs(factor), sizes[kind],
+                         t->weighted ? ""
+                                     : " in every element, not multiplied by the result's gradient there: a "
+                                       "number of its own, or a sum over all elements");
+}
+
+/* Asks for terms of all three kinds along the axis, or with one factor for all. */
+static ag_status try_kinds(diagnosis *d, int axis, bool weighted, double *values, const double *missing)
+{
+    static const ag_mistake kinds[] = {AG_MISTAKE_MISSING_CONSTANT, AG_MISTAKE_MISSING_INPUT,
+                                       AG_MISTAKE_MISSING_OUTPUT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !d->check->report->mistake; i++) {
+        const term t = {kinds[i], values, axis, weighted};
+        double factor;
+        bool explains;
+        if (!fill_term(d, &t, values))
+            continue;
+        ag_status status = try_term(d, &t, missing, &factor, &explains);
+        if (status != AG_OK)
+            return status;
+        if (explains)
+            report_term(d, &t, factor);
+    }
+    return AG_OK;
 }
 
 ag_status diagnose_terms(diagnosis *d)
 {
-    static const ag_mistake kinds[] = {AG_MISTAKE_MISSING_CONSTANT, AG_MISTAKE_MISSING_INPUT,
-                                       AG_MISTAKE_MISSING_OUTPUT};
     double *values = gradcheck_alloc(d->check, (size_t)d->size * sizeof *values);
     double *missing = gradcheck_alloc(d->check, (size_t)d->size * sizeof *missing);
     if (!values || !missing)
         return AG_NO_MEMORY;
     for (int64_t k = 0; k < d->size; k++)
         missing[k] = d->analytic[k] - d->numeric[k];
-    for (int axis = -1; axis < d->shape.ndim; axis++)
-        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-            const term t = {kinds[i], values, axis};
-            bool explains;
-            if ((axis >= 0 && d->shape.dim[axis] < 3) || !fill_term(d, &t, values))
-                continue;
-            ag_status status = try_term(d, &t, missing, &explains);
-            if (status != AG_OK)
-                return status;
-            if (explains) {
-                report_term(d, &t);
-                return AG_OK;
-            }
-        }
-    return AG_OK;
+    ag_status status = try_kinds(d, -1, true, values, missing);
+    if (status == AG_OK && !d->check->report->mistake)
+        status = try_kinds(d, -1, false, values, missing);
+    for (int axis = 0; axis < d->shape.ndim && status == AG_OK && !d->check->report->mistake; axis++)
+        if (d->shape.dim[axis] >= 3)
+            status = try_kinds(d, axis, false, values, missing);
+    return status;
 }

@@ -67,23 +67,48 @@ static bool name_by_shape(double factor, ag_shape shape, const char *owner, char
     return name_by_size(factor, ag_shape_size(shape), what, text, room);
 }
 
-/* The axis of the result along which the input stretches, and whose size is the factor and
- * no size of the input; -1 if there is none. (A factor of 2 has too many other causes.) */
+/* The axis of the result along which the input stretches, and whose size is the factor; -1
+ * if there is none. */
 static int find_stretched_axis(const diagnosis *d, double factor)
 {
     const ag_shape result = d->check->shape;
-    if (!broadcast_fits(d->shape, result))
+    if (d->inside || !broadcast_fits(d->shape, result))
         return -1;
-    for (int axis = 0; axis < d->shape.ndim; axis++)
-        if (fabs(factor - (double)d->shape.dim[axis]) < 0.5)
-            return -1;
     for (int axis = 0; axis < result.ndim; axis++) {
         const int own = axis - (result.ndim - d->shape.ndim);
         const bool stretches = own < 0 || d->shape.dim[own] == 1;
-        if (stretches && result.dim[axis] > 2 && fabs(factor / (double)result.dim[axis] - 1) <= GRADCHECK_TOLERANCE)
+        if (stretches && result.dim[axis] > 1 && fabs(factor / (double)result.dim[axis] - 1) <= GRADCHECK_TOLERANCE)
             return axis;
     }
     return -1;
+}
+
+/* Whether a factor of this size may come from elsewhere than the stretched axis: 2 has many
+ * causes, and an axis of the input may have the size as well. */
+static bool is_size_ambiguous(const diagnosis *d, int64_t size)
+{
+    bool ambiguous = size == 2;
+    for (int axis = 0; axis < d->shape.ndim; axis++)
+        ambiguous = ambiguous || d->shape.dim[axis] == size;
+    return ambiguous;
+}
+
+/* A factor that is the size of an axis along which the input stretches. */
+static void report_stretched(const diagnosis *d, int axis)
+{
+    const int64_t size = d->check->shape.dim[axis];
+    if (!is_size_ambiguous(d, size)) {
+        diagnosis_report(d, AG_MISTAKE_SUMMED_TWICE,
+                         "is %lld times what it must be, the size of axis %d of the result, along which the input "
+                         "stretches: the sum over this axis is taken twice",
+                         (long long)size, axis);
+        return;
+    }
+    diagnosis_report(d, AG_MISTAKE_FACTOR,
+                     "is %lld times what it must be: a factor, or the sum over axis %d of the result, along which the "
+                     "input stretches and whose size is %lld too, is taken twice",
+                     (long long)size, axis, (long long)size);
+    d->check->other_mistake = AG_MISTAKE_SUMMED_TWICE;
 }
 
 static ag_status diagnose_factor(diagnosis *d)
@@ -96,10 +121,7 @@ static ag_status diagnose_factor(diagnosis *d)
     const int axis = find_stretched_axis(d, factor);
     char name[128] = "";
     if (axis >= 0) {
-        diagnosis_report(d, AG_MISTAKE_SUMMED_TWICE,
-                         "is %lld times what it must be, the size of axis %d of the result, along which the input "
-                         "stretches: the sum over this axis is taken twice",
-                         (long long)d->check->shape.dim[axis], axis);
+        report_stretched(d, axis);
         return AG_OK;
     }
     if (!name_by_shape(factor, d->shape, "input", name, sizeof name))
@@ -108,15 +130,23 @@ static ag_status diagnose_factor(diagnosis *d)
     return AG_OK;
 }
 
+/* Whether all elements are exactly 0, those too that backward found for the message. */
+static bool is_exactly_zero(const diagnosis *d)
+{
+    bool zero = d->inside || d->check->report->analytic == 0;
+    for (int64_t k = 0; k < d->size && zero; k++)
+        zero = (d->inside && !d->inside[k]) || d->analytic[k] == 0;
+    return zero;
+}
+
+/* What is next to 0 but not 0 is no multiple: its factor would be made of noise. */
 ag_status diagnose_multiple(diagnosis *d)
 {
     const double zero = 0, minus_one = -1;
     bool explains;
     ag_status status = diagnosis_explains(d, predict_multiple, &zero, 1, &explains);
-    for (int64_t k = 0; k < d->size && explains; k++)
-        explains = (d->inside && !d->inside[k]) || d->analytic[k] == 0;
     if (status != AG_OK || explains) {
-        if (explains)
+        if (explains && is_exactly_zero(d))
             diagnosis_report(d, AG_MISTAKE_ZERO, "is exactly 0%s",
                              d->inside ? "" : " everywhere: the way from the input to the result is severed");
         return status;
@@ -152,11 +182,13 @@ static ag_status predict_misplaced(diagnosis *d, const void *suspicion, int64_t 
     return AG_OK;
 }
 
-/* The last two axes in each other's order in memory, where their sizes differ. */
-static ag_status predict_transposed_layout(diagnosis *d, const void *unused, int64_t k, prediction *p)
+/* The last two axes in each other's order in memory, where their sizes differ: written so,
+ * or `read` so. */
+static ag_status predict_transposed_layout(diagnosis *d, const void *read, int64_t k, prediction *p)
 {
-    (void)unused;
-    const int64_t rows = d->shape.dim[d->shape.ndim - 2], columns = d->shape.dim[d->shape.ndim - 1];
+    const bool is_read = *(const bool *)read;
+    const int64_t last = d->shape.dim[d->shape.ndim - 1], other = d->shape.dim[d->shape.ndim - 2];
+    const int64_t rows = is_read ? last : other, columns = is_read ? other : last;
     const int64_t place = k % (rows * columns), begin = k - place;
     const int64_t from = begin + place % rows * columns + place / rows;
     *p = (prediction){d->numeric[from], d->noise[from]};
@@ -180,11 +212,16 @@ static ag_status diagnose_transposed(diagnosis *d)
         }
     if (status != AG_OK || explains || n < 2 || d->shape.dim[n - 2] == d->shape.dim[n - 1])
         return status;
-    status = diagnosis_explains(d, predict_transposed_layout, NULL, DIAGNOSIS_TELLING, &explains);
+    bool read = false;
+    status = diagnosis_explains(d, predict_transposed_layout, &read, DIAGNOSIS_TELLING, &explains);
+    if (status == AG_OK && !explains) {
+        read = true;
+        status = diagnosis_explains(d, predict_transposed_layout, &read, DIAGNOSIS_TELLING, &explains);
+    }
     if (status == AG_OK && explains)
-        diagnosis_report(d, AG_MISTAKE_TRANSPOSED,
-                         "is transposed: it lies in memory as [%lld,%lld] and not as [%lld,%lld]",
-                         (long long)d->shape.dim[n - 1], (long long)d->shape.dim[n - 2], (long long)d->shape.dim[n - 2],
+        diagnosis_report(d, AG_MISTAKE_TRANSPOSED, "is transposed: it %s as [%lld,%lld] and not as [%lld,%lld]",
+                         read ? "is read" : "lies in memory", (long long)d->shape.dim[n - 1],
+                         (long long)d->shape.dim[n - 2], (long long)d->shape.dim[n - 2],
                          (long long)d->shape.dim[n - 1]);
     return status;
 }

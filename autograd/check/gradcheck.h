@@ -105,6 +105,8 @@ typedef struct gradcheck {
     const ag_real **directions; /* [count], of the inputs: .. */
     ag_real *direction;         /* .. this one for the input that moves; NULL at first */
     ag_real *tangent;           /* [size], of the result */
+
+    ag_mistake other_mistake; /* that the diagnosis cannot tell from the reported one */
 } gradcheck;
 
 /* A line through the origin along which one input moves: its elements begin <= i < end

@@ -49,50 +49,106 @@ static void add_counts(const ag_gradcheck_report *some, ag_gradcheck_report *sum
     sum->input_count = sum->input_count > some->input_count ? sum->input_count : some->input_count;
 }
 
-enum { MISTAKES = AG_MISTAKE_OVERWRITTEN + 1 };
+/* What one draw shows. */
+typedef struct evidence {
+    ag_gradcheck_report report;
+    unsigned readings; /* bit 1 << kind of each that its mistake may be; 0: it is unclear */
+    int64_t size;      /* of the input whose gradient is worst */
+    bool weak;         /* an axis has the size 2, where one mistake looks like another */
+} evidence;
 
-/* The kinds of mistakes in the draws that failed. */
-typedef struct mistakes {
-    int draws[MISTAKES];                       /* in how many it was clear */
-    char diagnosis[MISTAKES][AG_MESSAGE_SIZE]; /* of the worst of these, or the first */
-} mistakes;
-
-static void note_mistake(mistakes *all, int draw, const ag_gradcheck_report *found, bool is_worst)
+static bool has_axis_of_two(ag_shape shape)
 {
-    if (found->mistake && (all->draws[found->mistake]++ == 0 || is_worst))
-        ag_sentence_print(all->diagnosis[found->mistake], "draw %d: %.440s", draw, found->diagnosis);
+    bool has = false;
+    for (int axis = 0; axis < shape.ndim; axis++)
+        has = has || shape.dim[axis] == 2;
+    return has;
 }
 
-/* Some draws are too small to tell one mistake from another, so the kind is clear only if
- * it is that of more than half of those that have one. */
+static ag_status compare_draw(gradcheck *check, ag_tape *tape, void *found)
+{
+    evidence *e = found;
+    ag_status status = gradcheck_compare(check, tape, &e->report);
+    if (e->report.mistake)
+        e->readings = (1u << e->report.mistake | 1u << check->other_mistake) & ~1u;
+    if (e->report.input >= 0) {
+        e->size = gradcheck_input_size(check, e->report.input);
+        e->weak = has_axis_of_two(check->inputs[e->report.input].shape) || has_axis_of_two(check->shape);
+    }
+    return status;
+}
+
+/* The diagnoses of the draws that failed. */
+typedef struct mistakes {
+    bool any;               /* one has a diagnosis; .. */
+    bool weak;              /* .. all of these are weak */
+    unsigned readings;      /* kinds on which they agree; the weak do not count if others do */
+    unsigned best_readings; /* of the clearest, the largest of these: .. */
+    int64_t best_size;      /* .. its input's size, .. */
+    ag_mistake best;        /* .. its kind and its sentence */
+    char diagnosis[AG_MESSAGE_SIZE];
+    int64_t least_size;   /* the smallest input for which there was a diagnosis */
+    int64_t unclear_size; /* the largest input of a draw that is unclear and not weak */
+} mistakes;
+
+static int count_readings(unsigned readings)
+{
+    int count = 0;
+    for (; readings; readings >>= 1)
+        count += (int)(readings & 1);
+    return count;
+}
+
+static void note_mistake(mistakes *all, int draw, const evidence *found, double tolerance)
+{
+    if (!found->readings) {
+        const bool tells = found->report.worst_error > tolerance && !found->weak;
+        if (tells && found->size > all->unclear_size)
+            all->unclear_size = found->size;
+        return;
+    }
+    const bool first = !all->any || (all->weak && !found->weak);
+    if (!first && found->weak && !all->weak)
+        return;
+    const int fewer = count_readings(all->best_readings) - count_readings(found->readings);
+    all->any = true;
+    all->weak = found->weak;
+    all->least_size = first || found->size < all->least_size ? found->size : all->least_size;
+    all->readings = first ? found->readings : all->readings & found->readings;
+    if (!first && (fewer < 0 || (fewer == 0 && found->size <= all->best_size)))
+        return;
+    all->best_readings = found->readings;
+    all->best_size = found->size;
+    all->best = found->report.mistake;
+    ag_sentence_print(all->diagnosis, "draw %d: %.440s", draw, found->report.diagnosis);
+}
+
+/* The kind is clear if all draws that can tell agree on it. A draw that is unclear although
+ * a smaller one had a diagnosis contradicts. */
 static void conclude_mistake(const mistakes *all, ag_gradcheck_report *report)
 {
-    int most = 0, sum = 0;
-    for (int kind = 1; kind < MISTAKES; kind++) {
-        sum += all->draws[kind];
-        most = all->draws[kind] > all->draws[most] ? kind : most;
-    }
-    report->mistake = 2 * all->draws[most] > sum ? (ag_mistake)most : AG_MISTAKE_UNCLEAR;
-    ag_sentence_print(report->diagnosis, "%s", all->diagnosis[report->mistake]);
+    const bool clear = all->any && (all->readings >> all->best & 1) && all->unclear_size < all->least_size;
+    report->mistake = clear ? all->best : AG_MISTAKE_UNCLEAR;
+    ag_sentence_print(report->diagnosis, "%s", clear ? all->diagnosis : "");
 }
 
 /* Checks one more draw. The report becomes that of the worst, with the counts of all. */
 static ag_status add_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, mistakes *all,
                           ag_gradcheck_report *report, ag_error *error)
 {
-    ag_gradcheck_report found;
-    gradcheck_begin(&found);
-    ag_status status = gradcheck_run_draw(op, draw, options, gradcheck_compare, &found, error);
+    evidence found = {0};
+    gradcheck_begin(&found.report);
+    ag_status status = gradcheck_run_draw(op, draw, options, compare_draw, &found, error);
     if (status != AG_OK)
         return status;
-    note_mistake(all, draw, &found, found.worst_error > report->worst_error);
-    if (found.worst_error <= report->worst_error) {
-        add_counts(&found, report);
+    note_mistake(all, draw, &found, options->tolerance);
+    if (found.report.worst_error <= report->worst_error) {
+        add_counts(&found.report, report);
         return AG_OK;
     }
-    ag_gradcheck_report worst = found;
+    ag_gradcheck_report worst = found.report;
     worst.draw = draw;
-    ag_sentence_print(worst.message, "%.60s, draw %d: %.400s", op->name, draw, found.message);
+    ag_sentence_print(worst.message, "%.60s, draw %d: %.400s", op->name, draw, found.report.message);
     add_counts(report, &worst);
     *report = worst;
     return AG_OK;
