@@ -56,8 +56,8 @@ enum {
     GRADCHECK_WEIGHTS,
     GRADCHECK_FORMER_GRADIENTS,
     GRADCHECK_ELSEWHERE,
-    GRADCHECK_WEIGHTS_ELSEWHERE,
-    GRADCHECK_DIRECTIONS
+    GRADCHECK_DIRECTIONS,
+    GRADCHECK_WEIGHTS_ELSEWHERE = 1 << 30 /* after those of all inputs */
 };
 
 /* The leaves of a recorded run whose gradients lie in the inputs' memory. The function
