@@ -21,6 +21,7 @@ static void print_json(const ag_op *op, const study_op_checks *found)
     data_json_put_integer(&object, "checked", r->checked);
     data_json_put_integer(&object, "failed", r->failed);
     data_json_put_integer(&object, "kinks", r->kinks);
+    data_json_put_integer(&object, "unclear", r->unclear);
     data_json_put_number(&object, "worst_error", r->worst_error, 6);
     data_json_put_text(&object, "input", r->input_name ? r->input_name : "");
     data_json_put_integer(&object, "index", r->index);
@@ -67,6 +68,9 @@ static void print_row(const ag_op *op, const study_op_checks *found)
     print_cell(9, "%.1e", found->dot.error, study_op_checks_have_dot(found));
     print_cell(5, "%.2f", found->taylor.order, !isnan(found->taylor.order));
     printf("   %s\n", found->passed ? "ok" : "FAILED");
+    if (r->unclear)
+        printf("    for %lld %s the difference is too inexact to tell\n", (long long)r->unclear,
+               ag_plural(r->unclear, "element", "elements"));
     if (!r->passed)
         printf("    %lld of %lld elements fail; the worst: %s\n", (long long)r->failed, (long long)r->checked,
                r->message);

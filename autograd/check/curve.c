@@ -294,7 +294,7 @@ ag_status ag_gradcheck_curve_op(const ag_op *op, int draw, int input, double pla
     curve_request request = {.input = input, .may_lack = true, .planted = planted, .curve = curve};
     ag_status status = start_curve(&complete, curve, error);
     if (status == AG_OK)
-        status = gradcheck_check_record(op, error);
+        status = gradcheck_check_record(op, 1, error);
     if (status == AG_OK)
         status = gradcheck_run_draw(op, draw, &complete, make_curve, &request, error);
     return status;

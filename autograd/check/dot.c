@@ -467,7 +467,7 @@ ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options 
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
     ag_status status = start(&complete, report, error);
     if (status == AG_OK)
-        status = gradcheck_check_record(op, error);
+        status = gradcheck_check_record(op, draws, error);
     if (status != AG_OK)
         return gradcheck_name_error(error, status, NAME);
 

@@ -257,7 +257,7 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
                         ag_error *error) AG_CHECKED;
 /* Runs the test on example number `draw` of the operation, of which
  * gradcheck_check_record has found that it draws examples. */
-ag_status gradcheck_check_record(const ag_op *op, ag_error *error) AG_CHECKED;
+ag_status gradcheck_check_record(const ag_op *op, int draws, ag_error *error) AG_CHECKED;
 ag_status gradcheck_run_draw(const ag_op *op, int draw, const ag_gradcheck_options *options, gradcheck_test *test,
                              void *report, ag_error *error) AG_CHECKED;
 

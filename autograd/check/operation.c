@@ -18,12 +18,14 @@ static ag_status draw_inputs(ag_example *example, int threads, ag_error *error)
     return status;
 }
 
-ag_status gradcheck_check_record(const ag_op *op, ag_error *error)
+ag_status gradcheck_check_record(const ag_op *op, int draws, ag_error *error)
 {
     if (tape_record_lacks(op))
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation's record %s", tape_record_lacks(op));
     if (!op->example)
         return ag_error_set(error, AG_BAD_VALUE, "gradcheck: the operation %s draws no examples", op->name);
+    if (draws < 1)
+        return ag_error_set(error, AG_BAD_VALUE, "gradcheck: draws is %d; it must be 1 or more", draws);
     return AG_OK;
 }
 
@@ -160,9 +162,7 @@ ag_status ag_gradcheck_op(const ag_op *op, int draws, const ag_gradcheck_options
     ag_gradcheck_options complete = options ? *options : (ag_gradcheck_options){0};
     ag_status status = gradcheck_start(&complete, report, error);
     if (status == AG_OK)
-        status = gradcheck_check_record(op, error);
-    if (status == AG_OK && draws < 1)
-        status = ag_error_set(error, AG_BAD_VALUE, "gradcheck: draws is %d; it must be 1 or more", draws);
+        status = gradcheck_check_record(op, draws, error);
     if (status != AG_OK)
         return status;
 

@@ -308,7 +308,7 @@ ag_status ag_taylor_test_op(const ag_op *op, int draws, const ag_gradcheck_optio
     taylor_test test = {.report = report};
     ag_status status = start_test(&complete, report, error);
     if (status == AG_OK)
-        status = gradcheck_check_record(op, error);
+        status = gradcheck_check_record(op, draws, error);
     for (test.draw = 0; test.draw < draws && status == AG_OK; test.draw++) {
         test.operation = op->name;
         status = gradcheck_run_draw(op, test.draw, &complete, run_test, &test, error);

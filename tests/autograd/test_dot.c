@@ -436,8 +436,9 @@ START_TEST(bad_input_is_refused)
                      "compared nothing: no result moves with any input, or by less than its value is rounded");
     ck_assert_int_eq(ag_dot_test(constant_function, NULL, NULL, 0, NULL, &report, NULL), AG_BAD_VALUE);
     int count;
-    ck_assert_int_eq(ag_dot_test_op(ag_ops(&count)[0], 0, NULL, &report, NULL), AG_OK);
-    ck_assert(!report.passed);
+    error = (ag_error){0};
+    ck_assert_int_eq(ag_dot_test_op(ag_ops(&count)[0], 0, NULL, &report, &error), AG_BAD_VALUE);
+    ck_assert_str_eq(error.message, "dot test: draws is 0; it must be 1 or more");
 }
 END_TEST
 

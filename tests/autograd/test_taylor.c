@@ -369,6 +369,10 @@ START_TEST(test_calls_that_cannot_be)
     ck_assert_str_eq(report.message, "Taylor's test: it did not run");
     ck_assert_int_eq(ag_taylor_test(f_exp, NULL, NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
     ck_assert_int_eq(ag_taylor_test_op(NULL, 1, NULL, &report, NULL), AG_BAD_VALUE);
+    int count;
+    error = (ag_error){0};
+    ck_assert_int_eq(ag_taylor_test_op(ag_ops(&count)[0], 0, NULL, &report, &error), AG_BAD_VALUE);
+    ck_assert_str_eq(error.message, "Taylor's test: draws is 0; it must be 1 or more");
     ck_assert_int_eq(ag_taylor_test(f_exp, NULL, &input, 1, &(ag_gradcheck_options){.directions = -1}, &report, NULL),
                      AG_BAD_VALUE);
     ck_assert_int_eq(ag_taylor_test(f_linear, NULL, &empty, 1, NULL, &report, NULL), AG_OK);
