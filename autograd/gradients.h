@@ -1,5 +1,5 @@
-/* gradients.h - gradient checks: whether a gradient is right, where it is wrong, and how. The
- * third part of autograd.h, which includes it.
+/* gradients.h - gradient checks: whether a gradient is right, where it is wrong, and how.
+ * The third part of autograd.h, which includes it.
  */
 #ifndef AG_GRADIENTS_H
 #define AG_GRADIENTS_H
