@@ -30,19 +30,40 @@ static void count_right(const ag_real *logits, int64_t classes, const int32_t *t
     }
 }
 
+/* A batch as the model takes it, its logits and their summed loss. */
+typedef struct batch_result {
+    train_batch_input rows;
+    ag_tensor *logits, *loss;
+} batch_result;
+
+static ag_status run_batch(const nn_model *model, ag_tape *tape, const data_batch *batch,
+                           const train_evaluation *evaluation, batch_result *result, ag_error *error)
+{
+    nn_pass pass = {.tape = tape, .params = &model->params};
+    ag_tape_rewind(tape);
+    ag_status status = train_batch_input_make(model, batch, 0, batch->rows, tape, &result->rows, error);
+    if (status != AG_OK)
+        return status;
+    if (evaluation->on_input)
+        evaluation->on_input(evaluation->context, &pass, &result->rows.input);
+    result->loss = train_batch_input_loss(model, &pass, &result->rows, 0, &result->logits);
+    if (!result->loss)
+        return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
+    return AG_OK;
+}
+
 /* Names the operation that made the loss not finite. A no-grad tape does not record its
  * operations, so the batch runs again on a tape that does. */
-static ag_status explain_loss(const nn_model *model, const data_batch *batch, double loss, ag_error *error)
+static ag_status explain_loss(const nn_model *model, const data_batch *batch, const train_evaluation *evaluation,
+                              double loss, ag_error *error)
 {
-    ag_status status = AG_NO_MEMORY;
-    train_batch_input rows;
+    char text[AG_MESSAGE_SIZE];
+    batch_result result;
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape)
-        ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
-    else if ((status = train_batch_input_make(model, batch, 0, batch->rows, tape, &rows, error)) == AG_OK) {
-        nn_pass pass = {.tape = tape, .params = &model->params};
-        char text[AG_MESSAGE_SIZE];
-        train_batch_input_loss(model, &pass, &rows, 0, NULL);
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
+    ag_status status = run_batch(model, tape, batch, evaluation, &result, error);
+    if (status == AG_OK) {
         bool found = ag_tape_find_nonfinite(tape, text);
         status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", loss, found ? ": " : "",
                               found ? text : "");
@@ -51,23 +72,19 @@ static ag_status explain_loss(const nn_model *model, const data_batch *batch, do
     return status;
 }
 
-static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch, loss_sums *sums,
-                           ag_error *error)
+static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch,
+                           const train_evaluation *evaluation, loss_sums *sums, ag_error *error)
 {
-    train_batch_input rows;
-    ag_tensor *logits = NULL;
-    nn_pass pass = {.tape = tape, .params = &model->params};
-    ag_tape_rewind(tape);
-    ag_status status = train_batch_input_make(model, batch, 0, batch->rows, tape, &rows, error);
+    batch_result result;
+    ag_status status = run_batch(model, tape, batch, evaluation, &result, error);
     if (status != AG_OK)
         return status;
-    ag_tensor *loss = train_batch_input_loss(model, &pass, &rows, 0, &logits);
-    if (!loss)
-        return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
-    if (!isfinite(loss->data[0]))
-        return explain_loss(model, batch, (double)loss->data[0], error);
-    scalar_sum_add(&sums->loss, (double)loss->data[0]);
-    count_right(logits->data, model->config.target_vocab, rows.targets, rows.input.rows * rows.length, sums);
+    const train_batch_input *rows = &result.rows;
+    const double loss = (double)result.loss->data[0];
+    if (!isfinite(loss))
+        return explain_loss(model, batch, evaluation, loss, error);
+    scalar_sum_add(&sums->loss, loss);
+    count_right(result.logits->data, model->config.target_vocab, rows->targets, rows->input.rows * rows->length, sums);
     return AG_OK;
 }
 
@@ -80,7 +97,7 @@ static int64_t count_unknown(const int32_t *tokens, int64_t count)
 }
 
 static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
-                         loss_sums *sums, ag_error *error)
+                             loss_sums *sums, ag_error *error)
 {
     data_batch batch = {0};
     ag_status status = AG_OK;
@@ -91,7 +108,7 @@ static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set
         if (status == AG_OK)
             status = data_set_range(set, first, now, &batch, error);
         if (status == AG_OK)
-            status = add_batch(model, tape, &batch, sums, error);
+            status = add_batch(model, tape, &batch, evaluation, sums, error);
         if (status == AG_OK)
             sums->unknown += count_unknown(batch.source, batch.rows * batch.source_length) +
                              count_unknown(batch.target_out, batch.rows * batch.target_length);
@@ -124,7 +141,7 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
                          train_metrics *metrics, ag_error *error)
 {
     train_evaluation own = *evaluation;
-        *metrics = (train_metrics){0};
+    *metrics = (train_metrics){0};
     if (own.batch < 0 || own.max_sources < 0 || own.threads < 0)
         return ag_error_set(error, AG_BAD_VALUE, "an evaluation's batch, sources and threads cannot be negative");
     ag_status status = train_set_fits(model, set, error);

@@ -11,6 +11,8 @@
 #include "exchange.h"
 #include "nonfinite.h"
 
+#include <stdlib.h>
+
 /* ---- Reports ----------------------------------------------------------------------- */
 
 static void report(train_loop *loop, const train_metrics *dev, bool best)
@@ -212,4 +214,42 @@ ag_status train_run(nn_model *model, data_set *training, data_set *dev, const tr
         status = report_failure(&loop, status, error);
     train_run_end(&loop);
     return status;
+}
+
+/* ---- Step by step ------------------------------------------------------------------ */
+
+train_loop *train_loop_new(nn_model *model, data_set *training, const train_options *options, ag_error *error)
+{
+    ag_error own = {0}; /* the caller's may be NULL */
+    train_loop *loop = calloc(1, sizeof *loop);
+    if (!loop) {
+        ag_error_set(error, AG_NO_MEMORY, "no memory for a run");
+        return NULL;
+    }
+    *loop = (train_loop){.model = model, .training = training, .error = &own, .log.descriptor = -1};
+    ag_status status = ag_level_check(&own);
+    if (status == AG_OK && (options->out || options->part || options->stop))
+        status = ag_error_set(&own, AG_BAD_VALUE, "a run step by step has no folder, no part and no stop");
+    if (status == AG_OK)
+        status = train_run_begin(loop, options);
+    if (status == AG_OK)
+        return loop;
+    report_failure(loop, status, error);
+    train_loop_free(loop);
+    return NULL;
+}
+
+ag_status train_loop_step(train_loop *loop, ag_error *error)
+{
+    ag_error own = {0};
+    loop->error = &own;
+    const ag_status status = take_step(loop);
+    return status == AG_OK ? status : report_failure(loop, status, error);
+}
+
+void train_loop_free(train_loop *loop)
+{
+    if (loop)
+        train_run_end(loop);
+    free(loop);
 }

@@ -15,7 +15,7 @@
 /* What the processes of one run must have in common. */
 enum { TRAIN_SAME_LEVEL, TRAIN_SAME_DATA, TRAIN_SAME_MODEL, TRAIN_SAME_OPTIONS, TRAIN_SAME_COUNT };
 
-typedef struct train_loop {
+struct train_loop {
     nn_model *model;
     data_set *training, *dev; /* dev may be NULL */
     train_options options;    /* defaults filled in */
@@ -52,7 +52,7 @@ typedef struct train_loop {
     int64_t loss_count, tokens;
     int64_t first_step; /* of this process */
     ag_error *error;    /* never NULL */
-} train_loop;
+};
 
 /* Fills in the defaults and checks the ranges, except the optimiser's. `earlier`: the
  * options of the run that is resumed, or NULL. */
@@ -63,7 +63,6 @@ ag_status train_options_complete(train_options *options, const train_options *gi
  * it. */
 ag_status train_run_begin(train_loop *loop, const train_options *given) AG_CHECKED;
 void train_run_end(train_loop *loop);
-/* Seconds of a clock that only advances. */
 
 /* Update number state.step + 1: forward and backward of a batch, clip, optimiser,
  * average. *loss is the mean per target token, *norm the norm of that mean's gradient

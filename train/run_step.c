@@ -30,7 +30,7 @@ static ag_status run_part(train_loop *loop, int64_t index, ag_status (*backward)
 {
     const int64_t count = loop->options.accumulate, rows = loop->batch.rows, step = loop->state.step;
     const int64_t begin = rows * index / count, end = rows * (index + 1) / count;
-    const nn_pass pass = {.tape = loop->tape, .params = &loop->model->params, .training = true};
+    nn_pass pass = {.tape = loop->tape, .params = &loop->model->params, .training = true};
     train_batch_input input;
     if (begin == end) /* more parts than rows */
         return AG_OK;
@@ -40,6 +40,8 @@ static ag_status run_part(train_loop *loop, int64_t index, ag_status (*backward)
     ag_status status = train_batch_input_make(loop->model, &loop->batch, begin, end, loop->tape, &input, loop->error);
     if (status != AG_OK)
         return status;
+    if (loop->options.on_input)
+        loop->options.on_input(loop->options.context, &pass, &input.input);
     ag_tensor *loss = train_batch_input_loss(loop->model, &pass, &input, loop->options.label_smoothing, NULL);
     if (!loss)
         return tape_failed(loop);

@@ -177,6 +177,11 @@ typedef struct train_metrics {
                       * size */
 } train_metrics;
 
+/* Called before each batch goes through the model, which is made from the pass and the
+ * input as the callback leaves them. It may put masks on pass->tape into the input, and
+ * set pass->on_block, to study what a model learns under them. */
+typedef void train_on_input(void *context, nn_pass *pass, nn_input *input);
+
 /* Options of train_evaluate. Zero means the default. */
 typedef struct train_evaluation {
     int64_t batch;       /* rows at once; 0: 64, fewer of a large model */
@@ -190,7 +195,8 @@ typedef struct train_evaluation {
     /* Called after decoding for each source in order, with its text, the output and the
      * nearest target. NULL: not wanted. */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
-    void *context;                     /* of on_output */
+    train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
+    void *context;            /* of both */
     const volatile sig_atomic_t *stop; /* becomes not 0: stop with AG_INTERRUPTED. NULL:
                                         * never */
 } train_evaluation;
@@ -400,10 +406,11 @@ typedef struct train_options {
     int64_t stop_at; /* the same after this step, or at once if it has passed; 0: never */
     /* Called at each report; may be NULL. */
     void (*on_progress)(void *context, const train_progress *progress);
+    train_on_input *on_input; /* of the updates, not of evaluations; NULL: not wanted */
     /* Replaces gradients [count] and sums [sum_count] by their sums over all processes:
      * see below. NULL where `part` is 0. */
     ag_status (*exchange)(void *context, ag_real *gradients, int64_t count, double *sums, int64_t sum_count);
-    void *context; /* of on_progress and exchange */
+    void *context; /* of on_progress, on_input and exchange */
 } train_options;
 
 /* A run in several processes, or threads, or machines. Process i of n calls train_run with
@@ -475,6 +482,20 @@ typedef struct train_result {
  * the lines logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
+
+/* A run step by step, for programs that do other things between the steps. `training` and
+ * `model` must live as long as the run, and nothing else may change the model's
+ * parameters. It evaluates and writes nothing, so `out`, `part` and `stop` must not be
+ * set; with the same options its updates are those of train_run, bit for bit. After
+ * `steps` it may go on, with the schedule's last rate. The caller frees the run; NULL with
+ * the error of train_run. */
+typedef struct train_loop train_loop;
+train_loop *train_loop_new(nn_model *model, data_set *training, const train_options *options, ag_error *error);
+/* Does one update and calls on_progress as train_run does. After an error parameters and
+ * counters are as before. */
+ag_status train_loop_step(train_loop *loop, ag_error *error) AG_CHECKED;
+/* Frees the run. NULL is allowed. */
+void train_loop_free(train_loop *loop);
 
 /* Whether train_run or train_saved_save could write into this folder, so that a refusal
  * comes before the data are read: AG_BAD_VALUE if it holds a run or a model; with
