@@ -7,8 +7,6 @@
 
 #include "data.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,71 +49,30 @@ static int point_to_help(const cli_command *command)
     return CLI_USAGE;
 }
 
-static int wrong_value(const cli_command *command, const cli_flag *flag, const char *value, const char *expected)
+/* Adds what the text may be meant to be, or that there are too many words for a sentence. */
+static void add_choices(const train_field *field, const char *text, char *expected, size_t size)
 {
-    return cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", flag->field->name, *value ? value : "''",
-                    expected);
-}
-
-static int read_number(const cli_command *command, const cli_flag *flag, const char *text)
-{
-    const train_field *field = flag->field;
-    const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
-    const double low = field->low, high = train_field_high(field);
-    char expected[128], *end;
-
-    if (bounded)
-        snprintf(expected, sizeof expected, "a %snumber from %.12g to %.12g", whole ? "whole " : "", low, high);
-    else
-        snprintf(expected, sizeof expected, "a %snumber of %.12g or more", whole ? "whole " : "", low);
-    errno = 0;
-    const double number = strtod(text, &end);
-    if (end == text || *end || !isfinite(number) || !(number >= low && number <= high) ||
-        (whole && number != floor(number)))
-        return wrong_value(command, flag, text, expected);
-    train_field_set_number(field, flag->object, number != 0 ? number : field->none ? -1 : 0);
-    return CLI_DONE;
-}
-
-/* The index of the text among the words that the flag may have; -1 after a report. */
-static int read_choice(const cli_command *command, const cli_flag *flag, const char *text)
-{
-    char expected[256] = "one of";
-    size_t used = strlen(expected);
     cli_likeness like = cli_likeness_of(text);
     const char *choice;
     int count = 0;
-    for (; (choice = flag->field->names(count)); count++) {
-        if (!strcmp(choice, text))
-            return count;
+    for (; (choice = field->names(count)); count++)
         cli_likeness_try(&like, choice);
-        if (used < sizeof expected)
-            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s", count ? "," : "", choice);
-    }
-    if (used + sizeof like.text >= sizeof expected) /* too many for a sentence */
-        used = (size_t)snprintf(expected, sizeof expected, "one of the %d that --help lists", count);
-    snprintf(expected + used, sizeof expected - used, "%s", cli_did_you_mean(&like, ""));
-    wrong_value(command, flag, text, expected);
-    return -1;
+    size_t used = strlen(expected);
+    if (used + sizeof like.text >= size)
+        used = (size_t)snprintf(expected, size, "one of the %d that --help lists", count);
+    snprintf(expected + used, size - used, "%s", cli_did_you_mean(&like, ""));
 }
 
 static int read_value(const cli_command *command, cli_flag *flag, const char *text)
 {
     const train_field *field = flag->field;
+    char expected[256];
     flag->given = true;
-    const int choice = field->names ? read_choice(command, flag, text) : 0;
-    if (choice < 0)
-        return CLI_USAGE;
-    if (field->type == TRAIN_TEXT) {
-        if (!*text && strcmp(field->value, "TEXT")) /* files, folders and names are never empty */
-            return wrong_value(command, flag, text, field->value);
-        train_field_set_text(field, flag->object, text);
-    } else if (field->names) {
-        train_field_set_number(field, flag->object, field->first + choice);
-    } else {
-        return read_number(command, flag, text);
-    }
-    return CLI_DONE;
+    if (train_field_read(field, flag->object, text, expected, sizeof expected))
+        return CLI_DONE;
+    if (field->names)
+        add_choices(field, text, expected, sizeof expected);
+    return cli_fail(command->name, CLI_USAGE, "--%s %s: expected %s", field->name, *text ? text : "''", expected);
 }
 
 static void set_switch(cli_flag *flag)

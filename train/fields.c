@@ -122,6 +122,56 @@ void train_field_print(const train_field *field, const void *object, char *text,
         snprintf(text, size, "%lld", (long long)get_integer(field, object));
 }
 
+static bool read_number(const train_field *field, void *object, const char *text, char *expected, size_t size)
+{
+    const bool whole = field->type != TRAIN_DOUBLE, bounded = field->low < field->high;
+    const double low = field->low, high = train_field_high(field);
+    const char *end;
+    const double number = ag_number_read(text, &end);
+    if (end != text && !*end && isfinite(number) && number >= low && number <= high &&
+        !(whole && number != floor(number))) {
+        train_field_set_number(field, object, number != 0 ? number : field->none ? -1 : 0);
+        return true;
+    }
+    if (bounded)
+        ag_text_print(expected, size, "a %snumber from %.12g to %.12g", whole ? "whole " : "", low, high);
+    else
+        ag_text_print(expected, size, "a %snumber of %.12g or more", whole ? "whole " : "", low);
+    return false;
+}
+
+/* Whether the text is one of the field's words; *index becomes its number. */
+static bool read_choice(const train_field *field, const char *text, int *index, char *expected, size_t size)
+{
+    size_t used = (size_t)snprintf(expected, size, "one of");
+    const char *choice;
+    for (*index = 0; (choice = field->names(*index)); ++*index) {
+        if (!strcmp(choice, text))
+            return true;
+        if (used < size)
+            used += (size_t)snprintf(expected + used, size - used, "%s %s", *index ? "," : "", choice);
+    }
+    return false;
+}
+
+bool train_field_read(const train_field *field, void *object, const char *text, char *expected, size_t size)
+{
+    int index = 0;
+    if (field->names && !read_choice(field, text, &index, expected, size))
+        return false;
+    if (field->type == TRAIN_TEXT) {
+        snprintf(expected, size, "%s", field->value);
+        if (!*text && strcmp(field->value, "TEXT")) /* files, folders and names are never empty */
+            return false;
+        train_field_set_text(field, object, text);
+    } else if (field->names) {
+        train_field_set_number(field, object, field->first + index);
+    } else {
+        return read_number(field, object, text, expected, size);
+    }
+    return true;
+}
+
 bool train_field_same(const train_field *field, const void *a, const void *b)
 {
     if (field->type != TRAIN_TEXT)

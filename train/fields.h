@@ -100,6 +100,10 @@ void train_field_set_text(const train_field *field, void *object, const char *te
 double train_field_high(const train_field *field);
 /* Writes the value as text that reads back to the same value. */
 void train_field_print(const train_field *field, const void *object, char *text, size_t size);
+/* Reads the value of a field with `value` from a text, which must live as long as the
+ * member points to it. Returns false if it is none, and says in expected [size] what it
+ * could be: "a whole number from 1 to 100", "one of none, sinusoidal" (cut to `size`). */
+bool train_field_read(const train_field *field, void *object, const char *text, char *expected, size_t size) AG_CHECKED;
 bool train_field_same(const train_field *field, const void *a, const void *b);
 void train_field_copy(const train_field *field, void *to, const void *from);
 

@@ -107,6 +107,37 @@ START_TEST(nothing_comes_from_the_network)
 }
 END_TEST
 
+/* ---- Fragments --------------------------------------------------------------------- */
+
+/* What a page holds between its contents and its script, with numbers of its own. */
+START_TEST(a_fragment_is_what_a_page_holds)
+{
+    study_document *document = test_sample_document(), *empty = study_document_new("nothing");
+    char *html = save_sample(), *fragment = study_document_fragment(document, 1, NULL), *style = study_fragment_style(NULL);
+    const char *parts = strstr(html, "</nav>\n") + strlen("</nav>\n");
+    ck_assert_ptr_nonnull(fragment);
+    ck_assert_uint_eq(strlen(fragment), (size_t)(strstr(parts, "</main>") - parts));
+    ck_assert(!strncmp(parts, fragment, strlen(fragment)));
+    ck_assert_ptr_nonnull(strstr(html, style));
+    ck_assert_ptr_nonnull(strstr(fragment, "\"picture-1-"));
+    free(fragment);
+
+    fragment = study_document_fragment(document, 101, NULL);
+    ck_assert_ptr_nonnull(strstr(fragment, "\"picture-101-"));
+    ck_assert_ptr_nonnull(strstr(fragment, "\"part-101\""));
+    ck_assert_ptr_null(strstr(fragment, "\"picture-1-"));
+    free(fragment);
+    fragment = study_document_fragment(empty, 1, NULL);
+    ck_assert_str_eq(fragment, "");
+    ck_assert_ptr_null(study_document_fragment(NULL, 1, NULL));
+    free(fragment);
+    free(style);
+    free(html);
+    study_document_free(document);
+    study_document_free(empty);
+}
+END_TEST
+
 /* The security policy lets this script run, and no other. */
 START_TEST(the_script_is_the_one_that_is_allowed)
 {
@@ -520,6 +551,7 @@ static Suite *html_suite(void)
     tcase_add_test(tcase, the_page_is_well_formed);
     tcase_add_test(tcase, nothing_comes_from_the_network);
     tcase_add_test(tcase, the_script_is_the_one_that_is_allowed);
+    tcase_add_test(tcase, a_fragment_is_what_a_page_holds);
     tcase_add_test(tcase, hostile_texts_are_escaped);
     tcase_add_test(tcase, strange_texts_stay_text);
     tcase_add_test(tcase, maps_have_their_numbers_beside_them);

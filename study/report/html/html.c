@@ -19,7 +19,7 @@ enum { CONTENTS_FROM = 3 /* headings; a page with fewer has no table of contents
 /* The state of a page that is being written. */
 typedef struct html_page {
     pen *p;
-    int64_t headings, pictures;                              /* written so far */
+    int64_t headings, pictures;                              /* numbers of the last ones */
     enum { NO_ROW, ROW_START, ROW_PICTURES, ROW_WORDS } row; /* the open box of a row */
     bool charts;                                             /* a box of charts is open */
 } html_page;
@@ -42,13 +42,11 @@ static void put_theme(pen *p, const char *before, bool dark, const char *after)
 /* Dark if the reader's system is, or if the button says so, but never in print. */
 static void put_style(pen *p)
 {
-    pen_put(p, "<style>\n");
     put_theme(p, ":root", false, "");
     put_theme(p, "@media screen and (prefers-color-scheme:dark){:root:not([data-theme=light])", true, "}");
     put_theme(p, "@media screen{:root[data-theme=dark]", true, "}");
     style_put_rules(p);
     put_texts(p, html_style);
-    pen_put(p, "</style>\n");
 }
 
 static void put_head(pen *p, const char *title)
@@ -61,8 +59,9 @@ static void put_head(pen *p, const char *title)
             "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"tapeformer\">\n",
             html_script_hash);
     pen_put_between(p, "<title>", title, "</title>\n");
+    pen_put(p, "<style>\n");
     put_style(p);
-    pen_put(p, "</head>\n");
+    pen_put(p, "</style>\n</head>\n");
 }
 
 static void put_contents(pen *p, const study_document *document)
@@ -293,20 +292,28 @@ static void put_part(html_page *page, const document_part *part)
     }
 }
 
-static void put_page(pen *p, const study_document *document)
+/* `before`: the numbers of the pictures and headings on the page before the document's. */
+static void put_parts(pen *p, const study_document *document, int64_t before)
 {
-    html_page page = {.p = p};
-    put_head(p, document->title);
-    pen_put_between(p, "<body>\n<header>\n<h1>", document->title, "</h1>\n</header>\n<main>\n");
-    put_contents(p, document);
+    html_page page = {.p = p, .headings = before, .pictures = before};
     for (const document_part *part = document->first; part; part = part->next)
         put_part(&page, part);
     enter_charts(&page, false);
     end_row(&page);
+}
+
+static void put_page(pen *p, const study_document *document)
+{
+    put_head(p, document->title);
+    pen_put_between(p, "<body>\n<header>\n<h1>", document->title, "</h1>\n</header>\n<main>\n");
+    put_contents(p, document);
+    put_parts(p, document, 0);
     pen_put(p, "</main>\n<script>");
     put_texts(p, html_script);
     pen_put(p, "</script>\n</body>\n</html>\n");
 }
+
+/* ---- Showing ----------------------------------------------------------------------- */
 
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error)
 {
@@ -318,4 +325,31 @@ ag_status study_document_save(const study_document *document, const char *path, 
     }
     free(p.text);
     return status;
+}
+
+/* The text of the pen, which the caller frees; NULL with the error. */
+static char *take_text(pen *p, ag_error *error)
+{
+    if (!p->failed && p->text)
+        return p->text;
+    free(p->text);
+    ag_error_set(error, AG_NO_MEMORY, "no memory for a page");
+    return NULL;
+}
+
+char *study_document_fragment(const study_document *document, int64_t first, ag_error *error)
+{
+    pen p = {0};
+    if (document_check(document, error) != AG_OK)
+        return NULL;
+    pen_put_bytes(&p, "", 0); /* an empty document is an empty text */
+    put_parts(&p, document, first - 1);
+    return take_text(&p, error);
+}
+
+char *study_fragment_style(ag_error *error)
+{
+    pen p = {0};
+    put_style(&p);
+    return take_text(&p, error);
 }
