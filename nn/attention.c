@@ -109,40 +109,58 @@ static ag_tensor *project(const nn_attention *layer, const nn_pass *pass, ag_ten
 
 /* ---- The cache --------------------------------------------------------------------- */
 
-/* Copies keys or values [rows, count, heads * width] to the end of [rows, heads,
- * capacity, width]. */
-static void append_heads(const nn_attention_cache *cache, int64_t heads, ag_real *to, const ag_tensor *from)
+/* Copies keys or values [count, length, heads * width], from position `at` on, to rows
+ * rows[i] (NULL: i) of [rows, heads, capacity, width]. */
+static void store_heads(const nn_attention_cache *cache, int64_t heads, const ag_tensor *from, const int32_t *rows,
+                        int64_t at, ag_real *to)
 {
-    const int64_t count = from->shape.dim[1], width = from->shape.dim[2] / heads;
-    for (int64_t row = 0; row < cache->rows; row++)
+    const int64_t length = from->shape.dim[1], width = from->shape.dim[2] / heads;
+    for (int64_t i = 0; i < from->shape.dim[0]; i++)
         for (int64_t head = 0; head < heads; head++) {
-            ag_real *place = to + ((row * heads + head) * cache->capacity + cache->length) * width;
-            const ag_real *own = from->data + (row * count * heads + head) * width;
-            for (int64_t t = 0; t < count; t++)
+            const int64_t row = rows ? rows[i] : i;
+            ag_real *place = to + ((row * heads + head) * cache->capacity + at) * width;
+            const ag_real *own = from->data + (i * length * heads + head) * width;
+            for (int64_t t = 0; t < length; t++)
                 memcpy(place + t * width, own + t * heads * width, (size_t)width * sizeof(ag_real));
         }
 }
 
-bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
-                            nn_attention_cache *cache)
+/* Projects `key` and `value`, rotates keys if the layer does, and stores both as
+ * store_heads does. Returns false, with the tape's error, if they do not fit. */
+static bool store_keys_and_values(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
+                                  const int32_t *rows, int64_t at, const nn_attention_cache *cache)
 {
-    ag_tensor *new_key = project(layer, pass, key, KEY, cache->length);
-    ag_tensor *new_value = project(layer, pass, value, VALUE, cache->length);
+    ag_tensor *new_key = project(layer, pass, key, KEY, at), *new_value = project(layer, pass, value, VALUE, at);
     char text[AG_SHAPE_TEXT];
     if (!new_key || !new_value)
         return false;
     const ag_shape shape = new_key->shape;
-    if (!ag_shape_equal(shape, new_value->shape) || shape.ndim != 3 || shape.dim[0] != cache->rows ||
-        shape.dim[1] > cache->capacity - cache->length) {
+    if (!ag_shape_equal(shape, new_value->shape) || shape.ndim != 3 || (!rows && shape.dim[0] != cache->rows) ||
+        shape.dim[1] > cache->capacity - at) {
         ag_tape_fail(pass->tape, AG_BAD_SHAPE,
                      "attention: keys %s do not fit into a cache of %lld %s that holds %lld of %lld",
                      ag_shape_print(shape, text), (long long)cache->rows, ag_plural(cache->rows, "row", "rows"),
-                     (long long)cache->length, (long long)cache->capacity);
+                     (long long)at, (long long)cache->capacity);
         return false;
     }
-    append_heads(cache, layer->config.heads, cache->key, new_key);
-    append_heads(cache, layer->config.heads, cache->value, new_value);
-    cache->length += shape.dim[1];
+    store_heads(cache, layer->config.heads, new_key, rows, at, cache->key);
+    store_heads(cache, layer->config.heads, new_value, rows, at, cache->value);
+    return true;
+}
+
+bool attention_cache_fill(const nn_attention *layer, const nn_pass *pass, ag_tensor *memory, const int32_t *rows,
+                          const nn_attention_cache *cache)
+{
+    return store_keys_and_values(layer, pass, memory, memory, rows, 0, cache);
+}
+
+/* Appends keys and values to every row of the cache. */
+static bool append_keys_and_values(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
+                                   nn_attention_cache *cache)
+{
+    if (!store_keys_and_values(layer, pass, key, value, NULL, cache->length, cache))
+        return false;
+    cache->length += key->shape.dim[1];
     return true;
 }
 
@@ -219,7 +237,7 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
         *weights = NULL;
 
     if (cache) {
-        if (!full && !attention_cache_append(layer, pass, key, value, cache))
+        if (!full && !append_keys_and_values(layer, pass, key, value, cache))
             return NULL;
         const int64_t heads = layer->config.heads;
         ag_shape shape = AG_SHAPE(cache->rows, heads, cache->capacity, layer->config.d_model / heads);

@@ -81,17 +81,6 @@ static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_in
 
 /* ---- Making ------------------------------------------------------------------------ */
 
-/* Runs the encoder and keeps the keys and values of the decoder's cross-attention. */
-static ag_status fill_cross(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
-                            ag_error *error)
-{
-    ag_tensor *memory = nn_model_encode(model, pass, input);
-    for (int i = 0; i < cache->layers && memory; i++)
-        if (!attention_cache_append(&model->decoder[i].cross_attention, pass, memory, memory, &cache->cross[i]))
-            break;
-    return pass_error(pass, error);
-}
-
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                         int64_t capacity, ag_error *error)
 {
@@ -105,7 +94,7 @@ ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *p
             (long long)capacity, ag_plural(capacity, "token", "tokens"));
     ag_status status = alloc_cache(cache, model, input, capacity, error);
     if (status == AG_OK && cache->cross)
-        status = fill_cross(cache, model, pass, input, error);
+        status = cache_fill_cross(cache, model, pass, input, error);
     if (status != AG_OK)
         nn_cache_clear(cache);
     return status;

@@ -11,4 +11,8 @@ ag_status cache_expand(nn_cache *cache, int64_t group, ag_error *error) AG_CHECK
 /* Makes room for `capacity` tokens; those it holds stay. */
 ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error) AG_CHECKED;
 
+/* Runs the encoder on the input and makes its keys and values the cross-attention's. */
+ag_status cache_fill_cross(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
+                           ag_error *error) AG_CHECKED;
+
 #endif

@@ -60,10 +60,11 @@ ag_status attention_config_check(const nn_attention_config *config, ag_error *er
  * is that of its parameter without `suffix`, such as ".out_proj.weight". */
 void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_tensor *weights, const ag_mask *mask);
 
-/* Projects `key` and `value`, rotates keys if the layer does, and appends both to the
- * cache. Returns false, with the tape's error, if they do not fit. */
-bool attention_cache_append(const nn_attention *layer, const nn_pass *pass, ag_tensor *key, ag_tensor *value,
-                            nn_attention_cache *cache) AG_CHECKED;
+/* Projects the encoder's output `memory` [count, length, D] to keys and values and makes
+ * them the first of the cache's rows rows[i] (NULL: i), i < count. The caller sets the
+ * cache's length. Returns false, with the tape's error, if they do not fit. */
+bool attention_cache_fill(const nn_attention *layer, const nn_pass *pass, ag_tensor *memory, const int32_t *rows,
+                          const nn_attention_cache *cache) AG_CHECKED;
 
 /* A model's decoder, from embedding to logits, for the tokens [rows, length] that follow
  * what `cache` (may be NULL) holds. */

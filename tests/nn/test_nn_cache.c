@@ -196,6 +196,127 @@ START_TEST(cache_refuses_what_does_not_fit)
 }
 END_TEST
 
+/* ---- Sources of different lengths -------------------------------------------------- */
+
+#define SOURCE_ROWS   12
+#define SOURCE_LENGTH 40
+
+/* A batch of drawn sources of these lengths. */
+static void fill_sources(test_batch *batch, const nn_model *model, const int32_t *lengths)
+{
+    test_batch_fill(batch, model, SOURCE_ROWS, SOURCE_LENGTH, 1, 31);
+    for (int32_t i = 0; i < SOURCE_ROWS * SOURCE_LENGTH; i++)
+        batch->source[i] = i % SOURCE_LENGTH < lengths[i / SOURCE_LENGTH] ? 4 + i * 7 % 5 : 0;
+    memcpy(batch->source_lengths, lengths, SOURCE_ROWS * sizeof *lengths);
+}
+
+/* Whether row `row` of `all` has the keys and values of the only row of `alone`. */
+static bool same_row(const nn_cache *all, int64_t row, const nn_cache *alone)
+{
+    bool same = true;
+    for (int layer = 0; layer < all->layers; layer++) {
+        const nn_attention_cache *a = &all->cross[layer], *b = &alone->cross[layer];
+        const int64_t width = all->width / all->heads;
+        for (int64_t head = 0; head < all->heads; head++) {
+            const int64_t at = (row * all->heads + head) * a->capacity * width, own = head * b->capacity * width;
+            const size_t bytes = (size_t)(b->length * width) * sizeof(ag_real);
+            same = same && !memcmp(a->key + at, b->key + own, bytes) && !memcmp(a->value + at, b->value + own, bytes);
+        }
+    }
+    return same;
+}
+
+/* The batches whose rows go through the encoder in one group, in two, and in several. */
+static const int32_t mixed_lengths[][SOURCE_ROWS] = {
+    {40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}, {2, 2, 2, 2, 40, 2, 2, 2, 2, 2, 2, 2},
+    {3, 40, 17, 0, 9, 9, 30, 1, 22, 40, 16, 5},       {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {6, 7, 8, 9, 10, 11, 12, 6, 7, 8, 9, 10},
+};
+
+START_TEST(rows_have_the_bits_of_each_alone)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER, .max_length = SOURCE_LENGTH}, 5);
+    ag_tape *tape = test_quiet_tape();
+    nn_pass pass = test_pass(model, tape);
+    test_batch batch;
+    nn_cache all, alone;
+    fill_sources(&batch, model, mixed_lengths[_i]);
+    ck_assert_int_eq(nn_cache_init(&all, model, &pass, &batch.input, 1, NULL), AG_OK);
+    ck_assert_int_eq(all.cross[0].length, SOURCE_LENGTH);
+    for (int64_t row = 0; row < SOURCE_ROWS; row++) {
+        const nn_input input = {
+            .rows = 1, .source_length = batch.source_lengths[row], .source = batch.source + row * SOURCE_LENGTH};
+        ck_assert_int_eq(nn_cache_init(&alone, model, &pass, &input, 1, NULL), AG_OK);
+        ck_assert_msg(same_row(&all, row, &alone), "row %d", (int)row);
+        nn_cache_clear(&alone);
+    }
+    nn_cache_clear(&all);
+    ag_tape_free(tape);
+    nn_model_free(model);
+}
+END_TEST
+
+static void ignore_weights(void *context, const char *name, ag_tensor *weights, const ag_mask *mask)
+{
+    (void)context, (void)name, (void)weights, (void)mask;
+}
+
+/* The tokens, padding included, that go through the encoder when a cache is made. */
+static int64_t tokens_encoded(const nn_model *model, const int32_t *lengths, bool is_looked_at)
+{
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1});
+    nn_pass pass = test_pass(model, tape);
+    test_batch batch;
+    nn_cache cache;
+    int64_t tokens = 0;
+    pass.on_attention = is_looked_at ? ignore_weights : NULL;
+    fill_sources(&batch, model, lengths);
+    ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &batch.input, 1, NULL), AG_OK);
+    for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
+        if (!strcmp(node->op->name, "embedding"))
+            tokens += node->output->size / model->config.d_model;
+    nn_cache_clear(&cache);
+    ag_tape_free(tape);
+    return tokens;
+}
+
+/* Long rows leave short ones no padding; rows of nearly the same length go together. Who
+ * looks at the pass sees the whole batch. */
+START_TEST(padding_does_not_go_through_the_encoder)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER, .max_length = SOURCE_LENGTH}, 5);
+    ck_assert_int_eq(tokens_encoded(model, mixed_lengths[0], false), SOURCE_ROWS * SOURCE_LENGTH);
+    ck_assert_int_eq(tokens_encoded(model, mixed_lengths[1], false), 11 * 2 + 40);
+    ck_assert_int_eq(tokens_encoded(model, mixed_lengths[3], false), 0);
+    ck_assert_int_eq(tokens_encoded(model, mixed_lengths[4], false), 6 * 8 + 6 * 12);
+    ck_assert_int_eq(tokens_encoded(model, mixed_lengths[1], true), SOURCE_ROWS * SOURCE_LENGTH);
+    nn_model_free(model);
+}
+END_TEST
+
+/* The error names the place in the caller's input. */
+START_TEST(bad_sources_are_named)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_ENCODER_DECODER, .max_length = SOURCE_LENGTH}, 5);
+    ag_tape *tape = test_quiet_tape();
+    nn_pass pass = test_pass(model, tape);
+    test_batch batch;
+    nn_cache cache;
+    ag_error error = {0};
+    fill_sources(&batch, model, mixed_lengths[1]);
+    batch.source[3 * SOURCE_LENGTH + 1] = 1000;
+    ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &batch.input, 1, &error), AG_BAD_VALUE);
+    ck_assert_ptr_nonnull(strstr(error.message, "id 1000 at place 121 "));
+    ag_tape_rewind(tape);
+    error = (ag_error){0};
+    batch.source_lengths[4] = SOURCE_LENGTH + 1;
+    ck_assert_int_eq(nn_cache_init(&cache, model, &pass, &batch.input, 1, &error), AG_BAD_VALUE);
+    ck_assert_ptr_nonnull(strstr(error.message, "the source of row 4 has 41 tokens, but the rows are 40 long"));
+    ag_tape_free(tape);
+    nn_model_free(model);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("nn_cache");
@@ -204,6 +325,9 @@ static Suite *suite(void)
     tcase_add_test(tcase, reordered_rows_go_on_as_their_origins);
     tcase_add_test(tcase, cache_survives_a_failed_call);
     tcase_add_test(tcase, cache_refuses_what_does_not_fit);
+    tcase_add_loop_test(tcase, rows_have_the_bits_of_each_alone, 0, sizeof mixed_lengths / sizeof *mixed_lengths);
+    tcase_add_test(tcase, padding_does_not_go_through_the_encoder);
+    tcase_add_test(tcase, bad_sources_are_named);
     suite_add_tcase(s, tcase);
     return s;
 }
