@@ -90,7 +90,8 @@ static bool find_keys_of_lanes(short_pass *pass, const attention_keys *keys, int
     return !has_holes;
 }
 
-/* Returns whether this file computes the head. Prefetches the next one. */
+/* Returns whether this file computes the head. Prefetches the next one: of its keys as many
+ * as this one's queries see, since the rest of a cache is not filled yet. */
 static bool enter(short_pass *pass, const attention_head *head, const attention_block *block, ag_real *scratch)
 {
     if (!is_short(head) || block->bias || block->dbias)
@@ -103,12 +104,15 @@ static bool enter(short_pass *pass, const attention_head *head, const attention_
     pass->dscores = pass->scores + head->keys * pass->step;
     pass->dy_t = pass->dscores + head->keys * pass->step;
     pass->odd = (vector_bits){0};
-    prefetch_next(head->queries, &head->q, head->q.data);
-    prefetch_next(head->keys, &head->k, head->k.data);
-    prefetch_next(head->keys, &head->v, head->v.data);
-    for (int64_t v = 0; v * LANES < pass->count; v++)
+    int64_t seen = 0;
+    for (int64_t v = 0; v * LANES < pass->count; v++) {
         if (!find_keys_of_lanes(pass, block->keys, v))
             return false;
+        seen = larger(seen, pass->any[v].end);
+    }
+    prefetch_next(head->queries, &head->q, head->q.data);
+    prefetch_next(seen, &head->k, head->k.data);
+    prefetch_next(seen, &head->v, head->v.data);
     return true;
 }
 
