@@ -5,6 +5,7 @@
 #include "arena.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct arena_chunk {
     arena_chunk *next;
@@ -44,6 +45,8 @@ static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
     if (!chunk)
         return NULL;
     *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)chunk + memory_lines(sizeof *chunk)};
+    if (arena->is_zeroed)
+        memset(chunk->bytes, 0, capacity);
     arena->bytes += capacity;
 
     arena_chunk **end = &arena->first;
@@ -156,5 +159,5 @@ void arena_rewind(ag_arena *arena)
 void arena_clear(ag_arena *arena)
 {
     free_chunks(arena);
-    *arena = (ag_arena){0};
+    *arena = (ag_arena){.is_zeroed = arena->is_zeroed};
 }

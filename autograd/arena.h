@@ -22,6 +22,7 @@
 
 #include "memory.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,10 +36,11 @@ typedef struct ag_arena {
     size_t bytes;             /* of all chunks */
     size_t taken;             /* of these, what is handed out and not given back */
     size_t kept;              /* of those that the last rewind kept */
+    bool is_zeroed;           /* new chunks hold zeros */
 } ag_arena;
 
 /* `bytes` bytes from the first chunk that has room, aligned to MEMORY_ALIGNMENT, not
- * zeroed; NULL when memory is out. */
+ * zeroed unless the arena is; NULL when memory is out. */
 void *arena_alloc(ag_arena *arena, size_t bytes);
 /* The same, but from the smallest free block that is large enough, if there is one. */
 void *arena_take(ag_arena *arena, size_t bytes);

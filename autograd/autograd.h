@@ -158,6 +158,15 @@ void ag_tape_leave(ag_tape *tape);
  * out. */
 void *ag_tape_alloc(ag_tape *tape, size_t bytes);
 
+/* Memory from the tape that outlives rewinds, for large things that are made again and
+ * again, such as the keys and values of incremental decoding: memory new from the system
+ * takes longer to come than such a thing to be filled. 64-byte aligned; it holds zeros or
+ * what its last borrower left. NULL, and the tape has the error, if memory is out. The
+ * tape keeps what is returned for the next borrower and frees it with itself. */
+void *ag_tape_borrow(ag_tape *tape, size_t bytes);
+/* Returns it. `place` may be NULL. */
+void ag_tape_return(ag_tape *tape, void *place);
+
 /* Finds the oldest operation whose result holds a NaN or an infinity. Writes a sentence
  * such as "log in decoder.layers.1 made -inf from finite inputs", or one that names the
  * input that was not finite before, and returns true. False if all results are finite. */

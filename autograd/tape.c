@@ -41,6 +41,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     tape->forgets = options && options->forgets;
     tape->keeps_weights = options && options->keeps_weights;
     tape->measures = options && options->measures;
+    tape->lent.is_zeroed = true;
     tape->product = kernels()->product;
     tape->workspace = memory_new(workspace_bytes(tape->threads));
     if (!tape->workspace) {
@@ -58,6 +59,7 @@ void ag_tape_free(ag_tape *tape)
         return;
     arena_clear(&tape->arena);
     arena_clear(&tape->scratch);
+    arena_clear(&tape->lent);
     arena_clear(&tape->packed_arena);
     free(tape->workspace);
     free(tape);
@@ -97,7 +99,8 @@ ag_tensor *ag_tape_fail(ag_tape *tape, ag_status status, const char *format, ...
 
 size_t ag_tape_bytes(const ag_tape *tape)
 {
-    return tape->arena.bytes + tape->scratch.bytes + tape->packed_arena.bytes + workspace_bytes(tape->threads);
+    return tape->arena.bytes + tape->scratch.bytes + tape->lent.bytes + tape->packed_arena.bytes +
+           workspace_bytes(tape->threads);
 }
 
 /* `place`, or the error of a request that found no memory. */
@@ -128,6 +131,31 @@ void *tape_take(ag_tape *tape, size_t bytes)
 void *ag_scratch(ag_tape *tape, size_t bytes)
 {
     return require_memory(tape, arena_alloc(&tape->scratch, bytes), bytes);
+}
+
+/* The line before a lent block holds its size, that line included. */
+void *ag_tape_borrow(ag_tape *tape, size_t bytes)
+{
+    const size_t whole = bytes > SIZE_MAX / 2 ? 0 : MEMORY_ALIGNMENT + bytes;
+    char *block = require_memory(tape, whole ? arena_take(&tape->lent, whole) : NULL, bytes);
+    if (!block)
+        return NULL;
+    memcpy(block, &whole, sizeof whole);
+    return block + MEMORY_ALIGNMENT;
+}
+
+/* Once nothing is lent, a single block with room for all of it replaces what became too
+ * small. */
+void ag_tape_return(ag_tape *tape, void *place)
+{
+    size_t whole;
+    if (!place)
+        return;
+    char *block = (char *)place - MEMORY_ALIGNMENT;
+    memcpy(&whole, block, sizeof whole);
+    arena_give(&tape->lent, block, whole);
+    if (tape->lent.taken == 0)
+        arena_rewind(&tape->lent);
 }
 
 /* ---- Settings ---------------------------------------------------------------------- */

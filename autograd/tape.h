@@ -24,6 +24,7 @@ typedef struct packed_weight packed_weight;
 struct ag_tape {
     ag_arena arena;   /* memory that lives until the rewind */
     ag_arena scratch; /* memory that lives until the operation returns */
+    ag_arena lent;    /* memory that lives until it is returned */
     ag_error error;   /* the first; while there is one, no operation runs */
     ag_node *last;    /* the newest node; each points to the one before it */
     ag_scope *scope;  /* the innermost, NULL outside */

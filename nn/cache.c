@@ -15,17 +15,17 @@
 
 /* The caches of all layers, with keys and values of `width` numbers for all heads
  * together. They lie in one block, which begins at the first layer's keys: a large block
- * gets huge pages. Zeroed: nothing uses what is not filled, but tools that read whole
- * tensors would read uninitialised memory. */
-static nn_attention_cache *alloc_layers(int layers, int64_t rows, int64_t capacity, int64_t width, bool fixed,
-                                        ag_error *error)
+ * gets huge pages. */
+static nn_attention_cache *alloc_layers(ag_tape *tape, int layers, int64_t rows, int64_t capacity, int64_t width,
+                                        bool fixed, ag_error *error)
 {
     const int64_t size = ag_shape_size(AG_SHAPE(rows, capacity, width));
+    const int64_t bytes = size < 0 ? -1 : ag_shape_size(AG_SHAPE(2, layers, size, (int64_t)sizeof(ag_real)));
     nn_attention_cache *caches = calloc((size_t)layers, sizeof *caches);
-    ag_real *numbers = size < 0 ? NULL : ag_numbers_new(ag_shape_size(AG_SHAPE(2, layers, size)));
+    ag_real *numbers = bytes < 0 ? NULL : ag_tape_borrow(tape, (size_t)bytes);
     if (!caches || !numbers) {
         free(caches);
-        free(numbers);
+        ag_tape_return(tape, numbers);
         ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for a cache of %d %s, %lld %s of %lld %s", layers,
                      ag_plural(layers, "layer", "layers"), (long long)rows, ag_plural(rows, "row", "rows"),
                      (long long)capacity, ag_plural(capacity, "token", "tokens"));
@@ -40,34 +40,35 @@ static nn_attention_cache *alloc_layers(int layers, int64_t rows, int64_t capaci
     return caches;
 }
 
-static void free_layers(nn_attention_cache *caches)
+static void free_layers(ag_tape *tape, nn_attention_cache *caches)
 {
     if (caches)
-        free(caches[0].key);
+        ag_tape_return(tape, caches[0].key);
     free(caches);
 }
 
 void nn_cache_clear(nn_cache *cache)
 {
-    free_layers(cache->self);
-    free_layers(cache->cross);
+    free_layers(cache->tape, cache->self);
+    free_layers(cache->tape, cache->cross);
     free(cache->source_lengths);
     *cache = (nn_cache){0};
 }
 
 /* All the memory of a cache; on failure the caller clears it. */
-static ag_status alloc_cache(nn_cache *cache, const nn_model *model, const nn_input *input, int64_t capacity,
-                             ag_error *error)
+static ag_status alloc_cache(nn_cache *cache, const nn_model *model, ag_tape *tape, const nn_input *input,
+                             int64_t capacity, ag_error *error)
 {
     const int layers = model->config.decoder_layers, width = model->config.d_model;
     const bool crosses = model->config.kind == NN_ENCODER_DECODER;
+    cache->tape = tape;
     cache->rows = input->rows;
     cache->layers = layers;
     cache->heads = model->config.heads;
     cache->width = width;
-    cache->self = alloc_layers(layers, cache->rows, capacity, width, false, error);
+    cache->self = alloc_layers(cache->tape, layers, cache->rows, capacity, width, false, error);
     if (cache->self && crosses)
-        cache->cross = alloc_layers(layers, input->rows, input->source_length, width, true, error);
+        cache->cross = alloc_layers(cache->tape, layers, input->rows, input->source_length, width, true, error);
     if (!cache->self || (crosses && !cache->cross))
         return AG_NO_MEMORY;
     if (crosses && input->source_lengths && input->rows > 0) {
@@ -92,7 +93,7 @@ ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *p
             error, AG_BAD_VALUE, "cache: %lld %s, a source of %lld, room for %lld %s: there is no such cache",
             (long long)input->rows, ag_plural(input->rows, "row", "rows"), (long long)input->source_length,
             (long long)capacity, ag_plural(capacity, "token", "tokens"));
-    ag_status status = alloc_cache(cache, model, input, capacity, error);
+    ag_status status = alloc_cache(cache, model, pass->tape, input, capacity, error);
     if (status == AG_OK && cache->cross)
         status = cache_fill_cross(cache, model, pass, input, error);
     if (status != AG_OK)
@@ -121,14 +122,15 @@ static void copy_heads(const nn_attention_cache *from, const nn_attention_cache 
 static ag_status grow(nn_cache *cache, int64_t group, int64_t capacity, ag_error *error)
 {
     nn_attention_cache *old = cache->self;
-    nn_attention_cache *larger = alloc_layers(cache->layers, cache->rows * group, capacity, cache->width, false, error);
+    nn_attention_cache *larger =
+        alloc_layers(cache->tape, cache->layers, cache->rows * group, capacity, cache->width, false, error);
     if (!larger)
         return AG_NO_MEMORY;
     for (int i = 0; i < cache->layers; i++) {
         larger[i].length = old[i].length;
         copy_heads(&old[i], &larger[i], group, cache->heads, cache->width / cache->heads);
     }
-    free_layers(old);
+    free_layers(cache->tape, old);
     cache->self = larger;
     cache->rows *= group;
     return AG_OK;

@@ -455,15 +455,16 @@ typedef struct nn_cache {
     int layers;
     nn_attention_cache *self, *cross; /* [layers]; cross NULL for NN_DECODER */
     int32_t *source_lengths;          /* [rows] or NULL: all full */
+    ag_tape *tape;                    /* whose memory the keys and values lie in */
 } nn_cache;
 
 /* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input`
  * and keeps the keys and values of the cross-attention; for NN_DECODER only input->rows
- * counts. The caller rewinds the tape before, and clears the cache. AG_BAD_VALUE for
- * NN_ENCODER. */
+ * counts. The caller rewinds the tape before, and clears the cache before it frees the
+ * tape, whose memory the cache borrows. AG_BAD_VALUE for NN_ENCODER. */
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                         int64_t capacity, ag_error *error) AG_CHECKED;
-/* Frees what the cache holds and leaves it zeroed. */
+/* Returns and frees what the cache holds and leaves it zeroed. */
 void nn_cache_clear(nn_cache *cache);
 /* The next `count` tokens of each sequence [rows, count] -> logits [rows, count, V], the
  * same that nn_model_apply on all tokens so far gives at these positions. AG_BAD_VALUE if
