@@ -5,7 +5,6 @@
 #include "arena.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct arena_chunk {
     arena_chunk *next;
@@ -41,12 +40,11 @@ static size_t new_capacity(const ag_arena *arena, size_t bytes)
 static arena_chunk *add_chunk(ag_arena *arena, size_t bytes)
 {
     const size_t capacity = new_capacity(arena, bytes);
-    arena_chunk *chunk = memory_new(memory_lines(sizeof *chunk) + capacity);
+    const size_t whole = memory_lines(sizeof(arena_chunk)) + capacity;
+    arena_chunk *chunk = arena->is_zeroed ? memory_zeros(whole) : memory_new(whole);
     if (!chunk)
         return NULL;
     *chunk = (arena_chunk){.capacity = capacity, .bytes = (char *)chunk + memory_lines(sizeof *chunk)};
-    if (arena->is_zeroed)
-        memset(chunk->bytes, 0, capacity);
     arena->bytes += capacity;
 
     arena_chunk **end = &arena->first;
@@ -159,5 +157,5 @@ void arena_rewind(ag_arena *arena)
 void arena_clear(ag_arena *arena)
 {
     free_chunks(arena);
-    *arena = (ag_arena){.is_zeroed = arena->is_zeroed};
+    *arena = (ag_arena){0};
 }

@@ -158,13 +158,13 @@ void ag_tape_leave(ag_tape *tape);
  * out. */
 void *ag_tape_alloc(ag_tape *tape, size_t bytes);
 
-/* Memory from the tape that outlives rewinds, for large things that are made again and
- * again, such as the keys and values of incremental decoding: memory new from the system
- * takes longer to come than such a thing to be filled. 64-byte aligned; it holds zeros or
- * what its last borrower left. NULL, and the tape has the error, if memory is out. The
- * tape keeps what is returned for the next borrower and frees it with itself. */
+/* Memory from the tape that outlives rewinds, for what is large and is made again and
+ * again, such as the keys and values of incremental decoding. The tape keeps what is
+ * returned for the next borrower, since the system zeroes each page that it hands out,
+ * and frees it with itself. 64-byte aligned; it holds zeros or what its last borrower
+ * left. NULL, and the tape has the error, if memory is out. */
 void *ag_tape_borrow(ag_tape *tape, size_t bytes);
-/* Returns it. `place` may be NULL. */
+/* Returns it to the tape that lent it. `place` may be NULL. */
 void ag_tape_return(ag_tape *tape, void *place);
 
 /* Finds the oldest operation whose result holds a NaN or an infinity. Writes a sentence

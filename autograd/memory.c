@@ -31,12 +31,15 @@ void *memory_new(size_t bytes)
     return block;
 }
 
+void *memory_zeros(size_t bytes)
+{
+    void *block = memory_new(bytes);
+    return block ? memset(block, 0, bytes) : NULL;
+}
+
 ag_real *ag_numbers_new(int64_t count)
 {
     const size_t bytes =
         count < 0 || (uint64_t)count > SIZE_MAX / sizeof(ag_real) ? SIZE_MAX : (size_t)count * sizeof(ag_real);
-    ag_real *numbers = memory_new(bytes);
-    if (numbers)
-        memset(numbers, 0, bytes);
-    return numbers;
+    return memory_zeros(bytes);
 }

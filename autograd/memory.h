@@ -17,5 +17,7 @@ static inline size_t memory_lines(size_t bytes)
  * the processor translates addresses in few large pages faster than in many small
  * ones. */
 void *memory_new(size_t bytes);
+/* The same, zeroed. */
+void *memory_zeros(size_t bytes);
 
 #endif

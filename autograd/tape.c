@@ -1,5 +1,5 @@
 /* tape.c - the tape: the list of nodes, their memory, the first error, and what
- * operations read from the tape when they run (threads, products, dropout, scopes).
+ * operations read from the tape when they run (threads, products, dropout).
  *
  * The tape owns all that a step makes. ag_tape_rewind forgets it in one go, which is why
  * no tensor, node or mask is ever freed alone, and why pointers to them end with the
@@ -8,7 +8,6 @@
 
 #include "kernels/kernels.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +40,6 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     tape->forgets = options && options->forgets;
     tape->keeps_weights = options && options->keeps_weights;
     tape->measures = options && options->measures;
-    tape->lent.is_zeroed = true;
     tape->product = kernels()->product;
     tape->workspace = memory_new(workspace_bytes(tape->threads));
     if (!tape->workspace) {
@@ -133,31 +131,6 @@ void *ag_scratch(ag_tape *tape, size_t bytes)
     return require_memory(tape, arena_alloc(&tape->scratch, bytes), bytes);
 }
 
-/* The line before a lent block holds its size, that line included. */
-void *ag_tape_borrow(ag_tape *tape, size_t bytes)
-{
-    const size_t whole = bytes > SIZE_MAX / 2 ? 0 : MEMORY_ALIGNMENT + bytes;
-    char *block = require_memory(tape, whole ? arena_take(&tape->lent, whole) : NULL, bytes);
-    if (!block)
-        return NULL;
-    memcpy(block, &whole, sizeof whole);
-    return block + MEMORY_ALIGNMENT;
-}
-
-/* Once nothing is lent, a single block with room for all of it replaces what became too
- * small. */
-void ag_tape_return(ag_tape *tape, void *place)
-{
-    size_t whole;
-    if (!place)
-        return;
-    char *block = (char *)place - MEMORY_ALIGNMENT;
-    memcpy(&whole, block, sizeof whole);
-    arena_give(&tape->lent, block, whole);
-    if (tape->lent.taken == 0)
-        arena_rewind(&tape->lent);
-}
-
 /* ---- Settings ---------------------------------------------------------------------- */
 
 int ag_tape_threads(const ag_tape *tape)
@@ -206,27 +179,6 @@ void ag_tape_seed(ag_tape *tape, uint64_t seed, uint64_t step)
 kernel_dropout tape_next_dropout(ag_tape *tape, double p)
 {
     return kernel_dropout_make(tape->dropout_seed, tape->dropout_step, tape->dropouts++, p);
-}
-
-/* ---- Scopes ------------------------------------------------------------------------ */
-
-void ag_tape_enter(ag_tape *tape, const char *name)
-{
-    const char *outer = tape->scope ? tape->scope->text : "";
-    size_t outer_length = strlen(outer), length = strlen(name);
-    ag_scope *scope = ag_tape_alloc(tape, sizeof *scope);
-    char *text = ag_tape_alloc(tape, outer_length + length + 2);
-    if (!scope || !text)
-        return;
-    snprintf(text, outer_length + length + 2, "%s%s%s", outer, outer_length ? "." : "", name);
-    *scope = (ag_scope){.text = text, .outer = tape->scope};
-    tape->scope = scope;
-}
-
-void ag_tape_leave(ag_tape *tape)
-{
-    if (tape->scope)
-        tape->scope = tape->scope->outer;
 }
 
 /* ---- Reading ----------------------------------------------------------------------- */
