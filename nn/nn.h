@@ -459,9 +459,10 @@ typedef struct nn_cache {
 } nn_cache;
 
 /* A cache for `capacity` tokens. For NN_ENCODER_DECODER it runs the encoder on `input`
- * and keeps the keys and values of the cross-attention (what they are at padding is
- * undefined); for NN_DECODER only input->rows counts. The caller rewinds the tape before, and clears the cache before it frees the
- * tape, whose memory the cache borrows. AG_BAD_VALUE for NN_ENCODER. */
+ * and keeps the keys and values of the cross-attention (at padding they are undefined);
+ * for NN_DECODER only input->rows counts. The caller rewinds the tape before, and clears
+ * the cache before it frees the tape, whose memory the cache borrows. AG_BAD_VALUE for
+ * NN_ENCODER. */
 ag_status nn_cache_init(nn_cache *cache, const nn_model *model, const nn_pass *pass, const nn_input *input,
                         int64_t capacity, ag_error *error) AG_CHECKED;
 /* Returns and frees what the cache holds and leaves it zeroed. */
