@@ -175,7 +175,7 @@ int cli_import(int count, const char *const *arguments)
         return code;
 
     f.about_sources = given_source_flag(table);
-    const nn_model_config config = train_flags_config(&f.recipe);
+    const nn_model_config config = train_recipe_config(&f.recipe);
     data_vocab *vocabs[2] = {NULL, NULL};
     train_saved like = {0};
     ag_error error = {0};

@@ -70,28 +70,6 @@ static int check_base(const cli_command *command, train_recipe *f, const train_s
     return train_flags_take(command, f, base, earlier);
 }
 
-/* The tokens in a window of a language model. */
-static int64_t context_of(const train_recipe *f)
-{
-    const int64_t longest = f->model.max_length;
-    const bool shorter = longest && longest < TRAIN_DEFAULT_CONTEXT;
-    const int64_t otherwise = f->from || shorter ? longest : TRAIN_DEFAULT_CONTEXT;
-    return f->data.context ? f->data.context : otherwise;
-}
-
-static data_set_options set_options(const train_recipe *f, const train_setup *setup, data_part part)
-{
-    data_set_options options = f->data;
-    options.part = part;
-    options.seed = f->run.seed;
-    options.max_tokens = f->model.max_length;
-    options.source_vocab = setup->base.source_vocab;
-    options.target_vocab = setup->base.target_vocab;
-    options.context = context_of(f);
-    options.tagging = f->model.kind == NN_ENCODER;
-    return options;
-}
-
 static int open_task(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     const data_task *task = data_task_find(f->run.task);
@@ -99,7 +77,8 @@ static int open_task(const train_recipe *f, train_setup *setup, ag_error *error)
         return cli_fail("train", CLI_USAGE,
                         "--model encoder labels each token, and in the task %s source and target differ in length",
                         task->name);
-    data_set_options training = set_options(f, setup, DATA_TRAIN), dev = set_options(f, setup, DATA_DEV);
+    data_set_options training = train_recipe_data(f, &setup->base, DATA_TRAIN),
+                     dev = train_recipe_data(f, &setup->base, DATA_DEV);
     dev.count = 1000;
     setup->training = data_set_task(task, &training, error);
     setup->dev = setup->training ? data_set_task(task, &dev, error) : NULL;
@@ -120,7 +99,7 @@ static int report_data(const train_recipe *f, const char *flag, const ag_error *
 static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     const char *flag = f->pairs ? "pairs" : "text";
-    data_set_options options = set_options(f, setup, f->dev ? DATA_ALL : DATA_TRAIN);
+    data_set_options options = train_recipe_data(f, &setup->base, f->dev ? DATA_ALL : DATA_TRAIN);
     setup->training = f->pairs ? data_set_pairs(f->pairs, &options, error) : data_set_text(f->text, &options, error);
     if (!setup->training)
         return report_data(f, flag, error);
@@ -193,32 +172,6 @@ static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 
 /* ---- The model --------------------------------------------------------------------- */
 
-/* The default of --max-length: room for inputs longer than the longest of the data. */
-static int64_t default_max_length(const train_setup *setup)
-{
-    const data_set *sets[] = {setup->training, setup->dev};
-    int64_t longest = 0;
-    for (int i = 0; i < 2; i++) {
-        int64_t source = data_set_max_source(sets[i]), target = data_set_max_target(sets[i]);
-        longest = source > longest ? source : longest;
-        longest = target > longest ? target : longest;
-    }
-    return longest < 32 ? 64 : 2 * longest;
-}
-
-static nn_model_config new_config(const train_recipe *f, const train_setup *setup, bool dropout_given)
-{
-    const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
-    nn_model_config config = train_flags_config(f);
-    config.source_vocab = source ? data_vocab_size(source) : 0;
-    config.target_vocab = data_vocab_size(target);
-    if (!config.max_length)
-        config.max_length = (int)(f->text ? context_of(f) : default_max_length(setup));
-    if (!dropout_given)
-        config.dropout = f->run.task ? 0 : TRAIN_DEFAULT_DROPOUT;
-    return config;
-}
-
 /* The model with the parameters of `base`, which is freed: they move, since a copy would
  * take their memory twice. */
 static nn_model *take_base(const nn_model_config *config, nn_model *base, ag_error *error)
@@ -239,9 +192,11 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
 {
     const bool dropout_given = cli_flag_find(command, "dropout")->given;
     nn_model *base = setup->base.model;
-    nn_model_config config = base ? base->config : new_config(f, setup, dropout_given);
+    nn_model_config config = base ? base->config : train_recipe_model(f, setup->training, setup->dev);
     if (dropout_given)
         config.dropout = f->model.dropout;
+    else if (!base)
+        config.dropout = f->run.task ? 0 : TRAIN_DEFAULT_DROPOUT;
     setup->model = base ? take_base(&config, base, error) : nn_model_new(&config, f->run.seed, error);
     setup->base.model = NULL;
     if (!setup->model)

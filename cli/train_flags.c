@@ -18,15 +18,6 @@ int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags)
     return count;
 }
 
-nn_model_config train_flags_config(const train_recipe *recipe)
-{
-    nn_model_config config = recipe->model;
-    config.encoder_layers = config.encoder_layers ? config.encoder_layers : recipe->layers;
-    config.decoder_layers = config.decoder_layers ? config.decoder_layers : recipe->layers;
-    config.padding_id = DATA_PAD;
-    return config;
-}
-
 int train_flags_final_norm(const cli_command *command)
 {
     if (!cli_flag_find(command, "final-norm")->given || !cli_flag_find(command, "no-final-norm")->given)

@@ -29,9 +29,6 @@ int train_flags_take(const cli_command *command, train_recipe *recipe, const tra
 /* Refuses --final-norm together with --no-final-norm; returns the exit code. */
 int train_flags_final_norm(const cli_command *command);
 
-/* The model that the recipe describes, without its vocabularies. */
-nn_model_config train_flags_config(const train_recipe *recipe);
-
 void train_presets_print(void);
 
 #endif

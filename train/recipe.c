@@ -1,0 +1,57 @@
+/* recipe.c - the model and the examples of a recipe: see options.h. */
+#include "options.h"
+
+nn_model_config train_recipe_config(const train_recipe *recipe)
+{
+    nn_model_config config = recipe->model;
+    config.encoder_layers = config.encoder_layers ? config.encoder_layers : recipe->layers;
+    config.decoder_layers = config.decoder_layers ? config.decoder_layers : recipe->layers;
+    config.padding_id = DATA_PAD;
+    return config;
+}
+
+/* The tokens in a window of a language model. */
+static int64_t context_of(const train_recipe *recipe)
+{
+    const int64_t longest = recipe->model.max_length;
+    const bool shorter = longest && longest < TRAIN_DEFAULT_CONTEXT;
+    const int64_t otherwise = recipe->from || shorter ? longest : TRAIN_DEFAULT_CONTEXT;
+    return recipe->data.context ? recipe->data.context : otherwise;
+}
+
+/* The default of --max-length: room for inputs longer than the longest of the data. */
+static int64_t default_max_length(const data_set *training, const data_set *dev)
+{
+    const data_set *sets[] = {training, dev};
+    int64_t longest = 0;
+    for (int i = 0; i < 2; i++) {
+        int64_t source = data_set_max_source(sets[i]), target = data_set_max_target(sets[i]);
+        longest = source > longest ? source : longest;
+        longest = target > longest ? target : longest;
+    }
+    return longest < 32 ? 64 : 2 * longest;
+}
+
+nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *training, const data_set *dev)
+{
+    const data_vocab *source = data_set_source_vocab(training), *target = data_set_target_vocab(training);
+    nn_model_config config = train_recipe_config(recipe);
+    config.source_vocab = source ? data_vocab_size(source) : 0;
+    config.target_vocab = data_vocab_size(target);
+    if (!config.max_length)
+        config.max_length = (int)(recipe->text ? context_of(recipe) : default_max_length(training, dev));
+    return config;
+}
+
+data_set_options train_recipe_data(const train_recipe *recipe, const train_saved *base, data_part part)
+{
+    data_set_options options = recipe->data;
+    options.part = part;
+    options.seed = recipe->run.seed;
+    options.max_tokens = recipe->model.max_length;
+    options.source_vocab = base->source_vocab;
+    options.target_vocab = base->target_vocab;
+    options.context = context_of(recipe);
+    options.tagging = recipe->model.kind == NN_ENCODER;
+    return options;
+}
