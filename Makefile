@@ -53,7 +53,7 @@ NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
 NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
 # Only the declarations of the public headers are visible from outside: they say so.
 LINKAGE  := -fPIC -fvisibility=hidden
-INCLUDES := $(addprefix -I,$(LAYERS) data/files study/report) -I.
+INCLUDES := $(addprefix -I,$(LAYERS) data/files study/report playground) -I.
 ifeq ($(PRECISION),double)
   DEFINES := -DTAPEFORMER_DOUBLE
   SUFFIX  := 64
@@ -105,6 +105,8 @@ LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
 LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS)) $(if $(WASI),wasm)))
 CLI_SOURCES   := $(wildcard cli/*.c)
 BENCH_SOURCES := $(wildcard bench/*.c)
+# The playground, but for what only a page in a browser needs.
+PLAYGROUND_SOURCES := $(filter-out playground/exports.c,$(wildcard playground/*.c))
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
 TEST_SOURCES  := $(wildcard tests/*/test_*.c)
 TEST_SHARED   := $(wildcard tests/util/*.c)
@@ -115,12 +117,13 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OBJ)/%.o) \
                $(foreach level,$(BF16_LEVEL),$(addprefix $(OBJ)/kernels-$(level)/,product.o tile.o tile_narrow.o))
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OBJ)/%.o)
 BENCH_OBJECTS := $(BENCH_SOURCES:%.c=$(OBJ)/%.o)
+PLAYGROUND_OBJECTS := $(PLAYGROUND_SOURCES:%.c=$(OBJ)/%.o)
 EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 # The long tests of files and signals do not depend on the precision: once is enough.
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -204,6 +207,27 @@ wasm: ## build/tapeformer.wasm: the command for any WASI host, such as node (doc
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/$(NAME)
 	@cp build/wasm/$(NAME) build/$(NAME).wasm
 
+# The playground as a module of functions, which a page calls.
+$(OUT)/playground.wasm: $(PLAYGROUND_OBJECTS) $(OBJ)/playground/exports.o $(LIBRARY)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) -mexec-model=reactor $^ $(ALL_LDFLAGS) -lm -o $@
+
+# The page: its parts, and the module compressed.
+PAGE := playground/page
+$(OUT)/bundle: $(PAGE)/bundle.c $(LIBRARY)
+	$(SAY) '  CC    $<'
+	$(Q)$(CC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) -lm -o $@
+$(OUT)/playground.html: $(OUT)/bundle $(wildcard $(PAGE)/*) FORCE
+	@gzip -9nc build/wasm/playground.wasm > $(OUT)/playground.wasm.gz
+	@cat $(PAGE)/page.js > $(OUT)/playground.js
+	@$(OUT)/bundle $(PAGE)/page.html CSS=$(PAGE)/page.css FILES=$(PAGE)/files.js WORKER=$(PAGE)/worker.js SCRIPT=$(OUT)/playground.js MODULE=$(OUT)/playground.wasm.gz > $@
+	@ls -l $@
+
+playground: ## build/playground.html: train and mask models in a browser, one file without network
+	@WASM_CC='$(WASM_CC)' tests/need-wasm
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/playground.wasm
+	@$(MAKE) --no-print-directory -j$(JOBS) build/playground.html
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # The public headers as they are installed: a program writes #include
@@ -239,6 +263,10 @@ PARTS := $(filter-out $(OBJ)/cli/main.o,$(CLI_OBJECTS))
 HOLD_PARTS := $(addprefix $(OUT)/tests$(SUFFIX)/,test_cli_failing test_cli_arguments)
 $(HOLD_PARTS): $(PARTS)
 $(HOLD_PARTS): COMMAND_PARTS := $(PARTS)
+# And the playground's.
+PLAYGROUND_TESTS := $(addprefix $(OUT)/tests$(SUFFIX)/,$(basename $(notdir $(wildcard tests/playground/test_*.c))))
+$(PLAYGROUND_TESTS): $(PLAYGROUND_OBJECTS)
+$(PLAYGROUND_TESTS): COMMAND_PARTS := $(PLAYGROUND_OBJECTS)
 
 # All test programs go to one folder: their names are unique.
 define test_rule

@@ -35,6 +35,8 @@ static const homonym homonyms[] = {
     {"loss", "cli/eval.c"},
     {"loss", "train/log.c"},
     {"loss", "study/curves.c"},
+    {"loss", "playground/run.c"},
+    {"exact", "playground/run.c"},
     {"wer", "cli/eval.c"},
     /* Other things: contents of files, classes of a page, leaves. */
     {"constant", "study/tape_picture.c"},
@@ -62,16 +64,17 @@ enum { HOMONYMS = sizeof homonyms / sizeof *homonyms };
 
 /* Files with rows { "NAME", .. } that are no second table of options. */
 static const char *const other_rows[] = {
-    "nn/config.c",       /* members whose values it checks */
-    "train/optimizer.c", /* the same */
-    "cli/eval.c",        /* flags of eval: the data that it measures on */
-    "cli/examples.c",    /* the same, which gradcheck and study tape have, too */
-    "cli/gradcheck.c",   /* flags of gradcheck: its own --seed and --batch */
-    "cli/study_tape.c",  /* flags that exclude each other */
-    "cli/generate.c",    /* flags of generate: its own --seed */
-    "cli/import.c",      /* flags of train that have another default there */
-    "cli/study_tape.c",  /* flags of study tape: its own --batch */
-    "cli/train_flags.c", /* flags that exclude each other */
+    "nn/config.c",          /* members whose values it checks */
+    "train/optimizer.c",    /* the same */
+    "cli/eval.c",           /* flags of eval: the data that it measures on */
+    "cli/examples.c",       /* the same, which gradcheck and study tape have, too */
+    "cli/gradcheck.c",      /* flags of gradcheck: its own --seed and --batch */
+    "cli/study_tape.c",     /* flags that exclude each other */
+    "cli/generate.c",       /* flags of generate: its own --seed */
+    "cli/import.c",         /* flags of train that have another default there */
+    "cli/study_tape.c",     /* flags of study tape: its own --batch */
+    "cli/train_flags.c",    /* flags that exclude each other */
+    "playground/setting.c", /* the flags that the page has, with its narrower ranges */
 };
 
 /* Where a word or a flag of the table was found. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const test_layer_folders[] = {"autograd", "nn", "data", "train", "study", "cli", NULL};
+const char *const test_layer_folders[] = {"autograd", "nn", "data", "train", "study", "cli", "playground", NULL};
 
 static bool is_source(const char *name)
 {

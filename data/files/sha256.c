@@ -1,4 +1,4 @@
-/* sha256.c - the SHA-256 of some bytes (FIPS 180-4), as base64: see sha256.h. */
+/* sha256.c - see sha256.h. */
 #include "sha256.h"
 
 #include <stdint.h>
@@ -45,23 +45,24 @@ static void add_block(uint32_t hash[8], const unsigned char block[64])
         hash[i] += v[i];
 }
 
-static void put_base64(const unsigned char *bytes, size_t size, char *text)
+void data_base64(const void *bytes, size_t size, char *text)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *from = bytes;
     for (size_t i = 0; i < size; i += 3) {
         size_t have = size - i < 3 ? size - i : 3;
         uint32_t group =
-            (uint32_t)bytes[i] << 16 | (have > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (have > 2 ? bytes[i + 2] : 0);
+            (uint32_t)from[i] << 16 | (have > 1 ? (uint32_t)from[i + 1] << 8 : 0) | (have > 2 ? from[i + 2] : 0);
         for (size_t n = 0; n < 4; n++)
             *text++ = n <= have ? digits[group >> (18 - 6 * n) & 63] : '=';
     }
     *text = 0;
 }
 
-void test_sha256_base64(const void *bytes, size_t size, char text[SHA256_BASE64])
+void data_sha256(const void *bytes, size_t size, unsigned char digest[DATA_SHA256])
 {
     uint32_t hash[8] = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
-    unsigned char last[128] = {0}, digest[32];
+    unsigned char last[128] = {0};
     const unsigned char *from = bytes;
     size_t rest = size % 64, end = rest < 56 ? 64 : 128;
     for (size_t i = 0; i + 64 <= size; i += 64)
@@ -72,7 +73,6 @@ void test_sha256_base64(const void *bytes, size_t size, char text[SHA256_BASE64]
         last[end - 1 - i] = (unsigned char)((uint64_t)size * 8 >> (8 * i));
     for (size_t i = 0; i < end; i += 64)
         add_block(hash, last + i);
-    for (size_t i = 0; i < 32; i++)
+    for (size_t i = 0; i < DATA_SHA256; i++)
         digest[i] = (unsigned char)(hash[i / 4] >> (24 - 8 * (i % 4)));
-    put_base64(digest, sizeof digest, text);
 }

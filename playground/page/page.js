@@ -1,0 +1,132 @@
+// page.js - the page's side: the form, the buttons, and what the worker sends. The module is the
+// worker's alone; nothing here computes or draws what it can.
+'use strict';
+const $ = selector => document.querySelector(selector);
+const form = $('#setting');
+
+// ---- The worker ------------------------------------------------------------------------------
+
+const worker = new Worker(URL.createObjectURL(new Blob([$('#worker').textContent], {type: 'text/javascript'})));
+const waiting = new Map(); // id -> resolve
+let running = false, lastId = 0;
+
+const send = message => new Promise(resolve => {
+  waiting.set(++lastId, resolve);
+  worker.postMessage({...message, id: lastId});
+});
+// Asks the module; an answer in JSON comes as an object. A refusal is shown, and comes as null.
+const ask = async (verb, text = '') => {
+  const {status, answer} = await send({ask: [verb, text]});
+  if (status) showProblem(answer);
+  return status ? null : answer.startsWith('{') ? JSON.parse(answer) : answer;
+};
+
+const showProblem = sentence => {
+  $('#problem').hidden = !sentence;
+  $('#problem').textContent = sentence || '';
+};
+
+const showViews = views => {
+  for (const [name, {status, answer}] of Object.entries(views)) {
+    const place = $(`[data-view="${name}"]`);
+    if (status) place.textContent = answer;
+    else place.innerHTML = answer;
+  }
+};
+
+let numbers = {};
+const showNumbers = found => {
+  numbers = {...numbers, ...found};
+  const percent = numbers.exact === undefined ? '' : `, ${(100 * numbers.exact).toFixed(0)} % exact on unseen examples`;
+  $('#numbers').textContent = `Step ${numbers.step || 0}` +
+    (numbers.loss === undefined ? '' : `, training loss ${numbers.loss.toFixed(4)}`) + percent;
+};
+
+const showSlice = ({step, found, views}) => {
+  if (step.status) showProblem(step.answer);
+  else showNumbers(JSON.parse(step.answer));
+  if (found && found.status === 0) showNumbers({exact: JSON.parse(found.answer).exact});
+  showViews(views);
+};
+
+const setRunning = on => {
+  running = on;
+  $('#run').textContent = on ? 'Pause' : 'Run';
+};
+
+worker.onmessage = ({data}) => {
+  if (data.broken) showProblem(`This browser cannot run the playground: ${data.broken}`);
+  if (data.ready) begin();
+  if (data.id) {
+    waiting.get(data.id)(data);
+    waiting.delete(data.id);
+  } else if (data.step) {
+    showSlice(data);
+    if (!data.running) setRunning(false);
+  } else if (data.views) showViews(data.views);
+};
+worker.postMessage({module: Uint8Array.from(atob($('#module').textContent), c => c.charCodeAt(0))});
+
+// ---- The setting, in the form and in the address ---------------------------------------------
+
+const writeSetting = () => {
+  const parts = [];
+  for (const {name, value} of form.elements) {
+    if (!name || value === '' || (name === 'lines' && form.elements.task.value)) continue;
+    if (name === 'norm-place') parts.push(...(value === 'post' ? ['post-norm'] : []));
+    else parts.push(`${name}=${encodeURIComponent(value)}`);
+  }
+  return parts.join('&');
+};
+
+const readSetting = text => {
+  const values = new Map(text.split('&').map(part => part.split('=')));
+  for (const element of form.elements) {
+    const value = values.get(element.name);
+    if (value !== undefined) element.value = decodeURIComponent(value);
+  }
+  if (values.has('lines')) form.elements.task.value = '';
+  form.elements['norm-place'].value = values.has('post-norm') ? 'post' : 'pre';
+};
+
+const watch = () => {
+  const places = [...document.querySelectorAll('[data-ask]')];
+  worker.postMessage({watch: Object.fromEntries(places.map(place => [place.dataset.view, [place.dataset.ask, '']]))});
+};
+
+// A new model, as the form says.
+const begin = async () => {
+  worker.postMessage({run: false});
+  setRunning(false);
+  form.elements.lines.closest('label').hidden = Boolean(form.elements.task.value);
+  const setting = writeSetting(), found = await ask('begin', setting);
+  for (const button of document.querySelectorAll('#bar button')) button.disabled = !found;
+  if (!found) return;
+  showProblem('');
+  history.replaceState(null, '', `#${setting}`);
+  numbers = {};
+  showNumbers({step: 0});
+  watch();
+  worker.postMessage({draw: true});
+};
+
+// ---- The buttons -----------------------------------------------------------------------------
+
+const toggleRun = () => {
+  setRunning(!running);
+  worker.postMessage({run: running, pause: Number($('#speed').value)});
+};
+$('#run').addEventListener('click', toggleRun);
+$('#step').addEventListener('click', async () => {
+  worker.postMessage({run: false});
+  setRunning(false);
+  const found = await ask('step', '1');
+  if (found) showNumbers(found);
+  worker.postMessage({draw: true});
+});
+$('#rewind').addEventListener('click', begin);
+$('#speed').addEventListener('change', () => worker.postMessage({run: running, pause: Number($('#speed').value)}));
+form.addEventListener('change', begin);
+form.addEventListener('submit', event => event.preventDefault());
+addEventListener('hashchange', () => { readSetting(location.hash.slice(1)); begin(); });
+if (location.hash.length > 1) readSetting(location.hash.slice(1));

@@ -1,0 +1,74 @@
+// worker.js - the thread that trains: it owns the module and asks it. The page sends
+//
+//     {ask: [verb, text], id}      -> {id, status, answer}
+//     {run: true, pause}           train in slices, with `pause` milliseconds after each step
+//     {run: false}                 stop after the slice
+//     {watch: {name: [verb, text]}} what to draw while training -> {views: {name: html}}
+//     {read: path, id}, {write: path, bytes, id}    a file of the module's
+//
+// and gets, while it trains, {step, views, ...} at most FRAMES times a second.
+const FRAMES = 15, SLICE = 40; // a second; milliseconds
+let module, running = false, pause = 0, watched = {}, drawn = 0;
+
+const ask = (verb, text = '') => {
+  const request = new TextEncoder().encode(`${verb}\0${text}\0`);
+  const room = module.playground_room(request.length);
+  if (!room) return {status: -1, answer: 'There is no memory left for this: take a smaller model.'};
+  new Uint8Array(module.memory.buffer, room, request.length).set(request);
+  const status = module.playground_call(), memory = new Uint8Array(module.memory.buffer);
+  const at = module.playground_reply();
+  return {status, answer: new TextDecoder().decode(memory.subarray(at, memory.indexOf(0, at)))};
+};
+
+const draw = () => {
+  const views = {};
+  for (const [name, [verb, text]] of Object.entries(watched)) views[name] = ask(verb, text);
+  drawn = performance.now();
+  return views;
+};
+
+const channel = new MessageChannel();
+const slice = () => {
+  if (!running) return;
+  const begun = performance.now();
+  let step, found = null;
+  do {
+    step = ask('step', '1');
+    if (step.status === 0 && JSON.parse(step.answer).evaluate) found = ask('evaluate');
+  } while (step.status === 0 && !pause && performance.now() - begun < SLICE);
+  if (step.status) running = false;
+  const due = !running || performance.now() - drawn >= 1000 / FRAMES;
+  postMessage({step, found, views: due ? draw() : {}, running});
+  if (pause) setTimeout(slice, pause);
+  else channel.port2.postMessage(null); // (a timer would wait 4 ms)
+};
+channel.port1.onmessage = slice;
+
+const begin = async packed => {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const bytes = await new Response(stream).arrayBuffer();
+  const wasi = makeWasi(() => module.memory);
+  const {instance} = await WebAssembly.instantiate(bytes, {wasi_snapshot_preview1: wasi});
+  module = instance.exports;
+  module._initialize();
+  postMessage({ready: true});
+};
+
+onmessage = ({data}) => {
+  if (data.module) begin(data.module).catch(error => postMessage({broken: String(error)}));
+  if (data.watch) watched = data.watch;
+  if (data.ask) postMessage({id: data.id, ...ask(...data.ask)});
+  if (data.draw) postMessage({views: draw()});
+  if (data.run !== undefined) {
+    const starts = data.run && !running;
+    running = data.run;
+    pause = data.pause || 0;
+    if (starts) slice();
+  }
+  if (data.write) files.set(data.write, {bytes: data.bytes, size: data.bytes.length});
+  if (data.write) postMessage({id: data.id, status: 0});
+  if (data.read) {
+    const file = files.get(data.read);
+    postMessage({id: data.id, status: file ? 0 : -1, bytes: file && file.bytes.slice(0, file.size)});
+  }
+};

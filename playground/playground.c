@@ -1,0 +1,90 @@
+/* playground.c - what a page can ask for: see playground.h. */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *verb;
+    ag_status (*act)(playground *p, const char *text);
+} verbs[] = {
+    /* SETTING: a new model and run. -> {"setting", "command", "parameters", ..} */
+    {"begin", playground_begin},
+    /* SETTING: its masks for the run as it is. */
+    {"change", playground_change},
+    /* COUNT: so many updates. -> {"step", "loss", "rate", "norm", "evaluate": whether it is time for that} */
+    {"step", playground_step},
+    /* -> {"step", "loss", "accuracy", "exact"} on unseen examples */
+    {"evaluate", playground_evaluate},
+    /* -> the curves of the run, a fragment of HTML */
+    {"charts", playground_charts},
+};
+
+playground *playground_new(void)
+{
+    playground *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->tape = ag_tape_new(&(ag_tape_options){.threads = 1});
+    if (!p->tape) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void playground_free(playground *p)
+{
+    if (!p)
+        return;
+    playground_run_free(p->run);
+    ag_tape_free(p->tape);
+    free(p->answer);
+    free(p);
+}
+
+ag_status playground_ask(playground *p, const char *verb, const char *text)
+{
+    p->error = (ag_error){0};
+    free(p->answer);
+    p->answer = NULL;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (!strcmp(verbs[i].verb, verb)) {
+            const ag_status status = verbs[i].act(p, text);
+            ag_tape_rewind(p->tape);
+            return status;
+        }
+    return ag_error_set(&p->error, AG_BAD_VALUE, "the playground cannot '%.40s'", verb);
+}
+
+const char *playground_answer(const playground *p)
+{
+    return p->answer && p->error.status == AG_OK ? p->answer : p->error.message;
+}
+
+ag_status playground_answer_text(playground *p, char *text)
+{
+    if (!text)
+        return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for an answer");
+    free(p->answer);
+    p->answer = text;
+    return AG_OK;
+}
+
+ag_status playground_answer_document(playground *p, study_document *document, int64_t first)
+{
+    char *text = study_document_fragment(document, first, &p->error);
+    study_document_free(document);
+    return text ? playground_answer_text(p, text) : p->error.status;
+}
+
+ag_status playground_needs_run(playground *p)
+{
+    return p->run ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "there is no model yet");
+}
+
+ag_status playground_tape_failed(playground *p)
+{
+    const ag_error *problem = ag_tape_error(p->tape);
+    return ag_error_set(&p->error, problem->status, "%s", problem->message);
+}

@@ -1,0 +1,181 @@
+/* run.c - begins a run, changes its masks, trains and evaluates. */
+#include "session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ANSWER = 1 << 14,     /* bytes of a JSON answer */
+    EVALUATED_ROWS = 100, /* unseen examples of an evaluation */
+    EVALUATED_STEPS = 25, /* from one evaluation to the next */
+    MOST_STEPS = 1000     /* of one call */
+};
+
+void playground_run_free(playground_run *run)
+{
+    if (!run)
+        return;
+    train_loop_free(run->loop);
+    nn_model_free(run->model);
+    data_set_free(run->training);
+    data_set_free(run->dev);
+    playground_setting_clear(&run->setting);
+    free(run);
+}
+
+static data_json_object begin_json(playground *p, ag_status *status)
+{
+    *status = playground_answer_text(p, malloc(ANSWER));
+    return data_json_object_start(p->answer, *status == AG_OK ? ANSWER : 0, "");
+}
+
+static ag_status end_json(playground *p, data_json_object *json)
+{
+    return data_json_object_end(json) ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "the answer is too long");
+}
+
+/* ---- Begin ------------------------------------------------------------------------- */
+
+static void note_step(void *context, const train_progress *progress)
+{
+    playground_run *run = context;
+    run->step = progress->step;
+    run->loss = progress->loss;
+    run->rate = progress->rate;
+    run->norm = progress->gradient_norm;
+    playground_curve_add(&run->training_loss, (double)run->step, run->loss);
+}
+
+static void mask_training(void *context, nn_pass *pass, nn_input *input)
+{
+    const playground_run *run = context;
+    playground_masks_apply(run->setting.masks[PLAYGROUND_TRAINING], pass->tape, input);
+}
+
+static void mask_evaluation(void *context, nn_pass *pass, nn_input *input)
+{
+    const playground_run *run = context;
+    playground_masks_apply(run->setting.masks[PLAYGROUND_EVALUATION], pass->tape, input);
+}
+
+static ag_status begin_loop(playground_run *run, ag_error *error)
+{
+    train_options options = run->setting.recipe.run;
+    options.on_progress = note_step;
+    options.on_input = mask_training;
+    options.context = run;
+    run->loop = train_loop_new(run->model, run->training, &options, error);
+    return run->loop ? AG_OK : error->status;
+}
+
+static ag_status make_run(playground_run *run, const char *text, ag_error *error)
+{
+    ag_status status = playground_setting_read(&run->setting, text, error);
+    if (status == AG_OK)
+        status = playground_open_examples(run, &(train_saved){0}, error);
+    if (status != AG_OK)
+        return status;
+    const nn_model_config config = train_recipe_model(&run->setting.recipe, run->training, run->dev);
+    run->model = nn_model_new(&config, run->setting.recipe.run.seed, error);
+    return run->model ? AG_OK : error->status;
+}
+
+/* {"setting": .., "parameters": .., "source_length": .., "target_length": .., "step": ..} */
+static ag_status describe(playground *p)
+{
+    char setting[ANSWER / 2];
+    const playground_run *run = p->run;
+    ag_status status;
+    data_json_object json = begin_json(p, &status);
+    playground_setting_print(&run->setting, setting, sizeof setting);
+    data_json_put_text(&json, "setting", setting);
+    data_json_put_integer(&json, "parameters", run->model->params.size);
+    data_json_put_integer(&json, "source_length", data_set_max_source(run->training));
+    data_json_put_integer(&json, "target_length", data_set_max_target(run->training));
+    data_json_put_integer(&json, "step", run->step);
+    return status == AG_OK ? end_json(p, &json) : status;
+}
+
+ag_status playground_begin(playground *p, const char *text)
+{
+    playground_run *run = calloc(1, sizeof *run);
+    if (!run)
+        return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a run");
+    ag_status status = make_run(run, text, &p->error);
+    if (status == AG_OK)
+        status = begin_loop(run, &p->error);
+    if (status != AG_OK) {
+        playground_run_free(run);
+        return status;
+    }
+    playground_run_free(p->run);
+    p->run = run;
+    return describe(p);
+}
+
+ag_status playground_change(playground *p, const char *text)
+{
+    playground_setting setting;
+    ag_status status = playground_needs_run(p);
+    if (status == AG_OK)
+        status = playground_setting_read(&setting, text, &p->error);
+    if (status != AG_OK)
+        return status;
+    memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
+    playground_setting_clear(&setting);
+    return describe(p);
+}
+
+/* ---- Train and evaluate ------------------------------------------------------------ */
+
+static ag_status describe_step(playground *p)
+{
+    ag_status status;
+    data_json_object json = begin_json(p, &status);
+    data_json_put_integer(&json, "step", p->run->step);
+    data_json_put_number(&json, "loss", p->run->loss, 6);
+    data_json_put_number(&json, "rate", p->run->rate, 4);
+    data_json_put_number(&json, "norm", p->run->norm, 4);
+    data_json_put_bool(&json, "evaluate", p->run->step % EVALUATED_STEPS == 0);
+    return status == AG_OK ? end_json(p, &json) : status;
+}
+
+ag_status playground_step(playground *p, const char *text)
+{
+    const double count = ag_number_read(text, NULL);
+    ag_status status = playground_needs_run(p);
+    if (status == AG_OK && !(count >= 1 && count <= MOST_STEPS))
+        status = ag_error_set(&p->error, AG_BAD_VALUE, "step %.20s: expected a number from 1 to %d", text, MOST_STEPS);
+    for (double i = 0; i < count && status == AG_OK; i++)
+        status = train_loop_step(p->run->loop, &p->error);
+    return status == AG_OK ? describe_step(p) : status;
+}
+
+ag_status playground_evaluate(playground *p, const char *text)
+{
+    playground_run *run = p->run;
+    train_metrics metrics;
+    (void)text;
+    ag_status status = playground_needs_run(p);
+    if (status != AG_OK)
+        return status;
+    playground_result *result = &run->result;
+    const train_evaluation evaluation = {.tape = p->tape, .on_input = mask_evaluation, .context = run};
+    status = train_evaluate(run->model, run->dev, &evaluation, &metrics, &p->error);
+    if (status == AG_OK)
+        status = playground_exact(p, EVALUATED_ROWS, &result->exact);
+    if (status != AG_OK)
+        return status;
+    result->loss = metrics.loss;
+    result->token_accuracy = metrics.token_accuracy;
+    result->step = run->step;
+    playground_curve_add(&run->dev_loss, (double)run->step, result->loss);
+    playground_curve_add(&run->exact, (double)run->step, 100 * result->exact);
+    data_json_object json = begin_json(p, &status);
+    data_json_put_integer(&json, "step", result->step);
+    data_json_put_number(&json, "loss", result->loss, 6);
+    data_json_put_number(&json, "accuracy", result->token_accuracy, 6);
+    data_json_put_number(&json, "exact", result->exact, 6);
+    return status == AG_OK ? end_json(p, &json) : status;
+}

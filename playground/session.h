@@ -1,0 +1,100 @@
+/* session.h - the state of a playground, for its files. */
+#ifndef PLAYGROUND_SESSION_H
+#define PLAYGROUND_SESSION_H
+
+#include "playground.h"
+#include "setting.h"
+#include "study.h"
+
+/* ---- Curves ------------------------------------------------------------------------ */
+
+/* A quantity over the steps. It has at most CURVE_POINTS points: when they are full, every
+ * second one goes, and from then on only every second value is kept. */
+enum { CURVE_POINTS = 512 };
+typedef struct playground_curve {
+    double x[CURVE_POINTS], y[CURVE_POINTS];
+    int64_t count, stride, skipped;
+} playground_curve;
+void playground_curve_add(playground_curve *curve, double x, double y);
+
+/* ---- The playground ---------------------------------------------------------------- */
+
+/* What the last evaluation found. */
+typedef struct playground_result {
+    double loss, token_accuracy; /* on unseen examples under teacher forcing */
+    double exact;                /* share of the answers, written token by token, without an error */
+    int64_t step;
+} playground_result;
+
+/* A model in training and its examples. */
+typedef struct playground_run {
+    playground_setting setting;
+    nn_model *model;
+    data_set *training, *dev; /* a language model's sources are part of its targets */
+    train_loop *loop;
+    int64_t step;
+    double loss, rate, norm; /* of the last step */
+    playground_result result;
+    playground_curve training_loss, dev_loss, exact; /* by step */
+} playground_run;
+
+struct playground {
+    playground_run *run; /* NULL: none yet */
+    ag_tape *tape;       /* for everything but training; it keeps no gradients */
+    ag_error error;
+    char *answer; /* NULL: the error's message */
+};
+
+/* Frees the run; NULL is allowed. */
+void playground_run_free(playground_run *run);
+/* AG_BAD_VALUE before there is a run. */
+ag_status playground_needs_run(playground *p) AG_CHECKED;
+
+/* ---- Examples (examples.c) --------------------------------------------------------- */
+
+/* What stands between source and target in the rows of a language model: U+2192. */
+#define PLAYGROUND_ARROW "\xE2\x86\x92"
+
+/* Makes run->training and run->dev from the setting, and from `saved`'s vocabularies where
+ * they are not NULL. */
+ag_status playground_open_examples(playground_run *run, const train_saved *saved, ag_error *error) AG_CHECKED;
+
+/* ---- Answers of the model, token by token (write.c) -------------------------------- */
+
+/* Sequences that a model goes on with. */
+typedef struct playground_rows {
+    int64_t rows, most; /* of tokens in a row */
+    int32_t *tokens;    /* [rows, most]: what the decoder reads */
+    int32_t *lengths;   /* [rows] */
+    bool *ended;        /* [rows]: the end mark came */
+} playground_rows;
+
+/* `count` empty rows, which playground_rows_clear frees. AG_NO_MEMORY. */
+ag_status playground_rows_init(playground_rows *rows, int64_t count, int64_t most, ag_error *error) AG_CHECKED;
+void playground_rows_clear(playground_rows *rows);
+
+/* Writes the most probable next token of each row that has not ended, under the masks of
+ * the evaluation. `source` has the sources of the rows (zeros: none). */
+ag_status playground_write_token(playground *p, const nn_input *source, playground_rows *rows) AG_CHECKED;
+/* The share of `count` unseen examples that the model answers without an error. */
+ag_status playground_exact(playground *p, int64_t count, double *exact) AG_CHECKED;
+
+/* ---- Answers of the playground ----------------------------------------------------- */
+
+/* The document as a fragment of the page, whose pictures are numbered from `first`; frees
+ * the document. */
+ag_status playground_answer_document(playground *p, study_document *document, int64_t first) AG_CHECKED;
+/* The text, which must have been allocated; NULL: out of memory. */
+ag_status playground_answer_text(playground *p, char *text) AG_CHECKED;
+
+/* The tape's error as the playground's. */
+ag_status playground_tape_failed(playground *p) AG_CHECKED;
+
+/* The verbs (see playground.c for what each does). */
+ag_status playground_begin(playground *p, const char *text) AG_CHECKED;
+ag_status playground_change(playground *p, const char *text) AG_CHECKED;
+ag_status playground_step(playground *p, const char *text) AG_CHECKED;
+ag_status playground_evaluate(playground *p, const char *text) AG_CHECKED;
+ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
+
+#endif

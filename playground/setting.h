@@ -1,0 +1,34 @@
+/* setting.h - all that a person chooses, as one text: the part after # of a page's address.
+ *
+ *     model=encoder-decoder&task=reverse&task-max=8&d-model=64&target=leak&eval-target=causal
+ *
+ * Where `tapeformer train` has a flag of the name, the name means what the flag means, and
+ * the default is the flag's. The page has narrower ranges, so that it stays fast and small.
+ */
+#ifndef PLAYGROUND_SETTING_H
+#define PLAYGROUND_SETTING_H
+
+#include "masks.h"
+#include "../train/options.h"
+
+/* A phase of a run, each with masks of its own. */
+typedef enum playground_phase { PLAYGROUND_TRAINING, PLAYGROUND_EVALUATION, PLAYGROUND_PHASES } playground_phase;
+
+typedef struct playground_setting {
+    train_recipe recipe;
+    playground_mask masks[PLAYGROUND_PHASES][PLAYGROUND_CARDS];
+    const char *lines; /* pairs that a person typed, "source TAB target" each; NULL: a task */
+    char *text;        /* what the texts above point into */
+} playground_setting;
+
+/* Reads a setting, which playground_setting_clear frees; names that the text does not have
+ * get their defaults, and masks of the evaluation those of the training. After a % two
+ * hexadecimal digits are a byte, as in an address. AG_BAD_VALUE, AG_NO_MEMORY. */
+ag_status playground_setting_read(playground_setting *setting, const char *text, ag_error *error) AG_CHECKED;
+void playground_setting_clear(playground_setting *setting);
+
+/* Prints `name=value&..` of everything but the lines, so that it reads back to the same
+ * setting. Like snprintf, returns the length of the whole text. */
+size_t playground_setting_print(const playground_setting *setting, char *text, size_t size);
+
+#endif
