@@ -3,7 +3,8 @@
 //     {ask: [verb, text], id}      -> {id, status, answer}
 //     {run: true, pause}           train in slices, with `pause` milliseconds after each step
 //     {run: false}                 stop after the slice
-//     {watch: {name: [verb, text]}} what to draw while training -> {views: {name: html}}
+//     {watch: {name: [verb, text]}, draw: true}     what to draw, now and while it trains
+//                                                   -> {views: {name: {status, answer}}}
 //     {read: path, id}, {write: path, bytes, id}    a file of the module's
 //
 // and gets, while it trains, {step, views, ...} at most FRAMES times a second.
@@ -58,7 +59,7 @@ onmessage = ({data}) => {
   if (data.module) begin(data.module).catch(error => postMessage({broken: String(error)}));
   if (data.watch) watched = data.watch;
   if (data.ask) postMessage({id: data.id, ...ask(...data.ask)});
-  if (data.draw) postMessage({views: draw()});
+  if (data.draw && module) postMessage({views: draw()});
   if (data.run !== undefined) {
     const starts = data.run && !running;
     running = data.run;

@@ -1,8 +1,18 @@
 // page.js - the page's side: the form, the buttons, and what the worker sends. The module is the
 // worker's alone; nothing here computes or draws what it can.
+//
+// The other scripts of this folder follow this one in the page, in the order of their names. Each
+// has a section of the page, and takes part by `parts`:
+//
+//     parts.push({
+//       write: () => ['target=leak'],         // what it adds to the setting
+//       read: values => {},                   // takes its values from a setting: a Map of texts
+//       begun: found => {},                   // a new run has begun: the answer of "begin"
+//     });
 'use strict';
 const $ = selector => document.querySelector(selector);
 const form = $('#setting');
+const parts = [];
 
 // ---- The worker ------------------------------------------------------------------------------
 
@@ -56,7 +66,10 @@ const setRunning = on => {
 
 worker.onmessage = ({data}) => {
   if (data.broken) showProblem(`This browser cannot run the playground: ${data.broken}`);
-  if (data.ready) begin();
+  if (data.ready) {
+    if (location.hash.length > 1) readSetting(location.hash.slice(1));
+    begin();
+  }
   if (data.id) {
     waiting.get(data.id)(data);
     waiting.delete(data.id);
@@ -70,29 +83,42 @@ worker.postMessage({module: Uint8Array.from(atob($('#module').textContent), c =>
 // ---- The setting, in the form and in the address ---------------------------------------------
 
 const writeSetting = () => {
-  const parts = [];
+  const values = [];
   for (const {name, value} of form.elements) {
     if (!name || value === '' || (name === 'lines' && form.elements.task.value)) continue;
-    if (name === 'norm-place') parts.push(...(value === 'post' ? ['post-norm'] : []));
-    else parts.push(`${name}=${encodeURIComponent(value)}`);
+    if (name === 'norm-place') values.push(...(value === 'post' ? ['post-norm'] : []));
+    else values.push(`${name}=${encodeURIComponent(value)}`);
   }
-  return parts.join('&');
+  return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
 };
 
 const readSetting = text => {
-  const values = new Map(text.split('&').map(part => part.split('=')));
-  for (const element of form.elements) {
-    const value = values.get(element.name);
-    if (value !== undefined) element.value = decodeURIComponent(value);
-  }
+  const values = new Map(text.split('&').map(part => {
+    const [name, value = ''] = part.split('=');
+    return [name, decodeURIComponent(value)];
+  }));
+  for (const element of form.elements) if (values.has(element.name)) element.value = values.get(element.name);
   if (values.has('lines')) form.elements.task.value = '';
   form.elements['norm-place'].value = values.has('post-norm') ? 'post' : 'pre';
+  for (const part of parts) part.read?.(values);
 };
 
+// ---- Views: places whose content the module draws, again and again while it trains -----------
+
+// A place is <div class="view" data-view="NAME" data-ask="VERB" data-text="TEXT">, and is drawn
+// while it is in sight. Call `watch` after the verb or the text of one has changed.
+const inSight = new Set();
 const watch = () => {
-  const places = [...document.querySelectorAll('[data-ask]')];
-  worker.postMessage({watch: Object.fromEntries(places.map(place => [place.dataset.view, [place.dataset.ask, '']]))});
+  const asked = [...inSight].map(place => [place.dataset.view, [place.dataset.ask, place.dataset.text || '']]);
+  worker.postMessage({watch: Object.fromEntries(asked), draw: true});
 };
+const observer = new IntersectionObserver(entries => {
+  for (const {target, isIntersecting} of entries) inSight[isIntersecting ? 'add' : 'delete'](target);
+  watch();
+});
+for (const place of document.querySelectorAll('.view')) observer.observe(place);
+
+// ---- Begin -----------------------------------------------------------------------------------
 
 // A new model, as the form says.
 const begin = async () => {
@@ -106,8 +132,17 @@ const begin = async () => {
   history.replaceState(null, '', `#${setting}`);
   numbers = {};
   showNumbers({step: 0});
+  for (const part of parts) part.begun?.(found);
   watch();
-  worker.postMessage({draw: true});
+};
+
+// Masks and faults may change while the run goes on.
+const change = async () => {
+  const setting = writeSetting(), found = await ask('change', setting);
+  if (!found) return;
+  showProblem('');
+  history.replaceState(null, '', `#${setting}`);
+  watch();
 };
 
 // ---- The buttons -----------------------------------------------------------------------------
@@ -129,4 +164,3 @@ $('#speed').addEventListener('change', () => worker.postMessage({run: running, p
 form.addEventListener('change', begin);
 form.addEventListener('submit', event => event.preventDefault());
 addEventListener('hashchange', () => { readSetting(location.hash.slice(1)); begin(); });
-if (location.hash.length > 1) readSetting(location.hash.slice(1));
