@@ -78,6 +78,17 @@ ag_status playground_answer_document(playground *p, study_document *document, in
     return text ? playground_answer_text(p, text) : p->error.status;
 }
 
+data_json_object playground_json_start(playground *p, ag_status *status)
+{
+    *status = playground_answer_text(p, malloc(PLAYGROUND_JSON));
+    return data_json_object_start(p->answer, *status == AG_OK ? PLAYGROUND_JSON : 0, "");
+}
+
+ag_status playground_json_end(playground *p, data_json_object *json)
+{
+    return data_json_object_end(json) ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "the answer is too long");
+}
+
 ag_status playground_needs_run(playground *p)
 {
     return p->run ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "there is no model yet");

@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-    ANSWER = 1 << 14,     /* bytes of a JSON answer */
     EVALUATED_ROWS = 100, /* unseen examples of an evaluation */
     EVALUATED_STEPS = 25, /* from one evaluation to the next */
     MOST_STEPS = 1000     /* of one call */
@@ -22,17 +21,6 @@ void playground_run_free(playground_run *run)
     data_set_free(run->dev);
     playground_setting_clear(&run->setting);
     free(run);
-}
-
-static data_json_object begin_json(playground *p, ag_status *status)
-{
-    *status = playground_answer_text(p, malloc(ANSWER));
-    return data_json_object_start(p->answer, *status == AG_OK ? ANSWER : 0, "");
-}
-
-static ag_status end_json(playground *p, data_json_object *json)
-{
-    return data_json_object_end(json) ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "the answer is too long");
 }
 
 /* ---- Begin ------------------------------------------------------------------------- */
@@ -84,17 +72,17 @@ static ag_status make_run(playground_run *run, const char *text, ag_error *error
 /* {"setting": .., "parameters": .., "source_length": .., "target_length": .., "step": ..} */
 static ag_status describe(playground *p)
 {
-    char setting[ANSWER / 2];
+    char setting[PLAYGROUND_JSON / 2];
     const playground_run *run = p->run;
     ag_status status;
-    data_json_object json = begin_json(p, &status);
+    data_json_object json = playground_json_start(p, &status);
     playground_setting_print(&run->setting, setting, sizeof setting);
     data_json_put_text(&json, "setting", setting);
     data_json_put_integer(&json, "parameters", run->model->params.size);
     data_json_put_integer(&json, "source_length", data_set_max_source(run->training));
     data_json_put_integer(&json, "target_length", data_set_max_target(run->training));
     data_json_put_integer(&json, "step", run->step);
-    return status == AG_OK ? end_json(p, &json) : status;
+    return status == AG_OK ? playground_json_end(p, &json) : status;
 }
 
 ag_status playground_begin(playground *p, const char *text)
@@ -132,13 +120,13 @@ ag_status playground_change(playground *p, const char *text)
 static ag_status describe_step(playground *p)
 {
     ag_status status;
-    data_json_object json = begin_json(p, &status);
+    data_json_object json = playground_json_start(p, &status);
     data_json_put_integer(&json, "step", p->run->step);
     data_json_put_number(&json, "loss", p->run->loss, 6);
     data_json_put_number(&json, "rate", p->run->rate, 4);
     data_json_put_number(&json, "norm", p->run->norm, 4);
     data_json_put_bool(&json, "evaluate", p->run->step % EVALUATED_STEPS == 0);
-    return status == AG_OK ? end_json(p, &json) : status;
+    return status == AG_OK ? playground_json_end(p, &json) : status;
 }
 
 ag_status playground_step(playground *p, const char *text)
@@ -172,10 +160,10 @@ ag_status playground_evaluate(playground *p, const char *text)
     result->step = run->step;
     playground_curve_add(&run->dev_loss, (double)run->step, result->loss);
     playground_curve_add(&run->exact, (double)run->step, 100 * result->exact);
-    data_json_object json = begin_json(p, &status);
+    data_json_object json = playground_json_start(p, &status);
     data_json_put_integer(&json, "step", result->step);
     data_json_put_number(&json, "loss", result->loss, 6);
     data_json_put_number(&json, "accuracy", result->token_accuracy, 6);
     data_json_put_number(&json, "exact", result->exact, 6);
-    return status == AG_OK ? end_json(p, &json) : status;
+    return status == AG_OK ? playground_json_end(p, &json) : status;
 }

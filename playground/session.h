@@ -87,6 +87,12 @@ ag_status playground_answer_document(playground *p, study_document *document, in
 /* The text, which must have been allocated; NULL: out of memory. */
 ag_status playground_answer_text(playground *p, char *text) AG_CHECKED;
 
+/* An object of JSON that becomes the answer: it begins, the caller puts its members in if
+ * *status is AG_OK, and it ends. */
+enum { PLAYGROUND_JSON = 1 << 14 /* bytes, at most */ };
+data_json_object playground_json_start(playground *p, ag_status *status);
+ag_status playground_json_end(playground *p, data_json_object *json) AG_CHECKED;
+
 /* The tape's error as the playground's. */
 ag_status playground_tape_failed(playground *p) AG_CHECKED;
 
