@@ -16,13 +16,15 @@ function executable(path) {
   }
 }
 
-// The browser named by the environment variable CHROMIUM, or the first that is on the path; undefined: there is none.
-export function findChromium() {
-  if (process.env.CHROMIUM)
-    return process.env.CHROMIUM;
+// The program named by an environment variable, or the first of the names that is on the path; undefined: none.
+export function findProgram(variable, names) {
+  if (process.env[variable])
+    return process.env[variable];
   const folders = (process.env.PATH || '').split(delimiter);
-  return NAMES.flatMap(name => folders.map(folder => join(folder, name))).find(executable);
+  return names.flatMap(name => folders.map(folder => join(folder, name))).find(executable);
 }
+
+export const findChromium = () => findProgram('CHROMIUM', NAMES);
 
 export class Browser {
   #process;

@@ -5,26 +5,13 @@
 import {existsSync} from 'node:fs';
 import {resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
+import {check, run, same} from './checks.mjs';
 import {Browser, findChromium} from './chromium.mjs';
 import {colours, decodePng} from './png.mjs';
 
 const MAPS = 9, FIGURES = 16; // of the sample: in its first choice, and in all
 const HOSTILE = '</td></script><img src=x onerror=alert(1)>"\'&amp;';
 const PATIENCE = 180000; // milliseconds until a browser that answers nothing is given up
-
-let checks = 0, failures = 0;
-
-function check(good, what, ...found) {
-  checks++;
-  if (good)
-    return;
-  failures++;
-  console.log(`FAILED: ${what}`, ...found);
-}
-
-function same(found, expected, what) {
-  check(JSON.stringify(found) === JSON.stringify(expected), what, 'found', found, 'expected', expected);
-}
 
 // SAMPLE_WEIGHT of tests/util/sample_document.h
 const weight = (head, query, key) => ((head + 1) * (query * 10 + key + 1)) / 256;
@@ -422,19 +409,9 @@ if (!chromium) {
   process.exit(0);
 }
 const browser = new Browser(chromium);
-const watch = setTimeout(() => {
-  console.log('FAILED: the browser does not answer');
-  browser.close().finally(() => process.exit(1));
-}, PATIENCE);
-try {
+await run('reports', PATIENCE, async () => {
   const urls = files.map(file => pathToFileURL(resolve(file)).href);
   await testSample(browser, urls[0]);
   for (const url of urls.slice(1))
     await testOther(browser, url);
-} catch (error) {
-  check(false, error.stack);
-}
-clearTimeout(watch);
-await browser.close();
-console.log(`browser: ${checks} checks, ${failures} failures`);
-process.exitCode = failures ? 1 : 0;
+}, () => browser.close());
