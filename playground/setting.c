@@ -20,6 +20,10 @@ static const struct {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
+/* What a setting begins with: small enough to learn within a minute. */
+static const char usual[] = "layers=1&heads=4&d-model=64&steps=2000&batch=32&lr=0.003";
+static const char usual_task[] = "task=reverse&task-min=3&task-max=8";
+
 static const char *const mask_names[PLAYGROUND_PHASES][PLAYGROUND_CARDS] = {
     {"source", "target", "cross"}, {"eval-source", "eval-target", "eval-cross"}};
 
@@ -102,9 +106,10 @@ static ag_status decode(char *text, ag_error *error)
     return AG_OK;
 }
 
-static ag_status read_values(playground_setting *setting, bool *given, ag_error *error)
+/* Reads the values of a text, which it cuts into names and values. */
+static ag_status read_values(playground_setting *setting, char *text, bool *given, ag_error *error)
 {
-    char *next = setting->text;
+    char *next = text;
     while (next && *next) {
         char *name = next, *value;
         next = strchr(name, '&');
@@ -122,14 +127,31 @@ static ag_status read_values(playground_setting *setting, bool *given, ag_error 
     return AG_OK;
 }
 
+/* Reads the defaults, then the text. setting->text holds the three one after the other. */
+static ag_status read_all(playground_setting *setting, const char *text, bool *given, ag_error *error)
+{
+    const size_t size = strlen(text) + 1;
+    setting->text = malloc(sizeof usual + sizeof usual_task + size);
+    if (!setting->text)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a setting");
+    char *task = setting->text + sizeof usual, *own = task + sizeof usual_task;
+    memcpy(setting->text, usual, sizeof usual);
+    memcpy(task, usual_task, sizeof usual_task);
+    memcpy(own, text, size);
+    ag_status status = read_values(setting, setting->text, given, error);
+    if (status == AG_OK)
+        status = read_values(setting, own, given, error);
+    if (status == AG_OK && !setting->recipe.run.task && !setting->lines)
+        status = read_values(setting, task, given, error);
+    return status;
+}
+
 static ag_status check(playground_setting *setting, ag_error *error)
 {
     const train_recipe *recipe = &setting->recipe;
     const data_task *task = recipe->run.task ? data_task_find(recipe->run.task) : NULL;
     if (task && setting->lines)
         return ag_error_set(error, AG_BAD_VALUE, "a setting has a task, or lines of its own, not both");
-    if (!task && !setting->lines)
-        return ag_error_set(error, AG_BAD_VALUE, "a setting needs a task, or lines of its own");
     if (task && recipe->model.kind == NN_ENCODER && !task->same_length)
         return ag_error_set(error, AG_BAD_VALUE,
                             "an encoder labels each token, and in the task %s source and target differ in length",
@@ -143,15 +165,11 @@ static ag_status check(playground_setting *setting, ag_error *error)
 ag_status playground_setting_read(playground_setting *setting, const char *text, ag_error *error)
 {
     bool given[PLAYGROUND_CARDS] = {false};
-    *setting = (playground_setting){.recipe = train_recipe_new(), .text = malloc(strlen(text) + 1)};
-    if (!setting->text)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a setting");
-    strcpy(setting->text, text);
+    *setting = (playground_setting){.recipe = train_recipe_new()};
     setting->recipe.run.out = NULL;
     setting->recipe.run.threads = 1;
-    setting->recipe.run.steps = 1000;
     setting->masks[PLAYGROUND_TRAINING][PLAYGROUND_TARGET].pattern = PLAYGROUND_CAUSAL;
-    ag_status status = read_values(setting, given, error);
+    ag_status status = read_all(setting, text, given, error);
     for (int card = 0; card < PLAYGROUND_CARDS; card++)
         if (!given[card])
             setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];

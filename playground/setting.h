@@ -2,8 +2,8 @@
  *
  *     model=encoder-decoder&task=reverse&task-max=8&d-model=64&target=leak&eval-target=causal
  *
- * Where `tapeformer train` has a flag of the name, the name means what the flag means, and
- * the default is the flag's. The page has narrower ranges, so that it stays fast and small.
+ * Where `tapeformer train` has a flag of the name, the name means what the flag means. The
+ * page has narrower ranges and smaller defaults, so that it stays fast.
  */
 #ifndef PLAYGROUND_SETTING_H
 #define PLAYGROUND_SETTING_H

@@ -11,7 +11,7 @@ import {Firefox, findFirefox} from './firefox.mjs';
 const PATIENCE = 400000; // milliseconds until a browser that answers nothing is given up
 const [file, folder] = process.argv.slice(2);
 const url = pathToFileURL(resolve(file)).href;
-const easy = 'task=copy&task-max=5&seed=3'; // learned in some seconds
+const easy = 'task=copy&task-min=2&task-max=5&seed=3'; // learned in some seconds
 
 // Waits until an expression is true in the page.
 async function until(page, expression, what, seconds = 60) {
@@ -51,7 +51,8 @@ async function trains(page) {
   const paused = await stepOf(page);
   await sleep(500);
   same(await stepOf(page), paused, 'a pause');
-  check(await page.evaluate(`document.querySelectorAll('[data-view=charts] svg[role=img]').length >= 2`), 'charts');
+  await page.evaluate(`document.querySelector('#learning').scrollIntoView()`);
+  await until(page, `document.querySelectorAll('[data-view=charts] svg[role=img]').length >= 2`, 'charts', 10);
   await page.click('#rewind');
   await until(page, `document.querySelector('#numbers').textContent.startsWith('Step 0')`, 'rewound');
   await page.click('#step');
@@ -127,7 +128,8 @@ async function testFirefox(page) {
   await page.evaluate(`document.querySelector('#run').click()`);
   await until(page, exactAbove(95), 'Firefox learns to copy', 120);
   same(await text(page, '#problem'), '', 'Firefox has no problem');
-  check(await page.evaluate(`document.querySelectorAll('[data-view=charts] svg[role=img]').length >= 2`), 'its charts');
+  await page.evaluate(`document.querySelector('#learning').scrollIntoView()`);
+  await until(page, `document.querySelectorAll('[data-view=charts] svg[role=img]').length >= 2`, 'its charts', 10);
   await keep(page, 'firefox');
 }
 

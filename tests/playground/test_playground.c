@@ -153,8 +153,7 @@ START_TEST(what_is_no_setting)
                                            {"task=copy&cross=window:99", "cross=window:99"},
                                            {"task=copy&post-norm=yes", "post-norm stands alone"},
                                            {"task=%zz", "no byte"},
-                                           {"", "needs a task"},
-                                           {"task=copy&lines=a", "not both"},
+                                                                              {"task=copy&lines=a", "not both"},
                                            {"model=encoder&task=dates", "differ in length"}};
     playground *p = begin(usual);
     ask(p, "step", "2");

@@ -66,10 +66,7 @@ const setRunning = on => {
 
 worker.onmessage = ({data}) => {
   if (data.broken) showProblem(`This browser cannot run the playground: ${data.broken}`);
-  if (data.ready) {
-    if (location.hash.length > 1) readSetting(location.hash.slice(1));
-    begin();
-  }
+  if (data.ready) beginAddress();
   if (data.id) {
     waiting.get(data.id)(data);
     waiting.delete(data.id);
@@ -92,14 +89,16 @@ const writeSetting = () => {
   return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
 };
 
+// Fills the form, and what the other scripts have, from a setting that the module has written out.
 const readSetting = text => {
   const values = new Map(text.split('&').map(part => {
     const [name, value = ''] = part.split('=');
     return [name, decodeURIComponent(value)];
   }));
-  for (const element of form.elements) if (values.has(element.name)) element.value = values.get(element.name);
-  if (values.has('lines')) form.elements.task.value = '';
+  for (const element of form.elements)
+    if (element.name && element.name !== 'lines') element.value = values.get(element.name) ?? '';
   form.elements['norm-place'].value = values.has('post-norm') ? 'post' : 'pre';
+  form.elements.lines.closest('label').hidden = values.has('task');
   for (const part of parts) part.read?.(values);
 };
 
@@ -120,20 +119,39 @@ for (const place of document.querySelectorAll('.view')) observer.observe(place);
 
 // ---- Begin -----------------------------------------------------------------------------------
 
-// A new model, as the form says.
-const begin = async () => {
+// A new model of a setting. One that is refused changes nothing.
+const begin = async setting => {
   worker.postMessage({run: false});
   setRunning(false);
-  form.elements.lines.closest('label').hidden = Boolean(form.elements.task.value);
-  const setting = writeSetting(), found = await ask('begin', setting);
-  for (const button of document.querySelectorAll('#bar button')) button.disabled = !found;
-  if (!found) return;
+  const found = await ask('begin', setting);
+  if (!found) return false;
+  for (const button of document.querySelectorAll('#bar button')) button.disabled = false;
   showProblem('');
   history.replaceState(null, '', `#${setting}`);
+  readSetting(found.setting);
   numbers = {};
   showNumbers({step: 0});
   for (const part of parts) part.begun?.(found);
   watch();
+  return true;
+};
+
+// What the form says. For own lines it waits until there are some.
+const beginForm = () => {
+  const {task, lines} = form.elements;
+  lines.closest('label').hidden = Boolean(task.value);
+  if (task.value || lines.value.trim()) return begin(writeSetting());
+  lines.focus();
+};
+
+// What the address says, or, if that is refused, the usual: the sentence that says why stays.
+const beginAddress = async () => {
+  const [, lines] = /(?:^|&)lines=([^&]*)/.exec(location.hash.slice(1)) || [];
+  if (!await begin(location.hash.slice(1)) && $('#run').disabled) {
+    const sentence = $('#problem').textContent;
+    await begin('');
+    showProblem(sentence);
+  } else if (lines) form.elements.lines.value = decodeURIComponent(lines);
 };
 
 // Masks and faults may change while the run goes on.
@@ -159,8 +177,8 @@ $('#step').addEventListener('click', async () => {
   if (found) showNumbers(found);
   worker.postMessage({draw: true});
 });
-$('#rewind').addEventListener('click', begin);
+$('#rewind').addEventListener('click', beginForm);
 $('#speed').addEventListener('change', () => worker.postMessage({run: running, pause: Number($('#speed').value)}));
-form.addEventListener('change', begin);
+form.addEventListener('change', beginForm);
 form.addEventListener('submit', event => event.preventDefault());
-addEventListener('hashchange', () => { readSetting(location.hash.slice(1)); begin(); });
+addEventListener('hashchange', beginAddress);
