@@ -81,12 +81,17 @@ worker.postMessage({module: Uint8Array.from(atob($('#module').textContent), c =>
 
 const writeSetting = () => {
   const values = [];
-  for (const {name, value} of form.elements) {
-    if (!name || value === '' || (name === 'lines' && form.elements.task.value)) continue;
+  for (const {name, value, labels} of form.elements) {
+    if (!name || value === '' || (form.elements.task.value && labels[0]?.matches('.own'))) continue;
     if (name === 'norm-place') values.push(...(value === 'post' ? ['post-norm'] : []));
     else values.push(`${name}=${encodeURIComponent(value)}`);
   }
   return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
+};
+
+// The fields that go with own lines alone.
+const showOwn = on => {
+  for (const label of form.querySelectorAll('.own')) label.hidden = !on;
 };
 
 // Fills the form, and what the other scripts have, from a setting that the module has written out.
@@ -98,7 +103,7 @@ const readSetting = text => {
   for (const element of form.elements)
     if (element.name && element.name !== 'lines') element.value = values.get(element.name) ?? '';
   form.elements['norm-place'].value = values.has('post-norm') ? 'post' : 'pre';
-  form.elements.lines.closest('label').hidden = values.has('task');
+  showOwn(!values.has('task'));
   for (const part of parts) part.read?.(values);
 };
 
@@ -139,7 +144,7 @@ const begin = async setting => {
 // What the form says. For own lines it waits until there are some.
 const beginForm = () => {
   const {task, lines} = form.elements;
-  lines.closest('label').hidden = Boolean(task.value);
+  showOwn(!task.value);
   if (task.value || lines.value.trim()) return begin(writeSetting());
   lines.focus();
 };
