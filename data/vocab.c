@@ -9,6 +9,7 @@
 #include "hash.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,6 +222,50 @@ int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size
     if (unknown)
         *unknown = missing;
     return count;
+}
+
+/* How many tokens are unknown, and the first of them. A control character is shown as it
+ * is escaped in vocabulary files. */
+static void refuse_unknown(const data_vocab *vocab, const char *text, size_t size, int64_t unknown, int64_t count,
+                           ag_error *error)
+{
+    const char *token = "";
+    size_t at = 0, length = 0;
+    char code[8];
+    while (data_token_next(vocab->kind, text, size, &at, &token, &length) &&
+           data_vocab_find(vocab, token, length) != DATA_UNK)
+        continue;
+    if (length == 1 && ((unsigned char)*token < ' ' || *token == 0x7F)) {
+        snprintf(code, sizeof code, "\\%02x", (unsigned char)*token);
+        token = code;
+        length = strlen(code);
+    }
+    ag_error_set(error, AG_BAD_VALUE, "%lld of %lld %s %s not in the model's vocabulary, the first of them '%.*s'",
+                 (long long)unknown, (long long)count, ag_plural(count, "token", "tokens"),
+                 ag_plural(unknown, "is", "are"), (int)length, token);
+}
+
+int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size, int64_t before, int64_t *count,
+                          ag_error *error)
+{
+    const size_t good = data_utf8_check(text, size);
+    int64_t unknown = 0;
+    if (good < size) {
+        ag_error_set(error, AG_BAD_VALUE, "byte %zu is not UTF-8", good + 1);
+        return NULL;
+    }
+    *count = data_vocab_encode(vocab, text, size, NULL, 0, NULL);
+    int32_t *ids = malloc((size_t)(before + *count + 1) * sizeof *ids);
+    if (!ids) {
+        ag_error_set(error, AG_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    data_vocab_encode(vocab, text, size, ids + before, *count, &unknown);
+    if (!unknown)
+        return ids;
+    free(ids);
+    refuse_unknown(vocab, text, size, unknown, *count, error);
+    return NULL;
 }
 
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size)

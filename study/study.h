@@ -47,6 +47,38 @@ ag_status study_attention(const nn_model *model, const nn_input *input, study_ma
 /* Frees the maps and zeroes the struct. */
 void study_maps_clear(study_maps *maps);
 
+/* What looks at what. */
+typedef enum study_attention_kind {
+    STUDY_CROSS = 0, /* the decoder at the encoder */
+    STUDY_ENCODER,   /* the encoder at itself */
+    STUDY_DECODER,   /* the decoder at itself */
+    STUDY_EVERY      /* in a choice: any of them */
+} study_attention_kind;
+/* By the name of a map: which of the first three it is, and "decoder looks at encoder,
+ * layer 0". */
+study_attention_kind study_map_kind(const study_map *map);
+enum { STUDY_MAP_TITLE = 64 };
+void study_map_title(const study_map *map, char title[STUDY_MAP_TITLE]);
+
+/* The maps that are drawn. */
+typedef struct study_maps_choice {
+    study_attention_kind kind;
+    int64_t layer, head; /* from 0; below 0: all */
+    bool side_by_side;   /* as in study_add_heats */
+} study_maps_choice;
+
+/* The tokens of an example as text, those of its padding included. */
+typedef struct study_labels {
+    /* [source_length], [target_length]; NULL: the model has no such side */
+    const char *const *source, *const *target;
+} study_labels;
+
+/* Adds a heat map for each head that is chosen, cross-attention first, then the decoder's,
+ * then the encoder's, below a sentence that says how to read them, and one that counts the
+ * blind queries. *count becomes the number of maps; none is no error. AG_NO_MEMORY. */
+ag_status study_maps_write(const study_maps *maps, const study_maps_choice *choice, const study_labels *labels,
+                           study_document *document, int64_t *count, ag_error *error) AG_CHECKED;
+
 /* ---- Gradient checks ---------------------------------------------------------------- */
 
 /* What the gradient checks find of an operation on examples that its record draws. */
@@ -114,6 +146,15 @@ typedef struct study_influence {
 ag_status study_influence_find(const study_subject *subject, study_influence *influence, ag_error *error) AG_CHECKED;
 /* Frees the influence and zeroes the struct. */
 void study_influence_clear(study_influence *influence);
+/* What the declared masks forbid. */
+typedef struct study_forbidden {
+    int64_t pairs, broken; /* of outputs and inputs; those whose influence is not 0 */
+} study_forbidden;
+/* Adds the influences, each row in parts of its largest, beside what the masks let
+ * through, and a sentence that says whether the two agree. A forbidden influence that is
+ * not 0 is drawn in the colour of a warning. AG_NO_MEMORY. */
+ag_status study_influence_write(const study_influence *influence, const study_labels *labels, study_document *document,
+                                study_forbidden *found, ag_error *error) AG_CHECKED;
 
 /* A leak: an output depends on an input that the masks forbid, or does not depend on one
  * that they allow. */
