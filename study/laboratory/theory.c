@@ -1,11 +1,11 @@
 /* theory.c - how often the best possible answer is right, given what is visible.
  *
- * Letters are independent and equally likely. So a task that needs one letter is certain
- * if that letter is visible, and right with probability 1/letters if not. Sort, and
- * models that do not know the order, depend on how often each letter occurs: their sums
- * go over all such counts, each weighted by its multinomial probability.
+ * By position, study/theory.c knows the best answer. Models that do not know the order
+ * depend on how often each letter occurs: the sum goes over all such counts, each weighted
+ * by its multinomial probability.
  */
 #include "theory.h"
+#include "../theory.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,59 +28,13 @@ static bool next_counts(int *counts, int64_t letters)
     return true;
 }
 
-static double factorial(int64_t n)
-{
-    double product = 1;
-    for (int64_t k = 2; k <= n; k++)
-        product *= (double)k;
-    return product;
-}
-
-/* The probability that `size` letters occur in these counts: size! / (c_0! c_1! ..) /
- * letters^size. */
+/* The probability that `size` letters occur in these counts. */
 static double counts_probability(const int *counts, int64_t letters, int64_t size)
 {
-    double ways = factorial(size);
-    for (int64_t letter = 0; letter < letters; letter++)
-        ways /= factorial(counts[letter]);
-    return ways / pow((double)letters, (double)size);
+    return theory_orders(counts, letters) / pow((double)letters, (double)size);
 }
 
-/* ---- Sort -------------------------------------------------------------------------- */
-
-/* Fills in tail [n + 2]: the probability that at least k of n letters are among a share p
- * of the alphabet. */
-static void binomial_tails(int64_t n, double p, double *tail)
-{
-    tail[n + 1] = 0;
-    for (int64_t k = n; k >= 0; k--)
-        tail[k] = tail[k + 1] +
-                  factorial(n) / factorial(k) / factorial(n - k) * pow(p, (double)k) * pow(1 - p, (double)(n - k));
-}
-
-/* Sort at position i, with `visible` of the letters known. The answer is at most letter b
- * if at least i + 1 letters, visible or not, are at most b. */
-static double allowed_of_sort(int64_t length, int64_t letters, int64_t visible, int64_t i)
-{
-    const int64_t hidden = length - visible;
-    double tails[LABORATORY_LETTERS][LABORATORY_LENGTH + 2], allowed = 0;
-    int counts[LABORATORY_LETTERS] = {(int)visible};
-    for (int64_t b = 0; b < letters; b++)
-        binomial_tails(hidden, (double)(b + 1) / (double)letters, tails[b]);
-    do {
-        double best = 0, before = 0;
-        int64_t up_to = 0;
-        for (int64_t b = 0; b < letters; b++) {
-            up_to += counts[b];
-            const int64_t needed = i + 1 - up_to;
-            const double at_most = needed <= 0 ? 1 : tails[b][needed <= hidden ? needed : hidden + 1];
-            best = fmax(best, at_most - before);
-            before = at_most;
-        }
-        allowed += best * counts_probability(counts, letters, visible);
-    } while (next_counts(counts, letters));
-    return allowed;
-}
+/* ---- By position ------------------------------------------------------------------- */
 
 void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, const unsigned char *seen,
                         double *allowed)
@@ -90,10 +44,13 @@ void laboratory_allowed(laboratory_task task, int64_t length, int64_t letters, c
         int64_t visible = 0;
         for (int64_t j = 0; j < length; j++)
             visible += row[j];
-        if (task == LABORATORY_SORT)
-            allowed[i] = allowed_of_sort(length, letters, visible, i);
-        else
-            allowed[i] = row[laboratory_place(task, length, i)] ? 1 : 1 / (double)letters;
+        const bool is_sort = task == LABORATORY_SORT;
+        const int64_t place = is_sort ? i : laboratory_place(task, length, i);
+        const theory_case one = {1, row[place] ? THEORY_KNOWN : THEORY_HIDDEN, place};
+        const theory_sorted_case sorted = {1, length - visible};
+        const theory_bound best =
+            is_sort ? theory_best_sorted(place, visible, &sorted, 1, letters) : theory_best(&one, 1, letters);
+        allowed[i] = best.accuracy;
     }
 }
 
