@@ -18,6 +18,8 @@ static const struct {
     {"evaluate", playground_evaluate},
     /* -> the curves of the run, a fragment of HTML */
     {"charts", playground_charts},
+    /* VECTORS, lines "token numbers": their scores and weights, a fragment of HTML. */
+    {"weights", playground_weights},
 };
 
 playground *playground_new(void)

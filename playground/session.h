@@ -102,5 +102,6 @@ ag_status playground_change(playground *p, const char *text) AG_CHECKED;
 ag_status playground_step(playground *p, const char *text) AG_CHECKED;
 ag_status playground_evaluate(playground *p, const char *text) AG_CHECKED;
 ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
+ag_status playground_weights(playground *p, const char *text) AG_CHECKED;
 
 #endif
