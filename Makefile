@@ -123,7 +123,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -310,10 +310,11 @@ test-wasm: ## the WebAssembly build under node: the same bytes as the native com
 	@$(MAKE) --no-print-directory wasm
 	@$(TOLD) WASM=$(abspath build/$(NAME).wasm) tests/run-tests tests/project/test_wasm
 
-# Needs node and Chromium.
-test-browser: ## reports in a browser: the switch, hovering, dark and light, print, no script
+# Needs node, and Chromium or Firefox.
+test-browser: ## reports and the playground in browsers; pictures of the playground go to build/browser
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html
-	@tests/browser/run $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html $(OUT)/browser
+	@$(MAKE) --no-print-directory playground
+	@tests/browser/run $(COMMAND) $(OUT)/tests$(SUFFIX)/test_study_html $(OUT)/browser build/playground.html
 
 # ---- the demo -----------------------------------------------------------------------------------
 
@@ -339,6 +340,10 @@ $(BENCH): $(BENCH_OBJECTS) $(OBJ)/tests/util/allocations.o $(LIBRARY)
 bench: ## training steps, products, attention, generation, beside the machine's peak (bench/README.md); BUSY=1: steps on a busy machine
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH)
 	@$(BENCH) $(if $(BUSY),--busy)
+
+bench-page: ## the playground in Chromium: the time to 99 % of reverse, the first paint, pictures a second
+	@$(MAKE) --no-print-directory playground
+	@node bench/page.mjs build/playground.html
 
 bench-peers: ## PyTorch, JAX, OpenBLAS and CTranslate2 on the same work, in turn, where they are installed; PEERS='--config toy --threads 1'
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH) $(COMMAND)
