@@ -295,12 +295,11 @@ static const ag_mask *decoder_mask(const nn_pass *pass, const nn_input *input)
     return ag_mask_and(pass->tape, causal, within);
 }
 
-ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_input *input)
+ag_tensor *nn_model_decode(const nn_model *model, const nn_pass *pass, const nn_input *input, ag_tensor *memory)
 {
     const nn_model_kind kind = model->config.kind;
-    ag_tensor *memory = kind != NN_DECODER ? nn_model_encode(model, pass, input) : NULL;
     if (kind == NN_ENCODER)
-        return project_output(model, pass, memory);
+        return ag_tape_fail(pass->tape, AG_BAD_VALUE, "model: an encoder has no decoder to apply");
     if (kind == NN_ENCODER_DECODER && !memory)
         return NULL;
     if (!check_tokens(pass, "target", input->target, input->target_lengths, input->rows, input->target_length))
@@ -312,4 +311,11 @@ ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_i
         cross_mask = length_mask(pass, input->rows, input->source_lengths);
     return model_decode(model, pass, input->target, input->rows, input->target_length, memory, self_mask, cross_mask,
                         NULL);
+}
+
+ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_input *input)
+{
+    const nn_model_kind kind = model->config.kind;
+    ag_tensor *memory = kind != NN_DECODER ? nn_model_encode(model, pass, input) : NULL;
+    return kind == NN_ENCODER ? project_output(model, pass, memory) : nn_model_decode(model, pass, input, memory);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEV_EXAMPLES = 200 };
+enum { DEV_EXAMPLES = 100 };
 
 /* Errors name the first: "lines:3: no TAB ..". */
 #define LINES_FILE         "lines"

@@ -7,7 +7,7 @@
 
 enum {
     EVALUATED_ROWS = 100, /* unseen examples of an evaluation */
-    EVALUATED_STEPS = 25, /* from one evaluation to the next */
+    EVALUATED_STEPS = 50, /* from one evaluation to the next */
     MOST_STEPS = 1000     /* of one call */
 };
 

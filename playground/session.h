@@ -67,6 +67,7 @@ typedef struct playground_rows {
     int32_t *tokens;    /* [rows, most]: what the decoder reads */
     int32_t *lengths;   /* [rows] */
     bool *ended;        /* [rows]: the end mark came */
+    ag_real *memory;    /* of the encoder, from the first token on; NULL: none yet */
 } playground_rows;
 
 /* `count` empty rows, which playground_rows_clear frees. AG_NO_MEMORY. */

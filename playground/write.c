@@ -38,12 +38,23 @@ static const int32_t *first_columns(const playground_rows *rows, int64_t length,
     return columns;
 }
 
-/* The logits of the rows under the masks of the evaluation; NULL with the tape's error. */
-static const ag_tensor *logits_of(playground *p, nn_input *input)
+/* The logits of the rows under the masks of the evaluation; NULL with the tape's error.
+ * The encoder runs for the first token only. */
+static const ag_tensor *logits_of(playground *p, nn_input *input, playground_rows *rows)
 {
-    const nn_pass pass = {.tape = p->tape, .params = &p->run->model->params};
+    const nn_model *model = p->run->model;
+    const nn_pass pass = {.tape = p->tape, .params = &model->params};
     playground_masks_apply(p->run->setting.masks[PLAYGROUND_EVALUATION], p->tape, input);
-    return nn_model_apply(p->run->model, &pass, input);
+    if (model->config.kind != NN_ENCODER_DECODER)
+        return nn_model_apply(model, &pass, input);
+    const ag_shape shape = AG_SHAPE(input->rows, input->source_length, model->config.d_model);
+    if (rows->memory)
+        return nn_model_decode(model, &pass, input, ag_leaf(p->tape, shape, rows->memory, NULL));
+    ag_tensor *memory = nn_model_encode(model, &pass, input);
+    rows->memory = memory ? ag_numbers_new(ag_shape_size(shape)) : NULL;
+    if (rows->memory)
+        memcpy(rows->memory, memory->data, (size_t)ag_shape_size(shape) * sizeof *memory->data);
+    return nn_model_decode(model, &pass, input, memory);
 }
 
 ag_status playground_write_token(playground *p, const nn_input *source, playground_rows *rows)
@@ -56,7 +67,7 @@ ag_status playground_write_token(playground *p, const nn_input *source, playgrou
     input.target = first_columns(rows, length, p->tape);
     input.target_lengths = rows->lengths;
     input.target_length = length;
-    const ag_tensor *logits = logits_of(p, &input);
+    const ag_tensor *logits = logits_of(p, &input, rows);
     ag_tape_set_grad(p->tape, grad);
     if (!logits)
         return playground_tape_failed(p);
@@ -118,6 +129,7 @@ void playground_rows_clear(playground_rows *rows)
     free(rows->tokens);
     free(rows->lengths);
     free(rows->ended);
+    free(rows->memory);
     *rows = (playground_rows){0};
 }
 
@@ -128,6 +140,17 @@ static bool is_right(const data_batch *batch, const playground_rows *rows, int64
     return rows->ended[row] && rows->lengths[row] == length &&
            !memcmp(rows->tokens + row * rows->most, batch->target_in + row * batch->target_length,
                    (size_t)length * sizeof(int32_t));
+}
+
+/* A row that differs from its target need not go on. */
+static void end_wrong(const data_batch *batch, playground_rows *rows)
+{
+    for (int64_t row = 0; row < rows->rows; row++) {
+        const int64_t length = rows->lengths[row], whole = batch->target_lengths[row];
+        rows->ended[row] = rows->ended[row] || length > whole ||
+                           memcmp(rows->tokens + row * rows->most, batch->target_in + row * batch->target_length,
+                                  (size_t)length * sizeof(int32_t)) != 0;
+    }
 }
 
 static ag_status count_written(playground *p, const data_batch *batch, int64_t *right)
@@ -142,8 +165,10 @@ static ag_status count_written(playground *p, const data_batch *batch, int64_t *
         memcpy(rows.tokens + row * rows.most, batch->target_in + row * batch->target_length,
                (size_t)rows.lengths[row] * sizeof *rows.tokens);
     }
-    while (status == AG_OK && !all_ended(&rows))
+    while (status == AG_OK && !all_ended(&rows)) {
         status = playground_write_token(p, reads ? &source : &(nn_input){0}, &rows);
+        end_wrong(batch, &rows);
+    }
     for (int64_t row = 0; status == AG_OK && row < rows.rows; row++)
         *right += is_right(batch, &rows, row);
     playground_rows_clear(&rows);
@@ -158,7 +183,7 @@ static ag_status count_tagged(playground *p, const data_batch *batch, int64_t *r
         .rows = batch->rows, .source = batch->source, .source_length = length, .source_lengths = batch->source_lengths};
     ag_tape_rewind(p->tape);
     const bool grad = ag_tape_set_grad(p->tape, false);
-    const ag_tensor *logits = logits_of(p, &input);
+    const ag_tensor *logits = logits_of(p, &input, NULL);
     ag_tape_set_grad(p->tape, grad);
     if (!logits)
         return playground_tape_failed(p);

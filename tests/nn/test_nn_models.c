@@ -34,6 +34,32 @@ START_TEST(shapes_of_logits)
 }
 END_TEST
 
+/* Encoding once and decoding gives the bits of the whole. */
+START_TEST(a_memory_is_decoded)
+{
+    for (int k = 0; k < 3; k++) {
+        nn_model *model = test_model((nn_model_config){.kind = kinds[k]}, 1);
+        ag_tape *tape = test_quiet_tape();
+        nn_pass pass = test_pass(model, tape);
+        test_batch batch;
+        test_batch_fill(&batch, model, 3, 5, 4, 2);
+        const ag_tensor *whole = nn_model_apply(model, &pass, &batch.input);
+        ag_tensor *memory = kinds[k] == NN_DECODER ? NULL : nn_model_encode(model, &pass, &batch.input);
+        ag_tensor *copy = memory ? ag_constant(tape, memory->shape, memory->data) : NULL;
+        const ag_tensor *logits = nn_model_decode(model, &pass, &batch.input, copy);
+        if (kinds[k] == NN_ENCODER)
+            ck_assert_int_eq(ag_tape_error(tape)->status, AG_BAD_VALUE);
+        else {
+            ASSERT_LOGITS(logits, tape);
+            ck_assert(ag_shape_equal(logits->shape, whole->shape));
+            ck_assert(!memcmp(logits->data, whole->data, (size_t)ag_shape_size(whole->shape) * sizeof(ag_real)));
+        }
+        ag_tape_free(tape);
+        nn_model_free(model);
+    }
+}
+END_TEST
+
 START_TEST(bad_configurations_are_named)
 {
     static const struct {
@@ -526,6 +552,7 @@ static Suite *suite(void)
     TCase *tcase = tcase_create("models");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, shapes_of_logits);
+    tcase_add_test(tcase, a_memory_is_decoded);
     tcase_add_test(tcase, bad_configurations_are_named);
     tcase_add_test(tcase, each_size_has_two_ends);
     tcase_add_test(tcase, bad_input_is_named);

@@ -7,9 +7,9 @@
 //                                                   -> {views: {name: {status, answer}}}
 //     {read: path, id}, {write: path, bytes, id}    a file of the module's
 //
-// and gets, while it trains, {step, views, ...} at most FRAMES times a second.
-const FRAMES = 15, SLICE = 40; // a second; milliseconds
-let module, running = false, pause = 0, watched = {}, drawn = 0;
+// and gets, while it trains, {step, found, views, running} after each slice.
+const SLICE = 50; // milliseconds of training between two pictures
+let module, running = false, pause = 0, watched = {};
 
 const ask = (verb, text = '') => {
   const request = new TextEncoder().encode(`${verb}\0${text}\0`);
@@ -24,7 +24,6 @@ const ask = (verb, text = '') => {
 const draw = () => {
   const views = {};
   for (const [name, [verb, text]] of Object.entries(watched)) views[name] = ask(verb, text);
-  drawn = performance.now();
   return views;
 };
 
@@ -38,8 +37,7 @@ const slice = () => {
     if (step.status === 0 && JSON.parse(step.answer).evaluate) found = ask('evaluate');
   } while (step.status === 0 && !pause && performance.now() - begun < SLICE);
   if (step.status) running = false;
-  const due = !running || performance.now() - drawn >= 1000 / FRAMES;
-  postMessage({step, found, views: due ? draw() : {}, running});
+  postMessage({step, found, views: draw(), running});
   if (pause) setTimeout(slice, pause);
   else channel.port2.postMessage(null); // (a timer would wait 4 ms)
 };
