@@ -7,8 +7,8 @@
 
 /* ---- As text ----------------------------------------------------------------------- */
 
-static const char *const names[] = {"all", "causal", "leak", "window", "prefix", "own"};
-enum { PATTERNS = sizeof names / sizeof *names };
+const char *const playground_card_names[PLAYGROUND_CARDS] = {"source", "target", "cross"};
+const char *const playground_pattern_names[PLAYGROUND_PATTERNS] = {"all", "causal", "leak", "window", "prefix", "own"};
 static const char padding[] = ",padding";
 
 static ag_status bad_mask(const char *name, const char *text, ag_error *error)
@@ -65,9 +65,10 @@ ag_status playground_mask_read(playground_mask *mask, const char *name, const ch
     const char *at = text;
     int pattern = 0;
     size_t length = strcspn(text, ":,");
-    while (pattern < PATTERNS && (strlen(names[pattern]) != length || strncmp(names[pattern], text, length) != 0))
+    while (pattern < PLAYGROUND_PATTERNS && (strlen(playground_pattern_names[pattern]) != length ||
+                                             strncmp(playground_pattern_names[pattern], text, length) != 0))
         pattern++;
-    if (pattern == PATTERNS)
+    if (pattern == PLAYGROUND_PATTERNS)
         return bad_mask(name, text, error);
     read.pattern = (playground_pattern)pattern;
     at += length;
@@ -86,7 +87,7 @@ ag_status playground_mask_read(playground_mask *mask, const char *name, const ch
 
 void playground_mask_print(const playground_mask *mask, char text[PLAYGROUND_MASK_TEXT])
 {
-    int used = snprintf(text, PLAYGROUND_MASK_TEXT, "%s", names[mask->pattern]);
+    int used = snprintf(text, PLAYGROUND_MASK_TEXT, "%s", playground_pattern_names[mask->pattern]);
     if (mask->pattern == PLAYGROUND_WINDOW || mask->pattern == PLAYGROUND_PREFIX)
         used += snprintf(text + used, (size_t)(PLAYGROUND_MASK_TEXT - used), ":%d", mask->number);
     if (mask->pattern == PLAYGROUND_OWN) {

@@ -20,8 +20,13 @@ typedef enum playground_pattern {
     PLAYGROUND_LEAK,   /* j <= i + 1: a decoder sees the token that it is to predict */
     PLAYGROUND_WINDOW, /* |i - j| <= number */
     PLAYGROUND_PREFIX, /* j <= i or j < number */
-    PLAYGROUND_OWN     /* cells */
+    PLAYGROUND_OWN,    /* cells */
+    PLAYGROUND_PATTERNS
 } playground_pattern;
+
+/* Their names in a setting: "source" and so on, "all" and so on. */
+extern const char *const playground_card_names[PLAYGROUND_CARDS];
+extern const char *const playground_pattern_names[PLAYGROUND_PATTERNS];
 
 enum { PLAYGROUND_SIDE = 32 /* rows and columns of cells, at most */ };
 

@@ -16,6 +16,10 @@ static const struct {
     {"step", playground_step},
     /* -> {"step", "loss", "accuracy", "exact"} on unseen examples */
     {"evaluate", playground_evaluate},
+    /* CARD ROWSxCOLUMNS MASK: source, target or cross, queries and keys. -> {"mask", "pattern", "cells", ..} */
+    {"mask", playground_show_mask},
+    /* ROWSxCOLUMNS CELLS: a . or # for each. -> {"mask"} with these cells */
+    {"paint", playground_paint},
     /* -> the curves of the run, a fragment of HTML */
     {"charts", playground_charts},
     /* VECTORS, lines "token numbers": their scores and weights, a fragment of HTML. */

@@ -111,6 +111,7 @@ ag_status playground_change(playground *p, const char *text)
     if (status != AG_OK)
         return status;
     memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
+    memcpy(p->run->setting.set_apart, setting.set_apart, sizeof setting.set_apart);
     playground_setting_clear(&setting);
     return describe(p);
 }

@@ -102,6 +102,8 @@ ag_status playground_begin(playground *p, const char *text) AG_CHECKED;
 ag_status playground_change(playground *p, const char *text) AG_CHECKED;
 ag_status playground_step(playground *p, const char *text) AG_CHECKED;
 ag_status playground_evaluate(playground *p, const char *text) AG_CHECKED;
+ag_status playground_show_mask(playground *p, const char *text) AG_CHECKED;
+ag_status playground_paint(playground *p, const char *text) AG_CHECKED;
 ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
 ag_status playground_weights(playground *p, const char *text) AG_CHECKED;
 

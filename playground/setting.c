@@ -24,8 +24,14 @@ enum { OPTIONS = sizeof options / sizeof *options };
 static const char usual[] = "layers=1&heads=4&d-model=64&steps=2000&batch=32&lr=0.003";
 static const char usual_task[] = "task=reverse&task-min=3&task-max=8";
 
-static const char *const mask_names[PLAYGROUND_PHASES][PLAYGROUND_CARDS] = {
-    {"source", "target", "cross"}, {"eval-source", "eval-target", "eval-cross"}};
+/* Before the name of a card. */
+static const char *const phase_names[PLAYGROUND_PHASES] = {"", "eval-"};
+
+static bool is_mask(const char *name, int phase, int card)
+{
+    const size_t length = strlen(phase_names[phase]);
+    return !strncmp(name, phase_names[phase], length) && !strcmp(name + length, playground_card_names[card]);
+}
 
 static const train_field *find_option(const char *name)
 {
@@ -63,18 +69,16 @@ static ag_status read_option(playground_setting *setting, int i, const char *val
     return ag_error_set(error, AG_BAD_VALUE, "%s=%.60s: expected %s", field->name, value, expected);
 }
 
-/* Reads one value. Masks of the evaluation that are given are noted in given
- * [PLAYGROUND_CARDS]. */
-static ag_status read_value(playground_setting *setting, const char *name, const char *value, bool *given,
-                            ag_error *error)
+/* Reads one value. */
+static ag_status read_value(playground_setting *setting, const char *name, const char *value, ag_error *error)
 {
     for (int i = 0; i < OPTIONS; i++)
         if (!strcmp(options[i].name, name))
             return read_option(setting, i, value, error);
     for (int phase = 0; phase < PLAYGROUND_PHASES; phase++)
         for (int card = 0; card < PLAYGROUND_CARDS; card++)
-            if (!strcmp(mask_names[phase][card], name)) {
-                given[card] = given[card] || phase == PLAYGROUND_EVALUATION;
+            if (is_mask(name, phase, card)) {
+                setting->set_apart[card] = setting->set_apart[card] || phase == PLAYGROUND_EVALUATION;
                 return playground_mask_read(&setting->masks[phase][card], name, value, error);
             }
     if (!strcmp(name, "lines")) {
@@ -107,7 +111,7 @@ static ag_status decode(char *text, ag_error *error)
 }
 
 /* Reads the values of a text, which it cuts into names and values. */
-static ag_status read_values(playground_setting *setting, char *text, bool *given, ag_error *error)
+static ag_status read_values(playground_setting *setting, char *text, ag_error *error)
 {
     char *next = text;
     while (next && *next) {
@@ -120,7 +124,7 @@ static ag_status read_values(playground_setting *setting, char *text, bool *give
             *value++ = 0;
         ag_status status = value ? decode(value, error) : AG_OK;
         if (status == AG_OK)
-            status = read_value(setting, name, value ? value : "", given, error);
+            status = read_value(setting, name, value ? value : "", error);
         if (status != AG_OK)
             return status;
     }
@@ -128,7 +132,7 @@ static ag_status read_values(playground_setting *setting, char *text, bool *give
 }
 
 /* Reads the defaults, then the text. setting->text holds the three one after the other. */
-static ag_status read_all(playground_setting *setting, const char *text, bool *given, ag_error *error)
+static ag_status read_all(playground_setting *setting, const char *text, ag_error *error)
 {
     const size_t size = strlen(text) + 1;
     setting->text = malloc(sizeof usual + sizeof usual_task + size);
@@ -138,11 +142,11 @@ static ag_status read_all(playground_setting *setting, const char *text, bool *g
     memcpy(setting->text, usual, sizeof usual);
     memcpy(task, usual_task, sizeof usual_task);
     memcpy(own, text, size);
-    ag_status status = read_values(setting, setting->text, given, error);
+    ag_status status = read_values(setting, setting->text, error);
     if (status == AG_OK)
-        status = read_values(setting, own, given, error);
+        status = read_values(setting, own, error);
     if (status == AG_OK && !setting->recipe.run.task && !setting->lines)
-        status = read_values(setting, task, given, error);
+        status = read_values(setting, task, error);
     return status;
 }
 
@@ -164,14 +168,13 @@ static ag_status check(playground_setting *setting, ag_error *error)
 
 ag_status playground_setting_read(playground_setting *setting, const char *text, ag_error *error)
 {
-    bool given[PLAYGROUND_CARDS] = {false};
     *setting = (playground_setting){.recipe = train_recipe_new()};
     setting->recipe.run.out = NULL;
     setting->recipe.run.threads = 1;
     setting->masks[PLAYGROUND_TRAINING][PLAYGROUND_TARGET].pattern = PLAYGROUND_CAUSAL;
-    ag_status status = read_all(setting, text, given, error);
+    ag_status status = read_all(setting, text, error);
     for (int card = 0; card < PLAYGROUND_CARDS; card++)
-        if (!given[card])
+        if (!setting->set_apart[card])
             setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];
     if (status == AG_OK)
         status = check(setting, error);
@@ -220,9 +223,12 @@ size_t playground_setting_print(const playground_setting *setting, char *text, s
     }
     for (int phase = 0; phase < PLAYGROUND_PHASES; phase++)
         for (int card = 0; card < PLAYGROUND_CARDS; card++) {
-            char value[PLAYGROUND_MASK_TEXT];
+            if (phase == PLAYGROUND_EVALUATION && !setting->set_apart[card])
+                continue;
+            char name[32], value[PLAYGROUND_MASK_TEXT];
+            snprintf(name, sizeof name, "%s%s", phase_names[phase], playground_card_names[card]);
             playground_mask_print(&setting->masks[phase][card], value);
-            put(&room, mask_names[phase][card], value);
+            put(&room, name, value);
         }
     return room.used;
 }

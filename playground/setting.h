@@ -17,8 +17,9 @@ typedef enum playground_phase { PLAYGROUND_TRAINING, PLAYGROUND_EVALUATION, PLAY
 typedef struct playground_setting {
     train_recipe recipe;
     playground_mask masks[PLAYGROUND_PHASES][PLAYGROUND_CARDS];
-    const char *lines; /* pairs that a person typed, "source TAB target" each; NULL: a task */
-    char *text;        /* what the texts above point into */
+    bool set_apart[PLAYGROUND_CARDS]; /* the evaluation's mask is its own */
+    const char *lines;                /* pairs that a person typed, "source TAB target" each; NULL: a task */
+    char *text;                       /* what the texts above point into */
 } playground_setting;
 
 /* Reads a setting, which playground_setting_clear frees; names that the text does not have

@@ -1,6 +1,5 @@
 /* test_playground.c - what a page can ask of the playground. */
-#include "check_util.h"
-#include "playground/session.h"
+#include "ask.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,26 +7,6 @@
 
 static const char usual[] = "model=encoder-decoder&task=reverse&task-min=3&task-max=5&layers=1&heads=2&d-model=32&"
                             "batch=32&lr=0.005&steps=400&seed=7";
-
-static void ask(playground *p, const char *verb, const char *text)
-{
-    const ag_status status = playground_ask(p, verb, text);
-    ck_assert_msg(status == AG_OK, "%s %s: %s", verb, text, playground_answer(p));
-}
-
-static void refused(playground *p, const char *verb, const char *text, const char *sentence)
-{
-    ck_assert_msg(playground_ask(p, verb, text) == AG_BAD_VALUE, "%s %s: %s", verb, text, playground_answer(p));
-    ck_assert_msg(strstr(playground_answer(p), sentence), "%s %s: %s", verb, text, playground_answer(p));
-}
-
-static playground *begin(const char *setting)
-{
-    playground *p = playground_new();
-    ck_assert_ptr_nonnull(p);
-    ask(p, "begin", setting);
-    return p;
-}
 
 /* ---- Training ---------------------------------------------------------------------- */
 
