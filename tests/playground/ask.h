@@ -1,4 +1,5 @@
-/* ask.h - asks a playground, and expects an answer or a refusal. */
+/* ask.h - asks a playground, which has a folder of its own for its files, and expects an
+ * answer or a refusal. */
 #ifndef TESTS_PLAYGROUND_ASK_H
 #define TESTS_PLAYGROUND_ASK_H
 
@@ -6,6 +7,20 @@
 #include "playground/session.h"
 
 #include <string.h>
+#include <unistd.h>
+
+/* A checked fixture: the working folder is a new one. */
+static char *folder, former[4096];
+static inline void enter_folder(void)
+{
+    folder = test_folder_new();
+    ck_assert(getcwd(former, sizeof former) && !chdir(folder));
+}
+static inline void leave_folder(void)
+{
+    ck_assert_int_eq(chdir(former), 0);
+    test_folder_remove(folder);
+}
 
 static inline void ask(playground *p, const char *verb, const char *text)
 {

@@ -154,6 +154,7 @@ static Suite *suite(void)
     Suite *s = suite_create("playground");
     TCase *t = tcase_create("playground");
     tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, enter_folder, leave_folder);
     tcase_add_test(t, the_parameters_of_a_run_of_the_command);
     tcase_add_test(t, it_learns_and_begins_again);
     tcase_add_test(t, exact_is_what_an_evaluation_measures);

@@ -378,6 +378,7 @@ static Suite *suite(void)
     Suite *s = suite_create("playground masks");
     TCase *t = tcase_create("masks");
     tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, enter_folder, leave_folder);
     tcase_add_test(t, patterns_mean_what_their_names_say);
     tcase_add_test(t, a_tape_has_the_masks_of_the_cards);
     tcase_add_test(t, only_the_masks_of_what_there_is);
