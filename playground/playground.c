@@ -24,6 +24,9 @@ static const struct {
     {"charts", playground_charts},
     /* VECTORS, lines "token numbers": their scores and weights, a fragment of HTML. */
     {"weights", playground_weights},
+    /* EXPRESSION, line feed, VALUES, line feed, STEPS: the tape of an expression after so many
+     * steps of its passes (0: all). -> a fragment of HTML that begins "Step 3 of 7" */
+    {"tape", playground_tape},
 };
 
 playground *playground_new(void)

@@ -106,5 +106,6 @@ ag_status playground_show_mask(playground *p, const char *text) AG_CHECKED;
 ag_status playground_paint(playground *p, const char *text) AG_CHECKED;
 ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
 ag_status playground_weights(playground *p, const char *text) AG_CHECKED;
+ag_status playground_tape(playground *p, const char *text) AG_CHECKED;
 
 #endif

@@ -333,6 +333,12 @@ typedef struct study_tape_options {
     int name_count;
     const nn_params *params; /* names the leaves whose data is its values; NULL: none */
     double peak;             /* multiply-adds a second, for shares of it (ag_peak); 0: none */
+    /* Shows what is known after this many steps of both passes, of 2 n + 1 for n
+     * operations: first the forward of one after another; then the gradient of the result
+     * by itself, 1; then the backward of one after another, the last first, whose
+     * derivatives appear. A gradient is known when all uses of its value have had theirs.
+     * [all] */
+    int64_t steps;
 } study_tape_options;
 
 /* A tape of fewer nodes than these is drawn, too. */

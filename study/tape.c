@@ -4,6 +4,30 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* ---- Step by step ------------------------------------------------------------------ */
+
+bool tape_has_run(const study_tape_options *options, int64_t number)
+{
+    return !options->steps || number < options->steps;
+}
+
+bool tape_has_returned(const study_tape_options *options, int64_t count, int64_t number)
+{
+    return !options->steps || 2 * count + 1 - number <= options->steps;
+}
+
+int64_t tape_first_use(const ag_tape *tape, int64_t count, const ag_tensor *x)
+{
+    int64_t first = count, number = count;
+    for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node)) {
+        number--;
+        for (int i = 0; i < node->input_count; i++)
+            if (node->inputs[i] == x)
+                first = number;
+    }
+    return first;
+}
+
 /* ---- Rows -------------------------------------------------------------------------- */
 
 /* The Euclidean norm of x [size]. */
@@ -64,8 +88,14 @@ ag_status tape_rows_read(tape_rows *rows, const ag_tape *tape, const ag_tape *va
     node = ag_tape_last(tape);
     other = ag_tape_last(values);
     rows->measured = node->cost != NULL;
-    for (int64_t i = rows->count; i-- > 0; node = ag_node_before(node), other = ag_node_before(other))
+    for (int64_t i = rows->count; i-- > 0; node = ag_node_before(node), other = ag_node_before(other)) {
         rows->items[i] = row_of(node, other->output);
+        if (!tape_has_run(rows->options, i))
+            rows->items[i].value = TAPE_NO_NORM;
+        if (rows->options->steps &&
+            !tape_has_returned(rows->options, rows->count, tape_first_use(values, rows->count, other->output)))
+            rows->items[i].gradient = TAPE_NO_NORM;
+    }
     return AG_OK;
 }
 

@@ -18,6 +18,15 @@ typedef struct tape_row {
                                           * TAPE_NO_NORM */
 } tape_row;
 
+/* What is known of a tape of `count` operations after options->steps: whether operation
+ * `number` has run, and whether its backward has; `count` as the number stands for the
+ * gradient of the result. */
+bool tape_has_run(const study_tape_options *options, int64_t number);
+bool tape_has_returned(const study_tape_options *options, int64_t count, int64_t number);
+/* The number of the first operation that uses x, at whose backward the gradient of x is
+ * whole; `count` if none does. */
+int64_t tape_first_use(const ag_tape *tape, int64_t count, const ag_tensor *x);
+
 /* A tape from its oldest node to its newest. */
 typedef struct tape_rows {
     tape_row *items; /* [count] */

@@ -18,6 +18,8 @@ enum {
 /* The graph under construction. A box is a leaf's or an operation's result. */
 typedef struct picture {
     const study_tape_options *options;
+    const ag_tape *tape;
+    int64_t count;             /* of operations */
     study_graph_node *nodes;   /* [node_count] */
     const ag_tensor **tensors; /* [node_count]: whose box it is */
     char (*names)[TEXT_SIZE], (*texts)[TEXT_SIZE];
@@ -30,12 +32,16 @@ typedef struct picture {
 /* ---- Boxes ------------------------------------------------------------------------- */
 
 /* Appends a line to the text: "what 3", "what [1 2; 3 4]" or, of a larger tensor,
- * "|what| 12.5", the norm. */
-static void put_values(char text[TEXT_SIZE], const char *what, const ag_real *data, const ag_tensor *x)
+ * "|what| 12.5", the norm; "what ?" while it is not known. */
+static void put_values(char text[TEXT_SIZE], const char *what, const ag_real *data, bool known, const ag_tensor *x)
 {
     size_t length = strlen(text);
     const char *line = length ? "\n" : "";
     const int64_t width = x->shape.ndim ? x->shape.dim[x->shape.ndim - 1] : 1;
+    if (!known) {
+        ag_text_print(text + length, TEXT_SIZE - length, "%s%s ?", line, what);
+        return;
+    }
     if (x->size > SHOWN || x->size == 0) {
         ag_text_print(text + length, TEXT_SIZE - length, "%s|%s| %.4g", line, what, ag_vector_norm(data, x->size, 1));
         return;
@@ -49,22 +55,23 @@ static void put_values(char text[TEXT_SIZE], const char *what, const ag_real *da
 }
 
 /* The lines below the name: shape, value, gradient, as far as there are any. */
-static void print_text(char text[TEXT_SIZE], const ag_tensor *x)
+static void print_text(const picture *p, char text[TEXT_SIZE], const ag_tensor *x, bool has_run)
 {
     text[0] = 0;
     if (x->shape.ndim)
         ag_shape_print(x->shape, text);
     if (x->data)
-        put_values(text, "value", x->data, x);
+        put_values(text, "value", x->data, has_run, x);
     if (x->grad)
-        put_values(text, "gradient", x->grad, x);
+        put_values(text, "gradient", x->grad,
+                   tape_has_returned(p->options, p->count, tape_first_use(p->tape, p->count, x)), x);
 }
 
-static void add_box(picture *p, const ag_tensor *x, study_node_kind kind, const char *note)
+static void add_box(picture *p, const ag_tensor *x, bool has_run, study_node_kind kind, const char *note)
 {
     const int64_t at = p->node_count++;
     p->tensors[at] = x;
-    print_text(p->texts[at], x);
+    print_text(p, p->texts[at], x, has_run);
     p->nodes[at] = (study_graph_node){.name = p->names[at], .text = p->texts[at], .note = note, .kind = kind};
 }
 
@@ -116,7 +123,7 @@ static void print_leaf_name(const study_tape_options *options, const ag_tensor *
 static void add_leaf(picture *p, const ag_tensor *x)
 {
     print_leaf_name(p->options, x, p->names[p->node_count]);
-    add_box(p, x, x->needs_grad ? STUDY_VARIABLE : STUDY_CONSTANT, NULL);
+    add_box(p, x, true, x->needs_grad ? STUDY_VARIABLE : STUDY_CONSTANT, NULL);
 }
 
 /* ---- Derivatives ------------------------------------------------------------------- */
@@ -274,9 +281,11 @@ static ag_status add_operation(picture *p, const ag_node *node, int64_t number, 
             add_leaf(p, node->inputs[i]);
     const int64_t edge = p->edge_count;
     snprintf(p->names[p->node_count], TEXT_SIZE, "[%lld] %s", (long long)number, node->op->name);
-    add_box(p, node->output, node == ag_tape_last(node->tape) ? STUDY_RESULT : STUDY_OPERATION, node->op->formula);
+    add_box(p, node->output, tape_has_run(p->options, number),
+            node == ag_tape_last(node->tape) ? STUDY_RESULT : STUDY_OPERATION, node->op->formula);
     add_edges(p, node);
-    return node->output->needs_grad ? add_derivatives(p, node, edge, error) : AG_OK;
+    const bool returned = node->output->needs_grad && tape_has_returned(p->options, p->count, number);
+    return returned ? add_derivatives(p, node, edge, error) : AG_OK;
 }
 
 /* ---- The picture ------------------------------------------------------------------- */
@@ -316,7 +325,7 @@ ag_status tape_add_picture(const ag_tape *tape, const study_tape_options *option
         nodes[count++] = node;
         edges += (size_t)node->input_count;
     }
-    picture p = {.options = options};
+    picture p = {.options = options, .tape = tape, .count = count};
     ag_status status =
         picture_make(&p, (size_t)count, edges) ? AG_OK : ag_error_set(error, AG_NO_MEMORY, "out of memory");
     for (int64_t i = 0; i < count && status == AG_OK; i++)

@@ -27,6 +27,8 @@ static const homonym homonyms[] = {
     {"layer", "cli/study_attention.c"},
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
+    {"relu", "playground/expression.c"},
+    {"silu", "playground/expression.c"},
     {"rotary", "autograd/ops/rotary.c"},
     /* Leaves of a tape. */
     {"constant", "study/tape_picture.c"},

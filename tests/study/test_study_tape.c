@@ -56,6 +56,52 @@ START_TEST(values_gradients_and_derivatives)
 }
 END_TEST
 
+/* Of three operations there are seven steps: a value appears when its operation runs; after
+ * the gradient of the result, derivatives with the backward of their operation, and a
+ * gradient when all uses of its value have had theirs. */
+START_TEST(step_by_step)
+{
+    static const char *const shown[][2] = {
+        {"[0] mul  value 6  gradient ?\n    from w\n    from x\n", "[1] add  value ?  gradient ?\n"},
+        {"[1] add  value 5  gradient ?\n    from [0] mul\n    from b\n", "[2] mul  value ?  gradient ?\n"},
+        {"[2] mul  value 25  gradient ?\n", "w  value 3  gradient ?\n"},
+        {"[2] mul  value 25  gradient 1\n    from [1] add\n", "[1] add  value 5  gradient ?\n"},
+        {"[1] add  value 5  gradient 10\n    from [0] mul\n", "    from [1] add: 5\n    from [1] add: 5\n"},
+        {"[1] add  value 5  gradient 10\n    from [0] mul: 1\n", "w  value 3  gradient ?\n"},
+        {"w  value 3  gradient 20\nx  value 2  gradient 30\n", "    from w: 2\n    from x: 3\n"},
+    };
+    ag_tensor *w = scalar(3), *x = scalar(2), *b = scalar(-1), *s = ag_add(ag_mul(w, x), b);
+    backward(ag_mul(s, s));
+    const study_name names[] = {{w, "w"}, {x, "x"}, {b, "b"}};
+    study_tape_options options = {.names = names, .name_count = 3};
+    char *all = text_of(tape, &options);
+    for (options.steps = 1; options.steps <= 7; options.steps++) {
+        char *text = text_of(tape, &options);
+        test_has(text, shown[options.steps - 1][0]);
+        test_has(text, shown[options.steps - 1][1]);
+        ck_assert_int_eq(strstr(text, "|gradient|  shapes") != NULL, options.steps > 3); /* of the table */
+        ck_assert_int_eq(strcmp(text, all) == 0, options.steps == 7);
+        free(text);
+    }
+    free(all);
+}
+END_TEST
+
+/* a b + a: the backward of the sum gives a only a part of its gradient. */
+START_TEST(half_a_gradient_is_not_shown)
+{
+    ag_tensor *a = scalar(2), *b = scalar(3);
+    backward(ag_add(ag_mul(a, b), a));
+    char *text = text_of(tape, &(study_tape_options){.steps = 4});
+    test_has(text, "variable  value 2  gradient ?\n");
+    test_has(text, "    from variable: 1\n");
+    free(text);
+    text = text_of(tape, &(study_tape_options){.steps = 5});
+    test_has(text, "variable  value 2  gradient 4\n");
+    free(text);
+}
+END_TEST
+
 /* A bias [3] on two rows has 6 ones in its Jacobian [6, 3]; a mean has 1/6 everywhere;
  * elementwise ones are diagonal; small ones are written out, larger ones are a norm. A
  * constant has no derivative. */
@@ -302,6 +348,8 @@ static Suite *tape_suite(void)
     tcase_set_timeout(steps, 60);
     tcase_add_checked_fixture(tapes, tape_set_up, tape_tear_down);
     tcase_add_test(tapes, values_gradients_and_derivatives);
+    tcase_add_test(tapes, step_by_step);
+    tcase_add_test(tapes, half_a_gradient_is_not_shown);
     tcase_add_test(tapes, jacobians);
     tcase_add_test(tapes, the_norm_of_a_large_jacobian);
     tcase_add_test(tapes, only_small_tapes_are_drawn);
