@@ -199,11 +199,11 @@ $(COMMAND)-mpi: mpi/main.c $(filter-out %/cli/main.o,$(CLI_OBJECTS)) $(LIBRARY)
 	$(Q)OMPI_CC='$(CC)' MPICH_CC='$(CC)' $(MPICC) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) -lm -o $@
 
 mpi: ## build/tapeformer-mpi: train in several processes, on one or more machines (docs/scale.md)
-	@tests/need-mpi
+	@tests/need mpi
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)-mpi
 
 wasm: ## build/tapeformer.wasm: the command for any WASI host, such as node (docs/building.md)
-	@WASM_CC='$(WASM_CC)' tests/need-wasm
+	@WASM_CC='$(WASM_CC)' tests/need wasm
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/$(NAME)
 	@cp build/wasm/$(NAME) build/$(NAME).wasm
 
@@ -224,7 +224,7 @@ $(OUT)/playground.html: $(OUT)/bundle $(wildcard $(PAGE)/* $(PAGE)/*/*) FORCE
 	@ls -l $@
 
 playground: ## build/playground.html: train and mask models in a browser, one file without network
-	@WASM_CC='$(WASM_CC)' tests/need-wasm
+	@WASM_CC='$(WASM_CC)' tests/need wasm
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/playground.wasm
 	@$(MAKE) --no-print-directory -j$(JOBS) build/playground.html
 
@@ -278,8 +278,7 @@ endef
 $(foreach object,$(TEST_OBJECTS),$(eval $(call test_rule,$(object))))
 
 libcheck:
-	@tests/need-libcheck
-	@tests/need-locale
+	@tests/need libcheck locale
 
 # What tests/run-tests and the tests read from their environment.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' MANUAL='$(MANUAL)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
@@ -305,7 +304,7 @@ gradcheck-score: libcheck ## how many planted faults each gradient check finds, 
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
 
 test-wasm: ## the WebAssembly build under node: the same bytes as the native command
-	@WASM_CC='$(WASM_CC)' tests/need-wasm node
+	@WASM_CC='$(WASM_CC)' tests/need wasm node
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
 	@$(MAKE) --no-print-directory wasm
 	@$(TOLD) WASM=$(abspath build/$(NAME).wasm) tests/run-tests tests/project/test_wasm
