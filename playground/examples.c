@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEV_EXAMPLES = 100 };
+enum {
+    DEV_EXAMPLES = 100,
+    MOST_TOKENS = 64 /* of a side of an own line, so that pictures and memory stay small */
+};
 
 /* Errors name the first: "lines:3: no TAB ..". */
 #define LINES_FILE         "lines"
@@ -28,14 +31,34 @@ static ag_status write_lines(const char *lines, ag_error *error)
     return AG_OK;
 }
 
+/* One line is to learn from, and another to measure on. */
+static ag_status check_lines(const data_set_options *options, ag_error *error)
+{
+    data_set_options all = *options;
+    all.part = DATA_ALL;
+    data_set *set = data_set_pairs(LINES_FILE, &all, error);
+    const int64_t sources = set ? data_set_source_count(set) : 0;
+    data_set_free(set);
+    if (!set)
+        return error->status;
+    if (sources < 0)
+        return ag_error_set(error, AG_NO_MEMORY, LINES_FILE ": no memory for their sources");
+    return sources > 1 ? AG_OK
+                       : ag_error_set(error, AG_BAD_VALUE,
+                                      LINES_FILE ": at least two different sources are needed: one is learnt from, "
+                                                 "the other measured on");
+}
+
 static ag_status open_pairs(playground_run *run, const train_saved *saved, ag_error *error)
 {
     const train_recipe *recipe = &run->setting.recipe;
     data_set_options options = train_recipe_data(recipe, saved, DATA_TRAIN);
     const data_task *task = recipe->run.task ? data_task_find(recipe->run.task) : NULL;
     options.tagging = recipe->model.kind == NN_ENCODER;
-    if (!task && write_lines(run->setting.lines, error) != AG_OK)
+    if (!task && (write_lines(run->setting.lines, error) != AG_OK || check_lines(&options, error) != AG_OK))
         return error->status;
+    if (!task && !(options.max_tokens && options.max_tokens < MOST_TOKENS))
+        options.max_tokens = MOST_TOKENS;
     run->training = task ? data_set_task(task, &options, error) : data_set_pairs(LINES_FILE, &options, error);
     if (!run->training)
         return error->status;

@@ -27,7 +27,17 @@ static const struct {
     /* EXPRESSION, line feed, VALUES, line feed, STEPS: the tape of an expression after so many
      * steps of its passes (0: all). -> a fragment of HTML that begins "Step 3 of 7" */
     {"tape", playground_tape},
+    /* Writes the model to a file. -> {"path", "sha256" of the file, "parameters_sha256"} */
+    {"save", playground_save},
+    /* NAME and, after a line feed, LINES: the model of a file becomes the run's. It is
+     * trained on the task that the file names, or on the lines. -> as "begin" */
+    {"load", playground_load},
+    /* -> {"step", "parameters_sha256", "command" that computes the same natively, or ""} */
+    {"digest", playground_digest},
 };
+
+/* Whatever memory was for: a person can do this about it. */
+#define NO_MEMORY "no memory is left for this: take a smaller model, a smaller batch or shorter lines"
 
 playground *playground_new(void)
 {
@@ -61,7 +71,10 @@ ag_status playground_ask(playground *p, const char *verb, const char *text)
         if (!strcmp(verbs[i].verb, verb)) {
             const ag_status status = verbs[i].act(p, text);
             ag_tape_rewind(p->tape);
-            return status;
+            if (status != AG_NO_MEMORY)
+                return status;
+            p->error = (ag_error){0};
+            return ag_error_set(&p->error, status, NO_MEMORY);
         }
     return ag_error_set(&p->error, AG_BAD_VALUE, "the playground cannot '%.40s'", verb);
 }

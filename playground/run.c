@@ -69,11 +69,11 @@ static ag_status make_run(playground_run *run, const char *text, ag_error *error
     return run->model ? AG_OK : error->status;
 }
 
-/* {"setting": .., "parameters": .., "source_length": .., "target_length": .., "step": ..} */
-static ag_status describe(playground *p)
+/* {"setting": .., "parameters": .., "source_length": .., "target_length": .., "step": ..,
+ * "learns": ..} */
+static ag_status describe(playground *p, const playground_run *run)
 {
     char setting[PLAYGROUND_JSON / 2];
-    const playground_run *run = p->run;
     ag_status status;
     data_json_object json = playground_json_start(p, &status);
     playground_setting_print(&run->setting, setting, sizeof setting);
@@ -82,7 +82,21 @@ static ag_status describe(playground *p)
     data_json_put_integer(&json, "source_length", data_set_max_source(run->training));
     data_json_put_integer(&json, "target_length", data_set_max_target(run->training));
     data_json_put_integer(&json, "step", run->step);
+    data_json_put_bool(&json, "learns", run->loop != NULL);
     return status == AG_OK ? playground_json_end(p, &json) : status;
+}
+
+ag_status playground_take_run(playground *p, playground_run *run, ag_status made)
+{
+    ag_status status = made;
+    if (status == AG_OK && !run->studied)
+        status = begin_loop(run, &p->error);
+    if (status == AG_OK)
+        status = describe(p, run);
+    playground_run_free(status == AG_OK ? p->run : run);
+    if (status == AG_OK)
+        p->run = run;
+    return status;
 }
 
 ag_status playground_begin(playground *p, const char *text)
@@ -90,16 +104,7 @@ ag_status playground_begin(playground *p, const char *text)
     playground_run *run = calloc(1, sizeof *run);
     if (!run)
         return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a run");
-    ag_status status = make_run(run, text, &p->error);
-    if (status == AG_OK)
-        status = begin_loop(run, &p->error);
-    if (status != AG_OK) {
-        playground_run_free(run);
-        return status;
-    }
-    playground_run_free(p->run);
-    p->run = run;
-    return describe(p);
+    return playground_take_run(p, run, make_run(run, text, &p->error));
 }
 
 ag_status playground_change(playground *p, const char *text)
@@ -113,10 +118,20 @@ ag_status playground_change(playground *p, const char *text)
     memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
     memcpy(p->run->setting.set_apart, setting.set_apart, sizeof setting.set_apart);
     playground_setting_clear(&setting);
-    return describe(p);
+    return describe(p, p->run);
 }
 
 /* ---- Train and evaluate ------------------------------------------------------------ */
+
+static ag_status needs_examples(playground *p)
+{
+    ag_status status = playground_needs_run(p);
+    if (status == AG_OK && p->run->studied)
+        return ag_error_set(&p->error, AG_BAD_VALUE,
+                            "this model came without examples, so it is studied only: paste own lines and load it "
+                            "again to train it on them");
+    return status;
+}
 
 static ag_status describe_step(playground *p)
 {
@@ -133,7 +148,7 @@ static ag_status describe_step(playground *p)
 ag_status playground_step(playground *p, const char *text)
 {
     const double count = ag_number_read(text, NULL);
-    ag_status status = playground_needs_run(p);
+    ag_status status = needs_examples(p);
     if (status == AG_OK && !(count >= 1 && count <= MOST_STEPS))
         status = ag_error_set(&p->error, AG_BAD_VALUE, "step %.20s: expected a number from 1 to %d", text, MOST_STEPS);
     for (double i = 0; i < count && status == AG_OK; i++)
@@ -146,7 +161,7 @@ ag_status playground_evaluate(playground *p, const char *text)
     playground_run *run = p->run;
     train_metrics metrics;
     (void)text;
-    ag_status status = playground_needs_run(p);
+    ag_status status = needs_examples(p);
     if (status != AG_OK)
         return status;
     playground_result *result = &run->result;

@@ -32,6 +32,9 @@ typedef struct playground_run {
     nn_model *model;
     data_set *training, *dev; /* a language model's sources are part of its targets */
     train_loop *loop;
+    bool loaded;  /* the model came from a file */
+    bool studied; /* a loaded model without examples of its own: there is no loop, and the
+                   * sets only show its vocabularies */
     int64_t step;
     double loss, rate, norm; /* of the last step */
     playground_result result;
@@ -47,6 +50,10 @@ struct playground {
 
 /* Frees the run; NULL is allowed. */
 void playground_run_free(playground_run *run);
+/* Replaces the playground's run by one whose model and sets were `made`, and answers with
+ * its description. After an error, or if `made` is one, the run is freed and the
+ * playground's stays. */
+ag_status playground_take_run(playground *p, playground_run *run, ag_status made) AG_CHECKED;
 /* AG_BAD_VALUE before there is a run. */
 ag_status playground_needs_run(playground *p) AG_CHECKED;
 
@@ -107,5 +114,8 @@ ag_status playground_paint(playground *p, const char *text) AG_CHECKED;
 ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
 ag_status playground_weights(playground *p, const char *text) AG_CHECKED;
 ag_status playground_tape(playground *p, const char *text) AG_CHECKED;
+ag_status playground_save(playground *p, const char *text) AG_CHECKED;
+ag_status playground_load(playground *p, const char *text) AG_CHECKED;
+ag_status playground_digest(playground *p, const char *text) AG_CHECKED;
 
 #endif

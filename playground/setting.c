@@ -131,18 +131,38 @@ static ag_status read_values(playground_setting *setting, char *text, ag_error *
     return AG_OK;
 }
 
-/* Reads the defaults, then the text. setting->text holds the three one after the other. */
+/* Begins with the command's defaults, and room for a text of `size` bytes. */
+static ag_status start(playground_setting *setting, size_t size, ag_error *error)
+{
+    *setting = (playground_setting){.recipe = train_recipe_new(), .text = malloc(size)};
+    if (!setting->text)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a setting");
+    setting->recipe.run.out = NULL;
+    setting->recipe.run.threads = 1;
+    setting->masks[PLAYGROUND_TRAINING][PLAYGROUND_TARGET].pattern = PLAYGROUND_CAUSAL;
+    return AG_OK;
+}
+
+/* Masks of the evaluation that were not given are those of the training. */
+static void share_masks(playground_setting *setting)
+{
+    for (int card = 0; card < PLAYGROUND_CARDS; card++)
+        if (!setting->set_apart[card])
+            setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];
+}
+
+/* Reads the page's defaults, then the text. setting->text holds the three one after the
+ * other. */
 static ag_status read_all(playground_setting *setting, const char *text, ag_error *error)
 {
     const size_t size = strlen(text) + 1;
-    setting->text = malloc(sizeof usual + sizeof usual_task + size);
-    if (!setting->text)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a setting");
+    ag_status status = start(setting, sizeof usual + sizeof usual_task + size, error);
+    if (status != AG_OK)
+        return status;
     char *task = setting->text + sizeof usual, *own = task + sizeof usual_task;
-    memcpy(setting->text, usual, sizeof usual);
     memcpy(task, usual_task, sizeof usual_task);
     memcpy(own, text, size);
-    ag_status status = read_values(setting, setting->text, error);
+    status = read_values(setting, memcpy(setting->text, usual, sizeof usual), error);
     if (status == AG_OK)
         status = read_values(setting, own, error);
     if (status == AG_OK && !setting->recipe.run.task && !setting->lines)
@@ -168,14 +188,8 @@ static ag_status check(playground_setting *setting, ag_error *error)
 
 ag_status playground_setting_read(playground_setting *setting, const char *text, ag_error *error)
 {
-    *setting = (playground_setting){.recipe = train_recipe_new()};
-    setting->recipe.run.out = NULL;
-    setting->recipe.run.threads = 1;
-    setting->masks[PLAYGROUND_TRAINING][PLAYGROUND_TARGET].pattern = PLAYGROUND_CAUSAL;
     ag_status status = read_all(setting, text, error);
-    for (int card = 0; card < PLAYGROUND_CARDS; card++)
-        if (!setting->set_apart[card])
-            setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];
+    share_masks(setting);
     if (status == AG_OK)
         status = check(setting, error);
     if (status != AG_OK)
@@ -194,41 +208,146 @@ void playground_setting_clear(playground_setting *setting)
 typedef struct text_room {
     char *text;
     size_t size, used;
+    const char *first, *next, *between; /* before the first name, each other name, a value */
 } text_room;
 
 static void put(text_room *room, const char *name, const char *value)
 {
     const bool fits = room->used < room->size;
-    room->used += (size_t)snprintf(fits ? room->text + room->used : NULL, fits ? room->size - room->used : 0,
-                                   "%s%s%s%s", room->used ? "&" : "", name, *value ? "=" : "", value);
+    room->used +=
+        (size_t)snprintf(fits ? room->text + room->used : NULL, fits ? room->size - room->used : 0, "%s%s%s%s",
+                         room->used ? room->next : room->first, name, *value ? room->between : "", value);
+}
+
+/* The text of option i; false where it has the default that the command chooses. */
+static bool option_text(const playground_setting *setting, int i, char *value, size_t size)
+{
+    train_recipe recipe = setting->recipe;
+    const train_field *field = find_option(options[i].name);
+    const void *object = train_recipe_owner(&recipe, field);
+    const double number = field->type == TRAIN_TEXT ? 1 : train_field_number(field, object);
+    snprintf(value, size, "%s", field->none && number == -1 ? "0" : "");
+    if (is_switch(field) || *value)
+        return number != 0;
+    if (!field->names && (number < fmax(options[i].low, field->low) || (field->none && number == 0)))
+        return false;
+    train_field_print(field, object, value, size);
+    return *value;
+}
+
+/* Puts the masks: all, or those of the training that are not the usual ones. Masks of the
+ * evaluation are put where they are set apart. */
+static void put_masks(text_room *room, const playground_setting *setting, bool all)
+{
+    const playground_mask plain[PLAYGROUND_CARDS] = {[PLAYGROUND_TARGET].pattern = PLAYGROUND_CAUSAL};
+    for (int phase = 0; phase < PLAYGROUND_PHASES; phase++)
+        for (int card = 0; card < PLAYGROUND_CARDS; card++) {
+            char name[32], value[PLAYGROUND_MASK_TEXT], expected[PLAYGROUND_MASK_TEXT];
+            snprintf(name, sizeof name, "%s%s", phase_names[phase], playground_card_names[card]);
+            playground_mask_print(&setting->masks[phase][card], value);
+            playground_mask_print(&plain[card], expected);
+            if (phase == PLAYGROUND_EVALUATION ? setting->set_apart[card] : all || strcmp(value, expected))
+                put(room, name, value);
+        }
+}
+
+bool playground_setting_has_usual_masks(const playground_setting *setting)
+{
+    text_room none = {NULL, 0, 0, "", "", ""};
+    put_masks(&none, setting, false);
+    return none.used == 0;
 }
 
 size_t playground_setting_print(const playground_setting *setting, char *text, size_t size)
 {
-    text_room room = {text, size, 0};
+    text_room room = {text, size, 0, "", "&", "="};
+    char value[64];
+    for (int i = 0; i < OPTIONS; i++)
+        if (option_text(setting, i, value, sizeof value))
+            put(&room, options[i].name, value);
+    put_masks(&room, setting, true);
+    return room.used;
+}
+
+/* ---- The flags of the command ------------------------------------------------------ */
+
+/* The index in `options`; -1 where the page does not have it. */
+static int page_option(const train_field *field)
+{
+    for (int i = 0; field->name && i < OPTIONS; i++)
+        if (!strcmp(options[i].name, field->name))
+            return i;
+    return -1;
+}
+
+size_t playground_setting_flags(const playground_setting *setting, const char *gap, char *text, size_t size)
+{
+    char next[8], value[64], other[64];
+    const playground_setting defaults = {.recipe = train_recipe_new()};
+    const train_field *field;
+    snprintf(next, sizeof next, "%s--", gap);
+    text_room room = {text, size, 0, "--", next, gap};
+    for (int row = 0; (field = train_option(row)); row++) {
+        const int i = page_option(field);
+        if (i >= 0 && option_text(setting, i, value, sizeof value) &&
+            (!option_text(&defaults, i, other, sizeof other) || strcmp(value, other)))
+            put(&room, field->name, value);
+    }
+    put_masks(&room, setting, false);
+    return room.used;
+}
+
+/* Takes the flags of the page's among `arguments` ("--seed\n7\n--post-norm"), which it
+ * cuts into pieces. One that the page refuses is left out. */
+static void take_flags(playground_setting *setting, char *arguments)
+{
+    for (char *name = strstr(arguments, "--"), *next; name; name = next) {
+        ag_error refused = {0};
+        playground_setting trial = *setting;
+        next = strstr(name, "\n--");
+        if (next)
+            *next++ = 0;
+        char *value = strchr(name, '\n');
+        if (value)
+            *value++ = 0;
+        if (read_value(&trial, name + strlen("--"), value ? value : "", &refused) == AG_OK)
+            *setting = trial;
+    }
+}
+
+ag_status playground_setting_take(playground_setting *setting, const train_saved *saved, const char *lines,
+                                  ag_error *error)
+{
+    const size_t arguments = strlen(saved->arguments) + 1;
+    const nn_model_config *config = &saved->model->config;
+    const data_task *task = data_task_find(saved->task);
+    ag_status status = start(setting, arguments + strlen(lines) + 1, error);
+    if (status != AG_OK)
+        return status;
+    take_flags(setting, memcpy(setting->text, saved->arguments, arguments));
+    share_masks(setting);
+    train_recipe *recipe = &setting->recipe;
+    recipe->model = *config;
+    recipe->layers = config->encoder_layers > config->decoder_layers ? config->encoder_layers : config->decoder_layers;
+    recipe->data.target_kind = data_vocab_kind(saved->target_vocab);
+    recipe->data.source_kind = data_vocab_kind(saved->source_vocab ? saved->source_vocab : saved->target_vocab);
+    recipe->run.task = task ? task->name : NULL;
+    setting->lines = task ? NULL : strcpy(setting->text + arguments, lines);
+    if (!task || (recipe->data.max_length && recipe->data.min_length > recipe->data.max_length))
+        recipe->data.min_length = recipe->data.max_length = 0;
+    return AG_OK;
+}
+
+ag_status playground_setting_fits(const playground_setting *setting, ag_error *error)
+{
     train_recipe recipe = setting->recipe;
     for (int i = 0; i < OPTIONS; i++) {
         const train_field *field = find_option(options[i].name);
-        const void *object = train_recipe_owner(&recipe, field);
-        const double number = field->type == TRAIN_TEXT ? 1 : train_field_number(field, object);
-        char value[64] = "";
-        if (field->none && number == -1)
-            put(&room, field->name, "0");
-        else if (is_switch(field) ? number != 0 : field->names || number >= fmax(options[i].low, field->low)) {
-            if (!is_switch(field))
-                train_field_print(field, object, value, sizeof value);
-            if (is_switch(field) || *value)
-                put(&room, field->name, value);
-        }
+        const double number =
+            field->type == TRAIN_TEXT ? 0 : train_field_number(field, train_recipe_owner(&recipe, field));
+        if (options[i].high > 0 && number > options[i].high)
+            return ag_error_set(error, AG_BAD_VALUE, "%s=%g is too much for a page, which takes up to %g", field->name,
+                                number, options[i].high);
     }
-    for (int phase = 0; phase < PLAYGROUND_PHASES; phase++)
-        for (int card = 0; card < PLAYGROUND_CARDS; card++) {
-            if (phase == PLAYGROUND_EVALUATION && !setting->set_apart[card])
-                continue;
-            char name[32], value[PLAYGROUND_MASK_TEXT];
-            snprintf(name, sizeof name, "%s%s", phase_names[phase], playground_card_names[card]);
-            playground_mask_print(&setting->masks[phase][card], value);
-            put(&room, name, value);
-        }
-    return room.used;
+    return AG_OK;
 }

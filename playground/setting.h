@@ -32,4 +32,21 @@ void playground_setting_clear(playground_setting *setting);
  * setting. Like snprintf, returns the length of the whole text. */
 size_t playground_setting_print(const playground_setting *setting, char *text, size_t size);
 
+/* Whether its masks are those of the command: a target sees its past, and padding is unseen. */
+bool playground_setting_has_usual_masks(const playground_setting *setting);
+
+/* Prints the flags of `tapeformer train` for the setting's run, "--task reverse --steps 2000",
+ * with `gap` between words: a space, or a line feed as in train_options.arguments. A default
+ * of the command's is left out. Unusual masks follow as flags that the
+ * command does not have. Returns the length, as snprintf does. */
+size_t playground_setting_flags(const playground_setting *setting, const char *gap, char *text, size_t size);
+
+/* The setting of a loaded model, which playground_setting_clear frees: its configuration,
+ * and of its run's flags those that the page has. Its task is that of the file, or, where
+ * no task has the name, `lines`. AG_NO_MEMORY. */
+ag_status playground_setting_take(playground_setting *setting, const train_saved *saved, const char *lines,
+                                  ag_error *error) AG_CHECKED;
+/* AG_BAD_VALUE names the first number of the setting's that is above the page's range. */
+ag_status playground_setting_fits(const playground_setting *setting, ag_error *error) AG_CHECKED;
+
 #endif
