@@ -85,6 +85,13 @@ static ag_status read_value(playground_setting *setting, const char *name, const
         setting->lines = value;
         return AG_OK;
     }
+    if (!strcmp(name, "lesson")) {
+        setting->lesson = value[0] && !value[1] ? value[0] - '0' : 0;
+        return setting->lesson >= 1 && setting->lesson <= PLAYGROUND_LESSONS
+                   ? AG_OK
+                   : ag_error_set(error, AG_BAD_VALUE, "lesson=%.60s: expected a number from 1 to %d", value,
+                                  PLAYGROUND_LESSONS);
+    }
     return ag_error_set(error, AG_BAD_VALUE, "a setting has no '%.40s'", name);
 }
 
@@ -266,6 +273,8 @@ size_t playground_setting_print(const playground_setting *setting, char *text, s
         if (option_text(setting, i, value, sizeof value))
             put(&room, options[i].name, value);
     put_masks(&room, setting, true);
+    if (setting->lesson)
+        put(&room, "lesson", (char[]){(char)('0' + setting->lesson), 0});
     return room.used;
 }
 

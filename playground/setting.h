@@ -14,11 +14,14 @@
 /* A phase of a run, each with masks of its own. */
 typedef enum playground_phase { PLAYGROUND_TRAINING, PLAYGROUND_EVALUATION, PLAYGROUND_PHASES } playground_phase;
 
+enum { PLAYGROUND_LESSONS = 9 };
+
 typedef struct playground_setting {
     train_recipe recipe;
     playground_mask masks[PLAYGROUND_PHASES][PLAYGROUND_CARDS];
     bool set_apart[PLAYGROUND_CARDS]; /* the evaluation's mask is its own */
     const char *lines;                /* pairs that a person typed, "source TAB target" each; NULL: a task */
+    int lesson;                       /* that the page shows with it, 1 to PLAYGROUND_LESSONS; 0: none */
     char *text;                       /* what the texts above point into */
 } playground_setting;
 

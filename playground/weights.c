@@ -180,17 +180,17 @@ static void draw_head(const question *q, const ag_mask *mask, const ag_tensor *c
                       study_document *document)
 {
     unsigned char cells[TOKENS * TOKENS];
-    char group[64], scaled[32];
+    char sequence[32] = "", head[32] = "", group[64], scaled[64];
     const int places = q->places, first = (b * q->heads + h) * places * places;
     for (int i = 0; i < places * places; i++)
         cells[i] = q->lengths_count && i % places >= q->lengths[b]               ? STUDY_PADDING
                    : mask && !ag_mask_allows(mask, b, h, i / places, i % places) ? STUDY_MASKED
                                                                                  : STUDY_SEEN;
-    snprintf(group, sizeof group,
-             q->sequences > 1 ? "sequence %d"
-             : q->heads > 1   ? "head %d"
-                              : "",
-             q->sequences > 1 ? b + 1 : h + 1);
+    if (q->sequences > 1)
+        snprintf(sequence, sizeof sequence, "sequence %d", b + 1);
+    if (q->heads > 1)
+        snprintf(head, sizeof head, "head %d", h + 1);
+    snprintf(group, sizeof group, "%s%s%s", sequence, *sequence && *head ? ", " : "", head);
     ag_text_print(scaled, sizeof scaled, "query times key, times %.3g", q->scale);
     const char *const names[] = {"scores", mask ? "weights without a mask" : "weights", "weights"};
     const char *const notes[] = {scaled, "the softmax of each row", "the softmax of what each row sees"};

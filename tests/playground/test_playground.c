@@ -103,7 +103,7 @@ START_TEST(a_setting_reads_back)
 {
     static const char *const texts[] = {
         "task=copy", "task=dates&model=decoder&positions=rotary&post-norm&dropout=0.1&warmup=0",
-        "task=sort&source=window:2,padding&target=own:2x3:A8&cross=prefix:3&eval-target=leak&seed=0"};
+        "task=sort&source=window:2,padding&target=own:2x3:A8&cross=prefix:3&eval-target=leak&seed=0&lesson=4"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         playground_setting setting, again;
         char text[8192], twice[8192];
@@ -113,6 +113,7 @@ START_TEST(a_setting_reads_back)
         ck_assert_msg(playground_setting_read(&again, text, &error) == AG_OK, "%s: %s", text, error.message);
         playground_setting_print(&again, twice, sizeof twice);
         ck_assert_str_eq(text, twice);
+        ck_assert_int_eq(setting.lesson, again.lesson);
         ck_assert(!memcmp(setting.masks, again.masks, sizeof setting.masks));
         playground_setting_clear(&setting);
         playground_setting_clear(&again);
@@ -125,6 +126,8 @@ START_TEST(what_is_no_setting)
     static const char *const texts[][2] = {{"task=rever", "task=rever: expected one of copy, reverse"},
                                            {"task=copy&layers=9", "layers=9: expected a whole number from 1 to 4"},
                                            {"task=copy&d-model=30&heads=4", "4 heads do not divide the width 30"},
+                                           {"task=copy&lesson=10", "lesson=10: expected a number from 1 to 9"},
+                                           {"task=copy&lesson=0", "lesson=0: expected"},
                                            {"task=copy&colour=blue", "a setting has no 'colour'"},
                                            {"task=copy&target=sideways", "target=sideways: expected all, causal"},
                                            {"task=copy&target=own:3x3:F", "target=own:3x3:F"},
@@ -132,7 +135,7 @@ START_TEST(what_is_no_setting)
                                            {"task=copy&cross=window:99", "cross=window:99"},
                                            {"task=copy&post-norm=yes", "post-norm stands alone"},
                                            {"task=%zz", "no byte"},
-                                                                              {"task=copy&lines=a", "not both"},
+                                           {"task=copy&lines=a", "not both"},
                                            {"model=encoder&task=dates", "differ in length"}};
     playground *p = begin(usual);
     ask(p, "step", "2");
