@@ -220,7 +220,7 @@ $(OUT)/bundle: $(PAGE)/bundle.c $(LIBRARY)
 $(OUT)/playground.html: $(OUT)/bundle $(wildcard $(PAGE)/* $(PAGE)/*/*) FORCE
 	@gzip -9nc build/wasm/playground.wasm > $(OUT)/playground.wasm.gz
 	@cat $(PAGE)/script/page.js $(filter-out %/page.js,$(sort $(wildcard $(PAGE)/script/*.js))) > $(OUT)/playground.js
-	@$(OUT)/bundle $(PAGE)/page.html CSS=$(PAGE)/page.css FILES=$(PAGE)/worker/files.js WORKER=$(PAGE)/worker/worker.js SCRIPT=$(OUT)/playground.js MODULE=$(OUT)/playground.wasm.gz > $@
+	@$(OUT)/bundle $(PAGE)/page.html CSS=$(PAGE)/page.css LESSONS=$(PAGE)/lessons.html FILES=$(PAGE)/worker/files.js WORKER=$(PAGE)/worker/worker.js SCRIPT=$(OUT)/playground.js MODULE=$(OUT)/playground.wasm.gz > $@
 	@ls -l $@
 
 playground: ## build/playground.html: train and mask models in a browser, one file without network
