@@ -8,6 +8,7 @@
 //       write: () => ['target=leak'],         // what it adds to the setting
 //       read: values => {},                   // takes its values from a setting: a Map of texts
 //       begun: found => {},                   // a new run has begun: the answer of "begin"
+//       rested: () => {},                     // training has paused
 //     });
 'use strict';
 const $ = selector => document.querySelector(selector);
@@ -64,6 +65,10 @@ const setRunning = on => {
   $('#run').textContent = on ? 'Pause' : 'Run';
 };
 
+const rest = () => {
+  for (const part of parts) part.rested?.();
+};
+
 worker.onmessage = ({data}) => {
   if (data.broken) showProblem(`This browser cannot run the playground: ${data.broken}`);
   if (data.ready) beginAddress();
@@ -72,9 +77,13 @@ worker.onmessage = ({data}) => {
     waiting.delete(data.id);
   } else if (data.step) {
     showSlice(data);
-    if (!data.running) setRunning(false);
+    if (!data.running) {
+      setRunning(false);
+      rest();
+    }
   } else if (data.views) showViews(data.views);
 };
+worker.onerror = ({message}) => showProblem(`The model's thread has stopped, and the page must be loaded again: ${message}`);
 worker.postMessage({module: Uint8Array.from(atob($('#module').textContent), c => c.charCodeAt(0))});
 
 // ---- The setting, in the form and in the address ---------------------------------------------
@@ -84,7 +93,7 @@ const writeSetting = () => {
   for (const {name, value, labels} of form.elements) {
     if (!name || value === '' || (form.elements.task.value && labels[0]?.matches('.own'))) continue;
     if (name === 'norm-place') values.push(...(value === 'post' ? ['post-norm'] : []));
-    else values.push(`${name}=${encodeURIComponent(value)}`);
+    else values.push(`${name}=${encodeURIComponent(value.toWellFormed?.() ?? value)}`);
   }
   return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
 };
@@ -124,22 +133,37 @@ for (const place of document.querySelectorAll('.view')) observer.observe(place);
 
 // ---- Begin -----------------------------------------------------------------------------------
 
-// A new model of a setting. One that is refused changes nothing.
-const begin = async setting => {
+let address = ''; // the setting of the run
+let rewind;       // begins the run again
+
+const keepAddress = setting => {
+  address = setting;
+  history.replaceState(null, '', `#${setting}`);
+};
+
+// A new run, by "begin" or "load". One that is refused changes nothing: its answer is null.
+const startRun = async (verb, text) => {
+  const went = running;
   worker.postMessage({run: false});
   setRunning(false);
-  const found = await ask('begin', setting);
-  if (!found) return false;
+  const found = await ask(verb, text);
+  if (!found) {
+    history.replaceState(null, '', `#${address}`);
+    if (went) toggleRun();
+    return null;
+  }
   for (const button of document.querySelectorAll('#bar button')) button.disabled = false;
   showProblem('');
-  history.replaceState(null, '', `#${setting}`);
   readSetting(found.setting);
+  keepAddress(verb === 'begin' ? text : writeSetting());
   numbers = {};
   showNumbers({step: 0});
+  rewind = beginForm;
   for (const part of parts) part.begun?.(found);
   watch();
-  return true;
+  return found;
 };
+const begin = setting => startRun('begin', setting);
 
 // What the form says. For own lines it waits until there are some.
 const beginForm = () => {
@@ -151,12 +175,14 @@ const beginForm = () => {
 
 // What the address says, or, if that is refused, the usual: the sentence that says why stays.
 const beginAddress = async () => {
-  const [, lines] = /(?:^|&)lines=([^&]*)/.exec(location.hash.slice(1)) || [];
-  if (!await begin(location.hash.slice(1)) && $('#run').disabled) {
+  const setting = location.hash.slice(1), lines = setting.split('&').findLast(part => part.startsWith('lines='));
+  if (await begin(setting)) {
+    if (lines) form.elements.lines.value = decodeURIComponent(lines.slice('lines='.length));
+  } else if ($('#run').disabled) {
     const sentence = $('#problem').textContent;
     await begin('');
     showProblem(sentence);
-  } else if (lines) form.elements.lines.value = decodeURIComponent(lines);
+  }
 };
 
 // Masks and faults may change while the run goes on.
@@ -164,7 +190,7 @@ const change = async () => {
   const setting = writeSetting(), found = await ask('change', setting);
   if (!found) return;
   showProblem('');
-  history.replaceState(null, '', `#${setting}`);
+  keepAddress(setting);
   watch();
 };
 
@@ -173,6 +199,7 @@ const change = async () => {
 const toggleRun = () => {
   setRunning(!running);
   worker.postMessage({run: running, pause: Number($('#speed').value)});
+  if (!running) rest();
 };
 $('#run').addEventListener('click', toggleRun);
 $('#step').addEventListener('click', async () => {
@@ -181,8 +208,9 @@ $('#step').addEventListener('click', async () => {
   const found = await ask('step', '1');
   if (found) showNumbers(found);
   worker.postMessage({draw: true});
+  rest();
 });
-$('#rewind').addEventListener('click', beginForm);
+$('#rewind').addEventListener('click', () => rewind());
 $('#speed').addEventListener('change', () => worker.postMessage({run: running, pause: Number($('#speed').value)}));
 form.addEventListener('change', beginForm);
 form.addEventListener('submit', event => event.preventDefault());
