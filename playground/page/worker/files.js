@@ -8,7 +8,7 @@ const FOLDER = 3, FIRST_FILE = 4; // descriptors; 0 to 2 are the standard stream
 const KIND_FOLDER = 3, KIND_FILE = 4;
 
 const makeWasi = memory => {
-  const open = new Map(); // descriptor -> {file, at}
+  const open = new Map([[FOLDER, null]]); // descriptor -> {file, at}; null: the folder
   const view = () => new DataView(memory().buffer);
   const bytesAt = (at, size) => new Uint8Array(memory().buffer, at, size);
   const pathAt = (at, size) => new TextDecoder().decode(bytesAt(at, size)).replace(/^[./]+/, '');
@@ -53,6 +53,7 @@ const makeWasi = memory => {
     use(state);
     return WASI.SUCCESS;
   };
+  const isFolder = descriptor => open.get(descriptor) === null;
   const putStat = (to, kind, size) => {
     bytesAt(to, 64).fill(0);
     view().setUint8(to + 16, kind);
@@ -90,7 +91,7 @@ const makeWasi = memory => {
     fd_fdstat_get: (descriptor, to) => {
       if (descriptor > FOLDER && !open.has(descriptor)) return WASI.BADF;
       bytesAt(to, 24).fill(0);
-      view().setUint8(to, descriptor === FOLDER ? KIND_FOLDER : KIND_FILE);
+      view().setUint8(to, isFolder(descriptor) ? KIND_FOLDER : KIND_FILE);
       view().setBigUint64(to + 8, ~0n & 0x1fffffffn, true);
       view().setBigUint64(to + 16, 0x1fffffffn, true);
       return WASI.SUCCESS;
@@ -110,7 +111,7 @@ const makeWasi = memory => {
       state.at = Number(by) + [0, state.at, state.file.size][whence];
       view().setBigUint64(to, BigInt(state.at), true);
     }),
-    fd_filestat_get: (descriptor, to) => descriptor === FOLDER ? (putStat(to, KIND_FOLDER, 0), WASI.SUCCESS) :
+    fd_filestat_get: (descriptor, to) => isFolder(descriptor) ? (putStat(to, KIND_FOLDER, 0), WASI.SUCCESS) :
       withFile(descriptor, state => putStat(to, KIND_FILE, state.file.size)),
     fd_filestat_set_size: (descriptor, size) => withFile(descriptor, state => resize(state.file, Number(size))),
     fd_readdir: () => WASI.NOSYS,
@@ -118,12 +119,12 @@ const makeWasi = memory => {
     path_open: (folder, follow, at, size, flags, rights, inheriting, fdflags, to) => {
       const path = pathAt(at, size), create = flags & 1, exclusive = flags & 4, truncate = flags & 8;
       if (files.has(path) && create && exclusive) return WASI.EXIST;
-      if (!files.has(path) && !create) return WASI.NOENT;
-      if (!files.has(path)) files.set(path, {bytes: new Uint8Array(1024), size: 0});
+      if (path && !files.has(path) && !create) return WASI.NOENT;
+      if (path && !files.has(path)) files.set(path, {bytes: new Uint8Array(1024), size: 0});
       if (truncate) resize(files.get(path), 0);
       let descriptor = FIRST_FILE;
       while (open.has(descriptor)) descriptor++;
-      open.set(descriptor, {file: files.get(path), at: 0});
+      open.set(descriptor, path ? {file: files.get(path), at: 0} : null);
       view().setUint32(to, descriptor, true);
       return WASI.SUCCESS;
     },
