@@ -8,9 +8,6 @@ typedef struct attention_flags {
     int64_t layer, head;
 } attention_flags;
 
-/* As study_attention_kind numbers them. */
-static TRAIN_NAMES(which_name, "cross", "encoder", "decoder", "all")
-
 static int add_attention(void *context, const study_example *example, study_document *document)
 {
     const attention_flags *f = context;
@@ -36,7 +33,7 @@ static int run_attention(int count, const char *const *arguments)
     const study_report report = {"What each token looks at", &f.output, &f.example, add_attention, &f};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        CLI_FLAG(f.which, "which", "PART", "", .names = which_name),
+        CLI_FLAG(f.which, "which", "PART", "", .names = study_attention_kind_name),
         CLI_FLAG(f.layer, "layer", "N", "only this layer, from 0", .otherwise = "all"),
         CLI_FLAG(f.head, "head", "N", "only this head, from 0", .otherwise = "all"),
         STUDY_OUTPUT_FLAGS(f.output),

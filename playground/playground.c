@@ -34,6 +34,18 @@ static const struct {
     {"load", playground_load},
     /* -> {"step", "parameters_sha256", "command" that computes the same natively, or ""} */
     {"digest", playground_digest},
+    /* NUMBER: an unseen example -> {"source", "target"} */
+    {"unseen", playground_unseen},
+    /* EXAMPLE (typed.h): a fragment with the attention that it names */
+    {"attention", playground_attention},
+    /* EXAMPLE: a fragment with the influence of each input on each output */
+    {"influence", playground_influence},
+    /* EXAMPLE: a sentence that says whether a mask leaks, and where */
+    {"leaks", playground_leaks},
+    /* EXAMPLE: -> {"looks": that "next" has at the model's answer} */
+    {"looks", playground_looks},
+    /* EXAMPLE: a fragment with the token after the first `tokens` of the answer */
+    {"next", playground_next},
 };
 
 /* Whatever memory was for: a person can do this about it. */

@@ -79,6 +79,8 @@ static ag_status describe(playground *p, const playground_run *run)
     playground_setting_print(&run->setting, setting, sizeof setting);
     data_json_put_text(&json, "setting", setting);
     data_json_put_integer(&json, "parameters", run->model->params.size);
+    data_json_put_integer(&json, "encoder_layers", run->model->config.encoder_layers);
+    data_json_put_integer(&json, "decoder_layers", run->model->config.decoder_layers);
     data_json_put_integer(&json, "source_length", data_set_max_source(run->training));
     data_json_put_integer(&json, "target_length", data_set_max_target(run->training));
     data_json_put_integer(&json, "step", run->step);

@@ -81,6 +81,13 @@ typedef struct playground_rows {
 ag_status playground_rows_init(playground_rows *rows, int64_t count, int64_t most, ag_error *error) AG_CHECKED;
 void playground_rows_clear(playground_rows *rows);
 
+/* The logits after each token of an input under the masks of the evaluation; both live on
+ * p->tape, which is rewound before. The input's target becomes the rows, as long as the
+ * longest; NULL: a tagger, which has none. */
+ag_status playground_logits(playground *p, nn_input *input, playground_rows *rows, const ag_tensor **logits) AG_CHECKED;
+/* The most probable token but for those `before` [count]; -1: no other. Of the marks only
+ * the end can be written. */
+int32_t playground_most_probable(const ag_real *logits, int64_t classes, const int32_t *before, int count);
 /* Writes the most probable next token of each row that has not ended, under the masks of
  * the evaluation. `source` has the sources of the rows (zeros: none). */
 ag_status playground_write_token(playground *p, const nn_input *source, playground_rows *rows) AG_CHECKED;
@@ -117,5 +124,11 @@ ag_status playground_tape(playground *p, const char *text) AG_CHECKED;
 ag_status playground_save(playground *p, const char *text) AG_CHECKED;
 ag_status playground_load(playground *p, const char *text) AG_CHECKED;
 ag_status playground_digest(playground *p, const char *text) AG_CHECKED;
+ag_status playground_unseen(playground *p, const char *text) AG_CHECKED;
+ag_status playground_attention(playground *p, const char *text) AG_CHECKED;
+ag_status playground_influence(playground *p, const char *text) AG_CHECKED;
+ag_status playground_leaks(playground *p, const char *text) AG_CHECKED;
+ag_status playground_looks(playground *p, const char *text) AG_CHECKED;
+ag_status playground_next(playground *p, const char *text) AG_CHECKED;
 
 #endif

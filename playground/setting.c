@@ -33,6 +33,12 @@ static bool is_mask(const char *name, int phase, int card)
     return !strncmp(name, phase_names[phase], length) && !strcmp(name + length, playground_card_names[card]);
 }
 
+const char *playground_phase_name(int phase)
+{
+    static const char *const names[PLAYGROUND_PHASES] = {"training", "evaluation"};
+    return phase >= 0 && phase < PLAYGROUND_PHASES ? names[phase] : NULL;
+}
+
 static const train_field *find_option(const char *name)
 {
     const train_field *field;
@@ -70,8 +76,9 @@ static ag_status read_option(playground_setting *setting, int i, const char *val
 }
 
 /* Reads one value. */
-static ag_status read_value(playground_setting *setting, const char *name, const char *value, ag_error *error)
+static ag_status read_value(void *context, const char *name, const char *value, ag_error *error)
 {
+    playground_setting *setting = context;
     for (int i = 0; i < OPTIONS; i++)
         if (!strcmp(options[i].name, name))
             return read_option(setting, i, value, error);
@@ -117,8 +124,7 @@ static ag_status decode(char *text, ag_error *error)
     return AG_OK;
 }
 
-/* Reads the values of a text, which it cuts into names and values. */
-static ag_status read_values(playground_setting *setting, char *text, ag_error *error)
+ag_status playground_values_read(char *text, playground_on_value *on_value, void *context, ag_error *error)
 {
     char *next = text;
     while (next && *next) {
@@ -131,7 +137,7 @@ static ag_status read_values(playground_setting *setting, char *text, ag_error *
             *value++ = 0;
         ag_status status = value ? decode(value, error) : AG_OK;
         if (status == AG_OK)
-            status = read_value(setting, name, value ? value : "", error);
+            status = on_value(context, name, value ? value : "", error);
         if (status != AG_OK)
             return status;
     }
@@ -169,11 +175,11 @@ static ag_status read_all(playground_setting *setting, const char *text, ag_erro
     char *task = setting->text + sizeof usual, *own = task + sizeof usual_task;
     memcpy(task, usual_task, sizeof usual_task);
     memcpy(own, text, size);
-    status = read_values(setting, memcpy(setting->text, usual, sizeof usual), error);
+    status = playground_values_read(memcpy(setting->text, usual, sizeof usual), read_value, setting, error);
     if (status == AG_OK)
-        status = read_values(setting, own, error);
+        status = playground_values_read(own, read_value, setting, error);
     if (status == AG_OK && !setting->recipe.run.task && !setting->lines)
-        status = read_values(setting, task, error);
+        status = playground_values_read(task, read_value, setting, error);
     return status;
 }
 

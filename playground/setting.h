@@ -13,6 +13,8 @@
 
 /* A phase of a run, each with masks of its own. */
 typedef enum playground_phase { PLAYGROUND_TRAINING, PLAYGROUND_EVALUATION, PLAYGROUND_PHASES } playground_phase;
+/* "training" and "evaluation"; NULL for any other number. */
+const char *playground_phase_name(int phase);
 
 enum { PLAYGROUND_LESSONS = 9 };
 
@@ -30,6 +32,11 @@ typedef struct playground_setting {
  * hexadecimal digits are a byte, as in an address. AG_BAD_VALUE, AG_NO_MEMORY. */
 ag_status playground_setting_read(playground_setting *setting, const char *text, ag_error *error) AG_CHECKED;
 void playground_setting_clear(playground_setting *setting);
+
+/* Hands on each value of `name=value&..` ("" where a name stands alone). Names and values
+ * lie in the text, which changes. AG_BAD_VALUE, or what on_value returns. */
+typedef ag_status playground_on_value(void *context, const char *name, const char *value, ag_error *error);
+ag_status playground_values_read(char *text, playground_on_value *on_value, void *context, ag_error *error) AG_CHECKED;
 
 /* Prints `name=value&..` of everything but the lines, so that it reads back to the same
  * setting. Like snprintf, returns the length of the whole text. */

@@ -12,12 +12,16 @@
 
 /* ---- One token --------------------------------------------------------------------- */
 
-/* The most probable token; of the marks only the end can be written. */
-static int32_t most_probable(const ag_real *logits, int64_t classes)
+int32_t playground_most_probable(const ag_real *logits, int64_t classes, const int32_t *before, int count)
 {
-    int32_t best = DATA_EOS;
-    for (int32_t c = DATA_SPECIALS; c < classes; c++)
-        best = logits[c] > logits[best] ? c : best;
+    int32_t best = -1;
+    for (int32_t c = DATA_EOS; c < classes; c = c == DATA_EOS ? DATA_SPECIALS : c + 1) {
+        bool named = false;
+        for (int i = 0; i < count; i++)
+            named |= before[i] == c;
+        if (!named && (best < 0 || logits[c] > logits[best]))
+            best = c;
+    }
     return best;
 }
 
@@ -38,13 +42,12 @@ static const int32_t *first_columns(const playground_rows *rows, int64_t length,
     return columns;
 }
 
-/* The logits of the rows under the masks of the evaluation; NULL with the tape's error.
- * The encoder runs for the first token only. */
-static const ag_tensor *logits_of(playground *p, nn_input *input, playground_rows *rows)
+/* The logits of an input that has its masks; NULL with the tape's error. The encoder runs
+ * for the first token only. */
+static const ag_tensor *logits_of(playground *p, const nn_input *input, playground_rows *rows)
 {
     const nn_model *model = p->run->model;
     const nn_pass pass = {.tape = p->tape, .params = &model->params};
-    playground_masks_apply(p->run->setting.masks[PLAYGROUND_EVALUATION], p->tape, input);
     if (model->config.kind != NN_ENCODER_DECODER)
         return nn_model_apply(model, &pass, input);
     const ag_shape shape = AG_SHAPE(input->rows, input->source_length, model->config.d_model);
@@ -57,29 +60,38 @@ static const ag_tensor *logits_of(playground *p, nn_input *input, playground_row
     return nn_model_decode(model, &pass, input, memory);
 }
 
+ag_status playground_logits(playground *p, nn_input *input, playground_rows *rows, const ag_tensor **logits)
+{
+    const bool grad = ag_tape_set_grad(p->tape, false);
+    ag_tape_rewind(p->tape);
+    if (rows) {
+        input->rows = rows->rows;
+        input->target_length = longest_of(rows);
+        input->target = first_columns(rows, input->target_length, p->tape);
+        input->target_lengths = rows->lengths;
+    }
+    playground_masks_apply(p->run->setting.masks[PLAYGROUND_EVALUATION], p->tape, input);
+    *logits = logits_of(p, input, rows);
+    ag_tape_set_grad(p->tape, grad);
+    return *logits ? AG_OK : playground_tape_failed(p);
+}
+
 ag_status playground_write_token(playground *p, const nn_input *source, playground_rows *rows)
 {
-    const int64_t length = longest_of(rows), classes = p->run->model->config.target_vocab;
-    const bool grad = ag_tape_set_grad(p->tape, false);
+    const int64_t classes = p->run->model->config.target_vocab;
     nn_input input = *source;
-    ag_tape_rewind(p->tape);
-    input.rows = rows->rows;
-    input.target = first_columns(rows, length, p->tape);
-    input.target_lengths = rows->lengths;
-    input.target_length = length;
-    const ag_tensor *logits = logits_of(p, &input, rows);
-    ag_tape_set_grad(p->tape, grad);
-    if (!logits)
-        return playground_tape_failed(p);
-    for (int64_t row = 0; row < rows->rows; row++) {
+    const ag_tensor *logits;
+    const ag_status status = playground_logits(p, &input, rows, &logits);
+    for (int64_t row = 0; status == AG_OK && row < rows->rows; row++) {
+        const int64_t last = row * input.target_length + rows->lengths[row] - 1;
         if (rows->ended[row] || rows->lengths[row] == rows->most)
             continue;
-        const int32_t token = most_probable(logits->data + (row * length + rows->lengths[row] - 1) * classes, classes);
+        const int32_t token = playground_most_probable(logits->data + last * classes, classes, NULL, 0);
         rows->ended[row] = token == DATA_EOS;
         if (!rows->ended[row])
             rows->tokens[row * rows->most + rows->lengths[row]++] = token;
     }
-    return AG_OK;
+    return status;
 }
 
 /* ---- The share of right answers ---------------------------------------------------- */
@@ -181,16 +193,15 @@ static ag_status count_tagged(playground *p, const data_batch *batch, int64_t *r
     const int64_t classes = p->run->model->config.target_vocab, length = batch->source_length;
     nn_input input = {
         .rows = batch->rows, .source = batch->source, .source_length = length, .source_lengths = batch->source_lengths};
-    ag_tape_rewind(p->tape);
-    const bool grad = ag_tape_set_grad(p->tape, false);
-    const ag_tensor *logits = logits_of(p, &input, NULL);
-    ag_tape_set_grad(p->tape, grad);
-    if (!logits)
-        return playground_tape_failed(p);
+    const ag_tensor *logits;
+    const ag_status status = playground_logits(p, &input, NULL, &logits);
+    if (status != AG_OK)
+        return status;
     for (int64_t row = 0; row < batch->rows; row++) {
         int64_t i = 0;
-        while (i < batch->source_lengths[row] && most_probable(logits->data + (row * length + i) * classes, classes) ==
-                                                     batch->target_out[row * length + i])
+        while (i < batch->source_lengths[row] &&
+               playground_most_probable(logits->data + (row * length + i) * classes, classes, NULL, 0) ==
+                   batch->target_out[row * length + i])
             i++;
         *right += i == batch->source_lengths[row];
     }

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *study_attention_kind_name(int kind)
+{
+    static const char *const names[] = {"cross", "encoder", "decoder", "all"};
+    return kind >= STUDY_CROSS && kind <= STUDY_EVERY ? names[kind] : NULL;
+}
+
 /* Read from the name of an attention, such as "decoder.layers.1.multihead_attn". */
 static int64_t layer_of(const char *name)
 {

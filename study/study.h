@@ -54,6 +54,8 @@ typedef enum study_attention_kind {
     STUDY_DECODER,   /* the decoder at itself */
     STUDY_EVERY      /* in a choice: any of them */
 } study_attention_kind;
+/* "cross", "encoder", "decoder", "all"; NULL for any other number. */
+const char *study_attention_kind_name(int kind);
 /* By the name of a map: which of the first three it is, and "decoder looks at encoder,
  * layer 0". */
 study_attention_kind study_map_kind(const study_map *map);

@@ -20,11 +20,12 @@ static const homonym homonyms[] = {
     /* Parts of a model, and of its parameters' names. */
     {"encoder", "nn/model.c"},
     {"decoder", "nn/model.c"},
-    {"encoder", "cli/study_attention.c"},
-    {"decoder", "cli/study_attention.c"},
+    {"encoder", "study/maps_write.c"},
+    {"decoder", "study/maps_write.c"},
     {"layer", "nn/cache.c"},
     {"layer", "study/doctor/write.c"},
     {"layer", "cli/study_attention.c"},
+    {"layer", "playground/typed.c"},
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
     {"relu", "playground/expression.c"},
