@@ -1,6 +1,6 @@
 /* test_playground_seeing.c - what a person sees of an example: attention, influence, leaks,
  * and the answer token by token. */
-#include "check_util.h"
+#include "ask.h"
 #include "playground/typed.h"
 
 #include <stdio.h>
@@ -13,27 +13,18 @@ static const char learner[] = "model=encoder-decoder&task=reverse&task-min=3&tas
 static const char tagger[] = "model=encoder&task=shift&" SMALL;
 static const char language[] = "model=decoder&task=reverse&" SMALL;
 
-static const char *ask(playground *p, const char *verb, const char *text)
+static const char *answer_of(playground *p, const char *verb, const char *text)
 {
-    const ag_status status = playground_ask(p, verb, text);
-    ck_assert_msg(status == AG_OK, "%s %s: %.800s", verb, text, playground_answer(p));
+    ask(p, verb, text);
     return playground_answer(p);
 }
 
-static void refused(playground *p, const char *verb, const char *text, const char *sentence)
-{
-    ck_assert_msg(playground_ask(p, verb, text) == AG_BAD_VALUE, "%s %s: %.800s", verb, text, playground_answer(p));
-    ck_assert_msg(strstr(playground_answer(p), sentence), "%s %s: %.800s", verb, text, playground_answer(p));
-}
-
 /* A playground whose model has been trained for some steps, under other masks. */
-static playground *begin(const char *setting, const char *masks, const char *steps)
+static playground *trained(const char *setting, const char *masks, const char *steps)
 {
     char text[512];
-    playground *p = playground_new();
-    ck_assert_ptr_nonnull(p);
     snprintf(text, sizeof text, "%s%s", setting, masks);
-    ask(p, "begin", text);
+    playground *p = begin(text);
     ask(p, "step", steps);
     return p;
 }
@@ -55,20 +46,20 @@ static void has(const char *answer, const char *part)
 
 START_TEST(a_picture_of_each_head_that_is_chosen)
 {
-    playground *p = begin(pairs, "", "1");
-    const char *answer = ask(p, "attention", "source=abcd&target=dc&attention=cross&layer=1");
+    playground *p = trained(pairs, "", "1");
+    const char *answer = answer_of(p, "attention", "source=abcd&target=dc&attention=cross&layer=1");
     ck_assert_int_eq(count_of(answer, "<figure"), 2);
     has(answer, "decoder looks at encoder, layer 1");
     ck_assert_int_eq(count_of(answer, " data-row=\""), 2 * 3 * 5);
-    ck_assert_int_eq(count_of(ask(p, "attention", "source=abcd&target=dc"), "<figure"), 12);
-    has(ask(p, "attention", "source=abcd&target=dc&attention=encoder&layer=0&padding=2"), "data-row=\"6\"");
+    ck_assert_int_eq(count_of(answer_of(p, "attention", "source=abcd&target=dc"), "<figure"), 12);
+    has(answer_of(p, "attention", "source=abcd&target=dc&attention=encoder&layer=0&padding=2"), "data-row=\"6\"");
     playground_free(p);
-    p = begin(tagger, "", "1");
-    has(ask(p, "attention", "source=abcd&attention=encoder&layer=0"), "encoder looks at itself");
+    p = trained(tagger, "", "1");
+    has(answer_of(p, "attention", "source=abcd&attention=encoder&layer=0"), "encoder looks at itself");
     refused(p, "attention", "source=abcd&attention=cross", "the model has no such attention");
     playground_free(p);
-    p = begin(language, "", "1");
-    ck_assert_int_eq(count_of(ask(p, "attention", "source=ab&target=b&layer=0"), " data-row=\""), 2 * 5 * 5);
+    p = trained(language, "", "1");
+    ck_assert_int_eq(count_of(answer_of(p, "attention", "source=ab&target=b&layer=0"), " data-row=\""), 2 * 5 * 5);
     playground_free(p);
 }
 END_TEST
@@ -76,7 +67,7 @@ END_TEST
 /* The weights of a map are 0 exactly where the mask in force forbids, and it is marked. */
 START_TEST(maps_are_zero_where_the_mask_forbids)
 {
-    playground *p = begin(pairs, "&source=window:1&target=leak&cross=own:2x3:B0&eval-target=causal", "3");
+    playground *p = trained(pairs, "&source=window:1&target=leak&cross=own:2x3:B0&eval-target=causal", "3");
     playground_typed typed;
     study_maps maps;
     ag_error error = {0};
@@ -107,17 +98,18 @@ END_TEST
 
 START_TEST(a_leak_is_told_with_its_place)
 {
-    playground *p = begin(pairs, "&target=leak&eval-target=causal", "5");
+    playground *p = trained(pairs, "&target=leak&eval-target=causal", "5");
     /* Three pairs in each of two layers, and five of the whole model. */
-    has(ask(p, "leaks", "source=abc&target=cba&masks=training"),
+    has(answer_of(p, "leaks", "source=abc&target=cba&masks=training"),
         "11 leaks under the masks of training; the first: decoder.layers.0 lets position 0 (<bos>) see target 1 (c) "
         "although the model's own mask forbids it (influence ");
-    has(ask(p, "leaks", "source=abc&target=cba&masks=evaluation"), "No leak: under the masks of evaluation, all ");
+    has(answer_of(p, "leaks", "source=abc&target=cba&masks=evaluation"),
+        "No leak: under the masks of evaluation, all ");
     /* One cell of an own mask: query 1, key 3. */
     ask(p, "change", "model=encoder-decoder&task=reverse&" SMALL "&target=own:4x4:8DEF");
-    has(ask(p, "leaks", "source=abc&target=cba"),
+    has(answer_of(p, "leaks", "source=abc&target=cba"),
         "decoder.layers.0 lets position 1 (c) see target 3 (a) although the model's own mask forbids it");
-    const char *answer = ask(p, "influence", "source=abc&target=cba");
+    const char *answer = answer_of(p, "influence", "source=abc&target=cba");
     has(answer, "class=\"cell leak\"");
     has(answer, "masked, yet ");
     has(answer, "LEAK: 3 of the 6 influences that the masks forbid are not 0.");
@@ -128,10 +120,10 @@ END_TEST
 /* Padding that is seen is a leak of the source. */
 START_TEST(padding_leaks)
 {
-    playground *p = begin(pairs, "&source=all,padding", "5");
-    has(ask(p, "leaks", "source=abc&target=cba&padding=1"),
+    playground *p = trained(pairs, "&source=all,padding", "5");
+    has(answer_of(p, "leaks", "source=abc&target=cba&padding=1"),
         "encoder.layers.0 lets position 0 (a) see source 4 (<pad>)");
-    has(ask(p, "leaks", "source=abc&target=cba"), "No leak");
+    has(answer_of(p, "leaks", "source=abc&target=cba"), "No leak");
     playground_free(p);
 }
 END_TEST
@@ -140,9 +132,9 @@ START_TEST(no_leak_under_the_masks_of_the_model)
 {
     static const char *const settings[] = {pairs, tagger, language};
     for (int i = 0; i < 3; i++) {
-        playground *p = begin(settings[i], "", "2");
-        has(ask(p, "leaks", "source=abcd&target=dc&padding=1"), "No leak");
-        const char *answer = ask(p, "influence", "source=abcd&target=dc");
+        playground *p = trained(settings[i], "", "2");
+        has(answer_of(p, "leaks", "source=abcd&target=dc&padding=1"), "No leak");
+        const char *answer = answer_of(p, "influence", "source=abcd&target=dc");
         ck_assert_int_eq(count_of(answer, "<figure"), 2);
         ck_assert_ptr_null(strstr(answer, "leak"));
         playground_free(p);
@@ -184,7 +176,7 @@ static void expect_greedy(playground *p, const char *text, int most)
 START_TEST(the_answer_is_that_of_greedy_decoding)
 {
     static const char *const texts[] = {"source=abc", "source=abcde", "source=bbbb", "source=edcb"};
-    playground *p = begin(pairs, "", "60"), *q = begin(language, "", "60");
+    playground *p = trained(pairs, "", "60"), *q = trained(language, "", "60");
     for (int i = 0; i < 4; i++) {
         expect_greedy(p, texts[i], (int)data_set_max_target(p->run->training));
         expect_greedy(q, texts[i], (int)data_set_max_target(q->run->training));
@@ -197,19 +189,19 @@ END_TEST
 static int64_t looks_of(playground *p, const char *text)
 {
     long long looks = -1;
-    ck_assert_int_eq(sscanf(ask(p, "looks", text), "{\"looks\": %lld", &looks), 1);
+    ck_assert_int_eq(sscanf(answer_of(p, "looks", text), "{\"looks\": %lld", &looks), 1);
     return looks;
 }
 
 START_TEST(each_token_of_a_learned_answer)
 {
-    playground *p = begin(learner, "", "400");
+    playground *p = trained(learner, "", "400");
     static const char *const says[] = {"d", "c", "b", "a", "&lt;eos&gt;"};
     ck_assert_int_eq(looks_of(p, "source=abcd"), 5);
     for (int i = 0; i < 6; i++) {
         char text[64], sentence[64];
         snprintf(text, sizeof text, "source=abcd&tokens=%d", i);
-        const char *answer = ask(p, "next", text);
+        const char *answer = answer_of(p, "next", text);
         const int step = i < 5 ? i : 4;
         snprintf(sentence, sizeof sentence, "Token %d: it says %s, with a probability of 0.", step + 1, says[step]);
         has(answer, sentence);
@@ -227,8 +219,8 @@ END_TEST
 /* What a mask hides from the last position is hatched, and not counted. */
 START_TEST(what_the_decoder_may_see)
 {
-    playground *p = begin(learner, "&eval-cross=own:1x5:A8&eval-target=window:0", "60");
-    const char *answer = ask(p, "next", "source=abcd&tokens=2");
+    playground *p = trained(learner, "&eval-cross=own:1x5:A8&eval-target=window:0", "60");
+    const char *answer = answer_of(p, "next", "source=abcd&tokens=2");
     has(answer, "Token 3: ");
     has(answer, "may see 3 of 5");
     has(answer, "may see 1 of 3");
@@ -239,15 +231,15 @@ END_TEST
 
 START_TEST(the_other_kinds_write_too)
 {
-    playground *p = begin(tagger, "", "300");
+    playground *p = trained(tagger, "", "300");
     ck_assert_int_eq(looks_of(p, "source=abcd"), 4);
-    const char *answer = ask(p, "next", "source=abcd&tokens=2");
+    const char *answer = answer_of(p, "next", "source=abcd&tokens=2");
     has(answer, "Token 3: it says b, with a probability of 0.");
     has(answer, "may see 4 of 4");
     ck_assert_int_eq(count_of(answer, " data-row=\""), 4 * 4);
     playground_free(p);
-    p = begin(language, "", "1");
-    answer = ask(p, "next", "source=abcd&tokens=0");
+    p = trained(language, "", "1");
+    answer = answer_of(p, "next", "source=abcd&tokens=0");
     ck_assert_int_eq(count_of(answer, " data-row=\""), 4 * 6); /* begin mark, abcd, arrow */
     has(answer, "from \xE2\x86\x92 to what is written");
     ck_assert_int_le(looks_of(p, "source=abcd"), data_set_max_target(p->run->training));
@@ -261,10 +253,11 @@ START_TEST(unseen_examples_of_each_kind)
 {
     static const char *const settings[] = {pairs, tagger, language};
     for (int i = 0; i < 3; i++) {
-        playground *p = begin(settings[i], "", "1");
+        playground *p = trained(settings[i], "", "1");
         char source[64], target[64], text[256];
         ck_assert_int_eq(
-            sscanf(ask(p, "unseen", "7"), "{\"source\": \"%63[a-z]\", \"target\": \"%63[a-z]\"}", source, target), 2);
+            sscanf(answer_of(p, "unseen", "7"), "{\"source\": \"%63[a-z]\", \"target\": \"%63[a-z]\"}", source, target),
+            2);
         ck_assert_uint_eq(strlen(source), strlen(target));
         snprintf(text, sizeof text, "source=%s&target=%s", source, target);
         ask(p, "attention", text);
@@ -296,14 +289,14 @@ START_TEST(what_is_no_example)
     playground *p = playground_new();
     refused(p, "attention", "source=abc", "there is no model yet");
     playground_free(p);
-    p = begin(pairs, "", "1");
+    p = trained(pairs, "", "1");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (int verb = 0; verb < 3; verb++)
             refused(p, verbs[verb], texts[i][0], texts[i][1]);
     refused(p, "next", "source=abQ", "the source: 1 of 3");
     refused(p, "looks", "source=abQ", "the source: 1 of 3");
     playground_free(p);
-    p = begin(language, "", "1");
+    p = trained(language, "", "1");
     refused(p, "attention", "source=abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcd",
             "too long: 64 positions");
     playground_free(p);
@@ -315,6 +308,7 @@ static Suite *suite(void)
     Suite *s = suite_create("playground_seeing");
     TCase *t = tcase_create("seeing");
     tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, enter_folder, leave_folder);
     tcase_add_test(t, a_picture_of_each_head_that_is_chosen);
     tcase_add_test(t, maps_are_zero_where_the_mask_forbids);
     tcase_add_test(t, a_leak_is_told_with_its_place);
