@@ -54,9 +54,11 @@ const showLesson = number => {
   $('#lesson-back').disabled = !number;
   $('#lesson-next').disabled = number === lessons.length;
   $('#lesson-set').hidden = !number;
-  $('#lesson-place').textContent = `${number ? `Lesson ${number} of` : 'There are'} ${lessons.length}, of two minutes each`;
+  $('#lesson-next').textContent = number ? 'Next' : 'First lesson';
+  $('#lesson-place').textContent = number ? `Lesson ${number} of ${lessons.length}` : 'Two minutes each';
   const text = number ? lessons[number - 1].dataset.weights : undefined;
   $('#weights').hidden = text === undefined;
+  vectors.rows = text ? text.split('\n').length : 1;
   fill('#vectors', text);
 };
 

@@ -185,12 +185,14 @@ const beginAddress = async () => {
   }
 };
 
-// Masks and faults may change while the run goes on.
+// Masks and faults may change while the run goes on. Where it stands still, what the model can do
+// under them is shown at once.
 const change = async () => {
   const setting = writeSetting(), found = await ask('change', setting);
   if (!found) return;
   showProblem('');
   keepAddress(setting);
+  if (!running && numbers.step) showNumbers({exact: (await ask('evaluate'))?.exact});
   watch();
 };
 
