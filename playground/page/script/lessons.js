@@ -65,8 +65,8 @@ const showLesson = number => {
 // Shows a lesson, and notes it in the address; the model stays as it is until the lesson is set up.
 const goTo = number => {
   showLesson(number);
-  const rest = location.hash.slice(1).split('&').filter(part => part && !part.startsWith('lesson='));
-  history.replaceState(null, '', `#${[...rest, ...(number ? [`lesson=${number}`] : [])].join('&')}`);
+  const others = address.split('&').filter(part => part && !part.startsWith('lesson='));
+  keepAddress([...others, ...(number ? [`lesson=${number}`] : [])].join('&'));
 };
 
 $('#lesson-back').addEventListener('click', () => goTo(lesson - 1));
