@@ -98,9 +98,9 @@ const writeSetting = () => {
   return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
 };
 
-// The fields that go with own lines alone.
+// The fields that go with own lines alone, and those that go with a task.
 const showOwn = on => {
-  for (const label of form.querySelectorAll('.own')) label.hidden = !on;
+  for (const label of form.querySelectorAll('.own, .made')) label.hidden = on !== label.matches('.own');
 };
 
 // Fills the form, and what the other scripts have, from a setting that the module has written out.
