@@ -123,7 +123,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-peers lint format install uninstall docs pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-peers lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -420,6 +420,9 @@ docs: ## build/docs/html: the headers and the documents, rendered by Doxygen
 	@rm -rf build/docs && mkdir -p build/docs
 	@VERSION=$(VERSION) doxygen docs/Doxyfile
 
+page-pictures: ## docs/pictures: those of the playground taken again, in Chromium
+	@$(MAKE) --no-print-directory playground
+	node docs/pictures/playground.mjs build/playground.html
 pictures: $(COMMAND) ## docs/pictures: drawn again by the command
 	@$(MAKE) --no-print-directory PRECISION=double $(OUT)/tapeformer64
 	docs/pictures/make $(COMMAND)
