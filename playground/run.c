@@ -32,7 +32,7 @@ static void note_step(void *context, const train_progress *progress)
     run->loss = progress->loss;
     run->rate = progress->rate;
     run->norm = progress->gradient_norm;
-    playground_curve_add(&run->training_loss, (double)run->step, run->loss);
+    playground_curve_add(&run->training_loss, (double)run->step, run->loss, run->theories.training.loss);
 }
 
 static void mask_training(void *context, nn_pass *pass, nn_input *input)
@@ -94,6 +94,8 @@ ag_status playground_take_run(playground *p, playground_run *run, ag_status made
     if (status == AG_OK && !run->studied)
         status = begin_loop(run, &p->error);
     if (status == AG_OK)
+        status = playground_theories_find(p, run, &run->setting, &run->theories);
+    if (status == AG_OK)
         status = describe(p, run);
     playground_run_free(status == AG_OK ? p->run : run);
     if (status == AG_OK)
@@ -112,15 +114,20 @@ ag_status playground_begin(playground *p, const char *text)
 ag_status playground_change(playground *p, const char *text)
 {
     playground_setting setting;
+    playground_theories theories;
     ag_status status = playground_needs_run(p);
     if (status == AG_OK)
         status = playground_setting_read(&setting, text, &p->error);
     if (status != AG_OK)
         return status;
-    memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
-    memcpy(p->run->setting.set_apart, setting.set_apart, sizeof setting.set_apart);
+    status = playground_theories_find(p, p->run, &setting, &theories);
+    if (status == AG_OK) {
+        memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
+        memcpy(p->run->setting.set_apart, setting.set_apart, sizeof setting.set_apart);
+        p->run->theories = theories;
+    }
     playground_setting_clear(&setting);
-    return describe(p, p->run);
+    return status == AG_OK ? describe(p, p->run) : status;
 }
 
 /* ---- Train and evaluate ------------------------------------------------------------ */
@@ -158,6 +165,17 @@ ag_status playground_step(playground *p, const char *text)
     return status == AG_OK ? describe_step(p) : status;
 }
 
+static void note_evaluation(playground_run *run)
+{
+    const playground_result *result = &run->result;
+    const playground_theory *theory = &run->theories.unseen;
+    const double step = (double)run->step;
+    playground_curve_add(&run->dev_loss, step, result->loss, theory->loss);
+    playground_curve_add(&run->honest_loss, step, NAN, theory->leaks ? run->theories.honest.loss : NAN);
+    playground_curve_add(&run->accuracy, step, 100 * result->token_accuracy, 100 * theory->accuracy);
+    playground_curve_add(&run->exact, step, 100 * result->exact, 100 * theory->exact);
+}
+
 ag_status playground_evaluate(playground *p, const char *text)
 {
     playground_run *run = p->run;
@@ -176,8 +194,7 @@ ag_status playground_evaluate(playground *p, const char *text)
     result->loss = metrics.loss;
     result->token_accuracy = metrics.token_accuracy;
     result->step = run->step;
-    playground_curve_add(&run->dev_loss, (double)run->step, result->loss);
-    playground_curve_add(&run->exact, (double)run->step, 100 * result->exact);
+    note_evaluation(run);
     data_json_object json = playground_json_start(p, &status);
     data_json_put_integer(&json, "step", result->step);
     data_json_put_number(&json, "loss", result->loss, 6);

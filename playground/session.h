@@ -5,17 +5,19 @@
 #include "playground.h"
 #include "setting.h"
 #include "study.h"
+#include "theory.h"
 
 /* ---- Curves ------------------------------------------------------------------------ */
 
-/* A quantity over the steps. It has at most CURVE_POINTS points: when they are full, every
+/* A quantity over the steps, and its best possible value under the masks of that step; NaN
+ * where none is known. It has at most CURVE_POINTS points: when they are full, every
  * second one goes, and from then on only every second value is kept. */
 enum { CURVE_POINTS = 512 };
 typedef struct playground_curve {
-    double x[CURVE_POINTS], y[CURVE_POINTS];
+    double x[CURVE_POINTS], y[CURVE_POINTS], best[CURVE_POINTS];
     int64_t count, stride, skipped;
 } playground_curve;
-void playground_curve_add(playground_curve *curve, double x, double y);
+void playground_curve_add(playground_curve *curve, double x, double y, double best);
 
 /* ---- The playground ---------------------------------------------------------------- */
 
@@ -38,7 +40,8 @@ typedef struct playground_run {
     int64_t step;
     double loss, rate, norm; /* of the last step */
     playground_result result;
-    playground_curve training_loss, dev_loss, exact; /* by step */
+    playground_theories theories;
+    playground_curve training_loss, dev_loss, honest_loss, exact, accuracy; /* by step */
 } playground_run;
 
 struct playground {
@@ -56,6 +59,10 @@ void playground_run_free(playground_run *run);
 ag_status playground_take_run(playground *p, playground_run *run, ag_status made) AG_CHECKED;
 /* AG_BAD_VALUE before there is a run. */
 ag_status playground_needs_run(playground *p) AG_CHECKED;
+
+/* Finds what theory says of the run under these masks. */
+ag_status playground_theories_find(playground *p, const playground_run *run, const playground_setting *setting,
+                                   playground_theories *theories) AG_CHECKED;
 
 /* ---- Examples (examples.c) --------------------------------------------------------- */
 

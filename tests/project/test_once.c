@@ -60,6 +60,11 @@ static const homonym homonyms[] = {
     {"reverse", "study/laboratory/tasks.c"},
     {"sort", "study/laboratory/tasks.c"},
     {"encoder-decoder", "cli/import.c"},
+    /* Tasks of which theory speaks. */
+    {"copy", "playground/theory.c"},
+    {"reverse", "playground/theory.c"},
+    {"shift", "playground/theory.c"},
+    {"sort", "playground/theory.c"},
     /* A file that has this key describes its model. */
     {"model.kind", "train/saved.h"},
 };
