@@ -37,11 +37,25 @@ const showProblem = sentence => {
   $('#problem').textContent = sentence || '';
 };
 
+// A new picture in place of another: numbers that were unfolded stay so, what was scrolled stays where
+// it was, and the keyboard's focus stays on its element.
+const replace = (place, html) => {
+  const held = () => [...place.querySelectorAll('details, summary, .picture, .scroll')];
+  const before = held().map(({open, scrollLeft}) => ({open, scrollLeft})), focus = held().indexOf(document.activeElement);
+  place.innerHTML = html;
+  for (const [i, element] of held().entries()) {
+    if (before[i]?.open) element.open = true;
+    if (before[i]?.scrollLeft) element.scrollLeft = before[i].scrollLeft;
+    if (i === focus) element.focus({preventScroll: true});
+  }
+};
+
 const showViews = views => {
   for (const [name, {status, answer}] of Object.entries(views)) {
     const place = $(`[data-view="${name}"]`);
     if (status) place.textContent = answer;
-    else place.innerHTML = answer;
+    else if (answer !== place.answer) replace(place, answer);
+    place.answer = status ? null : answer;
   }
 };
 

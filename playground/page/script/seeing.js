@@ -1,0 +1,94 @@
+// seeing.js - the example that one can edit: what the model looks at in it, what it depends on, and
+// whether a mask leaks.
+const example = {
+  source: $('#example-source'), target: $('#example-target'), answer: $('#example-answer'),
+  padding: $('#example-padding'), masks: $('#example-masks'),
+};
+const PAUSE = 2000; // milliseconds from one influence to the next, while it trains
+let number = 0; // of the unseen example that was taken last
+
+const encoded = text => encodeURIComponent(text.toWellFormed?.() ?? text);
+const exampleText = () => `source=${encoded(example.source.value)}&padding=${Number(example.padding.value)}` +
+  `&masks=${example.masks.value}` +
+  (example.answer.value === 'right' ? `&target=${encoded(example.target.value)}` : '');
+
+// Puts the example into the views that show it. Scripts that follow this one add to `onExample`.
+const onExample = [];
+const showExample = () => {
+  example.target.disabled = example.answer.value === 'own';
+  const layer = $('#attention-layer').value;
+  $('[data-view=attention]').dataset.text = `${exampleText()}&attention=${$('#attention-kind').value}` +
+    (layer ? `&layer=${layer}` : '');
+  forgetInfluence();
+  for (const act of onExample) act();
+  watch();
+};
+
+const takeUnseen = async () => {
+  const found = await ask('unseen', String(number));
+  if (!found) return;
+  example.source.value = found.source;
+  example.target.value = found.target;
+  showExample();
+};
+
+// ---- Influence and leaks, which cost too much to be drawn with every picture ------------------
+
+let finding = false;
+const showVerdict = ({status, answer}) => {
+  $('#verdict').textContent = answer;
+  $('#verdict').classList.toggle('leak', status !== 0 || !answer.startsWith('No leak'));
+};
+const findInfluence = async () => {
+  if (finding) return;
+  finding = true;
+  const text = exampleText();
+  const leaks = await send({ask: ['leaks', text]}), influence = await send({ask: ['influence', text]});
+  finding = false;
+  if (text !== exampleText()) return findInfluence();
+  showVerdict(leaks);
+  if (influence.status) $('#influence').replaceChildren();
+  else replace($('#influence'), influence.answer);
+  if ($('#influence-again').checked) setTimeout(repeatInfluence, PAUSE);
+};
+const repeatInfluence = () => {
+  if ($('#influence-again').checked && running) findInfluence();
+  else if ($('#influence-again').checked) setTimeout(repeatInfluence, PAUSE);
+};
+// What was found of another example, under other masks or before more training is not shown any more.
+const forgetInfluence = () => {
+  if ($('#influence').childElementCount) findInfluence();
+};
+
+// ---- The controls ----------------------------------------------------------------------------
+
+parts.push({
+  begun: async ({encoder_layers: encoder, decoder_layers: decoder}) => {
+    for (const label of document.querySelectorAll('#example .target')) label.hidden = !decoder;
+    const kinds = {cross: encoder && decoder, decoder, encoder}, kind = $('#attention-kind');
+    for (const option of kind.options) option.hidden = option.disabled = !kinds[option.value];
+    if (kind.selectedOptions[0].disabled) kind.value = decoder ? 'decoder' : 'encoder';
+    showLayers({cross: decoder, decoder, encoder});
+    // An example that was typed stays, unless the run has others than the one before.
+    const found = await ask('unseen', '0');
+    if (!found) return;
+    if (JSON.stringify(found) === firstUnseen) return showExample();
+    firstUnseen = JSON.stringify(found);
+    number = 0;
+    takeUnseen();
+  },
+});
+let firstUnseen = '', layers = {};
+const showLayers = (found = layers) => {
+  layers = found;
+  const select = $('#attention-layer'), chosen = select.value;
+  select.replaceChildren(...[...Array(layers[$('#attention-kind').value]).keys()].map(i => new Option(i, i)));
+  if (select.length > 1) select.append(new Option('all', ''));
+  if ([...select.options].some(option => option.value === chosen)) select.value = chosen;
+};
+$('#attention-kind').addEventListener('change', () => { showLayers(); showExample(); });
+$('#attention-layer').addEventListener('change', showExample);
+$('#example').addEventListener('input', showExample);
+$('#example-next').addEventListener('click', () => { number++; takeUnseen(); });
+$('#influence-find').addEventListener('click', findInfluence);
+$('#influence-again').addEventListener('change', repeatInfluence);
