@@ -25,7 +25,7 @@ SIMD_FLAG := $(if $(call accepts,-fopenmp-simd),-fopenmp-simd)
 # The levels of the kernels; one binary holds all and chooses when it starts.
 # `LEVELS=plain` builds the reference alone: it and all else is then strict C11 without
 # vectors, attributes and intrinsics.
-LEVELS := plain generic $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)
+LEVELS := plain generic $(if $(filter x86_64%,$(MACHINE)),avx2 avx512) $(if $(filter aarch64% arm64%,$(MACHINE)),neon)
 # Those that are compiled from kernels/simd, each with flags of its own.
 SIMD_LEVELS := $(filter-out plain,$(LEVELS))
 # The product alone, of numbers rounded to bfloat16: for processors and compilers that
@@ -33,12 +33,12 @@ SIMD_LEVELS := $(filter-out plain,$(LEVELS))
 ifneq ($(filter avx512,$(LEVELS)),)
   BF16_LEVEL := $(if $(filter float,$(PRECISION)),$(if $(call accepts,-mavx512bf16),bf16))
 endif
-# (a fused multiply-add rounds once; the flag lets a level use it, also the plain one
-# where every processor has it)
-LEVEL_FLAGS_generic := $(if $(filter aarch64%,$(MACHINE)),-ffp-contract=fast)
-LEVEL_FLAGS_avx2    := -mavx2 -mfma -ffp-contract=fast
-LEVEL_FLAGS_avx512  := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
-LEVEL_FLAGS_bf16    := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
+# (a fused multiply-add rounds once; the flag lets a level use it. Levels plain and
+# generic never do: they give the same bytes on every processor)
+LEVEL_FLAGS_neon   := -ffp-contract=fast
+LEVEL_FLAGS_avx2   := -mavx2 -mfma -ffp-contract=fast
+LEVEL_FLAGS_avx512 := -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mprefer-vector-width=512 -ffp-contract=fast
+LEVEL_FLAGS_bf16   := $(LEVEL_FLAGS_avx512) -mavx512bf16 -DKERNEL_LEVEL_avx512
 
 # ---- flags --------------------------------------------------------------------------------------
 
@@ -51,6 +51,8 @@ STANDARD := -std=c11 -D_POSIX_C_SOURCE=200809L
 NUMBERS  := -fno-math-errno -fno-trapping-math -ffp-contract=off
 # 32-bit x86: the old floating-point unit keeps more digits than a variable has.
 NUMBERS  += $(if $(filter 1,$(shell echo __i386__ | $(CC) -E -P -x c - 2>/dev/null)),-msse2 -mfpmath=sse)
+# gcc 12 for aarch64 crashes where it makes vector code of fmax over a loop's floats.
+NUMBERS  += $(if $(filter aarch64% arm64%,$(MACHINE)),-fno-builtin-fmax -fno-builtin-fmin)
 # Only the declarations of the public headers are visible from outside: they say so.
 LINKAGE  := -fPIC -fvisibility=hidden
 INCLUDES := $(addprefix -I,$(LAYERS) data/files study/report playground) -I.
@@ -303,11 +305,11 @@ gradcheck-score: libcheck ## how many planted faults each gradient check finds, 
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=double
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
 
-test-wasm: ## the WebAssembly build under node: the same bytes as the native command
+test-wasm: ## the WebAssembly build under node: the native command's bytes
 	@WASM_CC='$(WASM_CC)' tests/need wasm node
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
 	@$(MAKE) --no-print-directory wasm
-	@$(TOLD) WASM=$(abspath build/$(NAME).wasm) tests/run-tests tests/project/test_wasm
+	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' tests/run-tests tests/project/test_same_bytes tests/project/test_wasm
 
 # Needs node, and Chromium or Firefox.
 test-browser: ## reports and the playground in browsers; pictures of the playground go to build/browser
@@ -367,7 +369,7 @@ coverage: libcheck ## the tests with line coverage: a table, and build/coverage/
 
 # ---- other builds -------------------------------------------------------------------------------
 
-test-builds: ## level plain alone, clang, musl, 32-bit, the tarball: what of these there is
+test-builds: ## level plain alone, the tarball; clang, musl, 32-bit, aarch64, with the same bytes: what of these there is
 	@tests/builds
 
 # ---- other machines -----------------------------------------------------------------------------

@@ -574,11 +574,12 @@ double ag_peak(int threads, double seconds);
 
 /* ---- Instruction-set levels -------------------------------------------------------- */
 
-/* The level at which everything is computed: "generic", "avx2" or "avx512", or "plain",
- * the slow reference. It is chosen for the whole process when the library first computes:
- * the level that the environment variable TAPEFORMER_LEVEL names, else the best that the
- * processor has ("plain" never is). Results of two levels differ in their last bits;
- * those of one level are the same on all processors of a kind. NULL if ag_level_check has
+/* The level at which everything is computed: "generic", "neon" (aarch64), "avx2" or
+ * "avx512" (x86-64), or "plain", the slow reference. It is chosen for the whole process
+ * when the library first computes: the level that the environment variable
+ * TAPEFORMER_LEVEL names, else the best that the processor has ("plain" never is).
+ * Results of two levels differ in their last bits. Those of one level are the same on all
+ * processors that have it, and all have "plain" and "generic". NULL if ag_level_check has
  * an error. */
 const char *ag_level_name(void);
 /* AG_BAD_VALUE if TAPEFORMER_LEVEL names no level of the library, or one that this build

@@ -26,6 +26,9 @@ DECLARE_LEVEL(plain);
 #ifdef KERNEL_HAS_generic
 DECLARE_LEVEL(generic);
 #endif
+#ifdef KERNEL_HAS_neon
+DECLARE_LEVEL(neon);
+#endif
 #ifdef KERNEL_HAS_avx2
 DECLARE_LEVEL(avx2);
 #endif
@@ -64,6 +67,16 @@ static const kernel_table *generic(void)
 #endif
 }
 
+/* (Every processor of aarch64 has it.) */
+static const kernel_table *neon(void)
+{
+#ifdef KERNEL_HAS_neon
+    return &table_neon;
+#else
+    return NULL;
+#endif
+}
+
 static const kernel_table *avx2(void)
 {
 #ifdef KERNEL_HAS_avx2
@@ -92,7 +105,7 @@ static const kernel_table *avx512(void)
 static const struct level {
     const char *name;
     const kernel_table *(*table)(void);
-} levels[] = {{"plain", plain}, {"generic", generic}, {"avx2", avx2}, {"avx512", avx512}};
+} levels[] = {{"plain", plain}, {"generic", generic}, {"neon", neon}, {"avx2", avx2}, {"avx512", avx512}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static const struct level *find_level(const char *name)

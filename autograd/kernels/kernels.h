@@ -3,7 +3,9 @@
  * Each family (product, elementwise, rows, attention, update) is a struct of functions.
  * Level "plain", in plain/, is the reference: textbook loops to read, which all other
  * levels are tested against. simd/FAMILY.c is compiled once for each of the levels
- * generic, avx2 and avx512, with that level's instructions.
+ * generic, neon, avx2 and avx512, with that level's instructions. Levels plain and
+ * generic give the same bytes on every machine, because they never fuse a multiplication
+ * and an addition.
  *
  * kernels() is the best level that this processor has, or the one that the environment
  * variable TAPEFORMER_LEVEL names. The first call chooses it for the whole process.

@@ -86,7 +86,11 @@ static peak_level widest(void)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return (peak_level){"avx2", chains_256, REGISTERS_256 * (32 / sizeof(ag_real))};
 #endif
+#ifdef __aarch64__
+    return (peak_level){"neon", chains_generic, GENERIC_NUMBERS};
+#else
     return (peak_level){"generic", chains_generic, GENERIC_NUMBERS};
+#endif
 }
 
 /* ---- Samples ----------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 size_t kernel_product_workspace(const kernel_product *product, int threads)
 {
-    return (size_t)threads * product->workspace_bytes + (size_t)(threads - 1) * PARTIAL_NUMBERS * sizeof(ag_real);
+    return (size_t)threads * product->workspace_bytes + (size_t)((threads - 1) * PARTIAL_NUMBERS) * sizeof(ag_real);
 }
 
 /* Intervals of rows that threads share begin at multiples of ROW_GRAIN, and a thread

@@ -53,7 +53,7 @@ $1 == "detail" {
 
 END {
     print ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe work failed\n.TP\n2\nwrong usage\n.TP\n130\ninterrupted: state is saved"
-    print ".SH ENVIRONMENT\n.TP\n.B TAPEFORMER_LEVEL\nplain, generic, avx2 or avx512: the kernels to compute with, instead of the best for this processor; plain is the slow, readable reference"
+    print ".SH ENVIRONMENT\n.TP\n.B TAPEFORMER_LEVEL\nplain, generic, neon, avx2 or avx512: the kernels to compute with, instead of the best for this processor; plain is the slow, readable reference"
     print ".TP\n.B TMPDIR\nthe folder for the copy of a pipe that is given where a file is read, instead of /tmp"
     print ".TP\n.B COLUMNS\nthe width of help and of reports in the terminal, instead of the terminal's own"
     print ".TP\n.B NO_COLOR\nif it is not empty, no colour where \\-\\-color says nothing"

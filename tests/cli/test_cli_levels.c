@@ -39,7 +39,7 @@ static void expect_refusal(const char *name, const char *part)
 START_TEST(no_level_is_refused)
 {
     static const char *const names[] = {"avx3", "AVX2", "avx2 ", "generic,avx2"};
-    expect_refusal(names[_i], "is no level: there are plain, generic, avx2 and avx512");
+    expect_refusal(names[_i], "is no level: there are plain, generic, neon, avx2 and avx512");
 }
 END_TEST
 

@@ -16,7 +16,15 @@ void test_fill(ag_real *values, int64_t count, uint64_t seed, double low, double
         values[i] = (ag_real)(low + (high - low) * ag_rng_uniform(&rng));
 }
 
-const char *const test_levels[TEST_LEVELS] = {"plain", "generic", "avx2", "avx512"};
+/* Those that a processor of this kind may have come first. */
+#ifdef __aarch64__
+#define LEVELS(of) of(plain), of(generic), of(neon), of(avx2), of(avx512)
+#else
+#define LEVELS(of) of(plain), of(generic), of(avx2), of(avx512), of(neon)
+#endif
+#define NAME(level) #level
+
+const char *const test_levels[TEST_LEVELS] = {LEVELS(NAME)};
 
 int test_levels_here(void)
 {
@@ -31,29 +39,21 @@ void test_ask_for_level(int level)
     setenv("TAPEFORMER_LEVEL", test_levels[level], 1);
 }
 
-static void ask_for_plain(void)
-{
-    test_ask_for_level(0);
-}
-
-static void ask_for_generic(void)
-{
-    test_ask_for_level(1);
-}
-
-static void ask_for_avx2(void)
-{
-    test_ask_for_level(2);
-}
-
-static void ask_for_avx512(void)
-{
-    test_ask_for_level(3);
-}
+#define ASK(level) ask_for_##level
+#define DEFINE_ASK(level)                                                                                              \
+    static void ASK(level)(void)                                                                                       \
+    {                                                                                                                  \
+        setenv("TAPEFORMER_LEVEL", #level, 1);                                                                         \
+    }
+DEFINE_ASK(plain)
+DEFINE_ASK(generic)
+DEFINE_ASK(neon)
+DEFINE_ASK(avx2)
+DEFINE_ASK(avx512)
 
 void test_at_each_level(Suite *suite, void (*add)(TCase *tests))
 {
-    static const SFun ask[TEST_LEVELS] = {ask_for_plain, ask_for_generic, ask_for_avx2, ask_for_avx512};
+    static const SFun ask[TEST_LEVELS] = {LEVELS(ASK)};
     for (int level = 0; level < test_levels_here(); level++) {
         TCase *tests = tcase_create(test_levels[level]);
         tcase_set_timeout(tests, 120);

@@ -34,7 +34,7 @@ void test_fill(ag_real *values, int64_t count, uint64_t seed, double low, double
 
 /* The instruction-set levels by name. Each test has its process, so one may name a level
  * in the environment before it uses a kernel. */
-#define TEST_LEVELS 4
+#define TEST_LEVELS 5
 extern const char *const test_levels[TEST_LEVELS];
 /* How many of them, from the first on, the processor has. */
 int test_levels_here(void);

@@ -44,7 +44,7 @@ static inline vector multiply_add(vector sum, units x, units y)
 
 #else
 
-#ifdef __aarch64__
+#ifdef KERNEL_LEVEL_neon
 #include <arm_neon.h>
 #endif
 
@@ -70,9 +70,9 @@ static inline vector multiply_add(vector sum, units x, units y)
 {
 #ifdef INTRINSIC
     return (vector)INTRINSIC(fmadd)((machine_vector)x, (machine_vector)y, (machine_vector)sum);
-#elif defined(__aarch64__) && defined(TAPEFORMER_DOUBLE)
+#elif defined(KERNEL_LEVEL_neon) && defined(TAPEFORMER_DOUBLE)
     return (vector)vfmaq_f64((float64x2_t)sum, (float64x2_t)x, (float64x2_t)y);
-#elif defined(__aarch64__)
+#elif defined(KERNEL_LEVEL_neon)
     return (vector)vfmaq_f32((float32x4_t)sum, (float32x4_t)x, (float32x4_t)y);
 #else
     return sum + x * y;
