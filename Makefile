@@ -125,7 +125,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-peers lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -350,6 +350,16 @@ bench-peers: ## PyTorch, JAX, OpenBLAS and CTranslate2 on the same work, in turn
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH) $(COMMAND)
 	@$(or $(PYTHON),python3) bench/peers/run.py --bench $(BENCH) $(PEERS)
 	@$(if $(PEERS),,$(or $(PYTHON),python3) bench/peers/ctranslate2_generate.py --bench $(BENCH) --command $(COMMAND))
+
+$(OUT)/product$(SUFFIX): $(OBJ)/bench/wasm/product.o $(LIBRARY)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $< $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+
+bench-wasm: ## products of 64 x 64 x 64 as WebAssembly under node, beside the native level generic
+	@WASM_CC='$(WASM_CC)' tests/need wasm node
+	@$(MAKE) --no-print-directory -j$(JOBS) $(OUT)/product$(SUFFIX)
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/product$(SUFFIX)
+	@bench/wasm/run $(OUT)/product$(SUFFIX) build/wasm/product$(SUFFIX)
 
 # ---- sanitizers and coverage --------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ static inline group group_at(int64_t rows, int64_t height, int64_t index)
 }
 
 #define MOST_GROUPS (ATTENTION_QUERIES / TILE_ROWS)
+_Static_assert(ATTENTION_QUERIES % TILE_ROWS == 0, "groups divide a block");
 /* Vectors that hold one number per row of a group. */
 #define GROUP_VECTORS ((TILE_ROWS + LANE_COUNT - 1) / LANE_COUNT)
 #define GROUP_LANES   (GROUP_VECTORS * LANES)

@@ -7,9 +7,12 @@
 #include "unit.h"
 
 /* The size of the largest tile. Registers hold its sums, a row of B and one element of
- * A. */
+ * A. (An engine for WebAssembly on x86-64 also needs one for each product, as it cannot
+ * fuse the addition, and keeps one for itself.) */
 #if defined(KERNEL_LEVEL_avx512)
 #define TILE_ROWS 12 /* 24 of 32 registers hold sums */
+#elif defined(__wasm__)
+#define TILE_ROWS 4 /* 8 of 16 registers hold sums: 12 do not fit */
 #else
 #define TILE_ROWS 6 /* 12 of 16 registers hold sums */
 #endif

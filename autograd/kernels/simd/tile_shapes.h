@@ -127,8 +127,10 @@ HEIGHT(1)
 HEIGHT(2)
 HEIGHT(3)
 HEIGHT(4)
+#if TILE_ROWS >= 6
 HEIGHT(5)
 HEIGHT(6)
+#endif
 #if TILE_ROWS == 12
 HEIGHT(7)
 HEIGHT(8)
@@ -139,7 +141,10 @@ HEIGHT(12)
 #endif
 
 static tile_function *const tiles[TILE_ROWS][TILE_VECTORS] = {
-    WIDTHS(1), WIDTHS(2), WIDTHS(3), WIDTHS(4),  WIDTHS(5),  WIDTHS(6),
+    WIDTHS(1), WIDTHS(2), WIDTHS(3), WIDTHS(4),
+#if TILE_ROWS >= 6
+    WIDTHS(5), WIDTHS(6),
+#endif
 #if TILE_ROWS == 12
     WIDTHS(7), WIDTHS(8), WIDTHS(9), WIDTHS(10), WIDTHS(11), WIDTHS(12),
 #endif
