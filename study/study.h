@@ -56,10 +56,10 @@ typedef enum study_attention_kind {
 } study_attention_kind;
 /* "cross", "encoder", "decoder", "all"; NULL for any other number. */
 const char *study_attention_kind_name(int kind);
-/* By the name of a map: which of the first three it is, and "decoder looks at encoder,
- * layer 0". */
+/* Which of the first three a map is, by its name. */
 study_attention_kind study_map_kind(const study_map *map);
 enum { STUDY_MAP_TITLE = 64 };
+/* The map in words, also by its name: "decoder looks at encoder, layer 0". */
 void study_map_title(const study_map *map, char title[STUDY_MAP_TITLE]);
 
 /* The maps that are drawn. */

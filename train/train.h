@@ -483,13 +483,13 @@ typedef struct train_result {
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
 
-/* A run step by step, for programs that do other things between the steps. `training` and
+/* A run step by step, for programs that do other things between the steps. */
+typedef struct train_loop train_loop;
+/* Begins a run, which the caller frees; NULL with the error of train_run. `training` and
  * `model` must live as long as the run, and nothing else may change the model's
  * parameters. It evaluates and writes nothing, so `out`, `part` and `stop` must not be
  * set; with the same options its updates are those of train_run, bit for bit. After
- * `steps` it may go on, with the schedule's last rate. The caller frees the run; NULL with
- * the error of train_run. */
-typedef struct train_loop train_loop;
+ * `steps` it may go on, with the schedule's last rate. */
 train_loop *train_loop_new(nn_model *model, data_set *training, const train_options *options, ag_error *error);
 /* Does one update and calls on_progress as train_run does. After an error parameters and
  * counters are as before. */
