@@ -30,8 +30,8 @@ static void put_parameters_digest(data_json_object *json, const nn_params *param
 /* Whether the command trains such a model in the same way. */
 static bool command_can(const playground_run *run)
 {
-    return run->setting.recipe.run.task && !run->loaded && run->model->config.kind != NN_DECODER &&
-           playground_setting_has_usual_masks(&run->setting);
+    return run->setting.recipe.run.task && !run->setting.fault && !run->loaded &&
+           run->model->config.kind != NN_DECODER && playground_setting_has_usual_masks(&run->setting);
 }
 
 ag_status playground_digest(playground *p, const char *text)

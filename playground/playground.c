@@ -10,7 +10,7 @@ static const struct {
 } verbs[] = {
     /* SETTING: a new model and run. -> {"setting", "command", "parameters", ..} */
     {"begin", playground_begin},
-    /* SETTING: its masks for the run as it is. */
+    /* SETTING: its masks and its fault for the run as it is. */
     {"change", playground_change},
     /* COUNT: so many updates. -> {"step", "loss", "rate", "norm", "evaluate": whether it is time for that} */
     {"step", playground_step},
@@ -24,6 +24,12 @@ static const struct {
     {"charts", playground_charts},
     /* VECTORS, lines "token numbers": their scores and weights, a fragment of HTML. */
     {"weights", playground_weights},
+    /* -> what the gradient checks say of the model as it stands, a fragment of HTML */
+    {"gradcheck", playground_gradcheck},
+    /* -> the operations that "curve" knows, as <option>s of HTML */
+    {"operations", playground_operations},
+    /* OPERATION: the error of a central difference over its step, a fragment of HTML. */
+    {"curve", playground_error_curve},
     /* EXPRESSION, line feed, VALUES, line feed, STEPS: the tape of an expression after so many
      * steps of its passes (0: all). -> a fragment of HTML that begins "Step 3 of 7" */
     {"tape", playground_tape},

@@ -1,4 +1,4 @@
-/* run.c - begins a run, changes its masks, trains and evaluates. */
+/* run.c - begins a run, changes its masks and fault, trains and evaluates. */
 #include "session.h"
 
 #include <math.h>
@@ -35,10 +35,11 @@ static void note_step(void *context, const train_progress *progress)
     playground_curve_add(&run->training_loss, (double)run->step, run->loss, run->theories.training.loss);
 }
 
-static void mask_training(void *context, nn_pass *pass, nn_input *input)
+void playground_mask_training(void *context, nn_pass *pass, nn_input *input)
 {
-    const playground_run *run = context;
+    playground_run *run = context;
     playground_masks_apply(run->setting.masks[PLAYGROUND_TRAINING], pass->tape, input);
+    playground_plant(&run->planting, run->setting.fault, run->model->config.kind, pass);
 }
 
 static void mask_evaluation(void *context, nn_pass *pass, nn_input *input)
@@ -51,7 +52,7 @@ static ag_status begin_loop(playground_run *run, ag_error *error)
 {
     train_options options = run->setting.recipe.run;
     options.on_progress = note_step;
-    options.on_input = mask_training;
+    options.on_input = playground_mask_training;
     options.context = run;
     run->loop = train_loop_new(run->model, run->training, &options, error);
     return run->loop ? AG_OK : error->status;
@@ -124,6 +125,7 @@ ag_status playground_change(playground *p, const char *text)
     if (status == AG_OK) {
         memcpy(p->run->setting.masks, setting.masks, sizeof setting.masks);
         memcpy(p->run->setting.set_apart, setting.set_apart, sizeof setting.set_apart);
+        p->run->setting.fault = setting.fault;
         p->run->theories = theories;
     }
     playground_setting_clear(&setting);

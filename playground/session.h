@@ -34,9 +34,10 @@ typedef struct playground_run {
     nn_model *model;
     data_set *training, *dev; /* a language model's sources are part of its targets */
     train_loop *loop;
-    bool loaded;  /* the model came from a file */
-    bool studied; /* a loaded model without examples of its own: there is no loop, and the
-                   * sets only show its vocabularies */
+    bool loaded;                  /* the model came from a file */
+    bool studied;                 /* a loaded model without examples of its own: there is no loop, and the
+                                   * sets only show its vocabularies */
+    playground_planting planting; /* of the step that is being made */
     int64_t step;
     double loss, rate, norm; /* of the last step */
     playground_result result;
@@ -50,6 +51,10 @@ struct playground {
     ag_error error;
     char *answer; /* NULL: the error's message */
 };
+
+/* What a training step of the run, the context, does to its input: the masks and the fault
+ * (train_on_input). */
+void playground_mask_training(void *context, nn_pass *pass, nn_input *input);
 
 /* Frees the run; NULL is allowed. */
 void playground_run_free(playground_run *run);
@@ -127,6 +132,9 @@ ag_status playground_show_mask(playground *p, const char *text) AG_CHECKED;
 ag_status playground_paint(playground *p, const char *text) AG_CHECKED;
 ag_status playground_charts(playground *p, const char *text) AG_CHECKED;
 ag_status playground_weights(playground *p, const char *text) AG_CHECKED;
+ag_status playground_gradcheck(playground *p, const char *text) AG_CHECKED;
+ag_status playground_operations(playground *p, const char *text) AG_CHECKED;
+ag_status playground_error_curve(playground *p, const char *text) AG_CHECKED;
 ag_status playground_tape(playground *p, const char *text) AG_CHECKED;
 ag_status playground_save(playground *p, const char *text) AG_CHECKED;
 ag_status playground_load(playground *p, const char *text) AG_CHECKED;

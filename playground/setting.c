@@ -88,6 +88,8 @@ static ag_status read_value(void *context, const char *name, const char *value, 
                 setting->set_apart[card] = setting->set_apart[card] || phase == PLAYGROUND_EVALUATION;
                 return playground_mask_read(&setting->masks[phase][card], name, value, error);
             }
+    if (!strcmp(name, "fault"))
+        return playground_fault_read(&setting->fault, value, error);
     if (!strcmp(name, "lines")) {
         setting->lines = value;
         return AG_OK;
@@ -279,6 +281,8 @@ size_t playground_setting_print(const playground_setting *setting, char *text, s
         if (option_text(setting, i, value, sizeof value))
             put(&room, options[i].name, value);
     put_masks(&room, setting, true);
+    if (setting->fault)
+        put(&room, "fault", playground_fault_name(setting->fault));
     if (setting->lesson)
         put(&room, "lesson", (char[]){(char)('0' + setting->lesson), 0});
     return room.used;

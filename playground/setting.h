@@ -8,6 +8,7 @@
 #ifndef PLAYGROUND_SETTING_H
 #define PLAYGROUND_SETTING_H
 
+#include "faults.h"
 #include "masks.h"
 #include "../train/options.h"
 
@@ -22,6 +23,7 @@ typedef struct playground_setting {
     train_recipe recipe;
     playground_mask masks[PLAYGROUND_PHASES][PLAYGROUND_CARDS];
     bool set_apart[PLAYGROUND_CARDS]; /* the evaluation's mask is its own */
+    playground_fault fault;           /* in the backward of the training */
     const char *lines;                /* pairs that a person typed, "source TAB target" each; NULL: a task */
     int lesson;                       /* that the page shows with it, 1 to PLAYGROUND_LESSONS; 0: none */
     char *text;                       /* what the texts above point into */

@@ -239,7 +239,8 @@ typedef struct study_patient {
     int64_t examples;      /* of an epoch; 0: all */
     int64_t batch;         /* examples that go through the model at once; 0: 32, fewer of a
                             * large model */
-    uint64_t seed;         /* of the random directions */
+    int64_t elements;      /* of each parameter that are compared with differences; 0: none */
+    uint64_t seed;         /* of the random directions and elements */
     int threads;           /* 0: all */
     /* The computation of logits, as in study_subject; NULL: nn_model_apply. Parameters
      * have gradients here. */
@@ -289,19 +290,22 @@ typedef struct study_health {
                                * finite */
     ag_taylor_report taylor;  /* of the first of these examples: a direction of each parameter, of a
                                * large model one of all together */
+    ag_gradcheck_report elements; /* of single elements, on the examples of the dot test; zeros
+                                   * if none were wanted */
 } study_health;
 
 /* Examines the gradients of a model on real examples. All batches go through the model
  * and back, without dropout; then the dot test and Taylor's test compare the gradients by
  * all parameters with forward mode and with the loss itself, with dropout, on the first
- * 32 tokens of one or two examples:
+ * 32 tokens of one or two examples. So does, where the patient wants it, a gradient check
+ * of some elements of each parameter (ag_gradcheck).
  *
  *   fault        a value or a gradient that is not finite, with the operation that made it
  *                first; a parameter, or the queries, keys or values in it, whose gradient
  *                is exactly 0 in all examples, and in the last batch also when all values
  *                of the model are 2^6 and 2^20 times smaller; a position that no loss
  *                reaches, unless its whole sequence is severed; padding
- *                that the loss depends on; a gradient that is wrong by either test, with
+ *                that the loss depends on; a gradient that is wrong by one of the tests, with
  *                the operation that is to blame
  *   observation  tokens that are not in the model's vocabularies; one that no example has, so that its embedding is never reached;
  *                a gradient that rounds to 0 and would not under smaller values (then

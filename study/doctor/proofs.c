@@ -61,21 +61,24 @@ static ag_tensor *loss_of(const nn_pass *pass, ag_tensor *const *inputs, void *c
 
 /* ---- The culprit ------------------------------------------------------------------- */
 
-/* Compares the operations of the model one by one, and writes down what to do. */
-static ag_status find_culprit(checkup *c, char advice[AG_MESSAGE_SIZE])
+/* Compares the operations of the model one by one, unless that has been done, and writes
+ * down what to do. */
+static ag_status find_culprit(checkup *c)
 {
     ag_gradcheck_location location;
     const ag_gradcheck_options options = {.seed = c->patient->seed, .threads = c->patient->threads};
     const nn_pass pass = {.tape = c->tape, .params = &c->params, .training = true};
+    if (*c->culprit)
+        return AG_OK;
     ag_tape_rewind(c->tape);
     if (!checkup_loss(c, &pass, AG_SUM))
         return ag_error_set(c->error, ag_tape_error(c->tape)->status, "%s", ag_tape_error(c->tape)->message);
     const ag_status status = ag_gradcheck_locate(c->tape, &options, &location, c->error);
     if (status == AG_OK && location.node)
-        ag_text_print(advice, AG_MESSAGE_SIZE, "Correct the backward of %s. %.300s.", location.location,
+        ag_text_print(c->culprit, AG_MESSAGE_SIZE, "Correct the backward of %s. %.300s.", location.location,
                       location.report.message);
     else if (status == AG_OK)
-        ag_text_print(advice, AG_MESSAGE_SIZE,
+        ag_text_print(c->culprit, AG_MESSAGE_SIZE,
                       "No operation is wrong by itself: look for a value that is cut off (ag_detach) or changed "
                       "between operations%s.",
                       location.skipped ? ", and for one that is wrong in both modes alike" : "");
@@ -87,11 +90,10 @@ static ag_status find_culprit(checkup *c, char advice[AG_MESSAGE_SIZE])
 static ag_status run_dot_test(checkup *c, const ag_gradcheck_options *options)
 {
     ag_dot_report *report = &c->health->dot;
-    char advice[AG_MESSAGE_SIZE] = "";
     ag_status status = nn_dot_test(losses_of, c, &c->params, NULL, 0, options, report, c->error);
     const bool overflows = !report->passed && !report->skipped && !isfinite(report->error);
     if (status == AG_OK && !report->passed && !report->skipped && !overflows)
-        status = find_culprit(c, advice);
+        status = find_culprit(c);
     if (status != AG_OK)
         return status;
     if (report->skipped)
@@ -101,7 +103,8 @@ static ag_status run_dot_test(checkup *c, const ag_gradcheck_options *options)
         checkup_find(c, STUDY_OBSERVATION, "Look at the layers' sizes: values as large as these leave no room.",
                      "dot test: it cannot tell, since a tangent of forward mode is not finite");
     else
-        checkup_find(c, report->passed ? STUDY_WELL : STUDY_FAULT, advice, "dot test: %s", report->message);
+        checkup_find(c, report->passed ? STUDY_WELL : STUDY_FAULT, report->passed ? "" : c->culprit, "dot test: %s",
+                     report->message);
     return AG_OK;
 }
 
@@ -132,14 +135,13 @@ static ag_status run_taylor_test(checkup *c, const ag_gradcheck_options *options
                                           ? "Examine it in double precision, where rounding hides less."
                                           : "A model with gelu or silu instead of relu has no kinks.";
     const ag_taylor_report *report = &c->health->taylor;
-    char advice[AG_MESSAGE_SIZE] = "";
     ag_status status = measure_taylor(c, options);
     if (status == AG_OK && report->wrong)
-        status = find_culprit(c, advice);
+        status = find_culprit(c);
     if (status != AG_OK)
         return status;
     if (report->wrong)
-        checkup_find(c, STUDY_FAULT, advice, "Taylor's test: %s", report->message);
+        checkup_find(c, STUDY_FAULT, c->culprit, "Taylor's test: %s", report->message);
     else
         checkup_find(c, report->right ? STUDY_WELL : STUDY_OBSERVATION, report->right ? "" : hidden,
                      "Taylor's test: along %lld of %lld directions the loss changes as the gradient says, up to a "
@@ -149,12 +151,36 @@ static ag_status run_taylor_test(checkup *c, const ag_gradcheck_options *options
     return AG_OK;
 }
 
-/* Taylor's test moves the values of the parameters: those of a copy. */
+/* ---- Element by element ------------------------------------------------------------ */
+
+/* Compares some elements of each parameter with differences of the losses. */
+static ag_status run_element_check(checkup *c, const ag_gradcheck_options *options)
+{
+    ag_gradcheck_report *report = &c->health->elements;
+    ag_status status = nn_gradcheck(losses_of, c, &c->params, NULL, 0, options, report, c->error);
+    if (status == AG_OK && report->failed)
+        status = find_culprit(c);
+    if (status != AG_OK)
+        return status;
+    if (report->failed)
+        checkup_find(c, STUDY_FAULT, c->culprit, "%lld of %lld elements are not the differences of the losses: %s",
+                     (long long)report->failed, (long long)report->checked, report->message);
+    else
+        checkup_find(c, report->checked ? STUDY_WELL : STUDY_OBSERVATION, "",
+                     "%lld elements of the gradients agree with differences of the losses%s",
+                     (long long)report->checked,
+                     report->unclear + report->kinks ? "; of others rounding or kinks leave too few digits" : "");
+    return AG_OK;
+}
+
+/* Taylor's test and the differences move the values of the parameters: those of a copy. */
 static ag_status run_tests(checkup *c, ag_real *copy)
 {
     const ag_gradcheck_options options = {
         .seed = c->patient->seed, .threads = ag_tape_threads(c->tape), .directions = 1};
     const ag_gradcheck_options dot_options = {.seed = options.seed, .threads = options.threads};
+    const ag_gradcheck_options element_options = {
+        .seed = options.seed, .threads = options.threads, .elements = c->patient->elements};
     ag_real *values = c->params.value;
     memcpy(copy, values, (size_t)c->params.size * sizeof *copy);
     ag_status status = data_set_batch(c->patient->set, DOT_ROWS, 0, &c->batch, c->error);
@@ -163,6 +189,8 @@ static ag_status run_tests(checkup *c, ag_real *copy)
     cut_batch(&c->batch);
     c->params.value = copy;
     status = run_dot_test(c, &dot_options);
+    if (status == AG_OK && c->patient->elements)
+        status = run_element_check(c, &element_options);
     c->batch.rows = 1;
     if (status == AG_OK)
         status = run_taylor_test(c, &options);

@@ -656,6 +656,27 @@ START_TEST(a_wrong_backward_is_located)
 }
 END_TEST
 
+/* Elements are compared where the patient wants it. */
+START_TEST(elements_are_compared)
+{
+    ward w;
+    planted right = {&crooked_op, {1, 1}, NULL}, wrong = {&crooked_op, {1.03, 1}, NULL};
+    examine_planted(&w, &right);
+    ck_assert_int_eq(w.health.elements.checked, 0);
+    w.patient.elements = 2;
+    examine(&w);
+    expect_faults(&w, 0);
+    expect(&w, STUDY_WELL, "elements of the gradients agree with differences of the losses");
+    ck_assert_int_ge(w.health.elements.checked, w.model->params.count);
+    w.patient.context = &wrong;
+    examine(&w);
+    const study_finding *finding = expect(&w, STUDY_FAULT, "elements are not the differences of the losses");
+    expect_advice(finding, "Correct the backward of crooked in encoder.layers.1");
+    ck_assert_ptr_nonnull(strstr(w.health.elements.location, "crooked in encoder.layers.1"));
+    ward_close(&w);
+}
+END_TEST
+
 /* What is wrong in both modes alike passes the dot test, and not Taylor's. (It is not
  * located: it looks like a gradient that is left out on purpose.) */
 START_TEST(taylor_finds_what_both_modes_have)
@@ -735,6 +756,7 @@ START_TEST(every_allocation_can_fail)
     ward w;
     ward_open(&w, (nn_model_config){0});
     w.patient.examples = 8;
+    w.patient.elements = 1;
     for (int64_t n = 1;; n++) {
         ag_error error = {0};
         test_fail_allocation(n);
@@ -832,6 +854,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, right_gradients_are_proved);
     tcase_add_test(tcase, the_values_of_a_copy_are_moved);
     tcase_add_test(tcase, a_wrong_backward_is_located);
+    tcase_add_test(tcase, elements_are_compared);
     tcase_add_test(tcase, taylor_finds_what_both_modes_have);
     tcase_add_test(tcase, an_operation_without_tangent_rule_is_an_observation);
     tcase_add_test(tcase, threads_change_nothing);
