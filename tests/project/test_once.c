@@ -26,6 +26,9 @@ static const homonym homonyms[] = {
     {"layer", "study/doctor/write.c"},
     {"layer", "cli/study_attention.c"},
     {"layer", "playground/typed.c"},
+    /* A fault of the playground. */
+    {"none", "playground/faults.c"},
+    {"shift", "playground/faults.c"},
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
     {"relu", "playground/expression.c"},
