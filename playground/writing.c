@@ -59,7 +59,7 @@ static void add_words(const next_token *next, study_document *document)
 typedef struct query_rows {
     ag_real *values;
     unsigned char *cells;
-    char (*names)[STUDY_MAP_TITLE];
+    char (*names)[64];
     const char **labels;
     int64_t rows, columns;
 } query_rows;

@@ -25,13 +25,6 @@ study_attention_kind study_map_kind(const study_map *map)
     return strstr(map->name, ".multihead_attn") ? STUDY_CROSS : STUDY_DECODER;
 }
 
-void study_map_title(const study_map *map, char title[STUDY_MAP_TITLE])
-{
-    static const char *const looks[] = {"decoder looks at encoder", "encoder looks at itself",
-                                        "decoder looks at itself"}; /* STUDY_CROSS, .. */
-    snprintf(title, STUDY_MAP_TITLE, "%s, layer %lld", looks[study_map_kind(map)], (long long)layer_of(map->name));
-}
-
 static bool is_chosen(const study_map *map, const study_maps_choice *choice)
 {
     return (choice->kind == STUDY_EVERY || choice->kind == study_map_kind(map)) &&
@@ -40,14 +33,16 @@ static bool is_chosen(const study_map *map, const study_maps_choice *choice)
 
 /* The texts of a heat map. */
 typedef struct map_texts {
-    char group[STUDY_MAP_TITLE], title[32], note[128];
+    char group[64], title[32], note[128];
 } map_texts;
 
 static study_heat make_heat(const study_map *map, int64_t head, const study_labels *labels, map_texts *texts)
 {
     const int64_t size = map->queries * map->keys;
     const study_attention_kind kind = study_map_kind(map);
-    study_map_title(map, texts->group);
+    static const char *const looks[] = {"decoder looks at encoder", "encoder looks at itself",
+                                        "decoder looks at itself"}; /* STUDY_CROSS, .. */
+    snprintf(texts->group, sizeof texts->group, "%s, layer %lld", looks[kind], (long long)layer_of(map->name));
     snprintf(texts->title, sizeof texts->title, "head %lld", (long long)head);
     ag_text_print(texts->note, sizeof texts->note, "%s, entropy %.2f bits", map->name, map->entropy[head]);
     return (study_heat){

@@ -58,9 +58,6 @@ typedef enum study_attention_kind {
 const char *study_attention_kind_name(int kind);
 /* Which of the first three a map is, by its name. */
 study_attention_kind study_map_kind(const study_map *map);
-enum { STUDY_MAP_TITLE = 64 };
-/* The map in words, also by its name: "decoder looks at encoder, layer 0". */
-void study_map_title(const study_map *map, char title[STUDY_MAP_TITLE]);
 
 /* The maps that are drawn. */
 typedef struct study_maps_choice {
