@@ -1,6 +1,7 @@
 /* test_playground_seeing.c - what a person sees of an example: attention, influence, leaks,
  * and the answer token by token. */
 #include "ask.h"
+#include "allocations.h"
 #include "playground/typed.h"
 
 #include <stdio.h>
@@ -303,6 +304,33 @@ START_TEST(what_is_no_example)
 }
 END_TEST
 
+/* Wherever memory ends, the question is refused by a sentence, and the next one answered. */
+START_TEST(memory_may_end)
+{
+    static const char *const verbs[] = {"attention", "influence", "leaks", "next", "looks", "unseen"};
+    static const char *const settings[] = {pairs, tagger, language};
+    for (int kind = 0; kind < 3; kind++) {
+        playground *p = trained(settings[kind], "", "1");
+        for (size_t verb = 0; verb < sizeof verbs / sizeof *verbs; verb++) {
+            const char *text = verb < 5 ? "source=abc&target=cb&tokens=1&layer=0" : "1";
+            ag_status status = AG_NO_MEMORY;
+            int failed = 0;
+            for (int n = 1; status != AG_OK && n < 4000; n++) {
+                test_fail_allocation(n);
+                status = playground_ask(p, verbs[verb], text);
+                test_fail_allocation(0);
+                ck_assert_msg(status == AG_OK || status == AG_NO_MEMORY, "%s, allocation %d: %s", verbs[verb], n,
+                              playground_answer(p));
+                failed += status != AG_OK;
+            }
+            ck_assert_int_eq(status, AG_OK);
+            ck_assert_int_gt(failed, 0);
+        }
+        playground_free(p);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("playground_seeing");
@@ -320,6 +348,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_other_kinds_write_too);
     tcase_add_test(t, unseen_examples_of_each_kind);
     tcase_add_test(t, what_is_no_example);
+    tcase_add_test(t, memory_may_end);
     suite_add_tcase(s, t);
     return s;
 }
