@@ -1,7 +1,9 @@
 // playground.mjs - the playground in real browsers: node playground.mjs PLAYGROUND.html [FOLDER]
 //
 // Chromium is driven as a person would, by clicks and keys; Firefox is seen to train. Pictures of the page go to FOLDER.
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {createHash} from 'node:crypto';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {check, run, same, sleep} from './checks.mjs';
@@ -112,10 +114,73 @@ async function fits(page) {
   await page.show();
 }
 
+// The model is downloaded, read again in a new page by dropping it there, and is the same.
+async function keepsTheModel(page, browser) {
+  await openWith(page, easy);
+  for (let i = 0; i < 3; i++)
+    await page.click('#step');
+  await until(page, `document.querySelector('#digest-step').textContent === '3'`, 'the digest of step 3');
+  const digest = await text(page, '#digest'), downloads = mkdtempSync(join(tmpdir(), 'playground-'));
+  check(/^[0-9a-f]{64}$/.test(digest), 'a SHA-256', digest);
+  await browser.send('Browser.setDownloadBehavior', {behavior: 'allow', downloadPath: downloads});
+  await page.click('#save');
+  const model = join(downloads, 'model.safetensors');
+  for (let i = 0; i < 100 && !existsSync(model); i++)
+    await sleep(100);
+  const bytes = readFileSync(model);
+  const sum = createHash('sha256').update(bytes).digest('hex');
+  check((await text(page, '#file-note')).includes(sum), 'the SHA-256 of the file', sum, await text(page, '#file-note'));
+
+  await openWith(page, 'task=sort');
+  const drop = (name, base64) => page.evaluate(`(() => {
+    const bytes = Uint8Array.from(atob('${base64}'), c => c.charCodeAt(0)), data = new DataTransfer();
+    data.items.add(new File([bytes], '${name}'));
+    document.querySelector('#file').dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}));
+  })()`);
+  for (const [name, content, sentence] of [['notes.txt', Buffer.from('no model'), 'notes.txt'],
+    ['cut.safetensors', bytes.subarray(0, bytes.length - 9), 'cut.safetensors'],
+    ['changed.safetensors', Buffer.from(bytes).fill(0x7b, 100, 200), 'changed.safetensors']]) {
+    await drop(name, content.toString('base64'));
+    await until(page, `document.querySelector('#problem').textContent.includes('${sentence}')`, `${name} is refused`, 10);
+    same(await page.evaluate(`document.querySelector('#setting').elements.task.value`), 'sort', 'nothing is lost');
+  }
+  await drop('model.safetensors', bytes.toString('base64'));
+  await until(page, `document.querySelector('#digest').textContent === '${digest}'`, 'the dropped model');
+  same(await page.evaluate(`document.querySelector('#setting').elements.task.value`), 'copy', 'its task');
+  await page.click('#run');
+  await until(page, exactAbove(95), 'it learns on');
+  await page.click('#run');
+  rmSync(downloads, {recursive: true});
+}
+
+// By its address, and by the keyboard alone: a lesson is set up, and trains.
+async function plays(page) {
+  await page.open('about:blank');
+  await page.open(url);
+  await until(page, `!document.querySelector('#run').disabled`, 'it begins');
+  const lessons = await page.evaluate(`document.querySelectorAll('#lessons article').length`);
+  same(lessons, 9, 'nine lessons');
+  for (let number = 1; number <= lessons; number++) {
+    await page.evaluate(`document.querySelector('#lesson-next').focus()`);
+    await page.press('Enter');
+    await until(page, `document.querySelectorAll('#lessons article:not([hidden])').length === 1`, `lesson ${number}`, 5);
+    await page.evaluate(`document.querySelector('#lesson-set').focus()`);
+    await page.press('Enter');
+    await until(page, `location.hash.includes('lesson=${number}') &&
+      document.querySelector('#numbers').textContent.startsWith('Step 0')`, `lesson ${number} is set up`, 20);
+    same(await text(page, '#problem'), '', `lesson ${number} has no problem`);
+    await sleep(400);
+    await keep(page, `lesson-${number}`);
+  }
+  await page.open('about:blank');
+  await page.open(`${url}#lesson=5`);
+  await until(page, `location.hash.includes('task=') && !document.querySelector('#run').disabled`, 'a link to a lesson', 20);
+}
+
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, staysResponsive, fits, saysWhatIsWrong])
-    await part(page);
+  for (const part of [trains, staysResponsive, fits, saysWhatIsWrong, keepsTheModel, plays])
+    await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');
 }
