@@ -1,12 +1,10 @@
 /* test_playground_tape.c - expressions on a tape: their values and gradients, what is shown
  * of them step by step, and the sentences that say where one is wrong. */
-#include "check_util.h"
+#include "ask.h"
 #include "playground/expression.h"
-#include "playground/session.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* ---- Values and gradients ---------------------------------------------------------- */
 
@@ -101,13 +99,6 @@ END_TEST
 
 /* ---- What is wrong, and where ------------------------------------------------------ */
 
-static void refused(playground *p, const char *text, const char *sentence)
-{
-    ck_assert_msg(playground_ask(p, "tape", text) == AG_BAD_VALUE || strstr(sentence, "shapes"), "%s: %s", text,
-                  playground_answer(p));
-    ck_assert_msg(strstr(playground_answer(p), sentence), "%s: %s", text, playground_answer(p));
-}
-
 START_TEST(sentences_point_at_the_character)
 {
     static const char *const texts[][2] = {
@@ -135,8 +126,8 @@ START_TEST(sentences_point_at_the_character)
     };
     playground *p = playground_new();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        refused(p, texts[i][0], texts[i][1]);
-    ck_assert_int_eq(playground_ask(p, "tape", "x*x\nx=1"), AG_OK);
+        refused(p, "tape", texts[i][0], texts[i][1]);
+    ask(p, "tape", "x*x\nx=1");
     playground_free(p);
 }
 END_TEST
@@ -147,19 +138,19 @@ START_TEST(deep_and_long_texts_are_refused)
     playground *p = playground_new();
     memset(text, '(', 150);
     strcpy(text + 150, "x\nx=1");
-    refused(p, text, "too many brackets");
+    refused(p, "tape", text, "too many brackets");
     memset(text, '-', 150);
-    refused(p, text, "too many brackets");
+    refused(p, "tape", text, "too many brackets");
     for (int i = 0; i < 90; i++)
         memcpy(text + 2 * i, "x^", 2);
     strcpy(text + 180, "x\nx=1");
-    refused(p, text, "too many brackets");
+    refused(p, "tape", text, "too many brackets");
     for (int i = 0; i < 90; i++)
         memcpy(text + 2 * i, "x*", 2);
-    refused(p, text, "too many operations");
+    refused(p, "tape", text, "too many operations");
     memset(text, ' ', EXPRESSION_TEXT + 1);
     strcpy(text + EXPRESSION_TEXT + 1, "x\nx=1");
-    refused(p, text, "at most 200 characters");
+    refused(p, "tape", text, "at most 200 characters");
     playground_free(p);
 }
 END_TEST
@@ -204,7 +195,7 @@ START_TEST(step_by_step)
     for (int step = 1; step <= 7; step++) {
         char text[64];
         snprintf(text, sizeof text, "(w*x + b)^2\nw=3 x=2 b=-1\n%d", step);
-        ck_assert_int_eq(playground_ask(p, "tape", text), AG_OK);
+        ask(p, "tape", text);
         ck_assert_msg(shows(p, begins[step - 1]), "%d: %.300s", step, playground_answer(p));
         ck_assert_int_eq(shows(p, "value 25"), step >= 3);
         ck_assert_int_eq(shows(p, "gradient 1<"), step >= 4);
@@ -212,9 +203,9 @@ START_TEST(step_by_step)
         ck_assert_int_eq(shows(p, "gradient 20<"), step >= 7);
         ck_assert_int_eq(shows(p, "gradient ?"), step < 7);
     }
-    ck_assert_int_eq(playground_ask(p, "tape", "(w*x + b)^2\nw=3 x=2 b=-1"), AG_OK);
+    ask(p, "tape", "(w*x + b)^2\nw=3 x=2 b=-1");
     ck_assert(shows(p, "Step 7 of 7"));
-    ck_assert_int_eq(playground_ask(p, "tape", "(w*x + b)^2\nw=3 x=2 b=-1\n99"), AG_OK);
+    ask(p, "tape", "(w*x + b)^2\nw=3 x=2 b=-1\n99");
     ck_assert(shows(p, "Step 7 of 7"));
     playground_free(p);
 }
