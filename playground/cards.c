@@ -54,9 +54,15 @@ static const char *const sentences[][2][2] = {
 
 enum { WORDS = 512 /* bytes of a text below */ };
 
+/* Of a window of 0. */
+static const char *const one_key[][2] = {{"Each position sees itself alone."},
+                                         {"Each target position sees the source position of its own number."}};
+
 static void write_meaning(const mask_card *card, char text[WORDS])
 {
-    const char *const *parts = sentences[card->mask.pattern][card->card == PLAYGROUND_CROSS];
+    const bool crosses = card->card == PLAYGROUND_CROSS;
+    const bool one = card->mask.pattern == PLAYGROUND_WINDOW && card->mask.number == 0;
+    const char *const *parts = one ? one_key[crosses] : sentences[card->mask.pattern][crosses];
     int used = snprintf(text, WORDS, "%s", parts[0]);
     if (parts[1])
         used += snprintf(text + used, (size_t)(WORDS - used), "%d%s", card->mask.number, parts[1]);

@@ -255,6 +255,8 @@ START_TEST(a_card_says_what_its_mask_means)
           "\"meaning\":\"Each position sees itself and those before it.\",\"leak\":\"\",\"notes\":\"\"}");
     shows(p, "target 4x4 window:2,padding",
           "sees itself and up to 2 positions on either side. Padding is seen as tokens are.\"");
+    shows(p, "source 4x4 window:0", "\"meaning\":\"Each position sees itself alone.\"");
+    shows(p, "cross 4x4 window:0", "sees the source position of its own number.\"");
     shows(p, "cross 4x4 prefix:3", "up to its own number and the first 3.\"");
     shows(p, "cross 4x4 leak", "\"leak\":\"\"");
     shows(p, "source 4x4 leak", "\"leak\":\"\"");

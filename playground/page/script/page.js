@@ -212,12 +212,12 @@ const change = async () => {
 
 // ---- The buttons -----------------------------------------------------------------------------
 
-const toggleRun = () => {
+const toggleRun = until => {
   setRunning(!running);
-  worker.postMessage({run: running, pause: Number($('#speed').value)});
+  worker.postMessage({run: running, pause: Number($('#speed').value), until});
   if (!running) rest();
 };
-$('#run').addEventListener('click', toggleRun);
+$('#run').addEventListener('click', () => toggleRun());
 $('#step').addEventListener('click', async () => {
   worker.postMessage({run: false});
   setRunning(false);

@@ -1,7 +1,8 @@
 // worker.js - the thread that trains: it owns the module and asks it. The page sends
 //
 //     {ask: [verb, text], id}      -> {id, status, answer}
-//     {run: true, pause}           train in slices, with `pause` milliseconds after each step
+//     {run: true, pause, until}    train in slices, with `pause` milliseconds after each step; up to
+//                                  the step `until`, if it is given
 //     {run: false}                 stop after the slice
 //     {watch: {name: [verb, text]}, draw: true}     what to draw, now and while it trains
 //                                                   -> {views: {name: {status, answer}}}
@@ -9,7 +10,7 @@
 //
 // and gets, while it trains, {step, found, views, running} after each slice.
 const SLICE = 50; // milliseconds of training between two pictures
-let module, running = false, pause = 0, watched = {};
+let module, running = false, pause = 0, until = Infinity, watched = {};
 
 const ask = (verb, text = '') => {
   const request = new TextEncoder().encode(`${verb}\0${text}\0`);
@@ -34,9 +35,10 @@ const slice = () => {
   let step, found = null;
   do {
     step = ask('step', '1');
-    if (step.status === 0 && JSON.parse(step.answer).evaluate) found = ask('evaluate');
-  } while (step.status === 0 && !pause && performance.now() - begun < SLICE);
-  if (step.status) running = false;
+    const taken = step.status ? {step: until} : JSON.parse(step.answer);
+    if (taken.evaluate) found = ask('evaluate');
+    if (taken.step >= until) running = false;
+  } while (running && !pause && performance.now() - begun < SLICE);
   postMessage({step, found, views: draw(), running});
   if (pause) setTimeout(slice, pause);
   else channel.port2.postMessage(null); // (a timer would wait 4 ms)
@@ -62,7 +64,10 @@ onmessage = ({data}) => {
     const starts = data.run && !running;
     running = data.run;
     pause = data.pause || 0;
-    if (starts) slice();
+    if (starts) {
+      until = data.until || Infinity;
+      slice();
+    }
   }
   if (data.write) files.set(data.write, {bytes: data.bytes, size: data.bytes.length});
   if (data.write) postMessage({id: data.id, status: 0});
