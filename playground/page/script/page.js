@@ -9,6 +9,7 @@
 //       read: values => {},                   // takes its values from a setting: a Map of texts
 //       begun: found => {},                   // a new run has begun: the answer of "begin"
 //       rested: () => {},                     // training has paused
+//       changed: () => {},                    // masks or faults are others
 //     });
 'use strict';
 const $ = selector => document.querySelector(selector);
@@ -206,6 +207,7 @@ const change = async () => {
   if (!found) return;
   showProblem('');
   keepAddress(setting);
+  for (const part of parts) part.changed?.();
   if (!running && numbers.step) showNumbers({exact: (await ask('evaluate'))?.exact});
   watch();
 };

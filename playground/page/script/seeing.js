@@ -18,8 +18,8 @@ const showExample = () => {
   example.target.disabled = example.answer.value === 'own';
   const layer = $('#attention-layer').value;
   $('[data-view=attention]').dataset.text = `${exampleText()}&attention=${$('#attention-kind').value}` +
-    (layer ? `&layer=${layer}` : '');
-  forgetInfluence();
+    (layer === 'all' ? '' : `&layer=${layer}`);
+  renewInfluence();
   for (const act of onExample) act();
   watch();
 };
@@ -36,7 +36,7 @@ const takeUnseen = async () => {
 
 let finding = false;
 const showVerdict = ({status, answer}) => {
-  $('#verdict').textContent = answer;
+  $('#verdict').textContent = status ? answer : `${answer} (Step ${numbers.step}.)`;
   $('#verdict').classList.toggle('leak', status !== 0 || !answer.startsWith('No leak'));
 };
 const findInfluence = async () => {
@@ -55,14 +55,16 @@ const repeatInfluence = () => {
   if ($('#influence-again').checked && running) findInfluence();
   else if ($('#influence-again').checked) setTimeout(repeatInfluence, PAUSE);
 };
-// What was found of another example, under other masks or before more training is not shown any more.
-const forgetInfluence = () => {
+// What was found of another example, under other masks or before more training is found again.
+const renewInfluence = () => {
   if ($('#influence').childElementCount) findInfluence();
 };
 
 // ---- The controls ----------------------------------------------------------------------------
 
 parts.push({
+  rested: renewInfluence,
+  changed: renewInfluence,
   begun: async ({encoder_layers: encoder, decoder_layers: decoder}) => {
     for (const label of document.querySelectorAll('#example .target')) label.hidden = !decoder;
     const kinds = {cross: encoder && decoder, decoder, encoder}, kind = $('#attention-kind');
@@ -83,7 +85,7 @@ const showLayers = (found = layers) => {
   layers = found;
   const select = $('#attention-layer'), chosen = select.value;
   select.replaceChildren(...[...Array(layers[$('#attention-kind').value]).keys()].map(i => new Option(i, i)));
-  if (select.length > 1) select.append(new Option('all', ''));
+  if (select.length > 1) select.append(new Option('all', 'all'));
   if ([...select.options].some(option => option.value === chosen)) select.value = chosen;
 };
 $('#attention-kind').addEventListener('change', () => { showLayers(); showExample(); });

@@ -7,6 +7,7 @@ const showToken = () => {
 };
 // Goes `by` tokens on or back, as far as the answer goes.
 const goToken = async by => {
+  $('#write-place').textContent = '';
   const {status, answer} = await send({ask: ['looks', $('[data-view=writing]').dataset.text]});
   if (status) return;
   const {looks} = JSON.parse(answer);
@@ -17,9 +18,10 @@ const goToken = async by => {
 };
 onExample.push(() => {
   token = 0;
-  $('#write-place').textContent = '';
   showToken();
+  goToken(0);
 });
+parts.push({rested: () => goToken(0), changed: () => goToken(0)});
 $('#write-next').addEventListener('click', () => goToken(1));
 $('#write-back').addEventListener('click', () => goToken(-1));
 $('#write-first').addEventListener('click', () => goToken(-token));
