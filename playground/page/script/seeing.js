@@ -34,26 +34,30 @@ const takeUnseen = async () => {
 
 // ---- Influence and leaks, which cost too much to be drawn with every picture ------------------
 
-let finding = false;
+let finding = false, wanted = false, timer = 0;
 const showVerdict = ({status, answer}) => {
   $('#verdict').textContent = status ? answer : `${answer} (Step ${numbers.step}.)`;
   $('#verdict').classList.toggle('leak', status !== 0 || !answer.startsWith('No leak'));
 };
 const findInfluence = async () => {
+  wanted = true;
   if (finding) return;
   finding = true;
-  const text = exampleText();
-  const leaks = await send({ask: ['leaks', text]}), influence = await send({ask: ['influence', text]});
+  let leaks, influence;
+  while (wanted) {
+    wanted = false;
+    leaks = await send({ask: ['leaks', exampleText()]});
+    influence = await send({ask: ['influence', exampleText()]});
+  }
   finding = false;
-  if (text !== exampleText()) return findInfluence();
   showVerdict(leaks);
-  if (influence.status) $('#influence').replaceChildren();
-  else replace($('#influence'), influence.answer);
-  if ($('#influence-again').checked) setTimeout(repeatInfluence, PAUSE);
+  replace($('#influence'), influence.status ? '' : influence.answer);
+  repeatInfluence();
 };
 const repeatInfluence = () => {
-  if ($('#influence-again').checked && running) findInfluence();
-  else if ($('#influence-again').checked) setTimeout(repeatInfluence, PAUSE);
+  clearTimeout(timer);
+  const act = () => running ? findInfluence() : repeatInfluence();
+  if ($('#influence-again').checked) timer = setTimeout(act, PAUSE);
 };
 // What was found of another example, under other masks or before more training is found again.
 const renewInfluence = () => {
@@ -93,4 +97,4 @@ $('#attention-layer').addEventListener('change', showExample);
 $('#example').addEventListener('input', showExample);
 $('#example-next').addEventListener('click', () => { number++; takeUnseen(); });
 $('#influence-find').addEventListener('click', findInfluence);
-$('#influence-again').addEventListener('change', repeatInfluence);
+$('#influence-again').addEventListener('change', findInfluence);
