@@ -149,11 +149,25 @@ START_TEST(cross_attention)
 }
 END_TEST
 
+/* A fault that training does not show and the check does, and one that training shows. */
+START_TEST(a_wrong_gradient)
+{
+    playground *p = begin(setting_of(9, ""));
+    ck_assert_double_ge(train(p, "600")->exact, 0.95);
+    ask(p, "gradcheck", "");
+    ck_assert_ptr_nonnull(strstr(playground_answer(p), "planted_fault in decoder.layers.0"));
+    playground_free(p);
+    p = begin(setting_of(9, "&fault=sign"));
+    ck_assert_double_le(train(p, "600")->exact, 0.1);
+    playground_free(p);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("playground_lessons");
     TCase *t = tcase_create("playground_lessons");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, read_lessons, leave_folder);
     tcase_add_test(t, nine_lessons);
     tcase_add_test(t, why_positions);
@@ -161,6 +175,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_causal_mask);
     tcase_add_test(t, a_leak);
     tcase_add_test(t, cross_attention);
+    tcase_add_test(t, a_wrong_gradient);
     suite_add_tcase(s, t);
     return s;
 }
