@@ -209,10 +209,11 @@ wasm: ## build/tapeformer.wasm: the command for any WASI host, such as node (doc
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/$(NAME)
 	@cp build/wasm/$(NAME) build/$(NAME).wasm
 
-# The playground as a module of functions, which a page calls.
+# The playground as a module of functions, which a page calls. It takes 256 MB at most: a
+# browser's tab has no more to spare on small machines.
 $(OUT)/playground.wasm: $(PLAYGROUND_OBJECTS) $(OBJ)/playground/exports.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
-	$(Q)$(CC) -mexec-model=reactor $^ $(ALL_LDFLAGS) -lm -o $@
+	$(Q)$(CC) -mexec-model=reactor $^ $(ALL_LDFLAGS) -Wl,--max-memory=268435456 -lm -o $@
 
 # The page: its parts, and the module compressed.
 PAGE := playground/page

@@ -12,7 +12,7 @@
 
 enum {
     DEV_EXAMPLES = 100,
-    MOST_TOKENS = 64 /* of a side of an own line, so that pictures and memory stay small */
+    MOST_TOKENS = 32 /* of a side of an own line, so that pictures and memory stay small */
 };
 
 /* Errors name the first: "lines:3: no TAB ..". */
