@@ -12,7 +12,8 @@
 
 enum {
     DEV_EXAMPLES = 100,
-    MOST_TOKENS = 32 /* of a side of an own line, so that pictures and memory stay small */
+    TASK_TOKENS = 40,
+    LINE_TOKENS = 32 /* of a source or target at most: memory grows with them */
 };
 
 /* Errors name the first: "lines:3: no TAB ..". */
@@ -55,10 +56,11 @@ static ag_status open_pairs(playground_run *run, const train_saved *saved, ag_er
     data_set_options options = train_recipe_data(recipe, saved, DATA_TRAIN);
     const data_task *task = recipe->run.task ? data_task_find(recipe->run.task) : NULL;
     options.tagging = recipe->model.kind == NN_ENCODER;
+    const int most = task ? TASK_TOKENS : LINE_TOKENS;
+    if (!options.max_tokens || options.max_tokens > most)
+        options.max_tokens = most;
     if (!task && (write_lines(run->setting.lines, error) != AG_OK || check_lines(&options, error) != AG_OK))
         return error->status;
-    if (!task && !(options.max_tokens && options.max_tokens < MOST_TOKENS))
-        options.max_tokens = MOST_TOKENS;
     run->training = task ? data_set_task(task, &options, error) : data_set_pairs(LINES_FILE, &options, error);
     if (!run->training)
         return error->status;

@@ -191,10 +191,12 @@ ag_status playground_load(playground *p, const char *text)
 {
     const size_t length = strcspn(text, "\n");
     char *path = calloc(length + 1, 1);
-    playground_run *run = path ? calloc(1, sizeof *run) : NULL;
+    if (!path)
+        return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a name");
+    playground_run *run = playground_run_new(p);
     if (!run) {
         free(path);
-        return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a run");
+        return p->error.status;
     }
     memcpy(path, text, length);
     ag_status status =

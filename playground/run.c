@@ -11,6 +11,21 @@ enum {
     MOST_STEPS = 1000     /* of one call */
 };
 
+playground_run *playground_run_new(playground *p)
+{
+    playground_run *run = calloc(1, sizeof *run);
+    ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = 1});
+    if (run && tape) {
+        ag_tape_free(p->tape);
+        p->tape = tape;
+        return run;
+    }
+    free(run);
+    ag_tape_free(tape);
+    ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a run");
+    return NULL;
+}
+
 void playground_run_free(playground_run *run)
 {
     if (!run)
@@ -106,10 +121,8 @@ ag_status playground_take_run(playground *p, playground_run *run, ag_status made
 
 ag_status playground_begin(playground *p, const char *text)
 {
-    playground_run *run = calloc(1, sizeof *run);
-    if (!run)
-        return ag_error_set(&p->error, AG_NO_MEMORY, "no memory for a run");
-    return playground_take_run(p, run, make_run(run, text, &p->error));
+    playground_run *run = playground_run_new(p);
+    return run ? playground_take_run(p, run, make_run(run, text, &p->error)) : p->error.status;
 }
 
 ag_status playground_change(playground *p, const char *text)
@@ -187,7 +200,8 @@ ag_status playground_evaluate(playground *p, const char *text)
     if (status != AG_OK)
         return status;
     playground_result *result = &run->result;
-    const train_evaluation evaluation = {.tape = p->tape, .on_input = mask_evaluation, .context = run};
+    const train_evaluation evaluation = {
+        .tape = p->tape, .batch = PLAYGROUND_ROWS, .on_input = mask_evaluation, .context = run};
     status = train_evaluate(run->model, run->dev, &evaluation, &metrics, &p->error);
     if (status == AG_OK)
         status = playground_exact(p, EVALUATED_ROWS, &result->exact);

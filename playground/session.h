@@ -56,6 +56,9 @@ struct playground {
  * (train_on_input). */
 void playground_mask_training(void *context, nn_pass *pass, nn_input *input);
 
+/* An empty run; NULL with the playground's error. The tape's memory, which can be as much as
+ * a run's, is given back: the playground's run stays until the new one is made. */
+playground_run *playground_run_new(playground *p);
 /* Frees the run; NULL is allowed. */
 void playground_run_free(playground_run *run);
 /* Replaces the playground's run by one whose model and sets were `made`, and answers with
@@ -103,6 +106,7 @@ int32_t playground_most_probable(const ag_real *logits, int64_t classes, const i
 /* Writes the most probable next token of each row that has not ended, under the masks of
  * the evaluation. `source` has the sources of the rows (zeros: none). */
 ag_status playground_write_token(playground *p, const nn_input *source, playground_rows *rows) AG_CHECKED;
+enum { PLAYGROUND_ROWS = 25 /* of an evaluation at once: memory grows with them */ };
 /* The share of `count` unseen examples that the model answers without an error. */
 ag_status playground_exact(playground *p, int64_t count, double *exact) AG_CHECKED;
 

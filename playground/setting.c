@@ -15,7 +15,7 @@ static const struct {
 } options[] = {
     {"model", 0, 0},      {"task", 0, 0},      {"task-min", 1, 12}, {"task-max", 1, 12}, {"src-tokens", 0, 0},
     {"tgt-tokens", 0, 0}, {"d-model", 4, 128}, {"heads", 1, 8},     {"layers", 1, 4},    {"positions", 0, 0},
-    {"post-norm", 0, 0},  {"dropout", 0, 0.9}, {"steps", 1, 20000}, {"batch", 1, 64},    {"lr", 1e-5, 1},
+    {"post-norm", 0, 0},  {"dropout", 0, 0.9}, {"steps", 1, 20000}, {"batch", 1, 32},    {"lr", 1e-5, 1},
     {"warmup", 0, 20000}, {"seed", 0, 1e9},
 };
 enum { OPTIONS = sizeof options / sizeof *options };

@@ -214,10 +214,14 @@ ag_status playground_exact(playground *p, int64_t count, double *exact)
     const int64_t all = data_set_count(run->dev);
     int64_t right = 0;
     data_batch batch = {0};
+    ag_status status = AG_OK;
     count = count < all ? count : all;
-    ag_status status = data_set_range(run->dev, 0, count, &batch, &p->error);
-    if (status == AG_OK)
-        status = (run->model->config.kind == NN_ENCODER ? count_tagged : count_written)(p, &batch, &right);
+    for (int64_t row = 0; row < count && status == AG_OK; row += PLAYGROUND_ROWS) {
+        const int64_t rows = count - row < PLAYGROUND_ROWS ? count - row : PLAYGROUND_ROWS;
+        status = data_set_range(run->dev, row, rows, &batch, &p->error);
+        if (status == AG_OK)
+            status = (run->model->config.kind == NN_ENCODER ? count_tagged : count_written)(p, &batch, &right);
+    }
     data_batch_clear(&batch);
     *exact = (double)right / (double)count;
     return status;

@@ -64,7 +64,7 @@ async function trains(page) {
 
 // While it trains, a frame of the page never waits for the module.
 async function staysResponsive(page) {
-  await openWith(page, 'task=reverse&d-model=128&layers=4&batch=64');
+  await openWith(page, 'task=reverse&d-model=128&layers=4&batch=32');
   await page.click('#run');
   await until(page, `/Step [1-9]/.test(document.querySelector('#numbers').textContent)`, 'a large model trains');
   const longest = await page.evaluate(`new Promise(resolve => {

@@ -59,7 +59,7 @@ START_TEST(exact_is_what_an_evaluation_measures)
     ask(p, "evaluate", "");
     train_metrics metrics;
     ag_error error = {0};
-    const train_evaluation evaluation = {.decode = true, .max_sources = 100, .threads = 1};
+    const train_evaluation evaluation = {.batch = PLAYGROUND_ROWS, .decode = true, .max_sources = 100, .threads = 1};
     ck_assert(train_evaluate(p->run->model, p->run->dev, &evaluation, &metrics, &error) == AG_OK);
     ck_assert_double_gt(metrics.exact_match, 0.02);
     ck_assert_double_lt(fabs(metrics.exact_match - p->run->result.exact), 1e-9);

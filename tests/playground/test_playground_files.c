@@ -88,7 +88,7 @@ END_TEST
 START_TEST(a_setting_comes_back_from_a_file)
 {
     static const char *const settings[] = {
-        "task=sort&batch=64&d-model=128&heads=4&layers=2&post-norm&target=leak&eval-target=causal&warmup=0",
+        "task=sort&batch=31&d-model=128&heads=4&layers=2&post-norm&target=leak&eval-target=causal&warmup=0",
         "task=dates&model=decoder&positions=rotary&d-model=16&cross=window:2,padding",
         "task=shift&model=encoder&positions=none&dropout=0.25&d-model=16&source=own:2x3:A8",
     };
@@ -242,7 +242,7 @@ START_TEST(lines_that_are_refused)
         {"a%09b", "lines: at least two different sources are needed"},
         {"a%09b%0Aa%09c", "lines: at least two different sources are needed"},
         {"a%09b%0Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%09c",
-         "lines:2: the source has 67 tokens with its end mark, more than the limit of 64"},
+         "lines:2: the source has 67 tokens with its end mark, more than the limit of 32"},
     };
     playground *p = begin(small);
     ask(p, "step", "2");
