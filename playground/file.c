@@ -159,7 +159,7 @@ static ag_status take_examples(playground_run *run, const train_saved *saved, co
     ag_status status = playground_setting_take(&run->setting, saved, made ? made : lines, error);
     free(made);
     if (status == AG_OK)
-        status = playground_setting_fits(&run->setting, error);
+        status = playground_setting_fit(&run->setting, error);
     return status == AG_OK ? playground_open_examples(run, saved, error) : status;
 }
 

@@ -357,16 +357,17 @@ ag_status playground_setting_take(playground_setting *setting, const train_saved
     return AG_OK;
 }
 
-ag_status playground_setting_fits(const playground_setting *setting, ag_error *error)
+ag_status playground_setting_fit(playground_setting *setting, ag_error *error)
 {
-    train_recipe recipe = setting->recipe;
     for (int i = 0; i < OPTIONS; i++) {
         const train_field *field = find_option(options[i].name);
-        const double number =
-            field->type == TRAIN_TEXT ? 0 : train_field_number(field, train_recipe_owner(&recipe, field));
-        if (options[i].high > 0 && number > options[i].high)
+        void *object = train_recipe_owner(&setting->recipe, field);
+        if (options[i].high == 0 || train_field_number(field, object) <= options[i].high)
+            continue;
+        if (field->owner == TRAIN_MODEL || field->describes)
             return ag_error_set(error, AG_BAD_VALUE, "%s=%g is too much for a page, which takes up to %g", field->name,
-                                number, options[i].high);
+                                train_field_number(field, object), options[i].high);
+        train_field_set_number(field, object, options[i].high);
     }
     return AG_OK;
 }

@@ -58,7 +58,8 @@ size_t playground_setting_flags(const playground_setting *setting, const char *g
  * no task has the name, `lines`. AG_NO_MEMORY. */
 ag_status playground_setting_take(playground_setting *setting, const train_saved *saved, const char *lines,
                                   ag_error *error) AG_CHECKED;
-/* AG_BAD_VALUE names the first number of the setting's that is above the page's range. */
-ag_status playground_setting_fits(const playground_setting *setting, ag_error *error) AG_CHECKED;
+/* Lowers numbers of the run that are above the page's range. AG_BAD_VALUE names the first
+ * number of the model that is. */
+ag_status playground_setting_fit(playground_setting *setting, ag_error *error) AG_CHECKED;
 
 #endif

@@ -46,15 +46,14 @@
     again.onclick = rewind;
     note.textContent = `${name} is loaded: ${found.parameters} parameters. ` + (found.learns ?
       `It can be trained further, on ${task.value || 'the lines above'}.` :
-      'It came without examples, so it is studied only. To train it, paste own lines above and load it again.');
+      'It came without examples, so it is studied only. To train it, paste own lines and load it again.');
   };
 
   const take = async file => {
     if (!file) return;
     const name = file.name.replace(/[\n\0]/g, ' ');
     if (file.size > MOST << 20) {
-      note.textContent = `${name} has ${Math.ceil(file.size / 2 ** 20)} MB, and a page takes up to ${MOST}: ` +
-        'the command, tapeformer study, takes any size.';
+      note.textContent = `${name} has more than the ${MOST} MB that a page takes: the command takes any size.`;
       return;
     }
     const bytes = await file.arrayBuffer().catch(() => null);
