@@ -306,11 +306,18 @@ gradcheck-score: libcheck ## how many planted faults each gradient check finds, 
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=double
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
 
-test-wasm: ## the WebAssembly build under node: the native command's bytes
+# What test_playground asks natively.
+$(OUT)/ask: $(OBJ)/tests/playground/ask.o $(PLAYGROUND_OBJECTS) $(LIBRARY)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $^ $(ALL_LDFLAGS) -lm -o $@
+
+test-wasm: ## the WebAssembly builds under node: the native bytes; the playground's page
 	@WASM_CC='$(WASM_CC)' tests/need wasm node
-	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/ask
 	@$(MAKE) --no-print-directory wasm
-	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' tests/run-tests tests/project/test_same_bytes tests/project/test_wasm
+	@$(MAKE) --no-print-directory playground
+	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' ASK=$(abspath $(OUT)/ask) PAGE=$(abspath build/playground.html) \
+		tests/run-tests tests/project/test_same_bytes tests/project/test_wasm tests/project/test_playground
 
 # Needs node, and Chromium or Firefox.
 test-browser: ## reports and the playground in browsers; pictures of the playground go to build/browser
