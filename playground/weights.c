@@ -180,7 +180,7 @@ static void draw_head(const question *q, const ag_mask *mask, const ag_tensor *c
                       study_document *document)
 {
     unsigned char cells[TOKENS * TOKENS];
-    char sequence[32] = "", head[32] = "", group[64], scaled[64];
+    char sequence[32] = "", head[32] = "", group[sizeof sequence + sizeof head + 2], scaled[64];
     const int places = q->places, first = (b * q->heads + h) * places * places;
     for (int i = 0; i < places * places; i++)
         cells[i] = q->lengths_count && i % places >= q->lengths[b]               ? STUDY_PADDING
