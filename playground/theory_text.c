@@ -65,6 +65,10 @@ void playground_theories_write(const playground_theories *theories, nn_model_kin
     if (!same)
         write_losses(training, NULL, kind, "In training", document);
     write_losses(unseen, same ? training : NULL, kind, same ? "Under these masks" : "On unseen examples", document);
+    if (unseen->leaks && !theories->honest.unknown)
+        study_add_text(document,
+                       "Without the leak the least loss on unseen examples is %.4f: a lower one was read, not learned.",
+                       theories->honest.loss);
     if (unseen->unknown)
         return;
     if (isnan(unseen->exact))
