@@ -11,7 +11,7 @@ enum {
     CURVE_PICTURES = 5500,
     EXAMPLES = 64, /* unseen ones, of an examination */
     EXAMINED_AT_ONCE = 16,
-    ELEMENTS = 3, /* of each parameter */
+    ELEMENTS = 1, /* of each parameter */
     DRAWS = 4     /* examples of an operation */
 };
 
@@ -33,8 +33,7 @@ static void add_verdict(const study_health *health, study_document *document)
     char sentence[AG_MESSAGE_SIZE] = "by forward mode, by differences and by Taylor's test";
     if (!right)
         ag_text_print(sentence, sizeof sentence, "%s%s",
-                      *health->elements.location ? "wrong by itself: " : "see the faults below",
-                      health->elements.location);
+                      *health->location ? "wrong by itself: " : "see the faults below", health->location);
     study_add_verdict(document, right, "the gradients are those of the loss", sentence);
 }
 

@@ -288,14 +288,16 @@ typedef struct study_health {
     ag_taylor_report taylor;  /* of the first of these examples: a direction of each parameter, of a
                                * large model one of all together */
     ag_gradcheck_report elements; /* of single elements, on the examples of the dot test; zeros
-                                   * if none were wanted */
+                                   * if none were compared */
+    char location[AG_LOCATION_TEXT]; /* the operation that is to blame for a wrong gradient, as
+                                      * in ag_gradcheck_location; "" if none is */
 } study_health;
 
 /* Examines the gradients of a model on real examples. All batches go through the model
  * and back, without dropout; then the dot test and Taylor's test compare the gradients by
  * all parameters with forward mode and with the loss itself, with dropout, on the first
- * 32 tokens of one or two examples. So does, where the patient wants it, a gradient check
- * of some elements of each parameter (ag_gradcheck).
+ * 32 tokens of one or two examples. Where the patient wants it and the dot test finds no
+ * fault, so does a gradient check of some elements of each parameter (ag_gradcheck).
  *
  *   fault        a value or a gradient that is not finite, with the operation that made it
  *                first; a parameter, or the queries, keys or values in it, whose gradient

@@ -7,6 +7,7 @@
 #include "doctor.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ static ag_status find_culprit(checkup *c)
     if (!checkup_loss(c, &pass, AG_SUM))
         return ag_error_set(c->error, ag_tape_error(c->tape)->status, "%s", ag_tape_error(c->tape)->message);
     const ag_status status = ag_gradcheck_locate(c->tape, &options, &location, c->error);
+    snprintf(c->health->location, sizeof c->health->location, "%s", status == AG_OK ? location.location : "");
     if (status == AG_OK && location.node)
         ag_text_print(c->culprit, AG_MESSAGE_SIZE, "Correct the backward of %s. %.300s.", location.location,
                       location.report.message);
@@ -153,7 +155,8 @@ static ag_status run_taylor_test(checkup *c, const ag_gradcheck_options *options
 
 /* ---- Element by element ------------------------------------------------------------ */
 
-/* Compares some elements of each parameter with differences of the losses. */
+/* Compares some elements of each parameter with differences of the losses. The dot test
+ * has found nothing: it passes what is wrong in both modes alike. */
 static ag_status run_element_check(checkup *c, const ag_gradcheck_options *options)
 {
     ag_gradcheck_report *report = &c->health->elements;
@@ -189,7 +192,7 @@ static ag_status run_tests(checkup *c, ag_real *copy)
     cut_batch(&c->batch);
     c->params.value = copy;
     status = run_dot_test(c, &dot_options);
-    if (status == AG_OK && c->patient->elements)
+    if (status == AG_OK && c->patient->elements && !*c->culprit)
         status = run_element_check(c, &element_options);
     c->batch.rows = 1;
     if (status == AG_OK)
