@@ -227,7 +227,7 @@ $(OUT)/playground.html: $(OUT)/bundle $(wildcard $(PAGE)/* $(PAGE)/*/*) FORCE
 	@ls -l $@
 
 playground: ## build/playground.html: train and mask models in a browser, one file without network
-	@WASM_CC='$(WASM_CC)' tests/need wasm
+	@WASM_CC='$(WASM_CC)' tests/need wasm gzip
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=wasm CC='$(WASM_CC)' AR=llvm-ar build/wasm/playground.wasm
 	@$(MAKE) --no-print-directory -j$(JOBS) build/playground.html
 
