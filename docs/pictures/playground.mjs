@@ -19,13 +19,13 @@ const until = async expression => {
   while (!await page.evaluate(expression))
     await new Promise(done => setTimeout(done, 100));
 };
-await page.show({width: 1280, height: 1000});
+await page.show({width: 1280, height: 1220});
 await page.open(`${pathToFileURL(resolve(file)).href}#lesson=${LESSON}`);
 await until(`!document.querySelector('#run').disabled`);
 for (let step = 0; step < STEPS; step += 25) // (the buttons would stop at another step each time)
   await page.evaluate(`ask('step', '25').then(showNumbers).then(() => ask('evaluate')).then(showNumbers)`);
 for (const dark of [false, true]) {
-  await page.show({width: 1280, height: 1000, dark});
+  await page.show({width: 1280, height: 1220, dark});
   await page.evaluate('watch()');
   await new Promise(done => setTimeout(done, 500));
   const name = `playground-${dark ? 'dark' : 'light'}.png`;
