@@ -162,6 +162,18 @@ class Page {
       await this.send('Input.dispatchMouseEvent', {type, ...mouse});
   }
 
+  // Presses at the first of the elements, moves over the others and lets go at the last.
+  async drag(selectors) {
+    const mouse = {button: 'left', buttons: 1, clickCount: 1};
+    let at;
+    for (const selector of selectors) {
+      const type = at ? 'mouseMoved' : 'mousePressed';
+      at = await this.place(selector);
+      await this.send('Input.dispatchMouseEvent', {type, ...mouse, ...at});
+    }
+    await this.send('Input.dispatchMouseEvent', {type: 'mouseReleased', ...mouse, ...at});
+  }
+
   // A key as it is named by KeyboardEvent.key.
   async press(key, shift = false) {
     const codes = {Tab: 9, Enter: 13, ' ': 32, PageUp: 33, PageDown: 34, End: 35, Home: 36, ArrowLeft: 37, ArrowUp: 38,

@@ -114,6 +114,52 @@ async function fits(page) {
   await page.show();
 }
 
+// Masks are chosen, painted and walked over by keys; the evaluation has its own; the address holds all
+// of it; a page that is loaded again trains to the step where it was.
+async function paints(page) {
+  const cellAt = (row, column) =>
+    `#target-grid [role=row]:nth-child(${row + 1}) [role=gridcell]:nth-child(${column + 1})`;
+  const marks = `[...document.querySelectorAll('#target-grid [role=row]')].slice(1)
+    .map(row => [...row.querySelectorAll('[role=gridcell]')].map(cell => cell.dataset.mark).join('')).join(' ')`;
+  const choose = (selector, value) => page.evaluate(`(() => {
+    document.querySelector('${selector}').value = '${value}';
+    document.querySelector('${selector}').dispatchEvent(new Event('change', {bubbles: true}));
+  })()`);
+  await openWith(page, 'task=copy&task-min=3&task-max=4&d-model=16&heads=2');
+  await until(page, `${marks} === '#.... ##... ###.. ####. #####'`, 'a causal mask', 5);
+  await choose('#target-pattern', 'leak');
+  await until(page, `${marks} === '#!... ##!.. ###!. ####! #####' && location.hash.includes('target=leak')`, 'a leak', 5);
+  check((await text(page, '#target-leak')).startsWith('A leak: position 1 sees position 2'), 'the leak in words');
+  await page.click('#run');
+  await page.drag([cellAt(1, 2), cellAt(2, 3), cellAt(3, 4)]);
+  await until(page, `${marks} === '#.... ##... ###.. ####! #####' && location.hash.includes('target=own:5x5:')`,
+    'painted', 5);
+  check((await text(page, '#target-leak')).startsWith('A leak: position 4 sees position 5'), 'the leak that is left');
+  await page.evaluate(`document.querySelector('${cellAt(2, 2)}').focus()`);
+  for (const key of ['Home', ' ', 'ArrowRight', ' '])
+    await page.press(key);
+  await page.click('#masks label:nth-child(2) input');
+  await page.click('#masks label:nth-child(1) input');
+  await until(page, `${marks} === '#.... ..... ###.. ####! #####' &&
+    document.querySelector('#target-notes').textContent.startsWith('Position 2 sees nothing')`, 'by keys', 5);
+  await page.click('#masks label:nth-child(2) input');
+  await choose('#target-pattern', 'causal');
+  await until(page, `location.hash.includes('eval-target=causal')`, 'an evaluation of its own', 5);
+  same(await text(page, '#masks-apart'), 'The evaluation has its own: target.', 'which is said');
+  await until(page, `/Step [1-9][0-9]/.test(document.querySelector('#numbers').textContent)`, 'it trains on');
+  await page.click('#run');
+  await sleep(500);
+  const step = await stepOf(page), address = await page.evaluate('location.hash');
+  await page.evaluate('location.reload()');
+  await sleep(500);
+  await until(page, `document.querySelector('#numbers').textContent.startsWith('Step ${step},') &&
+    document.querySelector('#run').textContent === 'Run'`, 'it is back at its step');
+  same(await page.evaluate('location.hash'), address, 'and under its setting');
+  same(await page.evaluate(marks), '#.... ..... ###.. ####! #####', 'with its cells');
+  await page.click('#masks label:nth-child(2) input');
+  await until(page, `document.querySelector('#target-pattern').value === 'causal'`, 'and those of the evaluation', 5);
+}
+
 // The model is downloaded, read again in a new page by dropping it there, and is the same.
 async function keepsTheModel(page, browser) {
   await openWith(page, easy);
@@ -179,7 +225,7 @@ async function plays(page) {
 
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, staysResponsive, fits, saysWhatIsWrong, keepsTheModel, plays])
+  for (const part of [trains, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, plays])
     await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');

@@ -42,7 +42,6 @@ const buildGrid = (card, rows, columns) => {
 
 // What a window or a prefix begins with; undefined for other patterns.
 const countOf = card => card.pattern.selectedOptions[0].dataset.count;
-
 const drawCard = (card, found) => {
   if (card.rows !== found.rows || card.columns !== found.columns) buildGrid(card, found.rows, found.columns);
   card.cells.forEach((cell, at) => markCell(cell, found.cells[at]));
@@ -70,9 +69,9 @@ const showApart = () => {
   setText($('#masks-apart'), `The evaluation has ${apart ? `its own: ${apart}` : 'the same masks'}.`);
 };
 
-// Gives the card a mask in the phase that is shown; '': that of the training.
-const setMask = async (card, text) => {
-  const own = masks[maskPhase()], before = own[card.name];
+// Gives the card a mask in a phase; '': that of the training.
+const setMask = async (card, text, phase) => {
+  const own = masks[phase], before = own[card.name];
   own[card.name] = text;
   if (await showCard(card)) change();
   else {
@@ -85,9 +84,10 @@ const setMask = async (card, text) => {
 const withPadding = (card, text) => text + (card.padding.checked ? ',padding' : '');
 
 const paint = async card => {
-  const {strokes} = card, marks = card.cells.map(cell => cell.dataset.mark).join('');
+  const {strokes} = card, phase = maskPhase(), padding = withPadding(card, '');
+  const marks = card.cells.map(cell => cell.dataset.mark).join('');
   const found = await ask('paint', `${card.rows}x${card.columns} ${marks}`);
-  if (found && card.strokes === strokes) setMask(card, withPadding(card, found.mask));
+  if (found && card.strokes === strokes) setMask(card, found.mask + padding, phase);
 };
 
 const choose = card => {
@@ -95,7 +95,7 @@ const choose = card => {
   if (pattern === 'own') return paint(card);
   if (count && card.number.parentNode.hidden) card.number.value = count;
   const text = count ? `${pattern}:${card.number.value}` : pattern;
-  return setMask(card, text && withPadding(card, text));
+  return setMask(card, text && withPadding(card, text), maskPhase());
 };
 
 // ---- Painting, and walking by keys -----------------------------------------------------------
