@@ -1,6 +1,7 @@
 /* test_playground_weights.c - scores, weights and masks of a few vectors, beside numbers
  * that are known without a computer. */
 #include "check_util.h"
+#include "allocations.h"
 #include "playground/session.h"
 
 #include <math.h>
@@ -174,6 +175,25 @@ START_TEST(what_is_no_question)
 }
 END_TEST
 
+/* Wherever memory ends, a sentence says so. */
+START_TEST(memory_may_end)
+{
+    ag_status status = AG_NO_MEMORY;
+    int failed = 0;
+    for (int n = 1; status != AG_OK && n < 4000; n++) {
+        playground *p = playground_new(); /* (a tape keeps its memory) */
+        test_fail_allocation(n);
+        status = playground_ask(p, "weights", "heads = 2\nlengths = 2 1\nmask = causal\na 1 2\nb 3 4\nc 1 0\nd 0 1");
+        test_fail_allocation(0);
+        ck_assert_msg(status == AG_OK || status == AG_NO_MEMORY, "allocation %d: %s", n, playground_answer(p));
+        failed += status != AG_OK;
+        playground_free(p);
+    }
+    ck_assert_int_eq(status, AG_OK);
+    ck_assert_int_gt(failed, 10);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("playground_weights");
@@ -184,6 +204,7 @@ static Suite *suite(void)
     tcase_add_test(t, each_sequence_has_its_length);
     tcase_add_test(t, heads_have_parts_of_the_vectors);
     tcase_add_test(t, what_is_no_question);
+    tcase_add_test(t, memory_may_end);
     suite_add_tcase(s, t);
     return s;
 }
