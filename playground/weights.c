@@ -40,6 +40,13 @@ static double read_number(const char *word, double low, double high)
     return !*end && number >= low && number <= high ? number : -1;
 }
 
+/* Whether nothing of a line is left. (After its last word some C libraries' strtok_r
+ * leaves NULL.) */
+static bool at_end(const char *rest)
+{
+    return !rest || !rest[strspn(rest, " \t\r")];
+}
+
 /* Reads whole numbers [most] up to `high` from the rest of a line. -1: there is something
  * else. */
 static int read_counts(char **rest, int *counts, int most, int high)
@@ -62,7 +69,9 @@ static ag_status read_option(playground *p, question *q, const char *name, char 
                    : ag_error_set(&p->error, AG_BAD_VALUE, "heads = a number from 1 to %d", NUMBERS);
     if (!strcmp(name, "scale")) {
         q->scale = read_number(strtok_r(NULL, " \t\r", rest), 1e-6, 100);
-        return q->scale > 0 ? AG_OK : ag_error_set(&p->error, AG_BAD_VALUE, "scale = a number above 0, 100 at most");
+        return q->scale > 0 && at_end(*rest)
+                   ? AG_OK
+                   : ag_error_set(&p->error, AG_BAD_VALUE, "scale = a number above 0, 100 at most");
     }
     if (!strcmp(name, "lengths"))
         return (q->lengths_count = read_counts(rest, q->lengths, SEQUENCES, TOKENS)) > 0
@@ -70,7 +79,8 @@ static ag_status read_option(playground *p, question *q, const char *name, char 
                    : ag_error_set(&p->error, AG_BAD_VALUE, "lengths = one to %d lengths of sequences", SEQUENCES);
     if (strcmp(name, "mask") != 0)
         return ag_error_set(&p->error, AG_BAD_VALUE, "'%.20s =' is none of heads, scale, mask and lengths", name);
-    if (!strncmp(*rest + strspn(*rest, " \t"), "causal", strlen("causal"))) {
+    const char *word = *rest ? *rest + strspn(*rest, " \t") : "";
+    if (!strncmp(word, "causal", strlen("causal")) && at_end(word + strlen("causal"))) {
         q->causal = true;
         return AG_OK;
     }
@@ -91,7 +101,9 @@ static ag_status read_vector(playground *p, question *q, const char *token, cons
                                 NUMBERS);
         q->numbers[q->count * NUMBERS + width++] = (ag_real)number;
     }
-    if (width == 0 || (q->count && width != q->width))
+    if (width == 0)
+        return ag_error_set(&p->error, AG_BAD_VALUE, "%.20s: expected numbers after it", token);
+    if (q->count && width != q->width)
         return ag_error_set(&p->error, AG_BAD_VALUE, "%.20s: expected as many numbers as the first token has", token);
     q->width = width;
     q->tokens[q->count++] = token;
@@ -112,8 +124,8 @@ static ag_status check(playground *p, question *q)
                             q->sequences);
     for (int i = 0; i < q->lengths_count; i++)
         if (q->lengths[i] > q->places)
-            return ag_error_set(&p->error, AG_BAD_VALUE, "a sequence has %d places: no length can be %d", q->places,
-                                q->lengths[i]);
+            return ag_error_set(&p->error, AG_BAD_VALUE, "a sequence has %d %s: no length can be %d", q->places,
+                                ag_plural(q->places, "place", "places"), q->lengths[i]);
     if (q->seen_count && q->seen_count != q->places)
         return ag_error_set(&p->error, AG_BAD_VALUE, "the mask has %d numbers, for %d keys", q->seen_count, q->places);
     return AG_OK;

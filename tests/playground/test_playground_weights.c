@@ -143,7 +143,10 @@ END_TEST
 START_TEST(what_is_no_question)
 {
     static const char *const texts[][2] = {{"", "a token and its numbers in each line"},
-                                           {"a", "as many numbers"},
+                                           {"a", "a: expected numbers after it"},
+                                           {"mask =\na 1", "mask = causal, or"},
+                                           {"mask = causal 1\na 1", "mask = causal, or"},
+                                           {"scale = 1 2\na 1", "scale = a number above 0"},
                                            {"a 1 2\nb 1", "b: expected as many numbers"},
                                            {"a 1 x", "a: expected up to 8 numbers from 0 to 9"},
                                            {"a -1", "from 0 to 9"},
