@@ -53,7 +53,7 @@
     if (!file) return;
     const name = file.name.replace(/[\n\0]/g, ' ');
     if (file.size > MOST << 20) {
-      note.textContent = `${name} has more than the ${MOST} MB that a page takes: the command takes any size.`;
+      note.textContent = `${name} has more than the ${MOST} MB that a page takes; the command takes any.`;
       return;
     }
     const bytes = await file.arrayBuffer().catch(() => null);
