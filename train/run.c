@@ -12,6 +12,7 @@
 #include "nonfinite.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- Reports ----------------------------------------------------------------------- */
 
@@ -239,12 +240,24 @@ train_loop *train_loop_new(nn_model *model, data_set *training, const train_opti
     return NULL;
 }
 
+/* A step that failed leaves gradients of a part of its batch. The next one adds to zeros. */
+static void drop_gradients(train_loop *loop)
+{
+    nn_params *params = &loop->model->params;
+    nn_params_zero_grad(params);
+    if (loop->part_gradient)
+        memset(loop->part_gradient, 0, (size_t)params->size * sizeof *loop->part_gradient);
+}
+
 ag_status train_loop_step(train_loop *loop, ag_error *error)
 {
     ag_error own = {0};
     loop->error = &own;
     const ag_status status = take_step(loop);
-    return status == AG_OK ? status : report_failure(loop, status, error);
+    if (status == AG_OK)
+        return AG_OK;
+    drop_gradients(loop);
+    return report_failure(loop, status, error);
 }
 
 void train_loop_free(train_loop *loop)

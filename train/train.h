@@ -492,7 +492,7 @@ typedef struct train_loop train_loop;
  * `steps` it may go on, with the schedule's last rate. */
 train_loop *train_loop_new(nn_model *model, data_set *training, const train_options *options, ag_error *error);
 /* Does one update and calls on_progress as train_run does. After an error parameters and
- * counters are as before. */
+ * counters are as before, and the step can be tried again. */
 ag_status train_loop_step(train_loop *loop, ag_error *error) AG_CHECKED;
 /* Frees the run. NULL is allowed. */
 void train_loop_free(train_loop *loop);

@@ -141,6 +141,77 @@ START_TEST(an_error_of_a_step)
 }
 END_TEST
 
+/* ---- A step is tried again --------------------------------------------------------- */
+
+/* y = x, whose backward fails. */
+static ag_status same_shape(ag_node *node)
+{
+    node->output->shape = node->inputs[0]->shape;
+    return AG_OK;
+}
+
+static ag_status copy_forward(ag_node *node)
+{
+    memcpy(node->output->data, node->inputs[0]->data, (size_t)node->output->size * sizeof *node->output->data);
+    return AG_OK;
+}
+
+static ag_status fail_backward(ag_node *node)
+{
+    return ag_fail(node, AG_BAD_VALUE, "this part fails");
+}
+
+static ag_tensor *fail_at_encoder(void *context, const char *name, nn_block_end end, ag_tensor *x)
+{
+    static const ag_op failing = {
+        .name = "failing", .formula = "y = x", .shape = same_shape, .forward = copy_forward, .backward = fail_backward};
+    (void)context;
+    return end == NN_BLOCK_INPUT && !strncmp(name, "encoder", 7) ? ag_custom(&failing, &x, 1, 1, NULL, 0) : x;
+}
+
+typedef struct failing_part {
+    int left; /* parts before it, and itself */
+    bool in_backward;
+} failing_part;
+
+static void fail_part(void *context, nn_pass *pass, nn_input *input)
+{
+    failing_part *part = context;
+    (void)input;
+    if (--part->left == 0 && part->in_backward)
+        pass->on_block = fail_at_encoder;
+    else if (part->left == 0)
+        ag_tape_fail(pass->tape, AG_BAD_VALUE, "this part fails");
+}
+
+/* Each part of three batches fails once, in its forward or in its backward. By then it, and
+ * the part before it, have gradients, which are no part of the next attempt. */
+START_TEST(a_step_that_failed_is_tried_again)
+{
+    train_fixture whole = train_fixture_new("reverse", 3, 6, NN_ENCODER_DECODER, 16, 0.1),
+                  f = train_fixture_new("reverse", 3, 6, NN_ENCODER_DECODER, 16, 0.1);
+    failing_part part = {.left = 1 + _i / 2, .in_backward = _i % 2};
+    train_options options = {.steps = 3, .batch = 8, .rate = 1e-3, .accumulate = 2, .threads = 1};
+    ag_error error = {0};
+    ck_assert(train_run(whole.model, whole.training, NULL, &options, NULL, &error) == AG_OK);
+    options.on_input = fail_part;
+    options.context = &part;
+    train_loop *loop = begin(&f, options);
+    int failures = 0;
+    for (int64_t done = 0; done < options.steps;) {
+        const bool is_done = train_loop_step(loop, &error) == AG_OK;
+        ck_assert_msg(is_done || strstr(error.message, "this part fails"), "%s", error.message);
+        done += is_done;
+        failures += !is_done;
+    }
+    ck_assert_int_eq(failures, 1);
+    ck_assert(same_parameters(&whole, &f));
+    train_loop_free(loop);
+    train_fixture_clear(&f);
+    train_fixture_clear(&whole);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("train_steps");
@@ -149,6 +220,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_mask_of_the_caller_is_in_force);
     tcase_add_test(t, what_a_run_step_by_step_refuses);
     tcase_add_test(t, an_error_of_a_step);
+    tcase_add_loop_test(t, a_step_that_failed_is_tried_again, 0, 2 * 2 * 3);
     suite_add_tcase(s, t);
     return s;
 }
