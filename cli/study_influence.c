@@ -44,8 +44,7 @@ static int run_influence(int count, const char *const *arguments)
         .usage = "--model DIR --source TEXT [flags]",
         .details = "Draws how much each output moves with each input: the norm of the derivatives of its logits by the "
                    "embedding\nof the token and its position. Beside it stands what the masks let through. Exits with "
-                   "1 where the "
-                   "model sees more.",
+                   "1 where the model sees more.",
     };
     const int code = cli_study_report(&report, &command, count, arguments);
     if (code == CLI_DONE && f.broken)

@@ -303,16 +303,16 @@ typedef struct study_health {
  *                first; a parameter, or the queries, keys or values in it, whose gradient
  *                is exactly 0 in all examples, and in the last batch also when all values
  *                of the model are 2^6 and 2^20 times smaller; a position that no loss
- *                reaches, unless its whole sequence is severed; padding
- *                that the loss depends on; a gradient that is wrong by one of the tests, with
- *                the operation that is to blame
- *   observation  tokens that are not in the model's vocabularies; one that no example has, so that its embedding is never reached;
- *                a gradient that rounds to 0 and would not under smaller values (then
- *                positions without a loss are no fault either);
- *                unused learned positions; relu units that are 0 at every token; blocks
- *                whose values or gradients are STUDY_LAYER_RATIO times those of another
- *                place of the stack; matrices by STUDY_PARAMETER_RATIO;
- *                queries without a key; tests that could not tell
+ *                reaches, unless its whole sequence is severed; padding that the loss
+ *                depends on; a gradient that is wrong by one of the tests, with the
+ *                operation that is to blame
+ *   observation  tokens that are not in the model's vocabularies; one that no example has,
+ *                so that its embedding is never reached; a gradient that rounds to 0 and
+ *                would not under smaller values (then positions without a loss are no
+ *                fault either); unused learned positions; relu units that are 0 at every
+ *                token; blocks whose values or gradients are STUDY_LAYER_RATIO times those
+ *                of another place of the stack; matrices by STUDY_PARAMETER_RATIO; queries
+ *                without a key; tests that could not tell
  *
  * The model does not change. The caller clears *health, which is empty after an error:
  * AG_BAD_VALUE if the set does not fit the model, AG_NO_MEMORY, or any error of the

@@ -38,7 +38,9 @@ typedef struct theory_case {
 } theory_case;
 
 /* The bound where the answer is one letter or mark. The letters that are seen, each drawn
- * by itself, may be equal. count: 1 to THEORY_CASES. */
+ * by itself, may be equal: the time is that of going over all ways in which those of the
+ * cases are, 4140 for 8 letters, 4 million for 12, 10^10 for 16. count: 1 to
+ * THEORY_CASES. */
 theory_bound theory_best(const theory_case *cases, int64_t count, int64_t letters);
 
 /* One of the cases where the answer is a letter in the order of the alphabet: how many
