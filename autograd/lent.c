@@ -9,7 +9,6 @@
 void *ag_tape_borrow(ag_tape *tape, size_t bytes)
 {
     const size_t whole = MEMORY_ALIGNMENT + bytes;
-    tape->lent.is_zeroed = true;
     char *block = bytes > SIZE_MAX / 2 ? NULL : arena_take(&tape->lent, whole);
     if (!block) {
         ag_tape_fail(tape, AG_NO_MEMORY, "out of memory: %zu bytes are wanted of a tape that holds %zu", bytes,

@@ -40,6 +40,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options)
     tape->forgets = options && options->forgets;
     tape->keeps_weights = options && options->keeps_weights;
     tape->measures = options && options->measures;
+    tape->lent.is_zeroed = true;
     tape->product = kernels()->product;
     tape->workspace = memory_new(workspace_bytes(tape->threads));
     if (!tape->workspace) {
