@@ -41,13 +41,14 @@ static void report_step(train_loop *loop, double loss, double norm)
         return;
 
     double now = ag_seconds(), passed = now - loop->reported, all = now - loop->started;
+    const int64_t left = step < loop->options.steps ? loop->options.steps - step : 0;
     loop->progress.epoch = (step - 1) / loop->batches + 1;
     loop->progress.loss = loop->loss_sum / (double)loop->loss_count;
     loop->progress.rate = train_schedule_rate(&loop->schedule, step);
     loop->progress.gradient_norm = norm;
     loop->progress.tokens_per_second = passed > 0 ? (double)loop->tokens / passed : 0;
     loop->progress.seconds = all;
-    loop->progress.seconds_left = all / (double)(step - loop->first_step + 1) * (double)(loop->options.steps - step);
+    loop->progress.seconds_left = all / (double)(step - loop->first_step + 1) * (double)left;
     loop->reported = now;
     loop->loss_sum = 0;
     loop->loss_count = loop->tokens = 0;

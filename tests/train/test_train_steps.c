@@ -6,6 +6,7 @@
 static void note_step(void *context, const train_progress *progress)
 {
     *(int64_t *)context = progress->step;
+    ck_assert_double_ge(progress->seconds_left, 0);
 }
 
 static train_loop *begin(const train_fixture *f, train_options options)
