@@ -23,6 +23,9 @@ async function open(browser, setting) {
   await page.open(`${url}#${setting}`);
   while (await page.evaluate(`document.querySelector('#run').disabled`))
     await sleep(20);
+  const problem = await page.evaluate(`document.querySelector('#problem').textContent`);
+  if (problem)
+    throw new Error(problem);
   return page;
 }
 

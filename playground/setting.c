@@ -15,7 +15,7 @@ static const struct {
 } options[] = {
     {"model", 0, 0},      {"task", 0, 0},      {"task-min", 1, 12}, {"task-max", 1, 12}, {"src-tokens", 0, 0},
     {"tgt-tokens", 0, 0}, {"d-model", 4, 128}, {"heads", 1, 8},     {"layers", 1, 4},    {"positions", 0, 0},
-    {"post-norm", 0, 0},  {"dropout", 0, 0.9}, {"steps", 1, 20000}, {"batch", 1, 32},    {"lr", 1e-5, 1},
+    {"post-norm", 0, 0},  {"dropout", 0, 0.9}, {"steps", 1, 20000}, {"batch", 1, 64},    {"lr", 1e-5, 1},
     {"warmup", 0, 20000}, {"seed", 0, 1e9},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
@@ -185,6 +185,15 @@ static ag_status read_all(playground_setting *setting, const char *text, ag_erro
     return status;
 }
 
+/* The largest batch of such a model: what a step keeps grows with rows, layers and width, and
+ * a page has 256 MB (tests/project/test_playground trains the largest). */
+static int64_t largest_batch(const train_recipe *recipe)
+{
+    enum { ROWS_OF_LARGEST = 32, LARGEST = 4 * 128 };
+    const int64_t size = (int64_t)recipe->layers * recipe->model.d_model;
+    return ROWS_OF_LARGEST * LARGEST / (size > 0 ? size : 1);
+}
+
 static ag_status check(playground_setting *setting, ag_error *error)
 {
     const train_recipe *recipe = &setting->recipe;
@@ -198,6 +207,10 @@ static ag_status check(playground_setting *setting, ag_error *error)
     if (recipe->model.d_model % recipe->model.heads)
         return ag_error_set(error, AG_BAD_VALUE, "%d heads do not divide the width %d", recipe->model.heads,
                             recipe->model.d_model);
+    if (recipe->run.batch > largest_batch(recipe))
+        return ag_error_set(
+            error, AG_BAD_VALUE, "batch=%lld: a page has memory for batches of %lld with %d layers of width %d",
+            (long long)recipe->run.batch, (long long)largest_batch(recipe), recipe->layers, recipe->model.d_model);
     return AG_OK;
 }
 
@@ -369,5 +382,8 @@ ag_status playground_setting_fit(playground_setting *setting, ag_error *error)
                                 train_field_number(field, object), options[i].high);
         train_field_set_number(field, object, options[i].high);
     }
+    train_options *run = &setting->recipe.run;
+    const int64_t most = largest_batch(&setting->recipe);
+    run->batch = run->batch < most ? run->batch : most;
     return AG_OK;
 }

@@ -123,20 +123,23 @@ END_TEST
 
 START_TEST(what_is_no_setting)
 {
-    static const char *const texts[][2] = {{"task=rever", "task=rever: expected one of copy, reverse"},
-                                           {"task=copy&layers=9", "layers=9: expected a whole number from 1 to 4"},
-                                           {"task=copy&d-model=30&heads=4", "4 heads do not divide the width 30"},
-                                           {"task=copy&lesson=10", "lesson=10: expected a number from 1 to 9"},
-                                           {"task=copy&lesson=0", "lesson=0: expected"},
-                                           {"task=copy&colour=blue", "a setting has no 'colour'"},
-                                           {"task=copy&target=sideways", "target=sideways: expected all, causal"},
-                                           {"task=copy&target=own:3x3:F", "target=own:3x3:F"},
-                                           {"task=copy&cross=window:", "cross=window:"},
-                                           {"task=copy&cross=window:99", "cross=window:99"},
-                                           {"task=copy&post-norm=yes", "post-norm stands alone"},
-                                           {"task=%zz", "no byte"},
-                                           {"task=copy&lines=a", "not both"},
-                                           {"model=encoder&task=dates", "differ in length"}};
+    static const char *const texts[][2] = {
+        {"task=rever", "task=rever: expected one of copy, reverse"},
+        {"task=copy&layers=9", "layers=9: expected a whole number from 1 to 4"},
+        {"task=copy&d-model=30&heads=4", "4 heads do not divide the width 30"},
+        {"task=copy&lesson=10", "lesson=10: expected a number from 1 to 9"},
+        {"task=copy&lesson=0", "lesson=0: expected"},
+        {"task=copy&layers=4&d-model=128&batch=33", "batches of 32 with 4 layers of width 128"},
+        {"task=copy&layers=1&d-model=64&batch=65", "from 1 to 64"},
+        {"task=copy&colour=blue", "a setting has no 'colour'"},
+        {"task=copy&target=sideways", "target=sideways: expected all, causal"},
+        {"task=copy&target=own:3x3:F", "target=own:3x3:F"},
+        {"task=copy&cross=window:", "cross=window:"},
+        {"task=copy&cross=window:99", "cross=window:99"},
+        {"task=copy&post-norm=yes", "post-norm stands alone"},
+        {"task=%zz", "no byte"},
+        {"task=copy&lines=a", "not both"},
+        {"model=encoder&task=dates", "differ in length"}};
     playground *p = begin(usual);
     ask(p, "step", "2");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
