@@ -18,8 +18,8 @@ typedef struct tape_row {
                                           * TAPE_NO_NORM */
 } tape_row;
 
-/* What is known of a tape of `count` operations after options->steps: whether operation
- * `number` has run, and whether its backward has; `count` as the number stands for the
+/* Whether operation `number`, from 0, has run after options->steps, and whether its
+ * backward has, of a tape of `count` operations. `count` as the number stands for the
  * gradient of the result. */
 bool tape_has_run(const study_tape_options *options, int64_t number);
 bool tape_has_returned(const study_tape_options *options, int64_t count, int64_t number);
