@@ -45,8 +45,6 @@ static const homonym homonyms[] = {
     {"exact", "playground/run.c"},
     {"wer", "cli/eval.c"},
     /* Other things: contents of files, classes of a page, leaves. */
-    {"constant", "study/tape_picture.c"},
-    {"constant", "autograd/check/diagnose_terms.c"},
     {"words", "cli/info.c"},
     {"words", "study/report/html/html.c"},
     {"numbers", "cli/info.c"},
@@ -80,10 +78,9 @@ static const char *const other_rows[] = {
     "cli/eval.c",           /* flags of eval: the data that it measures on */
     "cli/examples.c",       /* the same, which gradcheck and study tape have, too */
     "cli/gradcheck.c",      /* flags of gradcheck: its own --seed and --batch */
-    "cli/study_tape.c",     /* flags that exclude each other */
     "cli/generate.c",       /* flags of generate: its own --seed */
     "cli/import.c",         /* flags of train that have another default there */
-    "cli/study_tape.c",     /* flags of study tape: its own --batch */
+    "cli/study_tape.c",     /* flags of study tape: its own --batch; flags that exclude each other */
     "cli/train_flags.c",    /* flags that exclude each other */
     "playground/setting.c", /* the flags that the page has, with its narrower ranges */
 };
