@@ -157,9 +157,10 @@ ag_status playground_leaks(playground *p, const char *text)
     ag_status status = playground_typed_read(p, text, &typed);
     if (status == AG_OK)
         status = playground_typed_complete(p, &typed);
-    const study_subject subject = subject_of(p, &typed);
-    if (status == AG_OK)
+    if (status == AG_OK) {
+        const study_subject subject = subject_of(p, &typed);
         status = study_leaks_find(&subject, &leaks, &p->error);
+    }
     if (status == AG_OK)
         status = playground_answer_text(p, malloc(VERDICT));
     if (status == AG_OK)
