@@ -23,9 +23,17 @@ enum {
 
 /* ---- Pairs ------------------------------------------------------------------------- */
 
+/* Creates a file. One of its name goes first, and is not overwritten: the sets of the run
+ * that there is read from it, and if the new run is refused, they go on doing so. */
+static FILE *new_file(const char *path)
+{
+    remove(path);
+    return fopen(path, "wb");
+}
+
 static ag_status write_lines(const char *lines, ag_error *error)
 {
-    FILE *file = fopen(LINES_FILE, "wb");
+    FILE *file = new_file(LINES_FILE);
     const bool written = file && fputs(lines, file) >= 0 && fputc('\n', file) >= 0;
     if ((file && fclose(file)) || !written)
         return ag_error_set(error, AG_IO, "the lines cannot be kept: there is no room");
@@ -75,7 +83,7 @@ static ag_status open_pairs(playground_run *run, const train_saved *saved, ag_er
 static ag_status write_sequences(data_set *pairs, bool words, const char *path, ag_error *error)
 {
     const char *source, *target, *gap = words ? " " : "";
-    FILE *file = fopen(path, "wb");
+    FILE *file = new_file(path);
     bool written = file != NULL;
     for (int64_t i = 0; written && i < data_set_count(pairs); i++) {
         data_set_example(pairs, i, &source, &target);

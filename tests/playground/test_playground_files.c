@@ -279,6 +279,31 @@ START_TEST(lines_are_learnt)
 }
 END_TEST
 
+/* A run on lines of its own is there while the next one's are read, and stays if these are
+ * refused. They are many, so that they are not all in one page of memory. */
+START_TEST(refused_lines_leave_those_of_the_run)
+{
+    static const char *const kinds[] = {"encoder-decoder", "decoder"};
+    for (int i = 0; i < 2; i++) {
+        char text[1 << 14];
+        int used = snprintf(text, sizeof text, "model=%s&d-model=16&heads=2&batch=4&lines=", kinds[i]);
+        for (int line = 0; line < 600; line++)
+            used += snprintf(text + used, sizeof text - (size_t)used, "a%dx%%09b%d%%0A", line, line);
+        ck_assert_int_lt(used, (int)sizeof text);
+        playground *p = begin(text), *other = begin(text);
+        refused_whole(p, "begin", "lines=abc", "no TAB");
+        refused_whole(p, "begin", "lines=a%09b%0Ab%09a&model=decoder&d-model=30&heads=4", "do not divide");
+        ask(p, "step", "5");
+        ask(other, "step", "5");
+        char *a = digest(p), *b = digest(other);
+        ck_assert_str_eq(a, b);
+        free(a), free(b);
+        playground_free(p);
+        playground_free(other);
+    }
+}
+END_TEST
+
 /* ---- Memory and files that fail ---------------------------------------------------- */
 
 /* Whichever allocation fails, the sentence says what to do, and the run goes on as if it
@@ -375,6 +400,7 @@ static Suite *suite(void)
     tcase_add_test(t, files_that_are_refused);
     tcase_add_test(t, lines_that_are_refused);
     tcase_add_test(t, lines_are_learnt);
+    tcase_add_test(t, refused_lines_leave_those_of_the_run);
     tcase_add_test(t, without_memory);
     tcase_add_test(t, a_step_without_memory);
     tcase_add_test(t, a_disk_that_fails);
