@@ -115,9 +115,8 @@ static ag_status decode(char *text, ag_error *error)
             continue;
         }
         strncat(digits, from + 1, 2);
-        char *end;
-        const long byte = strtol(digits, &end, 16);
-        if (end != digits + 2 || digits[0] == '-' || digits[0] == '+' || byte == 0)
+        const long byte = strtol(digits, NULL, 16);
+        if (strspn(digits, "0123456789ABCDEFabcdef") != 2 || byte == 0)
             return ag_error_set(error, AG_BAD_VALUE, "%%%s in a setting is no byte: %% itself is written %%25", digits);
         *to = (char)byte;
         from += 3;
@@ -166,8 +165,9 @@ static void share_masks(playground_setting *setting)
             setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];
 }
 
-/* Reads the page's defaults, then the text. setting->text holds the three one after the
- * other. */
+/* Reads the page's defaults, then the text. One that names neither a task nor lines is read
+ * once more, after the usual task, whose lengths it may change. setting->text holds the
+ * three one after the other. */
 static ag_status read_all(playground_setting *setting, const char *text, ag_error *error)
 {
     const size_t size = strlen(text) + 1;
@@ -180,9 +180,10 @@ static ag_status read_all(playground_setting *setting, const char *text, ag_erro
     status = playground_values_read(memcpy(setting->text, usual, sizeof usual), read_value, setting, error);
     if (status == AG_OK)
         status = playground_values_read(own, read_value, setting, error);
-    if (status == AG_OK && !setting->recipe.run.task && !setting->lines)
-        status = playground_values_read(task, read_value, setting, error);
-    return status;
+    if (status != AG_OK || setting->recipe.run.task || setting->lines)
+        return status;
+    status = playground_values_read(task, read_value, setting, error);
+    return status == AG_OK ? playground_values_read(memcpy(own, text, size), read_value, setting, error) : status;
 }
 
 /* The largest batch of such a model: what a step keeps grows with rows, layers and width, and

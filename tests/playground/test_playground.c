@@ -121,6 +121,17 @@ START_TEST(a_setting_reads_back)
 }
 END_TEST
 
+/* Without a task there is the usual one, of the lengths that are given. */
+START_TEST(the_usual_task_has_the_lengths_that_are_given)
+{
+    playground *p = begin("task-max=5&d-model=16");
+    ck_assert_str_eq(p->run->setting.recipe.run.task, "reverse");
+    ck_assert_int_eq(p->run->setting.recipe.data.min_length, 3);
+    ck_assert_int_eq(p->run->setting.recipe.data.max_length, 5);
+    playground_free(p);
+}
+END_TEST
+
 START_TEST(what_is_no_setting)
 {
     static const char *const texts[][2] = {
@@ -138,6 +149,8 @@ START_TEST(what_is_no_setting)
         {"task=copy&cross=window:99", "cross=window:99"},
         {"task=copy&post-norm=yes", "post-norm stands alone"},
         {"task=%zz", "no byte"},
+        {"task=copy&target=%+7", "%+7 in a setting is no byte"},
+        {"task=copy&target=% 7", "no byte"},
         {"task=copy&lines=a", "not both"},
         {"model=encoder&task=dates", "differ in length"}};
     playground *p = begin(usual);
@@ -167,6 +180,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_leak_is_unmasked_by_writing);
     tcase_add_test(t, the_other_kinds_of_model);
     tcase_add_test(t, a_setting_reads_back);
+    tcase_add_test(t, the_usual_task_has_the_lengths_that_are_given);
     tcase_add_test(t, what_is_no_setting);
     suite_add_tcase(s, t);
     return s;
