@@ -49,7 +49,7 @@ static int point_to_help(const cli_command *command)
     return CLI_USAGE;
 }
 
-/* Adds what the text may be meant to be, or that there are too many words for a sentence. */
+/* Adds what the text may be meant to be, or how many words --help lists. */
 static void add_choices(const train_field *field, const char *text, char *expected, size_t size)
 {
     cli_likeness like = cli_likeness_of(text);

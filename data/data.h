@@ -99,11 +99,11 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
  * *unknown (may be NULL) counts the tokens that are not in the vocabulary. */
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown);
-/* The ids of a text whose tokens must all be known, such as one that a person types, to be
- * freed by the caller. The array has room for `before` ids before them, and for one after
- * them, which are not set; *count is the number of the text's own. NULL with the error:
- * AG_BAD_VALUE says which byte is not UTF-8, or how many tokens are unknown and which is
- * the first; AG_NO_MEMORY. */
+/* The ids of a text whose tokens must all be known, such as one that a person types, to
+ * be freed by the caller. The array has room for `before` ids before them, and for one
+ * after them, which are not set; *count is the number of the text's own. NULL with the
+ * error: AG_BAD_VALUE says which byte is not UTF-8, or how many tokens are unknown and
+ * which is the first; AG_NO_MEMORY. */
 int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size, int64_t before, int64_t *count,
                           ag_error *error);
 /* Ids to text, up to the first DATA_EOS. Leaves out pad and bos, writes "<unk>" for an id

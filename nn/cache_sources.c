@@ -1,10 +1,10 @@
 /* cache_sources.c - fills a cache with the keys and values of the sources: the encoder's
  * pass, without padding where it can be left out.
  *
- * Padding costs as much as tokens. So the rows go through the encoder in groups of similar
- * lengths, each group cut to its longest row. A group reads all weights once more, which
- * is why rows of different lengths may share one. Padding changes no number of a row's own
- * (nn_input), so neither do the groups.
+ * Padding costs as much as tokens. So the rows go through the encoder in groups of
+ * similar lengths, each group cut to its longest row. A group reads all weights once
+ * more, which is why rows of different lengths may share one. Padding changes no number
+ * of a row's own (nn_input), so neither do the groups.
  */
 #include "cache.h"
 #include "layer.h"
@@ -40,9 +40,9 @@ static bool can_be_grouped(const nn_model *model, const nn_pass *pass, const nn_
 
 /* Finds the groups that cost the fewest tokens, with padding and with GROUP_TOKENS for
  * each group: a group whose longest row has n tokens has those of next[n] + 1 to n, and
- * the longest row of the group after it has next[n] or fewer. `rows` [longest + 1] counts
- * the rows of up to n tokens; `cost` [longest + 1] is scratch: that of all rows of up to n
- * tokens. */
+ * the longest row of the group after it has next[n] or fewer. `rows` [longest + 1]
+ * counts the rows of up to n tokens; `cost` [longest + 1] is scratch: that of all rows
+ * of up to n tokens. */
 static void plan_groups(int64_t longest, const int64_t *rows, int64_t *cost, int64_t *next)
 {
     cost[0] = 0;

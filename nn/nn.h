@@ -446,9 +446,9 @@ typedef struct nn_input {
 ag_tensor *nn_model_apply(const nn_model *model, const nn_pass *pass, const nn_input *input);
 /* The encoder's output [rows, source_length, D] (the memory), after the final norm. */
 ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_input *input);
-/* The logits of nn_model_apply, given the memory that nn_model_encode returned for the same
- * input, or a copy of it: a source is encoded once for several targets. NN_DECODER: memory
- * is NULL. AG_BAD_VALUE for NN_ENCODER. */
+/* The logits of nn_model_apply, given the memory that nn_model_encode returned for the
+ * same input, or a copy of it: a source is encoded once for several targets. NN_DECODER:
+ * memory is NULL. AG_BAD_VALUE for NN_ENCODER. */
 ag_tensor *nn_model_decode(const nn_model *model, const nn_pass *pass, const nn_input *input, ag_tensor *memory);
 
 /* The state of `rows` sequences in incremental decoding: the keys and values of every

@@ -72,9 +72,10 @@ typedef struct study_labels {
     const char *const *source, *const *target;
 } study_labels;
 
-/* Adds a heat map for each head that is chosen, cross-attention first, then the decoder's,
- * then the encoder's, below a sentence that says how to read them, and one that counts the
- * blind queries. *count becomes the number of maps; none is no error. AG_NO_MEMORY. */
+/* Adds a heat map for each head that is chosen, cross-attention first, then the
+ * decoder's, then the encoder's, below a sentence that says how to read them, and one
+ * that counts the blind queries. *count becomes the number of maps; none is no error.
+ * AG_NO_MEMORY. */
 ag_status study_maps_write(const study_maps *maps, const study_maps_choice *choice, const study_labels *labels,
                            study_document *document, int64_t *count, ag_error *error) AG_CHECKED;
 
@@ -236,7 +237,7 @@ typedef struct study_patient {
     int64_t examples;      /* of an epoch; 0: all */
     int64_t batch;         /* examples that go through the model at once; 0: 32, fewer of a
                             * large model */
-    int64_t elements;      /* of each parameter that are compared with differences; 0: none */
+    int64_t elements;      /* of each parameter, compared with differences; 0: none */
     uint64_t seed;         /* of the random directions and elements */
     int threads;           /* 0: all */
     /* The computation of logits, as in study_subject; NULL: nn_model_apply. Parameters
@@ -285,12 +286,14 @@ typedef struct study_health {
     int64_t blind;            /* queries without a key, counted for each head */
     ag_dot_report dot;        /* of all parameters, on two examples; zeros if a number was not
                                * finite */
-    ag_taylor_report taylor;  /* of the first of these examples: a direction of each parameter, of a
-                               * large model one of all together */
-    ag_gradcheck_report elements; /* of single elements, on the examples of the dot test; zeros
-                                   * if none were compared */
-    char location[AG_LOCATION_TEXT]; /* the operation that is to blame for a wrong gradient, as
-                                      * in ag_gradcheck_location; "" if none is */
+    /* Of the first of these examples: a direction of each parameter, of a large model one
+     * of all together. */
+    ag_taylor_report taylor;
+    /* Of single elements, on the examples of the dot test; zeros if none were compared. */
+    ag_gradcheck_report elements;
+    /* The operation that is to blame for a wrong gradient, as in ag_gradcheck_location; ""
+     * if none is. */
+    char location[AG_LOCATION_TEXT];
 } study_health;
 
 /* Examines the gradients of a model on real examples. All batches go through the model
@@ -306,13 +309,13 @@ typedef struct study_health {
  *                reaches, unless its whole sequence is severed; padding that the loss
  *                depends on; a gradient that is wrong by one of the tests, with the
  *                operation that is to blame
- *   observation  tokens that are not in the model's vocabularies; one that no example has,
- *                so that its embedding is never reached; a gradient that rounds to 0 and
- *                would not under smaller values (then positions without a loss are no
+ *   observation  tokens that are not in the model's vocabularies; one that no example
+ *                has, so that its embedding is never reached; a gradient that rounds to 0
+ *                and would not under smaller values (then positions without a loss are no
  *                fault either); unused learned positions; relu units that are 0 at every
- *                token; blocks whose values or gradients are STUDY_LAYER_RATIO times those
- *                of another place of the stack; matrices by STUDY_PARAMETER_RATIO; queries
- *                without a key; tests that could not tell
+ *                token; blocks whose values or gradients are STUDY_LAYER_RATIO times
+ *                those of another place of the stack; matrices by STUDY_PARAMETER_RATIO;
+ *                queries without a key; tests that could not tell
  *
  * The model does not change. The caller clears *health, which is empty after an error:
  * AG_BAD_VALUE if the set does not fit the model, AG_NO_MEMORY, or any error of the

@@ -1,4 +1,4 @@
-/* tape_known.c - which values and gradients of a tape are known after some of its steps. */
+/* tape_known.c - which values and gradients of a tape are known after some steps. */
 #include "tape.h"
 
 bool tape_has_run(const study_tape_options *options, int64_t number)

@@ -20,7 +20,7 @@ enum {
 
 typedef struct theory_bound {
     double accuracy; /* the probability that the best answer is right */
-    double loss;     /* the least mean of -ln(probability given to the right answer), in nats */
+    double loss;     /* the least mean of -ln(the right answer's probability), in nats */
 } theory_bound;
 
 /* What the right answer is, in one case. */
@@ -32,9 +32,9 @@ typedef enum theory_answer {
 
 /* One of the cases that look the same to the model: sequences of other lengths, say. */
 typedef struct theory_case {
-    double probability; /* of this case, given what is seen; those of all cases add up to 1 */
+    double probability; /* given what is seen; those of all cases add up to 1 */
     theory_answer answer;
-    int64_t which; /* which of the seen letters, or which mark: any number that tells them apart */
+    int64_t which; /* letter that is seen, or mark: a number that tells it apart */
 } theory_case;
 
 /* The bound where the answer is one letter or mark. The letters that are seen, each drawn
@@ -51,8 +51,8 @@ typedef struct theory_sorted_case {
 } theory_sorted_case;
 
 /* The bound where the answer is the letter number `place`, from 0, of all letters in the
- * order of the alphabet, of which the model sees `visible`, anywhere. visible + hidden, in
- * each case, is above `place` and at most THEORY_LENGTH. */
+ * order of the alphabet, of which the model sees `visible`, anywhere. visible + hidden,
+ * in each case, is above `place` and at most THEORY_LENGTH. */
 theory_bound theory_best_sorted(int64_t place, int64_t visible, const theory_sorted_case *cases, int64_t count,
                                 int64_t letters);
 

@@ -33,13 +33,13 @@ train_recipe train_recipe_new(void);
 /* The struct in the recipe that has the field. */
 void *train_recipe_owner(train_recipe *recipe, const train_field *field);
 
-/* The model's configuration as far as the recipe alone says it: without sizes that depend on
- * the examples. */
+/* The model's configuration as far as the recipe alone says it: without sizes that
+ * depend on the examples. */
 nn_model_config train_recipe_config(const train_recipe *recipe);
 /* The configuration of a new model for these examples. Its dropout is the recipe's. */
 nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *training, const data_set *dev);
-/* How the recipe's examples are read, with the vocabularies of the model that the run begins
- * with (NULL in *base: none). */
+/* How the recipe's examples are read, with the vocabularies of the model that the run
+ * begins with (NULL in *base: none). */
 data_set_options train_recipe_data(const train_recipe *recipe, const train_saved *base, data_part part);
 
 /* Row i of the table; NULL after the last. */

@@ -241,7 +241,7 @@ train_loop *train_loop_new(nn_model *model, data_set *training, const train_opti
     return NULL;
 }
 
-/* A step that failed leaves gradients of a part of its batch. The next one adds to zeros. */
+/* Drops what a step that failed has added: the next one begins with zeros. */
 static void drop_gradients(train_loop *loop)
 {
     nn_params *params = &loop->model->params;

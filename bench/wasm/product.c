@@ -32,7 +32,7 @@ static double least_time(const product_task *task, void *workspace)
 
 int main(void)
 {
-    /* As a linear layer needs them: of rows by W^T, of slopes by W, of slopes^T by rows. */
+    /* As a linear layer needs them: rows by W^T, slopes by W, slopes^T by rows. */
     static const struct form {
         const char *name;
         int64_t a_row, a_column, b_row, b_column;

@@ -50,9 +50,10 @@ typedef struct checkup {
     checkup_block *blocks; /* [most_blocks], in the order of the computation */
     int block_count, most_blocks, block_now;
     data_batch batch;
-    char culprit[AG_MESSAGE_SIZE]; /* what to do about the operation that is to blame; "": not sought yet */
-    bool faint;                    /* a gradient was rounded to 0: smaller values have one */
-    bool broken;                   /* a number was not finite: what needs gradients cannot be said */
+    /* What to do about the operation that is to blame; "": not sought yet. */
+    char culprit[AG_MESSAGE_SIZE];
+    bool faint;  /* a gradient was rounded to 0: smaller values have one */
+    bool broken; /* a number was not finite: what needs gradients cannot be said */
     ag_error *error;
 } checkup;
 

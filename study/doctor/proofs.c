@@ -176,7 +176,7 @@ static ag_status run_element_check(checkup *c, const ag_gradcheck_options *optio
     return AG_OK;
 }
 
-/* Taylor's test and the differences move the values of the parameters: those of a copy. */
+/* Taylor's test and the differences move the parameters' values: those of a copy. */
 static ag_status run_tests(checkup *c, ag_real *copy)
 {
     const ag_gradcheck_options options = {

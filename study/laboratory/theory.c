@@ -1,8 +1,8 @@
 /* theory.c - how often the best possible answer is right, given what is visible.
  *
  * By position, study/theory.c knows the best answer. Models that do not know the order
- * depend on how often each letter occurs: the sum goes over all such counts, each weighted
- * by its multinomial probability.
+ * depend on how often each letter occurs: the sum goes over all such counts, each
+ * weighted by its multinomial probability.
  */
 #include "theory.h"
 #include "../theory.h"

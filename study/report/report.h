@@ -191,11 +191,11 @@ char *study_document_text(const study_document *document, const study_text_optio
 /* Writes the document as one HTML file that needs no other. Replaces `path` completely
  * or, on an error (AG_IO, AG_NO_MEMORY), not at all. */
 ag_status study_document_save(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
-/* The document's parts as HTML, without a page around them, for a page of the caller's: to
- * be freed by the caller; NULL with the error. Pictures and headings are numbered from
- * `first`: no two fragments of a page may share a number. study_fragment_style returns the
- * style sheet that they need, likewise to be freed, which also sets a page's colours and
- * fonts. */
+/* The document's parts as HTML, without a page around them, for a page of the caller's:
+ * to be freed by the caller; NULL with the error. Pictures and headings are numbered
+ * from `first`: no two fragments of a page may share a number. study_fragment_style
+ * returns the style sheet that they need, likewise to be freed, which also sets a page's
+ * colours and fonts. */
 char *study_document_fragment(const study_document *document, int64_t first, ag_error *error);
 char *study_fragment_style(ag_error *error);
 /* Writes the document as text of 80 columns without colour, else as study_document_save. */

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Leaves NaN in the memory that the tape lends: places that a cache has not filled may hold
- * anything. */
+/* Leaves NaN in the memory that the tape lends: places that a cache has not filled may
+ * hold anything. */
 static void poison(ag_tape *tape)
 {
     const size_t count = 1 << 16;

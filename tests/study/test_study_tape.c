@@ -56,9 +56,9 @@ START_TEST(values_gradients_and_derivatives)
 }
 END_TEST
 
-/* Of three operations there are seven steps: a value appears when its operation runs; after
- * the gradient of the result, derivatives with the backward of their operation, and a
- * gradient when all uses of its value have had theirs. */
+/* Of three operations there are seven steps: a value appears when its operation runs;
+ * after the gradient of the result, derivatives with the backward of their operation,
+ * and a gradient when all uses of its value have had theirs. */
 START_TEST(step_by_step)
 {
     static const char *const shown[][2] = {

@@ -1,4 +1,4 @@
-/* test_train_steps.c - a run step by step, and masks that a program puts into its batches. */
+/* test_train_steps.c - a run step by step, and a program's masks in its batches. */
 #include "train_fixture.h"
 
 #include <string.h>
@@ -185,8 +185,8 @@ static void fail_part(void *context, nn_pass *pass, nn_input *input)
         ag_tape_fail(pass->tape, AG_BAD_VALUE, "this part fails");
 }
 
-/* Each part of three batches fails once, in its forward or in its backward. By then it, and
- * the part before it, have gradients, which are no part of the next attempt. */
+/* Each part of three batches fails once, in its forward or in its backward. By then it,
+ * and the part before it, have gradients, which are no part of the next attempt. */
 START_TEST(a_step_that_failed_is_tried_again)
 {
     train_fixture whole = train_fixture_new("reverse", 3, 6, NN_ENCODER_DECODER, 16, 0.1),

@@ -90,8 +90,8 @@ static bool find_keys_of_lanes(short_pass *pass, const attention_keys *keys, int
     return !has_holes;
 }
 
-/* Returns whether this file computes the head. Prefetches the next one: of its keys as many
- * as this one's queries see, since the rest of a cache is not filled yet. */
+/* Returns whether this file computes the head. Prefetches the next one: of its keys as
+ * many as this one's queries see, since the rest of a cache is not filled yet. */
 static bool enter(short_pass *pass, const attention_head *head, const attention_block *block, ag_real *scratch)
 {
     if (!is_short(head) || block->bias || block->dbias)

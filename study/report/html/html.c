@@ -292,7 +292,7 @@ static void put_part(html_page *page, const document_part *part)
     }
 }
 
-/* `before`: the numbers of the pictures and headings on the page before the document's. */
+/* `before`: how many numbers of pictures and headings stand before the document's. */
 static void put_parts(pen *p, const study_document *document, int64_t before)
 {
     html_page page = {.p = p, .headings = before, .pictures = before};
