@@ -317,7 +317,7 @@ test-wasm: ## the WebAssembly builds under node: the native bytes; the playgroun
 	@$(MAKE) --no-print-directory wasm
 	@$(MAKE) --no-print-directory playground
 	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' ASK=$(abspath $(OUT)/ask) PAGE=$(abspath build/playground.html) \
-		tests/run-tests tests/project/test_same_bytes tests/project/test_wasm tests/project/test_playground
+		tests/run-tests tests/project/test_same_bytes tests/project/test_wasm tests/project/test_page
 
 # Needs node, and Chromium or Firefox.
 test-browser: ## reports and the playground in browsers; pictures of the playground go to build/browser

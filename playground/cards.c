@@ -84,9 +84,8 @@ static void write_leak(const mask_card *card, char text[WORDS])
     snprintf(text, WORDS, "%s", "");
     if (query >= 0)
         snprintf(text, WORDS,
-                 "A leak: position %d sees position %d, %s. While the model writes, nothing stands there yet.",
-                 query + 1, key + 1,
-                 key == query + 1 ? "the token that it is to predict" : "beyond the token that it is to predict");
+                 "A leak: position %d sees position %d, %s. While the model writes, nothing stands there yet.", query,
+                 key, key == query + 1 ? "the token that it is to predict" : "beyond the token that it is to predict");
 }
 
 static bool is_blind(const mask_card *card, int i)
@@ -104,7 +103,7 @@ static void write_notes(const mask_card *card, char text[WORDS])
     int used = 0, count = 0;
     for (int i = 0; i < card->rows; i++)
         if (is_blind(card, i))
-            used += snprintf(blind + used, sizeof blind - (size_t)used, "%s%d", count++ ? ", " : "", i + 1);
+            used += snprintf(blind + used, sizeof blind - (size_t)used, "%s%d", count++ ? ", " : "", i);
     used = count ? snprintf(text, WORDS, "Position%s %s see%s nothing: the output of attention there is 0.",
                             count > 1 ? "s" : "", blind, count > 1 ? "" : "s")
                  : snprintf(text, WORDS, "%s", "");

@@ -6,6 +6,11 @@
 void playground_curve_add(playground_curve *curve, double x, double y, double best)
 {
     curve->stride = curve->stride ? curve->stride : 1;
+    if (curve->count && curve->x[curve->count - 1] == x) { /* measured again at the same step */
+        curve->y[curve->count - 1] = y;
+        curve->best[curve->count - 1] = best;
+        return;
+    }
     if (++curve->skipped < curve->stride)
         return;
     curve->skipped = 0;
@@ -58,15 +63,16 @@ static void add_curve(chart_lines *chart, const char *name, const playground_cur
     chart->lines[chart->count++] = (study_line){.name = name, .count = curve->count, .x = curve->x, .y = curve->y};
 }
 
-/* Adds the best possible values beside the line before, if any is known. */
-static void add_best(chart_lines *chart, const char *name, const playground_curve *curve)
+/* Adds the best possible values, if any is known: as a companion of the line before, or in a
+ * colour of its own. */
+static void add_best(chart_lines *chart, const char *name, const playground_curve *curve, bool companion)
 {
     bool known = false;
     for (int64_t i = 0; i < curve->count; i++)
         known = known || isfinite(curve->best[i]);
     if (known)
         chart->lines[chart->count++] =
-            (study_line){.name = name, .count = curve->count, .x = curve->x, .y = curve->best, .companion = true};
+            (study_line){.name = name, .count = curve->count, .x = curve->x, .y = curve->best, .companion = companion};
 }
 
 static void add_losses(const playground_run *run, study_document *document)
@@ -76,11 +82,11 @@ static void add_losses(const playground_run *run, study_document *document)
     const bool same = playground_theory_same(&theories->training, &theories->unseen) &&
                       theories->training.loss == theories->unseen.loss;
     add_curve(&losses, "training", &run->training_loss);
-    add_best(&losses, same ? "least possible" : "least possible in training", &run->training_loss);
+    add_best(&losses, same ? "least possible" : "least possible in training", &run->training_loss, true);
     add_curve(&losses, "unseen examples", &run->dev_loss);
     if (!same)
-        add_best(&losses, "least possible on unseen ones", &run->dev_loss);
-    add_best(&losses, "least possible without a leak", &run->honest_loss);
+        add_best(&losses, "least possible on unseen ones", &run->dev_loss, true);
+    add_best(&losses, "least possible without a leak", &run->honest_loss, false);
     study_add_chart(document, &(study_chart){.title = "Loss, with the right answer so far to read",
                                              .x_axis = "step",
                                              .y_axis = "nats per token",
@@ -92,9 +98,9 @@ static void add_right_answers(const playground_run *run, study_document *documen
 {
     chart_lines right = {0};
     add_curve(&right, "whole answers, written alone", &run->exact);
-    add_best(&right, "whole answers: most possible", &run->exact);
+    add_best(&right, "whole answers: most possible", &run->exact, true);
     add_curve(&right, "tokens, teacher-forced", &run->accuracy);
-    add_best(&right, "tokens: most possible", &run->accuracy);
+    add_best(&right, "tokens: most possible", &run->accuracy, true);
     study_add_chart(document, &(study_chart){.title = "Right answers on unseen examples",
                                              .x_axis = "step",
                                              .y_axis = "%",

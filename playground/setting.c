@@ -187,7 +187,7 @@ static ag_status read_all(playground_setting *setting, const char *text, ag_erro
 }
 
 /* The largest batch of such a model: what a step keeps grows with rows, layers and width, and
- * a page has 256 MB (tests/project/test_playground trains the largest). */
+ * a page has 256 MB (tests/project/test_page trains the largest). */
 static int64_t largest_batch(const train_recipe *recipe)
 {
     enum { ROWS_OF_LARGEST = 32, LARGEST = 4 * 128 };

@@ -199,9 +199,9 @@ static void draw_head(const question *q, const ag_mask *mask, const ag_tensor *c
                    : mask && !ag_mask_allows(mask, b, h, i / places, i % places) ? STUDY_MASKED
                                                                                  : STUDY_SEEN;
     if (q->sequences > 1)
-        snprintf(sequence, sizeof sequence, "sequence %d", b + 1);
+        snprintf(sequence, sizeof sequence, "sequence %d", b);
     if (q->heads > 1)
-        snprintf(head, sizeof head, "head %d", h + 1);
+        snprintf(head, sizeof head, "head %d", h);
     snprintf(group, sizeof group, "%s%s%s", sequence, *sequence && *head ? ", " : "", head);
     ag_text_print(scaled, sizeof scaled, "query times key, times %.3g", q->scale);
     const char *const names[] = {"scores", mask ? "weights without a mask" : "weights", "weights"};

@@ -130,19 +130,19 @@ async function paints(page) {
   await until(page, `${marks} === '#.... ##... ###.. ####. #####'`, 'a causal mask', 5);
   await choose(page, '#target-pattern', 'leak');
   await until(page, `${marks} === '#!... ##!.. ###!. ####! #####' && location.hash.includes('target=leak')`, 'a leak', 5);
-  check((await text(page, '#target-leak')).startsWith('A leak: position 1 sees position 2'), 'the leak in words');
+  check((await text(page, '#target-leak')).startsWith('A leak: position 0 sees position 1'), 'the leak in words');
   await page.click('#run');
   await page.drag([cellAt(1, 2), cellAt(2, 3), cellAt(3, 4)]);
   await until(page, `${marks} === '#.... ##... ###.. ####! #####' && location.hash.includes('target=own:5x5:')`,
     'painted', 5);
-  check((await text(page, '#target-leak')).startsWith('A leak: position 4 sees position 5'), 'the leak that is left');
+  check((await text(page, '#target-leak')).startsWith('A leak: position 3 sees position 4'), 'the leak that is left');
   await page.evaluate(`document.querySelector('${cellAt(2, 2)}').focus()`);
   for (const key of ['Home', ' ', 'ArrowRight', ' '])
     await page.press(key);
   await page.click('#masks label:nth-child(2) input');
   await page.click('#masks label:nth-child(1) input');
   await until(page, `${marks} === '#.... ..... ###.. ####! #####' &&
-    document.querySelector('#target-notes').textContent.startsWith('Position 2 sees nothing')`, 'by keys', 5);
+    document.querySelector('#target-notes').textContent.startsWith('Position 1 sees nothing')`, 'by keys', 5);
   await page.click('#masks label:nth-child(2) input');
   await choose(page, '#target-pattern', 'causal');
   await until(page, `location.hash.includes('eval-target=causal')`, 'an evaluation of its own', 5);

@@ -68,6 +68,26 @@ START_TEST(exact_is_what_an_evaluation_measures)
 }
 END_TEST
 
+/* The curves have the last of several evaluations at a step. */
+START_TEST(a_step_is_measured_again)
+{
+    char setting[512];
+    playground *p = begin(usual);
+    ask(p, "step", "60");
+    ask(p, "evaluate", "");
+    const double first = p->run->dev_loss.y[0];
+    snprintf(setting, sizeof setting, "%s&eval-cross=prefix:0", usual);
+    ask(p, "change", setting);
+    ask(p, "evaluate", "");
+    ck_assert_int_eq(p->run->dev_loss.count, 1);
+    ck_assert_double_gt(p->run->dev_loss.y[0], first);
+    ask(p, "step", "1");
+    ask(p, "evaluate", "");
+    ck_assert_int_eq(p->run->dev_loss.count, 2);
+    playground_free(p);
+}
+END_TEST
+
 /* A leak is easy to learn with, and of no use to one who writes alone. */
 START_TEST(a_leak_is_unmasked_by_writing)
 {
@@ -177,6 +197,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_parameters_of_a_run_of_the_command);
     tcase_add_test(t, it_learns_and_begins_again);
     tcase_add_test(t, exact_is_what_an_evaluation_measures);
+    tcase_add_test(t, a_step_is_measured_again);
     tcase_add_test(t, a_leak_is_unmasked_by_writing);
     tcase_add_test(t, the_other_kinds_of_model);
     tcase_add_test(t, a_setting_reads_back);

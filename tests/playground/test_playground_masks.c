@@ -261,19 +261,19 @@ START_TEST(a_card_says_what_its_mask_means)
     shows(p, "cross 4x4 leak", "\"leak\":\"\"");
     shows(p, "source 4x4 leak", "\"leak\":\"\"");
     /* The token that a position is to predict is named before one beyond it. */
-    shows(p, "target 4x4 leak", "\"leak\":\"A leak: position 1 sees position 2, the token that it is to predict.");
+    shows(p, "target 4x4 leak", "\"leak\":\"A leak: position 0 sees position 1, the token that it is to predict.");
     shows(p, "target 4x4 prefix:0", "\"leak\":\"\"");
-    shows(p, "target 4x4 prefix:3", "position 1 sees position 2, the token that it is");
-    shows(p, "target 4x4 own:4x4:A8CF", "position 1 sees position 3, beyond the token that it is to predict.");
-    shows(p, "target 4x4 own:4x4:AACF", "position 2 sees position 3, the token that it is");
-    shows(p, "target 4x4 own:4x4:A9DF", "position 3 sees position 4, the token that it is");
+    shows(p, "target 4x4 prefix:3", "position 0 sees position 1, the token that it is");
+    shows(p, "target 4x4 own:4x4:A8CF", "position 0 sees position 2, beyond the token that it is to predict.");
+    shows(p, "target 4x4 own:4x4:AACF", "position 1 sees position 2, the token that it is");
+    shows(p, "target 4x4 own:4x4:A9DF", "position 2 sees position 3, the token that it is");
     /* Queries without keys. */
-    shows(p, "target 4x4 own:4x4:8C0F", "\"notes\":\"Position 3 sees nothing: the output of attention there is 0.\"");
-    shows(p, "cross 3x9 own:1x1:0", "\"notes\":\"Positions 1, 2, 3 see nothing:");
+    shows(p, "target 4x4 own:4x4:8C0F", "\"notes\":\"Position 2 sees nothing: the output of attention there is 0.\"");
+    shows(p, "cross 3x9 own:1x1:0", "\"notes\":\"Positions 0, 1, 2 see nothing:");
     /* More positions than a card has room for. */
     shows(p, "source 32x32 all", "\"notes\":\"\"");
     shows(p, "source 33x33 all", "\"notes\":\"The card shows the first 32 positions;");
-    shows(p, "cross 40x40 own:1x1:0", "31, 32 see nothing: the output of attention there is 0. The card shows");
+    shows(p, "cross 40x40 own:1x1:0", "30, 31 see nothing: the output of attention there is 0. The card shows");
     playground_free(p);
 }
 END_TEST

@@ -135,7 +135,7 @@ START_TEST(heads_have_parts_of_the_vectors)
     ask(p, "heads = 2\nscale = 1\nlengths = 1 1\na 1 3\nb 2 4");
     for (int map = 0; map < 4; map++)
         equal(p, 3 * map, (double[][1]){{1}, {9}, {4}, {16}}[map], 1);
-    ck_assert_ptr_nonnull(strstr(playground_answer(p), "sequence 2, head 1"));
+    ck_assert_ptr_nonnull(strstr(playground_answer(p), "sequence 1, head 0"));
     playground_free(p);
 }
 END_TEST

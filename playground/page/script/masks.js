@@ -25,7 +25,7 @@ const markCell = (cell, mark) => {
 };
 
 const buildGrid = (card, rows, columns) => {
-  const repeat = (count, write) => Array.from({length: count}, (_, i) => write(i + 1)).join('');
+  const repeat = (count, write) => Array.from({length: count}, (_, i) => write(i)).join('');
   const head = role => i => `<span role="${role}">${i}</span>`;
   const cell = (i, j) => `<span role="gridcell" tabindex="-1" data-place="query ${i}, key ${j}"></span>`;
   const row = (first, rest) => `<div role="row">${first}${rest}</div>`;
