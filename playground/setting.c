@@ -22,7 +22,7 @@ enum { OPTIONS = sizeof options / sizeof *options };
 
 /* What a setting begins with: small enough to learn within a minute. */
 static const char usual[] = "layers=1&heads=4&d-model=64&steps=2000&batch=32&lr=0.003";
-static const char usual_task[] = "task=reverse&task-min=3&task-max=8";
+static const char usual_task[] = "reverse";
 
 /* Before the name of a card. */
 static const char *const phase_names[PLAYGROUND_PHASES] = {"", "eval-"};
@@ -165,25 +165,35 @@ static void share_masks(playground_setting *setting)
             setting->masks[PLAYGROUND_EVALUATION][card] = setting->masks[PLAYGROUND_TRAINING][card];
 }
 
-/* Reads the page's defaults, then the text. One that names neither a task nor lines is read
- * once more, after the usual task, whose lengths it may change. setting->text holds the
- * three one after the other. */
+/* The page's lengths of a task, where the setting does not say them: words of 3 to 8 letters,
+ * other examples of up to 8, or of the task's own usual lengths. */
+static void take_lengths(train_recipe *recipe, const data_task *task)
+{
+    data_set_options *data = &recipe->data;
+    const int longest = task->default_max < 8 ? task->default_max : 8, shortest = task->same_length ? 3 : 1;
+    if (!data->max_length)
+        data->max_length = data->min_length > longest ? data->min_length : longest;
+    if (!data->min_length)
+        data->min_length = data->max_length < shortest ? data->max_length : shortest;
+}
+
+/* Reads the page's defaults, then the text. setting->text holds one after the other. */
 static ag_status read_all(playground_setting *setting, const char *text, ag_error *error)
 {
     const size_t size = strlen(text) + 1;
-    ag_status status = start(setting, sizeof usual + sizeof usual_task + size, error);
+    train_recipe *recipe = &setting->recipe;
+    ag_status status = start(setting, sizeof usual + size, error);
     if (status != AG_OK)
         return status;
-    char *task = setting->text + sizeof usual, *own = task + sizeof usual_task;
-    memcpy(task, usual_task, sizeof usual_task);
-    memcpy(own, text, size);
+    char *own = memcpy(setting->text + sizeof usual, text, size);
     status = playground_values_read(memcpy(setting->text, usual, sizeof usual), read_value, setting, error);
     if (status == AG_OK)
         status = playground_values_read(own, read_value, setting, error);
-    if (status != AG_OK || setting->recipe.run.task || setting->lines)
-        return status;
-    status = playground_values_read(task, read_value, setting, error);
-    return status == AG_OK ? playground_values_read(memcpy(own, text, size), read_value, setting, error) : status;
+    if (!recipe->run.task && !setting->lines)
+        recipe->run.task = usual_task;
+    if (status == AG_OK && recipe->run.task)
+        take_lengths(recipe, data_task_find(recipe->run.task));
+    return status;
 }
 
 /* The largest batch of such a model: what a step keeps grows with rows, layers and width, and

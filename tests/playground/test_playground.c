@@ -152,6 +152,29 @@ START_TEST(the_usual_task_has_the_lengths_that_are_given)
 }
 END_TEST
 
+START_TEST(lengths_that_suit_a_task)
+{
+    static const struct {
+        const char *text, *task;
+        int shortest, longest;
+    } settings[] = {{"", "reverse", 3, 8},
+                    {"task-max=5", "reverse", 3, 5},
+                    {"task=copy&task-max=2", "copy", 2, 2},
+                    {"task=copy&task-min=10", "copy", 10, 10},
+                    {"task=dates", "dates", 1, 1},
+                    {"task=addition", "addition", 1, 5}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        playground_setting setting;
+        ag_error error = {0};
+        ck_assert_msg(playground_setting_read(&setting, settings[i].text, &error) == AG_OK, "%s", error.message);
+        ck_assert_str_eq(setting.recipe.run.task, settings[i].task);
+        ck_assert_int_eq(setting.recipe.data.min_length, settings[i].shortest);
+        ck_assert_int_eq(setting.recipe.data.max_length, settings[i].longest);
+        playground_setting_clear(&setting);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_setting)
 {
     static const char *const texts[][2] = {
@@ -202,6 +225,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_other_kinds_of_model);
     tcase_add_test(t, a_setting_reads_back);
     tcase_add_test(t, the_usual_task_has_the_lengths_that_are_given);
+    tcase_add_test(t, lengths_that_suit_a_task);
     tcase_add_test(t, what_is_no_setting);
     suite_add_tcase(s, t);
     return s;

@@ -94,6 +94,7 @@ const choose = card => {
   const pattern = card.pattern.value, count = countOf(card);
   if (pattern === 'own') return paint(card);
   if (count && card.number.parentNode.hidden) card.number.value = count;
+  if (count && card.number.value === '') return undefined; // (being typed)
   const text = count ? `${pattern}:${card.number.value}` : pattern;
   return setMask(card, text && withPadding(card, text), maskPhase());
 };

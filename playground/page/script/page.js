@@ -78,6 +78,7 @@ const showSlice = ({step, found, views}) => {
 const setRunning = on => {
   running = on;
   $('#run').textContent = on ? 'Pause' : 'Run';
+  $('#numbers').ariaLive = on ? 'off' : 'polite'; // (they change many times a second)
 };
 
 const rest = () => {
@@ -230,6 +231,10 @@ $('#step').addEventListener('click', async () => {
 });
 $('#rewind').addEventListener('click', () => rewind());
 $('#speed').addEventListener('change', () => worker.postMessage({run: running, pause: Number($('#speed').value)}));
-form.addEventListener('change', beginForm);
+form.addEventListener('change', ({target}) => {
+  const {task, 'task-min': shortest, 'task-max': longest} = form.elements;
+  if (target === task) shortest.value = longest.value = ''; // those of another task: the module knows what suits
+  beginForm();
+});
 form.addEventListener('submit', event => event.preventDefault());
 addEventListener('hashchange', beginAddress);
