@@ -12,7 +12,7 @@ static const struct {
     {"begin", playground_begin},
     /* SETTING: its masks and its fault for the run as it is. */
     {"change", playground_change},
-    /* COUNT: so many updates. -> {"step", "loss", "rate", "norm", "evaluate": whether it is time for that} */
+    /* COUNT: so many updates. -> {"step", "loss", "rate", "norm", "evaluate": whether it is time for that, "last"} */
     {"step", playground_step},
     /* -> {"step", "loss", "accuracy", "exact"} on unseen examples */
     {"evaluate", playground_evaluate},

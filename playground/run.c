@@ -165,7 +165,9 @@ static ag_status describe_step(playground *p)
     data_json_put_number(&json, "loss", p->run->loss, 6);
     data_json_put_number(&json, "rate", p->run->rate, 4);
     data_json_put_number(&json, "norm", p->run->norm, 4);
-    data_json_put_bool(&json, "evaluate", p->run->step % EVALUATED_STEPS == 0);
+    const bool last = p->run->step == p->run->setting.recipe.run.steps;
+    data_json_put_bool(&json, "evaluate", p->run->step % EVALUATED_STEPS == 0 || last);
+    data_json_put_bool(&json, "last", last);
     return status == AG_OK ? playground_json_end(p, &json) : status;
 }
 

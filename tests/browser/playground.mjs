@@ -67,6 +67,16 @@ async function trains(page) {
   same(await text(page, '#numbers'), first, 'the same seed, the same numbers');
 }
 
+async function endsAtItsLastStep(page) {
+  await openWith(page, 'task=copy&d-model=16&steps=40');
+  await page.click('#run');
+  await until(page, `document.querySelector('#run').textContent === 'Run'`, 'a run that ends', 20);
+  check((await text(page, '#numbers')).startsWith('Step 40,'), 'at its last step', await text(page, '#numbers'));
+  await page.click('#run');
+  await until(page, `/Step (4[1-9]|[5-9]|[1-9]..)/.test(document.querySelector('#numbers').textContent)`, 'it goes on', 20);
+  await page.click('#run');
+}
+
 // While it trains, a frame of the page never waits for the module.
 async function staysResponsive(page) {
   await openWith(page, 'task=reverse&d-model=128&layers=4&batch=32');
@@ -250,7 +260,7 @@ async function plays(page) {
 
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays])
+  for (const part of [trains, endsAtItsLastStep, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays])
     await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');

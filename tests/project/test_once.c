@@ -43,6 +43,7 @@ static const homonym homonyms[] = {
     {"loss", "study/curves.c"},
     {"loss", "playground/run.c"},
     {"exact", "playground/run.c"},
+    {"reverse", "playground/setting.c"},
     {"wer", "cli/eval.c"},
     /* Other things: contents of files, classes of a page, leaves. */
     {"words", "cli/info.c"},

@@ -65,7 +65,8 @@ const showNumbers = found => {
   numbers = {...numbers, ...found};
   const percent = numbers.exact === undefined ? '' : `, ${(100 * numbers.exact).toFixed(0)} % exact on unseen examples`;
   $('#numbers').textContent = `Step ${numbers.step || 0}` +
-    (numbers.loss === undefined ? '' : `, training loss ${numbers.loss.toFixed(4)}`) + percent;
+    (numbers.loss === undefined ? '' : `, training loss ${numbers.loss.toFixed(4)}`) + percent +
+    (numbers.last ? '. That was the last step; Run goes on' : '');
 };
 
 const showSlice = ({step, found, views}) => {

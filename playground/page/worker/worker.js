@@ -37,7 +37,7 @@ const slice = () => {
     step = ask('step', '1');
     const taken = step.status ? {step: until} : JSON.parse(step.answer);
     if (taken.evaluate) found = ask('evaluate');
-    if (taken.step >= until) running = false;
+    if (taken.step >= until || (taken.last && until === Infinity)) running = false;
   } while (running && !pause && performance.now() - begun < SLICE);
   postMessage({step, found, views: draw(), running});
   if (pause) setTimeout(slice, pause);
