@@ -107,7 +107,7 @@ LEVEL_SOURCES := $(call sources,autograd/kernels/simd)
 LIB_SOURCES   := $(filter-out $(LEVEL_SOURCES),$(call sources,$(filter-out cli,$(LAYERS)) $(if $(WASI),wasm)))
 CLI_SOURCES   := $(wildcard cli/*.c)
 BENCH_SOURCES := $(wildcard bench/*.c)
-# The playground, but for what only a page in a browser needs.
+# The playground, without what only a page in a browser needs.
 PLAYGROUND_SOURCES := $(filter-out playground/exports.c,$(wildcard playground/*.c))
 EXAMPLE_SOURCES := $(wildcard examples/*.c)
 TEST_SOURCES  := $(wildcard tests/*/test_*.c)
@@ -285,7 +285,7 @@ libcheck:
 
 # What tests/run-tests and the tests read from their environment.
 TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(RUNNER) $(abspath $(BENCH)))' RUNNER='$(RUNNER)' MANUAL='$(MANUAL)' EXAMPLES=$(abspath $(OUT)/examples$(SUFFIX)) \
-        CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' COMMAND_OBJECTS='$(CLI_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
+        CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' COMMAND_OBJECTS='$(CLI_OBJECTS)' PLAYGROUND_OBJECTS='$(PLAYGROUND_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED) $(MADE))
 	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles) $(if $(SANITIZE)$(RUNNER)$(SUFFIX),,tests/project/test_mpi)
@@ -293,7 +293,7 @@ test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBL
 # (a program, or a script of tests/project)
 ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
 one: ## one test: make one T=test_random
-	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND) $(MADE),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench test_python,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES))
+	@$(MAKE) --no-print-directory $(if $(wildcard tests/project/$(T)),$(COMMAND) $(MADE),$(OUT)/tests$(SUFFIX)/$(T)) $(if $(filter test_cli%,$(T)),$(COMMAND)) $(if $(filter test_bench test_python,$(T)),$(BENCH)) $(if $(filter test_examples,$(T)),$(EXAMPLES)) $(if $(filter test_circles,$(T)),$(OUT)/ask$(SUFFIX))
 	@$(TOLD) CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT:-120} $(ONE)
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
@@ -306,17 +306,17 @@ gradcheck-score: libcheck ## how many planted faults each gradient check finds, 
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=double
 	@$(MAKE) --no-print-directory -j$(JOBS) one T=test_gradcheck_score PRECISION=float
 
-# What test_playground asks natively.
-$(OUT)/ask: $(OBJ)/tests/playground/ask.o $(PLAYGROUND_OBJECTS) $(LIBRARY)
+# What test_page asks natively.
+$(OUT)/ask$(SUFFIX): $(OBJ)/tests/playground/ask.o $(PLAYGROUND_OBJECTS) $(LIBRARY)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $^ $(ALL_LDFLAGS) -lm -o $@
 
 test-wasm: ## the WebAssembly builds under node: the native bytes; the playground's page
 	@WASM_CC='$(WASM_CC)' tests/need wasm node
-	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/ask
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/ask$(SUFFIX)
 	@$(MAKE) --no-print-directory wasm
 	@$(MAKE) --no-print-directory playground
-	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' ASK=$(abspath $(OUT)/ask) PAGE=$(abspath build/playground.html) \
+	@$(TOLD) OTHER='node $(abspath wasm/run.mjs build/$(NAME).wasm)' ASK=$(abspath $(OUT)/ask$(SUFFIX)) PAGE=$(abspath build/playground.html) \
 		tests/run-tests tests/project/test_same_bytes tests/project/test_wasm tests/project/test_page
 
 # Needs node, and Chromium or Firefox.

@@ -1,6 +1,6 @@
 /* ask.c - asks a playground natively, in the working folder: ask VERB TEXT VERB TEXT... Prints
  * the status and the answer of each on a line. ask.mjs does the same with the module of the
- * page, so that test_playground can compare the two. */
+ * page, so that test_page can compare the two. */
 #include "playground.h"
 
 #include <stdio.h>
