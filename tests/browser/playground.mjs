@@ -77,6 +77,22 @@ async function endsAtItsLastStep(page) {
   await page.click('#run');
 }
 
+// Who pauses and goes on at once, again and again, has one run and not several; the step that is made
+// alone is evaluated where a run's would be.
+async function keepsItsPace(page) {
+  await openWith(page, easy);
+  await page.evaluate(`(() => {
+    document.querySelector('#speed').value = '500';
+    for (let i = 0; i < 7; i++) document.querySelector('#run').click();
+  })()`);
+  await sleep(2600);
+  const step = await stepOf(page); // two a second
+  check(step >= 2 && step <= 7, 'the speed of one run: steps', step);
+  await page.click('#run');
+  await page.evaluate(`for (let i = 0; i < 50; i++) document.querySelector('#step').click()`);
+  await until(page, exactAbove(0), 'single steps are evaluated', 20);
+}
+
 // While it trains, a frame of the page never waits for the module.
 async function staysResponsive(page) {
   await openWith(page, 'task=reverse&d-model=128&layers=4&batch=32');
@@ -260,7 +276,7 @@ async function plays(page) {
 
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, endsAtItsLastStep, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays])
+  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays])
     await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');

@@ -72,7 +72,8 @@ const showNumbers = found => {
 const showSlice = ({step, found, views}) => {
   if (step.status) showProblem(step.answer);
   else showNumbers(JSON.parse(step.answer));
-  if (found && found.status === 0) showNumbers({exact: JSON.parse(found.answer).exact});
+  if (found?.status) showProblem(found.answer);
+  else if (found) showNumbers({exact: JSON.parse(found.answer).exact});
   showViews(views);
 };
 
@@ -202,6 +203,8 @@ const beginAddress = async () => {
   }
 };
 
+const evaluate = async () => showNumbers({exact: (await ask('evaluate'))?.exact});
+
 // Masks and faults may change while the run goes on. Where it stands still, what the model can do
 // under them is shown at once.
 const change = async () => {
@@ -210,7 +213,7 @@ const change = async () => {
   showProblem('');
   keepAddress(setting);
   for (const part of parts) part.changed?.();
-  if (!running && numbers.step) showNumbers({exact: (await ask('evaluate'))?.exact});
+  if (!running && numbers.step) await evaluate();
   watch();
 };
 
@@ -227,6 +230,7 @@ $('#step').addEventListener('click', async () => {
   setRunning(false);
   const found = await ask('step', '1');
   if (found) showNumbers(found);
+  if (found?.evaluate) await evaluate();
   worker.postMessage({draw: true});
   rest();
 });

@@ -24,11 +24,9 @@ const showExample = () => {
   watch();
 };
 
-const takeUnseen = async () => {
-  const found = await ask('unseen', String(number));
-  if (!found) return;
-  example.source.value = found.source;
-  example.target.value = found.target;
+const takeExample = ({source, target}) => {
+  example.source.value = source;
+  example.target.value = target;
   showExample();
 };
 
@@ -81,7 +79,7 @@ parts.push({
     if (JSON.stringify(found) === firstUnseen) return showExample();
     firstUnseen = JSON.stringify(found);
     number = 0;
-    takeUnseen();
+    takeExample(found);
   },
 });
 let firstUnseen = '', layers = {};
@@ -95,6 +93,9 @@ const showLayers = (found = layers) => {
 $('#attention-kind').addEventListener('change', () => { showLayers(); showExample(); });
 $('#attention-layer').addEventListener('change', showExample);
 $('#example').addEventListener('input', showExample);
-$('#example-next').addEventListener('click', () => { number++; takeUnseen(); });
+$('#example-next').addEventListener('click', async () => {
+  const found = await ask('unseen', String(++number));
+  if (found) takeExample(found);
+});
 $('#influence-find').addEventListener('click', findInfluence);
-$('#influence-again').addEventListener('change', findInfluence);
+$('#influence-again').addEventListener('change', ({target}) => target.checked ? findInfluence() : repeatInfluence());

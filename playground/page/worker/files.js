@@ -3,7 +3,7 @@
 // A path is a key of `files`; a file is {bytes, size}, where bytes may be longer than size.
 const files = new Map();
 
-const WASI = {SUCCESS: 0, BADF: 8, EXIST: 20, INVAL: 28, NOENT: 44, NOSYS: 52, SPIPE: 70};
+const WASI = {SUCCESS: 0, BADF: 8, EXIST: 20, NOENT: 44, NOSYS: 52};
 const FOLDER = 3, FIRST_FILE = 4; // descriptors; 0 to 2 are the standard streams
 const KIND_FOLDER = 3, KIND_FILE = 4;
 

@@ -13,6 +13,7 @@ const SLICE = 50; // milliseconds of training between two pictures
 let module, running = false, pause = 0, until = Infinity, watched = {};
 
 const ask = (verb, text = '') => {
+  if (!module) return {status: -1, answer: 'The model is not there yet: wait a moment.'};
   const request = new TextEncoder().encode(`${verb}\0${text}\0`);
   const room = module.playground_room(request.length);
   if (!room) return {status: -1, answer: 'There is no memory left for this: take a smaller model.'};
@@ -29,7 +30,9 @@ const draw = () => {
 };
 
 const channel = new MessageChannel();
+let coming = false; // the next slice: who pauses and runs on before it comes has no second one
 const slice = () => {
+  coming = false;
   if (!running) return;
   const begun = performance.now();
   let step, found = null;
@@ -40,6 +43,8 @@ const slice = () => {
     if (taken.step >= until || (taken.last && until === Infinity)) running = false;
   } while (running && !pause && performance.now() - begun < SLICE);
   postMessage({step, found, views: draw(), running});
+  coming = running;
+  if (!running) return;
   if (pause) setTimeout(slice, pause);
   else channel.port2.postMessage(null); // (a timer would wait 4 ms)
 };
@@ -66,7 +71,7 @@ onmessage = ({data}) => {
     pause = data.pause || 0;
     if (starts) {
       until = data.until || Infinity;
-      slice();
+      if (!coming) slice();
     }
   }
   if (data.write) files.set(data.write, {bytes: data.bytes, size: data.bytes.length});
