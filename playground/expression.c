@@ -84,7 +84,7 @@ static bool read_number(reader *r, double *number)
     const char *end;
     skip_space(r);
     *number = ag_number_read(r->at, &end);
-    if (end == r->at || !isfinite(*number))
+    if (end == r->at || !isfinite((ag_real)*number))
         return false;
     r->at = end;
     return true;

@@ -15,7 +15,7 @@ static ag_status bad_mask(const char *name, const char *text, ag_error *error)
 {
     return ag_error_set(error, AG_BAD_VALUE,
                         "%s=%.60s: expected all, causal, leak, window:N, prefix:N with N from 0 to %d, or "
-                        "own:ROWSxCOLUMNS:CELLS with up to %d of each, and \",padding\" behind it or not",
+                        "own:ROWSxCOLUMNS:CELLS with up to %d of each, and \",padding\" after it if it sees padding",
                         name, text, PLAYGROUND_SIDE, PLAYGROUND_SIDE);
 }
 

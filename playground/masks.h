@@ -42,7 +42,7 @@ typedef struct playground_mask {
  *
  *     all   causal   leak   window:2   prefix:3   own:4x5:8CEF0
  *
- * each with ",padding" behind it if it sees padding. The cells of an own mask are
+ * each with ",padding" after it if it sees padding. The cells of an own mask are
  * hexadecimal, row after row, the first cell in the highest bit of the first digit.
  * AG_BAD_VALUE says what the text of `name` could be. */
 ag_status playground_mask_read(playground_mask *mask, const char *name, const char *text, ag_error *error) AG_CHECKED;

@@ -15,7 +15,7 @@ typedef struct playground_typed {
     const char *source, *target; /* target NULL: the model's own answer */
     playground_phase phase;      /* whose masks are in force */
     study_maps_choice choice;
-    int64_t padding; /* positions behind the tokens of each side */
+    int64_t padding; /* positions after the tokens of each side */
     int64_t tokens;  /* of the answer, for a look at the next one */
     char *text;      /* what the texts point into */
 
@@ -37,7 +37,7 @@ void playground_typed_clear(playground_typed *typed);
 ag_status playground_typed_write(playground *p, playground_typed *typed, int64_t count) AG_CHECKED;
 
 /* Completes the row by the target or the model's own answer, and puts it into the input,
- * with padding behind it, under the masks of the phase; these live on p->tape. */
+ * with padding after it, under the masks of the phase; these live on p->tape. */
 ag_status playground_typed_complete(playground *p, playground_typed *typed) AG_CHECKED;
 
 /* The tokens of both sides of an input of this run, as text: for pictures. Freed by

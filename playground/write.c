@@ -223,6 +223,7 @@ ag_status playground_exact(playground *p, int64_t count, double *exact)
             status = (run->model->config.kind == NN_ENCODER ? count_tagged : count_written)(p, &batch, &right);
     }
     data_batch_clear(&batch);
-    *exact = (double)right / (double)count;
+    if (status == AG_OK)
+        *exact = (double)right / (double)count;
     return status;
 }

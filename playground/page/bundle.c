@@ -1,8 +1,8 @@
 /* bundle.c - makes the page: bundle TEMPLATE NAME=FILE... > PAGE
  *
  * In the template, @NAME@ becomes the file's text, @NAME:base64@ its bytes as base64,
- * @STYLE@ the style sheet of the reports, and @NAME:hash@ the SHA-256 of the file's text
- * between line feeds, as a security policy names an inline script. */
+ * @STYLE@ the style sheet of the reports, and @NAME:hash@ the SHA-256 of a line feed and
+ * the file's text, as a security policy names an inline script. */
 #include "../../data/files/sha256.h"
 #include "report.h"
 
@@ -45,7 +45,8 @@ static void put_base64(const void *bytes, size_t size)
     free(encoded);
 }
 
-/* The hash of "\n" FILE "\n"... as it stands in the page: <script>\n@NAME@</script>. */
+/* Writes the hash of a line feed and the file's text: the template has
+ * <script>\n@NAME@</script>, and a browser hashes all that stands between the tags. */
 static void put_hash(const text *file)
 {
     unsigned char digest[DATA_SHA256];
