@@ -119,5 +119,5 @@ ag_status playground_charts(playground *p, const char *text)
     add_losses(p->run, document);
     add_right_answers(p->run, document);
     playground_theories_write(&p->run->theories, p->run->model->config.kind, document);
-    return playground_answer_document(p, document, 1000);
+    return playground_answer_document(p, document, PICTURES_OF_CHARTS);
 }

@@ -7,8 +7,6 @@
 #include <string.h>
 
 enum {
-    MODEL_PICTURES = 5000,
-    CURVE_PICTURES = 5500,
     EXAMPLES = 64, /* unseen ones, of an examination */
     EXAMINED_AT_ONCE = 16,
     ELEMENTS = 1, /* of each parameter */
@@ -61,7 +59,7 @@ ag_status playground_gradcheck(playground *p, const char *text)
     status = study_health_write(&health, document, &p->error);
     study_health_clear(&health);
     if (status == AG_OK)
-        return playground_answer_document(p, document, MODEL_PICTURES);
+        return playground_answer_document(p, document, PICTURES_OF_GRADCHECK);
     study_document_free(document);
     return status;
 }
@@ -102,7 +100,7 @@ ag_status playground_error_curve(playground *p, const char *text)
     study_document *document = study_document_new("Error curves");
     const ag_status status = write_curve(ops[i], document, &p->error);
     if (status == AG_OK)
-        return playground_answer_document(p, document, CURVE_PICTURES);
+        return playground_answer_document(p, document, PICTURES_OF_CURVE);
     study_document_free(document);
     return status;
 }

@@ -97,12 +97,12 @@ static ag_status answer_example(playground *p, const char *text, int64_t first,
 
 ag_status playground_attention(playground *p, const char *text)
 {
-    return answer_example(p, text, 2000, add_maps);
+    return answer_example(p, text, PICTURES_OF_ATTENTION, add_maps);
 }
 
 ag_status playground_influence(playground *p, const char *text)
 {
-    return answer_example(p, text, 3000, add_influence);
+    return answer_example(p, text, PICTURES_OF_INFLUENCE, add_influence);
 }
 
 /* ---- Leaks ------------------------------------------------------------------------- */

@@ -112,6 +112,19 @@ ag_status playground_exact(playground *p, int64_t count, double *exact) AG_CHECK
 
 /* ---- Answers of the playground ----------------------------------------------------- */
 
+/* The number of each view's first picture. All are in one page, where pictures are named by
+ * their numbers, so a view has at most as many as there are up to the next. */
+enum {
+    PICTURES_OF_CHARTS = 1000,
+    PICTURES_OF_ATTENTION = 2000,
+    PICTURES_OF_INFLUENCE = 3000,
+    PICTURES_OF_NEXT = 4000,
+    PICTURES_OF_GRADCHECK = 5000,
+    PICTURES_OF_CURVE = 5500,
+    PICTURES_OF_TAPE = 6000,
+    PICTURES_OF_WEIGHTS = 7000
+};
+
 /* The document as a fragment of the page, whose pictures are numbered from `first`; frees
  * the document. */
 ag_status playground_answer_document(playground *p, study_document *document, int64_t first) AG_CHECKED;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { FIRST_PICTURE = 6000 };
-
 /* The three lines of the question: the expression, the values of its names, and how many
  * steps to show. */
 typedef struct tape_question {
@@ -76,7 +74,7 @@ static ag_status draw_tape(playground *p, const expression_names *names, int64_t
     describe_step(p->tape, count, steps, document);
     const ag_status status = study_tape(p->tape, &options, document, &p->error);
     if (status == AG_OK)
-        return playground_answer_document(p, document, FIRST_PICTURE);
+        return playground_answer_document(p, document, PICTURES_OF_TAPE);
     study_document_free(document);
     return status;
 }

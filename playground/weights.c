@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum {
-    FIRST_PICTURE = 7000,
     TEXT = 2000,  /* bytes of a question, at most */
     TOKENS = 16,  /* of all sequences together */
     NUMBERS = 8,  /* of a vector */
@@ -243,5 +242,5 @@ ag_status playground_weights(playground *p, const char *text)
     study_document *document = study_document_new("Weights");
     for (int i = 0; i < q.sequences * q.heads; i++)
         draw_head(&q, mask, maps, high, i / q.heads, i % q.heads, document);
-    return playground_answer_document(p, document, FIRST_PICTURE);
+    return playground_answer_document(p, document, PICTURES_OF_WEIGHTS);
 }

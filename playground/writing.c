@@ -249,7 +249,7 @@ ag_status playground_next(playground *p, const char *text)
     if (status == AG_OK)
         status = write_next(p, &typed, &next, document);
     if (status == AG_OK)
-        status = playground_answer_document(p, document, 4000);
+        status = playground_answer_document(p, document, PICTURES_OF_NEXT);
     else
         study_document_free(document);
     playground_labels_clear(&next.labels);
