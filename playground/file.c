@@ -41,7 +41,7 @@ ag_status playground_digest(playground *p, const char *text)
     ag_status status = playground_needs_run(p);
     if (status != AG_OK)
         return status;
-    if (command_can(p->run)) {
+    if (command_can(p->run) && p->run->step <= p->run->setting.recipe.run.steps) {
         playground_setting_flags(&p->run->setting, " ", flags, sizeof flags);
         snprintf(command, sizeof command, "tapeformer train %s --out run", flags);
     }
