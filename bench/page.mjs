@@ -1,8 +1,8 @@
 // page.mjs - how fast the playground is in Chromium: node bench/page.mjs PLAYGROUND.html [RUNS]
 //
 // For each run a new browser: the time to the first paint; the time until the demo's recipe (reverse of 3 to 10
-// letters, as `train --preset demo`) answers 99 of 100 unseen words; the pictures a second that the page gets while
-// it trains at a width of 64; and the memory of the module at the largest setting.
+// letters, as `train --preset demo`) answers 99 of 100 unseen words; and the pictures a second that the page gets
+// while it trains at a width of 64.
 import {resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {Browser, findChromium} from '../tests/browser/chromium.mjs';
