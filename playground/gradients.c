@@ -2,6 +2,7 @@
  * operations. */
 #include "session.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,15 +25,55 @@ static ag_tensor *apply_training(void *context, const nn_model *model, const nn_
     return nn_model_apply(model, &own, &masked);
 }
 
+/* Whether the dot test ran (it has a message) and found a difference. */
+static bool dot_differs(const ag_dot_report *dot)
+{
+    return *dot->message && !dot->passed && !dot->skipped && isfinite(dot->error);
+}
+
 /* What a person wants to know first. */
 static void add_verdict(const study_health *health, study_document *document)
 {
-    const bool right = health->dot.passed && !health->elements.failed && !health->taylor.wrong;
-    char sentence[AG_MESSAGE_SIZE] = "by forward mode, by differences and by Taylor's test";
-    if (!right)
-        ag_text_print(sentence, sizeof sentence, "%s%s",
-                      *health->location ? "wrong by itself: " : "see the faults below", health->location);
-    study_add_verdict(document, right, "the gradients are those of the loss", sentence);
+    const bool wrong = dot_differs(&health->dot) || health->elements.failed || health->taylor.wrong;
+    if (!wrong && health->dot.passed)
+        study_add_text(document, "The gradients are right, as far as the tests below can tell.");
+    else if (!wrong)
+        study_add_text(document, "The tests cannot tell whether the gradients are right: see what they found below.");
+    else if (*health->location)
+        study_add_text(document, "The gradients are wrong: %s passes back something else than the derivative.",
+                       health->location);
+    else
+        study_add_text(document, "The gradients are wrong, but no single operation is: see the faults below.");
+}
+
+/* What each test found, in words for a class. */
+static void add_tests(const study_health *health, study_document *document)
+{
+    static const char agrees[] = "agrees with backward", differs[] = "differs from backward",
+                      silent[] = "cannot tell here";
+    const ag_gradcheck_report *elements = &health->elements;
+    const ag_taylor_report *taylor = &health->taylor;
+    const char *const cells[] = {
+        "Test",
+        "What it compares with backward",
+        "What it found",
+        "Dot test",
+        "the derivative, computed a second time from the inputs forward",
+        health->dot.passed          ? agrees
+        : dot_differs(&health->dot) ? differs
+                                    : silent,
+        "Differences",
+        "how much the loss changes when one number of the model changes a little",
+        elements->failed    ? differs
+        : elements->checked ? agrees
+                            : "not needed: the dot test has found the fault, or no number could be compared",
+        "Taylor's test",
+        "how much the loss changes when many numbers change together",
+        taylor->wrong   ? differs
+        : taylor->right ? agrees
+                        : silent,
+    };
+    study_add_table(document, NULL, 4, 3, cells);
 }
 
 ag_status playground_gradcheck(playground *p, const char *text)
@@ -56,6 +97,8 @@ ag_status playground_gradcheck(playground *p, const char *text)
         return status;
     study_document *document = study_document_new("Gradients");
     add_verdict(&health, document);
+    add_tests(&health, document);
+    study_add_heading(document, "The examination in full");
     status = study_health_write(&health, document, &p->error);
     study_health_clear(&health);
     if (status == AG_OK)

@@ -115,17 +115,19 @@ static const char *token_at(const playground *p, const playground_typed *typed, 
                   : data_vocab_token(data_set_target_vocab(p->run->training), input->target[position]);
 }
 
-/* "decoder.layers.0 lets position 3 (c) see target 4 (b) .." */
+/* Of `count` leaks, `whole` are of the whole model and the others of a part by itself.
+ * "decoder.layers.0 lets position 3 (c) see target 4 (b) .." */
 static void print_leaks(const playground *p, const playground_typed *typed, const study_leak *leak, int64_t count,
-                        char *text, size_t size)
+                        int64_t whole, char *text, size_t size)
 {
     const bool of_source =
         !strncmp(leak->layer, "encoder.", strlen("encoder.")) || p->run->model->config.kind == NN_ENCODER;
     ag_text_print(text, size,
-                  "%lld %s under the masks of %s%s %s lets position %lld (%s) see %s %lld (%s) although the model's "
-                  "own mask forbids it (influence %.2g).",
+                  "%lld %s under the masks of %s: %lld in the whole model and %lld in its parts, each by itself. The "
+                  "first: %s lets position %lld (%s) see %s %lld (%s), which the usual masks forbid: causal in a "
+                  "decoder, and padding hidden (influence %.2g).",
                   (long long)count, ag_plural(count, "leak", "leaks"), playground_phase_name((int)typed->phase),
-                  count > 1 ? "; the first:" : ":", leak->layer, (long long)leak->i,
+                  (long long)whole, (long long)(count - whole), leak->layer, (long long)leak->i,
                   token_at(p, typed, of_source, leak->i), leak->side, (long long)leak->j,
                   token_at(p, typed, !strcmp(leak->side, "source"), leak->j), leak->influence);
 }
@@ -134,19 +136,21 @@ static void print_verdict(const playground *p, const playground_typed *typed, co
                           size_t size)
 {
     const study_leak *first = NULL;
-    int64_t count = 0;
+    int64_t count = 0, whole = 0;
     for (int64_t n = 0; n < leaks->count; n++) {
         count += leaks->items[n].forbidden;
+        whole += leaks->items[n].forbidden && !strcmp(leaks->items[n].layer, "model");
         first = !first && leaks->items[n].forbidden ? &leaks->items[n] : first;
     }
     if (count) {
-        print_leaks(p, typed, first, count, text, size);
+        print_leaks(p, typed, first, count, whole, text, size);
         return;
     }
-    ag_text_print(text, size,
-                  "No leak: under the masks of %s, all %lld pairs of positions that the model's own masks forbid, in "
-                  "each block and in the whole model, have no influence.",
-                  playground_phase_name((int)typed->phase), (long long)leaks->forbidden);
+    ag_text_print(
+        text, size,
+        "No leak: under the masks of %s, none of the %lld pairs of positions that the usual masks forbid has an "
+        "influence, in each block by itself and in the whole model.",
+        playground_phase_name((int)typed->phase), (long long)leaks->forbidden);
 }
 
 ag_status playground_leaks(playground *p, const char *text)

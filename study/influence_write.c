@@ -89,7 +89,7 @@ static void add_pictures(study_document *document, const study_influence *influe
 static void add_verdict(study_document *document, const study_forbidden *found)
 {
     if (found->broken)
-        study_add_text(document, "LEAK: %lld of the %lld %s that the masks forbid %s not 0.", (long long)found->broken,
+        study_add_text(document, "LEAK: in the whole model, %lld of the %lld %s that the masks forbid %s not 0.", (long long)found->broken,
                        (long long)found->pairs, ag_plural(found->pairs, "influence", "influences"),
                        ag_plural(found->broken, "is", "are"));
     else if (found->pairs)

@@ -4,10 +4,23 @@
 #include "study.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- Findings ---------------------------------------------------------------------- */
 
-/* The findings of one kind: a paragraph for each that has advice, a line for others. */
+/* Whether a finding of this kind before number `i` has the same advice. */
+static bool is_advised(const study_health *health, int i)
+{
+    const study_finding *finding = &health->findings[i];
+    int before = 0;
+    while (before < i && (health->findings[before].kind != finding->kind ||
+                          strcmp(health->findings[before].advice, finding->advice) != 0))
+        before++;
+    return before < i;
+}
+
+/* The findings of one kind: a paragraph for each that has advice, a line for others. Advice
+ * that several have in common stands once. */
 static ag_status write_kind(const study_health *health, study_finding_kind kind, const char *heading,
                             study_document *document, ag_error *error)
 {
@@ -16,9 +29,9 @@ static ag_status write_kind(const study_health *health, study_finding_kind kind,
         const study_finding *finding = &health->findings[i];
         if (finding->kind != kind)
             continue;
-        pen_put(&text, "%s- %s.", text.length ? *finding->advice ? "\n\n" : "\n" : "", finding->found);
-        if (*finding->advice)
-            pen_put(&text, "\n  To do: %s", finding->advice);
+        pen_put(&text, "%s%s.", text.length ? *finding->advice ? "\n\n" : "\n" : "", finding->found);
+        if (*finding->advice && !is_advised(health, i))
+            pen_put(&text, "\nTo do: %s", finding->advice);
     }
     if (text.length) {
         study_add_heading(document, heading);

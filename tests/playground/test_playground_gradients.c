@@ -47,14 +47,20 @@ START_TEST(each_fault_is_found_and_located)
     for (int trained = 0; trained < 2; trained++) {
         ask(p, "gradcheck", "");
         if (fault) {
-            char place[64];
-            snprintf(place, sizeof place, "wrong by itself: planted_fault in %s (node", models[m].block);
+            char place[80];
+            snprintf(place, sizeof place, "<p>The gradients are wrong: planted_fault in %s (node", models[m].block);
             assert_says(p, place);
             assert_says(p, "Correct the backward of planted_fault in");
             assert_says(p, "dot test: ");
+            assert_says(p, "differs from backward");
+            assert_says(p, " passes back something else than the derivative.");
+            /* The advice stands once, though two tests have found the fault. */
+            const char *advice = strstr(playground_answer(p), "Correct the backward of");
+            ck_assert(advice && !strstr(advice + 1, "Correct the backward of"));
             assert_says(p, ">Faults</h2>");
         } else {
-            assert_says(p, "by forward mode, by differences and by Taylor");
+            assert_says(p, "<p>The gradients are right, ");
+            ck_assert(!says(p, "differs from backward"));
             assert_says(p, "<p>0 faults, ");
             assert_says(p, "elements of the gradients agree with differences");
         }

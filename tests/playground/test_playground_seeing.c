@@ -102,18 +102,19 @@ START_TEST(a_leak_is_told_with_its_place)
     playground *p = trained(pairs, "&target=leak&eval-target=causal", "5");
     /* Three pairs in each of two layers, and five of the whole model. */
     has(answer_of(p, "leaks", "source=abc&target=cba&masks=training"),
-        "11 leaks under the masks of training; the first: decoder.layers.0 lets position 0 (<bos>) see target 1 (c) "
-        "although the model's own mask forbids it (influence ");
+        "11 leaks under the masks of training: 5 in the whole model and 6 in its parts, each by itself. The first: "
+        "decoder.layers.0 lets position 0 (<bos>) see target 1 (c), which the usual masks forbid: causal in a "
+        "decoder, and padding hidden (influence ");
     has(answer_of(p, "leaks", "source=abc&target=cba&masks=evaluation"),
-        "No leak: under the masks of evaluation, all ");
+        "No leak: under the masks of evaluation, none of the ");
     /* One cell of an own mask: query 1, key 3. */
     ask(p, "change", "model=encoder-decoder&task=reverse&" SMALL "&target=own:4x4:8DEF");
     has(answer_of(p, "leaks", "source=abc&target=cba"),
-        "decoder.layers.0 lets position 1 (c) see target 3 (a) although the model's own mask forbids it");
+        "decoder.layers.0 lets position 1 (c) see target 3 (a), which the usual masks forbid");
     const char *answer = answer_of(p, "influence", "source=abc&target=cba");
     has(answer, "class=\"cell leak\"");
     has(answer, "masked, yet ");
-    has(answer, "LEAK: 3 of the 6 influences that the masks forbid are not 0.");
+    has(answer, "LEAK: in the whole model, 3 of the 6 influences that the masks forbid are not 0.");
     playground_free(p);
 }
 END_TEST
