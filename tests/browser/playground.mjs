@@ -177,12 +177,16 @@ async function paints(page) {
   await page.click('#run');
   await sleep(500);
   const step = await stepOf(page), address = await page.evaluate('location.hash');
+  await page.evaluate(`document.querySelector('#example-source').value = 'abcd'`);
+  await choose(page, '#speed', '50');
   await page.evaluate('location.reload()');
   await sleep(500);
   await until(page, `document.querySelector('#numbers').textContent.startsWith('Step ${step},') &&
     document.querySelector('#run').textContent === 'Run'`, 'it is back at its step');
   same(await page.evaluate('location.hash'), address, 'and under its setting');
   same(await page.evaluate(marks), '#.... ..... ###.. ####! #####', 'with its cells');
+  same(await page.evaluate(`['#example-source', '#speed'].map(field => document.querySelector(field).value)`),
+    ['abcd', '50'], 'and the fields beside the setting');
   await page.click('#masks label:nth-child(2) input');
   await until(page, `document.querySelector('#target-pattern').value === 'causal'`, 'and those of the evaluation', 5);
 }
@@ -223,6 +227,8 @@ async function keepsTheModel(page, browser) {
   await page.click('#run');
   await until(page, exactAbove(95), 'it learns on');
   await page.click('#run');
+  await page.evaluate('location.reload()');
+  await until(page, `document.querySelector('#file-note').textContent.includes('model.safetensors is gone')`, 'it is gone', 20);
   rmSync(downloads, {recursive: true});
 }
 
@@ -274,9 +280,22 @@ async function plays(page) {
   await until(page, `location.hash.includes('task=') && !document.querySelector('#run').disabled`, 'a link to a lesson', 20);
 }
 
+// A link of a lesson ends where it says, though the views above grow on the way.
+async function links(page) {
+  for (const [lesson, place] of [[1, 'tape'], [7, 'writing'], [9, 'gradients']]) {
+    await openWith(page, `lesson=${lesson}`);
+    await page.evaluate(`document.querySelector('#lessons article:not([hidden]) a[href="#${place}"]').click()`);
+    await sleep(3500);
+    const top = await page.evaluate(`document.querySelector('#${place}').getBoundingClientRect().top`);
+    check(top >= 0 && top <= 110, `lesson ${lesson}: the link to ${place}`, top);
+    same(await page.evaluate('document.activeElement.id'), place, 'the focus goes with it');
+  }
+}
+
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays])
+  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays,
+    links])
     await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');

@@ -84,6 +84,22 @@ parts.push({
 
 // ---- Links and addresses ---------------------------------------------------------------------
 
+// Scrolls to a place, and again as long as what stands above it is drawn and grows, until the person
+// moves the page or two seconds pass without a change.
+const goToPlace = place => {
+  const end = new AbortController();
+  let timer = 0;
+  const again = new ResizeObserver(() => {
+    place.scrollIntoView();
+    clearTimeout(timer);
+    timer = setTimeout(() => end.abort(), 2000);
+  });
+  again.observe($('main'));
+  end.signal.addEventListener('abort', () => again.disconnect());
+  for (const type of ['wheel', 'touchstart', 'pointerdown', 'keydown'])
+    addEventListener(type, () => end.abort(), {signal: end.signal, passive: true});
+};
+
 // Links within the page move the sight and the focus, and leave the address alone: it is the setting.
 document.addEventListener('click', event => {
   const link = event.target.closest('a[href^="#"]');
@@ -91,7 +107,7 @@ document.addEventListener('click', event => {
   event.preventDefault();
   const place = $(link.getAttribute('href'));
   place.tabIndex = -1;
-  place.scrollIntoView();
+  goToPlace(place);
   place.focus({preventScroll: true});
 });
 

@@ -153,6 +153,7 @@ for (const place of document.querySelectorAll('.view')) observer.observe(place);
 
 let address = ''; // the setting of the run
 let rewind;       // begins the run again
+let loaded = '';  // the file that the run's model came from
 
 const keepAddress = setting => {
   address = setting;
@@ -174,6 +175,7 @@ const startRun = async (verb, text) => {
   showProblem('');
   readSetting(found.setting);
   keepAddress(verb === 'begin' ? text : writeSetting());
+  loaded = verb === 'load' ? text.split('\n')[0] : '';
   numbers = {};
   showNumbers({step: 0});
   rewind = beginForm;
