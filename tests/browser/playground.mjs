@@ -127,6 +127,20 @@ async function saysWhatIsWrong(page) {
   }
 }
 
+// A field that is refused is marked, and the sentence says which run goes on.
+async function refusesAField(page) {
+  await openWith(page, 'task=addition');
+  const goesOn = `document.querySelector('#problem').textContent.endsWith('; the run goes on with the setting before')`;
+  await choose(page, '#setting [name=model]', 'encoder');
+  await until(page, `${goesOn} && document.querySelector('[name=model]').ariaInvalid === 'true'`, 'it is refused', 5);
+  await choose(page, '#setting [name=model]', 'decoder');
+  await until(page, `!document.querySelector('#setting [aria-invalid]') && document.querySelector('#problem').hidden`,
+    'it is taken', 5);
+  await page.evaluate(`document.querySelector('#setting [name=lines]').value = ''`);
+  await choose(page, '#setting [name=task]', '');
+  await until(page, goesOn, 'own lines, but none', 5);
+}
+
 async function fits(page) {
   await openWith(page, easy);
   for (const [width, dark] of [[1280, false], [1280, true], [390, false], [390, true]]) {
@@ -294,7 +308,7 @@ async function links(page) {
 
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, paints, keepsTheModel, unmasksALeak, plays,
+  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, refusesAField, paints, keepsTheModel, unmasksALeak, plays,
     links])
     await part(page, browser);
   same(page.complaints, [], 'no error');

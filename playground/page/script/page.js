@@ -160,6 +160,8 @@ const keepAddress = setting => {
   history.replaceState(null, '', `#${setting}`);
 };
 
+const goesOn = sentence => showProblem(`${sentence}; the run goes on with the setting before`);
+
 // A new run, by "begin" or "load". One that is refused changes nothing: its answer is null.
 const startRun = async (verb, text) => {
   const went = running;
@@ -168,11 +170,13 @@ const startRun = async (verb, text) => {
   const found = await ask(verb, text);
   if (!found) {
     history.replaceState(null, '', `#${address}`);
-    if (went) toggleRun();
+    if (!$('#run').disabled) goesOn($('#problem').textContent);
+    if (went && !running) toggleRun();
     return null;
   }
   for (const button of document.querySelectorAll('#bar button')) button.disabled = false;
   showProblem('');
+  for (const field of form.elements) field.removeAttribute('aria-invalid');
   readSetting(found.setting);
   keepAddress(verb === 'begin' ? text : writeSetting());
   loaded = verb === 'load' ? text.split('\n')[0] : '';
@@ -190,7 +194,8 @@ const beginForm = () => {
   const {task, lines} = form.elements;
   showOwn(!task.value);
   if (task.value || lines.value.trim()) return begin(writeSetting());
-  lines.focus();
+  goesOn('Own lines: type or paste at least one, a source, a TAB and its target');
+  return null;
 };
 
 // What the address says, or, if that is refused, the usual: the sentence that says why stays.
@@ -238,10 +243,10 @@ $('#step').addEventListener('click', async () => {
 });
 $('#rewind').addEventListener('click', () => rewind());
 $('#speed').addEventListener('change', () => worker.postMessage({run: running, pause: Number($('#speed').value)}));
-form.addEventListener('change', ({target}) => {
+form.addEventListener('change', async ({target}) => {
   const {task, 'task-min': shortest, 'task-max': longest} = form.elements;
   if (target === task) shortest.value = longest.value = ''; // those of another task: the module knows what suits
-  beginForm();
+  if (!await beginForm()) target.setAttribute('aria-invalid', 'true');
 });
 form.addEventListener('submit', event => event.preventDefault());
 addEventListener('hashchange', beginAddress);
