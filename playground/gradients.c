@@ -66,7 +66,8 @@ static void add_tests(const study_health *health, study_document *document)
         "how much the loss changes when one number of the model changes a little",
         elements->failed    ? differs
         : elements->checked ? agrees
-                            : "not needed: the dot test has found the fault, or no number could be compared",
+        : *health->location ? "not needed: another test has found the fault"
+                            : silent,
         "Taylor's test",
         "how much the loss changes when many numbers change together",
         taylor->wrong   ? differs

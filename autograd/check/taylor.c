@@ -89,7 +89,7 @@ static void describe(const taylor_test *test)
     if (report->verdict == AG_TAYLOR_WRONG) {
         print_fault(report, fault);
         ag_sentence_print(report->message,
-                          "%s%s: the remainder has order %s (central %s) instead of 2 (3): the gradient by `%.60s` is "
+                          "%s%s: the remainder has order %s (central %s) instead of 2 (3): the gradient by %.60s is "
                           "%s in this direction, %.10g instead of %.10g",
                           subject, place, order, central, name, fault, report->slope, report->numeric);
     } else if (report->verdict == AG_TAYLOR_RIGHT)

@@ -100,6 +100,7 @@ static const struct {
     {".hatch", "stroke", "hatch", "fill:none;stroke-width:1.3"},
     {".padding", "fill", "padding", ""},
     {".leak", "stroke", "alarm", "stroke-width:2"},
+    {".on-leak", "fill", "ink", "font-weight:600"},
     {".leak-area", "fill", "alarm", ""},
     {".strange", "stroke", "alarm", "fill:none;stroke-width:1.5;stroke-dasharray:3 2"},
     {".strange-area", "fill", "ink", ""},

@@ -87,8 +87,8 @@ START_TEST(test_fault_has_order_1)
     static const struct {
         double factor;
         const char *says;
-    } faults[] = {{0.97, "the gradient by `weight` is 3.0 % too small in this direction, "},
-                  {1.03, "the gradient by `weight` is 3.0 % too large in this direction, "},
+    } faults[] = {{0.97, "the gradient by weight is 3.0 % too small in this direction, "},
+                  {1.03, "the gradient by weight is 3.0 % too large in this direction, "},
                   {0.5, "is 50.0 % too small"},
                   {4, "is 4 times what it should be"},
                   {-1, "is of the wrong sign and 1 times the size"},
@@ -164,7 +164,7 @@ START_TEST(test_wrong_input_is_named)
     ck_assert_int_eq(report.wrong, 3);
     ck_assert_int_eq(report.input, 1);
     ck_assert_str_eq(report.input_name, "b");
-    ck_assert_msg(strstr(report.message, "the gradient by `b` is 50.0 % too small"), "%s", report.message);
+    ck_assert_msg(strstr(report.message, "the gradient by b is 50.0 % too small"), "%s", report.message);
 }
 END_TEST
 

@@ -113,6 +113,7 @@ START_TEST(a_leak_is_told_with_its_place)
         "decoder.layers.0 lets position 1 (c) see target 3 (a), which the usual masks forbid");
     const char *answer = answer_of(p, "influence", "source=abc&target=cba");
     has(answer, "class=\"cell leak\"");
+    has(answer, "<text class=\"on-leak\""); /* a leak's number stands in its cell */
     has(answer, "masked, yet ");
     has(answer, "LEAK: in the whole model, 3 of the 6 influences that the masks forbid are not 0.");
     playground_free(p);

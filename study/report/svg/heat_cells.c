@@ -95,9 +95,12 @@ static void put_numbers(pen *p, const heat_layout *l)
             heat_cell cell = heat_grid_cell(&l->grid, i, j);
             bool fits =
                 cell.value >= 0 && cell.value < 10000 && (cell.value == 0 || cell.value >= 0.5 * pow(10, -l->decimals));
-            if (cell.look != LOOK_VALUE || !fits)
+            if ((cell.look != LOOK_VALUE && cell.look != LOOK_LEAK) || !fits)
                 continue;
-            pen_put(p, "<text class=\"on-%d\"", heat_level(l, cell.value));
+            if (cell.look == LOOK_LEAK)
+                pen_put(p, "<text class=\"on-leak\"");
+            else
+                pen_put(p, "<text class=\"on-%d\"", heat_level(l, cell.value));
             pen_put_fixed_all(p, " x=\"@\" y=\"@\">", 2,
                               (double[]){l->left + ((double)j + 0.5) * l->cell_width - 0.5,
                                          l->top + ((double)i + 0.5) * l->cell_height + 3.5});
