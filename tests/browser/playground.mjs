@@ -306,10 +306,24 @@ async function links(page) {
   }
 }
 
+// A check that is asked for twice, and a run that begins again before its answer, break nothing.
+async function asksTwice(page) {
+  await openWith(page, 'task=copy&d-model=16&heads=2');
+  const busy = await page.evaluate(`(() => {
+    for (const button of ['#gradcheck', '#gradcheck', '#rewind', '#run', '#run'])
+      document.querySelector(button).click();
+    return document.querySelector('#gradcheck').ariaBusy;
+  })()`);
+  same(busy, 'true', 'the check is at work');
+  await until(page, `document.querySelector('#gradcheck').ariaBusy === 'false' &&
+    document.querySelector('#gradcheck-note').textContent === ''`, 'the new run has no check', 30);
+  same(await text(page, '#problem'), '', 'and no problem');
+}
+
 async function testChromium(browser) {
   const page = await browser.page();
-  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, refusesAField, paints, keepsTheModel, unmasksALeak, plays,
-    links])
+  for (const part of [trains, endsAtItsLastStep, keepsItsPace, staysResponsive, fits, saysWhatIsWrong, refusesAField,
+    paints, keepsTheModel, unmasksALeak, plays, asksTwice, links])
     await part(page, browser);
   same(page.complaints, [], 'no error');
   same(page.requests.filter(request => !/^(file|blob|data|about):/.test(request)), [], 'no request');

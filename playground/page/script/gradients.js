@@ -15,6 +15,7 @@
     read: values => { fault.value = values.get('fault') || 'none'; },
     begun: () => {
       note.textContent = '';
+      checked = false;
       showViews({gradcheck: {status: 0, answer: ''}});
     },
   });
@@ -24,13 +25,14 @@
   });
 
   button.addEventListener('click', async () => {
-    button.disabled = true;
+    if (button.ariaBusy === 'true') return;
+    button.ariaBusy = 'true';
     note.textContent = 'Checking: some seconds …';
     const step = numbers.step || 0;
     showViews({gradcheck: await send({ask: ['gradcheck', '']})});
     note.textContent = `The check at step ${step}.`;
     checked = true;
-    button.disabled = false;
+    button.ariaBusy = 'false';
   });
 
   // ---- The error of a difference over its step --------------------------------------------------

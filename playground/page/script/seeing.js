@@ -41,6 +41,7 @@ const findInfluence = async () => {
   wanted = true;
   if (finding) return;
   finding = true;
+  $('#influence-find').ariaBusy = 'true';
   let leaks, influence;
   while (wanted) {
     wanted = false;
@@ -48,6 +49,7 @@ const findInfluence = async () => {
     influence = await send({ask: ['influence', exampleText()]});
   }
   finding = false;
+  $('#influence-find').ariaBusy = 'false';
   showVerdict(leaks);
   replace($('#influence'), influence.status ? '' : influence.answer);
   repeatInfluence();
