@@ -133,6 +133,9 @@ async function refusesAField(page) {
   const goesOn = `document.querySelector('#problem').textContent.endsWith('; the run goes on with the setting before')`;
   await choose(page, '#setting [name=model]', 'encoder');
   await until(page, `${goesOn} && document.querySelector('[name=model]').ariaInvalid === 'true'`, 'it is refused', 5);
+  await choose(page, '#target-pattern', 'leak');
+  await until(page, `${goesOn} && location.hash.includes('target=leak') && !location.hash.includes('model=encoder&')`,
+    'its masks change all the same', 5);
   await choose(page, '#setting [name=model]', 'decoder');
   await until(page, `!document.querySelector('#setting [aria-invalid]') && document.querySelector('#problem').hidden`,
     'it is taken', 5);

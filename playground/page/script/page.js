@@ -113,8 +113,9 @@ const writeSetting = () => {
     if (name === 'norm-place') values.push(...(value === 'post' ? ['post-norm'] : []));
     else values.push(`${name}=${encodeURIComponent(value.toWellFormed?.() ?? value)}`);
   }
-  return [...values, ...parts.flatMap(part => part.write ? part.write() : [])].join('&');
+  return [...values, ...writeParts()].join('&');
 };
+const writeParts = () => parts.flatMap(part => part.write ? part.write() : []);
 
 // The fields that go with own lines alone, and those that go with a task.
 const showOwn = on => {
@@ -215,9 +216,13 @@ const evaluate = async () => showNumbers({exact: (await ask('evaluate'))?.exact}
 // Masks and faults may change while the run goes on. Where it stands still, what the model can do
 // under them is shown at once.
 const change = async () => {
-  const setting = writeSetting(), found = await ask('change', setting);
+  // What the form has refused is no part of the run: there the address says what is.
+  const refused = form.querySelector('[aria-invalid]');
+  const own = address.split('&').filter(part => part && !/^((eval-)?(source|target|cross)|fault|lesson)=/.test(part));
+  const setting = refused ? [...own, ...writeParts()].join('&') : writeSetting();
+  const found = await ask('change', setting);
   if (!found) return;
-  showProblem('');
+  if (!refused) showProblem('');
   keepAddress(setting);
   for (const part of parts) part.changed?.();
   if (!running && numbers.step) await evaluate();
