@@ -21,7 +21,7 @@ static void say_why(const playground_theory *theory, nn_model_kind kind, char wh
     else if (theory->standing == PLAYGROUND_LENGTH)
         ag_text_print(why, WHY, "cannot know how long the source is");
     else if (reads_source)
-        ag_text_print(why, WHY, "is to foretell the next letter of the source, which follows no rule");
+        ag_text_print(why, WHY, "must predict the next letter of the source, which follows no rule");
     else
         ag_text_print(why, WHY, "needs letter %lld and cannot know it, so one guess in 26 is right",
                       (long long)theory->needs);
@@ -34,7 +34,7 @@ static void write_unsure(const playground_theory *theory, const playground_theor
     char why[WHY], elsewhere[WHY] = "";
     say_why(theory, kind, why);
     if (other && other->loss != theory->loss)
-        ag_text_print(elsewhere, sizeof elsewhere, " (%.4f in training, whose lengths are others)", other->loss);
+        ag_text_print(elsewhere, sizeof elsewhere, " (%.4f in training, where the lengths differ)", other->loss);
     study_add_text(document,
                    "%s, where the source has %lld %s, position %lld %s (counted from 0). Of %lld answers %lld %s not "
                    "certain. So over many examples the loss is at least %.4f nats per token%s, and at most %.1f %% "
@@ -54,8 +54,8 @@ static void write_losses(const playground_theory *theory, const playground_theor
     else
         study_add_text(document, "%s, each position can know its answer: the least loss is 0.", where);
     if (theory->leaks)
-        study_add_text(document, "The target's mask shows tokens that are still to be foretold: a leak. A model that "
-                                 "writes alone does not have them, so a low loss proves nothing.");
+        study_add_text(document, "The target's mask shows tokens that the model must still predict: a leak. When the "
+                                 "model writes alone it does not have them, so a low loss proves nothing.");
 }
 
 void playground_theories_write(const playground_theories *theories, nn_model_kind kind, study_document *document)
