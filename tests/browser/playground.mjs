@@ -245,7 +245,8 @@ async function keepsTheModel(page, browser) {
   await until(page, exactAbove(95), 'it learns on');
   await page.click('#run');
   await page.evaluate('location.reload()');
-  await until(page, `document.querySelector('#file-note').textContent.includes('model.safetensors is gone')`, 'it is gone', 20);
+  await until(page, `document.querySelector('#file-note')?.textContent.includes('model.safetensors is gone')`,
+    'it is gone', 20);
   rmSync(downloads, {recursive: true});
 }
 
