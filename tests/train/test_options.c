@@ -131,7 +131,7 @@ START_TEST(every_member_has_a_row)
     ck_assert_int_ge(check_members(TRAIN_RUN, "optimizer.", "train", "train.h", "train_optimizer_config", ""), 7);
     ck_assert_int_gt(
         check_members(TRAIN_RUN, "", "train", "train.h", "train_options",
-                      " optimizer resume source_vocab target_vocab arguments stop on_progress exchange context "),
+                      " optimizer resume source_vocab target_vocab arguments stop on_progress on_input exchange context "),
         20);
     check_members(TRAIN_DATA, "", "data", "data.h", "data_set_options",
                   " part max_held_out seed max_tokens tagging source_vocab target_vocab ");
