@@ -168,7 +168,7 @@ static const struct {
 } functions[] = {{"exp", ag_exp},   {"log", ag_log},   {"sqrt", ag_sqrt}, {"tanh", ag_tanh}, {"sigmoid", ag_sigmoid},
                  {"relu", ag_relu}, {"silu", ag_silu}, {"sum", sum_of},   {"mean", mean_of}, {"max", max_of}};
 
-/* What stands between brackets, the first of which has been read. */
+/* Reads the sum inside brackets and the closing one; the opening one has been read. */
 static ag_tensor *read_bracket(reader *r)
 {
     ag_tensor *x = read_sum(r);
@@ -259,7 +259,7 @@ static ag_tensor *read_sum(reader *r)
 
 /* ---- All of it --------------------------------------------------------------------- */
 
-/* What the passes and the picture need of the result. */
+/* Refuses a result that has no backward, or more operations than a picture can show. */
 static ag_tensor *check_result(reader *r, ag_tensor *y)
 {
     int operations = 0;

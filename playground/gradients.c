@@ -31,7 +31,7 @@ static bool dot_differs(const ag_dot_report *dot)
     return *dot->message && !dot->passed && !dot->skipped && isfinite(dot->error);
 }
 
-/* What a person wants to know first. */
+/* Adds the answer in one sentence: right, wrong and where, or not to be told. */
 static void add_verdict(const study_health *health, study_document *document)
 {
     const bool wrong = dot_differs(&health->dot) || health->elements.failed || health->taylor.wrong;
@@ -46,7 +46,7 @@ static void add_verdict(const study_health *health, study_document *document)
         study_add_text(document, "The gradients are wrong, but no single operation is: see the faults below.");
 }
 
-/* What each test found, in words for a class. */
+/* Adds a table of what each of the three tests found, in plain words. */
 static void add_tests(const study_health *health, study_document *document)
 {
     static const char agrees[] = "agrees with backward", differs[] = "differs from backward",

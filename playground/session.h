@@ -21,7 +21,7 @@ void playground_curve_add(playground_curve *curve, double x, double y, double be
 
 /* ---- The playground ---------------------------------------------------------------- */
 
-/* What the last evaluation found. */
+/* The figures of the last evaluation. */
 typedef struct playground_result {
     double loss, token_accuracy; /* on unseen examples under teacher forcing */
     double exact;                /* share of the answers, written token by token, without an error */
@@ -74,7 +74,7 @@ ag_status playground_theories_find(playground *p, const playground_run *run, con
 
 /* ---- Examples (examples.c) --------------------------------------------------------- */
 
-/* What stands between source and target in the rows of a language model: U+2192. */
+/* The token between source and target in the rows of a language model: U+2192. */
 #define PLAYGROUND_ARROW "\xE2\x86\x92"
 
 /* Makes run->training and run->dev from the setting, and from `saved`'s vocabularies where

@@ -20,7 +20,7 @@ static const struct {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
-/* What a setting begins with: small enough to learn within a minute. */
+/* The values that a setting begins with: a model that learns within a minute. */
 static const char usual[] = "layers=1&heads=4&d-model=64&steps=2000&batch=32&lr=0.003";
 static const char usual_task[] = "reverse";
 

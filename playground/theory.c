@@ -88,7 +88,7 @@ static int input_token(const world *w, int64_t n, study_side side, int64_t posit
 
 /* ---- Views ------------------------------------------------------------------------- */
 
-/* What a place sees: the slots, as bits, and the token in each. */
+/* The slots that a place sees, as bits, and the token in each. */
 typedef struct view {
     uint64_t slots;
     int token[SLOTS];
@@ -350,7 +350,7 @@ static double all_right(guesses *g, int64_t n)
 
 /* ---- All places -------------------------------------------------------------------- */
 
-/* What going through the places adds to. */
+/* The sums over all places, to which each place adds. */
 typedef struct sums {
     double tokens, loss, accuracy;
     guesses alone;

@@ -9,7 +9,7 @@
 
 enum { SHOWN = 5 /* tokens of which the probability is shown */ };
 
-/* What the model computes for the next token. */
+/* The next token of an answer: the input so far, and the logits for it. */
 typedef struct next_token {
     const playground_run *run;
     nn_input input;
