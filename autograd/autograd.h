@@ -447,6 +447,14 @@ ag_tensor *ag_rms_norm(ag_tensor *x, ag_tensor *weight, double eps);
  * head, the pair of elements (2i, 2i+1) at position t is rotated by the angle (start + t)
  * base^(-2i/width), in radians. width is even; base > 0, usually 10000. */
 ag_tensor *ag_rotary(ag_tensor *x, int heads, int64_t start, double base);
+/* A bias for the scores of attention that depends on the distance of query and key alone,
+ * from a table [R, heads] and the row of the table for each distance, rows [queries +
+ * keys - 1], which are copied -> [1, heads, queries, keys]:
+ *
+ *   y[0, h, i, j] = table[rows[j - i + queries - 1], h]
+ *
+ * AG_BAD_VALUE for a row that the table does not have. */
+ag_tensor *ag_distance_bias(ag_tensor *table, int64_t queries, int64_t keys, const int32_t *rows);
 
 /* ---- Losses ------------------------------------------------------------------------ */
 

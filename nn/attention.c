@@ -204,14 +204,15 @@ void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_t
 }
 
 /* q [B, T, D], k and v [B, S, D] -> [B, T, D], or all with separate heads as ag_attention
- * takes them. Only the first `held` of the S keys exist. */
+ * takes them. `bias` may be NULL. Only the first `held` of the S keys exist. */
 static ag_tensor *attend_to_keys(const nn_attention *layer, const nn_pass *pass, ag_tensor *q, ag_tensor *k,
-                                 ag_tensor *v, const ag_mask *mask, int64_t held, ag_tensor **weights)
+                                 ag_tensor *v, const ag_mask *mask, ag_tensor *bias, int64_t held, ag_tensor **weights)
 {
     ag_tensor *seen = NULL;
     ag_attention_options options = {
         .heads = (int)layer->config.heads,
         .mask = mask,
+        .bias = bias,
         .dropout = pass->training ? layer->config.dropout : 0,
         .plain = pass->plain_attention,
         .weights = weights || pass->on_attention ? &seen : NULL,
@@ -231,7 +232,8 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
                                 const residual *onto)
 {
     const bool full = cache && cache->fixed && cache->length == cache->capacity;
-    ag_tensor *q = project(layer, pass, query, QUERY, cache && !cache->fixed ? cache->length : 0);
+    const int64_t start = cache && !cache->fixed ? cache->length : 0;
+    ag_tensor *q = project(layer, pass, query, QUERY, start);
     ag_tensor *k, *v;
     if (weights)
         *weights = NULL;
@@ -251,7 +253,9 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
     }
     if (!q || !k || !v)
         return NULL;
-    ag_tensor *y = attend_to_keys(layer, pass, q, k, v, mask, cache ? cache->length : k->shape.dim[1], weights);
+    ag_tensor *bias = attention_bias(layer, pass, start, query->shape.dim[query->shape.ndim - 2],
+                                     k->shape.dim[k->shape.ndim - 2]);
+    ag_tensor *y = attend_to_keys(layer, pass, q, k, v, mask, bias, cache ? cache->length : k->shape.dim[1], weights);
     if (cache)
         y = join_heads(y, query->shape);
 

@@ -23,8 +23,8 @@ ag_status layer_parameter(nn_params *params, const char *prefix, const char *nam
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
 
 /* The code [length, width] of positions start .. start + length - 1, to be added to
- * embeddings; NULL if these positions add none (rotary, no positions), or if the tape has
- * an error. */
+ * embeddings; NULL for the kinds of positions that add none, or if the tape has an
+ * error. */
 ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length);
 /* nn_embedding_apply plus `code` (NULL: none). */
 ag_tensor *embedding_apply_with(const nn_embedding *layer, const nn_pass *pass, ag_shape shape, const int32_t *ids,
@@ -55,6 +55,11 @@ ag_status pass_error(const nn_pass *pass, ag_error *error) AG_CHECKED;
 /* AG_BAD_VALUE unless heads divide d_model, the head width is even for rotary positions,
  * and dropout is in [0, 1). */
 ag_status attention_config_check(const nn_attention_config *config, ag_error *error) AG_CHECKED;
+
+/* The bias [1, heads, queries, keys] of ALiBi or of relative positions, for the queries
+ * from position `start` on and the keys from position 0 on; NULL if the layer has
+ * neither, or if the tape has an error. */
+ag_tensor *attention_bias(const nn_attention *layer, const nn_pass *pass, int64_t start, int64_t queries, int64_t keys);
 
 /* Passes attention weights and the mask in force to pass->on_attention. The layer's name
  * is that of its parameter without `suffix`, such as ".out_proj.weight". */

@@ -4,17 +4,23 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- Making ------------------------------------------------------------------------ */
 
-static nn_block_config block_config(const nn_model_config *config)
+/* The configuration of the blocks of a stack, "encoder" or "decoder". Registers the
+ * table of relative positions that they share. */
+static ag_status init_block_config(nn_model *model, const char *stack, nn_block_config *block, ag_error *error)
 {
-    return (nn_block_config){
+    const nn_model_config *config = &model->config;
+    char name[NAME_SIZE];
+    *block = (nn_block_config){
         .attention = {.d_model = config->d_model,
                       .heads = config->heads,
                       .no_bias = config->no_bias,
                       .dropout = config->dropout,
-                      .rotary = config->positions == NN_ROTARY},
+                      .rotary = config->positions == NN_ROTARY,
+                      .alibi = config->positions == NN_ALIBI},
         .ffn = config->ffn,
         .activation = config->activation,
         .norm = config->norm,
@@ -23,6 +29,11 @@ static nn_block_config block_config(const nn_model_config *config)
         .post_norm = config->post_norm,
         .dropout = config->dropout,
     };
+    if (config->positions != NN_RELATIVE)
+        return AG_OK;
+    snprintf(name, sizeof name, "%s.relative_positions", stack);
+    return nn_relative_positions_init(&block->attention.relative, &model->params, name, config->heads,
+                                      strcmp(stack, "decoder") == 0, error);
 }
 
 static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_positions *positions, const char *side,
@@ -44,8 +55,8 @@ static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_pos
 static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, const char *stack, int count,
                                     ag_error *error)
 {
-    const nn_block_config config = block_config(&model->config);
-    ag_status status = AG_OK;
+    nn_block_config config;
+    ag_status status = init_block_config(model, stack, &config, error);
     *blocks = calloc((size_t)count, sizeof **blocks);
     if (!*blocks)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d %s", count,
@@ -60,8 +71,8 @@ static ag_status init_encoder_stack(nn_model *model, nn_encoder_block **blocks, 
 
 static ag_status init_decoder_stack(nn_model *model, int count, ag_error *error)
 {
-    const nn_block_config config = block_config(&model->config);
-    ag_status status = AG_OK;
+    nn_block_config config;
+    ag_status status = init_block_config(model, "decoder", &config, error);
     model->decoder = calloc((size_t)count, sizeof *model->decoder);
     if (!model->decoder)
         return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %d %s", count,

@@ -171,9 +171,18 @@ ag_status nn_norm_init(nn_norm *layer, nn_params *params, const char *name, nn_n
 /* x [.., width] -> [.., width] */
 ag_tensor *nn_norm_apply(const nn_norm *layer, const nn_pass *pass, ag_tensor *x);
 
-/* How positions enter a model: added to the embeddings (sinusoidal, learned), or as a
- * rotation of queries and keys (rotary, Su et al. 2021). */
-typedef enum nn_position_kind { NN_SINUSOIDAL = 0, NN_LEARNED, NN_ROTARY, NN_NO_POSITIONS } nn_position_kind;
+/* How positions enter a model: added to the embeddings (sinusoidal, learned), as a
+ * rotation of queries and keys (rotary, Su et al. 2021), or as a bias on the scores of
+ * self-attention: by fixed slopes (ALiBi, nn_alibi_slope) or by learned numbers
+ * (relative, nn_relative_positions). */
+typedef enum nn_position_kind {
+    NN_SINUSOIDAL = 0,
+    NN_LEARNED,
+    NN_ROTARY,
+    NN_ALIBI,
+    NN_RELATIVE,
+    NN_NO_POSITIONS
+} nn_position_kind;
 /* The sinusoidal code (Vaswani et al. 2017, section 3.5) of positions start .. start +
  * length - 1, out [length, width]:
  *
@@ -190,9 +199,40 @@ typedef struct nn_positions {
 /* Registers the table of learned positions; the other kinds have no parameters. */
 ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *name, nn_position_kind kind,
                             int64_t max_length, int64_t width, ag_error *error) AG_CHECKED;
-/* x [B, T, D] plus the code of positions start .. start + T - 1; x itself for rotary or
- * no positions. AG_BAD_SHAPE if learned positions end before that. */
+/* x [B, T, D] plus the code of positions start .. start + T - 1; x itself for the kinds
+ * that add nothing to embeddings. AG_BAD_SHAPE if learned positions end before that. */
 ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start);
+
+/* The slope m of ALiBi (Press, Smith and Lewis 2022, section 3) for head 0 <= head <
+ * heads: attention adds -m |i - j| to the score of query i and key j. For a power of two
+ * of heads it is 2^(-8 (head + 1) / heads). Other numbers have the slopes of the largest
+ * power of two P below them, and then every other one of the slopes of 2 P heads, from
+ * the first on. */
+double nn_alibi_slope(int64_t head, int64_t heads);
+
+/* Relative positions of T5 (Raffel et al. 2020, section 2.1): a learned number for each
+ * head and each bucket of distances, added to the scores. NAME.weight [buckets, heads],
+ * normal with deviation 0.1. All layers of a stack share one table.
+ *
+ * The distance of query i and key j is j - i. An encoder has half of the buckets for keys
+ * before the query and the query itself, the other half for keys after it. A decoder,
+ * one-sided, has all buckets for keys up to the query; if a mask allows keys after it,
+ * they count as distance 0. Of the n buckets of a side, the first half is for one
+ * distance each, 0 to n/2 - 1. The others grow logarithmically up to `greatest`, and the
+ * last one is for all greater distances, too:
+ *
+ *   bucket(d) = n/2 + floor(log(d / (n/2)) / log(greatest / (n/2)) n/2), at most n - 1 */
+typedef struct nn_relative_positions {
+    int64_t buckets;  /* 32; 0: no relative positions */
+    int64_t greatest; /* 128 */
+    bool one_sided;
+    int weight;
+} nn_relative_positions;
+/* Registers the table. */
+ag_status nn_relative_positions_init(nn_relative_positions *layer, nn_params *params, const char *name, int64_t heads,
+                                     bool one_sided, ag_error *error) AG_CHECKED;
+/* The bucket, and row of the table, of a distance j - i. */
+int64_t nn_relative_bucket(const nn_relative_positions *layer, int64_t distance);
 
 /* Keys and values of one attention layer for incremental decoding: [rows, heads,
  * capacity, D / heads] each, of which `length` positions are filled. The keys of a head
@@ -220,6 +260,9 @@ typedef struct nn_attention_config {
     bool no_bias;
     double dropout; /* of the attention weights */
     bool rotary;    /* rotate queries and keys by their positions (ag_rotary) */
+    bool alibi;     /* add -nn_alibi_slope |i - j| to the scores */
+    /* Add the learned numbers of this table, which the caller has registered. */
+    nn_relative_positions relative;
 } nn_attention_config;
 /* The layer: its configuration, defaults filled in, and its parameters. */
 typedef struct nn_attention {
@@ -329,8 +372,8 @@ typedef struct nn_decoder_block {
     nn_feed_forward feed_forward;
     nn_norm norm1, norm2, norm3;
 } nn_decoder_block;
-/* Registers the parameters of the sublayers. Rotary positions apply to the self-attention
- * only. */
+/* Registers the parameters of the sublayers. Rotary positions, ALiBi and relative
+ * positions apply to the self-attention only. */
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error) AG_CHECKED;
 /* x [B, T, D], memory [B, S, D] -> [B, T, D]. memory may be NULL if the cross-attention's
@@ -385,9 +428,10 @@ typedef struct nn_model_config {
 } nn_model_config;
 
 /* A model. Its parameters: src_embedding.weight, tgt_embedding.weight; for learned
- * positions src_positions.weight, tgt_positions.weight; encoder.layers.N.*,
- * encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see nn_final_norm), output.weight,
- * output.bias. */
+ * positions src_positions.weight, tgt_positions.weight; for relative positions
+ * encoder.relative_positions.weight, decoder.relative_positions.weight [32, heads];
+ * encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see
+ * nn_final_norm), output.weight, output.bias. */
 typedef struct nn_model {
     nn_model_config config; /* defaults filled in */
     nn_params params;

@@ -1,6 +1,7 @@
 /* positions.c - the code of a token's position, added to its embedding.
  *
- * Rotary positions are not handled here: attention rotates its queries and keys itself.
+ * The other kinds of positions are attention's own: it rotates its queries and keys
+ * (rotary), or adds a bias to its scores (distances.c).
  */
 #include "layer.h"
 #include "scalar.h"
@@ -31,14 +32,14 @@ ag_status nn_positions_init(nn_positions *layer, nn_params *params, const char *
 
 ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_t start, int64_t length)
 {
-    if (layer->kind == NN_ROTARY || layer->kind == NN_NO_POSITIONS)
-        return NULL;
     if (layer->kind == NN_SINUSOIDAL) {
         ag_tensor *code = ag_constant(pass->tape, AG_SHAPE(length, layer->width), NULL);
         if (code)
             nn_sinusoidal(code->data, start, length, layer->width);
         return code;
     }
+    if (layer->kind != NN_LEARNED)
+        return NULL;
     if (start < 0 || length > layer->max_length - start)
         return ag_tape_fail(pass->tape, AG_BAD_SHAPE,
                             "positions: a sequence of %lld %s is longer than the %lld %s learned (max_length)",
@@ -51,7 +52,7 @@ ag_tensor *positions_code(const nn_positions *layer, const nn_pass *pass, int64_
 ag_tensor *nn_positions_apply(const nn_positions *layer, const nn_pass *pass, ag_tensor *x, int64_t start)
 {
     char text[AG_SHAPE_TEXT];
-    if (!x || layer->kind == NN_ROTARY || layer->kind == NN_NO_POSITIONS)
+    if (!x || (layer->kind != NN_SINUSOIDAL && layer->kind != NN_LEARNED))
         return x;
     const int ndim = x->shape.ndim;
     if (ndim < 2 || x->shape.dim[ndim - 1] != layer->width)

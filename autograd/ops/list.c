@@ -5,8 +5,8 @@
 
 /* Each line has the operations of one file, in this order: elementwise.c, unary.h,
  * matmul.c, linear.c, reduce.c, reshape.c, permute.c, concat.c, slice.c, embedding.c,
- * softmax.c, norm.c, dropout.c, rotary.c, attention/flash.c, attention/masked.c,
- * loss.c. */
+ * softmax.c, norm.c, dropout.c, rotary.c, distance_bias.c, attention/flash.c,
+ * attention/masked.c, loss.c. */
 /* clang-format off */
 #define OPERATIONS(OP, UNARY)                                                                                       \
     OP(add) OP(sub) OP(mul) OP(div) OP(pow)                                                                         \
@@ -23,6 +23,7 @@
     OP(layer_norm) OP(rms_norm)                                                                                     \
     OP(dropout)                                                                                                     \
     OP(rotary)                                                                                                      \
+    OP(distance_bias)                                                                                               \
     OP(attention)                                                                                                   \
     OP(masked_softmax) OP(masked_sum)                                                                               \
     OP(cross_entropy) OP(mse)

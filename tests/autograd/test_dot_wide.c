@@ -80,6 +80,15 @@ static ag_tensor *rotary(ag_tape *tape, ag_tensor *const *x, int form)
     return ag_rotary(x[0], form, 3, 10000);
 }
 
+static ag_tensor *distance_bias(ag_tape *tape, ag_tensor *const *x, int form)
+{
+    int32_t rows[70 + 90 - 1];
+    (void)tape;
+    for (int d = 0; d < 70 + 90 - 1; d++)
+        rows[d] = d * 7 % form;
+    return ag_distance_bias(x[0], 70, 90, rows);
+}
+
 static ag_tensor *dropout(ag_tape *tape, ag_tensor *const *x, int form)
 {
     (void)tape;
@@ -225,6 +234,7 @@ static const wide_case cases[] = {
     {"layer_norm", layer_norm, 0, -1, 1, 3, {SHAPE(37, 515), SHAPE(515), SHAPE(515)}},
     {"rms_norm", layer_norm, 1, -1, 1, 2, {SHAPE(37, 515), SHAPE(515)}},
     {"rotary", rotary, 4, -1, 1, 1, {SHAPE(2, 60, 128)}},
+    {"distance_bias", distance_bias, 32, -1, 1, 1, {SHAPE(32, 8)}},
     {"dropout", dropout, 0, -1, 1, 1, {SHAPE(5003)}},
     ATTENTION("attention", 0),
     ATTENTION("causal attention", 1),

@@ -54,6 +54,7 @@ static const drawn expected[] = {
     {"rms_norm", 131, 0xc9420c6d, 0.0131746},
     {"dropout", 134, 0x6a7cdfbf, 0.0050797},
     {"rotary", 171, 0x625ae647, -0.0002897},
+    {"distance_bias", 132, 0xe5cfd4c8, 0.0108659},
     {"attention", 145, 0x4d468dc9, 0.0118365},
     {"masked_softmax", 163, 0x1837069e, 0.0105183},
     {"masked_sum", 143, 0xb6750850, 0.0028234},

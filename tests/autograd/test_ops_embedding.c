@@ -1,4 +1,4 @@
-/* test_ops_embedding.c - rows of tables, and rotary positions. */
+/* test_ops_embedding.c - rows of tables, rotary positions, and biases by distance. */
 #include "same_bytes.h"
 #include "tape_fixture.h"
 
@@ -233,6 +233,47 @@ START_TEST(rotary_errors)
 }
 END_TEST
 
+/* ---- Biases by distance ------------------------------------------------------------ */
+
+START_TEST(biases_depend_on_the_distance)
+{
+    enum { ROWS = 3, HEADS = 2, T = 4, S = 6 };
+    static const int32_t rows[T + S - 1] = {2, 0, 1, 1, 0, 2, 2, 0, 1};
+    ag_tensor *table = ag_variable(tape, AG_SHAPE(ROWS, HEADS), NULL);
+    test_fill(table->data, table->size, 1, -1, 1);
+    ag_tensor *y = ag_distance_bias(table, T, S, rows);
+    ck_assert(y && ag_shape_equal(y->shape, AG_SHAPE(1, HEADS, T, S)));
+    double expected[ROWS * HEADS] = {0};
+    ag_real dy[HEADS * T * S];
+    test_fill(dy, HEADS * T * S, 2, -1, 1);
+    for (int e = 0; e < HEADS * T * S; e++) {
+        const int h = e / (T * S), i = e / S % T, j = e % S, row = rows[j - i + T - 1];
+        ck_assert(y->data[e] == table->data[row * HEADS + h]);
+        expected[row * HEADS + h] += (double)dy[e];
+    }
+    ck_assert_int_eq(ag_backward_seeded(y, dy), AG_OK);
+    for (int e = 0; e < ROWS * HEADS; e++)
+        check_near((double)table->grad[e], expected[e], PRECISION(1e-15, 1e-6), "the table's gradient");
+}
+END_TEST
+
+START_TEST(distance_bias_errors)
+{
+    static const int32_t rows[] = {0, 1, 3};
+    ag_tensor *table = ag_variable(tape, AG_SHAPE(3, 2), NULL);
+    tape_refuses(ag_distance_bias(table, 2, 2, rows), AG_BAD_VALUE, "row 3 at place 2 is outside the table of 3 rows");
+    table = ag_variable(tape, AG_SHAPE(3, 2), NULL);
+    tape_refuses(ag_distance_bias(table, 2, 2, NULL), AG_BAD_VALUE, "no rows given");
+    tape_refuses(ag_distance_bias(ag_variable(tape, AG_SHAPE(3), NULL), 1, 1, rows), AG_BAD_SHAPE, "the table is [3]");
+    tape_refuses(ag_distance_bias(ag_variable(tape, AG_SHAPE(3, 2), NULL), -1, 1, rows), AG_BAD_SHAPE, "-1 queries");
+    for (int i = 0; i < 2; i++) {
+        ag_tensor *y = ag_distance_bias(ag_variable(tape, AG_SHAPE(3, 2), NULL), i ? 0 : 4, i ? 4 : 0, NULL);
+        ck_assert(y && y->size == 0);
+        ck_assert_int_eq(ag_backward_seeded(y, NULL), AG_OK);
+    }
+}
+END_TEST
+
 /* ---- Threads ----------------------------------------------------------------------- */
 
 static ag_tensor *embedding(ag_tape *on, ag_tensor *const *inputs, void *context)
@@ -253,10 +294,21 @@ static ag_tensor *rotary(ag_tape *on, ag_tensor *const *inputs, void *context)
     return ag_rotary(inputs[0], 3, 7, 10000);
 }
 
+static ag_tensor *distance_bias(ag_tape *on, ag_tensor *const *inputs, void *context)
+{
+    int32_t rows[130 + 140 - 1];
+    (void)on;
+    (void)context;
+    for (int d = 0; d < 130 + 140 - 1; d++)
+        rows[d] = d * 7 % 32;
+    return ag_distance_bias(inputs[0], 130, 140, rows);
+}
+
 START_TEST(same_bytes_at_any_threads)
 {
     test_same_bytes(embedding, NULL, (ag_shape[]){AG_SHAPE(37, 33)}, 1);
     test_same_bytes(rotary, NULL, (ag_shape[]){AG_SHAPE(9, 67, 66)}, 1);
+    test_same_bytes(distance_bias, NULL, (ag_shape[]){AG_SHAPE(32, 6)}, 1);
 }
 END_TEST
 
@@ -273,6 +325,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, start_continues_a_sequence);
     tcase_add_test(tests, gradient_is_turned_back);
     tcase_add_test(tests, rotary_errors);
+    tcase_add_test(tests, biases_depend_on_the_distance);
+    tcase_add_test(tests, distance_bias_errors);
     tcase_add_test(tests, same_bytes_at_any_threads);
 }
 

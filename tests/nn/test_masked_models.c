@@ -70,9 +70,7 @@ static void begin_long(nn_model_kind kind, int form, int64_t source_length, int6
                                          .post_norm = form % 2,
                                          .activation = (ag_activation)(AG_RELU + form % 5),
                                          .tied_output = kind != NN_ENCODER && tied,
-                                         .positions = form % 3 == 0   ? NN_SINUSOIDAL
-                                                      : form % 3 == 1 ? NN_LEARNED
-                                                                      : NN_ROTARY},
+                                         .positions = (nn_position_kind)(form % NN_NO_POSITIONS)},
                        1);
     ck_assert_int_le(model->params.size, MOST);
     given = (example){.input = {.rows = ROWS}};

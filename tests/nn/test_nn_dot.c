@@ -19,7 +19,7 @@ typedef struct layer_kind {
     const char *name;
     ag_status (*init)(layer *layer, ag_error *error);
     ag_tensor *(*apply)(const layer *layer, const nn_pass *pass, ag_tensor *x, ag_tensor *memory);
-    int form; /* a norm's kind, an activation, whether rotary, whether post-norm */
+    int form; /* a norm's kind, an activation, an attention's positions, whether post-norm */
 } layer_kind;
 
 struct layer {
@@ -85,7 +85,14 @@ static ag_tensor *apply_positions(const layer *l, const nn_pass *pass, ag_tensor
 
 static ag_status init_attention(layer *l, ag_error *error)
 {
-    const nn_attention_config config = {.d_model = WIDTH, .heads = 2, .dropout = 0.2, .rotary = l->kind->form};
+    nn_attention_config config = {.d_model = WIDTH,
+                                  .heads = 2,
+                                  .dropout = 0.2,
+                                  .rotary = l->kind->form == NN_ROTARY,
+                                  .alibi = l->kind->form == NN_ALIBI};
+    if (l->kind->form == NN_RELATIVE &&
+        nn_relative_positions_init(&config.relative, &l->params, "relative", 2, false, error) != AG_OK)
+        return error->status;
     return nn_attention_init(&l->attention, &l->params, "attention", &config, error);
 }
 
@@ -163,9 +170,11 @@ static const layer_kind kinds[] = {
     {"layer norm", init_norm, apply_norm, NN_LAYER_NORM},
     {"rms norm", init_norm, apply_norm, NN_RMS_NORM},
     {"learned positions", init_positions, apply_positions, 0},
-    {"self-attention", init_attention, apply_self_attention, false},
-    {"rotary self-attention", init_attention, apply_self_attention, true},
-    {"cross-attention", init_attention, apply_cross_attention, false},
+    {"self-attention", init_attention, apply_self_attention, NN_NO_POSITIONS},
+    {"rotary self-attention", init_attention, apply_self_attention, NN_ROTARY},
+    {"alibi self-attention", init_attention, apply_self_attention, NN_ALIBI},
+    {"relative self-attention", init_attention, apply_self_attention, NN_RELATIVE},
+    {"cross-attention", init_attention, apply_cross_attention, NN_NO_POSITIONS},
     {"additive attention", init_additive, apply_additive, 0},
     {"relu feed-forward", init_feed_forward, apply_feed_forward, AG_RELU},
     {"gelu feed-forward", init_feed_forward, apply_feed_forward, AG_GELU},
@@ -278,7 +287,7 @@ static void problem_draw(problem *p, uint64_t seed)
 {
     const nn_model_kind kind = (nn_model_kind)(seed % 3);
     const nn_model_config config = {.kind = kind,
-                                    .positions = (nn_position_kind)(seed % 4),
+                                    .positions = (nn_position_kind)(seed / 3 % (NN_NO_POSITIONS + 1)),
                                     .norm = (nn_norm_kind)(seed % 2),
                                     .activation = (ag_activation)(AG_RELU + seed % 5),
                                     .post_norm = seed % 4 == 3,

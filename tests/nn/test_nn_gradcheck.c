@@ -192,6 +192,8 @@ static const nn_model_config models[] = {
     {.kind = NN_ENCODER_DECODER, .dropout = 0.1, .activation = AG_RELU, .post_norm = true},
     {.kind = NN_DECODER, .positions = NN_ROTARY, .norm = NN_RMS_NORM, .activation = AG_GATED_SILU, .no_bias = true},
     {.kind = NN_DECODER, .positions = NN_LEARNED, .activation = AG_SILU, .dropout = 0.2, .max_length = 6},
+    {.kind = NN_ENCODER_DECODER, .positions = NN_RELATIVE},
+    {.kind = NN_DECODER, .positions = NN_ALIBI},
 };
 
 START_TEST(a_right_model_has_no_culprit)

@@ -116,6 +116,23 @@ START_TEST(encoder_decoder_with_everything_else)
 }
 END_TEST
 
+/* Whose tables every layer of a stack adds to. */
+START_TEST(relative_positions)
+{
+    nn_model_config config = {.kind = NN_ENCODER_DECODER, .positions = NN_RELATIVE, .activation = AG_GELU};
+    check_model(config, 2, 5, 6, 4, false);
+    config.kind = NN_DECODER;
+    check_model(config, 2, 0, 20, 4, true);
+}
+END_TEST
+
+START_TEST(alibi)
+{
+    nn_model_config config = {.kind = NN_ENCODER_DECODER, .positions = NN_ALIBI, .activation = AG_GELU};
+    check_model(config, 2, 4, 4, 4, false);
+}
+END_TEST
+
 /* The Hessian of a whole model is symmetric: u.Hv = v.Hu. The bound is the error that
  * ag_hvp estimates for an element of each product, of which the other vector, of elements
  * below 1, sums up as many as there are parameters, of either sign. */
@@ -166,6 +183,8 @@ static Suite *suite(void)
     tcase_add_test(tcase, encoder_with_rotary_positions);
     tcase_add_test(tcase, decoder_with_learned_positions_and_tied_output);
     tcase_add_test(tcase, encoder_decoder_with_everything_else);
+    tcase_add_test(tcase, relative_positions);
+    tcase_add_test(tcase, alibi);
     tcase_add_test(tcase, symmetric_hessian);
     suite_add_tcase(s, tcase);
     return s;

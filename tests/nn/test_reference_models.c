@@ -8,7 +8,7 @@
 
 static const char *const kinds[] = {"encoder-decoder", "encoder", "decoder"};
 static const char *const activations[] = {"relu", "gelu", "gelu-tanh", "silu"};
-static const char *const positions[] = {"sinusoidal", "learned", "rotary", "none"};
+static const char *const positions[] = {"sinusoidal", "learned", "rotary", "alibi", "relative", "none"};
 static const char *const reductions[] = {"mean", "sum"};
 typedef enum mask_form { NONE, PADDING, CAUSAL, BOTH, WINDOWS } mask_form;
 static const char *const forms[] = {"none", "padding", "causal", "both", "windows"};
@@ -35,7 +35,7 @@ static nn_model *new_model(const reference *at)
         .max_length = reference_integer(at, "max_length"),
         .activation = (ag_activation)(AG_RELU + reference_choice(at, "activation", activations, 4)),
         .norm_eps = reference_number(at, "norm_eps"),
-        .positions = (nn_position_kind)reference_choice(at, "positions", positions, 4),
+        .positions = (nn_position_kind)reference_choice(at, "positions", positions, 6),
         .post_norm = reference_integer(at, "post_norm"),
         .tied_output = reference_integer(at, "tied_output"),
         .padding_id = reference_integer(at, "padding_id"),

@@ -124,7 +124,7 @@ static const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_DECODER
 
 START_TEST(sound_models_have_no_fault)
 {
-    for (int variant = 0; variant < 24; variant++) {
+    for (int variant = 0; variant < 36; variant++) {
         const nn_model_config config = {.kind = kinds[variant % 3],
                                         .post_norm = variant / 3 % 2,
                                         .norm = variant / 6 % 2 ? NN_RMS_NORM : NN_LAYER_NORM,

@@ -79,15 +79,16 @@ static void differences(const test_subject *s, const study_influence *like, doub
 
 START_TEST(influence_is_what_differences_say)
 {
-    for (int variant = 0; variant < 12; variant++) {
+    static const nn_position_kind positions[] = {NN_SINUSOIDAL, NN_ROTARY, NN_ALIBI, NN_RELATIVE};
+    for (int variant = 0; variant < 24; variant++) {
         test_subject s;
         double expected[SOURCE * (SOURCE + TARGET)];
         test_subject_init(&s,
                           (nn_model_config){.kind = kinds[variant % 3],
                                             .post_norm = variant / 3 % 2,
-                                            .positions = variant / 6 ? NN_ROTARY : NN_SINUSOIDAL,
+                                            .positions = positions[variant / 6],
                                             .activation = AG_GELU},
-                          variant / 6 ? full : padded);
+                          variant / 6 % 2 ? full : padded);
         study_influence influence = find(&s);
         ck_assert_int_eq(influence.source_length, kinds[variant % 3] == NN_DECODER ? 0 : SOURCE);
         ck_assert_int_eq(influence.inputs - influence.source_length, kinds[variant % 3] == NN_ENCODER ? 0 : TARGET);

@@ -13,7 +13,7 @@ static const test_sizes full = {SOURCE, TARGET, SOURCE, TARGET}, padded = {SOURC
 
 START_TEST(sound_models_do_not_leak)
 {
-    for (int variant = 0; variant < 48; variant++) {
+    for (int variant = 0; variant < 72; variant++) {
         const nn_model_config config = {.kind = kinds[variant % 3],
                                         .post_norm = variant / 3 % 2,
                                         .norm = variant / 12 % 2 ? NN_RMS_NORM : NN_LAYER_NORM,

@@ -79,6 +79,8 @@ static const nn_model_config MODELS[] = {
     {.kind = NN_ENCODER, .activation = AG_GATED_SILU, .ffn = 20, .norm_eps = 1e-6},
     {.kind = NN_DECODER, .embedding_scale = 1, .activation = AG_GELU, .dropout = 0.25, .padding_id = -1},
     {.kind = NN_DECODER, .positions = NN_LEARNED, .max_length = 23, .tied_output = true, .heads = 4},
+    {.kind = NN_ENCODER_DECODER, .positions = NN_RELATIVE, .heads = 4},
+    {.kind = NN_DECODER, .positions = NN_ALIBI},
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
 
