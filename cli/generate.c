@@ -17,13 +17,14 @@ typedef struct generate_flags {
 /* Prints tokens as they are generated. */
 typedef struct printer {
     const data_vocab *vocab;
-    bool begun; /* text precedes: a word needs a space before it */
+    bool begun;      /* text precedes: a word needs a space before it */
+    int32_t open[2]; /* [held] the last tokens, whose text depends on the next one */
+    int64_t held;
     int code;
 } printer;
 
-static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
+static bool print_text(printer *p, const int32_t *tokens, int64_t count)
 {
-    printer *p = context;
     char *text = cli_text(p->vocab, tokens, count);
     if (!text) {
         p->code = cli_fail("generate", CLI_FAILED, "out of memory");
@@ -35,6 +36,24 @@ static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
     p->begun = true;
     free(text);
     return fflush(stdout) == 0;
+}
+
+static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
+{
+    printer *p = context;
+    int32_t *all = malloc((size_t)(p->held + count) * sizeof *all);
+    if (!all) {
+        p->code = cli_fail("generate", CLI_FAILED, "out of memory");
+        return false;
+    }
+    memcpy(all, p->open, (size_t)p->held * sizeof *all);
+    memcpy(all + p->held, tokens, (size_t)count * sizeof *all);
+    count += p->held;
+    p->held = data_vocab_open(p->vocab, all, count);
+    memcpy(p->open, all + count - p->held, (size_t)p->held * sizeof *all);
+    const bool more = print_text(p, all, count - p->held);
+    free(all);
+    return more;
 }
 
 /* The prompt's tokens; NULL after a report. An empty prompt means the beginning of a
@@ -49,21 +68,33 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
     return tokens;
 }
 
+/* Prints the prompt as it was given. If the next token may change its last syllable, its
+ * tokens are printed, which are composed as the text that follows is. */
+static void print_prompt(const generate_flags *f, printer *p, const int32_t *prompt, int64_t length)
+{
+    size_t size;
+    const char *begin = cli_argument(f->prompt, &size);
+    p->begun = !data_text_empty(begin, size);
+    if (data_vocab_open(p->vocab, prompt, length))
+        print_tokens(p, prompt, length);
+    else
+        fwrite(begin, 1, size, stdout);
+}
+
 /* Generates text number i after the prompt. */
 static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
                          int64_t length, int64_t i, ag_error *error)
 {
-    size_t size;
-    const char *begin = cli_argument(f->prompt, &size);
-    printer p = {.vocab = saved->target_vocab, .begun = !data_text_empty(begin, size), .code = CLI_DONE};
+    printer p = {.vocab = saved->target_vocab, .code = CLI_DONE};
     nn_generation_options options = f->options;
     options.sample = !f->greedy;
     options.seed += (uint64_t)i;
     if (options.top_p == 1)
         options.top_p = 0; /* all tokens */
-    fwrite(begin, 1, size, stdout);
+    print_prompt(f, &p, prompt, length);
     if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
         p.code = cli_report("generate", error);
+    print_text(&p, p.open, p.held);
     putchar('\n');
     return p.code;
 }
@@ -125,8 +156,8 @@ int cli_generate(int count, const char *const *arguments)
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("generate", &error);
     code = saved.model->config.kind == NN_DECODER
-                   ? generate(&f, &saved, &error)
-                   : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);
+               ? generate(&f, &saved, &error)
+               : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);
     train_saved_clear(&saved);
     return code;
 }

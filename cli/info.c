@@ -8,10 +8,11 @@
 
 static void print_vocab(const char *title, const data_vocab *vocab)
 {
+    static const char *const kinds[] = {
+        [DATA_CHARS] = "characters", [DATA_WORDS] = "words", [DATA_JAMO] = "characters, hangul decomposed"};
     if (vocab)
         printf("%-16s %d %s (%s)\n", title, data_vocab_size(vocab),
-               ag_plural(data_vocab_size(vocab), "token", "tokens"),
-               data_vocab_kind(vocab) == DATA_CHARS ? "characters" : "words");
+               ag_plural(data_vocab_size(vocab), "token", "tokens"), kinds[data_vocab_kind(vocab)]);
 }
 
 /* Writes the value as info shows it; "" where it shows nothing. */

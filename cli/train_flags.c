@@ -48,9 +48,7 @@ static train_recipe recipe_with_model(const train_recipe *recipe, const train_sa
         own.model.decoder_layers = said->decoder_layers;
     if (recipe->run.task) /* a task has its own kinds of tokens, whatever the flags say */
         return own;
-    if (base->source_vocab)
-        own.data.source_kind = data_vocab_kind(base->source_vocab);
-    own.data.target_kind = data_vocab_kind(base->target_vocab);
+    train_recipe_take_tokens(&own, base->source_vocab, base->target_vocab);
     return own;
 }
 
@@ -194,8 +192,8 @@ static void drop_replaced_source(const cli_command *command, bool source, bool l
  * rates of sgd and noam have another size), and its warm-up where the user chose another
  * schedule or fewer steps. `preset` has its flags alone; `own` [flag_count]: which flags
  * the user gave. */
-static void drop_unfit_preset_rates(const cli_command *command, const train_recipe *recipe,
-                                    const train_recipe *preset, const bool *own)
+static void drop_unfit_preset_rates(const cli_command *command, const train_recipe *recipe, const train_recipe *preset,
+                                    const bool *own)
 {
     const train_options *run = &recipe->run;
     const bool schedule = (run->schedule == TRAIN_NOAM) != (preset->run.schedule == TRAIN_NOAM);

@@ -12,7 +12,9 @@
  * Any number of threads may read a vocabulary, an open file or a batch while none changes
  * or frees it.
  *
- * Memory: files are mapped, not copied; a set keeps a few bytes per line besides.
+ * Memory: files are mapped, not copied; a set keeps a few bytes per line besides. Only a
+ * text with Korean syllables that DATA_JAMO decomposes is copied, at up to three times its
+ * size.
  */
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
@@ -47,11 +49,19 @@ bool data_text_empty(const char *text, size_t size);
 /* The special tokens, with which every vocabulary begins. */
 enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4 };
 
-/* How text is cut into tokens: one per Unicode code point, or one per word between white
- * space. */
-typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS } data_token_kind;
-/* "chars" and "words", as they stand in vocabulary files and on the command line; NULL for
- * any other number. */
+/* How text is cut into tokens: one per Unicode code point; one per word between white
+ * space; or DATA_JAMO, one per code point after each precomposed Korean syllable, U+AC00 to
+ * U+D7A3, was replaced by the two or three conjoining jamo that it consists of (Unicode
+ * Standard, section 3.12, by arithmetic alone). On a text without such syllables DATA_JAMO
+ * is DATA_CHARS.
+ *
+ * data_vocab_decode composes them again: a leading consonant and a vowel, and the trailing
+ * consonant that follows, make one syllable, and all else stays as it is. So jamo that
+ * stand decomposed in a file (normalisation form NFD) are the same tokens as those of a
+ * syllable, and come out composed (NFC). Compatibility jamo, U+3131 to U+318E, are
+ * characters like any other. */
+typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO } data_token_kind;
+/* "chars", "words" and "jamo", as they stand in vocabularies; NULL for any other number. */
 const char *data_token_kind_name(int kind);
 
 /* A two-way map between tokens and ids. */
@@ -63,7 +73,7 @@ data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 /* Frees the vocabulary. NULL is allowed. */
 void data_vocab_free(data_vocab *vocab);
-/* Whether the tokens are characters or words. */
+/* How the vocabulary's texts are cut into tokens. */
 data_token_kind data_vocab_kind(const data_vocab *vocab);
 /* The number of tokens, the four specials included: ids are 0 .. size - 1. */
 int32_t data_vocab_size(const data_vocab *vocab);
@@ -92,7 +102,9 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
 
 /* Sets *token and *token_size to the next token of text[*at..size), which is well-formed
  * UTF-8, and moves *at past it. Returns false at the end. Skips white space (Unicode's)
- * between words; CRLF is one character, LF. */
+ * between words; CRLF is one character, LF. The jamo of a syllable are no part of the text:
+ * *token then points to a constant, and *at to a byte within the syllable while jamo of it
+ * are left. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
@@ -110,6 +122,9 @@ int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size
  * out of range, and joins words with one space. Like snprintf, it returns the length of
  * the whole text and writes at most `size` bytes, the final zero included. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
+/* For text that is written while its tokens still come: the number, 0 to 2, of the last of
+ * ids [count] that may form a syllable with the id to come, so their text is not final. */
+int64_t data_vocab_open(const data_vocab *vocab, const int32_t *ids, int64_t count);
 
 /* ---- Synthetic tasks --------------------------------------------------------------- */
 
@@ -161,7 +176,7 @@ typedef struct data_set_options {
     int64_t context;            /* text sets: the tokens of a window; 0: 128 */
     bool tagging;               /* source and target of an example must have equally many
                                  * tokens; no end marks */
-    /* Files: characters or words, used if no vocabulary is given. */
+    /* Files: characters, words or jamo, used if no vocabulary is given. */
     data_token_kind source_kind, target_kind;
     /* Copied; NULL: made from the examples, in order of appearance. */
     const data_vocab *source_vocab, *target_vocab;

@@ -2,8 +2,9 @@
  *
  * The file is mapped, and the offset of every context-th token is kept. Window i has the
  * tokens from i * context on, and its targets are the tokens one later: N tokens give N -
- * 1 targets.
+ * 1 targets. Only a text with Korean syllables that are decomposed is copied.
  */
+#include "hangul.h"
 #include "set.h"
 #include "text.h"
 
@@ -12,7 +13,8 @@
 
 typedef struct text_set {
     data_set base;
-    data_view text;        /* the set's part of the file */
+    data_view text;        /* the set's part of the file, or `jamo` */
+    char *jamo;            /* the part with its syllables decomposed; NULL: it has none */
     int64_t token_count;   /* in it */
     size_t *window_starts; /* [count]: the offset in `text` of (or of white space before)
                             * token i * context */
@@ -66,6 +68,7 @@ static int64_t window_tokens(data_set *base, int64_t i)
 static void text_free(data_set *base)
 {
     free(((text_set *)base)->window_starts);
+    free(((text_set *)base)->jamo);
 }
 
 /* ---- Opening ---- */
@@ -115,6 +118,37 @@ static void choose_part(text_set *set)
     if (set->base.options.part == DATA_DEV)
         text = (data_view){text.text + border, text.size - border};
     set->text = text;
+}
+
+static bool has_syllables(data_view text)
+{
+    for (size_t at = 0; at < text.size; at++)
+        if (data_hangul_next(text.text, text.size, &at))
+            return true;
+    return false;
+}
+
+/* Copies the text with its syllables decomposed, if it has any, since windows begin and
+ * end between any two tokens. */
+static ag_status decompose_text(text_set *set, ag_error *error)
+{
+    const char *token;
+    size_t at = 0, token_size, size = 0;
+    if (!has_syllables(set->text))
+        return AG_OK;
+    while (data_token_next(DATA_JAMO, set->text.text, set->text.size, &at, &token, &token_size))
+        size += token_size;
+    set->jamo = malloc(size);
+    if (!set->jamo)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its text with decomposed syllables",
+                            set->base.name);
+    size = at = 0;
+    while (data_token_next(DATA_JAMO, set->text.text, set->text.size, &at, &token, &token_size)) {
+        memcpy(set->jamo + size, token, token_size);
+        size += token_size;
+    }
+    set->text = (data_view){set->jamo, size};
+    return AG_OK;
 }
 
 static ag_status measure_windows(text_set *set, ag_error *error)
@@ -174,7 +208,10 @@ static ag_status read_text(data_set *base, const data_vocab *source, const data_
     if (!base->target_vocab)
         return AG_NO_MEMORY;
     choose_part(set);
-    status = measure_windows(set, error);
+    if (data_vocab_kind(base->target_vocab) == DATA_JAMO)
+        status = decompose_text(set, error);
+    if (status == AG_OK)
+        status = measure_windows(set, error);
     if (status == AG_OK)
         status = find_windows(set, error);
     if (status == AG_OK && !target && !data_vocab_add_text(base->target_vocab, set->text))

@@ -6,6 +6,7 @@
  */
 #include "data.h"
 #include "files/grow.h"
+#include "hangul.h"
 #include "hash.h"
 #include "text.h"
 
@@ -146,7 +147,7 @@ static bool is_token(data_token_kind kind, const char *token, size_t size)
     const char *first;
     size_t at = 0, first_size;
     return data_text_check(token, size, NULL) == size && data_token_next(kind, token, size, &at, &first, &first_size) &&
-           first_size == size;
+           first_size == size && at == size; /* a syllable and its first jamo have equally many bytes */
 }
 
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
@@ -195,6 +196,12 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
     if (start >= size) {
         *at = size;
         return false;
+    }
+    const char *jamo = kind == DATA_JAMO ? data_hangul_next(text, size, at) : NULL;
+    if (jamo) {
+        *token = jamo;
+        *token_size = DATA_JAMO_BYTES;
+        return true;
     }
     end = start + character_size(text, size, start);
     if (kind == DATA_WORDS)
@@ -268,25 +275,53 @@ int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size
     return NULL;
 }
 
+/* How many of ids [count] the next piece of text takes, and that text, which `syllable` may
+ * hold: one token, or the two or three jamo of a syllable. */
+static int64_t next_piece(const data_vocab *vocab, const int32_t *ids, int64_t count, char syllable[5],
+                          const char **piece)
+{
+    const char *jamo[3] = {"", "", ""};
+    for (int i = 0; i < (vocab->kind == DATA_JAMO ? 3 : 1) && i < count; i++)
+        jamo[i] = data_vocab_token(vocab, ids[i] >= 0 && ids[i] < vocab->size ? ids[i] : DATA_UNK);
+    *piece = jamo[0];
+    if (data_jamo_place(jamo[0]) != DATA_JAMO_L || data_jamo_place(jamo[1]) != DATA_JAMO_V)
+        return 1;
+    const bool closed = data_jamo_place(jamo[2]) == DATA_JAMO_T;
+    data_hangul_compose(jamo[0], jamo[1], closed ? jamo[2] : NULL, syllable);
+    *piece = syllable;
+    return closed ? 3 : 2;
+}
+
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size)
 {
     size_t length = 0;
     bool first = true;
-    for (int64_t i = 0; i < count && ids[i] != DATA_EOS; i++) {
+    int64_t taken;
+    for (int64_t i = 0; i < count && ids[i] != DATA_EOS; i += taken) {
+        char syllable[5];
+        const char *piece;
+        taken = next_piece(vocab, ids + i, count - i, syllable, &piece);
         if (ids[i] == DATA_PAD || ids[i] == DATA_BOS)
             continue;
-        int32_t id = ids[i] >= 0 && ids[i] < vocab->size ? ids[i] : DATA_UNK;
         if (vocab->kind == DATA_WORDS && !first) {
             if (length < size)
                 text[length] = ' ';
             length++;
         }
         first = false;
-        for (const char *from = data_vocab_token(vocab, id); *from; from++, length++)
+        for (; *piece; piece++, length++)
             if (length < size)
-                text[length] = *from;
+                text[length] = *piece;
     }
     if (size > 0)
         text[length < size ? length : size - 1] = '\0';
     return length;
+}
+
+int64_t data_vocab_open(const data_vocab *vocab, const int32_t *ids, int64_t count)
+{
+    data_jamo last[2] = {DATA_NO_JAMO, DATA_NO_JAMO};
+    for (int i = 0; i < 2 && i < count && vocab->kind == DATA_JAMO; i++)
+        last[i] = data_jamo_place(data_vocab_token(vocab, ids[count - 1 - i]));
+    return last[0] == DATA_JAMO_L ? 1 : last[0] == DATA_JAMO_V && last[1] == DATA_JAMO_L ? 2 : 0;
 }

@@ -23,8 +23,8 @@ static const char digits[] = "0123456789abcdef";
 
 const char *data_token_kind_name(int kind)
 {
-    static const char *const names[] = {"chars", "words"};
-    return kind >= DATA_CHARS && kind <= DATA_WORDS ? names[kind] : NULL;
+    static const char *const names[] = {"chars", "words", "jamo"};
+    return kind >= DATA_CHARS && kind <= DATA_JAMO ? names[kind] : NULL;
 }
 
 static bool needs_escape(char byte)
@@ -112,18 +112,18 @@ static size_t unescape(const char *text, size_t size, bool strict, char *out)
     return length;
 }
 
-/* Reads "chars 12" or "words 12", the kind and the number of tokens, and moves *text past
- * it. */
+/* Reads a kind and the number of tokens, such as "chars 12", and moves *text past it. */
 static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
 {
-    const char *at = *text;
-    if (strncmp(at, "chars ", 6) == 0)
-        *kind = DATA_CHARS;
-    else if (strncmp(at, "words ", 6) == 0)
-        *kind = DATA_WORDS;
-    else
+    const char *at = *text, *name;
+    const size_t length = strcspn(at, " ");
+    int i = 0;
+    while ((name = data_token_kind_name(i)) && (strlen(name) != length || memcmp(name, at, length)))
+        i++;
+    if (!name || at[length] != ' ')
         return false;
-    at += 6;
+    *kind = (data_token_kind)i;
+    at += length + 1;
     if (*at < '0' || *at > '9')
         return false;
     int32_t value = 0;
@@ -207,7 +207,7 @@ typedef struct line_reader {
 /* Adds the token of line number `number`, which gets the next id. */
 static ag_status add_line(const line_reader *r, const char *line, size_t size, int64_t number)
 {
-    const bool chars = data_vocab_kind(r->vocab) == DATA_CHARS;
+    const bool words = data_vocab_kind(r->vocab) == DATA_WORDS;
     const int32_t next = data_vocab_size(r->vocab);
     char reason[DATA_TEXT_REASON];
     size_t bad = data_text_check(line, size, reason);
@@ -224,7 +224,7 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
                             (long long)number);
     if (id == DATA_UNK)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this is not one %s (a line is a token; %s)", r->path,
-                            (long long)number, chars ? "character" : "word",
+                            (long long)number, words ? "word" : "character",
                             memchr(line, '\t', size) ? "cut -f 1 keeps the first column"
                                                      : "\\20 is a space, \\0a a line feed, \\5c a backslash");
     if (id != next)

@@ -372,8 +372,8 @@ ag_status playground_setting_take(playground_setting *setting, const train_saved
     train_recipe *recipe = &setting->recipe;
     recipe->model = *config;
     recipe->layers = config->encoder_layers > config->decoder_layers ? config->encoder_layers : config->decoder_layers;
-    recipe->data.target_kind = data_vocab_kind(saved->target_vocab);
-    recipe->data.source_kind = data_vocab_kind(saved->source_vocab ? saved->source_vocab : saved->target_vocab);
+    train_recipe_take_tokens(recipe, saved->source_vocab ? saved->source_vocab : saved->target_vocab,
+                             saved->target_vocab);
     recipe->run.task = task ? task->name : NULL;
     setting->lines = task ? NULL : strcpy(setting->text + arguments, lines);
     if (!task || (recipe->data.max_length && recipe->data.min_length > recipe->data.max_length))

@@ -12,6 +12,7 @@
 
 TRAIN_NAMES(train_model_kind_name, "encoder-decoder", "encoder", "decoder")
 TRAIN_NAMES(train_layout_name, "pytorch", "gpt2")
+static TRAIN_NAMES(decompose_name, "none", "hangul")
 static TRAIN_NAMES(activation_name, "relu", "gelu", "gelu-tanh", "silu", "gated-silu")
 static TRAIN_NAMES(norm_name, "layer", "rms")
 static TRAIN_NAMES(final_norm_name, "usual", "yes", "no")
@@ -20,6 +21,12 @@ static TRAIN_NAMES(matmul_name, "float", "bf16")
 static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd")
 static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam")
 static TRAIN_NAMES(best_by_name, "exact", "loss", "wer")
+
+/* Jamo are what --decompose makes of characters. */
+static const char *token_kind_name(int i)
+{
+    return i == DATA_JAMO ? NULL : data_token_kind_name(i);
+}
 
 const char *train_task_name(int i)
 {
@@ -48,6 +55,8 @@ CONDITION(has_text, recipe->text != NULL)
 CONDITION(has_no_dev, recipe->dev == NULL)
 CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
+CONDITION(has_characters, !recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
+                                                recipe->data.target_kind == DATA_CHARS))
 CONDITION(has_layer_norm, recipe->model.norm == NN_LAYER_NORM)
 CONDITION(has_cosine, recipe->run.schedule == TRAIN_COSINE)
 CONDITION(is_adam, recipe->run.optimizer.kind != TRAIN_SGD)
@@ -57,7 +66,7 @@ CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->tex
 
 /* ---- The table --------------------------------------------------------------------- */
 
-#define BELOW_ONE         0x1.fffffffffffffp-1 /* the double before 1 */
+#define BELOW_ONE 0x1.fffffffffffffp-1 /* the double before 1 */
 
 /* Numbers of the library's in help texts. */
 #define NUMERAL(number)   NUMERAL_(number)
@@ -92,11 +101,15 @@ static const train_field options[] = {
     {"preset", "NAME", "take a preset's flags; flags of your own override them", RECIPE(preset), .names = preset_name,
      .local = true},
     {"list-presets", NULL, "print the presets and their flags", RECIPE(list_presets), .local = true},
-    {"src-tokens", "KIND", "what the sources are split into", DATA(source_kind), .names = data_token_kind_name,
+    {"src-tokens", "KIND", "what the sources are split into", DATA(source_kind), .names = token_kind_name,
      .needs = source_tokens_count, .goes = "goes with --pairs"},
-    {"tgt-tokens", "KIND", "what the targets, or the text, are split into", DATA(target_kind),
-     .names = data_token_kind_name, .needs = target_tokens_count,
-     .goes = "needs --pairs or --text: tasks define their tokens"},
+    {"tgt-tokens", "KIND", "what the targets, or the text, are split into", DATA(target_kind), .names = token_kind_name,
+     .needs = target_tokens_count, .goes = "needs --pairs or --text: tasks define their tokens"},
+    {"decompose", "SCRIPT",
+     "split characters into the letters that they consist of: hangul, Korean syllables; outputs are composed again",
+     RECIPE(decompose), .names = decompose_name, .needs = has_characters,
+     .goes = "needs a file whose sources or targets are split into chars: words stay whole, and tasks have their own "
+             "tokens"},
     {"held-out", "SHARE", "share of the data that is held out to choose the best model on", DATA(held_out),
      .low = 0.0001, .high = 0.9, .usual = 0.05, .needs = has_no_dev,
      .goes = "goes without --dev: either holds the data to choose the best model on"},

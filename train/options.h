@@ -11,12 +11,17 @@
 #include "fields.h"
 #include "train.h"
 
+/* What --decompose splits into the letters that it consists of, on each side whose tokens
+ * are characters: nothing, or Korean syllables (DATA_JAMO). */
+typedef enum train_decompose { TRAIN_DECOMPOSE_NONE = 0, TRAIN_DECOMPOSE_HANGUL } train_decompose;
+
 /* A training as flags describe it. Its own members are those that no struct of the library
  * has: the command acts on them. */
 typedef struct train_recipe {
     const char *pairs, *dev, *text; /* files of examples; a task is run.task */
     const char *from, *resume;      /* the folder of the model, or of the run, to begin with */
     const char *preset;
+    train_decompose decompose;
     int layers; /* of each stack whose own number is 0 */
     bool list_presets, quiet;
     data_set_options data;
@@ -41,6 +46,10 @@ nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *t
 /* How the recipe's examples are read, with the vocabularies of the model that the run
  * begins with (NULL in *base: none). */
 data_set_options train_recipe_data(const train_recipe *recipe, const train_saved *base, data_part part);
+
+/* Sets the recipe's kinds of tokens to those of a model's vocabularies. `source` is NULL
+ * for a language model, whose recipe keeps that kind. */
+void train_recipe_take_tokens(train_recipe *recipe, const data_vocab *source, const data_vocab *target);
 
 /* Row i of the table; NULL after the last. */
 const train_field *train_option(int i);

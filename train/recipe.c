@@ -43,10 +43,34 @@ nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *t
     return config;
 }
 
+/* The kind of tokens that --decompose makes of a kind of --src-tokens or --tgt-tokens. */
+static data_token_kind decomposed_kind(const train_recipe *recipe, data_token_kind kind)
+{
+    return recipe->decompose == TRAIN_DECOMPOSE_HANGUL && kind == DATA_CHARS ? DATA_JAMO : kind;
+}
+
+/* Takes the kind of one vocabulary. A vocabulary of words says nothing about --decompose. */
+static void take_kind(train_recipe *recipe, data_token_kind *kind, const data_vocab *vocab)
+{
+    const data_token_kind own = data_vocab_kind(vocab);
+    *kind = own == DATA_JAMO ? DATA_CHARS : own;
+    if (own != DATA_WORDS)
+        recipe->decompose = own == DATA_JAMO ? TRAIN_DECOMPOSE_HANGUL : TRAIN_DECOMPOSE_NONE;
+}
+
+void train_recipe_take_tokens(train_recipe *recipe, const data_vocab *source, const data_vocab *target)
+{
+    if (source)
+        take_kind(recipe, &recipe->data.source_kind, source);
+    take_kind(recipe, &recipe->data.target_kind, target);
+}
+
 data_set_options train_recipe_data(const train_recipe *recipe, const train_saved *base, data_part part)
 {
     data_set_options options = recipe->data;
     options.part = part;
+    options.source_kind = decomposed_kind(recipe, options.source_kind);
+    options.target_kind = decomposed_kind(recipe, options.target_kind);
     options.seed = recipe->run.seed;
     options.max_tokens = recipe->model.max_length;
     options.source_vocab = base->source_vocab;
