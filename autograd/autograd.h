@@ -574,6 +574,10 @@ int64_t ag_tape_blind_queries(const ag_tape *tape);
 
 /* The seconds of a clock that nobody sets, from an unknown start: for differences. */
 double ag_seconds(void);
+/* The processor time of this process in seconds: user and system, all threads together.
+ * What other processes do changes it little, so it compares runs on a busy machine. Where
+ * the system has no such clock (WebAssembly) it is ag_seconds. */
+double ag_processor_seconds(void);
 
 /* The most multiply-adds a second that `threads` threads reach: chains of them in
  * registers, at the widest instructions of the processor, whatever the level. The best of

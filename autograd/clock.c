@@ -1,4 +1,4 @@
-/* clock.c - the clock of measurements, and the machine's peak by it. */
+/* clock.c - the clocks of measurements, and the machine's peak. */
 #include "autograd.h"
 #include "kernels/peak.h"
 
@@ -9,6 +9,17 @@ double ag_seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double ag_processor_seconds(void)
+{
+#ifdef CLOCK_PROCESS_CPUTIME_ID
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else /* WebAssembly, where the process has one thread */
+    return ag_seconds();
+#endif
 }
 
 double ag_peak(int threads, double seconds)

@@ -121,6 +121,11 @@ ag_status train_log_open(train_log *log, const char *path, int64_t step, bool ev
 
 /* ---- Lines ------------------------------------------------------------------------- */
 
+static double whole_milliseconds(double seconds)
+{
+    return round(seconds * 1e3) / 1e3;
+}
+
 static void put_report(data_json_object *line, const train_progress *progress)
 {
     data_json_put_integer(line, "epoch", progress->epoch);
@@ -128,7 +133,8 @@ static void put_report(data_json_object *line, const train_progress *progress)
     data_json_put_number(line, "rate", progress->rate, 9);
     data_json_put_number(line, "gradient_norm", progress->gradient_norm, 9);
     data_json_put_number(line, "tokens_per_second", progress->tokens_per_second, 6);
-    data_json_put_number(line, "seconds", round(progress->seconds * 1e3) / 1e3, 15);
+    data_json_put_number(line, "seconds", whole_milliseconds(progress->seconds), 15);
+    data_json_put_number(line, "processor_seconds", whole_milliseconds(progress->processor_seconds), 15);
 }
 
 static void put_evaluation(data_json_object *line, const train_progress *progress)

@@ -154,7 +154,9 @@ static ag_status finish_here(train_loop *loop)
 static ag_status take_step(train_loop *loop)
 {
     double loss, norm;
+    const double start = ag_processor_seconds();
     ag_status status = train_step(loop, &loss, &norm);
+    loop->progress.processor_seconds += ag_processor_seconds() - start;
     if (status != AG_OK || loop->ended)
         return status;
     loop->unsaved = true;

@@ -296,6 +296,9 @@ typedef struct train_progress {
     double loss; /* mean over the steps since the last report, in nats per target token */
     double rate, gradient_norm; /* of this step; the norm before clipping */
     double tokens_per_second, seconds, seconds_left; /* target tokens; of this process */
+    /* Processor time of all threads in the updates of this process so far, without
+     * evaluations and files. */
+    double processor_seconds;
     const train_metrics *dev; /* the report is of an evaluation; else NULL */
     bool best;                /* the evaluation is the best so far, and better than
                                * guessing */

@@ -172,8 +172,8 @@ END_TEST
 /* All that depends on how long something took becomes 0. */
 static void forget_times(char *log)
 {
-    static const char *const names[] = {"\"tokens_per_second\":", "\"seconds\":"};
-    for (int i = 0; i < 2; i++)
+    static const char *const names[] = {"\"tokens_per_second\":", "\"seconds\":", "\"processor_seconds\":"};
+    for (int i = 0; i < 3; i++)
         for (char *at = log; (at = strstr(at, names[i]));) {
             at += strlen(names[i]);
             size_t length = strcspn(at, ",}");

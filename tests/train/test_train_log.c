@@ -112,8 +112,17 @@ START_TEST(lines_are_valid_whatever_they_hold)
 {
     static const double strange[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
     static const char *const words[] = {"\"NaN\"", "\"Infinity\"", "\"-Infinity\""};
-    static const char *const names[] = {"loss", "rate", "gradient_norm", "tokens_per_second", "seconds", "dev_loss",
-                                        "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per"};
+    static const char *const names[] = {"loss",
+                                        "rate",
+                                        "gradient_norm",
+                                        "tokens_per_second",
+                                        "seconds",
+                                        "processor_seconds",
+                                        "dev_loss",
+                                        "dev_token_accuracy",
+                                        "dev_exact_match",
+                                        "dev_wer",
+                                        "dev_per"};
     char *folder = test_folder_new(), *path = test_file_write(folder, "log.jsonl", "", 0);
     for (int i = 0; i < 3; i++) {
         const double x = strange[i];
@@ -123,7 +132,8 @@ START_TEST(lines_are_valid_whatever_they_hold)
                                     .rate = x,
                                     .gradient_norm = x,
                                     .tokens_per_second = x,
-                                    .seconds = x},
+                                    .seconds = x,
+                                    .processor_seconds = x},
                                    {.step = 7, .dev = &dev}};
         train_log log;
         train_history history;
@@ -256,16 +266,23 @@ START_TEST(a_run_is_read_back)
     ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, &result, NULL), AG_OK);
     train_history history;
     ck_assert_int_eq(train_history_read(&history, f.out, &error), AG_OK);
-    static const char *const reported[] = {"epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"};
+    static const char *const reported[] = {
+        "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds", "processor_seconds"};
     static const char *const evaluated[] = {"dev_loss", "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per",
                                             "best"};
-    for (int i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof reported / sizeof *reported; i++) {
         const train_series *report = train_history_find(&history, reported[i]);
-        const train_series *dev = train_history_find(&history, evaluated[i]);
         ck_assert(report && report->count == 4 && report->steps[0] == 1 && report->steps[3] == 10);
+    }
+    for (size_t i = 0; i < sizeof evaluated / sizeof *evaluated; i++) {
+        const train_series *dev = train_history_find(&history, evaluated[i]);
         ck_assert(dev && dev->count == 2 && dev->steps[0] == 5 && dev->steps[1] == 10);
     }
-    ck_assert_int_eq(history.count, 12);
+    ck_assert_int_eq(history.count, 13);
+    const train_series *processor = train_history_find(&history, "processor_seconds");
+    for (int64_t i = 1; i < processor->count; i++)
+        ck_assert_double_ge(processor->values[i], processor->values[i - 1]);
+    ck_assert_double_gt(processor->values[processor->count - 1], 0);
     const train_series *wer = train_history_find(&history, "dev_wer");
     double best = wer->values[result.best_step == 10];
     ck_assert_double_eq_tol(best, result.best.wer, 1e-8);
