@@ -63,7 +63,7 @@ else ifneq ($(PRECISION),float)
   $(error PRECISION is float or double, not '$(PRECISION)')
 endif
 LEVEL_DEFINES := $(if $(SIMD_LEVELS),,-DTAPEFORMER_PLAIN) $(foreach level,$(SIMD_LEVELS) $(BF16_LEVEL),-DKERNEL_HAS_$(level))
-THREADS  := -pthread
+PTHREAD  := -pthread
 # WebAssembly's C library, WASI's, lacks threads, signals and more: wasm/ has what the
 # sources need of them. The stack would be 64 KiB; it lies first in memory, where an
 # overflow stops the program. WASI_SYSROOT is where the C library is: Debian's by default.
@@ -71,14 +71,14 @@ WASI_SYSROOT ?= /usr
 WASI_INCLUDE ?= $(WASI_SYSROOT)/include/wasm32-wasi
 WASM_CC      ?= clang --target=wasm32-wasi --sysroot=$(WASI_SYSROOT)
 ifneq ($(filter wasm32%,$(MACHINE)),)
-  THREADS :=
+  PTHREAD :=
   LINKAGE := -fvisibility=hidden
   WASI    := $(addprefix -D_WASI_EMULATED_,SIGNAL MMAN GETPID)
   STANDARD += -msimd128 $(WASI) -nostdlibinc -Iwasm/include -isystem $(WASI_INCLUDE) -include wasm/wasi.h
   WASI_LIBS := $(addprefix -lwasi-emulated-,signal mman getpid) -Wl,-z,stack-size=4194304,--stack-first,--strip-all
 endif
-ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) $(THREADS) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
-ALL_LDFLAGS = $(THREADS) $(SANITIZE) $(WASI_LIBS) $(LDFLAGS)
+ALL_CFLAGS  = $(STANDARD) $(WARNINGS) $(INCLUDES) $(DEFINES) $(NUMBERS) $(LINKAGE) $(PTHREAD) $(SIMD_FLAG) $(SANITIZE) $(CFLAGS)
+ALL_LDFLAGS = $(PTHREAD) $(SANITIZE) $(WASI_LIBS) $(LDFLAGS)
 
 # ---- files --------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers race lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -288,7 +288,7 @@ TOLD := TAPEFORMER='$(strip $(RUNNER) $(abspath $(COMMAND)))' BENCH='$(strip $(R
         CC='$(CC)' OBJECTS='$(LIB_OBJECTS)' COMMAND_OBJECTS='$(CLI_OBJECTS)' PLAYGROUND_OBJECTS='$(PLAYGROUND_OBJECTS)' MAKE_COMMAND='$(MAKE) --no-print-directory -s'
 
 test-programs: $(TESTS) $(COMMAND) $(BENCH) $(EXAMPLES) $(if $(SANITIZE),,$(PUBLIC).a $(SHARED) $(MADE))
-	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles) $(if $(SANITIZE)$(RUNNER)$(SUFFIX),,tests/project/test_mpi)
+	@$(TOLD) tests/run-tests $(TESTS) $(if $(SANITIZE)$(RUNNER),,tests/project/test_manual tests/project/test_docs tests/project/test_python tests/project/test_race tests/project/test_formats tests/project/test_install tests/project/test_symbols tests/project/test_circles) $(if $(SANITIZE)$(RUNNER)$(SUFFIX),,tests/project/test_mpi)
 
 # (a program, or a script of tests/project)
 ONE = $(or $(wildcard tests/project/$(T)),$(RUNNER) $(OUT)/tests$(SUFFIX)/$(T))
@@ -358,6 +358,12 @@ bench-peers: ## PyTorch, JAX, OpenBLAS and CTranslate2 on the same work, in turn
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BENCH) $(COMMAND)
 	@$(or $(PYTHON),python3) bench/peers/run.py --bench $(BENCH) $(PEERS)
 	@$(if $(PEERS),,$(or $(PYTHON),python3) bench/peers/ctranslate2_generate.py --bench $(BENCH) --command $(COMMAND))
+
+race: ## minutes to a known quality, here and in PyTorch: DATA=DIR, TRACKS='letters copy', THREADS=1, SEEDS=2, FRESH=1 (bench/README.md)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
+	@$(or $(PYTHON),python3) bench/race/race.py --command $(COMMAND) $(if $(DATA),--data $(DATA)) $(if $(TRACKS),--tracks $(TRACKS)) \
+	    $(if $(THREADS),--threads $(THREADS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SIDES),--sides $(SIDES)) \
+	    $(if $(PEER_STEPS),--peer-steps $(PEER_STEPS)) $(if $(FRESH),--fresh)
 
 $(OUT)/product$(SUFFIX): $(OBJ)/bench/wasm/product.o $(LIBRARY)
 	$(SAY) '  LINK  $@'

@@ -12,73 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from serving import positions, read_start, serve
+from transformer import Attention, Stack
 
 LONGEST_WRITTEN_OUT = 16  # tokens of a row; see Attention
-
-
-class Attention(nn.Module):
-    """nn.MultiheadAttention without its general cases: batch first, no mask but the causal one, no weights returned.
-
-    Where `fused` is false it is written out, for the compiler to fuse: on short rows that is faster."""
-
-    fused = True
-
-    def __init__(self, width, heads):
-        super().__init__()
-        self.width, self.heads = width, heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.empty(3 * width))
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x, memory=None, causal=False):
-        width, weight, bias = self.width, self.in_proj_weight, self.in_proj_bias
-        if memory is None:
-            parts = F.linear(x, weight, bias).chunk(3, dim=2)
-        else:
-            query = F.linear(x, weight[:width], bias[:width])
-            parts = (query, *F.linear(memory, weight[width:], bias[width:]).chunk(2, dim=2))
-        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
-        if self.fused:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-        else:
-            scores = q * q.shape[3] ** -0.5 @ k.transpose(2, 3)
-            if causal:
-                scores = scores + torch.full(scores.shape[2:], -math.inf).triu(1)
-            y = scores.softmax(3) @ v
-        return self.out_proj(y.transpose(1, 2).flatten(2))
-
-
-class Block(nn.Module):
-    """A pre-norm block; with `memory`, it attends to that in the middle."""
-
-    def __init__(self, width, heads, ffn, crosses, causal, activation):
-        super().__init__()
-        self.causal, self.activation = causal, activation
-        self.self_attn = Attention(width, heads)
-        self.multihead_attn = Attention(width, heads) if crosses else None
-        self.linear1, self.linear2 = nn.Linear(width, ffn), nn.Linear(ffn, width)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.norm3 = nn.LayerNorm(width) if crosses else None
-
-    def forward(self, x, memory=None):
-        x = x + self.self_attn(self.norm1(x), causal=self.causal)
-        last = self.norm2
-        if memory is not None:
-            x = x + self.multihead_attn(self.norm2(x), memory)
-            last = self.norm3
-        return x + self.linear2(self.activation(self.linear1(last(x))))
-
-
-class Stack(nn.Module):
-    def __init__(self, layers, width, *block):
-        super().__init__()
-        self.layers = nn.ModuleList(Block(width, *block) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x, memory=None):
-        for layer in self.layers:
-            x = layer(x, memory)
-        return self.norm(x)
 
 
 class Model(nn.Module):

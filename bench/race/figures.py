@@ -1,0 +1,107 @@
+"""figures.py - the arithmetic of the race, and the file of finished runs.
+
+A run is a dict: `track`, `side`, `threads`, `seed`, `recipe` and `program` say which it is; `steps` is the length of
+its recipe; `curve` has points of `step`, `seconds`, `processor_seconds` and `error` (None: not evaluated).
+"""
+
+import json
+import math
+import os
+import statistics
+
+KEY = ("track", "side", "threads", "seed", "recipe", "program")
+CLOCKS = ("processor_seconds", "seconds")
+
+
+# ---- Finished runs ----
+
+
+def read_runs(path):
+    """The runs of a file of JSON lines. A line that is not whole is that of an interrupted race, and no run."""
+    runs = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                try:
+                    runs.append(json.loads(line))
+                except ValueError:
+                    pass
+    return runs
+
+
+def add_run(path, run):
+    """Appends a run, on a line of its own even after half a line."""
+    half = False
+    if os.path.exists(path) and os.path.getsize(path):
+        with open(path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            half = file.read() != b"\n"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("\n" * half + json.dumps(run) + "\n")
+
+
+def find_run(runs, key):
+    """The newest run with these values of KEY, or None."""
+    return next((run for run in reversed(runs) if all(run.get(name) == key[name] for name in KEY)), None)
+
+
+def seeds_for(minutes):
+    """How many seeds a side of a track gets, by the minutes of its first run."""
+    return 5 if minutes < 10 else 3 if minutes < 30 else 1
+
+
+# ---- One run ----
+
+
+def first_crossing(curve, target):
+    """The first point at which the target is reached, or None."""
+    return next((point for point in curve if point["error"] is not None and point["error"] <= target), None)
+
+
+def time_to(run, target, clock):
+    """Seconds to the first crossing, or else of the whole run: a run that was stopped before is extrapolated."""
+    point = first_crossing(run["curve"], target)
+    last = run["curve"][-1]
+    return point[clock] if point else last[clock] * run["steps"] / last["step"]
+
+
+def extrapolated(run, target):
+    return not first_crossing(run["curve"], target) and run["curve"][-1]["step"] < run["steps"]
+
+
+# ---- Several seeds ----
+
+
+def deviation(values):
+    """The standard deviation of the values, as an estimate from a sample; None of a single one."""
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def rule_holds(errors, target):
+    """(target - mean) sqrt(n) >= 3 deviations; None where a single run has no deviation."""
+    if len(errors) < 2:
+        return None
+    return (target - statistics.mean(errors)) * math.sqrt(len(errors)) >= 3 * deviation(errors)
+
+
+def make_row(track, runs, ours):
+    """The figures of the runs of one side, beside our own runs: ratios are times of `runs` to the target over times of
+    `ours`, and None where our runs do not all reach it."""
+    target = track.target
+    errors = [run["curve"][-1]["error"] for run in runs if run["curve"][-1]["error"] is not None]
+    times = {clock: statistics.mean(time_to(run, target, clock) for run in runs) for clock in CLOCKS}
+    ratios = dict.fromkeys(CLOCKS)
+    if ours and runs is not ours and all(first_crossing(run["curve"], target) for run in ours):
+        for clock in CLOCKS:
+            ratios[clock] = times[clock] / statistics.mean(time_to(run, target, clock) for run in ours)
+    return dict(
+        seeds=len(runs),
+        steps=round(statistics.mean((first_crossing(r["curve"], target) or r["curve"][-1])["step"] for r in runs)),
+        mean=statistics.mean(errors) if errors else None,
+        deviation=deviation(errors),
+        reached=sum(first_crossing(run["curve"], target) is not None for run in runs),
+        rule=rule_holds(errors, target) if track.rule else None,
+        extrapolated=any(extrapolated(run, target) for run in runs),
+        times=times,
+        ratios=ratios,
+    )
