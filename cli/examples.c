@@ -22,7 +22,7 @@ data_set *cli_examples_open(const char *command, const cli_examples *examples, c
     options.target_vocab = saved->target_vocab;
     options.context = saved->model->config.max_length;
     options.tagging = saved->tagging;
-    options.max_tokens = examples->pairs ? saved->model->config.max_length : 0;
+    options.max_tokens = examples->pairs ? nn_model_longest(&saved->model->config) : 0;
     data_set *set = NULL;
     *code = CLI_USAGE;
     if ((saved->source_vocab == NULL) != (examples->text != NULL)) {

@@ -52,11 +52,20 @@ typedef struct predictor {
 
 /* ---- One line ---------------------------------------------------------------------- */
 
+/* The most tokens of a line, its end mark not counted; a tagger needs none. */
+static int64_t longest_line(const predictor *p)
+{
+    const nn_model_config *config = &p->saved->model->config;
+    const int64_t wanted = p->flags->generation.max_length;
+    const bool further = !nn_model_longest(config) && wanted > config->max_length;
+    return (further ? wanted : config->max_length) - !p->saved->tagging;
+}
+
 /* The number of tokens of a line that the model can read, or 0. Reports a line that it
  * cannot read, or only in part. An empty line has an empty answer. */
 static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
 {
-    const nn_model_config *config = &p->saved->model->config;
+    const int64_t most = longest_line(p);
     char reason[DATA_TEXT_REASON];
     size_t good = data_text_check(line, size, reason);
     int64_t unknown = 0;
@@ -70,10 +79,11 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
     if (data_text_empty(line, size))
         return 0;
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
-    int most = config->max_length - !p->saved->tagging; /* a tagger needs no end mark */
     if (tokens > most) {
-        cli_fail("predict", CLI_FAILED, "%s:%lld: %lld %s, more than the model's longest %d; answered by an empty line",
-                 p->name, (long long)number, (long long)tokens, ag_plural(tokens, "token", "tokens"), most);
+        cli_fail("predict", CLI_FAILED,
+                 "%s:%lld: %lld %s, more than the model's longest %lld%s; answered by an empty line", p->name,
+                 (long long)number, (long long)tokens, ag_plural(tokens, "token", "tokens"), (long long)most,
+                 nn_model_longest(&p->saved->model->config) ? "" : " (--max-length allows more)");
         p->complained = true;
         return 0;
     }
@@ -307,8 +317,9 @@ int cli_predict(int count, const char *const *arguments)
             f.scores, "scores", NULL,
             "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
             "after the length penalty"),
-        CLI_FLAG(f.generation.max_length, "max-length", "N", "longest output in tokens", .low = 1, .high = 1e6,
-                 .otherwise = "the model's"),
+        CLI_FLAG(f.generation.max_length, "max-length", "N",
+                 "longest output in tokens; above the model's also longest line, unless its positions are learned",
+                 .low = 1, .high = 1e6, .otherwise = "the model's"),
         CLI_FLAG(f.batch, "batch", "N", "lines to translate at once", .low = 1, .high = 100000),
         CLI_THREADS(f.threads),
     };

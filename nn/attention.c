@@ -253,8 +253,8 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
     }
     if (!q || !k || !v)
         return NULL;
-    ag_tensor *bias = attention_bias(layer, pass, start, query->shape.dim[query->shape.ndim - 2],
-                                     k->shape.dim[k->shape.ndim - 2]);
+    ag_tensor *bias =
+        attention_bias(layer, pass, start, query->shape.dim[query->shape.ndim - 2], k->shape.dim[k->shape.ndim - 2]);
     ag_tensor *y = attend_to_keys(layer, pass, q, k, v, mask, bias, cache ? cache->length : k->shape.dim[1], weights);
     if (cache)
         y = join_heads(y, query->shape);

@@ -95,6 +95,11 @@ static ag_status check_padding(const nn_model_config *config, ag_error *error)
     return AG_OK;
 }
 
+int64_t nn_model_longest(const nn_model_config *config)
+{
+    return config->positions == NN_LEARNED ? config->max_length : 0;
+}
+
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error)
 {
     ag_status status = check_choices(config, error);

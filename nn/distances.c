@@ -42,7 +42,7 @@ ag_status nn_relative_positions_init(nn_relative_positions *layer, nn_params *pa
 {
     *layer = (nn_relative_positions){.buckets = BUCKETS, .greatest = GREATEST, .one_sided = one_sided, .weight = -1};
     return layer_parameter(params, name, "weight", AG_SHAPE(BUCKETS, heads),
-                           (nn_initializer){.kind = NN_NORMAL, .scale = 0.1}, &layer->weight, error);
+                           (nn_initializer){.kind = NN_NORMAL, .scale = 1}, &layer->weight, error);
 }
 
 /* ---- The bias ---------------------------------------------------------------------- */
@@ -72,8 +72,8 @@ ag_tensor *attention_bias(const nn_attention *layer, const nn_pass *pass, int64_
     for (int64_t d = 0; d < distances && rows; d++)
         rows[d] = learned ? (int32_t)nn_relative_bucket(&config->relative, first + d) : (int32_t)d;
     ag_tape_enter(pass->tape, learned ? "relative_positions" : "slopes");
-    ag_tensor *table = learned ? nn_parameter(pass, config->relative.weight)
-                               : slopes_table(pass, config->heads, first, distances);
+    ag_tensor *table =
+        learned ? nn_parameter(pass, config->relative.weight) : slopes_table(pass, config->heads, first, distances);
     ag_tensor *bias = ag_distance_bias(table, queries, keys, rows);
     ag_tape_leave(pass->tape);
     return bias;

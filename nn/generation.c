@@ -29,7 +29,10 @@ int32_t generation_prompt(const generation *g, int64_t row, int64_t position)
 /* The last token is never fed, so it needs no position of the model: hence + 1. */
 int64_t generation_limit(const generation *g, int64_t row)
 {
-    const int64_t room = g->model->config.max_length - generation_prompt_length(g, row) + 1;
+    const nn_model_config *config = &g->model->config;
+    const int64_t room = config->max_length - generation_prompt_length(g, row) + 1;
+    if (config->kind == NN_ENCODER_DECODER && !nn_model_longest(config))
+        return g->options.max_length;
     return room < g->options.max_length ? room : g->options.max_length;
 }
 

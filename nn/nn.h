@@ -68,7 +68,7 @@ typedef struct nn_param {
 /* All parameters of a model, in two flat vectors, values and gradients, so that the
  * optimiser, the clip and the checkpoint are one loop each. */
 typedef struct nn_params {
-    nn_param *items;       /* [count] in the order of registration */
+    nn_param *items; /* [count] in the order of registration */
     int count;
     int capacity;          /* private */
     int64_t size;          /* of the flat vectors */
@@ -212,7 +212,7 @@ double nn_alibi_slope(int64_t head, int64_t heads);
 
 /* Relative positions of T5 (Raffel et al. 2020, section 2.1): a learned number for each
  * head and each bucket of distances, added to the scores. NAME.weight [buckets, heads],
- * normal with deviation 0.1. All layers of a stack share one table.
+ * normal with deviation 1. All layers of a stack share one table.
  *
  * The distance of query i and key j is j - i. An encoder has half of the buckets for keys
  * before the query and the query itself, the other half for keys after it. A decoder,
@@ -406,8 +406,9 @@ typedef struct nn_model_config {
     int heads;                          /* [4] */
     int encoder_layers, decoder_layers; /* [3]; of the stacks that the kind has */
     int ffn;                            /* [4 d_model] */
-    int max_length;                     /* [512] longest sequence of learned positions and
-                                         * of generation */
+    int max_length;                     /* [512] longest sequence of learned positions
+                                         * (nn_model_longest), and of generation unless
+                                         * its options say otherwise */
     ag_activation activation;           /* [AG_RELU] of the feed-forward layers */
     nn_norm_kind norm;
     double norm_eps;        /* [1e-5] */
@@ -450,6 +451,9 @@ typedef struct nn_model {
  * blocks usually have becomes NN_FINAL_NORM_USUAL, so that equal models have equal
  * configurations. */
 ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_CHECKED;
+/* The longest sequence that the model can read: max_length of learned positions. 0: there
+ * is none, since the other kinds of positions never end. */
+int64_t nn_model_longest(const nn_model_config *config);
 /* A model with parameters initialised from `seed`; the caller frees it. NULL with the
  * error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
@@ -551,8 +555,9 @@ ag_status nn_taylor_test(nn_function *f, void *context, const nn_params *params,
 /* Options of nn_generate. Zero means the default: greedy decoding up to the model's
  * max_length. */
 typedef struct nn_generation_options {
-    /* The most tokens to generate, the end mark included. 0: as many as fit; a prompt and
-     * its continuation are never longer than the model's max_length. */
+    /* The most tokens to generate, the end mark included. 0: the model's max_length. A
+     * decoder's prompt and continuation are never longer than that, nor are learned
+     * positions; other models may generate more tokens if this number is larger. */
     int64_t max_length;
     int beam; /* > 1: beam search with this many hypotheses */
     /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section

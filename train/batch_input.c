@@ -19,9 +19,11 @@ static ag_status vocab_fits(const data_vocab *vocab, int32_t size, const char *s
 
 static ag_status length_fits(const nn_model *model, int64_t length, const char *side, ag_error *error)
 {
-    if (model->config.positions == NN_LEARNED && length > model->config.max_length)
-        return ag_error_set(error, AG_BAD_VALUE, "the set's longest %s has %lld %s and the model has positions for %d",
-                            side, (long long)length, ag_plural(length, "token", "tokens"), model->config.max_length);
+    const int64_t most = nn_model_longest(&model->config);
+    if (most && length > most)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "the set's longest %s has %lld %s and the model has positions for %lld", side,
+                            (long long)length, ag_plural(length, "token", "tokens"), (long long)most);
     return AG_OK;
 }
 

@@ -108,10 +108,18 @@ static ag_status keep_output(decoding *d, source_item *item, const int32_t *toke
 
 /* ---- Outputs ----------------------------------------------------------------------- */
 
+static int64_t longest_output(const decoding *d)
+{
+    const int64_t longest = data_set_max_target(d->set), usual = d->model->config.max_length;
+    return longest > usual ? longest : usual;
+}
+
 static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t *streams, source_item **items)
 {
     nn_generated generated = {0};
     nn_generation_options options = d->evaluation->generation;
+    if (options.max_length == 0) /* outputs may become as long as the longest target */
+        options.max_length = longest_output(d);
     options.marks = DATA_SPECIALS;
     options.streams = streams;
     ag_status status = nn_generate(d->model, d->tape, input, &options, &generated, d->error);

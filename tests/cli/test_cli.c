@@ -93,14 +93,22 @@ START_TEST(test_overrides)
 }
 END_TEST
 
-/* Lengths: room for the longest of dev, too; what is longer than the model's longest is
- * refused with its line. */
+/* Lengths: room for the longest of dev, too; what is longer than learned positions is
+ * refused with its line. The other kinds of positions never end: eval takes any length,
+ * and predict what --max-length says. */
 START_TEST(test_long_lines)
 {
     cli_write("pairs.tsv", "ab\tba\nbc\tcb\nca\tac\n");
     cli_expect("{ printf 'a\\ta\\n'; head -c 99 /dev/zero | tr '\\0' a; printf '\\tb\\n'; } > $DIR/long.tsv", 0, "");
     cli_expect("$T train --pairs $DIR/pairs.tsv --steps 2 " CLI_TINY " --out $DIR/run", 0, "");
-    cli_expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
+    cli_expect("$T eval --model $DIR/run --pairs $DIR/long.tsv", 0, "of 2 sources");
+    cli_expect("tail -1 $DIR/long.tsv | cut -f 1 | $T predict --model $DIR/run", 1,
+               "longest 63 (--max-length allows more)");
+    cli_expect("tail -1 $DIR/long.tsv | cut -f 1 | $T predict --model $DIR/run --max-length 100", 0, "");
+    cli_expect("$T train --pairs $DIR/pairs.tsv --positions learned --steps 2 " CLI_TINY " --out $DIR/learned", 0, "");
+    cli_expect("$T eval --model $DIR/learned --pairs $DIR/long.tsv", 1, "long.tsv:2: the source has 100 tokens");
+    cli_expect("tail -1 $DIR/long.tsv | cut -f 1 | $T predict --model $DIR/learned --max-length 100", 1,
+               "longest 63; answered");
     cli_expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/long.tsv --positions learned --steps 2 " CLI_TINY
                " --out $DIR/dev",
                0, "");

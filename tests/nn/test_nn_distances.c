@@ -105,7 +105,8 @@ static void scene_open(scene *s, int kind)
     *s = (scene){.tape = ag_tape_new(NULL)};
     s->pass = (nn_pass){.tape = s->tape, .params = &s->params};
     if (kind)
-        ck_assert_int_eq(nn_relative_positions_init(&config.relative, &s->params, "r", HEADS, kind == 2, &error), AG_OK);
+        ck_assert_int_eq(nn_relative_positions_init(&config.relative, &s->params, "r", HEADS, kind == 2, &error),
+                         AG_OK);
     ck_assert_int_eq(nn_attention_init(&s->layer, &s->params, "a", &config, &error), AG_OK);
     ck_assert_int_eq(nn_params_allocate(&s->params, 3, &error), AG_OK);
     test_fill(s->params.value, s->params.size, 5, -1, 1);

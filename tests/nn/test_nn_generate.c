@@ -67,6 +67,32 @@ START_TEST(greedy_equals_whole_passes)
     check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 6, .positions = NN_LEARNED}, 0);
     check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8}, 4);
     check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 8, .positions = NN_LEARNED}, 4);
+    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 5, .positions = NN_RELATIVE}, 0);
+    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8, .positions = NN_ALIBI}, 4);
+}
+END_TEST
+
+/* The option's length counts, where positions do not end. */
+START_TEST(longer_than_the_model_says)
+{
+    for (int positions = 0; positions <= NN_NO_POSITIONS; positions++)
+        for (int beam = 1; beam <= 2; beam++) {
+            nn_model *model =
+                test_model((nn_model_config){.max_length = 10, .positions = (nn_position_kind)positions}, 53);
+            test_batch batch;
+            test_batch_fill(&batch, model, 2, 9, 3, 54);
+            ag_tape *tape = test_quiet_tape();
+            nn_generated result;
+            ag_error error = {0};
+            const nn_generation_options options = {.no_eos = true, .max_length = 40, .beam = beam};
+            const bool ends = positions == NN_LEARNED;
+            ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, &error), AG_OK);
+            ck_assert_int_eq(result.hypotheses[1].length, ends ? 10 : 40);
+            ck_assert_int_eq(nn_model_longest(&model->config), ends ? 10 : 0);
+            nn_generated_clear(&result);
+            ag_tape_free(tape);
+            nn_model_free(model);
+        }
 }
 END_TEST
 
@@ -522,6 +548,7 @@ static Suite *suite(void)
     TCase *tcase = tcase_create("generate");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, greedy_equals_whole_passes);
+    tcase_add_test(tcase, longer_than_the_model_says);
     tcase_add_test(tcase, longer_than_the_first_cache);
     tcase_add_test(tcase, draws_follow_the_distribution);
     tcase_add_test(tcase, drawing_is_reproducible);
