@@ -44,7 +44,8 @@ typedef enum ag_purpose {
     AG_FOR_SPLIT,
     AG_FOR_DROPOUT,
     AG_FOR_PARAMETERS,
-    AG_FOR_SAMPLING
+    AG_FOR_SAMPLING,
+    AG_FOR_RESAMPLES
 } ag_purpose;
 
 /* The seed of one use: ag_mix(seed + 0x9E3779B97F4A7C15 purpose), modulo 2^64. */

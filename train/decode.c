@@ -229,17 +229,21 @@ static ag_status show_output(const decoding *d, const source_item *item, const j
 static ag_status judge_all(const decoding *d, train_metrics *metrics)
 {
     int64_t correct = 0, edits = 0, tokens = 0;
-    for (int64_t i = 0; i < d->count; i++) {
+    train_outcomes *outcomes = d->evaluation->outcomes;
+    ag_status status = outcomes ? train_outcomes_reserve(outcomes, d->count, d->error) : AG_OK;
+    for (int64_t i = 0; i < d->count && status == AG_OK; i++) {
         judgement verdict = {0};
-        ag_status status = judge(d, &d->items[i], &verdict);
+        status = judge(d, &d->items[i], &verdict);
         if (status == AG_OK && d->evaluation->on_output)
             status = show_output(d, &d->items[i], &verdict);
-        if (status != AG_OK)
-            return status;
+        if (status == AG_OK && outcomes)
+            outcomes->items[outcomes->count++] = (train_outcome){(double)verdict.edits, (double)verdict.length};
         correct += verdict.edits == 0;
         edits += verdict.edits;
         tokens += verdict.length;
     }
+    if (status != AG_OK)
+        return status;
     metrics->decoded = true;
     metrics->sources = d->count;
     metrics->exact_match = (double)correct / (double)(d->count ? d->count : 1);

@@ -4,10 +4,13 @@
 
 #include "train.h"
 
-/* Decodes all sources and sets metrics->exact_match, wer, per, sources and decoded; calls
- * evaluation->on_output. */
+/* Decodes all sources and sets metrics->exact_match, wer, per, sources and decoded, and
+ * the items of evaluation->outcomes; calls evaluation->on_output. */
 ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                        train_metrics *metrics, ag_error *error) AG_CHECKED;
+
+/* Empties the outcomes and makes room for `count`. */
+ag_status train_outcomes_reserve(train_outcomes *outcomes, int64_t count, ag_error *error) AG_CHECKED;
 
 /* The default of train_evaluation.batch. */
 #define TRAIN_EVALUATION_BATCH 64

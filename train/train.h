@@ -177,6 +177,25 @@ typedef struct train_metrics {
                       * size */
 } train_metrics;
 
+/* What an evaluation found in one unit: of a source, the edits from its output to its
+ * nearest target (0: the output is right) and the tokens of that target; of a window of a
+ * language model's text, its loss in nats and its tokens. */
+typedef struct train_outcome {
+    double amount, size;
+} train_outcome;
+
+/* Those of all units of an evaluation, in the order of its set. */
+typedef struct train_outcomes {
+    train_outcome *items; /* [count] */
+    int64_t count;
+    bool decoded;         /* the units are sources */
+    data_token_kind kind; /* of the targets' tokens */
+    int64_t unknown;      /* train_metrics.unknown */
+} train_outcomes;
+
+/* Frees the items and leaves the struct zeroed. */
+void train_outcomes_clear(train_outcomes *outcomes);
+
 /* Called before each batch goes through the model, which is made from the pass and the
  * input as the callback leaves them. It may put masks on pass->tape into the input, and
  * set pass->on_block, to study what a model learns under them. */
@@ -195,6 +214,9 @@ typedef struct train_evaluation {
     /* Called after decoding for each source in order, with its text, the output and the
      * nearest target. NULL: not wanted. */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
+    /* Gets the outcome of each unit, for train_compare, and is cleared by the caller. Without
+     * `decode` rows go through the model one by one then. NULL: not wanted. */
+    train_outcomes *outcomes;
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
     void *context;            /* of both */
     const volatile sig_atomic_t *stop; /* becomes not 0: stop with AG_INTERRUPTED. NULL:
@@ -206,6 +228,58 @@ typedef struct train_evaluation {
  * AG_NO_MEMORY. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error) AG_CHECKED;
+
+/* ---- Is one model better than another? ---------------------------------------------- */
+
+/* The exact form of McNemar's test (McNemar 1947). Of the sources on which one of two
+ * models is right and the other wrong, only_a went to a and only_b to b. If the models are
+ * equally good, each of these n = only_a + only_b is as likely to go to either, so that
+ * the chance of a split as uneven as this one, or more, is
+ *
+ *   p = min(1, 2 sum_{i=0}^{min(only_a, only_b)} C(n, i) / 2^n),  1 if n = 0
+ *
+ * to 10 digits for counts of up to a million; 0 below the smallest double. */
+double train_mcnemar(int64_t only_a, int64_t only_b);
+
+/* The resamples of train_compare. */
+#define TRAIN_RESAMPLES 10000
+
+/* An error rate or a loss of the models a and b. */
+typedef struct train_difference {
+    double a, b;
+    double difference; /* b - a */
+    double low, high;  /* its interval */
+    int better;        /* 1: b is better, -1: a is, 0: chance may explain the difference */
+} train_difference;
+
+typedef struct train_comparison {
+    bool decoded;           /* of sources; if not, of the windows of a text, and only
+                             * count and tokens mean something */
+    int64_t count;          /* of units */
+    int64_t only_a, only_b; /* sources that one model alone got right */
+    double p;               /* train_mcnemar of those */
+    train_difference words; /* word error rates; `better` if p < 0.05 */
+    /* Phone error rates, or losses per token; `better` if 0 is outside of the interval. */
+    train_difference tokens;
+    bool same_tokens; /* whether both count tokens of one kind; if not, `tokens` says
+                       * nothing */
+} train_comparison;
+
+/* Compares two evaluations of the same examples. The intervals are those of the paired
+ * bootstrap: TRAIN_RESAMPLES times, count units are drawn with replacement, the same for
+ * both models, and the rates of each and their difference b - a are computed anew:
+ *
+ *   words: (wrong_b - wrong_a) / count,  tokens: sum amount_b / sum size_b - the same of a
+ *
+ * The interval goes from the 250th smallest to the 250th largest difference, which leaves
+ * 2.5 % on either side (the percentile interval: Efron and Tibshirani 1993, chapter 13; for
+ * outputs of two systems: Koehn 2004). It takes units for independent of each other.
+ *
+ * The result depends on the outcomes, their order and the seed alone; b against a is a
+ * against b with its signs changed. AG_BAD_VALUE if the evaluations are not of the same
+ * units, or losses of other tokens; AG_NO_MEMORY. */
+ag_status train_compare(const train_outcomes *a, const train_outcomes *b, uint64_t seed, train_comparison *comparison,
+                        ag_error *error) AG_CHECKED;
 
 /* ---- Saved models ------------------------------------------------------------------ */
 
