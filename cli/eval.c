@@ -3,14 +3,22 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct eval_flags {
-    const char *model;
+    const char *model, *against;
     cli_examples examples;
     train_evaluation evaluation;
     int64_t show;
     bool json;
 } eval_flags;
+
+/* What a model came to. */
+typedef struct measurement {
+    const char *model;
+    train_metrics metrics;
+    train_outcomes outcomes; /* with --against */
+} measurement;
 
 /* ---- Output ------------------------------------------------------------------------ */
 
@@ -37,30 +45,61 @@ static void show_output(void *context, const char *source, const char *output, c
     fputc('\n', s->out);
 }
 
-static void print_json(const train_metrics *m)
+/* Appends the metrics, whose keys begin with `prefix`. */
+static void put_metrics(data_json_object *object, const char *prefix, const train_metrics *m)
 {
-    char text[1024];
-    data_json_object object = data_json_object_start(text, sizeof text, " ");
-    data_json_put_number(&object, "loss", m->loss, 9);
-    data_json_put_number(&object, "perplexity", m->perplexity, 9);
-    data_json_put_number(&object, "token_accuracy", m->token_accuracy, 9);
-    if (m->decoded) {
-        data_json_put_number(&object, "exact_match", m->exact_match, 9);
-        data_json_put_number(&object, "wer", m->wer, 9);
-        data_json_put_number(&object, "per", m->per, 9);
-        data_json_put_integer(&object, "sources", m->sources);
+    const struct {
+        const char *key;
+        double value;
+        bool decoded;
+    } rows[] = {{"loss", m->loss, false},
+                {"perplexity", m->perplexity, false},
+                {"token_accuracy", m->token_accuracy, false},
+                {"exact_match", m->exact_match, true},
+                {"wer", m->wer, true},
+                {"per", m->per, true}};
+    char key[64];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(key, sizeof key, "%s%s", prefix, rows[i].key);
+        if (m->decoded || !rows[i].decoded)
+            data_json_put_number(object, key, rows[i].value, 9);
     }
-    data_json_put_integer(&object, "tokens", m->tokens);
+}
+
+/* Appends the interval of a difference. */
+static void put_interval(data_json_object *object, const char *rate, const train_difference *d)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s_low", rate);
+    data_json_put_number(object, key, d->low, 9);
+    snprintf(key, sizeof key, "%s_high", rate);
+    data_json_put_number(object, key, d->high, 9);
+}
+
+static void print_json(const measurement *own, const measurement *other, const train_comparison *c)
+{
+    char text[2048];
+    data_json_object object = data_json_object_start(text, sizeof text, " ");
+    put_metrics(&object, "", &own->metrics);
+    if (other)
+        put_metrics(&object, "against_", &other->metrics);
+    if (other && c->decoded) {
+        data_json_put_integer(&object, "only_model", c->only_a);
+        data_json_put_integer(&object, "only_against", c->only_b);
+        data_json_put_number(&object, "p", c->p, 9);
+        put_interval(&object, "wer", &c->words);
+    }
+    if (other && c->same_tokens)
+        put_interval(&object, c->decoded ? "per" : "loss", &c->tokens);
+    if (own->metrics.decoded)
+        data_json_put_integer(&object, "sources", own->metrics.sources);
+    data_json_put_integer(&object, "tokens", own->metrics.tokens);
     data_json_object_end(&object);
     puts(text);
 }
 
-static void print_metrics(const train_metrics *m, bool json)
+static void print_metrics(const train_metrics *m)
 {
-    if (json) {
-        print_json(m);
-        return;
-    }
     printf("loss            %.4f nats per token (perplexity %.3f), %lld %s\n", m->loss, m->perplexity,
            (long long)m->tokens, ag_plural(m->tokens, "token", "tokens"));
     if (train_metrics_guess(m))
@@ -74,12 +113,52 @@ static void print_metrics(const train_metrics *m, bool json)
     printf("phone error     %.2f %% of target tokens\n", 100 * m->per);
 }
 
-static int evaluate_model(const eval_flags *f, ag_error *error)
+/* Says which of two models is better by a rate of errors or a loss, in units of 1 / scale,
+ * and begins the line of the interval of its difference, other - own. */
+static void print_difference(const char *title, const train_difference *d, const measurement *own,
+                             const measurement *other, double scale, const char *unit)
+{
+    const bool own_better = d->better < 0;
+    const int places = scale > 1 ? 2 : 4;
+    printf("%-15s ", title);
+    if (d->better)
+        printf("%s is better than %s: %.*f%s against %.*f%s\n", CLI_SHOWN(own_better ? own->model : other->model),
+               CLI_SHOWN(own_better ? other->model : own->model), places, scale * (own_better ? d->a : d->b), unit,
+               places, scale * (own_better ? d->b : d->a), unit);
+    else
+        printf("the difference is no more than chance explains: %.*f%s against %.*f%s\n", places, scale * d->b, unit,
+               places, scale * d->a, unit);
+    printf("                difference %+.*f, 95 %% interval %+.*f to %+.*f", places, scale * d->difference, places,
+           scale * d->low, places, scale * d->high);
+}
+
+static void print_comparison(const measurement *own, const measurement *other, const train_comparison *c)
+{
+    putchar('\n');
+    if (!c->decoded) {
+        print_difference("loss", &c->tokens, own, other, 1, " nats");
+        putchar('\n');
+        return;
+    }
+    print_difference("word error", &c->words, own, other, 100, " %");
+    printf(", p = %.2g\n                right alone: %s on %lld %s, %s on %lld\n", c->p, CLI_SHOWN(other->model),
+           (long long)c->only_b, ag_plural(c->only_b, "source", "sources"), CLI_SHOWN(own->model),
+           (long long)c->only_a);
+    if (!c->same_tokens) {
+        puts("phone error     not compared: the models' target tokens are of different kinds");
+        return;
+    }
+    print_difference("phone error", &c->tokens, own, other, 100, " %");
+    putchar('\n');
+}
+
+/* ---- Measuring --------------------------------------------------------------------- */
+
+static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
 {
     train_saved saved = {0};
-    train_metrics metrics = {0};
     int code;
-    if (train_saved_load(&saved, f->model, error) != AG_OK)
+    if (train_saved_load(&saved, m->model, error) != AG_OK)
         return cli_report("eval", error);
     data_set *set = cli_examples_open("eval", &f->examples, &saved, &code, error);
     shown show = {.left = f->show,
@@ -89,18 +168,60 @@ static int evaluate_model(const eval_flags *f, ag_error *error)
         evaluation.decode = saved.source_vocab != NULL;
         evaluation.on_output = f->show ? show_output : NULL;
         evaluation.context = &show;
-        ag_status status = train_evaluate(saved.model, set, &evaluation, &metrics, error);
+        evaluation.outcomes = f->against ? &m->outcomes : NULL;
+        ag_status status = train_evaluate(saved.model, set, &evaluation, &m->metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
-    if (code == CLI_DONE && metrics.unknown)
+    if (code == CLI_DONE && m->metrics.unknown)
         cli_fail("eval", CLI_DONE, "note: %lld %s not in the model's vocabularies and %s read as <unk>",
-                 (long long)metrics.unknown, ag_plural(metrics.unknown, "token is", "tokens are"),
-                 ag_plural(metrics.unknown, "is", "are"));
-    if (code == CLI_DONE)
-        print_metrics(&metrics, f->json);
+                 (long long)m->metrics.unknown, ag_plural(m->metrics.unknown, "token is", "tokens are"),
+                 ag_plural(m->metrics.unknown, "is", "are"));
+    if (code == CLI_DONE && !f->json)
+        print_metrics(&m->metrics);
     data_set_free(set);
     train_saved_clear(&saved);
     return code;
+}
+
+static int evaluate_model(const eval_flags *f, ag_error *error)
+{
+    measurement own = {.model = f->model};
+    const int code = measure_model(f, &own, error);
+    if (code == CLI_DONE && f->json)
+        print_json(&own, NULL, NULL);
+    return code;
+}
+
+/* Measures --model and --against, each under a line with its name, and
+ * compares them. */
+static int compare_models(const eval_flags *f, ag_error *error)
+{
+    measurement own = {.model = f->model}, other = {.model = f->against};
+    measurement *const both[] = {&own, &other};
+    train_comparison comparison;
+    int code = CLI_DONE;
+    for (int i = 0; i < 2 && code == CLI_DONE; i++) {
+        if (!f->json)
+            printf(i ? "\n%s\n" : "%s\n", CLI_SHOWN(both[i]->model));
+        code = measure_model(f, both[i], error);
+    }
+    if (code == CLI_DONE &&
+        train_compare(&own.outcomes, &other.outcomes, f->examples.options.seed, &comparison, error) != AG_OK)
+        code = cli_report("eval", error);
+    if (code == CLI_DONE && f->json)
+        print_json(&own, &other, &comparison);
+    else if (code == CLI_DONE)
+        print_comparison(&own, &other, &comparison);
+    train_outcomes_clear(&own.outcomes);
+    train_outcomes_clear(&other.outcomes);
+    return code;
+}
+
+/* Whether each of two readings of the file finds all of it. */
+static bool can_be_read_twice(const char *path)
+{
+    struct stat info;
+    return !path || stat(path, &info) != 0 || S_ISREG(info.st_mode);
 }
 
 int cli_eval(int count, const char *const *arguments)
@@ -110,9 +231,11 @@ int cli_eval(int count, const char *const *arguments)
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.against, "against", "DIR",
+                 "another model: is it better than --model's, or is the difference chance?"),
         CLI_EXAMPLE_FLAGS(f.examples),
         CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
-        CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples"),
+        CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples, and of --against's resamples"),
         CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
         CLI_FLAG(generation->length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
@@ -128,7 +251,9 @@ int cli_eval(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR --pairs FILE | --task NAME | --text FILE [flags]",
         .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: "
-                   "the edits from each output to its nearest target, divided by the tokens of that target.",
+                   "the edits from each output to its nearest target, divided by the tokens of that target. --against: "
+                   "an exact McNemar test of the word errors, and intervals by a paired bootstrap; differences are "
+                   "those from --model to --against.",
     };
     ag_error error = {0};
     int code = cli_flags_read(&command, count, arguments);
@@ -140,12 +265,16 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
     const cli_need needs[] = {
         {"count", f.examples.task, "goes with --task"},
-        {"seed", f.examples.task, "goes with --task"},
+        {"seed", f.examples.task || f.against, "goes with --task or --against"},
         {"beam", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_examples_effective(&command, &f.examples) ||
         !cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
-    return evaluate_model(&f, &error);
+    if (f.against && !(can_be_read_twice(f.examples.pairs) && can_be_read_twice(f.examples.text)))
+        return cli_fail("eval", CLI_USAGE,
+                        "--against reads the examples once for each model, which a pipe does not allow: write them to "
+                        "a file");
+    return f.against ? compare_models(&f, &error) : evaluate_model(&f, &error);
 }

@@ -175,7 +175,7 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
     }
     if (!read_head(&text, &kind, &count)) {
         ag_error_set(error, AG_BAD_FILE,
-                     "vocabulary: the text does not begin with \"chars\" or \"words\" and a number of tokens");
+                     "vocabulary: the text does not begin with \"chars\", \"words\" or \"jamo\" and a number of tokens");
         return NULL;
     }
     data_vocab *vocab = data_vocab_new(kind, error);

@@ -132,8 +132,9 @@ static ag_status check_units(const train_outcomes *a, const train_outcomes *b, a
     if (a->decoded != b->decoded)
         return ag_error_set(error, AG_BAD_VALUE, "one evaluation is of outputs and the other of a text");
     if (a->count < 1 || a->count > UINT32_MAX || a->count != b->count)
-        return ag_error_set(error, AG_BAD_VALUE, "the evaluations are of %lld and %lld %s: both must be of the same",
-                            (long long)a->count, (long long)b->count, a->decoded ? "sources" : "windows of the text");
+        return ag_error_set(error, AG_BAD_VALUE, "the evaluations are of %lld and %lld %s: both must be of the same%s",
+                            (long long)a->count, (long long)b->count, a->decoded ? "sources" : "windows of the text",
+                            a->decoded ? "" : " (models whose longest sequences differ read other windows)");
     bool same = a->kind == b->kind && a->unknown == b->unknown;
     for (int64_t i = 0; i < a->count; i++)
         same = same && a->items[i].size == b->items[i].size;

@@ -14,6 +14,8 @@
 typedef struct loss_sums {
     scalar_sum loss;
     int64_t tokens, right, unknown;
+    train_outcomes *windows; /* gets the loss of each batch, which is one window; NULL: not
+                              * wanted */
 } loss_sums;
 
 /* Counts the positions whose largest logit is the target's. logits [count, classes]. */
@@ -83,6 +85,8 @@ static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batc
     const double loss = (double)result.loss->data[0];
     if (!isfinite(loss))
         return explain_loss(model, batch, evaluation, loss, error);
+    if (sums->windows)
+        sums->windows->items[sums->windows->count++] = (train_outcome){loss, (double)batch->tokens};
     scalar_sum_add(&sums->loss, loss);
     count_right(result.logits->data, model->config.target_vocab, rows->targets, rows->input.rows * rows->length, sums);
     return AG_OK;
@@ -147,7 +151,11 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     ag_status status = train_set_fits(model, set, error);
     if (status != AG_OK)
         return status;
-    own.batch = own.batch ? own.batch : default_batch(model, set);
+    const bool decodes = own.decode && model->config.kind != NN_DECODER;
+    loss_sums sums = {.windows = decodes ? NULL : own.outcomes};
+    own.batch = sums.windows ? 1 : own.batch ? own.batch : default_batch(model, set);
+    if (sums.windows && train_outcomes_reserve(sums.windows, data_set_count(set), error) != AG_OK)
+        return AG_NO_MEMORY;
     ag_tape *tape = own.tape ? own.tape : ag_tape_new(&(ag_tape_options){.threads = own.threads});
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
@@ -156,9 +164,8 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     const ag_matmul_numbers matmul = ag_tape_matmul(tape);
     bool available = ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* the products that users
                                                                 * of the model get */
-    loss_sums sums = {0};
     status = add_batches(model, tape, set, &own, &sums, error);
-    if (status == AG_OK && own.decode && model->config.kind != NN_DECODER)
+    if (status == AG_OK && decodes)
         status = train_decode(model, tape, set, &own, metrics, error);
     ag_tape_set_grad(tape, grad);
     available = ag_tape_set_matmul(tape, matmul) && available;
@@ -168,6 +175,11 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
         ag_tape_free(tape);
 
     double tokens = sums.tokens ? (double)sums.tokens : 1;
+    if (own.outcomes) {
+        own.outcomes->decoded = decodes;
+        own.outcomes->kind = data_vocab_kind(data_set_target_vocab(set));
+        own.outcomes->unknown = sums.unknown;
+    }
     metrics->chance = train_chance(model);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
