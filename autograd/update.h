@@ -1,8 +1,7 @@
 /* update.h - what a training step does to the flat vectors of parameters and gradients:
  * sums of gradients, their norm, and the update.
  *
- * Each is one pass over memory, shared among threads, with the same bits at any number of
- * threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
+ * The work is shared among threads, with the same bits at any number of threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
  */
 #ifndef AG_UPDATE_H
 #define AG_UPDATE_H
@@ -69,6 +68,40 @@ typedef struct ag_update_range {
  * alone. The caller has seen that the gradients are finite. */
 void ag_update_apply(const ag_update *update, ag_real *value, ag_real *gradient, const ag_update_range *ranges,
                      int count, int threads);
+
+/* Matrices in the vectors, stacked: `count` of [rows, columns] each, row by row, the first
+ * from element `begin` on. */
+typedef struct ag_update_matrices {
+    int64_t begin, count, rows, columns;
+} ag_update_matrices;
+
+/* Replaces the gradient of each matrix by the direction in which Muon changes the matrix
+ * (Jordan 2024, kellerjordan.github.io/posts/muon). With g = scale gradient, for each matrix
+ * alone:
+ *
+ *     m = momentum m + (1 - momentum) g         m: in `mean`, zeros before the first update
+ *     u = momentum m + (1 - momentum) g         Nesterov's form
+ *     x = u / (|u| + 1e-7)                      |u|: the root of the sum of squares
+ *     x = a x + (b s + c s s) x,  s = x x^T     five times: a, b, c = 3.4445, -4.7750, 2.0315
+ *     gradient = sqrt(max(1, rows / columns)) x
+ *
+ * An update by AG_SGD then does the rest: p -= rate (gradient + weight_decay p).
+ *
+ * The five Newton-Schulz steps keep the singular vectors of u and bring its singular
+ * values, which are 1 at most by then, close to 1: to between 0.68 and 1.14 where they were
+ * above 0.01. So an update goes as far in directions in which the gradient is weak as in
+ * the strong ones. m is the mean of the gradients, as in torch.optim.Muon; Jordan's program
+ * has their sum, which is 1 / (1 - momentum) times as large and gives the same x. Where
+ * rows > columns, s is x^T x, the smaller one, and the last product x (b s + c s s).
+ *
+ * `ranges` [count] must not overlap. `workspace` has ag_orthogonalize_numbers. The caller
+ * has seen that the gradients are finite. */
+void ag_orthogonalize(double momentum, double scale, ag_real *mean, ag_real *gradient, const ag_update_matrices *ranges,
+                      int count, int threads, ag_real *workspace);
+/* How many numbers, from ag_numbers_new, ag_orthogonalize needs as workspace with these
+ * ranges and up to this many threads, at least 1: for each thread about twice the largest
+ * matrix. */
+int64_t ag_orthogonalize_numbers(const ag_update_matrices *ranges, int count, int threads);
 
 AG_HEADER_END
 #endif
