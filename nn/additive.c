@@ -43,6 +43,8 @@ ag_status nn_additive_attention_init(nn_additive_attention *layer, nn_params *pa
     if (status == AG_OK)
         status = layer_parameter(params, name, "score_weight", AG_SHAPE(own->heads, own->hidden / own->heads), xavier,
                                  &layer->score_weight, error);
+    layer_hidden(params, layer->query_weight, 1);
+    layer_hidden(params, layer->key_weight, 1);
     return status;
 }
 

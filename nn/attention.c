@@ -86,7 +86,14 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
     char out[NAME_SIZE];
     if (status == AG_OK)
         status = layer_name(out, name, "out_proj", error);
-    return status == AG_OK ? nn_linear_init(&layer->out, params, out, d_model, d_model, !own->no_bias, error) : status;
+    if (status == AG_OK)
+        status = nn_linear_init(&layer->out, params, out, d_model, d_model, !own->no_bias, error);
+
+    const int single[] = {layer->query_weight, layer->key_weight, layer->value_weight, layer->out.weight};
+    layer_hidden(params, layer->in_weight, 3);
+    for (int i = 0; i < 4; i++)
+        layer_hidden(params, single[i], 1);
+    return status;
 }
 
 /* ---- Projections ------------------------------------------------------------------- */

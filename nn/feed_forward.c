@@ -7,7 +7,10 @@ static ag_status init_linear(nn_linear *layer, nn_params *params, const char *bl
 {
     char full[NAME_SIZE];
     ag_status status = layer_name(full, block, name, error);
-    return status == AG_OK ? nn_linear_init(layer, params, full, in, out, bias, error) : status;
+    if (status == AG_OK)
+        status = nn_linear_init(layer, params, full, in, out, bias, error);
+    layer_hidden(params, layer->weight, 1);
+    return status;
 }
 
 ag_status nn_feed_forward_init(nn_feed_forward *layer, nn_params *params, const char *block, int64_t d_model,

@@ -19,6 +19,9 @@ ag_status layer_name(char out[NAME_SIZE], const char *prefix, const char *name, 
 ag_status layer_parameter(nn_params *params, const char *prefix, const char *name, ag_shape shape,
                           nn_initializer initializer, int *index, ag_error *error) AG_CHECKED;
 
+/* Declares a parameter (-1: none) to be `count` hidden matrices: see nn_param. */
+void layer_hidden(nn_params *params, int index, int count);
+
 /* Dropout of x in training, else x itself. */
 ag_tensor *pass_dropout(const nn_pass *pass, ag_tensor *x, double p);
 

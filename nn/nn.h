@@ -63,6 +63,11 @@ typedef struct nn_param {
     int64_t offset, size; /* in the flat vectors, in elements */
     nn_initializer initializer;
     bool decay; /* weight decay applies: to matrices, not to biases and norms */
+    /* How many hidden matrices of equal size the rows hold, one above the other (3: query,
+     * key and value of in_proj_weight), which TRAIN_MUON updates as matrices. 0 for all else:
+     * embeddings, output, positions, norms, biases. Attention and feed-forward layers set it
+     * for theirs; a program may set it for its own, before train_optimizer_init. */
+    int hidden;
 } nn_param;
 
 /* All parameters of a model, in two flat vectors, values and gradients, so that the

@@ -159,3 +159,9 @@ ag_status layer_parameter(nn_params *params, const char *prefix, const char *nam
     *index = status == AG_OK ? params->count - 1 : -1;
     return status;
 }
+
+void layer_hidden(nn_params *params, int index, int count)
+{
+    if (index >= 0)
+        params->items[index].hidden = count;
+}

@@ -381,6 +381,49 @@ START_TEST(models_begin_as_documented)
 }
 END_TEST
 
+/* By their names: in the blocks, all weights of attention and feed-forward layers. */
+static int hidden_matrices(const char *name)
+{
+    static const char *const ends[] = {"in_proj_weight", "out_proj.weight", "linear1.weight", "linear2.weight",
+                                       "linear_gate.weight"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strstr(name, ".layers.") && strlen(name) > strlen(ends[i]) &&
+            !strcmp(name + strlen(name) - strlen(ends[i]), ends[i]))
+            return i == 0 ? 3 : 1;
+    return 0;
+}
+
+START_TEST(hidden_matrices_are_those_of_the_blocks)
+{
+    const nn_model_config config = {.kind = NN_ENCODER_DECODER,
+                                    .source_vocab = 5,
+                                    .target_vocab = 6,
+                                    .d_model = 8,
+                                    .heads = 2,
+                                    .activation = AG_GATED_SILU,
+                                    .positions = NN_LEARNED,
+                                    .max_length = 7};
+    nn_model *model = nn_model_new(&config, 1, NULL);
+    ck_assert_ptr_nonnull(model);
+    int found = 0;
+    for (int i = 0; i < model->params.count; i++) {
+        const nn_param *item = &model->params.items[i];
+        ck_assert_msg(item->hidden == hidden_matrices(item->name), "%s: %d", item->name, item->hidden);
+        found += item->hidden;
+    }
+    ck_assert_int_eq(found, model->config.encoder_layers * 7 + model->config.decoder_layers * 11);
+    nn_model_free(model);
+
+    nn_params params = {0};
+    nn_attention layer;
+    const nn_attention_config narrow = {.d_model = 8, .heads = 2, .key_width = 6};
+    ck_assert_int_eq(nn_attention_init(&layer, &params, "a", &narrow, NULL), AG_OK);
+    for (int i = 0; i < params.count; i++)
+        ck_assert_int_eq(params.items[i].hidden, params.items[i].shape.ndim == 2);
+    nn_params_clear(&params);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("nn_params");
@@ -395,6 +438,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, every_allocation_of_a_model_may_fail);
     tcase_add_test(tcase, names_are_those_of_pytorch);
     tcase_add_test(tcase, models_begin_as_documented);
+    tcase_add_test(tcase, hidden_matrices_are_those_of_the_blocks);
     suite_add_tcase(s, tcase);
     return s;
 }
