@@ -30,7 +30,7 @@ ag_status bench_training_step(void *context, ag_error *error)
     if (!isfinite(norm))
         return ag_error_set(error, AG_NOT_FINITE, "the norm of the gradients is not finite");
     const train_update update = {.rate = 1e-3, .scale = train_clip_scale(norm, 1) / tokens};
-    train_optimizer_step(&training->optimizer, params, &update, training->threads);
+    train_optimizer_step(&training->optimizer, params, &update);
     return AG_OK;
 }
 
@@ -69,7 +69,7 @@ ag_status bench_training_start(bench_training *training, const bench_training_ta
     training->model = bench_config_model(config, task->dropout, error);
     if (!training->model)
         return error->status;
-    return train_optimizer_init(&training->optimizer, &adam, &training->model->params, error);
+    return train_optimizer_init(&training->optimizer, &adam, &training->model->params, task->threads, error);
 }
 
 void bench_training_end(bench_training *training)

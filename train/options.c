@@ -18,7 +18,7 @@ static TRAIN_NAMES(norm_name, "layer", "rms")
 static TRAIN_NAMES(final_norm_name, "usual", "yes", "no")
 static TRAIN_NAMES(positions_name, "sinusoidal", "learned", "rotary", "alibi", "relative", "none")
 static TRAIN_NAMES(matmul_name, "float", "bf16")
-static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd")
+static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd", "muon")
 static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam")
 static TRAIN_NAMES(best_by_name, "exact", "loss", "wer")
 
@@ -61,6 +61,8 @@ CONDITION(has_layer_norm, recipe->model.norm == NN_LAYER_NORM)
 CONDITION(has_cosine, recipe->run.schedule == TRAIN_COSINE)
 CONDITION(is_adam, recipe->run.optimizer.kind != TRAIN_SGD)
 CONDITION(is_sgd, recipe->run.optimizer.kind == TRAIN_SGD)
+CONDITION(is_muon, recipe->run.optimizer.kind == TRAIN_MUON)
+CONDITION(takes_momentum, is_sgd(recipe) || is_muon(recipe))
 CONDITION(has_momentum, is_sgd(recipe) && recipe->run.optimizer.momentum > 0)
 CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->text || recipe->model.kind == NN_DECODER))
 
@@ -74,6 +76,9 @@ CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->tex
 #define RATE              NUMERAL(TRAIN_DEFAULT_RATE)
 #define RATE_SGD          NUMERAL(TRAIN_DEFAULT_RATE_SGD)
 #define RATE_NOAM         NUMERAL(TRAIN_DEFAULT_RATE_NOAM)
+#define RATE_MUON         NUMERAL(TRAIN_DEFAULT_RATE_MUON)
+#define RATE_MUON_NOAM    NUMERAL(TRAIN_DEFAULT_RATE_MUON_NOAM)
+#define MOMENTUM_MUON     NUMERAL(TRAIN_DEFAULT_MOMENTUM_MUON)
 #define WARMUP            NUMERAL(TRAIN_DEFAULT_WARMUP_PART)
 #define WARMUP_NOAM       NUMERAL(TRAIN_DEFAULT_WARMUP_PART_NOAM)
 #define WARMUP_MOST       NUMERAL(TRAIN_DEFAULT_WARMUP_MOST)
@@ -177,6 +182,9 @@ static const train_field options[] = {
      .names = optimizer_name},
     {"lr", "RATE", "highest learning rate; with noam the factor", SAVED(rate), .low = 1e-12, .high = 1e3,
      .most = HUGE_VAL, .otherwise = RATE "; sgd: " RATE_SGD "; noam: " RATE_NOAM},
+    {"muon-lr", "RATE", "highest learning rate of the matrices in the blocks, which muon updates; --lr is that of the rest",
+     SAVED(muon_rate), .low = 1e-12, .high = 1e3, .most = HUGE_VAL, .absent = "0",
+     .otherwise = RATE_MUON "; noam: " RATE_MUON_NOAM, .needs = is_muon, .goes = "goes with --optimizer muon"},
     {"schedule", "NAME", "how the learning rate changes", SAVED(schedule), .names = schedule_name},
     {"warmup", "N", "steps of linear warm-up", SAVED(warmup), .none = true,
      .otherwise = "1/" WARMUP " of the steps; noam: 1/" WARMUP_NOAM "; at most " WARMUP_MOST},
@@ -185,12 +193,15 @@ static const train_field options[] = {
     {"weight-decay", "X", "weight decay; not of biases and norms", OPTIMIZER(weight_decay), .none = true,
      .otherwise = NUMERAL(TRAIN_DEFAULT_WEIGHT_DECAY) "; adam and sgd: 0"},
     {"beta1", "X", "decay of Adam's mean of the gradients", OPTIMIZER(beta1), .low = 1e-6, .high = 0.999999,
-     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA1, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA1, .needs = is_adam,
+     .goes = "goes with --optimizer adamw, adam or muon"},
     {"beta2", "X", "decay of Adam's mean of their squares", OPTIMIZER(beta2), .low = 1e-6, .high = 0.999999,
-     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA2, .needs = is_adam, .goes = "goes with --optimizer adamw or adam"},
+     .most = BELOW_ONE, .usual = TRAIN_DEFAULT_BETA2, .needs = is_adam,
+     .goes = "goes with --optimizer adamw, adam or muon"},
     {NULL, NULL, NULL, OPTIMIZER(epsilon)},
-    {"momentum", "X", "momentum of sgd", OPTIMIZER(momentum), .high = 0.999999, .most = BELOW_ONE, .needs = is_sgd,
-     .goes = "goes with --optimizer sgd (Adam has --beta1)"},
+    {"momentum", "X", "momentum of sgd and muon", OPTIMIZER(momentum), .high = 0.999999, .most = BELOW_ONE,
+     .otherwise = "0; muon: " MOMENTUM_MUON, .needs = takes_momentum,
+     .goes = "goes with --optimizer sgd or muon (Adam has --beta1)"},
     {"nesterov", NULL, "Nesterov's form of the momentum", OPTIMIZER(nesterov), .needs = has_momentum,
      .goes = "goes with --optimizer sgd and a --momentum (0.9, say)"},
     {"clip", "NORM", "largest norm of all gradients together; 0: no limit", SAVED(clip), .usual = TRAIN_DEFAULT_CLIP,

@@ -19,7 +19,7 @@ struct train_loop {
     nn_model *model;
     data_set *training, *dev; /* dev may be NULL */
     train_options options;    /* defaults filled in */
-    train_schedule schedule;
+    train_schedule schedule, muon_schedule; /* the second of the matrices of TRAIN_MUON */
     train_optimizer optimizer;
     ag_real *average; /* [params.size] or NULL */
     /* [params.size], zeros between two parts: the gradients of a part after the first.

@@ -88,16 +88,14 @@ static ag_status make_state(train_loop *loop)
 {
     nn_params *params = &loop->model->params;
     train_options *options = &loop->options;
-    ag_status status = train_optimizer_init(&loop->optimizer, &options->optimizer, params, loop->error);
-    if (status != AG_OK)
-        return status;
-    options->optimizer = loop->optimizer.config;
     loop->schedule = (train_schedule){.kind = options->schedule,
                                       .rate = options->rate,
                                       .warmup = options->warmup > 0 ? options->warmup : 0,
                                       .total = options->steps,
                                       .floor = options->floor,
                                       .d_model = loop->model->config.d_model};
+    loop->muon_schedule = loop->schedule;
+    loop->muon_schedule.rate = options->muon_rate;
     loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .forgets = true});
     const bool parts = !options->part && options->accumulate > 1;
     if (options->average > 0)
@@ -109,7 +107,9 @@ static ag_status make_state(train_loop *loop)
     loop->threads = ag_tape_threads(loop->tape);
     if (!ag_tape_set_matmul(loop->tape, options->matmul))
         return ag_error_set(loop->error, AG_BAD_VALUE, "these matrix products are not available here");
-    return AG_OK;
+    ag_status status = train_optimizer_init(&loop->optimizer, &options->optimizer, params, loop->threads, loop->error);
+    options->optimizer = status == AG_OK ? loop->optimizer.config : options->optimizer;
+    return status;
 }
 
 /* Sets options, optimiser and counters: new ones, or those of the checkpoint `file`. */

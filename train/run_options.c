@@ -11,9 +11,13 @@
 static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;
-    const bool sgd = optimizer->kind == TRAIN_SGD;
-    if (!sgd && (optimizer->momentum != 0 || optimizer->nesterov))
-        return ag_error_set(error, AG_BAD_VALUE, "momentum and nesterov need SGD; Adam's counterpart is beta1");
+    const bool sgd = optimizer->kind == TRAIN_SGD, muon = optimizer->kind == TRAIN_MUON;
+    if (!sgd && !muon && optimizer->momentum != 0)
+        return ag_error_set(error, AG_BAD_VALUE, "momentum needs SGD or Muon; Adam's counterpart is beta1");
+    if (!sgd && optimizer->nesterov)
+        return ag_error_set(error, AG_BAD_VALUE, "nesterov needs SGD; Muon always has it, and Adam never");
+    if (!muon && options->muon_rate != 0)
+        return ag_error_set(error, AG_BAD_VALUE, "muon_rate needs Muon; of other optimizers rate is the only rate");
     if (train_schedule_has_end(options->schedule) && options->warmup > options->steps)
         return ag_error_set(error, AG_BAD_VALUE, "a warm-up of %lld steps is longer than the run, which has %lld",
                             (long long)options->warmup, (long long)options->steps);
@@ -112,7 +116,10 @@ static void fill_in_dependent(train_options *options)
     set_default(&options->evaluate_every, within(options->steps / TRAIN_DEFAULT_EVALUATIONS, 1, INT64_MAX));
     if (options->rate == 0)
         options->rate = default_rate(options);
-    if (options->optimizer.kind == TRAIN_ADAMW && options->optimizer.weight_decay == 0)
+    const bool muon = options->optimizer.kind == TRAIN_MUON, noam = options->schedule == TRAIN_NOAM;
+    if (muon && options->muon_rate == 0)
+        options->muon_rate = noam ? TRAIN_DEFAULT_RATE_MUON_NOAM : TRAIN_DEFAULT_RATE_MUON;
+    if ((muon || options->optimizer.kind == TRAIN_ADAMW) && options->optimizer.weight_decay == 0)
         options->optimizer.weight_decay = TRAIN_DEFAULT_WEIGHT_DECAY;
 }
 

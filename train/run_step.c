@@ -129,9 +129,10 @@ ag_status train_step(train_loop *loop, double *loss, double *norm)
 
     const int64_t step = ++loop->state.step;
     const train_update update = {.rate = train_schedule_rate(&loop->schedule, step),
+                                 .muon_rate = train_schedule_rate(&loop->muon_schedule, step),
                                  .scale = train_clip_scale(*norm, options->clip) / tokens,
                                  .average = loop->average,
                                  .average_decay = options->average};
-    train_optimizer_step(&loop->optimizer, params, &update, loop->threads);
+    train_optimizer_step(&loop->optimizer, params, &update);
     return AG_OK;
 }

@@ -62,8 +62,11 @@ typedef enum train_optimizer_kind {
                       * the gradient */
     TRAIN_ADAM,      /* Kingma and Ba 2015, algorithm 1; weight_decay is added to the
                       * gradient */
-    TRAIN_SGD /* with momentum (Sutskever et al. 2013) and Nesterov's form; weight_decay
-               * is added to the gradient */
+    TRAIN_SGD, /* with momentum (Sutskever et al. 2013) and Nesterov's form; weight_decay
+                * is added to the gradient */
+    TRAIN_MUON /* Jordan 2024, for hidden matrices (nn_param.hidden), each by itself:
+                * ag_orthogonalize, then weight decay and update as in AdamW; all other
+                * parameters as in TRAIN_ADAMW */
 } train_optimizer_kind;
 
 /* An optimiser and its numbers. Zero means the default in brackets. */
@@ -73,25 +76,33 @@ typedef struct train_optimizer_config {
     double epsilon;      /* of Adam and AdamW, at least 1e-15 (1e-150 if ag_real is
                           * double) [1e-8] */
     double weight_decay; /* of parameters with `decay`: not of biases and norms [0] */
-    double momentum;     /* of SGD [0] */
-    bool nesterov;       /* Nesterov's form of the momentum */
+    double momentum;     /* of SGD [0], and of Muon [TRAIN_DEFAULT_MOMENTUM_MUON] */
+    bool nesterov;       /* SGD: Nesterov's form of the momentum, which Muon always has */
 } train_optimizer_config;
 
-/* The state: flat vectors beside the parameters. `first` is Adam's mean of the gradients
- * or SGD's velocity, `second` Adam's mean of their squares. */
+/* The state: flat vectors beside the parameters. `first` is the mean of the gradients of
+ * Adam and Muon, or SGD's velocity, `second` Adam's mean of their squares (zeros for the
+ * matrices of Muon, which has none). */
 typedef struct train_optimizer {
     train_optimizer_config config;
     int64_t size;
-    ag_update_range *ranges; /* [params->count]: where each parameter lies in the
-                              * vectors */
+    int threads;
+    /* Where the parameters lie in the vectors: those that the rule of the kind updates (all,
+     * or with Muon those of AdamW), and after them Muon's. */
+    ag_update_range *ranges; /* [count + matrix_count] */
+    int count;
+    ag_update_matrices *matrices; /* [matrix_count]: Muon's, with their shapes */
+    int matrix_count;
+    ag_real *workspace;      /* of ag_orthogonalize */
     ag_real *first, *second; /* [size]; NULL if the kind has none */
     uint64_t step;           /* updates done */
 } train_optimizer;
 
-/* A state of zeros for all parameters, with the configuration's defaults filled in; the
- * caller clears it. AG_BAD_VALUE for a number out of range, AG_NO_MEMORY. */
+/* A state of zeros for all parameters, with the configuration's defaults filled in, for
+ * updates by up to this many threads, at least 1; the caller clears it. AG_BAD_VALUE for a
+ * number out of range, AG_NO_MEMORY. */
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
-                               const nn_params *params, ag_error *error) AG_CHECKED;
+                               const nn_params *params, int threads, ag_error *error) AG_CHECKED;
 /* Frees the state and leaves it zeroed. */
 void train_optimizer_clear(train_optimizer *optimizer);
 
@@ -105,7 +116,8 @@ double train_clip_scale(double norm, double max_norm);
 
 /* The numbers of one update. */
 typedef struct train_update {
-    double rate;   /* the learning rate */
+    double rate;      /* the learning rate */
+    double muon_rate; /* that of the matrices of TRAIN_MUON */
     /* Multiplies each gradient: for the mean over n of a summed loss 1 / n, times
      * train_clip_scale of that mean's gradient norm. 0: 1. */
     double scale;
@@ -114,11 +126,11 @@ typedef struct train_update {
 } train_update;
 
 /* One update: changes params->value by params->grad in one pass over all vectors, with
- * the formulas of ag_update_rule, and zeroes params->grad, so that the next backward may
+ * the formulas of ag_update_rule (and, for Muon, ag_orthogonalize), and zeroes params->grad, so that the next backward may
  * add to it at once. `params` are those of train_optimizer_init, and their gradients must
  * be finite. update->average becomes the mean of the values after each update so far,
  * weighted as ag_update says; the values before the first update do not count. */
-void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update, int threads);
+void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update);
 
 /* ---- Schedules of the learning rate ------------------------------------------------ */
 
@@ -412,13 +424,16 @@ bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_
 #define TRAIN_DEFAULT_RATE             0.001 /* of Adam and AdamW */
 #define TRAIN_DEFAULT_RATE_SGD         0.3
 #define TRAIN_DEFAULT_RATE_NOAM        1 /* a factor, for any optimiser */
+#define TRAIN_DEFAULT_RATE_MUON        0.02 /* of the matrices of Muon */
+#define TRAIN_DEFAULT_RATE_MUON_NOAM   7
+#define TRAIN_DEFAULT_MOMENTUM_MUON    0.95
 /* The warm-up takes 1/20 of the steps; with Noam's schedule 1/3, since a longer warm-up
  * lowers its highest rate; and 4000 steps at most. */
 #define TRAIN_DEFAULT_WARMUP_PART      20
 #define TRAIN_DEFAULT_WARMUP_PART_NOAM 3
 #define TRAIN_DEFAULT_WARMUP_MOST      4000
 #define TRAIN_DEFAULT_FLOOR            0.05
-#define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW; the others add it to the gradient: 0 */
+#define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW and Muon; the others add it to the gradient: 0 */
 #define TRAIN_DEFAULT_BETA1            0.9
 #define TRAIN_DEFAULT_BETA2            0.98
 #define TRAIN_DEFAULT_CLIP             1
@@ -450,6 +465,9 @@ typedef struct train_options {
     /* The highest learning rate; with TRAIN_NOAM the factor. [TRAIN_DEFAULT_RATE; SGD:
      * TRAIN_DEFAULT_RATE_SGD; TRAIN_NOAM: TRAIN_DEFAULT_RATE_NOAM] */
     double rate;
+    /* The highest rate of the matrices of TRAIN_MUON, on the same schedule.
+     * [TRAIN_DEFAULT_RATE_MUON; TRAIN_NOAM: TRAIN_DEFAULT_RATE_MUON_NOAM] */
+    double muon_rate;
     int64_t warmup;         /* steps [train_default_warmup]; -1: none */
     double floor;           /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
     double clip;            /* largest norm of all gradients [TRAIN_DEFAULT_CLIP]; -1: no limit */

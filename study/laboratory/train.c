@@ -57,7 +57,7 @@ static ag_status train_one(laboratory *lab, const laboratory_training *training,
         return ag_error_set(lab->error, AG_NOT_FINITE, "%s: the loss or its gradient is not finite at step %lld",
                             training->what, (long long)step);
     const train_update update = {.rate = train_schedule_rate(&schedule, step), .scale = train_clip_scale(norm, CLIP)};
-    train_optimizer_step(optimizer, params, &update, ag_tape_threads(lab->tape));
+    train_optimizer_step(optimizer, params, &update);
     return AG_OK;
 }
 
@@ -83,8 +83,8 @@ ag_status laboratory_train(laboratory *lab, const laboratory_training *training)
 {
     const int64_t steps = lab->options.steps;
     train_optimizer optimizer = {0};
-    ag_status status =
-        train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &training->model->params, lab->error);
+    ag_status status = train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &training->model->params,
+                                            ag_tape_threads(lab->tape), lab->error);
     ag_tape_set_grad(lab->tape, true);
     for (int64_t step = 1; step <= steps && status == AG_OK; step++) {
         double loss = 0;

@@ -142,8 +142,8 @@ START_TEST(test_documented_defaults)
 {
     /* Left out: the flags that SMALL has, the folder, what is for other optimisers, and
      * dropout, whose value is the one of other data. */
-    static const char with_adamw[] = " d-model heads layers threads out dropout momentum ",
-                      with_sgd[] = " d-model heads layers threads out dropout optimizer lr weight-decay beta1 beta2 ";
+    static const char with_adamw[] = " d-model heads layers threads out dropout muon-lr momentum ",
+                      with_sgd[] = " d-model heads layers threads out dropout optimizer lr muon-lr weight-decay beta1 beta2 momentum ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 26);
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 22);
 }
@@ -209,6 +209,12 @@ START_TEST(test_defaults_that_depend)
     expect_option("--steps 2000 --optimizer sgd", "rate", "0.3");
     expect_option("--steps 2000 --schedule noam", "rate", "1");
     expect_option("--steps 2000 --schedule noam --optimizer sgd", "rate", "1");
+    expect_option("--steps 2000", "muon_rate", "0");
+    expect_option("--steps 2000 --optimizer muon", "rate", "0.001");
+    expect_option("--steps 2000 --optimizer muon", "muon_rate", "0.02");
+    expect_option("--steps 2000 --optimizer muon", "momentum", "0.95");
+    expect_option("--steps 2000 --optimizer muon", "weight_decay", "0.01");
+    expect_option("--steps 2000 --optimizer muon --schedule noam", "muon_rate", "7");
     expect_option("--steps 2000", "weight_decay", "0.01");
     expect_option("--steps 2000 --optimizer adam", "weight_decay", "0");
     expect_option("--steps 2000 --optimizer sgd", "weight_decay", "0");
@@ -258,10 +264,12 @@ START_TEST(test_flags_without_effect)
 {
     static const char *const cases[][2] = {
         {"train --task copy --schedule noam --floor 0.1", "--floor goes with --schedule cosine"},
-        {"train --task copy --momentum 0.9", "--momentum goes with --optimizer sgd (Adam has --beta1)"},
+        {"train --task copy --momentum 0.9", "--momentum goes with --optimizer sgd or muon (Adam has --beta1)"},
         {"train --task copy --optimizer sgd --nesterov", "--nesterov goes with --optimizer sgd and a --momentum"},
-        {"train --task copy --optimizer sgd --beta1 0.5", "--beta1 goes with --optimizer adamw or adam"},
-        {"train --task copy --optimizer sgd --beta2 0.5", "--beta2 goes with --optimizer adamw or adam"},
+        {"train --task copy --optimizer sgd --beta1 0.5", "--beta1 goes with --optimizer adamw, adam or muon"},
+        {"train --task copy --optimizer sgd --beta2 0.5", "--beta2 goes with --optimizer adamw, adam or muon"},
+        {"train --task copy --muon-lr 0.02", "--muon-lr goes with --optimizer muon"},
+        {"train --task copy --optimizer muon --nesterov", "--nesterov goes with --optimizer sgd and a --momentum"},
         {"train --task copy --dev x", "--dev goes with --pairs"},
         {"train --pairs x --dev y --held-out 0.1", "--held-out goes without --dev"},
         {"train --task copy --context 9", "--context goes with --text"},

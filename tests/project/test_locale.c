@@ -224,7 +224,7 @@ static void write_sentences(FILE *out)
     fprintf(out, "%s\n", error.message);
     error = (ag_error){0};
     train_optimizer_config adam = {.kind = TRAIN_ADAM, .beta1 = 1.5};
-    ck_assert_int_eq(train_optimizer_init(&(train_optimizer){0}, &adam, &(nn_params){0}, &error), AG_BAD_VALUE);
+    ck_assert_int_eq(train_optimizer_init(&(train_optimizer){0}, &adam, &(nn_params){0}, 1, &error), AG_BAD_VALUE);
     fprintf(out, "%s\n", error.message);
     char line[256];
     train_progress progress = {.step = 1, .steps = 12345, .loss = 0.125, .rate = 1e-3, .tokens_per_second = 1234.5};

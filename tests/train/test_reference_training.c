@@ -58,7 +58,7 @@ static void check_optimizer(const reference *at)
     const train_optimizer_config config = read_optimizer(at);
     begin_optimizer(&start, &params);
     set_decay(at, &params);
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &params, 1, NULL), AG_OK);
     const ag_real *rates = reference_values(&start, "rates", NULL);
     const ag_real *grads[] = {reference_values(&start, "grads/matrix", NULL),
                            reference_values(&start, "grads/vector", NULL)};
@@ -67,7 +67,7 @@ static void check_optimizer(const reference *at)
         for (int i = 0; i < 2; i++)
             memcpy(params.grad + params.items[i].offset, grads[i] + (step - 1) * params.items[i].size,
                    (size_t)params.items[i].size * sizeof(ag_real));
-        train_optimizer_step(&optimizer, &params, &(train_update){.rate = (double)rates[step - 1]}, 1);
+        train_optimizer_step(&optimizer, &params, &(train_update){.rate = (double)rates[step - 1]});
         char kind[16];
         snprintf(kind, sizeof kind, "%d", step);
         if (step <= 2 || step == steps)
@@ -218,7 +218,7 @@ static void train(const reference *at, nn_model *model, train_optimizer *optimiz
         norms[step] = (ag_real)norm;
         const train_update update = {.rate = train_schedule_rate(&schedule, step + 1),
                                      .scale = train_clip_scale(norm + PYTORCH_NORM_EPSILON, max_norm) / count};
-        train_optimizer_step(optimizer, &model->params, &update, 1);
+        train_optimizer_step(optimizer, &model->params, &update);
     }
     ag_tape_free(tape);
 }
@@ -246,7 +246,7 @@ static void check_run(const reference *at)
     train_optimizer optimizer;
     const train_optimizer_config config = read_optimizer(at);
     set_decay(at, &model->params);
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &model->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &model->params, 1, NULL), AG_OK);
     ag_real losses[64], norms[64];
     train(at, model, &optimizer, losses, norms);
     const ag_shape steps = AG_SHAPE(reference_integer(at, "total"));

@@ -139,13 +139,14 @@ typedef struct setting {
     nn_model_kind kind;
     int64_t batch;
     int width, threads;
+    train_optimizer_kind optimizer;
 } setting;
 
 static const setting settings[] = {
-    {"copy", NN_ENCODER_DECODER, 25, 8, 1},  {"shift", NN_ENCODER, 26, 8, 1},
-    {"pairs", NN_ENCODER_DECODER, 10, 8, 1}, {"text", NN_DECODER, 6, 8, 1},
-    {"pairs", NN_ENCODER_DECODER, 3, 8, 1}, /* fewer rows than parts */
-    {"copy", NN_ENCODER_DECODER, 64, 64, 2},
+    {"copy", NN_ENCODER_DECODER, 25, 8, 1, TRAIN_ADAMW},  {"shift", NN_ENCODER, 26, 8, 1, TRAIN_MUON},
+    {"pairs", NN_ENCODER_DECODER, 10, 8, 1, TRAIN_ADAMW}, {"text", NN_DECODER, 6, 8, 1, TRAIN_ADAMW},
+    {"pairs", NN_ENCODER_DECODER, 3, 8, 1, TRAIN_ADAMW}, /* fewer rows than parts */
+    {"copy", NN_ENCODER_DECODER, 64, 64, 2, TRAIN_ADAMW},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
@@ -197,6 +198,7 @@ static worker worker_new(const setting *s, int part, int parts)
                                 .accumulate = parts,
                                 .part = part,
                                 .exchange = part ? exchange : NULL,
+                                .optimizer.kind = s->optimizer,
                                 .rate = 3e-3,
                                 .average = 0.7,
                                 .label_smoothing = 0.1,

@@ -84,7 +84,7 @@ static void compare_steps(const train_optimizer_config *config, double scale)
 {
     fixture *f = fixture_new();
     train_optimizer optimizer;
-    ck_assert_int_eq(train_optimizer_init(&optimizer, config, &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, config, &f->params, 1, NULL), AG_OK);
     for (int t = 1; t <= 5; t++) {
         const train_update update = {.rate = 0.01 * t, .scale = scale};
         test_fill(f->grad, SIZE, (uint64_t)t, -2, 2);
@@ -94,7 +94,7 @@ static void compare_steps(const train_optimizer_config *config, double scale)
             f->expected[i] = config->kind == TRAIN_SGD ? expect_sgd(f, &optimizer.config, i, g, t, update.rate)
                                                        : expect_adam(f, &optimizer.config, i, g, t, update.rate);
         }
-        train_optimizer_step(&optimizer, &f->params, &update, 1);
+        train_optimizer_step(&optimizer, &f->params, &update);
         ck_assert_uint_eq(optimizer.step, (uint64_t)t);
         check_all(f->value, f->expected, PRECISION(1e-13, 2e-6));
     }
@@ -139,8 +139,8 @@ START_TEST(decay_spares_the_bias)
     memcpy(before, f->value, sizeof before);
     train_optimizer optimizer;
     train_optimizer_config config = {.kind = TRAIN_ADAMW, .weight_decay = 0.5};
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &f->params, NULL), AG_OK);
-    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.5}, 1);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &f->params, 1, NULL), AG_OK);
+    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.5});
     for (int i = 0; i < SIZE; i++)
         ck_assert(f->value[i] == (decays(i) ? (ag_real)0.75 * before[i] : before[i]));
     train_optimizer_clear(&optimizer);
@@ -162,7 +162,7 @@ START_TEST(an_update_leaves_gaps_alone)
     for (int i = 0; i < COUNT; i++) {
         const bool first = i >= FROM && i < GAP, second = i >= GAP_END && i < TO;
         ck_assert(value[i] == (ag_real)(first ? 0.5 : second ? 0.375 : 1));
-        ck_assert(gradient[i] == (ag_real)!(first || second));
+        ck_assert(gradient[i] == (ag_real) !(first || second));
     }
     ag_update_apply(&(ag_update){.step = 1}, value, gradient, NULL, 0, 1); /* of nothing */
 }
@@ -172,12 +172,12 @@ START_TEST(defaults_are_filled_in)
 {
     fixture *f = fixture_new();
     train_optimizer optimizer;
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, 1, NULL), AG_OK);
     ck_assert(optimizer.config.beta1 == 0.9 && optimizer.config.beta2 == 0.98 && optimizer.config.epsilon == 1e-8);
     ck_assert(optimizer.first && optimizer.second);
     train_optimizer_clear(&optimizer);
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){.kind = TRAIN_SGD}, &f->params, NULL),
-                     AG_OK);
+    ck_assert_int_eq(
+        train_optimizer_init(&optimizer, &(train_optimizer_config){.kind = TRAIN_SGD}, &f->params, 1, NULL), AG_OK);
     ck_assert(!optimizer.first && !optimizer.second);
     train_optimizer_clear(&optimizer);
     free(f);
@@ -190,12 +190,12 @@ START_TEST(adam_takes_huge_gradients)
 {
     fixture *f = fixture_new();
     train_optimizer optimizer;
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, 1, NULL), AG_OK);
     for (int i = 0; i < SIZE; i++) {
         f->grad[i] = (ag_real)(i % 2 ? -PRECISION(1e200, 1e30) : PRECISION(1e200, 1e30));
         f->expected[i] += i % 2 ? 0.01 : -0.01;
     }
-    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.01}, 1);
+    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.01});
     check_all(f->value, f->expected, PRECISION(1e-13, 1e-6));
     for (int i = 0; i < SIZE; i++)
         if (!isfinite(optimizer.second[i]))
@@ -223,7 +223,7 @@ START_TEST(bad_configurations_are_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         train_optimizer optimizer;
         ag_error error = {0};
-        ck_assert_int_eq(train_optimizer_init(&optimizer, &cases[i].config, &f->params, &error), AG_BAD_VALUE);
+        ck_assert_int_eq(train_optimizer_init(&optimizer, &cases[i].config, &f->params, 1, &error), AG_BAD_VALUE);
         ck_assert_ptr_nonnull(strstr(error.message, cases[i].word));
         ck_assert(!optimizer.first && !optimizer.second);
     }
@@ -238,7 +238,7 @@ START_TEST(init_survives_each_failing_allocation)
         train_optimizer optimizer;
         ag_error error = {0};
         test_fail_allocation(n);
-        ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, &error),
+        ck_assert_int_eq(train_optimizer_init(&optimizer, &(train_optimizer_config){0}, &f->params, 1, &error),
                          AG_NO_MEMORY);
         ck_assert_int_eq(error.status, AG_NO_MEMORY);
         train_optimizer_clear(&optimizer);
@@ -267,10 +267,10 @@ static void check_border(fixture *f, int border, int size)
     const train_optimizer_config sgd = {.kind = TRAIN_SGD, .weight_decay = 0.5};
     nn_param items[] = {{.size = border, .decay = true}, {.offset = border, .size = size - border}};
     nn_params params = {.items = items, .count = 2, .size = size, .value = f->value, .grad = f->grad};
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &sgd, &params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &sgd, &params, 1, NULL), AG_OK);
     for (int i = 0; i <= size; i++)
         f->value[i] = 4;
-    train_optimizer_step(&optimizer, &params, &(train_update){.rate = 1}, 1);
+    train_optimizer_step(&optimizer, &params, &(train_update){.rate = 1});
     for (int i = 0; i <= size; i++)
         if (f->value[i] != (i < border ? 2 : 4))
             ck_abort_msg("border %d of %d: element %d is %g", border, size, i, (double)f->value[i]);
@@ -297,13 +297,13 @@ START_TEST(scaling_on_the_way_is_scaling_before)
         fixture *f[2] = {fixture_new(), fixture_new()};
         for (int before = 0; before < 2; before++) {
             train_optimizer optimizer;
-            ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[rule], &f[before]->params, NULL), AG_OK);
+            ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[rule], &f[before]->params, 1, NULL), AG_OK);
             for (int t = 1; t <= 3; t++) {
                 test_fill(f[before]->grad, SIZE, (uint64_t)t, -2, 2);
                 for (int i = 0; i < SIZE && before; i++)
                     f[before]->grad[i] *= (ag_real)0.25;
                 const train_update update = {.rate = 0.01, .scale = before ? 0 : 0.25};
-                train_optimizer_step(&optimizer, &f[before]->params, &update, 1);
+                train_optimizer_step(&optimizer, &f[before]->params, &update);
             }
             train_optimizer_clear(&optimizer);
         }
@@ -321,9 +321,9 @@ START_TEST(a_step_leaves_gradients_of_zero)
         for (int threads = 1; threads <= 4; threads *= 2) {
             fixture *f = fixture_new();
             train_optimizer optimizer;
-            ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[rule], &f->params, NULL), AG_OK);
+            ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[rule], &f->params, threads, NULL), AG_OK);
             test_fill(f->grad, SIZE, 3, 1, 2);
-            train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.01}, threads);
+            train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 0.01});
             ck_assert(all_zero(SIZE, f->grad));
             train_optimizer_clear(&optimizer);
             free(f);
@@ -339,11 +339,11 @@ START_TEST(the_average_is_that_of_the_values)
     train_optimizer optimizer;
     double weights = 0;
     test_fill(f->average, SIZE, 8, -1, 1);
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[0], &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &rules[0], &f->params, 1, NULL), AG_OK);
     for (int t = 1; t <= 4; t++) {
         test_fill(f->grad, SIZE, (uint64_t)t, -2, 2);
         const train_update update = {.rate = 0.1, .average = f->average, .average_decay = 0.6};
-        train_optimizer_step(&optimizer, &f->params, &update, 1);
+        train_optimizer_step(&optimizer, &f->params, &update);
         weights = 0.6 * weights + 1;
         for (int i = 0; i < SIZE; i++) {
             f->first[i] = 0.6 * f->first[i] + (double)f->value[i];
@@ -364,13 +364,13 @@ START_TEST(threads_change_no_bit)
         fixture *f = fixture_new();
         train_optimizer optimizer;
         train_optimizer_config config = {.weight_decay = 0.1};
-        ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &f->params, NULL), AG_OK);
+        ck_assert_int_eq(train_optimizer_init(&optimizer, &config, &f->params, threads, NULL), AG_OK);
         for (int t = 1; t <= 3; t++) {
             test_fill(f->grad, SIZE, (uint64_t)t, -2, 2);
             double norm = 0.3 * train_gradient_norm(&f->params, threads);
             const train_update update = {
                 .rate = 0.01, .scale = 0.3 * train_clip_scale(norm, 1), .average = f->average, .average_decay = 0.9};
-            train_optimizer_step(&optimizer, &f->params, &update, threads);
+            train_optimizer_step(&optimizer, &f->params, &update);
         }
         if (threads == 1) {
             memcpy(one->value, f->value, sizeof one->value);
@@ -466,12 +466,12 @@ START_TEST(a_clipped_step_is_as_long_as_the_clip)
     train_optimizer optimizer;
     ag_real before[SIZE], grad[SIZE];
     const train_optimizer_config sgd = {.kind = TRAIN_SGD};
-    ck_assert_int_eq(train_optimizer_init(&optimizer, &sgd, &f->params, NULL), AG_OK);
+    ck_assert_int_eq(train_optimizer_init(&optimizer, &sgd, &f->params, 1, NULL), AG_OK);
     test_fill(f->grad, SIZE, 9, -1, 1);
     memcpy(before, f->value, sizeof before);
     memcpy(grad, f->grad, sizeof grad);
     double norm = train_gradient_norm(&f->params, 1);
-    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 1, .scale = train_clip_scale(norm, 30)}, 1);
+    train_optimizer_step(&optimizer, &f->params, &(train_update){.rate = 1, .scale = train_clip_scale(norm, 30)});
     for (int i = 0; i < SIZE; i++)
         ck_assert_double_eq_tol((double)before[i] - (double)f->value[i], (double)grad[i] * 30 / norm,
                                 PRECISION(1e-15, 2e-7));

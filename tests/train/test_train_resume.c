@@ -180,7 +180,7 @@ END_TEST
 
 /* So wide a model, and such large batches, that its work is given to threads: that of the
  * other tests is too little. */
-START_TEST(the_threads_do_not_matter)
+static void check_threads(train_optimizer_kind kind)
 {
     train_fixture f = train_fixture_new("reverse", 8, 12, NN_ENCODER_DECODER, 64, 0.1);
     char paths[3][512];
@@ -188,6 +188,7 @@ START_TEST(the_threads_do_not_matter)
         char name[32];
         snprintf(name, sizeof name, "threads-%d", 1 << i);
         train_options options = options_of(folder_in(&f, name, paths[i]), NULL);
+        options.optimizer.kind = kind;
         options.threads = 1 << i;
         options.batch = 64;
         train_fixture_redraw(&f, 7);
@@ -196,14 +197,20 @@ START_TEST(the_threads_do_not_matter)
     }
     train_fixture_clear(&f);
 }
+
+START_TEST(the_threads_do_not_matter)
+{
+    check_threads(TRAIN_ADAMW);
+    check_threads(TRAIN_MUON);
+}
 END_TEST
 
 START_TEST(each_optimizer_and_schedule_goes_on)
 {
-    const train_schedule_kind schedules[] = {TRAIN_NOAM, TRAIN_INVERSE_SQRT, TRAIN_CONSTANT};
+    const train_schedule_kind schedules[] = {TRAIN_NOAM, TRAIN_INVERSE_SQRT, TRAIN_CONSTANT, TRAIN_COSINE};
     const train_optimizer_config configs[] = {
-        {.kind = TRAIN_ADAM}, {.kind = TRAIN_SGD}, {.kind = TRAIN_SGD, .momentum = 0.9, .nesterov = true}};
-    for (int c = 0; c < 3; c++) {
+        {.kind = TRAIN_ADAM}, {.kind = TRAIN_SGD}, {.kind = TRAIN_SGD, .momentum = 0.9, .nesterov = true}, {.kind = TRAIN_MUON}};
+    for (int c = 0; c < 4; c++) {
         train_fixture f = new_fixture();
         char paths[2][512];
         for (int stopped = 0; stopped < 2; stopped++) {
@@ -211,7 +218,7 @@ START_TEST(each_optimizer_and_schedule_goes_on)
             train_options options = options_of(folder_in(&f, stopped ? "b" : "a", paths[stopped]), &s);
             options.optimizer = configs[c];
             options.schedule = schedules[c];
-            options.average = 0;
+            options.average = configs[c].kind == TRAIN_MUON ? options.average : 0;
             train_fixture_redraw(&f, 7);
             ck_assert_int_eq(train_run(f.model, f.training, NULL, &options, NULL, NULL),
                              stopped ? AG_INTERRUPTED : AG_OK);

@@ -169,12 +169,13 @@ END_TEST
 
 START_TEST(a_step_allocates_nothing)
 {
-    const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER};
-    for (int k = 0; k < 2; k++) {
+    const nn_model_kind kinds[] = {NN_ENCODER_DECODER, NN_ENCODER, NN_ENCODER};
+    for (int k = 0; k < 3; k++) {
         train_fixture f = train_fixture_new("shift", 4, 4, kinds[k], 8, 0.1);
         listener l = {0};
         train_options options = options_of(&f, &l);
         options.steps = 50; /* of 20 in an epoch */
+        options.optimizer.kind = k < 2 ? TRAIN_ADAMW : TRAIN_MUON;
         options.accumulate = 2;
         options.average = 0.9;
         options.evaluate_every = 1000;
@@ -434,9 +435,12 @@ START_TEST(bad_options_are_refused)
         {{.floor = 2}, "floor is 2"},
         {{.floor = -0.5}, "floor is -0.5"},
         {{.best_by = (train_best_by)3}, "best_by is 3"},
-        {{.optimizer.momentum = 0.9}, "momentum and nesterov need SGD"},
-        {{.optimizer = {.kind = TRAIN_ADAM, .nesterov = true}}, "momentum and nesterov need SGD"},
+        {{.optimizer.momentum = 0.9}, "momentum needs SGD or Muon"},
+        {{.optimizer = {.kind = TRAIN_ADAM, .nesterov = true}}, "nesterov needs SGD"},
         {{.optimizer = {.kind = TRAIN_SGD, .nesterov = true}}, "nesterov needs a momentum above 0"},
+        {{.optimizer = {.kind = TRAIN_MUON, .nesterov = true}}, "nesterov needs SGD"},
+        {{.muon_rate = 0.02}, "muon_rate needs Muon"},
+        {{.optimizer = {.kind = TRAIN_MUON}, .muon_rate = -1}, "muon_rate is -1"},
         {{.steps = 9, .warmup = 10}, "a warm-up of 10 steps is longer than the run, which has 9"},
         {{.resume = true}, "folder"},
         {{.arguments = "\xff"}, "UTF-8"},

@@ -302,7 +302,7 @@ static ag_status save_checkpoint(const train_fixture *f, const char *path, ag_er
         .state = &state,
         .options = &options,
         .labels = {data_set_source_vocab(f->training), data_set_target_vocab(f->training), "reverse", "--task"}};
-    ag_status status = train_optimizer_init(&optimizer, &options.optimizer, &f->model->params, error);
+    ag_status status = train_optimizer_init(&optimizer, &options.optimizer, &f->model->params, 1, error);
     if (status == AG_OK)
         status = train_checkpoint_save(&checkpoint, path, error);
     train_optimizer_clear(&optimizer);

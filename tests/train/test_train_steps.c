@@ -30,11 +30,12 @@ static bool same_parameters(const train_fixture *a, const train_fixture *b)
     return x->size == y->size && !memcmp(x->value, y->value, (size_t)x->size * sizeof *x->value);
 }
 
-START_TEST(the_steps_of_a_whole_run)
+static void compare_with_whole_run(train_optimizer_kind kind)
 {
     train_fixture whole = train_fixture_new("reverse", 3, 6, NN_ENCODER_DECODER, 16, 0.1),
                   steps = train_fixture_new("reverse", 3, 6, NN_ENCODER_DECODER, 16, 0.1);
-    const train_options options = {.steps = 12, .batch = 8, .rate = 1e-3, .accumulate = 2, .threads = 1};
+    const train_options options = {
+        .steps = 12, .batch = 8, .optimizer.kind = kind, .rate = 1e-3, .accumulate = 2, .threads = 1};
     int64_t heard = 0;
     train_options own = options;
     own.on_progress = note_step;
@@ -53,6 +54,12 @@ START_TEST(the_steps_of_a_whole_run)
     train_loop_free(loop);
     train_fixture_clear(&whole);
     train_fixture_clear(&steps);
+}
+
+START_TEST(the_steps_of_a_whole_run)
+{
+    compare_with_whole_run(TRAIN_ADAMW);
+    compare_with_whole_run(TRAIN_MUON);
 }
 END_TEST
 
