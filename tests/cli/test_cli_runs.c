@@ -140,10 +140,12 @@ static int check_printed(const char *before, const char *command, const char *fl
 
 START_TEST(test_documented_defaults)
 {
-    /* Left out: the flags that SMALL has, the folder, what is for other optimisers, and
-     * dropout, whose value is the one of other data. */
-    static const char with_adamw[] = " d-model heads layers threads out dropout muon-lr momentum ",
-                      with_sgd[] = " d-model heads layers threads out dropout optimizer lr muon-lr weight-decay beta1 beta2 momentum ";
+    /* Left out: the flags that SMALL has, the folder, what is for other optimisers or, as
+     * --decompose, for files, and dropout, whose value is the one of other data. */
+    static const char
+        with_adamw[] = " d-model heads layers threads out dropout decompose muon-lr momentum ",
+        with_sgd[] =
+            " d-model heads layers threads out dropout decompose optimizer lr muon-lr weight-decay beta1 beta2 ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 26);
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 22);
 }
@@ -378,22 +380,36 @@ END_TEST
 START_TEST(test_what_a_resume_may_change)
 {
     static const char *const refused[] = {
-        "--lr 0.01",      "--batch 32",    "--seed 2",          "--schedule noam", "--optimizer adam",      "--clip 2",
-        "--warmup 3",     "--floor 0.1",   "--average 0.5",     "--dropout 0.1",   "--d-model 32",          "--tied",
-        "--task reverse", "--task-max 5",  "--eval-sources 10", "--held-out 0.1",  "--label-smoothing 0.1",
+        "--lr 0.01",
+        "--batch 32",
+        "--seed 2",
+        "--schedule noam",
+        "--optimizer adam",
+        "--clip 2",
+        "--warmup 3",
+        "--floor 0.1",
+        "--average 0.5",
+        "--dropout 0.1",
+        "--d-model 32",
+        "--tied",
+        "--task reverse",
+        "--task-max 5",
+        "--eval-sources 10",
+        "--held-out 0.1",
+        "--label-smoothing 0.1",
         "--accumulate 2",
     };
     enum { NAMED = 7 }; /* the others are what the run has */
-    static const char *const taken[] = {"--steps 20",   "--eval-every 7", "--patience 100",      "--save-every 5",
-                                        "--threads 1",  "--quiet",        "--stop-at 19",        "--lr 0.001",
-                                        "--batch 64",   "--task copy",    "--weight-decay 0.01"};
+    static const char *const taken[] = {"--steps 20",  "--eval-every 7", "--patience 100",     "--save-every 5",
+                                        "--threads 1", "--quiet",        "--stop-at 19",       "--lr 0.001",
+                                        "--batch 64",  "--task copy",    "--weight-decay 0.01"};
     char line[512];
     cli_expect("$T train --task copy --task-max 4 --steps 20 --stop-at 10 " SMALL " --out $DIR/run", 0, "");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         snprintf(line, sizeof line, "$T train --resume $DIR/run %s --quiet", refused[i]);
         cli_expect_sentence(line, 2, refused[i]);
-        ck_assert_msg(strstr(cli_output, "contradicts the run in") || strstr(cli_output, "is not set in the run in"), "%s",
-                      cli_output);
+        ck_assert_msg(strstr(cli_output, "contradicts the run in") || strstr(cli_output, "is not set in the run in"),
+                      "%s", cli_output);
         ck_assert_msg(strstr(cli_output, "a resume may change --pairs") != NULL, "%s", cli_output);
         ck_assert_msg(!strstr(cli_output, "run."), "%s", cli_output);
     }
