@@ -30,6 +30,40 @@ from transformer import ACTIVATIONS, INITS, NORMS, POSITIONS, Transformer
 
 UNSUPPORTED = 3
 
+# ---- Optimisers and schedules ----
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+
+def noam(run, step, width):
+    return width**-0.5 * min(step**-0.5, step * max(run.warmup, 1) ** -1.5)
+
+
+def warmed_up(after):
+    """A linear warm-up, and then after(run, step)."""
+    return lambda run, step, width: step / run.warmup if step <= run.warmup else after(run, step)
+
+
+def falling(shape):
+    """A warm-up, and then shape(done), from 1 to the floor; `done` goes from 0 to 1."""
+
+    def after(run, step):
+        left = run.steps - run.warmup
+        done = min((step - 1 - run.warmup) / left, 1) if left > 0 else 1
+        return run.floor + (1 - run.floor) * shape(done)
+
+    return warmed_up(after)
+
+
+# The factor of the rate at update `step`, counted from 1: train/schedule.c has the formulas.
+SCHEDULES = {
+    "cosine": falling(lambda done: 0.5 * (1 + math.cos(math.pi * done))),
+    "linear": falling(lambda done: 1 - done),
+    "constant": warmed_up(lambda run, step: 1),
+    "inverse-sqrt": warmed_up(lambda run, step: math.sqrt(max(run.warmup, 1) / step)),
+    "noam": noam,
+}
+
 # ---- Recipes ----
 
 YES_NO = {"true": True, "false": False}
@@ -57,9 +91,9 @@ KEYS = {
     "model.padding_id": ["0"],
     "model.source_vocab": None,
     "model.target_vocab": None,
-    "run.optimizer": ["adamw", "adam"],
+    "run.optimizer": OPTIMIZERS,
     "run.rate": float,
-    "run.schedule": ["cosine", "constant", "inverse-sqrt", "noam", "linear"],
+    "run.schedule": SCHEDULES,
     "run.warmup": int,
     "run.floor": float,
     "run.steps": int,
@@ -104,28 +138,12 @@ def read_recipe(given):
     return SimpleNamespace(**parts["model"]), SimpleNamespace(**parts["run"])
 
 
-def rate_at(run, width, step):
-    """The learning rate of update `step`, counted from 1: train/schedule.c has the formulas."""
-    warmup = max(run.warmup, 1)
-    if run.schedule == "noam":
-        return run.rate * width**-0.5 * min(step**-0.5, step * warmup**-1.5)
-    if step <= run.warmup:
-        return run.rate * step / warmup
-    left = run.steps - run.warmup
-    done = min((step - 1 - run.warmup) / left, 1) if left > 0 else 1
-    shape = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done}
-    if run.schedule in shape:
-        return run.rate * (run.floor + (1 - run.floor) * shape[run.schedule])
-    return run.rate * math.sqrt(warmup / step) if run.schedule == "inverse-sqrt" else run.rate
-
-
 def make_optimizer(run, model):
     """Weight decay is of matrices alone."""
     matrices = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": run.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    make = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[run.optimizer]
-    return make(groups, lr=run.rate, betas=(run.beta1, run.beta2), eps=run.epsilon, fused=True)
+    return OPTIMIZERS[run.optimizer](groups, lr=run.rate, betas=(run.beta1, run.beta2), eps=run.epsilon, fused=True)
 
 
 # ---- Training ----
@@ -198,7 +216,7 @@ def train(request, c, run):
     for step in range(1, steps + 1):
         batch = next(batches)
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(run, c.d_model, step)
+            group["lr"] = run.rate * SCHEDULES[run.schedule](run, step, c.d_model)
         with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
             logits = model(batch.source, batch.mask, batch.target).flatten(0, 1)
         loss = F.cross_entropy(
