@@ -32,7 +32,59 @@ UNSUPPORTED = 3
 
 # ---- Optimisers and schedules ----
 
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+class Muon(torch.optim.Optimizer):
+    """Jordan 2024 in float32, as tapeformer's ag_orthogonalize (torch.optim.Muon computes in bfloat16). A group's
+    matrices are `parts` of equal height, each updated by itself: query, key and value of in_proj_weight."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
+                mean.lerp_(p.grad, 1 - group["momentum"])
+                u = p.grad.lerp(mean, group["momentum"]).unflatten(0, (group["parts"], -1))
+                rows, columns = u.shape[1:]
+                x = self.orthogonal(u if rows <= columns else u.mT)
+                x = (x if rows <= columns else x.mT).reshape_as(p)
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(x, alpha=-group["lr"] * math.sqrt(max(1, rows / columns)))
+
+    @staticmethod
+    def orthogonal(u):
+        a, b, c = 3.4445, -4.7750, 2.0315
+        x = u / (u.norm(dim=(1, 2), keepdim=True) + 1e-7)
+        for _ in range(5):
+            s = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(s, s, s, beta=b, alpha=c), x, beta=a)
+        return x
+
+
+def adam_of(make):
+    """Adam of all parameters. Weight decay is of matrices alone."""
+
+    def optimizers(run, named):
+        matrices = [p for _, p in named if p.dim() > 1]
+        others = [p for _, p in named if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": run.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        return [make(groups, lr=run.rate, betas=(run.beta1, run.beta2), eps=run.epsilon, fused=True)]
+
+    return optimizers
+
+
+def muon(run, named):
+    """Muon of the matrices in the blocks, AdamW of all else."""
+    hidden = [(name, p) for name, p in named if ".layers." in name and p.dim() > 1]
+    packed = [p for name, p in hidden if name.endswith("in_proj_weight")]
+    single = [p for name, p in hidden if not name.endswith("in_proj_weight")]
+    groups = [{"params": packed, "parts": 3}, {"params": single, "parts": 1}]
+    values = dict(lr=run.muon_rate, momentum=run.momentum, weight_decay=run.weight_decay)
+    taken = {name for name, _ in hidden}
+    rest = [(name, p) for name, p in named if name not in taken]
+    return [Muon(groups, values), *OPTIMIZERS["adamw"](run, rest)]
+
+
+OPTIMIZERS = {"adamw": adam_of(torch.optim.AdamW), "adam": adam_of(torch.optim.Adam), "muon": muon}
 
 
 def noam(run, step, width):
@@ -44,12 +96,12 @@ def warmed_up(after):
     return lambda run, step, width: step / run.warmup if step <= run.warmup else after(run, step)
 
 
-def falling(shape):
-    """A warm-up, and then shape(done), from 1 to the floor; `done` goes from 0 to 1."""
+def falling(shape, begin=lambda run: run.warmup):
+    """A warm-up, and from step `begin` on shape(done), from 1 to the floor; `done` goes from 0 to 1."""
 
     def after(run, step):
-        left = run.steps - run.warmup
-        done = min((step - 1 - run.warmup) / left, 1) if left > 0 else 1
+        length, past = run.steps - begin(run), step - 1 - begin(run)
+        done = 0 if past <= 0 else past / length if past < length else 1
         return run.floor + (1 - run.floor) * shape(done)
 
     return warmed_up(after)
@@ -59,6 +111,7 @@ def falling(shape):
 SCHEDULES = {
     "cosine": falling(lambda done: 0.5 * (1 + math.cos(math.pi * done))),
     "linear": falling(lambda done: 1 - done),
+    "wsd": falling(lambda done: 1 - done, lambda run: max(run.warmup, run.steps - int(run.decay * run.steps + 0.5))),
     "constant": warmed_up(lambda run, step: 1),
     "inverse-sqrt": warmed_up(lambda run, step: math.sqrt(max(run.warmup, 1) / step)),
     "noam": noam,
@@ -107,7 +160,9 @@ KEYS = {
     "run.average": float,
     "run.matmul": ["float", "bf16"],
     "run.accumulate": None,
-    "run.momentum": None,
+    "run.decay": float,
+    "run.muon_rate": float,
+    "run.momentum": float,
     "run.nesterov": None,
     "run.seed": None,
     "run.level": None,
@@ -136,14 +191,6 @@ def read_recipe(given):
         value = YES_NO[text] if choice is YES_NO else choice(text) if isinstance(choice, type) else text
         parts[part or "run"][name] = value
     return SimpleNamespace(**parts["model"]), SimpleNamespace(**parts["run"])
-
-
-def make_optimizer(run, model):
-    """Weight decay is of matrices alone."""
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": run.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return OPTIMIZERS[run.optimizer](groups, lr=run.rate, betas=(run.beta1, run.beta2), eps=run.epsilon, fused=True)
 
 
 # ---- Training ----
@@ -205,7 +252,8 @@ def train(request, c, run):
     torch.manual_seed(request["seed"])
     data = make_data(c, run, request["data"])
     model = Transformer(c, data.source_vocab, data.target_vocab, run.init)
-    parameters, optimizer = list(model.parameters()), make_optimizer(run, model)
+    parameters, optimizers = list(model.parameters()), OPTIMIZERS[run.optimizer](run, list(model.named_parameters()))
+    peaks = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
     average = Average(parameters, run.average) if run.average else None
     batches = getattr(data, run.batches)(run.batch)
     bf16 = run.matmul == "bf16"
@@ -215,8 +263,8 @@ def train(request, c, run):
     clock.start()
     for step in range(1, steps + 1):
         batch = next(batches)
-        for group in optimizer.param_groups:
-            group["lr"] = run.rate * SCHEDULES[run.schedule](run, step, c.d_model)
+        for group, peak in peaks:
+            group["lr"] = peak * SCHEDULES[run.schedule](run, step, c.d_model)
         with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
             logits = model(batch.source, batch.mask, batch.target).flatten(0, 1)
         loss = F.cross_entropy(
@@ -225,11 +273,12 @@ def train(request, c, run):
             ignore_index=data.padding,
             label_smoothing=run.label_smoothing,
         )
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         if run.clip > 0:
             torch.nn.utils.clip_grad_norm_(parameters, run.clip, foreach=True)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if average:
             average.add()
         if step % every == 0 or step == steps:
