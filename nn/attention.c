@@ -173,7 +173,8 @@ static bool append_keys_and_values(const nn_attention *layer, const nn_pass *pas
 
 /* x [.., heads * width], T queries for each of the cache's rows -> [rows, heads, T,
  * width]. Several rows of queries may share a row of fixed keys, as the hypotheses of a
- * beam do: then they are more queries T of that row. */
+ * beam do: then they are more queries T of that row. Each of these rows has one query
+ * (nn_cache_apply), all at the same position, so a bias for one query is the bias of all. */
 static ag_tensor *split_heads(const nn_attention *layer, const nn_attention_cache *cache, ag_tensor *x)
 {
     const int64_t heads = layer->config.heads, width = layer->config.d_model / heads;
@@ -239,7 +240,7 @@ ag_tensor *attention_apply_onto(const nn_attention *layer, const nn_pass *pass, 
                                 const residual *onto)
 {
     const bool full = cache && cache->fixed && cache->length == cache->capacity;
-    const int64_t start = cache && !cache->fixed ? cache->length : 0;
+    const int64_t start = !cache ? 0 : cache->fixed ? cache->position : cache->length;
     ag_tensor *q = project(layer, pass, query, QUERY, start);
     ag_tensor *k, *v;
     if (weights)

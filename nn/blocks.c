@@ -120,11 +120,10 @@ ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, cons
                                 const nn_block_config *config, ag_error *error)
 {
     *block = (nn_decoder_block){.config = *config};
-    /* Source and target have separate positions: a rotation or a bias by their distance
-     * would be meaningless. */
     nn_attention_config cross = config->attention;
-    cross.rotary = cross.alibi = false;
-    cross.relative = (nn_relative_positions){0};
+    cross.rotary = cross.rotary && config->cross_positions;
+    cross.alibi = cross.alibi && config->cross_positions;
+    cross.relative = config->cross_relative;
     ag_status status = init_attention(&block->self_attention, params, name, "self_attn", &config->attention, error);
     if (status == AG_OK)
         status = init_attention(&block->cross_attention, params, name, "multihead_attn", &cross, error);

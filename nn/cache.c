@@ -155,9 +155,16 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
         return ag_tape_fail(pass->tape, AG_BAD_VALUE, "cache: %lld more %s not fit after %lld of %lld",
                             (long long)count, ag_plural(count, "token does", "tokens do"), (long long)cache->length,
                             (long long)(cache->self ? cache->self[0].capacity : 0));
-    for (int i = 0; i < cache->layers; i++)
+    if (count > 1 && cache->cross && cache->rows != cache->cross[0].rows)
+        return ag_tape_fail(pass->tape, AG_BAD_VALUE,
+                            "cache: %lld tokens for each of the sequences that share a source, which grow by one",
+                            (long long)count);
+    for (int i = 0; i < cache->layers; i++) {
         cache->self[i].length = cache->length; /* a call that failed half-way may have
                                                 * changed it */
+        if (cache->cross)
+            cache->cross[i].position = cache->length;
+    }
 
     const ag_mask *causal = ag_mask_causal(pass->tape, cache->length), *cross = NULL;
     if (cache->source_lengths)

@@ -95,6 +95,20 @@ static ag_status check_padding(const nn_model_config *config, ag_error *error)
     return AG_OK;
 }
 
+static ag_status check_cross_attention(const nn_model_config *config, ag_error *error)
+{
+    const nn_position_kind kind = config->positions;
+    if (!config->cross_positions)
+        return AG_OK;
+    if (config->kind != NN_ENCODER_DECODER)
+        return ag_error_set(error, AG_BAD_VALUE, "cross_positions: only an encoder-decoder has cross-attention");
+    if (kind != NN_ROTARY && kind != NN_ALIBI && kind != NN_RELATIVE)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "cross_positions: these positions do not act within attention; use rotary, alibi or "
+                            "relative positions");
+    return AG_OK;
+}
+
 int64_t nn_model_longest(const nn_model_config *config)
 {
     return config->positions == NN_LEARNED ? config->max_length : 0;
@@ -123,5 +137,6 @@ ag_status nn_model_config_complete(nn_model_config *config, ag_error *error)
         return ag_error_set(error, AG_BAD_VALUE, "embedding_scale is %g: it must be above 0", config->embedding_scale);
     if (config->tied_output && config->kind == NN_ENCODER)
         return ag_error_set(error, AG_BAD_VALUE, "tied_output: an encoder has no target embedding to share");
-    return check_padding(config, error);
+    status = check_cross_attention(config, error);
+    return status == AG_OK ? check_padding(config, error) : status;
 }

@@ -1,4 +1,4 @@
-/* distances.c - positions as a bias on the scores of self-attention that depends on the
+/* distances.c - positions as a bias on the scores of attention that depends on the
  * distance of query and key: fixed slopes (ALiBi) or learned numbers (T5).
  */
 #include "layer.h"

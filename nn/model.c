@@ -9,7 +9,7 @@
 /* ---- Making ------------------------------------------------------------------------ */
 
 /* The configuration of the blocks of a stack, "encoder" or "decoder". Registers the
- * table of relative positions that they share. */
+ * tables of relative positions that they share. */
 static ag_status init_block_config(nn_model *model, const char *stack, nn_block_config *block, ag_error *error)
 {
     const nn_model_config *config = &model->config;
@@ -28,12 +28,18 @@ static ag_status init_block_config(nn_model *model, const char *stack, nn_block_
         .no_norm_bias = config->no_norm_bias,
         .post_norm = config->post_norm,
         .dropout = config->dropout,
+        .cross_positions = config->cross_positions,
     };
     if (config->positions != NN_RELATIVE)
         return AG_OK;
+    const bool decodes = strcmp(stack, "decoder") == 0;
     snprintf(name, sizeof name, "%s.relative_positions", stack);
-    return nn_relative_positions_init(&block->attention.relative, &model->params, name, config->heads,
-                                      strcmp(stack, "decoder") == 0, error);
+    ag_status status = nn_relative_positions_init(&block->attention.relative, &model->params, name, config->heads,
+                                                  decodes, error);
+    if (status != AG_OK || !decodes || !config->cross_positions)
+        return status;
+    return nn_relative_positions_init(&block->cross_relative, &model->params, "decoder.cross_relative_positions",
+                                      config->heads, false, error);
 }
 
 static ag_status init_embedding(nn_model *model, nn_embedding *embedding, nn_positions *positions, const char *side,

@@ -245,7 +245,9 @@ int64_t nn_relative_bucket(const nn_relative_positions *layer, int64_t distance)
 typedef struct nn_attention_cache {
     ag_real *key, *value;
     int64_t rows, capacity, length;
-    bool fixed; /* cross-attention: filled once, then only read */
+    bool fixed;       /* cross-attention: filled once, then only read */
+    int64_t position; /* if fixed: that of the next call's first query, which its caller
+                       * sets; otherwise `length` is */
 } nn_attention_cache;
 
 /* Multi-head attention (Vaswani et al. 2017, section 3.2.2):
@@ -283,7 +285,8 @@ ag_status nn_attention_init(nn_attention *layer, nn_params *params, const char *
  * self-attention passes one tensor three times. `mask` NULL: all keys allowed. `weights`
  * (may be NULL) receives [B, heads, T, S]. `cache` (may be NULL): the new keys and values
  * are appended to it, and the queries attend to all that it holds; the mask then counts
- * keys from the cache's first and queries from the first of this call. */
+ * keys from the cache's first and queries from the first of this call. Positions count
+ * from 0, those of queries from the cache's length or, if it is fixed, its position. */
 ag_tensor *nn_attention_apply(const nn_attention *layer, const nn_pass *pass, ag_tensor *query, ag_tensor *key,
                               ag_tensor *value, const ag_mask *mask, nn_attention_cache *cache, ag_tensor **weights);
 
@@ -349,6 +352,10 @@ typedef struct nn_block_config {
     bool no_norm_bias; /* layer norms without bias */
     bool post_norm;    /* norm(x + f(x)), the original; else pre-norm, x + f(norm(x)) */
     double dropout;    /* on each sublayer's result, and inside the feed-forward */
+    /* Only of a decoder's block: if attention.rotary or attention.alibi, so is the
+     * cross-attention; and the table of relative positions that it has, or {0}. */
+    bool cross_positions;
+    nn_relative_positions cross_relative;
 } nn_block_config;
 
 /* Self-attention and feed-forward (torch.nn.TransformerEncoderLayer). Parameters
@@ -377,8 +384,8 @@ typedef struct nn_decoder_block {
     nn_feed_forward feed_forward;
     nn_norm norm1, norm2, norm3;
 } nn_decoder_block;
-/* Registers the parameters of the sublayers. Rotary positions, ALiBi and relative
- * positions apply to the self-attention only. */
+/* Registers the parameters of the sublayers. Rotary positions and ALiBi apply to the
+ * cross-attention only with cross_positions. */
 ag_status nn_decoder_block_init(nn_decoder_block *block, nn_params *params, const char *name,
                                 const nn_block_config *config, ag_error *error) AG_CHECKED;
 /* x [B, T, D], memory [B, S, D] -> [B, T, D]. memory may be NULL if the cross-attention's
@@ -420,6 +427,10 @@ typedef struct nn_model_config {
     double embedding_scale; /* [sqrt(d_model): Vaswani et al. 2017, section 3.4] the
                              * factor on embeddings */
     nn_position_kind positions;
+    bool cross_positions;     /* rotary, ALiBi or relative positions also act within
+                               * cross-attention, by the distance from the target's
+                               * position to the source's: where target and source run
+                               * side by side, as phones and letters do */
     bool post_norm;           /* [pre-norm] */
     nn_final_norm final_norm; /* [pre-norm: yes, post-norm: no] */
     bool no_bias;             /* linear layers of the blocks without bias; no_output_bias
@@ -435,7 +446,8 @@ typedef struct nn_model_config {
 
 /* A model. Its parameters: src_embedding.weight, tgt_embedding.weight; for learned
  * positions src_positions.weight, tgt_positions.weight; for relative positions
- * encoder.relative_positions.weight, decoder.relative_positions.weight [32, heads];
+ * encoder.relative_positions.weight, decoder.relative_positions.weight and, with
+ * cross_positions, decoder.cross_relative_positions.weight [32, heads];
  * encoder.layers.N.*, encoder.norm.*, decoder.layers.N.*, decoder.norm.* (see
  * nn_final_norm), output.weight, output.bias. */
 typedef struct nn_model {

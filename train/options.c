@@ -57,6 +57,10 @@ CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
 CONDITION(has_characters, !recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
                                                 recipe->data.target_kind == DATA_CHARS))
+CONDITION(has_cross_attention, recipe->model.kind == NN_ENCODER_DECODER && !recipe->text)
+CONDITION(can_cross_positions, has_cross_attention(recipe) && (recipe->model.positions == NN_ROTARY ||
+                                                               recipe->model.positions == NN_ALIBI ||
+                                                               recipe->model.positions == NN_RELATIVE))
 CONDITION(has_layer_norm, recipe->model.norm == NN_LAYER_NORM)
 CONDITION(has_cosine, recipe->run.schedule == TRAIN_COSINE)
 CONDITION(is_adam, recipe->run.optimizer.kind != TRAIN_SGD)
@@ -158,6 +162,13 @@ static const train_field options[] = {
     {"embedding-scale", "X", "factor that multiplies the embeddings", MODEL(embedding_scale), .low = 1e-6, .high = 1e6,
      .otherwise = "the square root of --d-model", .info = "embedding scale"},
     {"positions", "NAME", "how positions are encoded", MODEL(positions), .names = positions_name, .info = "positions"},
+    {"cross-positions", NULL,
+     "positions also act within cross-attention, by the distance from target to source: for outputs that follow their "
+     "inputs step by step",
+     MODEL(cross_positions), .absent = "false", .info = "positions", .words = {"", "also in cross-attention"},
+     .needs = can_cross_positions,
+     .goes = "needs an encoder-decoder and --positions rotary, alibi or relative: the other kinds do not act within "
+             "attention"},
     {"final-norm", NULL, "end each stack with a norm, also with --post-norm (as nn.Transformer does)",
      FINAL_NORM(NN_FINAL_NORM_YES), .otherwise = "with pre-norm only"},
     {"no-final-norm", NULL, "end no stack with a norm, not even with pre-norm", FINAL_NORM(NN_FINAL_NORM_NO)},

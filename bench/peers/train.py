@@ -134,6 +134,7 @@ KEYS = {
     "model.norm_eps": float,
     "model.embedding_scale": float,
     "model.positions": POSITIONS,
+    "model.cross_positions": ["false"],
     "model.dropout": float,
     "model.no_bias": YES_NO,
     "model.no_norm_bias": YES_NO,

@@ -108,6 +108,12 @@ START_TEST(wide_beam_equals_exhaustive_search)
         check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_RELATIVE}, 0, alphas[i], 5);
         check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 3, alphas[i], 8);
     }
+    for (int positions = 0; positions <= NN_NO_POSITIONS; positions++)
+        if (test_acts_within_attention((nn_position_kind)positions))
+            check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER,
+                                                .positions = (nn_position_kind)positions,
+                                                .cross_positions = true},
+                              0, 0.6, 8);
 }
 END_TEST
 

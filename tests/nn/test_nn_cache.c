@@ -69,6 +69,7 @@ START_TEST(cache_equals_recomputing)
             nn_model_config config = {
                 .kind = variant & 1 ? NN_DECODER : NN_ENCODER_DECODER,
                 .positions = (nn_position_kind)positions,
+                .cross_positions = variant == 4 && test_acts_within_attention((nn_position_kind)positions),
                 .post_norm = variant & 2,
                 .norm = variant & 4 ? NN_RMS_NORM : NN_LAYER_NORM,
             };

@@ -211,8 +211,8 @@ END_TEST
 
 /* ---- Models ------------------------------------------------------------------------ */
 
-/* One table for a stack; the encoder's counts in both directions, and cross-attention has
- * none. */
+/* One table for a stack; the encoder's counts in both directions. Cross-attention has none
+ * unless it is to have positions; then its table counts in both directions. */
 START_TEST(layers_of_a_stack_share_a_table)
 {
     nn_model *model = test_model((nn_model_config){.positions = NN_RELATIVE}, 1);
@@ -237,6 +237,66 @@ START_TEST(layers_of_a_stack_share_a_table)
     ck_assert(model->encoder[1].self_attention.config.alibi && model->decoder[1].self_attention.config.alibi);
     ck_assert(!model->decoder[1].cross_attention.config.alibi);
     nn_model_free(model);
+
+    model = test_model((nn_model_config){.positions = NN_RELATIVE, .cross_positions = true}, 1);
+    const int cross = nn_params_find(&model->params, "decoder.cross_relative_positions.weight");
+    ck_assert(cross >= 0 && ag_shape_equal(model->params.items[cross].shape, AG_SHAPE(32, 2)));
+    for (int i = 0; i < 2; i++) {
+        const nn_relative_positions *own = &model->decoder[i].cross_attention.config.relative;
+        ck_assert(own->weight == cross && !own->one_sided);
+    }
+    nn_model_free(model);
+}
+END_TEST
+
+/* Cross-attention whose weights depend on positions alone (its projections of queries and
+ * keys are 0 but for a bias) looks at the source by its distance from the target. */
+typedef struct look {
+    ag_real weights[2][5][6]; /* [heads, target, source] of the last layer */
+} look;
+
+static void note_cross_weights(void *context, const char *layer, ag_tensor *weights, const ag_mask *mask)
+{
+    look *seen = context;
+    (void)mask;
+    if (!strstr(layer, "layers.1.multihead_attn"))
+        return;
+    ck_assert(ag_shape_equal(weights->shape, AG_SHAPE(1, 2, 5, 6)));
+    memcpy(seen->weights, weights->data, sizeof seen->weights);
+}
+
+START_TEST(cross_attention_looks_by_distance)
+{
+    const nn_position_kind kind = (nn_position_kind)_i;
+    for (int crossing = 0; crossing <= 1 && test_acts_within_attention(kind); crossing++) {
+        nn_model *model = test_model((nn_model_config){.positions = kind, .cross_positions = crossing}, 4);
+        nn_param *item = &model->params.items[model->decoder[1].cross_attention.in_weight];
+        memset(model->params.value + item->offset, 0, (size_t)item->size * sizeof(ag_real));
+        item = &model->params.items[model->decoder[1].cross_attention.in_bias];
+        test_fill(model->params.value + item->offset, item->size, 3, -2, 2);
+        ag_tape *tape = ag_tape_new(NULL);
+        nn_pass pass = test_pass(model, tape);
+        test_batch batch;
+        look seen;
+        test_batch_fill(&batch, model, 1, 6, 5, 8);
+        batch.input.source_lengths = NULL;
+        pass.on_attention = note_cross_weights;
+        pass.context = &seen;
+        ck_assert_ptr_nonnull(nn_model_apply(model, &pass, &batch.input));
+        double differs = 0;
+        for (int h = 0; h < 2; h++)
+            for (int t = 0; t < 4; t++)
+                for (int j = 0; j < 5; j++) {
+                    /* The ratio of two keys' weights depends on their distances alone. */
+                    const double ratio = (double)seen.weights[h][t][j] / (double)seen.weights[h][t][0];
+                    const double shifted = (double)seen.weights[h][t + 1][j + 1] / (double)seen.weights[h][t + 1][1];
+                    ck_assert_double_eq_tol(log(ratio), log(shifted), PRECISION(1e-12, 1e-4));
+                    differs = fmax(differs, fabs(log(ratio)));
+                }
+        ck_assert(crossing ? differs > 1e-2 : differs < 1e-6);
+        ag_tape_free(tape);
+        nn_model_free(model);
+    }
 }
 END_TEST
 
@@ -250,6 +310,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tcase, weights_are_those_of_the_formula, 0, 3);
     tcase_add_loop_test(tcase, cached_queries_count_from_their_own_place, 0, 3);
     tcase_add_test(tcase, layers_of_a_stack_share_a_table);
+    tcase_add_loop_test(tcase, cross_attention_looks_by_distance, 0, NN_NO_POSITIONS + 1);
     suite_add_tcase(s, tcase);
     return s;
 }

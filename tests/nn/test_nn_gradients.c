@@ -133,6 +133,15 @@ START_TEST(alibi)
 }
 END_TEST
 
+START_TEST(positions_within_cross_attention)
+{
+    nn_model_config config = {
+        .kind = NN_ENCODER_DECODER, .positions = (nn_position_kind)_i, .cross_positions = true, .activation = AG_GELU};
+    if (test_acts_within_attention(config.positions))
+        check_model(config, 2, 5, 6, 4, false);
+}
+END_TEST
+
 /* The Hessian of a whole model is symmetric: u.Hv = v.Hu. The bound is the error that
  * ag_hvp estimates for an element of each product, of which the other vector, of elements
  * below 1, sums up as many as there are parameters, of either sign. */
@@ -185,6 +194,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, encoder_decoder_with_everything_else);
     tcase_add_test(tcase, relative_positions);
     tcase_add_test(tcase, alibi);
+    tcase_add_loop_test(tcase, positions_within_cross_attention, 0, NN_NO_POSITIONS + 1);
     tcase_add_test(tcase, symmetric_hessian);
     suite_add_tcase(s, tcase);
     return s;

@@ -82,6 +82,9 @@ START_TEST(bad_configurations_are_named)
         {{.source_vocab = 5, .target_vocab = 5, .d_model = 6, .heads = 2, .positions = NN_ROTARY}, "head width 3"},
         {{.source_vocab = 5, .target_vocab = 5, .padding_id = 5}, "padding_id is 5"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = NN_ENCODER, .tied_output = true}, "tied_output"},
+        {{.source_vocab = 5, .target_vocab = 5, .cross_positions = true}, "use rotary, alibi or relative positions"},
+        {{.source_vocab = 5, .target_vocab = 5, .kind = NN_ENCODER, .positions = NN_ALIBI, .cross_positions = true},
+         "only an encoder-decoder has cross-attention"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = (nn_model_kind)7}, "kind is 7"},
         {{.source_vocab = 5, .target_vocab = 5, .activation = (ag_activation)9}, "activation is 9"},
     };

@@ -87,6 +87,7 @@ START_TEST(influence_is_what_differences_say)
                           (nn_model_config){.kind = kinds[variant % 3],
                                             .post_norm = variant / 3 % 2,
                                             .positions = positions[variant / 6],
+                                            .cross_positions = variant / 6 && kinds[variant % 3] == NN_ENCODER_DECODER,
                                             .activation = AG_GELU},
                           variant / 6 % 2 ? full : padded);
         study_influence influence = find(&s);

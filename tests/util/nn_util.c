@@ -22,6 +22,11 @@ nn_model *test_model(nn_model_config config, uint64_t seed)
     return model;
 }
 
+bool test_acts_within_attention(nn_position_kind kind)
+{
+    return kind == NN_ROTARY || kind == NN_ALIBI || kind == NN_RELATIVE;
+}
+
 static int32_t draw_token(ag_rng *rng, int32_t vocab)
 {
     return 3 + (int32_t)ag_rng_below(rng, (uint64_t)vocab - 3);

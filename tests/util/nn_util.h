@@ -9,6 +9,8 @@
  * 0. Every parameter, including biases and norms, is moved off its initial value: a zero
  * or a one could hide an error. */
 nn_model *test_model(nn_model_config config, uint64_t seed);
+/* Whether positions of this kind act within attention, where cross_positions is allowed. */
+bool test_acts_within_attention(nn_position_kind kind);
 
 /* A batch of drawn tokens 3.. in rows of different lengths, padding 0 after them, bos 1
  * at the begin of targets. */
