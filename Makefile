@@ -125,7 +125,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers race lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers race length lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -364,6 +364,19 @@ race: ## minutes to a known quality, here and in PyTorch: DATA=DIR, TRACKS='lett
 	@$(or $(PYTHON),python3) bench/race/race.py --command $(COMMAND) $(if $(DATA),--data $(DATA)) $(if $(TRACKS),--tracks $(TRACKS)) \
 	    $(if $(THREADS),--threads $(THREADS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SIDES),--sides $(SIDES)) \
 	    $(if $(PEER_STEPS),--peer-steps $(PEER_STEPS)) $(if $(FRESH),--fresh)
+
+$(OUT)/length$(SUFFIX): $(OBJ)/bench/length/draw.o $(LIBRARY)
+	$(SAY) '  LINK  $@'
+	$(Q)$(CC) $< $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
+
+# What build/length-runs holds already is not computed again.
+LENGTH_SEEDS = $(or $(SEEDS),1 2 3)
+length: ## docs/length.md: kinds of positions on longer examples than they were trained on, about half an hour; SEEDS='1 2 3'
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/length$(SUFFIX)
+	@for task in copy reverse addition; do bench/length/run $(COMMAND) build/length-runs $$task $(LENGTH_SEEDS) || exit 1; done
+	@$(OUT)/length$(SUFFIX) 'copy, trained on 1 to 16 letters' build/length-runs/copy.tsv docs/pictures/length-copy.svg
+	@$(OUT)/length$(SUFFIX) 'reverse, trained on 1 to 16 letters' build/length-runs/reverse.tsv docs/pictures/length-reverse.svg
+	@$(OUT)/length$(SUFFIX) 'addition, trained on 1 to 3 digits' build/length-runs/addition.tsv docs/pictures/length-addition.svg
 
 $(OUT)/product$(SUFFIX): $(OBJ)/bench/wasm/product.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
