@@ -167,8 +167,10 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
     }
 
     const ag_mask *causal = ag_mask_causal(pass->tape, cache->length), *cross = NULL;
-    if (cache->source_lengths)
-        cross = ag_mask_key_lengths(pass->tape, cache->cross[0].rows, cache->source_lengths);
+    if (cache->cross) {
+        const cross_sources from = {cache->cross[0].rows, cache->cross[0].capacity, cache->source_lengths};
+        cross = pass_cross_mask(&model->config, pass, &from, cache->length, count);
+    }
     ag_tensor *logits = model_decode(model, pass, tokens, cache->rows, count, NULL, causal, cross, cache);
     if (logits)
         cache->length += count;

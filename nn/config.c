@@ -98,11 +98,13 @@ static ag_status check_padding(const nn_model_config *config, ag_error *error)
 static ag_status check_cross_attention(const nn_model_config *config, ag_error *error)
 {
     const nn_position_kind kind = config->positions;
-    if (!config->cross_positions)
-        return AG_OK;
-    if (config->kind != NN_ENCODER_DECODER)
-        return ag_error_set(error, AG_BAD_VALUE, "cross_positions: only an encoder-decoder has cross-attention");
-    if (kind != NN_ROTARY && kind != NN_ALIBI && kind != NN_RELATIVE)
+    if (config->cross_window < 0 || config->cross_window > MOST_LENGTH)
+        return ag_error_set(error, AG_BAD_VALUE, "cross_window is %d: it must be 1 to %d, or 0 for none",
+                            config->cross_window, MOST_LENGTH);
+    if (config->kind != NN_ENCODER_DECODER && (config->cross_positions || config->cross_window))
+        return ag_error_set(error, AG_BAD_VALUE, "%s: only an encoder-decoder has cross-attention",
+                            config->cross_positions ? "cross_positions" : "cross_window");
+    if (config->cross_positions && kind != NN_ROTARY && kind != NN_ALIBI && kind != NN_RELATIVE)
         return ag_error_set(error, AG_BAD_VALUE,
                             "cross_positions: these positions do not act within attention; use rotary, alibi or "
                             "relative positions");

@@ -64,6 +64,21 @@ ag_status attention_config_check(const nn_attention_config *config, ag_error *er
  * neither, or if the tape has an error. */
 ag_tensor *attention_bias(const nn_attention *layer, const nn_pass *pass, int64_t start, int64_t queries, int64_t keys);
 
+/* The padding mask; NULL, which allows all keys, if no row is padded (`lengths` is NULL). */
+const ag_mask *pass_length_mask(const nn_pass *pass, int64_t rows, const int32_t *lengths);
+/* A decoder's: keys j <= i within the target's length. */
+const ag_mask *pass_decoder_mask(const nn_pass *pass, const nn_input *input);
+
+/* The rows that cross-attention looks at. */
+typedef struct cross_sources {
+    int64_t rows, longest;
+    const int32_t *lengths; /* [rows]; NULL: all are as long as the longest */
+} cross_sources;
+/* The keys within the source's length and within the window of nn_cross_range, for as
+ * many queries of each sequence, the first at position `start`. NULL: all keys. */
+const ag_mask *pass_cross_mask(const nn_model_config *config, const nn_pass *pass, const cross_sources *from,
+                                    int64_t start, int64_t queries);
+
 /* Passes attention weights and the mask in force to pass->on_attention. The layer's name
  * is that of its parameter without `suffix`, such as ".out_proj.weight". */
 void attention_show(const nn_pass *pass, int parameter, const char *suffix, ag_tensor *weights, const ag_mask *mask);

@@ -34,8 +34,8 @@ static ag_status init_block_config(nn_model *model, const char *stack, nn_block_
         return AG_OK;
     const bool decodes = strcmp(stack, "decoder") == 0;
     snprintf(name, sizeof name, "%s.relative_positions", stack);
-    ag_status status = nn_relative_positions_init(&block->attention.relative, &model->params, name, config->heads,
-                                                  decodes, error);
+    ag_status status =
+        nn_relative_positions_init(&block->attention.relative, &model->params, name, config->heads, decodes, error);
     if (status != AG_OK || !decodes || !config->cross_positions)
         return status;
     return nn_relative_positions_init(&block->cross_relative, &model->params, "decoder.cross_relative_positions",
@@ -239,12 +239,6 @@ static ag_tensor *final_norm(const nn_model *model, const nn_pass *pass, const n
     return x;
 }
 
-/* The padding mask; NULL, which allows all keys, if no row is padded. */
-static const ag_mask *length_mask(const nn_pass *pass, int64_t rows, const int32_t *lengths)
-{
-    return lengths ? ag_mask_key_lengths(pass->tape, rows, lengths) : NULL;
-}
-
 ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_input *input)
 {
     if (model->config.kind == NN_DECODER)
@@ -253,7 +247,7 @@ ag_tensor *nn_model_encode(const nn_model *model, const nn_pass *pass, const nn_
         return NULL;
     const ag_mask *mask = input->encoder_mask;
     if (!mask)
-        mask = length_mask(pass, input->rows, input->source_lengths);
+        mask = pass_length_mask(pass, input->rows, input->source_lengths);
 
     ag_tensor *x = embed(model, pass, "src_embedding", &model->source_embedding, &model->source_positions,
                          input->source, input->rows, input->source_length, 0);
@@ -302,16 +296,6 @@ ag_tensor *model_decode(const nn_model *model, const nn_pass *pass, const int32_
     return project_output(model, pass, x);
 }
 
-/* Keys j <= i within the target's length. */
-static const ag_mask *decoder_mask(const nn_pass *pass, const nn_input *input)
-{
-    ag_mask *causal = ag_mask_causal(pass->tape, 0);
-    if (!input->target_lengths)
-        return causal;
-    ag_mask *within = ag_mask_key_lengths(pass->tape, input->rows, input->target_lengths);
-    return ag_mask_and(pass->tape, causal, within);
-}
-
 ag_tensor *nn_model_decode(const nn_model *model, const nn_pass *pass, const nn_input *input, ag_tensor *memory)
 {
     const nn_model_kind kind = model->config.kind;
@@ -322,10 +306,11 @@ ag_tensor *nn_model_decode(const nn_model *model, const nn_pass *pass, const nn_
     if (!check_tokens(pass, "target", input->target, input->target_lengths, input->rows, input->target_length))
         return NULL;
 
-    const ag_mask *self_mask = input->decoder_mask ? input->decoder_mask : decoder_mask(pass, input);
+    const ag_mask *self_mask = input->decoder_mask ? input->decoder_mask : pass_decoder_mask(pass, input);
     const ag_mask *cross_mask = input->cross_mask;
+    const cross_sources from = {input->rows, input->source_length, input->source_lengths};
     if (kind == NN_ENCODER_DECODER && !cross_mask)
-        cross_mask = length_mask(pass, input->rows, input->source_lengths);
+        cross_mask = pass_cross_mask(&model->config, pass, &from, 0, input->target_length);
     return model_decode(model, pass, input->target, input->rows, input->target_length, memory, self_mask, cross_mask,
                         NULL);
 }

@@ -431,6 +431,8 @@ typedef struct nn_model_config {
                                * cross-attention, by the distance from the target's
                                * position to the source's: where target and source run
                                * side by side, as phones and letters do */
+    int cross_window;         /* [0: none] cross-attention sees only this many places on
+                               * each side of the aligned one (nn_cross_range) */
     bool post_norm;           /* [pre-norm] */
     nn_final_norm final_norm; /* [pre-norm: yes, post-norm: no] */
     bool no_bias;             /* linear layers of the blocks without bias; no_output_bias
@@ -471,6 +473,15 @@ ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_
 /* The longest sequence that the model can read: max_length of learned positions. 0: there
  * is none, since the other kinds of positions never end. */
 int64_t nn_model_longest(const nn_model_config *config);
+/* The keys begin <= j < end that the target's position t may see in cross-attention, in
+ * a source of that many tokens. With a window of N > 0, those at most N away from position
+ * t of the source or, where the source is shorter, from its last one; so no query is
+ * blind:
+ *
+ *   |j - min(t, tokens - 1)| <= N
+ *
+ * Without one, all tokens. */
+void nn_cross_range(const nn_model_config *config, int64_t tokens, int64_t t, int64_t *begin, int64_t *end);
 /* A model with parameters initialised from `seed`; the caller frees it. NULL with the
  * error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);

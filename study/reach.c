@@ -18,13 +18,23 @@ typedef struct declared_mask {
     int64_t heads, queries, keys;
     int64_t tokens; /* keys before the padding */
     bool causal;
+    const nn_model_config *crosses; /* of cross-attention, for its window; else NULL */
 } declared_mask;
+
+static bool model_allows(const declared_mask *d, int64_t i, int64_t j)
+{
+    int64_t begin, end;
+    if (!d->crosses)
+        return j < d->tokens && (!d->causal || j <= i);
+    nn_cross_range(d->crosses, d->tokens, i, &begin, &end);
+    return j >= begin && j < end;
+}
 
 /* Whether any head of query i may look at key j. */
 static bool declared_allows(const declared_mask *d, int64_t i, int64_t j)
 {
     if (!d->mask)
-        return j < d->tokens && (!d->causal || j <= i);
+        return model_allows(d, i, j);
     for (int64_t head = 0; head < d->heads; head++)
         if (ag_mask_allows(d->mask, 0, head, i, j))
             return true;
@@ -45,11 +55,11 @@ static ag_status fill_table(const declared_mask *d, bool residual, int64_t strid
 
 static ag_status fill_blocks(reach *r, const study_subject *subject, ag_error *error)
 {
-    const int64_t heads = subject->model->config.heads, source = r->lengths[SIDE_SOURCE],
-                  target = r->lengths[SIDE_TARGET];
-    const declared_mask encoder = {subject->encoder_mask, heads, source, source, r->tokens[SIDE_SOURCE], false},
-                        decoder = {subject->decoder_mask, heads, target, target, r->tokens[SIDE_TARGET], true},
-                        cross = {subject->cross_mask, heads, target, source, r->tokens[SIDE_SOURCE], false};
+    const nn_model_config *config = &subject->model->config;
+    const int64_t heads = config->heads, source = r->lengths[SIDE_SOURCE], target = r->lengths[SIDE_TARGET];
+    const declared_mask encoder = {subject->encoder_mask, heads, source, source, r->tokens[SIDE_SOURCE], false, NULL},
+                        decoder = {subject->decoder_mask, heads, target, target, r->tokens[SIDE_TARGET], true, NULL},
+                        cross = {subject->cross_mask, heads, target, source, r->tokens[SIDE_SOURCE], false, config};
     ag_status status = AG_OK;
     if (r->encoder_block)
         status = fill_table(&encoder, true, r->inputs, r->encoder_block, error);

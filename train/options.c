@@ -169,6 +169,10 @@ static const train_field options[] = {
      .needs = can_cross_positions,
      .goes = "needs an encoder-decoder and --positions rotary, alibi or relative: the other kinds do not act within "
              "attention"},
+    {"cross-window", "N",
+     "in cross-attention, see only N places of the source on each side of the target's own place; 0: all",
+     MODEL(cross_window), .high = 1e6, .absent = "0", .info = "cross window", .needs = has_cross_attention,
+     .goes = "needs an encoder-decoder: the other models have no cross-attention"},
     {"final-norm", NULL, "end each stack with a norm, also with --post-norm (as nn.Transformer does)",
      FINAL_NORM(NN_FINAL_NORM_YES), .otherwise = "with pre-norm only"},
     {"no-final-norm", NULL, "end no stack with a norm, not even with pre-norm", FINAL_NORM(NN_FINAL_NORM_NO)},

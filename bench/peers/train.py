@@ -135,6 +135,7 @@ KEYS = {
     "model.embedding_scale": float,
     "model.positions": POSITIONS,
     "model.cross_positions": ["false"],
+    "model.cross_window": ["0"],
     "model.dropout": float,
     "model.no_bias": YES_NO,
     "model.no_norm_bias": YES_NO,

@@ -107,6 +107,7 @@ START_TEST(wide_beam_equals_exhaustive_search)
         check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, 0, alphas[i], 5);
         check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_RELATIVE}, 0, alphas[i], 5);
         check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 3, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER, .cross_window = 1}, 0, alphas[i], 8);
     }
     for (int positions = 0; positions <= NN_NO_POSITIONS; positions++)
         if (test_acts_within_attention((nn_position_kind)positions))

@@ -70,6 +70,7 @@ START_TEST(cache_equals_recomputing)
                 .kind = variant & 1 ? NN_DECODER : NN_ENCODER_DECODER,
                 .positions = (nn_position_kind)positions,
                 .cross_positions = variant == 4 && test_acts_within_attention((nn_position_kind)positions),
+                .cross_window = variant == 6 ? 1 : 0,
                 .post_norm = variant & 2,
                 .norm = variant & 4 ? NN_RMS_NORM : NN_LAYER_NORM,
             };

@@ -69,6 +69,7 @@ START_TEST(greedy_equals_whole_passes)
     check_greedy((nn_model_config){.kind = NN_DECODER, .target_vocab = 8, .positions = NN_LEARNED}, 4);
     check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 5, .positions = NN_RELATIVE}, 0);
     check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8, .positions = NN_ALIBI}, 4);
+    check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8, .cross_window = 1}, 4);
     for (int positions = 0; positions <= NN_NO_POSITIONS; positions++)
         if (test_acts_within_attention((nn_position_kind)positions))
             check_greedy((nn_model_config){.kind = NN_ENCODER_DECODER,

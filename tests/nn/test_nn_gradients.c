@@ -135,8 +135,11 @@ END_TEST
 
 START_TEST(positions_within_cross_attention)
 {
-    nn_model_config config = {
-        .kind = NN_ENCODER_DECODER, .positions = (nn_position_kind)_i, .cross_positions = true, .activation = AG_GELU};
+    nn_model_config config = {.kind = NN_ENCODER_DECODER,
+                              .positions = (nn_position_kind)_i,
+                              .cross_positions = true,
+                              .cross_window = 2,
+                              .activation = AG_GELU};
     if (test_acts_within_attention(config.positions))
         check_model(config, 2, 5, 6, 4, false);
 }

@@ -84,7 +84,9 @@ START_TEST(bad_configurations_are_named)
         {{.source_vocab = 5, .target_vocab = 5, .kind = NN_ENCODER, .tied_output = true}, "tied_output"},
         {{.source_vocab = 5, .target_vocab = 5, .cross_positions = true}, "use rotary, alibi or relative positions"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = NN_ENCODER, .positions = NN_ALIBI, .cross_positions = true},
-         "only an encoder-decoder has cross-attention"},
+         "cross_positions: only an encoder-decoder has cross-attention"},
+        {{.target_vocab = 5, .kind = NN_DECODER, .cross_window = 2}, "cross_window: only an encoder-decoder"},
+        {{.source_vocab = 5, .target_vocab = 5, .cross_window = -1}, "cross_window is -1"},
         {{.source_vocab = 5, .target_vocab = 5, .kind = (nn_model_kind)7}, "kind is 7"},
         {{.source_vocab = 5, .target_vocab = 5, .activation = (ag_activation)9}, "activation is 9"},
     };

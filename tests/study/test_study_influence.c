@@ -83,11 +83,13 @@ START_TEST(influence_is_what_differences_say)
     for (int variant = 0; variant < 24; variant++) {
         test_subject s;
         double expected[SOURCE * (SOURCE + TARGET)];
+        const bool crosses = kinds[variant % 3] == NN_ENCODER_DECODER;
         test_subject_init(&s,
                           (nn_model_config){.kind = kinds[variant % 3],
                                             .post_norm = variant / 3 % 2,
                                             .positions = positions[variant / 6],
-                                            .cross_positions = variant / 6 && kinds[variant % 3] == NN_ENCODER_DECODER,
+                                            .cross_positions = crosses && variant / 6,
+                                            .cross_window = crosses && variant / 6 == 2,
                                             .activation = AG_GELU},
                           variant / 6 % 2 ? full : padded);
         study_influence influence = find(&s);

@@ -67,6 +67,23 @@ START_TEST(pairs_of_both_sides_are_counted)
 }
 END_TEST
 
+/* A window of cross-attention narrows each decoder's block; the whole model still sees all
+ * of the source, by way of the encoder's self-attention. */
+START_TEST(a_window_narrows_blocks)
+{
+    test_subject s;
+    test_subject_init(&s, (nn_model_config){.cross_window = 1}, full);
+    study_leaks leaks = test_leaks_find(&s);
+    const int64_t encoder = SOURCE * SOURCE, all = TARGET * SOURCE, seen = 2 + 3 * (TARGET - 1),
+                  lower = TARGET * (TARGET + 1) / 2, upper = TARGET * (TARGET - 1) / 2;
+    test_leaks_none(&leaks, "a window");
+    ck_assert_int_eq(leaks.allowed, 2 * encoder + 2 * (lower + seen) + SOURCE + TARGET + lower + all);
+    ck_assert_int_eq(leaks.forbidden, 2 * (upper + all - seen) + SOURCE * (SOURCE - 1) + TARGET * (TARGET - 1) + upper);
+    study_leaks_clear(&leaks);
+    test_subject_clear(&s);
+}
+END_TEST
+
 START_TEST(nothing_is_no_leak)
 {
     static const test_sizes sizes[] = {{SOURCE, 0, 3, 0}, {0, TARGET, 0, 4}, {0, 0, 0, 0}, {SOURCE, TARGET, 0, 0}};
@@ -213,6 +230,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, sound_models_do_not_leak);
     tcase_add_test(tcase, pairs_are_counted);
     tcase_add_test(tcase, pairs_of_both_sides_are_counted);
+    tcase_add_test(tcase, a_window_narrows_blocks);
     tcase_add_test(tcase, nothing_is_no_leak);
     tcase_add_test(tcase, masks_may_be_declared);
     tcase_add_test(tcase, threads_change_no_bit);

@@ -66,7 +66,7 @@ static void check_same_config(const nn_model_config *a, const nn_model_config *b
               a->decoder_layers == b->decoder_layers && a->ffn == b->ffn && a->max_length == b->max_length &&
               a->activation == b->activation && a->norm == b->norm && a->norm_eps == b->norm_eps &&
               a->embedding_scale == b->embedding_scale && a->positions == b->positions &&
-              a->cross_positions == b->cross_positions &&
+              a->cross_positions == b->cross_positions && a->cross_window == b->cross_window &&
               a->post_norm == b->post_norm && a->no_bias == b->no_bias && a->tied_output == b->tied_output &&
               a->dropout == b->dropout && a->padding_id == b->padding_id);
 }
@@ -82,6 +82,7 @@ static const nn_model_config MODELS[] = {
     {.kind = NN_DECODER, .positions = NN_LEARNED, .max_length = 23, .tied_output = true, .heads = 4},
     {.kind = NN_ENCODER_DECODER, .positions = NN_RELATIVE, .cross_positions = true, .heads = 4},
     {.kind = NN_DECODER, .positions = NN_ALIBI},
+    {.kind = NN_ENCODER_DECODER, .cross_window = 3},
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
 
