@@ -4,6 +4,7 @@ A run is a dict: `track`, `side`, `threads`, `seed`, `recipe` and `program` say 
 its recipe; `curve` has points of `step`, `seconds`, `processor_seconds` and `error` (None: not evaluated).
 """
 
+import hashlib
 import json
 import math
 import os
@@ -41,8 +42,14 @@ def add_run(path, run):
 
 
 def find_run(runs, key):
-    """The newest run with these values of KEY, or None."""
-    return next((run for run in reversed(runs) if all(run.get(name) == key[name] for name in KEY)), None)
+    """The newest run with these values, or None."""
+    return next((run for run in reversed(runs) if all(run.get(name) == value for name, value in key.items())), None)
+
+
+def program(command):
+    """A program by its content: a run of another one is another run."""
+    with open(command, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:12]
 
 
 def seeds_for(minutes):

@@ -5,7 +5,6 @@ has ended is a line of the log, and is not run again. bench/README.md explains t
 """
 
 import argparse
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -132,9 +131,7 @@ def run_peer(options, track, key, files):
 
 def programs(options):
     """What would make a finished run another one: our program's content, PyTorch's version."""
-    with open(options.command, "rb") as file:
-        ours = hashlib.sha256(file.read()).hexdigest()[:12]
-    return {"ours": ours, "usual": f"PyTorch {options.torch}", "same": f"PyTorch {options.torch}"}
+    return {"ours": figures.program(options.command), "usual": f"PyTorch {options.torch}", "same": f"PyTorch {options.torch}"}
 
 
 def key_of(options, name, side, threads, seed):

@@ -86,3 +86,23 @@ ROWS = {
 }
 
 TRACKS = {name: Track(**{**DEFAULTS, **row}) for name, row in ROWS.items()}
+
+
+# ---- Accuracies ----
+
+# The files of a set: `dev` chooses the best model, `test` is measured once. Without `dev`, a part of `train` is held
+# out.
+Set = namedtuple("Set", "files recipe")
+PHONES = "--preset g2p"
+
+
+def language(name):
+    return Set({part: f"g2p/{name}_{part}.tsv" for part in ("train", "dev", "test")}, PHONES)
+
+
+SETS = {name: language(name) for name in ("arm_e", "fre", "geo", "hbs_latn", "hun", "jpn_hira", "kor")}
+SETS["cmudict"] = Set({part: f"cmudict/{part}.tsv" for part in ("train", "dev")}, PHONES)
+SETS["scan"] = Set(
+    {part: f"scan/simple_{part}.tsv" for part in ("train", "test")},
+    "--src-tokens words --tgt-tokens words --positions rotary --steps 4000",
+)
