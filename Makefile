@@ -125,7 +125,7 @@ EXAMPLES    := $(EXAMPLE_SOURCES:examples/%.c=$(OUT)/examples$(SUFFIX)/%)
 ONCE        := test_cli_failing test_cli_signals
 TESTS       := $(patsubst %,$(OUT)/tests$(SUFFIX)/%,$(filter-out $(if $(SUFFIX),$(ONCE)),$(basename $(notdir $(TEST_SOURCES)))))
 
-.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers race length accuracy lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
+.PHONY: all mpi wasm playground demo examples test test-programs one gradcheck-score asan ubsan tsan coverage test-builds test-cross test-wasm test-browser bench bench-page bench-wasm bench-peers race length accuracy ladder lint format install uninstall docs pictures page-pictures dist clean help libcheck FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -377,6 +377,11 @@ length: ## docs/length.md: kinds of positions on longer examples than they were 
 	@$(OUT)/length$(SUFFIX) 'copy, trained on 1 to 16 letters' build/length-runs/copy.tsv docs/pictures/length-copy.svg
 	@$(OUT)/length$(SUFFIX) 'reverse, trained on 1 to 16 letters' build/length-runs/reverse.tsv docs/pictures/length-reverse.svg
 	@$(OUT)/length$(SUFFIX) 'addition, trained on 1 to 3 digits' build/length-runs/addition.tsv docs/pictures/length-addition.svg
+
+ladder: ## which choices shorten the way to a quality, one after the other: DATA=DIR, SEEDS=3 (bench/README.md)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
+	@$(or $(PYTHON),python3) bench/race/ladder.py --command $(COMMAND) --data '$(DATA)' $(if $(SEEDS),--seeds $(SEEDS)) \
+	    $(if $(THREADS),--threads $(THREADS))
 
 accuracy: ## word error on published data, one recipe: DATA=DIR, SETS='hun geo', SEEDS=5 (bench/README.md)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)

@@ -88,6 +88,21 @@ ROWS = {
 TRACKS = {name: Track(**{**DEFAULTS, **row}) for name, row in ROWS.items()}
 
 
+# ---- The ladder ----
+
+# Rungs of a track: each adds its flags to those of the rungs before it; a flag that is given again replaces the first.
+LADDER_TRACK = "letters"
+LADDER = (
+    ("AdamW, cosine, sinusoidal positions", "--layers 4 --heads 4 --d-model 64 --context 64 --batch 12 --dropout 0 "
+     "--lr 0.003 --beta2 0.99 --warmup 50 --steps 500"),
+    ("rotary positions", "--positions rotary"),
+    ("a linear fall over the last half", "--schedule wsd --decay 0.5"),
+    ("squared relu", "--activation squared-relu"),
+    ("Muon for the hidden matrices", "--optimizer muon"),
+    ("output projections that start at zero", "--zero-residual"),
+)
+
+
 # ---- Accuracies ----
 
 # The files of a set: `dev` chooses the best model, `test` is measured once. Without `dev`, a part of `train` is held
