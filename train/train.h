@@ -264,6 +264,7 @@ typedef struct train_difference {
     int better;        /* 1: b is better, -1: a is, 0: chance may explain the difference */
 } train_difference;
 
+/* The result of train_compare. */
 typedef struct train_comparison {
     bool decoded;           /* of sources; if not, of the windows of a text, and only
                              * count and tokens mean something */
