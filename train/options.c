@@ -55,8 +55,9 @@ CONDITION(has_text, recipe->text != NULL)
 CONDITION(has_no_dev, recipe->dev == NULL)
 CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
-CONDITION(has_characters, !recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
-                                                recipe->data.target_kind == DATA_CHARS))
+CONDITION(has_characters, recipe->decompose == TRAIN_DECOMPOSE_NONE ||
+                              (!recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
+                                                     recipe->data.target_kind == DATA_CHARS)))
 CONDITION(has_cross_attention, recipe->model.kind == NN_ENCODER_DECODER && !recipe->text)
 CONDITION(can_cross_positions, has_cross_attention(recipe) && (recipe->model.positions == NN_ROTARY ||
                                                                recipe->model.positions == NN_ALIBI ||
