@@ -19,6 +19,7 @@
 #include <string.h>
 
 enum { STEPS = 5 }; /* odd: orthogonalize_matrix */
+enum { BAND = 48 }; /* rows: multiply_symmetric */
 
 static const double A = 3.4445, B = -4.7750, C = 2.0315;
 
@@ -56,20 +57,39 @@ typedef struct operand {
     int64_t row, column; /* the steps between rows, and between columns */
 } operand;
 
+static product_task task_of(int64_t m, int64_t n, int64_t k, operand a, operand b, ag_real *c)
+{
+    return (product_task){.m = m,
+                          .n = n,
+                          .k = k,
+                          .a = a.data,
+                          .a_row = a.row,
+                          .a_column = a.column,
+                          .b = b.data,
+                          .b_row = b.row,
+                          .b_column = b.column,
+                          .c = c,
+                          .c_row = n};
+}
+
 static void multiply(int64_t m, int64_t n, int64_t k, operand a, operand b, ag_real *c, void *workspace)
 {
-    const product_task task = {.m = m,
-                               .n = n,
-                               .k = k,
-                               .a = a.data,
-                               .a_row = a.row,
-                               .a_column = a.column,
-                               .b = b.data,
-                               .b_row = b.row,
-                               .b_column = b.column,
-                               .c = c,
-                               .c_row = n};
+    const product_task task = task_of(m, n, k, a, b, c);
     kernels()->product->block(&task, (product_block){0, m, 0, n}, workspace);
+}
+
+/* c = a b where c is symmetric: computes bands of rows up to the diagonal, and copies them
+ * to the other side of it. Lower bands compute less twice, but copy b more often. */
+static void multiply_symmetric(int64_t side, int64_t k, operand a, operand b, ag_real *c, void *workspace)
+{
+    const product_task task = task_of(side, side, k, a, b, c);
+    for (int64_t begin = 0, end; begin < side; begin = end) {
+        end = smaller(begin + BAND, side);
+        kernels()->product->block(&task, (product_block){begin, end, 0, end}, workspace);
+        for (int64_t i = begin; i < end; i++)
+            for (int64_t j = 0; j < begin; j++)
+                c[j * side + i] = c[i * side + j];
+    }
 }
 
 static void add_to_diagonal(int64_t side, ag_real *square, double x)
@@ -87,11 +107,11 @@ static void newton_schulz_step(int64_t rows, int64_t columns, const ag_real *y, 
     const double h = B / (2 * sqrt(C));
     const operand plain = {y, columns, 1}, turned = {y, 1, columns}, t = {to, side, 1}, polynomial = {square, side, 1};
     if (rows <= columns)
-        multiply(side, side, columns, plain, turned, to, workspace);
+        multiply_symmetric(side, columns, plain, turned, to, workspace);
     else
-        multiply(side, side, rows, turned, plain, to, workspace);
+        multiply_symmetric(side, rows, turned, plain, to, workspace);
     add_to_diagonal(side, to, h);
-    multiply(side, side, side, t, t, square, workspace);
+    multiply_symmetric(side, side, t, t, square, workspace);
     add_to_diagonal(side, square, A - h * h);
     if (factor != 1)
         kernels()->elementwise->unary(UNARY_SCALE, (ag_real)factor, side * side, square, square);
