@@ -80,10 +80,17 @@ ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *
 
 /* ---- Loading ----------------------------------------------------------------------- */
 
-ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path, ag_error *error)
+ag_status train_checkpoint_plan(train_options *plan, int64_t *step, const data_safetensors *file, const char *path,
+                                ag_error *error)
 {
+    train_state state = {0};
     ag_status status = train_format_check(file, TRAIN_FORMAT_CHECKPOINT, path, error);
-    return status == AG_OK ? train_fields_read(train_run_field, plan, file, path, error) : status;
+    if (status == AG_OK)
+        status = train_fields_read(train_run_field, plan, file, path, error);
+    if (status == AG_OK)
+        status = train_fields_read(state_field, &state, file, path, error);
+    *step = state.step;
+    return status;
 }
 
 void train_checkpoint_take(train_options *options, const train_options *earlier)
@@ -179,7 +186,8 @@ ag_status train_checkpoint_options(train_options *options, const char *out, ag_e
     if (!path)
         return AG_NO_MEMORY;
     data_safetensors *file = data_safetensors_open(path, &own);
-    ag_status status = file ? train_checkpoint_plan(options, file, path, &own) : own.status;
+    int64_t step;
+    ag_status status = file ? train_checkpoint_plan(options, &step, file, path, &own) : own.status;
     data_safetensors_close(file);
     free(path);
     return status == AG_OK ? AG_OK : ag_error_set(error, status, "%s", own.message);

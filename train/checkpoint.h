@@ -28,8 +28,8 @@ typedef struct train_checkpoint {
 /* The bytes depend on what is saved alone. */
 ag_status train_checkpoint_save(const train_checkpoint *checkpoint, const char *path, ag_error *error) AG_CHECKED;
 
-/* Reads the run's options, the defaults of a resume. */
-ag_status train_checkpoint_plan(train_options *plan, const data_safetensors *file, const char *path,
+/* Reads the run's options, the defaults of a resume, and how many updates it has done. */
+ag_status train_checkpoint_plan(train_options *plan, int64_t *step, const data_safetensors *file, const char *path,
                                 ag_error *error) AG_CHECKED;
 
 /* Gives each option that is zero the value that it had in the run so far, `earlier`. */

@@ -19,7 +19,7 @@ static TRAIN_NAMES(final_norm_name, "usual", "yes", "no")
 static TRAIN_NAMES(positions_name, "sinusoidal", "learned", "rotary", "alibi", "relative", "none")
 static TRAIN_NAMES(matmul_name, "float", "bf16")
 static TRAIN_NAMES(optimizer_name, "adamw", "adam", "sgd", "muon")
-static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam")
+static TRAIN_NAMES(schedule_name, "cosine", "constant", "inverse-sqrt", "noam", "linear", "wsd")
 static TRAIN_NAMES(best_by_name, "exact", "loss", "wer")
 
 /* Jamo are what --decompose makes of characters. */
@@ -63,7 +63,8 @@ CONDITION(can_cross_positions, has_cross_attention(recipe) && (recipe->model.pos
                                                                recipe->model.positions == NN_ALIBI ||
                                                                recipe->model.positions == NN_RELATIVE))
 CONDITION(has_layer_norm, recipe->model.norm == NN_LAYER_NORM)
-CONDITION(has_cosine, recipe->run.schedule == TRAIN_COSINE)
+CONDITION(has_end, train_schedule_has_end(recipe->run.schedule))
+CONDITION(has_decay, recipe->run.schedule == TRAIN_WSD)
 CONDITION(is_adam, recipe->run.optimizer.kind != TRAIN_SGD)
 CONDITION(is_sgd, recipe->run.optimizer.kind == TRAIN_SGD)
 CONDITION(is_muon, recipe->run.optimizer.kind == TRAIN_MUON)
@@ -204,8 +205,12 @@ static const train_field options[] = {
     {"schedule", "NAME", "how the learning rate changes", SAVED(schedule), .names = schedule_name},
     {"warmup", "N", "steps of linear warm-up", SAVED(warmup), .none = true,
      .otherwise = "1/" WARMUP " of the steps; noam: 1/" WARMUP_NOAM "; at most " WARMUP_MOST},
-    {"floor", "SHARE", "where the cosine ends, as a share of the rate", SAVED(floor), .high = 1,
-     .usual = TRAIN_DEFAULT_FLOOR, .none = true, .needs = has_cosine, .goes = "goes with --schedule cosine"},
+    {"floor", "SHARE", "where a cosine, linear or wsd schedule ends, as a share of the rate", SAVED(floor), .high = 1,
+     .none = true, .otherwise = NUMERAL(TRAIN_DEFAULT_FLOOR) "; linear and wsd: 0", .needs = has_end,
+     .goes = "goes with --schedule cosine, linear or wsd"},
+    {"decay", "SHARE", "share of the steps, the last ones, in which the rate of wsd falls", SAVED(decay), .low = 0.0001,
+     .high = 1, .absent = NUMERAL(TRAIN_DEFAULT_DECAY), .usual = TRAIN_DEFAULT_DECAY, .needs = has_decay,
+     .goes = "goes with --schedule wsd"},
     {"weight-decay", "X", "weight decay; not of biases and norms", OPTIMIZER(weight_decay), .none = true,
      .otherwise = NUMERAL(TRAIN_DEFAULT_WEIGHT_DECAY) "; adam and sgd: 0"},
     {"beta1", "X", "decay of Adam's mean of the gradients", OPTIMIZER(beta1), .low = 1e-6, .high = 0.999999,

@@ -55,9 +55,11 @@ struct train_loop {
 };
 
 /* Fills in the defaults and checks the ranges, except the optimiser's. `earlier`: the
- * options of the run that is resumed, or NULL. */
+ * options of the run that is resumed after `done` updates, or NULL. */
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
-                                 const data_set *training, ag_error *error) AG_CHECKED;
+                                 int64_t done, const data_set *training, ag_error *error) AG_CHECKED;
+/* The schedule of a run with these options, of a model of this width. */
+train_schedule train_options_schedule(const train_options *options, int d_model);
 
 /* Prepares everything for the first step of a new or resumed run; train_run_end frees
  * it. */

@@ -88,12 +88,7 @@ static ag_status make_state(train_loop *loop)
 {
     nn_params *params = &loop->model->params;
     train_options *options = &loop->options;
-    loop->schedule = (train_schedule){.kind = options->schedule,
-                                      .rate = options->rate,
-                                      .warmup = options->warmup > 0 ? options->warmup : 0,
-                                      .total = options->steps,
-                                      .floor = options->floor,
-                                      .d_model = loop->model->config.d_model};
+    loop->schedule = train_options_schedule(options, loop->model->config.d_model);
     loop->muon_schedule = loop->schedule;
     loop->muon_schedule.rate = options->muon_rate;
     loop->tape = ag_tape_new(&(ag_tape_options){.threads = options->threads, .forgets = true});
@@ -116,9 +111,11 @@ static ag_status make_state(train_loop *loop)
 static ag_status set_up(train_loop *loop, const train_options *given, const data_safetensors *file)
 {
     train_options earlier = {0};
-    ag_status status = file ? train_checkpoint_plan(&earlier, file, loop->checkpoint_path, loop->error) : AG_OK;
+    int64_t done = 0;
+    ag_status status = file ? train_checkpoint_plan(&earlier, &done, file, loop->checkpoint_path, loop->error) : AG_OK;
     if (status == AG_OK)
-        status = train_options_complete(&loop->options, given, file ? &earlier : NULL, loop->training, loop->error);
+        status =
+            train_options_complete(&loop->options, given, file ? &earlier : NULL, done, loop->training, loop->error);
     if (status != AG_OK)
         return status;
     loop->batches = data_set_batches(loop->training, loop->options.batch);

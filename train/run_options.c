@@ -107,6 +107,17 @@ int64_t train_default_warmup(train_schedule_kind schedule, int64_t steps)
     return within(steps / part, 0, TRAIN_DEFAULT_WARMUP_MOST);
 }
 
+train_schedule train_options_schedule(const train_options *options, int d_model)
+{
+    return (train_schedule){.kind = options->schedule,
+                            .rate = options->rate,
+                            .warmup = options->warmup > 0 ? options->warmup : 0,
+                            .total = options->steps,
+                            .floor = options->floor,
+                            .d_model = d_model,
+                            .decay = options->decay};
+}
+
 /* Fills in the defaults that depend on other options of a new run; the number of steps is
  * known by now. */
 static void fill_in_dependent(train_options *options)
@@ -116,6 +127,8 @@ static void fill_in_dependent(train_options *options)
     set_default(&options->evaluate_every, within(options->steps / TRAIN_DEFAULT_EVALUATIONS, 1, INT64_MAX));
     if (options->rate == 0)
         options->rate = default_rate(options);
+    if (options->floor == 0 && options->schedule == TRAIN_COSINE)
+        options->floor = TRAIN_DEFAULT_FLOOR;
     const bool muon = options->optimizer.kind == TRAIN_MUON, noam = options->schedule == TRAIN_NOAM;
     if (muon && options->muon_rate == 0)
         options->muon_rate = noam ? TRAIN_DEFAULT_RATE_MUON_NOAM : TRAIN_DEFAULT_RATE_MUON;
@@ -139,24 +152,27 @@ static ag_status count_steps(train_options *options, const data_set *training, a
     return AG_OK;
 }
 
-/* Whether a run of `earlier` may go on to another number of steps. */
-static ag_status check_length(const train_options *options, const train_options *earlier, ag_error *error)
+/* Whether a run of `earlier` that has done `done` updates may go on to another number of
+ * steps. */
+static ag_status check_length(const train_options *options, const train_options *earlier, int64_t done, ag_error *error)
 {
+    const train_schedule schedule = train_options_schedule(earlier, 0);
+    const int64_t decay = train_schedule_decay_begin(&schedule);
     if (options->steps < earlier->steps)
         return ag_error_set(error, AG_BAD_VALUE, "the run has %lld %s; a resume cannot shorten it to %lld",
                             (long long)earlier->steps, ag_plural(earlier->steps, "step", "steps"),
                             (long long)options->steps);
-    if (options->steps > earlier->steps && train_schedule_has_end(earlier->schedule))
+    if (options->steps > earlier->steps && done > decay)
         return ag_error_set(error, AG_BAD_VALUE,
-                            "the cosine ends at step %lld; lengthening the run to %lld %s would make the rate jump: "
-                            "begin a new run with this model",
-                            (long long)earlier->steps, (long long)options->steps,
-                            ag_plural(options->steps, "step", "steps"));
+                            "the learning rate falls after step %lld, to end at step %lld, and the run is at step "
+                            "%lld; "
+                            "lengthening it to %lld steps would make the rate jump: begin a new run with this model",
+                            (long long)decay, (long long)earlier->steps, (long long)done, (long long)options->steps);
     return AG_OK;
 }
 
 ag_status train_options_complete(train_options *options, const train_options *given, const train_options *earlier,
-                                 const data_set *training, ag_error *error)
+                                 int64_t done, const data_set *training, ag_error *error)
 {
     *options = *given;
     if (earlier)
@@ -169,7 +185,7 @@ ag_status train_options_complete(train_options *options, const train_options *gi
     if (status == AG_OK)
         status = count_steps(options, training, error);
     if (status == AG_OK)
-        status = earlier ? check_length(options, earlier, error) : check_together(options, error);
+        status = earlier ? check_length(options, earlier, done, error) : check_together(options, error);
     if (status != AG_OK)
         return status;
     if (!earlier)

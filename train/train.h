@@ -140,8 +140,15 @@ typedef enum train_schedule_kind {
                          * (Loshchilov and Hutter 2017) */
     TRAIN_CONSTANT,     /* after the warm-up: rate */
     TRAIN_INVERSE_SQRT, /* after the warm-up: rate sqrt(warmup / step) */
-    TRAIN_NOAM          /* rate d_model^-0.5 min(step^-0.5, step warmup^-1.5) (Vaswani et
+    TRAIN_NOAM,         /* rate d_model^-0.5 min(step^-0.5, step warmup^-1.5) (Vaswani et
                          * al. 2017, section 5.3) */
+    TRAIN_LINEAR,       /* linear warm-up, then a straight line from rate to rate * floor
+                         * (Defazio et al. 2023, who derive that it is the best for the last
+                         * iterate) */
+    TRAIN_WSD           /* warm-up, stable, decay: linear warm-up, then rate, and over the
+                         * last part of the run a line to rate * floor (Hu et al. 2024,
+                         * section 4; Hägele et al. 2024). Its run can be made longer until
+                         * the decay begins. */
 } train_schedule_kind;
 
 /* A kind of schedule and its numbers. */
@@ -149,18 +156,26 @@ typedef struct train_schedule {
     train_schedule_kind kind;
     double rate;     /* the highest rate (TRAIN_NOAM: a factor) */
     int64_t warmup;  /* steps; 0: none (NOAM, INVERSE_SQRT: 1) */
-    int64_t total;   /* cosine: steps of the whole run */
-    double floor;    /* cosine: it ends at rate * floor */
+    int64_t total;   /* COSINE, LINEAR, WSD: steps of the whole run */
+    double floor;    /* the same: they end at rate * floor */
     int64_t d_model; /* NOAM */
+    double decay;    /* WSD: share of `total` in which the rate falls, in [0, 1] */
 } train_schedule;
 
 /* Whether the rates depend on `total`, the length of the run. */
 bool train_schedule_has_end(train_schedule_kind kind);
+/* The number of updates before the decay, which ends with the run: begin = warmup, and
+ * with TRAIN_WSD the larger of warmup and total - round(decay total). The updates up to
+ * there, and those of schedules without an end (INT64_MAX), do not depend on `total`. */
+int64_t train_schedule_decay_begin(const train_schedule *schedule);
 /* The rate of update number `step`, counted from 1: rate step / warmup during the
- * warm-up. That of the cosine after it is
+ * warm-up. With an end it is afterwards
  *
- *   rate (floor + (1 - floor) (1 + cos(pi done)) / 2),
- *   done = (step - 1 - warmup) / (total - warmup), at most 1 */
+ *   rate (floor + (1 - floor) f(done)),
+ *   done = (step - 1 - begin) / (total - begin), within 0 and 1,
+ *   f(done) = (1 + cos(pi done)) / 2 (TRAIN_COSINE), 1 - done (TRAIN_LINEAR, TRAIN_WSD)
+ *
+ * with train_schedule_decay_begin. */
 double train_schedule_rate(const train_schedule *schedule, int64_t step);
 
 /* ---- Metrics ----------------------------------------------------------------------- */
@@ -433,7 +448,8 @@ bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_
 #define TRAIN_DEFAULT_WARMUP_PART      20
 #define TRAIN_DEFAULT_WARMUP_PART_NOAM 3
 #define TRAIN_DEFAULT_WARMUP_MOST      4000
-#define TRAIN_DEFAULT_FLOOR            0.05
+#define TRAIN_DEFAULT_FLOOR            0.05 /* of the cosine; lines end at 0 (Defazio et al. 2023) */
+#define TRAIN_DEFAULT_DECAY            0.4
 #define TRAIN_DEFAULT_WEIGHT_DECAY     0.01 /* of AdamW and Muon; the others add it to the gradient: 0 */
 #define TRAIN_DEFAULT_BETA1            0.9
 #define TRAIN_DEFAULT_BETA2            0.98
@@ -470,7 +486,10 @@ typedef struct train_options {
      * [TRAIN_DEFAULT_RATE_MUON; TRAIN_NOAM: TRAIN_DEFAULT_RATE_MUON_NOAM] */
     double muon_rate;
     int64_t warmup;         /* steps [train_default_warmup]; -1: none */
-    double floor;           /* the cosine ends at rate * floor [TRAIN_DEFAULT_FLOOR]; -1: at 0 */
+    /* Schedules with an end end at rate * floor [COSINE: TRAIN_DEFAULT_FLOOR; LINEAR and
+     * WSD: 0]; -1: at 0. */
+    double floor;
+    double decay;           /* TRAIN_WSD: share of the steps in which the rate falls [TRAIN_DEFAULT_DECAY] */
     double clip;            /* largest norm of all gradients [TRAIN_DEFAULT_CLIP]; -1: no limit */
     double label_smoothing; /* share of a target's probability spread over all tokens [0] */
     /* Above 0: evaluates and saves, instead of the weights, their exponential moving
@@ -567,9 +586,9 @@ typedef struct train_result {
  *
  * A resume may change steps (or epochs), evaluate_every, patience, report_every,
  * save_every and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
- * names what differs. It cannot make the steps fewer. It can make them more only if the
- * schedule does not depend on the length of the run (all but TRAIN_COSINE), since the
- * rate would jump: begin a new run with the model instead.
+ * names what differs. It cannot make the steps fewer. It can make them more only as
+ * long as no update has depended on the length of the run (train_schedule_decay_begin),
+ * since the rate would jump: begin a new run with the model instead.
  *
  * log.jsonl gets a line per report, {"step", "epoch", "loss", "rate", "gradient_norm",
  * "tokens_per_second", "seconds"}, and per evaluation, {"step", "dev_loss",

@@ -227,6 +227,9 @@ START_TEST(test_defaults_that_depend)
     expect_option("--steps 600 --warmup 0", "warmup", "-1");
     expect_option("--steps 600", "floor", "0.05");
     expect_option("--steps 600 --floor 0", "floor", "0");
+    expect_option("--steps 600 --schedule linear", "floor", "0");
+    expect_option("--steps 600 --schedule wsd --floor 0.1", "floor", "0.1");
+    expect_option("--steps 600 --schedule wsd", "decay", "0.4");
     expect_option("--steps 600 --clip 0", "clip", "-1");
     expect_option("--steps 2000", "evaluate_every", "200");
     expect_option("--steps 9", "evaluate_every", "1");
@@ -265,7 +268,8 @@ END_TEST
 START_TEST(test_flags_without_effect)
 {
     static const char *const cases[][2] = {
-        {"train --task copy --schedule noam --floor 0.1", "--floor goes with --schedule cosine"},
+        {"train --task copy --schedule noam --floor 0.1", "--floor goes with --schedule cosine, linear or wsd"},
+        {"train --task copy --schedule linear --decay 0.1", "--decay goes with --schedule wsd"},
         {"train --task copy --momentum 0.9", "--momentum goes with --optimizer sgd or muon (Adam has --beta1)"},
         {"train --task copy --optimizer sgd --nesterov", "--nesterov goes with --optimizer sgd and a --momentum"},
         {"train --task copy --optimizer sgd --beta1 0.5", "--beta1 goes with --optimizer adamw, adam or muon"},
@@ -365,8 +369,8 @@ START_TEST(test_longer_runs)
 {
     cli_expect("$T train --task copy --task-max 4 --steps 20 " SMALL " --out $DIR/cosine", 0, "");
     cli_expect("$T train --resume $DIR/cosine --steps 40 --quiet", 1,
-               "the cosine ends at step 20; lengthening the run to 40 steps would make the rate jump: "
-               "begin a new run with this model (train --from ");
+               "the learning rate falls after step 1, to end at step 20, and the run is at step 20; lengthening it to "
+               "40 steps would make the rate jump: begin a new run with this model (train --from ");
     cli_expect("$T train --task copy --task-max 4 --steps 20 --schedule inverse-sqrt " SMALL " --out $DIR/root;"
                "$T train --resume $DIR/root --steps 40 --quiet; tail -n 1 $DIR/root/log.jsonl",
                0, "{\"step\":40,");

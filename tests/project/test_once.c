@@ -31,6 +31,7 @@ static const homonym homonyms[] = {
     {"shift", "playground/faults.c"},
     /* Operations. */
     {"gelu", "autograd/ops/unary.c"},
+    {"linear", "autograd/ops/linear.c"},
     {"relu", "playground/expression.c"},
     {"silu", "playground/expression.c"},
     {"rotary", "autograd/ops/rotary.c"},

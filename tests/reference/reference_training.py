@@ -112,16 +112,19 @@ def make_clipping():
     return fixtures
 
 
-def warmed_up(optimizer, warmup, then):
-    """rate t / warmup at update t, counted from 1, then what `then` says."""
+def warmed_up(optimizer, warmup, then, stable=0):
+    """rate t / warmup at update t, counted from 1, then `stable` updates at the rate, then what `then` says."""
+    level = lr_scheduler.LambdaLR(optimizer, lambda step: 1.0) if stable else None
     if warmup == 0:
-        return then
+        return lr_scheduler.SequentialLR(optimizer, [level, then], [stable]) if stable else then
     line = lr_scheduler.LinearLR(optimizer, 1 / warmup, 1.0, max(warmup - 1, 1)) if warmup > 1 else None
     line = line or lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    if stable:
+        return lr_scheduler.SequentialLR(optimizer, [line, level, then], [warmup, warmup + stable])
     return lr_scheduler.SequentialLR(optimizer, [line, then], [warmup])
 
 
-def new_scheduler(optimizer, kind, warmup, total, floor, d_model):
+def new_scheduler(optimizer, kind, warmup, total, floor, d_model, decay=0.0):
     """A scheduler of torch.optim's that starts at the optimiser's rate; its step number is ours less 1."""
     if kind == "constant":
         return warmed_up(optimizer, warmup, lr_scheduler.LambdaLR(optimizer, lambda step: 1.0))
@@ -130,6 +133,10 @@ def new_scheduler(optimizer, kind, warmup, total, floor, d_model):
         return warmed_up(
             optimizer, warmup, lr_scheduler.CosineAnnealingLR(optimizer, max(total - warmup, 1), eta_min=least)
         )
+    if kind in ("linear", "wsd"):
+        stable = max(total - warmup - round(decay * total), 0) if kind == "wsd" else 0
+        line = lr_scheduler.LinearLR(optimizer, 1.0, floor, max(total - warmup - stable, 1))
+        return warmed_up(optimizer, warmup, line, stable)
     if kind == "inverse-sqrt":  # there is none in PyTorch: the formula
         return lr_scheduler.LambdaLR(
             optimizer, lambda step: min((step + 1) / max(warmup, 1), (max(warmup, 1) / (step + 1)) ** 0.5)
@@ -143,9 +150,9 @@ def new_scheduler(optimizer, kind, warmup, total, floor, d_model):
 warnings.filterwarnings("ignore", "The epoch parameter in `scheduler.step")
 
 
-def rates_of(kind, rate, warmup, total, floor, d_model):
+def rates_of(kind, rate, warmup, total, floor, d_model, decay):
     optimizer = optim.SGD([nn.Parameter(torch.zeros(1))], lr=rate)
-    scheduler = new_scheduler(optimizer, kind, warmup, total, floor, d_model)
+    scheduler = new_scheduler(optimizer, kind, warmup, total, floor, d_model, decay)
     rates = []
     for _ in range(total):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -156,7 +163,7 @@ def rates_of(kind, rate, warmup, total, floor, d_model):
 
 def make_schedules():
     fixtures = Fixtures("schedules")
-    for kind, rate, warmup, total, floor in [
+    for kind, rate, warmup, total, floor, *decay in [
         ("cosine", 0.001, 0, 50, 0.0),
         ("cosine", 0.001, 7, 50, 0.0),
         ("cosine", 0.5, 7, 50, 0.1),
@@ -167,8 +174,12 @@ def make_schedules():
         ("inverse-sqrt", 0.01, 9, 30, 0.0),
         ("noam", 1.0, 13, 40, 0.0),
         ("noam", 2.0, 0, 20, 0.0),
+        ("linear", 0.01, 0, 30, 0.0),
+        ("linear", 0.5, 7, 50, 0.1),
+        ("wsd", 0.01, 0, 30, 0.0, 0.2),
+        ("wsd", 0.5, 7, 50, 0.1, 0.4),
     ]:
-        settings = {"warmup": warmup, "total": total, "floor": floor, "d_model": 20}
+        settings = {"warmup": warmup, "total": total, "floor": floor, "d_model": 20, "decay": sum(decay)}
         case = fixtures.case(f"{kind}-{warmup}-{total}-{floor}", schedule=kind, rate=rate, **settings)
         case.expected("rates", rates_of(kind, rate, **settings))
     return fixtures

@@ -126,14 +126,16 @@ END_TEST
 
 static train_schedule read_schedule(const reference *at)
 {
-    static const char *const kinds[] = {"cosine", "constant", "inverse-sqrt", "noam"};
+    static const char *const kinds[] = {"cosine", "constant", "inverse-sqrt", "noam", "linear", "wsd"};
+    const train_schedule_kind kind = (train_schedule_kind)reference_choice(at, "schedule", kinds, 6);
     return (train_schedule){
-        .kind = (train_schedule_kind)reference_choice(at, "schedule", kinds, 4),
+        .kind = kind,
         .rate = reference_number(at, "rate"),
         .warmup = reference_integer(at, "warmup"),
         .total = reference_integer(at, "total"),
         .floor = reference_number(at, "floor"),
         .d_model = reference_integer(at, "d_model"),
+        .decay = kind == TRAIN_WSD ? reference_number(at, "decay") : 0,
     };
 }
 
@@ -149,7 +151,7 @@ static void compare_rates(const reference *at)
 
 START_TEST(schedules_are_those_of_pytorch)
 {
-    reference_walk("schedules", 10, compare_rates);
+    reference_walk("schedules", 14, compare_rates);
 }
 END_TEST
 

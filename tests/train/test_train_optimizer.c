@@ -502,6 +502,44 @@ START_TEST(cosine_rates)
 }
 END_TEST
 
+START_TEST(linear_rates)
+{
+    train_schedule s = {.kind = TRAIN_LINEAR, .rate = 0.1, .warmup = 4, .total = 12, .floor = 0.2};
+    CHECK_RATE(s, 1, 0.025);
+    CHECK_RATE(s, 4, 0.1);
+    CHECK_RATE(s, 5, 0.1);
+    CHECK_RATE(s, 7, 0.1 * (0.2 + 0.8 * 0.75));
+    CHECK_RATE(s, 12, 0.1 * (0.2 + 0.8 * 0.125));
+    CHECK_RATE(s, 13, 0.02);
+    CHECK_RATE(s, 1000, 0.02);
+    ck_assert_int_eq(train_schedule_decay_begin(&s), 4);
+    s = (train_schedule){.kind = TRAIN_LINEAR, .rate = 0.1, .total = 4};
+    CHECK_RATE(s, 4, 0.025); /* the last update is no lost one, though the floor is 0 */
+    s.total = 1;
+    CHECK_RATE(s, 1, 0.1);
+}
+END_TEST
+
+START_TEST(wsd_rates)
+{
+    train_schedule s = {.kind = TRAIN_WSD, .rate = 0.1, .warmup = 4, .total = 20, .floor = 0.2, .decay = 0.4};
+    ck_assert_int_eq(train_schedule_decay_begin(&s), 12);
+    CHECK_RATE(s, 2, 0.05);
+    CHECK_RATE(s, 5, 0.1);
+    CHECK_RATE(s, 13, 0.1);
+    CHECK_RATE(s, 15, 0.1 * (0.2 + 0.8 * 0.75));
+    CHECK_RATE(s, 21, 0.02);
+    s.decay = 0.9; /* the decay waits for the warm-up: then it is the straight line */
+    ck_assert_int_eq(train_schedule_decay_begin(&s), 4);
+    train_schedule line = s;
+    line.kind = TRAIN_LINEAR;
+    for (int64_t step = 1; step <= 22; step++)
+        ck_assert(train_schedule_rate(&s, step) == train_schedule_rate(&line, step));
+    s.kind = TRAIN_CONSTANT;
+    ck_assert(train_schedule_decay_begin(&s) == INT64_MAX);
+}
+END_TEST
+
 START_TEST(other_rates)
 {
     train_schedule s = {.kind = TRAIN_CONSTANT, .rate = 0.5, .warmup = 2};
@@ -549,6 +587,8 @@ static Suite *suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("schedule");
     tcase_add_test(t, cosine_rates);
+    tcase_add_test(t, linear_rates);
+    tcase_add_test(t, wsd_rates);
     tcase_add_test(t, other_rates);
     suite_add_tcase(s, t);
     return s;

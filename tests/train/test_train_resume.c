@@ -207,10 +207,15 @@ END_TEST
 
 START_TEST(each_optimizer_and_schedule_goes_on)
 {
-    const train_schedule_kind schedules[] = {TRAIN_NOAM, TRAIN_INVERSE_SQRT, TRAIN_CONSTANT, TRAIN_COSINE};
-    const train_optimizer_config configs[] = {
-        {.kind = TRAIN_ADAM}, {.kind = TRAIN_SGD}, {.kind = TRAIN_SGD, .momentum = 0.9, .nesterov = true}, {.kind = TRAIN_MUON}};
-    for (int c = 0; c < 4; c++) {
+    const train_schedule_kind schedules[] = {TRAIN_NOAM, TRAIN_INVERSE_SQRT, TRAIN_CONSTANT,
+                                             TRAIN_COSINE, TRAIN_LINEAR,       TRAIN_WSD};
+    const train_optimizer_config configs[] = {{.kind = TRAIN_ADAM},
+                                              {.kind = TRAIN_SGD},
+                                              {.kind = TRAIN_SGD, .momentum = 0.9, .nesterov = true},
+                                              {.kind = TRAIN_MUON},
+                                              {.kind = TRAIN_ADAMW},
+                                              {.kind = TRAIN_ADAM}};
+    for (int c = 0; c < 6; c++) {
         train_fixture f = new_fixture();
         char paths[2][512];
         for (int stopped = 0; stopped < 2; stopped++) {
@@ -310,8 +315,11 @@ static void check_growth(train_schedule_kind schedule)
     ck_assert_msg(status == (has_end ? AG_BAD_VALUE : AG_OK), "%s", error.message);
     if (has_end)
         ck_assert_str_eq(error.message,
-                         "the cosine ends at step 25; lengthening the run to 50 steps would make the rate jump: "
-                         "begin a new run with this model");
+                         schedule == TRAIN_WSD
+                             ? "the learning rate falls after step 15, to end at step 25, and the run is at step 25; "
+                               "lengthening it to 50 steps would make the rate jump: begin a new run with this model"
+                             : "the learning rate falls after step 1, to end at step 25, and the run is at step 25; "
+                               "lengthening it to 50 steps would make the rate jump: begin a new run with this model");
     else
         test_files_equal(path, f.out, "last.safetensors");
     error = (ag_error){0};
@@ -321,9 +329,43 @@ static void check_growth(train_schedule_kind schedule)
     train_fixture_clear(&f);
 }
 
+/* A stable run whose decay has not begun grows, and goes on as if it had been that long
+ * from the start; one update later it cannot. */
+START_TEST(a_run_grows_until_its_decay_begins)
+{
+    train_fixture f = new_fixture();
+    char paths[3][512];
+    static const char *const names[] = {"long", "before", "after"};
+    ag_error error = {0};
+    for (int i = 0; i < 3; i++) {
+        stopper s = {.at = i == 0 ? 0 : i == 1 ? 12 : 13};
+        train_options options = options_of(folder_in(&f, names[i], paths[i]), &s);
+        options.schedule = TRAIN_WSD;
+        options.average = 0;
+        options.decay = 0.4;
+        options.warmup = 2;
+        options.steps = i == 0 ? 30 : 20;
+        options.evaluate_every = options.save_every = 100;
+        train_fixture_redraw(&f, 7);
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &options, NULL, NULL), i == 0 ? AG_OK : AG_INTERRUPTED);
+    }
+    for (int i = 1; i < 3; i++) {
+        train_options options = {.out = paths[i], .resume = true, .steps = 30, .arguments = "words"};
+        train_fixture_redraw(&f, 8);
+        ag_status status = train_run(f.model, f.training, f.dev, &options, NULL, &error);
+        ck_assert_msg(status == (i == 1 ? AG_OK : AG_BAD_VALUE), "%s", error.message);
+    }
+    test_files_equal(paths[0], paths[1], "last.safetensors");
+    ck_assert_ptr_nonnull(strstr(error.message, "falls after step 12, to end at step 20, and the run is at step 13"));
+    train_fixture_clear(&f);
+}
+END_TEST
+
 START_TEST(only_a_schedule_without_an_end_grows)
 {
     check_growth(TRAIN_COSINE);
+    check_growth(TRAIN_LINEAR);
+    check_growth(TRAIN_WSD);
     check_growth(TRAIN_CONSTANT);
     check_growth(TRAIN_INVERSE_SQRT);
     check_growth(TRAIN_NOAM);
@@ -538,6 +580,7 @@ static Suite *suite(void)
     tcase_add_test(t, each_optimizer_and_schedule_goes_on);
     tcase_add_test(t, a_language_model_goes_on);
     tcase_add_test(t, what_is_left_out_is_taken_over);
+    tcase_add_test(t, a_run_grows_until_its_decay_begins);
     tcase_add_test(t, only_a_schedule_without_an_end_grows);
     tcase_add_test(t, the_log_is_cut);
     tcase_add_test(t, a_resume_must_be_of_the_same_run);
