@@ -201,6 +201,8 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
     setup->base.model = NULL;
     if (!setup->model)
         return cli_report("train", error);
+    if (f->zero_residual && !base)
+        nn_model_zero_residuals(setup->model);
     const int64_t size = setup->model->params.size;
     if (!f->quiet)
         fprintf(stderr, "model: %s, width %d, %d %s, %lld %s%s%s\n", train_model_kind_name((int)config.kind),

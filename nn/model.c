@@ -167,6 +167,36 @@ nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *e
     return model;
 }
 
+/* Weight and bias of a layer to 0. */
+static void zero_linear(nn_params *params, const nn_linear *layer)
+{
+    const int index[] = {layer->weight, layer->bias};
+    for (int i = 0; i < 2; i++)
+        if (index[i] >= 0)
+            memset(params->value + params->items[index[i]].offset, 0,
+                   (size_t)params->items[index[i]].size * sizeof(ag_real));
+}
+
+static void zero_encoder_residuals(nn_params *params, const nn_encoder_block *blocks, int count)
+{
+    for (int i = 0; blocks && i < count; i++) {
+        zero_linear(params, &blocks[i].self_attention.out);
+        zero_linear(params, &blocks[i].feed_forward.out);
+    }
+}
+
+void nn_model_zero_residuals(nn_model *model)
+{
+    nn_params *params = &model->params;
+    zero_encoder_residuals(params, model->encoder, model->config.encoder_layers);
+    zero_encoder_residuals(params, model->decoder_only, model->config.decoder_layers);
+    for (int i = 0; model->decoder && i < model->config.decoder_layers; i++) {
+        zero_linear(params, &model->decoder[i].self_attention.out);
+        zero_linear(params, &model->decoder[i].cross_attention.out);
+        zero_linear(params, &model->decoder[i].feed_forward.out);
+    }
+}
+
 void nn_model_free(nn_model *model)
 {
     if (!model)

@@ -485,6 +485,12 @@ void nn_cross_range(const nn_model_config *config, int64_t tokens, int64_t t, in
 /* A model with parameters initialised from `seed`; the caller frees it. NULL with the
  * error. */
 nn_model *nn_model_new(const nn_model_config *config, uint64_t seed, ag_error *error);
+/* Sets the output projections of all sublayers to 0: self_attn.out_proj,
+ * multihead_attn.out_proj and linear2. Then each residual sum begins as x + 0, so a
+ * pre-norm block begins as the identity (Goyal et al. 2017, section 5.1; Zhang et al.
+ * 2019, Fixup, section 3). For a new model, before its first update: it concerns the
+ * initial values alone, and the configuration does not know of it. */
+void nn_model_zero_residuals(nn_model *model);
 /* nn_model_new without nn_params_allocate, for readers that compare the parameters' names
  * and shapes with a file before they take memory for the values. */
 nn_model *nn_model_outline(const nn_model_config *config, ag_error *error);

@@ -53,6 +53,7 @@ CONDITION(has_task, recipe->run.task != NULL)
 CONDITION(has_pairs, recipe->pairs != NULL)
 CONDITION(has_text, recipe->text != NULL)
 CONDITION(has_no_dev, recipe->dev == NULL)
+CONDITION(has_no_base, recipe->from == NULL)
 CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
 CONDITION(has_characters, recipe->decompose == TRAIN_DECOMPOSE_NONE ||
@@ -190,6 +191,10 @@ static const train_field options[] = {
      .otherwise = NUMERAL(TRAIN_DEFAULT_DROPOUT) "; --task, whose examples never repeat: 0; --from: its own",
      .info = "dropout"},
     {NULL, NULL, NULL, MODEL(padding_id)},
+
+    {"zero-residual", NULL,
+     "begin with zeros as the output projections of all sublayers: each block begins as the identity",
+     RECIPE(zero_residual), .needs = has_no_base, .goes = "needs a new model: that of --from has its values"},
 
     /* How an update changes the parameters. */
     {"matmul", "NUMBERS",

@@ -23,6 +23,7 @@ typedef struct train_recipe {
     const char *preset;
     train_decompose decompose;
     int layers; /* of each stack whose own number is 0 */
+    bool zero_residual;
     bool list_presets, quiet;
     data_set_options data;
     nn_model_config model;

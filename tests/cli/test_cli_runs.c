@@ -140,12 +140,13 @@ static int check_printed(const char *before, const char *command, const char *fl
 
 START_TEST(test_documented_defaults)
 {
-    /* Left out: the flags that SMALL has, the folder, what is for other optimisers or, as
-     * --decompose, for files, and dropout, whose value is the one of other data. */
+    /* Left out: the flags that SMALL has, the folder, what is for other optimisers,
+     * schedules (--decay) or, as --decompose, for files, and dropout, whose value is the
+     * one of other data. */
     static const char
-        with_adamw[] = " d-model heads layers threads out dropout decompose muon-lr momentum ",
+        with_adamw[] = " d-model heads layers threads out dropout decompose decay muon-lr momentum ",
         with_sgd[] =
-            " d-model heads layers threads out dropout decompose optimizer lr muon-lr weight-decay beta1 beta2 ";
+            " d-model heads layers threads out dropout decompose decay optimizer lr muon-lr weight-decay beta1 beta2 ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 26);
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 22);
 }
@@ -363,6 +364,24 @@ END_TEST
 
 /* ---- Resumes ----------------------------------------------------------------------- */
 
+/* Zeros as output projections are another run, which a resume goes on with by itself, and
+ * which a model that is there cannot begin. */
+START_TEST(test_zero_residual)
+{
+    static const char run[] = "$T train --task copy --task-max 4 --steps 20 --batch 16 " SMALL;
+    char line[2048];
+    snprintf(line, sizeof line,
+             "%s --out $DIR/usual && %s --zero-residual --out $DIR/zero && "
+             "%s --zero-residual --stop-at 10 --out $DIR/half; $T train --resume $DIR/half --quiet && "
+             "cmp $DIR/zero/last.safetensors $DIR/half/last.safetensors && "
+             "! cmp -s $DIR/zero/last.safetensors $DIR/usual/last.safetensors && echo as meant",
+             run, run, run);
+    cli_expect(line, 0, "as meant");
+    cli_expect("$T train --from $DIR/usual --zero-residual --task copy --task-max 4 --out $DIR/x", 2,
+               "--zero-residual needs a new model: that of --from has its values");
+}
+END_TEST
+
 /* A longer run: a schedule with an end refuses and names the way out, one without goes
  * on. */
 START_TEST(test_longer_runs)
@@ -467,6 +486,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_presets_give_way);
     tcase_add_test(c, test_best_by);
     tcase_add_test(c, test_every_file_of_a_run_is_a_model);
+    tcase_add_test(c, test_zero_residual);
     tcase_add_test(c, test_longer_runs);
     tcase_add_test(c, test_what_a_resume_may_change);
     tcase_add_test(c, test_divergence);

@@ -551,6 +551,38 @@ START_TEST(scopes_are_the_names_of_parameters)
 }
 END_TEST
 
+/* Of each kind of model the output projections of the sublayers become 0, and nothing
+ * else changes. */
+START_TEST(residuals_begin_at_zero)
+{
+    for (int kind = NN_ENCODER_DECODER; kind <= NN_DECODER; kind++) {
+        const nn_model_config config = {.kind = (nn_model_kind)kind,
+                                        .source_vocab = 7,
+                                        .target_vocab = 7,
+                                        .d_model = 8,
+                                        .heads = 2,
+                                        .encoder_layers = 2,
+                                        .decoder_layers = 3};
+        nn_model *model = nn_model_new(&config, 5, NULL), *other = nn_model_new(&config, 5, NULL);
+        ck_assert(model && other);
+        int zeroed = 0;
+        for (int64_t i = 0; i < model->params.size; i++) /* biases, too, which begin at 0 */
+            model->params.value[i] = other->params.value[i] = other->params.value[i] == 0 ? 1 : other->params.value[i];
+        nn_model_zero_residuals(model);
+        for (int i = 0; i < model->params.count; i++) {
+            const nn_param *item = &model->params.items[i];
+            const bool out = strstr(item->name, "out_proj.") || strstr(item->name, "linear2.");
+            for (int64_t e = item->offset; e < item->offset + item->size; e++)
+                ck_assert_msg(model->params.value[e] == (out ? 0 : other->params.value[e]), "%s", item->name);
+            zeroed += out;
+        }
+        ck_assert_int_eq(zeroed, 2 * (kind == NN_ENCODER_DECODER ? 2 * 2 + 3 * 3 : kind == NN_ENCODER ? 4 : 6));
+        nn_model_free(model);
+        nn_model_free(other);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("nn_models");
@@ -567,6 +599,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, later_tokens_change_nothing_before_them);
     tcase_add_test(tcase, masks_can_be_replaced);
     tcase_add_test(tcase, every_parameter_learns);
+    tcase_add_test(tcase, residuals_begin_at_zero);
     tcase_add_test(tcase, a_row_of_padding_alone_is_no_danger);
     tcase_add_test(tcase, threads_change_no_bit);
     tcase_add_test(tcase, the_second_pass_allocates_nothing);
