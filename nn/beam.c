@@ -11,7 +11,6 @@
  * A hypothesis is a chain of steps that point to the ones before them; its tokens are
  * read off at the end.
  */
-#include "cache.h"
 #include "generation.h"
 
 #include <math.h>
@@ -108,27 +107,28 @@ static int insert_extension(extension *list, int count, int most, extension new)
     return count < most ? count + 1 : most;
 }
 
-/* Finds the best extensions of the row's live hypotheses and returns their number; -1
- * with the error. The logits of slot i are at [i * stride]. */
-static int find_extensions(beam_search *s, int32_t row, const ag_real *logits, int64_t stride, ag_error *error)
+/* Finds the best extensions of the row's live hypotheses, the first of which is the cache's
+ * sequence `first`, and sets *count to their number. */
+static ag_status find_extensions(beam_search *s, int32_t row, int64_t first, int *count, ag_error *error)
 {
-    const int32_t vocab = s->g->model->config.target_vocab;
+    const int32_t vocab = s->g->vocab;
     const int most = 2 * s->beam;
-    int count = 0;
+    *count = 0;
     for (int32_t slot = 0; slot < s->rows[row].live; slot++) {
-        const ag_real *own = logits + slot * stride;
         const double before = s->live[(int64_t)row * s->beam + slot];
+        const ag_real *own;
         double log_sum;
-        if (generation_normalise(s->g, own, row, &log_sum, error) != AG_OK)
-            return -1;
+        ag_status status = generation_logits(s->g, first + slot, row, &own, &log_sum, error);
+        if (status != AG_OK)
+            return status;
         for (int32_t token = 0; token < vocab; token++) {
             const double log_probability = before + ((double)own[token] - log_sum);
-            const double bar = count < most ? -INFINITY : s->extensions[most - 1].log_probability;
+            const double bar = *count < most ? -INFINITY : s->extensions[most - 1].log_probability;
             if (log_probability > bar && generation_allows(&s->g->options, token))
-                count = insert_extension(s->extensions, count, most, (extension){log_probability, slot, token});
+                *count = insert_extension(s->extensions, *count, most, (extension){log_probability, slot, token});
         }
     }
-    return count;
+    return AG_OK;
 }
 
 /* Inserts a result into the row's list, unless the list is full of better ones. */
@@ -199,32 +199,33 @@ static void link_sequences(beam_search *s, int32_t row, int64_t at, int64_t to, 
     for (int32_t slot = 0; slot < s->beam; slot++) {
         const bool stays = prompting || slot >= r->live;
         s->from[to * s->beam + slot] = (int32_t)(at * s->beam) + (stays ? slot : s->parent[last + slot]);
-        s->next[to * s->beam + slot] = prompting        ? generation_prompt(s->g, row, s->g->cache.length)
+        s->next[to * s->beam + slot] = prompting        ? generation_prompt(s->g, row, generation_fed(s->g))
                                        : slot < r->live ? s->token[last + slot]
                                                         : 0;
     }
 }
 
-/* Extends every row that is not done. Returns how many are left, or -1 with the error. */
-static int64_t extend_rows(beam_search *s, const ag_real *logits, int64_t stride, ag_error *error)
+/* Extends every row that is not done; sets *left to the number of those that are left. */
+static ag_status extend_rows(beam_search *s, int64_t *left, ag_error *error)
 {
-    const int64_t groups = s->g->cache.rows / s->sequences;
-    int64_t left = 0;
+    const int64_t groups = generation_sequences(s->g) / s->sequences;
+    *left = 0;
     for (int64_t i = 0; i < groups; i++) {
         const int32_t row = s->active[i];
-        const bool prompting = s->g->cache.length < generation_prompt_length(s->g, row);
+        const bool prompting = generation_fed(s->g) < generation_prompt_length(s->g, row);
         if (!prompting) {
-            int count = find_extensions(s, row, logits + i * s->sequences * stride, stride, error);
-            if (count < 0)
-                return -1;
+            int count;
+            ag_status status = find_extensions(s, row, i * s->sequences, &count, error);
+            if (status != AG_OK)
+                return status;
             divide_extensions(s, row, count);
             if (is_done(s, row))
                 continue;
         }
-        link_sequences(s, row, i, left, prompting);
-        s->active[left++] = row;
+        link_sequences(s, row, i, *left, prompting);
+        s->active[(*left)++] = row;
     }
-    return left;
+    return AG_OK;
 }
 
 /* ---- The result -------------------------------------------------------------------- */
@@ -263,35 +264,32 @@ static void write_results(const beam_search *s)
                     .tokens = generation_tokens(s->g, row, place), .log_probability = -INFINITY, .score = -INFINITY};
 }
 
-/* Brings the cache into the order of the next step, for `left` rows. Before the first
+/* Brings the caches into the order of the next step, for `left` rows. Before the first
  * step all hypotheses of a row are one: it is fed once. */
-static ag_status reorder_cache(beam_search *s, int64_t left, ag_error *error)
+static ag_status reorder_caches(beam_search *s, int64_t left, ag_error *error)
 {
-    if (s->sequences < s->beam && cache_expand(&s->g->cache, s->beam, error) != AG_OK)
-        return AG_NO_MEMORY;
+    ag_status status = s->sequences < s->beam ? generation_expand(s->g, s->beam, error) : AG_OK;
     s->sequences = s->beam;
-    return nn_cache_reorder(&s->g->cache, s->from, left * s->beam, error);
+    return status == AG_OK ? generation_reorder(s->g, s->from, left * s->beam, error) : status;
 }
 
 ag_status generation_beam(generation *g, ag_error *error)
 {
-    ag_error own = {0};
     beam_search s = {.g = g, .beam = g->options.beam, .sequences = 1};
-    const int64_t vocab = g->model->config.target_vocab;
-    int64_t count = g->common;
-    const ag_real *logits = NULL;
-
-    if (init_beam(&s, &own) == AG_OK)
-        logits = generation_begin(g, &own);
-    while (logits) {
-        int64_t left = extend_rows(&s, logits, count * vocab, &own);
-        if (left <= 0 || reorder_cache(&s, left, &own) != AG_OK)
+    ag_status status = init_beam(&s, error);
+    if (status == AG_OK)
+        status = generation_begin(g, error);
+    for (int64_t left = 0; status == AG_OK;) {
+        status = extend_rows(&s, &left, error);
+        if (left == 0)
             break;
-        count = 1;
-        logits = generation_feed(g, s.next, count, &own);
+        if (status == AG_OK)
+            status = reorder_caches(&s, left, error);
+        if (status == AG_OK)
+            status = generation_feed(g, s.next, 1, error);
     }
-    if (own.status == AG_OK)
+    if (status == AG_OK)
         write_results(&s);
     clear_beam(&s);
-    return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
+    return status;
 }

@@ -27,23 +27,28 @@ static void append_tokens(window *w, const int32_t *tokens, int64_t count)
 
 /* Generates one window: as many tokens as the model has room for, at most `most`. Returns
  * their number, 0 with the error. */
-static int64_t continue_window(const nn_model *model, ag_tape *tape, window *w, nn_generation_options options,
+static int64_t continue_window(const nn_ensemble *ensemble, ag_tape *tape, window *w, nn_generation_options options,
                                int64_t most, nn_generated *result, ag_error *error)
 {
     nn_input input = {.rows = 1, .target_length = w->held, .target = w->tokens};
     options.no_eos = true;
     options.max_length = most;
-    if (nn_generate(model, tape, &input, &options, result, error) != AG_OK)
+    if (nn_ensemble_generate(ensemble, tape, &input, &options, result, error) != AG_OK)
         return 0;
     return result->hypotheses[0].length;
 }
 
-ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
-                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error)
+ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const int32_t *prompt, int64_t length,
+                               int64_t count, const nn_generation_options *options, nn_on_tokens *on_tokens,
+                               void *context, ag_error *error)
 {
-    window w = {.half = model->config.max_length > 1 ? model->config.max_length / 2 : 1};
     ag_error own = {0};
-    if (model->config.kind != NN_DECODER)
+    ag_status status = nn_ensemble_check(ensemble, error);
+    if (status != AG_OK)
+        return status;
+    const int room = nn_ensemble_max_length(ensemble);
+    window w = {.half = room > 1 ? room / 2 : 1};
+    if (ensemble->models[0]->config.kind != NN_DECODER)
         return ag_error_set(error, AG_BAD_VALUE, "continue: only a language model (a decoder) goes on with a text");
     if (!on_tokens)
         return ag_error_set(error, AG_BAD_VALUE, "continue: on_tokens is NULL: no function receives the tokens");
@@ -60,7 +65,7 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
         nn_generation_options drawing = options ? *options : (nn_generation_options){0};
         nn_generated result = {0};
         drawing.seed += turn << 32; /* each window has random numbers of its own */
-        int64_t made = continue_window(model, tape, &w, drawing, count, &result, &own);
+        int64_t made = continue_window(ensemble, tape, &w, drawing, count, &result, &own);
         if (made) {
             more = on_tokens(context, result.hypotheses[0].tokens, made);
             append_tokens(&w, result.hypotheses[0].tokens, made);
@@ -70,4 +75,11 @@ ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *promp
     }
     free(w.tokens);
     return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
+}
+
+ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
+                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context, ag_error *error)
+{
+    return nn_ensemble_continue(&(nn_ensemble){.models = &model, .count = 1}, tape, prompt, length, count, options,
+                                on_tokens, context, error);
 }

@@ -1,4 +1,4 @@
-/* generate.c - nn_generate: checks the options, makes room for the result, and chooses
+/* generate.c - nn_ensemble_generate: checks the options, makes room for the result, and chooses
  * the way. */
 #include "generation.h"
 
@@ -43,7 +43,7 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
 static ag_status complete_options(generation *g, const nn_generation_options *given, ag_error *error)
 {
     nn_generation_options *options = &g->options;
-    const int32_t vocab = g->model->config.target_vocab;
+    const int32_t vocab = g->vocab;
     *options = given ? *given : (nn_generation_options){0};
     ag_status status = check_numbers(options, error);
     if (status != AG_OK)
@@ -52,32 +52,33 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
         options->bos = DEFAULT_BOS;
         options->eos = DEFAULT_EOS;
     }
-    if (options->no_eos || g->model->config.kind == NN_ENCODER)
+    if (options->no_eos || g->kind == NN_ENCODER)
         options->eos = -1;
     else if (options->eos < 0 || options->eos >= vocab)
         return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d",
                             (int)options->eos, (int)vocab);
-    if (g->model->config.kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
+    if (g->kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
         return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
                             (int)options->bos, (int)vocab);
     if (options->marks >= vocab)
         return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d %s and needs one more",
                             (int)options->marks, (int)vocab, ag_plural(vocab, "token", "tokens"));
     if (options->max_length == 0)
-        options->max_length = g->model->config.max_length;
+        options->max_length = g->room;
     if (options->temperature == 0)
         options->temperature = 1;
-    if (options->best == 0 || g->model->config.kind == NN_ENCODER)
+    if (options->best == 0 || g->kind == NN_ENCODER)
         options->best = 1;
     return AG_OK;
 }
 
-static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_error *error)
+static ag_status check_prompts(const generation *g, ag_error *error)
 {
+    const nn_input *input = g->input;
     if (input->rows < 0 || input->rows > INT32_MAX)
         return ag_error_set(error, AG_BAD_VALUE, "generation: %lld %s: they must be 0 to %d", (long long)input->rows,
                             ag_plural(input->rows, "row", "rows"), INT32_MAX);
-    if (model->config.kind != NN_DECODER)
+    if (g->kind != NN_DECODER)
         return AG_OK;
     if (!input->target && input->rows > 0)
         return ag_error_set(error, AG_BAD_VALUE, "generation: a decoder needs prompts (a bos mark at least)");
@@ -88,10 +89,10 @@ static ag_status check_prompts(const nn_model *model, const nn_input *input, ag_
                                 "generation: the prompt of row %lld has %lld %s: it must be 1 to %lld", (long long)row,
                                 (long long)length, ag_plural(length, "token", "tokens"),
                                 (long long)input->target_length);
-        if (length > model->config.max_length)
-            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld %s: max_length is %d",
+        if (length > g->room)
+            return ag_error_set(error, AG_BAD_VALUE, "generation: the prompt of row %lld has %lld %s: max_length is %lld",
                                 (long long)row, (long long)length, ag_plural(length, "token", "tokens"),
-                                model->config.max_length);
+                                (long long)g->room);
     }
     return AG_OK;
 }
@@ -135,33 +136,87 @@ static ag_status init_result(generation *g, ag_error *error)
                         ag_plural(g->longest, "token", "tokens"));
 }
 
-ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
-                      nn_generated *result, ag_error *error)
+/* ---- The models -------------------------------------------------------------------- */
+
+static ag_status init_models(generation *g, ag_error *error)
 {
-    generation g = {.model = model, .pass = {.tape = tape, .params = &model->params}, .input = input, .result = result};
-    *result = (nn_generated){0};
-    ag_status status = complete_options(&g, options, error);
+    const int count = g->ensemble->count;
+    g->each = calloc((size_t)count, sizeof *g->each);
+    g->logits = (ensemble_logits){.count = count, .classes = g->vocab};
+    g->logits.each = calloc((size_t)count, sizeof *g->logits.each);
+    g->logits.log_sums = calloc((size_t)count, sizeof *g->logits.log_sums);
+    if (count > 1)
+        g->mean = malloc((size_t)g->vocab * sizeof *g->mean);
+    if (!g->each || !g->logits.each || !g->logits.log_sums || (count > 1 && !g->mean))
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room to generate with %d %s", count,
+                            ag_plural(count, "model", "models"));
+    for (int i = 0; i < count; i++) {
+        const nn_model *model = g->ensemble->models[i];
+        g->each[i] = (generation_model){.model = model, .pass = {.tape = g->tape, .params = &model->params}};
+    }
+    return AG_OK;
+}
+
+static void clear_models(generation *g)
+{
+    for (int i = 0; g->each && i < g->ensemble->count; i++)
+        nn_cache_clear(&g->each[i].cache);
+    free(g->each);
+    free(g->logits.each);
+    free(g->logits.log_sums);
+    free(g->mean);
+}
+
+/* ---- The whole --------------------------------------------------------------------- */
+
+static ag_status generate_rows(generation *g, ag_error *error)
+{
+    const bool grad_was_on = ag_tape_set_grad(g->tape, false);
+    ag_status status = init_models(g, error);
     if (status == AG_OK)
-        status = check_prompts(model, input, error);
+        status = g->kind == NN_ENCODER ? generation_tag(g, error)
+                 : g->options.beam > 1 ? generation_beam(g, error)
+                                       : generation_sample(g, error);
+    clear_models(g);
+    ag_tape_rewind(g->tape);
+    ag_tape_set_grad(g->tape, grad_was_on);
+    return status;
+}
+
+ag_status nn_ensemble_generate(const nn_ensemble *ensemble, ag_tape *tape, const nn_input *input,
+                               const nn_generation_options *options, nn_generated *result, ag_error *error)
+{
+    *result = (nn_generated){0};
+    ag_status status = nn_ensemble_check(ensemble, error);
+    if (status != AG_OK)
+        return status;
+    generation g = {.ensemble = ensemble,
+                    .kind = ensemble->models[0]->config.kind,
+                    .vocab = ensemble->models[0]->config.target_vocab,
+                    .room = nn_ensemble_max_length(ensemble),
+                    .tape = tape,
+                    .input = input,
+                    .result = result};
+    status = complete_options(&g, options, error);
+    if (status == AG_OK)
+        status = check_prompts(&g, error);
     if (status != AG_OK)
         return status;
 
-    const bool tags = model->config.kind == NN_ENCODER;
-    if (tags)
+    if (g.kind == NN_ENCODER)
         g.longest = input->source_length;
     else
         measure_prompts(&g);
     status = init_result(&g, error);
-    if (status == AG_OK && input->rows > 0) {
-        const bool grad_was_on = ag_tape_set_grad(tape, false);
-        status = tags                 ? generation_tag(&g, error)
-                 : g.options.beam > 1 ? generation_beam(&g, error)
-                                      : generation_sample(&g, error);
-        nn_cache_clear(&g.cache);
-        ag_tape_rewind(tape);
-        ag_tape_set_grad(tape, grad_was_on);
-    }
+    if (status == AG_OK && input->rows > 0)
+        status = generate_rows(&g, error);
     if (status != AG_OK)
         nn_generated_clear(result);
     return status;
+}
+
+ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
+                      nn_generated *result, ag_error *error)
+{
+    return nn_ensemble_generate(&(nn_ensemble){.models = &model, .count = 1}, tape, input, options, result, error);
 }

@@ -14,14 +14,14 @@
 
 int64_t generation_prompt_length(const generation *g, int64_t row)
 {
-    if (g->model->config.kind != NN_DECODER)
+    if (g->kind != NN_DECODER)
         return 1;
     return g->input->target_lengths ? g->input->target_lengths[row] : g->input->target_length;
 }
 
 int32_t generation_prompt(const generation *g, int64_t row, int64_t position)
 {
-    if (g->model->config.kind != NN_DECODER)
+    if (g->kind != NN_DECODER)
         return g->options.bos;
     return g->input->target[row * g->input->target_length + position];
 }
@@ -29,9 +29,9 @@ int32_t generation_prompt(const generation *g, int64_t row, int64_t position)
 /* The last token is never fed, so it needs no position of the model: hence + 1. */
 int64_t generation_limit(const generation *g, int64_t row)
 {
-    const nn_model_config *config = &g->model->config;
-    const int64_t room = config->max_length - generation_prompt_length(g, row) + 1;
-    if (config->kind == NN_ENCODER_DECODER && !nn_model_longest(config))
+    const int64_t most = g->kind == NN_DECODER ? g->room : nn_ensemble_longest(g->ensemble);
+    const int64_t room = most - generation_prompt_length(g, row) + 1;
+    if (most == 0)
         return g->options.max_length;
     return room < g->options.max_length ? room : g->options.max_length;
 }
@@ -43,46 +43,84 @@ int32_t *generation_tokens(const generation *g, int64_t row, int place)
 
 /* ---- Feeding ----------------------------------------------------------------------- */
 
-const ag_real *generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
+/* Room for `count` more tokens in the caches. */
+static ag_status reserve_caches(generation *g, int64_t count, ag_error *error)
 {
-    const int64_t needed = g->cache.length + count;
-    int64_t capacity = g->cache.self[0].capacity;
-    if (needed > capacity) {
-        capacity = needed > 2 * capacity ? needed : 2 * capacity;
-        if (cache_reserve(&g->cache, capacity < g->most_fed ? capacity : g->most_fed, error) != AG_OK)
-            return NULL;
-    }
-    ag_tape_rewind(g->pass.tape);
-    ag_tensor *logits = nn_cache_apply(&g->cache, g->model, &g->pass, tokens, count);
-    if (!logits) {
-        const ag_status noted = pass_error(&g->pass, error);
-        (void)noted; /* returning NULL reports it */
-        return NULL;
-    }
-    return logits->data + (count - 1) * g->model->config.target_vocab;
+    const int64_t needed = generation_fed(g) + count;
+    int64_t capacity = g->each[0].cache.self[0].capacity;
+    if (needed <= capacity)
+        return AG_OK;
+    capacity = needed > 2 * capacity ? needed : 2 * capacity;
+    ag_status status = AG_OK;
+    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
+        status = cache_reserve(&g->each[i].cache, capacity < g->most_fed ? capacity : g->most_fed, error);
+    return status;
 }
 
-const ag_real *generation_begin(generation *g, ag_error *error)
+ag_status generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
+{
+    ag_status status = reserve_caches(g, count, error);
+    ag_tape_rewind(g->tape);
+    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++) {
+        generation_model *each = &g->each[i];
+        ag_error own = {0};
+        const ag_tensor *logits = nn_cache_apply(&each->cache, each->model, &each->pass, tokens, count);
+        if (logits)
+            g->logits.each[i] = logits->data + (count - 1) * g->vocab;
+        else if ((status = pass_error(&each->pass, &own)) != AG_OK)
+            status = nn_ensemble_error(g->ensemble, i, &own, error);
+    }
+    g->stride = count * g->vocab;
+    return status;
+}
+
+/* The caches of all models, one model after the other on a rewound tape. */
+static ag_status init_caches(generation *g, ag_error *error)
 {
     int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
     if (capacity > g->most_fed)
         capacity = g->most_fed;
-    ag_tape_rewind(g->pass.tape);
-    if (nn_cache_init(&g->cache, g->model, &g->pass, g->input, capacity, error) != AG_OK)
-        return NULL;
-
-    const int64_t sequences = g->cache.rows;
-    int32_t *tokens = malloc((size_t)(sequences * g->common) * sizeof *tokens);
-    if (!tokens) {
-        ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld prompts", (long long)sequences);
-        return NULL;
+    for (int i = 0; i < g->ensemble->count; i++) {
+        generation_model *each = &g->each[i];
+        ag_error own = {0};
+        ag_tape_rewind(g->tape);
+        if (nn_cache_init(&each->cache, each->model, &each->pass, g->input, capacity, &own) != AG_OK)
+            return nn_ensemble_error(g->ensemble, i, &own, error);
     }
+    return AG_OK;
+}
+
+ag_status generation_begin(generation *g, ag_error *error)
+{
+    ag_status status = init_caches(g, error);
+    if (status != AG_OK)
+        return status;
+    const int64_t sequences = generation_sequences(g);
+    int32_t *tokens = malloc((size_t)(sequences * g->common) * sizeof *tokens);
+    if (!tokens)
+        return ag_error_set(error, AG_NO_MEMORY, "out of memory: no room for %lld prompts", (long long)sequences);
     for (int64_t i = 0; i < sequences; i++)
         for (int64_t position = 0; position < g->common; position++)
             tokens[i * g->common + position] = generation_prompt(g, i, position);
-    const ag_real *logits = generation_feed(g, tokens, g->common, error);
+    status = generation_feed(g, tokens, g->common, error);
     free(tokens);
-    return logits;
+    return status;
+}
+
+ag_status generation_reorder(generation *g, const int32_t *from, int64_t sequences, ag_error *error)
+{
+    ag_status status = AG_OK;
+    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
+        status = nn_cache_reorder(&g->each[i].cache, from, sequences, error);
+    return status;
+}
+
+ag_status generation_expand(generation *g, int64_t group, ag_error *error)
+{
+    ag_status status = AG_OK;
+    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
+        status = cache_expand(&g->each[i].cache, group, error);
+    return status;
 }
 
 /* ---- Choosing ---------------------------------------------------------------------- */
@@ -95,28 +133,30 @@ bool generation_allows(const nn_generation_options *options, int32_t token)
 int32_t generation_most_probable(const generation *g, const ag_real *logits)
 {
     int32_t best = -1;
-    for (int32_t token = 0; token < g->model->config.target_vocab; token++)
+    for (int32_t token = 0; token < g->vocab; token++)
         if (generation_allows(&g->options, token) && (best < 0 || logits[token] > logits[best]))
             best = token;
     return best;
 }
 
-ag_status generation_normalise(const generation *g, const ag_real *logits, int64_t row, double *log_sum,
-                               ag_error *error)
+ag_status generation_logits(const generation *g, int64_t sequence, int64_t row, const ag_real **logits,
+                            double *log_sum, ag_error *error)
 {
-    const int32_t count = g->model->config.target_vocab;
-    double most = (double)logits[0];
-    scalar_sum sum = {0, 0};
-    for (int32_t c = 1; c < count; c++)
-        if ((double)logits[c] > most)
-            most = (double)logits[c];
-    for (int32_t c = 0; c < count; c++)
-        scalar_sum_add(&sum, scalar_exp((double)logits[c] - most));
-    *log_sum = most + scalar_log(scalar_sum_total(&sum));
-    if (!isfinite(*log_sum))
-        return ag_error_set(error, AG_NOT_FINITE, "generation: the logits of row %lld are not finite (NaN or infinity)",
-                            (long long)row);
-    if (isinf(logits[generation_most_probable(g, logits)]))
+    const int64_t at = sequence * g->stride;
+    const int bad = ensemble_log_sums(&g->logits, at);
+    if (bad < g->logits.count) {
+        ag_error own = {0};
+        ag_status status = ag_error_set(&own, AG_NOT_FINITE,
+                                        "generation: the logits of row %lld are not finite (NaN or infinity)",
+                                        (long long)row);
+        (void)status; /* nn_ensemble_error returns it */
+        return nn_ensemble_error(g->ensemble, bad, &own, error);
+    }
+    *logits = g->mean ? g->mean : g->logits.each[0] + at;
+    *log_sum = g->logits.log_sums[0];
+    if (g->mean)
+        ensemble_mean(&g->logits, at, g->mean);
+    if (isinf((*logits)[generation_most_probable(g, *logits)]))
         return ag_error_set(error, AG_NOT_FINITE,
                             "generation: every token that may be chosen in row %lld has probability 0", (long long)row);
     return AG_OK;

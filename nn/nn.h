@@ -562,6 +562,47 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
  * fewer than before. AG_BAD_VALUE for a row that does not exist. */
 ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error) AG_CHECKED;
 
+/* ---- Ensembles --------------------------------------------------------------------- */
+
+/* Models that answer as one (Hansen and Salamon 1990): the probability of token c is the
+ * mean of what each of n models gives it,
+ *
+ *   p(c) = 1/n sum_i softmax(logits_i)[c]
+ *
+ * With L_i = log sum_c e^logits_i[c], the logits of the ensemble are
+ *
+ *   logits[c] = log(1/n sum_i e^(logits_i[c] - L_i)) + L_1
+ *
+ * in double, from differences to the largest of the n terms, and then rounded to ag_real.
+ * Their softmax is p. The logits of one model, and of one that is given n times, are the
+ * model's own, bit for bit.
+ *
+ * The models have the same kind and the same sizes of vocabularies; everything else may
+ * differ. The shortest max_length holds for all. The struct borrows all that it points
+ * to. */
+typedef struct nn_ensemble {
+    const nn_model *const *models; /* [count] */
+    int count;                     /* at least 1 */
+    /* [count]: what errors call the models, such as the folders that they came from; NULL:
+     * "model 1", "model 2" .. */
+    const char *const *names;
+} nn_ensemble;
+
+/* AG_BAD_VALUE if the models cannot answer together: it names two that differ. */
+ag_status nn_ensemble_check(const nn_ensemble *ensemble, ag_error *error) AG_CHECKED;
+/* Sets *error to an error of model i, counted from 0, and returns its status. The message
+ * of one of several models begins with its name. */
+ag_status nn_ensemble_error(const nn_ensemble *ensemble, int i, const ag_error *own, ag_error *error) AG_CHECKED;
+/* The least max_length of the models. */
+int nn_ensemble_max_length(const nn_ensemble *ensemble);
+/* The longest sequence that all models can read, the least of nn_model_longest; 0: there is
+ * none. */
+int64_t nn_ensemble_longest(const nn_ensemble *ensemble);
+/* The logits of the ensemble, of the shape that nn_model_apply gives: a constant if there
+ * are several models. Each model is applied with the pass as it is, but for params, which
+ * become its own. NULL with the error. */
+ag_tensor *nn_ensemble_apply(const nn_ensemble *ensemble, const nn_pass *pass, const nn_input *input, ag_error *error);
+
 /* ---- Gradient checks --------------------------------------------------------------- */
 
 /* A layer or model of one's own under check: builds its result with pass->params on
@@ -646,6 +687,10 @@ typedef struct nn_generated {
  * nothing on it. The caller clears the result, which is empty after an error. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error) AG_CHECKED;
+/* The same with the probabilities of an ensemble, which takes as much time and memory as
+ * its models one after the other. */
+ag_status nn_ensemble_generate(const nn_ensemble *ensemble, ag_tape *tape, const nn_input *input,
+                               const nn_generation_options *options, nn_generated *result, ag_error *error) AG_CHECKED;
 /* Frees the hypotheses and leaves the struct zeroed. */
 void nn_generated_clear(nn_generated *result);
 
@@ -662,6 +707,10 @@ typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,
                       ag_error *error) AG_CHECKED;
+/* The same with the probabilities of an ensemble. */
+ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const int32_t *prompt, int64_t length,
+                               int64_t count, const nn_generation_options *options, nn_on_tokens *on_tokens,
+                               void *context, ag_error *error) AG_CHECKED;
 
 AG_HEADER_END
 #endif

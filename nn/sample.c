@@ -48,7 +48,7 @@ static int32_t draw_token(const generation *g, const ag_real *logits, weighted_t
     int32_t count = 0, chosen = 0;
     double total = 0, sum = 0;
 
-    for (int32_t token = 0; token < g->model->config.target_vocab; token++) {
+    for (int32_t token = 0; token < g->vocab; token++) {
         const double logit = (double)logits[token];
         if (generation_allows(options, token))
             candidates[count++] = (weighted_token){logit, scalar_exp((logit - most) / options->temperature), token};
@@ -84,7 +84,7 @@ typedef struct sampler {
 
 static ag_status init_sampler(sampler *s, const generation *g, ag_error *error)
 {
-    const size_t rows = (size_t)g->input->rows, vocab = (size_t)g->model->config.target_vocab;
+    const size_t rows = (size_t)g->input->rows, vocab = (size_t)g->vocab;
     s->row = calloc(rows, sizeof *s->row);
     s->next = malloc(rows * sizeof *s->next);
     s->from = malloc(rows * sizeof *s->from);
@@ -111,14 +111,15 @@ static void clear_sampler(sampler *s)
     free(s->candidates);
 }
 
-/* Appends the next token to one row, from the logits after its last one; sets *done if it
- * ends the row. */
-static ag_status extend_row(const generation *g, sampler *s, int64_t row, const ag_real *logits, int32_t *token,
-                            bool *done, ag_error *error)
+/* Appends the next token to the row of a sequence; sets *done if it ends the row. */
+static ag_status extend_row(const generation *g, sampler *s, int64_t sequence, int32_t *token, bool *done,
+                            ag_error *error)
 {
+    const int64_t row = s->row[sequence];
     nn_hypothesis *hypothesis = &g->result->hypotheses[row];
+    const ag_real *logits;
     double log_sum;
-    ag_status status = generation_normalise(g, logits, row, &log_sum, error);
+    ag_status status = generation_logits(g, sequence, row, &logits, &log_sum, error);
     if (status != AG_OK)
         return status;
     *token =
@@ -133,46 +134,46 @@ static ag_status extend_row(const generation *g, sampler *s, int64_t row, const 
     return AG_OK;
 }
 
-/* Chooses every sequence's next token and drops the sequences that have ended. Returns
- * how many remain, or -1 with the error. */
-static int64_t sample_tokens(const generation *g, sampler *s, int64_t sequences, const ag_real *logits, int64_t stride,
-                             ag_error *error)
+/* Chooses every sequence's next token and drops the sequences that have ended; sets *left
+ * to the number of those that remain. */
+static ag_status sample_tokens(const generation *g, sampler *s, int64_t *left, ag_error *error)
 {
-    int64_t left = 0;
-    for (int64_t i = 0; i < sequences; i++) {
+    *left = 0;
+    for (int64_t i = 0; i < generation_sequences(g); i++) {
         const int32_t row = s->row[i];
         int32_t token;
         bool done = false;
-        if (g->cache.length < generation_prompt_length(g, row))
-            token = generation_prompt(g, row, g->cache.length);
-        else if (extend_row(g, s, row, logits + i * stride, &token, &done, error) != AG_OK)
-            return -1;
+        ag_status status = AG_OK;
+        if (generation_fed(g) < generation_prompt_length(g, row))
+            token = generation_prompt(g, row, generation_fed(g));
+        else
+            status = extend_row(g, s, i, &token, &done, error);
+        if (status != AG_OK)
+            return status;
         if (done)
             continue;
-        s->row[left] = row;
-        s->next[left] = token;
-        s->from[left++] = (int32_t)i;
+        s->row[*left] = row;
+        s->next[*left] = token;
+        s->from[(*left)++] = (int32_t)i;
     }
-    return left;
+    return AG_OK;
 }
 
 ag_status generation_sample(generation *g, ag_error *error)
 {
-    ag_error own = {0};
     sampler s = {0};
-    const int64_t vocab = g->model->config.target_vocab;
-    int64_t count = g->common;
-    const ag_real *logits = NULL;
-
-    if (init_sampler(&s, g, &own) == AG_OK)
-        logits = generation_begin(g, &own);
-    while (logits) {
-        int64_t left = sample_tokens(g, &s, g->cache.rows, logits, count * vocab, &own);
-        if (left <= 0 || (left < g->cache.rows && nn_cache_reorder(&g->cache, s.from, left, &own) != AG_OK))
+    ag_status status = init_sampler(&s, g, error);
+    if (status == AG_OK)
+        status = generation_begin(g, error);
+    for (int64_t left = 0; status == AG_OK;) {
+        status = sample_tokens(g, &s, &left, error);
+        if (left == 0)
             break;
-        count = 1;
-        logits = generation_feed(g, s.next, count, &own);
+        if (status == AG_OK && left < generation_sequences(g))
+            status = generation_reorder(g, s.from, left, error);
+        if (status == AG_OK)
+            status = generation_feed(g, s.next, 1, error);
     }
     clear_sampler(&s);
-    return own.status == AG_OK ? AG_OK : ag_error_set(error, own.status, "%s", own.message);
+    return status;
 }

@@ -101,13 +101,9 @@ ag_status train_batch_input_make(const nn_model *model, const data_batch *batch,
     return problem->status == AG_OK ? AG_OK : ag_error_set(error, problem->status, "%s", problem->message);
 }
 
-ag_tensor *train_batch_input_loss(const nn_model *model, const nn_pass *pass, const train_batch_input *rows,
-                                  double label_smoothing, ag_tensor **logits)
+ag_tensor *train_batch_input_loss(ag_tensor *logits, const train_batch_input *rows, double label_smoothing)
 {
     ag_cross_entropy_options options = {
         .ignore = true, .ignore_index = DATA_PAD, .label_smoothing = label_smoothing, .reduction = AG_SUM};
-    ag_tensor *y = nn_model_apply(model, pass, &rows->input);
-    if (logits)
-        *logits = y;
-    return ag_cross_entropy(y, rows->targets, &options);
+    return ag_cross_entropy(logits, rows->targets, &options);
 }

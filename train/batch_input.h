@@ -23,10 +23,8 @@ ag_status train_set_fits(const nn_model *model, data_set *set, ag_error *error) 
 ag_status train_batch_input_make(const nn_model *model, const data_batch *batch, int64_t begin, int64_t end,
                                  ag_tape *tape, train_batch_input *rows, ag_error *error) AG_CHECKED;
 
-/* The forward pass: the sum of the cross-entropies of all targets that are not padding.
- * *logits (may be NULL) receives the logits [rows, length, V]. NULL, with the tape's
- * error, on failure. */
-ag_tensor *train_batch_input_loss(const nn_model *model, const nn_pass *pass, const train_batch_input *rows,
-                                  double label_smoothing, ag_tensor **logits);
+/* The sum of the cross-entropies of all targets that are not padding, from the logits
+ * [rows, length, V]. NULL, with the tape's error, on failure. */
+ag_tensor *train_batch_input_loss(ag_tensor *logits, const train_batch_input *rows, double label_smoothing);
 
 #endif

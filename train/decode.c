@@ -28,7 +28,7 @@ typedef struct decoded_rows {
 } decoded_rows;
 
 typedef struct decoding {
-    const nn_model *model;
+    const nn_ensemble *ensemble;
     ag_tape *tape;
     data_set *set;
     const train_evaluation *evaluation;
@@ -110,7 +110,7 @@ static ag_status keep_output(decoding *d, source_item *item, const int32_t *toke
 
 static int64_t longest_output(const decoding *d)
 {
-    const int64_t longest = data_set_max_target(d->set), usual = d->model->config.max_length;
+    const int64_t longest = data_set_max_target(d->set), usual = nn_ensemble_max_length(d->ensemble);
     return longest > usual ? longest : usual;
 }
 
@@ -122,7 +122,7 @@ static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t 
         options.max_length = longest_output(d);
     options.marks = DATA_SPECIALS;
     options.streams = streams;
-    ag_status status = nn_generate(d->model, d->tape, input, &options, &generated, d->error);
+    ag_status status = nn_ensemble_generate(d->ensemble, d->tape, input, &options, &generated, d->error);
     for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
         const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
         status = keep_output(d, items[row], hypothesis->tokens, hypothesis->length);
@@ -134,7 +134,7 @@ static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t 
 /* Decodes the sorted sources begin <= i < begin + rows. */
 static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, decoded_rows *at_once)
 {
-    bool tags = d->model->config.kind == NN_ENCODER;
+    bool tags = d->ensemble->models[0]->config.kind == NN_ENCODER;
     source_item **items = d->sorted + begin;
     data_batch *batch = &at_once->batch;
     for (int64_t row = 0; row < rows; row++) {
@@ -252,10 +252,10 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
     return AG_OK;
 }
 
-ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
+ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                        train_metrics *metrics, ag_error *error)
 {
-    decoding d = {.model = model, .tape = tape, .set = set, .evaluation = evaluation, .error = error};
+    decoding d = {.ensemble = ensemble, .tape = tape, .set = set, .evaluation = evaluation, .error = error};
     ag_status status = collect_sources(&d);
     if (status == AG_OK)
         status = decode_all(&d);

@@ -6,7 +6,7 @@
 
 /* Decodes all sources and sets metrics->exact_match, wer, per, sources and decoded, and
  * the items of evaluation->outcomes; calls evaluation->on_output. */
-ag_status train_decode(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
+ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                        train_metrics *metrics, ag_error *error) AG_CHECKED;
 
 /* Empties the outcomes and makes room for `count`. */

@@ -38,57 +38,78 @@ typedef struct batch_result {
     ag_tensor *logits, *loss;
 } batch_result;
 
-static ag_status run_batch(const nn_model *model, ag_tape *tape, const data_batch *batch,
+static ag_status run_batch(const nn_ensemble *ensemble, ag_tape *tape, const data_batch *batch,
                            const train_evaluation *evaluation, batch_result *result, ag_error *error)
 {
-    nn_pass pass = {.tape = tape, .params = &model->params};
+    const nn_model *first = ensemble->models[0];
+    nn_pass pass = {.tape = tape, .params = &first->params};
     ag_tape_rewind(tape);
-    ag_status status = train_batch_input_make(model, batch, 0, batch->rows, tape, &result->rows, error);
+    ag_status status = train_batch_input_make(first, batch, 0, batch->rows, tape, &result->rows, error);
     if (status != AG_OK)
         return status;
     if (evaluation->on_input)
         evaluation->on_input(evaluation->context, &pass, &result->rows.input);
-    result->loss = train_batch_input_loss(model, &pass, &result->rows, 0, &result->logits);
+    ag_error own = {0}; /* the caller's may be NULL */
+    result->logits = nn_ensemble_apply(ensemble, &pass, &result->rows.input, &own);
+    if (!result->logits)
+        return ag_error_set(error, own.status, "%s", own.message);
+    result->loss = train_batch_input_loss(result->logits, &result->rows, 0);
     if (!result->loss)
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
     return AG_OK;
 }
 
-/* Names the operation that made the loss not finite. A no-grad tape does not record its
- * operations, so the batch runs again on a tape that does. */
-static ag_status explain_loss(const nn_model *model, const data_batch *batch, const train_evaluation *evaluation,
-                              double loss, ag_error *error)
+/* Names the operation of model i that made the loss not finite. A no-grad tape does not
+ * record its operations, so the batch runs again on a tape that does. AG_OK if the loss of
+ * this model is finite. */
+static ag_status explain_model(const nn_ensemble *ensemble, int i, ag_tape *tape, const data_batch *batch,
+                               const train_evaluation *evaluation, ag_error *error)
 {
     char text[AG_MESSAGE_SIZE];
     batch_result result;
+    ag_error own = {0};
+    ag_status status =
+        run_batch(&(nn_ensemble){.models = ensemble->models + i, .count = 1}, tape, batch, evaluation, &result, &own);
+    if (status == AG_OK && !isfinite(result.loss->data[0])) {
+        bool found = ag_tape_find_nonfinite(tape, text);
+        status = ag_error_set(&own, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", (double)result.loss->data[0],
+                              found ? ": " : "", found ? text : "");
+    }
+    return status == AG_OK ? AG_OK : nn_ensemble_error(ensemble, i, &own, error);
+}
+
+/* The error of a loss that is not finite, which it is if that of a model is not. */
+static ag_status explain_loss(const nn_ensemble *ensemble, const data_batch *batch, const train_evaluation *evaluation,
+                              double loss, ag_error *error)
+{
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
-    ag_status status = run_batch(model, tape, batch, evaluation, &result, error);
-    if (status == AG_OK) {
-        bool found = ag_tape_find_nonfinite(tape, text);
-        status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", loss, found ? ": " : "",
-                              found ? text : "");
-    }
+    ag_status status = AG_OK;
+    for (int i = 0; i < ensemble->count && status == AG_OK; i++)
+        status = explain_model(ensemble, i, tape, batch, evaluation, error);
     ag_tape_free(tape);
+    if (status == AG_OK)
+        status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g", loss);
     return status;
 }
 
-static ag_status add_batch(const nn_model *model, ag_tape *tape, const data_batch *batch,
+static ag_status add_batch(const nn_ensemble *ensemble, ag_tape *tape, const data_batch *batch,
                            const train_evaluation *evaluation, loss_sums *sums, ag_error *error)
 {
     batch_result result;
-    ag_status status = run_batch(model, tape, batch, evaluation, &result, error);
+    ag_status status = run_batch(ensemble, tape, batch, evaluation, &result, error);
     if (status != AG_OK)
         return status;
     const train_batch_input *rows = &result.rows;
     const double loss = (double)result.loss->data[0];
     if (!isfinite(loss))
-        return explain_loss(model, batch, evaluation, loss, error);
+        return explain_loss(ensemble, batch, evaluation, loss, error);
     if (sums->windows)
         sums->windows->items[sums->windows->count++] = (train_outcome){loss, (double)batch->tokens};
     scalar_sum_add(&sums->loss, loss);
-    count_right(result.logits->data, model->config.target_vocab, rows->targets, rows->input.rows * rows->length, sums);
+    count_right(result.logits->data, ensemble->models[0]->config.target_vocab, rows->targets,
+                rows->input.rows * rows->length, sums);
     return AG_OK;
 }
 
@@ -100,8 +121,8 @@ static int64_t count_unknown(const int32_t *tokens, int64_t count)
     return unknown;
 }
 
-static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
-                             loss_sums *sums, ag_error *error)
+static ag_status add_batches(const nn_ensemble *ensemble, ag_tape *tape, data_set *set,
+                             const train_evaluation *evaluation, loss_sums *sums, ag_error *error)
 {
     data_batch batch = {0};
     ag_status status = AG_OK;
@@ -112,7 +133,7 @@ static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set
         if (status == AG_OK)
             status = data_set_range(set, first, now, &batch, error);
         if (status == AG_OK)
-            status = add_batch(model, tape, &batch, evaluation, sums, error);
+            status = add_batch(ensemble, tape, &batch, evaluation, sums, error);
         if (status == AG_OK)
             sums->unknown += count_unknown(batch.source, batch.rows * batch.source_length) +
                              count_unknown(batch.target_out, batch.rows * batch.target_length);
@@ -121,17 +142,20 @@ static ag_status add_batches(const nn_model *model, ag_tape *tape, data_set *set
     return status;
 }
 
-/* Rows whose values, those of a no-grad pass, take at most about MOST_NUMBERS numbers:
- * nine of the model's width and a feed-forward layer for each token and block, and the
- * logits. An evaluation shall take no more memory than training. */
-static int64_t default_batch(const nn_model *model, const data_set *set)
+/* Rows whose values, those of a no-grad pass of all models, take at most about
+ * MOST_NUMBERS numbers: nine of the model's width and a feed-forward layer for each token
+ * and block, and the logits. An evaluation shall take no more memory than training. */
+static int64_t default_batch(const nn_ensemble *ensemble, const data_set *set)
 {
     enum { MOST_NUMBERS = 1 << 26, WIDTHS = 9 };
-    const nn_model_config *config = &model->config;
     const int64_t source = data_set_max_source(set), target = data_set_max_target(set);
-    const int64_t block = WIDTHS * (int64_t)config->d_model + config->ffn;
-    const double row = (double)(source * config->encoder_layers * block) +
-                       (double)(target * (config->decoder_layers * block + config->target_vocab));
+    double row = 0;
+    for (int i = 0; i < ensemble->count; i++) {
+        const nn_model_config *config = &ensemble->models[i]->config;
+        const int64_t block = WIDTHS * (int64_t)config->d_model + config->ffn;
+        row += (double)(source * config->encoder_layers * block) +
+               (double)(target * (config->decoder_layers * block + config->target_vocab));
+    }
     const double rows = MOST_NUMBERS / row;
     return rows < 1 ? 1 : rows < TRAIN_EVALUATION_BATCH ? (int64_t)rows : TRAIN_EVALUATION_BATCH;
 }
@@ -141,19 +165,31 @@ double train_chance(const nn_model *model)
     return scalar_log((double)model->config.target_vocab);
 }
 
-ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
-                         train_metrics *metrics, ag_error *error)
+/* Whether each model can use the set. */
+static ag_status set_fits(const nn_ensemble *ensemble, data_set *set, ag_error *error)
+{
+    ag_status status = nn_ensemble_check(ensemble, error);
+    for (int i = 0; i < ensemble->count && status == AG_OK; i++) {
+        ag_error own = {0};
+        if (train_set_fits(ensemble->models[i], set, &own) != AG_OK)
+            status = nn_ensemble_error(ensemble, i, &own, error);
+    }
+    return status;
+}
+
+ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, const train_evaluation *evaluation,
+                                  train_metrics *metrics, ag_error *error)
 {
     train_evaluation own = *evaluation;
     *metrics = (train_metrics){0};
     if (own.batch < 0 || own.max_sources < 0 || own.threads < 0)
         return ag_error_set(error, AG_BAD_VALUE, "an evaluation's batch, sources and threads cannot be negative");
-    ag_status status = train_set_fits(model, set, error);
+    ag_status status = set_fits(ensemble, set, error);
     if (status != AG_OK)
         return status;
-    const bool decodes = own.decode && model->config.kind != NN_DECODER;
+    const bool decodes = own.decode && ensemble->models[0]->config.kind != NN_DECODER;
     loss_sums sums = {.windows = decodes ? NULL : own.outcomes};
-    own.batch = sums.windows ? 1 : own.batch ? own.batch : default_batch(model, set);
+    own.batch = sums.windows ? 1 : own.batch ? own.batch : default_batch(ensemble, set);
     if (sums.windows && train_outcomes_reserve(sums.windows, data_set_count(set), error) != AG_OK)
         return AG_NO_MEMORY;
     ag_tape *tape = own.tape ? own.tape : ag_tape_new(&(ag_tape_options){.threads = own.threads});
@@ -164,9 +200,9 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
     const ag_matmul_numbers matmul = ag_tape_matmul(tape);
     bool available = ag_tape_set_matmul(tape, AG_MATMUL_REAL); /* the products that users
                                                                 * of the model get */
-    status = add_batches(model, tape, set, &own, &sums, error);
+    status = add_batches(ensemble, tape, set, &own, &sums, error);
     if (status == AG_OK && decodes)
-        status = train_decode(model, tape, set, &own, metrics, error);
+        status = train_decode(ensemble, tape, set, &own, metrics, error);
     ag_tape_set_grad(tape, grad);
     available = ag_tape_set_matmul(tape, matmul) && available;
     (void)available; /* AG_MATMUL_REAL is always available, and so is what the tape had
@@ -180,11 +216,17 @@ ag_status train_evaluate(const nn_model *model, data_set *set, const train_evalu
         own.outcomes->kind = data_vocab_kind(data_set_target_vocab(set));
         own.outcomes->unknown = sums.unknown;
     }
-    metrics->chance = train_chance(model);
+    metrics->chance = train_chance(ensemble->models[0]);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
     metrics->loss = scalar_sum_total(&sums.loss) / tokens;
     metrics->perplexity = scalar_exp(metrics->loss);
     metrics->token_accuracy = (double)sums.right / tokens;
     return status;
+}
+
+ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
+                         train_metrics *metrics, ag_error *error)
+{
+    return train_ensemble_evaluate(&(nn_ensemble){.models = &model, .count = 1}, set, evaluation, metrics, error);
 }

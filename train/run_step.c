@@ -42,7 +42,8 @@ static ag_status run_part(train_loop *loop, int64_t index, ag_status (*backward)
         return status;
     if (loop->options.on_input)
         loop->options.on_input(loop->options.context, &pass, &input.input);
-    ag_tensor *loss = train_batch_input_loss(loop->model, &pass, &input, loop->options.label_smoothing, NULL);
+    ag_tensor *logits = nn_model_apply(loop->model, &pass, &input.input);
+    ag_tensor *loss = train_batch_input_loss(logits, &input, loop->options.label_smoothing);
     if (!loss)
         return tape_failed(loop);
     if (!isfinite(loss->data[0]))

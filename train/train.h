@@ -255,6 +255,10 @@ typedef struct train_evaluation {
  * AG_NO_MEMORY. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error) AG_CHECKED;
+/* The same of an ensemble: its loss is that of the mean of the models' probabilities. Each
+ * model is applied with the pass and the input of on_input, but its own parameters. */
+ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, const train_evaluation *evaluation,
+                                  train_metrics *metrics, ag_error *error) AG_CHECKED;
 
 /* ---- Is one model better than another? ---------------------------------------------- */
 
