@@ -56,7 +56,8 @@ int cli_doctor(const doctor_flags *f)
         return code;
     if (train_saved_load(&saved, f->model, &error) != AG_OK)
         return cli_report("gradcheck", &error);
-    data_set *set = cli_examples_open("gradcheck", &f->examples, &saved, &code, &error);
+    const nn_ensemble one = {.models = (const nn_model *const[]){saved.model}, .count = 1};
+    data_set *set = cli_examples_open("gradcheck", &f->examples, &saved, &one, &code, &error);
     if (set) {
         const study_patient patient = {.model = saved.model,
                                        .set = set,

@@ -1,5 +1,6 @@
 /* eval.c - tapeformer eval: how good a saved model is. */
 #include "examples.h"
+#include "models.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,20 +157,22 @@ static void print_comparison(const measurement *own, const measurement *other, c
 
 static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
 {
-    train_saved saved = {0};
-    int code;
-    if (train_saved_load(&saved, m->model, error) != AG_OK)
-        return cli_report("eval", error);
-    data_set *set = cli_examples_open("eval", &f->examples, &saved, &code, error);
+    cli_models models;
+    int code = cli_models_load(&models, "eval", m->model);
+    const nn_ensemble *ensemble = &models.ensemble.nn;
+    const train_saved *saved = models.ensemble.saved;
+    data_set *set = NULL;
+    if (code == CLI_DONE)
+        set = cli_examples_open("eval", &f->examples, saved, ensemble, &code, error);
     shown show = {.left = f->show,
                   .out = f->json ? stderr : stdout}; /* a program that reads the JSON finds nothing else in stdout */
     if (set) {
         train_evaluation evaluation = f->evaluation;
-        evaluation.decode = saved.source_vocab != NULL;
+        evaluation.decode = saved->source_vocab != NULL;
         evaluation.on_output = f->show ? show_output : NULL;
         evaluation.context = &show;
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
-        ag_status status = train_evaluate(saved.model, set, &evaluation, &m->metrics, error);
+        ag_status status = train_ensemble_evaluate(ensemble, set, &evaluation, &m->metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
     if (code == CLI_DONE && m->metrics.unknown)
@@ -179,7 +182,7 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
     if (code == CLI_DONE && !f->json)
         print_metrics(&m->metrics);
     data_set_free(set);
-    train_saved_clear(&saved);
+    cli_models_clear(&models);
     return code;
 }
 
@@ -230,9 +233,9 @@ int cli_eval(int count, const char *const *arguments)
                     .evaluation = {.batch = 64, .generation.beam = 1}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
         CLI_FLAG(f.against, "against", "DIR",
-                 "another model: is it better than --model's, or is the difference chance?"),
+                 "another model, or several: better than --model's, or is the difference chance?"),
         CLI_EXAMPLE_FLAGS(f.examples),
         CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
         CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples, and of --against's resamples"),
@@ -249,7 +252,7 @@ int cli_eval(int count, const char *const *arguments)
         .summary = "measure a model",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
-        .usage = "--model DIR --pairs FILE | --task NAME | --text FILE [flags]",
+        .usage = "--model DIR[,DIR...] --pairs FILE | --task NAME | --text FILE [flags]",
         .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: "
                    "the edits from each output to its nearest target, divided by the tokens of that target. --against: "
                    "an exact McNemar test of the word errors, and intervals by a paired bootstrap; differences are "

@@ -13,16 +13,16 @@ bool cli_examples_effective(const cli_command *command, const cli_examples *exam
     return cli_flags_effective(command, needs, sizeof needs / sizeof *needs);
 }
 
-data_set *cli_examples_open(const char *command, const cli_examples *examples, const train_saved *saved, int *code,
-                            ag_error *error)
+data_set *cli_examples_open(const char *command, const cli_examples *examples, const train_saved *saved,
+                            const nn_ensemble *models, int *code, ag_error *error)
 {
     data_set_options options = examples->options;
     options.part = examples->task ? DATA_DEV : DATA_ALL;
     options.source_vocab = saved->source_vocab;
     options.target_vocab = saved->target_vocab;
-    options.context = saved->model->config.max_length;
+    options.context = nn_ensemble_max_length(models);
     options.tagging = saved->tagging;
-    options.max_tokens = examples->pairs ? nn_model_longest(&saved->model->config) : 0;
+    options.max_tokens = examples->pairs ? nn_ensemble_longest(models) : 0;
     data_set *set = NULL;
     *code = CLI_USAGE;
     if ((saved->source_vocab == NULL) != (examples->text != NULL)) {

@@ -1,5 +1,6 @@
 /* generate.c - tapeformer generate: text from a language model. */
 #include "cli.h"
+#include "models.h"
 #include "tokens.h"
 
 #include <stdio.h>
@@ -82,31 +83,32 @@ static void print_prompt(const generate_flags *f, printer *p, const int32_t *pro
 }
 
 /* Generates text number i after the prompt. */
-static int generate_text(const generate_flags *f, const train_saved *saved, ag_tape *tape, const int32_t *prompt,
+static int generate_text(const generate_flags *f, const train_ensemble *ensemble, ag_tape *tape, const int32_t *prompt,
                          int64_t length, int64_t i, ag_error *error)
 {
-    printer p = {.vocab = saved->target_vocab, .code = CLI_DONE};
+    printer p = {.vocab = ensemble->saved[0].target_vocab, .code = CLI_DONE};
     nn_generation_options options = f->options;
     options.sample = !f->greedy;
     options.seed += (uint64_t)i;
     if (options.top_p == 1)
         options.top_p = 0; /* all tokens */
     print_prompt(f, &p, prompt, length);
-    if (nn_continue(saved->model, tape, prompt, length, f->length, &options, print_tokens, &p, error) != AG_OK)
+    if (nn_ensemble_continue(&ensemble->nn, tape, prompt, length, f->length, &options, print_tokens, &p, error) !=
+        AG_OK)
         p.code = cli_report("generate", error);
     print_text(&p, p.open, p.held);
     putchar('\n');
     return p.code;
 }
 
-static int generate(const generate_flags *f, const train_saved *saved, ag_error *error)
+static int generate(const generate_flags *f, const train_ensemble *ensemble, ag_error *error)
 {
     int64_t length = 0;
-    int32_t *prompt = read_prompt(f, saved, &length);
+    int32_t *prompt = read_prompt(f, &ensemble->saved[0], &length);
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
     int code = !prompt ? CLI_FAILED : tape ? CLI_DONE : cli_fail("generate", CLI_FAILED, "out of memory");
     for (int64_t i = 0; i < f->count && code == CLI_DONE && !ferror(stdout); i++)
-        code = generate_text(f, saved, tape, prompt, length, i, error);
+        code = generate_text(f, ensemble, tape, prompt, length, i, error);
     free(prompt);
     ag_tape_free(tape);
     return code;
@@ -119,7 +121,7 @@ int cli_generate(int count, const char *const *arguments)
                         .count = 1,
                         .options = {.marks = DATA_SPECIALS, .temperature = 1, .top_p = 1, .seed = 1}};
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained language model, or a .safetensors file"),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
         CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
         CLI_FLAG(f.options.temperature, "temperature", "T",
@@ -137,10 +139,9 @@ int cli_generate(int count, const char *const *arguments)
         .summary = "continue a text",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
-        .usage = "--model DIR [--prompt TEXT] [flags]",
+        .usage = "--model DIR[,DIR...] [--prompt TEXT] [flags]",
     };
     ag_error error = {0};
-    train_saved saved = {0};
     int code = cli_flags_read(&command, count, arguments);
     if (code != CLI_DONE)
         return code;
@@ -153,11 +154,12 @@ int cli_generate(int count, const char *const *arguments)
                               {"seed", !f.greedy, drawing}};
     if (!cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
-    if (train_saved_load(&saved, f.model, &error) != AG_OK)
-        return cli_report("generate", &error);
-    code = saved.model->config.kind == NN_DECODER
-               ? generate(&f, &saved, &error)
-               : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);
-    train_saved_clear(&saved);
+    cli_models models;
+    code = cli_models_load(&models, "generate", f.model);
+    if (code == CLI_DONE)
+        code = models.ensemble.saved[0].model->config.kind == NN_DECODER
+                       ? generate(&f, &models.ensemble, &error)
+                       : cli_fail("generate", CLI_USAGE, "%s is no language model: use tapeformer predict", f.model);
+    cli_models_clear(&models);
     return code;
 }

@@ -5,6 +5,7 @@
  * length go through the model together. */
 #include "cli.h"
 #include "lines.h"
+#include "models.h"
 #include "tokens.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ typedef struct source_line {
 
 typedef struct predictor {
     const predict_flags *flags;
-    const train_saved *saved;
+    const nn_ensemble *ensemble;
+    const train_saved *saved; /* the first model: its vocabularies are those of all */
     ag_tape *tape;
     const char *name; /* of the input, for messages */
     data_batch batch;
@@ -55,10 +57,10 @@ typedef struct predictor {
 /* The most tokens of a line, its end mark not counted; a tagger needs none. */
 static int64_t longest_line(const predictor *p)
 {
-    const nn_model_config *config = &p->saved->model->config;
-    const int64_t wanted = p->flags->generation.max_length;
-    const bool further = !nn_model_longest(config) && wanted > config->max_length;
-    return (further ? wanted : config->max_length) - !p->saved->tagging;
+    const int64_t wanted = p->flags->generation.max_length, usual = nn_ensemble_max_length(p->ensemble),
+                  longest = nn_ensemble_longest(p->ensemble);
+    const bool further = !longest && wanted > usual;
+    return (further ? wanted : usual) - !p->saved->tagging;
 }
 
 /* The number of tokens of a line that the model can read, or 0. Reports a line that it
@@ -83,7 +85,7 @@ static int64_t check_line(predictor *p, const char *line, size_t size, int64_t n
         cli_fail("predict", CLI_FAILED,
                  "%s:%lld: %lld %s, more than the model's longest %lld%s; answered by an empty line", p->name,
                  (long long)number, (long long)tokens, ag_plural(tokens, "token", "tokens"), (long long)most,
-                 nn_model_longest(&p->saved->model->config) ? "" : " (--max-length allows more)");
+                 nn_ensemble_longest(p->ensemble) ? "" : " (--max-length allows more)");
         p->complained = true;
         return 0;
     }
@@ -113,7 +115,7 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
                       .source_length = p->batch.source_length,
                       .source = p->batch.source,
                       .source_lengths = p->batch.source_lengths};
-    return nn_generate(p->saved->model, p->tape, &input, &p->flags->generation, result, error);
+    return nn_ensemble_generate(p->ensemble, p->tape, &input, &p->flags->generation, result, error);
 }
 
 /* Writes the hypotheses [best] of one line. A search that found fewer gives the others no
@@ -254,15 +256,13 @@ static int check_files(const predict_flags *f)
 
 static int predict_lines(const predict_flags *f, ag_error *error)
 {
-    train_saved saved = {0};
-    if (train_saved_load(&saved, f->model, error) != AG_OK)
-        return cli_report("predict", error);
-    predictor p = {.flags = f, .saved = &saved};
-    int code = CLI_DONE;
+    cli_models models;
+    int code = cli_models_load(&models, "predict", f->model);
+    predictor p = {.flags = f, .ensemble = &models.ensemble.nn, .saved = models.ensemble.saved};
 
-    if (!saved.source_vocab) {
+    if (code == CLI_DONE && !p.saved->source_vocab) {
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
-    } else {
+    } else if (code == CLI_DONE) {
         p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
         p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
         p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
@@ -279,7 +279,7 @@ static int predict_lines(const predict_flags *f, ag_error *error)
     free(p.texts);
     data_batch_clear(&p.batch);
     ag_tape_free(p.tape);
-    train_saved_clear(&saved);
+    cli_models_clear(&models);
     return code;
 }
 
@@ -306,7 +306,7 @@ int cli_predict(int count, const char *const *arguments)
 {
     predict_flags f = {.batch = 64, .generation = {.best = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
                  .otherwise = "--best"),
         CLI_FLAG(f.generation.best, "best", "N",
@@ -329,7 +329,7 @@ int cli_predict(int count, const char *const *arguments)
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .max_words = count,
-        .usage = "--model DIR [FILE...] [flags]",
+        .usage = "--model DIR[,DIR...] [FILE...] [flags]",
         .details = "Each line of input gets one line of standard output. Files are read one after the other; without "
                    "files, standard input is read and answered line by line.\n\nA line that cannot be read (bad UTF-8, "
                    "too long) is answered by an empty line, and a token that the model does not know is read as <unk>. "

@@ -62,7 +62,8 @@ static int add_batch(const tape_flags *f, study_document *document)
     int code = CLI_FAILED;
     if (train_saved_load(&saved, f->example.model, &error) != AG_OK)
         return cli_report("study tape", &error);
-    data_set *set = cli_examples_open("study tape", &f->examples, &saved, &code, &error);
+    const nn_ensemble one = {.models = (const nn_model *const[]){saved.model}, .count = 1};
+    data_set *set = cli_examples_open("study tape", &f->examples, &saved, &one, &code, &error);
     if (set && data_set_batch(set, f->batch, 0, &batch, &error) != AG_OK) {
         code = cli_report("study tape", &error);
     } else if (set) {

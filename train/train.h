@@ -344,6 +344,24 @@ ag_status train_saved_save(const train_saved *saved, const char *folder, bool ov
 /* Frees the model, the vocabularies and the texts, and leaves the struct zeroed. */
 void train_saved_clear(train_saved *saved);
 
+/* Saved models that answer as one: nn_ensemble_generate(&ensemble.nn, ..),
+ * train_ensemble_evaluate(&ensemble.nn, ..). */
+typedef struct train_ensemble {
+    nn_ensemble nn;     /* of the models; their names are the paths */
+    train_saved *saved; /* [count]; the vocabularies of the first are those of all */
+    int count;
+    const nn_model **models; /* private */
+} train_ensemble;
+
+/* Loads each of the paths [count] as train_saved_load does. AG_BAD_VALUE, with the names
+ * of two, if they are not of one kind, or if their source or their target vocabularies
+ * differ in a token. The ensemble borrows the paths. The caller clears it; it is empty
+ * after an error. */
+ag_status train_ensemble_load(train_ensemble *ensemble, const char *const *paths, int count,
+                              ag_error *error) AG_CHECKED;
+/* Frees the models and leaves the struct zeroed. */
+void train_ensemble_clear(train_ensemble *ensemble);
+
 /* ---- Weights from other programs, and for them ------------------------------------- */
 
 /* The metadata "format" of a model's file, and of a checkpoint. */
