@@ -43,7 +43,7 @@ static ag_status saved_agree(const train_saved *a, const char *a_name, const tra
     const nn_model_kind kinds[] = {a->model->config.kind, b->model->config.kind};
     if (kinds[0] != kinds[1])
         return ag_error_set(error, AG_BAD_VALUE,
-                            "%.120s is an %s model and %.120s an %s model: models that answer together are of one kind",
+                            "%.120s is of the kind %s and %.120s of the kind %s: models that answer together are of one kind",
                             a_name, train_model_kind_name((int)kinds[0]), b_name, train_model_kind_name((int)kinds[1]));
     ag_status status = vocabs_agree("source", a->source_vocab, a_name, b->source_vocab, b_name, error);
     return status == AG_OK ? vocabs_agree("target", a->target_vocab, a_name, b->target_vocab, b_name, error) : status;

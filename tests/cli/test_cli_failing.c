@@ -46,6 +46,8 @@ static const command eval = {
     .arguments = "eval --model . --pairs pairs.tsv --json --threads 1", .kind = READS, .prepared = "whole"};
 static const command predict = {
     .arguments = "predict --model . --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
+static const command predict_together = {
+    .arguments = "predict --model .,. --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
 static const command import = {.arguments = "import weights.safetensors --config . --out imported",
                                .kind = WRITES,
                                .result = "imported/model.safetensors",
@@ -356,8 +358,8 @@ static void sweep_allocations(const command *c)
         check_fault(c, (fault){.allocation = n});
 }
 
-static const command *const commands[] = {&train, &resume, &eval,  &predict, &import,
-                                          &export, &info,  &study, &trace};
+static const command *const commands[] = {&train,  &resume, &eval, &predict, &predict_together,
+                                          &import, &export, &info, &study,   &trace};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 START_TEST(every_allocation_may_fail)

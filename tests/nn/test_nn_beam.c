@@ -37,7 +37,7 @@ static void keep_best(best_list *list, const int32_t *tokens, int64_t length, do
 
 /* Every sequence there is: ends with eos, or has `most` tokens, of which none is one of
  * the marks. The prompt is prefix[0 .. begin). */
-static void search_all(const nn_model *model, const test_batch *batch, int64_t row, int32_t *prefix, int64_t begin,
+static void search_all(const nn_ensemble *ensemble, const test_batch *batch, int64_t row, int32_t *prefix, int64_t begin,
                        int64_t length, int64_t most, int32_t marks, double log_probability, double alpha,
                        best_list *list)
 {
@@ -46,8 +46,8 @@ static void search_all(const nn_model *model, const test_batch *batch, int64_t r
         keep_best(list, prefix + begin, length, log_probability, false, alpha);
         return;
     }
-    test_next_log_probabilities(model, batch, row, prefix, begin + length, next);
-    for (int32_t c = 0; c < model->config.target_vocab; c++) {
+    test_next_of_ensemble(ensemble, batch, row, prefix, begin + length, next);
+    for (int32_t c = 0; c < ensemble->models[0]->config.target_vocab; c++) {
         if (c == 2) {
             keep_best(list, prefix + begin, length, log_probability + next[c], true, alpha);
             continue;
@@ -55,25 +55,38 @@ static void search_all(const nn_model *model, const test_batch *batch, int64_t r
         if (c < marks)
             continue;
         prefix[begin + length] = c;
-        search_all(model, batch, row, prefix, begin, length + 1, most, marks, log_probability + next[c], alpha, list);
+        search_all(ensemble, batch, row, prefix, begin, length + 1, most, marks, log_probability + next[c], alpha,
+                   list);
     }
 }
 
-static void check_against_all(nn_model_config config, int32_t marks, double alpha, int best)
+/* A model away from the uniform distribution. */
+static nn_model *sharp_model(nn_model_config config, uint64_t seed)
 {
-    config.target_vocab = marks ? 5 : 4;
-    nn_model *model = test_model(config, 31);
+    nn_model *model = test_model(config, seed);
     for (int64_t i = 0; i < model->params.size; i++)
-        model->params.value[i] *= (ag_real)1.5; /* away from the uniform distribution */
+        model->params.value[i] *= (ag_real)1.5;
+    return model;
+}
+
+/* With the mean of `count` models, up to 3, of different sizes. */
+static void check_against_all(nn_model_config config, int count, int32_t marks, double alpha, int best)
+{
+    nn_model *models[3];
+    const nn_ensemble ensemble = {.models = (const nn_model *const *)models, .count = count};
+    config.target_vocab = marks ? 5 : 4;
+    for (int i = 0; i < count; i++, config.d_model = 4 * i + 8, config.decoder_layers = i)
+        models[i] = sharp_model(config, 31 + (uint64_t)i);
     const int64_t rows = 3, most = 3;
     test_batch batch;
-    test_batch_fill(&batch, model, rows, 5, 3, 32);
+    test_batch_fill(&batch, models[0], rows, 5, 3, 32);
     ag_tape *tape = test_quiet_tape();
     nn_generated result;
     ag_error error = {0};
     const nn_generation_options options = {
         .beam = 64, .best = best, .max_length = most, .length_penalty = alpha, .marks = marks};
-    ck_assert_msg(nn_generate(model, tape, &batch.input, &options, &result, &error) == AG_OK, "%s", error.message);
+    ck_assert_msg(nn_ensemble_generate(&ensemble, tape, &batch.input, &options, &result, &error) == AG_OK, "%s",
+                  error.message);
     ck_assert_int_eq(result.best, best);
     for (int64_t row = 0; row < rows; row++) {
         best_list list = {0};
@@ -83,7 +96,7 @@ static void check_against_all(nn_model_config config, int32_t marks, double alph
             begin = batch.target_lengths[row];
             memcpy(prefix, batch.target + row * 3, (size_t)begin * sizeof *prefix);
         }
-        search_all(model, &batch, row, prefix, begin, 0, most, marks, 0, alpha, &list);
+        search_all(&ensemble, &batch, row, prefix, begin, 0, most, marks, 0, alpha, &list);
         for (int place = 0; place < best; place++) {
             const nn_hypothesis *found = &result.hypotheses[row * best + place], *right = &list.items[place];
             ck_assert_int_eq(found->length, right->length);
@@ -95,19 +108,31 @@ static void check_against_all(nn_model_config config, int32_t marks, double alph
     }
     nn_generated_clear(&result);
     ag_tape_free(tape);
-    nn_model_free(model);
+    for (int i = 0; i < count; i++)
+        nn_model_free(models[i]);
 }
 
 START_TEST(wide_beam_equals_exhaustive_search)
 {
     static const double alphas[] = {0, 0.6, 3};
     for (int i = 0; i < 3; i++) {
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 0, alphas[i], 1);
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 0, alphas[i], 8);
-        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, 0, alphas[i], 5);
-        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_RELATIVE}, 0, alphas[i], 5);
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 3, alphas[i], 8);
-        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER, .cross_window = 1}, 0, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 1, 0, alphas[i], 1);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 1, 0, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, 1, 0, alphas[i], 5);
+        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_RELATIVE}, 1, 0, alphas[i], 5);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 1, 3, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER, .cross_window = 1}, 1, 0, alphas[i], 8);
+    }
+}
+END_TEST
+
+START_TEST(wide_beam_of_an_ensemble_equals_exhaustive_search)
+{
+    static const double alphas[] = {0, 0.6};
+    for (int i = 0; i < 2; i++) {
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 2, 0, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER}, 3, 3, alphas[i], 8);
+        check_against_all((nn_model_config){.kind = NN_DECODER, .positions = NN_ROTARY}, 3, 0, alphas[i], 5);
     }
     for (int positions = 0; positions <= NN_NO_POSITIONS; positions++)
         if (test_acts_within_attention((nn_position_kind)positions))
@@ -215,6 +240,7 @@ static Suite *suite(void)
     TCase *tcase = tcase_create("beam");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, wide_beam_equals_exhaustive_search);
+    tcase_add_test(tcase, wide_beam_of_an_ensemble_equals_exhaustive_search);
     tcase_add_test(tcase, narrow_beam_equals_a_plain_search);
     suite_add_tcase(s, tcase);
     return s;

@@ -110,6 +110,21 @@ void test_next_log_probabilities(const nn_model *model, const test_batch *batch,
     ag_tape_free(tape);
 }
 
+void test_next_of_ensemble(const nn_ensemble *ensemble, const test_batch *batch, int64_t row, const int32_t *prefix,
+                           int64_t length, double *out)
+{
+    double each[64], sum[64] = {0};
+    const int32_t vocab = ensemble->models[0]->config.target_vocab;
+    ck_assert_int_le(vocab, 64);
+    for (int i = 0; i < ensemble->count; i++) {
+        test_next_log_probabilities(ensemble->models[i], batch, row, prefix, length, each);
+        for (int32_t c = 0; c < vocab; c++)
+            sum[c] += exp(each[c]) / ensemble->count;
+    }
+    for (int32_t c = 0; c < vocab; c++)
+        out[c] = log(sum[c]);
+}
+
 double test_distance(const ag_real *a, const ag_real *b, int64_t count)
 {
     double worst = 0;

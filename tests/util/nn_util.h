@@ -34,6 +34,10 @@ nn_pass test_pass(const nn_model *model, ag_tape *tape);
  * included) for one source row of the batch. `out` is [target_vocab]. */
 void test_next_log_probabilities(const nn_model *model, const test_batch *batch, int64_t row, const int32_t *prefix,
                                  int64_t length, double *out);
+/* The same of the mean of the models' probabilities, computed in double from a whole pass
+ * of each. */
+void test_next_of_ensemble(const nn_ensemble *ensemble, const test_batch *batch, int64_t row, const int32_t *prefix,
+                           int64_t length, double *out);
 
 /* The largest |a - b|. */
 double test_distance(const ag_real *a, const ag_real *b, int64_t count);

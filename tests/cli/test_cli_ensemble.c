@@ -1,0 +1,133 @@
+/* test_cli_ensemble.c - --model a,b,c: several models that answer as one. */
+#include "cli_util.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Runs $DIR/a, $DIR/b and $DIR/c on one file of pairs, of different sizes and seeds. */
+static void train_three(const char *flags)
+{
+    char line[1024];
+    cli_write("pairs.tsv", "abc\tcba\nba\tab\nca\tac\nabab\tbaba\ncab\tbac\n");
+    cli_write("sources.txt", "abc\nba\nca\nabab\ncab\n");
+    for (int i = 0; i < 3; i++) {
+        snprintf(line, sizeof line,
+                 "$T train --pairs $DIR/pairs.tsv --dev $DIR/pairs.tsv --steps 30 --lr 0.01 --seed %d --threads 1 " CLI_TINY
+                 " --heads %d %s --out $DIR/%c",
+                 i + 1, i + 1 == 3 ? 4 : i + 1, flags, 'a' + i);
+        cli_expect(line, 0, "");
+    }
+}
+
+START_TEST(test_the_mean_of_three)
+{
+    train_three("");
+    /* eval measures what predict prints */
+    cli_expect("$T predict --model $DIR/a,$DIR/b,$DIR/c --beam 3 $DIR/sources.txt > $DIR/answers;"
+               "cut -f 2 $DIR/pairs.tsv | paste - $DIR/answers | awk '$1 == $2' | wc -l > $DIR/right;"
+               "$T eval --model $DIR/a,$DIR/b,$DIR/c --beam 3 --pairs $DIR/pairs.tsv |"
+               "awk '/^exact/ { print $3 * 5 / 100 }' | cmp - $DIR/right && echo alike",
+               0, "alike");
+    /* the mean is another model than each of the three */
+    cli_expect("for m in $DIR/a $DIR/b $DIR/c $DIR/a,$DIR/b,$DIR/c; do"
+               " $T eval --model $m --pairs $DIR/pairs.tsv --json; done | sort -u | wc -l",
+               0, "4");
+    cli_expect("$T eval --model $DIR/a --pairs $DIR/pairs.tsv --beam 2 --json > $DIR/1;"
+               "$T eval --model $DIR/a,$DIR/a,$DIR/a/last.safetensors,$DIR/a --pairs $DIR/pairs.tsv --beam 2 --json |"
+               "cmp - $DIR/1 && echo alike",
+               0, "alike");
+    cli_expect("for n in 1 2 4; do $T predict --model $DIR/a,$DIR/b --scores --beam 2 --best 2 --threads $n "
+               "$DIR/sources.txt > $DIR/out$n; done; cmp $DIR/out1 $DIR/out2 && cmp $DIR/out1 $DIR/out4 && echo alike",
+               0, "alike");
+}
+END_TEST
+
+START_TEST(test_taggers)
+{
+    train_three("--model encoder");
+    cli_expect("$T predict --model $DIR/a,$DIR/b,$DIR/c $DIR/sources.txt | awk '{ print length($1) }' | tr '\\n' ' '", 0,
+               "3 2 2 4 3");
+    cli_expect("$T eval --model $DIR/a,$DIR/b --pairs $DIR/pairs.tsv", 0, "exact match");
+}
+END_TEST
+
+START_TEST(test_texts)
+{
+    cli_write("text.txt", "the cat sat on the mat and the dog sat on the cat, and the mat was flat\n");
+    cli_expect("for s in 1 2; do $T train --text $DIR/text.txt --context 16 --steps 20 --seed $s " CLI_TINY
+               " --out $DIR/$s; done",
+               0, "");
+    cli_expect("$T eval --model $DIR/1,$DIR/2 --text $DIR/text.txt", 0, "loss");
+    cli_expect("$T generate --model $DIR/1,$DIR/2 --length 60 --prompt the | head -c 3", 0, "the");
+    cli_expect("$T generate --model $DIR/1,$DIR/1 --length 60 > $DIR/twice; $T generate --model $DIR/1 --length 60 |"
+               "cmp - $DIR/twice && echo alike",
+               0, "alike");
+}
+END_TEST
+
+/* A folder whose name has a comma, alone and in a list. */
+START_TEST(test_commas)
+{
+    train_three("");
+    cli_expect("cd $DIR; mkdir x; cp -r a a,b; cp -r c x/c,; for m in a,b ./a,./b a,b,c ./a,./b,c x/c, b,x/c,,a; do"
+               " $T eval --model $m --pairs pairs.tsv --json > \"out-$(echo $m | tr / _)\"; done;"
+               "$T eval --model a --pairs pairs.tsv --json | cmp - out-a,b &&"          /* the folder a,b */
+               "! cmp -s out-a,b out-._a,._b &&"                                        /* two folders */
+               "$T eval --model ./a,c --pairs pairs.tsv --json | cmp - out-a,b,c &&"    /* a,b and c */
+               "$T eval --model c --pairs pairs.tsv --json | cmp - out-x_c, &&"         /* c, */
+               "$T eval --model b,c,./a --pairs pairs.tsv --json | cmp - out-b,x_c,,a && echo alike",
+               0, "alike");
+    cli_expect_sentence("cd $DIR; $T eval --model a, --pairs pairs.tsv", 2, "a,: a name is missing");
+    cli_expect_sentence("cd $DIR; $T predict --model ,a < /dev/null", 2, ",a: a name is missing");
+    cli_expect_sentence("cd $DIR; $T predict --model b,,a < /dev/null", 2, "b,,a: a name is missing");
+}
+END_TEST
+
+START_TEST(test_models_that_do_not_go_together)
+{
+    train_three("");
+    cli_write("others.tsv", "xyz\tzyx\nyx\txy\nzx\txz\n");
+    cli_write("text.txt", "the cat sat on the mat and the dog sat on the cat, and the mat was flat\n");
+    cli_expect("cd $DIR; $T train --pairs others.tsv --dev others.tsv --steps 1 --out other " CLI_TINY
+               "; $T train --pairs pairs.tsv --dev pairs.tsv --model encoder --steps 1 --out tags " CLI_TINY
+               "; $T train --text text.txt --context 16 --steps 1 --out text " CLI_TINY,
+               0, "");
+    cli_expect_sentence("cd $DIR; $T eval --model a,b,other --pairs pairs.tsv", 1,
+                        "a and other differ in the source vocabulary, where token 4 is 'a' and 'x'");
+    cli_expect_sentence("cd $DIR; $T predict --model tags,a sources.txt", 1,
+                        "tags is of the kind encoder and a of the kind encoder-decoder");
+    cli_expect_sentence("cd $DIR; $T generate --model text,a", 1, "text is of the kind decoder and a of the kind");
+    cli_expect_sentence("cd $DIR; $T eval --model a,nowhere --pairs pairs.tsv", 1, "nowhere");
+    cli_expect_sentence("cd $DIR; $T predict --model text,text sources.txt", 2, "use tapeformer generate");
+}
+END_TEST
+
+/* Numbers that are no numbers, in one of the models. */
+START_TEST(test_the_bad_model_is_named)
+{
+    cli_train_tiny();
+    cli_spoil("bad", "output.bias", (ag_real)NAN);
+    cli_expect_sentence("cd $DIR; echo abc | $T predict --model run,bad", 1, "bad: generation: the logits of row 0");
+    cli_expect_sentence("cd $DIR; $T eval --model run,bad --task reverse", 1,
+                        "bad: the loss of an evaluation is nan: linear");
+    cli_expect_sentence("cd $DIR; echo abc | $T predict --model bad", 1, "predict: generation: the logits of row 0");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("cli_ensemble");
+    TCase *t = tcase_create("ensemble");
+    tcase_add_checked_fixture(t, cli_set_up, cli_tear_down);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, test_the_mean_of_three);
+    tcase_add_test(t, test_taggers);
+    tcase_add_test(t, test_texts);
+    tcase_add_test(t, test_commas);
+    tcase_add_test(t, test_models_that_do_not_go_together);
+    tcase_add_test(t, test_the_bad_model_is_named);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(suite)
