@@ -107,8 +107,8 @@ static int insert_extension(extension *list, int count, int most, extension new)
     return count < most ? count + 1 : most;
 }
 
-/* Finds the best extensions of the row's live hypotheses, the first of which is the cache's
- * sequence `first`, and sets *count to their number. */
+/* Finds the best extensions of the row's live hypotheses, which begin at sequence `first`
+ * of the cache, and sets *count to their number. */
 static ag_status find_extensions(beam_search *s, int32_t row, int64_t first, int *count, ag_error *error)
 {
     const int32_t vocab = s->g->vocab;

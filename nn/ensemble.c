@@ -1,8 +1,8 @@
 /* ensemble.c - several models that answer as one: the mean of their probabilities.
  *
  * The mean is taken of e^a, where a is a model's logits moved so that all models have the
- * log-sum of the first. A move by 0 and the logarithm of n / n round nothing, so the logits
- * of one model, or of equal ones, come out as they went in.
+ * log-sum of the first. A move by 0 and the logarithm of n / n round nothing, so the
+ * logits of one model, or of equal ones, come out as they went in.
  */
 #include "ensemble.h"
 

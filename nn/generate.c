@@ -1,5 +1,5 @@
-/* generate.c - nn_ensemble_generate: checks the options, makes room for the result, and chooses
- * the way. */
+/* generate.c - nn_ensemble_generate: checks the options, makes room for the result, and
+ * chooses the way. */
 #include "generation.h"
 
 #include <math.h>

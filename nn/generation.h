@@ -1,5 +1,5 @@
-/* generation.h - the state of one nn_ensemble_generate and the steps that all its ways share.
- * Internal to nn/.
+/* generation.h - the state of one nn_ensemble_generate and the steps that all its ways
+ * share. Internal to nn/.
  *
  * generation.c is the bottom; sample.c, beam.c and tag.c build on it, and generate.c,
  * which checks the options and chooses among the three, is the top.
@@ -35,7 +35,8 @@ typedef struct generation {
                                     * included */
     ensemble_logits logits; /* of the step: sequence i has those at i * stride */
     int64_t stride;
-    ag_real *mean; /* [vocab] the ensemble's logits for one sequence; NULL for one model */
+    ag_real *mean; /* [vocab]: the ensemble's logits for one sequence; NULL for one
+                    * model */
     nn_generated *result;
 } generation;
 
@@ -61,7 +62,8 @@ int32_t *generation_tokens(const generation *g, int64_t row, int place);
 /* Makes the caches, with one sequence for each row, and feeds them the `common` first
  * tokens of the prompts. */
 ag_status generation_begin(generation *g, ag_error *error) AG_CHECKED;
-/* Rewinds the tape and feeds each sequence its next `count` tokens, [sequences, count]. */
+/* Rewinds the tape and feeds each sequence its next `count` tokens, [sequences,
+ * count]. */
 ag_status generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error) AG_CHECKED;
 /* nn_cache_reorder and cache_expand of all caches. */
 ag_status generation_reorder(generation *g, const int32_t *from, int64_t sequences, ag_error *error) AG_CHECKED;
