@@ -139,7 +139,7 @@ START_TEST(wide_beam_of_an_ensemble_equals_exhaustive_search)
             check_against_all((nn_model_config){.kind = NN_ENCODER_DECODER,
                                                 .positions = (nn_position_kind)positions,
                                                 .cross_positions = true},
-                              0, 0.6, 8);
+                              1, 0, 0.6, 8);
 }
 END_TEST
 
