@@ -22,6 +22,7 @@ int cli_gradcheck(int count, const char *const *arguments);
 int cli_info(int count, const char *const *arguments);
 int cli_import(int count, const char *const *arguments);
 int cli_export(int count, const char *const *arguments);
+int cli_average(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 

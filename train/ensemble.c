@@ -1,7 +1,7 @@
 /* ensemble.c - saved models that answer as one: loads them and compares what they say
  * about tokens. */
 #include "options.h"
-#include "train.h"
+#include "saved.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static int32_t first_difference(const data_vocab *a, const data_vocab *b)
 static ag_status vocabs_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
                               const char *b_name, ag_error *error)
 {
-    const char *rule = "models that answer together need the same tokens in the same order";
+    const char *rule = "both need the same tokens in the same order";
     if (!a || !b)
         return AG_OK;
     if (data_vocab_kind(a) != data_vocab_kind(b))
@@ -37,13 +37,13 @@ static ag_status vocabs_agree(const char *side, const data_vocab *a, const char 
                         a_name, b_name, side, (int)id, data_vocab_token(a, id), data_vocab_token(b, id), rule);
 }
 
-static ag_status saved_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
-                             ag_error *error)
+ag_status train_saved_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
+                            ag_error *error)
 {
     const nn_model_kind kinds[] = {a->model->config.kind, b->model->config.kind};
     if (kinds[0] != kinds[1])
         return ag_error_set(error, AG_BAD_VALUE,
-                            "%.120s is of the kind %s and %.120s of the kind %s: models that answer together are of one kind",
+                            "%.120s is of the kind %s and %.120s of the kind %s: both need to be of one kind",
                             a_name, train_model_kind_name((int)kinds[0]), b_name, train_model_kind_name((int)kinds[1]));
     ag_status status = vocabs_agree("source", a->source_vocab, a_name, b->source_vocab, b_name, error);
     return status == AG_OK ? vocabs_agree("target", a->target_vocab, a_name, b->target_vocab, b_name, error) : status;
@@ -57,7 +57,7 @@ static ag_status load_model(train_ensemble *ensemble, int i, const char *const *
         return status;
     ensemble->models[i] = ensemble->saved[i].model;
     ensemble->count++;
-    return saved_agree(&ensemble->saved[0], paths[0], &ensemble->saved[i], paths[i], error);
+    return train_saved_agree(&ensemble->saved[0], paths[0], &ensemble->saved[i], paths[i], error);
 }
 
 ag_status train_ensemble_load(train_ensemble *ensemble, const char *const *paths, int count, ag_error *error)

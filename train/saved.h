@@ -53,6 +53,11 @@ ag_status train_description_agrees(const data_safetensors *file, const char *for
  * NULL: of either format, with a checkpoint's average if it has one. */
 ag_status train_saved_read(train_saved *saved, const char *path, const char *format, ag_error *error) AG_CHECKED;
 
+/* AG_BAD_VALUE, with the names of both, unless the models are of one kind and have the
+ * same tokens in the same order. */
+ag_status train_saved_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
+                            ag_error *error) AG_CHECKED;
+
 /* Writes a model file: these values, the model's configuration, the labels. */
 ag_status train_model_save(const nn_model *model, const ag_real *values, const train_labels *labels, const char *path,
                            ag_error *error) AG_CHECKED;

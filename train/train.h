@@ -362,6 +362,14 @@ ag_status train_ensemble_load(train_ensemble *ensemble, const char *const *paths
 /* Frees the models and leaves the struct zeroed. */
 void train_ensemble_clear(train_ensemble *ensemble);
 
+/* A model whose parameters are the means of those of the models at `paths` [count], which
+ * train_saved_load reads one after the other: sums and division in double, in the order of
+ * the paths. Task and arguments are those of the first. Of use for models of one run, or of
+ * runs that went on from one model (Izmailov et al. 2018). AG_BAD_VALUE, with the names of
+ * two and what differs, if configurations or vocabularies are not the same. The caller
+ * clears the result. */
+ag_status train_average(train_saved *mean, const char *const *paths, int count, ag_error *error) AG_CHECKED;
+
 /* ---- Weights from other programs, and for them ------------------------------------- */
 
 /* The metadata "format" of a model's file, and of a checkpoint. */

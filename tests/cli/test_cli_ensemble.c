@@ -114,6 +114,25 @@ START_TEST(test_the_bad_model_is_named)
 }
 END_TEST
 
+/* The mean of a model with itself is the model. */
+START_TEST(test_average)
+{
+    cli_train_tiny();
+    cli_expect("cd $DIR; $T average run run run/model.safetensors --out same && for m in run same; do "
+               "$T export --model $m --out $m.weights; done; cmp run.weights same.weights && echo alike",
+               0, "alike");
+    cli_expect("cd $DIR; $T average run run/last.safetensors run/checkpoint.safetensors --out mean; "
+               "$T eval --model mean --task reverse",
+               0, "loss");
+    cli_expect_sentence("cd $DIR; $T average run run --out mean", 1, "mean already holds a model");
+    cli_expect("cd $DIR; $T average run run --out mean --overwrite", 0, "saved: mean/model.safetensors");
+    cli_expect_sentence("cd $DIR; $T average run --out other", 2, "Give two models or more");
+    cli_expect_sentence("cd $DIR; $T average run run", 2, "Give --out DIR");
+    cli_expect_sentence("cd $DIR; $T average run nowhere --out other", 1, "nowhere");
+    cli_expect("test -e $DIR/other || echo none", 0, "none");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_ensemble");
@@ -126,6 +145,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_commas);
     tcase_add_test(t, test_models_that_do_not_go_together);
     tcase_add_test(t, test_the_bad_model_is_named);
+    tcase_add_test(t, test_average);
     suite_add_tcase(s, t);
     return s;
 }

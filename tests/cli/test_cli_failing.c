@@ -48,6 +48,10 @@ static const command predict = {
     .arguments = "predict --model . --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
 static const command predict_together = {
     .arguments = "predict --model .,. --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
+static const command average = {.arguments = "average . last.safetensors --out imported",
+                                .kind = WRITES,
+                                .result = "imported/model.safetensors",
+                                .prepared = "whole"};
 static const command import = {.arguments = "import weights.safetensors --config . --out imported",
                                .kind = WRITES,
                                .result = "imported/model.safetensors",
@@ -331,7 +335,7 @@ static void check_fault(const command *c, fault without)
 static child_report measure(const command *c)
 {
     prepare(c->prepared);
-    if (c == &import)
+    if (c == &import || c == &average)
         remove_files("work/imported");
     must_work(c->arguments);
     child_report found = *report;
@@ -359,7 +363,7 @@ static void sweep_allocations(const command *c)
 }
 
 static const command *const commands[] = {&train,  &resume, &eval, &predict, &predict_together,
-                                          &import, &export, &info, &study,   &trace};
+                                          &average, &import, &export, &info, &study, &trace};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 START_TEST(every_allocation_may_fail)

@@ -1,0 +1,129 @@
+/* test_train_average.c - the mean of models' weights, element by element. */
+#include "train_fixture.h"
+
+#include <string.h>
+
+/* Saves a model of `config` in folder/name and returns the path; the model stays
+ * known. */
+static char *save_model(const char *folder, const char *name, nn_model_config config, const char *letters,
+                        uint64_t seed, nn_model **model)
+{
+    train_saved saved = {.source_vocab = data_vocab_new(DATA_CHARS, NULL), .target_vocab = data_vocab_new(DATA_CHARS, NULL)};
+    for (; *letters; letters++)
+        ck_assert(data_vocab_add(saved.source_vocab, letters, 1) > 0 && data_vocab_add(saved.target_vocab, letters, 1) > 0);
+    config.source_vocab = config.target_vocab = data_vocab_size(saved.source_vocab);
+    config.heads = 2;
+    ag_error error = {0};
+    char *path = data_path_join(folder, name, NULL);
+    saved.model = *model = nn_model_new(&config, seed, &error);
+    ck_assert_msg(*model && train_saved_save(&saved, path, false, &error) == AG_OK, "%s", error.message);
+    saved.model = NULL;
+    train_saved_clear(&saved);
+    return path;
+}
+
+static const nn_model_config small = {.d_model = 8, .encoder_layers = 1, .decoder_layers = 1};
+
+START_TEST(the_mean_of_each_element)
+{
+    char *folder = test_folder_new(), *paths[3];
+    nn_model *models[3];
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++)
+        paths[i] = save_model(folder, names[i], small, "xyz", (uint64_t)i + 1, &models[i]);
+    for (int count = 1; count <= 3; count++) {
+        train_saved mean;
+        ag_error error = {0};
+        ck_assert_msg(train_average(&mean, (const char *const *)paths, count, &error) == AG_OK, "%s", error.message);
+        ck_assert_int_eq(mean.model->params.size, models[0]->params.size);
+        ck_assert_int_eq(data_vocab_size(mean.source_vocab), 7);
+        for (int64_t e = 0; e < mean.model->params.size; e++) {
+            double sum = 0;
+            for (int i = 0; i < count; i++)
+                sum += (double)models[i]->params.value[e];
+            ck_assert(mean.model->params.value[e] == (ag_real)(sum / count));
+        }
+        train_saved_clear(&mean);
+    }
+    for (int i = 0; i < 3; i++) {
+        nn_model_free(models[i]);
+        free(paths[i]);
+    }
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(models_that_differ_are_refused)
+{
+    nn_model_config wide = small, post = small, tags = small;
+    wide.d_model = 16;
+    post.post_norm = true;
+    tags.kind = NN_ENCODER;
+    const struct {
+        nn_model_config config;
+        const char *letters, *says;
+    } others[] = {
+        {wide, "xyz", "differ in d_model, 8 and 16"},
+        {post, "xyz", "differ in post_norm"},
+        {small, "xzy", "differ in the source vocabulary, where token 5 is 'y' and 'z'"},
+        {tags, "xyz", "is of the kind encoder-decoder and "},
+    };
+    char *folder = test_folder_new();
+    nn_model *model;
+    char *first = save_model(folder, "first", small, "xyz", 1, &model);
+    nn_model_free(model);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char name[] = {(char)('a' + i), 0};
+        char *other = save_model(folder, name, others[i].config, others[i].letters, 2, &model);
+        const char *paths[] = {first, first, other};
+        train_saved mean;
+        ag_error error = {0};
+        ck_assert_int_eq(train_average(&mean, paths, 3, &error), AG_BAD_VALUE);
+        ck_assert_msg(strstr(error.message, others[i].says) && strstr(error.message, "first"), "%s", error.message);
+        ck_assert_ptr_null(mean.model);
+        nn_model_free(model);
+        free(other);
+    }
+    train_saved mean;
+    ck_assert_int_eq(train_average(&mean, NULL, 0, NULL), AG_BAD_VALUE);
+    free(first);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(each_allocation_may_fail)
+{
+    char *folder = test_folder_new();
+    nn_model *model;
+    char *path = save_model(folder, "first", small, "xyz", 1, &model);
+    const char *paths[] = {path, path};
+    int failed = 0;
+    for (ag_status status = AG_NO_MEMORY; status != AG_OK;) {
+        train_saved mean;
+        ag_error error = {0};
+        test_fail_allocation(++failed);
+        status = train_average(&mean, paths, 2, &error);
+        test_fail_allocation(0);
+        ck_assert_msg(status == AG_OK || status == AG_NO_MEMORY, "allocation %d: %s", failed, error.message);
+        ck_assert_int_eq(error.status, status);
+        train_saved_clear(&mean);
+    }
+    ck_assert_int_gt(failed, 30);
+    nn_model_free(model);
+    free(path);
+    test_folder_remove(folder);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("train/average");
+    TCase *t = tcase_create("average");
+    tcase_add_test(t, the_mean_of_each_element);
+    tcase_add_test(t, models_that_differ_are_refused);
+    tcase_add_test(t, each_allocation_may_fail);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(suite)

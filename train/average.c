@@ -1,0 +1,71 @@
+/* average.c - the mean of several models' weights: see train.h. */
+#include "options.h"
+#include "saved.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static ag_status configs_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
+                               ag_error *error)
+{
+    const train_field *field;
+    for (int i = 0; (field = train_model_field(i)); i++) {
+        char values[2][64];
+        if (train_field_same(field, &a->model->config, &b->model->config))
+            continue;
+        train_field_print(field, &a->model->config, values[0], sizeof values[0]);
+        train_field_print(field, &b->model->config, values[1], sizeof values[1]);
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%.120s and %.120s differ in %s, %s and %s: an average needs models of one configuration",
+                            a_name, b_name, field->key + strlen("model."), values[0], values[1]);
+    }
+    return AG_OK;
+}
+
+/* Adds the parameters of the model at `path`, which must be like `first`, to the sums. */
+static ag_status add_model(const train_saved *first, const char *first_path, const char *path, double *sums,
+                           ag_error *error)
+{
+    train_saved saved;
+    ag_status status = train_saved_load(&saved, path, error);
+    if (status != AG_OK)
+        return status;
+    status = train_saved_agree(first, first_path, &saved, path, error);
+    if (status == AG_OK)
+        status = configs_agree(first, first_path, &saved, path, error);
+    for (int64_t i = 0; status == AG_OK && i < saved.model->params.size; i++)
+        sums[i] += (double)saved.model->params.value[i];
+    train_saved_clear(&saved);
+    return status;
+}
+
+/* Replaces the parameters of the first model by the means of all. */
+static ag_status average_parameters(const train_saved *mean, const char *const *paths, int count, ag_error *error)
+{
+    nn_params *params = &mean->model->params;
+    double *sums = malloc((size_t)(params->size ? params->size : 1) * sizeof *sums);
+    if (!sums)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for the mean of %lld numbers", (long long)params->size);
+    for (int64_t i = 0; i < params->size; i++)
+        sums[i] = (double)params->value[i];
+    ag_status status = AG_OK;
+    for (int i = 1; i < count && status == AG_OK; i++)
+        status = add_model(mean, paths[0], paths[i], sums, error);
+    for (int64_t i = 0; i < params->size && status == AG_OK; i++)
+        params->value[i] = (ag_real)(sums[i] / count);
+    free(sums);
+    return status;
+}
+
+ag_status train_average(train_saved *mean, const char *const *paths, int count, ag_error *error)
+{
+    *mean = (train_saved){0};
+    if (count < 1)
+        return ag_error_set(error, AG_BAD_VALUE, "an average of %d models: it needs one at least", count);
+    ag_status status = train_saved_load(mean, paths[0], error);
+    if (status == AG_OK)
+        status = average_parameters(mean, paths, count, error);
+    if (status != AG_OK)
+        train_saved_clear(mean);
+    return status;
+}
