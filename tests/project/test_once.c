@@ -68,6 +68,9 @@ static const homonym homonyms[] = {
     {"reverse", "playground/theory.c"},
     {"shift", "playground/theory.c"},
     {"sort", "playground/theory.c"},
+    /* A command. */
+    {"average", "cli/command.c"},
+    {"average", "cli/average.c"},
     /* A file that has this key describes its model. */
     {"model.kind", "train/saved.h"},
 };
@@ -77,6 +80,7 @@ enum { HOMONYMS = sizeof homonyms / sizeof *homonyms };
 static const char *const other_rows[] = {
     "nn/config.c",          /* members whose values it checks */
     "train/optimizer.c",    /* the same */
+    "cli/command.c",        /* commands */
     "cli/eval.c",           /* flags of eval: the data that it measures on */
     "cli/examples.c",       /* the same, which gradcheck and study tape have, too */
     "cli/gradcheck.c",      /* flags of gradcheck: its own --seed and --batch */
