@@ -134,7 +134,7 @@ KEYS = {
     "model.norm_eps": float,
     "model.embedding_scale": float,
     "model.positions": POSITIONS,
-    "model.cross_positions": ["false"],
+    "model.cross_positions": YES_NO,
     "model.cross_window": ["0"],
     "model.dropout": float,
     "model.no_bias": YES_NO,

@@ -62,7 +62,7 @@ class Attention(nn.Module):
 
     def forward(self, x, memory=None, causal=False, mask=None, turns=None):
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.project(x, memory))
-        if turns is not None and memory is None:
+        if turns is not None:
             q, k = turn(q, turns), turn(k, turns)
         if self.fused:
             dropout = self.dropout if self.training else 0.0
@@ -78,9 +78,12 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A pre-norm block; with `memory`, it attends to that in the middle."""
 
-    def __init__(self, width, heads, ffn, crosses, causal, activation, bias=True, dropout=0.0, norm=nn.LayerNorm):
+    def __init__(
+        self, width, heads, ffn, crosses, causal, activation, bias=True, dropout=0.0, norm=nn.LayerNorm, turned=False
+    ):
+        """`turned`: rotary positions act in the cross-attention, too."""
         super().__init__()
-        self.causal, self.activation, self.dropout = causal, activation, dropout
+        self.causal, self.activation, self.dropout, self.turned = causal, activation, dropout, turned
         self.self_attn = Attention(width, heads, bias, dropout)
         self.multihead_attn = Attention(width, heads, bias, dropout) if crosses else None
         self.linear1, self.linear2 = nn.Linear(width, ffn, bias), nn.Linear(ffn, width, bias)
@@ -96,7 +99,7 @@ class Block(nn.Module):
         x = x + self.drop(self.self_attn(self.norm1(x), causal=self.causal, mask=own, turns=turns))
         last = self.norm2
         if memory is not None:
-            x = x + self.drop(self.multihead_attn(self.norm2(x), memory, mask=mask))
+            x = x + self.drop(self.multihead_attn(self.norm2(x), memory, mask=mask, turns=turns if self.turned else None))
             last = self.norm3
         return x + self.drop(self.linear2(self.drop(self.activation(self.linear1(last(x))))))
 
@@ -153,7 +156,16 @@ def init_annotated(model):
             nn.init.uniform_(parameter, -(model.width**-0.5), model.width**-0.5)  # that of nn.Linear
 
 
-INITS = {"tapeformer": init_tapeformer, "gpt2": init_gpt2, "annotated": init_annotated}
+@torch.no_grad()
+def init_zero_residual(model):
+    """tapeformer's --zero-residual: each block begins as the identity."""
+    init_tapeformer(model)
+    for name, parameter in model.named_parameters():
+        if name.endswith(("out_proj.weight", "linear2.weight")):
+            nn.init.zeros_(parameter)
+
+
+INITS = {"tapeformer": init_tapeformer, "zero-residual": init_zero_residual, "gpt2": init_gpt2, "annotated": init_annotated}
 
 
 # ---- Models ----
@@ -167,7 +179,7 @@ class Transformer(nn.Module):
         self.width, self.scale, self.dropout = c.d_model, c.embedding_scale, c.dropout
         norm_bias = {} if c.norm == "rms" else {"bias": not c.no_norm_bias}
         norm = partial(NORMS[c.norm], eps=c.norm_eps, **norm_bias)
-        options = dict(bias=not c.no_bias, dropout=c.dropout, norm=norm)
+        options = dict(bias=not c.no_bias, dropout=c.dropout, norm=norm, turned=c.cross_positions)
         stack = partial(Stack, heads=c.heads, ffn=c.ffn, activation=ACTIVATIONS[c.activation], **options)
         self.crosses = source_vocab is not None
         if self.crosses:

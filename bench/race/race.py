@@ -58,7 +58,9 @@ def resolve(command, recipe, data_flags):
     with tempfile.TemporaryDirectory() as folder:
         train_ours(command, [*data_flags, *recipe.split()], folder, "--stop-at", "1")
         metadata = read_metadata(os.path.join(folder, "checkpoint.safetensors"))
-    return {key: value for key, value in metadata.items() if key.startswith(("model.", "run."))}
+    values = {key: value for key, value in metadata.items() if key.startswith(("model.", "run."))}
+    # (a new model's first values are no part of what a checkpoint says)
+    return {**values, "init": "zero-residual"} if "--zero-residual" in recipe.split() else values
 
 
 def read_log(out, unit):

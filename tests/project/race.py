@@ -122,7 +122,7 @@ def sides(command, folder):
     recipes = {
         "shakespeare": "--context 16 --steps 30 --lr 0.01 --positions rotary --activation gelu --average 0.9",
         "hun": "--steps 300 --lr 0.01 --positions learned --norm rms --tied --no-bias --embedding-scale 1",
-        "copy": "--steps 300 --lr 1 --schedule noam --positions sinusoidal --decoder-layers 2 --label-smoothing 0.1",
+        "copy": "--steps 300 --lr 1 --schedule noam --positions rotary --cross-positions --decoder-layers 2 --label-smoothing 0.1",
     }
     for name, recipe in recipes.items():
         track = TRACKS["letters" if name == "shakespeare" else "hungarian"]
