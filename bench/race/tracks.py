@@ -26,8 +26,7 @@ WU = (
 )
 PRONUNCIATION = dict(
     unit="% word error",
-    ours="--layers 3 --heads 4 --d-model 192 --ffn 768 --positions rotary --dropout 0.2 --label-smoothing 0.1 "
-    "--batch 64 --lr 0.002 --average 0.999 --steps 4000",
+    ours="--preset g2p",
     usual=WU,
     evaluations=50,
     stops=True,
@@ -40,8 +39,8 @@ ROWS = {
         target=1.88,
         unit="nats per character",
         rule=True,
-        ours="--layers 4 --heads 4 --d-model 128 --context 64 --batch 12 --positions rotary --dropout 0 "
-        "--lr 0.003 --warmup 60 --beta2 0.99 --steps 600",
+        ours="--layers 4 --heads 4 --d-model 64 --context 64 --batch 12 --positions rotary --dropout 0 "
+        "--optimizer muon --zero-residual --lr 0.006 --beta2 0.99 --schedule wsd --decay 0.6 --warmup 20 --steps 450",
         usual="--layers 4 --heads 4 --d-model 128 --context 64 --batch 12 --dropout 0 --steps 2000 " + NANOGPT,
         extras=NANOGPT_EXTRAS,
         goal="a fifteenth",
@@ -97,7 +96,6 @@ LADDER = (
      "--lr 0.003 --beta2 0.99 --warmup 50 --steps 500"),
     ("rotary positions", "--positions rotary"),
     ("a linear fall over the last half", "--schedule wsd --decay 0.5"),
-    ("squared relu", "--activation squared-relu"),
     ("Muon for the hidden matrices", "--optimizer muon"),
     ("output projections that start at zero", "--zero-residual"),
 )
