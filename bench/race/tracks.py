@@ -40,7 +40,7 @@ ROWS = {
         unit="nats per character",
         rule=True,
         ours="--layers 4 --heads 4 --d-model 64 --context 64 --batch 12 --positions rotary --dropout 0 "
-        "--optimizer muon --zero-residual --lr 0.006 --beta2 0.99 --schedule wsd --decay 0.6 --warmup 20 --steps 450",
+        "--optimizer muon --zero-residual --lr 0.006 --beta2 0.99 --schedule wsd --decay 0.6 --warmup 20 --steps 390",
         usual="--layers 4 --heads 4 --d-model 128 --context 64 --batch 12 --dropout 0 --steps 2000 " + NANOGPT,
         extras=NANOGPT_EXTRAS,
         goal="a fifteenth",
