@@ -206,6 +206,23 @@ static void drop_unfit_preset_rates(const cli_command *command, const train_reci
         cli_flag_drop(warmup);
 }
 
+/* Drops the flags of a preset that have no effect beside those of the user: a preset is no
+ * expectation. `own` [flag_count]: which flags the user gave. */
+static void drop_idle_preset_flags(const cli_command *command, const train_recipe *recipe, const bool *own)
+{
+    static const char *const stacks[] = {"encoder-layers", "decoder-layers"}; /* come before --layers */
+    for (int i = 0; i < 2; i++) {
+        cli_flag *stack = cli_flag_find(command, stacks[i]);
+        if (own[cli_flag_find(command, "layers") - command->flags] && !own[stack - command->flags])
+            cli_flag_drop(stack);
+    }
+    for (int i = 0; i < command->flag_count; i++) {
+        const train_field *field = command->flags[i].field;
+        if (command->flags[i].given && !own[i] && field->needs && !field->needs(recipe))
+            cli_flag_drop(&command->flags[i]);
+    }
+}
+
 /* Reports that the folder has no checkpoint to resume. It may hold a model alone, as
  * import writes it. */
 static int no_checkpoint(const char *folder, const ag_error *error)
@@ -264,7 +281,9 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
     drop_replaced_source(command, own_source, own_length);
     if (code == CLI_DONE)
         code = cli_flags_read(command, count, arguments);
-    if (!recipe->resume)
+    if (!recipe->resume) {
         drop_unfit_preset_rates(command, recipe, &preset, own);
+        drop_idle_preset_flags(command, recipe, own);
+    }
     return code == CLI_DONE ? check_effective(command, recipe, own) : code;
 }

@@ -61,7 +61,7 @@ START_TEST(test_suggestions)
     cli_expect_sentence("$T train --preset demo1", 2, "expected one of demo, g2p, addition, text; did you mean demo?");
     cli_expect_sentence("$T train --task copy --norm RMS", 2, "did you mean rms?");
     cli_expect_sentence("$T gradcheck --op soft-max", 2, "that --help lists; did you mean softmax?");
-    cli_expect("$T eval pairs.tsv", 2, "what is 'pairs.tsv'? Usage: tapeformer eval --model DIR --pairs FILE");
+    cli_expect("$T eval pairs.tsv", 2, "what is 'pairs.tsv'? Usage: tapeformer eval --model DIR[,DIR...] --pairs FILE");
 }
 END_TEST
 

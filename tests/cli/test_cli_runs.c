@@ -322,6 +322,16 @@ START_TEST(test_presets_give_way)
     expect_option("--preset addition --steps 6000 --schedule noam", "warmup", "2000");
     expect_option("--preset addition --steps 6000 --schedule noam --warmup 500", "warmup", "500");
     expect_option("--preset addition --steps 900", "warmup", "45");
+    static const char *const models[] = {"--positions learned", "--model encoder", "--layers 1"};
+    for (int i = 0; i < 3; i++) {
+        char line[512];
+        snprintf(line, sizeof line,
+                 "$T train --preset g2p --task copy --task-max 4 --d-model 8 --steps 2 %s --out $DIR/g%d --quiet && "
+                 "$T info $DIR/g%d",
+                 models[i], i, i);
+        cli_expect(line, 0, i < 2 ? "copy" : "encoder layers   1");
+        ck_assert_ptr_null(strstr(cli_output, i < 2 ? "also in cross-attention" : "decoder layers   4"));
+    }
 }
 END_TEST
 
