@@ -1,7 +1,8 @@
 /* update.h - what a training step does to the flat vectors of parameters and gradients:
  * sums of gradients, their norm, and the update.
  *
- * The work is shared among threads, with the same bits at any number of threads. The vectors are the caller's (ag_numbers_new) and must not overlap.
+ * The work is shared among threads, with the same bits at any number of threads. The
+ * vectors are the caller's (ag_numbers_new) and must not overlap.
  */
 #ifndef AG_UPDATE_H
 #define AG_UPDATE_H

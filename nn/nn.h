@@ -519,7 +519,7 @@ typedef struct nn_input {
     /* Masks instead of the model's own, for study. NULL: the model's own. Its encoder
      * self-attention allows the keys within the source's length; its decoder
      * self-attention keys j <= i within the target's length; its cross-attention those
-     * within the source's length. */
+     * within the source's length and, if there is one, the cross window. */
     const ag_mask *encoder_mask, *decoder_mask, *cross_mask;
 } nn_input;
 

@@ -8,13 +8,16 @@
 static ag_status configs_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
                                ag_error *error)
 {
+    const nn_model_config *own = &a->model->config;
+    nn_model_config other = b->model->config;
     const train_field *field;
+    other.dropout = own->dropout; /* train --from may change it */
     for (int i = 0; (field = train_model_field(i)); i++) {
         char values[2][64];
-        if (train_field_same(field, &a->model->config, &b->model->config))
+        if (train_field_same(field, own, &other))
             continue;
-        train_field_print(field, &a->model->config, values[0], sizeof values[0]);
-        train_field_print(field, &b->model->config, values[1], sizeof values[1]);
+        train_field_print(field, own, values[0], sizeof values[0]);
+        train_field_print(field, &other, values[1], sizeof values[1]);
         return ag_error_set(error, AG_BAD_VALUE,
                             "%.120s and %.120s differ in %s, %s and %s: an average needs models of one configuration",
                             a_name, b_name, field->key + strlen("model."), values[0], values[1]);

@@ -126,10 +126,11 @@ typedef struct train_update {
 } train_update;
 
 /* One update: changes params->value by params->grad in one pass over all vectors, with
- * the formulas of ag_update_rule (and, for Muon, ag_orthogonalize), and zeroes params->grad, so that the next backward may
- * add to it at once. `params` are those of train_optimizer_init, and their gradients must
- * be finite. update->average becomes the mean of the values after each update so far,
- * weighted as ag_update says; the values before the first update do not count. */
+ * the formulas of ag_update_rule (and, for Muon, ag_orthogonalize), and zeroes
+ * params->grad, so that the next backward may add to it at once. `params` are those of
+ * train_optimizer_init, and their gradients must be finite. update->average becomes the
+ * mean of the values after each update so far, weighted as ag_update says; the values
+ * before the first update do not count. */
 void train_optimizer_step(train_optimizer *optimizer, nn_params *params, const train_update *update);
 
 /* ---- Schedules of the learning rate ------------------------------------------------ */
@@ -241,8 +242,8 @@ typedef struct train_evaluation {
     /* Called after decoding for each source in order, with its text, the output and the
      * nearest target. NULL: not wanted. */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
-    /* Gets the outcome of each unit, for train_compare, and is cleared by the caller. Without
-     * `decode` rows go through the model one by one then. NULL: not wanted. */
+    /* Zeroed, or that of an earlier evaluation, whose items are freed: gets the outcome of
+     * each unit, for train_compare, and is cleared by the caller. Without `decode` rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
     void *context;            /* of both */
@@ -366,8 +367,8 @@ void train_ensemble_clear(train_ensemble *ensemble);
  * train_saved_load reads one after the other: sums and division in double, in the order of
  * the paths. Task and arguments are those of the first. Of use for models of one run, or of
  * runs that went on from one model (Izmailov et al. 2018). AG_BAD_VALUE, with the names of
- * two and what differs, if configurations or vocabularies are not the same. The caller
- * clears the result. */
+ * two and what differs, if vocabularies or configurations are not the same; dropout may
+ * differ, and that of the first is taken. The caller clears the result. */
 ag_status train_average(train_saved *mean, const char *const *paths, int count, ag_error *error) AG_CHECKED;
 
 /* ---- Weights from other programs, and for them ------------------------------------- */
@@ -621,10 +622,10 @@ typedef struct train_result {
  * since the rate would jump: begin a new run with the model instead.
  *
  * log.jsonl gets a line per report, {"step", "epoch", "loss", "rate", "gradient_norm",
- * "tokens_per_second", "seconds"}, and per evaluation, {"step", "dev_loss",
- * "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}. A number that
- * is not finite is null, and KEY_is names it (data_json_put_number). A resume cuts off
- * the lines logged after the checkpoint. */
+ * "tokens_per_second", "seconds", "processor_seconds"}, and per evaluation, {"step",
+ * "dev_loss", "dev_token_accuracy", "dev_exact_match", "dev_wer", "dev_per", "best"}. A
+ * number that is not finite is null, and KEY_is names it (data_json_put_number). A resume
+ * cuts off the lines logged after the checkpoint. */
 ag_status train_run(nn_model *model, data_set *training, data_set *dev, const train_options *options,
                     train_result *result, ag_error *error) AG_CHECKED;
 

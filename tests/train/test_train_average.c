@@ -29,8 +29,11 @@ START_TEST(the_mean_of_each_element)
     char *folder = test_folder_new(), *paths[3];
     nn_model *models[3];
     static const char *const names[] = {"a", "b", "c"};
-    for (int i = 0; i < 3; i++)
-        paths[i] = save_model(folder, names[i], small, "xyz", (uint64_t)i + 1, &models[i]);
+    for (int i = 0; i < 3; i++) {
+        nn_model_config config = small;
+        config.dropout = 0.1 * i; /* may differ */
+        paths[i] = save_model(folder, names[i], config, "xyz", (uint64_t)i + 1, &models[i]);
+    }
     for (int count = 1; count <= 3; count++) {
         train_saved mean;
         ag_error error = {0};

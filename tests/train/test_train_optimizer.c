@@ -227,6 +227,10 @@ START_TEST(bad_configurations_are_refused)
         ck_assert_ptr_nonnull(strstr(error.message, cases[i].word));
         ck_assert(!optimizer.first && !optimizer.second);
     }
+    ag_error error = {0};
+    const train_optimizer_config muon = {.kind = TRAIN_MUON};
+    ck_assert_int_eq(train_optimizer_init(&(train_optimizer){0}, &muon, &f->params, 0, &error), AG_BAD_VALUE);
+    ck_assert_str_eq(error.message, "threads is 0: it must be 1 or more");
     free(f);
 }
 END_TEST
