@@ -20,8 +20,7 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
         bool good;
         const char *rule;
     } numbers[] = {
-        {"max_length", (double)options->max_length, options->max_length >= 0 && options->max_length <= INT32_MAX,
-         "1 to 2147483647, or 0 for the model's"},
+        {"max_length", (double)options->max_length, options->max_length >= 0, "1 or more, or 0 for the model's"},
         {"beam", options->beam, options->beam >= 0, "0 or more"},
         {"length_penalty", options->length_penalty, options->length_penalty >= 0, "0 or more"},
         {"temperature", options->temperature, options->temperature >= 0, "above 0, or 0 for 1"},
