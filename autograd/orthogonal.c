@@ -13,6 +13,7 @@
 #include "update.h"
 
 #include "kernels/kernels.h"
+#include "kernels/matrix.h"
 #include "kernels/sizes.h"
 
 #include <math.h>
@@ -50,39 +51,21 @@ static int64_t product_numbers(void)
 
 /* ---- One matrix -------------------------------------------------------------------- */
 
-/* c = a b, all rows side by side: [m, k] by [k, n], where a transposed operand is read by
- * columns. */
-typedef struct operand {
-    const ag_real *data;
-    int64_t row, column; /* the steps between rows, and between columns */
-} operand;
-
-static product_task task_of(int64_t m, int64_t n, int64_t k, operand a, operand b, ag_real *c)
+/* c = a b, the rows of c side by side. */
+static void multiply(matrix a, matrix b, ag_real *c, void *workspace)
 {
-    return (product_task){.m = m,
-                          .n = n,
-                          .k = k,
-                          .a = a.data,
-                          .a_row = a.row,
-                          .a_column = a.column,
-                          .b = b.data,
-                          .b_row = b.row,
-                          .b_column = b.column,
-                          .c = c,
-                          .c_row = n};
-}
-
-static void multiply(int64_t m, int64_t n, int64_t k, operand a, operand b, ag_real *c, void *workspace)
-{
-    const product_task task = task_of(m, n, k, a, b, c);
-    kernels()->product->block(&task, (product_block){0, m, 0, n}, workspace);
+    product_task task = matrix_product(a, b);
+    task.c = c;
+    kernels()->product->block(&task, (product_block){0, a.rows, 0, b.columns}, workspace);
 }
 
 /* c = a b where c is symmetric: computes bands of rows up to the diagonal, and copies them
  * to the other side of it. Lower bands compute less twice, but copy b more often. */
-static void multiply_symmetric(int64_t side, int64_t k, operand a, operand b, ag_real *c, void *workspace)
+static void multiply_symmetric(matrix a, matrix b, ag_real *c, void *workspace)
 {
-    const product_task task = task_of(side, side, k, a, b, c);
+    const int64_t side = a.rows;
+    product_task task = matrix_product(a, b);
+    task.c = c;
     for (int64_t begin = 0, end; begin < side; begin = end) {
         end = smaller(begin + BAND, side);
         kernels()->product->block(&task, (product_block){begin, end, 0, end}, workspace);
@@ -105,20 +88,18 @@ static void newton_schulz_step(int64_t rows, int64_t columns, const ag_real *y, 
 {
     const int64_t side = smaller(rows, columns);
     const double h = B / (2 * sqrt(C));
-    const operand plain = {y, columns, 1}, turned = {y, 1, columns}, t = {to, side, 1}, polynomial = {square, side, 1};
-    if (rows <= columns)
-        multiply_symmetric(side, columns, plain, turned, to, workspace);
-    else
-        multiply_symmetric(side, rows, turned, plain, to, workspace);
+    const matrix plain = matrix_of(y, rows, columns), t = matrix_of(to, side, side);
+    const matrix wide = rows <= columns ? plain : matrix_transposed(plain), polynomial = matrix_of(square, side, side);
+    multiply_symmetric(wide, matrix_transposed(wide), to, workspace);
     add_to_diagonal(side, to, h);
-    multiply_symmetric(side, side, t, t, square, workspace);
+    multiply_symmetric(t, t, square, workspace);
     add_to_diagonal(side, square, A - h * h);
     if (factor != 1)
         kernels()->elementwise->unary(UNARY_SCALE, (ag_real)factor, side * side, square, square);
     if (rows <= columns)
-        multiply(rows, columns, side, polynomial, plain, to, workspace);
+        multiply(polynomial, plain, to, workspace);
     else
-        multiply(rows, columns, side, plain, polynomial, to, workspace);
+        multiply(plain, polynomial, to, workspace);
 }
 
 /* y = c^(1/4) u / (|u| + 1e-7), in place. A factor 1 / |u| close to the smallest number
@@ -167,7 +148,7 @@ static void orthogonalize_pieces(void *context, int64_t begin, int64_t end, int 
     }
 }
 
-/* What the largest matrix needs. */
+/* The numbers that a thread needs for the largest matrix. */
 static int64_t worker_numbers(const ag_update_matrices *ranges, int count)
 {
     int64_t most = 0;

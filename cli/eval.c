@@ -14,7 +14,7 @@ typedef struct eval_flags {
     bool json;
 } eval_flags;
 
-/* What a model came to. */
+/* The results of one model. */
 typedef struct measurement {
     const char *model;
     train_metrics metrics;

@@ -15,7 +15,7 @@
 
 enum { SHOWN_SIZE = 200 }; /* of a name in an error: a sentence has room for two */
 
-/* What errors call model i. */
+/* The name of model i in errors. */
 static char *print_name(const nn_ensemble *ensemble, int i, char name[SHOWN_SIZE])
 {
     if (ensemble->names)

@@ -11,8 +11,8 @@
 #include "fields.h"
 #include "train.h"
 
-/* What --decompose splits into the letters that it consists of, on each side whose tokens
- * are characters: nothing, or Korean syllables (DATA_JAMO). */
+/* --decompose splits these into the letters that they consist of, on each side whose
+ * tokens are characters: nothing, or Korean syllables (DATA_JAMO). */
 typedef enum train_decompose { TRAIN_DECOMPOSE_NONE = 0, TRAIN_DECOMPOSE_HANGUL } train_decompose;
 
 /* A training as flags describe it. Its own members are those that no struct of the library

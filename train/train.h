@@ -205,7 +205,7 @@ typedef struct train_metrics {
                       * size */
 } train_metrics;
 
-/* What an evaluation found in one unit: of a source, the edits from its output to its
+/* The result of an evaluation for one unit: of a source, the edits from its output to its
  * nearest target (0: the output is right) and the tokens of that target; of a window of a
  * language model's text, its loss in nats and its tokens. */
 typedef struct train_outcome {

@@ -51,7 +51,7 @@ static const char *tokens_of(const char *text)
     return joined;
 }
 
-/* What becomes of a text on its way through ids. */
+/* The text made of the ids of `text`. */
 static const char *there_and_back(const char *text)
 {
     static char back[256];
