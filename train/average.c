@@ -25,9 +25,11 @@ static ag_status configs_agree(const train_saved *a, const char *a_name, const t
     return AG_OK;
 }
 
-/* Adds the parameters of the model at `path`, which must be like `first`, to the sums. */
-static ag_status add_model(const train_saved *first, const char *first_path, const char *path, double *sums,
-                           ag_error *error)
+/* Takes the parameters of the model at `path`, the count-th and like `first`, into the means:
+ * mean += (parameter - mean) / count. The mean of equal models is that model, to the bit, which
+ * sum / count is not in double: 3 x rounds. */
+static ag_status add_model(const train_saved *first, const char *first_path, const char *path, int count,
+                           double *means, ag_error *error)
 {
     train_saved saved;
     ag_status status = train_saved_load(&saved, path, error);
@@ -37,7 +39,7 @@ static ag_status add_model(const train_saved *first, const char *first_path, con
     if (status == AG_OK)
         status = configs_agree(first, first_path, &saved, path, error);
     for (int64_t i = 0; status == AG_OK && i < saved.model->params.size; i++)
-        sums[i] += (double)saved.model->params.value[i];
+        means[i] += ((double)saved.model->params.value[i] - means[i]) / count;
     train_saved_clear(&saved);
     return status;
 }
@@ -46,17 +48,17 @@ static ag_status add_model(const train_saved *first, const char *first_path, con
 static ag_status average_parameters(const train_saved *mean, const char *const *paths, int count, ag_error *error)
 {
     nn_params *params = &mean->model->params;
-    double *sums = malloc((size_t)(params->size ? params->size : 1) * sizeof *sums);
-    if (!sums)
+    double *means = malloc((size_t)(params->size ? params->size : 1) * sizeof *means);
+    if (!means)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for the mean of %lld numbers", (long long)params->size);
     for (int64_t i = 0; i < params->size; i++)
-        sums[i] = (double)params->value[i];
+        means[i] = (double)params->value[i];
     ag_status status = AG_OK;
     for (int i = 1; i < count && status == AG_OK; i++)
-        status = add_model(mean, paths[0], paths[i], sums, error);
+        status = add_model(mean, paths[0], paths[i], i + 1, means, error);
     for (int64_t i = 0; i < params->size && status == AG_OK; i++)
-        params->value[i] = (ag_real)(sums[i] / count);
-    free(sums);
+        params->value[i] = (ag_real)means[i];
+    free(means);
     return status;
 }
 
