@@ -22,6 +22,8 @@ static void show_value(const train_field *field, const nn_model_config *config, 
     *text = 0;
     if (number < field->low) /* the layers of a stack that the model does not have */
         return;
+    if (field->absent && !strcmp(field->absent, "0") && number == 0) /* no cross window */
+        return;
     if (field->type == TRAIN_DOUBLE)
         snprintf(text, size, "%s%g", field->words[0] ? field->words[0] : "", number);
     else if (field->words[0])

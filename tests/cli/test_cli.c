@@ -72,6 +72,7 @@ START_TEST(test_whole_path)
 {
     cli_train_tiny();
     cli_expect("$T info $DIR/run", 0, "encoder.layers.0.self_attn.in_proj_weight");
+    cli_expect("$T info $DIR/run | grep -c 'cross window'", 1, "0");
     cli_expect("$T eval --model $DIR/run --task copy --count 20 --json", 0, "\"exact_match\": ");
     cli_expect("printf 'ab\\nba\\n\\nc\\n' | $T predict --model $DIR/run | wc -l", 0, "4");
     cli_expect("printf 'ab\\n' | $T predict --model $DIR/run --beam 3 --best 3 | tr '\\t' '\\n' | wc -l", 0, "3");
