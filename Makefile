@@ -383,10 +383,10 @@ ladder: ## which choices shorten the way to a quality, one after the other: DATA
 	@$(or $(PYTHON),python3) bench/race/ladder.py --command $(COMMAND) --data '$(DATA)' $(if $(SEEDS),--seeds $(SEEDS)) \
 	    $(if $(THREADS),--threads $(THREADS))
 
-accuracy: ## word error on published data, one recipe: DATA=DIR, SETS='hun geo', SEEDS=5 (bench/README.md)
+accuracy: ## word error on published data, one recipe: DATA=DIR, SETS='hun geo', SEEDS=5, TEST=1 (bench/README.md)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)
 	@$(or $(PYTHON),python3) bench/race/accuracy.py --command $(COMMAND) --data '$(DATA)' $(if $(SETS),--sets $(SETS)) \
-	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(THREADS),--threads $(THREADS))
+	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(THREADS),--threads $(THREADS)) $(if $(TEST),--test)
 
 $(OUT)/product$(SUFFIX): $(OBJ)/bench/wasm/product.o $(LIBRARY)
 	$(SAY) '  LINK  $@'

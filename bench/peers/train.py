@@ -4,8 +4,8 @@
 
 REQUEST is JSON: `recipe`, the keys model.* and run.* of a tapeformer checkpoint's metadata, which hold each value of a
 recipe, and "init", "batches" and "marks" (transformer.py, examples.py) where they are not tapeformer's; `data`, the
-files; `seed`; `threads`; `every`, the steps between evaluations (more than all: none); `steps`, to stop earlier, or
-null; `target`, an error at which to stop, or null. Each evaluation prints a line of JSON with the seconds and the
+files; `seed`; `threads`; `every`, the steps between evaluations (more than all: none); `steps`, after which to stop;
+`target`, an error at which to stop, or null. Each evaluation prints a line of JSON with the seconds and the
 processor seconds of the steps so far: loading, making the model and evaluating do not count. With a model that
 tapeformer exported, prints its error alone.
 
@@ -166,8 +166,6 @@ KEYS = {
     "run.muon_rate": float,
     "run.momentum": float,
     "run.nesterov": None,
-    "run.seed": None,
-    "run.level": None,
     "run.best_by": None,
     "run.evaluate_every": None,
     "run.evaluate_sources": None,
@@ -259,7 +257,7 @@ def train(request, c, run):
     average = Average(parameters, run.average) if run.average else None
     batches = getattr(data, run.batches)(run.batch)
     bf16 = run.matmul == "bf16"
-    steps, every, target = request["steps"] or run.steps, request["every"], request["target"]
+    steps, every, target = request["steps"], request["every"], request["target"]
     clock = Clock()
     gc.freeze()  # what is there by now needs no collecting
     clock.start()

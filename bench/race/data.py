@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 
 COPY_LINES, COPY_LENGTH, COPY_SYMBOLS = 20 * 20 * 80, 10, "abcdefghij"
 REVERSE_LINES, REVERSE_LONGEST, LETTERS = 30 * 10000, 16, "abcdefghijklmnopqrstuvwxyz"
@@ -51,6 +52,14 @@ def pairs(paths, target="chars"):
     return flags, dict(pairs=train, dev=dev, source="chars", target=target)
 
 
+def need(*parts):
+    """The path of a file that must be there."""
+    path = os.path.join(*parts)
+    if not os.path.exists(path):
+        sys.exit(f"There is no {path}: DATA=DIR names the folder of the data; docs/results.md says where they come from.")
+    return path
+
+
 def open_data(name, folder, made):
     """Flags of `tapeformer train`, and the same files for PyTorch's side. `folder` has the files that are not made by
     code; `made` is for those that are."""
@@ -59,9 +68,9 @@ def open_data(name, folder, made):
     if name == "reverse":
         return pairs(make(name, reverse_pair, REVERSE_LINES, made))
     if name == "shakespeare":
-        path = os.path.join(folder, "shakespeare", "input.txt")
+        path = need(folder, "shakespeare", "input.txt")
         return ["--text", path, "--held-out", "0.1"], dict(text=path, held_out=0.1)
-    return pairs([os.path.join(folder, "g2p", f"{name}_{part}.tsv") for part in ("train", "dev")], "words")
+    return pairs([need(folder, "g2p", f"{name}_{part}.tsv") for part in ("train", "dev")], "words")
 
 
 def needs_folder(name):

@@ -1,7 +1,8 @@
 """figures.py - the arithmetic of the race, and the file of finished runs.
 
-A run is a dict: `track`, `side`, `threads`, `seed`, `recipe` and `program` say which it is; `steps` is the length of
-its recipe; `curve` has points of `step`, `seconds`, `processor_seconds` and `error` (None: not evaluated).
+A run is a dict. The values of KEY say which it is: `recipe` is flags, or all that PyTorch's side is asked, and `program`
+the content of what took part. `steps` is the length of its recipe; `curve` has points of `step`, `seconds`,
+`processor_seconds` and `error` (None: not evaluated).
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import statistics
 
 KEY = ("track", "side", "threads", "seed", "recipe", "program")
 CLOCKS = ("processor_seconds", "seconds")
+WORDS = ("processor minutes", "minutes")  # those of the tables
 
 
 # ---- Finished runs ----
@@ -46,10 +48,13 @@ def find_run(runs, key):
     return next((run for run in reversed(runs) if all(run.get(name) == value for name, value in key.items())), None)
 
 
-def program(command):
-    """A program by its content: a run of another one is another run."""
-    with open(command, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()[:12]
+def program(*paths):
+    """A program by the content of its files: a run of another one is another run."""
+    content = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            content.update(file.read())
+    return content.hexdigest()[:12]
 
 
 def seeds_for(minutes):
@@ -72,7 +77,8 @@ def time_to(run, target, clock):
     return point[clock] if point else last[clock] * run["steps"] / last["step"]
 
 
-def extrapolated(run, target):
+def unknown(run, target):
+    """The run was stopped before its end, and before the target: the whole one may reach it or not."""
     return not first_crossing(run["curve"], target) and run["curve"][-1]["step"] < run["steps"]
 
 
@@ -93,9 +99,11 @@ def rule_holds(errors, target):
 
 def make_row(track, runs, ours):
     """The figures of the runs of one side, beside our own runs: ratios are times of `runs` to the target over times of
-    `ours`, and None where our runs do not all reach it."""
+    `ours`, and None where our runs do not all reach it. Where runs of the side are `unknown`, whose whole length counts,
+    times and ratios are the most that they may be, and the errors are those of the others."""
     target = track.target
-    errors = [run["curve"][-1]["error"] for run in runs if run["curve"][-1]["error"] is not None]
+    stopped = [run for run in runs if unknown(run, target)]
+    errors = [run["curve"][-1]["error"] for run in runs if run not in stopped]
     times = {clock: statistics.mean(time_to(run, target, clock) for run in runs) for clock in CLOCKS}
     ratios = dict.fromkeys(CLOCKS)
     if ours and runs is not ours and all(first_crossing(run["curve"], target) for run in ours):
@@ -108,7 +116,8 @@ def make_row(track, runs, ours):
         deviation=deviation(errors),
         reached=sum(first_crossing(run["curve"], target) is not None for run in runs),
         rule=rule_holds(errors, target) if track.rule else None,
-        extrapolated=any(extrapolated(run, target) for run in runs),
+        unknown=len(stopped),
+        whole=max(run["steps"] for run in runs),
         times=times,
         ratios=ratios,
     )

@@ -27,6 +27,7 @@ from tracks import TRACKS
 SIDES = {"ours": "tapeformer", "usual": "PyTorch, usual recipe", "same": "PyTorch, our recipe"}
 NEVER = "1000000000"  # steps between evaluations and checkpoints: there is one after the last step
 UNSUPPORTED = 3  # the exit code of train.py
+TAKING_PART = ("train.py", "transformer.py", "examples.py", "sides.py")  # the peers' files that make a run
 # The largest difference between our evaluation of a model and PyTorch's: nats, or % (two of 1,000 outputs, in which
 # two tokens may be as probable but for the rounding).
 TOLERANCE = {"nats per character": 1e-4, "% word error": 0.2, "% not exact": 0.2}
@@ -58,9 +59,14 @@ def resolve(command, recipe, data_flags):
     with tempfile.TemporaryDirectory() as folder:
         train_ours(command, [*data_flags, *recipe.split()], folder, "--stop-at", "1")
         metadata = read_metadata(os.path.join(folder, "checkpoint.safetensors"))
-    values = {key: value for key, value in metadata.items() if key.startswith(("model.", "run."))}
-    # (a new model's first values are no part of what a checkpoint says)
-    return {**values, "init": "zero-residual"} if "--zero-residual" in recipe.split() else values
+    zero = "--zero-residual" in metadata["arguments"].split("\n")  # given, or by a preset
+    return {**values_of(metadata), **({"init": "zero-residual"} if zero else {})}
+
+
+def values_of(metadata):
+    """All of a recipe but what differs between runs of it: the seed, and the kernels of the machine."""
+    run = ("run.seed", "run.level")
+    return {key: value for key, value in metadata.items() if key.startswith(("model.", "run.")) and key not in run}
 
 
 def read_log(out, unit):
@@ -87,11 +93,10 @@ def run_ours(options, track, key, files):
 def check_evaluation(options, track, out, files, error):
     """Exports our model: PyTorch's side must find the same error on the same data."""
     metadata = read_metadata(os.path.join(out, "checkpoint.safetensors"))
-    recipe = {key: value for key, value in metadata.items() if key.startswith(("model.", "run."))}
     weights, source, target = (os.path.join(out, name) for name in ("weights.safetensors", "source.txt", "target.txt"))
     vocabs = ["--tgt-vocab", target] + (["--src-vocab", source] if "pairs" in files[1] else [])
     subprocess.run([options.command, "export", "--model", out, "--out", weights, *vocabs], check=True)
-    request = dict(recipe=recipe, data=files[1], seed=1, threads=1, every=1, steps=None, target=None)
+    request = dict(recipe=values_of(metadata), data=files[1], seed=1, threads=1)
     answers = ask_peer(request, weights, source if "pairs" in files[1] else "", target)
     if answers is None:
         return None
@@ -115,44 +120,44 @@ def ask_peer(request, *exported):
     return [json.loads(answer) for answer in done.stdout.splitlines()]
 
 
-def run_peer(options, track, key, files):
-    usual = key["side"] == "usual"
+def request_of(options, track, side, files):
+    """What PyTorch's side is asked, but for seed, threads and the places of the files."""
+    usual = side == "usual"
     recipe = resolve(options.command, track.usual if usual else track.ours, files[0])
     recipe.update(track.extras if usual else {})
     steps = int(recipe["run.steps"])
-    limit = options.peer_steps or track.peer_steps
-    every = steps + 1 if track.peer_steps else max(1, steps // track.evaluations)
-    request = dict(recipe=recipe, data=files[1], seed=key["seed"], threads=key["threads"], every=every)
-    request.update(steps=limit, target=track.target if track.stops else None)
-    curve = ask_peer(request)
-    return curve and dict(key, steps=steps, curve=curve[1:], version=curve[0]["version"])
+    limit = options.peer_steps or track.peer_steps or steps
+    every = max(1, steps // track.evaluations)
+    every = steps + 1 if limit < steps and track.peer_steps else every
+    return dict(recipe=recipe, every=every, steps=min(limit, steps), target=track.target if track.stops else None)
+
+
+def run_peer(options, track, key, files):
+    curve = ask_peer(dict(key["recipe"], data=files[1], seed=key["seed"], threads=key["threads"]))
+    return curve and dict(key, steps=int(key["recipe"]["recipe"]["run.steps"]), curve=curve[1:])
 
 
 # ---- The race ----
 
 
-def programs(options):
-    """What would make a finished run another one: our program's content, PyTorch's version."""
-    return {"ours": figures.program(options.command), "usual": f"PyTorch {options.torch}", "same": f"PyTorch {options.torch}"}
+def key_of(options, name, side, threads, seed, files):
+    """The recipe of a run of ours is its flags, as the program's content says what these mean. That of a run in PyTorch
+    is the values that train.py is asked for, with a change of our defaults in them."""
+    if side == "ours":
+        recipe, program = TRACKS[name].ours, figures.program(options.command)
+    else:
+        peer = figures.program(*(os.path.join(PEERS, part) for part in TAKING_PART))
+        recipe, program = request_of(options, TRACKS[name], side, files), f"PyTorch {options.torch}, {peer}"
+    return dict(zip(figures.KEY, (name, side, threads, seed, recipe, program)))
 
 
-def key_of(options, name, side, threads, seed):
-    track = TRACKS[name]
-    recipe = f"{track.usual} {json.dumps(track.extras)}" if side == "usual" else track.ours
-    if side != "ours" and options.peer_steps:
-        recipe += f" (at most {options.peer_steps} steps)"
-    values = (name, side, threads, seed, recipe, options.programs[side])
-    return dict(zip(figures.KEY, values))
-
-
-def take_run(options, name, side, threads, seed, files):
+def take_run(options, name, key, files):
     """The run, from the log or new; None where PyTorch's side does not know the recipe."""
-    key = key_of(options, name, side, threads, seed)
     run = figures.find_run(options.runs, key)
     if run:
         return run
     load = os.getloadavg()[0]
-    run = (run_ours if side == "ours" else run_peer)(options, TRACKS[name], key, files)
+    run = (run_ours if key["side"] == "ours" else run_peer)(options, TRACKS[name], key, files)
     if run:
         run["load"] = load
         options.runs.append(run)
@@ -166,10 +171,11 @@ def race(options, name, threads):
     track, taken = TRACKS[name], {side: [] for side in options.sides}
     files = data.open_data(track.data, options.data, options.folder)
     wanted = dict.fromkeys(options.sides, 1)
+    keys = {side: key_of(options, name, side, threads, None, files) for side in options.sides}
     for seed in range(1, 6):
         for side in options.sides:
             if seed <= wanted[side]:
-                run = take_run(options, name, side, threads, seed, files)
+                run = take_run(options, name, dict(keys[side], seed=seed), files)
                 taken[side] += [run] if run else []
                 minutes = run["curve"][-1]["seconds"] / 60 if run else 0
                 wanted[side] = 0 if not run else options.seeds or max(wanted[side], figures.seeds_for(minutes))
@@ -183,7 +189,7 @@ def race(options, name, threads):
 def print_run(track, run):
     last = run["curve"][-1]
     error = "not evaluated" if last["error"] is None else f"{last['error']:.4g} {track.unit}"
-    minutes = " and ".join(f"{last[clock] / 60:.2f} {word}" for clock, word in zip(figures.CLOCKS, WORDS))
+    minutes = " and ".join(f"{last[clock] / 60:.2f} {word}" for clock, word in zip(figures.CLOCKS, figures.WORDS))
     which = f"{run['track']:<12} {SIDES[run['side']]:<22} threads {run['threads']}  seed {run['seed']}"
     print(f"{which}  steps {last['step']}  {error}  {minutes}", flush=True)
 
@@ -192,37 +198,41 @@ def cells(name, threads, side, row):
     track = TRACKS[name]
     error = "" if row["mean"] is None else f"{row['mean']:.4g}"
     error += "" if row["deviation"] is None else f" ± {row['deviation']:.2g}"
-    reached = f"{row['reached']} of {row['seeds']}"
+    reached = f"{row['reached']} of {row['seeds']}" + f", {row['unknown']} stopped before" * bool(row["unknown"])
     if side == "ours" and track.rule:
         reached += {None: "", True: ", rule holds", False: ", rule does not hold"}[row["rule"]]
-    reached = reached if row["mean"] is not None else ""
-    times = [f"{row['times'][clock] / 60:.2f}" + " (extrapolated)" * row["extrapolated"] for clock in figures.CLOCKS]
-    ratios = ["" if row["ratios"][clock] is None else f"{row['ratios'][clock]:.1f}" for clock in figures.CLOCKS]
-    counts = [str(row["seeds"]), str(row["steps"])]
+    steps = str(row["steps"]) + f" of {row['whole']}" * bool(row["unknown"])
+    note, most = "", ""
+    if row["unknown"]:
+        note, most = " (whole run, extrapolated)", "at most "
+    elif row["reached"] < row["seeds"]:
+        note = " (whole run)"
+    times = [f"{most}{row['times'][clock] / 60:.2f}{note}" for clock in figures.CLOCKS]
+    ratios = ["" if row["ratios"][clock] is None else f"{most}{row['ratios'][clock]:.1f}" for clock in figures.CLOCKS]
+    counts = [str(row["seeds"]), steps]
     return [name, f"{track.target} {track.unit}", str(threads), SIDES[side], *counts, error, reached, *times, *ratios]
 
 
-WORDS = ["processor minutes", "minutes"]  # in the order of figures.CLOCKS
 HEADING = ["track", "target", "threads", "side", "seeds", "steps", "error at the end", "reached"]
-HEADING += [*WORDS, "processor minutes / ours", "minutes / ours"]
+HEADING += [*figures.WORDS, "processor minutes / ours", "minutes / ours"]
 
 
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--command", default="build/tapeformer")
-    parser.add_argument("--data", help="the folder with shakespeare/input.txt and g2p/hun_train.tsv ..")
+    parser.add_argument("--data", default="", help="the folder with shakespeare/input.txt and g2p/hun_train.tsv ..")
     parser.add_argument("--tracks", nargs="+", choices=list(TRACKS), default=list(TRACKS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES))
     parser.add_argument("--seeds", type=int, help="5 at most [5 for runs under 10 minutes, 3 under 30, else 1]")
     parser.add_argument("--peer-steps", type=int, help="stop PyTorch's runs after so many steps, and extrapolate")
-    parser.add_argument("--fresh", action="store_true", help="forget the runs that the log has")
+    parser.add_argument("--fresh", action="store_true", help="make runs that the log has again")
     parser.add_argument("--log", default="build/race.jsonl", help="the runs that have ended")
     parser.add_argument("--folder", default="build/race", help="for models and for data made by code")
     options = parser.parse_args()
-    if not options.data and any(data.needs_folder(TRACKS[name].data) for name in options.tracks):
-        fail("which data? DATA=DIR names the folder with shakespeare/input.txt and g2p/hun_train.tsv; "
-             "TRACKS='copy reverse' needs none")
+    for name in options.tracks:  # before the first of them runs
+        if data.needs_folder(TRACKS[name].data):
+            data.open_data(TRACKS[name].data, options.data, options.folder)
     options.torch = find_torch()
     if not options.torch:
         print("This Python has no PyTorch, so our side runs alone: bench/README.md says how to install it.")
@@ -241,9 +251,7 @@ def main():
     options = read_options()
     os.makedirs(options.folder, exist_ok=True)
     os.makedirs(os.path.dirname(options.log) or ".", exist_ok=True)
-    if options.fresh and os.path.exists(options.log):
-        os.remove(options.log)
-    options.runs, options.programs = figures.read_runs(options.log), programs(options)
+    options.runs = [] if options.fresh else figures.read_runs(options.log)
     rows = []
     for name in options.tracks:
         for threads in options.threads:

@@ -103,8 +103,8 @@ LADDER = (
 
 # ---- Accuracies ----
 
-# The files of a set: `dev` chooses the best model, `test` is measured once. Without `dev`, a part of `train` is held
-# out.
+# The files of a set: `dev` chooses the best model, `test` is measured once, on request. Without `dev`, a part of `train`
+# is held out.
 Set = namedtuple("Set", "files recipe")
 PHONES = "--preset g2p"
 
@@ -113,7 +113,8 @@ def language(name):
     return Set({part: f"g2p/{name}_{part}.tsv" for part in ("train", "dev", "test")}, PHONES)
 
 
-SETS = {name: language(name) for name in ("arm_e", "fre", "geo", "hbs_latn", "hun", "jpn_hira", "kor")}
+SIGMORPHON = ("arm_e", "fre", "geo", "hbs_latn", "hun", "jpn_hira", "kor")  # the languages of the task's mean
+SETS = {name: language(name) for name in SIGMORPHON}
 SETS["cmudict"] = Set({part: f"cmudict/{part}.tsv" for part in ("train", "dev")}, PHONES)
 SETS["scan"] = Set(
     {part: f"scan/simple_{part}.tsv" for part in ("train", "test")},

@@ -4,7 +4,7 @@
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tapeformer-XXXXXX") || exit 1
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
-checks=0 failures=0
+checks=0 failures=0 skipped=0
 
 # check TITLE COMMAND...: the command must succeed. Its output is in $folder/output, and
 # is shown if it fails.
@@ -16,6 +16,12 @@ check() {
     failures=$((failures + 1))
     echo "FAILED: $what"
     cat "$folder/output" "$folder/errors"
+}
+
+# skip TITLE: says and counts what cannot be checked here.
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $1"
 }
 
 same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
@@ -32,6 +38,6 @@ need_python() {
 
 # The last thing that a script does.
 finish() {
-    echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
+    echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0$([ $skipped = 0 ] || echo ", Skipped: $skipped")"
     [ "$failures" = 0 ]
 }
