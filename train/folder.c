@@ -31,6 +31,11 @@ static const struct {
 };
 enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 
+static ag_status refuse_folder(const char *folder, const char *what, ag_error *error)
+{
+    return ag_error_set(error, AG_BAD_VALUE, "%.300s already holds %s or choose another folder", folder, what);
+}
+
 ag_status train_folder_unused(const char *folder, ag_error *error)
 {
     for (int i = 0; i < RUN_FILES; i++) {
@@ -40,24 +45,33 @@ ag_status train_folder_unused(const char *folder, ag_error *error)
         const bool there = train_path_exists(path);
         free(path);
         if (there)
-            return ag_error_set(error, AG_BAD_VALUE, "%.300s already holds %s or choose another folder", folder,
-                                run_files[i].what);
+            return refuse_folder(folder, run_files[i].what, error);
     }
-    return AG_OK;
+    int64_t step;
+    ag_status status = train_kept_find(folder, &step, error);
+    return status == AG_OK && step > 0 ? refuse_folder(folder, "models of a run: overwrite them (--overwrite)", error)
+                                       : status;
+}
+
+ag_status train_folder_remove(const char *folder, const char *name, ag_error *error)
+{
+    char *path = data_path_join(folder, name, error);
+    if (!path)
+        return AG_NO_MEMORY;
+    ag_status status = AG_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = ag_error_set(error, AG_IO, "%.300s: cannot remove it: %s", path, AG_REASON(errno));
+    free(path);
+    return status;
 }
 
 ag_status train_folder_drop_run(const char *folder, ag_error *error)
 {
     ag_status status = AG_OK;
-    for (int i = 0; i < RUN_FILES && status == AG_OK; i++) {
-        char *path = data_path_join(folder, run_files[i].name, error);
-        if (!path)
-            return AG_NO_MEMORY;
-        if (strcmp(run_files[i].name, TRAIN_MODEL_FILE) != 0 && unlink(path) != 0 && errno != ENOENT)
-            status = ag_error_set(error, AG_IO, "%.300s: cannot remove it: %s", path, AG_REASON(errno));
-        free(path);
-    }
-    return status;
+    for (int i = 0; i < RUN_FILES && status == AG_OK; i++)
+        if (strcmp(run_files[i].name, TRAIN_MODEL_FILE) != 0)
+            status = train_folder_remove(folder, run_files[i].name, error);
+    return status == AG_OK ? train_kept_drop(folder, 0, 0, error) : status;
 }
 
 ag_status train_folder_check(const char *folder, bool overwrite, ag_error *error)

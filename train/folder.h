@@ -14,6 +14,19 @@ ag_status train_folder_unused(const char *folder, ag_error *error) AG_CHECKED;
 ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
 /* Whether the path exists, dangling links included. */
 bool train_path_exists(const char *path);
+/* Removes a file of the folder. AG_IO if it is there and stays. */
+ag_status train_folder_remove(const char *folder, const char *name, ag_error *error) AG_CHECKED;
+
+/* A kept model is that of one checkpoint of the run, under the name of its step:
+ * model-000200.safetensors. Only files with exactly such a name are taken for one. */
+enum { TRAIN_KEPT_NAME = 48 };
+/* The name of the model of this step, above 0. */
+void train_kept_name(int64_t step, char name[TRAIN_KEPT_NAME]);
+/* Removes the folder's kept models of steps after `newest`, and of the others all except
+ * the last `count`. */
+ag_status train_kept_drop(const char *folder, int64_t newest, int64_t count, ag_error *error) AG_CHECKED;
+/* Sets *step to the step of the folder's newest kept model; 0: it has none. */
+ag_status train_kept_find(const char *folder, int64_t *step, ag_error *error) AG_CHECKED;
 
 /* Only one process at a time writes into a run's folder: it holds a lock (flock) on the
  * file `lock` there, which ends with the process, however that ends. The file names the

@@ -48,6 +48,9 @@ nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *t
  * begins with (NULL in *base: none). */
 data_set_options train_recipe_data(const train_recipe *recipe, const train_saved *base, data_part part);
 
+/* The kind of tokens that --decompose makes of a kind of --src-tokens or --tgt-tokens. */
+data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind kind);
+
 /* Sets the recipe's kinds of tokens to those of a model's vocabularies. `source` is NULL
  * for a language model, whose recipe keeps that kind. */
 void train_recipe_take_tokens(train_recipe *recipe, const data_vocab *source, const data_vocab *target);
@@ -61,7 +64,7 @@ const train_field *train_run_field(int i);
 /* The options that a resume may change, for sentences. */
 #define TRAIN_CHANGEABLE                                                                                               \
     "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
-    "--threads, --stop-at and --quiet"
+    "--keep, --threads, --stop-at and --quiet"
 
 /* The name of task i; NULL after the last. */
 const char *train_task_name(int i);

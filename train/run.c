@@ -144,10 +144,18 @@ static ag_status stop_here(train_loop *loop)
                         (long long)loop->options.steps);
 }
 
+/* A checkpoint of the run's own rhythm, which does not depend on where it was stopped: its
+ * model is one of those that are kept. */
+static ag_status save_and_keep(train_loop *loop)
+{
+    const ag_status status = train_run_save_checkpoint(loop);
+    return status == AG_OK ? train_run_save_kept(loop) : status;
+}
+
 /* The last step is done, or no better evaluation is expected. */
 static ag_status finish_here(train_loop *loop)
 {
-    const ag_status status = train_run_save_checkpoint(loop);
+    const ag_status status = save_and_keep(loop);
     return status == AG_OK ? train_exchange_end(loop, TRAIN_SUM_EARLY) : status;
 }
 
@@ -171,7 +179,7 @@ static ag_status take_steps(train_loop *loop)
         /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): run_options.c makes it 1 at
          * least */
         if (status == AG_OK && loop->state.step % loop->options.save_every == 0)
-            status = train_run_save_checkpoint(loop);
+            status = save_and_keep(loop);
         if (status == AG_INTERRUPTED)
             return stop_here(loop);
         if (status != AG_OK)

@@ -40,6 +40,7 @@ struct train_loop {
     bool warned;  /* the log's last line could not be written, and the caller has been
                    * told */
     bool unsaved; /* the state has changed since the last checkpoint */
+    int64_t kept; /* the step of the newest model that this process has kept; 0: none */
 
     train_progress progress;
     double same[TRAIN_SAME_COUNT]; /* numbers that differ if these things do */
@@ -77,6 +78,9 @@ ag_status train_run_save_model(const train_loop *loop, const char *path) AG_CHEC
 /* Saves the checkpoint, and last.safetensors before it, unless the newest one has this
  * state. */
 ag_status train_run_save_checkpoint(train_loop *loop) AG_CHECKED;
+/* To be called after that, at the steps whose models options.keep counts: saves the model
+ * under the step's name, and then removes those that are too old. */
+ag_status train_run_save_kept(train_loop *loop) AG_CHECKED;
 /* The parts of the loop that a checkpoint holds. */
 train_checkpoint train_run_checkpoint(train_loop *loop);
 /* To be called with the result of each operation on the log. A log that cannot be written

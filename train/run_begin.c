@@ -162,6 +162,8 @@ ag_status train_run_begin(train_loop *loop, const train_options *given)
     if (status == AG_OK && writes(given) && !given->resume)
         status = make_folder(loop, given);
     if (status == AG_OK && writes(given))
+        status = train_kept_drop(given->out, loop->state.step, INT64_MAX, loop->error); /* of a run overwritten */
+    if (status == AG_OK && writes(given))
         status = train_log_open(&loop->log, loop->log_path, loop->state.step,
                                 loop->state.step > 0 && loop->state.evaluated == loop->state.step, loop->error);
     if (status != AG_OK)

@@ -4,10 +4,17 @@
  * newest checkpoint, written just before it. A run without a dev set also writes the
  * model file with each checkpoint. A run that is stopped before its first evaluation
  * writes it too, so that there is one; the first evaluation replaces it.
+ *
+ * A kept model is written after the checkpoint of its step, and older ones are removed
+ * after that. So no kept model is of a later step than the checkpoint, except those of a
+ * run that was overwritten, and a resume that stands at a step whose model is kept writes
+ * it again: its process may have been killed before.
  */
 #include "run.h"
 
 #include "nonfinite.h"
+
+#include <stdlib.h>
 
 void train_run_log_done(train_loop *loop, ag_status status, const ag_error *problem)
 {
@@ -54,5 +61,22 @@ ag_status train_run_save_checkpoint(train_loop *loop)
     if (status == AG_OK)
         status = train_checkpoint_save(&checkpoint, loop->checkpoint_path, loop->error);
     loop->unsaved = status != AG_OK;
+    return status;
+}
+
+ag_status train_run_save_kept(train_loop *loop)
+{
+    char name[TRAIN_KEPT_NAME];
+    const char *folder = loop->options.out;
+    const int64_t step = loop->state.step;
+    if (loop->options.keep == 0 || !loop->checkpoint_path || step == loop->kept)
+        return AG_OK;
+    train_kept_name(step, name);
+    char *path = data_path_join(folder, name, loop->error);
+    ag_status status = path ? train_run_save_model(loop, path) : AG_NO_MEMORY;
+    free(path);
+    if (status == AG_OK)
+        status = train_kept_drop(folder, step, loop->options.keep, loop->error);
+    loop->kept = status == AG_OK ? step : loop->kept;
     return status;
 }

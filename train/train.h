@@ -13,6 +13,9 @@
  *   and generate read.
  * - `last.safetensors`: the model at the newest checkpoint; at the end, that of the last
  *   step.
+ * - `model-000200.safetensors` ..: with train_options.keep, the models of the last
+ *   checkpoints, by the number of their step. An older one is removed once the newest is
+ *   whole. Of use for train_average.
  * - `checkpoint.safetensors`: the newest state of the run: weights, optimiser, counters,
  *   best evaluation so far. It is what a resume reads. train_saved_load reads it too, and
  *   finds the model of last.safetensors.
@@ -537,6 +540,9 @@ typedef struct train_options {
     int64_t patience;         /* evaluations without a better one that end the run; 0: none */
     int64_t report_every;     /* steps between reports [1] */
     int64_t save_every;       /* steps between checkpoints [as evaluate_every] */
+    /* Above 0: keeps the models of the last `keep` checkpoints that save_every makes, and
+     * that of the run's end, as model-NNNNNN.safetensors. [0: keeps no more] */
+    int64_t keep;
     const char *out;          /* the folder, made if missing; NULL: the run writes nothing */
     bool resume;              /* go on from out/checkpoint.safetensors */
     /* Begin even if `out` holds a run or a model, which this run then replaces. The old
@@ -616,7 +622,7 @@ typedef struct train_result {
  * last good checkpoint. A failed exchange ends it with the status of that.
  *
  * A resume may change steps (or epochs), evaluate_every, patience, report_every,
- * save_every and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
+ * save_every, keep and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
  * names what differs. It cannot make the steps fewer. It can make them more only as
  * long as no update has depended on the length of the run (train_schedule_decay_begin),
  * since the rate would jump: begin a new run with the model instead.

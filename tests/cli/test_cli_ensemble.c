@@ -133,6 +133,28 @@ START_TEST(test_average)
 }
 END_TEST
 
+/* The models that a run keeps are those of its last checkpoints, and their mean is made of
+ * all of them. */
+START_TEST(test_average_of_kept_models)
+{
+    cli_expect("cd $DIR; $T train --task copy --task-max 4 --steps 9 --save-every 2 --keep 3 " CLI_TINY
+               " --stop-at 5 --out run",
+               0, "stopped after step 5");
+    cli_expect("cd $DIR; $T train --resume run; ls run/model-*; cmp run/model-000009.safetensors run/last.safetensors",
+               0, "run/model-000006.safetensors\nrun/model-000008.safetensors\nrun/model-000009.safetensors\n");
+    cli_expect("cd $DIR; $T average run/model-*.safetensors --out mean", 0, "model: the mean of 3");
+    cli_expect("cd $DIR; $T average run/model-000006.safetensors run/model-000008.safetensors run/last.safetensors "
+               "--out again; cmp mean/model.safetensors again/model.safetensors && $T eval --model mean --task copy",
+               0, "loss");
+    cli_expect("cd $DIR; $T train --resume run --keep 1; ls run/model-*", 0, "run/model-000009.safetensors\n");
+    ck_assert_ptr_null(strstr(cli_output, "model-000008"));
+    cli_expect("cd $DIR; $T train --task copy --task-max 4 --steps 3 " CLI_TINY " --overwrite --out run; ls run", 0,
+               "last.safetensors");
+    ck_assert_ptr_null(strstr(cli_output, "model-0"));
+    cli_expect_sentence("cd $DIR; $T train --task copy --keep -1 --out other", 2, "--keep -1");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_ensemble");
@@ -146,6 +168,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_models_that_do_not_go_together);
     tcase_add_test(t, test_the_bad_model_is_named);
     tcase_add_test(t, test_average);
+    tcase_add_test(t, test_average_of_kept_models);
     suite_add_tcase(s, t);
     return s;
 }

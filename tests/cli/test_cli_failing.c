@@ -39,7 +39,9 @@ typedef struct command {
 } command;
 
 static const command train = {
-    .arguments = "train --pairs pairs.tsv --held-out 0.3 --steps 4 --eval-every 2 " TINY " --out .", .kind = TRAINS};
+    .arguments = "train --pairs pairs.tsv --held-out 0.3 --steps 4 --eval-every 2 --save-every 1 --keep 2 " TINY
+                 " --out .",
+    .kind = TRAINS};
 static const command resume = {
     .arguments = "train --resume . --threads 1 --quiet", .kind = TRAINS, .prepared = "half"};
 static const command eval = {
@@ -48,7 +50,7 @@ static const command predict = {
     .arguments = "predict --model . --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
 static const command predict_together = {
     .arguments = "predict --model .,. --threads 1 --batch 4 sources.txt", .kind = READS, .prepared = "whole"};
-static const command average = {.arguments = "average . last.safetensors --out imported",
+static const command average = {.arguments = "average model-000003.safetensors model-000004.safetensors --out imported",
                                 .kind = WRITES,
                                 .result = "imported/model.safetensors",
                                 .prepared = "whole"};
@@ -275,11 +277,17 @@ static char *evaluations(const char *name)
  * ends, and so does its log, unless a warning said otherwise. */
 static void check_run(const command *c, fault without, bool done, bool log)
 {
+    char older[64];
     if (!done)
         must_work(test_file_exists(path_of("work"), "checkpoint.safetensors") ? resume.arguments : train.arguments);
-    static const char *const files[] = {"checkpoint.safetensors", "model.safetensors"};
-    for (int i = 0; i < 2; i++)
+    static const char *const files[] = {"checkpoint.safetensors", "model.safetensors", "last.safetensors",
+                                        "model-000003.safetensors", "model-000004.safetensors"};
+    for (int i = 0; i < 5; i++)
         test_files_equal(path_of("work"), path_of("whole"), files[i]);
+    for (int step = 1; step <= 2; step++) {
+        snprintf(older, sizeof older, "model-%06d.safetensors", step);
+        ck_assert_msg(!test_file_exists(path_of("work"), older), "%s\n%s is still there", describe(c, without), older);
+    }
     char *found = evaluations("work/log.jsonl"), *wanted = evaluations("whole/log.jsonl");
     ck_assert_msg(!log || !strcmp(found, wanted), "%s\nthe log has\n%snot\n%s", describe(c, without), found, wanted);
     free(found);

@@ -433,7 +433,7 @@ START_TEST(test_what_a_resume_may_change)
     enum { NAMED = 7 }; /* the others are what the run has */
     static const char *const taken[] = {"--steps 20",  "--eval-every 7", "--patience 100",     "--save-every 5",
                                         "--threads 1", "--quiet",        "--stop-at 19",       "--lr 0.001",
-                                        "--batch 64",  "--task copy",    "--weight-decay 0.01"};
+                                        "--batch 64",  "--task copy",    "--weight-decay 0.01", "--keep 2"};
     char line[512];
     cli_expect("$T train --task copy --task-max 4 --steps 20 --stop-at 10 " SMALL " --out $DIR/run", 0, "");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
