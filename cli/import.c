@@ -9,12 +9,11 @@ typedef struct import_flags {
     const char *file, *out, *config, *source_vocab, *target_vocab, *strip;
     const char *about_sources; /* the first given flag that concerns sources; NULL: none */
     train_layout layout;
-    data_token_kind source_tokens, target_tokens;
     bool overwrite;
-    train_recipe recipe; /* of which the options of a model are used */
+    train_recipe recipe; /* of which the options of a model and of its tokens are used */
 } import_flags;
 
-enum { OWN_FLAGS = 9 };
+enum { OWN_FLAGS = 10 };
 
 /* Some flags of train have other defaults here. */
 static void adapt_defaults(cli_flag *flags, int count)
@@ -64,11 +63,19 @@ static int check_flags(const cli_command *command, const import_flags *f)
     const cli_flag *flags = command->flags + OWN_FLAGS;
     const int count = command->flag_count - OWN_FLAGS;
     const char *given = given_flag(flags, count, false), *fixed = given_flag(flags, count, true);
+    const bool characters = (f->source_vocab && f->recipe.data.source_kind == DATA_CHARS) ||
+                            (f->target_vocab && f->recipe.data.target_kind == DATA_CHARS);
+    const cli_need needs[] = {
+        {"src-tokens", f->source_vocab, "goes with --src-vocab, whose tokens it describes"},
+        {"tgt-tokens", f->target_vocab, "goes with --tgt-vocab, whose tokens it describes"},
+        {"decompose", characters, "goes with a --src-vocab or --tgt-vocab of chars, which it describes"}};
     if (!f->file)
         return cli_fail("import", CLI_USAGE,
                         "which weights? Give a .safetensors file, or the index.json of a sharded model");
     if (!f->out)
         return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
+    if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
+        return CLI_USAGE;
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK)
         return cli_report("import", &error);
     if (f->config && given)
@@ -85,7 +92,8 @@ static int check_flags(const cli_command *command, const import_flags *f)
 static bool read_vocabs(const import_flags *f, data_vocab *vocabs[2], ag_error *error)
 {
     const char *const paths[] = {f->source_vocab, f->target_vocab};
-    const data_token_kind kinds[] = {f->source_tokens, f->target_tokens};
+    const data_token_kind kinds[] = {train_recipe_kind(&f->recipe, f->recipe.data.source_kind),
+                                     train_recipe_kind(&f->recipe, f->recipe.data.target_kind)};
     for (int side = 0; side < 2; side++)
         if (paths[side] && !(vocabs[side] = data_vocab_read_file(kinds[side], paths[side], error)))
             return false;
@@ -147,8 +155,9 @@ int cli_import(int count, const char *const *arguments)
         CLI_FLAG(f.config, "config", "MODEL", "take configuration and vocabularies from this saved model"),
         CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "read the sources' tokens from this file, one per line"),
         CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "read the targets' tokens, or the text's, from this file"),
-        CLI_FLAG(f.source_tokens, "src-tokens", "KIND", "what those tokens are", .names = data_token_kind_name),
-        CLI_FLAG(f.target_tokens, "tgt-tokens", "KIND", "what those tokens are", .names = data_token_kind_name),
+        train_flag_named(&f.recipe, "src-tokens"),
+        train_flag_named(&f.recipe, "tgt-tokens"),
+        train_flag_named(&f.recipe, "decompose"),
     };
     cli_flag *rows = table + OWN_FLAGS;
     const int row_count = train_flags_bind(&f.recipe, true, rows);

@@ -18,6 +18,14 @@ int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags)
     return count;
 }
 
+cli_flag train_flag_named(train_recipe *recipe, const char *name)
+{
+    int i = 0;
+    while (!train_option(i)->name || strcmp(train_option(i)->name, name))
+        i++;
+    return (cli_flag){.field = train_option(i), .object = train_recipe_owner(recipe, train_option(i))};
+}
+
 int train_flags_final_norm(const cli_command *command)
 {
     if (!cli_flag_find(command, "final-norm")->given || !cli_flag_find(command, "no-final-norm")->given)

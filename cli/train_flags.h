@@ -13,6 +13,9 @@ enum { TRAIN_FLAGS_MOST = 80 };
  * describe a model. */
 int train_flags_bind(train_recipe *recipe, bool model_alone, cli_flag *flags);
 
+/* The flag of one option, bound to the recipe. */
+cli_flag train_flag_named(train_recipe *recipe, const char *name);
+
 /* Reads the flags over the defaults; command->flags has room for TRAIN_FLAGS_MOST. With
  * --resume, `base` becomes the model and the texts of the run's checkpoint, and `earlier`
  * the run's recipe. Texts in the recipes point into base->arguments. The caller clears

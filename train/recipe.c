@@ -43,8 +43,7 @@ nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *t
     return config;
 }
 
-/* The kind of tokens that --decompose makes of a kind of --src-tokens or --tgt-tokens. */
-static data_token_kind decomposed_kind(const train_recipe *recipe, data_token_kind kind)
+data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind kind)
 {
     return recipe->decompose == TRAIN_DECOMPOSE_HANGUL && kind == DATA_CHARS ? DATA_JAMO : kind;
 }
@@ -69,8 +68,8 @@ data_set_options train_recipe_data(const train_recipe *recipe, const train_saved
 {
     data_set_options options = recipe->data;
     options.part = part;
-    options.source_kind = decomposed_kind(recipe, options.source_kind);
-    options.target_kind = decomposed_kind(recipe, options.target_kind);
+    options.source_kind = train_recipe_kind(recipe, options.source_kind);
+    options.target_kind = train_recipe_kind(recipe, options.target_kind);
     options.seed = recipe->run.seed;
     options.max_tokens = recipe->model.max_length;
     options.source_vocab = base->source_vocab;

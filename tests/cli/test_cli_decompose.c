@@ -92,6 +92,29 @@ START_TEST(test_generated_text_is_composed)
 }
 END_TEST
 
+/* The vocabularies of such a model, written and read again: import says it as train does. */
+START_TEST(test_import_says_it_as_train_does)
+{
+    write_korean();
+    cli_expect("cd $DIR; $T train --pairs korean.tsv --steps 8" FLAGS " --out run;"
+               "$T export --model run --out weights.safetensors --src-vocab s.txt --tgt-vocab t.txt;"
+               "$T import weights.safetensors --heads 2 --max-length 64 --src-vocab s.txt --tgt-vocab t.txt --decompose hangul "
+               "--out again"
+               " && for m in run again; do cut -f 1 korean.tsv | $T predict --model $m > $m.out; done;"
+               "test -s run.out && cmp run.out again.out && echo alike",
+               0, "alike");
+    cli_expect_sentence("cd $DIR; $T import weights.safetensors --heads 2 --src-vocab s.txt --src-tokens jamo --out x", 2,
+                        "chars, words");
+    cli_expect_sentence("cd $DIR; $T import weights.safetensors --heads 2 --decompose hangul --out x", 2,
+                        "--decompose goes with a --src-vocab or --tgt-vocab of chars");
+    cli_expect_sentence("cd $DIR; $T import weights.safetensors --heads 2 --tgt-vocab t.txt --tgt-tokens words --decompose "
+                        "hangul --out x",
+                        2, "--decompose goes with a --src-vocab or --tgt-vocab of chars");
+    cli_expect_sentence("cd $DIR; $T import weights.safetensors --heads 2 --tgt-tokens words --out x", 2,
+                        "--tgt-tokens goes with --tgt-vocab");
+}
+END_TEST
+
 START_TEST(test_where_it_does_nothing)
 {
     write_korean();
@@ -113,6 +136,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, test_resume_and_from_keep_it);
     tcase_add_test(tests, test_other_languages_stay);
     tcase_add_test(tests, test_generated_text_is_composed);
+    tcase_add_test(tests, test_import_says_it_as_train_does);
     tcase_add_test(tests, test_where_it_does_nothing);
     suite_add_tcase(suite, tests);
     return suite;

@@ -75,7 +75,7 @@ START_TEST(test_gpt2)
                         "tapeformer import: --src-vocab: a language model has no sources");
     cli_expect_sentence(
         "$T import $DIR/out.safetensors --layout gpt2 --config $DIR/gpt2 --src-tokens words --out $DIR/x", 2,
-        "tapeformer import: --src-tokens: a language model has no sources");
+        "tapeformer import: --src-tokens goes with --src-vocab, whose tokens it describes");
     cli_expect("test ! -e $DIR/x && echo none", 0, "none");
     cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --tgt-vocab $DIR/vocab.txt --out $DIR/x", 1,
                         "has 7 tokens");
