@@ -110,6 +110,7 @@ ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer
     own->epsilon = own->epsilon == 0 ? 1e-8 : own->epsilon;
     if (own->kind == TRAIN_MUON && own->momentum == 0)
         own->momentum = TRAIN_DEFAULT_MOMENTUM_MUON;
+    own->momentum = own->momentum == -1 ? 0 : own->momentum;
     if (threads < 1)
         return ag_error_set(error, AG_BAD_VALUE, "threads is %d: it must be 1 or more", threads);
     ag_status status = check_config(own, error);

@@ -102,7 +102,9 @@ static ag_status make_state(train_loop *loop)
     loop->threads = ag_tape_threads(loop->tape);
     if (!ag_tape_set_matmul(loop->tape, options->matmul))
         return ag_error_set(loop->error, AG_BAD_VALUE, "these matrix products are not available here");
-    ag_status status = train_optimizer_init(&loop->optimizer, &options->optimizer, params, loop->threads, loop->error);
+    train_optimizer_config config = options->optimizer;
+    config.momentum = config.momentum == 0 ? -1 : config.momentum; /* defaults are filled in: 0 is none */
+    ag_status status = train_optimizer_init(&loop->optimizer, &config, params, loop->threads, loop->error);
     options->optimizer = status == AG_OK ? loop->optimizer.config : options->optimizer;
     return status;
 }

@@ -12,7 +12,7 @@ static ag_status check_together(const train_options *options, ag_error *error)
 {
     const train_optimizer_config *optimizer = &options->optimizer;
     const bool sgd = optimizer->kind == TRAIN_SGD, muon = optimizer->kind == TRAIN_MUON;
-    if (!sgd && !muon && optimizer->momentum != 0)
+    if (!sgd && !muon && optimizer->momentum > 0)
         return ag_error_set(error, AG_BAD_VALUE, "momentum needs SGD or Muon; Adam's counterpart is beta1");
     if (!sgd && optimizer->nesterov)
         return ag_error_set(error, AG_BAD_VALUE, "nesterov needs SGD; Muon always has it, and Adam never");
@@ -21,7 +21,7 @@ static ag_status check_together(const train_options *options, ag_error *error)
     if (train_schedule_has_end(options->schedule) && options->warmup > options->steps)
         return ag_error_set(error, AG_BAD_VALUE, "a warm-up of %lld steps is longer than the run, which has %lld",
                             (long long)options->warmup, (long long)options->steps);
-    if (optimizer->nesterov && optimizer->momentum == 0)
+    if (optimizer->nesterov && optimizer->momentum <= 0)
         return ag_error_set(error, AG_BAD_VALUE, "nesterov needs a momentum above 0, such as 0.9");
     return AG_OK;
 }
@@ -132,6 +132,8 @@ static void fill_in_dependent(train_options *options)
     const bool muon = options->optimizer.kind == TRAIN_MUON, noam = options->schedule == TRAIN_NOAM;
     if (muon && options->muon_rate == 0)
         options->muon_rate = noam ? TRAIN_DEFAULT_RATE_MUON_NOAM : TRAIN_DEFAULT_RATE_MUON;
+    if (muon && options->optimizer.momentum == 0)
+        options->optimizer.momentum = TRAIN_DEFAULT_MOMENTUM_MUON;
     if ((muon || options->optimizer.kind == TRAIN_ADAMW) && options->optimizer.weight_decay == 0)
         options->optimizer.weight_decay = TRAIN_DEFAULT_WEIGHT_DECAY;
 }
@@ -190,8 +192,9 @@ ag_status train_options_complete(train_options *options, const train_options *gi
         return status;
     if (!earlier)
         fill_in_dependent(options);
-    options->floor = options->floor < 0 ? 0 : options->floor;
-    options->optimizer.weight_decay = options->optimizer.weight_decay < 0 ? 0 : options->optimizer.weight_decay;
+    double *const none[] = {&options->floor, &options->optimizer.weight_decay, &options->optimizer.momentum};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        *none[i] = *none[i] < 0 ? 0 : *none[i];
     set_default(&options->save_every, options->evaluate_every);
     return AG_OK;
 }

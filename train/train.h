@@ -79,7 +79,7 @@ typedef struct train_optimizer_config {
     double epsilon;      /* of Adam and AdamW, at least 1e-15 (1e-150 if ag_real is
                           * double) [1e-8] */
     double weight_decay; /* of parameters with `decay`: not of biases and norms [0] */
-    double momentum;     /* of SGD [0], and of Muon [TRAIN_DEFAULT_MOMENTUM_MUON] */
+    double momentum;     /* of SGD [0], and of Muon [TRAIN_DEFAULT_MOMENTUM_MUON]; -1: none */
     bool nesterov;       /* SGD: Nesterov's form of the momentum, which Muon always has */
 } train_optimizer_config;
 

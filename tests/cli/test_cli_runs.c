@@ -220,6 +220,7 @@ START_TEST(test_defaults_that_depend)
     expect_option("--steps 2000 --optimizer adam", "weight_decay", "0");
     expect_option("--steps 2000 --optimizer sgd", "weight_decay", "0");
     expect_option("--steps 2000 --weight-decay 0", "weight_decay", "0");
+    expect_option("--steps 2000 --optimizer muon --momentum 0", "momentum", "0");
     expect_option("--steps 2000", "warmup", "100");
     expect_option("--steps 100000", "warmup", "4000");
     expect_option("--steps 600 --schedule noam", "warmup", "200");

@@ -3,6 +3,7 @@
  * the project's folder. (test_once.c sees that nothing is written a second time.) */
 #include "options.h"
 
+#include "train/run.h"
 #include "train_fixture.h"
 
 #include <ctype.h>
@@ -160,6 +161,70 @@ START_TEST(a_run_takes_the_defaults)
 }
 END_TEST
 
+/* A flag's 0 never becomes another number: where a run replaces 0 by a default, the flag
+ * either refuses 0 or stores it as -1, which the run takes for "none". Returns how many
+ * rows have such a default. */
+static int check_zeros(const data_set *training, train_optimizer_kind kind, train_schedule_kind schedule)
+{
+    const train_options nothing = {.steps = 1000, .optimizer.kind = kind, .schedule = schedule};
+    train_options complete;
+    const train_field *row;
+    int defaults = 0;
+    ck_assert_int_eq(train_options_complete(&complete, &nothing, NULL, 0, training, NULL), AG_OK);
+    for (int i = 0; (row = train_option(i)); i++) {
+        if (row->owner != TRAIN_RUN || !row->name || !row->value || row->names || row->type == TRAIN_TEXT ||
+            train_field_number(row, &nothing) != 0 || train_field_number(row, &complete) <= 0)
+            continue;
+        train_options given = nothing, taken;
+        char expected[256];
+        defaults++;
+        if (row->type == TRAIN_UINT64 || !train_field_read(row, &given, "0", expected, sizeof expected))
+            continue;
+        ck_assert_int_eq(train_options_complete(&taken, &given, NULL, 0, training, NULL), AG_OK);
+        ck_assert_msg(train_field_number(row, &taken) <= 0, "--%s 0 is taken for %g", row->name,
+                      train_field_number(row, &taken));
+    }
+    return defaults;
+}
+
+START_TEST(zero_is_not_misread)
+{
+    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);
+    for (int kind = TRAIN_ADAMW; kind <= TRAIN_MUON; kind++)
+        for (int schedule = TRAIN_COSINE; schedule <= TRAIN_WSD; schedule++)
+            ck_assert_int_ge(check_zeros(f.training, (train_optimizer_kind)kind, (train_schedule_kind)schedule), 8);
+    train_fixture_clear(&f);
+}
+END_TEST
+
+/* Muon without momentum is another run than Muon, and its resume goes on without. */
+START_TEST(muon_without_momentum)
+{
+    train_fixture f = train_fixture_new("copy", 4, 4, NN_ENCODER, 8, 0);
+    train_options given = {.optimizer = {.kind = TRAIN_MUON, .momentum = -1}, .stop_at = 3, .threads = 1, .out = f.out};
+    train_options taken;
+    ag_error error = {0};
+    for (int resume = 0; resume < 2; resume++) {
+        given.resume = resume;
+        ck_assert_int_eq(train_run(f.model, f.training, f.dev, &given, NULL, &error), AG_INTERRUPTED);
+        ck_assert_int_eq(train_checkpoint_options(&taken, f.out, NULL), AG_OK);
+        ck_assert_double_eq(taken.optimizer.momentum, 0);
+        given.optimizer.momentum = 0; /* in a resume: what the run has had */
+        given.stop_at = 5;
+    }
+    ag_real *without = ag_numbers_new(f.model->params.size);
+    memcpy(without, f.model->params.value, (size_t)f.model->params.size * sizeof *without);
+    train_fixture_redraw(&f, 7);
+    given = (train_options){.optimizer.kind = TRAIN_MUON, .stop_at = 5, .threads = 1, .out = f.out, .overwrite = true};
+    ck_assert_int_eq(train_run(f.model, f.training, f.dev, &given, NULL, NULL), AG_INTERRUPTED);
+    ck_assert(memcmp(without, f.model->params.value, (size_t)f.model->params.size * sizeof *without) != 0);
+    ck_assert_int_eq(train_checkpoint_options(&taken, f.out, NULL), AG_OK);
+    ck_assert_double_eq(taken.optimizer.momentum, TRAIN_DEFAULT_MOMENTUM_MUON);
+    free(without);
+    train_fixture_clear(&f);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("train/options");
@@ -168,6 +233,8 @@ static Suite *suite(void)
     tcase_add_test(c, rows_are_unique);
     tcase_add_test(c, every_member_has_a_row);
     tcase_add_test(c, a_run_takes_the_defaults);
+    tcase_add_test(c, zero_is_not_misread);
+    tcase_add_test(c, muon_without_momentum);
     suite_add_tcase(s, c);
     return s;
 }
