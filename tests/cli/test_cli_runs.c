@@ -145,8 +145,8 @@ START_TEST(test_documented_defaults)
     static const char with_adamw[] = " d-model heads layers threads out dropout decay muon-lr momentum ",
                       with_sgd[] = " d-model heads layers threads out dropout decay optimizer lr muon-lr weight-decay "
                                    "beta1 beta2 ";
-    ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 28);
-    ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 24);
+    ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 29);
+    ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 25);
 }
 END_TEST
 
