@@ -1,4 +1,5 @@
 /* eval.c - tapeformer eval: how good a saved model is. */
+#include "answers.h"
 #include "examples.h"
 #include "models.h"
 
@@ -162,6 +163,7 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
     const nn_ensemble *ensemble = &models.ensemble.nn;
     const train_saved *saved = models.ensemble.saved;
     data_set *set = NULL;
+    data_unknown unknown[2] = {{0}, {0}};
     if (code == CLI_DONE)
         set = cli_examples_open("eval", &f->examples, saved, ensemble, &code, error);
     shown show = {.left = f->show,
@@ -171,16 +173,18 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.decode = saved->source_vocab != NULL;
         evaluation.on_output = f->show ? show_output : NULL;
         evaluation.context = &show;
+        evaluation.unknown = unknown;
+        evaluation.name = f->examples.pairs;
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
         ag_status status = train_ensemble_evaluate(ensemble, set, &evaluation, &m->metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
     }
-    if (code == CLI_DONE && m->metrics.unknown)
-        cli_fail("eval", CLI_DONE, "note: %lld %s not in the model's vocabularies and %s read as <unk>",
-                 (long long)m->metrics.unknown, ag_plural(m->metrics.unknown, "token is", "tokens are"),
-                 ag_plural(m->metrics.unknown, "is", "are"));
+    for (int side = 0; side < 2 && code == CLI_DONE; side++)
+        cli_report_unknown("eval", "note: ", side ? "target" : "source", &unknown[side]);
     if (code == CLI_DONE && !f->json)
         print_metrics(&m->metrics);
+    data_unknown_clear(&unknown[0]);
+    data_unknown_clear(&unknown[1]);
     data_set_free(set);
     cli_models_clear(&models);
     return code;

@@ -3,14 +3,13 @@
  * All lines that have been read are answered before the next are waited for, so someone
  * who types gets an answer to each line, while a file is read ahead. Lines of similar
  * length go through the model together. */
-#include "cli.h"
+#include "answers.h"
 #include "lines.h"
 #include "models.h"
-#include "tokens.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,7 @@ typedef struct predict_flags {
     nn_generation_options generation;
     int64_t batch;
     int threads;
-    bool scores;
+    bool scores, tsv, json;
 } predict_flags;
 
 /* This many batches of lines are taken from the input at once and sorted by length, which
@@ -32,9 +31,8 @@ typedef struct predict_flags {
 #define BATCHES 16
 
 typedef struct source_line {
-    const char *text;
-    int64_t number;   /* from 1 */
-    int64_t tokens;   /* 0: the line does not go through the model, and its answer is empty */
+    cli_source source;
+    int64_t tokens;   /* 0: the line does not go through the model, and has no answer */
     off_t begin, end; /* of its answer within all answers */
 } source_line;
 
@@ -49,7 +47,12 @@ typedef struct predictor {
     source_line **sorted; /* [the same] the lines that go through the model, by length */
     const char **texts;   /* [flags->batch] */
     int64_t count, usable;
-    bool complained; /* a line was bad in some way */
+    cli_answers answers;
+    data_unknown unknown;
+    cli_progress progress;
+    double started;
+    int64_t answered; /* lines */
+    bool complained;  /* a line was bad in some way */
 } predictor;
 
 /* ---- One line ---------------------------------------------------------------------- */
@@ -63,38 +66,34 @@ static int64_t longest_line(const predictor *p)
     return (further ? wanted : usual) - !p->saved->tagging;
 }
 
-/* The number of tokens of a line that the model can read, or 0. Reports a line that it
- * cannot read, or only in part. An empty line has an empty answer. */
-static int64_t check_line(predictor *p, const char *line, size_t size, int64_t number)
+/* The number of tokens of a line that the model can read, or 0 with the source's problem,
+ * which is reported unless the line is empty. */
+static int64_t check_line(predictor *p, cli_source *source)
 {
     const int64_t most = longest_line(p);
     char reason[DATA_TEXT_REASON];
-    size_t good = data_text_check(line, size, reason);
-    int64_t unknown = 0;
+    size_t good = data_text_check(source->text, source->size, reason);
 
-    if (good < size) {
+    if (good < source->size) {
         cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu of the line %s; answered by an empty line", p->name,
-                 (long long)number, good + 1, reason);
+                 (long long)source->number, good + 1, reason);
         p->complained = true;
+        source->problem = "not UTF-8";
         return 0;
     }
-    if (data_text_empty(line, size))
+    if (data_text_empty(source->text, source->size)) {
+        source->problem = "empty";
         return 0;
-    int64_t tokens = data_vocab_encode(p->saved->source_vocab, line, size, NULL, 0, &unknown);
+    }
+    int64_t tokens = data_vocab_encode(p->saved->source_vocab, source->text, source->size, NULL, 0, NULL);
     if (tokens > most) {
         cli_fail("predict", CLI_FAILED,
                  "%s:%lld: %lld %s, more than the model's longest %lld%s; answered by an empty line", p->name,
-                 (long long)number, (long long)tokens, ag_plural(tokens, "token", "tokens"), (long long)most,
+                 (long long)source->number, (long long)tokens, ag_plural(tokens, "token", "tokens"), (long long)most,
                  nn_ensemble_longest(p->ensemble) ? "" : " (--max-length allows more)");
         p->complained = true;
+        source->problem = "too long";
         return 0;
-    }
-    if (unknown) {
-        cli_fail("predict", CLI_FAILED,
-                 "%s:%lld: %lld of %lld %s %s not in the model's vocabulary and %s read as <unk>", p->name,
-                 (long long)number, (long long)unknown, (long long)tokens, ag_plural(tokens, "token", "tokens"),
-                 ag_plural(unknown, "is", "are"), ag_plural(unknown, "is", "are"));
-        p->complained = true;
     }
     return tokens;
 }
@@ -104,7 +103,7 @@ static int by_length(const void *a, const void *b)
     const source_line *x = *(source_line *const *)a, *y = *(source_line *const *)b;
     if (x->tokens != y->tokens)
         return x->tokens < y->tokens ? -1 : 1;
-    return x->number < y->number ? -1 : 1;
+    return x->source.number < y->source.number ? -1 : 1;
 }
 
 /* ---- A batch of lines -------------------------------------------------------------- */
@@ -118,36 +117,19 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
     return nn_ensemble_generate(p->ensemble, p->tape, &input, &p->flags->generation, result, error);
 }
 
-/* Writes the hypotheses [best] of one line. A search that found fewer gives the others no
- * probability (a score of -infinity). */
-static ag_status write_answer(const predictor *p, const nn_hypothesis *hypotheses, int best, FILE *out, ag_error *error)
-{
-    for (int i = 0; i < best && (i == 0 || hypotheses[i].score > -HUGE_VAL); i++) {
-        char *text = cli_text(p->saved->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
-        if (!text)
-            return ag_error_set(error, AG_NO_MEMORY, "out of memory");
-        if (i)
-            fputc('\t', out);
-        cli_put_field(out, text);
-        if (p->flags->scores)
-            fprintf(out, "\t%.6f", hypotheses[i].score);
-        free(text);
-    }
-    return AG_OK;
-}
-
 static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t rows, FILE *out, ag_error *error)
 {
     nn_generated result = {0};
     for (int64_t row = 0; row < rows; row++)
-        p->texts[row] = lines[row]->text;
+        p->texts[row] = lines[row]->source.text;
     ag_status status =
         data_batch_sources(p->saved->source_vocab, p->texts, rows, p->saved->tagging, &p->batch, NULL, error);
     if (status == AG_OK)
         status = decode_batch(p, &result, error);
     for (int64_t row = 0; row < rows && status == AG_OK; row++) {
         lines[row]->begin = ftello(out);
-        status = write_answer(p, result.hypotheses + row * result.best, result.best, out, error);
+        status = cli_answers_put(&p->answers, &lines[row]->source, result.hypotheses + row * result.best, result.best,
+                                 out, error);
         lines[row]->end = ftello(out);
     }
     nn_generated_clear(&result);
@@ -157,22 +139,26 @@ static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t r
 /* ---- All lines --------------------------------------------------------------------- */
 
 /* Takes lines from those that have been read. */
-static void take_lines(predictor *p, cli_lines *lines)
+static ag_status take_lines(predictor *p, cli_lines *lines, ag_error *error)
 {
+    ag_status status = AG_OK;
     p->count = p->usable = 0;
-    while (p->count < BATCHES * p->flags->batch) {
+    while (status == AG_OK && p->count < BATCHES * p->flags->batch) {
         size_t size;
         char *text = cli_lines_next(lines, &size);
         if (!text)
             break;
         source_line *line = &p->lines[p->count++];
-        *line = (source_line){.text = text, .number = lines->number};
-        line->tokens = check_line(p, text, size, line->number);
-        if (line->tokens)
+        *line = (source_line){.source = {text, size, p->name, lines->number, NULL}};
+        line->tokens = check_line(p, &line->source);
+        if (line->tokens) {
             p->sorted[p->usable++] = line;
+            status = data_unknown_add(&p->unknown, p->saved->source_vocab, text, size, p->name, lines->number, error);
+        }
     }
     if (p->usable)
         qsort(p->sorted, (size_t)p->usable, sizeof(source_line *), by_length);
+    return status;
 }
 
 /* Answers the lines that were taken, in batches of similar length, and prints the answers
@@ -194,12 +180,16 @@ static ag_status answer_lines(predictor *p, ag_error *error)
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
     for (int64_t i = 0; i < p->count && status == AG_OK; i++) {
         const source_line *line = &p->lines[i];
-        fwrite(answers + line->begin, 1, (size_t)(line->end - line->begin), stdout);
-        putchar('\n');
+        if (line->tokens)
+            fwrite(answers + line->begin, 1, (size_t)(line->end - line->begin), stdout);
+        else
+            status = cli_answers_put(&p->answers, &line->source, NULL, 0, stdout, error);
     }
     free(answers);
     if (fflush(stdout) != 0 && status == AG_OK)
         status = ag_error_set(error, AG_IO, "cannot write to standard output: %s", AG_REASON(errno));
+    p->answered += p->count;
+    cli_progress_lines(&p->progress, p->answered, ag_seconds() - p->started);
     return status;
 }
 
@@ -211,10 +201,10 @@ static ag_status answer_file(predictor *p, int file, const char *name, ag_error 
     ag_status status = AG_OK;
     p->name = name;
     while (status == AG_OK) {
-        take_lines(p, &lines);
-        if (p->count)
+        status = take_lines(p, &lines, error);
+        if (status == AG_OK && p->count)
             status = answer_lines(p, error); /* reading more reuses the lines' memory */
-        else if (!cli_lines_fill(&lines))
+        else if (status == AG_OK && !cli_lines_fill(&lines))
             break;
     }
     if (status == AG_OK && lines.failed)
@@ -254,29 +244,52 @@ static int check_files(const predict_flags *f)
     return CLI_DONE;
 }
 
+static cli_answers answers_form(const predict_flags *f, const train_saved *saved)
+{
+    return (cli_answers){.form = f->json ? CLI_ANSWER_JSON : f->tsv ? CLI_ANSWER_TSV : CLI_ANSWER_TEXT,
+                         .scores = f->scores,
+                         .source_vocab = saved->source_vocab,
+                         .target_vocab = saved->target_vocab};
+}
+
+/* The exit code after all lines were answered, or an error. */
+static int finish_answers(predictor *p, ag_status status, const ag_error *error)
+{
+    cli_progress_end(&p->progress);
+    cli_report_unknown("predict", "", "source", &p->unknown);
+    if (status != AG_OK)
+        return cli_report("predict", error);
+    return p->complained || p->unknown.unknown ? CLI_FAILED : CLI_DONE;
+}
+
 static int predict_lines(const predict_flags *f, ag_error *error)
 {
     cli_models models;
     int code = cli_models_load(&models, "predict", f->model);
-    predictor p = {.flags = f, .ensemble = &models.ensemble.nn, .saved = models.ensemble.saved};
+    /* answers on a terminal would tear the live line */
+    predictor p = {.flags = f,
+                   .ensemble = &models.ensemble.nn,
+                   .saved = models.ensemble.saved,
+                   .progress = cli_progress_make(isatty(STDOUT_FILENO)),
+                   .started = ag_seconds()};
 
     if (code == CLI_DONE && !p.saved->source_vocab) {
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
     } else if (code == CLI_DONE) {
+        p.answers = answers_form(f, p.saved);
         p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
         p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
         p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
         p.texts = malloc((size_t)f->batch * sizeof *p.texts);
         if (!p.tape || !p.lines || !p.sorted || !p.texts)
             code = cli_fail("predict", CLI_FAILED, "out of memory");
-        else if (answer_files(&p, error) != AG_OK)
-            code = cli_report("predict", error);
-        else if (p.complained)
-            code = CLI_FAILED;
+        else
+            code = finish_answers(&p, answer_files(&p, error), error);
     }
     free(p.lines);
     free(p.sorted);
     free(p.texts);
+    data_unknown_clear(&p.unknown);
     data_batch_clear(&p.batch);
     ag_tape_free(p.tape);
     cli_models_clear(&models);
@@ -292,9 +305,12 @@ static int check_flags(const cli_command *command, predict_flags *f)
     nn_generation_options *generation = &f->generation;
     if (!generation->beam)
         generation->beam = generation->best;
-    const cli_need need = {"length-penalty", generation->beam > 1 || f->scores || generation->length_penalty == 0,
-                           "goes with a --beam of 2 or more, or --scores"};
-    if (!cli_flags_effective(command, &need, 1))
+    const cli_need needs[] = {
+        {"length-penalty", generation->beam > 1 || f->scores || f->json || generation->length_penalty == 0,
+         "goes with a --beam of 2 or more, or --scores"},
+        {"scores", !f->tsv && !f->json, "goes without --tsv and --json, which have the probabilities"},
+        {"tsv", !f->json, "and --json exclude each other"}};
+    if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     if (generation->best > generation->beam)
         return cli_fail("predict", CLI_USAGE, "--best %d: a beam of %d has no more hypotheses than that",
@@ -317,6 +333,9 @@ int cli_predict(int count, const char *const *arguments)
             f.scores, "scores", NULL,
             "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
             "after the length penalty"),
+        CLI_FLAG(f.tsv, "tsv", NULL,
+                 "print a line for each answer: source, rank, log-probability, probability, output, separated by TAB"),
+        CLI_FLAG(f.json, "json", NULL, "print a JSON object for each line of input, with all its answers"),
         CLI_FLAG(f.generation.max_length, "max-length", "N",
                  "longest output in tokens; above the model's also longest line, unless its positions are learned",
                  .low = 1, .high = 1e6, .otherwise = "the model's"),
@@ -332,8 +351,11 @@ int cli_predict(int count, const char *const *arguments)
         .usage = "--model DIR[,DIR...] [FILE...] [flags]",
         .details = "Each line of input gets one line of standard output. Files are read one after the other; without "
                    "files, standard input is read and answered line by line.\n\nA line that cannot be read (bad UTF-8, "
-                   "too long) is answered by an empty line, and a token that the model does not know is read as <unk>. "
-                   "Each is reported with its line number, and then the exit code is 1.",
+                   "too long) is answered by an empty line (with --tsv by rank 0, with --json by \"problem\") and "
+                   "reported with its number. A token that the model does not know is read as <unk>; at the end the "
+                   "most frequent of them are listed with their lines. In both cases the exit code is 1.\n\nThe "
+                   "probability is that of the whole answer with its end mark, and the log-probability its natural "
+                   "logarithm, before any length penalty.",
     };
     ag_error error = {0};
     command.words = f.files = malloc((size_t)(count ? count : 1) * sizeof *f.files);

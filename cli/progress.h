@@ -1,5 +1,5 @@
-/* progress.h - shows the progress of a training: one live line on a terminal, plain lines
- * elsewhere. */
+/* progress.h - shows the progress of a training, or of predictions: one live line on a
+ * terminal; of a training plain lines elsewhere. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
@@ -15,6 +15,8 @@ typedef struct cli_progress {
 cli_progress cli_progress_make(bool quiet);
 /* An on_progress callback; `context` is a cli_progress. */
 void cli_progress_show(void *context, const train_progress *progress);
+/* Shows how many lines are answered, in the live line of a terminal alone. */
+void cli_progress_lines(cli_progress *progress, int64_t done, double seconds);
 /* Ends the live line. */
 void cli_progress_end(const cli_progress *progress);
 

@@ -17,11 +17,16 @@ void cli_show(FILE *out, const char *text)
     }
 }
 
-void cli_put_field(FILE *out, const char *text)
+void cli_put_field(FILE *out, const char *text, size_t size)
 {
-    for (; *text; text++)
-        if (*text == '\t' || *text == '\n' || *text == '\r')
+    for (const char *end = text + size; text < end;) {
+        const int length = *text ? ag_utf8_length(text, (size_t)(end - text)) : 1;
+        if (!*text || *text == '\t' || *text == '\n' || *text == '\r')
             fprintf(out, "\\%02x", (unsigned)*text);
+        else if (length > 0)
+            fwrite(text, 1, (size_t)length, out);
         else
-            fputc(*text, out);
+            fputs("\xEF\xBF\xBD", out);
+        text += length > 0 ? length : 1;
+    }
 }

@@ -126,6 +126,42 @@ size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t co
  * ids [count] that may form a syllable with the id to come, so their text is not final. */
 int64_t data_vocab_open(const data_vocab *vocab, const int32_t *ids, int64_t count);
 
+/* How many lines are kept of each unknown token. */
+enum { DATA_UNKNOWN_PLACES = 3 };
+
+/* A token that is not in a vocabulary: how often texts have it, and where first. */
+typedef struct data_unknown_token {
+    const char *token; /* set by data_unknown_sort */
+    int64_t count;
+    struct {
+        const char *file; /* the caller's */
+        int64_t line;
+    } places[DATA_UNKNOWN_PLACES]; /* [place_count], no line twice */
+    int place_count;
+    bool more; /* further lines have it */
+} data_unknown_token;
+
+/* The unknown tokens of texts. A zeroed struct is empty. */
+typedef struct data_unknown {
+    int64_t tokens;            /* of the texts, unknown ones or not */
+    int64_t unknown, lines;    /* the unknown ones, and the lines that have any */
+    data_unknown_token *items; /* [count] in order of appearance, then of data_unknown_sort */
+    int64_t count;             /* at most 100000: later ones count in `unknown` alone */
+    data_vocab *names;         /* private */
+    size_t capacity;           /* private */
+} data_unknown;
+
+/* Adds the tokens of one line of text that `vocab` does not have, all calls with
+ * vocabularies of one kind. `file` must outlive the struct; line 0: not a line of a file.
+ * AG_NO_MEMORY leaves the struct as it was, or with some of the line's tokens. */
+ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const char *text, size_t size,
+                           const char *file, int64_t line, ag_error *error) AG_CHECKED;
+/* Sorts the items, the most frequent first, of equals the one that came first. Nothing can
+ * be added after that. */
+void data_unknown_sort(data_unknown *unknown);
+/* Frees what the struct holds and leaves it zeroed. */
+void data_unknown_clear(data_unknown *unknown);
+
 /* ---- Synthetic tasks --------------------------------------------------------------- */
 
 /* A task generates source and target texts from random numbers: equal states of `rng` and
@@ -231,6 +267,10 @@ int64_t data_set_max_target(const data_set *set);
  * next call; NULL for an i out of range. A task has every i >= 0. A text set has no
  * source, and its target is the window. */
 void data_set_example(data_set *set, int64_t i, const char **source, const char **target);
+
+/* The number of the line of example i in its pair file, from 1; 0 for a set without such
+ * lines (tasks, texts). Quick for examples in increasing order. */
+int64_t data_set_line(data_set *set, int64_t i);
 
 /* A hash of the set: equal for equal sets, and different if an example, their order or
  * their number differs. A resumed run recognises its sets by it. Reads all examples of an

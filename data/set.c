@@ -202,6 +202,11 @@ static const char *copy_view(char *buffer, size_t room, data_view view)
     return buffer;
 }
 
+int64_t data_set_line(data_set *set, int64_t i)
+{
+    return set->kind->line && i >= 0 && i < set->count ? set->kind->line(set, i) : 0;
+}
+
 void data_set_example(data_set *set, int64_t i, const char **source, const char **target)
 {
     data_view source_view, target_view;

@@ -30,6 +30,7 @@ typedef struct data_set_kind {
     void (*free_own)(data_set *set); /* frees what the kind's struct holds; NULL:
                                       * nothing */
     size_t size;                     /* of the kind's struct */
+    int64_t (*line)(data_set *set, int64_t i); /* data_set_line; NULL: there are no lines */
     bool is_text;                    /* a language model's set: no separate sources */
     bool endless;                    /* new examples in each epoch */
 } data_set_kind;

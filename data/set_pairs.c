@@ -17,6 +17,8 @@ typedef struct pair_set {
     uint64_t *offsets;                       /* [count]: where example i begins in the
                                               * map */
     uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
+    size_t known_at;                         /* pair_line's last answer: line known_line */
+    int64_t known_line;                      /* begins at this offset; line 0: none yet */
 } pair_set;
 
 typedef struct pair {
@@ -68,6 +70,20 @@ static int64_t pair_tokens(data_set *base, int64_t i)
 {
     const pair_set *set = (pair_set *)base;
     return (int64_t)set->source_tokens[i] + set->target_tokens[i];
+}
+
+/* Counts on from the last answer, or from the beginning of the file. */
+static int64_t pair_line(data_set *base, int64_t i)
+{
+    pair_set *set = (pair_set *)base;
+    data_view line;
+    if (set->known_line == 0 || set->known_at > set->offsets[i]) {
+        set->known_at = data_text_start((const char *)base->map.bytes, base->map.size);
+        set->known_line = 1;
+    }
+    for (; set->known_at < set->offsets[i]; set->known_line++)
+        next_line(&base->map, &set->known_at, &line);
+    return set->known_line;
 }
 
 static void pair_free(data_set *base)
@@ -357,7 +373,8 @@ static ag_status read_pairs(data_set *base, const data_vocab *source, const data
 }
 
 static const data_set_kind pair_kind = {
-    .texts = pair_texts, .tokens = pair_tokens, .read = read_pairs, .free_own = pair_free, .size = sizeof(pair_set)};
+    .texts = pair_texts, .tokens = pair_tokens, .read = read_pairs, .free_own = pair_free, .line = pair_line,
+    .size = sizeof(pair_set)};
 
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
 {

@@ -1,6 +1,7 @@
 /* generate.c - nn_ensemble_generate: checks the options, makes room for the result, and
  * chooses the way. */
 #include "generation.h"
+#include "scalar.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -177,6 +178,10 @@ static ag_status generate_rows(generation *g, ag_error *error)
         status = g->kind == NN_ENCODER ? generation_tag(g, error)
                  : g->options.beam > 1 ? generation_beam(g, error)
                                        : generation_sample(g, error);
+    for (int64_t i = 0; i < g->result->rows * g->result->best && status == AG_OK; i++) {
+        nn_hypothesis *answer = &g->result->hypotheses[i];
+        answer->probability = answer->score > -HUGE_VAL ? scalar_exp(answer->log_probability) : 0;
+    }
     clear_models(g);
     ag_tape_rewind(g->tape);
     ag_tape_set_grad(g->tape, grad_was_on);

@@ -668,7 +668,9 @@ typedef struct nn_hypothesis {
      * marks exclude. It is minus the sum of the tokens' cross-entropies in nats, so
      * train_evaluate's loss times tokens for this one pair. */
     double log_probability;
-    double score; /* log_probability after the length penalty */
+    double probability; /* e^log_probability: the model's confidence in the whole answer; 0 of a
+                         * missing one */
+    double score;       /* log_probability after the length penalty */
 } nn_hypothesis;
 
 /* The generated sequences of all rows. */

@@ -10,6 +10,7 @@
 #include "scalar.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct loss_sums {
     scalar_sum loss;
@@ -121,6 +122,27 @@ static int64_t count_unknown(const int32_t *tokens, int64_t count)
     return unknown;
 }
 
+/* Notes which tokens of a batch are unknown. */
+static ag_status add_unknown(data_set *set, const data_batch *batch, const train_evaluation *evaluation,
+                             loss_sums *sums, ag_error *error)
+{
+    const data_vocab *const vocabs[2] = {data_set_source_vocab(set), data_set_target_vocab(set)};
+    const int64_t found = count_unknown(batch->source, batch->rows * batch->source_length) +
+                          count_unknown(batch->target_out, batch->rows * batch->target_length);
+    ag_status status = AG_OK;
+    sums->unknown += found;
+    for (int64_t row = 0; row < batch->rows && evaluation->unknown && status == AG_OK; row++) {
+        const int64_t line = data_set_line(set, batch->examples[row]);
+        const char *texts[2] = {NULL, NULL};
+        data_set_example(set, batch->examples[row], &texts[0], &texts[1]);
+        for (int side = 0; side < 2 && status == AG_OK; side++)
+            if (vocabs[side] && texts[side])
+                status = data_unknown_add(&evaluation->unknown[side], vocabs[side], texts[side], strlen(texts[side]),
+                                          evaluation->name, line, error);
+    }
+    return status;
+}
+
 static ag_status add_batches(const nn_ensemble *ensemble, ag_tape *tape, data_set *set,
                              const train_evaluation *evaluation, loss_sums *sums, ag_error *error)
 {
@@ -135,8 +157,7 @@ static ag_status add_batches(const nn_ensemble *ensemble, ag_tape *tape, data_se
         if (status == AG_OK)
             status = add_batch(ensemble, tape, &batch, evaluation, sums, error);
         if (status == AG_OK)
-            sums->unknown += count_unknown(batch.source, batch.rows * batch.source_length) +
-                             count_unknown(batch.target_out, batch.rows * batch.target_length);
+            status = add_unknown(set, &batch, evaluation, sums, error);
     }
     data_batch_clear(&batch);
     return status;

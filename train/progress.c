@@ -15,11 +15,19 @@ static const char *duration(double seconds, char text[32])
     return text;
 }
 
-static const char *speed(double tokens_per_second, char text[32])
+static const char *speed(double per_second, char text[32])
 {
-    const char *unit = tokens_per_second >= 999950 ? "M" : tokens_per_second >= 999.5 ? "k" : "";
-    double scaled = *unit == 'M' ? tokens_per_second / 1e6 : *unit == 'k' ? tokens_per_second / 1e3 : tokens_per_second;
+    const char *unit = per_second >= 999950 ? "M" : per_second >= 999.5 ? "k" : "";
+    double scaled = *unit == 'M' ? per_second / 1e6 : *unit == 'k' ? per_second / 1e3 : per_second;
     ag_text_print(text, 32, *unit ? "%.1f%s" : "%.0f%s", scaled, unit);
+    return text;
+}
+
+char *train_count_line(int64_t done, const char *unit, double seconds, char *text, size_t size)
+{
+    char part[32];
+    snprintf(text, size, "%lld %s  %s %s/s", (long long)done, unit, speed(seconds > 0 ? (double)done / seconds : 0, part),
+             unit);
     return text;
 }
 

@@ -248,6 +248,10 @@ typedef struct train_evaluation {
     /* Zeroed, or that of an earlier evaluation, whose items are freed: gets the outcome of
      * each unit, for train_compare, and is cleared by the caller. Without `decode` rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
+    /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name` and
+     * the lines of a set that has any. The caller clears them. NULL: not wanted. */
+    data_unknown *unknown;
+    const char *name;         /* of the set, for `unknown` */
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
     void *context;            /* of both */
     const volatile sig_atomic_t *stop; /* becomes not 0: stop with AG_INTERRUPTED. NULL:
@@ -668,6 +672,8 @@ ag_status train_checkpoint_options(train_options *options, const char *out, ag_e
  * zero, and returns text: "step 1200/2000 epoch 3 loss 0.0123 rate 8.1e-04 41.2k tokens/s
  * 0:21 left", or the result of an evaluation. */
 char *train_progress_line(const train_progress *progress, char *text, size_t size);
+/* The same of work that is counted: "12345 lines  2.1k lines/s". */
+char *train_count_line(int64_t done, const char *unit, double seconds, char *text, size_t size);
 
 /* ---- Logs -------------------------------------------------------------------------- */
 

@@ -248,20 +248,32 @@ typedef struct data_json_object {
     char *text; /* [size], zero-terminated */
     size_t size, length;
     const char *gap; /* written after each colon and comma */
-    int members;
-    bool failed; /* the object is longer than `size` */
+    int members;     /* of the innermost object or array that is open */
+    int depth;       /* how many are open inside the object */
+    bool grows;      /* the text is the object's own, and grows */
+    bool failed;     /* the object is longer than `size`, or memory is out */
 } data_json_object;
 
 /* An object without members, to be written into text [size]. */
 data_json_object data_json_object_start(char *text, size_t size, const char *gap);
+/* The same in memory that grows with it: the caller frees `text`, which is NULL before the
+ * first member, and should memory be out. */
+data_json_object data_json_object_grow(const char *gap);
+/* Opens a member that is an object ('{') or an array ('['); what is put then goes into it,
+ * until data_json_close with the same bracket. Members of an array have the key NULL. */
+void data_json_open(data_json_object *object, const char *key, char bracket);
+void data_json_close(data_json_object *object, char bracket);
 /* Appends a member. In a text, a byte that is not UTF-8 becomes U+FFFD. */
 void data_json_put_text(data_json_object *object, const char *key, const char *value);
+/* The same of a text of `size` bytes, in which there may be zeros. */
+void data_json_put_bytes(data_json_object *object, const char *key, const char *value, size_t size);
 void data_json_put_bool(data_json_object *object, const char *key, bool value);
 void data_json_put_integer(data_json_object *object, const char *key, int64_t value);
 /* The same with this many significant digits, 1 to 17. JSON has no infinities or NaN: for
  * those the value is null, and a member KEY_is says "NaN", "Infinity" or "-Infinity". */
 void data_json_put_number(data_json_object *object, const char *key, double value, int digits);
-/* Ends the object. Returns false if `size` was too small: the text is then cut off. */
+/* Ends the object. Returns false if `size` was too small, or memory is out: the text is
+ * then cut off. */
 bool data_json_object_end(data_json_object *object);
 
 AG_HEADER_END

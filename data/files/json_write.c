@@ -3,6 +3,7 @@
 #include "json_write.h"
 
 #include "files.h"
+#include "grow.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,10 +21,19 @@ size_t data_json_escape(char byte, char escape[8])
     return 1;
 }
 
+/* Whether there is room for `size` bytes and the final zero, which a text that grows
+ * makes. */
+static bool has_room(data_json_object *object, size_t size)
+{
+    if (!object->failed && object->grows && !data_grow(object->text, object->length + size + 1, &object->size))
+        object->failed = true;
+    return !object->failed && size < object->size - object->length;
+}
+
 /* Appends bytes and keeps room for the final zero. */
 static void put_bytes(data_json_object *object, const char *bytes, size_t size)
 {
-    object->failed = object->failed || size >= object->size - object->length;
+    object->failed = !has_room(object, size);
     if (object->failed)
         return;
     memcpy(object->text + object->length, bytes, size);
@@ -37,9 +47,8 @@ static void put_words(data_json_object *object, const char *words)
 }
 
 /* Bytes that are not UTF-8 become U+FFFD. */
-static void put_string(data_json_object *object, const char *text)
+static void put_string(data_json_object *object, const char *text, size_t left)
 {
-    size_t left = strlen(text);
     put_words(object, "\"");
     while (left > 0) {
         char escape[8];
@@ -56,11 +65,17 @@ static void put_string(data_json_object *object, const char *text)
     put_words(object, "\"");
 }
 
+/* What stands before a member: the opening brace of the whole, or a comma; and the key. */
 static void put_key(data_json_object *object, const char *key)
 {
-    put_words(object, object->members++ ? "," : "{");
+    if (object->members++)
+        put_words(object, ",");
+    else if (!object->depth)
+        put_words(object, "{");
     put_words(object, object->members > 1 ? object->gap : "");
-    put_string(object, key);
+    if (!key)
+        return;
+    put_string(object, key, strlen(key));
     put_words(object, ":");
     put_words(object, object->gap);
 }
@@ -73,10 +88,35 @@ data_json_object data_json_object_start(char *text, size_t size, const char *gap
     return object;
 }
 
-void data_json_put_text(data_json_object *object, const char *key, const char *value)
+data_json_object data_json_object_grow(const char *gap)
+{
+    return (data_json_object){.gap = gap, .grows = true};
+}
+
+void data_json_open(data_json_object *object, const char *key, char bracket)
 {
     put_key(object, key);
-    put_string(object, value);
+    put_bytes(object, &bracket, 1);
+    object->depth++;
+    object->members = 0;
+}
+
+void data_json_close(data_json_object *object, char bracket)
+{
+    put_words(object, bracket == '{' ? "}" : "]");
+    object->depth--;
+    object->members = 1; /* what was closed is a member of what is open now */
+}
+
+void data_json_put_text(data_json_object *object, const char *key, const char *value)
+{
+    data_json_put_bytes(object, key, value, strlen(value));
+}
+
+void data_json_put_bytes(data_json_object *object, const char *key, const char *value, size_t size)
+{
+    put_key(object, key);
+    put_string(object, value, size);
 }
 
 void data_json_put_bool(data_json_object *object, const char *key, bool value)

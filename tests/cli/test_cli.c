@@ -127,7 +127,7 @@ START_TEST(test_bad_lines)
     cli_expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run", 1, "stdin:2:");
     cli_expect("printf 'ab\\na\\303b\\nc\\n' | $T predict --model $DIR/run 2>/dev/null | wc -l", 0, "3");
     cli_expect("printf 'ab\\nA\\n' | $T predict --model $DIR/run", 1,
-               "stdin:2: 1 of 1 token is not in the model's vocabulary");
+               "1 of 3 source tokens (1 line) is not in the model's vocabulary and is read as <unk>:\n  A  1 time: stdin:2\n");
     cli_expect("printf '\\357\\273\\277ab\\r\\nba' | $T predict --model $DIR/run | wc -l", 0, "2");
     ck_assert_ptr_null(strstr(cli_output, "stdin:1:")); /* a byte order mark is no token */
     cli_expect("head -c 1000 /dev/zero | tr '\\0' 'a' | $T predict --model $DIR/run", 1, "stdin:1:");

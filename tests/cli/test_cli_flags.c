@@ -89,9 +89,9 @@ START_TEST(test_counts)
     ck_assert_ptr_nonnull(strstr(cli_output, " 1 head, "));
     ck_assert_ptr_nonnull(strstr(cli_output, "done after 1 step; "));
     cli_expect("printf 'abX\\nabXX\\nX\\n' | $T predict --model $DIR/run", 1,
-               ":1: 1 of 3 tokens is not in the model's vocabulary and is read as <unk>");
-    ck_assert_ptr_nonnull(strstr(cli_output, ":2: 2 of 4 tokens are not in the model's vocabulary and are read"));
-    ck_assert_ptr_nonnull(strstr(cli_output, ":3: 1 of 1 token is not in the model's vocabulary"));
+               "4 of 8 source tokens (3 lines) are not in the model's vocabulary and are read as <unk>:\n");
+    ck_assert_ptr_nonnull(strstr(cli_output, "  X  4 times: stdin:1, stdin:2, stdin:3\n"));
+    cli_expect("echo X | $T predict --model $DIR/run", 1, "1 of 1 source token (1 line) is not in the model's");
     cli_expect("printf 'a\\tb\\n' > $DIR/one.tsv; $T eval --model $DIR/run --pairs $DIR/one.tsv", 0, "of 1 source\n");
     ck_assert_ptr_nonnull(strstr(cli_output, ", 2 tokens\n"));
 }
@@ -109,7 +109,8 @@ START_TEST(test_predict_reads_files)
                "$T predict $DIR/one --model $DIR/run $DIR/two > $DIR/named 2> $DIR/said;"
                "cmp $DIR/piped $DIR/named && wc -l < $DIR/named",
                0, "4");
-    cli_expect("cat $DIR/said", 0, "/two:2: 1 of 1 token is not in the model's vocabulary");
+    cli_expect("cat $DIR/said", 0, "1 of 8 source tokens (1 line) is not in the model's vocabulary");
+    ck_assert_ptr_nonnull(strstr(cli_output, "/two:2\n"));
     cli_expect("cat $DIR/two | $T predict --model $DIR/run $DIR/one /dev/stdin | wc -l", 0, "4");
     cli_expect_sentence("$T predict --model $DIR/run $DIR/one $DIR/none", 1, "/none: cannot open: No such file");
     cli_expect_sentence("$T predict --model $DIR/run $DIR", 1, ": cannot read: Is a directory");

@@ -442,6 +442,36 @@ START_TEST(objects_are_written)
 }
 END_TEST
 
+/* Objects and arrays inside, in a text that grows; without memory it fails, and stays
+ * usable. */
+START_TEST(objects_have_parts)
+{
+    for (int n = 0; n < 3; n++) {
+        data_json_object object = data_json_object_grow("");
+        test_fail_allocation(n);
+        data_json_open(&object, "a", '[');
+        data_json_put_integer(&object, NULL, 1);
+        data_json_open(&object, NULL, '{');
+        data_json_close(&object, '{');
+        data_json_open(&object, NULL, '[');
+        data_json_put_bytes(&object, NULL, "x\0y", 3);
+        data_json_put_bool(&object, NULL, false);
+        data_json_close(&object, '[');
+        data_json_close(&object, '[');
+        data_json_open(&object, "b", '{');
+        data_json_put_text(&object, "c", "d");
+        data_json_close(&object, '{');
+        for (int i = 0; i < 100; i++)
+            data_json_put_text(&object, "long", "long");
+        test_fail_allocation(0);
+        ck_assert_int_eq(data_json_object_end(&object), n == 0);
+        if (n == 0)
+            ck_assert(!strncmp(object.text, "{\"a\":[1,{},[\"x\\u0000y\",false]],\"b\":{\"c\":\"d\"},\"long\"", 51));
+        free(object.text);
+    }
+}
+END_TEST
+
 /* Every byte of a text comes back, and every 15- to 17-digit number. */
 START_TEST(what_is_written_is_read)
 {
@@ -515,6 +545,7 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, doubles);
     tcase_add_test(tcase, long_doubles_are_rounded_right);
     tcase_add_test(tcase, objects_are_written);
+    tcase_add_test(tcase, objects_have_parts);
     tcase_add_test(tcase, what_is_written_is_read);
     tcase_add_test(tcase, digits_stay_in_their_range);
     tcase_add_test(tcase, objects_end_with_their_room);

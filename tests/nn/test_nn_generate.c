@@ -52,6 +52,7 @@ static void check_greedy(nn_model_config config, int32_t marks)
         ck_assert_int_eq(found->finished, finished);
         ck_assert_double_eq_tol(found->log_probability, log_probability, PRECISION(1e-11, 1e-4));
         ck_assert(found->score == found->log_probability);
+        ck_assert_double_eq_tol(found->probability, exp(found->log_probability), 1e-14);
         ended += finished;
     }
     ck_assert_int_gt(ended, 0);

@@ -1,0 +1,121 @@
+/* test_cli_answers.c - the answers of predict as TSV and JSON, and what is said of unknown
+ * tokens. */
+#include "cli_util.h"
+#include "data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lines that are answered and lines that are not; é is unknown. */
+#define LINES "printf 'ab\\n\\na\\tc\\nb\\303\\na\\303\\251\\303\\251\\nba\\n' | "
+#define RUN   "$T predict --model $DIR/run "
+
+/* Each line of a JSON Lines file is one JSON object. */
+static void check_json_lines(char *text)
+{
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char key[64], problem[512];
+        size_t members = 0, depth = 0;
+        const size_t size = strlen(line);
+        data_json json = data_json_start(line, size);
+        ck_assert(data_utf8_check(line, size) == size);
+        ck_assert_msg(data_json_enter(&json, '{') && data_json_more(&json, '}', &members) && data_json_key(&json, key) &&
+                          data_json_string(&json, problem),
+                      "%s", line);
+        for (const char *at = line, *in = NULL; *at; at++) { /* brackets outside of strings match */
+            if (*at == '"' && at[-1] != '\\')
+                in = in ? NULL : at;
+            depth += !in && (*at == '{' || *at == '[');
+            depth -= !in && (*at == '}' || *at == ']');
+        }
+        ck_assert_uint_eq(depth, 0);
+    }
+}
+
+START_TEST(test_tsv)
+{
+    cli_train_tiny();
+    cli_expect(LINES RUN "--tsv 2>/dev/null > $DIR/one; cut -f 1,2 $DIR/one", 0,
+               "ab\t1\n\t0\na\\09c\t1\nb\xEF\xBF\xBD\t0\na\u00E9\u00E9\t1\nba\t1\n");
+    /* every line has five fields, and the outputs are those of the plain form */
+    cli_expect("awk -F '\\t' 'NF != 5' $DIR/one | wc -l", 0, "0");
+    cli_expect(LINES RUN "2>/dev/null > $DIR/plain; cut -f 5 $DIR/one | cmp - $DIR/plain && echo alike", 0, "alike");
+    /* three answers to a line, whose fields belong together */
+    cli_expect(LINES RUN "--tsv --best 3 2>/dev/null > $DIR/three; cut -f 2 $DIR/three | tr '\\n' ' '", 0,
+               "1 2 3 0 1 2 3 0 1 2 3 1 2 3 ");
+    cli_expect("awk -F '\\t' '$2 { d = exp($3) - $4; if (d * d > 1e-10 * $4 * $4) print }' $DIR/three | wc -l", 0, "0");
+    cli_expect(LINES RUN "--scores --best 3 2>/dev/null | sed 1q | tr '\\t' '\\n' | awk 'NR % 2 == 0' > $DIR/scores;"
+                         "sed 3q $DIR/three | cut -f 3 | cmp - $DIR/scores && echo alike",
+               0, "alike");
+    /* a length penalty changes the score, but not the probability */
+    cli_expect("printf 'ab\\n' | " RUN "--tsv --beam 3 --length-penalty 1 | awk -F '\\t' '{ print (exp($3) / $4 > 0.999) }'", 0,
+               "1");
+}
+END_TEST
+
+START_TEST(test_json)
+{
+    cli_train_tiny();
+    cli_expect(LINES RUN "--json --best 2 2>/dev/null | tee $DIR/json | wc -l", 0, "6");
+    cli_expect("cat $DIR/json", 0, "{\"file\": \"stdin\", \"line\": 1, \"source\": \"ab\", \"source_tokens\": [\"a\", \"b\"], "
+                                   "\"unknown\": [], \"answers\": [{\"rank\": 1, \"log_probability\": -");
+    ck_assert_ptr_nonnull(strstr(cli_output, "\"line\": 2, \"source\": \"\", \"problem\": \"empty\", \"answers\": []}\n"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\"source\": \"a\\tc\", \"source_tokens\": [\"a\", \"\\t\", \"c\"]"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\"source\": \"b\xEF\xBF\xBD\", \"problem\": \"not UTF-8\", \"answers\": []}\n"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\"unknown\": [\"\u00E9\", \"\u00E9\"]"));
+    check_json_lines(cli_output);
+    cli_expect("printf 'a\\000b' | " RUN "--json 2>/dev/null", 1, "\"source\": \"a\\u0000b\", \"problem\": \"not UTF-8\"");
+    cli_expect("printf 'a\\000b' | " RUN "--tsv 2>/dev/null", 1, "a\\00b\t0\t\t\t\n");
+    cli_expect("head -c 999 /dev/zero | tr '\\0' a | " RUN "--json 2>/dev/null", 1, "\"problem\": \"too long\"");
+    /* of files, the name and their own line numbers; in any batch, in order */
+    cli_expect(LINES "cat > $DIR/lines; " RUN "$DIR/lines $DIR/lines --batch 1 --json 2>/dev/null |"
+                     "sed 's/.*lines\", \"line\": \\([0-9]*\\).*/\\1/' | tr '\\n' ' '",
+               0, "1 2 3 4 5 6 1 2 3 4 5 6 ");
+    cli_expect(RUN "$DIR/lines --json 2>/dev/null > $DIR/1; for b in 1 2; do " RUN
+                   "$DIR/lines --json --batch $b --threads 2 2>/dev/null | cmp - $DIR/1 && echo alike; done",
+               0, "alike\nalike\n");
+    cli_expect_sentence("echo a | " RUN "--json --tsv", 2, "--tsv and --json exclude each other");
+    cli_expect_sentence("echo a | " RUN "--json --scores", 2, "--scores goes without --tsv and --json");
+}
+END_TEST
+
+/* The ten most frequent, with their first lines. */
+START_TEST(test_unknown_tokens)
+{
+    cli_train_tiny();
+    cli_expect("printf 'aX\\nXYX\\nb\\nX\\nX\\nZa\\n' | " RUN ">/dev/null", 1,
+               "7 of 10 source tokens (5 lines) are not in the model's vocabulary and are read as <unk>:\n"
+               "  X  5 times: stdin:1, stdin:2, stdin:4, ..\n"
+               "  Y  1 time: stdin:2\n"
+               "  Z  1 time: stdin:6\n");
+    cli_expect("printf 'ABCDEFGHIJKLMM' | " RUN ">/dev/null", 1, "<unk>; the ten most frequent:\n  M  2 times: stdin:1\n  A");
+    ck_assert_ptr_null(strstr(cli_output, "  J"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "  I  1 time: stdin:1\n"));
+    cli_expect("printf 'a\\033b\\n' | " RUN ">/dev/null", 1, "  \u241B  1 time: stdin:1\n"); /* nothing moves the cursor */
+    cli_expect("printf 'ab\\n' | " RUN ">/dev/null", 0, "");
+    ck_assert_str_eq(cli_output, "");
+    cli_expect("printf '\\357\\273\\277aX\\tXba\\n\\nXX\\ta\\303\\251\\r\\nab\\tba\\n' > $DIR/p.tsv;"
+               "$T eval --model $DIR/run --pairs $DIR/p.tsv 2>&1 >/dev/null | sed \"s|$DIR/||g\"",
+               0,
+               "tapeformer eval: note: 3 of 6 source tokens (2 lines) are not in the model's vocabulary and are read as "
+               "<unk>:\n  X  3 times: p.tsv:1, p.tsv:3\n"
+               "tapeformer eval: note: 2 of 7 target tokens (2 lines) are not in the model's vocabulary and are read as "
+               "<unk>:\n  X  1 time: p.tsv:1\n  \u00E9  1 time: p.tsv:3\n");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("cli_answers");
+    TCase *t = tcase_create("answers");
+    tcase_add_checked_fixture(t, cli_set_up, cli_tear_down);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, test_tsv);
+    tcase_add_test(t, test_json);
+    tcase_add_test(t, test_unknown_tokens);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(suite)
