@@ -4,6 +4,7 @@
 #include "models.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,7 +20,11 @@ typedef struct eval_flags {
 typedef struct measurement {
     const char *model;
     train_metrics metrics;
+    train_tags tags;         /* of a tagger */
     train_outcomes outcomes; /* with --against */
+    bool texts;              /* words answer words, so that chrF and BLEU say something */
+    /* train_answer_name, train_token_name with the word "error" */
+    char answer_error[32], token_error[32];
 } measurement;
 
 /* ---- Output ------------------------------------------------------------------------ */
@@ -53,17 +58,19 @@ static void put_metrics(data_json_object *object, const char *prefix, const trai
     const struct {
         const char *key;
         double value;
-        bool decoded;
-    } rows[] = {{"loss", m->loss, false},
-                {"perplexity", m->perplexity, false},
-                {"token_accuracy", m->token_accuracy, false},
-                {"exact_match", m->exact_match, true},
-                {"wer", m->wer, true},
-                {"per", m->per, true}};
+        bool measured;
+    } rows[] = {{"loss", m->loss, true},
+                {"perplexity", m->perplexity, true},
+                {"token_accuracy", m->token_accuracy, true},
+                {"exact_match", m->exact_match, m->decoded},
+                {"wer", m->wer, m->decoded},
+                {"per", m->per, m->decoded},
+                {"chrf", m->chrf, m->scored},
+                {"bleu", m->bleu, m->scored}};
     char key[64];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(key, sizeof key, "%s%s", prefix, rows[i].key);
-        if (m->decoded || !rows[i].decoded)
+        if (rows[i].measured)
             data_json_put_number(object, key, rows[i].value, 9);
     }
 }
@@ -78,10 +85,27 @@ static void put_interval(data_json_object *object, const char *rate, const train
     data_json_put_number(object, key, d->high, 9);
 }
 
-static void print_json(const measurement *own, const measurement *other, const train_comparison *c)
+static void put_tags(data_json_object *object, const train_tags *tags)
 {
-    char text[2048];
-    data_json_object object = data_json_object_start(text, sizeof text, " ");
+    data_json_put_number(object, "tag_accuracy", tags->accuracy, 9);
+    data_json_put_number(object, "macro_f1", tags->macro_f1, 9);
+    data_json_open(object, "tags", '[');
+    for (int64_t i = 0; i < tags->count; i++) {
+        const train_tag *tag = &tags->items[i];
+        data_json_open(object, NULL, '{');
+        data_json_put_text(object, "tag", tag->name);
+        data_json_put_number(object, "precision", tag->precision, 9);
+        data_json_put_number(object, "recall", tag->recall, 9);
+        data_json_put_number(object, "f1", tag->f1, 9);
+        data_json_put_integer(object, "count", tag->wanted);
+        data_json_close(object, '{');
+    }
+    data_json_close(object, '[');
+}
+
+static int print_json(const measurement *own, const measurement *other, const train_comparison *c)
+{
+    data_json_object object = data_json_object_grow(" ");
     put_metrics(&object, "", &own->metrics);
     if (other)
         put_metrics(&object, "against_", &other->metrics);
@@ -96,12 +120,33 @@ static void print_json(const measurement *own, const measurement *other, const t
     if (own->metrics.decoded)
         data_json_put_integer(&object, "sources", own->metrics.sources);
     data_json_put_integer(&object, "tokens", own->metrics.tokens);
-    data_json_object_end(&object);
-    puts(text);
+    if (own->tags.items)
+        put_tags(&object, &own->tags);
+    const bool whole = data_json_object_end(&object);
+    if (whole)
+        puts(object.text);
+    free(object.text);
+    return whole ? CLI_DONE : cli_fail("eval", CLI_FAILED, "out of memory");
 }
 
-static void print_metrics(const train_metrics *m)
+/* The table of a tagger's tags. */
+static void print_tags(const train_tags *tags)
 {
+    printf("tag accuracy    %.2f %% of %lld %s, macro F1 %.2f %%\n\n", 100 * tags->accuracy, (long long)tags->tokens,
+           ag_plural(tags->tokens, "token", "tokens"), 100 * tags->macro_f1);
+    puts("precision    recall        F1     count  tag");
+    for (int64_t i = 0; i < tags->count; i++) {
+        const train_tag *tag = &tags->items[i];
+        printf("%7.2f %% %7.2f %% %7.2f %% %9lld  ", 100 * tag->precision, 100 * tag->recall, 100 * tag->f1,
+               (long long)tag->wanted);
+        cli_show(stdout, tag->name);
+        putchar('\n');
+    }
+}
+
+static void print_metrics(const measurement *own)
+{
+    const train_metrics *m = &own->metrics;
     printf("loss            %.4f nats per token (perplexity %.3f), %lld %s\n", m->loss, m->perplexity,
            (long long)m->tokens, ag_plural(m->tokens, "token", "tokens"));
     if (train_metrics_guess(m))
@@ -111,8 +156,12 @@ static void print_metrics(const train_metrics *m)
         return;
     printf("exact match     %.2f %% of %lld %s\n", 100 * m->exact_match, (long long)m->sources,
            ag_plural(m->sources, "source", "sources"));
-    printf("word error      %.2f %%\n", 100 * m->wer);
-    printf("phone error     %.2f %% of target tokens\n", 100 * m->per);
+    printf("%-15s %.2f %%\n", own->answer_error, 100 * m->wer);
+    printf("%-15s %.2f %% of target tokens\n", own->token_error, 100 * m->per);
+    if (own->texts)
+        printf("chrF            %.2f\nBLEU            %.2f of tokens as they stand\n", m->chrf, m->bleu);
+    if (own->tags.items)
+        print_tags(&own->tags);
 }
 
 /* Says which of two models is better by a rate of errors or a loss, in units of 1 / scale,
@@ -142,19 +191,29 @@ static void print_comparison(const measurement *own, const measurement *other, c
         putchar('\n');
         return;
     }
-    print_difference("word error", &c->words, own, other, 100, " %");
+    print_difference(own->answer_error, &c->words, own, other, 100, " %");
     printf(", p = %.2g\n                right alone: %s on %lld %s, %s on %lld\n", c->p, CLI_SHOWN(other->model),
            (long long)c->only_b, ag_plural(c->only_b, "source", "sources"), CLI_SHOWN(own->model),
            (long long)c->only_a);
     if (!c->same_tokens) {
-        puts("phone error     not compared: the models' target tokens are of different kinds");
+        printf("%-15s not compared: the models' target tokens are of different kinds\n", own->token_error);
         return;
     }
-    print_difference("phone error", &c->tokens, own, other, 100, " %");
+    print_difference(own->token_error, &c->tokens, own, other, 100, " %");
     putchar('\n');
 }
 
 /* ---- Measuring --------------------------------------------------------------------- */
+
+/* Names the errors by what the model's sources and targets are. */
+static void name_errors(measurement *m, const train_saved *saved)
+{
+    const data_vocab *source = saved->source_vocab, *target = saved->target_vocab;
+    snprintf(m->answer_error, sizeof m->answer_error, "%s error", train_answer_name(source));
+    snprintf(m->token_error, sizeof m->token_error, "%s error", train_token_name(source, target, saved->tagging));
+    m->texts = !saved->tagging && source && data_vocab_kind(source) == DATA_WORDS &&
+               data_vocab_kind(target) == DATA_WORDS;
+}
 
 static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
 {
@@ -174,6 +233,9 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.on_output = f->show ? show_output : NULL;
         evaluation.context = &show;
         evaluation.unknown = unknown;
+        evaluation.scores = true;
+        evaluation.tags = &m->tags;
+        name_errors(m, saved);
         evaluation.name = f->examples.pairs;
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
         ag_status status = train_ensemble_evaluate(ensemble, set, &evaluation, &m->metrics, error);
@@ -182,7 +244,7 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
     for (int side = 0; side < 2 && code == CLI_DONE; side++)
         cli_report_unknown("eval", "note: ", side ? "target" : "source", &unknown[side]);
     if (code == CLI_DONE && !f->json)
-        print_metrics(&m->metrics);
+        print_metrics(m);
     data_unknown_clear(&unknown[0]);
     data_unknown_clear(&unknown[1]);
     data_set_free(set);
@@ -193,9 +255,10 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
 static int evaluate_model(const eval_flags *f, ag_error *error)
 {
     measurement own = {.model = f->model};
-    const int code = measure_model(f, &own, error);
+    int code = measure_model(f, &own, error);
     if (code == CLI_DONE && f->json)
-        print_json(&own, NULL, NULL);
+        code = print_json(&own, NULL, NULL);
+    train_tags_clear(&own.tags);
     return code;
 }
 
@@ -216,11 +279,13 @@ static int compare_models(const eval_flags *f, ag_error *error)
         train_compare(&own.outcomes, &other.outcomes, f->examples.options.seed, &comparison, error) != AG_OK)
         code = cli_report("eval", error);
     if (code == CLI_DONE && f->json)
-        print_json(&own, &other, &comparison);
+        code = print_json(&own, &other, &comparison);
     else if (code == CLI_DONE)
         print_comparison(&own, &other, &comparison);
-    train_outcomes_clear(&own.outcomes);
-    train_outcomes_clear(&other.outcomes);
+    for (int i = 0; i < 2; i++) {
+        train_outcomes_clear(&both[i]->outcomes);
+        train_tags_clear(&both[i]->tags);
+    }
     return code;
 }
 
@@ -257,8 +322,10 @@ int cli_eval(int count, const char *const *arguments)
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .usage = "--model DIR[,DIR...] --pairs FILE | --task NAME | --text FILE [flags]",
-        .details = "Word error: the share of distinct sources whose output equals none of their targets. Phone error: "
-                   "the edits from each output to its nearest target, divided by the tokens of that target. --against: "
+        .details = "Word error (answer error where sources are words): the share of distinct sources whose output "
+                   "equals none of their targets. Letter, phone, token or tag error: the edits from each output to its "
+                   "nearest target, divided by the tokens of that target. Where words answer words, chrF and BLEU, "
+                   "with all targets of a source as references; of a tagger, each tag's figures. --against: "
                    "an exact McNemar test of the word errors, and intervals by a paired bootstrap; differences are "
                    "those from --model to --against.",
     };

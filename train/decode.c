@@ -5,6 +5,7 @@
  * which no output can be.
  */
 #include "decode.h"
+#include "text_scores.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -210,32 +211,90 @@ static ag_status judge(const decoding *d, const source_item *item, judgement *ve
     return AG_OK;
 }
 
+/* The text of an output, which the caller frees; NULL when memory is out. */
+static char *output_text(const decoding *d, const source_item *item)
+{
+    const data_vocab *vocab = data_set_target_vocab(d->set);
+    size_t size = data_vocab_decode(vocab, item->output, item->output_length, NULL, 0) + 1;
+    char *text = malloc(size);
+    if (text)
+        data_vocab_decode(vocab, item->output, item->output_length, text, size);
+    return text;
+}
+
 /* Hands an output to the caller. */
 static ag_status show_output(const decoding *d, const source_item *item, const judgement *verdict)
 {
-    const data_vocab *vocab = data_set_target_vocab(d->set);
     const char *source = NULL, *target = NULL;
-    size_t size = data_vocab_decode(vocab, item->output, item->output_length, NULL, 0) + 1;
-    char *output = malloc(size);
+    char *output = output_text(d, item);
     if (!output)
         return no_memory(d->error);
-    data_vocab_decode(vocab, item->output, item->output_length, output, size);
     data_set_example(d->set, data_set_target_index(d->set, item->index, verdict->nearest), &source, &target);
     d->evaluation->on_output(d->evaluation->context, item->text, output, target ? target : "", verdict->edits == 0);
     free(output);
     return AG_OK;
 }
 
+/* Scores an output by all targets of its source. */
+static ag_status score_output(const decoding *d, const source_item *item, train_text_scores *scores)
+{
+    const int64_t count = data_set_target_count(d->set, item->index);
+    char *output = output_text(d, item), **targets = calloc((size_t)count + 1, sizeof *targets);
+    ag_status status = output && targets ? AG_OK : no_memory(d->error);
+    for (int64_t r = 0; r < count && status == AG_OK; r++) {
+        const char *source = NULL, *target = NULL;
+        data_set_example(d->set, data_set_target_index(d->set, item->index, r), &source, &target);
+        const size_t size = strlen(target ? target : "") + 1;
+        targets[r] = malloc(size);
+        if (targets[r])
+            memcpy(targets[r], target ? target : "", size);
+        else
+            status = no_memory(d->error);
+    }
+    if (status == AG_OK)
+        status = train_text_scores_add(scores, output, (const char *const *)targets, count, d->error);
+    for (int64_t r = 0; targets && r < count; r++)
+        free(targets[r]);
+    free(targets);
+    free(output);
+    return status;
+}
+
+/* Counts the tags of an output against those of its nearest target. */
+static ag_status count_tags(const decoding *d, const source_item *item, const judgement *verdict)
+{
+    const char *source = NULL, *target = NULL;
+    int64_t length = 0;
+    data_set_example(d->set, data_set_target_index(d->set, item->index, verdict->nearest), &source, &target);
+    int32_t *ids = target_ids(data_set_target_vocab(d->set), target ? target : "", &length);
+    if (!ids)
+        return no_memory(d->error);
+    if (length == item->output_length) /* a set of tags has equally many tokens on both sides */
+        train_tags_add(d->evaluation->tags, item->output, ids, length);
+    free(ids);
+    return AG_OK;
+}
+
 static ag_status judge_all(const decoding *d, train_metrics *metrics)
 {
+    const bool tagger = d->ensemble->models[0]->config.kind == NN_ENCODER;
+    train_text_scores scores = {.output_words = 0};
+    train_tags *tags = tagger ? d->evaluation->tags : NULL;
     int64_t correct = 0, edits = 0, tokens = 0;
     train_outcomes *outcomes = d->evaluation->outcomes;
     ag_status status = outcomes ? train_outcomes_reserve(outcomes, d->count, d->error) : AG_OK;
+    metrics->scored = d->evaluation->scores && !tagger;
+    if (status == AG_OK && tags)
+        status = train_tags_begin(tags, data_set_target_vocab(d->set), d->error);
     for (int64_t i = 0; i < d->count && status == AG_OK; i++) {
         judgement verdict = {0};
         status = judge(d, &d->items[i], &verdict);
         if (status == AG_OK && d->evaluation->on_output)
             status = show_output(d, &d->items[i], &verdict);
+        if (status == AG_OK && metrics->scored)
+            status = score_output(d, &d->items[i], &scores);
+        if (status == AG_OK && tags)
+            status = count_tags(d, &d->items[i], &verdict);
         if (status == AG_OK && outcomes)
             outcomes->items[outcomes->count++] = (train_outcome){(double)verdict.edits, (double)verdict.length};
         correct += verdict.edits == 0;
@@ -249,6 +308,10 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
     metrics->exact_match = (double)correct / (double)(d->count ? d->count : 1);
     metrics->wer = 1 - metrics->exact_match;
     metrics->per = (double)edits / (double)(tokens ? tokens : 1);
+    metrics->chrf = train_chrf(&scores);
+    metrics->bleu = train_bleu(&scores);
+    if (tags)
+        train_tags_end(tags);
     return AG_OK;
 }
 

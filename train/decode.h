@@ -12,6 +12,14 @@ ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set
 /* Empties the outcomes and makes room for `count`. */
 ag_status train_outcomes_reserve(train_outcomes *outcomes, int64_t count, ag_error *error) AG_CHECKED;
 
+/* Empties the tags and makes an item for each token of the vocabulary. */
+ag_status train_tags_begin(train_tags *tags, const data_vocab *vocab, ag_error *error) AG_CHECKED;
+/* Counts the tags of one output [length] against its target's; a target below 0 is a tag
+ * that is not in the vocabulary. */
+void train_tags_add(train_tags *tags, const int32_t *output, const int32_t *target, int64_t length);
+/* Drops the tags that never came, computes the others' figures, and sorts them. */
+void train_tags_end(train_tags *tags);
+
 /* The default of train_evaluation.batch. */
 #define TRAIN_EVALUATION_BATCH 64
 

@@ -35,6 +35,20 @@ int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b
     return distance;
 }
 
+const char *train_answer_name(const data_vocab *source)
+{
+    return source && data_vocab_kind(source) == DATA_WORDS ? "answer" : "word";
+}
+
+const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging)
+{
+    if (tagging)
+        return "tag";
+    if (data_vocab_kind(target) != DATA_WORDS)
+        return "letter";
+    return source && data_vocab_kind(source) == DATA_WORDS ? "token" : "phone";
+}
+
 bool train_metrics_guess(const train_metrics *metrics)
 {
     return !(metrics->loss < metrics->chance);

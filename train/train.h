@@ -202,11 +202,57 @@ typedef struct train_metrics {
     double per;            /* phone (token) error rate: the edits from outputs to their
                             * nearest targets / the tokens of those targets, each summed
                             * over sources */
+    bool scored; /* whether chrf and bleu were measured: train_evaluation.scores */
+    /* chrF (Popovic 2015), from 0 to 100, as sacrebleu computes it by default: of character
+     * n-grams of length 1 to 6, without white space, over all sources,
+     *
+     *   F = 5 P R / (4 P + R)                       (beta = 2)
+     *
+     * P and R, precision and recall, are the means of those of the lengths that both sides
+     * have. Of several targets, the one with the source's highest F counts. */
+    double chrf;
+    /* BLEU (Papineni et al. 2002), from 0 to 100, as sacrebleu's with `--tokenize none`: of
+     * the words as they stand between white space,
+     *
+     *   BLEU = min(1, e^(1 - r / c)) (p_1 p_2 p_3 p_4)^(1/4)
+     *
+     * p_n: the share of all outputs' n-grams that are in a target, each at most as often as in
+     * the target that has it most often; c: the words of all outputs; r: those of the targets
+     * nearest in length. The i-th p_n of 0 becomes 1 / (2^i n-grams) (Chen and Cherry 2014,
+     * method 3). */
+    double bleu;
     int64_t tokens, sources;
     int64_t unknown; /* source and target tokens that are not in the vocabularies */
     double chance;   /* the loss of uniform guessing: ln of the target vocabulary's
                       * size */
 } train_metrics;
+
+/* What an evaluation calls a whole answer of a model ("word", or "answer" if its sources are
+ * words between spaces), and one of its tokens ("tag", "letter", "phone" for words that
+ * answer letters, "token" for words that answer words). */
+const char *train_answer_name(const data_vocab *source);
+const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging);
+
+/* One tag of a tagger. */
+typedef struct train_tag {
+    char *name;
+    int64_t right, given, wanted; /* tokens: with this tag in output and target, in the
+                                   * output, in the target */
+    double precision, recall, f1; /* right / given, right / wanted, 2 right / (given + wanted);
+                                   * 0 / 0 is 0 */
+} train_tag;
+
+/* All tags that outputs or targets have. */
+typedef struct train_tags {
+    train_tag *items; /* [count], the most frequent in the targets first */
+    int64_t count;
+    int64_t right, tokens;
+    double accuracy; /* right / tokens */
+    double macro_f1; /* the mean of the tags' F1 */
+} train_tags;
+
+/* Frees the items and leaves the struct zeroed. */
+void train_tags_clear(train_tags *tags);
 
 /* The result of an evaluation for one unit: of a source, the edits from its output to its
  * nearest target (0: the output is right) and the tokens of that target; of a window of a
@@ -248,6 +294,9 @@ typedef struct train_evaluation {
     /* Zeroed, or that of an earlier evaluation, whose items are freed: gets the outcome of
      * each unit, for train_compare, and is cleared by the caller. Without `decode` rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
+    bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
+    train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears it.
+                       * NULL: not wanted */
     /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name` and
      * the lines of a set that has any. The caller clears them. NULL: not wanted. */
     data_unknown *unknown;

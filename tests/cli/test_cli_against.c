@@ -25,7 +25,7 @@ START_TEST(test_the_better_model)
     train_two();
     cli_expect("$T eval --model $DIR/poor --against $DIR/good --pairs $DIR/pairs.tsv | sed \"s|$DIR/||g\"", 0,
                "word error      good is better than poor: ");
-    ck_assert_msg(strstr(cli_output, "phone error     good is better than poor: "), "%s", cli_output);
+    ck_assert_msg(strstr(cli_output, "letter error    good is better than poor: "), "%s", cli_output);
     cli_expect("$T eval --model $DIR/good --against $DIR/poor --pairs $DIR/pairs.tsv | sed \"s|$DIR/||g\"", 0,
                "word error      good is better than poor: ");
     cli_expect("$T eval --model $DIR/good --against $DIR/good --pairs $DIR/pairs.tsv", 0,
@@ -74,7 +74,7 @@ START_TEST(test_other_kinds)
                0, "tags is better than poor");
     cli_expect("$T train --pairs $DIR/pairs.tsv --dev $DIR/pairs.tsv --tgt-tokens words --steps 5" RUN
                " --out $DIR/words && $T eval --model $DIR/poor --against $DIR/words --pairs $DIR/pairs.tsv",
-               0, "phone error     not compared");
+               0, "letter error    not compared");
     cli_expect("$T eval --model $DIR/poor --against $DIR/words --pairs $DIR/pairs.tsv --json", 0, "\"wer_low\"");
     ck_assert(!strstr(cli_output, "per_low"));
     cli_expect(

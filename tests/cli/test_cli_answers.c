@@ -105,6 +105,36 @@ START_TEST(test_unknown_tokens)
 }
 END_TEST
 
+/* Errors are named by what answers what; words that answer words get chrF and BLEU, tags
+ * their table. */
+START_TEST(test_names_of_errors)
+{
+#define TRAIN_ON(file, flags)                                                                                          \
+    "$T train --pairs $DIR/" file " --dev $DIR/" file " --steps 2 --overwrite --out $DIR/run " CLI_TINY " " flags
+#define EVAL_ON(file) "$T eval --model $DIR/run --pairs $DIR/" file
+    cli_write("letters", "ab\tba\nba\tab\n");
+    cli_write("words", "the cat\tle chat\nthe dog\tle chien\n");
+    cli_expect(TRAIN_ON("letters", ""), 0, "");
+    cli_expect(EVAL_ON("letters"), 0, "\nletter error    ");
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nword error      "));
+    ck_assert_ptr_null(strstr(cli_output, "BLEU"));
+    cli_expect(TRAIN_ON("words", "--tgt-tokens words"), 0, "");
+    cli_expect(EVAL_ON("words"), 0, "\nphone error     ");
+    cli_expect(TRAIN_ON("words", "--src-tokens words --tgt-tokens words"), 0, "");
+    cli_expect(EVAL_ON("words"), 0, "\nanswer error    ");
+    ck_assert_ptr_nonnull(strstr(cli_output, "\ntoken error     "));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nchrF            "));
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nBLEU            "));
+    cli_expect(EVAL_ON("words") " --json", 0, ", \"chrf\": ");
+    cli_expect(TRAIN_ON("words", "--src-tokens words --tgt-tokens words --model encoder"), 0, "");
+    cli_expect(EVAL_ON("words"), 0, "\ntag error       ");
+    ck_assert_ptr_nonnull(strstr(cli_output, "\nprecision    recall        F1     count  tag\n"));
+    ck_assert_ptr_nonnull(strstr(cli_output, "        2  le\n"));
+    ck_assert_ptr_null(strstr(cli_output, "BLEU"));
+    cli_expect(EVAL_ON("words") " --json", 0, "\"tags\": [{\"tag\": \"le\", \"precision\": ");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_answers");
@@ -114,6 +144,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_tsv);
     tcase_add_test(t, test_json);
     tcase_add_test(t, test_unknown_tokens);
+    tcase_add_test(t, test_names_of_errors);
     suite_add_tcase(s, t);
     return s;
 }
