@@ -2,7 +2,7 @@
 
 A run is a dict. The values of KEY say which it is: `recipe` is flags, or all that PyTorch's side is asked, and `program`
 the content of what took part. `steps` is the length of its recipe; `curve` has points of `step`, `seconds`,
-`processor_seconds` and `error` (None: not evaluated).
+`processor_seconds` and `error` (None: not evaluated). `others` is how many processors other programs took meanwhile.
 """
 
 import hashlib
@@ -117,6 +117,7 @@ def make_row(track, runs, ours):
         reached=sum(first_crossing(run["curve"], target) is not None for run in runs),
         rule=rule_holds(errors, target) if track.rule else None,
         unknown=len(stopped),
+        others=max(run.get("others", 0) for run in runs),
         whole=max(run["steps"] for run in runs),
         times=times,
         ratios=ratios,

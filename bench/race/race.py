@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -151,15 +152,23 @@ def key_of(options, name, side, threads, seed, files):
     return dict(zip(figures.KEY, (name, side, threads, seed, recipe, program)))
 
 
+def times():
+    """(Seconds, processor seconds of all programs but this one and those that it ran)."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        ticks = [int(number) for number in file.readline().split()[1:4]]  # user, nice, system
+    return time.perf_counter(), sum(ticks) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
 def take_run(options, name, key, files):
     """The run, from the log or new; None where PyTorch's side does not know the recipe."""
     run = figures.find_run(options.runs, key)
     if run:
         return run
-    load = os.getloadavg()[0]
+    before = times()
     run = (run_ours if key["side"] == "ours" else run_peer)(options, TRACKS[name], key, files)
     if run:
-        run["load"] = load
+        seconds, processor = (after - began for after, began in zip(times(), before))
+        run["others"] = max(0, processor / seconds)
         options.runs.append(run)
         figures.add_run(options.log, run)
         print_run(TRACKS[name], run)
@@ -213,6 +222,7 @@ def cells(name, threads, side, row):
     return [name, f"{track.target} {track.unit}", str(threads), SIDES[side], *counts, error, reached, *times, *ratios]
 
 
+OTHERS = 0.1  # processors; more than that is said
 HEADING = ["track", "target", "threads", "side", "seeds", "steps", "error at the end", "reached"]
 HEADING += [*figures.WORDS, "processor minutes / ours", "minutes / ours"]
 
@@ -258,6 +268,10 @@ def main():
             rows += race(options, name, threads)
     print(f"\n{processor()}; PyTorch {options.torch or 'is not installed'}.")
     print_table("Minutes to the target:", HEADING, [cells(*row) for row in rows])
+    others = max(row["others"] for *_, row in rows)
+    if others > OTHERS:
+        print(f"\nOther programs took {others:.1f} processors meanwhile: minutes do not compare, nor, at two threads, do the "
+              "processor minutes of PyTorch, whose threads spin while they wait.")
 
 
 if __name__ == "__main__":

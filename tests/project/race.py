@@ -163,11 +163,12 @@ def keys(command, folder):
     before, real = key("same"), race.PEERS
     equal(key("same"), before)
     race.PEERS = folder
-    for part in race.TAKING_PART:
+    parts = ("train.py", "transformer.py", "examples.py", "sides.py")
+    for part in parts:
         with open(os.path.join(real, part), "rb") as file, open(os.path.join(folder, part), "wb") as copy:
             copy.write(file.read())
     equal(key("same"), before)
-    for part in race.TAKING_PART:
+    for part in parts:
         with open(os.path.join(folder, part), "a", encoding="utf-8") as file:
             file.write("# changed\n")
         assert key("same") != before, part
@@ -221,9 +222,14 @@ def tables(command, folder):
 
     real, race.train_ours = race.train_ours, refuse
     equal(table_of(*climbing)[1], table)
-    table_of(*racing)
+    said = any(line.startswith("Other programs") for line in table_of(*racing)[0])
+    equal(said, max(run["others"] for run in runs) > race.OTHERS)
     race.train_ours = real
-    table_of(*racing, "--fresh")  # runs its own again, and keeps the ladder's
+    # Processor time of programs that this one did not run is others': half of 10 seconds.
+    moments = iter(((0, 0), (10, 5)) * 4)
+    race.times = lambda: next(moments)
+    lines = table_of(*racing, "--fresh")[0]  # runs its own again, and keeps the ladder's
+    assert lines[-1].startswith("Other programs took 0.5 processors"), lines[-1]
     equal(len(figures.read_runs(log)), 12)
 
 
