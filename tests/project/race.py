@@ -9,6 +9,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -248,15 +249,13 @@ def accuracies(command, folder):
     accuracy.SIGMORPHON = ("one", "two")
     log, models = os.path.join(folder, "log.jsonl"), os.path.join(folder, "models")
     flags = ["--command", command, "--data", folder, "--log", log, "--folder", models, "--threads", "1", "--seeds", "2"]
-    calls, real = [], accuracy.call
+    calls = []
 
-    def measure(*flags, real_call=real):
-        """The table, with the calls that were made for it as (subcommand, file)."""
+    def measure(*flags, real_call=accuracy.call):
+        """Lines, table and log, with the calls that were made as (subcommand, the end of a file's name)."""
         calls.clear()
         accuracy.call = lambda *line: calls.append((line[1], line[line.index("--pairs") + 1][-8:-4])) or real_call(*line)
-        lines, table = table_of(accuracy.main, *flags)
-        log_lines = figures.read_runs(log)
-        return lines, table, log_lines
+        return *table_of(accuracy.main, *flags), figures.read_runs(log)
 
     lines, table, runs = measure(*flags)
     assert any(line.startswith("three has no dev file") and "TEST=1" in line for line in lines), lines
@@ -275,8 +274,8 @@ def accuracies(command, folder):
     equal(table["one"][:2], [f"{statistics.mean(dev[:2]):.2f} ± {statistics.stdev(dev[:2]):.2f}", f"{dev[2]:.2f}"])
     mean = [statistics.mean(dev[:2] + dev[3:5]), statistics.mean((dev[2], dev[5]))]
     equal(table["mean of the 2 languages"][:2], [f"{value:.2f}" for value in mean])
-    # Not the mean of the rounded cells: 1/3 and 1/3 have a mean of 0.33, 0.125 and 0.125 one of 0.12.
-    equal(accuracy.mean_row({"one": {"dev": [0.004]}, "two": {"dev": [0.014, 0.004]}})[1:], ["0.01"])
+    # 0.0149 and 0.0249: not the mean of the cells, 0.01 and 0.02
+    equal(accuracy.mean_row({"one": {"dev": [0.0149]}, "two": {"dev": [0.0249]}})[1:], ["0.02"])
 
     # Nothing is measured twice. Without all languages there is no mean.
     with open(log, "a", encoding="utf-8") as file:
@@ -296,6 +295,7 @@ def accuracies(command, folder):
           [f"{statistics.mean(test[3:5]):.2f} ± {statistics.stdev(test[3:5]):.2f}", f"{test[5]:.2f}"])
     measure(*flags, "--test")
     equal(calls, [])
+    equal(list(measure(*flags, "--test", "--sets", "two", "three")[1]), ["set", "two", "three"])
 
     # Another recipe, program or number of threads has models of its own.
     kept = set(os.listdir(models))
@@ -313,7 +313,14 @@ def accuracies(command, folder):
     # A training that was interrupted is none; a model that is there needs no line in the log.
     half = accuracy.folder_of(SimpleNamespace(folder=models, program=figures.program(command), threads=1), "two", 1)
     os.remove(log)
-    os.replace(half, half + ".part")
+    shutil.rmtree(half)
+
+    def interrupted(*line):
+        shutil.copytree(folders["two-2"], line[-1])
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        measure(*flags, "--sets", "two", real_call=interrupted)
     measure(*flags, "--sets", "two")
     equal(calls.count(("train", "rain")), 1)
     equal([run["errors"]["dev"] for run in figures.read_runs(log)], dev[3:])
