@@ -25,12 +25,22 @@ static char *print_name(const nn_ensemble *ensemble, int i, char name[SHOWN_SIZE
     return name;
 }
 
-ag_status nn_ensemble_error(const nn_ensemble *ensemble, int i, const ag_error *own, ag_error *error)
+ag_status ensemble_error(const nn_ensemble *ensemble, int i, const ag_error *own, ag_error *error)
 {
     char name[SHOWN_SIZE];
     if (ensemble->count == 1)
         return ag_error_set(error, own->status, "%s", own->message);
     return ag_error_set(error, own->status, "%s: %s", print_name(ensemble, i, name), own->message);
+}
+
+ag_status nn_ensemble_each(const nn_ensemble *ensemble, nn_on_model *call, void *context, ag_error *error)
+{
+    for (int i = 0; i < ensemble->count; i++) {
+        ag_error own = {0}; /* the caller's may be NULL */
+        if (call(context, i, &own) != AG_OK)
+            return ensemble_error(ensemble, i, &own, error);
+    }
+    return AG_OK;
 }
 
 /* ---- Do the models go together? ---------------------------------------------------- */
@@ -42,7 +52,7 @@ static ag_status vocabs_agree(const nn_ensemble *ensemble, int i, const char *si
     if (first == other)
         return AG_OK;
     return ag_error_set(error, AG_BAD_VALUE,
-                        "%s and %s have %s vocabularies of %d and %d tokens: an ensemble needs equal ones",
+                        "%s and %s have %s vocabularies of %d and %d tokens: they need the same tokens",
                         print_name(ensemble, 0, names[0]), print_name(ensemble, i, names[1]), side, (int)first,
                         (int)other);
 }
@@ -56,7 +66,7 @@ ag_status nn_ensemble_check(const nn_ensemble *ensemble, ag_error *error)
     for (int i = 1; i < ensemble->count; i++) {
         const nn_model_config *other = &ensemble->models[i]->config;
         if (other->kind != first->kind)
-            return ag_error_set(error, AG_BAD_VALUE, "%s and %s are of different kinds: an ensemble needs one kind",
+            return ag_error_set(error, AG_BAD_VALUE, "%s and %s are models of different kinds: they need to be of one kind",
                                 print_name(ensemble, 0, names[0]), print_name(ensemble, i, names[1]));
         ag_status status = vocabs_agree(ensemble, i, "target", first->target_vocab, other->target_vocab, error);
         if (status == AG_OK && first->kind != NN_DECODER)
@@ -144,32 +154,47 @@ static void mean_of_rows(const ensemble_logits *logits, int64_t rows, ag_real *m
     }
 }
 
+/* One application of all models. */
+typedef struct application {
+    const nn_ensemble *ensemble;
+    const nn_pass *pass;
+    const nn_input *input;
+    ensemble_logits logits;
+    ag_tensor *newest; /* the logits of the latest model */
+} application;
+
+static ag_status apply_model(void *context, int i, ag_error *error)
+{
+    application *a = context;
+    const nn_model *model = a->ensemble->models[i];
+    nn_pass own = *a->pass;
+    own.params = &model->params;
+    a->newest = nn_model_apply(model, &own, a->input);
+    if (pass_error(&own, error) != AG_OK)
+        return error->status;
+    a->logits.each[i] = a->newest->data;
+    return AG_OK;
+}
+
 ag_tensor *nn_ensemble_apply(const nn_ensemble *ensemble, const nn_pass *pass, const nn_input *input, ag_error *error)
 {
-    ag_error own = {0};
     if (nn_ensemble_check(ensemble, error) != AG_OK)
         return NULL;
     ag_tape *tape = pass->tape;
-    ensemble_logits logits = {.count = ensemble->count, .classes = ensemble->models[0]->config.target_vocab};
-    logits.each = ag_tape_alloc(tape, (size_t)logits.count * sizeof *logits.each);
-    logits.log_sums = ag_tape_alloc(tape, (size_t)logits.count * sizeof *logits.log_sums);
-    ag_tensor *y = NULL;
-    for (int i = 0; i < logits.count; i++) {
-        nn_pass each = *pass;
-        each.params = &ensemble->models[i]->params;
-        y = nn_model_apply(ensemble->models[i], &each, input);
-        if (pass_error(pass, &own) != AG_OK) {
-            const ag_status status = nn_ensemble_error(ensemble, i, &own, error);
-            (void)status; /* returning NULL reports it */
-            return NULL;
-        }
-        logits.each[i] = y->data;
-    }
-    if (logits.count == 1)
+    application a = {.ensemble = ensemble,
+                     .pass = pass,
+                     .input = input,
+                     .logits = {.count = ensemble->count, .classes = ensemble->models[0]->config.target_vocab}};
+    a.logits.each = ag_tape_alloc(tape, (size_t)a.logits.count * sizeof *a.logits.each);
+    a.logits.log_sums = ag_tape_alloc(tape, (size_t)a.logits.count * sizeof *a.logits.log_sums);
+    if (nn_ensemble_each(ensemble, apply_model, &a, error) != AG_OK)
+        return NULL;
+    ag_tensor *y = a.newest;
+    if (a.logits.count == 1)
         return y;
     ag_real *mean = ag_tape_alloc(tape, (size_t)y->size * sizeof *mean);
     if (mean)
-        mean_of_rows(&logits, y->size / logits.classes, mean);
+        mean_of_rows(&a.logits, y->size / a.logits.classes, mean);
     y = mean ? ag_leaf(tape, y->shape, mean, NULL) : NULL;
     return pass_error(pass, error) == AG_OK ? y : NULL;
 }

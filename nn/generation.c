@@ -43,6 +43,19 @@ int32_t *generation_tokens(const generation *g, int64_t row, int place)
 
 /* ---- Feeding ----------------------------------------------------------------------- */
 
+/* Something that is done with each model's cache: `count` is a number of tokens or rows. */
+typedef struct cache_change {
+    generation *g;
+    const int32_t *tokens, *from;
+    int64_t count;
+} cache_change;
+
+static ag_status reserve_cache(void *context, int i, ag_error *error)
+{
+    const cache_change *c = context;
+    return cache_reserve(&c->g->each[i].cache, c->count, error);
+}
+
 /* Room for `count` more tokens in the caches. */
 static ag_status reserve_caches(generation *g, int64_t count, ag_error *error)
 {
@@ -51,43 +64,45 @@ static ag_status reserve_caches(generation *g, int64_t count, ag_error *error)
     if (needed <= capacity)
         return AG_OK;
     capacity = needed > 2 * capacity ? needed : 2 * capacity;
-    ag_status status = AG_OK;
-    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
-        status = cache_reserve(&g->each[i].cache, capacity < g->most_fed ? capacity : g->most_fed, error);
-    return status;
+    cache_change change = {.g = g, .count = capacity < g->most_fed ? capacity : g->most_fed};
+    return nn_ensemble_each(g->ensemble, reserve_cache, &change, error);
+}
+
+static ag_status feed_model(void *context, int i, ag_error *error)
+{
+    const cache_change *c = context;
+    generation_model *each = &c->g->each[i];
+    const ag_tensor *logits = nn_cache_apply(&each->cache, each->model, &each->pass, c->tokens, c->count);
+    if (logits)
+        c->g->logits.each[i] = logits->data + (c->count - 1) * c->g->vocab;
+    return logits ? AG_OK : pass_error(&each->pass, error);
 }
 
 ag_status generation_feed(generation *g, const int32_t *tokens, int64_t count, ag_error *error)
 {
+    cache_change change = {.g = g, .tokens = tokens, .count = count};
     ag_status status = reserve_caches(g, count, error);
     ag_tape_rewind(g->tape);
-    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++) {
-        generation_model *each = &g->each[i];
-        ag_error own = {0};
-        const ag_tensor *logits = nn_cache_apply(&each->cache, each->model, &each->pass, tokens, count);
-        if (logits)
-            g->logits.each[i] = logits->data + (count - 1) * g->vocab;
-        else if ((status = pass_error(&each->pass, &own)) != AG_OK)
-            status = nn_ensemble_error(g->ensemble, i, &own, error);
-    }
+    if (status == AG_OK)
+        status = nn_ensemble_each(g->ensemble, feed_model, &change, error);
     g->stride = count * g->vocab;
     return status;
 }
 
-/* The caches of all models, one model after the other on a rewound tape. */
+/* On a rewound tape, which a model's encoder may fill. */
+static ag_status init_cache(void *context, int i, ag_error *error)
+{
+    const cache_change *c = context;
+    generation_model *each = &c->g->each[i];
+    ag_tape_rewind(c->g->tape);
+    return nn_cache_init(&each->cache, each->model, &each->pass, c->g->input, c->count, error);
+}
+
 static ag_status init_caches(generation *g, ag_error *error)
 {
-    int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
-    if (capacity > g->most_fed)
-        capacity = g->most_fed;
-    for (int i = 0; i < g->ensemble->count; i++) {
-        generation_model *each = &g->each[i];
-        ag_error own = {0};
-        ag_tape_rewind(g->tape);
-        if (nn_cache_init(&each->cache, each->model, &each->pass, g->input, capacity, &own) != AG_OK)
-            return nn_ensemble_error(g->ensemble, i, &own, error);
-    }
-    return AG_OK;
+    const int64_t capacity = g->common > FIRST_CAPACITY ? g->common : FIRST_CAPACITY;
+    cache_change change = {.g = g, .count = capacity < g->most_fed ? capacity : g->most_fed};
+    return nn_ensemble_each(g->ensemble, init_cache, &change, error);
 }
 
 ag_status generation_begin(generation *g, ag_error *error)
@@ -107,20 +122,28 @@ ag_status generation_begin(generation *g, ag_error *error)
     return status;
 }
 
+static ag_status reorder_cache(void *context, int i, ag_error *error)
+{
+    const cache_change *c = context;
+    return nn_cache_reorder(&c->g->each[i].cache, c->from, c->count, error);
+}
+
 ag_status generation_reorder(generation *g, const int32_t *from, int64_t sequences, ag_error *error)
 {
-    ag_status status = AG_OK;
-    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
-        status = nn_cache_reorder(&g->each[i].cache, from, sequences, error);
-    return status;
+    cache_change change = {.g = g, .from = from, .count = sequences};
+    return nn_ensemble_each(g->ensemble, reorder_cache, &change, error);
+}
+
+static ag_status expand_cache(void *context, int i, ag_error *error)
+{
+    const cache_change *c = context;
+    return cache_expand(&c->g->each[i].cache, c->count, error);
 }
 
 ag_status generation_expand(generation *g, int64_t group, ag_error *error)
 {
-    ag_status status = AG_OK;
-    for (int i = 0; i < g->ensemble->count && status == AG_OK; i++)
-        status = cache_expand(&g->each[i].cache, group, error);
-    return status;
+    cache_change change = {.g = g, .count = group};
+    return nn_ensemble_each(g->ensemble, expand_cache, &change, error);
 }
 
 /* ---- Choosing ---------------------------------------------------------------------- */
@@ -149,8 +172,8 @@ ag_status generation_logits(const generation *g, int64_t sequence, int64_t row, 
         ag_status status = ag_error_set(&own, AG_NOT_FINITE,
                                         "generation: the logits of row %lld are not finite (NaN or infinity)",
                                         (long long)row);
-        (void)status; /* nn_ensemble_error returns it */
-        return nn_ensemble_error(g->ensemble, bad, &own, error);
+        (void)status; /* ensemble_error returns it */
+        return ensemble_error(g->ensemble, bad, &own, error);
     }
     *logits = g->mean ? g->mean : g->logits.each[0] + at;
     *log_sum = g->logits.log_sums[0];

@@ -1,4 +1,5 @@
-/* nn.h - parameters with names, layers, blocks, the three transformer models, generation.
+/* nn.h - parameters with names, layers, blocks, the three transformer models; and, in
+ * generate.h, which it includes, ensembles of models and generation.
  *
  * A layer is a small struct: its sizes, and the indices of its parameters in an
  * nn_params. `nn_X_init` registers the parameters under a name; `nn_X_apply` builds the
@@ -562,47 +563,6 @@ ag_tensor *nn_cache_apply(nn_cache *cache, const nn_model *model, const nn_pass 
  * fewer than before. AG_BAD_VALUE for a row that does not exist. */
 ag_status nn_cache_reorder(nn_cache *cache, const int32_t *from, int64_t rows, ag_error *error) AG_CHECKED;
 
-/* ---- Ensembles --------------------------------------------------------------------- */
-
-/* Models that answer as one (Hansen and Salamon 1990): the probability of token c is the
- * mean of what each of n models gives it,
- *
- *   p(c) = 1/n sum_i softmax(logits_i)[c]
- *
- * With L_i = log sum_c e^logits_i[c], the logits of the ensemble are
- *
- *   logits[c] = log(1/n sum_i e^(logits_i[c] - L_i)) + L_1
- *
- * in double, from differences to the largest of the n terms, and then rounded to ag_real.
- * Their softmax is p. The logits of one model, and of one that is given n times, are the
- * model's own, bit for bit.
- *
- * The models have the same kind and the same sizes of vocabularies; everything else may
- * differ. The shortest max_length holds for all. The struct borrows all that it points
- * to. */
-typedef struct nn_ensemble {
-    const nn_model *const *models; /* [count] */
-    int count;                     /* at least 1 */
-    /* [count]: what errors call the models, such as the folders that they came from; NULL:
-     * "model 1", "model 2" .. */
-    const char *const *names;
-} nn_ensemble;
-
-/* AG_BAD_VALUE if the models cannot answer together: it names two that differ. */
-ag_status nn_ensemble_check(const nn_ensemble *ensemble, ag_error *error) AG_CHECKED;
-/* Sets *error to an error of model i, counted from 0, and returns its status. The message
- * of one of several models begins with its name. */
-ag_status nn_ensemble_error(const nn_ensemble *ensemble, int i, const ag_error *own, ag_error *error) AG_CHECKED;
-/* The least max_length of the models. */
-int nn_ensemble_max_length(const nn_ensemble *ensemble);
-/* The longest sequence that all models can read, the least of nn_model_longest; 0: there is
- * none. */
-int64_t nn_ensemble_longest(const nn_ensemble *ensemble);
-/* The logits of the ensemble, of the shape that nn_model_apply gives: a constant if there
- * are several models. Each model is applied with the pass as it is, but for params, which
- * become its own. NULL with the error. */
-ag_tensor *nn_ensemble_apply(const nn_ensemble *ensemble, const nn_pass *pass, const nn_input *input, ag_error *error);
-
 /* ---- Gradient checks --------------------------------------------------------------- */
 
 /* A layer or model of one's own under check: builds its result with pass->params on
@@ -625,94 +585,8 @@ ag_status nn_taylor_test(nn_function *f, void *context, const nn_params *params,
                          int count, const ag_gradcheck_options *options, ag_taylor_report *report,
                          ag_error *error) AG_CHECKED;
 
-/* ---- Generation -------------------------------------------------------------------- */
-
-/* Options of nn_generate. Zero means the default: greedy decoding up to the model's
- * max_length. */
-typedef struct nn_generation_options {
-    /* The most tokens to generate, the end mark included. 0: the model's max_length. A
-     * decoder's prompt and continuation are never longer than that, nor are learned
-     * positions; other models may generate more tokens if this number is larger. */
-    int64_t max_length;
-    int beam; /* > 1: beam search with this many hypotheses */
-    /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
-     * 7), where the length counts the end mark. 0: no penalty. */
-    double length_penalty;
-    int best;           /* hypotheses to return per row, at most `beam`; 0: 1 */
-    bool sample;        /* draw from the distribution instead of taking the most probable
-                         * token */
-    double temperature; /* divides the logits; 0: 1 */
-    int top_k;          /* > 0: draw from the k most probable tokens only */
-    /* In (0, 1): draw only from the fewest most probable tokens that together have this
-     * probability (nucleus sampling, Holtzman et al. 2020). */
-    double top_p;
-    uint64_t seed;           /* of the drawing: ag_seed_for(seed, AG_FOR_SAMPLING) */
-    const uint64_t *streams; /* [rows]: the random stream of each row; NULL: row r has
-                              * stream r */
-    /* Tokens 0 .. marks - 1 (padding, bos, unknown) are never generated, except eos; 0:
-     * all may be. Greedy choice, beam, top_k and top_p work on the others.
-     * log_probability does not change. */
-    int32_t marks;
-    int32_t bos, eos; /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
-    bool no_eos;      /* nothing ends a sequence before max_length, as in a language
-                       * model's text */
-} nn_generation_options;
-
-/* A generated sequence. */
-typedef struct nn_hypothesis {
-    int32_t *tokens; /* [length], without bos and end mark */
-    int64_t length;
-    bool finished; /* it ended with the end mark, not at max_length */
-    /* ln p of these tokens, and of the end mark if it came, in the model's own
-     * distribution: the softmax over all tokens, whatever temperature, top_k, top_p and
-     * marks exclude. It is minus the sum of the tokens' cross-entropies in nats, so
-     * train_evaluate's loss times tokens for this one pair. */
-    double log_probability;
-    double probability; /* e^log_probability: the model's confidence in the whole answer; 0 of a
-                         * missing one */
-    double score;       /* log_probability after the length penalty */
-} nn_hypothesis;
-
-/* The generated sequences of all rows. */
-typedef struct nn_generated {
-    int64_t rows;
-    int best;
-    nn_hypothesis *hypotheses; /* [rows, best], best first; missing ones are empty, score
-                                * -infinity */
-    void *storage;             /* private */
-} nn_generated;
-
-/* Generates a target for each source (NN_ENCODER_DECODER: input->source) or the
- * continuation of each prompt (NN_DECODER: input->target, bos included, with its
- * lengths). An encoder (NN_ENCODER) answers with the most probable label of each source
- * token; of the options it uses only `marks`. Rewinds the tape at every token and records
- * nothing on it. The caller clears the result, which is empty after an error. */
-ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
-                      nn_generated *result, ag_error *error) AG_CHECKED;
-/* The same with the probabilities of an ensemble, which takes as much time and memory as
- * its models one after the other. */
-ag_status nn_ensemble_generate(const nn_ensemble *ensemble, ag_tape *tape, const nn_input *input,
-                               const nn_generation_options *options, nn_generated *result, ag_error *error) AG_CHECKED;
-/* Frees the hypotheses and leaves the struct zeroed. */
-void nn_generated_clear(nn_generated *result);
-
-/* Receives the next tokens of a text, valid during the call. Returns false to end the
- * text. */
-typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
-
-/* Continues a text without a limit of length: generates `count` tokens after `prompt`
- * [length], at least 1 token, and hands them on as they come. The model sees at most
- * max_length tokens; when they are full, it goes on from the newer half of them, and it
- * begins with the newest tokens of a prompt that is longer. Of the options, those of
- * drawing and `marks` count; no token ends the text. Only for NN_DECODER, a language
- * model. */
-ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
-                      const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,
-                      ag_error *error) AG_CHECKED;
-/* The same with the probabilities of an ensemble. */
-ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const int32_t *prompt, int64_t length,
-                               int64_t count, const nn_generation_options *options, nn_on_tokens *on_tokens,
-                               void *context, ag_error *error) AG_CHECKED;
-
 AG_HEADER_END
+
+#include "generate.h"
+
 #endif

@@ -3,26 +3,23 @@
 #include "generation.h"
 #include "layer.h"
 
-/* The logits of all models for each token of the input, [rows, source_length, V]. */
-static ag_status apply_encoders(generation *g, ag_error *error)
+/* The logits of model i for each token of the input, [rows, source_length, V]. */
+static ag_status apply_encoder(void *context, int i, ag_error *error)
 {
-    ag_tape_rewind(g->tape);
-    for (int i = 0; i < g->ensemble->count; i++) {
-        const generation_model *each = &g->each[i];
-        const ag_tensor *logits = nn_model_apply(each->model, &each->pass, g->input);
-        ag_error own = {0};
-        if (pass_error(&each->pass, &own) != AG_OK)
-            return nn_ensemble_error(g->ensemble, i, &own, error);
+    generation *g = context;
+    const generation_model *each = &g->each[i];
+    const ag_tensor *logits = nn_model_apply(each->model, &each->pass, g->input);
+    if (logits)
         g->logits.each[i] = logits->data;
-    }
-    g->stride = g->vocab;
-    return AG_OK;
+    return logits ? AG_OK : pass_error(&each->pass, error);
 }
 
 ag_status generation_tag(generation *g, ag_error *error)
 {
     const nn_input *input = g->input;
-    ag_status status = apply_encoders(g, error);
+    ag_tape_rewind(g->tape);
+    g->stride = g->vocab;
+    ag_status status = nn_ensemble_each(g->ensemble, apply_encoder, g, error);
     for (int64_t row = 0; row < input->rows && status == AG_OK; row++) {
         nn_hypothesis *labels = &g->result->hypotheses[row];
         *labels = (nn_hypothesis){.tokens = generation_tokens(g, row, 0),

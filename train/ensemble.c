@@ -1,6 +1,5 @@
 /* ensemble.c - saved models that answer as one: loads them and compares what they say
  * about tokens. */
-#include "options.h"
 #include "saved.h"
 
 #include <stdlib.h>
@@ -15,38 +14,46 @@ static int32_t first_difference(const data_vocab *a, const data_vocab *b)
     return id;
 }
 
-/* Whether both are the same vocabulary; NULL is that of a language model's sources. */
-static ag_status vocabs_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
-                              const char *b_name, ag_error *error)
+/* Whether both split text into tokens of one kind; NULL is the vocabulary of a language
+ * model's sources. */
+static ag_status token_kinds_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
+                                   const char *b_name, ag_error *error)
 {
-    const char *rule = "both need the same tokens in the same order";
-    if (!a || !b)
-        return AG_OK;
-    if (data_vocab_kind(a) != data_vocab_kind(b))
-        return ag_error_set(error, AG_BAD_VALUE, "%.120s and %.120s differ in the %s vocabulary, %s and %s: %s", a_name,
-                            b_name, side, data_token_kind_name((int)data_vocab_kind(a)),
-                            data_token_kind_name((int)data_vocab_kind(b)), rule);
-    if (data_vocab_size(a) != data_vocab_size(b))
-        return ag_error_set(error, AG_BAD_VALUE, "%.120s and %.120s differ in the %s vocabulary, %d and %d tokens: %s",
-                            a_name, b_name, side, (int)data_vocab_size(a), (int)data_vocab_size(b), rule);
-    const int32_t id = first_difference(a, b);
-    if (id == data_vocab_size(a))
+    if (!a || !b || data_vocab_kind(a) == data_vocab_kind(b))
         return AG_OK;
     return ag_error_set(error, AG_BAD_VALUE,
-                        "%.120s and %.120s differ in the %s vocabulary, where token %d is '%.20s' and '%.20s': %s",
-                        a_name, b_name, side, (int)id, data_vocab_token(a, id), data_vocab_token(b, id), rule);
+                        "%.120s and %.120s differ in the %s vocabulary, %s and %s: they need the same tokens", a_name,
+                        b_name, side, data_token_kind_name((int)data_vocab_kind(a)),
+                        data_token_kind_name((int)data_vocab_kind(b)));
+}
+
+/* Whether two vocabularies of one size have the same tokens in the same order. */
+static ag_status tokens_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
+                              const char *b_name, ag_error *error)
+{
+    const int32_t id = a ? first_difference(a, b) : 0;
+    if (!a || id == data_vocab_size(a))
+        return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE,
+                        "%.120s and %.120s differ in the %s vocabulary, where token %d is '%.20s' and '%.20s': they "
+                        "need the same tokens in the same order",
+                        a_name, b_name, side, (int)id, data_vocab_token(a, id), data_vocab_token(b, id));
 }
 
 ag_status train_saved_agree(const train_saved *a, const char *a_name, const train_saved *b, const char *b_name,
                             ag_error *error)
 {
-    const nn_model_kind kinds[] = {a->model->config.kind, b->model->config.kind};
-    if (kinds[0] != kinds[1])
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "%.120s is of the kind %s and %.120s of the kind %s: both need to be of one kind",
-                            a_name, train_model_kind_name((int)kinds[0]), b_name, train_model_kind_name((int)kinds[1]));
-    ag_status status = vocabs_agree("source", a->source_vocab, a_name, b->source_vocab, b_name, error);
-    return status == AG_OK ? vocabs_agree("target", a->target_vocab, a_name, b->target_vocab, b_name, error) : status;
+    const nn_model *const models[] = {a->model, b->model};
+    const char *const names[] = {a_name, b_name};
+    const nn_ensemble both = {.models = models, .count = 2, .names = names};
+    ag_status status = token_kinds_agree("source", a->source_vocab, a_name, b->source_vocab, b_name, error);
+    if (status == AG_OK)
+        status = token_kinds_agree("target", a->target_vocab, a_name, b->target_vocab, b_name, error);
+    if (status == AG_OK)
+        status = nn_ensemble_check(&both, error); /* the kinds of the models, the sizes of the vocabularies */
+    if (status == AG_OK)
+        status = tokens_agree("source", a->source_vocab, a_name, b->source_vocab, b_name, error);
+    return status == AG_OK ? tokens_agree("target", a->target_vocab, a_name, b->target_vocab, b_name, error) : status;
 }
 
 /* Loads model i and compares it with the first. */

@@ -60,36 +60,40 @@ static ag_status run_batch(const nn_ensemble *ensemble, ag_tape *tape, const dat
     return AG_OK;
 }
 
+/* A batch of which the loss is not finite, and a tape to find out why. */
+typedef struct bad_batch {
+    const nn_ensemble *ensemble;
+    ag_tape *tape;
+    const data_batch *batch;
+    const train_evaluation *evaluation;
+} bad_batch;
+
 /* Names the operation of model i that made the loss not finite. A no-grad tape does not
  * record its operations, so the batch runs again on a tape that does. AG_OK if the loss of
  * this model is finite. */
-static ag_status explain_model(const nn_ensemble *ensemble, int i, ag_tape *tape, const data_batch *batch,
-                               const train_evaluation *evaluation, ag_error *error)
+static ag_status explain_model(void *context, int i, ag_error *error)
 {
+    const bad_batch *bad = context;
     char text[AG_MESSAGE_SIZE];
     batch_result result;
-    ag_error own = {0};
-    ag_status status =
-        run_batch(&(nn_ensemble){.models = ensemble->models + i, .count = 1}, tape, batch, evaluation, &result, &own);
-    if (status == AG_OK && !isfinite(result.loss->data[0])) {
-        bool found = ag_tape_find_nonfinite(tape, text);
-        status = ag_error_set(&own, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", (double)result.loss->data[0],
-                              found ? ": " : "", found ? text : "");
-    }
-    return status == AG_OK ? AG_OK : nn_ensemble_error(ensemble, i, &own, error);
+    const nn_ensemble alone = {.models = bad->ensemble->models + i, .count = 1};
+    ag_status status = run_batch(&alone, bad->tape, bad->batch, bad->evaluation, &result, error);
+    if (status != AG_OK || isfinite(result.loss->data[0]))
+        return status;
+    bool found = ag_tape_find_nonfinite(bad->tape, text);
+    return ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g%s%s", (double)result.loss->data[0],
+                        found ? ": " : "", found ? text : "");
 }
 
 /* The error of a loss that is not finite, which it is if that of a model is not. */
 static ag_status explain_loss(const nn_ensemble *ensemble, const data_batch *batch, const train_evaluation *evaluation,
                               double loss, ag_error *error)
 {
-    ag_tape *tape = ag_tape_new(NULL);
-    if (!tape)
+    bad_batch bad = {.ensemble = ensemble, .tape = ag_tape_new(NULL), .batch = batch, .evaluation = evaluation};
+    if (!bad.tape)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for a tape");
-    ag_status status = AG_OK;
-    for (int i = 0; i < ensemble->count && status == AG_OK; i++)
-        status = explain_model(ensemble, i, tape, batch, evaluation, error);
-    ag_tape_free(tape);
+    ag_status status = nn_ensemble_each(ensemble, explain_model, &bad, error);
+    ag_tape_free(bad.tape);
     if (status == AG_OK)
         status = ag_error_set(error, AG_NOT_FINITE, "the loss of an evaluation is %g", loss);
     return status;
@@ -186,16 +190,24 @@ double train_chance(const nn_model *model)
     return scalar_log((double)model->config.target_vocab);
 }
 
+/* An ensemble and what it is to be measured on. */
+typedef struct measured_set {
+    const nn_ensemble *ensemble;
+    data_set *set;
+} measured_set;
+
+static ag_status set_fits_model(void *context, int i, ag_error *error)
+{
+    const measured_set *m = context;
+    return train_set_fits(m->ensemble->models[i], m->set, error);
+}
+
 /* Whether each model can use the set. */
 static ag_status set_fits(const nn_ensemble *ensemble, data_set *set, ag_error *error)
 {
+    measured_set measured = {ensemble, set};
     ag_status status = nn_ensemble_check(ensemble, error);
-    for (int i = 0; i < ensemble->count && status == AG_OK; i++) {
-        ag_error own = {0};
-        if (train_set_fits(ensemble->models[i], set, &own) != AG_OK)
-            status = nn_ensemble_error(ensemble, i, &own, error);
-    }
-    return status;
+    return status == AG_OK ? nn_ensemble_each(ensemble, set_fits_model, &measured, error) : status;
 }
 
 ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, const train_evaluation *evaluation,

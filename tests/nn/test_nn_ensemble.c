@@ -335,10 +335,10 @@ START_TEST(models_that_do_not_go_together)
              *targets = test_model((nn_model_config){.kind = NN_ENCODER_DECODER, .target_vocab = 8}, 1),
              *tags = test_model((nn_model_config){.kind = NN_ENCODER}, 1);
     refuses(pairs, sources,
-            "runs/a and runs/b have source vocabularies of 9 and 10 tokens: an ensemble needs equal ones");
+            "runs/a and runs/b have source vocabularies of 9 and 10 tokens: they need the same tokens");
     refuses(pairs, targets,
-            "runs/a and runs/b have target vocabularies of 7 and 8 tokens: an ensemble needs equal ones");
-    refuses(pairs, tags, "runs/a and runs/b are of different kinds: an ensemble needs one kind");
+            "runs/a and runs/b have target vocabularies of 7 and 8 tokens: they need the same tokens");
+    refuses(pairs, tags, "runs/a and runs/b are models of different kinds: they need to be of one kind");
     ag_error error = {0};
     ck_assert_int_eq(nn_ensemble_check(&(nn_ensemble){0}, &error), AG_BAD_VALUE);
     nn_model_free(pairs);
