@@ -341,6 +341,8 @@ int cli_eval(int count, const char *const *arguments)
         {"count", f.examples.task, "goes with --task"},
         {"seed", f.examples.task || f.against, "goes with --task or --against"},
         {"beam", !f.examples.text, "goes without --text: a language model reads no sources"},
+        {"batch", !f.examples.text || !f.against,
+         "goes without --against and --text together, which measure each window of the text by itself"},
         {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_examples_effective(&command, &f.examples) ||

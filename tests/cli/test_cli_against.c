@@ -104,6 +104,8 @@ START_TEST(test_refusals)
     cli_expect("cat $DIR/pairs.tsv | $T eval --model $DIR/poor --against $DIR/good --pairs /dev/stdin", 2,
                "write them to a file");
     cli_expect("$T eval --model $DIR/poor --against $DIR/missing --pairs $DIR/pairs.tsv", 1, "missing");
+    cli_expect_sentence("$T eval --model x --against y --text z --batch 8", 2,
+                        "--batch goes without --against and --text together");
     cli_expect_sentence("$T eval --model x --pairs y --seed 9", 2, "--seed goes with --task or --against");
 }
 END_TEST
