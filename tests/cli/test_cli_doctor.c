@@ -12,11 +12,7 @@ static void expect_also(const char *saying)
 
 START_TEST(test_sound_models)
 {
-    cli_train_tiny();
-    cli_expect("$T train --task copy --model encoder --task-max 4 --steps 5 " CLI_TINY " --out $DIR/tags", 0, "");
-    cli_expect("for i in 1 2 3 4 5 6 7 8 9; do echo 'the cat sat on the mat. the dog sat on the log.'; done > "
-               "$DIR/text; $T train --text $DIR/text --context 16 --steps 5 " CLI_TINY " --out $DIR/lm",
-               0, "");
+    cli_train_three();
     cli_expect("COLUMNS=200 $T gradcheck --model $DIR/run --task copy --count 64", 0, "0 faults");
     expect_also("64 examples");
     ck_assert_ptr_null(strstr(cli_output, "<bos>"));

@@ -6,16 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* $DIR/run reads and writes, $DIR/tags labels, $DIR/lm goes on with a text. */
-static void train_three(void)
-{
-    cli_train_tiny();
-    cli_expect("$T train --task copy --model encoder --task-max 4 --steps 5 " CLI_TINY " --out $DIR/tags", 0, "");
-    cli_expect("for i in 1 2 3 4 5 6 7 8 9; do echo 'the cat sat on the mat. the dog sat on the log.'; done > "
-               "$DIR/text; $T train --text $DIR/text --context 16 --steps 5 " CLI_TINY " --out $DIR/lm",
-               0, "");
-}
-
 static void expect_no(const char *saying)
 {
     ck_assert_msg(!strstr(cli_output, saying), "\"%s\" is said by:\n%s", saying, cli_output);
@@ -82,7 +72,7 @@ START_TEST(test_bad_examples)
         {"--model $DIR/lm --source the", 2, "is a language model, which reads no source"},
         {"--model $DIR/lm --target XYZ", 1, "--target: 3 of 3 tokens are not in the model's vocabulary"},
     };
-    train_three();
+    cli_train_three();
     for (size_t kind = 0; kind < EXAMPLE_KINDS; kind++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             char line[256];
@@ -102,7 +92,7 @@ END_TEST
 
 START_TEST(test_attention)
 {
-    train_three();
+    cli_train_three();
     cli_expect("$T study attention --model $DIR/run --source abc --target ab --color never", 0, "abc -> ab (as given)");
     static const char *const all[] = {
         "decoder looks at encoder, layer 0, head 0", "decoder looks at encoder, layer 0, head 1",
@@ -127,7 +117,7 @@ END_TEST
 /* --which, --layer and --head choose. */
 START_TEST(test_attention_of_a_part)
 {
-    train_three();
+    cli_train_three();
     const char *study = "$T study attention --model $DIR/run --source abc --target ab --color never";
     static const struct {
         const char *flags, *counts; /* of encoder, decoder and cross-attention */
@@ -156,7 +146,7 @@ END_TEST
 /* Cells that a causal mask forbids are drawn as 'x', padding as '_'. */
 START_TEST(test_attention_draws_masks)
 {
-    train_three();
+    cli_train_three();
     cli_expect("$T study attention --model $DIR/lm --target the --color never --head 0 --pad 2 | "
                "grep -o '[x_ ]*$' | tr -d ' ' | grep .",
                0, "xxx__\nxx__\nx__\n__\n______\n______\n");
@@ -197,7 +187,7 @@ END_TEST
 
 START_TEST(test_influence)
 {
-    train_three();
+    cli_train_three();
     cli_expect("$T study influence --model $DIR/run --source abc --target ab --pad 1", 0,
                "influences that the masks forbid are exactly 0");
     cli_expect("$T study influence --model $DIR/lm --target 'the c' --color never", 0, "influences that the masks");
@@ -209,7 +199,7 @@ END_TEST
 START_TEST(test_leaks)
 {
     static const char *const runs[] = {"run", "tags", "lm"};
-    train_three();
+    cli_train_three();
     for (int i = 0; i < 3; i++) {
         char line[64];
         snprintf(line, sizeof line, "$T study leaks --model $DIR/%s", runs[i]);

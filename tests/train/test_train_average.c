@@ -5,26 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Saves a model of `config` in folder/name and returns the path; the model stays
- * known. */
-static char *save_model(const char *folder, const char *name, nn_model_config config, const char *letters,
-                        uint64_t seed, nn_model **model)
-{
-    train_saved saved = {.source_vocab = data_vocab_new(DATA_CHARS, NULL), .target_vocab = data_vocab_new(DATA_CHARS, NULL)};
-    for (; *letters; letters++)
-        ck_assert(data_vocab_add(saved.source_vocab, letters, 1) > 0 && data_vocab_add(saved.target_vocab, letters, 1) > 0);
-    config.source_vocab = config.target_vocab = data_vocab_size(saved.source_vocab);
-    config.heads = 2;
-    ag_error error = {0};
-    char *path = data_path_join(folder, name, NULL);
-    saved.model = *model = nn_model_new(&config, seed, &error);
-    ck_assert_msg(*model && train_saved_save(&saved, path, false, &error) == AG_OK, "%s", error.message);
-    saved.model = NULL;
-    train_saved_clear(&saved);
-    return path;
-}
-
-static const nn_model_config small = {.d_model = 8, .encoder_layers = 1, .decoder_layers = 1};
+static const nn_model_config small = {.d_model = 8, .heads = 2, .encoder_layers = 1, .decoder_layers = 1};
 
 START_TEST(the_mean_of_each_element)
 {
@@ -34,7 +15,7 @@ START_TEST(the_mean_of_each_element)
     for (int i = 0; i < 3; i++) {
         nn_model_config config = small;
         config.dropout = 0.1 * i; /* may differ */
-        paths[i] = save_model(folder, names[i], config, "xyz", (uint64_t)i + 1, &models[i]);
+        paths[i] = train_fixture_save(folder, names[i], config, DATA_CHARS, "xyz", "xyz", (uint64_t)i + 1, &models[i]);
     }
     for (int count = 1; count <= 3; count++) {
         train_saved mean;
@@ -74,22 +55,20 @@ START_TEST(models_that_differ_are_refused)
         {wide, "xyz", "differ in d_model, 8 and 16"},
         {post, "xyz", "differ in post_norm"},
         {small, "xzy", "differ in the source vocabulary, where token 5 is 'y' and 'z'"},
-        {tags, "xyz", "is of the kind encoder-decoder and "},
+        {tags, "xyz", " are models of different kinds"},
     };
     char *folder = test_folder_new();
-    nn_model *model;
-    char *first = save_model(folder, "first", small, "xyz", 1, &model);
-    nn_model_free(model);
+    char *first = train_fixture_save(folder, "first", small, DATA_CHARS, "xyz", "xyz", 1, NULL);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char name[] = {(char)('a' + i), 0};
-        char *other = save_model(folder, name, others[i].config, others[i].letters, 2, &model);
+        char *other = train_fixture_save(folder, name, others[i].config, DATA_CHARS, others[i].letters,
+                                         others[i].letters, 2, NULL);
         const char *paths[] = {first, first, other};
         train_saved mean;
         ag_error error = {0};
         ck_assert_int_eq(train_average(&mean, paths, 3, &error), AG_BAD_VALUE);
         ck_assert_msg(strstr(error.message, others[i].says) && strstr(error.message, "first"), "%s", error.message);
         ck_assert_ptr_null(mean.model);
-        nn_model_free(model);
         free(other);
     }
     train_saved mean;
@@ -102,8 +81,7 @@ END_TEST
 START_TEST(each_allocation_may_fail)
 {
     char *folder = test_folder_new();
-    nn_model *model;
-    char *path = save_model(folder, "first", small, "xyz", 1, &model);
+    char *path = train_fixture_save(folder, "first", small, DATA_CHARS, "xyz", "xyz", 1, NULL);
     const char *paths[] = {path, path};
     int failed = 0;
     for (ag_status status = AG_NO_MEMORY; status != AG_OK;) {
@@ -117,7 +95,6 @@ START_TEST(each_allocation_may_fail)
         train_saved_clear(&mean);
     }
     ck_assert_int_gt(failed, 30);
-    nn_model_free(model);
     free(path);
     test_folder_remove(folder);
 }

@@ -148,29 +148,12 @@ END_TEST
 
 /* ---- Loading ----------------------------------------------------------------------- */
 
-/* Saves a model of this configuration with these words in folder/name, and returns the
- * path. */
+/* Saves a small model of this kind. */
 static char *save(const char *folder, const char *name, nn_model_kind kind, data_token_kind tokens, const char *source,
                   const char *target)
 {
-    train_saved saved = {.source_vocab = data_vocab_new(tokens, NULL), .target_vocab = data_vocab_new(tokens, NULL)};
-    for (; *source; source++)
-        ck_assert_int_gt(data_vocab_add(saved.source_vocab, source, 1), 0);
-    for (; *target; target++)
-        ck_assert_int_gt(data_vocab_add(saved.target_vocab, target, 1), 0);
-    const nn_model_config config = {.kind = kind,
-                                    .source_vocab = data_vocab_size(saved.source_vocab),
-                                    .target_vocab = data_vocab_size(saved.target_vocab),
-                                    .d_model = 8,
-                                    .heads = 2,
-                                    .encoder_layers = 1,
-                                    .decoder_layers = 1};
-    ag_error error = {0};
-    char *path = data_path_join(folder, name, NULL);
-    saved.model = nn_model_new(&config, 1, &error);
-    ck_assert_msg(train_saved_save(&saved, path, true, &error) == AG_OK, "%s", error.message);
-    train_saved_clear(&saved);
-    return path;
+    const nn_model_config config = {.kind = kind, .d_model = 8, .heads = 2, .encoder_layers = 1, .decoder_layers = 1};
+    return train_fixture_save(folder, name, config, tokens, source, target, 1, NULL);
 }
 
 START_TEST(models_of_other_tokens_are_refused)
@@ -183,9 +166,9 @@ START_TEST(models_of_other_tokens_are_refused)
         {NN_ENCODER_DECODER, DATA_CHARS, "ab", "xy", NULL},
         {NN_ENCODER_DECODER, DATA_CHARS, "ba", "xy", "differ in the source vocabulary, where token 4 is 'a' and 'b'"},
         {NN_ENCODER_DECODER, DATA_CHARS, "ab", "xz", "differ in the target vocabulary, where token 5 is 'y' and 'z'"},
-        {NN_ENCODER_DECODER, DATA_CHARS, "abc", "xy", "differ in the source vocabulary, 6 and 7 tokens"},
+        {NN_ENCODER_DECODER, DATA_CHARS, "abc", "xy", "have source vocabularies of 6 and 7 tokens"},
         {NN_ENCODER_DECODER, DATA_WORDS, "ab", "xy", "differ in the source vocabulary, chars and words"},
-        {NN_ENCODER, DATA_CHARS, "ab", "xy", " is of the kind encoder-decoder and "},
+        {NN_ENCODER, DATA_CHARS, "ab", "xy", " are models of different kinds"},
     };
     char *folder = test_folder_new();
     char *first = save(folder, "first", NN_ENCODER_DECODER, DATA_CHARS, "ab", "xy");

@@ -56,6 +56,15 @@ void cli_train_tiny(void)
     ck_assert_msg(code == 0, "training failed: %s", cli_output);
 }
 
+void cli_train_three(void)
+{
+    cli_train_tiny();
+    cli_expect("$T train --task copy --model encoder --task-max 4 --steps 5 " CLI_TINY " --out $DIR/tags", 0, "");
+    cli_expect("for i in 1 2 3 4 5 6 7 8 9; do echo 'the cat sat on the mat. the dog sat on the log.'; done > "
+               "$DIR/text; $T train --text $DIR/text --context 16 --steps 5 " CLI_TINY " --out $DIR/lm",
+               0, "");
+}
+
 void cli_spoil(const char *name, const char *parameter, ag_real value)
 {
     char path[512];

@@ -29,6 +29,9 @@ void cli_expect_sentence(const char *command, int code, const char *saying);
 #define CLI_TINY "--d-model 16 --heads 2 --layers 1 --ffn 16 --batch 16 --dropout 0 --eval-sources 20 --quiet"
 /* Such a run in $DIR/run. */
 void cli_train_tiny(void);
+/* That run and two others: $DIR/run reads and writes, $DIR/tags labels, $DIR/lm goes on
+ * with the text in $DIR/text. */
+void cli_train_three(void);
 /* $DIR/NAME becomes $DIR/run with all numbers of the parameter `parameter` set to
  * `value`. */
 void cli_spoil(const char *name, const char *parameter, ag_real value);

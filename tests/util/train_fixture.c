@@ -56,3 +56,30 @@ void train_fixture_redraw(train_fixture *fixture, uint64_t seed)
     nn_model_free(fixture->model);
     fixture->model = model;
 }
+
+static data_vocab *vocab_of(data_token_kind tokens, const char *letters)
+{
+    data_vocab *vocab = data_vocab_new(tokens, NULL);
+    ck_assert_ptr_nonnull(vocab);
+    for (; *letters; letters++)
+        ck_assert_int_gt(data_vocab_add(vocab, letters, 1), 0);
+    return vocab;
+}
+
+char *train_fixture_save(const char *folder, const char *name, nn_model_config config, data_token_kind tokens,
+                         const char *source, const char *target, uint64_t seed, nn_model **model)
+{
+    train_saved saved = {.source_vocab = vocab_of(tokens, source), .target_vocab = vocab_of(tokens, target)};
+    ag_error error = {0};
+    char *path = test_path(folder, name);
+    config.source_vocab = data_vocab_size(saved.source_vocab);
+    config.target_vocab = data_vocab_size(saved.target_vocab);
+    saved.model = nn_model_new(&config, seed, &error);
+    ck_assert_msg(saved.model && train_saved_save(&saved, path, true, &error) == AG_OK, "%s", error.message);
+    if (model) {
+        *model = saved.model;
+        saved.model = NULL;
+    }
+    train_saved_clear(&saved);
+    return path;
+}

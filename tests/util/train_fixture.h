@@ -17,6 +17,12 @@ typedef struct train_fixture {
 train_fixture train_fixture_new(const char *name, int min_length, int max_length, nn_model_kind kind, int width,
                                 double dropout);
 void train_fixture_clear(train_fixture *fixture);
+/* Saves a new model of `config` in folder/name and returns the path, to be freed. The
+ * letters of `source` and `target` are the tokens of its vocabularies, which give the
+ * sizes of those in the configuration. *model becomes the model, to be freed; NULL: it is
+ * not wanted. */
+char *train_fixture_save(const char *folder, const char *name, nn_model_config config, data_token_kind tokens,
+                         const char *source, const char *target, uint64_t seed, nn_model **model);
 /* Draws the model's parameters again. */
 void train_fixture_redraw(train_fixture *fixture, uint64_t seed);
 
