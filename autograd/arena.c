@@ -23,9 +23,9 @@ struct arena_block {
 #define SLACK          32 /* a single chunk has room for 1/SLACK more than was needed */
 
 /* The capacity of a new chunk for `bytes`, about half of the arena: chunks stay few, so
- * few of their ends stay empty, and what the last one has beyond its use is never touched.
- * It is a multiple of the request, since most tensors of a model have one of a few
- * sizes. */
+ * few of their ends stay empty, and what the last one has beyond its use is never
+ * touched. It is a multiple of the request, since most tensors of a model have one of a
+ * few sizes. */
 static size_t new_capacity(const ag_arena *arena, size_t bytes)
 {
     size_t capacity = arena->bytes / 2;

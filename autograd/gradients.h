@@ -38,8 +38,9 @@ typedef struct ag_gradcheck_summary {
 /* Options of ag_gradcheck. Zero means the default. */
 typedef struct ag_gradcheck_options {
     double tolerance;                /* of |a - n| / max(1, |a|, |n|); 0: 1e-9 (float: 1e-3) */
-    double step;                     /* the largest step, rounded down to a power of two; of an element
-                                      * larger than 1, times its size; 0: 2^-6 (float: 2^-3) */
+    double step;                     /* the largest step, rounded down to a power of two;
+                                      * of an element larger than 1, times its size; 0:
+                                      * 2^-6 (float: 2^-3) */
     int directions;                  /* > 0: compare this many random directional derivatives of each
                                       * input instead of every element */
     int64_t elements;                /* > 0: compare at most this many elements of each input, drawn at
@@ -122,9 +123,9 @@ typedef struct ag_gradcheck_report {
 
 /* Compares the gradients of `f` by backward, or its tangents by ag_jvp, with central
  * differences, extrapolated to step 0 (Richardson; Ridders 1982). If a step would cross a
- * kink it is made smaller; an element on a kink is left out and counted, and so is one for
- * which the difference is too inexact to tell (`unclear`). `options` may be NULL. No two
- * inputs may have the same memory.
+ * kink it is made smaller; an element on a kink is left out and counted, and so is one
+ * for which the difference is too inexact to tell (`unclear`). `options` may be NULL. No
+ * two inputs may have the same memory.
  *
  * The check fails if an error is above the tolerance, if either side is NaN, and if
  * nothing, or less than half of the elements, could be compared. It also fails, with an
@@ -136,9 +137,9 @@ typedef struct ag_gradcheck_report {
  * itself.
  *
  * A check that fails looks for the kind of mistake in the gradient of the input with the
- * largest error. It names one only if that predicts all of the gradient's elements, within
- * the noise, from numeric derivatives. With `directions` or `elements` it does so for
- * inputs of at most 256 elements.
+ * largest error. It names one only if that predicts all of the gradient's elements,
+ * within the noise, from numeric derivatives. With `directions` or `elements` it does so
+ * for inputs of at most 256 elements.
  *
  * The gradients of the weighted sum stay in the inputs' `grad`; a result of one element
  * has the weight 1 there. The returned status is an error only if the
@@ -151,11 +152,11 @@ typedef struct ag_gradcheck_location {
     const ag_node *node;             /* the first that is wrong; NULL: none */
     int64_t number;                  /* of that node on the tape, from 0 */
     int64_t compared;                /* nodes, up to that one */
-    int64_t skipped;                 /* nodes up to there that cannot be judged: a number in
-                                      * them is NaN or infinite, all elements lie on kinks,
-                                      * or the tangent rule leaves out what the backward
-                                      * does, which is then on purpose, as embedding leaves
-                                      * out the row of its padding */
+    int64_t skipped;                 /* nodes up to there that cannot be judged: a number
+                                      * in them is NaN or infinite, all elements lie on
+                                      * kinks, or the tangent rule leaves out what the
+                                      * backward does, which is then on purpose, as
+                                      * embedding leaves out the row of its padding */
     char location[AG_LOCATION_TEXT]; /* "softmax in decoder.layers.1 (node 12 of 40)", or "" */
     ag_gradcheck_report report;      /* of that node alone; an input is named by the
                                       * operation that made it */
@@ -164,9 +165,9 @@ typedef struct ag_gradcheck_location {
 
 /* Finds the operation whose gradient is wrong, on any tape that has recorded a
  * computation: goes from the oldest node to the newest, runs each again on a tape of its
- * own, with its values and masks of dropout, and compares its backward with differences of
- * its own forward. So it does not matter what the operations around it do. Of an input of
- * more than 64 elements it compares some elements and some directions (the options
+ * own, with its values and masks of dropout, and compares its backward with differences
+ * of its own forward. So it does not matter what the operations around it do. Of an input
+ * of more than 64 elements it compares some elements and some directions (the options
  * `elements` and `directions`; 0: 4 and 1). Products are of ag_real, also if the tape's
  * are not. Does not change the tape's values and gradients.
  *
@@ -219,16 +220,16 @@ typedef struct ag_dot_report {
  * weighs about alike and they do not cancel in a single result.
  *
  * Of the options it takes `tolerance`, the largest error (0: what rounding explains, by
- * the sizes of the operations; at least 1e-13, in float 1e-5, and more for AG_MATMUL_BF16,
- * which f may switch on), `directions` (0: 3), `seed` and `threads`. If the error is above
- * that bound, the noise of rounding is measured at 8 points close by, and the bound raised
- * to 16 times the noise, at most 1/64: where a model has learned its examples, p - 1
- * leaves few digits of the gradient. A result that moves by less than that smallest error
- * of its value is saturated, as tanh(100 x), and does not count as one that moves. Of a
- * loss that is 0 to the last bit all digits are noise, and the test may call it wrong:
- * let f return the logits. Leaves that f makes itself on the inputs' memory count as
- * parts of them. Arguments, errors and what stays
- * in the inputs' `grad`, J^T w, are as in ag_gradcheck. */
+ * the sizes of the operations; at least 1e-13, in float 1e-5, and more for
+ * AG_MATMUL_BF16, which f may switch on), `directions` (0: 3), `seed` and `threads`. If
+ * the error is above that bound, the noise of rounding is measured at 8 points close by,
+ * and the bound raised to 16 times the noise, at most 1/64: where a model has learned its
+ * examples, p - 1 leaves few digits of the gradient. A result that moves by less than
+ * that smallest error of its value is saturated, as tanh(100 x), and does not count as
+ * one that moves. Of a loss that is 0 to the last bit all digits are noise, and the test
+ * may call it wrong: let f return the logits. Leaves that f makes itself on the inputs'
+ * memory count as parts of them. Arguments, errors and what stays in the inputs' `grad`,
+ * J^T w, are as in ag_gradcheck. */
 ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *inputs, int count,
                       const ag_gradcheck_options *options, ag_dot_report *report, ag_error *error) AG_CHECKED;
 
@@ -237,7 +238,7 @@ ag_status ag_dot_test(ag_function f, void *context, const ag_gradcheck_input *in
 ag_status ag_dot_test_op(const ag_op *op, int draws, const ag_gradcheck_options *options, ag_dot_report *report,
                          ag_error *error) AG_CHECKED;
 
-/* ---- Taylor's test ------------------------------------------------------------------ */
+/* ---- Taylor's test --------------------------------------------------------------- */
 
 /* The most steps of a curve. */
 enum { AG_CURVE_STEPS = 40 };
@@ -248,16 +249,16 @@ enum { AG_CURVE_STEPS = 40 };
  *     forward   R1(h) = f(x + h v) - f(x) - h g.v
  *     central   R2(h) = f(x + h v) - f(x - h v) - 2 h g.v
  *
- * R2 / 2h is the error of the central difference (f(x + h v) - f(x - h v)) / 2h. Over h it
- * is a V: on the right the truncation h^2 |f'''| / 6, on the left the rounding / 2h. A
+ * R2 / 2h is the error of the central difference (f(x + h v) - f(x - h v)) / 2h. Over h
+ * it is a V: on the right the truncation h^2 |f'''| / 6, on the left the rounding / 2h. A
  * result of several elements is projected on fixed random weights, as in ag_gradcheck. */
 typedef struct ag_error_curve {
     int input;  /* the input that moves, from 0, */
     int inputs; /* of this many */
     const char *input_name;
     int count; /* of steps; 0: nothing to move, or an empty result */
-    /* h, each half of the one before; R1 and R2 at each, NaN where the step crosses a kink
-     * or leaves the domain */
+    /* h, each half of the one before; R1 and R2 at each, NaN where the step crosses a
+     * kink or leaves the domain */
     double step[AG_CURVE_STEPS], forward[AG_CURVE_STEPS], central[AG_CURVE_STEPS];
     /* rounding: of a difference of two values of f, sqrt(2) eps |f|, or what is measured,
      * if that is more; of g.v */
@@ -293,11 +294,12 @@ typedef enum ag_taylor_verdict {
     AG_TAYLOR_WRONG
 } ag_taylor_verdict;
 
-/* The result of Taylor's test. From `verdict` on it describes one direction: the wrong one
- * with the largest fault; if none is wrong, the right one of the lowest order. */
+/* The result of Taylor's test. From `verdict` on it describes one direction: the wrong
+ * one with the largest fault; if none is wrong, the right one of the lowest order. */
 typedef struct ag_taylor_report {
-    bool passed;                     /* something was tested, so that a fault as large as the
-                                      * slope, or as 1, would have shown; nothing is wrong */
+    bool passed;                     /* something was tested, so that a fault as large as
+                                      * the slope, or as 1, would have shown; nothing is
+                                      * wrong */
     int64_t right, wrong, undecided; /* directions by verdict */
     ag_taylor_verdict verdict;
     int input; /* from 0; -1: the fault is in the result itself */
@@ -314,11 +316,11 @@ typedef struct ag_taylor_report {
     char message[AG_MESSAGE_SIZE]; /* all of that as a sentence */
 } ag_taylor_report;
 
-/* Taylor's test: along random directions of each input in turn, with h = 2^-4 .. 2^-20, R1
- * must shrink by 4 whenever h halves (order 2), and R2 by 8 (order 3). If the gradient is
- * wrong, both shrink by 2 alone (order 1). This needs no tolerance, and no step that is
- * just right. The order is fitted to the smallest steps, up to four, whose remainder is
- * more than 100 times the rounding; three in a row are needed. So no order can be told
+/* Taylor's test: along random directions of each input in turn, with h = 2^-4 .. 2^-20,
+ * R1 must shrink by 4 whenever h halves (order 2), and R2 by 8 (order 3). If the gradient
+ * is wrong, both shrink by 2 alone (order 1). This needs no tolerance, and no step that
+ * is just right. The order is fitted to the smallest steps, up to four, whose remainder
+ * is more than 100 times the rounding; three in a row are needed. So no order can be told
  * where f is linear, nor often that of R2 in single precision; `bound` then says what is
  * known. Steps that cross a kink are left out.
  *

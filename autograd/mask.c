@@ -368,7 +368,8 @@ static bool bound_or(const ag_mask *mask, mask_query query, interval within, int
     return exact_x && exact_y && x.begin <= y.end && y.begin <= x.end;
 }
 
-/* The rest of `within` is one interval if the part that `not` takes away lies at an end. */
+/* The rest of `within` is one interval if the part that `not` takes away lies at an
+ * end. */
 static bool bound_not(const ag_mask *mask, mask_query query, interval within, interval *row)
 {
     interval x;

@@ -34,8 +34,9 @@ typedef struct ag_op {
     ag_status (*backward)(ag_node *node);
     /* The tangent rule (forward mode): tangent = the sum over i of (d output / d input i)
      * tangents[i]. tangents[i] has the size of inputs[i] and is NULL if it is 0; at least
-     * one is not. `tangent`, of the output's size, holds zeros at first. The rule may read
-     * what `backward` may, and sets no gradient. NULL: ag_jvp cannot pass through. */
+     * one is not. `tangent`, of the output's size, holds zeros at first. The rule may
+     * read what `backward` may, and sets no gradient. NULL: ag_jvp cannot pass
+     * through. */
     ag_status (*jvp)(ag_node *node, const ag_real *const *tangents, ag_real *tangent);
     /* Calls the constructor on inputs drawn from the operation's domain
      * (ag_example_input), so that ag_gradcheck_op can check it. NULL: it cannot. */
@@ -44,7 +45,8 @@ typedef struct ag_op {
      * smooth. */
     void (*kinks)(const ag_node *node, ag_kinks *kinks);
     /* The multiply-adds of the matrix products in `forward` and in `backward`, without
-     * those that `backward` computes a second time. For profiles. NULL: there are none. */
+     * those that `backward` computes a second time. For profiles. NULL: there are
+     * none. */
     void (*multiply_adds)(const ag_node *node, double *forward, double *backward);
     /* Whether ag_forget may drop the result: `forward` can run again to the same effect,
      * `backward` does not read the output, and the operation is cheap. */
@@ -87,7 +89,7 @@ ag_tensor *ag_custom(const ag_op *op, ag_tensor *const *inputs, int count, int r
 
 /* The operation's backward alone, from any gradient dy [output->size] of its output:
  *
- *     dx[i] += (d output / d inputs[i])^T dy        dx[i] is [inputs[i]->size]; NULL: not wanted
+ *     dx[i] += (d output / d inputs[i])^T dy    dx[i] [inputs[i]->size]; NULL: not wanted
  *
  * Changes no gradient of the tape. Each input counts for itself, also where one tensor is
  * given twice. With dy 1 at one element and 0 elsewhere it is a row of the Jacobian.

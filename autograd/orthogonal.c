@@ -1,4 +1,5 @@
-/* orthogonal.c - Muon's directions: matrices made nearly orthogonal by Newton-Schulz steps.
+/* orthogonal.c - Muon's directions: matrices made nearly orthogonal by Newton-Schulz
+ * steps.
  *
  * A matrix is the work of one thread, in memory of the thread's own that stays in its
  * cache. Matrices do not depend on each other, so the number of threads changes no bit.
@@ -8,8 +9,8 @@
  *
  *     a + b s + c s s = (t + h)^2 + a - h^2,  h = b / (2 sqrt(c))
  *
- * so a step adds h to the diagonal of t, squares that, and adds a - h^2 to the diagonal of
- * the square. */
+ * so a step adds h to the diagonal of t, squares that, and adds a - h^2 to the diagonal
+ * of the square. */
 #include "update.h"
 
 #include "kernels/kernels.h"
@@ -59,8 +60,8 @@ static void multiply(matrix a, matrix b, ag_real *c, void *workspace)
     kernels()->product->block(&task, (product_block){0, a.rows, 0, b.columns}, workspace);
 }
 
-/* c = a b where c is symmetric: computes bands of rows up to the diagonal, and copies them
- * to the other side of it. Lower bands compute less twice, but copy b more often. */
+/* c = a b where c is symmetric: computes bands of rows up to the diagonal, and copies
+ * them to the other side of it. Lower bands compute less twice, but copy b more often. */
 static void multiply_symmetric(matrix a, matrix b, ag_real *c, void *workspace)
 {
     const int64_t side = a.rows;

@@ -107,7 +107,8 @@ static const struct {
 /* ln x for a finite x > 0, to 2^-64 of itself. With x = 2^k m, and a number c of few bits
  * near 1 / m from the table (Tang 1990), m c is 1 + f + rest with |f| < 2^-5.5, and
  *     ln x = k ln 2 - ln c + ln(1 + f + rest),
- *     ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)),  s = f / (2 + f),  R = 2 artanh(s) / s - 2.
+ *     ln(1 + f) = f - (f^2/2 - s (f^2/2 + R)),
+ *     s = f / (2 + f),  R = 2 artanh(s) / s - 2.
  * Near 1, where little is left of large terms, k and ln c are 0 and f is exact. */
 static pair log_parts(double x)
 {

@@ -70,30 +70,31 @@ typedef struct ag_update_range {
 void ag_update_apply(const ag_update *update, ag_real *value, ag_real *gradient, const ag_update_range *ranges,
                      int count, int threads);
 
-/* Matrices in the vectors, stacked: `count` of [rows, columns] each, row by row, the first
- * from element `begin` on. */
+/* Matrices in the vectors, stacked: `count` of [rows, columns] each, row by row, the
+ * first from element `begin` on. */
 typedef struct ag_update_matrices {
     int64_t begin, count, rows, columns;
 } ag_update_matrices;
 
 /* Replaces the gradient of each matrix by the direction in which Muon changes the matrix
- * (Jordan 2024, kellerjordan.github.io/posts/muon). With g = scale gradient, for each matrix
- * alone:
+ * (Jordan 2024, kellerjordan.github.io/posts/muon). With g = scale gradient, for each
+ * matrix alone:
  *
- *     m = momentum m + (1 - momentum) g         m: in `mean`, zeros before the first update
- *     u = momentum m + (1 - momentum) g         Nesterov's form
- *     x = u / (|u| + 1e-7)                      |u|: the root of the sum of squares
- *     x = a x + (b s + c s s) x,  s = x x^T     five times: a, b, c = 3.4445, -4.7750, 2.0315
+ *     m = momentum m + (1 - momentum) g      m: in `mean`, zeros before the first update
+ *     u = momentum m + (1 - momentum) g      Nesterov's form
+ *     x = u / (|u| + 1e-7)                   |u|: the root of the sum of squares
+ *     x = a x + (b s + c s s) x, s = x x^T   5 times: a, b, c = 3.4445, -4.7750, 2.0315
  *     gradient = sqrt(max(1, rows / columns)) x
  *
  * An update by AG_SGD then does the rest: p -= rate (gradient + weight_decay p).
  *
  * The five Newton-Schulz steps keep the singular vectors of u and bring its singular
- * values, which are 1 at most by then, close to 1: to between 0.68 and 1.14 where they were
- * above 0.01. So an update goes as far in directions in which the gradient is weak as in
- * the strong ones. m is the mean of the gradients, as in torch.optim.Muon; Jordan's program
- * has their sum, which is 1 / (1 - momentum) times as large and gives the same x. Where
- * rows > columns, s is x^T x, the smaller one, and the last product x (b s + c s s).
+ * values, which are 1 at most by then, close to 1: to between 0.68 and 1.14 where they
+ * were above 0.01. So an update goes as far in directions in which the gradient is weak
+ * as in the strong ones. m is the mean of the gradients, as in torch.optim.Muon; Jordan's
+ * program has their sum, which is 1 / (1 - momentum) times as large and gives the same x.
+ * Where rows > columns, s is x^T x, the smaller one, and the last product x (b s + c s
+ * s).
  *
  * `ranges` [count] must not overlap. `workspace` has ag_orthogonalize_numbers. The caller
  * has seen that the gradients are finite. */

@@ -1,5 +1,5 @@
-/* answers.h - how predict prints its answers: as lines of text, as TSV or as JSON; and what
- * predict and eval say of unknown tokens. */
+/* answers.h - how predict prints its answers: as lines of text, as TSV or as JSON; and
+ * what predict and eval say of unknown tokens. */
 #ifndef CLI_ANSWERS_H
 #define CLI_ANSWERS_H
 
@@ -23,14 +23,14 @@ typedef struct cli_answers {
     const data_vocab *source_vocab, *target_vocab;
 } cli_answers;
 
-/* Prints the hypotheses [best] of a line, best first; a line with a problem has none. Those
- * that the search did not find are left out. AG_NO_MEMORY. */
+/* Prints the hypotheses [best] of a line, best first; a line with a problem has none.
+ * Those that the search did not find are left out. AG_NO_MEMORY. */
 ag_status cli_answers_put(const cli_answers *answers, const cli_source *source, const nn_hypothesis *hypotheses,
                           int best, FILE *out, ag_error *error) AG_CHECKED;
 
 /* Says to stderr, after the word `note` ("note: "), which tokens of the `side` ("source")
- * were unknown, how often, and in which lines: the most frequent ten. Says nothing if none
- * was. Sorts them. */
+ * were unknown, how often, and in which lines: the most frequent ten. Says nothing if
+ * none was. Sorts them. */
 void cli_report_unknown(const char *command, const char *note, const char *side, data_unknown *unknown);
 
 #endif

@@ -1,4 +1,5 @@
-/* average.c - tapeformer average: a model whose weights are the means of several models'. */
+/* average.c - tapeformer average: a model whose weights are the means of several
+ * models'. */
 #include "cli.h"
 
 #include <stdio.h>

@@ -27,10 +27,10 @@ int cli_study(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
 /* After cli_signals_begin, Ctrl-C, SIGTERM and a closing terminal end a command at once,
- * with the exit code CLI_INTERRUPTED: files are written whole or not at all, so nothing is
- * lost. A command that has something to save calls cli_finish_when_interrupted. Then the
- * first of these signals sets cli_interrupted to 1, which the command checks, and only the
- * second ends it. */
+ * with the exit code CLI_INTERRUPTED: files are written whole or not at all, so nothing
+ * is lost. A command that has something to save calls cli_finish_when_interrupted. Then
+ * the first of these signals sets cli_interrupted to 1, which the command checks, and
+ * only the second ends it. */
 extern volatile sig_atomic_t cli_interrupted;
 void cli_signals_begin(void);
 void cli_finish_when_interrupted(void);

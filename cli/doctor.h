@@ -14,8 +14,8 @@ typedef struct doctor_flags {
     study_output output;
 } doctor_flags;
 
-/* Examines the model, prints the page, and returns the exit code: CLI_FAILED if there is a
- * fault. */
+/* Examines the model, prints the page, and returns the exit code: CLI_FAILED if there is
+ * a fault. */
 int cli_doctor(const doctor_flags *flags);
 
 #endif

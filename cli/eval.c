@@ -164,8 +164,8 @@ static void print_metrics(const measurement *own)
         print_tags(&own->tags);
 }
 
-/* Says which of two models is better by a rate of errors or a loss, in units of 1 / scale,
- * and begins the line of the interval of its difference, other - own. */
+/* Says which of two models is better by a rate of errors or a loss, in units of 1 /
+ * scale, and begins the line of the interval of its difference, other - own. */
 static void print_difference(const char *title, const train_difference *d, const measurement *own,
                              const measurement *other, double scale, const char *unit)
 {

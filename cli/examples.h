@@ -28,8 +28,8 @@ bool cli_examples_given(const cli_examples *examples);
 /* Refuses lengths of a task's examples without a task, as cli_flags_effective does. */
 bool cli_examples_effective(const cli_command *command, const cli_examples *examples);
 
-/* Opens the examples in the vocabularies of `saved`, none longer than the models can read,
- * to be freed by the caller; NULL after a report, with the exit code in *code. */
+/* Opens the examples in the vocabularies of `saved`, none longer than the models can
+ * read, to be freed by the caller; NULL after a report, with the exit code in *code. */
 data_set *cli_examples_open(const char *command, const cli_examples *examples, const train_saved *saved,
                             const nn_ensemble *models, int *code, ag_error *error);
 

@@ -19,7 +19,7 @@ typedef struct cli_flag {
 
 /* A flag for a variable of the command's own:
  *
- *     CLI_FLAG(f.beam, "beam", "N", "hypotheses of the beam search", .low = 1, .high = 1000)
+ *     CLI_FLAG(f.beam, "beam", "N", "hypotheses of the search", .low = 1, .high = 1000)
  *
  * Its default is the value that the variable has before the flags are read. The field
  * lives as long as the block that the macro stands in. */
@@ -44,8 +44,8 @@ typedef struct cli_command {
     int reading; /* counts the calls of cli_flags_read, in each of which a file may be given once per flag */
 } cli_command;
 
-/* The exit codes, and CLI_HELPED: the help was printed, so the command has nothing left to
- * do; the process exits with CLI_DONE then. */
+/* The exit codes, and CLI_HELPED: the help was printed, so the command has nothing left
+ * to do; the process exits with CLI_DONE then. */
 enum { CLI_HELPED = -1, CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
 /* Makes a command describe itself and its flags for programs, which make the manual and

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- As a line ------------------------------------------------------------------------- */
+/* ---- As a line ------------------------------------------------------------------- */
 
 static void print_json(const ag_op *op, const study_op_checks *found)
 {
@@ -122,7 +122,7 @@ static int check_all(const operations_flags *f)
     return CLI_DONE;
 }
 
-/* ---- As a report ----------------------------------------------------------------------- */
+/* ---- As a report ----------------------------------------------------------------- */
 
 static int write_report(const operations_flags *f, const ag_op *op, study_document *document)
 {

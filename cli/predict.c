@@ -193,8 +193,8 @@ static ag_status answer_lines(predictor *p, ag_error *error)
     return status;
 }
 
-/* Answers the lines of an open file. Waits for input only when every line that has arrived
- * is answered. */
+/* Answers the lines of an open file. Waits for input only when every line that has
+ * arrived is answered. */
 static ag_status answer_file(predictor *p, int file, const char *name, ag_error *error)
 {
     cli_lines lines = {.file = file};

@@ -1,4 +1,5 @@
-/* progress.c - see progress.h. Progress goes to stderr, so that stdout stays for results. */
+/* progress.c - see progress.h. Progress goes to stderr, so that stdout stays for
+ * results. */
 #include "progress.h"
 
 #include "cli.h"

@@ -14,9 +14,9 @@ void cli_show(FILE *out, const char *text);
  * longer one is cut. */
 #define CLI_SHOWN(text) ag_text_show((text), (char[1024]){0}, 1024)
 
-/* Prints a text [size] as one field of a tab-separated line for programs: unchanged, except
- * that tab, line feed, carriage return and zero bytes are escaped as in vocabulary files:
- * \09, \0a, \0d, \00; and that a byte which is not UTF-8 becomes U+FFFD. */
+/* Prints a text [size] as one field of a tab-separated line for programs: unchanged,
+ * except that tab, line feed, carriage return and zero bytes are escaped as in vocabulary
+ * files: \09, \0a, \0d, \00; and that a byte which is not UTF-8 becomes U+FFFD. */
 void cli_put_field(FILE *out, const char *text, size_t size);
 
 #endif

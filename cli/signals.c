@@ -65,7 +65,7 @@ void cli_signals_begin(void)
     struct sigaction before;
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
-    /* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the command
-     * reports, like a full disk, instead of a signal that ends it. */
+    /* Writing beyond the limit on file sizes (ulimit -f) becomes an error that the
+     * command reports, like a full disk, instead of a signal that ends it. */
     ignore_signal(SIGXFSZ);
 }

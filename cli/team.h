@@ -13,8 +13,8 @@ typedef struct cli_team {
     ag_status (*exchange)(ag_real *gradients, int64_t count, double *sums, int64_t sum_count);
     /* Why an exchange failed: the sentence of the process that failed, after its rank. */
     char failure[1 << 12];
-    /* Only rank 0 prints. In another process this is the sentence that cli_fail would have
-     * printed last. */
+    /* Only rank 0 prints. In another process this is the sentence that cli_fail would
+     * have printed last. */
     char sentence[1 << 12];
 } cli_team;
 

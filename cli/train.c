@@ -95,7 +95,8 @@ static int report_data(const train_recipe *f, const char *flag, const ag_error *
     return cli_report("train", error);
 }
 
-/* Opens a file of pairs, or a text. Without --dev, part of the file itself is held out. */
+/* Opens a file of pairs, or a text. Without --dev, part of the file itself is held
+ * out. */
 static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     const char *flag = f->pairs ? "pairs" : "text";

@@ -214,8 +214,8 @@ static void drop_unfit_preset_rates(const cli_command *command, const train_reci
         cli_flag_drop(warmup);
 }
 
-/* Drops the flags of a preset that have no effect beside those of the user: a preset is no
- * expectation. `own` [flag_count]: which flags the user gave. */
+/* Drops the flags of a preset that have no effect beside those of the user: a preset is
+ * no expectation. `own` [flag_count]: which flags the user gave. */
 static void drop_idle_preset_flags(const cli_command *command, const train_recipe *recipe, const bool *own)
 {
     static const char *const stacks[] = {"encoder-layers", "decoder-layers"}; /* come before --layers */

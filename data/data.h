@@ -13,8 +13,8 @@
  * or frees it.
  *
  * Memory: files are mapped, not copied; a set keeps a few bytes per line besides. Only a
- * text with Korean syllables that DATA_JAMO decomposes is copied, at up to three times its
- * size.
+ * text with Korean syllables that DATA_JAMO decomposes is copied, at up to three times
+ * its size.
  */
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
@@ -50,18 +50,19 @@ bool data_text_empty(const char *text, size_t size);
 enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4 };
 
 /* How text is cut into tokens: one per Unicode code point; one per word between white
- * space; or DATA_JAMO, one per code point after each precomposed Korean syllable, U+AC00 to
- * U+D7A3, was replaced by the two or three conjoining jamo that it consists of (Unicode
- * Standard, section 3.12, by arithmetic alone). On a text without such syllables DATA_JAMO
- * is DATA_CHARS.
+ * space; or DATA_JAMO, one per code point after each precomposed Korean syllable, U+AC00
+ * to U+D7A3, was replaced by the two or three conjoining jamo that it consists of
+ * (Unicode Standard, section 3.12, by arithmetic alone). On a text without such syllables
+ * DATA_JAMO is DATA_CHARS.
  *
- * data_vocab_decode composes them again: a leading consonant and a vowel, and the trailing
- * consonant that follows, make one syllable, and all else stays as it is. So jamo that
- * stand decomposed in a file (normalisation form NFD) are the same tokens as those of a
- * syllable, and come out composed (NFC). Compatibility jamo, U+3131 to U+318E, are
- * characters like any other. */
+ * data_vocab_decode composes them again: a leading consonant and a vowel, and the
+ * trailing consonant that follows, make one syllable, and all else stays as it is. So
+ * jamo that stand decomposed in a file (normalisation form NFD) are the same tokens as
+ * those of a syllable, and come out composed (NFC). Compatibility jamo, U+3131 to U+318E,
+ * are characters like any other. */
 typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO } data_token_kind;
-/* "chars", "words" and "jamo", as they stand in vocabularies; NULL for any other number. */
+/* "chars", "words" and "jamo", as they stand in vocabularies; NULL for any other
+ * number. */
 const char *data_token_kind_name(int kind);
 
 /* A two-way map between tokens and ids. */
@@ -102,9 +103,9 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
 
 /* Sets *token and *token_size to the next token of text[*at..size), which is well-formed
  * UTF-8, and moves *at past it. Returns false at the end. Skips white space (Unicode's)
- * between words; CRLF is one character, LF. The jamo of a syllable are no part of the text:
- * *token then points to a constant, and *at to a byte within the syllable while jamo of it
- * are left. */
+ * between words; CRLF is one character, LF. The jamo of a syllable are no part of the
+ * text: *token then points to a constant, and *at to a byte within the syllable while
+ * jamo of it are left. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
@@ -122,8 +123,9 @@ int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size
  * out of range, and joins words with one space. Like snprintf, it returns the length of
  * the whole text and writes at most `size` bytes, the final zero included. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
-/* For text that is written while its tokens still come: the number, 0 to 2, of the last of
- * ids [count] that may form a syllable with the id to come, so their text is not final. */
+/* For text that is written while its tokens still come: the number, 0 to 2, of the last
+ * of ids [count] that may form a syllable with the id to come, so their text is not
+ * final. */
 int64_t data_vocab_open(const data_vocab *vocab, const int32_t *ids, int64_t count);
 
 /* How many lines are kept of each unknown token. */
@@ -156,8 +158,8 @@ typedef struct data_unknown {
  * AG_NO_MEMORY leaves the struct as it was, or with some of the line's tokens. */
 ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const char *text, size_t size,
                            const char *file, int64_t line, ag_error *error) AG_CHECKED;
-/* Sorts the items, the most frequent first, of equals the one that came first. Nothing can
- * be added after that. */
+/* Sorts the items, the most frequent first, of equals the one that came first. Nothing
+ * can be added after that. */
 void data_unknown_sort(data_unknown *unknown);
 /* Frees what the struct holds and leaves it zeroed. */
 void data_unknown_clear(data_unknown *unknown);

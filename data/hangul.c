@@ -28,8 +28,8 @@ static bool continues(char byte)
     return ((unsigned char)byte & 0xC0) == 0x80;
 }
 
-/* The code point of the three bytes of UTF-8 with which text [size] begins; 0 if it begins
- * with a character of another length. */
+/* The code point of the three bytes of UTF-8 with which text [size] begins; 0 if it
+ * begins with a character of another length. */
 static int code_of_three(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;

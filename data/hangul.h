@@ -20,8 +20,8 @@ enum { DATA_JAMO_BYTES = 3 }; /* of every jamo, and of every syllable, in UTF-8 
 
 /* The jamo of the syllable at text[*at], one per call: DATA_JAMO_BYTES bytes, without a
  * final zero. The bytes of the syllable count the jamo: its first byte stands for L, its
- * second for V and its third for T, and *at moves on by one byte, or by two from V if there
- * is no T. NULL, and *at stays, where text[*at] is in no syllable. text [size] is
+ * second for V and its third for T, and *at moves on by one byte, or by two from V if
+ * there is no T. NULL, and *at stays, where text[*at] is in no syllable. text [size] is
  * well-formed UTF-8. */
 const char *data_hangul_next(const char *text, size_t size, size_t *at);
 

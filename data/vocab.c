@@ -275,8 +275,8 @@ int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size
     return NULL;
 }
 
-/* How many of ids [count] the next piece of text takes, and that text, which `syllable` may
- * hold: one token, or the two or three jamo of a syllable. */
+/* How many of ids [count] the next piece of text takes, and that text, which `syllable`
+ * may hold: one token, or the two or three jamo of a syllable. */
 static int64_t next_piece(const data_vocab *vocab, const int32_t *ids, int64_t count, char syllable[5],
                           const char **piece)
 {

@@ -174,7 +174,8 @@ static bool append_keys_and_values(const nn_attention *layer, const nn_pass *pas
 /* x [.., heads * width], T queries for each of the cache's rows -> [rows, heads, T,
  * width]. Several rows of queries may share a row of fixed keys, as the hypotheses of a
  * beam do: then they are more queries T of that row. Each of these rows has one query
- * (nn_cache_apply), all at the same position, so a bias for one query is the bias of all. */
+ * (nn_cache_apply), all at the same position, so a bias for one query is the bias of
+ * all. */
 static ag_tensor *split_heads(const nn_attention *layer, const nn_attention_cache *cache, ag_tensor *x)
 {
     const int64_t heads = layer->config.heads, width = layer->config.d_model / heads;

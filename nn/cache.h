@@ -6,7 +6,8 @@
 
 /* Each sequence becomes `group` alike, next to each other: the hypotheses of a beam. They
  * share the keys and values of the cross-attention. nn_cache_apply then takes one token
- * at a time, and nn_cache_reorder moves sequences within groups and drops whole groups. */
+ * at a time, and nn_cache_reorder moves sequences within groups and drops whole
+ * groups. */
 ag_status cache_expand(nn_cache *cache, int64_t group, ag_error *error) AG_CHECKED;
 /* Makes room for `capacity` tokens; those it holds stay. */
 ag_status cache_reserve(nn_cache *cache, int64_t capacity, ag_error *error) AG_CHECKED;

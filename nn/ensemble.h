@@ -4,8 +4,8 @@
 
 #include "nn.h"
 
-/* Sets *error to an error of model i and returns its status. The message of one of several
- * models begins with its name. */
+/* Sets *error to an error of model i and returns its status. The message of one of
+ * several models begins with its name. */
 ag_status ensemble_error(const nn_ensemble *ensemble, int i, const ag_error *own, ag_error *error) AG_CHECKED;
 
 /* The logits of all models for the same rows, and what is computed of one row. */

@@ -29,8 +29,8 @@ AG_HEADER_BEGIN
 typedef struct nn_ensemble {
     const nn_model *const *models; /* [count] */
     int count;                     /* at least 1 */
-    /* [count]: what errors call the models, such as the folders that they came from; NULL:
-     * "model 1", "model 2" .. */
+    /* [count]: what errors call the models, such as the folders that they came from;
+     * NULL: "model 1", "model 2" .. */
     const char *const *names;
 } nn_ensemble;
 
@@ -44,8 +44,8 @@ typedef ag_status nn_on_model(void *context, int i, ag_error *error);
 ag_status nn_ensemble_each(const nn_ensemble *ensemble, nn_on_model *call, void *context, ag_error *error) AG_CHECKED;
 /* The least max_length of the models. */
 int nn_ensemble_max_length(const nn_ensemble *ensemble);
-/* The longest sequence that all models can read, the least of nn_model_longest; 0: there is
- * none. */
+/* The longest sequence that all models can read, the least of nn_model_longest; 0: there
+ * is none. */
 int64_t nn_ensemble_longest(const nn_ensemble *ensemble);
 /* The logits of the ensemble, of the shape that nn_model_apply gives: a constant if there
  * are several models. Each model is applied with the pass as it is, but for params, which

@@ -43,7 +43,8 @@ int32_t *generation_tokens(const generation *g, int64_t row, int place)
 
 /* ---- Feeding ----------------------------------------------------------------------- */
 
-/* Something that is done with each model's cache: `count` is a number of tokens or rows. */
+/* Something that is done with each model's cache: `count` is a number of tokens or
+ * rows. */
 typedef struct cache_change {
     generation *g;
     const int32_t *tokens, *from;

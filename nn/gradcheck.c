@@ -1,5 +1,5 @@
-/* gradcheck.c - the gradient checks of a layer or model: its parameters become inputs of the
- * function under check, with their names. */
+/* gradcheck.c - the gradient checks of a layer or model: its parameters become inputs of
+ * the function under check, with their names. */
 #include "layer.h"
 
 #include <stdlib.h>

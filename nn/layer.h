@@ -64,7 +64,8 @@ ag_status attention_config_check(const nn_attention_config *config, ag_error *er
  * neither, or if the tape has an error. */
 ag_tensor *attention_bias(const nn_attention *layer, const nn_pass *pass, int64_t start, int64_t queries, int64_t keys);
 
-/* The padding mask; NULL, which allows all keys, if no row is padded (`lengths` is NULL). */
+/* The padding mask; NULL, which allows all keys, if no row is padded (`lengths` is
+ * NULL). */
 const ag_mask *pass_length_mask(const nn_pass *pass, int64_t rows, const int32_t *lengths);
 /* A decoder's: keys j <= i within the target's length. */
 const ag_mask *pass_decoder_mask(const nn_pass *pass, const nn_input *input);

@@ -64,10 +64,11 @@ typedef struct nn_param {
     int64_t offset, size; /* in the flat vectors, in elements */
     nn_initializer initializer;
     bool decay; /* weight decay applies: to matrices, not to biases and norms */
-    /* How many hidden matrices of equal size the rows hold, one above the other (3: query,
-     * key and value of in_proj_weight), which TRAIN_MUON updates as matrices. 0 for all else:
-     * embeddings, output, positions, norms, biases. Attention and feed-forward layers set it
-     * for theirs; a program may set it for its own, before train_optimizer_init. */
+    /* How many hidden matrices of equal size the rows hold, one above the other (3:
+     * query, key and value of in_proj_weight), which TRAIN_MUON updates as matrices. 0
+     * for all else: embeddings, output, positions, norms, biases. Attention and
+     * feed-forward layers set it for theirs; a program may set it for its own, before
+     * train_optimizer_init. */
     int hidden;
 } nn_param;
 
@@ -475,9 +476,9 @@ ag_status nn_model_config_complete(nn_model_config *config, ag_error *error) AG_
  * is none, since the other kinds of positions never end. */
 int64_t nn_model_longest(const nn_model_config *config);
 /* The keys begin <= j < end that the target's position t may see in cross-attention, in
- * a source of that many tokens. With a window of N > 0, those at most N away from position
- * t of the source or, where the source is shorter, from its last one; so no query is
- * blind:
+ * a source of that many tokens. With a window of N > 0, those at most N away from
+ * position t of the source or, where the source is shorter, from its last one; so no
+ * query is blind:
  *
  *   |j - min(t, tokens - 1)| <= N
  *

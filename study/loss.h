@@ -4,10 +4,10 @@
 
 #include "nn.h"
 
-/* The mean cross-entropy of logits [rows, length, V]. targets [rows, length] are the right
- * answers, DATA_PAD where there is none. NULL, for one row: each token of the input's
- * target given those before it, with the end mark last; for a tagger its own answers.
- * NULL, and the tape has the error, on failure. */
+/* The mean cross-entropy of logits [rows, length, V]. targets [rows, length] are the
+ * right answers, DATA_PAD where there is none. NULL, for one row: each token of the
+ * input's target given those before it, with the end mark last; for a tagger its own
+ * answers. NULL, and the tape has the error, on failure. */
 ag_tensor *study_loss(const nn_model *model, const nn_input *input, const int32_t *targets, ag_tensor *logits);
 
 #endif

@@ -1,5 +1,5 @@
-/* op_checks.c - the gradient checks of an operation to look at: what each says, and the error
- * of a central difference over its step, beside that of a wrong gradient. */
+/* op_checks.c - the gradient checks of an operation to look at: what each says, and the
+ * error of a central difference over its step, beside that of a wrong gradient. */
 #include "study.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ typedef struct curve_pair {
     double low, high; /* of both charts' errors */
 } curve_pair;
 
-/* ---- Numbers --------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------- */
 
 static double measured_error(const ag_error_curve *curve, int i)
 {
@@ -67,7 +67,7 @@ static void find_range(curve_pair *pair)
     pair->high = pow(10, ceil(log10(pair->high)));
 }
 
-/* ---- The chart ------------------------------------------------------------------------- */
+/* ---- The chart ------------------------------------------------------------------- */
 
 static void add_chart(const curve_pair *pair, const ag_error_curve *curve, const char *what, study_document *document)
 {
@@ -100,7 +100,7 @@ static void add_chart(const curve_pair *pair, const ag_error_curve *curve, const
                                              .mark_count = isfinite(curve->numeric)});
 }
 
-/* ---- In words -------------------------------------------------------------------------- */
+/* ---- In words -------------------------------------------------------------------- */
 
 /* "order 2.00", or that there is none. */
 static void print_order(double order, char text[WORDS])
@@ -138,10 +138,10 @@ static void describe_pair(const curve_pair *pair, study_document *document)
                    fabs(wrong->slope - right->slope), order, central);
 }
 
-/* ---- Which example --------------------------------------------------------------------- */
+/* ---- Which example --------------------------------------------------------------- */
 
-/* How much a curve shows: all of a V whose gradient is not small, all of it, truncation at
- * least, a slope, anything. */
+/* How much a curve shows: all of a V whose gradient is not small, all of it, truncation
+ * at least, a slope, anything. */
 enum { MOST_WORTH = 5 };
 static int curve_worth(const ag_error_curve *curve)
 {
@@ -188,7 +188,7 @@ static ag_status add_input(const ag_op *op, int input, int draws, const ag_gradc
     return AG_OK;
 }
 
-/* ---- All of it ------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------- */
 
 ag_status study_op_checks_find(const ag_op *op, int draws, const ag_gradcheck_options *options, study_op_checks *checks,
                                ag_error *error)

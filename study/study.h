@@ -79,7 +79,7 @@ typedef struct study_labels {
 ag_status study_maps_write(const study_maps *maps, const study_maps_choice *choice, const study_labels *labels,
                            study_document *document, int64_t *count, ag_error *error) AG_CHECKED;
 
-/* ---- Gradient checks ---------------------------------------------------------------- */
+/* ---- Gradient checks ------------------------------------------------------------- */
 
 /* What the gradient checks find of an operation on examples that its record draws. */
 typedef struct study_op_checks {
@@ -124,7 +124,7 @@ typedef struct study_subject {
 
 /* How strongly each output depends on each input:
  *
- *     values[i, j] = || d logits_i / d embedding_j ||   (Frobenius norm of a [V, D] Jacobian)
+ *     values[i, j] = || d logits_i / d embedding_j ||  (Frobenius; a [V, D] Jacobian)
  *
  * where embedding_j, token and position together, is what enters the first block. Inputs
  * are the tokens of the source, followed by those of the target.
@@ -215,8 +215,8 @@ typedef struct study_laboratory_options {
 /* Trains small models on sequences of letters, for tasks of which it is known what must
  * be seen, and adds to the document what they learned beside what their masks allow:
  *
- *     25 taggers, by position: five tasks (copy, shift left and right, reverse, sort) under
- *         the masks full, causal, window and prefix, and without positional code;
+ *     25 taggers, by position: five tasks (copy, shift left and right, reverse, sort)
+ *         under the masks full, causal, window and prefix, and without positional code;
  *     each tagger evaluated under the other masks;
  *     a decoder that sees the token it is to predict, beside a correct one;
  *     permuted input, and padding with and without its mask.
@@ -230,7 +230,8 @@ ag_status study_laboratory(const study_laboratory_options *options, study_docume
 
 /* ---- The doctor -------------------------------------------------------------------- */
 
-/* A model, and the examples on which its gradients are examined. Zero means the default. */
+/* A model, and the examples on which its gradients are examined. Zero means the
+ * default. */
 typedef struct study_patient {
     const nn_model *model; /* only read */
     data_set *set;         /* examples, with the model's vocabularies */
@@ -259,8 +260,8 @@ enum { STUDY_FINDINGS = 48, STUDY_LAYER_NAME = 128 };
 /* Blocks of a stack, its input and what follows it are reported if their values or
  * gradients differ by more than this factor. */
 #define STUDY_LAYER_RATIO 1000
-/* Matrices whose gradient, divided by the matrix's norm, is this many times as large or as
- * small as that of the model's middle matrix are reported. */
+/* Matrices whose gradient, divided by the matrix's norm, is this many times as large or
+ * as small as that of the model's middle matrix are reported. */
 #define STUDY_PARAMETER_RATIO 1e6
 
 /* The sizes of one layer: a block, or the parameters beside the blocks. */
@@ -289,10 +290,11 @@ typedef struct study_health {
     /* Of the first of these examples: a direction of each parameter, of a large model one
      * of all together. */
     ag_taylor_report taylor;
-    /* Of single elements, on the examples of the dot test; zeros if none were compared. */
+    /* Of single elements, on the examples of the dot test; zeros if none were
+     * compared. */
     ag_gradcheck_report elements;
-    /* The operation that is to blame for a wrong gradient, as in ag_gradcheck_location; ""
-     * if none is. */
+    /* The operation that is to blame for a wrong gradient, as in ag_gradcheck_location;
+     * "" if none is. */
     char location[AG_LOCATION_TEXT];
 } study_health;
 
@@ -302,12 +304,12 @@ typedef struct study_health {
  * 32 tokens of one or two examples. Where the patient wants it and the dot test finds no
  * fault, so does a gradient check of some elements of each parameter (ag_gradcheck).
  *
- *   fault        a value or a gradient that is not finite, with the operation that made it
- *                first; a parameter, or the queries, keys or values in it, whose gradient
- *                is exactly 0 in all examples, and in the last batch also when all values
- *                of the model are 2^6 and 2^20 times smaller; a position that no loss
- *                reaches, unless its whole sequence is severed; padding that the loss
- *                depends on; a gradient that is wrong by one of the tests, with the
+ *   fault        a value or a gradient that is not finite, with the operation that made
+ *                it first; a parameter, or the queries, keys or values in it, whose
+ *                gradient is exactly 0 in all examples, and in the last batch also when
+ *                all values of the model are 2^6 and 2^20 times smaller; a position that
+ *                no loss reaches, unless its whole sequence is severed; padding that the
+ *                loss depends on; a gradient that is wrong by one of the tests, with the
  *                operation that is to blame
  *   observation  tokens that are not in the model's vocabularies; one that no example
  *                has, so that its embedding is never reached; a gradient that rounds to 0
@@ -379,8 +381,8 @@ typedef struct study_step_options {
 /* The same of one training step of a model: forward with dropout, the mean cross-entropy,
  * backward; not the update. The norms come from a first run that keeps all values and
  * gradients, times and bytes from the third, which recomputes what training recomputes.
- * targets [rows, length] are the right answers, DATA_PAD where there is none; NULL, for one
- * row, those of study_trace. The model does not change. AG_BAD_VALUE for several rows
+ * targets [rows, length] are the right answers, DATA_PAD where there is none; NULL, for
+ * one row, those of study_trace. The model does not change. AG_BAD_VALUE for several rows
  * without targets; any error of the computation. `options` may be NULL. */
 ag_status study_tape_step(const nn_model *model, const nn_input *input, const int32_t *targets,
                           const study_step_options *options, study_document *document, ag_error *error) AG_CHECKED;
@@ -396,9 +398,9 @@ typedef struct study_trace_options {
 /* Runs the model on one row of input, then the backward pass from a loss, and writes
  * every result to a .safetensors file:
  *
- *     forward/00012.encoder.layers.0.self_attn.attention    the result of the 13th operation
- *     gradient/00012.encoder.layers.0.self_attn.attention   the gradient of the loss by it
- *     parameter/encoder.layers.0.linear1.weight             and by a parameter
+ *     forward/00012.encoder.layers.0.self_attn.attention   result of the 13th operation
+ *     gradient/00012.encoder.layers.0.self_attn.attention  gradient of the loss by it
+ *     parameter/encoder.layers.0.linear1.weight            and by a parameter
  *
  * The loss is the mean cross-entropy: of each token of the target given those before it,
  * with the end mark last; for a tagger, of its own answers. Equal bytes mean equal

@@ -4,8 +4,8 @@
 
 #include "study.h"
 
-/* The norm of what does not exist, such as a gradient that was not kept. A norm that is NaN
- * is one of numbers that are. */
+/* The norm of what does not exist, such as a gradient that was not kept. A norm that is
+ * NaN is one of numbers that are. */
 #define TAPE_NO_NORM (-1.0)
 
 /* One operation. A time or an amount that is not known is NaN. */

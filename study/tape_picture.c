@@ -1,5 +1,5 @@
-/* tape_picture.c - a small tape as a graph: leaves, operations, and the derivative of each
- * operation by each of its inputs. */
+/* tape_picture.c - a small tape as a graph: leaves, operations, and the derivative of
+ * each operation by each of its inputs. */
 #include "tape.h"
 
 #include <math.h>

@@ -181,8 +181,8 @@ static void print_shapes(char text[SHAPES_SIZE], const ag_node *node)
              ag_shape_print(node->output->shape, shape));
 }
 
-/* Fills in a row of the table. A sum, whose `row->node` is NULL, has neither norms nor shapes
- * nor a formula. */
+/* Fills in a row of the table. A sum, whose `row->node` is NULL, has neither norms nor
+ * shapes nor a formula. */
 static void fill_row(tape_table *table, int64_t at, const char *name, const tape_row *row, int64_t times)
 {
     for (int64_t j = 0; j < table->columns; j++) {
@@ -318,7 +318,8 @@ static bool add_kinds(const tape_rows *tape, study_document *document)
 /* ---- One by one -------------------------------------------------------------------- */
 
 /* The length of the part of a scope by which operations are grouped: up to its first
- * number, "encoder.layers.0" of "encoder.layers.0.self_attn"; all of it if it has none. */
+ * number, "encoder.layers.0" of "encoder.layers.0.self_attn"; all of it if it has
+ * none. */
 static size_t group_length(const char *scope)
 {
     size_t begin = 0, length = strcspn(scope, ".");

@@ -25,9 +25,9 @@ static ag_status configs_agree(const train_saved *a, const char *a_name, const t
     return AG_OK;
 }
 
-/* Takes the parameters of the model at `path`, the count-th and like `first`, into the means:
- * mean += (parameter - mean) / count. The mean of equal models is that model, to the bit, which
- * sum / count is not in double: 3 x rounds. */
+/* Takes the parameters of the model at `path`, the count-th and like `first`, into the
+ * means: mean += (parameter - mean) / count. The mean of equal models is that model, to
+ * the bit, which sum / count is not in double: 3 x rounds. */
 static ag_status add_model(const train_saved *first, const char *first_path, const char *path, int count,
                            double *means, ag_error *error)
 {

@@ -1,8 +1,9 @@
 /* checkpoint.c - the whole state of a run as a .safetensors file: see checkpoint.h.
  *
- * Tensors: the parameters under their names, and flat vectors beside them: "optimizer.first", "optimizer.second",
- * "average". Metadata: the description of the model, the counters ("state."), the options ("run."). Nothing that
- * differs between two equal states is in it: no time, no number of threads, no path.
+ * Tensors: the parameters under their names, and flat vectors beside them:
+ * "optimizer.first", "optimizer.second", "average". Metadata: the description of the
+ * model, the counters ("state."), the options ("run."). Nothing that differs between two
+ * equal states is in it: no time, no number of threads, no path.
  */
 #include "checkpoint.h"
 

@@ -35,8 +35,9 @@ ag_status train_checkpoint_plan(train_options *plan, int64_t *step, const data_s
 /* Gives each option that is zero the value that it had in the run so far, `earlier`. */
 void train_checkpoint_take(train_options *options, const train_options *earlier);
 
-/* Reads the state into the parts of `checkpoint`, after checking that the file is of the same run: configuration,
- * vocabularies, the options on which the numbers depend. Nothing is changed where something does not agree. */
+/* Reads the state into the parts of `checkpoint`, after checking that the file is of the
+ * same run: configuration, vocabularies, the options on which the numbers depend. Nothing
+ * is changed where something does not agree. */
 ag_status train_checkpoint_load(train_checkpoint *checkpoint, const data_safetensors *file, const char *path,
                                 ag_error *error) AG_CHECKED;
 

@@ -76,9 +76,9 @@ static double rate_of(const unit_sums *sums, int m)
 }
 
 /* The sums over `count` units that are drawn with replacement. The four numbers of
- * Philox's block i choose units 4 i to 4 i + 3, each by the upper part of its product with
- * count (Lemire 2019, section 3; no unit's probability is off by more than count / 2^32 of
- * itself). */
+ * Philox's block i choose units 4 i to 4 i + 3, each by the upper part of its product
+ * with count (Lemire 2019, section 3; no unit's probability is off by more than count /
+ * 2^32 of itself). */
 static unit_sums draw_units(const train_outcomes *const models[2], uint64_t seed, uint32_t resample)
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};

@@ -69,8 +69,8 @@ typedef struct bad_batch {
 } bad_batch;
 
 /* Names the operation of model i that made the loss not finite. A no-grad tape does not
- * record its operations, so the batch runs again on a tape that does. AG_OK if the loss of
- * this model is finite. */
+ * record its operations, so the batch runs again on a tape that does. AG_OK if the loss
+ * of this model is finite. */
 static ag_status explain_model(void *context, int i, ag_error *error)
 {
     const bad_batch *bad = context;

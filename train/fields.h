@@ -17,7 +17,8 @@ typedef enum train_field_type {
     TRAIN_TEXT /* const char *, NULL where nothing was given */
 } train_field_type;
 
-/* The type of a variable or member: derived, so that no description can state it wrongly. */
+/* The type of a variable or member: derived, so that no description can state it
+ * wrongly. */
 #define TRAIN_FIELD_TYPE(member)                                                                                       \
     _Generic((member), int64_t: TRAIN_INT64, uint64_t: TRAIN_UINT64, double: TRAIN_DOUBLE, bool: TRAIN_BOOL,          \
              const char *: TRAIN_TEXT, default: TRAIN_INT)
@@ -30,7 +31,8 @@ struct train_recipe;
 /* All that is known of one member. Unnamed parts are left zero. */
 typedef struct train_field {
     /* The flag that sets the member: its name ("d-model" for --d-model; NULL: there is no
-     * flag), what help calls its value ("N"; NULL: the flag is a switch), and its help. */
+     * flag), what help calls its value ("N"; NULL: the flag is a switch), and its
+     * help. */
     const char *name, *value, *help;
 
     /* The member: TRAIN_MEMBER fills these in. */
@@ -42,8 +44,8 @@ typedef struct train_field {
     const char *key;    /* in metadata: "model.d_model"; NULL: not saved */
     const char *absent; /* the value in files of versions without the key; NULL: an error */
 
-    /* The words for an enum's values, of which the first is `first`, or the texts allowed;
-     * NULL after the last. NULL: a number, or any text. */
+    /* The words for an enum's values, of which the first is `first`, or the texts
+     * allowed; NULL after the last. NULL: a number, or any text. */
     const char *(*names)(int i);
     int first;
     double low, high; /* the range of a number, ends included; low not below high: no end */
@@ -114,8 +116,8 @@ typedef const train_field *(*train_fields)(int i);
 
 /* Adds each member of `object` to the writer's metadata. */
 ag_status train_fields_write(train_fields fields, const void *object, data_writer *writer, ag_error *error) AG_CHECKED;
-/* Reads each member from the file's metadata. A key that is missing, or has another kind of value, is an error that
- * names it. */
+/* Reads each member from the file's metadata. A key that is missing, or has another kind
+ * of value, is an error that names it. */
 ag_status train_fields_read(train_fields fields, void *object, const data_safetensors *file, const char *path,
                             ag_error *error) AG_CHECKED;
 /* Gives each member of `object` that is zero the value that it has in `from`. */

@@ -15,8 +15,8 @@
  * tokens are characters: nothing, or Korean syllables (DATA_JAMO). */
 typedef enum train_decompose { TRAIN_DECOMPOSE_NONE = 0, TRAIN_DECOMPOSE_HANGUL } train_decompose;
 
-/* A training as flags describe it. Its own members are those that no struct of the library
- * has: the command acts on them. */
+/* A training as flags describe it. Its own members are those that no struct of the
+ * library has: the command acts on them. */
 typedef struct train_recipe {
     const char *pairs, *dev, *text; /* files of examples; a task is run.task */
     const char *from, *resume;      /* the folder of the model, or of the run, to begin with */

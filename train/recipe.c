@@ -48,7 +48,8 @@ data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind ki
     return recipe->decompose == TRAIN_DECOMPOSE_HANGUL && kind == DATA_CHARS ? DATA_JAMO : kind;
 }
 
-/* Takes the kind of one vocabulary. A vocabulary of words says nothing about --decompose. */
+/* Takes the kind of one vocabulary. A vocabulary of words says nothing about
+ * --decompose. */
 static void take_kind(train_recipe *recipe, data_token_kind *kind, const data_vocab *vocab)
 {
     const data_token_kind own = data_vocab_kind(vocab);

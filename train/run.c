@@ -124,8 +124,8 @@ static bool out_of_patience(const train_loop *loop)
     return !loop->agreed && loop->dev && loop->options.patience > 0 && loop->state.worse >= loop->options.patience;
 }
 
-/* Whether to stop before the next update. Of several processes part 1 may decide it alone,
- * and tells the others; what one of them wants, all do after their next update. */
+/* Whether to stop before the next update. Of several processes part 1 may decide it
+ * alone, and tells the others; what one of them wants, all do after their next update. */
 static bool stop_wanted(const train_loop *loop)
 {
     return loop->agreed || (loop->options.part <= 1 && train_stop_wanted(loop, loop->state.step));
@@ -144,8 +144,8 @@ static ag_status stop_here(train_loop *loop)
                         (long long)loop->options.steps);
 }
 
-/* A checkpoint of the run's own rhythm, which does not depend on where it was stopped: its
- * model is one of those that are kept. */
+/* A checkpoint of the run's own rhythm, which does not depend on where it was stopped:
+ * its model is one of those that are kept. */
 static ag_status save_and_keep(train_loop *loop)
 {
     const ag_status status = train_run_save_checkpoint(loop);

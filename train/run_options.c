@@ -26,8 +26,8 @@ static ag_status check_together(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
-/* Checks an option against the range of its row. 0 is in range where it means the default,
- * and so is -1 where it means "none". */
+/* Checks an option against the range of its row. 0 is in range where it means the
+ * default, and so is -1 where it means "none". */
 static ag_status check_option(const train_field *row, const train_options *options, ag_error *error)
 {
     const double value = train_field_number(row, options);
@@ -70,8 +70,8 @@ static ag_status check_part(const train_options *options, ag_error *error)
     return AG_OK;
 }
 
-/* Fills in the defaults that depend on no other option. A resumed run keeps all that it has
- * saved, zeros included; and a seed of 0 is a seed. */
+/* Fills in the defaults that depend on no other option. A resumed run keeps all that it
+ * has saved, zeros included; and a seed of 0 is a seed. */
 static void fill_in_usual(train_options *options, bool resumed)
 {
     const train_field *row;

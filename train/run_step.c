@@ -2,8 +2,8 @@
  *
  * A batch may go through the model in several parts, one after the other (gradient
  * accumulation, for less memory) or each in its own process (exchange.c). The loss of a
- * part is the sum over its targets, not their mean. So the gradients of all parts added up
- * are those of the summed loss of the whole batch, and the update divides them by the
+ * part is the sum over its targets, not their mean. So the gradients of all parts added
+ * up are those of the summed loss of the whole batch, and the update divides them by the
  * batch's targets: the number of parts does not matter.
  *
  * Each part's gradient begins at zero, and the parts are added in their order, here as
@@ -65,8 +65,9 @@ static int64_t end_part(const train_loop *loop)
     return loop->options.part ? loop->options.part : loop->options.accumulate;
 }
 
-/* The gradients of this process's parts, and their sums, in the order of the parts. A part
- * without rows is added, too: its zeros turn a sum of -0 into 0, as an exchange does. */
+/* The gradients of this process's parts, and their sums, in the order of the parts. A
+ * part without rows is added, too: its zeros turn a sum of -0 into 0, as an exchange
+ * does. */
 static ag_status add_parts(train_loop *loop, double *sums)
 {
     nn_params *params = &loop->model->params;

@@ -1,8 +1,8 @@
 /* text_scores.c - chrF and BLEU: how much of its references an output shares, by n-grams.
  *
- * A text becomes a row of numbers, one for each character or word; its n-grams are sorted,
- * and those of two texts are counted against each other. The sums over all outputs are
- * whole numbers, so the scores depend on no order.
+ * A text becomes a row of numbers, one for each character or word; its n-grams are
+ * sorted, and those of two texts are counted against each other. The sums over all
+ * outputs are whole numbers, so the scores depend on no order.
  */
 #include "text_scores.h"
 #include "scalar.h"
@@ -19,8 +19,9 @@ typedef struct number_row {
     int64_t count;
 } number_row;
 
-/* The characters of a text without white space, each the number that its bytes make, or its
- * words, by their ids in `names`. The caller frees the numbers; NULL when memory is out. */
+/* The characters of a text without white space, each the number that its bytes make, or
+ * its words, by their ids in `names`. The caller frees the numbers; NULL when memory is
+ * out. */
 static number_row number_text(const char *text, data_vocab *names)
 {
     const size_t size = strlen(text);
@@ -87,9 +88,9 @@ static int64_t count_equal(const gram *grams, int64_t count, int64_t *from, cons
     return equal;
 }
 
-/* The n-grams that an output shares with its references: each counts at most as often as in
- * the reference that has it most often. `scratch` has room for the grams of all rows, and
- * `from` for a number for each reference. */
+/* The n-grams that an output shares with its references: each counts at most as often as
+ * in the reference that has it most often. `scratch` has room for the grams of all rows,
+ * and `from` for a number for each reference. */
 static int64_t shared_grams(const number_row *output, const number_row *references, int64_t count, int order,
                             gram *scratch, int64_t *from)
 {

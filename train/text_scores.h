@@ -1,5 +1,5 @@
-/* text_scores.h - chrF and BLEU of outputs that are texts. Internal to train/: the scores are
- * those of train_metrics. */
+/* text_scores.h - chrF and BLEU of outputs that are texts. Internal to train/: the scores
+ * are those of train_metrics. */
 #ifndef TRAIN_TEXT_SCORES_H
 #define TRAIN_TEXT_SCORES_H
 
@@ -19,8 +19,8 @@ typedef struct train_text_scores {
     int64_t output_words, reference_words;
 } train_text_scores;
 
-/* Adds an output and its references [count], at least one. AG_NO_MEMORY leaves the sums of
- * no use. */
+/* Adds an output and its references [count], at least one. AG_NO_MEMORY leaves the sums
+ * of no use. */
 ag_status train_text_scores_add(train_text_scores *scores, const char *output, const char *const *references,
                                 int64_t count, ag_error *error) AG_CHECKED;
 

@@ -90,8 +90,8 @@ typedef struct train_optimizer {
     train_optimizer_config config;
     int64_t size;
     int threads;
-    /* Where the parameters lie in the vectors: those that the rule of the kind updates (all,
-     * or with Muon those of AdamW), and after them Muon's. */
+    /* Where the parameters lie in the vectors: those that the rule of the kind updates
+     * (all, or with Muon those of AdamW), and after them Muon's. */
     ag_update_range *ranges; /* [count + matrix_count] */
     int count;
     ag_update_matrices *matrices; /* [matrix_count]: Muon's, with their shapes */
@@ -102,8 +102,8 @@ typedef struct train_optimizer {
 } train_optimizer;
 
 /* A state of zeros for all parameters, with the configuration's defaults filled in, for
- * updates by up to this many threads, at least 1; the caller clears it. AG_BAD_VALUE for a
- * number out of range, AG_NO_MEMORY. */
+ * updates by up to this many threads, at least 1; the caller clears it. AG_BAD_VALUE for
+ * a number out of range, AG_NO_MEMORY. */
 ag_status train_optimizer_init(train_optimizer *optimizer, const train_optimizer_config *config,
                                const nn_params *params, int threads, ag_error *error) AG_CHECKED;
 /* Frees the state and leaves it zeroed. */
@@ -147,12 +147,12 @@ typedef enum train_schedule_kind {
     TRAIN_NOAM,         /* rate d_model^-0.5 min(step^-0.5, step warmup^-1.5) (Vaswani et
                          * al. 2017, section 5.3) */
     TRAIN_LINEAR,       /* linear warm-up, then a straight line from rate to rate * floor
-                         * (Defazio et al. 2023, who derive that it is the best for the last
-                         * iterate) */
+                         * (Defazio et al. 2023, who derive that it is the best for the
+                         * last iterate) */
     TRAIN_WSD           /* warm-up, stable, decay: linear warm-up, then rate, and over the
                          * last part of the run a line to rate * floor (Hu et al. 2024,
-                         * section 4; Hägele et al. 2024). Its run can be made longer until
-                         * the decay begins. */
+                         * section 4; Hägele et al. 2024). Its run can be made longer
+                         * until the decay begins. */
 } train_schedule_kind;
 
 /* A kind of schedule and its numbers. */
@@ -203,23 +203,23 @@ typedef struct train_metrics {
                             * nearest targets / the tokens of those targets, each summed
                             * over sources */
     bool scored; /* whether chrf and bleu were measured: train_evaluation.scores */
-    /* chrF (Popovic 2015), from 0 to 100, as sacrebleu computes it by default: of character
-     * n-grams of length 1 to 6, without white space, over all sources,
+    /* chrF (Popovic 2015), from 0 to 100, as sacrebleu computes it by default: of
+     * character n-grams of length 1 to 6, without white space, over all sources,
      *
      *   F = 5 P R / (4 P + R)                       (beta = 2)
      *
-     * P and R, precision and recall, are the means of those of the lengths that both sides
-     * have. Of several targets, the one with the source's highest F counts. */
+     * P and R, precision and recall, are the means of those of the lengths that both
+     * sides have. Of several targets, the one with the source's highest F counts. */
     double chrf;
-    /* BLEU (Papineni et al. 2002), from 0 to 100, as sacrebleu's with `--tokenize none`: of
-     * the words as they stand between white space,
+    /* BLEU (Papineni et al. 2002), from 0 to 100, as sacrebleu's with `--tokenize none`:
+     * of the words as they stand between white space,
      *
      *   BLEU = min(1, e^(1 - r / c)) (p_1 p_2 p_3 p_4)^(1/4)
      *
-     * p_n: the share of all outputs' n-grams that are in a target, each at most as often as in
-     * the target that has it most often; c: the words of all outputs; r: those of the targets
-     * nearest in length. The i-th p_n of 0 becomes 1 / (2^i n-grams) (Chen and Cherry 2014,
-     * method 3). */
+     * p_n: the share of all outputs' n-grams that are in a target, each at most as often
+     * as in the target that has it most often; c: the words of all outputs; r: those of
+     * the targets nearest in length. The i-th p_n of 0 becomes 1 / (2^i n-grams) (Chen
+     * and Cherry 2014, method 3). */
     double bleu;
     int64_t tokens, sources;
     int64_t unknown; /* source and target tokens that are not in the vocabularies */
@@ -227,9 +227,9 @@ typedef struct train_metrics {
                       * size */
 } train_metrics;
 
-/* What an evaluation calls a whole answer of a model ("word", or "answer" if its sources are
- * words between spaces), and one of its tokens ("tag", "letter", "phone" for words that
- * answer letters, "token" for words that answer words). */
+/* What an evaluation calls a whole answer of a model ("word", or "answer" if its sources
+ * are words between spaces), and one of its tokens ("tag", "letter", "phone" for words
+ * that answer letters, "token" for words that answer words). */
 const char *train_answer_name(const data_vocab *source);
 const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging);
 
@@ -291,14 +291,15 @@ typedef struct train_evaluation {
     /* Called after decoding for each source in order, with its text, the output and the
      * nearest target. NULL: not wanted. */
     void (*on_output)(void *context, const char *source, const char *output, const char *target, bool correct);
-    /* Zeroed, or that of an earlier evaluation, whose items are freed: gets the outcome of
-     * each unit, for train_compare, and is cleared by the caller. Without `decode` rows go through the model one by one then. NULL: not wanted. */
+    /* Zeroed, or that of an earlier evaluation, whose items are freed: gets the outcome
+     * of each unit, for train_compare, and is cleared by the caller. Without `decode`
+     * rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
     bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
     train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears it.
                        * NULL: not wanted */
-    /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name` and
-     * the lines of a set that has any. The caller clears them. NULL: not wanted. */
+    /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name`
+     * and the lines of a set that has any. The caller clears them. NULL: not wanted. */
     data_unknown *unknown;
     const char *name;         /* of the set, for `unknown` */
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
@@ -312,17 +313,18 @@ typedef struct train_evaluation {
  * AG_NO_MEMORY. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error) AG_CHECKED;
-/* The same of an ensemble: its loss is that of the mean of the models' probabilities. Each
- * model is applied with the pass and the input of on_input, but its own parameters. */
+/* The same of an ensemble: its loss is that of the mean of the models' probabilities.
+ * Each model is applied with the pass and the input of on_input, but its own
+ * parameters. */
 ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, const train_evaluation *evaluation,
                                   train_metrics *metrics, ag_error *error) AG_CHECKED;
 
-/* ---- Is one model better than another? ---------------------------------------------- */
+/* ---- Is one model better than another? ------------------------------------------- */
 
 /* The exact form of McNemar's test (McNemar 1947). Of the sources on which one of two
- * models is right and the other wrong, only_a went to a and only_b to b. If the models are
- * equally good, each of these n = only_a + only_b is as likely to go to either, so that
- * the chance of a split as uneven as this one, or more, is
+ * models is right and the other wrong, only_a went to a and only_b to b. If the models
+ * are equally good, each of these n = only_a + only_b is as likely to go to either, so
+ * that the chance of a split as uneven as this one, or more, is
  *
  *   p = min(1, 2 sum_{i=0}^{min(only_a, only_b)} C(n, i) / 2^n),  1 if n = 0
  *
@@ -348,7 +350,8 @@ typedef struct train_comparison {
     int64_t only_a, only_b; /* sources that one model alone got right */
     double p;               /* train_mcnemar of those */
     train_difference words; /* word error rates; `better` if p < 0.05 */
-    /* Phone error rates, or losses per token; `better` if 0 is outside of the interval. */
+    /* Phone error rates, or losses per token; `better` if 0 is outside of the
+     * interval. */
     train_difference tokens;
     bool same_tokens; /* whether both count tokens of one kind; if not, `tokens` says
                        * nothing */
@@ -358,11 +361,12 @@ typedef struct train_comparison {
  * bootstrap: TRAIN_RESAMPLES times, count units are drawn with replacement, the same for
  * both models, and the rates of each and their difference b - a are computed anew:
  *
- *   words: (wrong_b - wrong_a) / count,  tokens: sum amount_b / sum size_b - the same of a
+ *   words: (wrong_b - wrong_a) / count
+ *   tokens: sum amount_b / sum size_b - the same of a
  *
  * The interval goes from the 250th smallest to the 250th largest difference, which leaves
- * 2.5 % on either side (the percentile interval: Efron and Tibshirani 1993, chapter 13; for
- * outputs of two systems: Koehn 2004). It takes units for independent of each other.
+ * 2.5 % on either side (the percentile interval: Efron and Tibshirani 1993, chapter 13;
+ * for outputs of two systems: Koehn 2004). It takes units for independent of each other.
  *
  * The result depends on the outcomes, their order and the seed alone; b against a is a
  * against b with its signs changed. AG_BAD_VALUE if the evaluations are not of the same
@@ -420,11 +424,11 @@ ag_status train_ensemble_load(train_ensemble *ensemble, const char *const *paths
 void train_ensemble_clear(train_ensemble *ensemble);
 
 /* A model whose parameters are the means of those of the models at `paths` [count], which
- * train_saved_load reads one after the other: sums and division in double, in the order of
- * the paths. Task and arguments are those of the first. Of use for models of one run, or of
- * runs that went on from one model (Izmailov et al. 2018). AG_BAD_VALUE, with the names of
- * two and what differs, if vocabularies or configurations are not the same; dropout may
- * differ, and that of the first is taken. The caller clears the result. */
+ * train_saved_load reads one after the other: sums and division in double, in the order
+ * of the paths. Task and arguments are those of the first. Of use for models of one run,
+ * or of runs that went on from one model (Izmailov et al. 2018). AG_BAD_VALUE, with the
+ * names of two and what differs, if vocabularies or configurations are not the same;
+ * dropout may differ, and that of the first is taken. The caller clears the result. */
 ag_status train_average(train_saved *mean, const char *const *paths, int count, ag_error *error) AG_CHECKED;
 
 /* ---- Weights from other programs, and for them ------------------------------------- */
@@ -518,9 +522,9 @@ bool train_metrics_better(const train_metrics *a, const train_metrics *b, train_
 
 /* Defaults of train_options, and of the command. */
 #define TRAIN_DEFAULT_BATCH            64
-/* The length of a run that gives neither steps nor epochs: 30 passes over the training set,
- * but at least 2000 steps, with which a model learns something, and at most 20000, which
- * take hours. */
+/* The length of a run that gives neither steps nor epochs: 30 passes over the training
+ * set, but at least 2000 steps, with which a model learns something, and at most 20000,
+ * which take hours. */
 #define TRAIN_DEFAULT_PASSES           30
 #define TRAIN_DEFAULT_STEPS_LEAST      2000
 #define TRAIN_DEFAULT_STEPS_MOST       20000
@@ -556,10 +560,10 @@ typedef struct train_options {
     int64_t epochs; /* passes over the training set, where steps is 0 */
     int64_t batch;  /* rows per update [TRAIN_DEFAULT_BATCH] */
     /* The batch goes through the model in this many parts, one after the other: part i of
-     * n, from 0, is rows [rows i / n] to [rows (i + 1) / n]. That takes less memory for the
-     * step, and, above 1, a second vector of gradients: each part's begins at zero and is
-     * added to the sum of those before it. The result is that of the whole batch, except
-     * that each part draws its own dropout masks. [1] */
+     * n, from 0, is rows [rows i / n] to [rows (i + 1) / n]. That takes less memory for
+     * the step, and, above 1, a second vector of gradients: each part's begins at zero
+     * and is added to the sum of those before it. The result is that of the whole batch,
+     * except that each part draws its own dropout masks. [1] */
     int64_t accumulate;
     /* The part that this process computes, from 1; 0: all of them. Above 0 it needs
      * `exchange`: see "A run in several processes" below. */
@@ -599,7 +603,8 @@ typedef struct train_options {
     const char *out;          /* the folder, made if missing; NULL: the run writes nothing */
     bool resume;              /* go on from out/checkpoint.safetensors */
     /* Begin even if `out` holds a run or a model, which this run then replaces. The old
-     * files stay until the new ones are whole, the old model until the first evaluation. */
+     * files stay until the new ones are whole, the old model until the first
+     * evaluation. */
     bool overwrite;
     const data_vocab *source_vocab, *target_vocab; /* saved with the model [the sets' own] */
     const char *task;                              /* saved with the model; may be NULL */
@@ -618,22 +623,22 @@ typedef struct train_options {
     void *context; /* of on_progress, on_input and exchange */
 } train_options;
 
-/* A run in several processes, or threads, or machines. Process i of n calls train_run with
- * part = i, from 1 to n, accumulate = n, and an `exchange`; model, sets and other options
- * are the same in all, and so is the folder in a resume. Then the run does what one process
- * with accumulate = n does, and gives the same bytes: parameters, files, log.
+/* A run in several processes, or threads, or machines. Process i of n calls train_run
+ * with part = i, from 1 to n, accumulate = n, and an `exchange`; model, sets and other
+ * options are the same in all, and so is the folder in a resume. Then the run does what
+ * one process with accumulate = n does, and gives the same bytes: parameters, files, log.
  *
- * exchange: train_run calls it once in each update, after the backward and before the norm,
- * the clip and the update, on the thread that called train_run, with `context`, the
- * gradients of the process's part [params->size], and some sums (loss, targets, whether to
- * stop). It waits for the others and then replaces each number by
+ * exchange: train_run calls it once in each update, after the backward and before the
+ * norm, the clip and the update, on the thread that called train_run, with `context`, the
+ * gradients of the process's part [params->size], and some sums (loss, targets, whether
+ * to stop). It waits for the others and then replaces each number by
  *
  *     ((x_1 + x_2) + x_3) + ..
  *
- * where x_i is that of part i, added in this order and in the number's own type: only then
- * are all results equal to the last bit. count and sum_count are the same in all calls of
- * all processes. A result other than AG_OK ends train_run before the update, with this
- * status and a sentence that names the step.
+ * where x_i is that of part i, added in this order and in the number's own type: only
+ * then are all results equal to the last bit. count and sum_count are the same in all
+ * calls of all processes. A result other than AG_OK ends train_run before the update,
+ * with this status and a sentence that names the step.
  *
  * Part 1 evaluates on dev, writes the files (the others read the checkpoint in a resume,
  * and nothing else in `out`) and holds the lock; the others wait in their next exchange
@@ -641,17 +646,17 @@ typedef struct train_options {
  * train_result has `best` in part 1 alone.
  *
  * Ends: where part 1 stops before an update (`stop`, `stop_at`, an evaluation that `stop`
- * interrupted, patience), it saves, then takes part in one more exchange, whose update none
- * of them makes; all return the same status. `stop` in another process takes effect in all
- * after the update that it is in. An error is known to the process alone that returns it:
- * its program must make the exchange of the others fail, or end them. The files are then
- * those of the last checkpoint. If the norm of the gradients is not finite, processes whose
- * own part is in order call exchange again and wait for the error of the one whose part is
- * not.
+ * interrupted, patience), it saves, then takes part in one more exchange, whose update
+ * none of them makes; all return the same status. `stop` in another process takes effect
+ * in all after the update that it is in. An error is known to the process alone that
+ * returns it: its program must make the exchange of the others fail, or end them. The
+ * files are then those of the last checkpoint. If the norm of the gradients is not
+ * finite, processes whose own part is in order call exchange again and wait for the error
+ * of the one whose part is not.
  *
  * AG_BAD_VALUE if the processes differ in training set, parameters, options on which the
- * numbers depend or instruction-set level, or are not as many as there are parts: the first
- * exchange shows it. */
+ * numbers depend or instruction-set level, or are not as many as there are parts: the
+ * first exchange shows it. */
 
 /* The end of a run. */
 typedef struct train_result {
@@ -675,10 +680,11 @@ typedef struct train_result {
  * last good checkpoint. A failed exchange ends it with the status of that.
  *
  * A resume may change steps (or epochs), evaluate_every, patience, report_every,
- * save_every, keep and threads, and nothing else on which the numbers depend: AG_BAD_VALUE
- * names what differs. It cannot make the steps fewer. It can make them more only as
- * long as no update has depended on the length of the run (train_schedule_decay_begin),
- * since the rate would jump: begin a new run with the model instead.
+ * save_every, keep and threads, and nothing else on which the numbers depend:
+ * AG_BAD_VALUE names what differs. It cannot make the steps fewer. It can make them more
+ * only as long as no update has depended on the length of the run
+ * (train_schedule_decay_begin), since the rate would jump: begin a new run with the model
+ * instead.
  *
  * log.jsonl gets a line per report, {"step", "epoch", "loss", "rate", "gradient_norm",
  * "tokens_per_second", "seconds", "processor_seconds"}, and per evaluation, {"step",

@@ -61,7 +61,8 @@ void gradcheck_leave_gradients(gradcheck *check)
 
 /* ---- What must hold ---------------------------------------------------------------- */
 
-/* Copies the result, notes where it is on the tape, and draws the weights of its projection. */
+/* Copies the result, notes where it is on the tape, and draws the weights of its
+ * projection. */
 static ag_status note_result(gradcheck *check, ag_tensor *y)
 {
     check->shape = y->shape;
@@ -230,8 +231,8 @@ static ag_status require_adding(gradcheck *check, ag_tensor *y)
     return AG_OK;
 }
 
-/* From here on a lone result is itself, and so are its gradients. Its weight is a power of
- * two, so no bit of them changes. */
+/* From here on a lone result is itself, and so are its gradients. Its weight is a power
+ * of two, so no bit of them changes. */
 static void divide_out_weight(gradcheck *check)
 {
     for (int i = 0; i < check->count; i++)

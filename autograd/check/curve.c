@@ -56,8 +56,9 @@ static double expected_rounding(const gradcheck *check)
     return GRADCHECK_EPSILON * sqrt(2 * sum);
 }
 
-/* The rounding of g.v: that of each element is a few eps of what was added up in it, which
- * is at least of size 1 in functions that are scaled well, even where the sum is 0. */
+/* The rounding of g.v: that of each element is a few eps of what was added up in it,
+ * which is at least of size 1 in functions that are scaled well, even where the sum is
+ * 0. */
 static double expected_slope_rounding(const gradcheck *check, const gradcheck_line *line)
 {
     double sum = 0;
@@ -68,9 +69,9 @@ static double expected_slope_rounding(const gradcheck *check, const gradcheck_li
     return SLOPE_ROUNDING * GRADCHECK_EPSILON * sqrt(sum);
 }
 
-/* The rounding of f as nine values at distances of `spacing` have it; 0 if one of them does not
- * count. If each value has an independent error of variance s^2, their differences of
- * order n have the variance s^2 (2n)! / n!^2. */
+/* The rounding of f as nine values at distances of `spacing` have it; 0 if one of them
+ * does not count. If each value has an independent error of variance s^2, their
+ * differences of order n have the variance s^2 (2n)! / n!^2. */
 static ag_status measure_rounding(gradcheck *check, const gradcheck_line *line, double spacing, double *rounding)
 {
     enum { VALUES = 2 * NOISE_SIDE + 1, DIFFERENCES = VALUES - NOISE_ORDER };
@@ -114,9 +115,9 @@ static double binary_logarithm(double x)
     return scalar_log(x) / 0.69314718055994530942;
 }
 
-/* The slope of log |values| over log h, by least squares over the smallest clear steps. NaN
- * if fewer than three stand in a row, or if they follow no power: beside the place where a
- * fault and the curvature cancel. */
+/* The slope of log |values| over log h, by least squares over the smallest clear steps.
+ * NaN if fewer than three stand in a row, or if they follow no power: beside the place
+ * where a fault and the curvature cancel. */
 static double fit_order(const ag_error_curve *curve, const double *values)
 {
     int last = curve->count - 1, count = 0;
@@ -208,8 +209,8 @@ ag_status gradcheck_measure_numeric(gradcheck *check, const gradcheck_line *line
     return status;
 }
 
-/* Each element moves by 0.5 to 1.5 times its own scale, up or down: equal sizes would hide
- * a gradient whose faults cancel in a sum. */
+/* Each element moves by 0.5 to 1.5 times its own scale, up or down: equal sizes would
+ * hide a gradient whose faults cancel in a sum. */
 ag_status gradcheck_draw_line(gradcheck *check, int input, ag_rng *rng, gradcheck_line *line)
 {
     const int64_t size = gradcheck_input_size(check, input);
@@ -222,7 +223,7 @@ ag_status gradcheck_draw_line(gradcheck *check, int input, ag_rng *rng, gradchec
     return AG_OK;
 }
 
-/* ---- A curve to look at -------------------------------------------------------------- */
+/* ---- A curve to look at ---------------------------------------------------------- */
 
 /* Which curve is wanted, and the place for it. */
 typedef struct curve_request {

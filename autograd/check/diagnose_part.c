@@ -78,9 +78,10 @@ static bool is_run(const bool *has, int64_t length)
     return run == length;
 }
 
-/* Whether the box says more than a list of its elements: it is dense, what is right around
- * it could have been wrong, and its description is short beside what it describes. Two or
- * three elements in a box that is bounded along several axes may be there by chance. */
+/* Whether the box says more than a list of its elements: it is dense, what is right
+ * around it could have been wrong, and its description is short beside what it describes.
+ * Two or three elements in a box that is bounded along several axes may be there by
+ * chance. */
 static bool is_clear(const diagnosis *d, const box *b)
 {
     int64_t inside = 1, described = 0, outside = 0, right = 0, restricted = 0;

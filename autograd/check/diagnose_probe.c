@@ -103,7 +103,8 @@ static void copy_shifted(ag_real *to, const ag_real *from, ag_shape shape, int a
 /* ---- Other weights: wrong elements of dy, or not all ------------------------------- */
 
 /* The weights of one index of an axis of the result, 0 elsewhere; with axis -1 those of
- * the first (index 0) or last (-1) index of every axis along which the input stretches. */
+ * the first (index 0) or last (-1) index of every axis along which the input
+ * stretches. */
 static void keep_weights(const diagnosis *d, int axis, int64_t index, ag_real *weights)
 {
     const gradcheck *check = d->check;

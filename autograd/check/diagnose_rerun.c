@@ -8,8 +8,8 @@
  * in double. */
 enum { ONE_BYTE = 0x3F, OTHER_BYTE = 0x40 };
 
-/* Repeats what the check did up to its first backward, in memory that holds the given byte
- * where no one has written, and copies the gradient. */
+/* Repeats what the check did up to its first backward, in memory that holds the given
+ * byte where no one has written, and copies the gradient. */
 static ag_status replay(diagnosis *d, int byte, ag_real *gradient)
 {
     gradcheck *check = d->check;

@@ -157,8 +157,8 @@ static ag_status try_term(diagnosis *d, const term *t, const double *missing, do
 
 /* ---- The diagnosis ----------------------------------------------------------------- */
 
-/* `factor` is that of all elements, where there is one. By its sign the gradient lacks the
- * term or has it too much; factors of lines mostly have both signs. */
+/* `factor` is that of all elements, where there is one. By its sign the gradient lacks
+ * the term or has it too much; factors of lines mostly have both signs. */
 static void report_term(const diagnosis *d, const term *t, double factor)
 {
     static const char *const kinds[] = {"that is constant", "that is proportional to the input",

@@ -67,8 +67,8 @@ static bool name_by_shape(double factor, ag_shape shape, const char *owner, char
     return name_by_size(factor, ag_shape_size(shape), what, text, room);
 }
 
-/* The axis of the result along which the input stretches, and whose size is the factor; -1
- * if there is none. */
+/* The axis of the result along which the input stretches, and whose size is the factor;
+ * -1 if there is none. */
 static int find_stretched_axis(const diagnosis *d, double factor)
 {
     const ag_shape result = d->check->shape;
@@ -83,8 +83,8 @@ static int find_stretched_axis(const diagnosis *d, double factor)
     return -1;
 }
 
-/* Whether a factor of this size may come from elsewhere than the stretched axis: 2 has many
- * causes, and an axis of the input may have the size as well. */
+/* Whether a factor of this size may come from elsewhere than the stretched axis: 2 has
+ * many causes, and an axis of the input may have the size as well. */
 static bool is_size_ambiguous(const diagnosis *d, int64_t size)
 {
     bool ambiguous = size == 2;
@@ -182,8 +182,8 @@ static ag_status predict_misplaced(diagnosis *d, const void *suspicion, int64_t 
     return AG_OK;
 }
 
-/* The last two axes in each other's order in memory, where their sizes differ: written so,
- * or `read` so. */
+/* The last two axes in each other's order in memory, where their sizes differ: written
+ * so, or `read` so. */
 static ag_status predict_transposed_layout(diagnosis *d, const void *read, int64_t k, prediction *p)
 {
     const bool is_read = *(const bool *)read;

@@ -85,8 +85,8 @@ void gradcheck_restore(const gradcheck *check, const gradcheck_line *line)
                (size_t)(line->end - line->begin) * sizeof(ag_real));
 }
 
-/* The results at t, copied to check->ahead, and at -t, *result. Their distance on the line
- * goes to *distance. */
+/* The results at t, copied to check->ahead, and at -t, *result. Their distance on the
+ * line goes to *distance. */
 static ag_status evaluate_both(gradcheck *check, const gradcheck_line *line, double t, ag_tensor **result,
                                double *distance, bool *same_side)
 {

@@ -393,8 +393,8 @@ static ag_status prepare(dot_test *test)
     return AG_OK;
 }
 
-/* One forward pass, one backward, one pass of forward mode for each direction; before them
- * a forward pass without gradients, after which a result of another shape shows. */
+/* One forward pass, one backward, one pass of forward mode for each direction; before
+ * them a forward pass without gradients, after which a result of another shape shows. */
 static ag_status run_dot_test(gradcheck *check, ag_tape *tape, void *dot_report)
 {
     ag_dot_report *report = dot_report;

@@ -97,7 +97,8 @@ ag_status gradcheck_run(ag_function function, void *context, const ag_gradcheck_
     return status;
 }
 
-/* An input moves alone, and its gradient is its own: no two may begin at the same place. */
+/* An input moves alone, and its gradient is its own: no two may begin at the same
+ * place. */
 static ag_status check_apart(const ag_gradcheck_input *inputs, int i, ag_error *error)
 {
     for (int j = 0; j < i; j++) {

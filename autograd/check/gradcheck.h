@@ -36,15 +36,16 @@
 #define GRADCHECK_EPSILON   ((double)FLT_EPSILON)
 #define GRADCHECK_SMALLEST  0x1p-9
 #endif
-/* If differences from the first step on fail, a first step smaller by this factor is next,
- * but none below GRADCHECK_SMALLEST: there rounding hides the derivative. */
+/* If differences from the first step on fail, a first step smaller by this factor is
+ * next, but none below GRADCHECK_SMALLEST: there rounding hides the derivative. */
 #define GRADCHECK_SHRINK 8.0
 /* A given step below this is refused: halved eight times, it would not move a number of
  * size 1. */
 #define GRADCHECK_LEAST_STEP (256 * GRADCHECK_EPSILON)
 
-/* Both sides may differ by so many times the estimated error of the numeric one before the
- * analytic one is called wrong: the estimate is of the error's order, and no bound. */
+/* Both sides may differ by so many times the estimated error of the numeric one before
+ * the analytic one is called wrong: the estimate is of the error's order, and no
+ * bound. */
 #define GRADCHECK_DOUBT 3.0
 
 /* How many times the rounding a number must be to count as clear of it. */
@@ -130,8 +131,8 @@ static inline int64_t gradcheck_input_size(const gradcheck *check, int input)
     return ag_shape_size(check->inputs[input].shape);
 }
 
-/* Puts the name of a test in front of the error, where the parts that all checks share have
- * put "gradcheck". Returns `status`. */
+/* Puts the name of a test in front of the error, where the parts that all checks share
+ * have put "gradcheck". Returns `status`. */
 ag_status gradcheck_name_error(ag_error *error, ag_status status, const char *test) AG_CHECKED;
 /* Memory of the check, not zeroed. NULL, and the error is set, if memory is out. */
 void *gradcheck_alloc(gradcheck *check, size_t bytes);
@@ -172,8 +173,8 @@ void gradcheck_conclude(double tolerance, const char *subject, ag_gradcheck_repo
  * afterwards, to the bit. */
 ag_status gradcheck_differentiate(gradcheck *check, const gradcheck_line *line, gradcheck_estimate *estimate,
                                   bool *on_kink) AG_CHECKED;
-/* Moves the input to `t` on the line, and back. Returns where it is in fact: the new value
- * of a lone element may have been rounded. */
+/* Moves the input to `t` on the line, and back. Returns where it is in fact: the new
+ * value of a lone element may have been rounded. */
 double gradcheck_move(const gradcheck *check, const gradcheck_line *line, double t);
 void gradcheck_restore(const gradcheck *check, const gradcheck_line *line);
 /* The difference (F_k(t) - F_k(-t)) / 2t for each element k of the result, to column
@@ -197,8 +198,8 @@ ag_status gradcheck_list_leaves(gradcheck *check) AG_CHECKED;
 /* The tangent [size] of check->recorded if each input moves by directions[i], of its
  * size; NULL: it does not. */
 ag_status gradcheck_jvp(gradcheck *check, const ag_real *const *directions, ag_real *tangent) AG_CHECKED;
-/* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault. Those
- * of a lone result are its own: its weight is 1 then. */
+/* Leaves the gradients by backward on `tape` in check->gradient, or reports a fault.
+ * Those of a lone result are its own: its weight is 1 then. */
 ag_status gradcheck_find_gradients(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* Evaluates at a point nearby. A function that keeps values of its first or latest call
  * in memory of its own, instead of on the tape, gives wrong gradients after that. */
@@ -219,8 +220,8 @@ ag_status gradcheck_diagnose(gradcheck *check, ag_tape *tape) AG_CHECKED;
 /* The line of comparison `index` of an input: one element moves, or all of them along the
  * random direction of that number. It is valid until the next call. */
 void gradcheck_find_line(gradcheck *check, int input, int64_t index, gradcheck_line *line);
-/* Turns the reported derivative, of a weighted sum, into that of the element of the result
- * in which both sides differ most, if that leads to the same verdict. */
+/* Turns the reported derivative, of a weighted sum, into that of the element of the
+ * result in which both sides differ most, if that leads to the same verdict. */
 ag_status gradcheck_find_output(gradcheck *check) AG_CHECKED;
 
 /* Fills in the defaults of the options except the tolerance. AG_BAD_VALUE if one cannot
@@ -230,7 +231,8 @@ ag_status gradcheck_complete(ag_gradcheck_options *options, ag_error *error) AG_
 /* Measures a curve of `count` steps from 2^first on, except `numeric`. */
 ag_status gradcheck_measure_curve(gradcheck *check, const gradcheck_line *line, int first, int count,
                                   ag_error_curve *curve) AG_CHECKED;
-/* The rounding of a difference of two values of f, by values at distances of `spacing`. */
+/* The rounding of a difference of two values of f, by values at distances of
+ * `spacing`. */
 ag_status gradcheck_measure_rounding(gradcheck *check, const gradcheck_line *line, double spacing,
                                      double *rounding) AG_CHECKED;
 /* Whether the curve's remainder at step number i, forward or central, is clear of

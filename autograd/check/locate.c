@@ -1,9 +1,10 @@
 /* locate.c - the operation on a tape whose backward disagrees with its own forward.
  *
  * A wrong gradient of a whole function says little about where the fault is: it passes
- * through every older operation. So each node is checked alone. It runs again on a tape of
- * its own, with leaves that hold copies of its inputs' values; that is a function like any
- * other, and the gradient check of functions decides whether its backward is right. */
+ * through every older operation. So each node is checked alone. It runs again on a tape
+ * of its own, with leaves that hold copies of its inputs' values; that is a function like
+ * any other, and the gradient check of functions decides whether its backward is
+ * right. */
 #include "gradcheck.h"
 
 #include <string.h>
@@ -100,9 +101,9 @@ static ag_status compare_by(search *s, int64_t elements, int directions, ag_grad
     return gradcheck_run(replay_node, s, s->leaves, s->leaf_count, &s->options, gradcheck_compare, report, s->error);
 }
 
-/* Whether the node leaves a part of its gradient out on purpose, as embedding does for the
- * row of its padding: then its tangent rule leaves out the same. Runs the comparison that
- * failed again, of tangents. */
+/* Whether the node leaves a part of its gradient out on purpose, as embedding does for
+ * the row of its padding: then its tangent rule leaves out the same. Runs the comparison
+ * that failed again, of tangents. */
 static ag_status modes_agree(search *s, const ag_gradcheck_report *failed, bool *agree)
 {
     ag_gradcheck_report report;

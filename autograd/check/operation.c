@@ -125,8 +125,8 @@ static void note_mistake(mistakes *all, int draw, const evidence *found, double 
     ag_sentence_print(all->diagnosis, "draw %d: %.440s", draw, found->report.diagnosis);
 }
 
-/* The kind is clear if all draws that can tell agree on it. A draw that is unclear although
- * a smaller one had a diagnosis contradicts. */
+/* The kind is clear if all draws that can tell agree on it. A draw that is unclear
+ * although a smaller one had a diagnosis contradicts. */
 static void conclude_mistake(const mistakes *all, ag_gradcheck_report *report)
 {
     const bool clear = all->any && (all->readings >> all->best & 1) && all->unclear_size < all->least_size;

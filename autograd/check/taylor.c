@@ -1,4 +1,5 @@
-/* taylor.c - Taylor's test: the order in which what is left after the linear part shrinks.
+/* taylor.c - Taylor's test: the order in which what is left after the linear part
+ * shrinks.
  *
  * Along a direction v, f(x + h v) = f(x) + h f' + h^2 f'' / 2 + h^3 f''' / 6 + .. With a
  * gradient whose slope g.v is off by d,
@@ -7,9 +8,9 @@
  *     R2(h) = f(x + h v) - f(x - h v) - 2 h g.v    = -2 d h + h^3 f''' / 3 + ..
  *
  * so that log |R| over log h is a line of slope 1 if d is not 0, else of slope 2 and 3.
- * The smaller the fault, the smaller the steps that show it; hence the fit to the smallest
- * that rounding leaves clear. R2 is the sharper judge: it meets the fault d where h^2 f'''
- * is as small as d, not where h f'' is. */
+ * The smaller the fault, the smaller the steps that show it; hence the fit to the
+ * smallest that rounding leaves clear. R2 is the sharper judge: it meets the fault d
+ * where h^2 f''' is as small as d, not where h f'' is. */
 #include "gradcheck.h"
 
 #include <math.h>
@@ -28,7 +29,7 @@ typedef struct taylor_test {
     ag_gradcheck_report faults; /* of the function, if it misbehaves */
 } taylor_test;
 
-/* ---- The verdict ----------------------------------------------------------------------- */
+/* ---- The verdict ----------------------------------------------------------------- */
 
 /* The verdict from the order of R2, or of R1 if that of R2 cannot be told. If R1 does not
  * bear R2 out, nothing is said. An order of 0 is a jump. */
@@ -44,7 +45,7 @@ static ag_taylor_verdict judge(const ag_error_curve *curve)
     return curve->order < 1.5 ? AG_TAYLOR_UNDECIDED : AG_TAYLOR_RIGHT;
 }
 
-/* ---- Words ----------------------------------------------------------------------------- */
+/* ---- Words ----------------------------------------------------------------------- */
 
 enum { WORDS = 128 };
 
@@ -113,7 +114,7 @@ static void describe(const taylor_test *test)
                               : "neither that of a right gradient nor that of a wrong one");
 }
 
-/* ---- The test -------------------------------------------------------------------------- */
+/* ---- The test -------------------------------------------------------------------- */
 
 /* Whether a direction is to be described instead of the one that is. */
 static bool is_worse(const ag_taylor_report *found, const ag_taylor_report *worst)
@@ -142,9 +143,10 @@ static void report_direction(taylor_test *test, const ag_taylor_report *found)
     test->told += found->verdict != AG_TAYLOR_UNDECIDED || found->bound < fmax(1, fabs(found->slope));
 }
 
-/* Whether the fault is gone at the smallest step at which rounding would leave it clear. A
- * wrong gradient is as wrong there; a function that bends within 2^-20 is not: R2 / 2h is
- * less than half the fault, and less than half the slope, since the values must move. */
+/* Whether the fault is gone at the smallest step at which rounding would leave it clear.
+ * A wrong gradient is as wrong there; a function that bends within 2^-20 is not: R2 / 2h
+ * is less than half the fault, and less than half the slope, since the values must
+ * move. */
 static ag_status vanishes(gradcheck *check, const gradcheck_line *line, double fault, bool *gone)
 {
     ag_error_curve near = {0};
@@ -163,11 +165,11 @@ static ag_status vanishes(gradcheck *check, const gradcheck_line *line, double f
 
 /* The fault of the slope beside that from values alone: ag_gradcheck's, or where that is
  * on a kink the central difference of the smallest step that crosses none. The verdict is
- * taken back if the fault is less than a quarter of R2 / 2h: then the remainder is another
- * one than a fault's. It may be curvature at large steps, which are all that rounding
- * leaves in single precision, or a kink at x itself of which no operation tells. It is
- * also taken back if there is no such fault, since the values give no derivative, or if
- * smaller steps do not show it. */
+ * taken back if the fault is less than a quarter of R2 / 2h: then the remainder is
+ * another one than a fault's. It may be curvature at large steps, which are all that
+ * rounding leaves in single precision, or a kink at x itself of which no operation tells.
+ * It is also taken back if there is no such fault, since the values give no derivative,
+ * or if smaller steps do not show it. */
 static ag_status measure_fault(gradcheck *check, const gradcheck_line *line, ag_error_curve *curve,
                                ag_taylor_report *found)
 {

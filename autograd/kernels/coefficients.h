@@ -7,15 +7,15 @@
  * factor; of many, the one was chosen with which rounding does least harm. The functions,
  * their intervals, and the error of each set as rounded here, in double and in float:
  *
- *     EXP_TAIL   (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2               2^-56.3 and 2^-27.9 of e^r
- *     TANH_NEAR  (tanh(x) / x - 1) / x^2 by x^2 for |x| < 0.55         2^-59.6     2^-27.7 of tanh
- *     LOG_TAIL   (2 artanh(s) - 2 s) / s^3 by s^2 for |s| < 0.1716     2^-58.9     2^-30.0 of 2 s
- *     ERF_NEAR   erf(x) / x - 1 by x^2 for |x| < 0.5                   2^-56.0     2^-28.3 of erf
- *     CDF_NEAR   (Phi(x) - 1/2) / x by x^2 for |x| < 0.7               2^-58.4     2^-28.5 of Phi
- *     TAIL       Phi(-t) e^(t^2/2) for 0.7 <= t <= TAIL_LIMIT          2^-53.5     2^-26.8
- *                is MAIN / (sqrt(2 pi) t MAIN + REST)
- *     SLOPE      (Phi(-t) e^(t^2/2) - t / sqrt(2 pi)) / (ZERO - t)     2^-53.8     2^-24.1
- *                for t <= TAIL_LIMIT is 1 / sqrt(2 pi) + ABOVE / BELOW */
+ *   EXP_TAIL   (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2            2^-56.3 2^-27.9 of e^r
+ *   TANH_NEAR  (tanh(x) / x - 1) / x^2 by x^2 for |x| < 0.55      2^-59.6 2^-27.7 of tanh
+ *   LOG_TAIL   (2 artanh(s) - 2 s) / s^3 by s^2 for |s| < 0.1716  2^-58.9 2^-30.0 of 2 s
+ *   ERF_NEAR   erf(x) / x - 1 by x^2 for |x| < 0.5                2^-56.0 2^-28.3 of erf
+ *   CDF_NEAR   (Phi(x) - 1/2) / x by x^2 for |x| < 0.7            2^-58.4 2^-28.5 of Phi
+ *   TAIL       Phi(-t) e^(t^2/2) for 0.7 <= t <= TAIL_LIMIT       2^-53.5 2^-26.8
+ *              is MAIN / (sqrt(2 pi) t MAIN + REST)
+ *   SLOPE      (Phi(-t) e^(t^2/2) - t / sqrt(2 pi)) / (ZERO - t)  2^-53.8 2^-24.1
+ *              for t <= TAIL_LIMIT is 1 / sqrt(2 pi) + ABOVE / BELOW */
 #ifndef AUTOGRAD_KERNELS_COEFFICIENTS_H
 #define AUTOGRAD_KERNELS_COEFFICIENTS_H
 

@@ -6,7 +6,8 @@
  * and sleeps again, or finds the next one open and works on that; so the caller waits for
  * threads that have taken pieces, never for one that has yet to begin.
  *
- *   entering:  inside += 1, then read `open`       leaving:  inside -= 1, the last one wakes the caller
+ *   entering:  inside += 1, then read `open`
+ *   leaving:   inside -= 1, the last one wakes the caller
  *   closing:   open = false, then read `inside`
  *
  * Both orders are sequentially consistent: either the thread sees the region closed,
@@ -50,8 +51,8 @@ typedef struct thread_account {
     double alone_share; /* of a processor that a caller alone has */
 } thread_account;
 
-/* Threads that wait read `regions` again and again. It has a cache line of its own, so the
- * caller writes the next region without waiting for that line. */
+/* Threads that wait read `regions` again and again. It has a cache line of its own, so
+ * the caller writes the next region without waiting for that line. */
 static struct pool {
     atomic_flag taken;  /* by a caller, for a region */
     int threads;        /* made so far */

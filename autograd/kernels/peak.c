@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-/* Of a sample: about a millisecond. Beside that the start of a thread is short, and a busy
- * machine may leave a sample alone. */
+/* Of a sample: about a millisecond. Beside that the start of a thread is short, and a
+ * busy machine may leave a sample alone. */
 #define ROUNDS 200000
 
 typedef struct peak_level {

@@ -55,7 +55,8 @@ static void run_items(void *context, int64_t begin, int64_t end, int worker)
 
 /* Pieces are blocks of one product: `heights` intervals of its rows by `widths` intervals
  * of its columns, row by row of blocks. Columns are cut at borders of tiles. Rows are cut
- * anywhere, since the tiles of a block have nearly equal heights whatever their number. */
+ * anywhere, since the tiles of a block have nearly equal heights whatever their
+ * number. */
 typedef struct block_grid {
     const product_batch *batch;
     int64_t heights, widths;
@@ -198,8 +199,9 @@ void kernel_product_run(const kernel_product *product, const product_task *task,
                         int64_t b_step, int64_t c_step, int threads, void *workspace)
 {
     product_batch batch = {product, *task, a_step, b_step, c_step, workspace};
-    /* A multiply-add costs a small fraction of what an operation on memory costs; but each
-     * number of B is read and copied, which is most of the work where A has few rows. */
+    /* A multiply-add costs a small fraction of what an operation on memory costs; but
+     * each number of B is read and copied, which is most of the work where A has few
+     * rows. */
     double work = (0.1 * (double)task->m + 0.5) * (double)task->n * (double)task->k;
     if (task->m == 0 || task->n == 0)
         return;

@@ -42,8 +42,8 @@ typedef struct kernel_product {
     size_t workspace_bytes;
     int64_t tile_rows, tile_columns; /* of the largest tile, which is computed in registers */
     int64_t panel_columns;           /* of the widest panel of B, a multiple of tile_columns */
-    /* The bytes of a copy of the whole of B in the order in which `block` reads it, and the
-     * copy itself; 0 bytes: `block` reads B where it lies. Panels along k follow each
+    /* The bytes of a copy of the whole of B in the order in which `block` reads it, and
+     * the copy itself; 0 bytes: `block` reads B where it lies. Panels along k follow each
      * other, so what k_border's row k' begins is packed_bytes(k', n) bytes further. */
     size_t (*packed_bytes)(int64_t k, int64_t n);
     void (*pack)(const product_task *task, void *copy);

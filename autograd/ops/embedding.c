@@ -200,7 +200,8 @@ static ag_status embedding_backward(ag_node *node)
     return AG_OK;
 }
 
-/* uy[i] = scale utable[ids[i]] + upositions[i mod length]; the row of padding does not move */
+/* uy[i] = scale utable[ids[i]] + upositions[i mod length]; the row of padding does not
+ * move */
 static ag_status embedding_jvp(ag_node *node, const ag_real *const *tangents, ag_real *tangent)
 {
     const embedding_attributes *attributes = node->attributes;

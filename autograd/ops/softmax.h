@@ -1,5 +1,5 @@
-/* softmax.h - softmax of one row in double by scalar.h, not by the kernels: for the tangent
- * rules, which judge what the kernels compute. */
+/* softmax.h - softmax of one row in double by scalar.h, not by the kernels: for the
+ * tangent rules, which judge what the kernels compute. */
 #ifndef AUTOGRAD_OPS_SOFTMAX_H
 #define AUTOGRAD_OPS_SOFTMAX_H
 

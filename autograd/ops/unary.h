@@ -1,5 +1,5 @@
-/* unary.h - the functions of one tensor, as a table that unary.c turns into operations and
- * list.c lists; and which of them an activation is.
+/* unary.h - the functions of one tensor, as a table that unary.c turns into operations
+ * and list.c lists; and which of them an activation is.
  *
  * A row UNARY(name, kernel, low, high, formula) is a whole operation: its record op_NAME
  * and the constructor ag_NAME. Gradient checks draw x from [low, high], which lies within

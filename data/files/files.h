@@ -47,7 +47,8 @@ data_safetensors *data_safetensors_open(const char *path, ag_error *error);
 /* Frees the file and all that it has handed out. NULL is allowed. */
 void data_safetensors_close(data_safetensors *file);
 /* Releases the pages of the file that have been read, so that a reader of large tensors
- * holds no second copy of them in memory. They are read in again when they are touched. */
+ * holds no second copy of them in memory. They are read in again when they are
+ * touched. */
 void data_safetensors_rest(const data_safetensors *file);
 /* The number of tensors. */
 int64_t data_safetensors_count(const data_safetensors *file);
@@ -256,11 +257,12 @@ typedef struct data_json_object {
 
 /* An object without members, to be written into text [size]. */
 data_json_object data_json_object_start(char *text, size_t size, const char *gap);
-/* The same in memory that grows with it: the caller frees `text`, which is NULL before the
- * first member, and should memory be out. */
+/* The same in memory that grows with it: the caller frees `text`, which is NULL before
+ * the first member, and should memory be out. */
 data_json_object data_json_object_grow(const char *gap);
-/* Opens a member that is an object ('{') or an array ('['); what is put then goes into it,
- * until data_json_close with the same bracket. Members of an array have the key NULL. */
+/* Opens a member that is an object ('{') or an array ('['); what is put then goes into
+ * it, until data_json_close with the same bracket. Members of an array have the key
+ * NULL. */
 void data_json_open(data_json_object *object, const char *key, char bracket);
 void data_json_close(data_json_object *object, char bracket);
 /* Appends a member. In a text, a byte that is not UTF-8 becomes U+FFFD. */

@@ -65,7 +65,8 @@ static void put_string(data_json_object *object, const char *text, size_t left)
     put_words(object, "\"");
 }
 
-/* What stands before a member: the opening brace of the whole, or a comma; and the key. */
+/* What stands before a member: the opening brace of the whole, or a comma; and the
+ * key. */
 static void put_key(data_json_object *object, const char *key)
 {
     if (object->members++)

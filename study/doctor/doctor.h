@@ -20,7 +20,8 @@ typedef struct checkup_side {
     ag_tensor *entered; /* during a pass: the input of the first block */
 } checkup_side;
 
-/* What is noted beside the blocks: both stacks' inputs, the encoder's result, the logits. */
+/* What is noted beside the blocks: both stacks' inputs, the encoder's result, the
+ * logits. */
 enum { AROUND_BLOCKS = 4 };
 
 /* The result of a block (or one of the tensors around the stacks) during a pass, and its
@@ -62,8 +63,8 @@ typedef struct checkup {
 /* Adds a finding. `advice` is "" for what is well. */
 void checkup_find(checkup *c, study_finding_kind kind, const char *advice, const char *format, ...) AG_PRINTF(4, 5);
 
-/* Names in a sentence: "a, b, c and 5 more", the first LIST_NAMES of them written out, each
- * cut after LIST_NAME bytes. The text has room for these and for the number. */
+/* Names in a sentence: "a, b, c and 5 more", the first LIST_NAMES of them written out,
+ * each cut after LIST_NAME bytes. The text has room for these and for the number. */
 enum { LIST_NAMES = 6, LIST_NAME = 60 };
 typedef struct checkup_list {
     char text[LIST_NAMES * (LIST_NAME + 2) + 32];

@@ -132,7 +132,8 @@ static stack_range range_of(const checkup *c, study_side side, bool gradient)
             low_before = range.low, before = low;
         }
     }
-    /* A norm after the stack makes values small again: they have exploded all the same. */
+    /* A norm after the stack makes values small again: they have exploded all the
+     * same. */
     if (!gradient && low_before && high > before * STUDY_LAYER_RATIO)
         range.low = low_before, low = before;
     range.ratio = low > 0 ? high / low : 1;
@@ -170,8 +171,8 @@ static double matrix_ratio(const checkup *c, int i)
     return item->shape.ndim > 1 && norm > 0 ? sqrt(c->squares[i] / (double)c->passes) / norm : 0;
 }
 
-/* Matrices whose gradient, over their own norm, is STUDY_PARAMETER_RATIO times as small or
- * large as that of the matrix in the middle. Vectors are left out: a bias may be 0. */
+/* Matrices whose gradient, over their own norm, is STUDY_PARAMETER_RATIO times as small
+ * or large as that of the matrix in the middle. Vectors are left out: a bias may be 0. */
 static bool find_ratios(checkup *c, double *ratios)
 {
     checkup_list small = {0}, large = {0};

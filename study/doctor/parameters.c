@@ -92,8 +92,8 @@ static void note_severed(checkup *c, int i, severed_parameters *severed)
             continue;
         const bool faint = is_faint(c, piece.begin, piece.size);
         explain(c, piece.begin, piece.size, 1);
-        /* The softmax of scores does not change when the same is added to all keys' scores,
-         * so the gradient by a bias of keys is 0 but for rounding. */
+        /* The softmax of scores does not change when the same is added to all keys'
+         * scores, so the gradient by a bias of keys is 0 but for rounding. */
         if (!whole && piece.key_bias)
             continue;
         if (!whole)
@@ -259,8 +259,8 @@ static bool is_reached(const checkup *c, const nn_param *out, const nn_param *ou
     return !is_silent(c, out->offset, out->size, 1) || (out_bias && !is_silent(c, out_bias->offset, out_bias->size, 1));
 }
 
-/* Units of relu whose sum is negative at every token: the unit is 0 and its gradient is 0,
- * so nothing brings it back. */
+/* Units of relu whose sum is negative at every token: the unit is 0 and its gradient is
+ * 0, so nothing brings it back. */
 static void find_dead_units(checkup *c)
 {
     enum { ENOUGH_TOKENS = 5000 }; /* a unit that acts on one in a thousand is seen by then */

@@ -19,8 +19,8 @@ static bool is_advised(const study_health *health, int i)
     return before < i;
 }
 
-/* The findings of one kind: a paragraph for each that has advice, a line for others. Advice
- * that several have in common stands once. */
+/* The findings of one kind: a paragraph for each that has advice, a line for others.
+ * Advice that several have in common stands once. */
 static ag_status write_kind(const study_health *health, study_finding_kind kind, const char *heading,
                             study_document *document, ag_error *error)
 {

@@ -27,7 +27,8 @@ int axis_print_tick(const axis *a, int tick, char text[AXIS_NUMBER_SIZE]);
 int chart_colour(const study_chart *chart, int64_t line, int count);
 /* Whether the mark belongs to a line and can be drawn. */
 bool chart_has_mark(const study_chart *chart, const study_mark *mark);
-/* Whether point i can be drawn: both numbers finite, and above 0 on a logarithmic axis. */
+/* Whether point i can be drawn: both numbers finite, and above 0 on a logarithmic
+ * axis. */
 bool chart_has_point(const study_chart *chart, const study_line *line, int64_t i);
 
 #endif

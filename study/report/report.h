@@ -22,10 +22,11 @@ AG_HEADER_BEGIN
 
 /* ---- Documents --------------------------------------------------------------------- */
 
-/* A sequence of headings, paragraphs, tables, heat maps, charts and graphs. Every function
- * below copies what it is given. A document remembers its first error (out of memory, or
- * sizes that cannot be) and ignores all later parts: add everything, and check once, when
- * the document is shown. Functions that are given a NULL document do nothing. */
+/* A sequence of headings, paragraphs, tables, heat maps, charts and graphs. Every
+ * function below copies what it is given. A document remembers its first error (out of
+ * memory, or sizes that cannot be) and ignores all later parts: add everything, and check
+ * once, when the document is shown. Functions that are given a NULL document do
+ * nothing. */
 typedef struct study_document study_document;
 
 /* Makes an empty document, to be freed by the caller. NULL if out of memory. */
@@ -160,7 +161,8 @@ typedef struct study_graph_edge {
     const char *note;  /* shown where the mouse points at the label; may be NULL */
 } study_graph_edge;
 
-/* Boxes and arrows, drawn from top to bottom; text lists each box and what leads to it. */
+/* Boxes and arrows, drawn from top to bottom; text lists each box and what leads to
+ * it. */
 typedef struct study_graph {
     const char *title;
     const study_graph_node *nodes; /* [node_count] */
@@ -198,7 +200,8 @@ ag_status study_document_save(const study_document *document, const char *path, 
  * colours and fonts. */
 char *study_document_fragment(const study_document *document, int64_t first, ag_error *error);
 char *study_fragment_style(ag_error *error);
-/* Writes the document as text of 80 columns without colour, else as study_document_save. */
+/* Writes the document as text of 80 columns without colour, else as
+ * study_document_save. */
 ag_status study_document_save_text(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Writes the document's pictures, and nothing else of it, as one SVG file: each below the
  * one before, but of charts that follow each other two in a line. AG_BAD_VALUE for a

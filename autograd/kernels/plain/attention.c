@@ -4,7 +4,7 @@
  * For a query q, its keys k[j] and their values v[j], and dropout's factors m[j] of the
  * weights (1 without dropout):
  *
- *     s[j] = scale q . k[j] + bias[j]        p[j] = e^s[j] / sum e^s        y = sum m[j] p[j] v[j]
+ *     s[j] = scale q . k[j] + bias[j],  p[j] = e^s[j] / sum e^s,  y = sum m[j] p[j] v[j]
  *
  * Only keys that the query may see are read, so no others can matter. */
 #include "../attention.h"

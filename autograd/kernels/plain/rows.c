@@ -102,7 +102,8 @@ static double mean_from(const norm_task *task, const ag_real *x, ag_real unit, a
 }
 
 /* Statistics of a row in this unit. Returns its variance, plus eps:
- *     mean = sum unit x / n,  variance = sum (unit x - mean)^2 / n + unit^2 eps,  inverse = 1 / sqrt(variance)
+ *     mean = sum unit x / n,  variance = sum (unit x - mean)^2 / n + unit^2 eps,
+ *     inverse = 1 / sqrt(variance)
  * The mean comes in two steps, the second being the mean of what the first leaves. */
 static double norm_row(const norm_task *task, const ag_real *x, ag_real unit, norm_statistics *s)
 {
@@ -141,7 +142,7 @@ static void norm(const norm_task *task, int64_t begin, int64_t end, ag_real *y)
 }
 
 /* One row, with n = (unit x - mean) inverse and g = dy weight:
- *     dx[i] += inverse (g[i] - mean(g) - n[i] mean(g n)) unit, where RMS norm has no mean(g)
+ *     dx[i] += inverse (g[i] - mean(g) - n[i] mean(g n)) unit  (RMS norm: no mean(g))
  *     dweight[i] += dy[i] n[i],  dbias[i] += dy[i] */
 static void norm_row_backward(const norm_task *task, const norm_statistics *s, const ag_real *x, const ag_real *dy,
                               ag_real *dx, double *dweight, double *dbias, ag_real *n, ag_real *g)

@@ -3,8 +3,8 @@
  *
  * With p the weights of a query, m dropout's factors of them, s its scores, y its result:
  *
- *     dv[j] += p[j] m[j] dy          ds[j] = p[j] (dp[j] - sum p dp), dp[j] = m[j] dy . v[j]
- *     dq += scale sum ds[j] k[j]     dk[j] += scale ds[j] q
+ *     dv[j] += p[j] m[j] dy       ds[j] = p[j] (dp[j] - sum p dp), dp[j] = m[j] dy . v[j]
+ *     dq += scale sum ds[j] k[j]  dk[j] += scale ds[j] q
  *
  * sum p dp equals dy . y, except that the two are rounded differently. Where nearly all
  * weight lies on one key, ds is near 0, and the difference of the roundings would drown

@@ -324,7 +324,8 @@ static void differentiate_lanes(short_pass *pass, int64_t v, const query_numbers
             const vector score = load(weights + j * step), dweight = load(dscores + j * step);
             look_at(pass, score);
             look_at(pass, dweight);
-            /* (multiply_add keeps a compiler from fusing the product and the difference) */
+            /* (multiply_add keeps a compiler from fusing the product and the
+             * difference) */
             const vector power = vector_exp(multiply_add(none, score, scale) - max);
             const vector weight = where_seen(pass, v, j, power * inverse, none);
             const vector e = where_seen(pass, v, j, dweight - guess, none);

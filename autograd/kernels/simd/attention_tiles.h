@@ -189,9 +189,9 @@ void KERNEL(attention_leave_out)(int64_t rows, int64_t width, ag_real *copy);
 void KERNEL(attention_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 void KERNEL(attention_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 
-/* The same for short heads, whose scores fit into one tile. They return false if the block
- * needs the functions above, which write all that the forward has written by then. The
- * backward adds to no gradient before it returns false. */
+/* The same for short heads, whose scores fit into one tile. They return false if the
+ * block needs the functions above, which write all that the forward has written by then.
+ * The backward adds to no gradient before it returns false. */
 bool KERNEL(attention_short_forward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 bool KERNEL(attention_short_backward)(const attention_head *head, const attention_block *block, ag_real *scratch);
 

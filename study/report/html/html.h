@@ -6,9 +6,9 @@
 
 /* ---- Pictures as figures of a page, with what surrounds them (figure.c) ------------ */
 
-/* Writes a heat map, chart or graph as a <figure>: the picture, its caption and, of a small
- * map or chart, its numbers as a table for readers who do not see it. `number` is unique
- * on the page. */
+/* Writes a heat map, chart or graph as a <figure>: the picture, its caption and, of a
+ * small map or chart, its numbers as a table for readers who do not see it. `number` is
+ * unique on the page. */
 void html_put_heat(pen *p, const study_heat *heat, int64_t number);
 void html_put_chart(pen *p, const study_chart *chart, int64_t number);
 void html_put_graph(pen *p, const study_graph *graph, int64_t number);

@@ -19,7 +19,8 @@ enum {
     TITLE_COLUMNS = 80
 };
 
-/* The line of text that begins at *text, which moves to the next; false after the last. */
+/* The line of text that begins at *text, which moves to the next; false after the
+ * last. */
 static bool next_line(const char **text, char line[AG_MESSAGE_SIZE])
 {
     if (!label_has_text(*text))

@@ -9,8 +9,8 @@
 
 enum { NAME_WORDS = 60 };
 
-/* Adds the letters, digits, '.' and '_' of a text to the name that begins at `start`, with
- * '-' for everything between them: a valid file name on every system. */
+/* Adds the letters, digits, '.' and '_' of a text to the name that begins at `start`,
+ * with '-' for everything between them: a valid file name on every system. */
 static void put_name(pen *p, size_t start, const char *text)
 {
     bool gap = p->length > start;

@@ -185,8 +185,8 @@ static void put_table(pen *p, const document_part *table, const text_style *styl
 
 /* ---- Documents --------------------------------------------------------------------- */
 
-/* Each writes one kind of part. In a terminal the parts of a row follow each other like all
- * others, so the ends of rows write nothing. */
+/* Each writes one kind of part. In a terminal the parts of a row follow each other like
+ * all others, so the ends of rows write nothing. */
 static void (*const put_part[])(pen *p, const document_part *part, const text_style *style) = {
     [PART_HEADING] = put_heading,  [PART_TEXT] = put_paragraph,   [PART_VERDICT] = put_verdict,
     [PART_EXAMPLE] = put_example,  [PART_TABLE] = put_table,      [PART_HEATS] = text_put_heats,
