@@ -25,6 +25,7 @@ static void adapt_defaults(cli_flag *flags, int count)
         {"layers", "from the tensors"},
         {"ffn", "from the tensors"},
         {"max-length", "512; learned positions: from the tensors"},
+        {"positions", "the first of them"},
         {"dropout", "0"},
     };
     for (int i = 0; i < count; i++)

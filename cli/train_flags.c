@@ -289,6 +289,8 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
     drop_replaced_source(command, own_source, own_length);
     if (code == CLI_DONE)
         code = cli_flags_read(command, count, arguments);
+    if (code == CLI_DONE && !cli_flag_find(command, "positions")->given)
+        recipe->model.positions = train_recipe_positions(recipe);
     if (!recipe->resume) {
         drop_unfit_preset_rates(command, recipe, &preset, own);
         drop_idle_preset_flags(command, recipe, own);

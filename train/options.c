@@ -164,7 +164,8 @@ static const train_field options[] = {
      .info = "norm", .words = {"eps "}},
     {"embedding-scale", "X", "factor that multiplies the embeddings", MODEL(embedding_scale), .low = 1e-6, .high = 1e6,
      .otherwise = "the square root of --d-model", .info = "embedding scale"},
-    {"positions", "NAME", "how positions are encoded", MODEL(positions), .names = positions_name, .info = "positions"},
+    {"positions", "NAME", "how positions are encoded", MODEL(positions), .names = positions_name,
+     .otherwise = "sinusoidal; --text, if its heads have an even width: rotary; --from: its own", .info = "positions"},
     {"cross-positions", NULL,
      "positions also act within cross-attention, by the distance from target to source: for outputs that follow their "
      "inputs step by step",

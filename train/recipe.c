@@ -10,6 +10,13 @@ nn_model_config train_recipe_config(const train_recipe *recipe)
     return config;
 }
 
+nn_position_kind train_recipe_positions(const train_recipe *recipe)
+{
+    const nn_model_config *model = &recipe->model;
+    const bool even = model->d_model / model->heads % 2 == 0;
+    return even && recipe->text ? NN_ROTARY : NN_SINUSOIDAL;
+}
+
 /* The tokens in a window of a language model. */
 static int64_t context_of(const train_recipe *recipe)
 {

@@ -241,6 +241,40 @@ START_TEST(test_defaults_that_depend)
 }
 END_TEST
 
+/* Positions are rotary for texts, but for heads of odd width, and sinusoidal for all else;
+ * the user's word counts, and with --from that of its model. */
+START_TEST(test_default_positions)
+{
+    static const char *const cases[][2] = {
+        {"--text $DIR/pairs.tsv", "rotary"},
+        {"--preset demo --text $DIR/pairs.tsv", "rotary"},
+        {"--text $DIR/pairs.tsv --d-model 20 --heads 4", "sinusoidal"},
+        {"--text $DIR/pairs.tsv --positions sinusoidal", "sinusoidal"},
+        {"--text $DIR/pairs.tsv --from $DIR/old", "alibi"},
+        {"--task copy", "sinusoidal"},
+        {"--pairs $DIR/pairs.tsv", "sinusoidal"},
+        {"--pairs $DIR/pairs.tsv --model encoder", "sinusoidal"},
+        {"--preset g2p --pairs $DIR/pairs.tsv", "rotary, also in cross-attention"},
+        {"--preset g2p --pairs $DIR/pairs.tsv --positions none", "none"},
+    };
+    cli_expect("for i in $(seq 1 40); do printf '%s\t%s\n' aaa aaa aab baa; done > $DIR/pairs.tsv;"
+               "$T train --text $DIR/pairs.tsv --positions alibi --d-model 16 --steps 1 --quiet --out $DIR/old",
+               0, "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[1024];
+        snprintf(line, sizeof line,
+                 "$T train --steps 2 --stop-at 1 %s %s --quiet --overwrite --out $DIR/r 2> $DIR/said && "
+                 "$T info $DIR/r | grep '^positions' | sed 's/positions *//'",
+                 strstr(cases[i][0], "d-model") || strstr(cases[i][0], "from") ? "" : "--d-model 16", cases[i][0]);
+        char expected[64];
+        snprintf(expected, sizeof expected, "%s\n", cases[i][1]);
+        cli_expect(line, 0, "");
+        ck_assert_str_eq(cli_output, expected);
+        cli_expect("$T train --resume $DIR/r", 0, "done");
+    }
+}
+END_TEST
+
 /* The learning rate and the evaluations of a run are those that its defaults say. */
 START_TEST(test_defaults_in_the_log)
 {
@@ -489,6 +523,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_documented_defaults_of_other_commands);
     tcase_add_test(c, test_helps_name_their_own_flags);
     tcase_add_test(c, test_defaults_that_depend);
+    tcase_add_test(c, test_default_positions);
     tcase_add_test(c, test_defaults_in_the_log);
     tcase_add_test(c, test_context_within_max_length);
     tcase_add_test(c, test_flags_without_effect);
