@@ -40,7 +40,7 @@ ROWS = {
         unit="nats per character",
         rule=True,
         ours="--layers 4 --heads 4 --d-model 64 --context 64 --batch 12 --positions rotary --dropout 0 "
-        "--optimizer muon --zero-residual --lr 0.006 --beta2 0.99 --schedule wsd --decay 0.6 --warmup 20 --steps 390",
+        "--optimizer muon --zero-residual --lr 0.009 --beta2 0.99 --schedule wsd --decay 0.6 --warmup 20 --steps 360",
         usual="--layers 4 --heads 4 --d-model 128 --context 64 --batch 12 --dropout 0 --steps 2000 " + NANOGPT,
         extras=NANOGPT_EXTRAS,
         goal="a fifteenth",
@@ -93,7 +93,7 @@ TRACKS = {name: Track(**{**DEFAULTS, **row}) for name, row in ROWS.items()}
 LADDER_TRACK = "letters"
 LADDER = (
     ("AdamW, cosine, sinusoidal positions", "--layers 4 --heads 4 --d-model 64 --context 64 --batch 12 --dropout 0 "
-     "--lr 0.003 --beta2 0.99 --warmup 50 --steps 500"),
+     "--positions sinusoidal --lr 0.003 --beta2 0.99 --warmup 50 --steps 500"),
     ("rotary positions", "--positions rotary"),
     ("a linear fall over the last half", "--schedule wsd --decay 0.5"),
     ("Muon for the hidden matrices", "--optimizer muon"),

@@ -148,11 +148,11 @@ def keys(command, folder):
     race_resolve, race.resolve = race.resolve, lambda command, recipe, flags: dict(resolve(recipe))  # each recipe once
     key = lambda side, **more: race.key_of(SimpleNamespace(**{**vars(options), **more}), "letters", side, 1, 1, made)
     asked = key("same")["recipe"]
-    equal([asked["recipe"][name] for name in ("run.rate", "run.steps", "init")], ["0.006", "390", "zero-residual"])
-    equal([asked["steps"], asked["every"], asked["target"]], [390, 390 // 20, None])
+    equal([asked["recipe"][name] for name in ("run.rate", "run.steps", "init")], ["0.009", "360", "zero-residual"])
+    equal([asked["steps"], asked["every"], asked["target"]], [360, 360 // 20, None])
     assert not {"run.seed", "run.level"} & set(asked["recipe"]), asked
     equal(key("usual")["recipe"]["recipe"]["init"], "gpt2")
-    equal([key("same", peer_steps=steps)["recipe"]["steps"] for steps in (10, 390, 1000)], [10, 390, 390])
+    equal([key("same", peer_steps=steps)["recipe"]["steps"] for steps in (10, 360, 1000)], [10, 360, 360])
     # a flag that a preset gives counts as one that is given
     values = [race.resolve(command, recipe + " --d-model 16", made[0]) for recipe in ("--preset text", "--layers 1")]
     equal([recipe.get("init") for recipe in values], ["zero-residual", None])
