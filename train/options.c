@@ -324,7 +324,7 @@ train_recipe train_recipe_new(void)
 
 /* ---- Presets ----------------------------------------------------------------------- */
 
-/* README.md has the figures that each reached, and the commands that repeat them. */
+/* README.md has figures of demo, g2p and text, and the commands that repeat them. */
 static const train_preset presets[] = {
     {"demo",
      "reverse of 3 to 10 letters in well under a minute: what `make demo` runs",
