@@ -388,6 +388,30 @@ START_TEST(errors_name_the_model)
 }
 END_TEST
 
+/* Counts the calls, and fails in that for model 1. */
+static ag_status fail_in_the_second(void *context, int i, ag_error *error)
+{
+    int *calls = context;
+    ck_assert_int_eq(i, (*calls)++);
+    return i == 1 ? ag_error_set(error, AG_BAD_FILE, "a reason") : AG_OK;
+}
+
+/* What is done for each model ends with the first that fails, whose name comes first. */
+START_TEST(the_model_that_failed_is_named)
+{
+    committee c;
+    int calls = 0;
+    ag_error error = {0};
+    committee_init(&c, NN_DECODER);
+    ck_assert_int_eq(nn_ensemble_each(&c.ensemble, fail_in_the_second, &calls, &error), AG_BAD_FILE);
+    ck_assert_str_eq(error.message, "model 2: a reason");
+    ck_assert_int_eq(calls, 2);
+    calls = 0;
+    ck_assert_int_eq(nn_ensemble_each(&c.ensemble, fail_in_the_second, &calls, NULL), AG_BAD_FILE);
+    committee_clear(&c);
+}
+END_TEST
+
 START_TEST(each_allocation_of_an_ensemble_may_fail)
 {
     for (int k = 0; k < 3; k++)
@@ -438,6 +462,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, a_text_has_no_end);
     tcase_add_test(tcase, models_that_do_not_go_together);
     tcase_add_test(tcase, errors_name_the_model);
+    tcase_add_test(tcase, the_model_that_failed_is_named);
     tcase_add_test(tcase, each_allocation_of_an_ensemble_may_fail);
     suite_add_tcase(s, tcase);
     return s;

@@ -299,12 +299,12 @@ START_TEST(a_resume_removes_those_of_a_run_overwritten)
 {
     train_fixture f = new_fixture();
     train_options options = options_of(&f, 2);
-    options.stop_at = 4;
+    options.stop_at = 3; /* where no model is kept, which removes others, too */
     ck_assert_int_eq(run(&f, &options), AG_INTERRUPTED);
     free(test_file_write(f.out, "model-000100.safetensors", "old", 3));
     options.resume = true;
     ck_assert_int_eq(run(&f, &options), AG_INTERRUPTED);
-    EXPECT_KEPT(f.out, 2, 4);
+    EXPECT_KEPT(f.out, 2);
     train_fixture_clear(&f);
 }
 END_TEST
