@@ -59,17 +59,24 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
  * trailing consonant that follows, make one syllable, and all else stays as it is. So
  * jamo that stand decomposed in a file (normalisation form NFD) are the same tokens as
  * those of a syllable, and come out composed (NFC). Compatibility jamo, U+3131 to U+318E,
- * are characters like any other. */
-typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO } data_token_kind;
-/* "chars", "words" and "jamo", as they stand in vocabularies; NULL for any other
+ * are characters like any other.
+ *
+ * DATA_BPE cuts into parts of words, by byte pair encoding (Sennrich, Haddow and Birch
+ * 2016; on bytes, Radford et al. 2019). Its tokens are the 256 bytes and what merges of
+ * two tokens make; where a text is cut depends on the merges. Every text has tokens, so
+ * none is unknown, and data_vocab_decode gives back each of its bytes. A text is first cut
+ * into words, over whose borders nothing is merged: letters, numbers or other characters
+ * with at most one space before them; English contractions ('s); white space. */
+typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO, DATA_BPE } data_token_kind;
+/* "chars", "words", "jamo" and "bpe", as they stand in vocabularies; NULL for any other
  * number. */
 const char *data_token_kind_name(int kind);
 
 /* A two-way map between tokens and ids. */
 typedef struct data_vocab data_vocab;
 
-/* A vocabulary of the four specials, or a copy of another; the caller frees it. NULL when
- * memory is out. */
+/* A vocabulary of the four specials, with DATA_BPE also of the 256 bytes in their order, or
+ * a copy of another; the caller frees it. NULL when memory is out. */
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 /* Frees the vocabulary. NULL is allowed. */
@@ -79,14 +86,25 @@ data_token_kind data_vocab_kind(const data_vocab *vocab);
 /* The number of tokens, the four specials included: ids are 0 .. size - 1. */
 int32_t data_vocab_size(const data_vocab *vocab);
 /* The id of a token of `size` bytes. For a new token, data_vocab_add adds it (-1 when
- * memory is out; DATA_UNK for bytes that are not exactly one token), and data_vocab_find
- * returns DATA_UNK. Neither finds the specials: "<pad>" in a text is a word like any
- * other. */
+ * memory is out; DATA_UNK for bytes that are not exactly one token, and always with
+ * DATA_BPE, whose tokens come from merges), and data_vocab_find returns DATA_UNK. Neither
+ * finds the specials: "<pad>" in a text is a word like any other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size) AG_CHECKED;
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
-/* The text of a token, valid until the next data_vocab_add; "<pad>", "<bos>", "<eos>",
- * "<unk>" for the specials, "" for an id out of range. */
+/* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>" for
+ * the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and has
+ * its visible form here, UTF-8 without white space: a byte that is a visible character of
+ * Latin-1 is that character, and the other bytes are, in their order, the characters from
+ * U+0100 on. So a space is U+0120, and " the" is that and "the". */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
+
+/* The number of merges of a vocabulary of DATA_BPE, and the ids that merge i joins. */
+int32_t data_vocab_merges(const data_vocab *vocab);
+void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t *right);
+/* Adds a merge, after those that are there, and returns the id of the token that it makes:
+ * the next one, unless another merge makes the same bytes. -1 when memory is out; DATA_UNK
+ * if an id is no token of bytes, or the two are merged already. */
+int32_t data_vocab_add_merge(data_vocab *vocab, int32_t left, int32_t right) AG_CHECKED;
 /* The vocabulary as one line of text, and back, as it is stored in a checkpoint's
  * metadata. The caller frees the text, and the vocabulary. NULL with the error:
  * AG_BAD_FILE if the text is not that of a vocabulary, AG_NO_MEMORY. */
@@ -94,11 +112,14 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
 /* Reads a file of one token per line, in the order of ids. A backslash with two
  * hexadecimal digits is the byte of that code (\20 a space, \0a a line feed, \5c a
- * backslash). The four specials may come first. The caller frees the vocabulary; NULL
- * with the error, which names the file and the line. */
+ * backslash). The four specials may come first. A file of DATA_BPE has one merge per line,
+ * in the order in which they were learned, as the visible forms of two tokens with a space
+ * between them; a first line that begins with "#version" is skipped. The caller frees the
+ * vocabulary; NULL with the error, which names the file and the line. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
-/* Writes a file that data_vocab_read_file reads, the specials first, so that line i + 1
- * is token i. */
+/* Writes a file that data_vocab_read_file reads: the specials first, so that line i + 1 is
+ * token i; or "#version: 0.2" and the merges, as other programs name and read them
+ * (merges.txt). */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
 /* Sets *token and *token_size to the next token of text[*at..size), which is well-formed
@@ -109,7 +130,9 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
- * *unknown (may be NULL) counts the tokens that are not in the vocabulary. */
+ * *unknown (may be NULL) counts the tokens that are not in the vocabulary. With DATA_BPE,
+ * the text may be any bytes, and -1 says that there was no memory for a word of more than
+ * 256 bytes. */
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown);
 /* The ids of a text whose tokens must all be known, such as one that a person types, to
@@ -164,6 +187,20 @@ void data_unknown_sort(data_unknown *unknown);
 /* Frees what the struct holds and leaves it zeroed. */
 void data_unknown_clear(data_unknown *unknown);
 
+/* Learns a vocabulary of DATA_BPE from texts. */
+typedef struct data_learner data_learner;
+enum { DATA_DEFAULT_MERGES = 2000 };
+data_learner *data_learner_new(ag_error *error);
+void data_learner_free(data_learner *learner);
+/* Counts the words of a text, any bytes. */
+ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;
+/* The vocabulary of the first `merges` merges (0: DATA_DEFAULT_MERGES): again and again,
+ * the two tokens that are neighbours most often become one, within the words of all texts.
+ * Of equally frequent pairs, that whose first token, and if those are equal whose second,
+ * has the smaller bytes comes first. Pairs that occur only once are not merged, so there
+ * may be fewer merges. The caller frees the vocabulary; NULL when memory is out. */
+data_vocab *data_learner_vocab(const data_learner *learner, int64_t merges, ag_error *error);
+
 /* ---- Synthetic tasks --------------------------------------------------------------- */
 
 /* A task generates source and target texts from random numbers: equal states of `rng` and
@@ -214,8 +251,9 @@ typedef struct data_set_options {
     int64_t context;            /* text sets: the tokens of a window; 0: 128 */
     bool tagging;               /* source and target of an example must have equally many
                                  * tokens; no end marks */
-    /* Files: characters, words or jamo, used if no vocabulary is given. */
+    /* Files: characters, words, jamo or bpe, used if no vocabulary is given. */
     data_token_kind source_kind, target_kind;
+    int64_t merges; /* DATA_BPE: the most merges to learn, of each side its own; 0: 2000 */
     /* Copied; NULL: made from the examples, in order of appearance. */
     const data_vocab *source_vocab, *target_vocab;
 } data_set_options;

@@ -23,7 +23,7 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     if (options->part != DATA_ALL && options->part != DATA_TRAIN && options->part != DATA_DEV)
         return ag_error_set(error, AG_BAD_VALUE, "there is no part %d of a data set", (int)options->part);
     if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
-        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words or jamo, not kind %d and %d",
+        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words, jamo or bpe, not kind %d and %d",
                             (int)options->source_kind, (int)options->target_kind);
     if (options->max_held_out < 0 || options->max_tokens < 0)
         return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",

@@ -4,6 +4,7 @@
  * with open addressing leads from a token to its id. The four specials are in the pool
  * but not in the table: a word "<pad>" in a text is a word like any other.
  */
+#include "bpe.h"
 #include "data.h"
 #include "files/grow.h"
 #include "hangul.h"
@@ -16,6 +17,8 @@
 
 struct data_vocab {
     data_token_kind kind;
+    data_bpe bpe; /* DATA_BPE: the merges of its tokens, which are in the pool in their
+                   * visible form */
     int32_t size;
     size_t *starts; /* [size + 1]: token id is pool[starts[id] .. starts[id + 1] - 1) and
                      * a zero */
@@ -88,6 +91,36 @@ static int32_t append_token(data_vocab *vocab, const char *token, size_t size)
     return id;
 }
 
+/* Appends a token that is not there yet, so that it can be found. */
+static int32_t append_known(data_vocab *vocab, const char *token, size_t size)
+{
+    const int32_t id = append_token(vocab, token, size);
+    if (id >= 0)
+        vocab->slots[slot_of(vocab, token, size)] = id;
+    return id;
+}
+
+/* Removes the token that was appended last: no other token's search passes its slot. */
+static void remove_last(data_vocab *vocab)
+{
+    const size_t start = vocab->starts[vocab->size - 1];
+    vocab->slots[slot_of(vocab, vocab->pool + start, vocab->starts[vocab->size] - 1 - start)] = 0;
+    vocab->size--;
+}
+
+/* Adds the tokens of all bytes, in their order. */
+static bool append_bytes(data_vocab *vocab)
+{
+    for (int byte = 0; byte < DATA_BYTES; byte++) {
+        const char own = (char)byte;
+        char form[2];
+        vocab->bpe.bytes[byte] = append_known(vocab, form, data_bpe_show(&own, 1, form));
+        if (vocab->bpe.bytes[byte] < 0)
+            return false;
+    }
+    return true;
+}
+
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error)
 {
     data_vocab *vocab = calloc(1, sizeof *vocab);
@@ -96,6 +129,8 @@ data_vocab *data_vocab_new(data_token_kind kind, ag_error *error)
         vocab->kind = kind;
     for (int i = 0; i < DATA_SPECIALS && done; i++)
         done = append_token(vocab, specials[i], strlen(specials[i])) >= 0;
+    if (done && kind == DATA_BPE)
+        done = append_bytes(vocab);
     if (!done) {
         data_vocab_free(vocab);
         ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary");
@@ -104,17 +139,26 @@ data_vocab *data_vocab_new(data_token_kind kind, ag_error *error)
     return vocab;
 }
 
+/* Adds the tokens of another vocabulary of the same kind. False when memory is out. */
+static bool append_all(data_vocab *vocab, const data_vocab *from)
+{
+    for (int32_t id = vocab->size; id < from->size; id++)
+        if (append_known(vocab, from->pool + from->starts[id], from->starts[id + 1] - 1 - from->starts[id]) < 0)
+            return false;
+    for (int32_t i = 0; i < from->bpe.count; i++)
+        if (!data_bpe_add(&vocab->bpe, from->bpe.merges[i]))
+            return false;
+    return true;
+}
+
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error)
 {
     data_vocab *copy = data_vocab_new(vocab->kind, error);
-    for (int32_t id = DATA_SPECIALS; copy && id < vocab->size; id++) {
-        size_t start = vocab->starts[id];
-        if (data_vocab_add(copy, vocab->pool + start, vocab->starts[id + 1] - 1 - start) < 0) {
-            ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d %s", (int)vocab->size,
-                         ag_plural(vocab->size, "token", "tokens"));
-            data_vocab_free(copy);
-            copy = NULL;
-        }
+    if (copy && !append_all(copy, vocab)) {
+        ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d %s", (int)vocab->size,
+                     ag_plural(vocab->size, "token", "tokens"));
+        data_vocab_free(copy);
+        copy = NULL;
     }
     return copy;
 }
@@ -126,6 +170,7 @@ void data_vocab_free(data_vocab *vocab)
     free(vocab->starts);
     free(vocab->pool);
     free(vocab->slots);
+    data_bpe_clear(&vocab->bpe);
     free(vocab);
 }
 
@@ -146,7 +191,8 @@ static bool is_token(data_token_kind kind, const char *token, size_t size)
 {
     const char *first;
     size_t at = 0, first_size;
-    return data_text_check(token, size, NULL) == size && data_token_next(kind, token, size, &at, &first, &first_size) &&
+    return kind != DATA_BPE && data_text_check(token, size, NULL) == size &&
+           data_token_next(kind, token, size, &at, &first, &first_size) &&
            first_size == size && at == size; /* a syllable and its first jamo have equally many bytes */
 }
 
@@ -157,10 +203,7 @@ int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
         return known;
     if (!is_token(vocab->kind, token, size))
         return DATA_UNK;
-    int32_t id = append_token(vocab, token, size);
-    if (id >= 0)
-        vocab->slots[slot_of(vocab, token, size)] = id;
-    return id;
+    return append_known(vocab, token, size);
 }
 
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size)
@@ -172,6 +215,49 @@ int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size)
 const char *data_vocab_token(const data_vocab *vocab, int32_t id)
 {
     return id >= 0 && id < vocab->size ? vocab->pool + vocab->starts[id] : "";
+}
+
+/* ---- Merges ---- */
+
+int32_t data_vocab_merges(const data_vocab *vocab)
+{
+    return vocab->bpe.count;
+}
+
+void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t *right)
+{
+    const bool there = i >= 0 && i < vocab->bpe.count;
+    *left = there ? vocab->bpe.merges[i].left : DATA_UNK;
+    *right = there ? vocab->bpe.merges[i].right : DATA_UNK;
+}
+
+/* Whether a token of the vocabulary may be part of a merge. */
+static bool is_part(const data_vocab *vocab, int32_t id)
+{
+    return vocab->kind == DATA_BPE && id >= DATA_SPECIALS && id < vocab->size;
+}
+
+int32_t data_vocab_add_merge(data_vocab *vocab, int32_t left, int32_t right)
+{
+    if (!is_part(vocab, left) || !is_part(vocab, right) || data_bpe_find(&vocab->bpe, left, right) >= 0)
+        return DATA_UNK;
+    const size_t left_size = strlen(data_vocab_token(vocab, left)), size = left_size + strlen(data_vocab_token(vocab, right));
+    char *token = malloc(size + 1);
+    if (!token)
+        return -1;
+    memcpy(token, data_vocab_token(vocab, left), left_size);
+    memcpy(token + left_size, data_vocab_token(vocab, right), size - left_size);
+    int32_t both = vocab->slots[slot_of(vocab, token, size)];
+    const bool is_new = both == 0;
+    if (is_new)
+        both = append_known(vocab, token, size);
+    if (both >= 0 && !data_bpe_add(&vocab->bpe, (data_merge){left, right, both})) {
+        if (is_new)
+            remove_last(vocab);
+        both = -1;
+    }
+    free(token);
+    return both;
 }
 
 /* ---- Text and ids ---- */
@@ -219,6 +305,11 @@ int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size
     int64_t count = 0, missing = 0;
     const char *token;
     size_t at = 0, token_size;
+    if (vocab->kind == DATA_BPE) {
+        if (unknown)
+            *unknown = 0;
+        return data_bpe_encode(&vocab->bpe, text, size, ids, capacity);
+    }
     while (data_token_next(vocab->kind, text, size, &at, &token, &token_size)) {
         int32_t id = data_vocab_find(vocab, token, token_size);
         missing += id == DATA_UNK;
@@ -309,9 +400,12 @@ size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t co
             length++;
         }
         first = false;
-        for (; *piece; piece++, length++)
+        const bool shown = vocab->kind == DATA_BPE && ids[i] >= DATA_SPECIALS && ids[i] < vocab->size;
+        for (; *piece; length++) {
+            const char byte = shown ? (char)data_bpe_next_byte(&piece) : *piece++;
             if (length < size)
-                text[length] = *piece;
+                text[length] = byte;
+        }
     }
     if (size > 0)
         text[length < size ? length : size - 1] = '\0';

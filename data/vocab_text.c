@@ -6,6 +6,10 @@
  *
  *     chars 4 a b \20 \5c
  *
+ * In place of tokens, "bpe" has merges, each as the two tokens that it joins, in their
+ * visible form (bpe.h): the tokens follow from the merges, in their order after the 256
+ * bytes.
+ *
  * A space, a backslash and control characters are written as a backslash with two
  * hexadecimal digits. In a file, which has a line for each token, spaces may also stand
  * for themselves.
@@ -23,8 +27,8 @@ static const char digits[] = "0123456789abcdef";
 
 const char *data_token_kind_name(int kind)
 {
-    static const char *const names[] = {"chars", "words", "jamo"};
-    return kind >= DATA_CHARS && kind <= DATA_JAMO ? names[kind] : NULL;
+    static const char *const names[] = {"chars", "words", "jamo", "bpe"};
+    return kind >= DATA_CHARS && kind <= DATA_BPE ? names[kind] : NULL;
 }
 
 static bool needs_escape(char byte)
@@ -58,15 +62,33 @@ static size_t write_token(const char *token, char *out)
     return length;
 }
 
+/* How many tokens the text has: a merge is two of them, its parts. */
+static int64_t written_count(const data_vocab *vocab)
+{
+    return data_vocab_kind(vocab) == DATA_BPE ? 2 * (int64_t)data_vocab_merges(vocab)
+                                              : data_vocab_size(vocab) - DATA_SPECIALS;
+}
+
+/* Token i of the text. */
+static const char *written_token(const data_vocab *vocab, int64_t i)
+{
+    int32_t parts[2];
+    if (data_vocab_kind(vocab) != DATA_BPE)
+        return data_vocab_token(vocab, (int32_t)i + DATA_SPECIALS);
+    data_vocab_merge(vocab, (int32_t)(i / 2), &parts[0], &parts[1]);
+    return data_vocab_token(vocab, parts[i % 2]);
+}
+
 char *data_vocab_write(const data_vocab *vocab, ag_error *error)
 {
     char head[32];
-    int32_t size = data_vocab_size(vocab);
-    size_t length = (size_t)snprintf(head, sizeof head, "%s %d", data_token_kind_name((int)data_vocab_kind(vocab)),
-                                     (int)(size - DATA_SPECIALS));
+    const int32_t size = data_vocab_size(vocab);
+    const int64_t count = written_count(vocab);
+    size_t length = (size_t)snprintf(head, sizeof head, "%s %lld", data_token_kind_name((int)data_vocab_kind(vocab)),
+                                     (long long)(data_vocab_kind(vocab) == DATA_BPE ? count / 2 : count));
     size_t total = length + 1;
-    for (int32_t id = DATA_SPECIALS; id < size; id++)
-        total += 1 + write_token(data_vocab_token(vocab, id), NULL);
+    for (int64_t i = 0; i < count; i++)
+        total += 1 + write_token(written_token(vocab, i), NULL);
 
     char *text = malloc(total);
     if (!text) {
@@ -75,9 +97,9 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error)
         return NULL;
     }
     memcpy(text, head, length);
-    for (int32_t id = DATA_SPECIALS; id < size; id++) {
+    for (int64_t i = 0; i < count; i++) {
         text[length++] = ' ';
-        length += write_token(data_vocab_token(vocab, id), text + length);
+        length += write_token(written_token(vocab, i), text + length);
     }
     text[length] = '\0';
     return text;
@@ -164,6 +186,35 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
     return AG_OK;
 }
 
+/* Adds the `count` merges of `text`, each of two known tokens. */
+static ag_status read_merges(data_vocab *vocab, const char *text, int32_t count, char *buffer, ag_error *error)
+{
+    int32_t parts[2] = {DATA_UNK, DATA_UNK};
+    for (int64_t i = 0; i < 2 * (int64_t)count; i++) {
+        const long long number = (long long)i / 2 + 1;
+        if (*text != ' ')
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: %d %s announced and only %lld %s there", (int)count,
+                                ag_plural(count, "merge is", "merges are"), number - 1,
+                                ag_plural(number - 1, "is", "are"));
+        text++;
+        const size_t size = strcspn(text, " ");
+        parts[i % 2] = data_vocab_find(vocab, buffer, unescape(text, size, true, buffer));
+        text += size;
+        const int32_t both = i % 2 ? data_vocab_add_merge(vocab, parts[0], parts[1]) : 0;
+        if (both < 0)
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
+                                ag_plural(count, "merge", "merges"));
+        if (both == DATA_UNK)
+            return ag_error_set(error, AG_BAD_FILE,
+                                "vocabulary: merge %lld of %d joins tokens that are not there, or comes a second time",
+                                number, (int)count);
+    }
+    if (*text)
+        return ag_error_set(error, AG_BAD_FILE, "vocabulary: more follows after the %d %s announced", (int)count,
+                            ag_plural(count, "merge", "merges"));
+    return AG_OK;
+}
+
 data_vocab *data_vocab_read(const char *text, ag_error *error)
 {
     size_t size = strlen(text), bad = data_utf8_check(text, size);
@@ -175,7 +226,8 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
     }
     if (!read_head(&text, &kind, &count)) {
         ag_error_set(error, AG_BAD_FILE,
-                     "vocabulary: the text does not begin with \"chars\", \"words\" or \"jamo\" and a number of tokens");
+                     "vocabulary: the text does not begin with \"chars\", \"words\", \"jamo\" or \"bpe\" and a "
+                     "number of tokens");
         return NULL;
     }
     data_vocab *vocab = data_vocab_new(kind, error);
@@ -184,8 +236,10 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
     if (!buffer)
         status = ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
                               ag_plural(count, "token", "tokens"));
+    else if (!vocab)
+        status = AG_NO_MEMORY;
     else
-        status = vocab ? read_tokens(vocab, text, count, buffer, error) : AG_NO_MEMORY;
+        status = (kind == DATA_BPE ? read_merges : read_tokens)(vocab, text, count, buffer, error);
     free(buffer);
     if (status != AG_OK) {
         data_vocab_free(vocab);
@@ -232,6 +286,44 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     return AG_OK;
 }
 
+/* Adds the merge of line number `number`. */
+static ag_status add_merge_line(const line_reader *r, const char *line, size_t size, int64_t number)
+{
+    const char *space = memchr(line, ' ', size);
+    const size_t left_size = space ? (size_t)(space - line) : size;
+    if (!space || memchr(space + 1, ' ', size - left_size - 1))
+        return ag_error_set(r->error, AG_BAD_FILE,
+                            "%s:%lld: this is no merge: two tokens with one space between them (a file of `tapeformer "
+                            "tokens learn`, or another program's merges.txt)",
+                            r->path, (long long)number);
+    const int32_t left = data_vocab_find(r->vocab, line, left_size),
+                  right = data_vocab_find(r->vocab, space + 1, size - left_size - 1),
+                  both = data_vocab_add_merge(r->vocab, left, right);
+    if (both < 0)
+        return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %lld %s", r->path,
+                            (long long)number, ag_plural(number, "merge", "merges"));
+    if (both != DATA_UNK)
+        return AG_OK;
+    if (left == DATA_UNK || right == DATA_UNK)
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the %s token is neither a byte nor made by a line before",
+                            r->path, (long long)number, left == DATA_UNK ? "first" : "second");
+    return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this merge has come before", r->path, (long long)number);
+}
+
+/* Reads lines of merges. */
+static ag_status read_merge_lines(const line_reader *r, const char *text, size_t size)
+{
+    static const char version[] = "#version";
+    ag_status status = AG_OK;
+    const char *line;
+    size_t at = data_text_start(text, size), length;
+    for (int64_t number = 1; status == AG_OK && data_line_next(text, size, &at, &line, &length); number++) {
+        const bool is_head = number == 1 && length >= strlen(version) && !memcmp(line, version, strlen(version));
+        status = is_head ? AG_OK : add_merge_line(r, line, length, number);
+    }
+    return status;
+}
+
 /* Whether the text begins with the specials, one per line; if so, moves *at past them. */
 static bool skip_specials(const data_vocab *vocab, const char *text, size_t size, size_t *at)
 {
@@ -268,7 +360,7 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
     r.token = r.vocab ? malloc(map.size + 1) : NULL;
     ag_status status = AG_NO_MEMORY;
     if (r.token)
-        status = read_lines(&r, (const char *)map.bytes, map.size);
+        status = (kind == DATA_BPE ? read_merge_lines : read_lines)(&r, (const char *)map.bytes, map.size);
     else
         ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its tokens", r.path);
     free(r.token);
@@ -285,7 +377,15 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
     ag_status status = data_output_open(&output, path, error);
     if (status != AG_OK)
         return status;
-    for (int32_t id = 0; id < data_vocab_size(vocab); id++) {
+    for (int32_t i = 0; i < data_vocab_merges(vocab); i++) {
+        int32_t left, right;
+        data_vocab_merge(vocab, i, &left, &right);
+        const char *const texts[] = {i ? "" : "#version: 0.2\n", data_vocab_token(vocab, left), " ",
+                                     data_vocab_token(vocab, right), "\n"};
+        for (size_t part = 0; part < sizeof texts / sizeof *texts; part++)
+            data_output_put(output, texts[part], strlen(texts[part]));
+    }
+    for (int32_t id = 0; data_vocab_kind(vocab) != DATA_BPE && id < data_vocab_size(vocab); id++) {
         char form[3];
         for (const char *token = data_vocab_token(vocab, id); *token; token++)
             data_output_put(output, form, write_byte(*token, form));
