@@ -24,6 +24,7 @@ int cli_import(int count, const char *const *arguments);
 int cli_export(int count, const char *const *arguments);
 int cli_average(int count, const char *const *arguments);
 int cli_study(int count, const char *const *arguments);
+int cli_subwords(int count, const char *const *arguments);
 int cli_trace(int count, const char *const *arguments);
 
 /* After cli_signals_begin, Ctrl-C, SIGTERM and a closing terminal end a command at once,

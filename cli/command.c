@@ -28,6 +28,7 @@ static const subcommand subcommands[] = {
     {"import", "make a model of another program's weights: PyTorch's, GPT-2's", cli_import},
     {"export", "write a model's weights for other programs", cli_export},
     {"average", "make a model of the means of several models' weights", cli_average},
+    {"tokens", "learn parts of words as tokens, and cut texts into them", cli_subwords},
     {"trace", "write down what a model computes, or compare two such files", cli_trace},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands, NAME_COLUMN = 13 };

@@ -58,6 +58,8 @@ static const command import = {.arguments = "import weights.safetensors --config
                                .kind = WRITES,
                                .result = "imported/model.safetensors",
                                .prepared = "whole"};
+static const command tokens = {
+    .arguments = "tokens learn pairs.tsv --out merges", .kind = WRITES, .result = "merges"};
 static const command export = {.arguments = "export --model . --out weights.safetensors",
                                .kind = WRITES,
                                .result = "weights.safetensors",
@@ -371,7 +373,7 @@ static void sweep_allocations(const command *c)
 }
 
 static const command *const commands[] = {&train,  &resume, &eval, &predict, &predict_together,
-                                          &average, &import, &export, &info, &study, &trace};
+                                          &average, &import, &export, &tokens, &info, &study, &trace};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 START_TEST(every_allocation_may_fail)
