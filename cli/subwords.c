@@ -189,8 +189,9 @@ static int check_flags(const cli_command *command, const subword_flags *f, subwo
     if (learns && !f->out)
         return cli_fail("tokens", CLI_USAGE, "where to? Give --out FILE");
     if (!learns && !f->vocab)
-        return cli_fail("tokens", CLI_USAGE, "with which vocabulary? Give --vocab FILE, as `tapeformer tokens learn` "
-                                             "writes it");
+        return cli_fail("tokens", CLI_USAGE,
+                        "with which vocabulary? Give --vocab FILE, as `tapeformer tokens learn` "
+                        "writes it");
     return learns ? cli_check_file("tokens", f->out, f->words[1]) : CLI_DONE;
 }
 

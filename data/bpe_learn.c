@@ -306,8 +306,8 @@ static bool merge_in_word(learning *l, uint32_t number, data_merge merge)
         if (out > 0 && (!lower_pair(l, tokens[out - 1], merge.left, number) ||
                         !raise_pair(l, tokens[out - 1], merge.both, number)))
             return false;
-        if (in + 2 < word->size && (!lower_pair(l, merge.right, tokens[in + 2], number) ||
-                                    !raise_pair(l, merge.both, tokens[in + 2], number)))
+        if (in + 2 < word->size &&
+            (!lower_pair(l, merge.right, tokens[in + 2], number) || !raise_pair(l, merge.both, tokens[in + 2], number)))
             return false;
         tokens[out] = merge.both;
         in += 2;

@@ -190,7 +190,9 @@ void data_unknown_clear(data_unknown *unknown);
 /* Learns a vocabulary of DATA_BPE from texts. */
 typedef struct data_learner data_learner;
 enum { DATA_DEFAULT_MERGES = 2000 };
+/* A learner of no text yet; the caller frees it. NULL when memory is out. */
 data_learner *data_learner_new(ag_error *error);
+/* Frees the learner. NULL is allowed. */
 void data_learner_free(data_learner *learner);
 /* Counts the words of a text, any bytes. */
 ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;

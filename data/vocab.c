@@ -192,8 +192,8 @@ static bool is_token(data_token_kind kind, const char *token, size_t size)
     const char *first;
     size_t at = 0, first_size;
     return kind != DATA_BPE && data_text_check(token, size, NULL) == size &&
-           data_token_next(kind, token, size, &at, &first, &first_size) &&
-           first_size == size && at == size; /* a syllable and its first jamo have equally many bytes */
+           data_token_next(kind, token, size, &at, &first, &first_size) && first_size == size &&
+           at == size; /* a syllable and its first jamo have equally many bytes */
 }
 
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
@@ -241,7 +241,8 @@ int32_t data_vocab_add_merge(data_vocab *vocab, int32_t left, int32_t right)
 {
     if (!is_part(vocab, left) || !is_part(vocab, right) || data_bpe_find(&vocab->bpe, left, right) >= 0)
         return DATA_UNK;
-    const size_t left_size = strlen(data_vocab_token(vocab, left)), size = left_size + strlen(data_vocab_token(vocab, right));
+    const size_t left_size = strlen(data_vocab_token(vocab, left)),
+                 size = left_size + strlen(data_vocab_token(vocab, right));
     char *token = malloc(size + 1);
     if (!token)
         return -1;

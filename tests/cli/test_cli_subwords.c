@@ -21,8 +21,9 @@ START_TEST(test_learns_and_counts)
     ck_assert_str_eq(cli_output, u8"#version: 0.2\na t\nt h\nth e\n\u0120 the\n\u0120 c\n");
     cli_expect("$T tokens learn $DIR/rhyme.txt --out $DIR/all", 0, "no other pair of tokens comes twice");
     cli_expect("$T tokens count $DIR/rhyme.txt --vocab $DIR/all", 0, "tokens per word");
-    cli_expect("printf 'a  b\\n' | $T tokens count - --vocab $DIR/all", 0,
-               "bytes            5\nwords            2\ntokens           5\ntokens per word  2.500\nbytes per token  1.000\n");
+    cli_expect(
+        "printf 'a  b\\n' | $T tokens count - --vocab $DIR/all", 0,
+        "bytes            5\nwords            2\ntokens           5\ntokens per word  2.500\nbytes per token  1.000\n");
     cli_expect(": > $DIR/empty; $T tokens count $DIR/empty --vocab $DIR/all", 0, "tokens           0\n");
 }
 END_TEST
@@ -37,10 +38,11 @@ START_TEST(test_bytes_come_back)
     for (int ids = 0; ids < 2; ids++) {
         const char *flag = ids ? "--ids" : "";
         char line[512];
-        snprintf(line, sizeof line,
-                 "(cat $DIR/rhyme.txt; printf '\\377\\000\\001 \\n\\r') > $DIR/bytes; $T tokens encode $DIR/bytes --vocab "
-                 "$DIR/vocab %s | $T tokens decode - --vocab $DIR/vocab %s | cmp - $DIR/bytes",
-                 flag, flag);
+        snprintf(
+            line, sizeof line,
+            "(cat $DIR/rhyme.txt; printf '\\377\\000\\001 \\n\\r') > $DIR/bytes; $T tokens encode $DIR/bytes --vocab "
+            "$DIR/vocab %s | $T tokens decode - --vocab $DIR/vocab %s | cmp - $DIR/bytes",
+            flag, flag);
         cli_expect(line, 0, "");
     }
 }

@@ -57,8 +57,8 @@ START_TEST(words_are_cut)
         {u8"caf\u00E9 \u4E2D\u6587\u0663\u2167", u8"caf\u00E9| \u4E2D\u6587|\u0663\u2167|"},
         {u8"a\u00A0b\u3000\u3000c", u8"a|\u00A0|b|\u3000|\u3000|c|"}, /* white space, but no space */
         {u8"e\u0301 \U0001F600", u8"e|\u0301| \U0001F600|"},          /* a mark, a sign */
-        {u8"\u180E\uFEFFa", u8"\u180E\uFEFF|a|"},                    /* no white space (any more) */
-        {"a\xFF\xC3z", "a|\xFF\xC3|z|"},                             /* no UTF-8 */
+        {u8"\u180E\uFEFFa", u8"\u180E\uFEFF|a|"},                     /* no white space (any more) */
+        {"a\xFF\xC3z", "a|\xFF\xC3|z|"},                              /* no UTF-8 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_str_eq(words_of(cases[i][0], strlen(cases[i][0])), cases[i][1]);
@@ -108,7 +108,8 @@ static bool read_spaces(unsigned char *classes)
     while (file && fgets(line, sizeof line, file)) {
         unsigned first, last;
         int fields = sscanf(line, "%x..%x", &first, &last);
-        for (unsigned c = first; fields > 0 && strstr(line, "; White_Space #") && c <= (fields == 2 ? last : first); c++)
+        for (unsigned c = first; fields > 0 && strstr(line, "; White_Space #") && c <= (fields == 2 ? last : first);
+             c++)
             classes[c] = DATA_SPACE;
     }
     return file && fclose(file) == 0;
@@ -196,7 +197,8 @@ static int best_pair(token *left, token *right)
                 for (int j = word_starts[v]; j + 1 < word_starts[v + 1]; j++)
                     count += same_token(&tokens[i], &tokens[j]) && same_token(&tokens[i + 1], &tokens[j + 1]);
             const int order = best ? compare_token(&tokens[i], left) : 0;
-            if (count > best || (count == best && (order < 0 || (order == 0 && compare_token(&tokens[i + 1], right) < 0)))) {
+            if (count > best ||
+                (count == best && (order < 0 || (order == 0 && compare_token(&tokens[i + 1], right) < 0)))) {
                 best = count;
                 *left = tokens[i];
                 *right = tokens[i + 1];
@@ -217,7 +219,8 @@ static void is_token(const data_vocab *vocab, int32_t id, const token *expected)
 /* A text of few letters, so that pairs repeat and are equally frequent. */
 static int draw_text(ag_rng *rng, char *text, int longest)
 {
-    static const char letters[] = "aab\xC3\xA9 \xFF" "c'\n1\0";
+    static const char letters[] = "aab\xC3\xA9 \xFF"
+                                  "c'\n1\0";
     const int size = 1 + (int)ag_rng_below(rng, (uint64_t)longest), some = 1 + (int)ag_rng_below(rng, 12);
     for (int i = 0; i < size; i++)
         text[i] = letters[ag_rng_below(rng, (uint64_t)some)];
@@ -313,7 +316,8 @@ END_TEST
 
 START_TEST(most_frequent_words_become_tokens)
 {
-    const char text[] = "low low low low low lower lower newest newest newest newest newest newest widest widest widest";
+    const char text[] =
+        "low low low low low lower lower newest newest newest newest newest newest widest widest widest";
     data_vocab *vocab = learn_from(text, sizeof text - 1, 0);
     ck_assert_int_eq(data_vocab_find(vocab, u8"\u0120newest", strlen(u8"\u0120newest")) == DATA_UNK, false);
     ck_assert_int_eq(data_vocab_find(vocab, "newest", 6), DATA_UNK); /* never without its space */
@@ -341,8 +345,8 @@ START_TEST(bytes_have_visible_forms)
     static const struct {
         int byte;
         const char *form;
-    } known[] = {{' ', u8"\u0120"}, {'\n', u8"\u010A"}, {'!', "!"}, {0x7F, u8"\u0121"}, {0xA0, u8"\u0142"},
-                 {0xAD, u8"\u0143"}, {0xFF, u8"\u00FF"}, {0, u8"\u0100"}};
+    } known[] = {{' ', u8"\u0120"},  {'\n', u8"\u010A"}, {'!', "!"},         {0x7F, u8"\u0121"},
+                 {0xA0, u8"\u0142"}, {0xAD, u8"\u0143"}, {0xFF, u8"\u00FF"}, {0, u8"\u0100"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         ck_assert_str_eq(data_vocab_token(vocab, DATA_SPECIALS + known[i].byte), known[i].form);
     ck_assert_int_eq(data_vocab_add(vocab, "ab", 2), DATA_UNK);
