@@ -66,7 +66,7 @@ bool data_bpe_add(data_bpe *bpe, data_merge merge)
 
 /* ---- Short words ---- */
 
-/* Merges a word of at most DATA_SHORT_WORD bytes into `tokens` and returns their number. */
+/* Merges a word of at most DATA_SHORT_WORD bytes into `tokens`; returns their number. */
 static int merge_short_word(const data_bpe *bpe, const char *word, int size, int32_t *tokens)
 {
     int32_t merges[DATA_SHORT_WORD]; /* [size - 1]: that of tokens i and i + 1, or -1 */

@@ -37,7 +37,7 @@ typedef struct data_bpe {
 void data_bpe_clear(data_bpe *bpe);
 /* The number of the merge of two tokens, -1 if they are not merged. */
 int32_t data_bpe_find(const data_bpe *bpe, int32_t left, int32_t right);
-/* Adds a merge that is not there yet. False, and nothing has changed, when memory is out. */
+/* Adds a merge that is not there yet. False, without a change, when memory is out. */
 bool data_bpe_add(data_bpe *bpe, data_merge merge) AG_CHECKED;
 
 /* Writes the tokens of text [size], any bytes, to `ids`, at most `capacity`, and returns
@@ -48,8 +48,8 @@ enum { DATA_SHORT_WORD = 256 };
 /* Writes the visible form of bytes [size], without a final zero, to `form` with room for
  * 2 * size bytes, and returns its length. */
 size_t data_bpe_show(const char *bytes, size_t size, char *form);
-/* The byte that the visible form *form (zero-terminated) begins with; moves *form past it.
- * -1 at its end, and where it is no visible form. */
+/* The byte that the visible form *form (zero-terminated) begins with; moves *form past
+ * it. -1 at its end, and where it is no visible form. */
 int data_bpe_next_byte(const char **form);
 
 #endif

@@ -64,9 +64,9 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
  * DATA_BPE cuts into parts of words, by byte pair encoding (Sennrich, Haddow and Birch
  * 2016; on bytes, Radford et al. 2019). Its tokens are the 256 bytes and what merges of
  * two tokens make; where a text is cut depends on the merges. Every text has tokens, so
- * none is unknown, and data_vocab_decode gives back each of its bytes. A text is first cut
- * into words, over whose borders nothing is merged: letters, numbers or other characters
- * with at most one space before them; English contractions ('s); white space. */
+ * none is unknown, and data_vocab_decode gives back each of its bytes. A text is first
+ * cut into words, over whose borders nothing is merged: letters, numbers or other
+ * characters with at most one space before them; English contractions ('s); white space. */
 typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO, DATA_BPE } data_token_kind;
 /* "chars", "words", "jamo" and "bpe", as they stand in vocabularies; NULL for any other
  * number. */
@@ -75,8 +75,8 @@ const char *data_token_kind_name(int kind);
 /* A two-way map between tokens and ids. */
 typedef struct data_vocab data_vocab;
 
-/* A vocabulary of the four specials, with DATA_BPE also of the 256 bytes in their order, or
- * a copy of another; the caller frees it. NULL when memory is out. */
+/* A vocabulary of the four specials, with DATA_BPE also of the 256 bytes in their order,
+ * or a copy of another; the caller frees it. NULL when memory is out. */
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 /* Frees the vocabulary. NULL is allowed. */
@@ -91,8 +91,8 @@ int32_t data_vocab_size(const data_vocab *vocab);
  * finds the specials: "<pad>" in a text is a word like any other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size) AG_CHECKED;
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
-/* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>" for
- * the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and has
+/* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>"
+ * for the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and has
  * its visible form here, UTF-8 without white space: a byte that is a visible character of
  * Latin-1 is that character, and the other bytes are, in their order, the characters from
  * U+0100 on. So a space is U+0120, and " the" is that and "the". */
@@ -101,9 +101,9 @@ const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 /* The number of merges of a vocabulary of DATA_BPE, and the ids that merge i joins. */
 int32_t data_vocab_merges(const data_vocab *vocab);
 void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t *right);
-/* Adds a merge, after those that are there, and returns the id of the token that it makes:
- * the next one, unless another merge makes the same bytes. -1 when memory is out; DATA_UNK
- * if an id is no token of bytes, or the two are merged already. */
+/* Adds a merge, after those that are there, and returns the id of the token that it
+ * makes: the next one, unless another merge makes the same bytes. -1 when memory is out;
+ * DATA_UNK if an id is no token of bytes, or the two are merged already. */
 int32_t data_vocab_add_merge(data_vocab *vocab, int32_t left, int32_t right) AG_CHECKED;
 /* The vocabulary as one line of text, and back, as it is stored in a checkpoint's
  * metadata. The caller frees the text, and the vocabulary. NULL with the error:
@@ -112,13 +112,13 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
 /* Reads a file of one token per line, in the order of ids. A backslash with two
  * hexadecimal digits is the byte of that code (\20 a space, \0a a line feed, \5c a
- * backslash). The four specials may come first. A file of DATA_BPE has one merge per line,
- * in the order in which they were learned, as the visible forms of two tokens with a space
- * between them; a first line that begins with "#version" is skipped. The caller frees the
+ * backslash). The four specials may come first. A file of DATA_BPE has one merge per
+ * line, in the order in which they were learned, as the visible forms of two tokens with
+ * a space between them; a first line that begins with "#version" is skipped. The caller frees the
  * vocabulary; NULL with the error, which names the file and the line. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
-/* Writes a file that data_vocab_read_file reads: the specials first, so that line i + 1 is
- * token i; or "#version: 0.2" and the merges, as other programs name and read them
+/* Writes a file that data_vocab_read_file reads: the specials first, so that line i + 1
+ * is token i; or "#version: 0.2" and the merges, as other programs name and read them
  * (merges.txt). */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
@@ -197,8 +197,8 @@ void data_learner_free(data_learner *learner);
 /* Counts the words of a text, any bytes. */
 ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;
 /* The vocabulary of the first `merges` merges (0: DATA_DEFAULT_MERGES): again and again,
- * the two tokens that are neighbours most often become one, within the words of all texts.
- * Of equally frequent pairs, that whose first token, and if those are equal whose second,
+ * the two tokens that are neighbours most often become one, within the words of all
+ * texts. Of equally frequent pairs, that whose first token, and if those are equal whose second,
  * has the smaller bytes comes first. Pairs that occur only once are not merged, so there
  * may be fewer merges. The caller frees the vocabulary; NULL when memory is out. */
 data_vocab *data_learner_vocab(const data_learner *learner, int64_t merges, ag_error *error);

@@ -25,8 +25,8 @@ function border(code, class) {
 
 BEGIN {
     FS = ";"
-    print "/* unicode_table.h - which characters are letters and numbers in Unicode 15.0.0. Internal to"
-    print " * data/, and made by data/unicode_table.awk: do not edit it.\n *"
+    print "/* unicode_table.h - which characters are letters and numbers in Unicode 15.0.0. Internal"
+    print " * to data/, and made by data/unicode_table.awk: do not edit it.\n *"
     print " * The borders between classes, in order: 4 * (the first code point) + (the class of the"
     print " * characters from there to the next border; data_character in words.h). */"
     print "#ifndef DATA_UNICODE_TABLE_H\n#define DATA_UNICODE_TABLE_H\n\n#include <stdint.h>\n"

@@ -1,5 +1,5 @@
-/* unicode_table.h - which characters are letters and numbers in Unicode 15.0.0. Internal to
- * data/, and made by data/unicode_table.awk: do not edit it.
+/* unicode_table.h - which characters are letters and numbers in Unicode 15.0.0. Internal
+ * to data/, and made by data/unicode_table.awk: do not edit it.
  *
  * The borders between classes, in order: 4 * (the first code point) + (the class of the
  * characters from there to the next border; data_character in words.h). */

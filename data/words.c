@@ -81,8 +81,8 @@ static size_t contraction_size(const char *text, size_t size)
     return 0;
 }
 
-/* The end of the characters of one class from text[at] on; *last is where the last of them
- * begins. */
+/* The end of the characters of one class from text[at] on; *last is where the last of
+ * them begins. */
 static size_t run_end(const char *text, size_t size, size_t at, data_character class, size_t *last)
 {
     size_t bytes;

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* The classes of characters at which words end. Letters and numbers are the general
- * categories L* and N* of Unicode 15.0.0, white space is the property White_Space, and all
- * else is other: signs, combining marks, code points without a character. */
+ * categories L* and N* of Unicode 15.0.0, white space is the property White_Space, and
+ * all else is other: signs, combining marks, code points without a character. */
 typedef enum data_character { DATA_OTHER = 0, DATA_LETTER, DATA_NUMBER, DATA_SPACE } data_character;
 
 /* The class of a code point. */

@@ -266,7 +266,7 @@ START_TEST(merges_are_those_of_the_definition)
 }
 END_TEST
 
-/* Another text than that which was learned from: merges in their order, each everywhere. */
+/* A text other than the learned one: all merges in their order, each everywhere. */
 static void check_encoding(const data_vocab *vocab, const char *text, int size)
 {
     static int32_t ids[MOST];
