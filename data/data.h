@@ -66,7 +66,8 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
  * two tokens make; where a text is cut depends on the merges. Every text has tokens, so
  * none is unknown, and data_vocab_decode gives back each of its bytes. A text is first
  * cut into words, over whose borders nothing is merged: letters, numbers or other
- * characters with at most one space before them; English contractions ('s); white space. */
+ * characters with at most one space before them; English contractions ('s); white
+ * space. */
 typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO, DATA_BPE } data_token_kind;
 /* "chars", "words", "jamo" and "bpe", as they stand in vocabularies; NULL for any other
  * number. */
@@ -92,9 +93,9 @@ int32_t data_vocab_size(const data_vocab *vocab);
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size) AG_CHECKED;
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
 /* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>"
- * for the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and has
- * its visible form here, UTF-8 without white space: a byte that is a visible character of
- * Latin-1 is that character, and the other bytes are, in their order, the characters from
+ * for the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and
+ * has its visible form here, UTF-8 without white space: a byte that is a visible
+ * character of Latin-1 is that character, and the other bytes are, in their order, the characters from
  * U+0100 on. So a space is U+0120, and " the" is that and "the". */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 
@@ -114,8 +115,8 @@ data_vocab *data_vocab_read(const char *text, ag_error *error);
  * hexadecimal digits is the byte of that code (\20 a space, \0a a line feed, \5c a
  * backslash). The four specials may come first. A file of DATA_BPE has one merge per
  * line, in the order in which they were learned, as the visible forms of two tokens with
- * a space between them; a first line that begins with "#version" is skipped. The caller frees the
- * vocabulary; NULL with the error, which names the file and the line. */
+ * a space between them; a first line that begins with "#version" is skipped. The caller
+ * frees the vocabulary; NULL with the error, which names the file and the line. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
 /* Writes a file that data_vocab_read_file reads: the specials first, so that line i + 1
  * is token i; or "#version: 0.2" and the merges, as other programs name and read them
@@ -198,9 +199,9 @@ void data_learner_free(data_learner *learner);
 ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;
 /* The vocabulary of the first `merges` merges (0: DATA_DEFAULT_MERGES): again and again,
  * the two tokens that are neighbours most often become one, within the words of all
- * texts. Of equally frequent pairs, that whose first token, and if those are equal whose second,
- * has the smaller bytes comes first. Pairs that occur only once are not merged, so there
- * may be fewer merges. The caller frees the vocabulary; NULL when memory is out. */
+ * texts. Of equally frequent pairs, that whose first token, and if those are equal whose
+ * second, has the smaller bytes comes first. Pairs that occur only once are not merged, so
+ * there may be fewer merges. The caller frees the vocabulary; NULL when memory is out. */
 data_vocab *data_learner_vocab(const data_learner *learner, int64_t merges, ag_error *error);
 
 /* ---- Synthetic tasks --------------------------------------------------------------- */
@@ -253,9 +254,8 @@ typedef struct data_set_options {
     int64_t context;            /* text sets: the tokens of a window; 0: 128 */
     bool tagging;               /* source and target of an example must have equally many
                                  * tokens; no end marks */
-    /* Files: characters, words, jamo or bpe, used if no vocabulary is given. */
+    /* Files: characters, words or jamo, used if no vocabulary is given. */
     data_token_kind source_kind, target_kind;
-    int64_t merges; /* DATA_BPE: the most merges to learn, of each side its own; 0: 2000 */
     /* Copied; NULL: made from the examples, in order of appearance. */
     const data_vocab *source_vocab, *target_vocab;
 } data_set_options;

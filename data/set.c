@@ -12,7 +12,7 @@ enum { DEFAULT_COUNT = 10000, DEFAULT_CONTEXT = 128, DEFAULT_MAX_HELD_OUT = 2000
 
 static bool is_kind(data_token_kind kind)
 {
-    return data_token_kind_name((int)kind) != NULL;
+    return kind != DATA_BPE && data_token_kind_name((int)kind) != NULL;
 }
 
 static ag_status check_options(const data_set_options *options, ag_error *error)
@@ -23,7 +23,7 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     if (options->part != DATA_ALL && options->part != DATA_TRAIN && options->part != DATA_DEV)
         return ag_error_set(error, AG_BAD_VALUE, "there is no part %d of a data set", (int)options->part);
     if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
-        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words, jamo or bpe, not kind %d and %d",
+        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words or jamo, not kind %d and %d",
                             (int)options->source_kind, (int)options->target_kind);
     if (options->max_held_out < 0 || options->max_tokens < 0)
         return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",
@@ -55,8 +55,7 @@ static data_set_options complete_options(const data_set_options *given)
 
 /* ---- Making and freeing ---- */
 
-data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options,
-                       ag_error *error)
+data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options, ag_error *error)
 {
     data_set_options complete = complete_options(options);
     if (check_options(&complete, error) != AG_OK)
@@ -83,8 +82,7 @@ data_set *data_set_open(const data_set_kind *kind, const char *path, const data_
     data_set *set = data_set_new(kind, path, options, error);
     if (!set)
         return NULL;
-    ag_status status =
-        of ? data_map_again(&set->map, &of->map, path, error) : data_map_open(&set->map, path, error);
+    ag_status status = of ? data_map_again(&set->map, &of->map, path, error) : data_map_open(&set->map, path, error);
     if (status == AG_OK)
         status = kind->read(set, options ? options->source_vocab : NULL, options ? options->target_vocab : NULL, error);
     if (status == AG_OK)
@@ -136,7 +134,14 @@ void data_set_free(data_set *set)
 
 data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error)
 {
-    return given ? data_vocab_copy(given, error) : data_vocab_new(kind, error);
+    if (!given)
+        return data_vocab_new(kind, error);
+    if (data_vocab_kind(given) != DATA_BPE)
+        return data_vocab_copy(given, error);
+    ag_error_set(error, AG_BAD_VALUE,
+                 "tokens are characters, words or jamo; those of a vocabulary of merges are not "
+                 "cut from a set's texts");
+    return NULL;
 }
 
 /* ---- Text ---- */
