@@ -95,8 +95,8 @@ int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size)
 /* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>"
  * for the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and
  * has its visible form here, UTF-8 without white space: a byte that is a visible
- * character of Latin-1 is that character, and the other bytes are, in their order, the characters from
- * U+0100 on. So a space is U+0120, and " the" is that and "the". */
+ * character of Latin-1 is that character, and the other bytes are, in their order, the
+ * characters from U+0100 on. So a space is U+0120, and " the" is that and "the". */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 
 /* The number of merges of a vocabulary of DATA_BPE, and the ids that merge i joins. */
@@ -199,9 +199,10 @@ void data_learner_free(data_learner *learner);
 ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;
 /* The vocabulary of the first `merges` merges (0: DATA_DEFAULT_MERGES): again and again,
  * the two tokens that are neighbours most often become one, within the words of all
- * texts. Of equally frequent pairs, that whose first token, and if those are equal whose
- * second, has the smaller bytes comes first. Pairs that occur only once are not merged, so
- * there may be fewer merges. The caller frees the vocabulary; NULL when memory is out. */
+ * texts. Of equally frequent pairs, that with the smaller bytes comes first: those of the
+ * first token are compared, then those of the second. Pairs that occur only once are not
+ * merged, so there may be fewer merges. The caller frees the vocabulary; NULL when memory
+ * is out. */
 data_vocab *data_learner_vocab(const data_learner *learner, int64_t merges, ag_error *error);
 
 /* ---- Synthetic tasks --------------------------------------------------------------- */

@@ -55,7 +55,8 @@ static data_set_options complete_options(const data_set_options *given)
 
 /* ---- Making and freeing ---- */
 
-data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options, ag_error *error)
+data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options,
+                       ag_error *error)
 {
     data_set_options complete = complete_options(options);
     if (check_options(&complete, error) != AG_OK)

@@ -487,6 +487,32 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* A merge that found no memory has changed nothing, and can be added after that. */
+START_TEST(a_merge_that_failed_can_be_added)
+{
+    int64_t failed = 0;
+    data_vocab *vocab = data_vocab_new(DATA_BPE, NULL);
+    for (int32_t i = 0; i < 200; i++) {
+        const int32_t size = data_vocab_size(vocab), left = DATA_SPECIALS + i, right = DATA_SPECIALS + i / 2;
+        int32_t both = -1;
+        for (int64_t n = 1; both < 0; n++) {
+            ck_assert_int_eq(data_vocab_size(vocab), size);
+            ck_assert_int_eq(data_vocab_merges(vocab), i);
+            test_fail_allocation(n);
+            both = data_vocab_add_merge(vocab, left, right);
+            test_fail_allocation(0);
+            failed += both < 0;
+        }
+        ck_assert_int_eq(both, size);
+        char form[8];
+        snprintf(form, sizeof form, "%s%s", data_vocab_token(vocab, left), data_vocab_token(vocab, right));
+        ck_assert_int_eq(data_vocab_find(vocab, form, strlen(form)), both);
+    }
+    ck_assert_int_gt(failed, 200);
+    data_vocab_free(vocab);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("bpe");
@@ -503,6 +529,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, bad_vocabularies_are_refused);
     tcase_add_test(tests, sets_are_not_cut_by_merges);
     tcase_add_test(tests, every_allocation_may_fail);
+    tcase_add_test(tests, a_merge_that_failed_can_be_added);
     suite_add_tcase(suite, tests);
     return suite;
 }
