@@ -2,6 +2,8 @@
 #include "answers.h"
 #include "examples.h"
 #include "models.h"
+#include "outputs.h"
+#include "study_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #include <sys/stat.h>
 
 typedef struct eval_flags {
-    const char *model, *against;
+    const char *model, *against, *calibration;
     cli_examples examples;
     train_evaluation evaluation;
     int64_t show;
@@ -21,6 +23,7 @@ typedef struct measurement {
     const char *model;
     train_metrics metrics;
     train_tags tags;         /* of a tagger */
+    train_calibration calibration;
     train_outcomes outcomes; /* with --against */
     bool texts;              /* words answer words, so that chrF and BLEU say something */
     /* train_answer_name, train_token_name with the word "error" */
@@ -120,6 +123,11 @@ static int print_json(const measurement *own, const measurement *other, const tr
     if (own->metrics.decoded)
         data_json_put_integer(&object, "sources", own->metrics.sources);
     data_json_put_integer(&object, "tokens", own->metrics.tokens);
+    if (own->metrics.decoded) {
+        data_json_put_number(&object, "calibration_error", own->calibration.error, 9);
+        if (own->calibration.temperature > 0)
+            data_json_put_number(&object, "temperature", own->calibration.temperature, 4);
+    }
     if (own->tags.items)
         put_tags(&object, &own->tags);
     const bool whole = data_json_object_end(&object);
@@ -160,6 +168,9 @@ static void print_metrics(const measurement *own)
     printf("%-15s %.2f %% of target tokens\n", own->token_error, 100 * m->per);
     if (own->texts)
         printf("chrF            %.2f\nBLEU            %.2f of tokens as they stand\n", m->chrf, m->bleu);
+    printf("calibration     error %.2f %% of the answers' probabilities\n", 100 * own->calibration.error);
+    if (own->calibration.temperature > 0)
+        printf("                the loss is lowest with --temperature %.3g\n", own->calibration.temperature);
     if (own->tags.items)
         print_tags(&own->tags);
 }
@@ -235,6 +246,8 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.unknown = unknown;
         evaluation.scores = true;
         evaluation.tags = &m->tags;
+        evaluation.calibration = &m->calibration;
+        evaluation.find_temperature = f->calibration != NULL;
         name_errors(m, saved);
         evaluation.name = f->examples.pairs;
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
@@ -252,12 +265,25 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
     return code;
 }
 
+/* Writes the reliability curve. */
+static int draw_calibration(const eval_flags *f, const measurement *m, ag_error *error)
+{
+    study_document *document = study_document_new("Calibration");
+    ag_status status = study_calibration_write(&m->calibration, document, error);
+    if (status == AG_OK)
+        status = cli_save_document(document, f->calibration, error);
+    study_document_free(document);
+    return status == AG_OK ? CLI_DONE : cli_report("eval", error);
+}
+
 static int evaluate_model(const eval_flags *f, ag_error *error)
 {
     measurement own = {.model = f->model};
     int code = measure_model(f, &own, error);
     if (code == CLI_DONE && f->json)
         code = print_json(&own, NULL, NULL);
+    if (code == CLI_DONE && f->calibration)
+        code = draw_calibration(f, &own, error);
     train_tags_clear(&own.tags);
     return code;
 }
@@ -299,7 +325,7 @@ static bool can_be_read_twice(const char *path)
 int cli_eval(int count, const char *const *arguments)
 {
     eval_flags f = {.examples.options = {.count = 1000, .seed = 1000000},
-                    .evaluation = {.batch = 64, .generation.beam = 1}};
+                    .evaluation = {.batch = 64, .generation = {.beam = 1, .calibration = 1}}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
@@ -311,6 +337,11 @@ int cli_eval(int count, const char *const *arguments)
         CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
         CLI_FLAG(generation->length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
+        CLI_FLAG(generation->calibration, "temperature", "T", "divides the logits, in the loss and in the answers",
+                 .low = 1e-3, .high = 1000),
+        CLI_FLAG(f.calibration, "calibration", "FILE",
+                 "draw the share of right answers over their probability, as HTML; FILE.txt: as text, FILE.svg: the "
+                 "picture"),
         CLI_FLAG(f.evaluation.batch, "batch", "N", "sources to evaluate at once", .low = 1, .high = 100000),
         CLI_FLAG(f.show, "show", "N", "print the first N outputs, too; with --json to standard error"),
         CLI_THREADS(f.evaluation.threads),
@@ -344,6 +375,8 @@ int cli_eval(int count, const char *const *arguments)
         {"batch", !f.examples.text || !f.against,
          "goes without --against and --text together, which measure each window of the text by itself"},
         {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
+        {"calibration", !f.examples.text, "goes without --text: a language model gives no answers"},
+        {"calibration", !f.against, "goes without --against: draw each model by itself"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
     if (!cli_examples_effective(&command, &f.examples) ||
         !cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
@@ -352,5 +385,8 @@ int cli_eval(int count, const char *const *arguments)
         return cli_fail("eval", CLI_USAGE,
                         "--against reads the examples once for each model, which a pipe does not allow: write them to "
                         "a file");
+    code = cli_check_file("eval", f.calibration, f.model);
+    if (code != CLI_DONE)
+        return code;
     return f.against ? compare_models(&f, &error) : evaluate_model(&f, &error);
 }

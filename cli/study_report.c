@@ -32,7 +32,7 @@ bool cli_output_is_picture(const study_output *output)
 }
 
 /* The form follows from the ending of the file's name. */
-static ag_status save_report(const study_document *document, const char *path, ag_error *error)
+ag_status cli_save_document(const study_document *document, const char *path, ag_error *error)
 {
     return ends_in(path, ".svg")   ? study_document_save_picture(document, path, error)
            : ends_in(path, ".txt") ? study_document_save_text(document, path, error)
@@ -51,7 +51,7 @@ int cli_show_document(const char *command, const study_document *document, const
     if (output->report || output->pictures)
         putchar('\n');
     if (output->report) {
-        if (save_report(document, output->report, &error) != AG_OK)
+        if (cli_save_document(document, output->report, &error) != AG_OK)
             return cli_report(command, &error);
         printf("The report is in %s\n", CLI_SHOWN(output->report));
     }

@@ -65,6 +65,11 @@ typedef struct nn_generation_options {
     /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
      * 7), where the length counts the end mark. 0: no penalty. */
     double length_penalty;
+    /* T > 0: the model's distribution is softmax(logits / T) in all that follows: the search,
+     * log_probability, and what `temperature` divides further. So answers are as sure as they
+     * are right (temperature scaling, Guo et al. 2017, section 4.2; of an ensemble, its
+     * logits). Greedy answers stay the same. 0: 1. */
+    double calibration;
     int best;           /* hypotheses to return per row, at most `beam`; 0: 1 */
     bool sample;        /* draw from the distribution instead of taking the most probable
                          * token */

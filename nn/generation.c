@@ -163,6 +163,15 @@ int32_t generation_most_probable(const generation *g, const ag_real *logits)
     return best;
 }
 
+/* Divides the logits by the calibration, into g->mean, and sums again. */
+static void calibrate(const generation *g, const ag_real **logits, double *log_sum)
+{
+    for (int32_t token = 0; token < g->vocab; token++)
+        g->mean[token] = (ag_real)((double)(*logits)[token] / g->options.calibration);
+    *logits = g->mean;
+    ensemble_log_sums(&(ensemble_logits){.count = 1, .classes = g->vocab, .each = logits, .log_sums = log_sum}, 0);
+}
+
 ag_status generation_logits(const generation *g, int64_t sequence, int64_t row, const ag_real **logits,
                             double *log_sum, ag_error *error)
 {
@@ -176,10 +185,13 @@ ag_status generation_logits(const generation *g, int64_t sequence, int64_t row, 
         (void)status; /* ensemble_error returns it */
         return ensemble_error(g->ensemble, bad, &own, error);
     }
-    *logits = g->mean ? g->mean : g->logits.each[0] + at;
+    const bool mixed = g->logits.count > 1;
+    *logits = mixed ? g->mean : g->logits.each[0] + at;
     *log_sum = g->logits.log_sums[0];
-    if (g->mean)
+    if (mixed)
         ensemble_mean(&g->logits, at, g->mean);
+    if (g->options.calibration != 1)
+        calibrate(g, logits, log_sum);
     if (isinf((*logits)[generation_most_probable(g, *logits)]))
         return ag_error_set(error, AG_NOT_FINITE,
                             "generation: every token that may be chosen in row %lld has probability 0", (long long)row);

@@ -79,6 +79,14 @@ typedef struct study_labels {
 ag_status study_maps_write(const study_maps *maps, const study_maps_choice *choice, const study_labels *labels,
                            study_document *document, int64_t *count, ag_error *error) AG_CHECKED;
 
+/* ---- Calibration ----------------------------------------------------------------- */
+
+/* Adds the reliability curve, accuracy over confidence (Guo et al. 2017, figure 1), and the
+ * numbers of its bins. AG_BAD_VALUE if there are no answers; AG_NO_MEMORY is the
+ * document's. */
+ag_status study_calibration_write(const train_calibration *calibration, study_document *document,
+                                  ag_error *error) AG_CHECKED;
+
 /* ---- Gradient checks ------------------------------------------------------------- */
 
 /* What the gradient checks find of an operation on examples that its record draws. */

@@ -5,6 +5,7 @@
  * which no output can be.
  */
 #include "decode.h"
+#include "calibration.h"
 #include "text_scores.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ typedef struct source_item {
     int64_t length;  /* tokens of the text */
     int32_t *output; /* [output_length] */
     int64_t output_length;
+    double probability;
 } source_item;
 
 /* The rows that go through the model together. */
@@ -127,6 +129,7 @@ static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t 
     for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
         const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
         status = keep_output(d, items[row], hypothesis->tokens, hypothesis->length);
+        items[row]->probability = hypothesis->probability;
     }
     nn_generated_clear(&generated);
     return status;
@@ -297,6 +300,8 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
             status = count_tags(d, &d->items[i], &verdict);
         if (status == AG_OK && outcomes)
             outcomes->items[outcomes->count++] = (train_outcome){(double)verdict.edits, (double)verdict.length};
+        if (d->evaluation->calibration)
+            train_calibration_add(d->evaluation->calibration, d->items[i].probability, verdict.edits == 0);
         correct += verdict.edits == 0;
         edits += verdict.edits;
         tokens += verdict.length;
@@ -310,6 +315,8 @@ static ag_status judge_all(const decoding *d, train_metrics *metrics)
     metrics->per = (double)edits / (double)(tokens ? tokens : 1);
     metrics->chrf = train_chrf(&scores);
     metrics->bleu = train_bleu(&scores);
+    if (d->evaluation->calibration)
+        train_calibration_end(d->evaluation->calibration);
     if (tags)
         train_tags_end(tags);
     return AG_OK;

@@ -4,6 +4,7 @@
  * Sums over batches are in double, so that the results depend on the size of a batch only
  * by the rounding of each batch's own loss.
  */
+#include "calibration.h"
 #include "decode.h"
 #include "nonfinite.h"
 #include "batch_input.h"
@@ -15,6 +16,7 @@
 typedef struct loss_sums {
     scalar_sum loss;
     int64_t tokens, right, unknown;
+    train_temperature_sums *temperature; /* NULL: not wanted */
     train_outcomes *windows; /* gets the loss of each batch, which is one window; NULL: not
                               * wanted */
 } loss_sums;
@@ -30,6 +32,8 @@ static void count_right(const ag_real *logits, int64_t classes, const int32_t *t
             best = logits[c] > logits[best] ? c : best;
         sums->right += best == targets[i];
         sums->tokens++;
+        if (sums->temperature)
+            train_temperature_add(sums->temperature, logits, classes, targets[i]);
     }
 }
 
@@ -54,6 +58,8 @@ static ag_status run_batch(const nn_ensemble *ensemble, ag_tape *tape, const dat
     result->logits = nn_ensemble_apply(ensemble, &pass, &result->rows.input, &own);
     if (!result->logits)
         return ag_error_set(error, own.status, "%s", own.message);
+    if (evaluation->generation.calibration > 0)
+        result->logits = ag_scale(result->logits, 1 / evaluation->generation.calibration);
     result->loss = train_batch_input_loss(result->logits, &result->rows, 0);
     if (!result->loss)
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
@@ -221,7 +227,11 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
     if (status != AG_OK)
         return status;
     const bool decodes = own.decode && ensemble->models[0]->config.kind != NN_DECODER;
-    loss_sums sums = {.windows = decodes ? NULL : own.outcomes};
+    train_temperature_sums temperature = {{0}};
+    loss_sums sums = {.windows = decodes ? NULL : own.outcomes,
+                      .temperature = decodes && own.calibration && own.find_temperature ? &temperature : NULL};
+    if (own.calibration)
+        *own.calibration = (train_calibration){.count = 0};
     own.batch = sums.windows ? 1 : own.batch ? own.batch : default_batch(ensemble, set);
     if (sums.windows && train_outcomes_reserve(sums.windows, data_set_count(set), error) != AG_OK)
         return AG_NO_MEMORY;
@@ -249,6 +259,9 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
         own.outcomes->kind = data_vocab_kind(data_set_target_vocab(set));
         own.outcomes->unknown = sums.unknown;
     }
+    if (sums.temperature)
+        own.calibration->temperature = train_temperature_find(&temperature) *
+                                       (own.generation.calibration > 0 ? own.generation.calibration : 1);
     metrics->chance = train_chance(ensemble->models[0]);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;

@@ -254,6 +254,27 @@ typedef struct train_tags {
 /* Frees the items and leaves the struct zeroed. */
 void train_tags_clear(train_tags *tags);
 
+/* Bins of equal width, ((i - 1)/15, i/15] of the probability, as Guo et al. (2017) draw and
+ * measure calibration (section 2, M = 15). */
+enum { TRAIN_CALIBRATION_BINS = 15 };
+typedef struct train_calibration_bin {
+    int64_t count;               /* of answers */
+    double confidence, accuracy; /* the mean of their probabilities, the share that is right */
+} train_calibration_bin;
+
+/* Whether a model is as sure as it is right. The confidence of an answer is its probability
+ * (nn_hypothesis). */
+typedef struct train_calibration {
+    train_calibration_bin bins[TRAIN_CALIBRATION_BINS];
+    int64_t count; /* of answers */
+    /* The expected calibration error, ECE = sum_bins count / n |accuracy - confidence|. */
+    double error;
+    /* The temperature T that makes the loss of softmax(logits / T) on the set lowest (section
+     * 4.2), from 1/8 to 8 times that of train_evaluation.generation, to about 1 %; 0 without
+     * train_evaluation.find_temperature. */
+    double temperature;
+} train_calibration;
+
 /* The result of an evaluation for one unit: of a source, the edits from its output to its
  * nearest target (0: the output is right) and the tokens of that target; of a window of a
  * language model's text, its loss in nats and its tokens. */
@@ -284,7 +305,7 @@ typedef struct train_evaluation {
     int64_t max_sources; /* 0: all */
     bool decode;         /* generate, and measure exact match and error rates (not for
                           * NN_DECODER) */
-    nn_generation_options generation; /* how to decode */
+    nn_generation_options generation; /* how to decode; its `calibration` is the loss's, too */
     int threads;                      /* 0: all */
     ag_tape *tape; /* to use instead of a new one: its content is dropped, its threads
                     * apply */
@@ -295,6 +316,9 @@ typedef struct train_evaluation {
      * of each unit, for train_compare, and is cleared by the caller. Without `decode`
      * rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
+    train_calibration *calibration; /* with `decode`: gets that of the answers; NULL: not wanted */
+    bool find_temperature; /* with `calibration`: its temperature, too, at the cost of 25 softmaxes
+                            * for each token */
     bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
     train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears it.
                        * NULL: not wanted */

@@ -135,6 +135,27 @@ START_TEST(test_names_of_errors)
 }
 END_TEST
 
+/* The temperature that is found on a set makes its loss lowest, and keeps greedy answers. */
+START_TEST(test_calibration)
+{
+    cli_train_tiny();
+    cli_write("pairs", "ab\tba\nbc\tcb\nca\tac\ncab\tbac\n");
+#define EVAL "$T eval --model $DIR/run --pairs $DIR/pairs "
+    cli_expect(EVAL "--calibration $DIR/c.svg > $DIR/said; head -c 5 $DIR/c.svg", 0, "<svg ");
+    cli_expect("cat $DIR/said", 0, " % of the answers' probabilities\n                the loss is lowest with --temperature ");
+    cli_expect("t=$(sed -n 's/.*lowest with --temperature //p' $DIR/said);"
+               "for f in 0.97 1 1.03; do " EVAL "--json --temperature $(echo $t $f | awk '{ print $1 * $2 }') |"
+               "sed 's/.*loss\": \\([0-9.]*\\).*/\\1/'; done | awk '{ a[NR] = $1 } END { print (a[2] <= a[1] && a[2] <= a[3]) }'",
+               0, "1");
+    cli_expect(EVAL "--calibration $DIR/c.txt && grep -c '^0.000 to 0.067' $DIR/c.txt", 0, "1");
+    cli_expect("for t in 0.5 2; do printf 'ab\\nba\\n' | " RUN "--temperature $t --tsv > $DIR/$t; done;"
+               "cut -f 5 $DIR/2 > $DIR/x; cut -f 5 $DIR/0.5 | cmp - $DIR/x && paste $DIR/0.5 $DIR/2 | awk '{ print ($4 > $9) }'",
+               0, "1\n1\n");
+    cli_expect_sentence(EVAL "--calibration c.svg --against $DIR/run", 2, "--calibration goes without --against");
+    cli_expect_sentence("$T eval --model x --text y --calibration c.svg", 2, "--calibration goes without --text");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_answers");
@@ -145,6 +166,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_json);
     tcase_add_test(t, test_unknown_tokens);
     tcase_add_test(t, test_names_of_errors);
+    tcase_add_test(t, test_calibration);
     suite_add_tcase(s, t);
     return s;
 }

@@ -323,6 +323,7 @@ static Suite *curves_suite(void)
     TCase *tcase = tcase_create("curves");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, every_run_is_a_line_in_each_chart);
+    tcase_add_test(tcase, calibration_is_drawn);
     tcase_add_test(tcase, the_losses_of_runs_are_in_one_chart);
     tcase_add_test(tcase, the_losses_of_one_run_are_in_one_chart);
     tcase_add_test(tcase, a_wide_range_is_logarithmic);
