@@ -317,6 +317,24 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(calibration_is_drawn)
+{
+    train_calibration found = {.count = 4, .error = 0.25};
+    found.bins[3] = (train_calibration_bin){1, 0.25, 0};
+    found.bins[14] = (train_calibration_bin){3, 0.95, 1};
+    study_document *document = study_document_new("Calibration");
+    ck_assert_int_eq(study_calibration_write(&found, document, &error), AG_OK);
+    const document_part *part = find_chart(document, "Calibration");
+    ck_assert_ptr_nonnull(part);
+    check_line(&part->chart.lines[0], "answers", 2, (double[]){0.25, 0.95}, (double[]){0, 1});
+    check_line(&part->chart.lines[1], "calibrated", 2, (double[]){0, 1}, (double[]){0, 1});
+    study_document_free(document);
+    document = study_document_new("Calibration");
+    ck_assert_int_eq(study_calibration_write(&(train_calibration){.count = 0}, document, &error), AG_BAD_VALUE);
+    study_document_free(document);
+}
+END_TEST
+
 static Suite *curves_suite(void)
 {
     Suite *suite = suite_create("study_curves");
