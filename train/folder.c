@@ -53,24 +53,12 @@ ag_status train_folder_unused(const char *folder, ag_error *error)
                                        : status;
 }
 
-ag_status train_folder_remove(const char *folder, const char *name, ag_error *error)
-{
-    char *path = data_path_join(folder, name, error);
-    if (!path)
-        return AG_NO_MEMORY;
-    ag_status status = AG_OK;
-    if (unlink(path) != 0 && errno != ENOENT)
-        status = ag_error_set(error, AG_IO, "%.300s: cannot remove it: %s", path, AG_REASON(errno));
-    free(path);
-    return status;
-}
-
 ag_status train_folder_drop_run(const char *folder, ag_error *error)
 {
     ag_status status = AG_OK;
     for (int i = 0; i < RUN_FILES && status == AG_OK; i++)
         if (strcmp(run_files[i].name, TRAIN_MODEL_FILE) != 0)
-            status = train_folder_remove(folder, run_files[i].name, error);
+            status = data_folder_remove_file(folder, run_files[i].name, error);
     return status == AG_OK ? train_kept_drop(folder, 0, 0, error) : status;
 }
 

@@ -14,8 +14,6 @@ ag_status train_folder_unused(const char *folder, ag_error *error) AG_CHECKED;
 ag_status train_folder_drop_run(const char *folder, ag_error *error) AG_CHECKED;
 /* Whether the path exists, dangling links included. */
 bool train_path_exists(const char *path);
-/* Removes a file of the folder. AG_IO if it is there and stays. */
-ag_status train_folder_remove(const char *folder, const char *name, ag_error *error) AG_CHECKED;
 
 /* A kept model is that of one checkpoint of the run, under the name of its step:
  * model-000200.safetensors. Only files with exactly such a name are taken for one. */

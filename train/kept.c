@@ -107,7 +107,7 @@ static ag_status remove_step(const char *folder, int64_t step, ag_error *error)
 {
     char name[TRAIN_KEPT_NAME];
     train_kept_name(step, name);
-    return train_folder_remove(folder, name, error);
+    return data_folder_remove_file(folder, name, error);
 }
 
 ag_status train_kept_drop(const char *folder, int64_t newest, int64_t count, ag_error *error)

@@ -180,6 +180,8 @@ ag_status data_folder_check(const char *folder, ag_error *error) AG_CHECKED;
 char *data_path_join(const char *folder, const char *name, ag_error *error);
 /* Whether the path leads to a folder. */
 bool data_path_is_folder(const char *path);
+/* Removes the file of that name in the folder. AG_IO if it is there and stays. */
+ag_status data_folder_remove_file(const char *folder, const char *name, ag_error *error) AG_CHECKED;
 
 /* ---- JSON -------------------------------------------------------------------------- */
 

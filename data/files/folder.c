@@ -101,3 +101,15 @@ ag_status data_folder_make(const char *folder, ag_error *error)
     free(path);
     return made ? check_writable(folder, error) : refuse_to_make(folder, reason, error);
 }
+
+ag_status data_folder_remove_file(const char *folder, const char *name, ag_error *error)
+{
+    char *path = data_path_join(folder, name, error);
+    if (!path)
+        return AG_NO_MEMORY;
+    ag_status status = AG_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = ag_error_set(error, AG_IO, "%.300s: cannot remove it: %s", path, AG_REASON(errno));
+    free(path);
+    return status;
+}
