@@ -257,6 +257,7 @@ void train_tags_clear(train_tags *tags);
 /* Bins of equal width, ((i - 1)/15, i/15] of the probability, as Guo et al. (2017) draw and
  * measure calibration (section 2, M = 15). */
 enum { TRAIN_CALIBRATION_BINS = 15 };
+/* One of them. */
 typedef struct train_calibration_bin {
     int64_t count;               /* of answers */
     double confidence, accuracy; /* the mean of their probabilities, the share that is right */
