@@ -328,7 +328,7 @@ int cli_predict(int count, const char *const *arguments)
         CLI_FLAG(f.generation.best, "best", "N",
                  "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000),
         CLI_FLAG(f.generation.calibration, "temperature", "T",
-                 "divides the logits, so that probabilities are the shares of right answers; eval --calibration finds it",
+                 "divides the logits, so that answers are right as often as their probabilities say; eval finds it",
                  .low = 1e-3, .high = 1000),
         CLI_FLAG(f.generation.length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),

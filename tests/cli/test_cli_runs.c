@@ -154,8 +154,8 @@ START_TEST(test_documented_defaults_of_other_commands)
 {
     cli_train_tiny();
     cli_expect("seq 1 400 > $DIR/text; $T train --text $DIR/text --steps 5 " SMALL " --out $DIR/lm", 0, "");
-    ck_assert_int_eq(check_printed("", "eval", "--model $DIR/run --task copy --task-max 4", ""), 6);
-    ck_assert_int_eq(check_printed("printf 'abc\nba\n' |", "predict", "--model $DIR/run --scores", ""), 3);
+    ck_assert_int_eq(check_printed("", "eval", "--model $DIR/run --task copy --task-max 4", ""), 7);
+    ck_assert_int_eq(check_printed("printf 'abc\nba\n' |", "predict", "--model $DIR/run --scores", ""), 4);
     ck_assert_int_eq(check_printed("", "generate", "--model $DIR/lm --prompt 12", " top-k "), 5);
     ck_assert_int_eq(check_printed("", "gradcheck", "--op softmax", " tolerance count color "), 3);
     ck_assert_int_eq(check_printed("", "study leaks", "--model $DIR/run", ""), 2);
