@@ -354,12 +354,12 @@ int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size
         return NULL;
     }
     *count = data_vocab_encode(vocab, text, size, NULL, 0, NULL);
-    int32_t *ids = malloc((size_t)(before + *count + 1) * sizeof *ids);
-    if (!ids) {
+    int32_t *ids = *count >= 0 ? malloc((size_t)(before + *count + 1) * sizeof *ids) : NULL;
+    if (!ids || data_vocab_encode(vocab, text, size, ids + before, *count, &unknown) < 0) {
+        free(ids);
         ag_error_set(error, AG_NO_MEMORY, "out of memory");
         return NULL;
     }
-    data_vocab_encode(vocab, text, size, ids + before, *count, &unknown);
     if (!unknown)
         return ids;
     free(ids);

@@ -487,6 +487,30 @@ START_TEST(every_allocation_may_fail)
 }
 END_TEST
 
+/* A word too long for the stack needs memory of its own, each time it is cut. */
+START_TEST(known_tokens_may_find_no_memory)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz";
+    char word[10 * (sizeof text - 1)];
+    int failed = 0;
+    data_vocab *vocab = data_vocab_new(DATA_BPE, NULL);
+    for (size_t i = 0; i < sizeof word; i++)
+        word[i] = text[i % (sizeof text - 1)];
+    for (int64_t n = 1, count = 0; count != (int64_t)sizeof word; n++) {
+        ag_error error = {0};
+        test_fail_allocation(n);
+        int32_t *ids = data_vocab_known(vocab, word, sizeof word, 0, &count, &error);
+        test_fail_allocation(0);
+        ck_assert(ids ? count == (int64_t)sizeof word : error.status == AG_NO_MEMORY);
+        count = ids ? count : 0;
+        failed += !ids;
+        free(ids);
+    }
+    ck_assert_int_eq(failed, 7); /* three arrays each time that it is cut, and the ids */
+    data_vocab_free(vocab);
+}
+END_TEST
+
 /* A merge that found no memory has changed nothing, and can be added after that. */
 START_TEST(a_merge_that_failed_can_be_added)
 {
@@ -529,6 +553,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, bad_vocabularies_are_refused);
     tcase_add_test(tests, sets_are_not_cut_by_merges);
     tcase_add_test(tests, every_allocation_may_fail);
+    tcase_add_test(tests, known_tokens_may_find_no_memory);
     tcase_add_test(tests, a_merge_that_failed_can_be_added);
     suite_add_tcase(suite, tests);
     return suite;
