@@ -22,10 +22,9 @@ typedef struct eval_flags {
 typedef struct measurement {
     const char *model;
     train_metrics metrics;
-    train_tags tags;         /* of a tagger */
+    train_tags tags; /* of a tagger */
     train_calibration calibration;
     train_outcomes outcomes; /* with --against */
-    bool texts;              /* words answer words, so that chrF and BLEU say something */
     /* train_answer_name, train_token_name with the word "error" */
     char answer_error[32], token_error[32];
 } measurement;
@@ -166,7 +165,7 @@ static void print_metrics(const measurement *own)
            ag_plural(m->sources, "source", "sources"));
     printf("%-15s %.2f %%\n", own->answer_error, 100 * m->wer);
     printf("%-15s %.2f %% of target tokens\n", own->token_error, 100 * m->per);
-    if (own->texts)
+    if (m->scored)
         printf("chrF            %.2f\nBLEU            %.2f of tokens as they stand\n", m->chrf, m->bleu);
     printf("calibration     error %.2f %% of the answers' probabilities\n", 100 * own->calibration.error);
     if (own->calibration.temperature > 0)
@@ -222,8 +221,13 @@ static void name_errors(measurement *m, const train_saved *saved)
     const data_vocab *source = saved->source_vocab, *target = saved->target_vocab;
     snprintf(m->answer_error, sizeof m->answer_error, "%s error", train_answer_name(source));
     snprintf(m->token_error, sizeof m->token_error, "%s error", train_token_name(source, target, saved->tagging));
-    m->texts = !saved->tagging && source && data_vocab_kind(source) == DATA_WORDS &&
-               data_vocab_kind(target) == DATA_WORDS;
+}
+
+/* Whether words answer words, of which chrF and BLEU say something. */
+static bool answers_texts(const train_saved *saved)
+{
+    const data_vocab *source = saved->source_vocab, *target = saved->target_vocab;
+    return !saved->tagging && source && data_vocab_kind(source) == DATA_WORDS && data_vocab_kind(target) == DATA_WORDS;
 }
 
 static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
@@ -244,7 +248,7 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.on_output = f->show ? show_output : NULL;
         evaluation.context = &show;
         evaluation.unknown = unknown;
-        evaluation.scores = true;
+        evaluation.scores = answers_texts(saved);
         evaluation.tags = &m->tags;
         evaluation.calibration = &m->calibration;
         evaluation.find_temperature = f->calibration != NULL;

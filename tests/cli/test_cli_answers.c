@@ -118,6 +118,8 @@ START_TEST(test_names_of_errors)
     cli_expect(EVAL_ON("letters"), 0, "\nletter error    ");
     ck_assert_ptr_nonnull(strstr(cli_output, "\nword error      "));
     ck_assert_ptr_null(strstr(cli_output, "BLEU"));
+    cli_expect(EVAL_ON("letters") " --json", 0, "{\"loss\": ");
+    ck_assert_ptr_null(strstr(cli_output, "chrf"));
     cli_expect(TRAIN_ON("words", "--tgt-tokens words"), 0, "");
     cli_expect(EVAL_ON("words"), 0, "\nphone error     ");
     cli_expect(TRAIN_ON("words", "--src-tokens words --tgt-tokens words"), 0, "");
