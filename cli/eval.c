@@ -326,6 +326,35 @@ static bool can_be_read_twice(const char *path)
     return !path || stat(path, &info) != 0 || S_ISREG(info.st_mode);
 }
 
+/* Checks the flags together. */
+static int check_flags(const cli_command *command, const eval_flags *f)
+{
+    const nn_generation_options *generation = &f->evaluation.generation;
+    const cli_examples *examples = &f->examples;
+    if (!f->model)
+        return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
+    if (!cli_examples_given(examples))
+        return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    const cli_need needs[] = {
+        {"count", examples->task, "goes with --task"},
+        {"seed", examples->task || f->against, "goes with --task or --against"},
+        {"beam", !examples->text, "goes without --text: a language model reads no sources"},
+        {"batch", !examples->text || !f->against,
+         "goes without --against and --text together, which measure each window of the text by itself"},
+        {"show", !examples->text, "goes without --text: a language model reads no sources"},
+        {"calibration", !examples->text, "goes without --text: a language model gives no answers"},
+        {"calibration", !f->against, "goes without --against: draw each model by itself"},
+        {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
+    if (!cli_examples_effective(command, examples) ||
+        !cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
+        return CLI_USAGE;
+    if (f->against && !(can_be_read_twice(examples->pairs) && can_be_read_twice(examples->text)))
+        return cli_fail("eval", CLI_USAGE,
+                        "--against reads the examples once for each model, which a pipe does not allow: write them to "
+                        "a file");
+    return cli_check_file("eval", f->calibration, f->model);
+}
+
 int cli_eval(int count, const char *const *arguments)
 {
     eval_flags f = {.examples.options = {.count = 1000, .seed = 1000000},
@@ -368,28 +397,7 @@ int cli_eval(int count, const char *const *arguments)
     int code = cli_flags_read(&command, count, arguments);
     if (code != CLI_DONE)
         return code;
-    if (!f.model)
-        return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
-    if (!cli_examples_given(&f.examples))
-        return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
-    const cli_need needs[] = {
-        {"count", f.examples.task, "goes with --task"},
-        {"seed", f.examples.task || f.against, "goes with --task or --against"},
-        {"beam", !f.examples.text, "goes without --text: a language model reads no sources"},
-        {"batch", !f.examples.text || !f.against,
-         "goes without --against and --text together, which measure each window of the text by itself"},
-        {"show", !f.examples.text, "goes without --text: a language model reads no sources"},
-        {"calibration", !f.examples.text, "goes without --text: a language model gives no answers"},
-        {"calibration", !f.against, "goes without --against: draw each model by itself"},
-        {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
-    if (!cli_examples_effective(&command, &f.examples) ||
-        !cli_flags_effective(&command, needs, sizeof needs / sizeof *needs))
-        return CLI_USAGE;
-    if (f.against && !(can_be_read_twice(f.examples.pairs) && can_be_read_twice(f.examples.text)))
-        return cli_fail("eval", CLI_USAGE,
-                        "--against reads the examples once for each model, which a pipe does not allow: write them to "
-                        "a file");
-    code = cli_check_file("eval", f.calibration, f.model);
+    code = check_flags(&command, &f);
     if (code != CLI_DONE)
         return code;
     return f.against ? compare_models(&f, &error) : evaluate_model(&f, &error);
