@@ -13,7 +13,8 @@ typedef struct cli_source {
     size_t size;
     const char *file;
     int64_t number;      /* from 1 */
-    const char *problem; /* why the line has no answer: "empty"; NULL: it has one */
+    const char *problem; /* why the line has no answer: "empty", "not UTF-8", "zero byte",
+                          * "too long"; NULL: it has one */
 } cli_source;
 
 /* How to print, and the vocabularies of the models. */

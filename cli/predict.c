@@ -78,7 +78,7 @@ static int64_t check_line(predictor *p, cli_source *source)
         cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu of the line %s; answered by an empty line", p->name,
                  (long long)source->number, good + 1, reason);
         p->complained = true;
-        source->problem = "not UTF-8";
+        source->problem = source->text[good] ? "not UTF-8" : "zero byte";
         return 0;
     }
     if (data_text_empty(source->text, source->size)) {

@@ -65,7 +65,7 @@ START_TEST(test_json)
     ck_assert_ptr_nonnull(strstr(cli_output, "\"source\": \"b\xEF\xBF\xBD\", \"problem\": \"not UTF-8\", \"answers\": []}\n"));
     ck_assert_ptr_nonnull(strstr(cli_output, "\"unknown\": [\"\u00E9\", \"\u00E9\"]"));
     check_json_lines(cli_output);
-    cli_expect("printf 'a\\000b' | " RUN "--json 2>/dev/null", 1, "\"source\": \"a\\u0000b\", \"problem\": \"not UTF-8\"");
+    cli_expect("printf 'a\\000b' | " RUN "--json 2>/dev/null", 1, "\"source\": \"a\\u0000b\", \"problem\": \"zero byte\"");
     cli_expect("printf 'a\\000b' | " RUN "--tsv 2>/dev/null", 1, "a\\00b\t0\t\t\t\n");
     cli_expect("head -c 999 /dev/zero | tr '\\0' a | " RUN "--json 2>/dev/null", 1, "\"problem\": \"too long\"");
     /* of files, the name and their own line numbers; in any batch, in order */
