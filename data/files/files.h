@@ -180,7 +180,8 @@ ag_status data_folder_check(const char *folder, ag_error *error) AG_CHECKED;
 char *data_path_join(const char *folder, const char *name, ag_error *error);
 /* Whether the path leads to a folder. */
 bool data_path_is_folder(const char *path);
-/* Removes the file of that name in the folder. AG_IO if it is there and stays. */
+/* Removes the file of that name in the folder, if there is one. AG_IO if it cannot be
+ * removed; AG_NO_MEMORY. */
 ag_status data_folder_remove_file(const char *folder, const char *name, ag_error *error) AG_CHECKED;
 
 /* ---- JSON -------------------------------------------------------------------------- */
@@ -259,12 +260,12 @@ typedef struct data_json_object {
 
 /* An object without members, to be written into text [size]. */
 data_json_object data_json_object_start(char *text, size_t size, const char *gap);
-/* The same in memory that grows with it: the caller frees `text`, which is NULL before
- * the first member, and should memory be out. */
+/* The same in memory that grows with it: `text` is NULL before the first member. The
+ * caller frees it in any case, also after memory ran out. */
 data_json_object data_json_object_grow(const char *gap);
 /* Opens a member that is an object ('{') or an array ('['); what is put then goes into
  * it, until data_json_close with the same bracket. Members of an array have the key
- * NULL. */
+ * NULL, here and below. */
 void data_json_open(data_json_object *object, const char *key, char bracket);
 void data_json_close(data_json_object *object, char bracket);
 /* Appends a member. In a text, a byte that is not UTF-8 becomes U+FFFD. */
@@ -274,7 +275,8 @@ void data_json_put_bytes(data_json_object *object, const char *key, const char *
 void data_json_put_bool(data_json_object *object, const char *key, bool value);
 void data_json_put_integer(data_json_object *object, const char *key, int64_t value);
 /* The same with this many significant digits, 1 to 17. JSON has no infinities or NaN: for
- * those the value is null, and a member KEY_is says "NaN", "Infinity" or "-Infinity". */
+ * those the value is null, and a member KEY_is says "NaN", "Infinity" or "-Infinity"
+ * (except in an array). */
 void data_json_put_number(data_json_object *object, const char *key, double value, int digits);
 /* Ends the object. Returns false if `size` was too small, or memory is out: the text is
  * then cut off. */

@@ -65,8 +65,7 @@ static void put_string(data_json_object *object, const char *text, size_t left)
     put_words(object, "\"");
 }
 
-/* What stands before a member: the opening brace of the whole, or a comma; and the
- * key. */
+/* Begins a member: writes the opening brace of the whole or a comma, and the key. */
 static void put_key(data_json_object *object, const char *key)
 {
     if (object->members++)
@@ -146,6 +145,8 @@ void data_json_put_number(data_json_object *object, const char *key, double valu
         return;
     }
     put_words(object, "null");
+    if (!key)
+        return;
     snprintf(text, sizeof text, "%.60s_is", key);
     data_json_put_text(object, text, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
 }

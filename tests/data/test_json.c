@@ -456,6 +456,7 @@ START_TEST(objects_have_parts)
         data_json_open(&object, NULL, '[');
         data_json_put_bytes(&object, NULL, "x\0y", 3);
         data_json_put_bool(&object, NULL, false);
+        data_json_put_number(&object, NULL, INFINITY, 3);
         data_json_close(&object, '[');
         data_json_close(&object, '[');
         data_json_open(&object, "b", '{');
@@ -466,7 +467,7 @@ START_TEST(objects_have_parts)
         test_fail_allocation(0);
         ck_assert_int_eq(data_json_object_end(&object), n == 0);
         if (n == 0)
-            ck_assert(!strncmp(object.text, "{\"a\":[1,{},[\"x\\u0000y\",false]],\"b\":{\"c\":\"d\"},\"long\"", 51));
+            ck_assert(!strncmp(object.text, "{\"a\":[1,{},[\"x\\u0000y\",false,null]],\"b\":{\"c\":\"d\"},\"long\"", 56));
         free(object.text);
     }
 }
