@@ -1,5 +1,5 @@
-/* test_calibration.c - the calibration error by hand, the temperature of the lowest loss by
- * search, and answers under a temperature. */
+/* test_calibration.c - the calibration error by hand, the temperature of the lowest loss
+ * by search, and answers under a temperature. */
 #include "check_util.h"
 #include "train/calibration.h"
 #include "train_fixture.h"
@@ -22,8 +22,8 @@ START_TEST(the_error_by_hand)
 }
 END_TEST
 
-/* Targets drawn from softmax(z / T) have T as their best temperature, nearly; the one that is
- * found is compared with the lowest loss of a fine search. */
+/* Targets drawn from softmax(z / T) have T as their best temperature, nearly. The one that
+ * is found is compared with the lowest loss of a fine search. */
 START_TEST(the_temperature_by_search)
 {
     enum { TOKENS = 4000, CLASSES = 7 };
@@ -109,6 +109,9 @@ START_TEST(answers_have_the_temperature)
     ck_assert_int_eq(nn_generate(f.model, NULL, &(nn_input){.rows = 0}, &(nn_generation_options){.calibration = -1}, &found,
                                  &error),
                      AG_BAD_VALUE);
+    train_metrics metrics;
+    const train_evaluation negative = {.generation.calibration = -1};
+    ck_assert_int_eq(train_evaluate(f.model, f.dev, &negative, &metrics, &error), AG_BAD_VALUE);
     train_fixture_clear(&f);
 }
 END_TEST
