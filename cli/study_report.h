@@ -38,7 +38,7 @@ const char *cli_color_name(int color);
 
 /* Whether --out names a file that holds pictures only: FILE.svg. */
 bool cli_output_is_picture(const study_output *output);
-/* Writes a document to a file, in the form that the ending of its name asks for: .svg (its
+/* Writes a document to a file whose name's ending says in which form: .svg (its
  * pictures), .txt, else HTML. */
 ag_status cli_save_document(const study_document *document, const char *path, ag_error *error) AG_CHECKED;
 /* Prints a document, and writes it to the files of --out and --pictures, saying so in a

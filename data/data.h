@@ -99,7 +99,8 @@ int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size)
  * characters from U+0100 on. So a space is U+0120, and " the" is that and "the". */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 
-/* The number of merges of a vocabulary of DATA_BPE, and the ids that merge i joins. */
+/* The number of merges of a vocabulary, 0 unless it is of DATA_BPE. data_vocab_merge sets
+ * the ids that merge i joins, DATA_UNK for an i out of range. */
 int32_t data_vocab_merges(const data_vocab *vocab);
 void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t *right);
 /* Adds a merge, after those that are there, and returns the id of the token that it
@@ -127,7 +128,7 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
  * UTF-8, and moves *at past it. Returns false at the end. Skips white space (Unicode's)
  * between words; CRLF is one character, LF. The jamo of a syllable are no part of the
  * text: *token then points to a constant, and *at to a byte within the syllable while
- * jamo of it are left. */
+ * jamo of it are left. Not for DATA_BPE, whose cuts depend on a vocabulary's merges. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
@@ -188,14 +189,16 @@ void data_unknown_sort(data_unknown *unknown);
 /* Frees what the struct holds and leaves it zeroed. */
 void data_unknown_clear(data_unknown *unknown);
 
-/* Learns a vocabulary of DATA_BPE from texts. */
+/* Learns a vocabulary of DATA_BPE from texts. It keeps a copy of each distinct word. */
 typedef struct data_learner data_learner;
+/* How many merges data_learner_vocab learns by default. */
 enum { DATA_DEFAULT_MERGES = 2000 };
 /* A learner of no text yet; the caller frees it. NULL when memory is out. */
 data_learner *data_learner_new(ag_error *error);
 /* Frees the learner. NULL is allowed. */
 void data_learner_free(data_learner *learner);
-/* Counts the words of a text, any bytes. */
+/* Counts the words of a text, any bytes, which are not needed after the call.
+ * AG_NO_MEMORY leaves some of the words counted. */
 ag_status data_learner_add(data_learner *learner, const char *text, size_t size, ag_error *error) AG_CHECKED;
 /* The vocabulary of the first `merges` merges (0: DATA_DEFAULT_MERGES): again and again,
  * the two tokens that are neighbours most often become one, within the words of all

@@ -65,10 +65,11 @@ typedef struct nn_generation_options {
     /* alpha >= 0: scores are divided by ((5 + length) / 6)^alpha (Wu et al. 2016, section
      * 7), where the length counts the end mark. 0: no penalty. */
     double length_penalty;
-    /* T > 0: the model's distribution is softmax(logits / T) in all that follows: the search,
-     * log_probability, and what `temperature` divides further. So answers are as sure as they
-     * are right (temperature scaling, Guo et al. 2017, section 4.2; of an ensemble, its
-     * logits). Greedy answers stay the same. 0: 1. */
+    /* T > 0: the model's distribution is softmax(logits / T) in all that follows: the
+     * search, log_probability, and what `temperature` divides further. T is chosen on
+     * held-out examples so that probabilities are the shares of right answers
+     * (temperature scaling, Guo et al. 2017, section 4.2). The logits of an ensemble are
+     * those of nn_ensemble. Greedy answers stay the same. 0: 1. */
     double calibration;
     int best;           /* hypotheses to return per row, at most `beam`; 0: 1 */
     bool sample;        /* draw from the distribution instead of taking the most probable
@@ -117,7 +118,7 @@ typedef struct nn_generated {
 /* Generates a target for each source (NN_ENCODER_DECODER: input->source) or the
  * continuation of each prompt (NN_DECODER: input->target, bos included, with its
  * lengths). An encoder (NN_ENCODER) answers with the most probable label of each source
- * token; of the options it uses only `marks`. Rewinds the tape at every token and records
+ * token; of the options it uses only `marks` and `calibration`. Rewinds the tape at every token and records
  * nothing on it. The caller clears the result, which is empty after an error. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error) AG_CHECKED;
@@ -136,8 +137,8 @@ typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
  * [length], at least 1 token, and hands them on as they come. The model sees at most
  * max_length tokens; when they are full, it goes on from the newer half of them, and it
  * begins with the newest tokens of a prompt that is longer. Of the options, those of
- * drawing and `marks` count; no token ends the text. Only for NN_DECODER, a language
- * model. */
+ * drawing, `calibration` and `marks` count; no token ends the text. Only for NN_DECODER,
+ * a language model. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,
                       ag_error *error) AG_CHECKED;

@@ -81,9 +81,9 @@ ag_status study_maps_write(const study_maps *maps, const study_maps_choice *choi
 
 /* ---- Calibration ----------------------------------------------------------------- */
 
-/* Adds the reliability curve, accuracy over confidence (Guo et al. 2017, figure 1), and the
- * numbers of its bins. AG_BAD_VALUE if there are no answers; AG_NO_MEMORY is the
- * document's. */
+/* Adds the reliability curve, accuracy over confidence (Guo et al. 2017, figure 1), and
+ * the numbers of its bins. AG_BAD_VALUE if there are no answers. A document for which
+ * there is no memory says so when it is saved. */
 ag_status study_calibration_write(const train_calibration *calibration, study_document *document,
                                   ag_error *error) AG_CHECKED;
 

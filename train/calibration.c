@@ -1,5 +1,5 @@
-/* calibration.c - whether the probabilities of answers are the shares of them that are right,
- * and the temperature that makes the loss lowest.
+/* calibration.c - whether the probabilities of answers are the shares of right ones, and
+ * the temperature that makes the loss lowest.
  */
 #include "calibration.h"
 #include "scalar.h"
@@ -8,8 +8,9 @@
 
 void train_calibration_add(train_calibration *calibration, double probability, bool right)
 {
-    int bin = (int)(probability * TRAIN_CALIBRATION_BINS);
-    bin -= bin > 0 && probability * TRAIN_CALIBRATION_BINS == bin; /* upper ends belong to their bin */
+    const double place = probability * TRAIN_CALIBRATION_BINS;
+    int bin = (int)place;
+    bin -= bin > 0 && place == bin; /* the upper end of a bin belongs to it */
     bin = bin < TRAIN_CALIBRATION_BINS ? bin : TRAIN_CALIBRATION_BINS - 1;
     calibration->bins[bin].count++;
     calibration->bins[bin].confidence += probability;
@@ -31,7 +32,7 @@ void train_calibration_end(train_calibration *calibration)
     }
 }
 
-/* ---- The temperature ---------------------------------------------------------------- */
+/* ---- The temperature --------------------------------------------------------------- */
 
 /* The inverse temperature of slope number i: powers of two from 1/8 to 8. */
 static double inverse_of(double i)
@@ -39,8 +40,8 @@ static double inverse_of(double i)
     return scalar_pow(2, (i - TRAIN_TEMPERATURES / 2) / TRAIN_TEMPERATURES_PER_OCTAVE);
 }
 
-/* With b = 1 / T, the loss of a token is log sum_c e^(b z_c) - b z_target, which is convex in
- * b, and its slope is the mean of z under softmax(b z), less z_target. */
+/* With b = 1 / T, the loss of a token is log sum_c e^(b z_c) - b z_target. It is convex
+ * in b, and its slope is the mean of z under softmax(b z), less z_target. */
 void train_temperature_add(train_temperature_sums *sums, const ag_real *logits, int64_t classes, int32_t target)
 {
     double most = (double)logits[0];

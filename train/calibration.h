@@ -4,8 +4,9 @@
 
 #include "train.h"
 
-/* Adds an answer; after the last, computes means and error. */
+/* Adds an answer of a probability in [0, 1], or a little above 1 by rounding. */
 void train_calibration_add(train_calibration *calibration, double probability, bool right);
+/* To be called after the last answer: computes the means of the bins, and the error. */
 void train_calibration_end(train_calibration *calibration);
 
 /* Temperatures whose slopes are summed: from 8 to 1/8, four to an octave. */

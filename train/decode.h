@@ -4,8 +4,9 @@
 
 #include "train.h"
 
-/* Decodes all sources and sets metrics->exact_match, wer, per, sources and decoded, and
- * the items of evaluation->outcomes; calls evaluation->on_output. */
+/* Decodes all sources and sets metrics->exact_match, wer, per, sources and decoded, the
+ * items of evaluation->outcomes, evaluation->tags and calibration except its temperature,
+ * and with evaluation->scores metrics->chrf and bleu; calls evaluation->on_output. */
 ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                        train_metrics *metrics, ag_error *error) AG_CHECKED;
 

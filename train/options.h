@@ -43,8 +43,8 @@ void *train_recipe_owner(train_recipe *recipe, const train_field *field);
  * depend on the examples. */
 nn_model_config train_recipe_config(const train_recipe *recipe);
 /* How a new model encodes positions if no flag says so. A text: rotary, with which it
- * learns much faster (docs/results.md), if the width of a head is even, as rotary needs it.
- * Pairs and tasks: sinusoidal, since which kind is best depends on the data. */
+ * learns much faster (docs/results.md), if the width of a head is even, which rotary
+ * needs. Pairs and tasks: sinusoidal, since which kind is best depends on the data. */
 nn_position_kind train_recipe_positions(const train_recipe *recipe);
 /* The configuration of a new model for these examples. Its dropout is the recipe's. */
 nn_model_config train_recipe_model(const train_recipe *recipe, const data_set *training, const data_set *dev);

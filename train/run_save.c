@@ -6,9 +6,9 @@
  * writes it too, so that there is one; the first evaluation replaces it.
  *
  * A kept model is written after the checkpoint of its step, and older ones are removed
- * after that. So no kept model is of a later step than the checkpoint, except those of a
- * run that was overwritten, and a resume that stands at a step whose model is kept writes
- * it again: its process may have been killed before.
+ * after that. So a kept model of a later step than the checkpoint's is one of a run that
+ * was overwritten. A process may be killed between checkpoint and kept model, so a resume
+ * that stands at a step whose model is to be kept writes that model first.
  */
 #include "run.h"
 

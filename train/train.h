@@ -79,7 +79,8 @@ typedef struct train_optimizer_config {
     double epsilon;      /* of Adam and AdamW, at least 1e-15 (1e-150 if ag_real is
                           * double) [1e-8] */
     double weight_decay; /* of parameters with `decay`: not of biases and norms [0] */
-    double momentum;     /* of SGD [0], and of Muon [TRAIN_DEFAULT_MOMENTUM_MUON]; -1: none */
+    double momentum;     /* of SGD [0], and of Muon [TRAIN_DEFAULT_MOMENTUM_MUON]; -1:
+                          * none */
     bool nesterov;       /* SGD: Nesterov's form of the momentum, which Muon always has */
 } train_optimizer_config;
 
@@ -227,9 +228,10 @@ typedef struct train_metrics {
                       * size */
 } train_metrics;
 
-/* What an evaluation calls a whole answer of a model ("word", or "answer" if its sources
- * are words between spaces), and one of its tokens ("tag", "letter", "phone" for words
- * that answer letters, "token" for words that answer words). */
+/* The names of a whole answer of a model ("word", or "answer" if its sources are words
+ * between spaces), and of one of its tokens ("tag", "letter", "phone" for words that
+ * answer letters, "token" for words that answer words). `source` is NULL for a language
+ * model. The texts are constants. */
 const char *train_answer_name(const data_vocab *source);
 const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging);
 
@@ -238,8 +240,8 @@ typedef struct train_tag {
     char *name;
     int64_t right, given, wanted; /* tokens: with this tag in output and target, in the
                                    * output, in the target */
-    double precision, recall, f1; /* right / given, right / wanted, 2 right / (given + wanted);
-                                   * 0 / 0 is 0 */
+    double precision, recall, f1; /* right / given, right / wanted, 2 right / (given +
+                                   * wanted); 0 / 0 is 0 */
 } train_tag;
 
 /* All tags that outputs or targets have. */
@@ -254,25 +256,28 @@ typedef struct train_tags {
 /* Frees the items and leaves the struct zeroed. */
 void train_tags_clear(train_tags *tags);
 
-/* Bins of equal width, ((i - 1)/15, i/15] of the probability, as Guo et al. (2017) draw and
- * measure calibration (section 2, M = 15). */
+/* Calibration is measured in bins of equal width, as Guo et al. (2017, section 2, M = 15)
+ * do it: bin i, from 0, has the answers of a probability in (i/15, (i + 1)/15], and bin 0
+ * those of 0, too. */
 enum { TRAIN_CALIBRATION_BINS = 15 };
 /* One of them. */
 typedef struct train_calibration_bin {
     int64_t count;               /* of answers */
-    double confidence, accuracy; /* the mean of their probabilities, the share that is right */
+    double confidence, accuracy; /* the mean of their probabilities, and the share that is
+                                  * right; 0 of an empty bin */
 } train_calibration_bin;
 
-/* Whether a model is as sure as it is right. The confidence of an answer is its probability
- * (nn_hypothesis). */
+/* Whether a model is as sure as it is right. The confidence of an answer is its
+ * probability (nn_hypothesis). */
 typedef struct train_calibration {
     train_calibration_bin bins[TRAIN_CALIBRATION_BINS];
     int64_t count; /* of answers */
-    /* The expected calibration error, ECE = sum_bins count / n |accuracy - confidence|. */
+    /* The expected calibration error, the sum over bins of bin.count / count *
+     * |bin.accuracy - bin.confidence|. */
     double error;
-    /* The temperature T that makes the loss of softmax(logits / T) on the set lowest (section
-     * 4.2), from 1/8 to 8 times that of train_evaluation.generation, to about 1 %; 0 without
-     * train_evaluation.find_temperature. */
+    /* The temperature T that makes the loss of softmax(logits / T) on the set lowest (Guo
+     * et al. 2017, section 4.2), from 1/8 to 8 times train_evaluation.generation's
+     * `calibration`, to about 1 %; 0 without train_evaluation.find_temperature. */
     double temperature;
 } train_calibration;
 
@@ -317,25 +322,26 @@ typedef struct train_evaluation {
      * of each unit, for train_compare, and is cleared by the caller. Without `decode`
      * rows go through the model one by one then. NULL: not wanted. */
     train_outcomes *outcomes;
-    train_calibration *calibration; /* with `decode`: gets that of the answers; NULL: not wanted */
-    bool find_temperature; /* with `calibration`: its temperature, too, at the cost of 25 softmaxes
-                            * for each token */
+    train_calibration *calibration; /* with `decode`: gets that of the answers; NULL: not
+                                     * wanted */
+    bool find_temperature; /* with `calibration`: its temperature, too, at the cost of 25
+                            * softmaxes for each token */
     bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
-    train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears it.
-                       * NULL: not wanted */
+    train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears
+                       * it. NULL: not wanted */
     /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name`
      * and the lines of a set that has any. The caller clears them. NULL: not wanted. */
     data_unknown *unknown;
     const char *name;         /* of the set, for `unknown` */
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
-    void *context;            /* of both */
+    void *context;            /* of on_output and on_input */
     const volatile sig_atomic_t *stop; /* becomes not 0: stop with AG_INTERRUPTED. NULL:
                                         * never */
 } train_evaluation;
 
 /* Measures the model on the whole set, without dropout. AG_NOT_FINITE if the loss is not
- * finite, AG_BAD_VALUE if the set does not fit the model, AG_INTERRUPTED,
- * AG_NO_MEMORY. */
+ * finite, AG_BAD_VALUE if the set does not fit the model or an option is out of range,
+ * AG_INTERRUPTED, AG_NO_MEMORY. */
 ag_status train_evaluate(const nn_model *model, data_set *set, const train_evaluation *evaluation,
                          train_metrics *metrics, ag_error *error) AG_CHECKED;
 /* The same of an ensemble: its loss is that of the mean of the models' probabilities.

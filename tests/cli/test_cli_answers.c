@@ -1,5 +1,5 @@
-/* test_cli_answers.c - the answers of predict as TSV and JSON, and what is said of unknown
- * tokens. */
+/* test_cli_answers.c - the answers of predict as TSV and JSON, the report of unknown
+ * tokens, and the figures of eval. */
 #include "cli_util.h"
 #include "data.h"
 
@@ -137,7 +137,8 @@ START_TEST(test_names_of_errors)
 }
 END_TEST
 
-/* The temperature that is found on a set makes its loss lowest, and keeps greedy answers. */
+/* The temperature that is found on a set makes its loss lowest, and keeps greedy
+ * answers. */
 START_TEST(test_calibration)
 {
     cli_train_tiny();
