@@ -371,17 +371,20 @@ data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_erro
     return NULL;
 }
 
+static const char version_line[] = "#version: 0.2\n";
+
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error)
 {
     data_output *output;
     ag_status status = data_output_open(&output, path, error);
     if (status != AG_OK)
         return status;
+    if (data_vocab_kind(vocab) == DATA_BPE)
+        data_output_put(output, version_line, strlen(version_line));
     for (int32_t i = 0; i < data_vocab_merges(vocab); i++) {
         int32_t left, right;
         data_vocab_merge(vocab, i, &left, &right);
-        const char *const texts[] = {i ? "" : "#version: 0.2\n", data_vocab_token(vocab, left), " ",
-                                     data_vocab_token(vocab, right), "\n"};
+        const char *const texts[] = {data_vocab_token(vocab, left), " ", data_vocab_token(vocab, right), "\n"};
         for (size_t part = 0; part < sizeof texts / sizeof *texts; part++)
             data_output_put(output, texts[part], strlen(texts[part]));
     }

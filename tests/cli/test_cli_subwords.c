@@ -25,6 +25,9 @@ START_TEST(test_learns_and_counts)
         "printf 'a  b\\n' | $T tokens count - --vocab $DIR/all", 0,
         "bytes            5\nwords            2\ntokens           5\ntokens per word  2.500\nbytes per token  1.000\n");
     cli_expect(": > $DIR/empty; $T tokens count $DIR/empty --vocab $DIR/all", 0, "tokens           0\n");
+    cli_expect("$T tokens learn $DIR/empty --out $DIR/bytes", 0, "0 merges, 260 tokens");
+    cli_expect("cat $DIR/bytes; printf a | $T tokens encode - --vocab $DIR/bytes", 0, "");
+    ck_assert_str_eq(cli_output, "#version: 0.2\na\n");
 }
 END_TEST
 
