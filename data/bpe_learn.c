@@ -322,7 +322,7 @@ static bool merge_pair(learning *l, size_t pair)
     data_merge merge = {l->pairs[pair].left, l->pairs[pair].right, 0};
     const int32_t size = data_vocab_size(l->vocab);
     merge.both = data_vocab_add_merge(l->vocab, merge.left, merge.right);
-    if (merge.both < 0 || (merge.both == size && !note_bytes(l, merge.both)))
+    if (merge.both < DATA_SPECIALS || (merge.both == size && !note_bytes(l, merge.both)))
         return false;
     uint32_t place = l->pairs[pair].places;
     l->pairs[pair].places = 0;
