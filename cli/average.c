@@ -1,9 +1,11 @@
 /* average.c - tapeformer average: a model whose weights are the means of several
  * models'. */
 #include "cli.h"
+#include "outputs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct average_flags {
     const char *out;
@@ -11,6 +13,19 @@ typedef struct average_flags {
     const char *const *models; /* [count] */
     int count;
 } average_flags;
+
+/* Whether the model at `path`, a folder or a file in it, lies in the folder `out`: replacing
+ * the run there would remove what the mean is made of. */
+static bool lies_in(const char *path, const char *out)
+{
+    const char *slash = strrchr(path, '/');
+    if (data_path_is_folder(path))
+        return cli_same_file(path, out);
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    const bool inside = folder && cli_same_file(folder, out);
+    free(folder);
+    return inside;
+}
 
 static int average_models(const average_flags *f)
 {
@@ -20,6 +35,10 @@ static int average_models(const average_flags *f)
         return cli_fail("average", CLI_USAGE, "the average of what? Give two models or more");
     if (!f->out)
         return cli_fail("average", CLI_USAGE, "where to? Give --out DIR");
+    for (int i = 0; i < f->count; i++)
+        if (lies_in(f->models[i], f->out))
+            return cli_fail("average", CLI_USAGE, "%s is read from %s, whose run the mean would replace: write to another "
+                            "folder", f->models[i], f->out);
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK ||
         train_average(&mean, f->models, f->count, &error) != AG_OK)
         return cli_report("average", &error);

@@ -352,7 +352,11 @@ static int check_flags(const cli_command *command, const eval_flags *f)
         return cli_fail("eval", CLI_USAGE,
                         "--against reads the examples once for each model, which a pipe does not allow: write them to "
                         "a file");
-    return cli_check_file("eval", f->calibration, f->model);
+    const char *const inputs[] = {f->model, examples->pairs, examples->text};
+    int code = CLI_DONE;
+    for (int i = 0; i < 3 && code == CLI_DONE; i++)
+        code = cli_check_file("eval", f->calibration, inputs[i]);
+    return code;
 }
 
 int cli_eval(int count, const char *const *arguments)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static bool same_file(const char *a, const char *b)
+bool cli_same_file(const char *a, const char *b)
 {
     struct stat left, right;
     return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
@@ -17,10 +17,10 @@ static bool same_file(const char *a, const char *b)
 static bool is_read(const char *path, const char *input)
 {
     static const char *const names[] = {TRAIN_MODEL_FILE, TRAIN_LAST_FILE, TRAIN_CHECKPOINT_FILE, TRAIN_LOG_FILE};
-    bool same = same_file(path, input);
+    bool same = cli_same_file(path, input);
     for (size_t i = 0; i < sizeof names / sizeof *names && !same; i++) {
         char *file = data_path_join(input, names[i], NULL);
-        same = file && same_file(path, file);
+        same = file && cli_same_file(path, file);
         free(file);
     }
     return same;

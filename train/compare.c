@@ -6,7 +6,9 @@
 
 enum {
     RESAMPLES = TRAIN_RESAMPLES,
-    OUTSIDE = RESAMPLES / 40 /* of the resamples, at either end of the interval: 2.5 % */
+    OUTSIDE = RESAMPLES / 40, /* of the resamples, at either end of the interval: 2.5 % */
+    FEWEST = 6 /* units that differ: of five, all favour one model by chance with a
+                * probability of 2^(1 - 5) = 0.06, which no interval of theirs shows */
 };
 #define SIGNIFICANT 0.05
 
@@ -150,6 +152,7 @@ ag_status train_compare(const train_outcomes *a, const train_outcomes *b, uint64
 {
     const train_outcomes *const models[2] = {a, b};
     unit_sums all = {{0}, {0}, {0}};
+    int64_t differ = 0;
     *comparison = (train_comparison){0};
     ag_status status = check_units(a, b, error);
     if (status == AG_OK)
@@ -160,6 +163,7 @@ ag_status train_compare(const train_outcomes *a, const train_outcomes *b, uint64
         add_unit(&all, models, i);
         comparison->only_a += a->items[i].amount == 0 && b->items[i].amount > 0;
         comparison->only_b += b->items[i].amount == 0 && a->items[i].amount > 0;
+        differ += a->items[i].amount != b->items[i].amount || a->items[i].size != b->items[i].size;
     }
     train_difference *words = &comparison->words, *tokens = &comparison->tokens;
     comparison->count = a->count;
@@ -174,6 +178,7 @@ ag_status train_compare(const train_outcomes *a, const train_outcomes *b, uint64
     tokens->difference = tokens->b - tokens->a;
     if (comparison->p < SIGNIFICANT)
         words->better = comparison->only_b > comparison->only_a ? 1 : -1;
-    tokens->better = tokens->high < 0 ? 1 : tokens->low > 0 ? -1 : 0;
+    if (differ >= FEWEST)
+        tokens->better = tokens->high < 0 ? 1 : tokens->low > 0 ? -1 : 0;
     return AG_OK;
 }

@@ -381,8 +381,9 @@ typedef struct train_comparison {
     int64_t only_a, only_b; /* sources that one model alone got right */
     double p;               /* train_mcnemar of those */
     train_difference words; /* word error rates; `better` if p < 0.05 */
-    /* Phone error rates, or losses per token; `better` if 0 is outside of the
-     * interval. */
+    /* Phone error rates, or losses per token; `better` if 0 is outside of the interval
+     * and the models differ on six units at least: chance alone lets five favour one
+     * model with a probability of 0.06. */
     train_difference tokens;
     bool same_tokens; /* whether both count tokens of one kind; if not, `tokens` says
                        * nothing */

@@ -154,6 +154,7 @@ START_TEST(test_calibration)
     cli_expect("for t in 0.5 2; do printf 'ab\\nba\\n' | " RUN "--temperature $t --tsv > $DIR/$t; done;"
                "cut -f 5 $DIR/2 > $DIR/x; cut -f 5 $DIR/0.5 | cmp - $DIR/x && paste $DIR/0.5 $DIR/2 | awk '{ print ($4 > $9) }'",
                0, "1\n1\n");
+    cli_expect_sentence(EVAL "--calibration $DIR/pairs", 2, "write another file");
     cli_expect_sentence(EVAL "--calibration c.svg --against $DIR/run", 2, "--calibration goes without --against");
     cli_expect_sentence("$T eval --model x --text y --calibration c.svg", 2, "--calibration goes without --text");
 }

@@ -146,6 +146,10 @@ START_TEST(test_average_of_kept_models)
     cli_expect("cd $DIR; for m in mean/model run/model-000006 run/model-000008 run/last; do "
                "$T export --model $m.safetensors --out weights; cksum < weights; done | sort -u | grep -c ' '",
                0, "4\n");
+    cli_expect_sentence("cd $DIR; $T average run/model-*.safetensors --out run --overwrite", 2,
+                        "write to another folder");
+    cli_expect_sentence("cd $DIR/run; $T average last.safetensors ../mean --out ../run --overwrite", 2,
+                        "write to another folder");
     cli_expect("cd $DIR; $T train --resume run --keep 1; ls run/model-*", 0, "run/model-000009.safetensors\n");
     ck_assert_ptr_null(strstr(cli_output, "model-000008"));
     cli_expect("cd $DIR; $T train --task copy --task-max 4 --steps 3 " CLI_TINY " --overwrite --out run; ls run", 0,
