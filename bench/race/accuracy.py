@@ -126,7 +126,7 @@ def read_options():
     parser.add_argument("--command", default="build/tapeformer")
     parser.add_argument("--data", required=True, help="the folder with g2p/hun_train.tsv ..")
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--seeds", type=int, default=1, help="models of each set, and of its ensemble [1]")
+    parser.add_argument("--seeds", type=figures.seeds, default=1, help="models of each set, and of its ensemble [1]")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--test", action="store_true", help="measure the files of test, too: once, at the end")
     parser.add_argument("--log", default="build/accuracy.jsonl", help="the runs that have ended")

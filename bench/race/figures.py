@@ -57,6 +57,13 @@ def program(*paths):
     return content.hexdigest()[:12]
 
 
+def seeds(text):
+    """A number of seeds as a flag has it."""
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def seeds_for(minutes):
     """How many seeds a side of a track gets, by the minutes of its first run."""
     return 5 if minutes < 10 else 3 if minutes < 30 else 1

@@ -48,7 +48,7 @@ def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--command", default="build/tapeformer")
     parser.add_argument("--data", required=True, help="the folder with shakespeare/input.txt")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=figures.seeds, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", default="build/race.jsonl", help="the runs that have ended")
     parser.add_argument("--folder", default="build/race", help="for models")

@@ -234,7 +234,7 @@ def read_options():
     parser.add_argument("--tracks", nargs="+", choices=list(TRACKS), default=list(TRACKS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=list(SIDES))
-    parser.add_argument("--seeds", type=int, help="5 at most [5 for runs under 10 minutes, 3 under 30, else 1]")
+    parser.add_argument("--seeds", type=figures.seeds, help="5 at most [5 for runs under 10 minutes, 3 under 30, else 1]")
     parser.add_argument("--peer-steps", type=int, help="stop PyTorch's runs after so many steps, and extrapolate")
     parser.add_argument("--fresh", action="store_true", help="make runs that the log has again")
     parser.add_argument("--log", default="build/race.jsonl", help="the runs that have ended")
@@ -268,7 +268,7 @@ def main():
             rows += race(options, name, threads)
     print(f"\n{processor()}; PyTorch {options.torch or 'is not installed'}.")
     print_table("Minutes to the target:", HEADING, [cells(*row) for row in rows])
-    others = max(row["others"] for *_, row in rows)
+    others = max((row["others"] for *_, row in rows), default=0)
     if others > OTHERS:
         print(f"\nOther programs took {others:.1f} processors meanwhile: minutes do not compare, nor, at two threads, do the "
               "processor minutes of PyTorch, whose threads spin while they wait.")
