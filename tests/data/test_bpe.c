@@ -448,8 +448,8 @@ END_TEST
 
 /* ---- Memory ---- */
 
-/* Learns, copies, writes, reads and encodes; whether all of it succeeded. */
-static bool use_all(const char *text, size_t size)
+/* Learns, copies, writes, reads and encodes; the number of tokens, -1 where memory was out. */
+static int64_t use_all(const char *text, size_t size)
 {
     static int32_t ids[MOST];
     ag_error error = {0};
@@ -460,14 +460,14 @@ static bool use_all(const char *text, size_t size)
     copy = vocab ? data_vocab_copy(vocab, &error) : NULL;
     char *line = copy ? data_vocab_write(copy, &error) : NULL;
     read = line ? data_vocab_read(line, &error) : NULL;
-    const bool done = read && data_vocab_encode(read, text, size, ids, MOST, NULL) > 0;
-    ck_assert(done || !read == (error.status == AG_NO_MEMORY));
+    const int64_t count = read ? data_vocab_encode(read, text, size, ids, MOST, NULL) : -1;
+    ck_assert(!read == (error.status == AG_NO_MEMORY));
     data_learner_free(learner);
     data_vocab_free(vocab);
     data_vocab_free(copy);
     data_vocab_free(read);
     free(line);
-    return done;
+    return count;
 }
 
 START_TEST(every_allocation_may_fail)
@@ -476,12 +476,13 @@ START_TEST(every_allocation_may_fail)
     int64_t failed = 0;
     for (int i = 0; i < 800; i++)
         text[i] = i % 400 < 300 ? "aab"[i * i % 3] : "abc \n"[i * i % 5];
-    bool done = false;
-    for (int64_t n = 1; !done; n++) {
+    const int64_t whole = use_all(text, sizeof text);
+    for (int64_t n = 1, count = -1; count < 0; n++) {
         test_fail_allocation(n);
-        done = use_all(text, sizeof text);
+        count = use_all(text, sizeof text);
         test_fail_allocation(0);
-        failed += !done;
+        ck_assert(count < 0 || count == whole);
+        failed += count < 0;
     }
     ck_assert_int_gt(failed, 60);
 }

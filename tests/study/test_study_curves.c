@@ -328,6 +328,12 @@ START_TEST(calibration_is_drawn)
     ck_assert_ptr_nonnull(part);
     check_line(&part->chart.lines[0], "answers", 2, (double[]){0.25, 0.95}, (double[]){0, 1});
     check_line(&part->chart.lines[1], "calibrated", 2, (double[]){0, 1}, (double[]){0, 1});
+    ck_assert(document->first->kind == PART_TEXT && strstr(document->first->text, "calibration error is 25.00 %"));
+    const document_part *table = document->last;
+    ck_assert(table->kind == PART_TABLE && table->rows == 3 && table->columns == 4);
+    static const char *const cells[] = {"0.200 to 0.267", "0.2500", "0.0000", "1", "0.933 to 1.000", "0.9500", "1.0000", "3"};
+    for (int i = 0; i < 8; i++)
+        ck_assert_str_eq(table->cells[4 + i], cells[i]);
     study_document_free(document);
     document = study_document_new("Calibration");
     ck_assert_int_eq(study_calibration_write(&(train_calibration){.count = 0}, document, &error), AG_BAD_VALUE);

@@ -44,6 +44,8 @@ END_TEST
 START_TEST(scores_without_memory)
 {
     const char *const references[] = {"a b c", "b c"};
+    train_text_scores whole = {.output_words = 0};
+    ck_assert_int_eq(train_text_scores_add(&whole, "a b", references, 2, NULL), AG_OK);
     for (int n = 1;; n++) {
         train_text_scores scores = {.output_words = 0};
         ag_error error = {0};
@@ -53,6 +55,7 @@ START_TEST(scores_without_memory)
         ck_assert(status == AG_OK || (status == AG_NO_MEMORY && *error.message));
         if (status == AG_OK) {
             ck_assert_int_gt(n, 10);
+            ck_assert(train_chrf(&scores) == train_chrf(&whole) && train_bleu(&scores) == train_bleu(&whole));
             break;
         }
     }
