@@ -331,7 +331,8 @@ START_TEST(calibration_is_drawn)
     ck_assert(document->first->kind == PART_TEXT && strstr(document->first->text, "calibration error is 25.00 %"));
     const document_part *table = document->last;
     ck_assert(table->kind == PART_TABLE && table->rows == 3 && table->columns == 4);
-    static const char *const cells[] = {"0.200 to 0.267", "0.2500", "0.0000", "1", "0.933 to 1.000", "0.9500", "1.0000", "3"};
+    static const char *const cells[] = {"0.200 to 0.267", "0.2500", "0.0000", "1",
+                                        "0.933 to 1.000", "0.9500", "1.0000", "3"};
     for (int i = 0; i < 8; i++)
         ck_assert_str_eq(table->cells[4 + i], cells[i]);
     study_document_free(document);
