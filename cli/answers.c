@@ -109,10 +109,10 @@ static ag_status put_json(const cli_answers *answers, const cli_source *source, 
     data_json_put_bytes(&object, "source", source->text, source->size);
     if (source->problem)
         data_json_put_text(&object, "problem", source->problem);
-    else
+    else {
         put_source_tokens(&object, "source_tokens", answers->source_vocab, source, false);
-    if (!source->problem)
         put_source_tokens(&object, "unknown", answers->source_vocab, source, true);
+    }
     data_json_open(&object, "answers", '[');
     for (int i = 0; i < best && is_found(hypotheses, i) && done; i++)
         done = put_hypothesis(&object, answers->target_vocab, &hypotheses[i], i + 1);

@@ -14,7 +14,7 @@ typedef struct average_flags {
     int count;
 } average_flags;
 
-/* Whether the model at `path`, a folder or a file in it, lies in the folder `out`: replacing
+/* Whether the model at `path`, a folder or a file in one, is in the folder `out`. Replacing
  * the run there would remove what the mean is made of. */
 static bool lies_in(const char *path, const char *out)
 {

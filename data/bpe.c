@@ -7,6 +7,7 @@
 #include "bpe.h"
 
 #include "files/grow.h"
+#include "hash.h"
 #include "heap.h"
 #include "words.h"
 
@@ -25,8 +26,7 @@ void data_bpe_clear(data_bpe *bpe)
 /* The slot of the pair, or the empty slot where it would go. */
 static size_t slot_of_pair(const data_bpe *bpe, int32_t left, int32_t right)
 {
-    const uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t slot = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (bpe->slot_count - 1);
+    size_t slot = (size_t)data_hash_pair(left, right) & (bpe->slot_count - 1);
     for (int32_t found; (found = bpe->slots[slot]) != 0; slot = (slot + 1) & (bpe->slot_count - 1))
         if (bpe->merges[found - 1].left == left && bpe->merges[found - 1].right == right)
             break;

@@ -153,8 +153,7 @@ typedef struct learning {
 
 static size_t slot_of_pair_count(const learning *l, int32_t left, int32_t right)
 {
-    const uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t slot = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (l->slot_count - 1);
+    size_t slot = (size_t)data_hash_pair(left, right) & (l->slot_count - 1);
     for (uint32_t found; (found = l->slots[slot]) != 0; slot = (slot + 1) & (l->slot_count - 1))
         if (l->pairs[found - 1].left == left && l->pairs[found - 1].right == right)
             break;

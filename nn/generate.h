@@ -48,8 +48,8 @@ int nn_ensemble_max_length(const nn_ensemble *ensemble);
  * is none. */
 int64_t nn_ensemble_longest(const nn_ensemble *ensemble);
 /* The logits of the ensemble, of the shape that nn_model_apply gives: a constant if there
- * are several models. Each model is applied with the pass as it is, but for params, which
- * become its own. NULL with the error. */
+ * are several models. Each model is applied with the given pass, in which its own
+ * parameters stand for pass->params. NULL with the error. */
 ag_tensor *nn_ensemble_apply(const nn_ensemble *ensemble, const nn_pass *pass, const nn_input *input, ag_error *error);
 
 /* ---- Generation -------------------------------------------------------------------- */

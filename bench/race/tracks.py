@@ -97,7 +97,7 @@ LADDER = (
     ("rotary positions", "--positions rotary"),
     ("a linear fall over the last half", "--schedule wsd --decay 0.5"),
     ("Muon for the hidden matrices", "--optimizer muon"),
-    ("output projections that start at zero", "--zero-residual"),
+    ("sublayers that start at zero", "--zero-residual"),
 )
 
 

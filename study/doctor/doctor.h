@@ -20,8 +20,8 @@ typedef struct checkup_side {
     ag_tensor *entered; /* during a pass: the input of the first block */
 } checkup_side;
 
-/* What is noted beside the blocks: both stacks' inputs, the encoder's result, the
- * logits. */
+/* The tensors that are noted beside the blocks: both stacks' inputs, the encoder's
+ * result, the logits. */
 enum { AROUND_BLOCKS = 4 };
 
 /* The result of a block (or one of the tensors around the stacks) during a pass, and its

@@ -241,8 +241,8 @@ START_TEST(test_defaults_that_depend)
 }
 END_TEST
 
-/* Positions are rotary for texts, but for heads of odd width, and sinusoidal for all else;
- * the user's word counts, and with --from that of its model. */
+/* Texts have rotary positions where heads have an even width; all else has sinusoidal
+ * ones. A flag of the user's decides, and with --from the model's own kind. */
 START_TEST(test_default_positions)
 {
     static const char *const cases[][2] = {

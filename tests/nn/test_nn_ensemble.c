@@ -396,7 +396,7 @@ static ag_status fail_in_the_second(void *context, int i, ag_error *error)
     return i == 1 ? ag_error_set(error, AG_BAD_FILE, "a reason") : AG_OK;
 }
 
-/* What is done for each model ends with the first that fails, whose name comes first. */
+/* The first model that fails ends the loop over the models, and begins the message. */
 START_TEST(the_model_that_failed_is_named)
 {
     committee c;

@@ -60,7 +60,7 @@ bool test_refuse_locks(const char *call, int descriptor)
 {
     (void)descriptor;
     const bool refused = !strcmp(call, "flock");
-    if (refused) /* readdir's end is told from its failure by errno */
+    if (refused) /* only then: readdir's callers see by errno whether it failed */
         errno = ENOLCK;
     return refused;
 }
