@@ -54,6 +54,18 @@ static void show_output(void *context, const char *source, const char *output, c
     fputc('\n', s->out);
 }
 
+/* A key of the JSON object. */
+typedef struct json_key {
+    char text[64];
+} json_key;
+
+static json_key prefixed(const char *prefix, const char *name)
+{
+    json_key key;
+    snprintf(key.text, sizeof key.text, "%s%s", prefix, name);
+    return key;
+}
+
 /* Appends the metrics, whose keys begin with `prefix`. */
 static void put_metrics(data_json_object *object, const char *prefix, const train_metrics *m)
 {
@@ -69,29 +81,23 @@ static void put_metrics(data_json_object *object, const char *prefix, const trai
                 {"per", m->per, m->decoded},
                 {"chrf", m->chrf, m->scored},
                 {"bleu", m->bleu, m->scored}};
-    char key[64];
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        snprintf(key, sizeof key, "%s%s", prefix, rows[i].key);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].measured)
-            data_json_put_number(object, key, rows[i].value, 9);
-    }
+            data_json_put_number(object, prefixed(prefix, rows[i].key).text, rows[i].value, 9);
 }
 
 /* Appends the interval of a difference. */
 static void put_interval(data_json_object *object, const char *rate, const train_difference *d)
 {
-    char key[64];
-    snprintf(key, sizeof key, "%s_low", rate);
-    data_json_put_number(object, key, d->low, 9);
-    snprintf(key, sizeof key, "%s_high", rate);
-    data_json_put_number(object, key, d->high, 9);
+    data_json_put_number(object, prefixed(rate, "_low").text, d->low, 9);
+    data_json_put_number(object, prefixed(rate, "_high").text, d->high, 9);
 }
 
-static void put_tags(data_json_object *object, const train_tags *tags)
+static void put_tags(data_json_object *object, const char *prefix, const train_tags *tags)
 {
-    data_json_put_number(object, "tag_accuracy", tags->accuracy, 9);
-    data_json_put_number(object, "macro_f1", tags->macro_f1, 9);
-    data_json_open(object, "tags", '[');
+    data_json_put_number(object, prefixed(prefix, "tag_accuracy").text, tags->accuracy, 9);
+    data_json_put_number(object, prefixed(prefix, "macro_f1").text, tags->macro_f1, 9);
+    data_json_open(object, prefixed(prefix, "tags").text, '[');
     for (int64_t i = 0; i < tags->count; i++) {
         const train_tag *tag = &tags->items[i];
         data_json_open(object, NULL, '{');
@@ -103,6 +109,21 @@ static void put_tags(data_json_object *object, const train_tags *tags)
         data_json_close(object, '{');
     }
     data_json_close(object, '[');
+}
+
+/* Appends the calibration and the tags of a model's answers, whose keys begin with
+ * `prefix`. */
+static void put_answers(data_json_object *object, const char *prefix, const measurement *m)
+{
+    const train_calibration *calibration = &m->calibration;
+    if (m->metrics.decoded)
+        data_json_put_number(object, prefixed(prefix, "calibration_error").text, calibration->error, 9);
+    if (m->metrics.decoded && calibration->temperature > 0) {
+        data_json_put_number(object, prefixed(prefix, "temperature").text, calibration->temperature, 4);
+        data_json_put_bool(object, prefixed(prefix, "temperature_at_end").text, calibration->temperature_at_end);
+    }
+    if (m->tags.items)
+        put_tags(object, prefix, &m->tags);
 }
 
 static int print_json(const measurement *own, const measurement *other, const train_comparison *c)
@@ -122,13 +143,9 @@ static int print_json(const measurement *own, const measurement *other, const tr
     if (own->metrics.decoded)
         data_json_put_integer(&object, "sources", own->metrics.sources);
     data_json_put_integer(&object, "tokens", own->metrics.tokens);
-    if (own->metrics.decoded) {
-        data_json_put_number(&object, "calibration_error", own->calibration.error, 9);
-        if (own->calibration.temperature > 0)
-            data_json_put_number(&object, "temperature", own->calibration.temperature, 4);
-    }
-    if (own->tags.items)
-        put_tags(&object, &own->tags);
+    put_answers(&object, "", own);
+    if (other)
+        put_answers(&object, "against_", other);
     const bool whole = data_json_object_end(&object);
     if (whole)
         puts(object.text);
@@ -169,7 +186,8 @@ static void print_metrics(const measurement *own)
         printf("chrF            %.2f\nBLEU            %.2f of tokens as they stand\n", m->chrf, m->bleu);
     printf("calibration     error %.2f %% of the answers' probabilities\n", 100 * own->calibration.error);
     if (own->calibration.temperature > 0)
-        printf("                the loss is lowest with --temperature %.3g\n", own->calibration.temperature);
+        printf("                the loss is lowest with --temperature %.3g%s\n", own->calibration.temperature,
+               own->calibration.temperature_at_end ? ", the end of the search: it falls further beyond" : "");
     if (own->tags.items)
         print_tags(&own->tags);
 }
@@ -277,7 +295,10 @@ static int draw_calibration(const eval_flags *f, const measurement *m, ag_error 
     if (status == AG_OK)
         status = cli_save_document(document, f->calibration, error);
     study_document_free(document);
-    return status == AG_OK ? CLI_DONE : cli_report("eval", error);
+    if (status != AG_OK)
+        return cli_report("eval", error);
+    fprintf(f->json ? stderr : stdout, "The calibration is in %s\n", CLI_SHOWN(f->calibration));
+    return CLI_DONE;
 }
 
 static int evaluate_model(const eval_flags *f, ag_error *error)
@@ -362,7 +383,7 @@ static int check_flags(const cli_command *command, const eval_flags *f)
 int cli_eval(int count, const char *const *arguments)
 {
     eval_flags f = {.examples.options = {.count = 1000, .seed = 1000000},
-                    .evaluation = {.batch = 64, .generation = {.beam = 1, .calibration = 1}}};
+                    .evaluation = {.batch = 64, .generation = {.beam = 1, .temperature = 1}}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
@@ -374,7 +395,7 @@ int cli_eval(int count, const char *const *arguments)
         CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
         CLI_FLAG(generation->length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
-        CLI_FLAG(generation->calibration, "temperature", "T", "divides the logits, in the loss and in the answers",
+        CLI_FLAG(generation->temperature, "temperature", "T", "divides the logits, in the loss and in the answers",
                  .low = 1e-3, .high = 1000),
         CLI_FLAG(f.calibration, "calibration", "FILE",
                  "draw the share of right answers over their probability, as HTML; FILE.txt: as text, FILE.svg: the "

@@ -119,12 +119,12 @@ int cli_generate(int count, const char *const *arguments)
     generate_flags f = {.prompt = "",
                         .length = 500,
                         .count = 1,
-                        .options = {.marks = DATA_SPECIALS, .temperature = 1, .top_p = 1, .seed = 1}};
+                        .options = {.marks = DATA_SPECIALS, .sampling_temperature = 1, .top_p = 1, .seed = 1}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
         CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
-        CLI_FLAG(f.options.temperature, "temperature", "T",
+        CLI_FLAG(f.options.sampling_temperature, "temperature", "T",
                  "divides the logits: below 1, improbable tokens become rarer", .low = 1e-3, .high = 100),
         CLI_FLAG(f.options.top_k, "top-k", "K", "draw from the K most probable tokens", .otherwise = "all"),
         CLI_FLAG(f.options.top_p, "top-p", "P", "draw from the most probable tokens that together have P", .low = 1e-6,

@@ -320,14 +320,14 @@ static int check_flags(const cli_command *command, predict_flags *f)
 
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {.batch = 64, .generation = {.best = 1, .calibration = 1, .marks = DATA_SPECIALS}};
+    predict_flags f = {.batch = 64, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
                  .otherwise = "--best"),
         CLI_FLAG(f.generation.best, "best", "N",
                  "print the N best hypotheses, or all where there are fewer, separated by TAB", .low = 1, .high = 1000),
-        CLI_FLAG(f.generation.calibration, "temperature", "T",
+        CLI_FLAG(f.generation.temperature, "temperature", "T",
                  "divides the logits, so that answers are right as often as their probabilities say; eval finds it",
                  .low = 1e-3, .high = 1000),
         CLI_FLAG(f.generation.length_penalty, "length-penalty", "A",

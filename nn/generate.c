@@ -24,8 +24,8 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
         {"max_length", (double)options->max_length, options->max_length >= 0, "1 or more, or 0 for the model's"},
         {"beam", options->beam, options->beam >= 0, "0 or more"},
         {"length_penalty", options->length_penalty, options->length_penalty >= 0, "0 or more"},
+        {"sampling_temperature", options->sampling_temperature, options->sampling_temperature >= 0, "above 0, or 0 for 1"},
         {"temperature", options->temperature, options->temperature >= 0, "above 0, or 0 for 1"},
-        {"calibration", options->calibration, options->calibration >= 0, "above 0, or 0 for 1"},
         {"marks", options->marks, options->marks >= 0, "0 or more"},
         {"top_k", options->top_k, options->top_k >= 0, "1 or more, or 0 for all"},
         {"top_p", options->top_p, options->top_p >= 0 && options->top_p <= 1, "in (0, 1], or 0 for all"},
@@ -67,10 +67,10 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
                             (int)options->marks, (int)vocab, ag_plural(vocab, "token", "tokens"));
     if (options->max_length == 0)
         options->max_length = g->room;
+    if (options->sampling_temperature == 0)
+        options->sampling_temperature = 1;
     if (options->temperature == 0)
         options->temperature = 1;
-    if (options->calibration == 0)
-        options->calibration = 1;
     if (options->best == 0 || g->kind == NN_ENCODER)
         options->best = 1;
     return AG_OK;
@@ -149,7 +149,7 @@ static ag_status init_models(generation *g, ag_error *error)
     g->logits = (ensemble_logits){.count = count, .classes = g->vocab};
     g->logits.each = calloc((size_t)count, sizeof *g->logits.each);
     g->logits.log_sums = calloc((size_t)count, sizeof *g->logits.log_sums);
-    const bool scratch = count > 1 || g->options.calibration != 1;
+    const bool scratch = count > 1 || g->options.temperature != 1;
     if (scratch)
         g->mean = malloc((size_t)g->vocab * sizeof *g->mean);
     if (!g->each || !g->logits.each || !g->logits.log_sums || (scratch && !g->mean))

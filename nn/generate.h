@@ -66,16 +66,16 @@ typedef struct nn_generation_options {
      * 7), where the length counts the end mark. 0: no penalty. */
     double length_penalty;
     /* T > 0: the model's distribution is softmax(logits / T) in all that follows: the
-     * search, log_probability, and what `temperature` divides further. T is chosen on
+     * search, log_probability, and what sampling_temperature divides further. T is chosen on
      * held-out examples so that probabilities are the shares of right answers
      * (temperature scaling, Guo et al. 2017, section 4.2). The logits of an ensemble are
      * those of nn_ensemble. Greedy answers stay the same. 0: 1. */
-    double calibration;
+    double temperature;
     int best;           /* hypotheses to return per row, at most `beam`; 0: 1 */
     bool sample;        /* draw from the distribution instead of taking the most probable
                          * token */
-    double temperature; /* divides the logits; 0: 1 */
-    int top_k;          /* > 0: draw from the k most probable tokens only */
+    double sampling_temperature; /* of a `sample`: divides the logits; 0: 1 */
+    int top_k;                   /* > 0: draw from the k most probable tokens only */
     /* In (0, 1): draw only from the fewest most probable tokens that together have this
      * probability (nucleus sampling, Holtzman et al. 2020). */
     double top_p;
@@ -97,8 +97,8 @@ typedef struct nn_hypothesis {
     int64_t length;
     bool finished; /* it ended with the end mark, not at max_length */
     /* ln p of these tokens, and of the end mark if it came, in the model's own
-     * distribution: the softmax over all tokens, whatever temperature, top_k, top_p and
-     * marks exclude. It is minus the sum of the tokens' cross-entropies in nats, so
+     * distribution: the softmax over all tokens, whatever sampling_temperature, top_k,
+     * top_p and marks exclude. It is minus the sum of the tokens' cross-entropies in nats, so
      * train_evaluate's loss times tokens for this one pair. */
     double log_probability;
     double probability; /* e^log_probability: the model's confidence in the whole answer;
@@ -118,8 +118,9 @@ typedef struct nn_generated {
 /* Generates a target for each source (NN_ENCODER_DECODER: input->source) or the
  * continuation of each prompt (NN_DECODER: input->target, bos included, with its
  * lengths). An encoder (NN_ENCODER) answers with the most probable label of each source
- * token; of the options it uses only `marks` and `calibration`. Rewinds the tape at every token and records
- * nothing on it. The caller clears the result, which is empty after an error. */
+ * token; of the options it uses only `marks` and `temperature`. Rewinds the tape at every
+ * token and records nothing on it. The caller clears the result, which is empty after an
+ * error. */
 ag_status nn_generate(const nn_model *model, ag_tape *tape, const nn_input *input, const nn_generation_options *options,
                       nn_generated *result, ag_error *error) AG_CHECKED;
 /* The same with the probabilities of an ensemble, which takes as much time and memory as
@@ -137,7 +138,7 @@ typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
  * [length], at least 1 token, and hands them on as they come. The model sees at most
  * max_length tokens; when they are full, it goes on from the newer half of them, and it
  * begins with the newest tokens of a prompt that is longer. Of the options, those of
- * drawing, `calibration` and `marks` count; no token ends the text. Only for NN_DECODER,
+ * drawing, `temperature` and `marks` count; no token ends the text. Only for NN_DECODER,
  * a language model. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,

@@ -163,11 +163,11 @@ int32_t generation_most_probable(const generation *g, const ag_real *logits)
     return best;
 }
 
-/* Divides the logits by the calibration, into g->mean, and sums again. */
-static void calibrate(const generation *g, const ag_real **logits, double *log_sum)
+/* Divides the logits by the temperature, into g->mean, and sums again. */
+static void apply_temperature(const generation *g, const ag_real **logits, double *log_sum)
 {
     for (int32_t token = 0; token < g->vocab; token++)
-        g->mean[token] = (ag_real)((double)(*logits)[token] / g->options.calibration);
+        g->mean[token] = (ag_real)((double)(*logits)[token] / g->options.temperature);
     *logits = g->mean;
     ensemble_log_sums(&(ensemble_logits){.count = 1, .classes = g->vocab, .each = logits, .log_sums = log_sum}, 0);
 }
@@ -190,8 +190,8 @@ ag_status generation_logits(const generation *g, int64_t sequence, int64_t row, 
     *log_sum = g->logits.log_sums[0];
     if (mixed)
         ensemble_mean(&g->logits, at, g->mean);
-    if (g->options.calibration != 1)
-        calibrate(g, logits, log_sum);
+    if (g->options.temperature != 1)
+        apply_temperature(g, logits, log_sum);
     if (isinf((*logits)[generation_most_probable(g, *logits)]))
         return ag_error_set(error, AG_NOT_FINITE,
                             "generation: every token that may be chosen in row %lld has probability 0", (long long)row);

@@ -36,7 +36,7 @@ typedef struct generation {
     ensemble_logits logits; /* of the step: sequence i has those at i * stride */
     int64_t stride;
     ag_real *mean; /* [vocab]: the ensemble's logits for one sequence, or those of one
-                    * model divided by the calibration; NULL for one model without */
+                    * model divided by the temperature; NULL for one model without */
     nn_generated *result;
 } generation;
 

@@ -51,7 +51,7 @@ static int32_t draw_token(const generation *g, const ag_real *logits, weighted_t
     for (int32_t token = 0; token < g->vocab; token++) {
         const double logit = (double)logits[token];
         if (generation_allows(options, token))
-            candidates[count++] = (weighted_token){logit, scalar_exp((logit - most) / options->temperature), token};
+            candidates[count++] = (weighted_token){logit, scalar_exp((logit - most) / options->sampling_temperature), token};
     }
     if (options->top_k > 0 || nucleus)
         qsort(candidates, (size_t)count, sizeof *candidates, compare_weighted_tokens);

@@ -59,10 +59,11 @@ void train_temperature_add(train_temperature_sums *sums, const ag_real *logits, 
     }
 }
 
-double train_temperature_find(const train_temperature_sums *sums)
+double train_temperature_find(const train_temperature_sums *sums, bool *at_end)
 {
     const double *slopes = sums->slopes;
     int i = 0;
+    *at_end = slopes[0] > 0 || slopes[TRAIN_TEMPERATURES - 1] < 0;
     if (slopes[0] >= 0)
         return 1 / inverse_of(0);
     while (i + 1 < TRAIN_TEMPERATURES && slopes[i + 1] < 0)

@@ -19,7 +19,8 @@ typedef struct train_temperature_sums {
 
 /* Adds a target token and the logits [classes] before it. */
 void train_temperature_add(train_temperature_sums *sums, const ag_real *logits, int64_t classes, int32_t target);
-/* The temperature of the lowest loss, within 8 and 1/8, to about 1 %. */
-double train_temperature_find(const train_temperature_sums *sums);
+/* The temperature of the lowest loss, within 8 and 1/8, to about 1 %. Sets *at_end if the
+ * loss falls up to that end of the range. */
+double train_temperature_find(const train_temperature_sums *sums, bool *at_end);
 
 #endif

@@ -58,8 +58,8 @@ static ag_status run_batch(const nn_ensemble *ensemble, ag_tape *tape, const dat
     result->logits = nn_ensemble_apply(ensemble, &pass, &result->rows.input, &own);
     if (!result->logits)
         return ag_error_set(error, own.status, "%s", own.message);
-    if (evaluation->generation.calibration != 1)
-        result->logits = ag_scale(result->logits, 1 / evaluation->generation.calibration);
+    if (evaluation->generation.temperature != 1)
+        result->logits = ag_scale(result->logits, 1 / evaluation->generation.temperature);
     result->loss = train_batch_input_loss(result->logits, &result->rows, 0);
     if (!result->loss)
         return ag_error_set(error, ag_tape_error(tape)->status, "%s", ag_tape_error(tape)->message);
@@ -223,10 +223,10 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
     *metrics = (train_metrics){0};
     if (own.batch < 0 || own.max_sources < 0 || own.threads < 0)
         return ag_error_set(error, AG_BAD_VALUE, "an evaluation's batch, sources and threads cannot be negative");
-    if (!(own.generation.calibration >= 0)) /* without decoding, no generation checks it */
-        return ag_error_set(error, AG_BAD_VALUE, "calibration is %g: it must be above 0, or 0 for 1",
-                            own.generation.calibration);
-    own.generation.calibration = own.generation.calibration == 0 ? 1 : own.generation.calibration;
+    if (!(own.generation.temperature >= 0)) /* without decoding, no generation checks it */
+        return ag_error_set(error, AG_BAD_VALUE, "temperature is %g: it must be above 0, or 0 for 1",
+                            own.generation.temperature);
+    own.generation.temperature = own.generation.temperature == 0 ? 1 : own.generation.temperature;
     ag_status status = set_fits(ensemble, set, error);
     if (status != AG_OK)
         return status;
@@ -264,7 +264,8 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
         own.outcomes->unknown = sums.unknown;
     }
     if (sums.temperature)
-        own.calibration->temperature = train_temperature_find(&temperature) * own.generation.calibration;
+        own.calibration->temperature = train_temperature_find(&temperature, &own.calibration->temperature_at_end) *
+                                       own.generation.temperature;
     metrics->chance = train_chance(ensemble->models[0]);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;

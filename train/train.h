@@ -277,8 +277,11 @@ typedef struct train_calibration {
     double error;
     /* The temperature T that makes the loss of softmax(logits / T) on the set lowest (Guo
      * et al. 2017, section 4.2), from 1/8 to 8 times train_evaluation.generation's
-     * `calibration`, to about 1 %; 0 without train_evaluation.find_temperature. */
+     * `temperature`, to about 1 %; 0 without train_evaluation.find_temperature. */
     double temperature;
+    /* The loss falls up to one end of that range: T is the end, and the lowest loss is
+     * beyond it, or nowhere (a set with only right answers has it at T = 0). */
+    bool temperature_at_end;
 } train_calibration;
 
 /* The result of an evaluation for one unit: of a source, the edits from its output to its
@@ -311,7 +314,7 @@ typedef struct train_evaluation {
     int64_t max_sources; /* 0: all */
     bool decode;         /* generate, and measure exact match and error rates (not for
                           * NN_DECODER) */
-    nn_generation_options generation; /* how to decode; its `calibration` is the loss's, too */
+    nn_generation_options generation; /* how to decode; its `temperature` is the loss's, too */
     int threads;                      /* 0: all */
     ag_tape *tape; /* to use instead of a new one: its content is dropped, its threads
                     * apply */

@@ -134,6 +134,9 @@ START_TEST(test_names_of_errors)
     ck_assert_ptr_nonnull(strstr(cli_output, "        2  le\n"));
     ck_assert_ptr_null(strstr(cli_output, "BLEU"));
     cli_expect(EVAL_ON("words") " --json", 0, "\"tags\": [{\"tag\": \"le\", \"precision\": ");
+    cli_expect(EVAL_ON("words") " --json --against $DIR/run", 0, ", \"against_calibration_error\": ");
+    ck_assert_ptr_nonnull(strstr(cli_output, ", \"calibration_error\": "));
+    ck_assert_ptr_nonnull(strstr(cli_output, ", \"against_tags\": [{\"tag\": \"le\", \"precision\": "));
 }
 END_TEST
 
@@ -146,6 +149,11 @@ START_TEST(test_calibration)
 #define EVAL "$T eval --model $DIR/run --pairs $DIR/pairs "
     cli_expect(EVAL "--calibration $DIR/c.svg > $DIR/said; head -c 5 $DIR/c.svg", 0, "<svg ");
     cli_expect("cat $DIR/said", 0, " % of the answers' probabilities\n                the loss is lowest with --temperature ");
+    cli_expect("grep -c \"^The calibration is in $DIR/c.svg$\" $DIR/said; grep -c 'end of the search' $DIR/said", 1, "1\n0\n");
+    cli_expect(EVAL "--temperature 100 --calibration $DIR/c.svg", 0,
+               "the loss is lowest with --temperature 12.5, the end of the search: it falls further beyond\n");
+    cli_expect(EVAL "--json --temperature 100 --calibration $DIR/c.svg 2>/dev/null", 0,
+               ", \"temperature\": 12.5, \"temperature_at_end\": true}\n");
     cli_expect("t=$(sed -n 's/.*lowest with --temperature //p' $DIR/said);"
                "for f in 0.97 1 1.03; do " EVAL "--json --temperature $(echo $t $f | awk '{ print $1 * $2 }') |"
                "sed 's/.*loss\": \\([0-9.]*\\).*/\\1/'; done | awk '{ a[NR] = $1 } END { print (a[2] <= a[1] && a[2] <= a[3]) }'",

@@ -84,7 +84,7 @@ START_TEST(test_marks)
     ag_tape *tape = test_quiet_tape();
     text got = {.count = 0};
     int seen[64] = {0};
-    nn_generation_options options = {.marks = MARKS, .sample = true, .temperature = 50, .seed = 7};
+    nn_generation_options options = {.marks = MARKS, .sample = true, .sampling_temperature = 50, .seed = 7};
     ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){5}, 1, 400, &options, keep, &got, NULL), AG_OK);
     for (int t = 0; t < 400; t++)
         seen[got.tokens[t]]++;
@@ -118,7 +118,7 @@ START_TEST(test_eos_may_come)
     test_batch batch;
     int finished = 0;
     test_batch_fill(&batch, model, 20, 5, 4, 1);
-    nn_generation_options options = {.marks = MARKS, .sample = true, .temperature = 20, .max_length = 40, .seed = 2};
+    nn_generation_options options = {.marks = MARKS, .sample = true, .sampling_temperature = 20, .max_length = 40, .seed = 2};
     nn_generated result;
     ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, NULL), AG_OK);
     for (int64_t row = 0; row < result.rows; row++) {

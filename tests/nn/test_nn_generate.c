@@ -203,7 +203,7 @@ START_TEST(draws_follow_the_distribution)
     ck_assert_double_lt(chi_square(counts, p, vocab), 22.46);
     for (int c = 0; c < vocab; c++)
         hot[c] /= total;
-    draw_first(model, (nn_generation_options){.seed = 2, .temperature = 2.5}, counts);
+    draw_first(model, (nn_generation_options){.seed = 2, .sampling_temperature = 2.5}, counts);
     ck_assert_double_lt(chi_square(counts, hot, vocab), 22.46);
     ck_assert_double_gt(chi_square(counts, p, vocab), 22.46);
 
@@ -364,8 +364,8 @@ START_TEST(scores_are_the_models_own)
     static const nn_generation_options options[] = {
         {.marks = 4},
         {.marks = 4, .beam = 3, .best = 3, .length_penalty = 0.7},
-        {.marks = 4, .sample = true, .seed = 3, .temperature = 1.7, .top_k = 3},
-        {.marks = 4, .sample = true, .seed = 4, .temperature = 0.5, .top_p = 0.6, .length_penalty = 1},
+        {.marks = 4, .sample = true, .seed = 3, .sampling_temperature = 1.7, .top_k = 3},
+        {.marks = 4, .sample = true, .seed = 4, .sampling_temperature = 0.5, .top_p = 0.6, .length_penalty = 1},
     };
     for (int kind = 0; kind < 2; kind++) {
         nn_model *model = test_model(
@@ -428,8 +428,8 @@ START_TEST(bad_options_are_named)
         nn_generation_options options;
         const char *message;
     } cases[] = {
-        {{.temperature = -1}, "temperature is -1"},
-        {{.temperature = NAN}, "temperature is"},
+        {{.sampling_temperature = -1}, "sampling_temperature is -1"},
+        {{.sampling_temperature = NAN}, "sampling_temperature is"},
         {{.top_p = 1.5}, "top_p is 1.5"},
         {{.top_p = -0.1}, "top_p is -0.1"},
         {{.top_p = NAN}, "top_p is"},

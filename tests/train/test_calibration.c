@@ -58,16 +58,20 @@ START_TEST(the_temperature_by_search)
                 best = temperature;
             }
         }
-        ck_assert_double_eq_tol(train_temperature_find(&sums) / best, 1, 0.012);
+        bool at_end = true;
+        ck_assert_double_eq_tol(train_temperature_find(&sums, &at_end) / best, 1, 0.012);
+        ck_assert(!at_end);
         ck_assert_double_eq_tol(best / drawn[d], 1, 0.2);
     }
     train_temperature_sums sure = {{0}};
     const ag_real certain[] = {0, 5};
+    bool at_end[2] = {false, false};
     train_temperature_add(&sure, certain, 2, 1);
-    ck_assert_double_eq_tol(train_temperature_find(&sure), 1.0 / 8, 1e-12);
+    ck_assert_double_eq_tol(train_temperature_find(&sure, &at_end[0]), 1.0 / 8, 1e-12);
     train_temperature_add(&sure, certain, 2, 0);
     train_temperature_add(&sure, certain, 2, 0);
-    ck_assert_double_eq_tol(train_temperature_find(&sure), 8, 1e-12);
+    ck_assert_double_eq_tol(train_temperature_find(&sure, &at_end[1]), 8, 1e-12);
+    ck_assert(at_end[0] && at_end[1]);
 }
 END_TEST
 
@@ -78,7 +82,7 @@ START_TEST(answers_have_the_temperature)
     for (int beam = 1; beam <= 3; beam += 2) {
         const int32_t source[] = {5, 6, 7, DATA_EOS};
         nn_input input = {.rows = 1, .source = source, .source_length = 4};
-        nn_generation_options options = {.calibration = 1.7, .beam = beam, .max_length = 6};
+        nn_generation_options options = {.temperature = 1.7, .beam = beam, .max_length = 6};
         nn_generated found;
         ag_tape *tape = ag_tape_new(NULL);
         ck_assert_int_eq(nn_generate(f.model, tape, &input, &options, &found, NULL), AG_OK);
@@ -106,11 +110,11 @@ START_TEST(answers_have_the_temperature)
     }
     nn_generated found;
     ag_error error = {0};
-    ck_assert_int_eq(nn_generate(f.model, NULL, &(nn_input){.rows = 0}, &(nn_generation_options){.calibration = -1}, &found,
+    ck_assert_int_eq(nn_generate(f.model, NULL, &(nn_input){.rows = 0}, &(nn_generation_options){.temperature = -1}, &found,
                                  &error),
                      AG_BAD_VALUE);
     train_metrics metrics;
-    const train_evaluation negative = {.generation.calibration = -1};
+    const train_evaluation negative = {.generation.temperature = -1};
     ck_assert_int_eq(train_evaluate(f.model, f.dev, &negative, &metrics, &error), AG_BAD_VALUE);
     train_fixture_clear(&f);
 }
