@@ -92,7 +92,7 @@ COMMAND := $(OUT)/$(NAME)
 BENCH   := $(OUT)/bench$(SUFFIX)
 
 # The public headers: programs include them, and only they are installed.
-HEADERS  := autograd/real.h autograd/text.h autograd/random.h autograd/update.h autograd/autograd.h autograd/operation.h autograd/gradients.h nn/nn.h nn/generate.h data/files/files.h data/data.h train/train.h study/study.h study/report/report.h
+HEADERS  := autograd/real.h autograd/text.h autograd/random.h autograd/update.h autograd/autograd.h autograd/operation.h autograd/gradients.h nn/nn.h nn/generate.h data/files/files.h data/data.h train/optimizer.h train/evaluate.h train/train.h study/study.h study/report/report.h
 INCLUDED := $(addprefix $(OUT)/include/tapeformer/,$(notdir $(HEADERS)))
 
 # The command's manual page and completions are made by running it; the tarball of `make
