@@ -1,7 +1,9 @@
 /* train.c - tapeformer train: makes data sets and a model from the flags, and runs the
  * training. */
 #include "cli.h"
+#include "notes.h"
 #include "progress.h"
+#include "screen.h"
 #include "team.h"
 #include "train_flags.h"
 
@@ -13,6 +15,7 @@
 typedef struct train_setup {
     train_saved base; /* the model that the run begins or goes on with; all NULL for a new model */
     data_set *training, *dev;
+    data_report report; /* of the training set; zeroed if neither the screen nor --from needs it */
     nn_model *model;
     char *arguments;
 } train_setup;
@@ -110,65 +113,38 @@ static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
     return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : flag, error);
 }
 
-/* Counts the tokens that the model's vocabularies do not have and that are read as <unk>.
- * Notes them, and refuses data of which one side has no other tokens, since the model
+/* Notes the tokens that the vocabularies of the model of --from do not have and that are
+ * read as <unk>. Refuses data of which one side has no other tokens, since the model
  * could not learn anything from it. */
-static int check_known(const train_recipe *f, train_setup *setup)
+static int check_known(const train_recipe *f, const train_setup *setup)
 {
     const data_vocab *const vocabs[] = {setup->base.source_vocab, setup->base.target_vocab};
-    const char *const sides[] = {f->text ? "" : "source ", f->text ? "" : "target "};
-    int64_t tokens[2] = {0}, unknown[2] = {0};
-    for (int64_t i = 0; i < data_set_count(setup->training); i++) {
-        const char *texts[2];
-        data_set_example(setup->training, i, &texts[0], &texts[1]);
-        for (int side = 0; side < 2; side++) {
-            int64_t missing = 0;
-            if (vocabs[side])
-                tokens[side] += data_vocab_encode(vocabs[side], texts[side], strlen(texts[side]), NULL, 0, &missing);
-            unknown[side] += missing;
-        }
-    }
+    const char *const names[] = {f->text ? "" : "source ", f->text ? "" : "target "};
+    const data_side_report *const sides[] = {&setup->report.source, &setup->report.target};
     for (int side = 0; side < 2; side++)
-        if (unknown[side] && unknown[side] == tokens[side])
+        if (sides[side]->unknown && sides[side]->unknown == sides[side]->tokens)
             return cli_fail("train", CLI_FAILED,
                             "none of the %lld %stokens is in the vocabulary of the model in %s, whose first is '%s'",
-                            (long long)tokens[side], sides[side], f->from,
+                            (long long)sides[side]->tokens, names[side], f->from,
                             data_vocab_token(vocabs[side], DATA_SPECIALS));
-    for (int side = 0; side < 2; side++)
-        if (unknown[side])
+    for (int side = 0; side < 2; side++) {
+        const int64_t unknown = sides[side]->unknown, tokens = sides[side]->tokens;
+        if (unknown)
             cli_fail("train", CLI_DONE, "note: %lld of %lld %s%s %s not in the model's vocabulary and %s read as <unk>",
-                     (long long)unknown[side], (long long)tokens[side], sides[side],
-                     ag_plural(tokens[side], "token", "tokens"), ag_plural(unknown[side], "is", "are"),
-                     ag_plural(unknown[side], "is", "are"));
+                     (long long)unknown, (long long)tokens, names[side], ag_plural(tokens, "token", "tokens"),
+                     ag_plural(unknown, "is", "are"), ag_plural(unknown, "is", "are"));
+    }
     return CLI_DONE;
 }
 
 static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     int code = f->run.task ? open_task(f, setup, error) : open_file(f, setup, error);
-    if (code == CLI_DONE && f->from && !f->resume)
-        code = check_known(f, setup);
-    if (code != CLI_DONE || f->quiet)
-        return code;
-    const data_vocab *source = data_set_source_vocab(setup->training), *target = data_set_target_vocab(setup->training);
-    const int64_t counts[] = {data_set_count(setup->training), data_set_count(setup->dev)};
-    const char *one = f->text ? "window" : f->pairs ? "pair" : "example";
-    const char *many = f->text ? "windows" : f->pairs ? "pairs" : "examples";
-    fprintf(stderr, "data: %s, %lld %s%s; dev: %lld %s%s\n",
-            CLI_SHOWN(f->run.task ? f->run.task
-                      : f->pairs  ? f->pairs
-                                  : f->text),
-            (long long)counts[0], ag_plural(counts[0], one, many), f->run.task ? " an epoch" : "", (long long)counts[1],
-            ag_plural(counts[1], one, many),
-            f->dev        ? ""
-            : f->run.task ? " that training never sees"
-                          : ", held out of the same file");
-    if (source)
-        fprintf(stderr, "vocabularies: %d source and %d target tokens\n", data_vocab_size(source),
-                data_vocab_size(target));
-    else
-        fprintf(stderr, "vocabulary: %d tokens\n", data_vocab_size(target));
-    return CLI_DONE;
+    const bool begins = f->from && !f->resume;
+    if (code == CLI_DONE && (begins || !f->quiet) &&
+        data_set_report(setup->training, setup->dev, &setup->report, error) != AG_OK)
+        code = cli_report("train", error);
+    return code == CLI_DONE && begins ? check_known(f, setup) : code;
 }
 
 /* ---- The model --------------------------------------------------------------------- */
@@ -204,12 +180,6 @@ static int make_model(const cli_command *command, const train_recipe *f, train_s
         return cli_report("train", error);
     if (f->zero_residual && !base)
         nn_model_zero_residuals(setup->model);
-    const int64_t size = setup->model->params.size;
-    if (!f->quiet)
-        fprintf(stderr, "model: %s, width %d, %d %s, %lld %s%s%s\n", train_model_kind_name((int)config.kind),
-                config.d_model, config.heads, ag_plural(config.heads, "head", "heads"), (long long)size,
-                ag_plural(size, "parameter", "parameters"), f->from && !f->resume ? ", those of " : "",
-                f->from && !f->resume ? CLI_SHOWN(f->from) : "");
     return CLI_DONE;
 }
 
@@ -238,6 +208,32 @@ static int join_team(const cli_command *command, train_recipe *f, const train_re
     accumulate->given = true;
     f->quiet = f->quiet || cli_the_team.rank > 0;
     return CLI_DONE;
+}
+
+/* Notes signs that the file is something else than what it is read as; of a run that goes
+ * on it is too late. */
+static int note_signs(const cli_command *command, const train_recipe *f, const train_setup *setup, ag_error *error)
+{
+    data_sign signs[DATA_SIGNS];
+    if (f->resume || cli_the_team.rank > 0)
+        return CLI_DONE;
+    if (data_set_signs(setup->training, setup->dev, signs, error) != AG_OK)
+        return cli_report("train", error);
+    cli_notes_print(command, signs);
+    return CLI_DONE;
+}
+
+/* Shows what was read, and the run that is to come: on stdout if that is all that the
+ * command is to do. */
+static int show_data(const train_recipe *f, const train_setup *setup, ag_error *error)
+{
+    const cli_screen screen = {.recipe = f,
+                               .training = setup->training,
+                               .dev = setup->dev,
+                               .report = &setup->report,
+                               .model = setup->model};
+    return cli_screen_print(f->dry_run ? stdout : stderr, &screen, error) == AG_OK ? CLI_DONE
+                                                                                  : cli_report("train", error);
 }
 
 static ag_status exchange(void *context, ag_real *gradients, int64_t count, double *sums, int64_t sum_count)
@@ -351,7 +347,7 @@ int cli_train(int count, const char *const *arguments)
         code = check_source(&f);
         if (code == CLI_DONE)
             code = join_team(&command, &f, &earlier);
-        if (code == CLI_DONE && cli_the_team.rank == 0 &&
+        if (code == CLI_DONE && cli_the_team.rank == 0 && !f.dry_run &&
             train_folder_check(f.resume ? f.resume : f.run.out, f.resume || f.run.overwrite, &error) != AG_OK)
             code = cli_report("train", &error);
         if (code == CLI_DONE && !(setup.arguments = cli_flags_write(&command)))
@@ -368,7 +364,11 @@ int cli_train(int count, const char *const *arguments)
             code = open_data(&f, &setup, &error);
         if (code == CLI_DONE)
             code = make_model(&command, &f, &setup, &error);
+        if (code == CLI_DONE && !f.quiet)
+            code = show_data(&f, &setup, &error);
         if (code == CLI_DONE)
+            code = note_signs(&command, &f, &setup, &error);
+        if (code == CLI_DONE && !f.dry_run)
             code = run_training(&f, &setup, &error);
     }
     nn_model_free(setup.model);

@@ -25,9 +25,11 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
         return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words or jamo, not kind %d and %d",
                             (int)options->source_kind, (int)options->target_kind);
-    if (options->max_held_out < 0 || options->max_tokens < 0)
-        return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",
-                            (long long)options->max_held_out, (long long)options->max_tokens);
+    if (options->max_held_out < 0 || options->max_tokens < 0 || options->min_count < 0)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "max_held_out %lld, max_tokens %lld and min_count %lld must not be negative",
+                            (long long)options->max_held_out, (long long)options->max_tokens,
+                            (long long)options->min_count);
     if (options->count < 1 || options->count > UINT32_MAX)
         return ag_error_set(error, AG_BAD_VALUE, "an epoch has from 1 to %lld examples, not %lld",
                             (long long)UINT32_MAX, (long long)options->count);
@@ -155,6 +157,33 @@ bool data_vocab_add_text(data_vocab *vocab, data_view text)
         if (data_vocab_add(vocab, token, size) < 0)
             return false;
     return true;
+}
+
+void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *counts)
+{
+    const char *token;
+    size_t at = 0, size;
+    while (data_token_next(data_vocab_kind(vocab), text.text, text.size, &at, &token, &size))
+        counts[data_vocab_find(vocab, token, size)]++;
+}
+
+ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error)
+{
+    data_vocab *kept = data_vocab_new(data_vocab_kind(*vocab), error);
+    for (int32_t id = DATA_SPECIALS; kept && id < data_vocab_size(*vocab); id++) {
+        const char *token = data_vocab_token(*vocab, id);
+        if (counts[id] >= least && data_vocab_add(kept, token, strlen(token)) < 0) {
+            data_vocab_free(kept);
+            kept = NULL;
+        }
+    }
+    if (!kept)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of frequent words");
+    data_vocab_free(*vocab);
+    *vocab = kept;
+    if (data_vocab_size(kept) > DATA_SPECIALS)
+        return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE, "no word occurs %lld times: all would be <unk>", (long long)least);
 }
 
 int64_t data_count_tokens(data_token_kind kind, data_view text)

@@ -60,6 +60,7 @@ struct data_set {
     data_vocab *source_vocab, *target_vocab;
     data_map map; /* of the file; zeroed for a task */
     int64_t count, max_source, max_target;
+    int64_t blocks; /* of lines with empty lines between, in a file of pairs */
     char *source_copy, *target_copy;   /* for data_set_example */
     size_t source_bytes, target_bytes; /* their sizes without the final zero */
     data_order order;
@@ -81,6 +82,11 @@ ag_status data_set_finish(data_set *set, ag_error *error) AG_CHECKED;
 data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error);
 /* Adds each token of a text. False when memory is out. */
 bool data_vocab_add_text(data_vocab *vocab, data_view text) AG_CHECKED;
+/* Adds the tokens of a text that the vocabulary has to `counts` [its size]. */
+void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *counts);
+/* Replaces a vocabulary by one of its tokens with counts of `least` and more, in the same
+ * order. AG_NO_MEMORY leaves it as it is; AG_BAD_VALUE: none is left. */
+ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error) AG_CHECKED;
 int64_t data_count_tokens(data_token_kind kind, data_view text);
 /* The limit below which this share of all 64-bit hashes lies, 0 <= share < 1. */
 uint64_t data_share_limit(double share);

@@ -207,8 +207,11 @@ static ag_status read_lines(pair_set *set, ag_error *error)
                             ag_plural((int64_t)lines, "line", "lines"));
 
     line_place at = {set->base.name, 1};
+    bool begins = true; /* a block */
     for (data_view line; next_line(map, &start, &line); at.line++) {
         const bool skipped = is_empty(line) && !memchr(line.text, '\t', line.size);
+        set->base.blocks += begins && !skipped;
+        begins = skipped;
         ag_status status = skipped ? AG_OK : add_line(set, line, at, error);
         if (status != AG_OK)
             return status;
@@ -355,6 +358,25 @@ static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *
     return AG_OK;
 }
 
+/* Takes the words that one side has less than min_count times out of its vocabulary. */
+static ag_status drop_rare(pair_set *set, bool source, ag_error *error)
+{
+    const data_set *base = &set->base;
+    data_vocab **vocab = source ? &set->base.source_vocab : &set->base.target_vocab;
+    if (base->options.min_count <= 1 || data_vocab_kind(*vocab) != DATA_WORDS)
+        return AG_OK;
+    int64_t *counts = calloc((size_t)data_vocab_size(*vocab), sizeof *counts);
+    if (!counts)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory to count words", base->name);
+    for (int64_t i = 0; i < base->count; i++) {
+        const pair texts = pair_at(set, i);
+        data_vocab_count_text(*vocab, source ? texts.source : texts.target, counts);
+    }
+    ag_status status = data_vocab_keep(vocab, counts, base->options.min_count, error);
+    free(counts);
+    return status;
+}
+
 static ag_status read_pairs(data_set *base, const data_vocab *source, const data_vocab *target, ag_error *error)
 {
     pair_set *set = (pair_set *)base;
@@ -368,6 +390,10 @@ static ag_status read_pairs(data_set *base, const data_vocab *source, const data
     if (status == AG_OK) {
         measure_pairs(set);
         status = fill_vocabs(set, !source, !target, error);
+        if (status == AG_OK && !source)
+            status = drop_rare(set, true, error);
+        if (status == AG_OK && !target)
+            status = drop_rare(set, false, error);
     }
     return status == AG_OK ? data_set_finish(base, error) : status;
 }

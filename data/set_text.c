@@ -194,6 +194,21 @@ static ag_status find_windows(text_set *set, ag_error *error)
     return AG_OK;
 }
 
+/* Takes the words that the text has less than min_count times out of its vocabulary. */
+static ag_status drop_rare_words(text_set *set, ag_error *error)
+{
+    data_set *base = &set->base;
+    if (base->options.min_count <= 1 || data_vocab_kind(base->target_vocab) != DATA_WORDS)
+        return AG_OK;
+    int64_t *counts = calloc((size_t)data_vocab_size(base->target_vocab), sizeof *counts);
+    if (!counts)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory to count words", base->name);
+    data_vocab_count_text(base->target_vocab, set->text, counts);
+    ag_status status = data_vocab_keep(&base->target_vocab, counts, base->options.min_count, error);
+    free(counts);
+    return status;
+}
+
 static ag_status read_text(data_set *base, const data_vocab *source, const data_vocab *target, ag_error *error)
 {
     text_set *set = (text_set *)base;
@@ -216,6 +231,8 @@ static ag_status read_text(data_set *base, const data_vocab *source, const data_
         status = find_windows(set, error);
     if (status == AG_OK && !target && !data_vocab_add_text(base->target_vocab, set->text))
         status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
+    if (status == AG_OK && !target)
+        status = drop_rare_words(set, error);
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 

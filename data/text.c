@@ -116,3 +116,11 @@ int data_utf8_space(const char *text, size_t size)
                  code == 0x202F || code == 0x205F || code == 0x3000;
     return space ? 3 : 0;
 }
+
+uint32_t data_utf8_code(const char *text, int length)
+{
+    uint32_t code = length == 1 ? (unsigned char)*text : (unsigned char)*text & (0x7Fu >> length);
+    for (int i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)text[i] & 0x3Fu);
+    return code;
+}

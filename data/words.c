@@ -45,15 +45,6 @@ data_character data_character_of(uint32_t code)
     return data_utf8_space(text, (size_t)ag_utf8_print(code, text)) ? DATA_SPACE : class_in_table(code);
 }
 
-/* The code point of a well-formed sequence of 2 to 4 bytes. */
-static uint32_t code_of(const char *text, int length)
-{
-    uint32_t code = (unsigned char)*text & (0x7Fu >> length);
-    for (int i = 1; i < length; i++)
-        code = code << 6 | ((unsigned char)text[i] & 0x3Fu);
-    return code;
-}
-
 /* The class of the character with which text [size] begins, and its bytes. */
 static data_character next_class(const char *text, size_t size, size_t *bytes)
 {
@@ -64,7 +55,7 @@ static data_character next_class(const char *text, size_t size, size_t *bytes)
     if (length == 0)
         return DATA_OTHER;
     *bytes = (size_t)length;
-    return data_utf8_space(text, size) ? DATA_SPACE : class_in_table(code_of(text, length));
+    return data_utf8_space(text, size) ? DATA_SPACE : class_in_table(data_utf8_code(text, length));
 }
 
 /* ---- Words ---- */

@@ -59,6 +59,9 @@ CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == 
 CONDITION(has_characters, recipe->decompose == TRAIN_DECOMPOSE_NONE ||
                               (!recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
                                                      recipe->data.target_kind == DATA_CHARS)))
+CONDITION(makes_words, !recipe->from && !recipe->run.task &&
+                           ((recipe->pairs && recipe->data.source_kind == DATA_WORDS) ||
+                            recipe->data.target_kind == DATA_WORDS))
 CONDITION(has_cross_attention, recipe->model.kind == NN_ENCODER_DECODER && !recipe->text)
 CONDITION(can_cross_positions, has_cross_attention(recipe) && (recipe->model.positions == NN_ROTARY ||
                                                                recipe->model.positions == NN_ALIBI ||
@@ -117,6 +120,10 @@ static const train_field options[] = {
      .needs = source_tokens_count, .goes = "goes with --pairs"},
     {"tgt-tokens", "KIND", "what the targets, or the text, are split into", DATA(target_kind), .names = token_kind_name,
      .needs = target_tokens_count, .goes = "needs --pairs or --text: tasks define their tokens"},
+    {"min-count", "N",
+     "read words that the training data have less than N times as <unk>, so that it is trained, too", DATA(min_count),
+     .low = 1, .usual = 1, .needs = makes_words,
+     .goes = "needs a new vocabulary of words: --src-tokens words or --tgt-tokens words, and no --from"},
     {"decompose", "SCRIPT",
      "split characters into the letters that they consist of: hangul, Korean syllables; outputs are composed again",
      RECIPE(decompose), .names = decompose_name, .needs = has_characters,
@@ -274,7 +281,9 @@ static const train_field options[] = {
      RECIPE(resume), .local = true},
     {"stop-at", "N", "stop after update N, to be resumed later", RUN(stop_at), .low = 1, .otherwise = "",
      .local = true},
-    {"quiet", NULL, "print no progress", RECIPE(quiet), .local = true},
+    {"dry-run", NULL, "say what was read and which run would begin, and end: nothing is trained or written",
+     RECIPE(dry_run), .local = true},
+    {"quiet", NULL, "print no progress, and not what was read", RECIPE(quiet), .local = true},
 };
 enum { OPTIONS = (int)(sizeof options / sizeof *options) };
 

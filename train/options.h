@@ -24,7 +24,7 @@ typedef struct train_recipe {
     train_decompose decompose;
     int layers; /* of each stack whose own number is 0 */
     bool zero_residual;
-    bool list_presets, quiet;
+    bool list_presets, dry_run, quiet;
     data_set_options data;
     nn_model_config model;
     train_options run;
@@ -54,6 +54,28 @@ data_set_options train_recipe_data(const train_recipe *recipe, const train_saved
 
 /* The kind of tokens that --decompose makes of a kind of --src-tokens or --tgt-tokens. */
 data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind kind);
+
+/* What the size of the data suggests, and what a run has. Rules of thumb, after the widths
+ * and lengths that did well in docs/results.md: a width of 64 and 2 layers for less than
+ * TRAIN_FEW_TOKENS tokens, sources and targets together; 128 and 2 for less than
+ * TRAIN_MANY_TOKENS; else 256 and 3. */
+#define TRAIN_FEW_TOKENS  30000
+#define TRAIN_MANY_TOKENS 2000000
+/* A run with fewer passes over the data than this may end while it still learns, and
+ * TRAIN_GOOD_PASSES are better; with more than TRAIN_MANY_PASSES it should stop early. */
+#define TRAIN_FEW_PASSES  10
+#define TRAIN_GOOD_PASSES "15"
+#define TRAIN_MANY_PASSES 100
+typedef struct train_suggestion {
+    int64_t tokens;      /* of the training set: of sources and targets, without end marks */
+    int d_model, layers; /* suggested */
+    bool fits;           /* the model is at least half as wide and at most twice */
+    int64_t steps, batch;
+    double passes;  /* over the training set, in the whole run */
+    bool few, many; /* few or many passes; never many in a run that stops early */
+} train_suggestion;
+train_suggestion train_suggest(const data_report *report, const nn_model_config *config, const train_options *run,
+                               const data_set *training);
 
 /* Sets the recipe's kinds of tokens to those of a model's vocabularies. `source` is NULL
  * for a language model, whose recipe keeps that kind. */

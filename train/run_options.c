@@ -140,18 +140,25 @@ static void fill_in_dependent(train_options *options)
 
 #define MOST_STEPS 1e15 /* as a checkpoint's counters have at most */
 
-/* The steps of the whole run; batch is filled in. */
+int64_t train_run_steps(const train_options *options, const data_set *training)
+{
+    const int64_t batches = data_set_batches(training, options->batch ? options->batch : TRAIN_DEFAULT_BATCH);
+    const int64_t passes = options->epochs ? options->epochs : TRAIN_DEFAULT_PASSES;
+    if (options->steps)
+        return options->steps;
+    if ((double)passes * (double)batches > MOST_STEPS)
+        return -1;
+    return options->epochs ? passes * batches
+                           : within(passes * batches, TRAIN_DEFAULT_STEPS_LEAST, TRAIN_DEFAULT_STEPS_MOST);
+}
+
 static ag_status count_steps(train_options *options, const data_set *training, ag_error *error)
 {
-    const int64_t batches = data_set_batches(training, options->batch);
-    const int64_t passes = options->epochs ? options->epochs : TRAIN_DEFAULT_PASSES;
-    if ((double)passes * (double)batches > MOST_STEPS)
-        return ag_error_set(error, AG_BAD_VALUE, "%lld %s are too many", (long long)passes,
-                            ag_plural(passes, "epoch", "epochs"));
-    if (options->epochs)
-        set_default(&options->steps, passes * batches);
-    set_default(&options->steps, within(passes * batches, TRAIN_DEFAULT_STEPS_LEAST, TRAIN_DEFAULT_STEPS_MOST));
-    return AG_OK;
+    options->steps = train_run_steps(options, training);
+    if (options->steps > 0)
+        return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE, "%lld %s are too many", (long long)options->epochs,
+                        ag_plural(options->epochs, "epoch", "epochs"));
 }
 
 /* Whether a run of `earlier` that has done `done` updates may go on to another number of

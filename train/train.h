@@ -405,6 +405,10 @@ ag_status train_checkpoint_read(train_saved *saved, const char *out, ag_error *e
  * took: what a resume goes on with. The other options are zero. */
 ag_status train_checkpoint_options(train_options *options, const char *out, ag_error *error) AG_CHECKED;
 
+/* The updates of a whole new run of these options on the set: `steps`, or those of
+ * `epochs`, or the default; -1 for epochs that are too many to count. */
+int64_t train_run_steps(const train_options *options, const data_set *training);
+
 /* Writes a report as one line without line end, of at most `size` bytes with the final
  * zero, and returns text: "step 1200/2000 epoch 3 loss 0.0123 rate 8.1e-04 41.2k tokens/s
  * 0:21 left", or the result of an evaluation. */

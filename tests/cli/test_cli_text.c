@@ -99,7 +99,7 @@ START_TEST(names_and_tokens_are_shown)
     cli_expect("for i in 1 2 3 4; do printf '%sa%s\\tb%sa\\n' $i \"$U\" \"$U\"; done > \"$DIR/$H\"", 0, "");
     expect_clean("cd $DIR && $T train --pairs \"$H\" --out \"run$H\" --d-model 8 --heads 2 --layers 1 --steps 3 "
                  "--dropout 0 --schedule constant",
-                 0, "data: \xE2\x90\x9B[31m\xE2\x90\x87\xEF\xBF\xBD\xEF\xBF\xBD" "1m\xE2\x90\x8Ax,");
+                 0, "data         \xE2\x90\x9B[31m\xE2\x90\x87\xEF\xBF\xBD\xEF\xBF\xBD" "1m\xE2\x90\x8Ax,");
     expect_clean("cd $DIR && $T train --resume \"run$H\" --steps 4", 0, "saved: run\xE2\x90\x9B[31m");
     expect_clean("cd $DIR && $T train --from \"run$H\" --pairs \"$H\" --out \"on$H\" --steps 1", 0,
                  "those of run\xE2\x90\x9B[31m");
