@@ -83,7 +83,7 @@ START_TEST(rare_words_train_the_unknown)
     cli_write("pairs", "a b a\tx y\na b c\tx\nb d\ty\na\tx\n");
     cli_expect(DRY "--src-tokens words --dev $DIR/pairs --min-count 2", 0,
                "words: median 2, longest 3 (line 1); 9 in all; vocabulary: 6; 2 are <unk>\n");
-    cli_expect("cd $DIR && $T train --pairs pairs --dev pairs --src-tokens words --min-count 2 --steps 3 " CLI_TINY
+    cli_expect("cd $DIR && $T train --pairs pairs --dev pairs --src-tokens words --min-count 2 --schedule constant --steps 3 " CLI_TINY
                " && $T info run && $T train --resume run --steps 4 --quiet",
                0, "source           6 tokens (words)");
     cli_expect_sentence(DRY "--min-count 2", 2, "--min-count needs a new vocabulary of words");

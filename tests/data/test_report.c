@@ -278,7 +278,8 @@ START_TEST(allocations_may_fail)
             ck_assert(status == AG_OK || (status == AG_NO_MEMORY && *error.message));
         }
     ck_assert(failed[0] > 4 && failed[1] > 1);
-    char *path = test_file_write(folder, "train", "b a b\tx y\nc a\ty\n", 18);
+    const char *text = "b a b\tx y\nc a\ty\n";
+    char *path = test_file_write(folder, "train", text, strlen(text));
     options.min_count = 2;
     data_set *made = NULL;
     for (int64_t n = 1; !made; n++) {
