@@ -33,7 +33,7 @@ static void print_sets(FILE *out, const cli_screen *screen)
     const train_recipe *recipe = screen->recipe;
     put_title(out, "data");
     cli_show(out, source_name(recipe));
-    fputs(": ", out);
+    fputs(", ", out);
     put_count(out, recipe, data_set_count(screen->training));
     fputs(recipe->run.task ? " an epoch; dev: " : "; dev: ", out);
     if (recipe->dev)
@@ -82,8 +82,9 @@ static void print_side(FILE *out, const char *title, const data_vocab *vocab, co
 {
     if (!vocab)
         return;
+    const data_token_kind kind = data_vocab_kind(vocab); /* jamo are characters of Korean alone */
     put_title(out, title);
-    fprintf(out, "%s: median %lld, longest %lld", data_token_kind_name((int)data_vocab_kind(vocab)),
+    fprintf(out, "%s: median %lld, longest %lld", data_token_kind_name((int)(kind == DATA_JAMO ? DATA_CHARS : kind)),
             (long long)side->median, (long long)side->longest);
     if (side->longest_line)
         fprintf(out, " (line %lld)", (long long)side->longest_line);

@@ -176,28 +176,21 @@ static bool scan_pairs(sign_scan *scan, data_set *const sets[2])
 /* ---- Judging ---- */
 
 /* Words that people give to columns, in lower case. */
-static const char *const column_names[] = {
-    "source",   "sources",    "src",       "target",        "targets",        "tgt",        "input",      "inputs",
-    "output",   "outputs",    "word",      "words",         "wordform",       "lemma",      "lemmas",     "form",
-    "forms",    "inflection", "inflected", "feature",       "features",       "feats",      "tag",        "tags",
-    "pos",      "upos",       "xpos",      "token",         "tokens",         "grapheme",   "graphemes",  "orthography",
-    "spelling", "phone",      "phones",    "pronunciation", "pronunciations", "phoneme",    "phonemes",   "phonemic",
-    "phonetic", "ipa",        "arpabet",   "transcription", "transcript",     "text",       "sentence",   "sentences",
-    "label",    "labels",     "question",  "questions",     "answer",         "answers",    "translation", "translations",
-    "column",   "romanized",  "romanization", "transliteration", "command",   "actions",    "english",    "german",
-    "french",   "spanish",    "italian",   "portuguese",    "dutch",          "russian",    "hungarian",  "georgian",
-    "korean",   "japanese",   "chinese",   "turkish",       "finnish",        "polish",     "armenian",   "greek"};
+static const char column_words[] =
+    " source sources src target targets tgt input inputs output outputs word words wordform lemma lemmas form forms "
+    "inflection inflected feature features feats tag tags pos upos xpos token tokens grapheme graphemes orthography "
+    "spelling phone phones pronunciation pronunciations phoneme phonemes phonemic phonetic ipa arpabet transcription "
+    "transcript transliteration romanization romanized text sentence sentences translation translations label labels "
+    "question questions answer answers command actions column english german french spanish italian portuguese dutch "
+    "russian hungarian georgian korean japanese chinese turkish finnish polish armenian greek ";
 
 static bool is_column_word(const char *word, size_t size)
 {
-    for (size_t i = 0; i < sizeof column_names / sizeof *column_names; i++) {
-        size_t same = 0;
-        while (same < size && column_names[i][same] && (word[same] | 0x20) == column_names[i][same])
-            same++;
-        if (same == size && !column_names[i][same])
-            return true;
-    }
-    return false;
+    char spaced[NAME_SIZE + 2] = " ";
+    for (size_t i = 0; i < size; i++)
+        spaced[i + 1] = (char)(word[i] | 0x20);
+    spaced[size + 1] = ' ';
+    return strstr(column_words, spaced) != NULL;
 }
 
 /* Whether each run of letters in a text is a column's word: "source_text",

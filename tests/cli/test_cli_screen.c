@@ -17,7 +17,7 @@ START_TEST(the_screen_says_what_was_read)
     cli_expect("cd $DIR && $T train --dry-run --pairs pairs --dev dev --tgt-tokens words --d-model 8 --heads 2 "
                "--layers 1 --epochs 40 && ls",
                0,
-               "data         pairs: 5 pairs; dev: dev, 3 pairs\n"
+               "data         pairs, 5 pairs; dev: dev, 3 pairs\n"
                "first pair   a b -> A B\n"
                "sources      chars: median 2, longest 5 (line 2); 12 in all; vocabulary: 9\n"
                "targets      words: median 2, longest 2 (line 1); 8 in all; vocabulary: 8\n"
