@@ -14,20 +14,7 @@ typedef struct average_flags {
     int count;
 } average_flags;
 
-/* Whether the model at `path`, a folder or a file in one, is in the folder `out`. Replacing
- * the run there would remove what the mean is made of. */
-static bool lies_in(const char *path, const char *out)
-{
-    const char *slash = strrchr(path, '/');
-    if (data_path_is_folder(path))
-        return cli_same_file(path, out);
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    const bool inside = folder && cli_same_file(folder, out);
-    free(folder);
-    return inside;
-}
-
-static int average_models(const average_flags *f)
+static int average_models(const cli_command *command, const average_flags *f)
 {
     ag_error error = {0};
     train_saved mean = {0};
@@ -35,10 +22,8 @@ static int average_models(const average_flags *f)
         return cli_fail("average", CLI_USAGE, "the average of what? Give two models or more");
     if (!f->out)
         return cli_fail("average", CLI_USAGE, "where to? Give --out DIR");
-    for (int i = 0; i < f->count; i++)
-        if (lies_in(f->models[i], f->out))
-            return cli_fail("average", CLI_USAGE, "%s is read from %s, whose run the mean would replace: write to another "
-                            "folder", f->models[i], f->out);
+    if (cli_check_outputs(command) != CLI_DONE)
+        return CLI_USAGE;
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK ||
         train_average(&mean, f->models, f->count, &error) != AG_OK)
         return cli_report("average", &error);
@@ -55,7 +40,7 @@ int cli_average(int count, const char *const *arguments)
 {
     average_flags f = {0};
     cli_flag table[] = {
-        CLI_FLAG(f.out, "out", "DIR", "folder to write the model to"),
+        CLI_FLAG(f.out, "out", "DIR", "folder to write the model to", .written = TRAIN_WRITES_RUN),
         CLI_FLAG(f.overwrite, "overwrite", NULL, "replace the model or the run in that folder"),
     };
     cli_command command = {
@@ -77,7 +62,7 @@ int cli_average(int count, const char *const *arguments)
     f.models = words;
     f.count = command.word_count;
     if (code == CLI_DONE)
-        code = average_models(&f);
+        code = average_models(&command, &f);
     free(words);
     return code;
 }

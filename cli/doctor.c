@@ -1,7 +1,6 @@
 /* doctor.c - see doctor.h. */
 #include "doctor.h"
 
-#include "outputs.h"
 
 /* What the tests could prove, and what not. */
 static void add_proofs(const study_health *health, study_document *document)
@@ -51,9 +50,7 @@ int cli_doctor(const doctor_flags *f)
     ag_error error = {0};
     train_saved saved = {0};
     study_health health = {0};
-    int code = cli_check_file("gradcheck", f->output.report, f->model);
-    if (code != CLI_DONE)
-        return code;
+    int code = CLI_DONE;
     if (train_saved_load(&saved, f->model, &error) != AG_OK)
         return cli_report("gradcheck", &error);
     const nn_ensemble one = {.models = (const nn_model *const[]){saved.model}, .count = 1};

@@ -373,11 +373,7 @@ static int check_flags(const cli_command *command, const eval_flags *f)
         return cli_fail("eval", CLI_USAGE,
                         "--against reads the examples once for each model, which a pipe does not allow: write them to "
                         "a file");
-    const char *const inputs[] = {f->model, examples->pairs, examples->text};
-    int code = CLI_DONE;
-    for (int i = 0; i < 3 && code == CLI_DONE; i++)
-        code = cli_check_file("eval", f->calibration, inputs[i]);
-    return code;
+    return cli_check_outputs(command);
 }
 
 int cli_eval(int count, const char *const *arguments)
@@ -386,9 +382,9 @@ int cli_eval(int count, const char *const *arguments)
                     .evaluation = {.batch = 64, .generation = {.beam = 1, .temperature = 1}}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.against, "against", "DIR",
-                 "another model, or several: better than --model's, or is the difference chance?"),
+                 "another model, or several: better than --model's, or is the difference chance?", .joined_by = CLI_LIST),
         CLI_EXAMPLE_FLAGS(f.examples),
         CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
         CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples, and of --against's resamples"),
@@ -399,7 +395,8 @@ int cli_eval(int count, const char *const *arguments)
                  .low = 1e-3, .high = 1000),
         CLI_FLAG(f.calibration, "calibration", "FILE",
                  "draw the share of right answers over their probability, as HTML; FILE.txt: as text, FILE.svg: the "
-                 "picture"),
+                 "picture",
+                 .written = TRAIN_WRITES_FILE),
         CLI_FLAG(f.evaluation.batch, "batch", "N", "sources to evaluate at once", .low = 1, .high = 100000),
         CLI_FLAG(f.show, "show", "N", "print the first N outputs, too; with --json to standard error"),
         CLI_THREADS(f.evaluation.threads),

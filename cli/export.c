@@ -32,10 +32,12 @@ int cli_export(int count, const char *const *arguments)
     export_flags f = {0};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", "the folder of a trained model, or a .safetensors file"),
-        CLI_FLAG(f.out, "out", "FILE", "the .safetensors file to write"),
+        CLI_FLAG(f.out, "out", "FILE", "the .safetensors file to write", .written = TRAIN_WRITES_FILE),
         CLI_FLAG(f.layout, "layout", "NAME", "names and shapes of the tensors", .names = train_layout_name),
-        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "write the sources' tokens to this file, one per line"),
-        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "write the targets' tokens, or the text's, to this file"),
+        CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "write the sources' tokens to this file, one per line",
+                 .written = TRAIN_WRITES_FILE),
+        CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "write the targets' tokens, or the text's, to this file",
+                 .written = TRAIN_WRITES_FILE),
     };
     cli_command command = {
         .name = "export",
@@ -53,15 +55,9 @@ int cli_export(int count, const char *const *arguments)
         return code;
     if (!f.model || !f.out)
         return cli_fail("export", CLI_USAGE, f.model ? "where to? Give --out FILE" : "which model? Give --model DIR");
-    const char *const outputs[] = {f.source_vocab, f.target_vocab, f.out};
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        const int refused = cli_check_file("export", outputs[i], f.model);
-        if (refused != CLI_DONE)
-            return refused;
-        for (size_t other = 0; other < i; other++)
-            if (outputs[i] && outputs[other] && !strcmp(outputs[i], outputs[other]))
-                return cli_fail("export", CLI_USAGE, "%s cannot hold two outputs: write another file", outputs[i]);
-    }
+    code = cli_check_outputs(&command);
+    if (code != CLI_DONE)
+        return code;
     if (train_saved_load(&saved, f.model, &error) != AG_OK)
         return cli_report("export", &error);
     code = write_files(&f, &saved, &error);

@@ -107,22 +107,34 @@ static int unknown_flag(const cli_command *command, const char *argument, size_t
     return point_to_help(command);
 }
 
-/* Refuses a second file for a flag that takes one: the first would be ignored silently.
- */
-static int second_file(const cli_command *command, const cli_flag *flag, const char *second)
+/* Refuses a second value for a flag that takes one: the first would be ignored
+ * silently. */
+static int second_value(const cli_command *command, const cli_flag *flag, const char *second)
 {
-    const char *first = train_field_text(flag->field, flag->object);
-    cli_fail(command->name, CLI_USAGE,
-             "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other",
-             flag->field->name, second, first, second);
+    const train_field *field = flag->field;
+    const char *first = field->type == TRAIN_TEXT ? train_field_text(field, flag->object) : NULL;
+    char number[CLI_VALUE_SIZE];
+    if (field->joined_by && strcmp(field->joined_by, CLI_LIST) != 0)
+        cli_fail(command->name, CLI_USAGE,
+                 "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other",
+                 field->name, second, first, second);
+    else if (field->joined_by)
+        cli_fail(command->name, CLI_USAGE, "--%s is given twice: --%s %s,%s names both", field->name, field->name, first,
+                 second);
+    else {
+        if (!first)
+            cli_flag_value(flag, number, sizeof number);
+        cli_fail(command->name, CLI_USAGE, "--%s is given twice, with %s and with %s: leave one out", field->name,
+                 first ? first : number, second);
+    }
     return point_to_help(command);
 }
 
 /* Reads the value of a flag that takes one. */
 static int read_given(const cli_command *command, cli_flag *flag, const char *text)
 {
-    if (flag->field->joined_by && flag->reading == command->reading)
-        return second_file(command, flag, text);
+    if (flag->reading == command->reading)
+        return second_value(command, flag, text);
     flag->reading = command->reading;
     return read_value(command, flag, text);
 }
@@ -159,7 +171,7 @@ static int unknown_word(const cli_command *command, const char *before, const ch
     const cli_flag *flag = NULL;
     for (int i = 0; i < command->flag_count && !flag; i++)
         if (command->flags[i].field->joined_by && command->flags[i].given &&
-            !strcmp(train_field_text(command->flags[i].field, command->flags[i].object), before))
+            strcmp(command->flags[i].field->joined_by, CLI_LIST) != 0 && !strcmp(train_field_text(command->flags[i].field, command->flags[i].object), before))
             flag = &command->flags[i];
     if (flag)
         cli_fail(command->name, CLI_USAGE, "--%s takes one file, and %s is another: %s %s %s makes one of both",

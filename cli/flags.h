@@ -41,7 +41,8 @@ typedef struct cli_command {
     int max_words;      /* how many arguments may be names of files instead of flags */
     const char **words; /* [max_words], set by cli_flags_read */
     int word_count;
-    int reading; /* counts the calls of cli_flags_read, in each of which a file may be given once per flag */
+    int verbs;   /* how many of the words, from the first on, are no names of files */
+    int reading; /* counts the calls of cli_flags_read, in each of which a flag may be given one value */
 } cli_command;
 
 /* The exit codes, and CLI_HELPED: the help was printed, so the command has nothing left
@@ -52,9 +53,11 @@ enum { CLI_HELPED = -1, CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRU
  * the completions. */
 #define CLI_DESCRIBE "--describe"
 
-/* Reads arguments into the members of the flags. A later flag overrides an earlier one,
- * except for files that could be joined into one: a second is refused. Returns CLI_DONE;
- * CLI_HELPED after printing the help to stdout on --help; CLI_USAGE after one sentence to
+/* The `joined_by` of a flag that takes a list: commas join its values. */
+#define CLI_LIST ","
+
+/* Reads arguments into the members of the flags. They override what an earlier call read;
+ * within one call a second value for a flag is refused. Returns CLI_DONE; CLI_HELPED after printing the help to stdout on --help; CLI_USAGE after one sentence to
  * stderr about a mistake. */
 int cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 

@@ -121,7 +121,7 @@ int cli_generate(int count, const char *const *arguments)
                         .count = 1,
                         .options = {.marks = DATA_SPECIALS, .sampling_temperature = 1, .top_p = 1, .seed = 1}};
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),
         CLI_FLAG(f.length, "length", "N", "tokens to generate", .low = 1, .high = 1e9),
         CLI_FLAG(f.options.sampling_temperature, "temperature", "T",

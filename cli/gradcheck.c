@@ -1,6 +1,7 @@
 /* gradcheck.c - tapeformer gradcheck: of the operations, or of a trained model. */
 #include "doctor.h"
 #include "gradcheck_ops.h"
+#include "outputs.h"
 
 typedef struct gradcheck_flags {
     operations_flags operations;
@@ -28,6 +29,9 @@ static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
     if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs) ||
         !cli_examples_effective(command, &f->doctor.examples))
         return CLI_USAGE;
+    const int code = cli_check_outputs(command);
+    if (code != CLI_DONE)
+        return code;
     f->operations.output = f->doctor.output = f->output;
     if (!model)
         return cli_check_operations(&f->operations);

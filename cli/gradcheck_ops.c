@@ -2,7 +2,6 @@
 #include "gradcheck_ops.h"
 
 #include "help.h"
-#include "outputs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -141,14 +140,9 @@ static int write_report(const operations_flags *f, const ag_op *op, study_docume
 static int report_operation(const operations_flags *f, const ag_op *op)
 {
     char title[96];
-    int code = cli_check_file("gradcheck", f->output.report, NULL);
-    if (code == CLI_DONE)
-        code = cli_check_folder("gradcheck", f->output.pictures);
-    if (code != CLI_DONE)
-        return code;
     snprintf(title, sizeof title, "Gradient check of %.60s", op->name);
     study_document *document = study_document_new(title);
-    code = write_report(f, op, document);
+    const int code = write_report(f, op, document);
     study_document_free(document);
     return code;
 }

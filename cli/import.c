@@ -1,5 +1,6 @@
 /* import.c - tapeformer import: a saved model from the weights of another program. */
 #include "cli.h"
+#include "outputs.h"
 #include "train_flags.h"
 
 #include <stdio.h>
@@ -77,6 +78,8 @@ static int check_flags(const cli_command *command, const import_flags *f)
         return cli_fail("import", CLI_USAGE, "where to? Give --out DIR");
     if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
+    if (cli_check_outputs(command) != CLI_DONE)
+        return CLI_USAGE;
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK)
         return cli_report("import", &error);
     if (f->config && given)
@@ -148,7 +151,7 @@ int cli_import(int count, const char *const *arguments)
 {
     import_flags f = {.recipe = train_recipe_new()};
     cli_flag table[OWN_FLAGS + TRAIN_FLAGS_MOST] = {
-        CLI_FLAG(f.out, "out", "DIR", "folder to write the model to"),
+        CLI_FLAG(f.out, "out", "DIR", "folder to write the model to", .written = TRAIN_WRITES_RUN),
         CLI_FLAG(f.overwrite, "overwrite", NULL, "replace the model or the run in that folder"),
         CLI_FLAG(f.layout, "layout", "NAME", "names and shapes of the tensors", .names = train_layout_name),
         CLI_FLAG(f.strip, "strip", "PREFIX", "remove this prefix from the tensors' names",

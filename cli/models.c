@@ -49,16 +49,22 @@ static bool cut_list(cli_models *models, const char *command, const char *list)
     return true;
 }
 
-int cli_models_load(cli_models *models, const char *command, const char *list)
+int cli_models_name(cli_models *models, const char *command, const char *list)
 {
     const size_t size = strlen(list) + 1;
-    ag_error error = {0};
     *models = (cli_models){.text = malloc(size), .paths = malloc(size * sizeof *models->paths)};
     if (!models->text || !models->paths)
         return cli_fail(command, CLI_FAILED, "out of memory");
     memcpy(models->text, list, size);
-    if (!cut_list(models, command, list))
-        return CLI_USAGE;
+    return cut_list(models, command, list) ? CLI_DONE : CLI_USAGE;
+}
+
+int cli_models_load(cli_models *models, const char *command, const char *list)
+{
+    ag_error error = {0};
+    const int code = cli_models_name(models, command, list);
+    if (code != CLI_DONE)
+        return code;
     if (train_ensemble_load(&models->ensemble, models->paths, models->count, &error) != AG_OK)
         return cli_report(command, &error);
     return CLI_DONE;

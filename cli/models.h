@@ -17,6 +17,9 @@ typedef struct cli_models {
     "the folder of a trained model, or a .safetensors file; several with commas between answer as one, with the mean " \
     "of their probabilities"
 
+/* Names the models of a list without loading them: sets paths and count. Returns CLI_DONE,
+ * or the exit code after a report. The caller clears the models in both cases. */
+int cli_models_name(cli_models *models, const char *command, const char *list);
 /* Loads the models of a list, which a comma divides, except where the names on both sides
  * of it, and the comma, are one path that exists: of several such paths the longest is
  * taken. So every folder can be named, and ./a,./b are two even if a folder a,b exists.

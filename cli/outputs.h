@@ -2,16 +2,12 @@
 #ifndef CLI_OUTPUTS_H
 #define CLI_OUTPUTS_H
 
-#include <stdbool.h>
+#include "cli.h"
 
-/* Whether both paths lead to one file or folder. */
-bool cli_same_file(const char *a, const char *b);
-
-/* Each returns CLI_DONE, or the exit code after saying why `path` cannot be written, and
- * does nothing for NULL. A file that is there is replaced when the new one is whole; what
- * the command reads is not: the file or run `input` (NULL: none). */
-int cli_check_file(const char *command, const char *path, const char *input);
-/* A folder for several files, which is made where it is missing. */
-int cli_check_folder(const char *command, const char *path);
+/* Checks what the flags whose field is `written` name: that it can be written, that no two
+ * are one file, and that none is what the command reads, which is what its words and its
+ * other flags of a FILE, DIR or MODEL name. A file that is there is replaced when the new
+ * one is whole. Returns CLI_DONE, or the exit code after saying why not. */
+int cli_check_outputs(const cli_command *command);
 
 #endif

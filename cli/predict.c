@@ -322,7 +322,7 @@ int cli_predict(int count, const char *const *arguments)
 {
     predict_flags f = {.batch = 64, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
-        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP),
+        CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
                  .otherwise = "--best"),
         CLI_FLAG(f.generation.best, "best", "N",

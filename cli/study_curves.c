@@ -1,6 +1,5 @@
 /* study_curves.c - tapeformer study curves: the losses of training runs, several in one
  * picture. */
-#include "outputs.h"
 #include "study_report.h"
 
 #include <stdlib.h>
@@ -15,11 +14,6 @@ static int add_curves(void *context, const study_example *example, study_documen
     (void)example;
     const curves_flags *f = context;
     ag_error error = {0};
-    for (int i = 0; i < f->command->word_count; i++) {
-        const int code = cli_check_file("study curves", f->output.report, f->command->words[i]);
-        if (code != CLI_DONE)
-            return code;
-    }
     if (!f->command->word_count)
         return cli_fail("study curves", CLI_USAGE, "curves of what? Give the folders of runs");
     return study_curves(f->command->words, f->command->word_count, document, &error) == AG_OK

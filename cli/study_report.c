@@ -80,9 +80,7 @@ int cli_study_report(const study_report *report, cli_command *command, int count
     int code = cli_flags_read(command, count, arguments);
     if (code != CLI_DONE)
         return code;
-    code = cli_check_file(command->name, report->output->report, report->example ? report->example->model : NULL);
-    if (code == CLI_DONE)
-        code = cli_check_folder(command->name, report->output->pictures);
+    code = cli_check_outputs(command);
     if (code != CLI_DONE)
         return code;
     study_document *document = study_document_new(report->title);

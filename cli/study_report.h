@@ -31,8 +31,10 @@ const char *cli_color_name(int color);
  *     cli_flag table[] = {..., STUDY_OUTPUT_FLAGS(output)}; */
 #define STUDY_OUTPUT_FLAGS(output)                                                                                     \
     CLI_FLAG((output).report, "out", "FILE",                                                                           \
-             "write it as one HTML file, too; FILE.txt: as text, FILE.svg: its pictures"),                             \
-        CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too"),                      \
+             "write it as one HTML file, too; FILE.txt: as text, FILE.svg: its pictures",                              \
+             .written = TRAIN_WRITES_FILE),                                                                            \
+        CLI_FLAG((output).pictures, "pictures", "DIR", "write each picture as an SVG file, too",                       \
+                 .written = TRAIN_WRITES_FOLDER),                                                                      \
         CLI_FLAG((output).color, "color", "WHEN", "colour the terminal output; auto: unless NO_COLOR is set",          \
                  .names = cli_color_name)
 

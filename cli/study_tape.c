@@ -1,6 +1,5 @@
 /* study_tape.c - tapeformer study tape: what each operation of a training step costs. */
 #include "examples.h"
-#include "outputs.h"
 #include "study_report.h"
 
 typedef struct tape_flags {
@@ -99,9 +98,6 @@ static int add_tape(void *context, const study_example *example, study_document 
         return cli_fail("study tape", CLI_USAGE, "which model? Give --model DIR");
     if (batch && !cli_examples_given(&f->examples))
         return cli_fail("study tape", CLI_USAGE, "a step on what? Give one of --pairs FILE, --task NAME, --text FILE");
-    const int code = cli_check_file("study tape", f->output.report, f->example.model);
-    if (code != CLI_DONE)
-        return code;
     return batch ? add_batch(f, document) : add_example(f, document);
 }
 

@@ -192,7 +192,7 @@ static int check_flags(const cli_command *command, const subword_flags *f, subwo
         return cli_fail("tokens", CLI_USAGE,
                         "with which vocabulary? Give --vocab FILE, as `tapeformer tokens learn` "
                         "writes it");
-    return learns ? cli_check_file("tokens", f->out, f->words[1]) : CLI_DONE;
+    return cli_check_outputs(command);
 }
 
 static int run_verb(const subword_flags *f, subword_verb verb)
@@ -218,7 +218,8 @@ int cli_subwords(int count, const char *const *arguments)
     subword_flags f = {.merges = DATA_DEFAULT_MERGES};
     cli_flag table[] = {
         CLI_FLAG(f.merges, "merges", "N", "the most merges to learn", .low = 1, .high = 1000000),
-        CLI_FLAG(f.out, "out", "FILE", "write the learned merges to this file, one per line"),
+        CLI_FLAG(f.out, "out", "FILE", "write the learned merges to this file, one per line",
+                 .written = TRAIN_WRITES_FILE),
         CLI_FLAG(f.vocab, "vocab", "FILE", "read the merges from this file, one per line"),
         CLI_FLAG(f.ids, "ids", NULL, "write and read tokens as numbers"),
     };
@@ -229,6 +230,7 @@ int cli_subwords(int count, const char *const *arguments)
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .max_words = 2,
+        .verbs = 1,
         .words = f.words,
         .details =
             "learn makes a vocabulary by byte pair encoding: the two tokens that are neighbours most often become one, "

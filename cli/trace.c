@@ -14,13 +14,13 @@ typedef struct trace_flags {
     study_trace_options options;
 } trace_flags;
 
-static int write_trace(const trace_flags *f)
+static int write_trace(const cli_command *command, const trace_flags *f)
 {
     if (!f->example.model)
         return cli_fail("trace", CLI_USAGE, "which model? Give --model DIR, or --compare and two files");
     study_example example = {0};
     ag_error error = {0};
-    int code = cli_check_file("trace", f->out, f->example.model);
+    int code = cli_check_outputs(command);
     if (code == CLI_DONE)
         code = cli_study_read("trace", &f->example, &example);
     if (code == CLI_DONE) {
@@ -65,7 +65,7 @@ int cli_trace(int count, const char *const *arguments)
     trace_flags f = {.out = "trace.safetensors"};
     cli_flag table[] = {
         STUDY_EXAMPLE_FLAGS(f.example),
-        CLI_FLAG(f.out, "out", "FILE", "the file to write"),
+        CLI_FLAG(f.out, "out", "FILE", "the file to write", .written = TRAIN_WRITES_FILE),
         CLI_FLAG(f.options.plain_attention, "plain", NULL,
                  "compute attention by single operations, so that scores and weights are in the trace"),
         CLI_THREADS(f.options.threads),
@@ -95,5 +95,5 @@ int cli_trace(int count, const char *const *arguments)
         return compare_traces(&f);
     if (f.files[0])
         return cli_fail("trace", CLI_USAGE, "what is '%s'? Files are for --compare", f.files[0]);
-    return write_trace(&f);
+    return write_trace(&command, &f);
 }

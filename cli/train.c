@@ -2,6 +2,7 @@
  * training. */
 #include "cli.h"
 #include "notes.h"
+#include "outputs.h"
 #include "progress.h"
 #include "screen.h"
 #include "team.h"
@@ -345,6 +346,8 @@ int cli_train(int count, const char *const *arguments)
     } else if (code == CLI_DONE) {
         cli_outlive_readers();
         code = check_source(&f);
+        if (code == CLI_DONE && !f.resume && !f.dry_run)
+            code = cli_check_outputs(&command);
         if (code == CLI_DONE)
             code = join_team(&command, &f, &earlier);
         if (code == CLI_DONE && cli_the_team.rank == 0 && !f.dry_run &&

@@ -23,6 +23,9 @@ typedef enum train_field_type {
     _Generic((member), int64_t: TRAIN_INT64, uint64_t: TRAIN_UINT64, double: TRAIN_DOUBLE, bool: TRAIN_BOOL,          \
              const char *: TRAIN_TEXT, default: TRAIN_INT)
 
+/* Whether a text is the path of what the command writes, and of what kind that is. */
+typedef enum train_written { TRAIN_READS = 0, TRAIN_WRITES_FILE, TRAIN_WRITES_FOLDER, TRAIN_WRITES_RUN } train_written;
+
 /* The struct that a member belongs to: see train_recipe in options.h. */
 typedef enum train_owner { TRAIN_RECIPE = 0, TRAIN_DATA, TRAIN_MODEL, TRAIN_RUN } train_owner;
 
@@ -59,8 +62,9 @@ typedef struct train_field {
     bool local;      /* concerns one call of the command: a resume does not repeat it */
     bool changeable; /* a resumed run may change it */
     bool describes;  /* describes the model, though nn_model_config does not have it */
-    /* A file: the program that joins two files, for a user who gives two. */
+    /* A file: the program that joins two files, for a user who gives two; of a list "," */
     const char *joined_by;
+    train_written written;
     /* Whether the option has an effect. Where it has none, the command refuses the flag
      * with the sentence `goes`, which follows the flag's name. NULL: always. */
     bool (*needs)(const struct train_recipe *recipe);

@@ -12,8 +12,8 @@ static void train_committee(const char *flags)
     cli_write("sources.txt", "abc\nba\nca\nabab\ncab\n");
     for (int i = 0; i < 3; i++) {
         snprintf(line, sizeof line,
-                 "$T train --pairs $DIR/pairs.tsv --dev $DIR/pairs.tsv --steps 80 --lr 0.02 --seed %d --threads 1 " CLI_TINY
-                 " --heads %d %s --out $DIR/%c",
+                 "$T train --pairs $DIR/pairs.tsv --dev $DIR/pairs.tsv --steps 80 --lr 0.02 --seed %d --threads 1 "
+                 "--d-model 16 --layers 1 --ffn 16 --batch 16 --dropout 0 --eval-sources 20 --quiet --heads %d %s --out $DIR/%c",
                  i + 1, i + 1 == 3 ? 4 : i + 1, flags, 'a' + i);
         cli_expect(line, 0, "");
     }

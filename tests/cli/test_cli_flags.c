@@ -117,6 +117,26 @@ START_TEST(test_predict_reads_files)
 }
 END_TEST
 
+/* A second value for a flag is refused in every command, whatever the flag takes: the
+ * first would be ignored. Values of a preset or a resumed run are no first ones. */
+START_TEST(test_two_values)
+{
+    cli_expect("$T predict --model a --model b", 2,
+               "tapeformer predict: --model is given twice: --model a,b names both\n");
+    cli_expect("$T eval --pairs x --model a --against b --against=c", 2, "--against is given twice: --against b,c names both\n");
+    cli_expect("$T train --task copy --steps 5 --steps 5", 2, "--steps is given twice, with 5 and with 5: leave one out\n");
+    cli_expect("$T train --task copy --lr=0.01 --lr 1e-3", 2, "--lr is given twice, with 0.01 and with 1e-3: leave one out\n");
+    cli_expect("$T train --preset demo --task copy --task reverse", 2, "--task is given twice, with copy and with reverse");
+    cli_expect("$T study attention --model a --source x --source y", 2, "--source is given twice, with x and with y");
+    cli_expect("$T train --task copy --positions rotary --positions alibi", 2, "with rotary and with alibi");
+    cli_expect("$T average a b --out x --out y", 2, "--out is given twice, with x and with y");
+    cli_train_tiny();
+    cli_expect("echo ab | $T predict --model $DIR/run --json --json", 0, "{");
+    cli_expect("$T train --preset demo --steps 2 --schedule constant --d-model 8 --out $DIR/small --quiet", 0, "");
+    cli_expect("$T train --resume $DIR/small --steps 3 --quiet; tail -n 1 $DIR/small/log.jsonl", 0, "\"step\":3,");
+}
+END_TEST
+
 /* Two files where one is read: the program that joins them is named. */
 START_TEST(test_two_files)
 {
@@ -236,6 +256,7 @@ static Suite *suite(void)
     tcase_add_test(c, test_predict_reads_files);
     tcase_add_test(c, test_counts);
     tcase_add_test(c, test_two_files);
+    tcase_add_test(c, test_two_values);
     tcase_add_test(c, test_other_encodings);
     tcase_add_test(c, test_pipes);
     tcase_add_test(c, test_help_is_folded);

@@ -52,7 +52,15 @@ START_TEST(test_the_model_stays)
 {
     cli_train_tiny();
     cli_expect("cksum $DIR/run/* > $DIR/before; ln -s run/model.safetensors $DIR/link", 0, "");
+    cli_write("pairs", "ab\tba\n");
+    cli_write("text", "ab ba\n");
     static const char *const refused[] = {
+        "eval --model $DIR/run --pairs $DIR/pairs --calibration $DIR/pairs",
+        "eval --model $DIR/none,$DIR/run --pairs $DIR/pairs --calibration $DIR/run/model.safetensors",
+        "eval --model $DIR/run,$DIR/none --pairs $DIR/pairs --calibration $DIR/run/log.jsonl",
+        "study tape --model $DIR/run --pairs $DIR/pairs --out $DIR/pairs",
+        "gradcheck --model $DIR/run --pairs $DIR/pairs --out $DIR/./pairs",
+        "tokens learn $DIR/text --out $DIR/text",
         "export --model $DIR/run --out $DIR/run/model.safetensors",
         "export --model $DIR/run --out $DIR/run/checkpoint.safetensors",
         "export --model $DIR/run/model.safetensors --out $DIR/link",
