@@ -40,6 +40,22 @@ static ag_status put_text(const cli_answers *answers, const nn_hypothesis *hypot
     return AG_OK;
 }
 
+/* The source's token, from 0, with which token t of hypothesis number i is aligned. The
+ * source's end mark is none. */
+static int64_t aligned_token(const cli_answers *answers, const cli_source *source, int i, int64_t t)
+{
+    return nn_aligned(nn_alignment_of(answers->alignment, answers->row, i) + t * answers->alignment->keys,
+                      source->tokens);
+}
+
+/* TAB and the pairs source-target of hypothesis number i, as Pharaoh's format has them. */
+static void put_pairs(const cli_answers *answers, const cli_source *source, int i, int64_t length, FILE *out)
+{
+    fputc('\t', out);
+    for (int64_t t = 0; t < length; t++)
+        fprintf(out, "%s%lld-%lld", t ? " " : "", (long long)aligned_token(answers, source, i, t), (long long)t);
+}
+
 /* A line for each hypothesis. A line of input without an answer keeps its place: rank 0,
  * and the other fields are empty. */
 static ag_status put_tsv(const cli_answers *answers, const cli_source *source, const nn_hypothesis *hypotheses, int best,
@@ -47,7 +63,7 @@ static ag_status put_tsv(const cli_answers *answers, const cli_source *source, c
 {
     if (source->problem) {
         cli_put_field(out, source->text, source->size);
-        fputs("\t0\t\t\t\n", out);
+        fputs(answers->alignment ? "\t0\t\t\t\t\n" : "\t0\t\t\t\n", out);
     }
     for (int i = 0; i < best && is_found(hypotheses, i); i++) {
         char *text = cli_text(answers->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
@@ -56,6 +72,8 @@ static ag_status put_tsv(const cli_answers *answers, const cli_source *source, c
         cli_put_field(out, source->text, source->size);
         fprintf(out, "\t%d\t%.6f\t%.6g\t", i + 1, hypotheses[i].log_probability, hypotheses[i].probability);
         cli_put_field(out, text, strlen(text));
+        if (answers->alignment)
+            put_pairs(answers, source, i, hypotheses[i].length, out);
         fputc('\n', out);
         free(text);
     }
@@ -77,13 +95,39 @@ static void put_source_tokens(data_json_object *object, const char *key, const d
     data_json_close(object, '[');
 }
 
-static bool put_hypothesis(data_json_object *object, const data_vocab *vocab, const nn_hypothesis *hypothesis, int rank)
+/* The pairs of hypothesis number i, and its cross-attention: a row for each of its tokens,
+ * a column for each of the source's, and one for the source's end mark. */
+static void put_alignment(data_json_object *object, const cli_answers *answers, const cli_source *source, int i,
+                          int64_t length)
 {
+    const ag_real *weights = nn_alignment_of(answers->alignment, answers->row, i);
+    data_json_open(object, "alignment", '[');
+    for (int64_t t = 0; t < length; t++) {
+        data_json_open(object, NULL, '[');
+        data_json_put_integer(object, NULL, aligned_token(answers, source, i, t));
+        data_json_put_integer(object, NULL, t);
+        data_json_close(object, '[');
+    }
+    data_json_close(object, '[');
+    data_json_open(object, "attention", '[');
+    for (int64_t t = 0; t < length; t++, weights += answers->alignment->keys) {
+        data_json_open(object, NULL, '[');
+        for (int64_t j = 0; j <= source->tokens; j++)
+            data_json_put_number(object, NULL, (double)weights[j], 5);
+        data_json_close(object, '[');
+    }
+    data_json_close(object, '[');
+}
+
+static bool put_hypothesis(data_json_object *object, const cli_answers *answers, const cli_source *source,
+                           const nn_hypothesis *hypothesis, int i)
+{
+    const data_vocab *vocab = answers->target_vocab;
     char *text = cli_text(vocab, hypothesis->tokens, hypothesis->length);
     if (!text)
         return false;
     data_json_open(object, NULL, '{');
-    data_json_put_integer(object, "rank", rank);
+    data_json_put_integer(object, "rank", i + 1);
     data_json_put_number(object, "log_probability", hypothesis->log_probability, 9);
     data_json_put_number(object, "probability", hypothesis->probability, 9);
     data_json_put_number(object, "score", hypothesis->score, 9);
@@ -93,6 +137,8 @@ static bool put_hypothesis(data_json_object *object, const data_vocab *vocab, co
         data_json_put_text(object, NULL, data_vocab_token(vocab, hypothesis->tokens[t]));
     data_json_close(object, '[');
     data_json_put_text(object, "output", text);
+    if (answers->alignment)
+        put_alignment(object, answers, source, i, hypothesis->length);
     data_json_close(object, '{');
     free(text);
     return true;
@@ -115,7 +161,7 @@ static ag_status put_json(const cli_answers *answers, const cli_source *source, 
     }
     data_json_open(&object, "answers", '[');
     for (int i = 0; i < best && is_found(hypotheses, i) && done; i++)
-        done = put_hypothesis(&object, answers->target_vocab, &hypotheses[i], i + 1);
+        done = put_hypothesis(&object, answers, source, &hypotheses[i], i);
     data_json_close(&object, '[');
     done = data_json_object_end(&object) && done;
     if (done) {

@@ -13,6 +13,7 @@ typedef struct cli_source {
     size_t size;
     const char *file;
     int64_t number;      /* from 1 */
+    int64_t tokens;      /* without the end mark; 0: it has no answer */
     const char *problem; /* why the line has no answer: "empty", "not UTF-8", "zero byte",
                           * "too long"; NULL: it has one */
 } cli_source;
@@ -22,6 +23,8 @@ typedef struct cli_answers {
     cli_answer_form form;
     bool scores; /* of CLI_ANSWER_TEXT */
     const data_vocab *source_vocab, *target_vocab;
+    const nn_alignment *alignment; /* of the next lines' answers; NULL: not wanted */
+    int64_t row;                   /* the next line's in it */
 } cli_answers;
 
 /* Prints the hypotheses [best] of a line, best first; a line with a problem has none.

@@ -363,6 +363,8 @@ static int check_flags(const cli_command *command, const eval_flags *f)
         {"batch", !examples->text || !f->against,
          "goes without --against and --text together, which measure each window of the text by itself"},
         {"show", !examples->text, "goes without --text: a language model reads no sources"},
+        {"copy-unknown", !examples->text, "goes without --text: a language model reads no sources"},
+        {"align-layer", f->evaluation.copy_unknown, "goes with --copy-unknown"},
         {"calibration", !examples->text, "goes without --text: a language model gives no answers"},
         {"calibration", !f->against, "goes without --against: draw each model by itself"},
         {"length-penalty", generation->beam > 1 || generation->length_penalty == 0, "goes with a --beam of 2 or more"}};
@@ -379,7 +381,7 @@ static int check_flags(const cli_command *command, const eval_flags *f)
 int cli_eval(int count, const char *const *arguments)
 {
     eval_flags f = {.examples.options = {.count = 1000, .seed = 1000000},
-                    .evaluation = {.batch = 64, .generation = {.beam = 1, .temperature = 1}}};
+                    .evaluation = {.batch = 64, .copy_layer = -1, .generation = {.beam = 1, .temperature = 1}}};
     nn_generation_options *generation = &f.evaluation.generation;
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
@@ -393,6 +395,10 @@ int cli_eval(int count, const char *const *arguments)
                  "exponent of the beam search's length penalty; 0: none"),
         CLI_FLAG(generation->temperature, "temperature", "T", "divides the logits, in the loss and in the answers",
                  .low = 1e-3, .high = 1000),
+        CLI_FLAG(f.evaluation.copy_unknown, "copy-unknown", NULL,
+                 "let <unk> be a token of answers, replaced by the source's token that it is aligned with"),
+        CLI_FLAG(f.evaluation.copy_layer, "align-layer", "N", "align by the cross-attention of this layer, from 0",
+                 .low = 0, .high = 1000, .otherwise = "the last"),
         CLI_FLAG(f.calibration, "calibration", "FILE",
                  "draw the share of right answers over their probability, as HTML; FILE.txt: as text, FILE.svg: the "
                  "picture",

@@ -8,6 +8,8 @@
 #include "models.h"
 #include "progress.h"
 
+#include "../train/copies.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,6 +26,8 @@ typedef struct predict_flags {
     int64_t batch;
     int threads;
     bool scores, tsv, json;
+    bool align, copy_unknown;
+    int align_layer; /* -1: the last */
 } predict_flags;
 
 /* This many batches of lines are taken from the input at once and sorted by length, which
@@ -32,7 +36,6 @@ typedef struct predict_flags {
 
 typedef struct source_line {
     cli_source source;
-    int64_t tokens;   /* 0: the line does not go through the model, and has no answer */
     off_t begin, end; /* of its answer within all answers */
 } source_line;
 
@@ -48,6 +51,8 @@ typedef struct predictor {
     const char **texts;   /* [flags->batch] */
     int64_t count, usable;
     cli_answers answers;
+    nn_alignment alignment; /* of the batch that is being answered */
+    data_vocab *copies; /* of --copy-unknown: the target tokens and those copied; else NULL */
     data_unknown unknown;
     cli_progress progress;
     double started;
@@ -101,20 +106,29 @@ static int64_t check_line(predictor *p, cli_source *source)
 static int by_length(const void *a, const void *b)
 {
     const source_line *x = *(source_line *const *)a, *y = *(source_line *const *)b;
-    if (x->tokens != y->tokens)
-        return x->tokens < y->tokens ? -1 : 1;
+    if (x->source.tokens != y->source.tokens)
+        return x->source.tokens < y->source.tokens ? -1 : 1;
     return x->source.number < y->source.number ? -1 : 1;
 }
 
 /* ---- A batch of lines -------------------------------------------------------------- */
 
+/* Answers the batch and, where flags or an <unk> want it, aligns the answers. */
 static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *error)
 {
-    nn_input input = {.rows = p->batch.rows,
-                      .source_length = p->batch.source_length,
-                      .source = p->batch.source,
-                      .source_lengths = p->batch.source_lengths};
-    return nn_ensemble_generate(p->ensemble, p->tape, &input, &p->flags->generation, result, error);
+    const predict_flags *f = p->flags;
+    const nn_input input = {.rows = p->batch.rows,
+                            .source_length = p->batch.source_length,
+                            .source = p->batch.source,
+                            .source_lengths = p->batch.source_lengths};
+    ag_status status = nn_ensemble_generate(p->ensemble, p->tape, &input, &f->generation, result, error);
+    const bool copies = status == AG_OK && p->copies && train_has_unknown(result);
+    if (status == AG_OK && (f->align || copies))
+        status = nn_ensemble_align(p->ensemble, p->tape, &input, &f->generation, result, f->align_layer, &p->alignment,
+                                   error);
+    if (status == AG_OK && copies)
+        status = train_copy_unknown(p->copies, &p->alignment, p->texts, result, error);
+    return status;
 }
 
 static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t rows, FILE *out, ag_error *error)
@@ -128,11 +142,13 @@ static ag_status answer_batch(predictor *p, source_line *const *lines, int64_t r
         status = decode_batch(p, &result, error);
     for (int64_t row = 0; row < rows && status == AG_OK; row++) {
         lines[row]->begin = ftello(out);
+        p->answers.row = row;
         status = cli_answers_put(&p->answers, &lines[row]->source, result.hypotheses + row * result.best, result.best,
                                  out, error);
         lines[row]->end = ftello(out);
     }
     nn_generated_clear(&result);
+    nn_alignment_clear(&p->alignment);
     return status;
 }
 
@@ -149,9 +165,9 @@ static ag_status take_lines(predictor *p, cli_lines *lines, ag_error *error)
         if (!text)
             break;
         source_line *line = &p->lines[p->count++];
-        *line = (source_line){.source = {text, size, p->name, lines->number, NULL}};
-        line->tokens = check_line(p, &line->source);
-        if (line->tokens) {
+        *line = (source_line){.source = {.text = text, .size = size, .file = p->name, .number = lines->number}};
+        line->source.tokens = check_line(p, &line->source);
+        if (line->source.tokens) {
             p->sorted[p->usable++] = line;
             status = data_unknown_add(&p->unknown, p->saved->source_vocab, text, size, p->name, lines->number, error);
         }
@@ -180,7 +196,7 @@ static ag_status answer_lines(predictor *p, ag_error *error)
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
     for (int64_t i = 0; i < p->count && status == AG_OK; i++) {
         const source_line *line = &p->lines[i];
-        if (line->tokens)
+        if (line->source.tokens)
             fwrite(answers + line->begin, 1, (size_t)(line->end - line->begin), stdout);
         else
             status = cli_answers_put(&p->answers, &line->source, NULL, 0, stdout, error);
@@ -252,6 +268,19 @@ static cli_answers answers_form(const predict_flags *f, const train_saved *saved
                          .target_vocab = saved->target_vocab};
 }
 
+/* Whether the models can align and copy, as far as the flags want it. */
+static int prepare_alignment(predictor *p, ag_error *error)
+{
+    const predict_flags *f = p->flags;
+    if ((f->align || f->copy_unknown) && nn_ensemble_align_check(p->ensemble, f->align_layer, error) != AG_OK)
+        return cli_report("predict", error);
+    if (!f->copy_unknown)
+        return CLI_DONE;
+    p->copies = train_copies_new(p->ensemble, p->saved->source_vocab, p->saved->target_vocab, error);
+    p->answers.target_vocab = p->copies;
+    return p->copies ? CLI_DONE : cli_report("predict", error);
+}
+
 /* The exit code after all lines were answered, or an error. */
 static int finish_answers(predictor *p, ag_status status, const ag_error *error)
 {
@@ -277,6 +306,7 @@ static int predict_lines(const predict_flags *f, ag_error *error)
         code = cli_fail("predict", CLI_USAGE, "%s is a language model: use tapeformer generate", f->model);
     } else if (code == CLI_DONE) {
         p.answers = answers_form(f, p.saved);
+        p.answers.alignment = f->align ? &p.alignment : NULL;
         p.tape = ag_tape_new(&(ag_tape_options){.threads = f->threads, .no_grad = true, .keeps_weights = true});
         p.lines = malloc(BATCHES * (size_t)f->batch * sizeof *p.lines);
         p.sorted = malloc(BATCHES * (size_t)f->batch * sizeof *p.sorted);
@@ -284,11 +314,14 @@ static int predict_lines(const predict_flags *f, ag_error *error)
         if (!p.tape || !p.lines || !p.sorted || !p.texts)
             code = cli_fail("predict", CLI_FAILED, "out of memory");
         else
+            code = prepare_alignment(&p, error);
+        if (code == CLI_DONE)
             code = finish_answers(&p, answer_files(&p, error), error);
     }
     free(p.lines);
     free(p.sorted);
     free(p.texts);
+    data_vocab_free(p.copies);
     data_unknown_clear(&p.unknown);
     data_batch_clear(&p.batch);
     ag_tape_free(p.tape);
@@ -309,18 +342,22 @@ static int check_flags(const cli_command *command, predict_flags *f)
         {"length-penalty", generation->beam > 1 || f->scores || f->json || generation->length_penalty == 0,
          "goes with a --beam of 2 or more, or --scores"},
         {"scores", !f->tsv && !f->json, "goes without --tsv and --json, which have the probabilities"},
-        {"tsv", !f->json, "and --json exclude each other"}};
+        {"tsv", !f->json, "and --json exclude each other"},
+        {"align", f->tsv || f->json, "goes with --tsv or --json"},
+        {"align-layer", f->align || f->copy_unknown, "goes with --align or --copy-unknown"}};
     if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
     if (generation->best > generation->beam)
         return cli_fail("predict", CLI_USAGE, "--best %d: a beam of %d has no more hypotheses than that",
                         generation->best, generation->beam);
+    if (f->copy_unknown)
+        generation->marks = DATA_UNK; /* so that <unk> may be an answer's token */
     return check_files(f);
 }
 
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {.batch = 64, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
+    predict_flags f = {.batch = 64, .align_layer = -1, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
@@ -339,6 +376,13 @@ int cli_predict(int count, const char *const *arguments)
         CLI_FLAG(f.tsv, "tsv", NULL,
                  "print a line for each answer: source, rank, log-probability, probability, output, separated by TAB"),
         CLI_FLAG(f.json, "json", NULL, "print a JSON object for each line of input, with all its answers"),
+        CLI_FLAG(f.align, "align", NULL,
+                 "print with which token of the source each token of an answer is aligned, by cross-attention: pairs "
+                 "SOURCE-OUTPUT from 0; with --json the weights, too"),
+        CLI_FLAG(f.copy_unknown, "copy-unknown", NULL,
+                 "let <unk> be a token of answers, and print instead of it the source's token that it is aligned with"),
+        CLI_FLAG(f.align_layer, "align-layer", "N", "align by the cross-attention of this layer, from 0", .low = 0,
+                 .high = 1000, .otherwise = "the last"),
         CLI_FLAG(f.generation.max_length, "max-length", "N",
                  "longest output in tokens; above the model's also longest line, unless its positions are learned",
                  .low = 1, .high = 1e6, .otherwise = "the model's"),

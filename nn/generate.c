@@ -6,10 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* DATA_BOS and DATA_EOS of data/, which this layer does not include. */
-#define DEFAULT_BOS 1
-#define DEFAULT_EOS 2
-
 /* ---- Options and prompts ----------------------------------------------------------- */
 
 static ag_status check_numbers(const nn_generation_options *options, ag_error *error)
@@ -51,8 +47,8 @@ static ag_status complete_options(generation *g, const nn_generation_options *gi
     if (status != AG_OK)
         return status;
     if (options->bos == 0 && options->eos == 0) {
-        options->bos = DEFAULT_BOS;
-        options->eos = DEFAULT_EOS;
+        options->bos = GENERATION_BOS;
+        options->eos = GENERATION_EOS;
     }
     if (options->no_eos || g->kind == NN_ENCODER)
         options->eos = -1;

@@ -148,5 +148,34 @@ ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const
                                int64_t count, const nn_generation_options *options, nn_on_tokens *on_tokens,
                                void *context, ag_error *error) AG_CHECKED;
 
+/* ---- Alignment --------------------------------------------------------------------- */
+
+/* Where the tokens of generated answers look in their sources. For each token the weights
+ * of a decoder layer's cross-attention, of the query that predicts the token, averaged
+ * over heads, and over the models of an ensemble. Those of a token sum to 1. */
+typedef struct nn_alignment {
+    int64_t rows, queries, keys; /* queries: tokens of the longest answer, 1 at least; keys:
+                                  * the source_length of the input */
+    int best;                    /* as in nn_generated */
+    ag_real *weights;            /* [rows, best, queries, keys]: 0 after the end of an answer */
+} nn_alignment;
+
+/* AG_BAD_VALUE for models without cross-attention, and for a layer that one of them does
+ * not have. `layer` counts from 0; below 0: the last of each model. */
+ag_status nn_ensemble_align_check(const nn_ensemble *ensemble, int layer, ag_error *error) AG_CHECKED;
+/* Aligns the answers that nn_ensemble_generate gave to `input` with these options, by one
+ * pass of each model for each place of `best`. The errors of nn_ensemble_align_check, of a
+ * pass, and AG_NO_MEMORY. The caller clears the alignment, which is empty after an error.
+ * Rewinds the tape. */
+ag_status nn_ensemble_align(const nn_ensemble *ensemble, ag_tape *tape, const nn_input *input,
+                            const nn_generation_options *options, const nn_generated *answers, int layer,
+                            nn_alignment *alignment, ag_error *error) AG_CHECKED;
+/* The weights [queries, keys] of the answer at a place of a row. */
+const ag_real *nn_alignment_of(const nn_alignment *alignment, int64_t row, int place);
+/* The position with the largest of the weights [keys] of one token, of equals the first. */
+int64_t nn_aligned(const ag_real *weights, int64_t keys);
+/* Frees the weights and leaves the struct zeroed. */
+void nn_alignment_clear(nn_alignment *alignment);
+
 AG_HEADER_END
 #endif

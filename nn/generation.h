@@ -9,6 +9,11 @@
 
 #include "ensemble.h"
 
+/* The marks of options that name none: DATA_BOS and DATA_EOS of data/, which this layer
+ * does not include. */
+#define GENERATION_BOS 1
+#define GENERATION_EOS 2
+
 /* One model of the ensemble. */
 typedef struct generation_model {
     const nn_model *model;

@@ -11,7 +11,7 @@
  * operations do: they return NULL, and the tape keeps the error.
  *
  * Ownership: functions copy the names and configurations that they take. Only nn_params,
- * nn_model, nn_cache and nn_generated own memory that the caller must free.
+ * nn_model, nn_cache, nn_generated and nn_alignment own memory that the caller must free.
  *
  * Order of use: nn_model_new (or nn_params_init, the layers' _init functions,
  * nn_params_allocate); then, for each step, an nn_pass on a rewound tape.

@@ -2,10 +2,12 @@
  *
  * Sources of similar length are decoded together, and judged in the order of the set.
  * Tokens are compared by id; a target token that is not in the vocabulary is UNKNOWN,
- * which no output can be.
+ * which no output can be. Tokens that are copied from sources are added to the vocabulary
+ * before anything is compared.
  */
 #include "decode.h"
 #include "calibration.h"
+#include "copies.h"
 #include "text_scores.h"
 
 #include <stdlib.h>
@@ -38,6 +40,8 @@ typedef struct decoding {
     source_item *items;   /* [count] in the order of the set */
     source_item **sorted; /* [count] by length */
     int64_t count;
+    data_vocab *copies;      /* the target tokens, and those copied; NULL: nothing is copied */
+    const data_vocab *vocab; /* of outputs and targets: copies, or the set's */
     ag_error *error;
 } decoding;
 
@@ -117,15 +121,32 @@ static int64_t longest_output(const decoding *d)
     return longest > usual ? longest : usual;
 }
 
-static ag_status answer_rows(decoding *d, const nn_input *input, const uint64_t *streams, source_item **items)
+/* Replaces each <unk> of the answers, if there is one. */
+static ag_status copy_unknown(decoding *d, const nn_input *input, const nn_generation_options *options,
+                              const char *const *texts, nn_generated *answers)
+{
+    nn_alignment alignment = {0};
+    if (!train_has_unknown(answers))
+        return AG_OK;
+    ag_status status = nn_ensemble_align(d->ensemble, d->tape, input, options, answers, d->evaluation->copy_layer,
+                                         &alignment, d->error);
+    if (status == AG_OK)
+        status = train_copy_unknown(d->copies, &alignment, texts, answers, d->error);
+    nn_alignment_clear(&alignment);
+    return status;
+}
+
+static ag_status answer_rows(decoding *d, const nn_input *input, const decoded_rows *at_once, source_item **items)
 {
     nn_generated generated = {0};
     nn_generation_options options = d->evaluation->generation;
     if (options.max_length == 0) /* outputs may become as long as the longest target */
         options.max_length = longest_output(d);
-    options.marks = DATA_SPECIALS;
-    options.streams = streams;
+    options.marks = d->copies ? DATA_UNK : DATA_SPECIALS;
+    options.streams = at_once->streams;
     ag_status status = nn_ensemble_generate(d->ensemble, d->tape, input, &options, &generated, d->error);
+    if (status == AG_OK && d->copies)
+        status = copy_unknown(d, input, &options, at_once->texts, &generated);
     for (int64_t row = 0; status == AG_OK && row < input->rows; row++) {
         const nn_hypothesis *hypothesis = &generated.hypotheses[row * generated.best];
         status = keep_output(d, items[row], hypothesis->tokens, hypothesis->length);
@@ -153,7 +174,7 @@ static ag_status decode_rows(decoding *d, int64_t begin, int64_t rows, decoded_r
                       .source = batch->source,
                       .source_lengths = batch->source_lengths,
                       .source_length = batch->source_length};
-    return answer_rows(d, &input, at_once->streams, items);
+    return answer_rows(d, &input, at_once, items);
 }
 
 static ag_status decode_all(decoding *d)
@@ -200,7 +221,7 @@ static ag_status judge(const decoding *d, const source_item *item, judgement *ve
         const char *source = NULL, *target = NULL;
         data_set_example(d->set, data_set_target_index(d->set, item->index, r), &source, &target);
         int64_t length = 0;
-        int32_t *ids = target_ids(data_set_target_vocab(d->set), target ? target : "", &length);
+        int32_t *ids = target_ids(d->vocab, target ? target : "", &length);
         int64_t edits = ids ? train_edit_distance(item->output, item->output_length, ids, length) : -1;
         free(ids);
         if (edits < 0)
@@ -217,11 +238,10 @@ static ag_status judge(const decoding *d, const source_item *item, judgement *ve
 /* The text of an output, which the caller frees; NULL when memory is out. */
 static char *output_text(const decoding *d, const source_item *item)
 {
-    const data_vocab *vocab = data_set_target_vocab(d->set);
-    size_t size = data_vocab_decode(vocab, item->output, item->output_length, NULL, 0) + 1;
+    size_t size = data_vocab_decode(d->vocab, item->output, item->output_length, NULL, 0) + 1;
     char *text = malloc(size);
     if (text)
-        data_vocab_decode(vocab, item->output, item->output_length, text, size);
+        data_vocab_decode(d->vocab, item->output, item->output_length, text, size);
     return text;
 }
 
@@ -326,7 +346,15 @@ ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set
                        train_metrics *metrics, ag_error *error)
 {
     decoding d = {.ensemble = ensemble, .tape = tape, .set = set, .evaluation = evaluation, .error = error};
-    ag_status status = collect_sources(&d);
+    ag_status status = AG_OK;
+    if (evaluation->copy_unknown) {
+        ag_error own = {0}; /* the caller's may be NULL */
+        d.copies = train_copies_new(ensemble, data_set_source_vocab(set), data_set_target_vocab(set), &own);
+        if (!d.copies)
+            return ag_error_set(error, own.status, "%s", own.message);
+    }
+    d.vocab = d.copies ? d.copies : data_set_target_vocab(set);
+    status = collect_sources(&d);
     if (status == AG_OK)
         status = decode_all(&d);
     if (status == AG_OK)
@@ -337,5 +365,6 @@ ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set
     }
     free(d.sorted);
     free(d.items);
+    data_vocab_free(d.copies);
     return status;
 }
