@@ -205,7 +205,7 @@ static ag_status answer_lines(predictor *p, ag_error *error)
     if (fflush(stdout) != 0 && status == AG_OK)
         status = ag_error_set(error, AG_IO, "cannot write to standard output: %s", AG_REASON(errno));
     p->answered += p->count;
-    cli_progress_lines(&p->progress, p->answered, ag_seconds() - p->started);
+    cli_progress_lines(&p->progress, p->answered, ag_seconds() - p->started, false);
     return status;
 }
 
@@ -284,6 +284,8 @@ static int prepare_alignment(predictor *p, ag_error *error)
 /* The exit code after all lines were answered, or an error. */
 static int finish_answers(predictor *p, ag_status status, const ag_error *error)
 {
+    if (status == AG_OK)
+        cli_progress_lines(&p->progress, p->answered, ag_seconds() - p->started, true);
     cli_progress_end(&p->progress);
     cli_report_unknown("predict", "", "source", &p->unknown);
     if (status != AG_OK)

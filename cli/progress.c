@@ -57,10 +57,10 @@ void cli_progress_show(void *context, const train_progress *progress)
     state->live = state->terminal;
 }
 
-void cli_progress_lines(cli_progress *progress, int64_t done, double seconds)
+void cli_progress_lines(cli_progress *progress, int64_t done, double seconds, bool at_end)
 {
     char line[128];
-    if (progress->quiet || !progress->terminal || seconds - progress->last_shown < TERMINAL_SECONDS)
+    if (progress->quiet || !progress->terminal || (!at_end && seconds - progress->last_shown < TERMINAL_SECONDS))
         return;
     progress->last_shown = seconds;
     fprintf(stderr, "\r\033[K%s", train_count_line(done, "lines", seconds, line, sizeof line));

@@ -15,8 +15,9 @@ typedef struct cli_progress {
 cli_progress cli_progress_make(bool quiet);
 /* An on_progress callback; `context` is a cli_progress. */
 void cli_progress_show(void *context, const train_progress *progress);
-/* Shows how many lines are answered, in the live line of a terminal alone. */
-void cli_progress_lines(cli_progress *progress, int64_t done, double seconds);
+/* Shows how many lines are answered, in the live line of a terminal alone, at most ten
+ * times a second and at the end. */
+void cli_progress_lines(cli_progress *progress, int64_t done, double seconds, bool at_end);
 /* Ends the live line. */
 void cli_progress_end(const cli_progress *progress);
 

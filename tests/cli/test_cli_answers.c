@@ -80,6 +80,21 @@ START_TEST(test_json)
 }
 END_TEST
 
+/* What ends a line, LF, CRLF or the last line's CR, is no part of its source in any form;
+ * any other CR is. */
+START_TEST(test_line_ends)
+{
+    cli_train_tiny();
+#define ENDS "printf 'ab\r\nb\ra\nab\r\r\nba\r' | " RUN
+    cli_expect(ENDS "--tsv 2>/dev/null | cut -f 1", 0, "ab\nb\\0da\nab\\0d\nba\n");
+    cli_expect(ENDS "--json 2>/dev/null | sed 's/.*source\": \"\\([^\"]*\\).*/\\1/'", 0, "ab\nb\\ra\nab\\r\nba\n");
+    cli_expect(ENDS ">/dev/null", 1, "2 of 10 source tokens (2 lines) are not");
+    cli_expect(ENDS "2>/dev/null | tr -d -c '\r' | wc -c; " ENDS "--tsv 2>/dev/null | cut -f 5 > $DIR/tsv;" ENDS
+                    "2>/dev/null | cmp - $DIR/tsv && echo alike",
+               0, "0\nalike");
+}
+END_TEST
+
 /* The ten most frequent, with their first lines. */
 START_TEST(test_unknown_tokens)
 {
@@ -176,6 +191,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, test_tsv);
     tcase_add_test(t, test_json);
+    tcase_add_test(t, test_line_ends);
     tcase_add_test(t, test_unknown_tokens);
     tcase_add_test(t, test_names_of_errors);
     tcase_add_test(t, test_calibration);

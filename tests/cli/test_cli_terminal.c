@@ -1,5 +1,5 @@
 /* test_cli_terminal.c - what a study looks like on a terminal: its width, and whether it
- * is coloured. */
+ * is coloured; and the live line of predict. */
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 #include "cli_util.h"
 
@@ -90,6 +90,25 @@ START_TEST(test_widths)
 }
 END_TEST
 
+/* The live line counts up to the last line, and none is among answers on the terminal. */
+START_TEST(test_live_line)
+{
+    char line[512];
+    cli_train_tiny();
+    snprintf(line, sizeof line, "for i in 1 2 3 4 5 6 7 8 9; do echo ab; done > %s/nine", cli_folder);
+    run_in_terminal(line, 80);
+    snprintf(line, sizeof line, "$T predict --model %s/run %s/nine %s/nine 2>&1 >%s/answers", cli_folder, cli_folder,
+             cli_folder, cli_folder);
+    run_in_terminal(line, 80);
+    ck_assert_msg(!strncmp(shown, "\r\033[K", 4) && strstr(shown, "\r\033[K18 lines  ") && strstr(shown, " lines/s\r\n"),
+                  "%s", shown);
+    cli_expect("wc -l < $DIR/answers", 0, "18");
+    snprintf(line, sizeof line, "$T predict --model %s/run %s/nine 2>&1", cli_folder, cli_folder);
+    run_in_terminal(line, 80);
+    ck_assert_msg(!strstr(shown, "\033"), "%s", shown);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli_terminal");
@@ -98,6 +117,7 @@ static Suite *suite(void)
     tcase_set_timeout(c, 120);
     tcase_add_test(c, test_colours);
     tcase_add_test(c, test_widths);
+    tcase_add_test(c, test_live_line);
     suite_add_tcase(s, c);
     return s;
 }
