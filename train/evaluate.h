@@ -157,12 +157,12 @@ typedef struct train_evaluation {
                                      * wanted */
     bool find_temperature; /* with `calibration`: its temperature, too, at the cost of 25
                             * softmaxes for each token */
-    /* With `decode`: an output <unk> becomes the source's token with which it is aligned by
-     * layer copy_layer of the decoder, from 0 (below 0: the last). AG_BAD_VALUE for other
-     * models than encoder-decoders, and where source and target tokens are of different
-     * kinds. Without it, <unk> is no output. */
+    /* With `decode`: an output <unk> becomes the source's token with which it is aligned.
+     * AG_BAD_VALUE for other models than encoder-decoders, and where source and target
+     * tokens are of different kinds. Without it, <unk> is no output. */
     bool copy_unknown;
-    int copy_layer;
+    int copy_layer; /* with `copy_unknown`: the decoder's layer to align by, from 0; below 0:
+                     * the last */
     bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
     train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears
                        * it. NULL: not wanted */
