@@ -208,6 +208,11 @@ int64_t data_set_count(const data_set *set)
     return set->count;
 }
 
+data_left_out data_set_left_out(const data_set *set)
+{
+    return set->left_out;
+}
+
 const data_vocab *data_set_source_vocab(const data_set *set)
 {
     return set->source_vocab;

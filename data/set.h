@@ -60,6 +60,7 @@ struct data_set {
     data_vocab *source_vocab, *target_vocab;
     data_map map; /* of the file; zeroed for a task */
     int64_t count, max_source, max_target;
+    data_left_out left_out;
     int64_t blocks; /* of lines with empty lines between, in a file of pairs */
     char *source_copy, *target_copy;   /* for data_set_example */
     size_t source_bytes, target_bytes; /* their sizes without the final zero */

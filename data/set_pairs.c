@@ -139,10 +139,23 @@ static ag_status check_text(data_view line, pair *cut, line_place at, ag_error *
                             "%s:%lld: more than one TAB (expected: source, TAB, target; %s)", at.name, at.line,
                             memchr(line.text, '\r', line.size) ? remedy_of_carriage_returns
                                                                : "cut -f 1,2 keeps the first two columns");
-    if (is_empty(cut->source) || is_empty(cut->target))
-        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
-                            is_empty(cut->source) ? "source" : "target");
     return AG_OK;
+}
+
+/* Whether the pair is one that the set leaves out, with an empty side or a long one, and
+ * counts it. */
+static bool leave_out(data_set *set, const pair *cut, int64_t source, int64_t target, long long line)
+{
+    const int64_t end_mark = set->options.tagging ? 0 : 1, given = set->options.max_tokens;
+    const int64_t limit = given > 0 && given - end_mark < MOST_TOKENS ? given - end_mark : MOST_TOKENS;
+    const bool empty = is_empty(cut->source) || is_empty(cut->target), longer = source > limit || target > limit;
+    if (!set->options.leave_out || (!empty && !longer))
+        return false;
+    set->left_out.empty += empty;
+    set->left_out.longer += !empty;
+    if (!set->left_out.line)
+        set->left_out.line = line;
+    return true;
 }
 
 static ag_status check_count(const data_set *set, const char *side, int64_t tokens, line_place at, ag_error *error)
@@ -168,6 +181,11 @@ static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error
         return AG_BAD_FILE;
     int64_t source = data_count_tokens(data_vocab_kind(base->source_vocab), cut.source);
     int64_t target = data_count_tokens(data_vocab_kind(base->target_vocab), cut.target);
+    if (leave_out(base, &cut, source, target, at.line))
+        return AG_OK;
+    if (is_empty(cut.source) || is_empty(cut.target))
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
+                            is_empty(cut.source) ? "source" : "target");
     if (check_count(base, "source", source, at, error) != AG_OK ||
         check_count(base, "target", target, at, error) != AG_OK)
         return AG_BAD_FILE;
@@ -218,7 +236,9 @@ static ag_status read_lines(pair_set *set, ag_error *error)
     }
     if (set->base.count == 0)
         return ag_error_set(error, AG_BAD_FILE, "%s: the file %s", set->base.name,
-                            map->size == 0 ? "is empty" : "has no pairs, only empty lines");
+                            map->size == 0              ? "is empty"
+                            : set->base.left_out.line ? "has no pair whose sides are neither empty nor too long"
+                                                        : "has no pairs, only empty lines");
     return AG_OK;
 }
 

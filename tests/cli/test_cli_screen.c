@@ -78,6 +78,15 @@ START_TEST(files_that_are_something_else)
 }
 END_TEST
 
+START_TEST(unfit_pairs_are_left_out)
+{
+    cli_write("pairs", "ab\tb\n\tc\nabcdefgh\td\na\tb\n");
+    cli_expect(DRY "--max-length 8 --quiet", 0,
+               "pairs:2: pairs are left out from here on: 1 with an empty side, 1 longer than --max-length 8\n");
+    cli_expect(DRY, 0, "pairs are left out from here on: 1 with an empty side\n");
+}
+END_TEST
+
 START_TEST(rare_words_train_the_unknown)
 {
     cli_write("pairs", "a b a\tx y\na b c\tx\nb d\ty\na\tx\n");
@@ -101,6 +110,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_training_begins_with_it);
     tcase_add_test(t, screens_of_texts_and_tasks);
     tcase_add_test(t, files_that_are_something_else);
+    tcase_add_test(t, unfit_pairs_are_left_out);
     tcase_add_test(t, rare_words_train_the_unknown);
     suite_add_tcase(s, t);
     return s;

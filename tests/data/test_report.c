@@ -261,6 +261,29 @@ START_TEST(rare_words_are_unknown)
 }
 END_TEST
 
+/* ---- Pairs that are left out -------------------------------------------------------- */
+
+START_TEST(unfit_pairs_are_left_out)
+{
+    data_set_options options = {.max_tokens = 4, .leave_out = true};
+    data_set *set = pairs_of("train", "\na\tb\nabcd\tb\n \tb\nabc\tabc\nb\tabcd\nb\t\n", options);
+    const data_left_out left = data_set_left_out(set);
+    ck_assert_int_eq(data_set_count(set), 2);
+    ck_assert_int_eq(data_set_line(set, 1), 5);
+    ck_assert(left.empty == 2 && left.longer == 2 && left.line == 3);
+    data_set_free(set);
+    options.tagging = true; /* without end marks */
+    set = pairs_of("train", "abcd\tabcd\nabcde\tabcde\n", options);
+    ck_assert(data_set_count(set) == 1 && data_set_left_out(set).longer == 1);
+    data_set_free(set);
+    char *path = test_file_write(folder, "train", "\tb\n", 3);
+    ag_error error = {0};
+    ck_assert_ptr_null(data_set_pairs(path, &options, &error));
+    ck_assert_ptr_nonnull(strstr(error.message, "no pair whose sides are neither empty nor too long"));
+    free(path);
+}
+END_TEST
+
 /* Each allocation fails in turn: an error, and nothing is left behind. */
 START_TEST(allocations_may_fail)
 {
@@ -310,6 +333,7 @@ static Suite *suite(void)
     tcase_add_test(c, blocks_of_tagged_words);
     tcase_add_test(c, carriage_returns);
     tcase_add_test(c, rare_words_are_unknown);
+    tcase_add_test(c, unfit_pairs_are_left_out);
     tcase_add_test(c, allocations_may_fail);
     suite_add_tcase(s, c);
     return s;

@@ -135,7 +135,7 @@ START_TEST(every_member_has_a_row)
                       " optimizer resume source_vocab target_vocab arguments stop on_progress on_input exchange context "),
         20);
     check_members(TRAIN_DATA, "", "data", "data.h", "data_set_options",
-                  " part max_held_out seed max_tokens tagging source_vocab target_vocab ");
+                  " part max_held_out seed max_tokens tagging source_vocab target_vocab leave_out ");
     check_members(TRAIN_RECIPE, "", "train", "options.h", "train_recipe", " data model run ");
 }
 END_TEST
