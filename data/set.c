@@ -25,10 +25,11 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
         return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words or jamo, not kind %d and %d",
                             (int)options->source_kind, (int)options->target_kind);
-    if (options->max_held_out < 0 || options->max_tokens < 0 || options->min_count < 0)
-        return ag_error_set(error, AG_BAD_VALUE,
-                            "max_held_out %lld, max_tokens %lld and min_count %lld must not be negative",
-                            (long long)options->max_held_out, (long long)options->max_tokens,
+    if (options->max_held_out < 0 || options->max_tokens < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",
+                            (long long)options->max_held_out, (long long)options->max_tokens);
+    if (options->min_count < 0)
+        return ag_error_set(error, AG_BAD_VALUE, "min_count is %lld and must not be negative",
                             (long long)options->min_count);
     if (options->count < 1 || options->count > UINT32_MAX)
         return ag_error_set(error, AG_BAD_VALUE, "an epoch has from 1 to %lld examples, not %lld",
