@@ -127,7 +127,7 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
         status = nn_ensemble_align(p->ensemble, p->tape, &input, &f->generation, result, f->align_layer, &p->alignment,
                                    error);
     if (status == AG_OK && copies)
-        status = train_copy_unknown(p->copies, &p->alignment, p->texts, result, error);
+        status = train_copy_unknown(p->copies, p->saved->source_vocab, &p->alignment, p->texts, result, error);
     return status;
 }
 

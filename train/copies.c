@@ -38,24 +38,28 @@ bool train_has_unknown(const nn_generated *answers)
     return false;
 }
 
-/* The id of the source's token with the largest of the weights [keys]; -1 when memory is
- * out. The positions after the text's tokens are its end mark and padding. */
-static int32_t copy_token(data_vocab *copies, const char *text, const ag_real *weights)
+/* The id of the source's token that is to be copied; -1 when memory is out. The positions
+ * of `weights` after the text's tokens are its end mark and padding. */
+static int32_t copy_token(data_vocab *copies, const data_vocab *source, const char *text, const ag_real *weights)
 {
     const size_t size = strlen(text);
     const char *token, *best = NULL;
     size_t at = 0, token_size, best_size = 0;
+    bool best_unknown = false;
     ag_real most = 0;
-    for (int64_t j = 0; data_token_next(data_vocab_kind(copies), text, size, &at, &token, &token_size); j++)
-        if (!best || weights[j] > most) {
-            most = weights[j];
-            best = token;
-            best_size = token_size;
-        }
+    for (int64_t j = 0; data_token_next(data_vocab_kind(copies), text, size, &at, &token, &token_size); j++) {
+        const bool unknown = data_vocab_find(source, token, token_size) == DATA_UNK;
+        if (best && unknown == best_unknown ? weights[j] <= most : best && best_unknown)
+            continue;
+        most = weights[j];
+        best = token;
+        best_size = token_size;
+        best_unknown = unknown;
+    }
     return best ? data_vocab_add(copies, best, best_size) : DATA_UNK;
 }
 
-ag_status train_copy_unknown(data_vocab *copies, const nn_alignment *alignment, const char *const *texts,
+ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment, const char *const *texts,
                              nn_generated *answers, ag_error *error)
 {
     for (int64_t i = 0; i < answers->rows * answers->best; i++) {
@@ -63,8 +67,9 @@ ag_status train_copy_unknown(data_vocab *copies, const nn_alignment *alignment, 
         const ag_real *weights = nn_alignment_of(alignment, row, (int)(i % answers->best));
         nn_hypothesis *answer = &answers->hypotheses[i];
         for (int64_t t = 0; t < answer->length; t++) {
-            const int32_t id = answer->tokens[t] == DATA_UNK ? copy_token(copies, texts[row], weights + t * alignment->keys)
-                                                             : answer->tokens[t];
+            if (answer->tokens[t] != DATA_UNK)
+                continue;
+            const int32_t id = copy_token(copies, source, texts[row], weights + t * alignment->keys);
             if (id < 0)
                 return ag_error_set(error, AG_NO_MEMORY, "no memory for the copied tokens of an answer");
             answer->tokens[t] = id;

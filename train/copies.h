@@ -19,8 +19,10 @@ data_vocab *train_copies_new(const nn_ensemble *ensemble, const data_vocab *sour
 /* Whether one of the answers has a DATA_UNK. */
 bool train_has_unknown(const nn_generated *answers);
 /* Replaces each DATA_UNK of the answers by the token of its row's source, texts [rows],
- * that has the largest weight in its alignment, as a token of `copies`. AG_NO_MEMORY. */
-ag_status train_copy_unknown(data_vocab *copies, const nn_alignment *alignment, const char *const *texts,
+ * that has the largest weight in its alignment, as a token of `copies`. Where some of the
+ * source's tokens are unknown, it is one of those: a model that knows a word knows what it
+ * becomes. AG_NO_MEMORY. */
+ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment, const char *const *texts,
                              nn_generated *answers, ag_error *error) AG_CHECKED;
 
 #endif

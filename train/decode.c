@@ -131,7 +131,7 @@ static ag_status copy_unknown(decoding *d, const nn_input *input, const nn_gener
     ag_status status = nn_ensemble_align(d->ensemble, d->tape, input, options, answers, d->evaluation->copy_layer,
                                          &alignment, d->error);
     if (status == AG_OK)
-        status = train_copy_unknown(d->copies, &alignment, texts, answers, d->error);
+        status = train_copy_unknown(d->copies, data_set_source_vocab(d->set), &alignment, texts, answers, d->error);
     nn_alignment_clear(&alignment);
     return status;
 }

@@ -85,6 +85,24 @@ START_TEST(test_copies)
 }
 END_TEST
 
+/* Sentences with one name each, which comes once in the training data: --min-count makes
+ * it <unk>. The unknown word is copied wherever the weights point, so `us` never is. */
+START_TEST(test_copied_words)
+{
+    cli_expect("awk 'function draw(n) { x = (x * 16807) % 2147483647; return int(x / 7) % n }"
+               " BEGIN { x = 9; split(\"calls sees helps visits\", v, \" \"); split(\"ruft sieht hilft besucht\", w, \" \");"
+               " for (i = 0; i < 2100; i++) { n = \"N\" draw(1000000); k = 1 + draw(4);"
+               " if (draw(2)) print n, v[k], \"us now\\tjetzt\", w[k], n, \"uns\";"
+               " else print \"he\", v[k], n, \"today\\ter\", w[k], \"heute\", n } }' > $DIR/all;"
+               "head -n 2000 $DIR/all > $DIR/pairs; tail -n 100 $DIR/all > $DIR/names;"
+               "$T train --pairs $DIR/pairs --dev $DIR/names --src-tokens words --tgt-tokens words --min-count 2 --lr 0.01"
+               " --steps 200 --d-model 32 --heads 2 --layers 1 --ffn 64 --positions rotary --dropout 0 --quiet --out $DIR/run 2>/dev/null;"
+               "$T eval --model $DIR/run --pairs $DIR/names --copy-unknown 2>/dev/null | awk '/^exact/ { print ($3 > 95) }'",
+               0, "1\n");
+    cli_expect("echo Mary helps us now | " PREDICT "--copy-unknown 2>/dev/null", 1, "jetzt hilft Mary uns\n");
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     cli_train_three();
@@ -108,6 +126,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, test_reversed);
     tcase_add_test(t, test_copies);
+    tcase_add_test(t, test_copied_words);
     tcase_add_test(t, test_refused);
     suite_add_tcase(s, t);
     return s;
