@@ -41,6 +41,10 @@ START_TEST(test_tsv)
     /* every line has five fields, and the outputs are those of the plain form */
     cli_expect("awk -F '\\t' 'NF != 5 { bad = 1 } END { exit bad || NR != 6 }' $DIR/one", 0, "");
     cli_expect(LINES RUN "2>/dev/null > $DIR/plain; cut -f 5 $DIR/one | cmp - $DIR/plain && echo alike", 0, "alike");
+    /* more lines than are taken from the input at once stay in their order */
+    cli_expect("awk 'BEGIN { for (i = 0; i < 1500; i++) { s = \"\"; for (n = i; s == \"\" || n > 0; n = int(n / 3))"
+               " s = s substr(\"abc\", 1 + n % 3, 1); print s } }' > $DIR/many; " RUN "--tsv $DIR/many | cut -f 1 | cmp - $DIR/many && echo alike",
+               0, "alike");
     /* three answers to a line, whose fields belong together */
     cli_expect(LINES RUN "--tsv --best 3 2>/dev/null > $DIR/three; cut -f 2 $DIR/three | tr '\\n' ' '", 0,
                "1 2 3 0 1 2 3 0 1 2 3 1 2 3 ");
