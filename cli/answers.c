@@ -19,6 +19,12 @@ static ag_status no_memory(ag_error *error)
     return ag_error_set(error, AG_NO_MEMORY, "out of memory");
 }
 
+/* Whether the vocabulary's texts are any bytes, as they are in the output then. */
+static bool has_bytes(const data_vocab *vocab)
+{
+    return data_vocab_kind(vocab) == DATA_BPE;
+}
+
 /* ---- Lines ------------------------------------------------------------------------- */
 
 /* The hypotheses of a line, separated by TAB. */
@@ -26,12 +32,13 @@ static ag_status put_text(const cli_answers *answers, const nn_hypothesis *hypot
                           ag_error *error)
 {
     for (int i = 0; i < best && is_found(hypotheses, i); i++) {
-        char *text = cli_text(answers->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
+        size_t size;
+        char *text = cli_text(answers->target_vocab, hypotheses[i].tokens, hypotheses[i].length, &size);
         if (!text)
             return no_memory(error);
         if (i)
             fputc('\t', out);
-        cli_put_field(out, text, strlen(text));
+        cli_put_field(out, text, size, has_bytes(answers->target_vocab));
         if (answers->scores)
             fprintf(out, "\t%.6f", hypotheses[i].score);
         free(text);
@@ -62,16 +69,17 @@ static ag_status put_tsv(const cli_answers *answers, const cli_source *source, c
                          FILE *out, ag_error *error)
 {
     if (source->problem) {
-        cli_put_field(out, source->text, source->size);
+        cli_put_field(out, source->text, source->size, has_bytes(answers->source_vocab));
         fputs(answers->alignment ? "\t0\t\t\t\t\n" : "\t0\t\t\t\n", out);
     }
     for (int i = 0; i < best && is_found(hypotheses, i); i++) {
-        char *text = cli_text(answers->target_vocab, hypotheses[i].tokens, hypotheses[i].length);
+        size_t size;
+        char *text = cli_text(answers->target_vocab, hypotheses[i].tokens, hypotheses[i].length, &size);
         if (!text)
             return no_memory(error);
-        cli_put_field(out, source->text, source->size);
+        cli_put_field(out, source->text, source->size, has_bytes(answers->source_vocab));
         fprintf(out, "\t%d\t%.6f\t%.6g\t", i + 1, hypotheses[i].log_probability, hypotheses[i].probability);
-        cli_put_field(out, text, strlen(text));
+        cli_put_field(out, text, size, has_bytes(answers->target_vocab));
         if (answers->alignment)
             put_pairs(answers, source, i, hypotheses[i].length, out);
         fputc('\n', out);
@@ -82,17 +90,34 @@ static ag_status put_tsv(const cli_answers *answers, const cli_source *source, c
 
 /* ---- JSON -------------------------------------------------------------------------- */
 
-/* The tokens of a line, or those of them that are unknown. */
-static void put_source_tokens(data_json_object *object, const char *key, const data_vocab *vocab,
-                              const cli_source *source, bool unknown)
+/* The tokens of a line, and those of them that are unknown. */
+static bool put_source_tokens(data_json_object *object, const data_vocab *vocab, const cli_source *source)
 {
-    const char *token;
-    size_t at = 0, size;
-    data_json_open(object, key, '[');
-    while (data_token_next(data_vocab_kind(vocab), source->text, source->size, &at, &token, &size))
-        if (!unknown || data_vocab_find(vocab, token, size) == DATA_UNK)
+    int64_t unknown;
+    const int64_t count = data_vocab_encode(vocab, source->text, source->size, NULL, 0, &unknown);
+    int32_t *ids = count >= 0 ? malloc((size_t)(count + 1) * sizeof *ids) : NULL;
+    const char *token = "";
+    size_t at = 0, size = 0;
+    if (!ids || data_vocab_encode(vocab, source->text, source->size, ids, count, NULL) < 0) {
+        free(ids);
+        return false;
+    }
+    data_json_open(object, "source_tokens", '[');
+    for (int64_t i = 0; i < count; i++) {
+        if (unknown) /* as they stand in the line, since the vocabulary does not have all of them */
+            data_token_next(data_vocab_kind(vocab), source->text, source->size, &at, &token, &size);
+        else
+            token = data_vocab_token(vocab, ids[i]);
+        data_json_put_bytes(object, NULL, token, unknown ? size : strlen(token));
+    }
+    data_json_close(object, '[');
+    free(ids);
+    data_json_open(object, "unknown", '[');
+    for (at = 0; unknown && data_token_next(data_vocab_kind(vocab), source->text, source->size, &at, &token, &size);)
+        if (data_vocab_find(vocab, token, size) == DATA_UNK)
             data_json_put_bytes(object, NULL, token, size);
     data_json_close(object, '[');
+    return true;
 }
 
 /* The pairs of hypothesis number i, and its cross-attention: a row for each of its tokens,
@@ -123,7 +148,8 @@ static bool put_hypothesis(data_json_object *object, const cli_answers *answers,
                            const nn_hypothesis *hypothesis, int i)
 {
     const data_vocab *vocab = answers->target_vocab;
-    char *text = cli_text(vocab, hypothesis->tokens, hypothesis->length);
+    size_t size;
+    char *text = cli_text(vocab, hypothesis->tokens, hypothesis->length, &size);
     if (!text)
         return false;
     data_json_open(object, NULL, '{');
@@ -136,7 +162,7 @@ static bool put_hypothesis(data_json_object *object, const cli_answers *answers,
     for (int64_t t = 0; t < hypothesis->length; t++)
         data_json_put_text(object, NULL, data_vocab_token(vocab, hypothesis->tokens[t]));
     data_json_close(object, '[');
-    data_json_put_text(object, "output", text);
+    data_json_put_bytes(object, "output", text, size);
     if (answers->alignment)
         put_alignment(object, answers, source, i, hypothesis->length);
     data_json_close(object, '{');
@@ -155,10 +181,8 @@ static ag_status put_json(const cli_answers *answers, const cli_source *source, 
     data_json_put_bytes(&object, "source", source->text, source->size);
     if (source->problem)
         data_json_put_text(&object, "problem", source->problem);
-    else {
-        put_source_tokens(&object, "source_tokens", answers->source_vocab, source, false);
-        put_source_tokens(&object, "unknown", answers->source_vocab, source, true);
-    }
+    else
+        done = put_source_tokens(&object, answers->source_vocab, source);
     data_json_open(&object, "answers", '[');
     for (int i = 0; i < best && is_found(hypotheses, i) && done; i++)
         done = put_hypothesis(&object, answers, source, &hypotheses[i], i);

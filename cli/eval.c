@@ -75,6 +75,7 @@ static void put_metrics(data_json_object *object, const char *prefix, const trai
         bool measured;
     } rows[] = {{"loss", m->loss, true},
                 {"perplexity", m->perplexity, true},
+                {"loss_per_character", m->character_loss, m->characters > 0},
                 {"token_accuracy", m->token_accuracy, true},
                 {"exact_match", m->exact_match, m->decoded},
                 {"wer", m->wer, m->decoded},
@@ -173,6 +174,9 @@ static void print_metrics(const measurement *own)
     const train_metrics *m = &own->metrics;
     printf("loss            %.4f nats per token (perplexity %.3f), %lld %s\n", m->loss, m->perplexity,
            (long long)m->tokens, ag_plural(m->tokens, "token", "tokens"));
+    if (m->characters > 0 && m->characters != m->tokens)
+        printf("                %.4f nats per character, %lld %s\n", m->character_loss, (long long)m->characters,
+               ag_plural(m->characters, "character", "characters"));
     if (train_metrics_guess(m))
         printf("                no better than guessing, which has %.4f\n", m->chance);
     printf("token accuracy  %.2f %%\n", 100 * m->token_accuracy);
@@ -241,11 +245,16 @@ static void name_errors(measurement *m, const train_saved *saved)
     snprintf(m->token_error, sizeof m->token_error, "%s error", train_token_name(source, target, saved->tagging));
 }
 
+static bool is_of_words(const data_vocab *vocab)
+{
+    return data_vocab_kind(vocab) == DATA_WORDS || data_vocab_kind(vocab) == DATA_BPE;
+}
+
 /* Whether words answer words, of which chrF and BLEU say something. */
 static bool answers_texts(const train_saved *saved)
 {
     const data_vocab *source = saved->source_vocab, *target = saved->target_vocab;
-    return !saved->tagging && source && data_vocab_kind(source) == DATA_WORDS && data_vocab_kind(target) == DATA_WORDS;
+    return !saved->tagging && source && is_of_words(source) && is_of_words(target);
 }
 
 static int measure_model(const eval_flags *f, measurement *m, ag_error *error)

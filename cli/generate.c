@@ -26,14 +26,15 @@ typedef struct printer {
 
 static bool print_text(printer *p, const int32_t *tokens, int64_t count)
 {
-    char *text = cli_text(p->vocab, tokens, count);
+    size_t size;
+    char *text = cli_text(p->vocab, tokens, count, &size);
     if (!text) {
         p->code = cli_fail("generate", CLI_FAILED, "out of memory");
         return false;
     }
     if (p->begun && data_vocab_kind(p->vocab) == DATA_WORDS)
         putchar(' ');
-    fputs(text, stdout);
+    fwrite(text, 1, size, stdout);
     p->begun = true;
     free(text);
     return fflush(stdout) == 0;
@@ -63,8 +64,10 @@ static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, i
 {
     int32_t *tokens = cli_tokens("generate", "prompt", saved->target_vocab, f->prompt, false, length);
     if (tokens && *length == 0) {
-        int32_t line_feed = data_vocab_find(saved->target_vocab, "\n", 1);
-        tokens[(*length)++] = line_feed == DATA_UNK ? DATA_SPECIALS : line_feed;
+        int64_t unknown;
+        *length = 1;
+        if (data_vocab_encode(saved->target_vocab, "\n", 1, tokens, 1, &unknown) != 1 || unknown)
+            tokens[0] = DATA_SPECIALS; /* the first token of texts, where a line feed is none */
     }
     return tokens;
 }

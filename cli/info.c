@@ -9,10 +9,15 @@
 static void print_vocab(const char *title, const data_vocab *vocab)
 {
     static const char *const kinds[] = {
-        [DATA_CHARS] = "characters", [DATA_WORDS] = "words", [DATA_JAMO] = "characters, hangul decomposed"};
-    if (vocab)
-        printf("%-16s %d %s (%s)\n", title, data_vocab_size(vocab),
-               ag_plural(data_vocab_size(vocab), "token", "tokens"), kinds[data_vocab_kind(vocab)]);
+        [DATA_CHARS] = "characters", [DATA_WORDS] = "words", [DATA_BPE] = "byte pairs",
+        [DATA_JAMO] = "characters, hangul decomposed"};
+    if (!vocab)
+        return;
+    printf("%-16s %d %s (%s", title, data_vocab_size(vocab), ag_plural(data_vocab_size(vocab), "token", "tokens"),
+           kinds[data_vocab_kind(vocab)]);
+    if (data_vocab_kind(vocab) == DATA_BPE)
+        printf(", %d %s", data_vocab_merges(vocab), ag_plural(data_vocab_merges(vocab), "merge", "merges"));
+    puts(")");
 }
 
 /* Writes the value as info shows it; "" where it shows nothing. */

@@ -77,7 +77,7 @@ static int64_t check_line(predictor *p, cli_source *source)
 {
     const int64_t most = longest_line(p);
     char reason[DATA_TEXT_REASON];
-    size_t good = data_text_check(source->text, source->size, reason);
+    size_t good = data_vocab_check(p->saved->source_vocab, source->text, source->size, reason);
 
     if (good < source->size) {
         cli_fail("predict", CLI_FAILED, "%s:%lld: byte %zu of the line %s; answered by an empty line", p->name,
@@ -91,6 +91,13 @@ static int64_t check_line(predictor *p, cli_source *source)
         return 0;
     }
     int64_t tokens = data_vocab_encode(p->saved->source_vocab, source->text, source->size, NULL, 0, NULL);
+    if (tokens < 0) {
+        cli_fail("predict", CLI_FAILED, "%s:%lld: no memory for its tokens; answered by an empty line", p->name,
+                 (long long)source->number);
+        p->complained = true;
+        source->problem = "no memory";
+        return 0;
+    }
     if (tokens > most) {
         cli_fail("predict", CLI_FAILED,
                  "%s:%lld: %lld %s, more than the model's longest %lld%s; answered by an empty line", p->name,

@@ -16,7 +16,8 @@ void cli_show(FILE *out, const char *text);
 
 /* Prints a text [size] as one field of a tab-separated line for programs: unchanged,
  * except that tab, line feed, carriage return and zero bytes are escaped as in vocabulary
- * files: \09, \0a, \0d, \00; and that a byte which is not UTF-8 becomes U+FFFD. */
-void cli_put_field(FILE *out, const char *text, size_t size);
+ * files: \09, \0a, \0d, \00; and that a byte which is not UTF-8 becomes U+FFFD, unless
+ * the text may have any bytes. */
+void cli_put_field(FILE *out, const char *text, size_t size, bool any_bytes);
 
 #endif

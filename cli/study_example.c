@@ -86,7 +86,8 @@ static ag_status read_answer(study_example *example, int64_t *count, ag_error *e
     if (status == AG_OK) {
         const nn_hypothesis *answer = result.hypotheses;
         *count = answer->length;
-        example->answer = cli_text(example->saved.target_vocab, answer->tokens, answer->length);
+        size_t size;
+        example->answer = cli_text(example->saved.target_vocab, answer->tokens, answer->length, &size);
         example->target.tokens = malloc((size_t)(answer->length + 1) * sizeof *example->target.tokens);
         if (!example->answer || !example->target.tokens) {
             status = AG_NO_MEMORY;

@@ -28,11 +28,11 @@ int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *voc
     return tokens;
 }
 
-char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count)
+char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count, size_t *size)
 {
-    size_t size = data_vocab_decode(vocab, tokens, count, NULL, 0) + 1;
-    char *text = malloc(size);
+    *size = data_vocab_decode(vocab, tokens, count, NULL, 0);
+    char *text = malloc(*size + 1);
     if (text)
-        data_vocab_decode(vocab, tokens, count, text, size);
+        data_vocab_decode(vocab, tokens, count, text, *size + 1);
     return text;
 }

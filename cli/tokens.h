@@ -14,7 +14,8 @@ const char *cli_argument(const char *text, size_t *size);
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,
                     int64_t *count);
 
-/* The text of tokens, which the caller frees; NULL: out of memory. */
-char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count);
+/* The text of tokens, zero-terminated, which the caller frees; NULL: out of memory. *size
+ * is its length: of byte pairs, a text may have zero bytes, too. */
+char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count, size_t *size);
 
 #endif

@@ -108,16 +108,23 @@ static void finish_batch(data_batch *batch, batch_room room)
         pack_rows(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length);
 }
 
-/* Encodes a text, with an end mark or without, into a row. Returns its length, -1 if it
- * does not fit. */
+/* Encodes a text, with an end mark or without, into a row. Returns its length; -1 if it
+ * does not fit, -2 when memory is out. */
 static int64_t encode_row(const data_vocab *vocab, data_view text, bool end_mark, int32_t *row, int64_t room)
 {
     int64_t length = data_vocab_encode(vocab, text.text, text.size, row, room, NULL);
+    if (length < 0)
+        return -2;
     if (length + (end_mark ? 1 : 0) > room)
         return -1;
     if (end_mark)
         row[length++] = DATA_EOS;
     return length;
+}
+
+static ag_status no_memory_to_encode(ag_error *error)
+{
+    return ag_error_set(error, AG_NO_MEMORY, "no memory to encode a text");
 }
 
 /* Encodes example i into row r. Files were checked when they were opened, but a task is
@@ -130,14 +137,23 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
     int32_t *in = room.has_target_in ? batch->target_in + r * room.target : NULL;
     int32_t *out = batch->target_out + r * room.target;
     int64_t source_length, target_length;
+    const int32_t *ids = set->kind->ids ? set->kind->ids(set, i, shift, &target_length) : NULL;
 
-    set->kind->texts(set, i, shift, &source, &target);
     batch->examples[r] = i;
+    if (ids) {
+        memcpy(in, ids, (size_t)target_length * sizeof *in);
+        memcpy(out, ids + 1, (size_t)target_length * sizeof *out);
+        batch->target_lengths[r] = (int32_t)target_length;
+        return AG_OK;
+    }
+    set->kind->texts(set, i, shift, &source, &target);
     target_length = encode_row(set->target_vocab, target, !tagging && !is_text, out, room.target);
     if (is_text)
         source_length = encode_row(set->target_vocab, source, false, in, room.target);
     else
         source_length = encode_row(set->source_vocab, source, !tagging, batch->source + r * room.source, room.source);
+    if (source_length == -2 || target_length == -2)
+        return no_memory_to_encode(error);
     if (source_length < 0 || target_length < 0)
         return ag_error_set(error, AG_BAD_VALUE, "%s: example %lld has more tokens than the task announced", set->name,
                             (long long)i);
@@ -234,11 +250,14 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
     if (rows < 1)
         return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
     for (int64_t r = 0; r < rows; r++) {
-        size_t size = strlen(texts[r]), bad = data_utf8_check(texts[r], size);
+        size_t size = strlen(texts[r]), bad = data_vocab_check(vocab, texts[r], size, NULL);
         if (bad < size)
             return ag_error_set(error, AG_BAD_VALUE, "source %lld: byte %zu is not well-formed UTF-8", (long long)r,
                                 bad + 1);
-        int64_t length = data_vocab_encode(vocab, texts[r], size, NULL, 0, &missing) + end_mark;
+        int64_t length = data_vocab_encode(vocab, texts[r], size, NULL, 0, &missing);
+        if (length < 0)
+            return no_memory_to_encode(error);
+        length += end_mark;
         all_missing += missing;
         if (length > INT32_MAX)
             return ag_error_set(error, AG_BAD_VALUE, "source %lld: %lld %s are too many", (long long)r,
@@ -251,6 +270,8 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
     for (int64_t r = 0; r < rows; r++) {
         data_view text = {texts[r], strlen(texts[r])};
         int64_t length = encode_row(vocab, text, !tagging, batch->source + r * room.source, room.source);
+        if (length < 0)
+            return no_memory_to_encode(error);
         batch->source_lengths[r] = (int32_t)length;
         batch->examples[r] = r;
     }

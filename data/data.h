@@ -68,8 +68,8 @@ enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4
  * cut into words, over whose borders nothing is merged: letters, numbers or other
  * characters with at most one space before them; English contractions ('s); white
  * space. */
-typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_JAMO, DATA_BPE } data_token_kind;
-/* "chars", "words", "jamo" and "bpe", as they stand in vocabularies; NULL for any other
+typedef enum data_token_kind { DATA_CHARS = 0, DATA_WORDS, DATA_BPE, DATA_JAMO } data_token_kind;
+/* "chars", "words", "bpe" and "jamo", as they stand in vocabularies; NULL for any other
  * number. */
 const char *data_token_kind_name(int kind);
 
@@ -137,11 +137,17 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
  * 256 bytes. */
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown);
+/* How many tokens a text has, as data_vocab_encode returns it. With other kinds than
+ * DATA_BPE, it does not depend on which tokens the vocabulary has. */
+int64_t data_vocab_count(const data_vocab *vocab, const char *text, size_t size);
+/* data_text_check of a text that the vocabulary shall encode. With DATA_BPE, bytes that
+ * are no UTF-8 may stand in it, too, unless it has a zero byte: then it is no text. */
+size_t data_vocab_check(const data_vocab *vocab, const char *text, size_t size, char reason[DATA_TEXT_REASON]);
 /* The ids of a text whose tokens must all be known, such as one that a person types, to
  * be freed by the caller. The array has room for `before` ids before them, and for one
  * after them, which are not set; *count is the number of the text's own. NULL with the
- * error: AG_BAD_VALUE says which byte is not UTF-8, or how many tokens are unknown and
- * which is the first; AG_NO_MEMORY. */
+ * error: AG_BAD_VALUE says which byte cannot be read (data_vocab_check), or how many
+ * tokens are unknown and which is the first; AG_NO_MEMORY. */
 int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size, int64_t before, int64_t *count,
                           ag_error *error);
 /* Ids to text, up to the first DATA_EOS. Leaves out pad and bos, writes "<unk>" for an id
@@ -258,8 +264,13 @@ typedef struct data_set_options {
     int64_t context;            /* text sets: the tokens of a window; 0: 128 */
     bool tagging;               /* source and target of an example must have equally many
                                  * tokens; no end marks */
-    /* Files: characters, words or jamo, used if no vocabulary is given. */
+    /* Files: the kinds of tokens, used if no vocabulary is given. */
     data_token_kind source_kind, target_kind;
+    /* Files, DATA_BPE: the merges that each vocabulary learns from the examples of the
+     * part (data_learner_vocab); 0: DATA_DEFAULT_MERGES; -1: none, tokens are bytes. With
+     * leave_out, they learn from none of the whole share `held_out`, even where
+     * max_held_out lets the part have more of it. */
+    int64_t merges;
     /* Copied; NULL: made from the examples, in order of appearance. */
     const data_vocab *source_vocab, *target_vocab;
     /* A vocabulary of words that is made has only those that the set has at least so
@@ -283,13 +294,15 @@ data_set *data_set_task(const data_task *task, const data_set_options *options, 
  *
  * AG_BAD_FILE names file and line: no TAB or more than one, bad UTF-8, a zero byte, an
  * empty source or target (only white space), more than 65535 tokens; or an empty file.
+ * (A side of DATA_BPE need not be UTF-8.)
  *
  * The file must not be truncated while the set lives. A pipe is copied to a temporary
  * file in the folder that TMPDIR names. `options` may be NULL. The caller frees the set;
  * NULL with the error. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models, cut into windows of `context` tokens; DATA_DEV is the
- * last `held_out` of the file. With words as tokens, white space is lost.
+ * last `held_out` of the file. With words as tokens, white space is lost. With DATA_BPE,
+ * the set keeps the ids of its part, 4 bytes per token, and the text need not be UTF-8.
  *
  * data_set_batch moves all windows of an epoch by the same random distance of up to half
  * a context, so that other tokens stand at their borders in each epoch. data_set_range

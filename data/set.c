@@ -10,11 +10,6 @@ enum { DEFAULT_COUNT = 10000, DEFAULT_CONTEXT = 128, DEFAULT_MAX_HELD_OUT = 2000
 
 /* ---- Options ---- */
 
-static bool is_kind(data_token_kind kind)
-{
-    return kind != DATA_BPE && data_token_kind_name((int)kind) != NULL;
-}
-
 static ag_status check_options(const data_set_options *options, ag_error *error)
 {
     if (!(options->held_out > 0 && options->held_out < 1))
@@ -22,8 +17,8 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
                             options->held_out);
     if (options->part != DATA_ALL && options->part != DATA_TRAIN && options->part != DATA_DEV)
         return ag_error_set(error, AG_BAD_VALUE, "there is no part %d of a data set", (int)options->part);
-    if (!is_kind(options->source_kind) || !is_kind(options->target_kind))
-        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words or jamo, not kind %d and %d",
+    if (!data_token_kind_name((int)options->source_kind) || !data_token_kind_name((int)options->target_kind))
+        return ag_error_set(error, AG_BAD_VALUE, "tokens are characters, words, byte pairs or jamo, not kind %d and %d",
                             (int)options->source_kind, (int)options->target_kind);
     if (options->max_held_out < 0 || options->max_tokens < 0)
         return ag_error_set(error, AG_BAD_VALUE, "max_held_out %lld and max_tokens %lld must not be negative",
@@ -31,6 +26,9 @@ static ag_status check_options(const data_set_options *options, ag_error *error)
     if (options->min_count < 0)
         return ag_error_set(error, AG_BAD_VALUE, "min_count is %lld and must not be negative",
                             (long long)options->min_count);
+    if (options->merges < -1)
+        return ag_error_set(error, AG_BAD_VALUE, "merges %lld: 0 means the default, and -1 none",
+                            (long long)options->merges);
     if (options->count < 1 || options->count > UINT32_MAX)
         return ag_error_set(error, AG_BAD_VALUE, "an epoch has from 1 to %lld examples, not %lld",
                             (long long)UINT32_MAX, (long long)options->count);
@@ -134,67 +132,6 @@ void data_set_free(data_set *set)
     free(set->target_copy);
     free((void *)set->name);
     free(set);
-}
-
-data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error)
-{
-    if (!given)
-        return data_vocab_new(kind, error);
-    if (data_vocab_kind(given) != DATA_BPE)
-        return data_vocab_copy(given, error);
-    ag_error_set(error, AG_BAD_VALUE,
-                 "tokens are characters, words or jamo; those of a vocabulary of merges are not "
-                 "cut from a set's texts");
-    return NULL;
-}
-
-/* ---- Text ---- */
-
-bool data_vocab_add_text(data_vocab *vocab, data_view text)
-{
-    const char *token;
-    size_t at = 0, size;
-    while (data_token_next(data_vocab_kind(vocab), text.text, text.size, &at, &token, &size))
-        if (data_vocab_add(vocab, token, size) < 0)
-            return false;
-    return true;
-}
-
-void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *counts)
-{
-    const char *token;
-    size_t at = 0, size;
-    while (data_token_next(data_vocab_kind(vocab), text.text, text.size, &at, &token, &size))
-        counts[data_vocab_find(vocab, token, size)]++;
-}
-
-ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error)
-{
-    data_vocab *kept = data_vocab_new(data_vocab_kind(*vocab), error);
-    for (int32_t id = DATA_SPECIALS; kept && id < data_vocab_size(*vocab); id++) {
-        const char *token = data_vocab_token(*vocab, id);
-        if (counts[id] >= least && data_vocab_add(kept, token, strlen(token)) < 0) {
-            data_vocab_free(kept);
-            kept = NULL;
-        }
-    }
-    if (!kept)
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of frequent words");
-    data_vocab_free(*vocab);
-    *vocab = kept;
-    if (data_vocab_size(kept) > DATA_SPECIALS)
-        return AG_OK;
-    return ag_error_set(error, AG_BAD_VALUE, "no word occurs %lld times: all would be <unk>", (long long)least);
-}
-
-int64_t data_count_tokens(data_token_kind kind, data_view text)
-{
-    const char *token;
-    size_t at = 0, size;
-    int64_t count = 0;
-    while (data_token_next(kind, text.text, text.size, &at, &token, &size))
-        count++;
-    return count;
 }
 
 uint64_t data_share_limit(double share)

@@ -18,6 +18,9 @@ typedef struct data_view {
 } data_view;
 
 typedef struct data_set_kind {
+    /* The ids of example i, whose source, moved by `shift`, is the first *count and whose
+     * target the same one token later. NULL, or returns NULL: its texts are encoded. */
+    const int32_t *(*ids)(data_set *set, int64_t i, int64_t shift, int64_t *count);
     /* The texts of example i, valid until the next call. Text sets: the source is the
      * window, moved by `shift` tokens as far as the text allows, and the target the same
      * one token later. Other kinds ignore `shift`. */
@@ -81,14 +84,24 @@ ag_status data_set_finish(data_set *set, ag_error *error) AG_CHECKED;
 
 /* The vocabulary of one side: a copy of `given`, or an empty one. */
 data_vocab *data_set_vocab(const data_vocab *given, data_token_kind kind, ag_error *error);
-/* Adds each token of a text. False when memory is out. */
-bool data_vocab_add_text(data_vocab *vocab, data_view text) AG_CHECKED;
 /* Adds the tokens of a text that the vocabulary has to `counts` [its size]. */
 void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *counts);
 /* Replaces a vocabulary by one of its tokens with counts of `least` and more, in the same
  * order. AG_NO_MEMORY leaves it as it is; AG_BAD_VALUE: none is left. */
 ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error) AG_CHECKED;
-int64_t data_count_tokens(data_token_kind kind, data_view text);
+/* Fills a new vocabulary from texts: adds their tokens, or learns merges. */
+typedef struct data_vocab_maker {
+    data_vocab **vocab;    /* NULL: nothing is to be filled */
+    data_learner *learner; /* of the merges of DATA_BPE; else NULL */
+    int64_t merges;        /* data_set_options.merges */
+} data_vocab_maker;
+
+/* Begins to fill *vocab, which is new. `vocab` may be NULL: then texts are dropped. */
+ag_status data_vocab_maker_begin(data_vocab_maker *maker, data_vocab **vocab, int64_t merges,
+                                 ag_error *error) AG_CHECKED;
+ag_status data_vocab_maker_add(const data_vocab_maker *maker, data_view text, ag_error *error) AG_CHECKED;
+/* Ends a filling that succeeded so far, or failed with `status`. */
+ag_status data_vocab_maker_end(data_vocab_maker *maker, ag_status status, ag_error *error) AG_CHECKED;
 /* The limit below which this share of all 64-bit hashes lies, 0 <= share < 1. */
 uint64_t data_share_limit(double share);
 

@@ -19,6 +19,7 @@ typedef struct pair_set {
     uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
     size_t known_at;                         /* pair_line's last answer: line known_line */
     int64_t known_line;                      /* begins at this offset; line 0: none yet */
+    bool learning;                           /* merges, without which no token is counted */
 } pair_set;
 
 typedef struct pair {
@@ -125,11 +126,20 @@ static const char *remedy_of_no_tab(data_view line)
     return "if sources and targets are in two files: paste SOURCES TARGETS";
 }
 
-static ag_status check_text(data_view line, pair *cut, line_place at, ag_error *error)
+/* Whether the vocabularies can encode a line that has bytes which are not UTF-8. */
+static bool takes_bytes(const data_set *set, data_view line)
+{
+    pair cut;
+    return cut_line(line, &cut) &&
+           data_vocab_check(set->source_vocab, cut.source.text, cut.source.size, NULL) == cut.source.size &&
+           data_vocab_check(set->target_vocab, cut.target.text, cut.target.size, NULL) == cut.target.size;
+}
+
+static ag_status check_text(const data_set *set, data_view line, pair *cut, line_place at, ag_error *error)
 {
     char reason[DATA_TEXT_REASON];
     size_t bad = data_text_check(line.text, line.size, reason);
-    if (bad < line.size)
+    if (bad < line.size && !takes_bytes(set, line))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", at.name, at.line, bad + 1, reason);
     if (!cut_line(line, cut))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: no TAB between source and target (%s)", at.name, at.line,
@@ -172,15 +182,22 @@ static ag_status check_count(const data_set *set, const char *side, int64_t toke
     return AG_OK;
 }
 
+static int64_t count_tokens(const pair_set *set, const data_vocab *vocab, data_view text)
+{
+    return set->learning ? 0 : data_vocab_count(vocab, text.text, text.size);
+}
+
 /* Checks a line and appends it to the examples. */
 static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error *error)
 {
     data_set *base = &set->base;
     pair cut = {{"", 0}, {"", 0}};
-    if (check_text(line, &cut, at, error) != AG_OK)
+    if (check_text(base, line, &cut, at, error) != AG_OK)
         return AG_BAD_FILE;
-    int64_t source = data_count_tokens(data_vocab_kind(base->source_vocab), cut.source);
-    int64_t target = data_count_tokens(data_vocab_kind(base->target_vocab), cut.target);
+    int64_t source = count_tokens(set, base->source_vocab, cut.source);
+    int64_t target = count_tokens(set, base->target_vocab, cut.target);
+    if (source < 0 || target < 0)
+        return ag_error_set(error, AG_NO_MEMORY, "%s:%lld: no memory for its tokens", at.name, at.line);
     if (leave_out(base, &cut, source, target, at.line))
         return AG_OK;
     if (is_empty(cut.source) || is_empty(cut.target))
@@ -366,16 +383,59 @@ static void measure_pairs(pair_set *set)
     }
 }
 
+/* Fills the vocabularies that are new. */
 static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *error)
 {
     data_set *base = &set->base;
-    for (int64_t i = 0; (source || target) && i < base->count; i++) {
+    const int64_t merges = base->options.merges;
+    data_vocab_maker sources, targets;
+    ag_status status = data_vocab_maker_begin(&sources, source ? &base->source_vocab : NULL, merges, error);
+    const ag_status other = data_vocab_maker_begin(&targets, target ? &base->target_vocab : NULL, merges, error);
+    status = status == AG_OK ? other : status;
+    for (int64_t i = 0; (source || target) && i < base->count && status == AG_OK; i++) {
         pair texts = pair_at(set, i);
-        if ((source && !data_vocab_add_text(base->source_vocab, texts.source)) ||
-            (target && !data_vocab_add_text(base->target_vocab, texts.target)))
-            return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
+        status = data_vocab_maker_add(&sources, texts.source, error);
+        if (status == AG_OK)
+            status = data_vocab_maker_add(&targets, texts.target, error);
     }
-    return AG_OK;
+    status = data_vocab_maker_end(&sources, status, error);
+    return data_vocab_maker_end(&targets, status, error);
+}
+
+/* Reads the file a first time to learn the merges of the sides that need some. Which
+ * pairs are too long is not known before that: to learn from no pair that is held out
+ * once they are left out, it holds out the whole share. */
+static ag_status learn_merges(pair_set *set, bool source, bool target, ag_error *error)
+{
+    data_set *base = &set->base;
+    const int64_t max_held_out = base->options.max_held_out;
+    if ((!source && !target) || base->options.merges < 0)
+        return AG_OK;
+    set->learning = true;
+    if (base->options.leave_out)
+        base->options.max_held_out = INT64_MAX;
+    ag_status status = read_lines(set, error);
+    if (status == AG_OK)
+        status = choose_part(set, error);
+    if (status == AG_OK)
+        status = fill_vocabs(set, source, target, error);
+    pair_free(base);
+    set->offsets = NULL;
+    set->source_tokens = set->target_tokens = NULL;
+    set->learning = false;
+    base->options.max_held_out = max_held_out;
+    base->count = 0;
+    base->left_out = (data_left_out){0};
+    return status;
+}
+
+/* Refuses to tag parts of words: sources and targets have other numbers of them. */
+static ag_status check_tagging(const data_set *base, bool byte_pairs, ag_error *error)
+{
+    if (!base->options.tagging || !byte_pairs)
+        return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE, "%s: tagging needs whole words or characters as tokens, not byte pairs",
+                        base->name);
 }
 
 /* Takes the words that one side has less than min_count times out of its vocabulary. */
@@ -404,12 +464,18 @@ static ag_status read_pairs(data_set *base, const data_vocab *source, const data
     base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
     if (!base->source_vocab || !base->target_vocab)
         return AG_NO_MEMORY;
-    ag_status status = read_lines(set, error);
+    const bool source_bpe = data_vocab_kind(base->source_vocab) == DATA_BPE,
+               target_bpe = data_vocab_kind(base->target_vocab) == DATA_BPE;
+    ag_status status = check_tagging(base, source_bpe || target_bpe, error);
+    if (status == AG_OK)
+        status = learn_merges(set, !source && source_bpe, !target && target_bpe, error);
+    if (status == AG_OK)
+        status = read_lines(set, error);
     if (status == AG_OK)
         status = choose_part(set, error);
     if (status == AG_OK) {
         measure_pairs(set);
-        status = fill_vocabs(set, !source, !target, error);
+        status = fill_vocabs(set, !source && !source_bpe, !target && !target_bpe, error);
         if (status == AG_OK && !source)
             status = drop_rare(set, true, error);
         if (status == AG_OK && !target)

@@ -59,8 +59,9 @@ static int64_t task_tokens(data_set *set, int64_t i)
 {
     data_view source, target;
     task_texts(set, i, 0, &source, &target);
-    return data_count_tokens(data_vocab_kind(set->source_vocab), source) +
-           data_count_tokens(data_vocab_kind(set->target_vocab), target);
+    const int64_t tokens = data_vocab_count(set->source_vocab, source.text, source.size) +
+                           data_vocab_count(set->target_vocab, target.text, target.size);
+    return tokens > 0 ? tokens : 0; /* a length by which the order sorts */
 }
 
 static const data_set_kind task_kind = {
@@ -121,9 +122,11 @@ static ag_status make_vocab(data_vocab **vocab, const data_vocab *given, data_to
     *vocab = data_set_vocab(given, kind, error);
     if (!*vocab)
         return AG_NO_MEMORY;
-    if (!given && !data_vocab_add_text(*vocab, (data_view){symbols, strlen(symbols)}))
-        return ag_error_set(error, AG_NO_MEMORY, "no memory for the vocabulary of a task");
-    return AG_OK;
+    data_vocab_maker maker;
+    ag_status status = data_vocab_maker_begin(&maker, given ? NULL : vocab, -1, error);
+    if (status == AG_OK)
+        status = data_vocab_maker_add(&maker, (data_view){symbols, strlen(symbols)}, error);
+    return data_vocab_maker_end(&maker, status, error);
 }
 
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error)

@@ -3,6 +3,9 @@
  * The file is mapped, and the offset of every context-th token is kept. Window i has the
  * tokens from i * context on, and its targets are the tokens one later: N tokens give N -
  * 1 targets. Only a text with Korean syllables that are decomposed is copied.
+ *
+ * Where byte pairs end depends on the text around them, so the text of a window may have
+ * other tokens than the window: all ids of a text of DATA_BPE are kept.
  */
 #include "hangul.h"
 #include "set.h"
@@ -15,7 +18,8 @@ typedef struct text_set {
     data_set base;
     data_view text;        /* the set's part of the file, or `jamo` */
     char *jamo;            /* the part with its syllables decomposed; NULL: it has none */
-    int64_t token_count;   /* in it */
+    int32_t *ids;          /* DATA_BPE: [token_count]; else NULL */
+    int64_t token_count;   /* in the text */
     size_t *window_starts; /* [count]: the offset in `text` of (or of white space before)
                             * token i * context */
 } text_set;
@@ -36,18 +40,30 @@ static int64_t window_place(const text_set *set, int64_t i, int64_t shift, int64
     return start < 0 ? 0 : start > targets - whole ? targets - whole : start;
 }
 
+/* Sets *token and *token_size to token number n, and moves *at past it. */
+static void next_token(const text_set *set, int64_t n, size_t *at, const char **token, size_t *token_size)
+{
+    const data_vocab *vocab = set->base.target_vocab;
+    if (!set->ids) {
+        data_token_next(data_vocab_kind(vocab), set->text.text, set->text.size, at, token, token_size);
+        return;
+    }
+    *token = set->text.text + *at;
+    *token_size = data_vocab_decode(vocab, &set->ids[n], 1, NULL, 0);
+    *at += *token_size;
+}
+
 static void window_texts(data_set *base, int64_t i, int64_t shift, data_view *source, data_view *target)
 {
     const text_set *set = (text_set *)base;
-    data_token_kind kind = data_vocab_kind(base->target_vocab);
     int64_t context = base->options.context, length, start = window_place(set, i, shift, &length);
     size_t at = set->window_starts[start / context], token_size = 0;
     const char *token = set->text.text;
 
-    for (int64_t skipped = 0; skipped < start % context; skipped++)
-        data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+    for (int64_t n = start - start % context; n < start; n++)
+        next_token(set, n, &at, &token, &token_size);
     for (int64_t n = 0; n <= length; n++) {
-        data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+        next_token(set, start + n, &at, &token, &token_size);
         if (n == 0)
             source->text = token;
         if (n == 1)
@@ -56,6 +72,13 @@ static void window_texts(data_set *base, int64_t i, int64_t shift, data_view *so
             source->size = (size_t)(token + token_size - source->text);
     }
     target->size = (size_t)(token + token_size - target->text);
+}
+
+static const int32_t *window_ids(data_set *base, int64_t i, int64_t shift, int64_t *count)
+{
+    const text_set *set = (text_set *)base;
+    const int64_t start = window_place(set, i, shift, count);
+    return set->ids ? set->ids + start : NULL;
 }
 
 static int64_t window_tokens(data_set *base, int64_t i)
@@ -68,6 +91,7 @@ static int64_t window_tokens(data_set *base, int64_t i)
 static void text_free(data_set *base)
 {
     free(((text_set *)base)->window_starts);
+    free(((text_set *)base)->ids);
     free(((text_set *)base)->jamo);
 }
 
@@ -77,7 +101,7 @@ static ag_status check_text(const text_set *set, ag_error *error)
 {
     const char *text = (const char *)set->base.map.bytes;
     char reason[DATA_TEXT_REASON];
-    size_t bad = data_text_check(text, set->base.map.size, reason), line_start = 0;
+    size_t bad = data_vocab_check(set->base.target_vocab, text, set->base.map.size, reason), line_start = 0;
     long long line = 1;
     if (bad == set->base.map.size)
         return AG_OK;
@@ -151,11 +175,35 @@ static ag_status decompose_text(text_set *set, ag_error *error)
     return AG_OK;
 }
 
+/* Adds the tokens of the set's part to its vocabulary, or learns their merges. */
+static ag_status fill_vocab(text_set *set, ag_error *error)
+{
+    data_vocab_maker maker;
+    ag_status status = data_vocab_maker_begin(&maker, &set->base.target_vocab, set->base.options.merges, error);
+    if (status == AG_OK)
+        status = data_vocab_maker_add(&maker, set->text, error);
+    return data_vocab_maker_end(&maker, status, error);
+}
+
+/* Counts the tokens; encodes those of DATA_BPE. */
+static ag_status read_tokens(text_set *set, ag_error *error)
+{
+    const data_vocab *vocab = set->base.target_vocab;
+    set->token_count = data_vocab_count(vocab, set->text.text, set->text.size);
+    if (set->token_count >= 0 && data_vocab_kind(vocab) == DATA_BPE) {
+        set->ids = malloc((size_t)(set->token_count + 1) * sizeof *set->ids);
+        if (!set->ids || data_vocab_encode(vocab, set->text.text, set->text.size, set->ids, set->token_count, NULL) < 0)
+            set->token_count = -1;
+    }
+    if (set->token_count < 0)
+        return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its tokens", set->base.name);
+    return AG_OK;
+}
+
 static ag_status measure_windows(text_set *set, ag_error *error)
 {
     data_set *base = &set->base;
     int64_t context = base->options.context;
-    set->token_count = data_count_tokens(data_vocab_kind(base->target_vocab), set->text);
     if (set->token_count < 2)
         return ag_error_set(error, AG_BAD_FILE, "%s: %s fewer than 2 tokens, too few to predict one from another",
                             base->name, base->options.part == DATA_ALL ? "the file has" : "this part of the file has");
@@ -176,7 +224,6 @@ static ag_status measure_windows(text_set *set, ag_error *error)
 static ag_status find_windows(text_set *set, ag_error *error)
 {
     data_set *base = &set->base;
-    data_token_kind kind = data_vocab_kind(base->target_vocab);
     int64_t context = base->options.context;
     const char *token;
     size_t at = 0, token_size;
@@ -186,8 +233,8 @@ static ag_status find_windows(text_set *set, ag_error *error)
                             (long long)base->count, ag_plural(base->count, "window", "windows"));
     for (int64_t window = 0; window < base->count; window++) {
         size_t start = set->window_starts[window] = at;
-        for (int64_t n = 0; n < context; n++)
-            data_token_next(kind, set->text.text, set->text.size, &at, &token, &token_size);
+        for (int64_t n = window * context; n < (window + 1) * context && n < set->token_count; n++)
+            next_token(set, n, &at, &token, &token_size);
         if (at - start > base->target_bytes)
             base->target_bytes = at - start;
     }
@@ -215,28 +262,31 @@ static ag_status read_text(data_set *base, const data_vocab *source, const data_
     (void)source;
     if (base->map.size == 0)
         return ag_error_set(error, AG_BAD_FILE, "%s: the file is empty", base->name);
+    base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
+    if (!base->target_vocab)
+        return AG_NO_MEMORY;
     ag_status status = check_text(set, error);
     if (status != AG_OK)
         return status;
 
-    base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
-    if (!base->target_vocab)
-        return AG_NO_MEMORY;
     choose_part(set);
     if (data_vocab_kind(base->target_vocab) == DATA_JAMO)
         status = decompose_text(set, error);
+    if (status == AG_OK && !target)
+        status = fill_vocab(set, error);
+    if (status == AG_OK && !target)
+        status = drop_rare_words(set, error);
+    if (status == AG_OK)
+        status = read_tokens(set, error);
     if (status == AG_OK)
         status = measure_windows(set, error);
     if (status == AG_OK)
         status = find_windows(set, error);
-    if (status == AG_OK && !target && !data_vocab_add_text(base->target_vocab, set->text))
-        status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", base->name);
-    if (status == AG_OK && !target)
-        status = drop_rare_words(set, error);
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-static const data_set_kind text_kind = {.texts = window_texts,
+static const data_set_kind text_kind = {.ids = window_ids,
+                                        .texts = window_texts,
                                         .tokens = window_tokens,
                                         .read = read_text,
                                         .free_own = text_free,

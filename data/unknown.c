@@ -54,8 +54,16 @@ ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const
 {
     const data_token_kind kind = data_vocab_kind(vocab);
     const int64_t before = unknown->unknown;
+    int64_t missing;
+    const int64_t count = data_vocab_encode(vocab, text, size, NULL, 0, &missing);
     const char *token;
     size_t at = 0, token_size;
+    if (count < 0)
+        return ag_error_set(error, AG_NO_MEMORY, "no memory for the tokens of a text");
+    if (!missing) {
+        unknown->tokens += count;
+        return AG_OK;
+    }
     while (data_token_next(kind, text, size, &at, &token, &token_size)) {
         unknown->tokens++;
         if (data_vocab_find(vocab, token, token_size) != DATA_UNK)

@@ -323,6 +323,24 @@ int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size
     return count;
 }
 
+int64_t data_vocab_count(const data_vocab *vocab, const char *text, size_t size)
+{
+    int64_t count = 0;
+    const char *token;
+    size_t at = 0, token_size;
+    if (vocab->kind == DATA_BPE)
+        return data_bpe_encode(&vocab->bpe, text, size, NULL, 0);
+    while (data_token_next(vocab->kind, text, size, &at, &token, &token_size))
+        count++;
+    return count;
+}
+
+size_t data_vocab_check(const data_vocab *vocab, const char *text, size_t size, char reason[DATA_TEXT_REASON])
+{
+    const bool any_bytes = vocab->kind == DATA_BPE && !(size && memchr(text, 0, size));
+    return any_bytes ? size : data_text_check(text, size, reason);
+}
+
 /* How many tokens are unknown, and the first of them. A control character is shown as it
  * is escaped in vocabulary files. */
 static void refuse_unknown(const data_vocab *vocab, const char *text, size_t size, int64_t unknown, int64_t count,
@@ -347,7 +365,7 @@ static void refuse_unknown(const data_vocab *vocab, const char *text, size_t siz
 int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size, int64_t before, int64_t *count,
                           ag_error *error)
 {
-    const size_t good = data_utf8_check(text, size);
+    const size_t good = vocab->kind == DATA_BPE ? size : data_utf8_check(text, size);
     int64_t unknown = 0;
     if (good < size) {
         ag_error_set(error, AG_BAD_VALUE, "byte %zu is not UTF-8", good + 1);

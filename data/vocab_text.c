@@ -27,8 +27,8 @@ static const char digits[] = "0123456789abcdef";
 
 const char *data_token_kind_name(int kind)
 {
-    static const char *const names[] = {"chars", "words", "jamo", "bpe"};
-    return kind >= DATA_CHARS && kind <= DATA_BPE ? names[kind] : NULL;
+    static const char *const names[] = {"chars", "words", "bpe", "jamo"};
+    return kind >= DATA_CHARS && kind <= DATA_JAMO ? names[kind] : NULL;
 }
 
 static bool needs_escape(char byte)

@@ -3,7 +3,8 @@
  * Sources of similar length are decoded together, and judged in the order of the set.
  * Tokens are compared by id; a target token that is not in the vocabulary is UNKNOWN,
  * which no output can be. Tokens that are copied from sources are added to the vocabulary
- * before anything is compared.
+ * before anything is compared. Byte pairs cut one text in several ways, so their texts
+ * are compared, character by character.
  */
 #include "decode.h"
 #include "calibration.h"
@@ -197,42 +198,40 @@ static ag_status decode_all(decoding *d)
 
 /* ---- Verdicts ---------------------------------------------------------------------- */
 
-/* The target's ids, UNKNOWN for tokens that are not in the vocabulary. The caller frees
- * them; NULL when memory is out. */
-static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *length)
+data_token_kind train_counted_kind(const data_vocab *vocab, bool decodes)
 {
-    size_t size = strlen(text), at = 0, token_size = 0;
+    const data_token_kind kind = data_vocab_kind(vocab);
+    return decodes && kind == DATA_BPE ? DATA_CHARS : kind;
+}
+
+/* A number for a character of at most 4 bytes, another for each. */
+static int32_t character_id(const char *character, size_t size)
+{
+    uint32_t code = 0;
+    for (size_t i = 0; i < size; i++)
+        code = code << 8 | (unsigned char)character[i];
+    return (int32_t)(code & INT32_MAX);
+}
+
+/* The ids of a text, of byte pairs those of its characters; UNKNOWN for tokens that are
+ * not in the vocabulary. The caller frees them; NULL when memory is out. */
+static int32_t *ids_of_text(const data_vocab *vocab, const char *text, size_t size, int64_t *length)
+{
+    const bool characters = data_vocab_kind(vocab) == DATA_BPE;
+    size_t at = 0, token_size = 0;
     const char *token = NULL;
     int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has at least one byte */
     *length = 0;
-    while (ids && data_token_next(data_vocab_kind(vocab), text, size, &at, &token, &token_size)) {
-        int32_t id = data_vocab_find(vocab, token, token_size);
-        ids[(*length)++] = id == DATA_UNK ? UNKNOWN : id;
+    while (ids && data_token_next(train_counted_kind(vocab, true), text, size, &at, &token, &token_size)) {
+        int32_t id = characters ? character_id(token, token_size) : data_vocab_find(vocab, token, token_size);
+        ids[(*length)++] = !characters && id == DATA_UNK ? UNKNOWN : id;
     }
     return ids;
 }
 
-/* Compares an output with the nearest of its source's targets: that with the fewest
- * edits, of equals the first. */
-static ag_status judge(const decoding *d, const source_item *item, judgement *verdict)
+static int32_t *target_ids(const data_vocab *vocab, const char *text, int64_t *length)
 {
-    verdict->edits = -1;
-    for (int64_t r = 0; r < data_set_target_count(d->set, item->index); r++) {
-        const char *source = NULL, *target = NULL;
-        data_set_example(d->set, data_set_target_index(d->set, item->index, r), &source, &target);
-        int64_t length = 0;
-        int32_t *ids = target_ids(d->vocab, target ? target : "", &length);
-        int64_t edits = ids ? train_edit_distance(item->output, item->output_length, ids, length) : -1;
-        free(ids);
-        if (edits < 0)
-            return no_memory(d->error);
-        if (verdict->edits < 0 || edits < verdict->edits) {
-            verdict->edits = edits;
-            verdict->length = length;
-            verdict->nearest = r;
-        }
-    }
-    return AG_OK;
+    return ids_of_text(vocab, text, strlen(text), length);
 }
 
 /* The text of an output, which the caller frees; NULL when memory is out. */
@@ -243,6 +242,49 @@ static char *output_text(const decoding *d, const source_item *item)
     if (text)
         data_vocab_decode(d->vocab, item->output, item->output_length, text, size);
     return text;
+}
+
+/* What is compared with target_ids, as those, to be freed by the caller. */
+static int32_t *output_ids(const decoding *d, const source_item *item, int64_t *length)
+{
+    const data_vocab *vocab = d->vocab;
+    const bool cut_again = data_vocab_kind(vocab) == DATA_BPE;
+    char *text = cut_again ? output_text(d, item) : NULL;
+    int32_t *ids = NULL;
+    *length = item->output_length;
+    if (text)
+        ids = ids_of_text(vocab, text, data_vocab_decode(vocab, item->output, item->output_length, NULL, 0), length);
+    if (!cut_again && (ids = malloc((size_t)(*length + 1) * sizeof *ids)))
+        memcpy(ids, item->output, (size_t)*length * sizeof *ids);
+    free(text);
+    return ids;
+}
+
+/* Compares an output with the nearest of its source's targets: that with the fewest
+ * edits, of equals the first. */
+static ag_status judge(const decoding *d, const source_item *item, judgement *verdict)
+{
+    int64_t output_length = 0;
+    int32_t *output = output_ids(d, item, &output_length);
+    ag_status status = output ? AG_OK : no_memory(d->error);
+    verdict->edits = -1;
+    for (int64_t r = 0; r < data_set_target_count(d->set, item->index) && status == AG_OK; r++) {
+        const char *source = NULL, *target = NULL;
+        data_set_example(d->set, data_set_target_index(d->set, item->index, r), &source, &target);
+        int64_t length = 0;
+        int32_t *ids = target_ids(d->vocab, target ? target : "", &length);
+        int64_t edits = ids ? train_edit_distance(output, output_length, ids, length) : -1;
+        free(ids);
+        if (edits < 0)
+            status = no_memory(d->error);
+        else if (verdict->edits < 0 || edits < verdict->edits) {
+            verdict->edits = edits;
+            verdict->length = length;
+            verdict->nearest = r;
+        }
+    }
+    free(output);
+    return status;
 }
 
 /* Hands an output to the caller. */
@@ -289,7 +331,7 @@ static ag_status count_tags(const decoding *d, const source_item *item, const ju
     const char *source = NULL, *target = NULL;
     int64_t length = 0;
     data_set_example(d->set, data_set_target_index(d->set, item->index, verdict->nearest), &source, &target);
-    int32_t *ids = target_ids(data_set_target_vocab(d->set), target ? target : "", &length);
+    int32_t *ids = target_ids(d->vocab, target ? target : "", &length);
     if (!ids)
         return no_memory(d->error);
     if (length == item->output_length) /* a set of tags has equally many tokens on both sides */

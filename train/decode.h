@@ -10,6 +10,10 @@
 ag_status train_decode(const nn_ensemble *ensemble, ag_tape *tape, data_set *set, const train_evaluation *evaluation,
                        train_metrics *metrics, ag_error *error) AG_CHECKED;
 
+/* The kind of what train_metrics.per counts, if the evaluation decodes, or of the tokens
+ * of the loss. */
+data_token_kind train_counted_kind(const data_vocab *vocab, bool decodes);
+
 /* Empties the outcomes and makes room for `count`. */
 ag_status train_outcomes_reserve(train_outcomes *outcomes, int64_t count, ag_error *error) AG_CHECKED;
 

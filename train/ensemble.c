@@ -14,6 +14,20 @@ static int32_t first_difference(const data_vocab *a, const data_vocab *b)
     return id;
 }
 
+/* The first merge that two vocabularies of equally many have in different places; -1:
+ * none. */
+static int32_t first_other_merge(const data_vocab *a, const data_vocab *b)
+{
+    for (int32_t i = 0; i < data_vocab_merges(a); i++) {
+        int32_t left[2], right[2];
+        data_vocab_merge(a, i, &left[0], &right[0]);
+        data_vocab_merge(b, i, &left[1], &right[1]);
+        if (left[0] != left[1] || right[0] != right[1])
+            return i;
+    }
+    return -1;
+}
+
 /* Whether both split text into tokens of one kind; NULL is the vocabulary of a language
  * model's sources. */
 static ag_status token_kinds_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
@@ -31,9 +45,16 @@ static ag_status token_kinds_agree(const char *side, const data_vocab *a, const 
 static ag_status tokens_agree(const char *side, const data_vocab *a, const char *a_name, const data_vocab *b,
                               const char *b_name, ag_error *error)
 {
-    const int32_t id = a ? first_difference(a, b) : 0;
-    if (!a || id == data_vocab_size(a))
+    if (!a)
         return AG_OK;
+    const int32_t id = first_difference(a, b);
+    if (id == data_vocab_size(a) && data_vocab_merges(a) == data_vocab_merges(b) && first_other_merge(a, b) < 0)
+        return AG_OK;
+    if (id == data_vocab_size(a))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%.120s and %.120s differ in the %s vocabulary: it has the same tokens, and other merges "
+                            "or another order of them",
+                            a_name, b_name, side);
     return ag_error_set(error, AG_BAD_VALUE,
                         "%.120s and %.120s differ in the %s vocabulary, where token %d is '%.20s' and '%.20s': they "
                         "need the same tokens in the same order",

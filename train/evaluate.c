@@ -11,11 +11,12 @@
 #include "scalar.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct loss_sums {
     scalar_sum loss;
-    int64_t tokens, right, unknown;
+    int64_t tokens, right, unknown, characters;
     train_temperature_sums *temperature; /* NULL: not wanted */
     train_outcomes *windows; /* gets the loss of each batch, which is one window; NULL: not
                               * wanted */
@@ -153,6 +154,23 @@ static ag_status add_unknown(data_set *set, const data_batch *batch, const train
     return status;
 }
 
+/* Counts the characters of the text that a batch's targets are. */
+static ag_status add_characters(const data_vocab *vocab, const data_batch *batch, loss_sums *sums, ag_error *error)
+{
+    for (int64_t row = 0; row < batch->rows; row++) {
+        const int32_t *ids = batch->target_out + row * batch->target_length;
+        const size_t size = data_vocab_decode(vocab, ids, batch->target_lengths[row], NULL, 0) + 1;
+        char *text = malloc(size);
+        if (!text)
+            return ag_error_set(error, AG_NO_MEMORY, "no memory for the text of an evaluation");
+        data_vocab_decode(vocab, ids, batch->target_lengths[row], text, size);
+        for (size_t i = 0; i + 1 < size; i++) /* all bytes of UTF-8 but those that go on with a character */
+            sums->characters += ((unsigned char)text[i] & 0xC0) != 0x80;
+        free(text);
+    }
+    return AG_OK;
+}
+
 static ag_status add_batches(const nn_ensemble *ensemble, ag_tape *tape, data_set *set,
                              const train_evaluation *evaluation, loss_sums *sums, ag_error *error)
 {
@@ -168,6 +186,8 @@ static ag_status add_batches(const nn_ensemble *ensemble, ag_tape *tape, data_se
             status = add_batch(ensemble, tape, &batch, evaluation, sums, error);
         if (status == AG_OK)
             status = add_unknown(set, &batch, evaluation, sums, error);
+        if (status == AG_OK && !batch.source)
+            status = add_characters(data_set_target_vocab(set), &batch, sums, error);
     }
     data_batch_clear(&batch);
     return status;
@@ -260,7 +280,7 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
     double tokens = sums.tokens ? (double)sums.tokens : 1;
     if (own.outcomes) {
         own.outcomes->decoded = decodes;
-        own.outcomes->kind = data_vocab_kind(data_set_target_vocab(set));
+        own.outcomes->kind = train_counted_kind(data_set_target_vocab(set), decodes);
         own.outcomes->unknown = sums.unknown;
     }
     if (sums.temperature)
@@ -269,6 +289,8 @@ ag_status train_ensemble_evaluate(const nn_ensemble *ensemble, data_set *set, co
     metrics->chance = train_chance(ensemble->models[0]);
     metrics->tokens = sums.tokens;
     metrics->unknown = sums.unknown;
+    metrics->characters = sums.characters;
+    metrics->character_loss = sums.characters ? scalar_sum_total(&sums.loss) / (double)sums.characters : 0;
     metrics->loss = scalar_sum_total(&sums.loss) / tokens;
     metrics->perplexity = scalar_exp(metrics->loss);
     metrics->token_accuracy = (double)sums.right / tokens;

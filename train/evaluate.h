@@ -30,7 +30,7 @@ typedef struct train_metrics {
                             * exact_match */
     double per;            /* phone (token) error rate: the edits from outputs to their
                             * nearest targets / the tokens of those targets, each summed
-                            * over sources */
+                            * over sources; of byte pairs, in characters of the texts */
     bool scored; /* whether chrf and bleu were measured: train_evaluation.scores */
     /* chrF (Popovic 2015), from 0 to 100, as sacrebleu computes it by default: of
      * character n-grams of length 1 to 6, without white space, over all sources,
@@ -51,14 +51,19 @@ typedef struct train_metrics {
      * and Cherry 2014, method 3). */
     double bleu;
     int64_t tokens, sources;
+    /* Language models: the characters (code points) of the target tokens' text, and the
+     * loss per character, in which models of other tokens can be compared; else 0. */
+    int64_t characters;
+    double character_loss;
     int64_t unknown; /* source and target tokens that are not in the vocabularies */
     double chance;   /* the loss of uniform guessing: ln of the target vocabulary's
                       * size */
 } train_metrics;
 
 /* The names of a whole answer of a model ("word", or "answer" if its sources are words
- * between spaces), and of one of its tokens ("tag", "letter", "phone" for words that
- * answer letters, "token" for words that answer words). `source` is NULL for a language
+ * between spaces or byte pairs), and of one of its tokens ("tag", "letter", "phone" for
+ * words that answer letters, "token" for words that answer words). Outputs of byte pairs
+ * are compared letter by letter. `source` is NULL for a language
  * model. The texts are constants. */
 const char *train_answer_name(const data_vocab *source);
 const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging);
@@ -124,7 +129,7 @@ typedef struct train_outcomes {
     train_outcome *items; /* [count] */
     int64_t count;
     bool decoded;         /* the units are sources */
-    data_token_kind kind; /* of the targets' tokens */
+    data_token_kind kind; /* of the tokens counted: DATA_CHARS for targets of byte pairs */
     int64_t unknown;      /* train_metrics.unknown */
 } train_outcomes;
 

@@ -35,9 +35,15 @@ int64_t train_edit_distance(const int32_t *a, int64_t a_length, const int32_t *b
     return distance;
 }
 
+/* Whether the vocabulary's texts are those of whole words. NULL: there is none. */
+static bool has_texts(const data_vocab *vocab)
+{
+    return vocab && (data_vocab_kind(vocab) == DATA_WORDS || data_vocab_kind(vocab) == DATA_BPE);
+}
+
 const char *train_answer_name(const data_vocab *source)
 {
-    return source && data_vocab_kind(source) == DATA_WORDS ? "answer" : "word";
+    return has_texts(source) ? "answer" : "word";
 }
 
 const char *train_token_name(const data_vocab *source, const data_vocab *target, bool tagging)
@@ -46,7 +52,7 @@ const char *train_token_name(const data_vocab *source, const data_vocab *target,
         return "tag";
     if (data_vocab_kind(target) != DATA_WORDS)
         return "letter";
-    return source && data_vocab_kind(source) == DATA_WORDS ? "token" : "phone";
+    return has_texts(source) ? "token" : "phone";
 }
 
 bool train_metrics_guess(const train_metrics *metrics)

@@ -56,6 +56,8 @@ CONDITION(has_no_dev, recipe->dev == NULL)
 CONDITION(has_no_base, recipe->from == NULL)
 CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
+CONDITION(learns_merges, !recipe->from && ((has_pairs(recipe) && recipe->data.source_kind == DATA_BPE) ||
+                                           (!recipe->run.task && recipe->data.target_kind == DATA_BPE)))
 CONDITION(has_characters, recipe->decompose == TRAIN_DECOMPOSE_NONE ||
                               (!recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
                                                      recipe->data.target_kind == DATA_CHARS)))
@@ -124,6 +126,9 @@ static const train_field options[] = {
      "read words that the training data have less than N times as <unk>, so that it is trained, too", DATA(min_count),
      .low = 1, .usual = 1, .needs = makes_words,
      .goes = "needs a new vocabulary of words: --src-tokens words or --tgt-tokens words, and no --from"},
+    {"merges", "N", "merges that a vocabulary of kind bpe learns from the training data; 0: each byte is a token",
+     DATA(merges), .none = true, .usual = DATA_DEFAULT_MERGES, .low = 0, .high = 1e6, .needs = learns_merges,
+     .goes = "goes with --src-tokens bpe or --tgt-tokens bpe and a new model: that of --from has its merges"},
     {"decompose", "SCRIPT",
      "split characters into the letters that they consist of: hangul, Korean syllables; outputs are composed again",
      RECIPE(decompose), .names = decompose_name, .needs = has_characters,
