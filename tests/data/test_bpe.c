@@ -432,20 +432,6 @@ START_TEST(bad_vocabularies_are_refused)
 }
 END_TEST
 
-START_TEST(sets_are_not_cut_by_merges)
-{
-    char *path = test_file_write(folder, "text", "a b c\n", 6);
-    data_vocab *vocab = data_vocab_new(DATA_BPE, NULL);
-    ag_error error = {0};
-    ck_assert_ptr_null(data_set_text(path, &(data_set_options){.target_vocab = vocab}, &error));
-    ck_assert_ptr_nonnull(strstr(error.message, "not cut from a set's texts"));
-    ck_assert_ptr_null(data_set_text(path, &(data_set_options){.target_kind = DATA_BPE}, &error));
-    ck_assert_ptr_nonnull(strstr(error.message, "tokens are characters, words or jamo"));
-    data_vocab_free(vocab);
-    free(path);
-}
-END_TEST
-
 /* ---- Memory ---- */
 
 /* Learns, copies, writes, reads and encodes; the number of tokens, -1 where memory was out. */
@@ -552,7 +538,6 @@ static Suite *make_suite(void)
     tcase_add_test(tests, bytes_have_visible_forms);
     tcase_add_test(tests, vocabularies_are_copied_written_and_read);
     tcase_add_test(tests, bad_vocabularies_are_refused);
-    tcase_add_test(tests, sets_are_not_cut_by_merges);
     tcase_add_test(tests, every_allocation_may_fail);
     tcase_add_test(tests, known_tokens_may_find_no_memory);
     tcase_add_test(tests, a_merge_that_failed_can_be_added);
