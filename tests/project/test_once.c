@@ -87,6 +87,7 @@ static const char *const other_rows[] = {
     "cli/generate.c",       /* flags of generate: its own --seed */
     "cli/import.c",         /* flags of train that have another default there */
     "cli/study_tape.c",     /* flags of study tape: its own --batch; flags that exclude each other */
+    "cli/subwords.c",       /* flags of tokens: its own --merges */
     "cli/train_flags.c",    /* flags that exclude each other */
     "playground/setting.c", /* the flags that the page has, with its narrower ranges */
 };
