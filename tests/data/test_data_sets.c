@@ -216,7 +216,7 @@ START_TEST(bad_pair_files)
          {.part = DATA_DEV},
          "train.tsv: all its pairs have the same source, so none can be held out (give a dev file)"},
         {"a\tb\n", 0, {.held_out = 1.5}, "the held-out share must be between 0 and 1, not 1.5"},
-        {"a\tb\n", 0, {.max_tokens = -1}, "max_tokens -1 and min_count 0 must not be negative"},
+        {"a\tb\n", 0, {.max_tokens = -1}, "max_tokens -1 must not be negative"},
         {"a\tb\n", 0, {.source_kind = (data_token_kind)5}, "tokens are characters, words, byte pairs or jamo"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
