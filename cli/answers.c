@@ -65,8 +65,8 @@ static void put_pairs(const cli_answers *answers, const cli_source *source, int 
 
 /* A line for each hypothesis. A line of input without an answer keeps its place: rank 0,
  * and the other fields are empty. */
-static ag_status put_tsv(const cli_answers *answers, const cli_source *source, const nn_hypothesis *hypotheses, int best,
-                         FILE *out, ag_error *error)
+static ag_status put_tsv(const cli_answers *answers, const cli_source *source, const nn_hypothesis *hypotheses,
+                         int best, FILE *out, ag_error *error)
 {
     if (source->problem) {
         cli_put_field(out, source->text, source->size, has_bytes(answers->source_vocab));
@@ -212,7 +212,8 @@ static void report_token(const data_unknown_token *token)
     cli_show(stderr, token->token);
     fprintf(stderr, "  %lld %s", (long long)token->count, ag_plural(token->count, "time", "times"));
     for (int i = 0; i < token->place_count; i++)
-        fprintf(stderr, "%s%s:%lld", i ? ", " : ": ", CLI_SHOWN(token->places[i].file), (long long)token->places[i].line);
+        fprintf(stderr, "%s%s:%lld", i ? ", " : ": ", CLI_SHOWN(token->places[i].file),
+                (long long)token->places[i].line);
     fputs(token->more ? ", ..\n" : "\n", stderr);
 }
 
@@ -223,8 +224,9 @@ void cli_report_unknown(const char *command, const char *note, const char *side,
         return;
     data_unknown_sort(unknown);
     const char *verb = ag_plural(unknown->unknown, "is", "are");
-    cli_fail(command, CLI_DONE, "%s%lld of %lld %s %s (%lld %s) %s not in the model's vocabulary and %s read as <unk>%s",
-             note, (long long)unknown->unknown, (long long)unknown->tokens, side,
+    cli_fail(command, CLI_DONE,
+             "%s%lld of %lld %s %s (%lld %s) %s not in the model's vocabulary and %s read as <unk>%s", note,
+             (long long)unknown->unknown, (long long)unknown->tokens, side,
              ag_plural(unknown->tokens, "token", "tokens"), (long long)unknown->lines,
              ag_plural(unknown->lines, "line", "lines"), verb, verb,
              unknown->count > SHOWN ? "; the ten most frequent:" : ":");

@@ -395,7 +395,8 @@ int cli_eval(int count, const char *const *arguments)
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.against, "against", "DIR",
-                 "another model, or several: better than --model's, or is the difference chance?", .joined_by = CLI_LIST),
+                 "another model, or several: better than --model's, or is the difference chance?",
+                 .joined_by = CLI_LIST),
         CLI_EXAMPLE_FLAGS(f.examples),
         CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
         CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples, and of --against's resamples"),

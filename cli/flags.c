@@ -119,8 +119,8 @@ static int second_value(const cli_command *command, const cli_flag *flag, const 
                  "--%s takes one file, and %s is another: cat %s %s has the lines of both, one after the other",
                  field->name, second, first, second);
     else if (field->joined_by)
-        cli_fail(command->name, CLI_USAGE, "--%s is given twice: --%s %s,%s names both", field->name, field->name, first,
-                 second);
+        cli_fail(command->name, CLI_USAGE, "--%s is given twice: --%s %s,%s names both", field->name, field->name,
+                 first, second);
     else {
         if (!first)
             cli_flag_value(flag, number, sizeof number);
@@ -171,7 +171,8 @@ static int unknown_word(const cli_command *command, const char *before, const ch
     const cli_flag *flag = NULL;
     for (int i = 0; i < command->flag_count && !flag; i++)
         if (command->flags[i].field->joined_by && command->flags[i].given &&
-            strcmp(command->flags[i].field->joined_by, CLI_LIST) != 0 && !strcmp(train_field_text(command->flags[i].field, command->flags[i].object), before))
+            strcmp(command->flags[i].field->joined_by, CLI_LIST) != 0 &&
+            !strcmp(train_field_text(command->flags[i].field, command->flags[i].object), before))
             flag = &command->flags[i];
     if (flag)
         cli_fail(command->name, CLI_USAGE, "--%s takes one file, and %s is another: %s %s %s makes one of both",

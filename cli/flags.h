@@ -57,8 +57,9 @@ enum { CLI_HELPED = -1, CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRU
 #define CLI_LIST ","
 
 /* Reads arguments into the members of the flags. They override what an earlier call read;
- * within one call a second value for a flag is refused. Returns CLI_DONE; CLI_HELPED after printing the help to stdout on --help; CLI_USAGE after one sentence to
- * stderr about a mistake. */
+ * within one call a second value for a flag is refused. Returns CLI_DONE; CLI_HELPED after
+ * printing the help to stdout on --help; CLI_USAGE after one sentence to stderr about a
+ * mistake. */
 int cli_flags_read(cli_command *command, int count, const char *const *arguments) AG_CHECKED;
 
 /* Reads arguments from a text with a line for each, as cli_flags_write writes it. The

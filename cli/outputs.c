@@ -64,8 +64,8 @@ static int check_input(const cli_command *command, const cli_flag *output, const
     if (output->field->written == TRAIN_WRITES_FILE && is_read(path, input))
         return cli_fail(command->name, CLI_USAGE, "%s is what %s is read from: write another file", path, input);
     if (output->field->written == TRAIN_WRITES_RUN && lies_in(path, input))
-        return cli_fail(command->name, CLI_USAGE, "%s is read from %s, whose run would be replaced: write to another folder",
-                        input, path);
+        return cli_fail(command->name, CLI_USAGE,
+                        "%s is read from %s, whose run would be replaced: write to another folder", input, path);
     return CLI_DONE;
 }
 

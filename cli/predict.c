@@ -52,7 +52,7 @@ typedef struct predictor {
     int64_t count, usable;
     cli_answers answers;
     nn_alignment alignment; /* of the batch that is being answered */
-    data_vocab *copies; /* of --copy-unknown: the target tokens and those copied; else NULL */
+    data_vocab *copies;     /* of --copy-unknown: the target tokens and those copied; else NULL */
     data_unknown unknown;
     cli_progress progress;
     double started;
@@ -269,7 +269,9 @@ static int check_files(const predict_flags *f)
 
 static cli_answers answers_form(const predict_flags *f, const train_saved *saved)
 {
-    return (cli_answers){.form = f->json ? CLI_ANSWER_JSON : f->tsv ? CLI_ANSWER_TSV : CLI_ANSWER_TEXT,
+    return (cli_answers){.form = f->json  ? CLI_ANSWER_JSON
+                                 : f->tsv ? CLI_ANSWER_TSV
+                                          : CLI_ANSWER_TEXT,
                          .scores = f->scores,
                          .source_vocab = saved->source_vocab,
                          .target_vocab = saved->target_vocab};
@@ -366,7 +368,8 @@ static int check_flags(const cli_command *command, predict_flags *f)
 
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {.batch = 64, .align_layer = -1, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
+    predict_flags f = {
+        .batch = 64, .align_layer = -1, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,
@@ -378,18 +381,15 @@ int cli_predict(int count, const char *const *arguments)
                  .low = 1e-3, .high = 1000),
         CLI_FLAG(f.generation.length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
-        CLI_FLAG(
-            f.scores, "scores", NULL,
-            "print TAB and the score after each hypothesis: the logarithm of its probability, as eval's loss has it, "
-            "after the length penalty"),
+        CLI_FLAG(f.scores, "scores", NULL,
+                 "print TAB and the score after each hypothesis: its log-probability, after the length penalty"),
         CLI_FLAG(f.tsv, "tsv", NULL,
                  "print a line for each answer: source, rank, log-probability, probability, output, separated by TAB"),
         CLI_FLAG(f.json, "json", NULL, "print a JSON object for each line of input, with all its answers"),
         CLI_FLAG(f.align, "align", NULL,
-                 "print with which token of the source each token of an answer is aligned, by cross-attention: pairs "
-                 "SOURCE-OUTPUT from 0; with --json the weights, too"),
+                 "print which source token each output token is aligned with: pairs SOURCE-OUTPUT, from 0"),
         CLI_FLAG(f.copy_unknown, "copy-unknown", NULL,
-                 "let <unk> be a token of answers, and print instead of it the source's token that it is aligned with"),
+                 "let answers have <unk>, and print instead of it the source's token that it is aligned with"),
         CLI_FLAG(f.align_layer, "align-layer", "N", "align by the cross-attention of this layer, from 0", .low = 0,
                  .high = 1000, .otherwise = "the last"),
         CLI_FLAG(f.generation.max_length, "max-length", "N",
@@ -405,8 +405,8 @@ int cli_predict(int count, const char *const *arguments)
         .flag_count = sizeof table / sizeof *table,
         .max_words = count,
         .usage = "--model DIR[,DIR...] [FILE...] [flags]",
-        .details = "Each line of input gets one line of standard output. Files are read one after the other; without "
-                   "files, standard input is read and answered line by line.\n\nA line that cannot be read (bad UTF-8, "
+        .details = "Each line of the files, or of standard input, gets one line of standard output.\n\nA line that "
+                   "cannot be read (bad UTF-8, "
                    "too long) is answered by an empty line (with --tsv by rank 0, with --json by \"problem\") and "
                    "reported with its number. A token that the model does not know is read as <unk>; at the end the "
                    "most frequent of them are listed with their lines. In both cases the exit code is 1.\n\nThe "

@@ -59,8 +59,8 @@ static int32_t copy_token(data_vocab *copies, const data_vocab *source, const ch
     return best ? data_vocab_add(copies, best, best_size) : DATA_UNK;
 }
 
-ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment, const char *const *texts,
-                             nn_generated *answers, ag_error *error)
+ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment,
+                             const char *const *texts, nn_generated *answers, ag_error *error)
 {
     for (int64_t i = 0; i < answers->rows * answers->best; i++) {
         const int64_t row = i / answers->best;

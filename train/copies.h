@@ -22,7 +22,7 @@ bool train_has_unknown(const nn_generated *answers);
  * that has the largest weight in its alignment, as a token of `copies`. Where some of the
  * source's tokens are unknown, it is one of those: a model that knows a word knows what it
  * becomes. AG_NO_MEMORY. */
-ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment, const char *const *texts,
-                             nn_generated *answers, ag_error *error) AG_CHECKED;
+ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment,
+                             const char *const *texts, nn_generated *answers, ag_error *error) AG_CHECKED;
 
 #endif

@@ -128,9 +128,9 @@ START_TEST(several_models_have_the_mean)
     for (int m = 0; m < MODELS; m++)
         each[m] = align(&(nn_ensemble){.models = all.models + m, .count = 1}, &a, 0);
     for (int64_t i = 0; i < ROWS * BEST * mean.queries * SOURCE; i++)
-        ck_assert_double_eq_tol((double)mean.weights[i],
-                                ((double)each[0].weights[i] + (double)each[1].weights[i] + (double)each[2].weights[i]) / 3,
-                                1e-6);
+        ck_assert_double_eq_tol(
+            (double)mean.weights[i],
+            ((double)each[0].weights[i] + (double)each[1].weights[i] + (double)each[2].weights[i]) / 3, 1e-6);
     nn_alignment_clear(&mean);
     for (int m = 0; m < MODELS; m++)
         nn_alignment_clear(&each[m]);
@@ -190,8 +190,8 @@ START_TEST(memory_may_be_out)
         done = status == AG_OK;
         ck_assert(done || (status == AG_NO_MEMORY && !found.weights && *error.message));
         if (!done) /* the tape is still of use */
-            ck_assert_int_eq(
-                nn_ensemble_align(&a.one, tape, &a.batch.input, &options, &a.answers, -1, &found, &error), AG_OK);
+            ck_assert_int_eq(nn_ensemble_align(&a.one, tape, &a.batch.input, &options, &a.answers, -1, &found, &error),
+                             AG_OK);
         ck_assert_mem_eq(found.weights, whole.weights, size);
         nn_alignment_clear(&found);
         ag_tape_free(tape);
