@@ -337,6 +337,7 @@ typedef struct data_left_out {
     int64_t empty, longer; /* with an empty side; others with a side that is too long */
     int64_t line;          /* of the first of both; 0: there are none */
 } data_left_out;
+/* How many pairs of the set's file are left out; all zero for other sets. */
 data_left_out data_set_left_out(const data_set *set);
 
 /* The number of the line of example i in its pair file, from 1; 0 for a set without such
