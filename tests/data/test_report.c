@@ -35,14 +35,14 @@ static data_set *pairs_of(const char *name, const char *content, data_set_option
 
 START_TEST(a_report_counts)
 {
-    data_set *set = pairs_of("train", "ab\tx\nabc\tyy\nab\tx\nab\tz\nq\tx\nq\tx\nq\tx\n", (data_set_options){0});
+    data_set *set = pairs_of("train", "ab\tx\nabc\tyy\nab\tx\nab\tz\nq\tx\nq\tx\nq\tx\nab\tw\n", (data_set_options){0});
     data_set_options options = {.source_vocab = data_set_source_vocab(set), .target_vocab = data_set_target_vocab(set)};
     data_set *dev = pairs_of("dev", "ab\tz\nab\ty\nnew\tx\nq\tx\n", options);
     data_report report;
     ck_assert_int_eq(data_set_report(set, dev, &report, NULL), AG_OK);
-    ck_assert_int_eq(report.examples, 7);
-    ck_assert_int_eq(report.source.tokens, 12);
-    ck_assert_int_eq(report.target.tokens, 8);
+    ck_assert_int_eq(report.examples, 8);
+    ck_assert_int_eq(report.source.tokens, 14);
+    ck_assert_int_eq(report.target.tokens, 9);
     ck_assert_int_eq(report.source.median, 2);
     ck_assert_int_eq(report.target.median, 1);
     ck_assert(report.source.longest == 3 && report.source.longest_example == 1 && report.source.longest_line == 2);
@@ -61,6 +61,10 @@ START_TEST(a_report_counts)
     data_unknown_clear(&source);
     data_unknown_clear(&target);
     data_set_free(dev);
+    data_set_free(set);
+    set = pairs_of("two", "a\tx\nbb\tx\n", (data_set_options){0});
+    ck_assert_int_eq(data_set_report(set, NULL, &report, NULL), AG_OK);
+    ck_assert_int_eq(report.source.median, 1); /* half of the texts are no longer */
     data_set_free(set);
 }
 END_TEST
@@ -136,6 +140,8 @@ START_TEST(letters_in_two_forms)
     expect_sign(DATA_SIGNS, "a" NASAL "\t\xC9\x9B\n", "", 0, "b\t\xC3\xA3\n", CHARS);
     sign = expect_sign(DATA_SIGN_SYLLABLES, SYLLABLE "\tx\n", "", 0, "b\t" JAMO "\n", CHARS);
     ck_assert_str_eq(sign.text, SYLLABLE);
+    /* A syllable that is whole takes no second trailing jamo. */
+    expect_sign(DATA_SIGNS, "\xEA\xB0\x82\tx\n", "", 0, "b\t" SYLLABLE "\xE1\x86\xA8\n", CHARS);
     expect_sign(DATA_SIGNS, SYLLABLE "\tx\n", "", 0, "b\t" JAMO "\n",
                 (data_set_options){.source_kind = DATA_JAMO, .target_kind = DATA_JAMO});
 }
