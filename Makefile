@@ -369,14 +369,18 @@ $(OUT)/length$(SUFFIX): $(OBJ)/bench/length/draw.o $(LIBRARY)
 	$(SAY) '  LINK  $@'
 	$(Q)$(CC) $< $(LIBRARY) $(ALL_LDFLAGS) -lm -o $@
 
-# What build/length-runs holds already is not computed again.
-LENGTH_SEEDS = $(or $(SEEDS),1 2 3)
-length: ## docs/length.md: kinds of positions on longer examples than they were trained on, about half an hour; SEEDS='1 2 3'
+# What build/length-runs holds already is not computed again. The seeds without SEEDS are those of docs/length.md, whose
+# pictures PICTURES=docs/pictures writes anew.
+LENGTH_RUNS     = build/length-runs
+LENGTH_PICTURES = $(or $(PICTURES),$(LENGTH_RUNS))
+length: ## docs/length.md: kinds of positions on longer examples than they were trained on, about half an hour; SEEDS=3
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND) $(OUT)/length$(SUFFIX)
-	@for task in copy reverse addition; do bench/length/run $(COMMAND) build/length-runs $$task $(LENGTH_SEEDS) || exit 1; done
-	@$(OUT)/length$(SUFFIX) 'copy, trained on 1 to 16 letters' build/length-runs/copy.tsv docs/pictures/length-copy.svg
-	@$(OUT)/length$(SUFFIX) 'reverse, trained on 1 to 16 letters' build/length-runs/reverse.tsv docs/pictures/length-reverse.svg
-	@$(OUT)/length$(SUFFIX) 'addition, trained on 1 to 3 digits' build/length-runs/addition.tsv docs/pictures/length-addition.svg
+	@bench/length/run $(COMMAND) $(LENGTH_RUNS) copy $(or $(SEEDS),3)
+	@bench/length/run $(COMMAND) $(LENGTH_RUNS) reverse $(or $(SEEDS),2)
+	@bench/length/run $(COMMAND) $(LENGTH_RUNS) addition $(or $(SEEDS),1)
+	@$(OUT)/length$(SUFFIX) 'copy, trained on 1 to 16 letters' $(LENGTH_RUNS)/copy.tsv $(LENGTH_PICTURES)/length-copy.svg
+	@$(OUT)/length$(SUFFIX) 'reverse, trained on 1 to 16 letters' $(LENGTH_RUNS)/reverse.tsv $(LENGTH_PICTURES)/length-reverse.svg
+	@$(OUT)/length$(SUFFIX) 'addition, trained on 1 to 3 digits' $(LENGTH_RUNS)/addition.tsv $(LENGTH_PICTURES)/length-addition.svg
 
 ladder: ## which choices shorten the way to a quality, one after the other: DATA=DIR, SEEDS=3 (bench/README.md)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(COMMAND)

@@ -153,9 +153,13 @@ def key_of(options, name, side, threads, seed, files):
 
 
 def times():
-    """(Seconds, processor seconds of all programs but this one and those that it ran)."""
-    with open("/proc/stat", encoding="utf-8") as file:
-        ticks = [int(number) for number in file.readline().split()[1:4]]  # user, nice, system
+    """(Seconds, processor seconds of all programs but this one and those that it ran). Only Linux's /proc tells the
+    second; elsewhere it stays 0, and nothing is said about other programs."""
+    try:
+        with open("/proc/stat", encoding="utf-8") as file:
+            ticks = [int(number) for number in file.readline().split()[1:4]]  # user, nice, system
+    except OSError:
+        return time.perf_counter(), 0
     return time.perf_counter(), sum(ticks) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
 
 
