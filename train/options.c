@@ -348,7 +348,7 @@ static const train_preset presets[] = {
     {"g2p",
      "letters to phones: give --pairs and --dev",
      {"--src-tokens=chars", "--tgt-tokens=words", "--decompose=hangul", "--d-model=128", "--heads=4",
-      "--encoder-layers=4", "--decoder-layers=1", "--positions=rotary", "--cross-positions", "--dropout=0.2",
+      "--encoder-layers=4", "--decoder-layers=1", "--positions=rotary", "--cross-positions", "--dropout=0.1",
       "--batch=32", "--label-smoothing=0.1", "--lr=0.0015", "--schedule=wsd", "--decay=0.5", "--average=0.99",
       "--eval-sources=1000", "--best-by=wer"}},
     {"addition",
