@@ -142,9 +142,10 @@ START_TEST(test_documented_defaults)
 {
     /* Left out: the flags that SMALL has, the folder, what is for other optimisers or
      * schedules (--decay), and dropout, whose value is the one of other data. */
-    static const char with_adamw[] = " d-model heads layers threads out dropout decay muon-lr momentum min-count ",
-                      with_sgd[] = " d-model heads layers threads out dropout decay optimizer lr muon-lr weight-decay min-count "
-                                   "beta1 beta2 ";
+    static const char with_adamw[] =
+                          " d-model heads layers threads out dropout decay muon-lr momentum min-count merges ",
+                      with_sgd[] = " d-model heads layers threads out dropout decay optimizer lr muon-lr weight-decay "
+                                   "min-count merges beta1 beta2 ";
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3", with_adamw), 29);
     ck_assert_int_eq(check_documented("--task copy --task-max 4 --steps 3 --optimizer sgd", with_sgd), 25);
 }
