@@ -105,7 +105,7 @@ static bool put_source_tokens(data_json_object *object, const data_vocab *vocab,
     data_json_open(object, "source_tokens", '[');
     for (int64_t i = 0; i < count; i++) {
         if (unknown) /* as they stand in the line, since the vocabulary does not have all of them */
-            data_token_next(data_vocab_kind(vocab), source->text, source->size, &at, &token, &size);
+            data_vocab_next(vocab, source->text, source->size, &at, &token, &size);
         else
             token = data_vocab_token(vocab, ids[i]);
         data_json_put_bytes(object, NULL, token, unknown ? size : strlen(token));
@@ -113,7 +113,7 @@ static bool put_source_tokens(data_json_object *object, const data_vocab *vocab,
     data_json_close(object, '[');
     free(ids);
     data_json_open(object, "unknown", '[');
-    for (at = 0; unknown && data_token_next(data_vocab_kind(vocab), source->text, source->size, &at, &token, &size);)
+    for (at = 0; unknown && data_vocab_next(vocab, source->text, source->size, &at, &token, &size);)
         if (data_vocab_find(vocab, token, size) == DATA_UNK)
             data_json_put_bytes(object, NULL, token, size);
     data_json_close(object, '[');

@@ -280,7 +280,7 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.calibration = &m->calibration;
         evaluation.find_temperature = f->calibration != NULL;
         name_errors(m, saved);
-        evaluation.name = f->examples.pairs;
+        evaluation.name = cli_examples_path(&f->examples);
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
         ag_status status = train_ensemble_evaluate(ensemble, set, &evaluation, &m->metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);
@@ -353,7 +353,7 @@ static int compare_models(const eval_flags *f, ag_error *error)
 static bool can_be_read_twice(const char *path)
 {
     struct stat info;
-    return !path || stat(path, &info) != 0 || S_ISREG(info.st_mode);
+    return !path || (strcmp(path, "-") && (stat(path, &info) != 0 || S_ISREG(info.st_mode)));
 }
 
 /* Checks the flags together. */
@@ -363,8 +363,11 @@ static int check_flags(const cli_command *command, const eval_flags *f)
     const cli_examples *examples = &f->examples;
     if (!f->model)
         return cli_fail("eval", CLI_USAGE, "which model? Give --model DIR");
-    if (!cli_examples_given(examples))
-        return cli_fail("eval", CLI_USAGE, "measure on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    if (cli_examples_count(examples) != 1)
+        return cli_fail(
+            "eval", CLI_USAGE,
+            "measure on what? Give one of --pairs FILE, --source FILE, --conllu FILE, --blocks FILE, --task "
+            "NAME, --text FILE");
     const cli_need needs[] = {
         {"count", examples->task, "goes with --task"},
         {"seed", examples->task || f->against, "goes with --task or --against"},
@@ -380,7 +383,9 @@ static int check_flags(const cli_command *command, const eval_flags *f)
     if (!cli_examples_effective(command, examples) ||
         !cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
-    if (f->against && !(can_be_read_twice(examples->pairs) && can_be_read_twice(examples->text)))
+    const char *const inputs[] = {f->model, cli_examples_path(examples), examples->options.format.targets,
+                                  examples->text};
+    if (f->against && !(can_be_read_twice(inputs[1]) && can_be_read_twice(inputs[2]) && can_be_read_twice(inputs[3])))
         return cli_fail("eval", CLI_USAGE,
                         "--against reads the examples once for each model, which a pipe does not allow: write them to "
                         "a file");
@@ -398,6 +403,7 @@ int cli_eval(int count, const char *const *arguments)
                  "another model, or several: better than --model's, or is the difference chance?",
                  .joined_by = CLI_LIST),
         CLI_EXAMPLE_FLAGS(f.examples),
+        CLI_PARALLEL_FLAGS(f.examples),
         CLI_FLAG(f.examples.options.count, "count", "N", "examples of the task", .low = 1),
         CLI_FLAG(f.examples.options.seed, "seed", "N", "seed of the task's examples, and of --against's resamples"),
         CLI_FLAG(generation->beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000),
@@ -423,7 +429,8 @@ int cli_eval(int count, const char *const *arguments)
         .summary = "measure a model",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
-        .usage = "--model DIR[,DIR...] --pairs FILE | --task NAME | --text FILE [flags]",
+        .usage = "--model DIR[,DIR...] --pairs FILE | --source FILE --target FILE | --conllu FILE | --blocks FILE | "
+                 "--task NAME | --text FILE [flags]",
         .details = "Word error (answer error where sources are words): the share of distinct sources whose output "
                    "equals none of their targets. Letter, phone, token or tag error: the edits from each output to its "
                    "nearest target, divided by the tokens of that target. Where words answer words, chrF and BLEU, "

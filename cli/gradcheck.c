@@ -13,7 +13,7 @@ typedef struct gradcheck_flags {
 static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
 {
     const bool model = f->doctor.model != NULL;
-    static const char *const of_model[] = {"pairs", "task", "text", "count", "batch"};
+    static const char *const of_model[] = {"pairs", "conllu", "blocks", "source", "task", "text", "count", "batch"};
     static const char *const of_operations[] = {"op", "draws", "tolerance", "json"};
     for (size_t i = 0; i < sizeof of_model / sizeof *of_model; i++)
         if (!cli_flags_effective(command, &(cli_need){of_model[i], model, "goes with --model"}, 1))
@@ -35,9 +35,10 @@ static int run_gradcheck(const cli_command *command, gradcheck_flags *f)
     f->operations.output = f->doctor.output = f->output;
     if (!model)
         return cli_check_operations(&f->operations);
-    if (!cli_examples_given(&f->doctor.examples))
+    if (cli_examples_count(&f->doctor.examples) != 1)
         return cli_fail("gradcheck", CLI_USAGE,
-                        "examine it on what? Give one of --pairs FILE, --task NAME, --text FILE");
+                        "examine it on what? Give one of --pairs FILE, --source FILE, --conllu FILE, --blocks FILE, "
+                        "--task NAME, --text FILE");
     if (cli_output_is_picture(&f->output))
         return cli_fail("gradcheck", CLI_USAGE,
                         "a model's examination has no pictures: write it to a file that ends in .html or .txt");
@@ -62,6 +63,7 @@ int cli_gradcheck(int count, const char *const *arguments)
         CLI_FLAG(f.operations.json, "json", NULL, "print a line with one JSON object for each operation"),
         CLI_FLAG(f.doctor.model, "model", "DIR", "examine this trained model instead, a folder or a .safetensors file"),
         CLI_EXAMPLE_FLAGS(f.doctor.examples),
+        CLI_PARALLEL_FLAGS(f.doctor.examples),
         CLI_FLAG(f.doctor.count, "count", "N", "examples to examine the model on", .low = 1),
         CLI_FLAG(f.doctor.batch, "batch", "N", "examples that go through the model at once", .low = 1, .high = 100000,
                  .otherwise = "32, fewer of a large model"),

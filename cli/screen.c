@@ -17,14 +17,17 @@ static void put_title(FILE *out, const char *title)
 
 static const char *source_name(const train_recipe *recipe)
 {
-    return recipe->run.task ? recipe->run.task : recipe->pairs ? recipe->pairs : recipe->text;
+    data_format format = recipe->data.format;
+    const char *pairs = train_files_path(&recipe->files, &format, NULL);
+    return recipe->run.task ? recipe->run.task : pairs ? pairs : recipe->text;
 }
 
 /* "1 pair", "7 windows". */
 static void put_count(FILE *out, const train_recipe *recipe, int64_t count)
 {
-    const char *one = recipe->text ? "window" : recipe->pairs ? "pair" : "example";
-    const char *many = recipe->text ? "windows" : recipe->pairs ? "pairs" : "examples";
+    const bool pairs = train_files_count(&recipe->files) > 0;
+    const char *one = recipe->text ? "window" : pairs ? "pair" : "example";
+    const char *many = recipe->text ? "windows" : pairs ? "pairs" : "examples";
     fprintf(out, "%lld %s", (long long)count, ag_plural(count, one, many));
 }
 

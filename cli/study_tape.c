@@ -84,20 +84,22 @@ static int add_tape(void *context, const study_example *example, study_document 
 {
     (void)example;
     const tape_flags *f = context;
-    const bool batch = f->examples.pairs || f->examples.task || f->examples.text;
+    const bool batch = cli_examples_count(&f->examples) > 0;
     const cli_need needs[] = {
-        {"source", !batch, "goes without --pairs, --task and --text"},
-        {"target", !batch, "goes without --pairs, --task and --text"},
-        {"pad", !batch, "goes without --pairs, --task and --text"},
-        {"batch", batch, "goes with --pairs, --task or --text"},
+        {"source", !batch, "goes without a file of pairs, --task and --text"},
+        {"target", !batch, "goes without a file of pairs, --task and --text"},
+        {"pad", !batch, "goes without a file of pairs, --task and --text"},
+        {"batch", batch, "goes with a file of pairs, --task or --text"},
     };
     if (!cli_flags_effective(f->command, needs, sizeof needs / sizeof *needs) ||
         !cli_examples_effective(f->command, &f->examples))
         return CLI_USAGE;
     if (!f->example.model)
         return cli_fail("study tape", CLI_USAGE, "which model? Give --model DIR");
-    if (batch && !cli_examples_given(&f->examples))
-        return cli_fail("study tape", CLI_USAGE, "a step on what? Give one of --pairs FILE, --task NAME, --text FILE");
+    if (cli_examples_count(&f->examples) > 1)
+        return cli_fail("study tape", CLI_USAGE,
+                        "a step on what? Give one of --pairs FILE, --conllu FILE, --blocks FILE, --task NAME, --text "
+                        "FILE");
     return batch ? add_batch(f, document) : add_example(f, document);
 }
 

@@ -1,6 +1,7 @@
 /* train.c - tapeformer train: makes data sets and a model from the flags, and runs the
  * training. */
 #include "cli.h"
+#include "examples.h"
 #include "notes.h"
 #include "outputs.h"
 #include "progress.h"
@@ -23,21 +24,35 @@ typedef struct train_setup {
 
 /* ---- Data -------------------------------------------------------------------------- */
 
+/* Refuses standard input where it cannot be read. */
+static int check_inputs(const train_recipe *f)
+{
+    const char *const inputs[] = {f->files.pairs,  f->files.source, f->data.format.targets,
+                                  f->files.conllu, f->files.blocks, f->text,
+                                  f->dev,          f->dev_target};
+    return cli_check_input("train", inputs, sizeof inputs / sizeof *inputs);
+}
+
 /* Refuses flags that do not name exactly one source of examples that suits the model. */
 static int check_source(train_recipe *f)
 {
-    int sources = (f->run.task != NULL) + (f->pairs != NULL) + (f->text != NULL);
+    int sources = (f->run.task != NULL) + train_files_count(&f->files) + (f->text != NULL);
     if (sources == 0)
-        return cli_fail("train", CLI_USAGE, "nothing to train on: give --task NAME, --pairs FILE or --text FILE");
+        return cli_fail("train", CLI_USAGE,
+                        "nothing to train on: give --task NAME, --text FILE or a file of pairs: --pairs FILE, --source "
+                        "FILE --target FILE, --conllu FILE or --blocks FILE");
     if (sources > 1)
-        return cli_fail("train", CLI_USAGE, "--task, --pairs and --text exclude each other");
+        return cli_fail("train", CLI_USAGE,
+                        "--task, --pairs, --source, --conllu, --blocks and --text exclude each other");
     if (f->text && f->model.kind == NN_ENCODER)
         return cli_fail("train", CLI_USAGE, "--model encoder labels pairs: with --text the model is a decoder");
+    if (f->files.source && f->dev && !f->dev_target)
+        return cli_fail("train", CLI_USAGE, "--dev has the sources of dev: --dev-target FILE has their targets");
     if (f->text)
         f->model.kind = NN_DECODER;
     else if (f->model.kind == NN_DECODER)
         return cli_fail("train", CLI_USAGE, "--model decoder is a language model: it trains on --text FILE");
-    return CLI_DONE;
+    return check_inputs(f);
 }
 
 static int check_matmul(const train_recipe *f)
@@ -103,13 +118,15 @@ static int report_data(const train_recipe *f, const char *flag, const ag_error *
  * out. */
 static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
 {
-    const char *flag = f->pairs ? "pairs" : "text";
+    const char *flag = "text";
     data_set_options options = train_recipe_data(f, &setup->base, f->dev ? DATA_ALL : DATA_TRAIN);
-    setup->training = f->pairs ? data_set_pairs(f->pairs, &options, error) : data_set_text(f->text, &options, error);
+    const char *pairs = train_files_path(&f->files, &options.format, &flag);
+    setup->training = pairs ? data_set_pairs(pairs, &options, error) : data_set_text(f->text, &options, error);
     if (!setup->training)
         return report_data(f, flag, error);
     options.source_vocab = data_set_source_vocab(setup->training);
     options.target_vocab = data_set_target_vocab(setup->training);
+    options.format.targets = f->dev_target;
     setup->dev = f->dev ? data_set_pairs(f->dev, &options, error) : data_set_held_out(setup->training, error);
     return setup->dev ? CLI_DONE : report_data(f, f->dev ? "dev" : flag, error);
 }
@@ -158,8 +175,10 @@ static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     int code = f->run.task ? open_task(f, setup, error) : open_file(f, setup, error);
     const bool begins = f->from && !f->resume;
-    if (code == CLI_DONE && f->pairs)
-        note_left_out(f, f->pairs, setup->training);
+    data_format format = f->data.format;
+    const char *pairs = train_files_path(&f->files, &format, NULL);
+    if (code == CLI_DONE && pairs)
+        note_left_out(f, pairs, setup->training);
     if (code == CLI_DONE && f->dev)
         note_left_out(f, f->dev, setup->dev);
     if (code == CLI_DONE && (begins || !f->quiet) &&
@@ -351,7 +370,8 @@ int cli_train(int count, const char *const *arguments)
         .name = "train",
         .summary = "train a model",
         .flags = table,
-        .usage = "[--from DIR] --task NAME | --pairs FILE [--dev FILE] | --text FILE | --resume DIR [flags]",
+        .usage = "[--from DIR] --task NAME | --pairs FILE [--dev FILE] | --source FILE --target FILE | --conllu FILE | "
+                 "--blocks FILE | --text FILE | --resume DIR [flags]",
         .details =
             "`train --pairs FILE` alone trains a small encoder-decoder and holds out a part of the file to choose the "
             "best model. Ctrl-C finishes the step and saves; `train --resume DIR` goes on as if the run had never "

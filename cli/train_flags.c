@@ -65,6 +65,11 @@ static train_recipe recipe_with_model(const train_recipe *recipe, const train_sa
 static train_recipe recipe_of_resume(const cli_command *command, train_recipe *recipe, const train_recipe *earlier)
 {
     train_recipe own = *earlier;
+    if (train_files_count(&recipe->files) > 0 && train_files_count(&own.files) > 0) {
+        own.files = recipe->files; /* the same data may be in another format now */
+        own.data.format = recipe->data.format;
+        own.dev_target = recipe->dev_target;
+    }
     for (int i = 0; i < command->flag_count; i++) {
         const train_field *field = command->flags[i].field;
         void *object = train_recipe_owner(&own, field);
@@ -190,9 +195,11 @@ static int check_effective(const cli_command *command, const train_recipe *recip
  * others, since these flags exclude each other. */
 static void drop_replaced_source(const cli_command *command, bool source, bool length)
 {
-    static const char *const names[] = {"task", "pairs", "text", "steps", "epochs"};
-    for (int i = 0; i < 5; i++)
-        if (i < 3 ? source : length)
+    static const char *const names[] = {"task",   "pairs", "source", "target", "conllu",
+                                        "blocks", "text",  "steps",  "epochs"};
+    enum { NAMES = sizeof names / sizeof *names, LENGTHS = 2 };
+    for (int i = 0; i < NAMES; i++)
+        if (i < NAMES - LENGTHS ? source : length)
             cli_flag_drop(cli_flag_find(command, names[i]));
 }
 
@@ -261,6 +268,20 @@ static int read_run(cli_command *command, train_recipe *recipe, train_saved *bas
     return code;
 }
 
+/* A file of tagged words trains an encoder, whose tokens are words, unless flags say
+ * otherwise. */
+static void take_tagging(const cli_command *command, train_recipe *recipe)
+{
+    if (!train_files_tagged(&recipe->files))
+        return;
+    if (!cli_flag_find(command, "src-tokens")->given)
+        recipe->data.source_kind = DATA_WORDS;
+    if (!cli_flag_find(command, "tgt-tokens")->given)
+        recipe->data.target_kind = DATA_WORDS;
+    if (!cli_flag_find(command, "model")->given)
+        recipe->model.kind = NN_ENCODER;
+}
+
 /* Reads the user's flags twice: first to find --preset and --resume, then, after the
  * flags of the preset or the resumed run, to override those. */
 int train_flags_read(cli_command *command, train_recipe *recipe, int count, const char *const *arguments,
@@ -276,7 +297,7 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
         return code;
     for (int i = 0; i < command->flag_count; i++)
         own[i] = command->flags[i].given;
-    const bool own_source = recipe->run.task || recipe->pairs || recipe->text;
+    const bool own_source = recipe->run.task || train_files_count(&recipe->files) > 0 || recipe->text;
     const bool own_length = recipe->run.steps || recipe->run.epochs;
     if (recipe->resume)
         code = read_run(command, recipe, base, earlier);
@@ -289,6 +310,8 @@ int train_flags_read(cli_command *command, train_recipe *recipe, int count, cons
     drop_replaced_source(command, own_source, own_length);
     if (code == CLI_DONE)
         code = cli_flags_read(command, count, arguments);
+    if (code == CLI_DONE)
+        take_tagging(command, recipe);
     if (code == CLI_DONE && !cli_flag_find(command, "positions")->given)
         recipe->model.positions = train_recipe_positions(recipe);
     if (!recipe->resume) {

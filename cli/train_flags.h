@@ -6,7 +6,7 @@
 
 #include "../train/options.h"
 
-enum { TRAIN_FLAGS_MOST = 80 };
+enum { TRAIN_FLAGS_MOST = 120 };
 
 /* Binds flags to the recipe: writes one for each option that has a name to `flags`
  * [TRAIN_FLAGS_MOST] and returns their number. `model_alone`: only the options that

@@ -12,9 +12,9 @@
  * Any number of threads may read a vocabulary, an open file or a batch while none changes
  * or frees it.
  *
- * Memory: files are mapped, not copied; a set keeps a few bytes per line besides. Only a
- * text with Korean syllables that DATA_JAMO decomposes is copied, at up to three times
- * its size.
+ * Memory: files are mapped, not copied; a set keeps a few bytes per line besides. Copied
+ * are a text with Korean syllables that DATA_JAMO decomposes, at up to three times its
+ * size, and the pairs of a file in another format than lines `source TAB target`.
  */
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
@@ -131,6 +131,17 @@ ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_er
  * jamo of it are left. Not for DATA_BPE, whose cuts depend on a vocabulary's merges. */
 bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
+/* Tags: tokens of their own in front of a source, such as the V and PST of "V TAB PST TAB
+ * walk". In the text each ends with a TAB, which is a part of the token, so no letter or
+ * word of a source is ever taken for a tag. Only a vocabulary that was marked, or that has
+ * a tag ("V\t" was added), reads them; another reads a TAB as a character. Not for
+ * DATA_BPE: such a vocabulary stays without them. */
+void data_vocab_mark_tags(data_vocab *vocab);
+bool data_vocab_has_tags(const data_vocab *vocab);
+bool data_token_is_tag(const char *token, size_t size);
+/* As data_token_next, with the vocabulary's kind of tokens, and its tags. */
+bool data_vocab_next(const data_vocab *vocab, const char *text, size_t size, size_t *at, const char **token,
+                     size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
  * *unknown (may be NULL) counts the tokens that are not in the vocabulary. With DATA_BPE,
  * the text may be any bytes, and -1 says that there was no memory for a word of more than
@@ -243,6 +254,72 @@ const data_task *const *data_tasks(int *count);
 /* The task of that name; NULL if there is none. */
 const data_task *data_task_find(const char *name);
 
+/* ---- Formats of files of pairs ----------------------------------------------------- */
+
+/* DATA_PAIRS     lines `source TAB target`
+ * DATA_COLUMNS   rows of columns: CSV by RFC 4180, with commas or semicolons, and TSV
+ * DATA_PARALLEL  two files: line i of one is the source, line i of the other the target
+ * DATA_CONLLU    CoNLL-U (universaldependencies.org/format.html): a sentence's words, one
+ *                field of each word
+ * DATA_BLOCKS    lines `word TAB tag`, or with spaces between; an empty line ends a
+ *                sentence */
+typedef enum data_format_kind {
+    DATA_PAIRS = 0,
+    DATA_COLUMNS,
+    DATA_PARALLEL,
+    DATA_CONLLU,
+    DATA_BLOCKS
+} data_format_kind;
+
+/* DATA_SEPARATOR_FOUND: the one by which the first line has the columns; an error that
+ * names two, if it has them by commas as well as by semicolons. */
+typedef enum data_separator {
+    DATA_SEPARATOR_FOUND = 0,
+    DATA_SEPARATOR_TAB,
+    DATA_SEPARATOR_COMMA,
+    DATA_SEPARATOR_SEMICOLON
+} data_separator;
+/* "found", "tab", "comma", "semicolon"; NULL for any other number. */
+const char *data_separator_name(int separator);
+
+/* The field of a word that a tagger learns. */
+typedef enum data_conllu_field {
+    DATA_UPOS = 0,
+    DATA_XPOS,
+    DATA_LEMMA,
+    DATA_FEATS,
+    DATA_DEPREL,
+    DATA_MISC
+} data_conllu_field;
+/* "upos", "xpos", ..; NULL for any other number. */
+const char *data_conllu_field_name(int field);
+
+/* How a file of pairs is read. Zeroed: DATA_PAIRS. */
+typedef struct data_format {
+    data_format_kind kind;
+
+    /* DATA_COLUMNS: which columns hold the source, the target and, if there are more,
+     * tags, with commas between them: "1,3" or "lemma,form,features,language". A number
+     * counts from 1. A name is looked up in the first line; a file has a header exactly
+     * if a name is given. Further columns are ignored.
+     *
+     * Tags are cut at `;` and `|`, and each becomes a token of its own before the
+     * source: see data_vocab_mark_tags.
+     *
+     * A field that begins with a quote ends with one, and two quotes in it are one; it
+     * may hold separators and ends of lines. An end of a line or a TAB within a field is
+     * read as a space, since sources and answers are lines. */
+    const char *columns;
+    data_separator separator;
+    bool no_quotes; /* a quote is a character like any other */
+
+    const char *targets; /* DATA_PARALLEL: the path of the file of targets */
+
+    /* DATA_CONLLU: comments, multiword tokens (3-4) and empty nodes (5.1) are skipped:
+     * the words are those with a whole number. White space in a word becomes `_`. */
+    data_conllu_field field;
+} data_format;
+
 /* ---- Sets of examples -------------------------------------------------------------- */
 
 /* The part of a source that a set holds. A hash of the source text decides whether an
@@ -278,6 +355,7 @@ typedef struct data_set_options {
     int64_t min_count;
     bool leave_out; /* files of pairs: a pair with an empty side, or with a longer one than
                      * max_tokens allows, is left out, and no error (data_set_left_out) */
+    data_format format; /* data_set_pairs; its texts are copied */
 } data_set_options;
 
 /* A source of examples, from a file or generated by a task. */
@@ -288,17 +366,20 @@ typedef struct data_set data_set;
  * are so few that a model must see each of them to learn it. `options` may be NULL. The
  * caller frees the set; NULL with the error. */
 data_set *data_set_task(const data_task *task, const data_set_options *options, ag_error *error);
-/* A pair file: lines `source TAB target` in UTF-8, ended by LF or CRLF. Empty lines and a
- * byte order mark are skipped. A source may come several times with different targets.
- * DATA_DEV and DATA_TRAIN have at least one source each.
+/* A file of pairs: by default lines `source TAB target`; options->format has other
+ * formats. The text is UTF-8, its lines end with LF or CRLF. Empty lines and a byte order
+ * mark are skipped. A source may come several times with different targets. DATA_DEV and
+ * DATA_TRAIN have at least one source each.
  *
- * AG_BAD_FILE names file and line: no TAB or more than one, bad UTF-8, a zero byte, an
- * empty source or target (only white space), more than 65535 tokens; or an empty file.
- * (A side of DATA_BPE need not be UTF-8.)
+ * AG_BAD_FILE names file and line, of formats with columns also the column: no TAB or
+ * more than one, bad UTF-8, a zero byte, an empty source or target (only white space),
+ * more than 65535 tokens; or an empty file.
+ * (A side of DATA_BPE of a DATA_PAIRS file need not be UTF-8.)
  *
- * The file must not be truncated while the set lives. A pipe is copied to a temporary
- * file in the folder that TMPDIR names. `options` may be NULL. The caller frees the set;
- * NULL with the error. */
+ * `path` "-" is the standard input, from where it stands. The file must not be truncated
+ * while the set lives. A pipe is copied to a temporary file in the folder that TMPDIR
+ * names. A file of another format than DATA_PAIRS is held in memory as such lines.
+ * `options` may be NULL. The caller frees the set; NULL with the error. */
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error);
 /* A text file for language models, cut into windows of `context` tokens; DATA_DEV is the
  * last `held_out` of the file. With words as tokens, white space is lost. With DATA_BPE,

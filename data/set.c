@@ -56,8 +56,24 @@ static data_set_options complete_options(const data_set_options *given)
 
 /* ---- Making and freeing ---- */
 
-data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options,
-                       ag_error *error)
+/* Makes the texts of the options' format the set's own. */
+static bool own_format(data_set *set)
+{
+    data_format *format = &set->options.format;
+    const char **const texts[] = {&format->columns, &format->targets};
+    size_t sizes[2], at = 0;
+    for (int i = 0; i < 2; i++)
+        sizes[i] = *texts[i] ? strlen(*texts[i]) + 1 : 0;
+    if (sizes[0] + sizes[1] == 0)
+        return true;
+    set->format_texts = malloc(sizes[0] + sizes[1]);
+    for (int i = 0; i < 2 && set->format_texts; at += sizes[i++])
+        if (sizes[i])
+            *texts[i] = memcpy(set->format_texts + at, *texts[i], sizes[i]);
+    return set->format_texts != NULL;
+}
+
+data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options, ag_error *error)
 {
     data_set_options complete = complete_options(options);
     if (check_options(&complete, error) != AG_OK)
@@ -65,7 +81,9 @@ data_set *data_set_new(const data_set_kind *kind, const char *name, const data_s
     data_set *set = calloc(1, kind->size);
     size_t name_size = strlen(name) + 1;
     char *copy = malloc(name_size);
-    if (!set || !copy) {
+    if (set)
+        set->options = complete;
+    if (!set || !copy || !own_format(set)) {
         free(set);
         free(copy);
         ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a data set", name);
@@ -74,17 +92,30 @@ data_set *data_set_new(const data_set_kind *kind, const char *name, const data_s
     memcpy(copy, name, name_size);
     set->kind = kind;
     set->name = copy;
-    set->options = complete;
     return set;
+}
+
+/* Opens the second of two parallel files, or takes that of another set. */
+static ag_status open_targets(data_set *set, const data_set *of, ag_error *error)
+{
+    const char *path = set->options.format.targets;
+    if (!path)
+        return ag_error_set(error, AG_BAD_VALUE, "%s: which file has the targets?", set->name);
+    set->options.format.targets = data_map_name(path);
+    return of ? data_map_again(&set->targets_map, &of->targets_map, set->options.format.targets, error)
+              : data_map_open(&set->targets_map, path, error);
 }
 
 data_set *data_set_open(const data_set_kind *kind, const char *path, const data_set *of,
                         const data_set_options *options, ag_error *error)
 {
-    data_set *set = data_set_new(kind, path, options, error);
+    const char *name = of ? of->name : data_map_name(path);
+    data_set *set = data_set_new(kind, name, options, error);
     if (!set)
         return NULL;
-    ag_status status = of ? data_map_again(&set->map, &of->map, path, error) : data_map_open(&set->map, path, error);
+    ag_status status = of ? data_map_again(&set->map, &of->map, name, error) : data_map_open(&set->map, path, error);
+    if (status == AG_OK && set->options.format.kind == DATA_PARALLEL)
+        status = open_targets(set, of, error);
     if (status == AG_OK)
         status = kind->read(set, options ? options->source_vocab : NULL, options ? options->target_vocab : NULL, error);
     if (status == AG_OK)
@@ -124,6 +155,8 @@ void data_set_free(data_set *set)
     if (set->kind->free_own)
         set->kind->free_own(set);
     data_map_close(&set->map);
+    data_map_close(&set->targets_map);
+    free(set->format_texts);
     data_order_clear(&set->order);
     data_groups_clear(&set->groups);
     data_vocab_free(set->source_vocab);

@@ -61,7 +61,9 @@ struct data_set {
     const char *name;         /* of the file or task, for errors; the set owns it */
     data_set_options options; /* defaults filled in; the vocabularies are NULL */
     data_vocab *source_vocab, *target_vocab;
-    data_map map; /* of the file; zeroed for a task */
+    data_map map;         /* of the file; zeroed for a task */
+    data_map targets_map; /* of the second of two parallel files, else zeroed */
+    char *format_texts;   /* of options.format */
     int64_t count, max_source, max_target;
     data_left_out left_out;
     int64_t blocks; /* of lines with empty lines between, in a file of pairs */
@@ -75,7 +77,7 @@ struct data_set {
  * defaults). */
 data_set *data_set_new(const data_set_kind *kind, const char *name, const data_set_options *options,
                        ag_error *error);
-/* A set of the file at `path`, or of the file that `of` (NULL: none) has open. */
+/* A set of the file at `path`, or of the files that `of` (NULL: none) has open. */
 data_set *data_set_open(const data_set_kind *kind, const char *path, const data_set *of,
                         const data_set_options *options, ag_error *error);
 /* The last preparations, when counts, maxima, vocabularies and source_bytes, target_bytes

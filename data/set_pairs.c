@@ -1,9 +1,11 @@
-/* set_pairs.c - a data set from a file of lines `source TAB target`.
+/* set_pairs.c - a data set from a file of pairs.
  *
- * The file is mapped. Opening reads all lines and keeps, for each example of the part,
+ * A file of lines `source TAB target` is mapped; another format is read into such lines
+ * in memory (format.h). Opening reads all lines and keeps, for each example of the part,
  * where it begins and how many tokens it has: 12 bytes. Texts and tokens are cut from the
- * map whenever a batch needs them.
+ * lines whenever a batch needs them.
  */
+#include "format.h"
 #include "set.h"
 #include "text.h"
 
@@ -14,8 +16,9 @@ enum { MOST_TOKENS = UINT16_MAX };
 
 typedef struct pair_set {
     data_set base;
-    uint64_t *offsets;                       /* [count]: where example i begins in the
-                                              * map */
+    data_lines lines;                        /* of a file in another format, else empty */
+    data_view text;                          /* of the lines: in the map or in `lines` */
+    uint64_t *offsets;                       /* [count]: where example i begins in the text */
     uint16_t *source_tokens, *target_tokens; /* [count], without end marks */
     size_t known_at;                         /* pair_line's last answer: line known_line */
     int64_t known_line;                      /* begins at this offset; line 0: none yet */
@@ -28,21 +31,23 @@ typedef struct pair {
 
 /* ---- Lines ---- */
 
-/* The next line of the map, without its end; moves *at past it. False after the last
+/* The next line of the text, without its end; moves *at past it. False after the last
  * line. */
-static bool next_line(const data_map *map, size_t *at, data_view *line)
+static bool next_pair_line(const pair_set *set, size_t *at, data_view *line)
 {
-    return data_line_next((const char *)map->bytes, map->size, at, &line->text, &line->size);
+    return data_line_next(set->text.text, set->text.size, at, &line->text, &line->size);
 }
 
-/* Cuts a line at its first TAB. False if it has none. */
+/* Cuts a line at its last TAB: those before it end tags. False if it has none. */
 static bool cut_line(data_view line, pair *cut)
 {
-    const char *tab = memchr(line.text, '\t', line.size);
-    if (!tab)
+    size_t end = line.size;
+    while (end > 0 && line.text[end - 1] != '\t')
+        end--;
+    if (end == 0)
         return false;
-    cut->source = (data_view){line.text, (size_t)(tab - line.text)};
-    cut->target = (data_view){tab + 1, line.size - cut->source.size - 1};
+    cut->source = (data_view){line.text, end - 1};
+    cut->target = (data_view){line.text + end, line.size - end};
     return true;
 }
 
@@ -52,7 +57,7 @@ static pair pair_at(const pair_set *set, int64_t i)
     size_t at = (size_t)set->offsets[i];
     data_view line = {"", 0};
     pair found = {{"", 0}, {"", 0}};
-    next_line(&set->base.map, &at, &line);
+    next_pair_line(set, &at, &line);
     cut_line(line, &found);
     return found;
 }
@@ -73,26 +78,47 @@ static int64_t pair_tokens(data_set *base, int64_t i)
     return (int64_t)set->source_tokens[i] + set->target_tokens[i];
 }
 
-/* Counts on from the last answer, or from the beginning of the file. */
+/* The line of the file in which line `number` of the text began. */
+static int64_t file_line(const pair_set *set, int64_t number)
+{
+    return set->lines.count > 0 ? set->lines.numbers[number - 1] : number;
+}
+
+/* Where the first line of the text begins. */
+static size_t text_start(const pair_set *set)
+{
+    return set->lines.count > 0 ? 0 : data_text_start(set->text.text, set->text.size);
+}
+
+/* Counts on from the last answer, or from the beginning of the text. */
 static int64_t pair_line(data_set *base, int64_t i)
 {
     pair_set *set = (pair_set *)base;
     data_view line;
     if (set->known_line == 0 || set->known_at > set->offsets[i]) {
-        set->known_at = data_text_start((const char *)base->map.bytes, base->map.size);
+        set->known_at = text_start(set);
         set->known_line = 1;
     }
     for (; set->known_at < set->offsets[i]; set->known_line++)
-        next_line(&base->map, &set->known_at, &line);
-    return set->known_line;
+        next_pair_line(set, &set->known_at, &line);
+    return file_line(set, set->known_line);
+}
+
+/* Frees the places and lengths of the examples. */
+static void drop_index(pair_set *set)
+{
+    free(set->offsets);
+    free(set->source_tokens);
+    free(set->target_tokens);
+    set->offsets = NULL;
+    set->source_tokens = set->target_tokens = NULL;
 }
 
 static void pair_free(data_set *base)
 {
     pair_set *set = (pair_set *)base;
-    free(set->offsets);
-    free(set->source_tokens);
-    free(set->target_tokens);
+    data_lines_clear(&set->lines);
+    drop_index(set);
 }
 
 /* ---- Reading the lines ---- */
@@ -103,11 +129,6 @@ typedef struct line_place {
     long long line;
 } line_place;
 
-static bool is_empty(data_view text)
-{
-    return data_text_empty(text.text, text.size);
-}
-
 static const char remedy_of_carriage_returns[] = "if lines end with CR alone: tr '\\r' '\\n'";
 
 /* How to turn a file with such a line into pairs: a guess from the line. */
@@ -117,13 +138,20 @@ static const char *remedy_of_no_tab(data_view line)
         return remedy_of_carriage_returns;
     if (line.size > 0 && *line.text == '{')
         return "if this is JSON with these names: jq -r '[.source, .target] | @tsv'";
-    if (line.size > 0 && *line.text == '"')
-        return "if this is CSV with quotes: csvformat -T, of csvkit";
-    if (memchr(line.text, ';', line.size))
-        return "if the columns are separated by semicolons: tr ';' '\\t'";
-    if (memchr(line.text, ',', line.size))
-        return "if the columns are separated by commas: tr , '\\t'";
-    return "if sources and targets are in two files: paste SOURCES TARGETS";
+    if (line.size > 0 && *line.text == '#')
+        return "if this is CoNLL-U: --conllu FILE --field upos";
+    if (memchr(line.text, ';', line.size) || memchr(line.text, ',', line.size))
+        return "if this is CSV, with commas or semicolons: --columns 1,2";
+    return "if sources and targets are in two files: --source FILE --target FILE";
+}
+
+/* The same for a line with several TABs. */
+static const char *remedy_of_tabs(data_view line)
+{
+    int tabs = 0;
+    for (data_view column; data_view_cut(&line, '\t', &column);)
+        tabs++;
+    return tabs == 9 ? "if this is CoNLL-U: --conllu FILE --field upos" : "--columns 1,2 reads the first two columns";
 }
 
 /* Whether the vocabularies can encode a line that has bytes which are not UTF-8. */
@@ -144,12 +172,20 @@ static ag_status check_text(const data_set *set, data_view line, pair *cut, line
     if (!cut_line(line, cut))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: no TAB between source and target (%s)", at.name, at.line,
                             remedy_of_no_tab(line));
-    if (memchr(cut->target.text, '\t', cut->target.size))
-        return ag_error_set(error, AG_BAD_FILE,
-                            "%s:%lld: more than one TAB (expected: source, TAB, target; %s)", at.name, at.line,
-                            memchr(line.text, '\r', line.size) ? remedy_of_carriage_returns
-                                                               : "cut -f 1,2 keeps the first two columns");
+    if (memchr(cut->source.text, '\t', cut->source.size))
+        return ag_error_set(error, AG_BAD_FILE, "%s:%lld: more than one TAB (expected: source, TAB, target; %s)",
+                            at.name, at.line,
+                            memchr(line.text, '\r', line.size) ? remedy_of_carriage_returns : remedy_of_tabs(line));
     return AG_OK;
+}
+
+/* Whether the source has nothing after its tags. */
+static bool empty_source(const pair *cut)
+{
+    size_t start = cut->source.size;
+    while (start > 0 && cut->source.text[start - 1] != '\t')
+        start--;
+    return data_text_empty(cut->source.text + start, cut->source.size - start);
 }
 
 /* Whether the pair is one that the set leaves out, with an empty side or a long one, and
@@ -158,7 +194,7 @@ static bool leave_out(data_set *set, const pair *cut, int64_t source, int64_t ta
 {
     const int64_t end_mark = set->options.tagging ? 0 : 1, given = set->options.max_tokens;
     const int64_t limit = given > 0 && given - end_mark < MOST_TOKENS ? given - end_mark : MOST_TOKENS;
-    const bool empty = is_empty(cut->source) || is_empty(cut->target), longer = source > limit || target > limit;
+    const bool empty = empty_source(cut) || data_view_empty(cut->target), longer = source > limit || target > limit;
     if (!set->options.leave_out || (!empty && !longer))
         return false;
     set->left_out.empty += empty;
@@ -187,12 +223,15 @@ static int64_t count_tokens(const pair_set *set, const data_vocab *vocab, data_v
     return set->learning ? 0 : data_vocab_count(vocab, text.text, text.size);
 }
 
-/* Checks a line and appends it to the examples. */
+/* Checks a line and appends it to the examples. (The text of another format was checked
+ * when it was read.) */
 static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error *error)
 {
     data_set *base = &set->base;
     pair cut = {{"", 0}, {"", 0}};
-    if (check_text(base, line, &cut, at, error) != AG_OK)
+    if (set->lines.count > 0)
+        cut_line(line, &cut);
+    else if (check_text(base, line, &cut, at, error) != AG_OK)
         return AG_BAD_FILE;
     int64_t source = count_tokens(set, base->source_vocab, cut.source);
     int64_t target = count_tokens(set, base->target_vocab, cut.target);
@@ -200,9 +239,9 @@ static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error
         return ag_error_set(error, AG_NO_MEMORY, "%s:%lld: no memory for its tokens", at.name, at.line);
     if (leave_out(base, &cut, source, target, at.line))
         return AG_OK;
-    if (is_empty(cut.source) || is_empty(cut.target))
+    if (empty_source(&cut) || data_view_empty(cut.target))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
-                            is_empty(cut.source) ? "source" : "target");
+                            empty_source(&cut) ? "source" : "target");
     if (check_count(base, "source", source, at, error) != AG_OK ||
         check_count(base, "target", target, at, error) != AG_OK)
         return AG_BAD_FILE;
@@ -212,26 +251,47 @@ static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error
                             "encoder-decoder does not)",
                             at.name, at.line, (long long)source, ag_plural(source, "token", "tokens"),
                             (long long)target);
-    set->offsets[base->count] = (uint64_t)((const unsigned char *)line.text - set->base.map.bytes);
+    set->offsets[base->count] = (uint64_t)(line.text - set->text.text);
     set->source_tokens[base->count] = (uint16_t)source;
     set->target_tokens[base->count] = (uint16_t)target;
     base->count++;
     return AG_OK;
 }
 
-static size_t count_lines(const data_map *map)
+static size_t count_lines(const pair_set *set)
 {
     size_t lines = 1, at = 0;
     data_view line;
-    while (next_line(map, &at, &line))
+    while (next_pair_line(set, &at, &line))
         lines++;
     return lines;
 }
 
+/* Makes the file, in whatever format it is, the set's text. */
+static ag_status read_format(pair_set *set, ag_error *error)
+{
+    const data_set *base = &set->base;
+    const data_view file = {(const char *)base->map.bytes, base->map.size};
+    data_format_input input = {.format = &base->options.format,
+                               .name = base->name,
+                               .text = file,
+                               .keeps_empty = base->options.leave_out,
+                               .lines = &set->lines,
+                               .error = error};
+    if (base->targets_map.size > 0)
+        input.targets = (data_view){(const char *)base->targets_map.bytes, base->targets_map.size};
+    set->text = file;
+    if (base->options.format.kind == DATA_PAIRS)
+        return AG_OK;
+    ag_status status = data_lines_read(&input);
+    set->text = (data_view){set->lines.size ? set->lines.text : "", set->lines.size};
+    return status;
+}
+
 static ag_status read_lines(pair_set *set, ag_error *error)
 {
-    const data_map *map = &set->base.map;
-    size_t lines = count_lines(map), start = data_text_start((const char *)map->bytes, map->size);
+    ag_status status = AG_OK;
+    size_t lines = count_lines(set), start = text_start(set);
     if (lines > UINT32_MAX)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
     set->offsets = calloc(lines, sizeof *set->offsets);
@@ -241,21 +301,24 @@ static ag_status read_lines(pair_set *set, ag_error *error)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for an index of %zu %s", set->base.name, lines,
                             ag_plural((int64_t)lines, "line", "lines"));
 
-    line_place at = {set->base.name, 1};
+    line_place at = {set->base.name, 0};
     bool begins = true; /* a block */
-    for (data_view line; next_line(map, &start, &line); at.line++) {
-        const bool skipped = is_empty(line) && !memchr(line.text, '\t', line.size);
+    data_view line;
+    for (int64_t number = 1; next_pair_line(set, &start, &line); number++) {
+        const bool skipped = data_view_empty(line) && !memchr(line.text, '\t', line.size);
         set->base.blocks += begins && !skipped;
         begins = skipped;
-        ag_status status = skipped ? AG_OK : add_line(set, line, at, error);
+        at.line = file_line(set, number);
+        status = skipped ? AG_OK : add_line(set, line, at, error);
         if (status != AG_OK)
             return status;
     }
     if (set->base.count == 0)
         return ag_error_set(error, AG_BAD_FILE, "%s: the file %s", set->base.name,
-                            map->size == 0              ? "is empty"
+                            set->base.map.size == 0   ? "is empty"
                             : set->base.left_out.line ? "has no pair whose sides are neither empty nor too long"
-                                                        : "has no pairs, only empty lines");
+                            : set->base.options.format.kind == DATA_PAIRS ? "has no pairs, only empty lines"
+                                                                          : "has no pairs");
     return AG_OK;
 }
 
@@ -419,9 +482,7 @@ static ag_status learn_merges(pair_set *set, bool source, bool target, ag_error 
         status = choose_part(set, error);
     if (status == AG_OK)
         status = fill_vocabs(set, source, target, error);
-    pair_free(base);
-    set->offsets = NULL;
-    set->source_tokens = set->target_tokens = NULL;
+    drop_index(set);
     set->learning = false;
     base->options.max_held_out = max_held_out;
     base->count = 0;
@@ -457,6 +518,28 @@ static ag_status drop_rare(pair_set *set, bool source, ag_error *error)
     return status;
 }
 
+/* Lets the sources have tags. `given`: the vocabulary was. */
+static ag_status take_tags(data_set *base, bool given, ag_error *error)
+{
+    if (base->options.tagging)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: tags before the source have no counterpart in the target, so an encoder, which labels "
+                            "each token, cannot read them (an encoder-decoder can)",
+                            base->name);
+    if (!given)
+        data_vocab_mark_tags(base->source_vocab);
+    if (data_vocab_has_tags(base->source_vocab))
+        return AG_OK;
+    if (data_vocab_kind(base->source_vocab) == DATA_BPE)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: tags go with sources of characters or words (--src-tokens chars), not of byte pairs",
+                            base->name);
+    return ag_error_set(error, AG_BAD_VALUE,
+                        "%s: the sources' vocabulary has no tags: --columns %s names too many "
+                        "columns for it",
+                        base->name, base->options.format.columns);
+}
+
 static ag_status read_pairs(data_set *base, const data_vocab *source, const data_vocab *target, ag_error *error)
 {
     pair_set *set = (pair_set *)base;
@@ -464,9 +547,13 @@ static ag_status read_pairs(data_set *base, const data_vocab *source, const data
     base->target_vocab = data_set_vocab(target, base->options.target_kind, error);
     if (!base->source_vocab || !base->target_vocab)
         return AG_NO_MEMORY;
+    ag_status status = read_format(set, error);
+    if (status == AG_OK && data_format_has_tags(&base->options.format))
+        status = take_tags(base, source != NULL, error);
     const bool source_bpe = data_vocab_kind(base->source_vocab) == DATA_BPE,
                target_bpe = data_vocab_kind(base->target_vocab) == DATA_BPE;
-    ag_status status = check_tagging(base, source_bpe || target_bpe, error);
+    if (status == AG_OK)
+        status = check_tagging(base, source_bpe || target_bpe, error);
     if (status == AG_OK)
         status = learn_merges(set, !source && source_bpe, !target && target_bpe, error);
     if (status == AG_OK)
@@ -484,9 +571,12 @@ static ag_status read_pairs(data_set *base, const data_vocab *source, const data
     return status == AG_OK ? data_set_finish(base, error) : status;
 }
 
-static const data_set_kind pair_kind = {
-    .texts = pair_texts, .tokens = pair_tokens, .read = read_pairs, .free_own = pair_free, .line = pair_line,
-    .size = sizeof(pair_set)};
+static const data_set_kind pair_kind = {.texts = pair_texts,
+                                        .tokens = pair_tokens,
+                                        .read = read_pairs,
+                                        .free_own = pair_free,
+                                        .line = pair_line,
+                                        .size = sizeof(pair_set)};
 
 data_set *data_set_pairs(const char *path, const data_set_options *options, ag_error *error)
 {

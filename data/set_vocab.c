@@ -25,7 +25,7 @@ ag_status data_vocab_maker_add(const data_vocab_maker *maker, data_view text, ag
         return data_learner_add(maker->learner, text.text, text.size, error);
     if (!maker->vocab || data_vocab_kind(*maker->vocab) == DATA_BPE) /* all bytes are there */
         return AG_OK;
-    while (data_token_next(data_vocab_kind(*maker->vocab), text.text, text.size, &at, &token, &size))
+    while (data_vocab_next(*maker->vocab, text.text, text.size, &at, &token, &size))
         if (data_vocab_add(*maker->vocab, token, size) < 0)
             return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary");
     return AG_OK;
@@ -51,16 +51,19 @@ void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *cou
 {
     const char *token;
     size_t at = 0, size;
-    while (data_token_next(data_vocab_kind(vocab), text.text, text.size, &at, &token, &size))
+    while (data_vocab_next(vocab, text.text, text.size, &at, &token, &size))
         counts[data_vocab_find(vocab, token, size)]++;
 }
 
 ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error)
 {
     data_vocab *kept = data_vocab_new(data_vocab_kind(*vocab), error);
+    if (kept && data_vocab_has_tags(*vocab))
+        data_vocab_mark_tags(kept);
     for (int32_t id = DATA_SPECIALS; kept && id < data_vocab_size(*vocab); id++) {
         const char *token = data_vocab_token(*vocab, id);
-        if (counts[id] >= least && data_vocab_add(kept, token, strlen(token)) < 0) {
+        const bool keeps = counts[id] >= least || data_token_is_tag(token, strlen(token));
+        if (keeps && data_vocab_add(kept, token, strlen(token)) < 0) {
             data_vocab_free(kept);
             kept = NULL;
         }

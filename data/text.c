@@ -37,7 +37,9 @@ static const beginning beginnings[] = {
     {"\xFF\xFE", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
     {"\xFE\xFF", 2, "the text is UTF-16: iconv -f UTF-16 -t UTF-8"},
     {"\x1F\x8B", 2, "the file is compressed: gunzip"},
-    {"\xFD" "7zXZ", 5, "the file is compressed: unxz"},
+    {"\xFD"
+     "7zXZ",
+     5, "the file is compressed: unxz"},
     {"\x28\xB5\x2F\xFD", 4, "the file is compressed: unzstd"},
     {"BZh", 3, "if the file is compressed: bunzip2"},
     {"PK\3\4", 4, "this is a ZIP archive, as spreadsheets are: save the sheet as text with tabs"},
@@ -66,6 +68,22 @@ size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REAS
         snprintf(reason, DATA_TEXT_REASON, "%s (%s)",
                  bad < end ? "is not well-formed UTF-8" : "is zero, which no text holds", remedy(text, size, bad));
     return bad;
+}
+
+ag_status data_text_refuse(const char *name, const char *text, size_t size, ag_error *error)
+{
+    char reason[DATA_TEXT_REASON];
+    size_t bad = data_text_check(text, size, reason), line_start = 0;
+    long long line = 1;
+    if (bad == size)
+        return AG_OK;
+    for (size_t i = 0; i < bad; i++)
+        if (text[i] == '\n') {
+            line++;
+            line_start = i + 1;
+        }
+    return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", name, line, bad - line_start + 1,
+                        reason);
 }
 
 size_t data_text_start(const char *text, size_t size)

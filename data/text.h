@@ -1,6 +1,8 @@
-/* text.h - characters of a text. Internal to data/. */
+/* text.h - characters of a text, and what no text holds. Internal to data/. */
 #ifndef DATA_TEXT_H
 #define DATA_TEXT_H
+
+#include "autograd.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,5 +12,9 @@
 int data_utf8_space(const char *text, size_t size);
 /* The code point of a well-formed character of 1 to 4 bytes. */
 uint32_t data_utf8_code(const char *text, int length);
+
+/* AG_BAD_FILE with file, line and byte if data_text_check finds a bad one in the text
+ * [size] of the file `name`, else AG_OK. */
+ag_status data_text_refuse(const char *name, const char *text, size_t size, ag_error *error) AG_CHECKED;
 
 #endif

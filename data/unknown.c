@@ -64,7 +64,7 @@ ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const
         unknown->tokens += count;
         return AG_OK;
     }
-    while (data_token_next(kind, text, size, &at, &token, &token_size)) {
+    while (data_vocab_next(vocab, text, size, &at, &token, &token_size)) {
         unknown->tokens++;
         if (data_vocab_find(vocab, token, token_size) != DATA_UNK)
             continue;

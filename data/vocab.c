@@ -17,6 +17,7 @@
 
 struct data_vocab {
     data_token_kind kind;
+    bool tags;    /* its texts may begin with tags */
     data_bpe bpe; /* DATA_BPE: the merges of its tokens, which are in the pool in their
                    * visible form */
     int32_t size;
@@ -154,6 +155,8 @@ static bool append_all(data_vocab *vocab, const data_vocab *from)
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error)
 {
     data_vocab *copy = data_vocab_new(vocab->kind, error);
+    if (copy)
+        copy->tags = vocab->tags;
     if (copy && !append_all(copy, vocab)) {
         ag_error_set(error, AG_NO_MEMORY, "no memory for a copy of a vocabulary of %d %s", (int)vocab->size,
                      ag_plural(vocab->size, "token", "tokens"));
@@ -186,9 +189,27 @@ int32_t data_vocab_size(const data_vocab *vocab)
     return vocab->size;
 }
 
-/* Whether the bytes are one token, as data_token_next finds them in a text. */
+void data_vocab_mark_tags(data_vocab *vocab)
+{
+    vocab->tags = vocab->kind != DATA_BPE;
+}
+
+bool data_vocab_has_tags(const data_vocab *vocab)
+{
+    return vocab->tags;
+}
+
+bool data_token_is_tag(const char *token, size_t size)
+{
+    return size > 1 && token[size - 1] == '\t' && !memchr(token, '\t', size - 1) && !memchr(token, '\n', size - 1) &&
+           !memchr(token, '\r', size - 1);
+}
+
+/* Whether the bytes are one token, as data_token_next finds them in a text, or a tag. */
 static bool is_token(data_token_kind kind, const char *token, size_t size)
 {
+    if (kind != DATA_BPE && data_token_is_tag(token, size))
+        return data_text_check(token, size, NULL) == size;
     const char *first;
     size_t at = 0, first_size;
     return kind != DATA_BPE && data_text_check(token, size, NULL) == size &&
@@ -203,6 +224,7 @@ int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size)
         return known;
     if (!is_token(vocab->kind, token, size))
         return DATA_UNK;
+    vocab->tags = vocab->tags || data_token_is_tag(token, size);
     return append_known(vocab, token, size);
 }
 
@@ -300,6 +322,19 @@ bool data_token_next(data_token_kind kind, const char *text, size_t size, size_t
     return true;
 }
 
+bool data_vocab_next(const data_vocab *vocab, const char *text, size_t size, size_t *at, const char **token,
+                     size_t *token_size)
+{
+    const bool may_be_tag = vocab->tags && *at < size && (*at == 0 || text[*at - 1] == '\t');
+    const char *tab = may_be_tag ? memchr(text + *at, '\t', size - *at) : NULL;
+    if (!tab || tab == text + *at)
+        return data_token_next(vocab->kind, text, size, at, token, token_size);
+    *token = text + *at;
+    *token_size = (size_t)(tab + 1 - *token);
+    *at += *token_size;
+    return true;
+}
+
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
                           int64_t *unknown)
 {
@@ -311,7 +346,7 @@ int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size
             *unknown = 0;
         return data_bpe_encode(&vocab->bpe, text, size, ids, capacity);
     }
-    while (data_token_next(vocab->kind, text, size, &at, &token, &token_size)) {
+    while (data_vocab_next(vocab, text, size, &at, &token, &token_size)) {
         int32_t id = data_vocab_find(vocab, token, token_size);
         missing += id == DATA_UNK;
         if (count < capacity)
@@ -330,7 +365,7 @@ int64_t data_vocab_count(const data_vocab *vocab, const char *text, size_t size)
     size_t at = 0, token_size;
     if (vocab->kind == DATA_BPE)
         return data_bpe_encode(&vocab->bpe, text, size, NULL, 0);
-    while (data_token_next(vocab->kind, text, size, &at, &token, &token_size))
+    while (data_vocab_next(vocab, text, size, &at, &token, &token_size))
         count++;
     return count;
 }
@@ -349,7 +384,7 @@ static void refuse_unknown(const data_vocab *vocab, const char *text, size_t siz
     const char *token = "";
     size_t at = 0, length = 0;
     char code[8];
-    while (data_token_next(vocab->kind, text, size, &at, &token, &length) &&
+    while (data_vocab_next(vocab, text, size, &at, &token, &length) &&
            data_vocab_find(vocab, token, length) != DATA_UNK)
         continue;
     if (length == 1 && ((unsigned char)*token < ' ' || *token == 0x7F)) {
@@ -418,7 +453,7 @@ size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t co
                 text[length] = ' ';
             length++;
         }
-        first = false;
+        first = data_token_is_tag(piece, strlen(piece));
         const bool shown = vocab->kind == DATA_BPE && ids[i] >= DATA_SPECIALS && ids[i] < vocab->size;
         for (; *piece; length++) {
             const char byte = shown ? (char)data_bpe_next_byte(&piece) : *piece++;

@@ -50,11 +50,17 @@ static const char *preset_name(int i)
     }
 
 CONDITION(has_task, recipe->run.task != NULL)
-CONDITION(has_pairs, recipe->pairs != NULL)
+CONDITION(has_pairs, train_files_count(&recipe->files) > 0)
+CONDITION(has_lines, recipe->files.pairs != NULL)
+CONDITION(has_columns, recipe->files.pairs && recipe->data.format.columns)
+CONDITION(has_sources, recipe->files.source != NULL)
+CONDITION(has_targets, recipe->data.format.targets != NULL)
+CONDITION(has_two_devs, recipe->files.source && recipe->dev)
+CONDITION(has_conllu, recipe->files.conllu != NULL)
 CONDITION(has_text, recipe->text != NULL)
 CONDITION(has_no_dev, recipe->dev == NULL)
 CONDITION(has_no_base, recipe->from == NULL)
-CONDITION(source_tokens_count, recipe->pairs || recipe->data.source_kind == DATA_CHARS)
+CONDITION(source_tokens_count, has_pairs(recipe) || recipe->data.source_kind == DATA_CHARS)
 CONDITION(target_tokens_count, !recipe->run.task || recipe->data.target_kind == DATA_CHARS)
 CONDITION(learns_merges, !recipe->from && ((has_pairs(recipe) && recipe->data.source_kind == DATA_BPE) ||
                                            (!recipe->run.task && recipe->data.target_kind == DATA_BPE)))
@@ -62,7 +68,7 @@ CONDITION(has_characters, recipe->decompose == TRAIN_DECOMPOSE_NONE ||
                               (!recipe->run.task && ((has_pairs(recipe) && recipe->data.source_kind == DATA_CHARS) ||
                                                      recipe->data.target_kind == DATA_CHARS)))
 CONDITION(makes_words, !recipe->from && !recipe->run.task &&
-                           ((recipe->pairs && recipe->data.source_kind == DATA_WORDS) ||
+                           ((has_pairs(recipe) && recipe->data.source_kind == DATA_WORDS) ||
                             recipe->data.target_kind == DATA_WORDS))
 CONDITION(has_cross_attention, recipe->model.kind == NN_ENCODER_DECODER && !recipe->text)
 CONDITION(can_cross_positions, has_cross_attention(recipe) && (recipe->model.positions == NN_ROTARY ||
@@ -109,19 +115,43 @@ CONDITION(best_is_known, recipe->run.best_by == TRAIN_BEST_LOSS || !(recipe->tex
 static const train_field options[] = {
     /* Data. */
     {"task", "NAME", "train on a synthetic task", RUN(task), .names = train_task_name},
-    {"pairs", "FILE", "train on a file of lines `source TAB target`", RECIPE(pairs), .joined_by = "paste",
+    {"pairs", "FILE", "train on a file of lines `source TAB target`; -: standard input", RECIPE(files.pairs),
+     .joined_by = "paste", .changeable = true},
+    {"columns", "LIST",
+     "the file has columns, CSV or TSV: the numbers or names of the source's, the target's and, if there are any, the "
+     "tags'; a name means that the first line has the names",
+     DATA(format.columns), .changeable = true, .needs = has_lines, .goes = "goes with --pairs"},
+    {"separator", "NAME", "stands between the columns", DATA(format.separator), .names = data_separator_name,
+     .otherwise = "the one by which the first line has them",
+     .changeable = true, .needs = has_columns, .goes = "goes with --columns"},
+    {"no-quotes", NULL, "in columns a quote is a character like any other", DATA(format.no_quotes), .changeable = true,
+     .needs = has_columns, .goes = "goes with --columns"},
+    {"source", "FILE", "train on the lines of two files, the sources here", RECIPE(files.source), .joined_by = "cat",
+     .changeable = true, .needs = has_targets, .goes = "goes with --target FILE, which has the target of each line"},
+    {"target", "FILE", "the targets of --source, line by line", DATA(format.targets), .joined_by = "cat",
+     .changeable = true, .needs = has_sources, .goes = "goes with --source FILE, which has the source of each line"},
+    {"conllu", "FILE", "train a tagger on the words of a CoNLL-U file", RECIPE(files.conllu), .joined_by = "cat",
      .changeable = true},
-    {"dev", "FILE", "a file of pairs; the model that does best on them is kept", RECIPE(dev), .joined_by = "paste",
-     .otherwise = "a part of --pairs, held out", .changeable = true, .needs = has_pairs, .goes = "goes with --pairs"},
+    {"field", "NAME", "what the tagger learns of each word", DATA(format.field), .names = data_conllu_field_name,
+     .otherwise = "upos, the universal part of speech",
+     .changeable = true, .needs = has_conllu, .goes = "goes with --conllu"},
+    {"blocks", "FILE", "train a tagger on lines `word TAB tag` or `word tag`, with an empty line after each sentence",
+     RECIPE(files.blocks), .joined_by = "cat", .changeable = true},
+    {"dev", "FILE", "another file, in the same format; the model that does best on its pairs is kept", RECIPE(dev),
+     .joined_by = "paste", .otherwise = "a part of the file, held out", .changeable = true, .needs = has_pairs,
+     .goes = "goes with --pairs, or another file of pairs"},
+    {"dev-target", "FILE", "the targets of --dev, line by line", RECIPE(dev_target), .joined_by = "cat",
+     .otherwise = "", .changeable = true, .needs = has_two_devs, .goes = "goes with --source and --dev"},
     {"text", "FILE", "train a language model on a text", RECIPE(text), .joined_by = "cat", .changeable = true},
     {"from", "DIR", "begin with a trained or imported model: its parameters, sizes and vocabularies", RECIPE(from)},
     {"preset", "NAME", "take a preset's flags; flags of your own override them", RECIPE(preset), .names = preset_name,
      .local = true},
     {"list-presets", NULL, "print the presets and their flags", RECIPE(list_presets), .local = true},
     {"src-tokens", "KIND", "what the sources are split into", DATA(source_kind), .names = token_kind_name,
-     .needs = source_tokens_count, .goes = "goes with --pairs"},
+     .otherwise = "chars; of tagged words: words", .needs = source_tokens_count, .goes = "goes with --pairs"},
     {"tgt-tokens", "KIND", "what the targets, or the text, are split into", DATA(target_kind), .names = token_kind_name,
-     .needs = target_tokens_count, .goes = "needs --pairs or --text: tasks define their tokens"},
+     .otherwise = "chars; of tagged words: words", .needs = target_tokens_count,
+     .goes = "needs --pairs or --text: tasks define their tokens"},
     {"min-count", "N",
      "read words that the training data have less than N times as <unk>, so that it is trained, too", DATA(min_count),
      .low = 1, .usual = 1, .needs = makes_words,
@@ -149,7 +179,7 @@ static const train_field options[] = {
 
     /* The model. */
     {"model", "KIND", "kind of model", MODEL(kind), .names = train_model_kind_name,
-     .otherwise = "encoder-decoder; --text: decoder"},
+     .otherwise = "encoder-decoder; --text: decoder; tagged words: encoder"},
     {NULL, NULL, NULL, MODEL(source_vocab)},
     {NULL, NULL, NULL, MODEL(target_vocab)},
     {"d-model", "N", "width of the model", MODEL(d_model), .low = 1, .high = 65536, .usual = 128, .info = "d_model"},

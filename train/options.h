@@ -15,10 +15,28 @@
  * tokens are characters: nothing, or Korean syllables (DATA_JAMO). */
 typedef enum train_decompose { TRAIN_DECOMPOSE_NONE = 0, TRAIN_DECOMPOSE_HANGUL } train_decompose;
 
+/* The file of pairs, by its format; how the format is read is in data_format. At most one
+ * is not NULL. */
+typedef struct train_files {
+    const char *pairs;  /* lines, or columns if the format names some */
+    const char *source; /* the sources of two parallel files */
+    const char *conllu, *blocks;
+} train_files;
+
+/* The path of the file, and its flag's name unless `flag` is NULL; sets the format's
+ * kind. NULL: no file is given. */
+const char *train_files_path(const train_files *files, data_format *format, const char **flag);
+/* How many of the files are given. */
+int train_files_count(const train_files *files);
+/* Whether the file is one of tagged words. */
+bool train_files_tagged(const train_files *files);
+
 /* A training as flags describe it. Its own members are those that no struct of the
  * library has: the command acts on them. */
 typedef struct train_recipe {
-    const char *pairs, *dev, *text; /* files of examples; a task is run.task */
+    train_files files; /* of pairs; a task is run.task */
+    const char *dev, *dev_target; /* in the format of the files */
+    const char *text;
     const char *from, *resume;      /* the folder of the model, or of the run, to begin with */
     const char *preset;
     train_decompose decompose;
@@ -89,8 +107,8 @@ const train_field *train_run_field(int i);
 
 /* The options that a resume may change, for sentences. */
 #define TRAIN_CHANGEABLE                                                                                               \
-    "--pairs, --dev and --text (the same data elsewhere), --steps, --epochs, --eval-every, --patience, --save-every, " \
-    "--keep, --threads, --stop-at and --quiet"
+    "--pairs and other files (the same data elsewhere, in any format), --steps, --epochs, --eval-every, --patience, "  \
+    "--save-every, --keep, --threads, --stop-at and --quiet"
 
 /* The name of task i; NULL after the last. */
 const char *train_task_name(int i);

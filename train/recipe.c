@@ -1,6 +1,35 @@
 /* recipe.c - the model and the examples of a recipe: see options.h. */
 #include "options.h"
 
+const char *train_files_path(const train_files *files, data_format *format, const char **flag)
+{
+    const struct {
+        const char *path, *flag;
+        data_format_kind kind;
+    } rows[] = {{files->pairs, "pairs", format->columns ? DATA_COLUMNS : DATA_PAIRS},
+                {files->source, "source", DATA_PARALLEL},
+                {files->conllu, "conllu", DATA_CONLLU},
+                {files->blocks, "blocks", DATA_BLOCKS}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].path) {
+            format->kind = rows[i].kind;
+            if (flag)
+                *flag = rows[i].flag;
+            return rows[i].path;
+        }
+    return NULL;
+}
+
+int train_files_count(const train_files *files)
+{
+    return (files->pairs != NULL) + (files->source != NULL) + (files->conllu != NULL) + (files->blocks != NULL);
+}
+
+bool train_files_tagged(const train_files *files)
+{
+    return files->conllu || files->blocks;
+}
+
 nn_model_config train_recipe_config(const train_recipe *recipe)
 {
     nn_model_config config = recipe->model;

@@ -77,6 +77,7 @@ static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *er
         return ag_error_set(error, AG_IO, "%s: cannot make a temporary file in %s: %s (TMPDIR names another folder)",
                             path, folder, AG_REASON(errno));
     ag_status status = copy_all(*descriptor, copy, path, folder, error);
+    lseek(copy, 0, SEEK_SET); /* data_map_again maps it from where it stands */
     close(*descriptor);
     *descriptor = copy;
     return status;
@@ -103,7 +104,8 @@ static ag_status map_descriptor(data_map *map, const char *path, ag_error *error
     return AG_OK;
 }
 
-/* Maps the file open as `descriptor`, which the map then owns, or a copy of it. */
+/* Maps the file open as `descriptor`, which the map then owns, or a copy of what it has
+ * from where it stands. */
 static ag_status map_open(data_map *map, int descriptor, const char *path, ag_error *error)
 {
     struct stat info;
@@ -112,7 +114,7 @@ static ag_status map_open(data_map *map, int descriptor, const char *path, ag_er
         status = refuse_file(error, path, "cannot read", errno);
     else if (S_ISDIR(info.st_mode))
         status = refuse_file(error, path, "cannot read", EISDIR);
-    else if (!S_ISREG(info.st_mode))
+    else if (!S_ISREG(info.st_mode) || lseek(descriptor, 0, SEEK_CUR) > 0)
         status = replace_by_copy(&descriptor, path, error);
     map->descriptor = descriptor;
     if (status == AG_OK)
@@ -122,13 +124,24 @@ static ag_status map_open(data_map *map, int descriptor, const char *path, ag_er
     return status;
 }
 
+static bool is_input(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+const char *data_map_name(const char *path)
+{
+    return is_input(path) ? "stdin" : path;
+}
+
 ag_status data_map_open(data_map *map, const char *path, ag_error *error)
 {
     *map = (data_map){.bytes = nothing};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    const bool input = is_input(path);
+    int descriptor = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
-        return refuse_file(error, path, "cannot open", errno);
-    return map_open(map, descriptor, path, error);
+        return refuse_file(error, data_map_name(path), "cannot open", errno);
+    return map_open(map, descriptor, data_map_name(path), error);
 }
 
 ag_status data_map_again(data_map *map, const data_map *first, const char *path, ag_error *error)

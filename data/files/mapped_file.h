@@ -16,10 +16,13 @@ typedef struct data_map {
     int descriptor; /* of the mapped file; open while size > 0 */
 } data_map;
 
-/* Maps the file at `path`; of a pipe, all that comes until its writers have closed it. An
+/* Maps the file at `path`, or, if that is "-", the standard input from where it stands;
+ * of a pipe, all that comes until its writers have closed it. An
  * error is a sentence with the path and the system's reason; AG_INTERRUPTED if a signal
  * came while a pipe had nothing to read. */
 ag_status data_map_open(data_map *map, const char *path, ag_error *error) AG_CHECKED;
+/* How sentences call the file at `path`: "-" is "stdin". */
+const char *data_map_name(const char *path);
 /* Maps again what `first` maps, without opening its path: a pipe can be read only once,
  * and the path may lead to another file by now. `path` is for the error's sentence. */
 ag_status data_map_again(data_map *map, const data_map *first, const char *path, ag_error *error) AG_CHECKED;

@@ -167,7 +167,7 @@ START_TEST(test_other_encodings)
     cli_expect("printf '\\377\\376a\\0\\n\\0' | $T predict --model $DIR/run", 1,
                "stdin:1: byte 1 of the line is not well-formed UTF-8 (the text is UTF-16: iconv -f UTF-16 -t UTF-8)");
     cli_expect("printf 'ab,ba\\n' > $DIR/a.csv; $T eval --model $DIR/run --pairs $DIR/a.csv", 1,
-               "separated by commas: tr ,");
+               "if this is CSV, with commas or semicolons: --columns 1,2");
 }
 END_TEST
 

@@ -138,7 +138,7 @@ START_TEST(test_contradictions)
         {"--tgt-tokens chars", "where it is words"},
         {"--preset g2p", "contradicts the model in"},
         {"--resume $DIR/odd", "--from and --resume exclude each other"},
-        {"--task copy", "--task, --pairs and --text exclude each other"},
+        {"--task copy", "--task, --pairs, --source, --conllu, --blocks and --text exclude each other"},
     };
     cli_write("pairs.tsv", "ab c\tx y\nb a\ty x\nc\tz\n");
     cli_expect("$T train --pairs $DIR/pairs.tsv --tgt-tokens words --steps 2 " ODD QUICK " --out $DIR/odd", 0, "");

@@ -78,18 +78,21 @@ enum { HOMONYMS = sizeof homonyms / sizeof *homonyms };
 
 /* Files with rows { "NAME", .. } that are no second table of options. */
 static const char *const other_rows[] = {
-    "nn/config.c",          /* members whose values it checks */
-    "train/optimizer.c",    /* the same */
-    "cli/command.c",        /* commands */
-    "cli/eval.c",           /* flags of eval: the data that it measures on */
-    "cli/examples.c",       /* the same, which gradcheck and study tape have, too */
-    "cli/gradcheck.c",      /* flags of gradcheck: its own --seed and --batch */
-    "cli/generate.c",       /* flags of generate: its own --seed */
-    "cli/import.c",         /* flags of train that have another default there */
-    "cli/study_tape.c",     /* flags of study tape: its own --batch; flags that exclude each other */
-    "cli/subwords.c",       /* flags of tokens: its own --merges */
-    "cli/train_flags.c",    /* flags that exclude each other */
-    "playground/setting.c", /* the flags that the page has, with its narrower ranges */
+    "nn/config.c",             /* members whose values it checks */
+    "train/optimizer.c",       /* the same */
+    "cli/command.c",           /* commands */
+    "cli/eval.c",              /* flags of eval: the data that it measures on */
+    "cli/examples.c",          /* the same, which gradcheck and study tape have, too */
+    "cli/gradcheck.c",         /* flags of gradcheck: its own --seed and --batch */
+    "cli/generate.c",          /* flags of generate: its own --seed */
+    "cli/import.c",            /* flags of train that have another default there */
+    "cli/study_tape.c",        /* flags of study tape: its own --batch; flags that exclude each other */
+    "cli/subwords.c",          /* flags of tokens: its own --merges */
+    "cli/train_flags.c",       /* flags that exclude each other */
+    "study/influence_write.c", /* the sides of a pair */
+    "playground/masks.c",      /* the same */
+    "playground/playground.c", /* the same */
+    "playground/setting.c",    /* the flags that the page has, with its narrower ranges */
 };
 
 /* Where a word or a flag of the table was found. */

@@ -3,6 +3,7 @@
  * the project's folder. (test_once.c sees that nothing is written a second time.) */
 #include "options.h"
 
+#include "cli/train_flags.h"
 #include "train/run.h"
 #include "train_fixture.h"
 
@@ -35,6 +36,7 @@ START_TEST(rows_are_complete)
             ck_assert_msg(row->type == TRAIN_BOOL || row->sets != 0, "--%s sets nothing", name);
     }
     ck_assert_int_gt(count, 60);
+    ck_assert_int_le(count, TRAIN_FLAGS_MOST);
 }
 END_TEST
 
@@ -135,8 +137,10 @@ START_TEST(every_member_has_a_row)
                       " optimizer resume source_vocab target_vocab arguments stop on_progress on_input exchange context "),
         20);
     check_members(TRAIN_DATA, "", "data", "data.h", "data_set_options",
-                  " part max_held_out seed max_tokens tagging source_vocab target_vocab leave_out ");
-    check_members(TRAIN_RECIPE, "", "train", "options.h", "train_recipe", " data model run ");
+                  " part max_held_out seed max_tokens tagging source_vocab target_vocab leave_out format ");
+    check_members(TRAIN_DATA, "format.", "data", "data.h", "data_format", " kind ");
+    check_members(TRAIN_RECIPE, "", "train", "options.h", "train_recipe", " files data model run ");
+    check_members(TRAIN_RECIPE, "files.", "train", "options.h", "train_files", "");
 }
 END_TEST
 
