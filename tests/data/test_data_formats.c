@@ -201,9 +201,11 @@ END_TEST
  * text of the vocabulary. */
 START_TEST(a_tag_is_no_letter)
 {
-    for (int kind = DATA_CHARS; kind <= DATA_JAMO; kind++) {
+    static const data_token_kind kinds[] = {DATA_CHARS, DATA_WORDS, DATA_JAMO};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const data_token_kind kind = kinds[k];
         const format_case c = {COLUMNS("1,2,3"), "VP\tx\tV;P\nV\ty\t\nP V\tx\tP\n", NULL};
-        const data_set_options options = {.source_kind = (data_token_kind)kind};
+        const data_set_options options = {.source_kind = kind};
         ag_error error = {0};
         data_set *set = open_case(&c, options, &error);
         ck_assert_msg(set != NULL, "%s", error.message);
