@@ -79,7 +79,7 @@ static ag_status translate(void *context, ag_error *error)
 {
     sentences_run *run = context;
     const nn_generation_options options = {
-        .max_length = LONGEST, .beam = run->task->beam, .bos = DATA_BOS, .eos = DATA_EOS};
+        .max_length = LONGEST, .beam = run->task->beam};
     const int32_t *source = run->source;
     for (int first = 0; first < SENTENCES; first += (int)run->task->batch) {
         nn_generated generated;

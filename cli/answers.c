@@ -114,7 +114,7 @@ static bool put_source_tokens(data_json_object *object, const data_vocab *vocab,
     free(ids);
     data_json_open(object, "unknown", '[');
     for (at = 0; unknown && data_vocab_next(vocab, source->text, source->size, &at, &token, &size);)
-        if (data_vocab_find(vocab, token, size) == DATA_UNK)
+        if (data_vocab_find(vocab, token, size) == DATA_NONE)
             data_json_put_bytes(object, NULL, token, size);
     data_json_close(object, '[');
     return true;

@@ -58,16 +58,33 @@ static bool print_tokens(void *context, const int32_t *tokens, int64_t count)
     return more;
 }
 
+/* Whether a mark stands between the texts that the model learned from. */
+static bool has_ends(const data_vocab *vocab)
+{
+    const int32_t *marks = data_vocab_marks(vocab);
+    return marks[DATA_EOS] != DATA_NONE && marks[DATA_EOS] == marks[DATA_BOS];
+}
+
+/* The token that an empty prompt stands for: the mark between texts or, where texts have
+ * no marks, the line feed, after which a line begins. */
+static int32_t beginning(const data_vocab *vocab)
+{
+    int32_t line_feed;
+    int64_t unknown = 0;
+    if (has_ends(vocab))
+        return data_vocab_marks(vocab)[DATA_EOS];
+    if (data_vocab_encode(vocab, "\n", 1, &line_feed, 1, &unknown) == 1 && !unknown)
+        return line_feed;
+    return cli_first_token(vocab);
+}
+
 /* The prompt's tokens; NULL after a report. An empty prompt means the beginning of a
- * line. */
+ * text or of a line. */
 static int32_t *read_prompt(const generate_flags *f, const train_saved *saved, int64_t *length)
 {
     int32_t *tokens = cli_tokens("generate", "prompt", saved->target_vocab, f->prompt, false, length);
     if (tokens && *length == 0) {
-        int64_t unknown;
-        *length = 1;
-        if (data_vocab_encode(saved->target_vocab, "\n", 1, tokens, 1, &unknown) != 1 || unknown)
-            tokens[0] = DATA_SPECIALS; /* the first token of texts, where a line feed is none */
+        tokens[(*length)++] = beginning(saved->target_vocab);
     }
     return tokens;
 }
@@ -91,6 +108,8 @@ static int generate_text(const generate_flags *f, const train_ensemble *ensemble
 {
     printer p = {.vocab = ensemble->saved[0].target_vocab, .code = CLI_DONE};
     nn_generation_options options = f->options;
+    options.marks = data_vocab_marks(p.vocab);
+    options.no_eos = !has_ends(p.vocab);
     options.sample = !f->greedy;
     options.seed += (uint64_t)i;
     if (options.top_p == 1)
@@ -122,7 +141,7 @@ int cli_generate(int count, const char *const *arguments)
     generate_flags f = {.prompt = "",
                         .length = 500,
                         .count = 1,
-                        .options = {.marks = DATA_SPECIALS, .sampling_temperature = 1, .top_p = 1, .seed = 1}};
+                        .options = {.sampling_temperature = 1, .top_p = 1, .seed = 1}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.prompt, "prompt", "TEXT", "what to continue", .otherwise = "the beginning of a line"),

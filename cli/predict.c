@@ -128,10 +128,13 @@ static ag_status decode_batch(predictor *p, nn_generated *result, ag_error *erro
                             .source_length = p->batch.source_length,
                             .source = p->batch.source,
                             .source_lengths = p->batch.source_lengths};
-    ag_status status = nn_ensemble_generate(p->ensemble, p->tape, &input, &f->generation, result, error);
-    const bool copies = status == AG_OK && p->copies && train_has_unknown(result);
+    nn_generation_options options = f->generation;
+    options.marks = data_vocab_marks(p->saved->target_vocab);
+    options.makes_unknown = f->copy_unknown;
+    ag_status status = nn_ensemble_generate(p->ensemble, p->tape, &input, &options, result, error);
+    const bool copies = status == AG_OK && p->copies && train_has_unknown(p->copies, result);
     if (status == AG_OK && (f->align || copies))
-        status = nn_ensemble_align(p->ensemble, p->tape, &input, &f->generation, result, f->align_layer, &p->alignment,
+        status = nn_ensemble_align(p->ensemble, p->tape, &input, &options, result, f->align_layer, &p->alignment,
                                    error);
     if (status == AG_OK && copies)
         status = train_copy_unknown(p->copies, p->saved->source_vocab, &p->alignment, p->texts, result, error);
@@ -361,15 +364,12 @@ static int check_flags(const cli_command *command, predict_flags *f)
     if (generation->best > generation->beam)
         return cli_fail("predict", CLI_USAGE, "--best %d: a beam of %d has no more hypotheses than that",
                         generation->best, generation->beam);
-    if (f->copy_unknown)
-        generation->marks = DATA_UNK; /* so that <unk> may be an answer's token */
     return check_files(f);
 }
 
 int cli_predict(int count, const char *const *arguments)
 {
-    predict_flags f = {
-        .batch = 64, .align_layer = -1, .generation = {.best = 1, .temperature = 1, .marks = DATA_SPECIALS}};
+    predict_flags f = {.batch = 64, .align_layer = -1, .generation = {.best = 1, .temperature = 1}};
     cli_flag table[] = {
         CLI_FLAG(f.model, "model", "DIR", CLI_MODELS_HELP, .joined_by = CLI_LIST),
         CLI_FLAG(f.generation.beam, "beam", "N", "hypotheses of the beam search; 1: greedy", .low = 1, .high = 1000,

@@ -21,7 +21,7 @@ static int check_flags(const char *command, const study_example_flags *flags, nn
     return CLI_DONE;
 }
 
-/* Adds `padding` tokens DATA_PAD to the `count` tokens of a side, and labels to all of
+/* Adds `padding` tokens of padding to the `count` tokens of a side, and labels to all of
  * them. */
 static int pad_side(const char *command, const data_vocab *vocab, int64_t count, int64_t padding, example_side *side)
 {
@@ -32,9 +32,10 @@ static int pad_side(const char *command, const data_vocab *vocab, int64_t count,
     side->labels = malloc(length * sizeof *side->labels);
     if (!longer || !side->labels)
         return cli_fail(command, CLI_FAILED, "out of memory");
+    const int32_t pad = data_vocab_marks(vocab)[DATA_PAD];
     for (size_t i = 0; i < length; i++) {
         if (i >= (size_t)count)
-            longer[i] = DATA_PAD;
+            longer[i] = pad == DATA_NONE ? 0 : pad;
         side->labels[i] = data_vocab_token(vocab, longer[i]);
     }
     side->length = (int32_t)count;
@@ -64,7 +65,7 @@ static int read_source(const char *command, const study_example_flags *flags, st
     if (!side->tokens)
         return CLI_FAILED;
     if (!example->saved.tagging)
-        side->tokens[count++] = DATA_EOS;
+        side->tokens[count++] = data_vocab_marks(vocab)[DATA_EOS];
     const int code = pad_side(command, vocab, count, flags->padding, side);
     example->input.source = side->tokens;
     example->input.source_length = count + flags->padding;
@@ -77,7 +78,7 @@ static int read_source(const char *command, const study_example_flags *flags, st
 static ag_status read_answer(study_example *example, int64_t *count, ag_error *error)
 {
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true});
-    nn_generation_options options = {.marks = DATA_SPECIALS};
+    nn_generation_options options = {.marks = data_vocab_marks(example->saved.target_vocab)};
     nn_generated result = {0};
     ag_status status = AG_NO_MEMORY;
 
@@ -85,14 +86,14 @@ static ag_status read_answer(study_example *example, int64_t *count, ag_error *e
         status = nn_generate(example->saved.model, tape, &example->input, &options, &result, error);
     if (status == AG_OK) {
         const nn_hypothesis *answer = result.hypotheses;
-        *count = answer->length;
+        *count = 1 + answer->length;
         size_t size;
         example->answer = cli_text(example->saved.target_vocab, answer->tokens, answer->length, &size);
         example->target.tokens = malloc((size_t)(answer->length + 1) * sizeof *example->target.tokens);
         if (!example->answer || !example->target.tokens) {
             status = AG_NO_MEMORY;
         } else {
-            example->target.tokens[0] = DATA_BOS;
+            example->target.tokens[0] = options.marks[DATA_BOS];
             for (int64_t i = 0; i < answer->length; i++)
                 example->target.tokens[1 + i] = answer->tokens[i];
         }
@@ -117,7 +118,6 @@ static int read_target(const char *command, const study_example_flags *flags, st
     } else if (read_answer(example, &count, &error) != AG_OK) {
         return cli_report(command, &error);
     }
-    count++; /* bos */
     const int code = pad_side(command, vocab, count, flags->padding, side);
     example->input.target = side->tokens;
     example->input.target_length = count + flags->padding;

@@ -80,19 +80,33 @@ static int study_input(const leaks_flags *f, const nn_model *model, const nn_inp
 enum { SIZES = 4, PADDING = 3, LONGEST = 16 };
 static const int drawn_sizes[SIZES][2] = {{1, 1}, {4, 7}, {9, 6}, {LONGEST - PADDING, LONGEST - PADDING}};
 
-/* Draws `count` tokens, of which the first is bos if wanted, and padding. */
-static void draw_tokens(int32_t *tokens, int32_t count, int32_t vocab, bool bos, ag_rng *rng)
+/* Draws a token that is no mark; any token if all are marks. */
+static int32_t draw_token(const data_vocab *vocab, ag_rng *rng)
 {
-    const int32_t first = vocab > DATA_SPECIALS ? DATA_SPECIALS : 0;
-    for (int32_t t = 0; t < LONGEST; t++)
-        tokens[t] = t < count ? first + (int32_t)ag_rng_below(rng, (uint64_t)(vocab - first)) : DATA_PAD;
-    if (bos)
-        tokens[0] = DATA_BOS;
+    const int32_t size = data_vocab_size(vocab);
+    int32_t others = 0, token = -1;
+    for (int32_t id = 0; id < size; id++)
+        others += !data_vocab_is_mark(vocab, id);
+    if (others == 0)
+        return (int32_t)ag_rng_below(rng, (uint64_t)size);
+    for (int64_t left = (int64_t)ag_rng_below(rng, (uint64_t)others); left >= 0; left -= !data_vocab_is_mark(vocab, token))
+        token++;
+    return token;
 }
 
-static int study_drawn_inputs(const leaks_flags *f, const nn_model *model, leak_counts *all)
+/* Draws `count` tokens, of which the first is bos if wanted, and padding. */
+static void draw_tokens(int32_t *tokens, int32_t count, const data_vocab *vocab, bool bos, ag_rng *rng)
 {
-    const nn_model_config *config = &model->config;
+    const int32_t *marks = data_vocab_marks(vocab), pad = marks[DATA_PAD] == DATA_NONE ? 0 : marks[DATA_PAD];
+    for (int32_t t = 0; t < LONGEST; t++)
+        tokens[t] = t < count ? draw_token(vocab, rng) : pad;
+    if (bos && marks[DATA_BOS] != DATA_NONE)
+        tokens[0] = marks[DATA_BOS];
+}
+
+static int study_drawn_inputs(const leaks_flags *f, const train_saved *saved, leak_counts *all)
+{
+    const nn_model_config *config = &saved->model->config;
     const int room = config->max_length < LONGEST ? config->max_length : LONGEST;
     ag_rng rng = ag_rng_make((uint64_t)f->seed, 0);
     int code = CLI_DONE;
@@ -103,18 +117,18 @@ static int study_drawn_inputs(const leaks_flags *f, const nn_model *model, leak_
             lengths[side] = drawn_sizes[n / 2][side] < room - padding ? drawn_sizes[n / 2][side] : room - padding;
         nn_input input = {.rows = 1};
         if (config->kind != NN_DECODER) {
-            draw_tokens(source, lengths[0], config->source_vocab, false, &rng);
+            draw_tokens(source, lengths[0], saved->source_vocab, false, &rng);
             input.source = source;
             input.source_lengths = &lengths[0];
             input.source_length = lengths[0] + padding;
         }
         if (config->kind != NN_ENCODER) {
-            draw_tokens(target, lengths[1], config->target_vocab, true, &rng);
+            draw_tokens(target, lengths[1], saved->target_vocab, true, &rng);
             input.target = target;
             input.target_lengths = &lengths[1];
             input.target_length = lengths[1] + padding;
         }
-        code = study_input(f, model, &input, all);
+        code = study_input(f, saved->model, &input, all);
     }
     return code;
 }
@@ -145,7 +159,7 @@ static int study_drawn(const leaks_flags *f, leak_counts *all)
         return cli_fail("study leaks", CLI_USAGE, "which model? Give --model DIR");
     if (train_saved_load(&saved, f->example.model, &error) != AG_OK)
         return cli_report("study leaks", &error);
-    const int code = study_drawn_inputs(f, saved.model, all);
+    const int code = study_drawn_inputs(f, &saved, all);
     train_saved_clear(&saved);
     return code;
 }

@@ -11,11 +11,13 @@ typedef struct tape_flags {
     const cli_command *command;
 } tape_flags;
 
-static int add_step(const tape_flags *f, const nn_model *model, const nn_input *input, const int32_t *targets,
+static int add_step(const tape_flags *f, const train_saved *saved, const nn_input *input, const int32_t *targets,
                     study_document *document)
 {
     ag_error error = {0};
-    return study_tape_step(model, input, targets, &f->options, document, &error) == AG_OK
+    study_step_options options = f->options;
+    options.marks = data_vocab_marks(saved->target_vocab);
+    return study_tape_step(saved->model, input, targets, &options, document, &error) == AG_OK
                ? CLI_DONE
                : cli_report("study tape", &error);
 }
@@ -28,7 +30,7 @@ static int add_example(const tape_flags *f, study_document *document)
     int code = cli_study_read("study tape", &f->example, &example);
     if (code == CLI_DONE) {
         cli_study_describe(document, &f->example, &example);
-        code = add_step(f, example.saved.model, &example.input, NULL, document);
+        code = add_step(f, &example.saved, &example.input, NULL, document);
     }
     cli_study_clear(&example);
     return code;
@@ -70,7 +72,7 @@ static int add_batch(const tape_flags *f, study_document *document)
         study_add_text(document, "A batch of %lld %s with %lld target tokens, of which the longest has %lld.",
                        (long long)batch.rows, ag_plural(batch.rows, "example", "examples"), (long long)batch.tokens,
                        (long long)batch.target_length);
-        code = add_step(f, saved.model, &input, batch.target_out, document);
+        code = add_step(f, &saved, &input, batch.target_out, document);
     }
     data_batch_clear(&batch);
     data_set_free(set);

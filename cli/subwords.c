@@ -94,7 +94,7 @@ static int32_t id_of_word(const subword_flags *f, const data_vocab *vocab, const
     int64_t id = -1;
     if (!f->ids) {
         id = data_vocab_find(vocab, word, size);
-        return id == DATA_UNK ? -1 : (int32_t)id;
+        return id == DATA_NONE ? -1 : (int32_t)id;
     }
     for (size_t i = 0; i < size; i++) {
         if (word[i] < '0' || word[i] > '9' || id > INT32_MAX)

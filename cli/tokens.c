@@ -20,12 +20,23 @@ int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *voc
     ag_error error = {0};
     size_t size;
     text = cli_argument(text, &size);
+    bos = bos && data_vocab_marks(vocab)[DATA_BOS] != DATA_NONE;
     int32_t *tokens = data_vocab_known(vocab, text, size, bos, count, &error);
-    if (tokens && bos)
-        tokens[0] = DATA_BOS;
     if (!tokens)
         cli_fail(command, CLI_FAILED, "--%s: %s", flag, error.message);
+    if (tokens && bos) {
+        tokens[0] = data_vocab_marks(vocab)[DATA_BOS];
+        ++*count;
+    }
     return tokens;
+}
+
+int32_t cli_first_token(const data_vocab *vocab)
+{
+    int32_t id = 0;
+    while (id < data_vocab_size(vocab) && data_vocab_is_mark(vocab, id))
+        id++;
+    return id < data_vocab_size(vocab) ? id : DATA_NONE;
 }
 
 char *cli_text(const data_vocab *vocab, const int32_t *tokens, int64_t count, size_t *size)

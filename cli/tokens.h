@@ -8,11 +8,14 @@
  * without the CR of a last line end. The shell's $(head -1 FILE) leaves both. */
 const char *cli_argument(const char *text, size_t *size);
 
-/* The tokens of the value of --FLAG. With `bos`, a begin mark precedes them; the array
- * has room for one more after them. *count is the number of the text's own tokens. The
+/* The tokens of the value of --FLAG. With `bos`, the vocabulary's begin mark precedes
+ * them if it has one. The array has room for one more token after *count of them. The
  * caller frees the array; NULL after a report on bad UTF-8 or unknown tokens. */
 int32_t *cli_tokens(const char *command, const char *flag, const data_vocab *vocab, const char *text, bool bos,
                     int64_t *count);
+
+/* The first token that is no mark, -1 if there is none. */
+int32_t cli_first_token(const data_vocab *vocab);
 
 /* The text of tokens, zero-terminated, which the caller frees; NULL: out of memory. *size
  * is its length: of byte pairs, a text may have zero bytes, too. */

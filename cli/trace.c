@@ -24,7 +24,9 @@ static int write_trace(const cli_command *command, const trace_flags *f)
     if (code == CLI_DONE)
         code = cli_study_read("trace", &f->example, &example);
     if (code == CLI_DONE) {
-        if (study_trace(example.saved.model, &example.input, &f->options, f->out, &error) != AG_OK)
+        study_trace_options options = f->options;
+        options.marks = data_vocab_marks(example.saved.target_vocab);
+        if (study_trace(example.saved.model, &example.input, &options, f->out, &error) != AG_OK)
             code = cli_report("trace", &error);
         else
             printf("The trace is in %s\n", CLI_SHOWN(f->out));

@@ -7,6 +7,7 @@
 #include "progress.h"
 #include "screen.h"
 #include "team.h"
+#include "tokens.h"
 #include "train_flags.h"
 
 #include <stdio.h>
@@ -144,7 +145,7 @@ static int check_known(const train_recipe *f, const train_setup *setup)
             return cli_fail("train", CLI_FAILED,
                             "none of the %lld %stokens is in the vocabulary of the model in %s, whose first is '%s'",
                             (long long)sides[side]->tokens, names[side], f->from,
-                            data_vocab_token(vocabs[side], DATA_SPECIALS));
+                            data_vocab_token(vocabs[side], cli_first_token(vocabs[side])));
     for (int side = 0; side < 2; side++) {
         const int64_t unknown = sides[side]->unknown, tokens = sides[side]->tokens;
         if (unknown)

@@ -78,47 +78,63 @@ static int64_t longest_of(const int32_t *lengths, int64_t rows)
     return longest;
 }
 
+/* The id that fills up rows of input: any will do where a vocabulary has no pad, since
+ * models go by the lengths. */
+static int32_t padding_of(const data_vocab *vocab)
+{
+    const int32_t pad = data_vocab_marks(vocab)[DATA_PAD];
+    return pad == DATA_NONE ? 0 : pad;
+}
+
 /* Moves rows that are `stride` apart to be `width` apart, and pads them after their
  * lengths. */
-static void pack_rows(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t stride, int64_t width)
+static void pack_rows(int32_t *ids, const int32_t *lengths, int64_t rows, int64_t stride, int64_t width, int32_t pad)
 {
     for (int64_t r = 0; r < rows; r++) {
         int32_t *row = ids + r * width;
         memmove(row, ids + r * stride, (size_t)lengths[r] * sizeof *row);
         for (int64_t t = lengths[r]; t < width; t++)
-            row[t] = DATA_PAD;
+            row[t] = pad;
     }
 }
 
-/* Packs and pads the encoded rows, and counts their targets. */
-static void finish_batch(data_batch *batch, batch_room room)
+/* Packs and pads the encoded rows, and counts their targets. The vocabulary of a side
+ * that the batch does not have may be NULL. */
+static void finish_batch(data_batch *batch, batch_room room, const data_vocab *source, const data_vocab *target)
 {
     batch->rows = room.rows;
     if (batch->source) {
         batch->source_length = longest_of(batch->source_lengths, room.rows);
-        pack_rows(batch->source, batch->source_lengths, room.rows, room.source, batch->source_length);
+        pack_rows(batch->source, batch->source_lengths, room.rows, room.source, batch->source_length,
+                  padding_of(source));
     }
     if (batch->target_out) {
         batch->target_length = longest_of(batch->target_lengths, room.rows);
-        pack_rows(batch->target_out, batch->target_lengths, room.rows, room.target, batch->target_length);
+        pack_rows(batch->target_out, batch->target_lengths, room.rows, room.target, batch->target_length, DATA_NONE);
         for (int64_t r = 0; r < room.rows; r++)
             batch->tokens += batch->target_lengths[r];
     }
     if (batch->target_in)
-        pack_rows(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length);
+        pack_rows(batch->target_in, batch->target_lengths, room.rows, room.target, batch->target_length,
+                  padding_of(target));
 }
 
-/* Encodes a text, with an end mark or without, into a row. Returns its length; -1 if it
- * does not fit, -2 when memory is out. */
+/* Instead of a row's length: the text is too long; memory is out; it has tokens that are
+ * not in the vocabulary, which has no mark for them. */
+enum { TOO_LONG = -1, NO_ROOM = -2, NO_IDS = -3 };
+
+/* Encodes a text, with an end mark or without, into a row. Returns its length. */
 static int64_t encode_row(const data_vocab *vocab, data_view text, bool end_mark, int32_t *row, int64_t room)
 {
-    int64_t length = data_vocab_encode(vocab, text.text, text.size, row, room, NULL);
+    int64_t unknown, length = data_vocab_encode(vocab, text.text, text.size, row, room, &unknown);
     if (length < 0)
-        return -2;
+        return NO_ROOM;
     if (length + (end_mark ? 1 : 0) > room)
-        return -1;
+        return TOO_LONG;
+    if (unknown && data_vocab_marks(vocab)[DATA_UNK] == DATA_NONE)
+        return NO_IDS;
     if (end_mark)
-        row[length++] = DATA_EOS;
+        row[length++] = data_vocab_marks(vocab)[DATA_EOS];
     return length;
 }
 
@@ -152,8 +168,12 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
         source_length = encode_row(set->target_vocab, source, false, in, room.target);
     else
         source_length = encode_row(set->source_vocab, source, !tagging, batch->source + r * room.source, room.source);
-    if (source_length == -2 || target_length == -2)
+    if (source_length == NO_ROOM || target_length == NO_ROOM)
         return no_memory_to_encode(error);
+    if (source_length == NO_IDS || target_length == NO_IDS)
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: example %lld has tokens that the vocabulary does not have, nor a mark for them",
+                            set->name, (long long)i);
     if (source_length < 0 || target_length < 0)
         return ag_error_set(error, AG_BAD_VALUE, "%s: example %lld has more tokens than the task announced", set->name,
                             (long long)i);
@@ -168,7 +188,7 @@ static ag_status encode_example(data_set *set, data_batch *batch, batch_room roo
     if (!is_text)
         batch->source_lengths[r] = (int32_t)source_length;
     if (room.has_target_in && !is_text) {
-        in[0] = DATA_BOS;
+        in[0] = data_vocab_marks(set->target_vocab)[DATA_BOS];
         memcpy(in + 1, out, (size_t)(target_length - 1) * sizeof *in); /* all but the end mark */
     }
     return AG_OK;
@@ -197,7 +217,7 @@ static ag_status make_batch(data_set *set, int64_t first, const uint32_t *offset
     for (int64_t r = 0; r < room.rows && status == AG_OK; r++)
         status = encode_example(set, batch, room, r, first + (offsets ? offsets[r] : r), shift, error);
     if (status == AG_OK)
-        finish_batch(batch, room);
+        finish_batch(batch, room, set->source_vocab, set->target_vocab);
     return status;
 }
 
@@ -249,6 +269,8 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
     batch_room room = {.rows = rows, .most_rows = rows, .source = end_mark, .has_source = true};
     if (rows < 1)
         return ag_error_set(error, AG_BAD_VALUE, "a batch has at least 1 row, not %lld", (long long)rows);
+    if (end_mark && data_vocab_marks(vocab)[DATA_EOS] == DATA_NONE)
+        return ag_error_set(error, AG_BAD_VALUE, "the sources' vocabulary has no end mark, which sources need");
     for (int64_t r = 0; r < rows; r++) {
         size_t size = strlen(texts[r]), bad = data_vocab_check(vocab, texts[r], size, NULL);
         if (bad < size)
@@ -264,6 +286,9 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
                                 (long long)length, ag_plural(length, "token", "tokens"));
         room.source = length > room.source ? length : room.source;
     }
+    if (all_missing && data_vocab_marks(vocab)[DATA_UNK] == DATA_NONE)
+        return ag_error_set(error, AG_BAD_VALUE, "%lld %s not in the vocabulary, nor a mark for them",
+                            (long long)all_missing, ag_plural(all_missing, "token is", "tokens are"));
     ag_status status = reserve_batch(batch, room, error);
     if (status != AG_OK)
         return status;
@@ -275,7 +300,7 @@ ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, 
         batch->source_lengths[r] = (int32_t)length;
         batch->examples[r] = r;
     }
-    finish_batch(batch, room);
+    finish_batch(batch, room, vocab, NULL);
     if (unknown)
         *unknown = all_missing;
     return AG_OK;

@@ -46,8 +46,13 @@ bool data_text_empty(const char *text, size_t size);
 
 /* ---- Vocabularies ------------------------------------------------------------------ */
 
-/* The special tokens, with which every vocabulary begins. */
+/* The marks: tokens that stand for no text. DATA_PAD fills up rows, DATA_BOS and DATA_EOS
+ * begin and end a sequence, DATA_UNK stands for tokens that a vocabulary does not have.
+ * Each vocabulary has its own ids for them (data_vocab_marks). In those of data_vocab_new,
+ * the marks come first, so DATA_EOS is also the id of their end mark. */
 enum { DATA_PAD = 0, DATA_BOS = 1, DATA_EOS = 2, DATA_UNK = 3, DATA_SPECIALS = 4 };
+/* Instead of an id: there is none; there is no memory for it. */
+enum { DATA_NONE = -1, DATA_NO_MEMORY = -2 };
 
 /* How text is cut into tokens: one per Unicode code point; one per word between white
  * space; or DATA_JAMO, one per code point after each precomposed Korean syllable, U+AC00
@@ -76,36 +81,51 @@ const char *data_token_kind_name(int kind);
 /* A two-way map between tokens and ids. */
 typedef struct data_vocab data_vocab;
 
-/* A vocabulary of the four specials, with DATA_BPE also of the 256 bytes in their order,
- * or a copy of another; the caller frees it. NULL when memory is out. */
+/* A vocabulary of the four marks, with DATA_BPE also of the 256 bytes in their order, or a
+ * copy of another; the caller frees it. NULL when memory is out. */
 data_vocab *data_vocab_new(data_token_kind kind, ag_error *error);
+/* A vocabulary whose ids are given: token i is tokens[i], of `count`, and marks[m] the id
+ * of mark m, DATA_NONE if it has no such mark. Tokens of DATA_BPE are in their visible
+ * form, and each byte must be one. No token can be added later; merges can, whose tokens
+ * are there. AG_BAD_VALUE names the first token that is wrong or comes twice. */
+data_vocab *data_vocab_list(data_token_kind kind, const char *const *tokens, int32_t count,
+                            const int32_t marks[DATA_SPECIALS], ag_error *error);
 data_vocab *data_vocab_copy(const data_vocab *vocab, ag_error *error);
 /* Frees the vocabulary. NULL is allowed. */
 void data_vocab_free(data_vocab *vocab);
 /* How the vocabulary's texts are cut into tokens. */
 data_token_kind data_vocab_kind(const data_vocab *vocab);
-/* The number of tokens, the four specials included: ids are 0 .. size - 1. */
+/* The number of tokens, the marks included: ids are 0 .. size - 1. */
 int32_t data_vocab_size(const data_vocab *vocab);
-/* The id of a token of `size` bytes. For a new token, data_vocab_add adds it (-1 when
- * memory is out; DATA_UNK for bytes that are not exactly one token, and always with
- * DATA_BPE, whose tokens come from merges), and data_vocab_find returns DATA_UNK. Neither
- * finds the specials: "<pad>" in a text is a word like any other. */
+/* The ids of the marks, [DATA_SPECIALS], by DATA_PAD .. DATA_UNK; DATA_NONE: there is no
+ * such mark. The vocabulary owns them. Where DATA_BOS and DATA_EOS are one id, that mark
+ * stands between the texts from which a language model learned, as GPT-2's
+ * <|endoftext|>: the model can begin after it, and makes it at the end of a text.
+ * Otherwise a language model's texts have no marks. */
+const int32_t *data_vocab_marks(const data_vocab *vocab);
+/* Whether the id is that of a mark. */
+bool data_vocab_is_mark(const data_vocab *vocab, int32_t id);
+/* The id of a token of `size` bytes. For a new token, data_vocab_add adds it
+ * (DATA_NO_MEMORY; DATA_NONE for bytes that are not exactly one token, and always with
+ * DATA_BPE, whose tokens come from merges), and data_vocab_find returns DATA_NONE. Neither
+ * finds the marks: "<pad>" in a text is a word like any other. */
 int32_t data_vocab_add(data_vocab *vocab, const char *token, size_t size) AG_CHECKED;
 int32_t data_vocab_find(const data_vocab *vocab, const char *token, size_t size);
 /* The text of a token, valid until a token is added; "<pad>", "<bos>", "<eos>", "<unk>"
- * for the specials, "" for an id out of range. A token of DATA_BPE may be any bytes, and
+ * for the marks of data_vocab_new, "" for an id out of range. A token of DATA_BPE may be any bytes, and
  * has its visible form here, UTF-8 without white space: a byte that is a visible
  * character of Latin-1 is that character, and the other bytes are, in their order, the
  * characters from U+0100 on. So a space is U+0120, and " the" is that and "the". */
 const char *data_vocab_token(const data_vocab *vocab, int32_t id);
 
 /* The number of merges of a vocabulary, 0 unless it is of DATA_BPE. data_vocab_merge sets
- * the ids that merge i joins, DATA_UNK for an i out of range. */
+ * the ids that merge i joins, DATA_NONE for an i out of range. */
 int32_t data_vocab_merges(const data_vocab *vocab);
 void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t *right);
 /* Adds a merge, after those that are there, and returns the id of the token that it
- * makes: the next one, unless another merge makes the same bytes. -1 when memory is out;
- * DATA_UNK if an id is no token of bytes, or the two are merged already. */
+ * makes: the next one, unless there is a token of the same bytes. DATA_NO_MEMORY;
+ * DATA_NONE if an id is no token of bytes, or the two are merged already, or the
+ * vocabulary is of data_vocab_list and does not have the token. */
 int32_t data_vocab_add_merge(data_vocab *vocab, int32_t left, int32_t right) AG_CHECKED;
 /* The vocabulary as one line of text, and back, as it is stored in a checkpoint's
  * metadata. The caller frees the text, and the vocabulary. NULL with the error:
@@ -114,14 +134,15 @@ char *data_vocab_write(const data_vocab *vocab, ag_error *error);
 data_vocab *data_vocab_read(const char *text, ag_error *error);
 /* Reads a file of one token per line, in the order of ids. A backslash with two
  * hexadecimal digits is the byte of that code (\20 a space, \0a a line feed, \5c a
- * backslash). The four specials may come first. A file of DATA_BPE has one merge per
+ * backslash). The four marks may come first. A file of DATA_BPE has one merge per
  * line, in the order in which they were learned, as the visible forms of two tokens with
  * a space between them; a first line that begins with "#version" is skipped. The caller
  * frees the vocabulary; NULL with the error, which names the file and the line. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
-/* Writes a file that data_vocab_read_file reads: the specials first, so that line i + 1
- * is token i; or "#version: 0.2" and the merges, as other programs name and read them
- * (merges.txt). */
+/* Writes a file that data_vocab_read_file reads: the marks first, so that line i + 1 is
+ * token i; or "#version: 0.2" and the merges, as other programs name and read them
+ * (merges.txt). AG_BAD_VALUE for a vocabulary of data_vocab_list, whose ids such a file
+ * does not have. */
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error) AG_CHECKED;
 
 /* Sets *token and *token_size to the next token of text[*at..size), which is well-formed
@@ -143,7 +164,8 @@ bool data_token_is_tag(const char *token, size_t size);
 bool data_vocab_next(const data_vocab *vocab, const char *text, size_t size, size_t *at, const char **token,
                      size_t *token_size);
 /* Text to ids: writes the first `capacity` ids and returns how many the text has.
- * *unknown (may be NULL) counts the tokens that are not in the vocabulary. With DATA_BPE,
+ * *unknown (may be NULL) counts the tokens that are not in the vocabulary, whose id is
+ * that of DATA_UNK, and DATA_NONE if there is no such mark. With DATA_BPE,
  * the text may be any bytes, and -1 says that there was no memory for a word of more than
  * 256 bytes. */
 int64_t data_vocab_encode(const data_vocab *vocab, const char *text, size_t size, int32_t *ids, int64_t capacity,
@@ -154,6 +176,9 @@ int64_t data_vocab_count(const data_vocab *vocab, const char *text, size_t size)
 /* data_text_check of a text that the vocabulary shall encode. With DATA_BPE, bytes that
  * are no UTF-8 may stand in it, too, unless it has a zero byte: then it is no text. */
 size_t data_vocab_check(const data_vocab *vocab, const char *text, size_t size, char reason[DATA_TEXT_REASON]);
+/* How many of ids [count] are the vocabulary's mark for unknown tokens; 0 if `vocab` or
+ * `ids` is NULL. */
+int64_t data_vocab_count_unknown(const data_vocab *vocab, const int32_t *ids, int64_t count);
 /* The ids of a text whose tokens must all be known, such as one that a person types, to
  * be freed by the caller. The array has room for `before` ids before them, and for one
  * after them, which are not set; *count is the number of the text's own. NULL with the
@@ -161,9 +186,10 @@ size_t data_vocab_check(const data_vocab *vocab, const char *text, size_t size, 
  * tokens are unknown and which is the first; AG_NO_MEMORY. */
 int32_t *data_vocab_known(const data_vocab *vocab, const char *text, size_t size, int64_t before, int64_t *count,
                           ag_error *error);
-/* Ids to text, up to the first DATA_EOS. Leaves out pad and bos, writes "<unk>" for an id
- * out of range, and joins words with one space. Like snprintf, it returns the length of
- * the whole text and writes at most `size` bytes, the final zero included. */
+/* Ids to text, up to the first end mark. Leaves out DATA_NONE, pad and bos, writes
+ * "<unk>" for an id out of range, and joins words with one space. Like snprintf, it
+ * returns the length of the whole text and writes at most `size` bytes, the final zero
+ * included. */
 size_t data_vocab_decode(const data_vocab *vocab, const int32_t *ids, int64_t count, char *text, size_t size);
 /* For text that is written while its tokens still come: the number, 0 to 2, of the last
  * of ids [count] that may form a syllable with the id to come, so their text is not
@@ -507,10 +533,13 @@ ag_status data_set_signs(data_set *set, data_set *dev, data_sign signs[DATA_SIGN
 
 /* ---- Batches ----------------------------------------------------------------------- */
 
-/* Examples as token ids, padded with DATA_PAD to the longest of the batch.
+/* Examples as token ids, in rows that are padded to the longest of the batch: target_out
+ * with DATA_NONE, so that a loss can ignore these targets; source and target_in with the
+ * vocabulary's pad or, if it has none, with id 0, which no model reads there, since the
+ * lengths say where a row ends.
  *
- *   pairs, tasks   source: the source and DATA_EOS; target_in: DATA_BOS and the target;
- *                  target_out: the target and DATA_EOS
+ *   pairs, tasks   source: the source and an end mark; target_in: bos and the target;
+ *                  target_out: the target and an end mark
  *   tagging        source and target_out without end marks; target_in NULL
  *   text           target_in: a window; target_out: the window one token later;
  *                  source NULL
@@ -541,7 +570,8 @@ ag_status data_set_batch(data_set *set, int64_t rows, uint64_t n, data_batch *ba
  * exist (a task has every i >= 0). */
 ag_status data_set_range(data_set *set, int64_t first, int64_t rows, data_batch *batch, ag_error *error) AG_CHECKED;
 /* A batch from `rows` source texts alone, for prediction: the arrays of targets are NULL.
- * Unknown tokens become DATA_UNK; *unknown (may be NULL) counts them. A text without
+ * Unknown tokens become the mark for them; *unknown (may be NULL) counts them.
+ * AG_BAD_VALUE if an end mark is needed and the vocabulary has none. A text without
  * tokens is a row of its end mark alone, which no training set has (data_text_empty). */
 ag_status data_batch_sources(const data_vocab *vocab, const char *const *texts, int64_t rows, bool tagging,
                              data_batch *batch, int64_t *unknown, ag_error *error) AG_CHECKED;

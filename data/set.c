@@ -126,6 +126,13 @@ data_set *data_set_open(const data_set_kind *kind, const char *path, const data_
 
 ag_status data_set_finish(data_set *set, ag_error *error)
 {
+    const bool has_ends = !set->kind->is_text && !set->options.tagging;
+    if (has_ends && (data_vocab_marks(set->source_vocab)[DATA_EOS] == DATA_NONE ||
+                     data_vocab_marks(set->target_vocab)[DATA_EOS] == DATA_NONE ||
+                     data_vocab_marks(set->target_vocab)[DATA_BOS] == DATA_NONE))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: pairs need an end mark in both vocabularies and a begin mark in that of the targets",
+                            set->name);
     set->source_copy = malloc(set->source_bytes + 1);
     set->target_copy = malloc(set->target_bytes + 1);
     if (!set->source_copy || !set->target_copy)

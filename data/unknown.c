@@ -19,7 +19,7 @@ void data_unknown_clear(data_unknown *unknown)
 static int64_t find_item(data_unknown *unknown, const char *token, size_t size)
 {
     const int32_t known = data_vocab_find(unknown->names, token, size);
-    if (known != DATA_UNK)
+    if (known != DATA_NONE)
         return known - DATA_SPECIALS;
     if (unknown->count == MOST_NAMES)
         return -1;
@@ -27,9 +27,7 @@ static int64_t find_item(data_unknown *unknown, const char *token, size_t size)
         return -2;
     const int32_t id = data_vocab_add(unknown->names, token, size);
     if (id < 0)
-        return -2;
-    if (id == DATA_UNK)
-        return -1;
+        return id == DATA_NONE ? -1 : -2;
     unknown->items[unknown->count] = (data_unknown_token){0};
     return unknown->count++;
 }
@@ -66,7 +64,7 @@ ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const
     }
     while (data_vocab_next(vocab, text, size, &at, &token, &token_size)) {
         unknown->tokens++;
-        if (data_vocab_find(vocab, token, token_size) != DATA_UNK)
+        if (data_vocab_find(vocab, token, token_size) != DATA_NONE)
             continue;
         if (!unknown->names)
             unknown->names = data_vocab_new(kind, NULL);

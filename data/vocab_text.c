@@ -1,7 +1,7 @@
 /* vocab_text.c - a vocabulary as text: one line, as in the metadata of a checkpoint, or a
  * file of lines.
  *
- * The one line is the kind, the number of tokens without the specials, and the tokens by
+ * The one line is the kind, the number of tokens without the marks, and the tokens by
  * id, each after one space:
  *
  *     chars 4 a b \20 \5c
@@ -10,13 +10,19 @@
  * visible form (bpe.h): the tokens follow from the merges, in their order after the 256
  * bytes.
  *
+ * The text of a vocabulary of data_vocab_list begins with the ids of its marks, -1 for
+ * none, and has all its tokens; those of "bpe" are followed by the number of merges and
+ * these:
+ *
+ *     marks -1 300 300 -1 bpe 301 ! " # .. <|endoftext|> 44 t h ..
+ *
  * A space, a backslash and control characters are written as a backslash with two
  * hexadecimal digits. In a file, which has a line for each token, spaces may also stand
  * for themselves.
  */
-#include "data.h"
 #include "files/mapped_file.h"
 #include "files/quote.h"
+#include "vocab.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -24,6 +30,8 @@
 #include <string.h>
 
 static const char digits[] = "0123456789abcdef";
+/* The word with which the text of a vocabulary of data_vocab_list begins. */
+#define LISTED "marks"
 
 const char *data_token_kind_name(int kind)
 {
@@ -62,47 +70,66 @@ static size_t write_token(const char *token, char *out)
     return length;
 }
 
-/* How many tokens the text has: a merge is two of them, its parts. */
-static int64_t written_count(const data_vocab *vocab)
+/* A text that grows; with `text` NULL it is only measured. */
+typedef struct growing_text {
+    char *text;
+    size_t length;
+} growing_text;
+
+static void add_word(growing_text *to, const char *word)
 {
-    return data_vocab_kind(vocab) == DATA_BPE ? 2 * (int64_t)data_vocab_merges(vocab)
-                                              : data_vocab_size(vocab) - DATA_SPECIALS;
+    if (to->text)
+        to->text[to->length] = ' ';
+    to->length++;
+    to->length += write_token(word, to->text ? to->text + to->length : NULL);
 }
 
-/* Token i of the text. */
-static const char *written_token(const data_vocab *vocab, int64_t i)
+static void add_number(growing_text *to, int32_t number)
 {
-    int32_t parts[2];
-    if (data_vocab_kind(vocab) != DATA_BPE)
-        return data_vocab_token(vocab, (int32_t)i + DATA_SPECIALS);
-    data_vocab_merge(vocab, (int32_t)(i / 2), &parts[0], &parts[1]);
-    return data_vocab_token(vocab, parts[i % 2]);
+    char word[16];
+    snprintf(word, sizeof word, "%d", (int)number);
+    add_word(to, word);
+}
+
+/* Adds the whole vocabulary, with a space before each word. */
+static void add_vocab(growing_text *to, const data_vocab *vocab)
+{
+    const bool listed = data_vocab_is_listed(vocab), bpe = data_vocab_kind(vocab) == DATA_BPE;
+    const int32_t size = data_vocab_size(vocab), first = listed ? 0 : DATA_SPECIALS;
+    if (listed)
+        add_word(to, LISTED);
+    for (int mark = 0; listed && mark < DATA_SPECIALS; mark++)
+        add_number(to, data_vocab_marks(vocab)[mark]);
+    add_word(to, data_token_kind_name((int)data_vocab_kind(vocab)));
+    if (listed || !bpe)
+        add_number(to, size - first);
+    for (int32_t id = first; id < size && (listed || !bpe); id++)
+        add_word(to, data_vocab_token(vocab, id));
+    if (bpe)
+        add_number(to, data_vocab_merges(vocab));
+    for (int32_t i = 0; i < data_vocab_merges(vocab); i++) {
+        int32_t left, right;
+        data_vocab_merge(vocab, i, &left, &right);
+        add_word(to, data_vocab_token(vocab, left));
+        add_word(to, data_vocab_token(vocab, right));
+    }
 }
 
 char *data_vocab_write(const data_vocab *vocab, ag_error *error)
 {
-    char head[32];
+    growing_text to = {NULL, 0};
     const int32_t size = data_vocab_size(vocab);
-    const int64_t count = written_count(vocab);
-    size_t length = (size_t)snprintf(head, sizeof head, "%s %lld", data_token_kind_name((int)data_vocab_kind(vocab)),
-                                     (long long)(data_vocab_kind(vocab) == DATA_BPE ? count / 2 : count));
-    size_t total = length + 1;
-    for (int64_t i = 0; i < count; i++)
-        total += 1 + write_token(written_token(vocab, i), NULL);
-
-    char *text = malloc(total);
-    if (!text) {
+    add_vocab(&to, vocab);
+    to = (growing_text){malloc(to.length + 1), 0};
+    if (!to.text) {
         ag_error_set(error, AG_NO_MEMORY, "no memory for the text of a vocabulary of %d %s", (int)size,
                      ag_plural(size, "token", "tokens"));
         return NULL;
     }
-    memcpy(text, head, length);
-    for (int64_t i = 0; i < count; i++) {
-        text[length++] = ' ';
-        length += write_token(written_token(vocab, i), text + length);
-    }
-    text[length] = '\0';
-    return text;
+    add_vocab(&to, vocab);
+    memmove(to.text, to.text + 1, to.length - 1); /* without the first space */
+    to.text[to.length - 1] = '\0';
+    return to.text;
 }
 
 /* ---- Reading ---- */
@@ -134,6 +161,39 @@ static size_t unescape(const char *text, size_t size, bool strict, char *out)
     return length;
 }
 
+/* Reads a space and a number that is not negative, or -1, and moves *text past it. */
+static bool read_number(const char **text, int32_t *number)
+{
+    const char *at = *text;
+    int32_t value = 0;
+    if (*at++ != ' ')
+        return false;
+    const bool none = at[0] == '-' && at[1] == '1';
+    at += none;
+    if (*at < '0' || *at > '9')
+        return false;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (value > (INT32_MAX - 9) / 10)
+            return false;
+        value = value * 10 + (*at - '0');
+    }
+    *number = none ? DATA_NONE : value;
+    *text = at;
+    return !none || value == 1;
+}
+
+/* Reads the marks of a listed vocabulary, "marks -1 7 7 -1 ", and moves *text past
+ * them. */
+static bool read_marks(const char **text, int32_t marks[DATA_SPECIALS])
+{
+    const char *at = *text + strlen(LISTED);
+    for (int mark = 0; mark < DATA_SPECIALS; mark++)
+        if (!read_number(&at, &marks[mark]))
+            return false;
+    *text = at + 1;
+    return *at == ' ';
+}
+
 /* Reads a kind and the number of tokens, such as "chars 12", and moves *text past it. */
 static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
 {
@@ -142,19 +202,10 @@ static bool read_head(const char **text, data_token_kind *kind, int32_t *count)
     int i = 0;
     while ((name = data_token_kind_name(i)) && (strlen(name) != length || memcmp(name, at, length)))
         i++;
-    if (!name || at[length] != ' ')
-        return false;
+    at += length;
     *kind = (data_token_kind)i;
-    at += length + 1;
-    if (*at < '0' || *at > '9')
+    if (!name || !read_number(&at, count) || *count < 0)
         return false;
-    int32_t value = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (value > (INT32_MAX - 9) / 10)
-            return false;
-        value = value * 10 + (*at - '0');
-    }
-    *count = value;
     *text = at;
     return true;
 }
@@ -171,10 +222,10 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
         size_t size = strcspn(text, " ");
         int32_t id = data_vocab_add(vocab, buffer, unescape(text, size, true, buffer));
         text += size;
-        if (id < 0)
+        if (id == DATA_NO_MEMORY)
             return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
                                 ag_plural(count, "token", "tokens"));
-        if (id == DATA_UNK)
+        if (id == DATA_NONE)
             return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is malformed", (int)i + 1, (int)count);
         if (id != i + DATA_SPECIALS)
             return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is the same as token %d", (int)i + 1,
@@ -189,7 +240,7 @@ static ag_status read_tokens(data_vocab *vocab, const char *text, int32_t count,
 /* Adds the `count` merges of `text`, each of two known tokens. */
 static ag_status read_merges(data_vocab *vocab, const char *text, int32_t count, char *buffer, ag_error *error)
 {
-    int32_t parts[2] = {DATA_UNK, DATA_UNK};
+    int32_t parts[2] = {DATA_NONE, DATA_NONE};
     for (int64_t i = 0; i < 2 * (int64_t)count; i++) {
         const long long number = (long long)i / 2 + 1;
         if (*text != ' ')
@@ -201,10 +252,10 @@ static ag_status read_merges(data_vocab *vocab, const char *text, int32_t count,
         parts[i % 2] = data_vocab_find(vocab, buffer, unescape(text, size, true, buffer));
         text += size;
         const int32_t both = i % 2 ? data_vocab_add_merge(vocab, parts[0], parts[1]) : 0;
-        if (both < 0)
+        if (both == DATA_NO_MEMORY)
             return ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
                                 ag_plural(count, "merge", "merges"));
-        if (both == DATA_UNK)
+        if (both == DATA_NONE)
             return ag_error_set(error, AG_BAD_FILE,
                                 "vocabulary: merge %lld of %d joins tokens that are not there, or comes a second time",
                                 number, (int)count);
@@ -215,15 +266,59 @@ static ag_status read_merges(data_vocab *vocab, const char *text, int32_t count,
     return AG_OK;
 }
 
-data_vocab *data_vocab_read(const char *text, ag_error *error)
+/* Cuts the `count` tokens of *text out into `buffer`, in which tokens[i] gets its place,
+ * and moves *text past them. */
+static ag_status cut_tokens(const char **text, int32_t count, char *buffer, const char **tokens, ag_error *error)
 {
-    size_t size = strlen(text), bad = data_utf8_check(text, size);
+    for (int32_t i = 0; i < count; i++) {
+        const size_t length = **text == ' ' ? strcspn(*text + 1, " ") : 0;
+        const size_t size = unescape(*text + 1, length, true, buffer);
+        if (size == 0 || memchr(buffer, '\0', size))
+            return ag_error_set(error, AG_BAD_FILE, "vocabulary: token %d of %d is missing or malformed", (int)i + 1,
+                                (int)count);
+        tokens[i] = buffer;
+        buffer[size] = '\0';
+        buffer += size + 1;
+        *text += 1 + length;
+    }
+    return AG_OK;
+}
+
+/* Reads a vocabulary with the ids of its marks. */
+static data_vocab *read_listed(const char *text, char *buffer, ag_error *error)
+{
+    int32_t marks[DATA_SPECIALS], count, merges = 0;
     data_token_kind kind;
-    int32_t count;
-    if (bad < size) {
-        ag_error_set(error, AG_BAD_FILE, "vocabulary: byte %zu is not well-formed UTF-8", bad + 1);
+    ag_error problem = {0};
+    data_vocab *vocab = NULL;
+    if (!read_marks(&text, marks) || !read_head(&text, &kind, &count) || (size_t)count > strlen(text) / 2) {
+        ag_error_set(error, AG_BAD_FILE,
+                     "vocabulary: \"marks\" are followed by four ids, a kind of tokens, and a number of tokens that "
+                     "are there");
         return NULL;
     }
+    const char **tokens = malloc(((size_t)count + 1) * sizeof *tokens);
+    ag_status status = tokens ? cut_tokens(&text, count, buffer, tokens, error)
+                              : ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+    if (status == AG_OK && !(vocab = data_vocab_list(kind, tokens, count, marks, &problem)))
+        status = ag_error_set(error, problem.status == AG_NO_MEMORY ? AG_NO_MEMORY : AG_BAD_FILE, "vocabulary: %.400s",
+                              problem.message);
+    free(tokens);
+    if (status == AG_OK && kind == DATA_BPE && (!read_number(&text, &merges) || merges < 0))
+        status = ag_error_set(error, AG_BAD_FILE, "vocabulary: no number of merges follows after the tokens");
+    if (status == AG_OK)
+        status = read_merges(vocab, text, merges, buffer, error);
+    if (status == AG_OK)
+        return vocab;
+    data_vocab_free(vocab);
+    return NULL;
+}
+
+/* Reads a vocabulary that begins with the usual marks. */
+static data_vocab *read_usual(const char *text, char *buffer, ag_error *error)
+{
+    data_token_kind kind;
+    int32_t count;
     if (!read_head(&text, &kind, &count)) {
         ag_error_set(error, AG_BAD_FILE,
                      "vocabulary: the text does not begin with \"chars\", \"words\", \"jamo\" or \"bpe\" and a "
@@ -231,20 +326,27 @@ data_vocab *data_vocab_read(const char *text, ag_error *error)
         return NULL;
     }
     data_vocab *vocab = data_vocab_new(kind, error);
-    char *buffer = malloc(size + 1);
-    ag_status status;
-    if (!buffer)
-        status = ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)count,
-                              ag_plural(count, "token", "tokens"));
-    else if (!vocab)
-        status = AG_NO_MEMORY;
-    else
-        status = (kind == DATA_BPE ? read_merges : read_tokens)(vocab, text, count, buffer, error);
-    free(buffer);
-    if (status != AG_OK) {
-        data_vocab_free(vocab);
-        vocab = NULL;
+    if (vocab && (kind == DATA_BPE ? read_merges : read_tokens)(vocab, text, count, buffer, error) == AG_OK)
+        return vocab;
+    data_vocab_free(vocab);
+    return NULL;
+}
+
+data_vocab *data_vocab_read(const char *text, ag_error *error)
+{
+    const size_t size = strlen(text), bad = data_utf8_check(text, size);
+    if (bad < size) {
+        ag_error_set(error, AG_BAD_FILE, "vocabulary: byte %zu is not well-formed UTF-8", bad + 1);
+        return NULL;
     }
+    char *buffer = malloc(size + 1);
+    if (!buffer) {
+        ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %zu bytes", size);
+        return NULL;
+    }
+    const bool listed = !strncmp(text, LISTED " ", strlen(LISTED " "));
+    data_vocab *vocab = (listed ? read_listed : read_usual)(text, buffer, error);
+    free(buffer);
     return vocab;
 }
 
@@ -270,13 +372,13 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
                             bad + 1, reason);
     size_t length = unescape(line, size, false, r->token);
     int32_t id = data_vocab_add(r->vocab, r->token, length);
-    if (id < 0)
+    if (id == DATA_NO_MEMORY)
         return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %d %s", r->path, (int)next,
                             ag_plural(next, "token", "tokens"));
-    if (id == DATA_UNK && data_utf8_check(r->token, length) < length)
+    if (id == DATA_NONE && data_utf8_check(r->token, length) < length)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the token is not well-formed UTF-8", r->path,
                             (long long)number);
-    if (id == DATA_UNK)
+    if (id == DATA_NONE)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this is not one %s (a line is a token; %s)", r->path,
                             (long long)number, words ? "word" : "character",
                             memchr(line, '\t', size) ? "cut -f 1 keeps the first column"
@@ -299,14 +401,14 @@ static ag_status add_merge_line(const line_reader *r, const char *line, size_t s
     const int32_t left = data_vocab_find(r->vocab, line, left_size),
                   right = data_vocab_find(r->vocab, space + 1, size - left_size - 1),
                   both = data_vocab_add_merge(r->vocab, left, right);
-    if (both < 0)
+    if (both == DATA_NO_MEMORY)
         return ag_error_set(r->error, AG_NO_MEMORY, "%s: no memory for a vocabulary of %lld %s", r->path,
                             (long long)number, ag_plural(number, "merge", "merges"));
-    if (both != DATA_UNK)
+    if (both != DATA_NONE)
         return AG_OK;
-    if (left == DATA_UNK || right == DATA_UNK)
+    if (left == DATA_NONE || right == DATA_NONE)
         return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the %s token is neither a byte nor made by a line before",
-                            r->path, (long long)number, left == DATA_UNK ? "first" : "second");
+                            r->path, (long long)number, left == DATA_NONE ? "first" : "second");
     return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this merge has come before", r->path, (long long)number);
 }
 
@@ -324,7 +426,7 @@ static ag_status read_merge_lines(const line_reader *r, const char *text, size_t
     return status;
 }
 
-/* Whether the text begins with the specials, one per line; if so, moves *at past them. */
+/* Whether the text begins with the marks, one per line; if so, moves *at past them. */
 static bool skip_specials(const data_vocab *vocab, const char *text, size_t size, size_t *at)
 {
     const char *line;
@@ -376,6 +478,11 @@ static const char version_line[] = "#version: 0.2\n";
 ag_status data_vocab_write_file(const data_vocab *vocab, const char *path, ag_error *error)
 {
     data_output *output;
+    if (data_vocab_is_listed(vocab))
+        return ag_error_set(error, AG_BAD_VALUE,
+                            "%s: the ids of this vocabulary are those of the files that it was read from, such as "
+                            "GPT-2's encoder.json and vocab.bpe, and a file of lines does not have them: keep those",
+                            DATA_SHOW(path));
     ag_status status = data_output_open(&output, path, error);
     if (status != AG_OK)
         return status;

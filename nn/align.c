@@ -144,7 +144,7 @@ ag_status nn_ensemble_align(const nn_ensemble *ensemble, ag_tape *tape, const nn
     alignment_work work = {.ensemble = ensemble,
                            .tape = tape,
                            .answers = answers,
-                           .bos = options && (options->bos || options->eos) ? options->bos : GENERATION_BOS,
+                           .bos = options && options->marks ? options->marks[NN_BOS] : GENERATION_BOS,
                            .layer = layer,
                            .alignment = alignment};
     *alignment = (nn_alignment){0};

@@ -124,7 +124,7 @@ static ag_status find_extensions(beam_search *s, int32_t row, int64_t first, int
         for (int32_t token = 0; token < vocab; token++) {
             const double log_probability = before + ((double)own[token] - log_sum);
             const double bar = *count < most ? -INFINITY : s->extensions[most - 1].log_probability;
-            if (log_probability > bar && generation_allows(&s->g->options, token))
+            if (log_probability > bar && generation_allows(s->g, token))
                 *count = insert_extension(s->extensions, *count, most, (extension){log_probability, slot, token});
         }
     }
@@ -155,7 +155,7 @@ static void divide_extensions(beam_search *s, int32_t row, int count)
     int32_t live = 0;
     for (int rank = 0; rank < count && live < s->beam; rank++) {
         const extension c = s->extensions[rank];
-        if (c.token == s->g->options.eos) {
+        if (c.token == s->g->eos) {
             if (rank < s->beam)
                 enter_list(s, row, (ended){c.log_probability, .length = r->length, .slot = c.parent, .finished = true});
             continue;

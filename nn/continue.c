@@ -25,17 +25,13 @@ static void append_tokens(window *w, const int32_t *tokens, int64_t count)
     w->held = kept + count;
 }
 
-/* Generates one window: as many tokens as the model has room for, at most `most`. Returns
- * their number, 0 with the error. */
-static int64_t continue_window(const nn_ensemble *ensemble, ag_tape *tape, window *w, nn_generation_options options,
+/* Generates one window: as many tokens as the model has room for, at most `most`. */
+static ag_status continue_window(const nn_ensemble *ensemble, ag_tape *tape, window *w, nn_generation_options options,
                                int64_t most, nn_generated *result, ag_error *error)
 {
     nn_input input = {.rows = 1, .target_length = w->held, .target = w->tokens};
-    options.no_eos = true;
     options.max_length = most;
-    if (nn_ensemble_generate(ensemble, tape, &input, &options, result, error) != AG_OK)
-        return 0;
-    return result->hypotheses[0].length;
+    return nn_ensemble_generate(ensemble, tape, &input, &options, result, error);
 }
 
 ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const int32_t *prompt, int64_t length,
@@ -65,11 +61,11 @@ ag_status nn_ensemble_continue(const nn_ensemble *ensemble, ag_tape *tape, const
         nn_generation_options drawing = options ? *options : (nn_generation_options){0};
         nn_generated result = {0};
         drawing.seed += turn << 32; /* each window has random numbers of its own */
-        int64_t made = continue_window(ensemble, tape, &w, drawing, count, &result, &own);
-        if (made) {
-            more = on_tokens(context, result.hypotheses[0].tokens, made);
-            append_tokens(&w, result.hypotheses[0].tokens, made);
-            count -= made;
+        if (continue_window(ensemble, tape, &w, drawing, count, &result, &own) == AG_OK) {
+            const nn_hypothesis *made = result.hypotheses;
+            more = (made->length == 0 || on_tokens(context, made->tokens, made->length)) && !made->finished;
+            append_tokens(&w, made->tokens, made->length);
+            count -= made->length;
         }
         nn_generated_clear(&result);
     }

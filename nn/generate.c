@@ -22,7 +22,6 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
         {"length_penalty", options->length_penalty, options->length_penalty >= 0, "0 or more"},
         {"sampling_temperature", options->sampling_temperature, options->sampling_temperature >= 0, "above 0, or 0 for 1"},
         {"temperature", options->temperature, options->temperature >= 0, "above 0, or 0 for 1"},
-        {"marks", options->marks, options->marks >= 0, "0 or more"},
         {"top_k", options->top_k, options->top_k >= 0, "1 or more, or 0 for all"},
         {"top_p", options->top_p, options->top_p >= 0 && options->top_p <= 1, "in (0, 1], or 0 for all"},
     };
@@ -38,29 +37,36 @@ static ag_status check_numbers(const nn_generation_options *options, ag_error *e
     return AG_OK;
 }
 
+/* Sets bos and eos, and checks that a token is left to generate. */
+static ag_status take_marks(generation *g, ag_error *error)
+{
+    const int32_t *marks = g->options.marks, vocab = g->vocab;
+    const bool ends = !g->options.no_eos && g->kind != NN_ENCODER;
+    g->bos = marks ? marks[NN_BOS] : GENERATION_BOS;
+    g->eos = !ends ? -1 : marks ? marks[NN_EOS] : GENERATION_EOS;
+    if (ends && (g->eos < 0 || g->eos >= vocab))
+        return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d",
+                            (int)g->eos, (int)vocab);
+    if (g->kind == NN_ENCODER_DECODER && (g->bos < 0 || g->bos >= vocab))
+        return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
+                            (int)g->bos, (int)vocab);
+    for (int32_t token = 0; token < vocab; token++)
+        if (generation_allows(g, token))
+            return AG_OK;
+    return ag_error_set(error, AG_BAD_VALUE, "marks: they are all %d tokens of the target vocabulary, and none is left "
+                        "to generate", (int)vocab);
+}
+
 static ag_status complete_options(generation *g, const nn_generation_options *given, ag_error *error)
 {
     nn_generation_options *options = &g->options;
-    const int32_t vocab = g->vocab;
     *options = given ? *given : (nn_generation_options){0};
     ag_status status = check_numbers(options, error);
     if (status != AG_OK)
         return status;
-    if (options->bos == 0 && options->eos == 0) {
-        options->bos = GENERATION_BOS;
-        options->eos = GENERATION_EOS;
-    }
-    if (options->no_eos || g->kind == NN_ENCODER)
-        options->eos = -1;
-    else if (options->eos < 0 || options->eos >= vocab)
-        return ag_error_set(error, AG_BAD_VALUE, "eos is %d: it must be a token of the target vocabulary of %d",
-                            (int)options->eos, (int)vocab);
-    if (g->kind == NN_ENCODER_DECODER && (options->bos < 0 || options->bos >= vocab))
-        return ag_error_set(error, AG_BAD_VALUE, "bos is %d: it must be a token of the target vocabulary of %d",
-                            (int)options->bos, (int)vocab);
-    if (options->marks >= vocab)
-        return ag_error_set(error, AG_BAD_VALUE, "marks is %d: the target vocabulary has %d %s and needs one more",
-                            (int)options->marks, (int)vocab, ag_plural(vocab, "token", "tokens"));
+    status = take_marks(g, error);
+    if (status != AG_OK)
+        return status;
     if (options->max_length == 0)
         options->max_length = g->room;
     if (options->sampling_temperature == 0)

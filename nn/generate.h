@@ -54,6 +54,9 @@ ag_tensor *nn_ensemble_apply(const nn_ensemble *ensemble, const nn_pass *pass, c
 
 /* ---- Generation -------------------------------------------------------------------- */
 
+/* The places of `marks`. */
+enum { NN_PAD, NN_BOS, NN_EOS, NN_UNK, NN_MARKS };
+
 /* Options of nn_generate. Zero means the default: greedy decoding up to the model's
  * max_length. */
 typedef struct nn_generation_options {
@@ -82,13 +85,15 @@ typedef struct nn_generation_options {
     uint64_t seed;           /* of the drawing: ag_seed_for(seed, AG_FOR_SAMPLING) */
     const uint64_t *streams; /* [rows]: the random stream of each row; NULL: row r has
                               * stream r */
-    /* Tokens 0 .. marks - 1 (padding, bos, unknown) are never generated, except eos; 0:
-     * all may be. Greedy choice, beam, top_k and top_p work on the others.
-     * log_probability does not change. */
-    int32_t marks;
-    int32_t bos, eos; /* the marks; both 0: DATA_BOS 1 and DATA_EOS 2 */
-    bool no_eos;      /* nothing ends a sequence before max_length, as in a language
-                       * model's text */
+    /* [NN_MARKS] the ids of the marks, -1 for one that the vocabulary does not have, as
+     * data_vocab_marks gives them. An encoder-decoder's answers begin after bos; eos ends
+     * a sequence, and the other marks are never generated: greedy choice, beam, top_k and
+     * top_p work on the tokens that are left. log_probability does not change. NULL: bos
+     * is 1, eos is 2, and every token may be generated. */
+    const int32_t *marks;
+    bool makes_unknown; /* unk may be generated, too, for a caller who replaces it */
+    bool no_eos; /* nothing ends a sequence before max_length, as in a language model's
+                  * text without marks; eos is never generated if it is among `marks` */
 } nn_generation_options;
 
 /* A generated sequence. */
@@ -137,8 +142,9 @@ typedef bool nn_on_tokens(void *context, const int32_t *tokens, int64_t count);
 /* Continues a text without a limit of length: generates `count` tokens after `prompt`
  * [length], at least 1 token, and hands them on as they come. The model sees at most
  * max_length tokens; when they are full, it goes on from the newer half of them, and it
- * begins with the newest tokens of a prompt that is longer. Of the options, those of
- * drawing, `temperature` and `marks` count; no token ends the text. Only for NN_DECODER,
+ * begins with the newest tokens of a prompt that is longer. The text ends earlier with
+ * eos, which is not handed on, unless no_eos is set. Of the options, those of drawing,
+ * `temperature`, `marks` and no_eos count. Only for NN_DECODER,
  * a language model. */
 ag_status nn_continue(const nn_model *model, ag_tape *tape, const int32_t *prompt, int64_t length, int64_t count,
                       const nn_generation_options *options, nn_on_tokens *on_tokens, void *context,

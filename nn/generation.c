@@ -22,7 +22,7 @@ int64_t generation_prompt_length(const generation *g, int64_t row)
 int32_t generation_prompt(const generation *g, int64_t row, int64_t position)
 {
     if (g->kind != NN_DECODER)
-        return g->options.bos;
+        return g->bos;
     return g->input->target[row * g->input->target_length + position];
 }
 
@@ -149,16 +149,19 @@ ag_status generation_expand(generation *g, int64_t group, ag_error *error)
 
 /* ---- Choosing ---------------------------------------------------------------------- */
 
-bool generation_allows(const nn_generation_options *options, int32_t token)
+bool generation_allows(const generation *g, int32_t token)
 {
-    return token >= options->marks || token == options->eos;
+    bool is_mark = false;
+    for (int mark = 0; g->options.marks && mark < NN_MARKS; mark++)
+        is_mark |= g->options.marks[mark] == token && !(mark == NN_UNK && g->options.makes_unknown);
+    return !is_mark || token == g->eos;
 }
 
 int32_t generation_most_probable(const generation *g, const ag_real *logits)
 {
     int32_t best = -1;
     for (int32_t token = 0; token < g->vocab; token++)
-        if (generation_allows(&g->options, token) && (best < 0 || logits[token] > logits[best]))
+        if (generation_allows(g, token) && (best < 0 || logits[token] > logits[best]))
             best = token;
     return best;
 }

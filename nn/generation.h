@@ -9,7 +9,7 @@
 
 #include "ensemble.h"
 
-/* The marks of options that name none: DATA_BOS and DATA_EOS of data/, which this layer
+/* The marks of options that name none: those of data_vocab_new, in data/, which this layer
  * does not include. */
 #define GENERATION_BOS 1
 #define GENERATION_EOS 2
@@ -31,8 +31,8 @@ typedef struct generation {
     int64_t room;           /* the least max_length of the models */
     ag_tape *tape;
     const nn_input *input;
-    nn_generation_options options; /* defaults filled in; eos is -1 if no token ends a
-                                    * sequence */
+    nn_generation_options options; /* defaults filled in */
+    int32_t bos, eos;              /* eos is -1 if no token ends a sequence */
     int64_t common;                /* length of the shortest prompt, which all rows feed
                                     * in one step */
     int64_t longest;               /* the most tokens that any row can generate */
@@ -75,7 +75,7 @@ ag_status generation_reorder(generation *g, const int32_t *from, int64_t sequenc
 ag_status generation_expand(generation *g, int64_t group, ag_error *error) AG_CHECKED;
 
 /* Whether the token may be chosen. The others still count in the probabilities. */
-bool generation_allows(const nn_generation_options *options, int32_t token);
+bool generation_allows(const generation *g, int32_t token);
 /* The most probable of the tokens that may be chosen; of equals the lowest. */
 int32_t generation_most_probable(const generation *g, const ag_real *logits);
 /* The logits [vocab] after the last token of a sequence, valid until the next call, and

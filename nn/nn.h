@@ -445,7 +445,7 @@ typedef struct nn_model_config {
     bool tied_output;         /* the output projection is the target embedding's table
                                * (Press and Wolf 2017) */
     double dropout;           /* [0] */
-    int32_t padding_id;       /* [0] DATA_PAD; its embedding gets no gradient. -1: none */
+    int32_t padding_id;       /* [0] its embedding gets no gradient. -1: none */
 } nn_model_config;
 
 /* A model. Its parameters: src_embedding.weight, tgt_embedding.weight; for learned

@@ -50,7 +50,7 @@ static int32_t draw_token(const generation *g, const ag_real *logits, weighted_t
 
     for (int32_t token = 0; token < g->vocab; token++) {
         const double logit = (double)logits[token];
-        if (generation_allows(options, token))
+        if (generation_allows(g, token))
             candidates[count++] = (weighted_token){logit, scalar_exp((logit - most) / options->sampling_temperature), token};
     }
     if (options->top_k > 0 || nucleus)
@@ -125,7 +125,7 @@ static ag_status extend_row(const generation *g, sampler *s, int64_t sequence, i
     *token =
         g->options.sample ? draw_token(g, logits, s->candidates, &s->rng[row]) : generation_most_probable(g, logits);
     hypothesis->log_probability += (double)logits[*token] - log_sum;
-    hypothesis->finished = *token == g->options.eos;
+    hypothesis->finished = *token == g->eos;
     if (!hypothesis->finished)
         hypothesis->tokens[hypothesis->length++] = *token;
     const int64_t length = hypothesis->length + hypothesis->finished;

@@ -145,7 +145,7 @@ static char *made_lines(const train_saved *saved, ag_error *error)
 static bool can_learn_lines(const train_saved *saved)
 {
     return saved->source_vocab ||
-           data_vocab_find(saved->target_vocab, PLAYGROUND_ARROW, strlen(PLAYGROUND_ARROW)) != DATA_UNK;
+           data_vocab_find(saved->target_vocab, PLAYGROUND_ARROW, strlen(PLAYGROUND_ARROW)) != DATA_NONE;
 }
 
 /* The setting of the model and its examples: its task's, or the lines, or made ones. */
@@ -163,6 +163,16 @@ static ag_status take_examples(playground_run *run, const train_saved *saved, co
     return status == AG_OK ? playground_open_examples(run, saved, error) : status;
 }
 
+/* Whether the marks have the ids that they have in the vocabularies of examples; true of
+ * NULL. */
+static bool has_usual_marks(const data_vocab *vocab)
+{
+    bool usual = true;
+    for (int mark = 0; vocab && mark < DATA_SPECIALS; mark++)
+        usual &= data_vocab_marks(vocab)[mark] == mark;
+    return usual;
+}
+
 static ag_status make_loaded(playground_run *run, const char *path, const char *lines, ag_error *error)
 {
     enum { MOST_PARAMETERS = 4000000 };
@@ -176,6 +186,9 @@ static ag_status make_loaded(playground_run *run, const char *path, const char *
         status =
             ag_error_set(&problem, AG_BAD_VALUE, "its %lld parameters are too many for a page, which takes up to %d",
                          (long long)saved.model->params.size, MOST_PARAMETERS);
+    if (status == AG_OK && (!has_usual_marks(saved.source_vocab) || !has_usual_marks(saved.target_vocab)))
+        status = ag_error_set(&problem, AG_BAD_VALUE,
+                              "its vocabulary does not begin with <pad>, <bos>, <eos> and <unk>, which a page needs");
     if (status == AG_OK)
         status = take_examples(run, &saved, lines, &problem);
     if (status == AG_OK) {

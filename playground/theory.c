@@ -433,7 +433,7 @@ static bool has_letters(const data_vocab *vocab)
 {
     bool has = true;
     for (char letter = 'a'; letter <= 'z'; letter++)
-        has = has && data_vocab_find(vocab, &letter, 1) != DATA_UNK;
+        has = has && data_vocab_find(vocab, &letter, 1) != DATA_NONE;
     return has;
 }
 

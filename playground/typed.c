@@ -125,7 +125,7 @@ static ag_status make_prompt(playground_typed *typed, const playground_run *run,
     const int32_t arrow = data_vocab_find(vocab, PLAYGROUND_ARROW, strlen(PLAYGROUND_ARROW));
     int64_t count;
     int32_t *tokens = find_tokens(vocab, "source", typed->source, 0, &count, error);
-    if (tokens && arrow != DATA_UNK)
+    if (tokens && arrow != DATA_NONE)
         tokens[count++] = arrow;
     return append(typed, tokens, count, error);
 }

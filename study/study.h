@@ -384,12 +384,13 @@ ag_status study_tape(const ag_tape *tape, const study_tape_options *options, stu
 typedef struct study_step_options {
     int threads;          /* 0: all */
     bool plain_attention; /* attention by single operations, so that each has a row */
+    const int32_t *marks; /* as in study_trace_options */
 } study_step_options;
 
 /* The same of one training step of a model: forward with dropout, the mean cross-entropy,
  * backward; not the update. The norms come from a first run that keeps all values and
  * gradients, times and bytes from the third, which recomputes what training recomputes.
- * targets [rows, length] are the right answers, DATA_PAD where there is none; NULL, for
+ * targets [rows, length] are the right answers, DATA_NONE where there is none; NULL, for
  * one row, those of study_trace. The model does not change. AG_BAD_VALUE for several rows
  * without targets; any error of the computation. `options` may be NULL. */
 ag_status study_tape_step(const nn_model *model, const nn_input *input, const int32_t *targets,
@@ -401,6 +402,9 @@ ag_status study_tape_step(const nn_model *model, const nn_input *input, const in
 typedef struct study_trace_options {
     int threads;          /* 0: all; the file does not depend on it */
     bool plain_attention; /* attention by single operations, so scores and weights are recorded */
+    /* Those of the targets' vocabulary (data_vocab_marks), of which the loss uses the end
+     * mark, if there is one. NULL: those of data_vocab_new. */
+    const int32_t *marks;
 } study_trace_options;
 
 /* Runs the model on one row of input, then the backward pass from a loss, and writes

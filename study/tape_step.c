@@ -14,6 +14,7 @@ typedef struct step_task {
     const nn_input *input;
     const int32_t *targets;
     nn_params params; /* the model's, with gradients of the study's own */
+    int32_t end; /* as in study_loss */
     bool plain_attention;
 } step_task;
 
@@ -26,8 +27,8 @@ static ag_status run_step(step_task *task, ag_tape *tape, bool retain, double *m
     memset(task->params.grad, 0, (size_t)task->params.size * sizeof *task->params.grad);
     ag_tape_rewind(tape);
     ag_tape_seed(tape, 0, 0);
-    ag_tensor *loss =
-        study_loss(task->model, task->input, task->targets, nn_model_apply(task->model, &pass, task->input));
+    ag_tensor *loss = study_loss(task->model, task->input, task->targets, task->end,
+                                 nn_model_apply(task->model, &pass, task->input));
     *middle = ag_seconds();
     for (const ag_node *node = ag_tape_last(tape); node && retain; node = ag_node_before(node))
         ag_retain_grad(node->output);
@@ -125,6 +126,7 @@ ag_status study_tape_step(const nn_model *model, const nn_input *input, const in
                       .input = input,
                       .targets = targets,
                       .params = model->params,
+                      .end = options && options->marks ? options->marks[DATA_EOS] : DATA_EOS,
                       .plain_attention = options && options->plain_attention};
     task.params.grad = ag_numbers_new(model->params.size);
     const ag_status status = values && measured && task.params.grad

@@ -82,7 +82,8 @@ ag_status study_trace(const nn_model *model, const nn_input *input, const study_
         status = ag_error_set(error, AG_NO_MEMORY, "out of memory");
     } else {
         nn_pass pass = {.tape = tape, .params = &params, .plain_attention = options->plain_attention};
-        ag_tensor *loss = study_loss(model, input, NULL, nn_model_apply(model, &pass, input));
+        const int32_t end = options->marks ? options->marks[DATA_EOS] : DATA_EOS;
+        ag_tensor *loss = study_loss(model, input, NULL, end, nn_model_apply(model, &pass, input));
         for (const ag_node *node = ag_tape_last(tape); node; node = ag_node_before(node))
             ag_retain_grad(node->output);
         if (!loss || ag_backward(loss) != AG_OK)

@@ -104,6 +104,6 @@ ag_status train_batch_input_make(const nn_model *model, const data_batch *batch,
 ag_tensor *train_batch_input_loss(ag_tensor *logits, const train_batch_input *rows, double label_smoothing)
 {
     ag_cross_entropy_options options = {
-        .ignore = true, .ignore_index = DATA_PAD, .label_smoothing = label_smoothing, .reduction = AG_SUM};
+        .ignore = true, .ignore_index = DATA_NONE, .label_smoothing = label_smoothing, .reduction = AG_SUM};
     return ag_cross_entropy(logits, rows->targets, &options);
 }

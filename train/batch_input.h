@@ -11,7 +11,7 @@
 typedef struct train_batch_input {
     nn_input input;
     int64_t length;         /* of the outputs: T, or S of an encoder */
-    const int32_t *targets; /* [rows, length], DATA_PAD at positions without a target */
+    const int32_t *targets; /* [rows, length], DATA_NONE at positions without a target */
 } train_batch_input;
 
 /* Whether the model can use the set's examples: AG_BAD_VALUE if the vocabularies differ

@@ -12,7 +12,7 @@ data_vocab *train_copies_new(const nn_ensemble *ensemble, const data_vocab *sour
                      "only an encoder-decoder has cross-attention, which says what an <unk> is to be a copy of");
         return NULL;
     }
-    if (kind != data_vocab_kind(source) || kind == DATA_BPE) {
+    if (kind != data_vocab_kind(source) || kind == DATA_BPE || data_vocab_marks(target)[DATA_UNK] == DATA_NONE) {
         ag_error_set(error, AG_BAD_VALUE,
                      "a token of a source can be copied where source and target tokens are of one kind that has an "
                      "<unk>, and those of this model are %s and %s",
@@ -22,18 +22,10 @@ data_vocab *train_copies_new(const nn_ensemble *ensemble, const data_vocab *sour
     return data_vocab_copy(target, error);
 }
 
-static bool answer_has_unknown(const nn_hypothesis *answer)
-{
-    for (int64_t t = 0; t < answer->length; t++)
-        if (answer->tokens[t] == DATA_UNK)
-            return true;
-    return false;
-}
-
-bool train_has_unknown(const nn_generated *answers)
+bool train_has_unknown(const data_vocab *copies, const nn_generated *answers)
 {
     for (int64_t i = 0; i < answers->rows * answers->best; i++)
-        if (answer_has_unknown(&answers->hypotheses[i]))
+        if (data_vocab_count_unknown(copies, answers->hypotheses[i].tokens, answers->hypotheses[i].length))
             return true;
     return false;
 }
@@ -48,7 +40,7 @@ static int32_t copy_token(data_vocab *copies, const data_vocab *source, const ch
     bool best_unknown = false;
     ag_real most = 0;
     for (int64_t j = 0; data_token_next(data_vocab_kind(copies), text, size, &at, &token, &token_size); j++) {
-        const bool unknown = data_vocab_find(source, token, token_size) == DATA_UNK;
+        const bool unknown = data_vocab_find(source, token, token_size) == DATA_NONE;
         if (best && unknown == best_unknown ? weights[j] <= most : best && best_unknown)
             continue;
         most = weights[j];
@@ -56,7 +48,7 @@ static int32_t copy_token(data_vocab *copies, const data_vocab *source, const ch
         best_size = token_size;
         best_unknown = unknown;
     }
-    return best ? data_vocab_add(copies, best, best_size) : DATA_UNK;
+    return best ? data_vocab_add(copies, best, best_size) : data_vocab_marks(copies)[DATA_UNK];
 }
 
 ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const nn_alignment *alignment,
@@ -67,7 +59,7 @@ ag_status train_copy_unknown(data_vocab *copies, const data_vocab *source, const
         const ag_real *weights = nn_alignment_of(alignment, row, (int)(i % answers->best));
         nn_hypothesis *answer = &answers->hypotheses[i];
         for (int64_t t = 0; t < answer->length; t++) {
-            if (answer->tokens[t] != DATA_UNK)
+            if (answer->tokens[t] != data_vocab_marks(copies)[DATA_UNK])
                 continue;
             const int32_t id = copy_token(copies, source, texts[row], weights + t * alignment->keys);
             if (id < 0)

@@ -16,9 +16,9 @@
  * of both vocabularies are letters, or both words. */
 data_vocab *train_copies_new(const nn_ensemble *ensemble, const data_vocab *source, const data_vocab *target,
                              ag_error *error);
-/* Whether one of the answers has a DATA_UNK. */
-bool train_has_unknown(const nn_generated *answers);
-/* Replaces each DATA_UNK of the answers by the token of its row's source, texts [rows],
+/* Whether one of the answers has the mark for unknown tokens. */
+bool train_has_unknown(const data_vocab *copies, const nn_generated *answers);
+/* Replaces each such mark of the answers by the token of its row's source, texts [rows],
  * that has the largest weight in its alignment, as a token of `copies`. Where some of the
  * source's tokens are unknown, it is one of those: a model that knows a word knows what it
  * becomes. AG_NO_MEMORY. */

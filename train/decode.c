@@ -1,7 +1,7 @@
 /* decode.c - evaluates a model's own outputs for the distinct sources of a set.
  *
  * Sources of similar length are decoded together, and judged in the order of the set.
- * Tokens are compared by id; a target token that is not in the vocabulary is UNKNOWN,
+ * Tokens are compared by id; a target token that is not in the vocabulary is DATA_NONE,
  * which no output can be. Tokens that are copied from sources are added to the vocabulary
  * before anything is compared. Byte pairs cut one text in several ways, so their texts
  * are compared, character by character.
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNKNOWN (-1)
+_Static_assert((int)NN_PAD == DATA_PAD && (int)NN_BOS == DATA_BOS && (int)NN_EOS == DATA_EOS && (int)NN_UNK == DATA_UNK,
+               "generation takes the marks as vocabularies give them");
 
 /* A distinct source: its text and the output for it, both owned by the decoding. */
 typedef struct source_item {
@@ -127,7 +128,7 @@ static ag_status copy_unknown(decoding *d, const nn_input *input, const nn_gener
                               const char *const *texts, nn_generated *answers)
 {
     nn_alignment alignment = {0};
-    if (!train_has_unknown(answers))
+    if (!train_has_unknown(d->copies, answers))
         return AG_OK;
     ag_status status = nn_ensemble_align(d->ensemble, d->tape, input, options, answers, d->evaluation->copy_layer,
                                          &alignment, d->error);
@@ -143,7 +144,8 @@ static ag_status answer_rows(decoding *d, const nn_input *input, const decoded_r
     nn_generation_options options = d->evaluation->generation;
     if (options.max_length == 0) /* outputs may become as long as the longest target */
         options.max_length = longest_output(d);
-    options.marks = d->copies ? DATA_UNK : DATA_SPECIALS;
+    options.marks = data_vocab_marks(data_set_target_vocab(d->set));
+    options.makes_unknown = d->copies != NULL;
     options.streams = at_once->streams;
     ag_status status = nn_ensemble_generate(d->ensemble, d->tape, input, &options, &generated, d->error);
     if (status == AG_OK && d->copies)
@@ -213,7 +215,7 @@ static int32_t character_id(const char *character, size_t size)
     return (int32_t)(code & INT32_MAX);
 }
 
-/* The ids of a text, of byte pairs those of its characters; UNKNOWN for tokens that are
+/* The ids of a text, of byte pairs those of its characters; DATA_NONE for tokens that are
  * not in the vocabulary. The caller frees them; NULL when memory is out. */
 static int32_t *ids_of_text(const data_vocab *vocab, const char *text, size_t size, int64_t *length)
 {
@@ -223,8 +225,7 @@ static int32_t *ids_of_text(const data_vocab *vocab, const char *text, size_t si
     int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has at least one byte */
     *length = 0;
     while (ids && data_token_next(train_counted_kind(vocab, true), text, size, &at, &token, &token_size)) {
-        int32_t id = characters ? character_id(token, token_size) : data_vocab_find(vocab, token, token_size);
-        ids[(*length)++] = !characters && id == DATA_UNK ? UNKNOWN : id;
+        ids[(*length)++] = characters ? character_id(token, token_size) : data_vocab_find(vocab, token, token_size);
     }
     return ids;
 }

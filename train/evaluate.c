@@ -26,7 +26,7 @@ typedef struct loss_sums {
 static void count_right(const ag_real *logits, int64_t classes, const int32_t *targets, int64_t count, loss_sums *sums)
 {
     for (int64_t i = 0; i < count; i++, logits += classes) {
-        if (targets[i] == DATA_PAD)
+        if (targets[i] == DATA_NONE)
             continue;
         int64_t best = 0;
         for (int64_t c = 1; c < classes; c++)
@@ -125,21 +125,13 @@ static ag_status add_batch(const nn_ensemble *ensemble, ag_tape *tape, const dat
     return AG_OK;
 }
 
-static int64_t count_unknown(const int32_t *tokens, int64_t count)
-{
-    int64_t unknown = 0;
-    for (int64_t i = 0; tokens && i < count; i++)
-        unknown += tokens[i] == DATA_UNK;
-    return unknown;
-}
-
 /* Notes which tokens of a batch are unknown. */
 static ag_status add_unknown(data_set *set, const data_batch *batch, const train_evaluation *evaluation,
                              loss_sums *sums, ag_error *error)
 {
     const data_vocab *const vocabs[2] = {data_set_source_vocab(set), data_set_target_vocab(set)};
-    const int64_t found = count_unknown(batch->source, batch->rows * batch->source_length) +
-                          count_unknown(batch->target_out, batch->rows * batch->target_length);
+    const int64_t found = data_vocab_count_unknown(vocabs[0], batch->source, batch->rows * batch->source_length) +
+                          data_vocab_count_unknown(vocabs[1], batch->target_out, batch->rows * batch->target_length);
     ag_status status = AG_OK;
     sums->unknown += found;
     for (int64_t row = 0; row < batch->rows && evaluation->unknown && status == AG_OK; row++) {

@@ -46,7 +46,7 @@ typedef struct checkup {
     unsigned char *elements; /* [params.size] of the enum above */
     double *squares;         /* [params.count]: of the norms of the gradients, summed over the passes */
     int64_t passes;
-    int64_t tokens, unknown; /* of both sides' examples; those that were read as DATA_UNK */
+    int64_t tokens, unknown; /* of both sides' examples; those that were read as <unk> */
     checkup_side sides[SIDES];
     checkup_block *blocks; /* [most_blocks], in the order of the computation */
     int block_count, most_blocks, block_now;

@@ -81,19 +81,12 @@ static void note_block_sums(checkup *c, checkup_block *block)
     }
 }
 
-static int64_t count_unknown(const int32_t *tokens, int64_t count)
-{
-    int64_t unknown = 0;
-    for (int64_t i = 0; tokens && i < count; i++)
-        unknown += tokens[i] == DATA_UNK;
-    return unknown;
-}
-
 static void note_unknown(checkup *c)
 {
     const data_batch *b = &c->batch;
-    c->unknown +=
-        count_unknown(b->source, b->rows * b->source_length) + count_unknown(b->target_out, b->rows * b->target_length);
+    const data_set *set = c->patient->set;
+    c->unknown += data_vocab_count_unknown(data_set_source_vocab(set), b->source, b->rows * b->source_length) +
+                  data_vocab_count_unknown(data_set_target_vocab(set), b->target_out, b->rows * b->target_length);
     c->tokens += b->tokens;
     for (int64_t row = 0; b->source && row < b->rows; row++)
         c->tokens += b->source_lengths[row];

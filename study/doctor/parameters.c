@@ -152,11 +152,12 @@ static ag_status find_severed(checkup *c)
 
 /* A source never begins with a mark, nor ends with one if it is tagged; the end mark of a
  * target is only an answer. */
-static bool cannot_occur(nn_model_kind kind, int side, int64_t word)
+static bool cannot_occur(nn_model_kind kind, int side, const int32_t *marks, int64_t word)
 {
     if (side == SIDE_TARGET)
-        return word == DATA_EOS;
-    return word == DATA_BOS || (word == DATA_EOS && kind == NN_ENCODER);
+        return word == marks[DATA_EOS] && word != marks[DATA_BOS];
+    return (word == marks[DATA_BOS] && (word != marks[DATA_EOS] || kind == NN_ENCODER)) ||
+           (word == marks[DATA_EOS] && kind == NN_ENCODER);
 }
 
 /* Examples that were made for another model: what follows holds for <unk> alone. */
@@ -185,7 +186,7 @@ static void find_unread(checkup *c, int side)
         const bool padding = word == c->patient->model->config.padding_id;
         if (is_silent(c, row, width, 1) && s->read[word] && !padding)
             checkup_list_add(&silent, data_vocab_token(s->vocab, (int32_t)word));
-        else if (!s->read[word] && !padding && !cannot_occur(kind, side, word))
+        else if (!s->read[word] && !padding && !cannot_occur(kind, side, data_vocab_marks(s->vocab), word))
             checkup_list_add(&unread, data_vocab_token(s->vocab, (int32_t)word));
         if (!s->read[word] || padding)
             explain(c, row, width, 1);

@@ -49,7 +49,7 @@ ag_tensor *checkup_loss(const checkup *c, const nn_pass *pass, ag_reduction redu
                             .target = b->target_in,
                             .target_lengths = b->target_lengths,
                             .target_length = b->target_length};
-    const ag_cross_entropy_options options = {.ignore = true, .ignore_index = DATA_PAD, .reduction = reduction};
+    const ag_cross_entropy_options options = {.ignore = true, .ignore_index = DATA_NONE, .reduction = reduction};
     ag_tensor *logits = patient->apply ? patient->apply(patient->context, patient->model, pass, &input)
                                        : nn_model_apply(patient->model, pass, &input);
     return ag_cross_entropy(logits, b->target_out, &options);

@@ -103,7 +103,8 @@ static ag_status add_free(laboratory *lab, const nn_model *model, const int32_t 
 {
     const int64_t length = lab->options.length;
     const nn_input input = {.rows = LABORATORY_CHUNK, .source_length = length, .source = source};
-    const nn_generation_options options = {.max_length = length + 2, .marks = DATA_SPECIALS};
+    static const int32_t marks[NN_MARKS] = {DATA_PAD, DATA_BOS, DATA_EOS, DATA_UNK};
+    const nn_generation_options options = {.max_length = length + 2, .marks = marks};
     nn_generated result = {0};
     ag_status status = nn_generate(model, lab->tape, &input, &options, &result, lab->error);
     for (int64_t row = 0; row < LABORATORY_CHUNK && status == AG_OK; row++)

@@ -319,8 +319,8 @@ START_TEST(most_frequent_words_become_tokens)
     const char text[] =
         "low low low low low lower lower newest newest newest newest newest newest widest widest widest";
     data_vocab *vocab = learn_from(text, sizeof text - 1, 0);
-    ck_assert_int_eq(data_vocab_find(vocab, u8"\u0120newest", strlen(u8"\u0120newest")) == DATA_UNK, false);
-    ck_assert_int_eq(data_vocab_find(vocab, "newest", 6), DATA_UNK); /* never without its space */
+    ck_assert_int_eq(data_vocab_find(vocab, u8"\u0120newest", strlen(u8"\u0120newest")) == DATA_NONE, false);
+    ck_assert_int_eq(data_vocab_find(vocab, "newest", 6), DATA_NONE); /* never without its space */
     ck_assert_int_eq(data_vocab_size(vocab), DATA_SPECIALS + DATA_BYTES + data_vocab_merges(vocab));
     data_vocab_free(vocab);
     vocab = learn_from("", 0, 0);
@@ -349,11 +349,11 @@ START_TEST(bytes_have_visible_forms)
                  {0xA0, u8"\u0142"}, {0xAD, u8"\u0143"}, {0xFF, u8"\u00FF"}, {0, u8"\u0100"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         ck_assert_str_eq(data_vocab_token(vocab, DATA_SPECIALS + known[i].byte), known[i].form);
-    ck_assert_int_eq(data_vocab_add(vocab, "ab", 2), DATA_UNK);
-    ck_assert_int_eq(data_vocab_add_merge(vocab, DATA_EOS, 10), DATA_UNK);
-    ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 1000), DATA_UNK);
+    ck_assert_int_eq(data_vocab_add(vocab, "ab", 2), DATA_NONE);
+    ck_assert_int_eq(data_vocab_add_merge(vocab, DATA_EOS, 10), DATA_NONE);
+    ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 1000), DATA_NONE);
     ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 11), 260);
-    ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 11), DATA_UNK);
+    ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 11), DATA_NONE);
     ck_assert_int_eq(data_vocab_add_merge(vocab, 11, 12), 261);
     ck_assert_int_eq(data_vocab_add_merge(vocab, 260, 12), 262);
     ck_assert_int_eq(data_vocab_add_merge(vocab, 10, 261), 262); /* the same bytes */

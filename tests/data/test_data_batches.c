@@ -80,7 +80,7 @@ static char *drawn_pairs(int pairs)
 
 START_TEST(rows_of_pairs)
 {
-    enum { PAD = DATA_PAD, BOS = DATA_BOS, EOS = DATA_EOS };
+    enum { NONE = DATA_NONE, PAD = DATA_PAD, BOS = DATA_BOS, EOS = DATA_EOS };
     data_set *set = open_pairs("ab\tx y z\nc\ty\nabb\tz z\n", (data_set_options){.target_kind = DATA_WORDS});
     data_batch batch = {0};
     ag_error error = {0};
@@ -88,7 +88,7 @@ START_TEST(rows_of_pairs)
     ck_assert(batch.rows == 3 && batch.source_length == 4 && batch.target_length == 4);
     expect_ids(batch.source, 12, (int32_t[]){4, 5, EOS, PAD, 6, EOS, PAD, PAD, 4, 5, 5, EOS});
     expect_ids(batch.target_in, 12, (int32_t[]){BOS, 4, 5, 6, BOS, 5, PAD, PAD, BOS, 6, 6, PAD});
-    expect_ids(batch.target_out, 12, (int32_t[]){4, 5, 6, EOS, 5, EOS, PAD, PAD, 6, 6, EOS, PAD});
+    expect_ids(batch.target_out, 12, (int32_t[]){4, 5, 6, EOS, 5, EOS, NONE, NONE, 6, 6, EOS, NONE});
     expect_ids(batch.source_lengths, 3, (int32_t[]){3, 2, 4});
     expect_ids(batch.target_lengths, 3, (int32_t[]){4, 2, 3});
     ck_assert(batch.examples[0] == 0 && batch.examples[1] == 1 && batch.examples[2] == 2);
@@ -126,7 +126,7 @@ START_TEST(rows_for_tagging)
     ck_assert(batch.source_length == 2 && batch.target_length == 2 && batch.tokens == 3);
     ck_assert_ptr_null(batch.target_in);
     expect_ids(batch.source, 4, (int32_t[]){4, 5, 6, DATA_PAD});
-    expect_ids(batch.target_out, 4, (int32_t[]){4, 5, 6, DATA_PAD});
+    expect_ids(batch.target_out, 4, (int32_t[]){4, 5, 6, DATA_NONE});
     expect_ids(batch.target_lengths, 2, (int32_t[]){2, 1});
     data_batch_clear(&batch);
     data_set_free(set);
@@ -141,7 +141,7 @@ START_TEST(rows_of_text)
     ck_assert(batch.source == NULL && batch.source_lengths == NULL && batch.source_length == 0);
     ck_assert(batch.target_length == 4 && batch.tokens == 6);
     expect_ids(batch.target_in, 8, (int32_t[]){4, 5, 6, 7, 8, 9, DATA_PAD, DATA_PAD});
-    expect_ids(batch.target_out, 8, (int32_t[]){5, 6, 7, 8, 9, 10, DATA_PAD, DATA_PAD});
+    expect_ids(batch.target_out, 8, (int32_t[]){5, 6, 7, 8, 9, 10, DATA_NONE, DATA_NONE});
     expect_ids(batch.target_lengths, 2, (int32_t[]){4, 2});
     data_batch_clear(&batch);
     data_set_free(set);

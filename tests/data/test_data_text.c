@@ -143,7 +143,7 @@ START_TEST(specials_come_first)
     ck_assert_str_eq(data_vocab_token(vocab, 4), "");
     ck_assert_str_eq(data_vocab_token(vocab, -1), "");
     /* In a text they are words like any other. */
-    ck_assert_int_eq(data_vocab_find(vocab, "<eos>", 5), DATA_UNK);
+    ck_assert_int_eq(data_vocab_find(vocab, "<eos>", 5), DATA_NONE);
     ck_assert_int_eq(data_vocab_add(vocab, "<eos>", 5), 4);
     ck_assert_int_eq(data_vocab_find(vocab, "<eos>", 5), 4);
     data_vocab_free(vocab);
@@ -167,7 +167,7 @@ START_TEST(many_tokens_keep_their_ids)
         ck_assert_int_eq(data_vocab_add(vocab, word, (size_t)size), i + 4);
         ck_assert_str_eq(data_vocab_token(copy, i + 4), word);
         size = snprintf(word, sizeof word, "w%d", i * 7 + 1);
-        ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)size), DATA_UNK);
+        ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)size), DATA_NONE);
     }
     ck_assert_int_eq(data_vocab_kind(copy), DATA_WORDS);
     data_vocab_free(vocab);
@@ -187,7 +187,7 @@ START_TEST(a_beginning_is_not_the_token)
                              DATA_SPECIALS + i);
         for (int i = 0; i < 30; i++)
             ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)snprintf(word, sizeof word, "%d:%d", n, 10 + i)),
-                             DATA_UNK);
+                             DATA_NONE);
         data_vocab_free(vocab);
     }
 }
@@ -206,8 +206,8 @@ START_TEST(what_is_no_token)
         {"\xC9\x94", 2, true, true}, {"\xC9", 1, false, false}, {"a\xC2\xA0", 3, false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_msg((data_vocab_add(chars, cases[i].token, cases[i].size) != DATA_UNK) == cases[i].is_char, "%zu", i);
-        ck_assert_msg((data_vocab_add(words, cases[i].token, cases[i].size) != DATA_UNK) == cases[i].is_word, "%zu", i);
+        ck_assert_msg((data_vocab_add(chars, cases[i].token, cases[i].size) != DATA_NONE) == cases[i].is_char, "%zu", i);
+        ck_assert_msg((data_vocab_add(words, cases[i].token, cases[i].size) != DATA_NONE) == cases[i].is_word, "%zu", i);
     }
     ck_assert_int_eq(data_vocab_size(chars), 6);
     ck_assert_int_eq(data_vocab_size(words), 6);
@@ -355,7 +355,7 @@ START_TEST(memory_runs_out)
             int32_t id = data_vocab_add(vocab, word, (size_t)size);
             added = id >= 0;
             if (!added) { /* still usable, and the next attempt succeeds */
-                ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)size), DATA_UNK);
+                ck_assert_int_eq(data_vocab_find(vocab, word, (size_t)size), DATA_NONE);
                 ck_assert_int_eq(data_vocab_add(vocab, word, (size_t)size), i + 4);
                 ck_assert_int_eq(data_vocab_find(vocab, "word0", 5), 4);
             }

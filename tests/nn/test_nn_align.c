@@ -38,7 +38,7 @@ typedef struct answered {
     nn_generated answers;
 } answered;
 
-static const nn_generation_options options = {.beam = 3, .best = BEST, .max_length = 8, .marks = 3};
+static const nn_generation_options options = {.beam = 3, .best = BEST, .max_length = 8, .marks = test_three_marks};
 
 static void answer(answered *a, uint64_t seed)
 {

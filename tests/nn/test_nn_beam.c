@@ -84,7 +84,7 @@ static void check_against_all(nn_model_config config, int count, int32_t marks, 
     nn_generated result;
     ag_error error = {0};
     const nn_generation_options options = {
-        .beam = 64, .best = best, .max_length = most, .length_penalty = alpha, .marks = marks};
+        .beam = 64, .best = best, .max_length = most, .length_penalty = alpha, .marks = marks ? test_three_marks : NULL};
     ck_assert_msg(nn_ensemble_generate(&ensemble, tape, &batch.input, &options, &result, &error) == AG_OK, "%s",
                   error.message);
     ck_assert_int_eq(result.best, best);
@@ -210,7 +210,7 @@ START_TEST(narrow_beam_equals_a_plain_search)
             ag_error error = {0};
             const int32_t marks = beam == 3 ? 3 : 0;
             const nn_generation_options options = {
-                .beam = beam, .best = beam, .max_length = most, .length_penalty = penalty, .marks = marks};
+                .beam = beam, .best = beam, .max_length = most, .length_penalty = penalty, .marks = marks ? test_three_marks : NULL};
             ck_assert_msg(nn_generate(model, tape, &batch.input, &options, &result, &error) == AG_OK, "%s",
                           error.message);
             for (int64_t row = 0; row < rows; row++) {

@@ -287,7 +287,7 @@ START_TEST(a_text_has_no_end)
     committee c;
     committee_init(&c, NN_DECODER);
     ag_tape *tape = test_quiet_tape();
-    const nn_generation_options options = {.sample = true, .marks = 3, .seed = 1};
+    const nn_generation_options options = {.sample = true, .no_eos = true, .marks = test_three_marks, .seed = 1};
     kept_text kept[2] = {{0}};
     const int32_t prompt = 5;
     ag_error error = {0};
@@ -298,7 +298,7 @@ START_TEST(a_text_has_no_end)
     ck_assert_int_eq(kept[0].count, 40);
     ck_assert_mem_eq(kept[0].tokens, kept[1].tokens, 40 * sizeof(int32_t));
     nn_generated first = answers(&c.ensemble, &(nn_input){.rows = 1, .target = &prompt, .target_length = 1},
-                                 &(nn_generation_options){.sample = true, .marks = 3, .seed = 1, .no_eos = true}, 1);
+                                 &(nn_generation_options){.sample = true, .marks = test_three_marks, .seed = 1, .no_eos = true}, 1);
     ck_assert_int_eq(first.hypotheses[0].length, 9);
     ck_assert_mem_eq(first.hypotheses[0].tokens, kept[0].tokens, 9 * sizeof(int32_t));
     nn_generated_clear(&first);

@@ -20,7 +20,7 @@ static void check_greedy(nn_model_config config, int32_t marks)
     ag_tape *tape = test_quiet_tape();
     nn_generated result;
     ag_error error = {0};
-    const nn_generation_options options = {.marks = marks};
+    const nn_generation_options options = {.marks = test_four_marks};
     ck_assert_msg(nn_generate(model, tape, &batch.input, marks ? &options : NULL, &result, &error) == AG_OK, "%s",
                   error.message);
     int ended = 0;
@@ -157,7 +157,7 @@ static void draw_first(const nn_model *model, nn_generation_options options, int
     ck_assert_msg(nn_generate(model, tape, &input, &options, &result, &error) == AG_OK, "%s", error.message);
     memset(counts, 0, 16 * sizeof *counts);
     for (int i = 0; i < DRAWS; i++)
-        counts[result.hypotheses[i].finished ? options.eos ? options.eos : 2 : result.hypotheses[i].tokens[0]]++;
+        counts[result.hypotheses[i].finished ? 2 : result.hypotheses[i].tokens[0]]++;
     nn_generated_clear(&result);
     ag_tape_free(tape);
 }
@@ -348,7 +348,7 @@ static void check_scores(const nn_model *model, const test_batch *batch, const n
         }
         for (int64_t t = 0; t < found->length + found->finished; t++) {
             const int32_t token = t < found->length ? found->tokens[t] : 2;
-            ck_assert(t == found->length || token >= options->marks);
+            ck_assert(t == found->length || token >= NN_MARKS);
             test_next_log_probabilities(model, batch, row, prefix, length, next);
             log_probability += next[token];
             prefix[length++] = token;
@@ -362,10 +362,10 @@ static void check_scores(const nn_model *model, const test_batch *batch, const n
 START_TEST(scores_are_the_models_own)
 {
     static const nn_generation_options options[] = {
-        {.marks = 4},
-        {.marks = 4, .beam = 3, .best = 3, .length_penalty = 0.7},
-        {.marks = 4, .sample = true, .seed = 3, .sampling_temperature = 1.7, .top_k = 3},
-        {.marks = 4, .sample = true, .seed = 4, .sampling_temperature = 0.5, .top_p = 0.6, .length_penalty = 1},
+        {.marks = test_four_marks},
+        {.marks = test_four_marks, .beam = 3, .best = 3, .length_penalty = 0.7},
+        {.marks = test_four_marks, .sample = true, .seed = 3, .sampling_temperature = 1.7, .top_k = 3},
+        {.marks = test_four_marks, .sample = true, .seed = 4, .sampling_temperature = 0.5, .top_p = 0.6, .length_penalty = 1},
     };
     for (int kind = 0; kind < 2; kind++) {
         nn_model *model = test_model(
@@ -404,11 +404,11 @@ START_TEST(draws_leave_out_the_marks)
     }
     for (int c = 2; c < 7; c++)
         kept[c] /= total;
-    draw_first(model, (nn_generation_options){.seed = 1, .marks = 4}, counts);
+    draw_first(model, (nn_generation_options){.seed = 1, .marks = test_four_marks}, counts);
     ck_assert_double_lt(chi_square(counts, kept, 7), 16.27); /* 3 degrees of freedom */
-    draw_first(model, (nn_generation_options){.seed = 2, .marks = 4, .top_k = 1}, counts);
+    draw_first(model, (nn_generation_options){.seed = 2, .marks = test_four_marks, .top_k = 1}, counts);
     ck_assert_int_eq(counts[first], DRAWS);
-    draw_first(model, (nn_generation_options){.seed = 2, .marks = 4, .top_p = kept[first]}, counts);
+    draw_first(model, (nn_generation_options){.seed = 2, .marks = test_four_marks, .top_p = kept[first]}, counts);
     ck_assert_int_eq(counts[first], DRAWS);
     nn_model_free(model);
 }
@@ -441,8 +441,8 @@ START_TEST(bad_options_are_named)
         {{.max_length = -1}, "max_length is -1"},
         {{.length_penalty = -1}, "length_penalty is -1"},
         {{.length_penalty = INFINITY}, "length_penalty is inf"},
-        {{.bos = 1, .eos = 7}, "eos is 7"},
-        {{.bos = -1, .eos = 2}, "bos is -1"},
+        {{.marks = (const int32_t[]){0, 1, 7, 3}}, "eos is 7"},
+        {{.marks = (const int32_t[]){0, -1, 2, 3}}, "bos is -1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nn_generated result;
@@ -506,7 +506,7 @@ START_TEST(nothing_that_may_come_is_an_error)
             model->params.value[bias->offset + c] = c == 3 ? 0 : -(ag_real)INFINITY;
         nn_generated result;
         ag_error error = {0};
-        const nn_generation_options options = {.marks = 4, .beam = i == 1 ? 3 : 0, .sample = i == 2};
+        const nn_generation_options options = {.marks = test_four_marks, .beam = i == 1 ? 3 : 0, .sample = i == 2};
         ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, &error), AG_NOT_FINITE);
         ck_assert_str_eq(error.message, "generation: every token that may be chosen in row 0 has probability 0");
         ck_assert_ptr_null(result.hypotheses);

@@ -163,7 +163,7 @@ static void expect_greedy(playground *p, const char *text, int most)
         input.target_lengths = &length;
     }
     ag_tape *tape = ag_tape_new(&(ag_tape_options){.no_grad = true, .threads = 1});
-    const nn_generation_options options = {.marks = DATA_SPECIALS};
+    const nn_generation_options options = {.marks = (const int32_t[]){DATA_PAD, DATA_BOS, DATA_EOS, DATA_UNK}};
     ck_assert_msg(nn_generate(p->run->model, tape, &input, &options, &result, &error) == AG_OK, "%s", error.message);
     ck_assert_int_eq(playground_typed_complete(p, &typed), AG_OK);
     const nn_hypothesis *answer = result.hypotheses;

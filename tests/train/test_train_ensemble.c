@@ -76,7 +76,7 @@ START_TEST(the_loss_is_that_of_the_mean)
         int64_t tokens = 0, right = 0;
         for (int64_t i = 0; i < count * batch.target_length; i++) {
             const double *own = p + i * classes;
-            if (batch.target_out[i] == DATA_PAD)
+            if (batch.target_out[i] == DATA_NONE)
                 continue;
             int64_t best = 0;
             for (int64_t t = 1; t < classes; t++)

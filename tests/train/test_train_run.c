@@ -110,7 +110,7 @@ START_TEST(an_update_follows_the_mean_loss)
                       .source_length = b.source_length,
                       .target_length = b.target_length,
                       .target_lengths = b.target_lengths};
-    ag_cross_entropy_options mean = {.ignore = true, .ignore_index = DATA_PAD, .label_smoothing = 0.1};
+    ag_cross_entropy_options mean = {.ignore = true, .ignore_index = DATA_NONE, .label_smoothing = 0.1};
     ag_tensor *loss = ag_cross_entropy(nn_model_apply(f.model, &pass, &input), b.target_out, &mean);
     ck_assert_int_eq(ag_backward(loss), AG_OK);
     double *expected = malloc((size_t)params->size * sizeof *expected);

@@ -24,6 +24,10 @@ typedef struct test_batch {
 void test_batch_fill(test_batch *batch, const nn_model *model, int64_t rows, int64_t source_length,
                      int64_t target_length, uint64_t seed);
 
+/* Marks for nn_generation_options: the ids 0 to 3, and 0 to 2 without a mark for unknown
+ * tokens. */
+extern const int32_t test_four_marks[NN_MARKS], test_three_marks[NN_MARKS];
+
 /* A tape with one thread that notes nothing; fails the test where there is none. */
 ag_tape *test_quiet_tape(void);
 
