@@ -157,12 +157,14 @@ static int read_flag(cli_command *command, int count, const char *const *argumen
         set_switch(flag);
         return CLI_DONE;
     }
-    if (equals)
-        return read_given(command, flag, equals + 1);
-    if (count < 2)
-        return cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", name, name, value);
-    *used = 2;
-    return read_given(command, flag, arguments[1]);
+    const int taken = equals ? 1 : 2, wanted = taken + (flag->second != NULL);
+    if (count < wanted)
+        return cli_fail(command->name, CLI_USAGE, "--%s needs %s: --%s %s", name,
+                        flag->second ? "two values" : "a value", name, value);
+    *used = wanted;
+    if (flag->second)
+        *flag->second = arguments[taken];
+    return read_given(command, flag, equals ? equals + 1 : arguments[1]);
 }
 
 /* Refuses a word that belongs to no flag and follows the argument `before`. */
@@ -193,7 +195,7 @@ static bool wants_help(const cli_command *command, int count, const char *const 
             return true;
         const bool named = !strncmp(argument, "--", 2) && !strchr(argument, '=');
         const cli_flag *flag = named ? find_flag(command, argument + 2, strlen(argument + 2)) : NULL;
-        i += flag && flag->field->value;
+        i += flag && flag->field->value ? flag->second ? 2 : 1 : 0;
     }
     return false;
 }

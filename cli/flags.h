@@ -13,6 +13,7 @@ typedef struct cli_flag {
     const train_field *field;
     void *object;
     const char *otherwise; /* not NULL: the default in words, instead of the field's own */
+    const char **second;   /* not NULL: the flag takes two values, this one after the field's */
     bool given;            /* set by cli_flags_read */
     int reading;           /* the value of the command's `reading` when it was last given */
 } cli_flag;
@@ -26,6 +27,16 @@ typedef struct cli_flag {
 #define CLI_FLAG(variable, ...)                                                                                        \
     {                                                                                                                  \
         .field = &(const train_field){__VA_ARGS__, .type = TRAIN_FIELD_TYPE(variable)}, .object = &(variable)          \
+    }
+/* A flag for the two files of a vocabulary whose ids are given. */
+#define CLI_BPE(encoder, merges)                                                                                       \
+    {                                                                                                                  \
+        .field = &(const train_field){.name = "bpe",                                                                   \
+                                      .value = "ENCODER MERGES",                                                       \
+                                      .help = "the tokens and ids of GPT-2: encoder.json and vocab.bpe (vocab.json "   \
+                                              "and merges.txt)",                                                       \
+                                      .type = TRAIN_FIELD_TYPE(encoder)},                                              \
+        .object = &(encoder), .second = &(merges)                                                                      \
     }
 #define CLI_THREADS(variable)                                                                                          \
     CLI_FLAG(variable, "threads", "N", "threads to compute with", .low = 1, .high = 1024,                              \

@@ -8,13 +8,14 @@
 
 typedef struct import_flags {
     const char *file, *out, *config, *source_vocab, *target_vocab, *strip;
+    const char *encoder, *merges; /* the files of --bpe */
     const char *about_sources; /* the first given flag that concerns sources; NULL: none */
     train_layout layout;
     bool overwrite;
     train_recipe recipe; /* of which the options of a model and of its tokens are used */
 } import_flags;
 
-enum { OWN_FLAGS = 10 };
+enum { OWN_FLAGS = 11 };
 
 /* Some flags of train have other defaults here. */
 static void adapt_defaults(cli_flag *flags, int count)
@@ -68,6 +69,8 @@ static int check_flags(const cli_command *command, const import_flags *f)
     const bool characters = (f->source_vocab && f->recipe.data.source_kind == DATA_CHARS) ||
                             (f->target_vocab && f->recipe.data.target_kind == DATA_CHARS);
     const cli_need needs[] = {
+        {"bpe", f->layout == TRAIN_LAYOUT_GPT2, "goes with --layout gpt2"},
+        {"bpe", !f->target_vocab && !f->config, "goes without --tgt-vocab and --config, which give other tokens"},
         {"src-tokens", f->source_vocab, "goes with --src-vocab, whose tokens it describes"},
         {"tgt-tokens", f->target_vocab, "goes with --tgt-vocab, whose tokens it describes"},
         {"decompose", characters, "goes with a --src-vocab or --tgt-vocab of chars, which it describes"}};
@@ -101,7 +104,16 @@ static bool read_vocabs(const import_flags *f, data_vocab *vocabs[2], ag_error *
     for (int side = 0; side < 2; side++)
         if (paths[side] && !(vocabs[side] = data_vocab_read_file(kinds[side], paths[side], error)))
             return false;
-    return true;
+    return !f->encoder || (vocabs[1] = data_vocab_read_encoder(f->encoder, f->merges, error));
+}
+
+/* Says of a model whose tokens have no text how it gets one. */
+static void note_numbers(const import_flags *f)
+{
+    if (f->layout == TRAIN_LAYOUT_GPT2 && !f->encoder && !f->target_vocab && !f->config)
+        cli_fail("import", CLI_DONE,
+                 "note: the model's tokens are their numbers, 0, 1, ..; --bpe encoder.json vocab.bpe gives it the text "
+                 "that GPT-2 reads and writes");
 }
 
 static int save_model(const import_flags *f, const train_saved *saved)
@@ -143,6 +155,8 @@ static int import_model(const import_flags *f, const nn_model_config *config, co
     if (train_import(&saved, f->file, &options, &error) != AG_OK)
         return cli_report("import", &error);
     int code = save_model(f, &saved);
+    if (code == CLI_DONE)
+        note_numbers(f);
     train_saved_clear(&saved);
     return code;
 }
@@ -157,6 +171,7 @@ int cli_import(int count, const char *const *arguments)
         CLI_FLAG(f.strip, "strip", "PREFIX", "remove this prefix from the tensors' names",
                  .otherwise = "a prefix without which all tensors are found"),
         CLI_FLAG(f.config, "config", "MODEL", "take configuration and vocabularies from this saved model"),
+        CLI_BPE(f.encoder, f.merges),
         CLI_FLAG(f.source_vocab, "src-vocab", "FILE", "read the sources' tokens from this file, one per line"),
         CLI_FLAG(f.target_vocab, "tgt-vocab", "FILE", "read the targets' tokens, or the text's, from this file"),
         train_flag_named(&f.recipe, "src-tokens"),
@@ -176,9 +191,10 @@ int cli_import(int count, const char *const *arguments)
         .details =
             "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder "
             "with one of these. The weights may be F64, F32, F16 or BF16. Without --config and without flags of the "
-            "model, the metadata of the file must describe the model. --layout gpt2 needs only --heads. The first four "
-            "tokens of every vocabulary are <pad> <bos> <eos> <unk>; without a vocabulary, the tokens from 4 on are "
-            "the words 4, 5, ... `tapeformer train --from DIR` continues training on other data.",
+            "model, the metadata of the file must describe the model. --layout gpt2 needs only --heads, and with --bpe the "
+            "model reads and writes text; its only mark is <|endoftext|>. The first four tokens of other vocabularies "
+            "are <pad> <bos> <eos> <unk>. Without a vocabulary, tokens are words: their numbers, with --layout gpt2 "
+            "from 0 on, else from 4 on. `tapeformer train --from DIR` continues training on other data.",
     };
     adapt_defaults(rows, row_count);
     int code = cli_flags_read(&command, count, arguments);

@@ -14,6 +14,7 @@
 typedef struct subword_flags {
     const char *words[2]; /* the verb, the file */
     const char *vocab, *out;
+    const char *encoder, *encoder_merges;
     int64_t merges;
     bool ids;
 } subword_flags;
@@ -181,6 +182,7 @@ static int check_flags(const cli_command *command, const subword_flags *f, subwo
         if (!cli_flags_effective(command, &(cli_need){of_learning[i], learns, "goes with learn"}, 1))
             return CLI_USAGE;
     const cli_need needs[] = {{"vocab", !learns, "goes with encode, decode and count: learn makes a vocabulary"},
+                              {"bpe", !learns && !f->vocab, "goes with encode, decode and count, and without --vocab"},
                               {"ids", lists, "goes with encode and decode"}};
     if (!cli_flags_effective(command, needs, sizeof needs / sizeof *needs))
         return CLI_USAGE;
@@ -188,10 +190,10 @@ static int check_flags(const cli_command *command, const subword_flags *f, subwo
         return cli_fail("tokens", CLI_USAGE, "%s which file? (- is standard input)", verbs[verb]);
     if (learns && !f->out)
         return cli_fail("tokens", CLI_USAGE, "where to? Give --out FILE");
-    if (!learns && !f->vocab)
+    if (!learns && !f->vocab && !f->encoder)
         return cli_fail("tokens", CLI_USAGE,
                         "with which vocabulary? Give --vocab FILE, as `tapeformer tokens learn` "
-                        "writes it");
+                        "writes it, or --bpe and GPT-2's two files");
     return cli_check_outputs(command);
 }
 
@@ -202,8 +204,12 @@ static int run_verb(const subword_flags *f, subword_verb verb)
     ag_error error = {0};
     subword_input in = {0};
     int code = CLI_DONE;
-    if (verb != LEARN && !(in.vocab = data_vocab_read_file(DATA_BPE, f->vocab, &error)))
-        return cli_report("tokens", &error);
+    if (verb != LEARN) {
+        in.vocab = f->encoder ? data_vocab_read_encoder(f->encoder, f->encoder_merges, &error)
+                              : data_vocab_read_file(DATA_BPE, f->vocab, &error);
+        if (!in.vocab)
+            return cli_report("tokens", &error);
+    }
     if (data_map_open(&in.map, strcmp(f->words[1], "-") != 0 ? f->words[1] : "/dev/stdin", &error) != AG_OK)
         code = cli_report("tokens", &error);
     else
@@ -221,12 +227,13 @@ int cli_subwords(int count, const char *const *arguments)
         CLI_FLAG(f.out, "out", "FILE", "write the learned merges to this file, one per line",
                  .written = TRAIN_WRITES_FILE),
         CLI_FLAG(f.vocab, "vocab", "FILE", "read the merges from this file, one per line"),
+        CLI_BPE(f.encoder, f.encoder_merges),
         CLI_FLAG(f.ids, "ids", NULL, "write and read tokens as numbers"),
     };
     cli_command command = {
         .name = "tokens",
         .summary = "learn parts of words as tokens, and cut texts into them",
-        .usage = "learn FILE --out VOCAB | encode|decode|count FILE --vocab VOCAB [flags]",
+        .usage = "learn FILE --out VOCAB | encode|decode|count FILE --vocab VOCAB|--bpe ENCODER MERGES [flags]",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .max_words = 2,

@@ -139,6 +139,14 @@ data_vocab *data_vocab_read(const char *text, ag_error *error);
  * a space between them; a first line that begins with "#version" is skipped. The caller
  * frees the vocabulary; NULL with the error, which names the file and the line. */
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error);
+/* Reads GPT-2's two files, or another program's of the same form: `encoder` leads from
+ * tokens to ids (encoder.json, vocab.json), `merges` has the merges (vocab.bpe,
+ * merges.txt). The vocabulary is of DATA_BPE, made by data_vocab_list, and its only mark
+ * is <|endoftext|>, as bos and eos, if it is there. Other tokens that are neither a byte
+ * nor made by a merge must be in brackets, such as <mask>: no text has them. The caller
+ * frees the vocabulary; NULL with the error, which names the file: AG_BAD_FILE if an id
+ * is missing or comes twice, or the files do not belong together; AG_IO, AG_NO_MEMORY. */
+data_vocab *data_vocab_read_encoder(const char *encoder, const char *merges, ag_error *error);
 /* Writes a file that data_vocab_read_file reads: the marks first, so that line i + 1 is
  * token i; or "#version: 0.2" and the merges, as other programs name and read them
  * (merges.txt). AG_BAD_VALUE for a vocabulary of data_vocab_list, whose ids such a file

@@ -288,6 +288,14 @@ void data_vocab_merge(const data_vocab *vocab, int32_t i, int32_t *left, int32_t
     *right = there ? vocab->bpe.merges[i].right : DATA_NONE;
 }
 
+void data_vocab_note_made(const data_vocab *vocab, bool *made)
+{
+    for (int byte = 0; byte < DATA_BYTES; byte++)
+        made[vocab->bpe.bytes[byte]] = true;
+    for (int32_t i = 0; i < vocab->bpe.count; i++)
+        made[vocab->bpe.merges[i].both] = true;
+}
+
 /* Whether a token of the vocabulary may be part of a merge. */
 static bool is_part(const data_vocab *vocab, int32_t id)
 {

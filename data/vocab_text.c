@@ -388,6 +388,15 @@ static ag_status add_line(const line_reader *r, const char *line, size_t size, i
     return AG_OK;
 }
 
+/* Whether the two tokens are merged already. */
+static bool is_merged(const data_vocab *vocab, int32_t left, int32_t right)
+{
+    int32_t parts[2] = {DATA_NONE, DATA_NONE};
+    for (int32_t i = 0; i < data_vocab_merges(vocab) && (parts[0] != left || parts[1] != right); i++)
+        data_vocab_merge(vocab, i, &parts[0], &parts[1]);
+    return parts[0] == left && parts[1] == right;
+}
+
 /* Adds the merge of line number `number`. */
 static ag_status add_merge_line(const line_reader *r, const char *line, size_t size, int64_t number)
 {
@@ -406,9 +415,17 @@ static ag_status add_merge_line(const line_reader *r, const char *line, size_t s
                             (long long)number, ag_plural(number, "merge", "merges"));
     if (both != DATA_NONE)
         return AG_OK;
+    const bool listed = data_vocab_is_listed(r->vocab);
     if (left == DATA_NONE || right == DATA_NONE)
-        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the %s token is neither a byte nor made by a line before",
-                            r->path, (long long)number, left == DATA_NONE ? "first" : "second");
+        return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: the %s token is %s", r->path, (long long)number,
+                            left == DATA_NONE ? "first" : "second",
+                            listed ? "not in encoder.json: give the two files that belong together"
+                                   : "neither a byte nor made by a line before");
+    if (listed && !is_merged(r->vocab, left, right))
+        return ag_error_set(r->error, AG_BAD_FILE,
+                            "%s:%lld: encoder.json does not have the token that these two make: give the two files "
+                            "that belong together",
+                            r->path, (long long)number);
     return ag_error_set(r->error, AG_BAD_FILE, "%s:%lld: this merge has come before", r->path, (long long)number);
 }
 
@@ -451,25 +468,31 @@ static ag_status read_lines(const line_reader *r, const char *text, size_t size)
     return status;
 }
 
-data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error)
+ag_status data_vocab_read_lines(data_vocab *vocab, const char *path, ag_error *error)
 {
     data_map map;
-    line_reader r = {.error = error};
+    line_reader r = {.vocab = vocab, .error = error};
     ag_text_show(path, r.path, sizeof r.path);
-    if (data_map_open(&map, path, error) != AG_OK)
-        return NULL;
-    r.vocab = data_vocab_new(kind, NULL);
-    r.token = r.vocab ? malloc(map.size + 1) : NULL;
-    ag_status status = AG_NO_MEMORY;
+    ag_status status = data_map_open(&map, path, error);
+    if (status != AG_OK)
+        return status;
+    r.token = malloc(map.size + 1);
     if (r.token)
-        status = (kind == DATA_BPE ? read_merge_lines : read_lines)(&r, (const char *)map.bytes, map.size);
+        status = (data_vocab_kind(vocab) == DATA_BPE ? read_merge_lines : read_lines)(&r, (const char *)map.bytes,
+                                                                                      map.size);
     else
-        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its tokens", r.path);
+        status = ag_error_set(error, AG_NO_MEMORY, "%s: no memory for its tokens", r.path);
     free(r.token);
     data_map_close(&map);
-    if (status == AG_OK)
-        return r.vocab;
-    data_vocab_free(r.vocab);
+    return status;
+}
+
+data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error)
+{
+    data_vocab *vocab = data_vocab_new(kind, error);
+    if (vocab && data_vocab_read_lines(vocab, path, error) == AG_OK)
+        return vocab;
+    data_vocab_free(vocab);
     return NULL;
 }
 

@@ -224,9 +224,8 @@ static int32_t *ids_of_text(const data_vocab *vocab, const char *text, size_t si
     const char *token = NULL;
     int32_t *ids = malloc((size + 1) * sizeof *ids); /* a token has at least one byte */
     *length = 0;
-    while (ids && data_token_next(train_counted_kind(vocab, true), text, size, &at, &token, &token_size)) {
+    while (ids && data_token_next(train_counted_kind(vocab, true), text, size, &at, &token, &token_size))
         ids[(*length)++] = characters ? character_id(token, token_size) : data_vocab_find(vocab, token, token_size);
-    }
     return ids;
 }
 

@@ -134,21 +134,32 @@ static ag_status make_model(const importer *in)
 
 /* ---- Vocabularies ------------------------------------------------------------------ */
 
-/* A vocabulary whose words are the tokens' numbers. */
-static data_vocab *number_tokens(int32_t size, ag_error *error)
+/* A vocabulary whose words are the tokens' numbers, after the usual marks or, as GPT-2's
+ * tokens from 0 on are like any others, without marks. */
+static data_vocab *number_tokens(int32_t size, bool marked, ag_error *error)
 {
-    data_vocab *vocab = data_vocab_new(DATA_WORDS, error);
-    for (int32_t id = DATA_SPECIALS; vocab && id < size; id++) {
-        char word[16];
-        int length = snprintf(word, sizeof word, "%d", (int)id);
-        if (data_vocab_add(vocab, word, (size_t)length) < 0) {
-            ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)size,
-                         ag_plural(size, "token", "tokens"));
-            data_vocab_free(vocab);
-            vocab = NULL;
-        }
+    enum { WORD = 12 };
+    static const int32_t none[DATA_SPECIALS] = {DATA_NONE, DATA_NONE, DATA_NONE, DATA_NONE};
+    char *words = malloc((size_t)size * WORD + 1);
+    const char **tokens = malloc(((size_t)size + 1) * sizeof *tokens);
+    data_vocab *vocab = words && tokens && marked ? data_vocab_new(DATA_WORDS, NULL) : NULL;
+    bool done = words && tokens && (vocab || !marked);
+    for (int32_t id = 0; id < size && done; id++) {
+        tokens[id] = words + (size_t)id * WORD;
+        const int length = snprintf(words + (size_t)id * WORD, WORD, "%d", (int)id);
+        if (marked && id >= DATA_SPECIALS)
+            done = data_vocab_add(vocab, tokens[id], (size_t)length) >= 0;
     }
-    return vocab;
+    if (done && !marked)
+        done = (vocab = data_vocab_list(DATA_WORDS, tokens, size, none, NULL)) != NULL;
+    free(words);
+    free(tokens);
+    if (done)
+        return vocab;
+    ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d %s", (int)size,
+                 ag_plural(size, "token", "tokens"));
+    data_vocab_free(vocab);
+    return NULL;
 }
 
 /* The vocabulary of one side, of `size` tokens: the given one, the metadata's, or
@@ -158,14 +169,18 @@ static ag_status make_vocab(const importer *in, const char *key, const data_voca
 {
     if (!given && data_safetensors_metadata(in->file, key))
         return train_vocab_read(in->file, key, size, vocab, in->path, in->error);
-    const int32_t found = given ? data_vocab_size(given) : size < DATA_SPECIALS ? DATA_SPECIALS : size;
+    const bool marked = in->options->layout != TRAIN_LAYOUT_GPT2;
+    const int32_t least = marked ? DATA_SPECIALS : 0, found = given ? data_vocab_size(given) : size < least ? least : size;
+    int marks = !given && marked ? DATA_SPECIALS : 0;
+    for (int32_t id = 0; given && id < found; id++)
+        marks += data_vocab_is_mark(given, id);
     if (found != size)
         return ag_error_set(in->error, AG_BAD_VALUE,
-                            "%s: the %s vocabulary has %d %s, the first %d for padding and other marks, and the "
+                            "%s: the %s vocabulary has %d %s, of which %d %s for padding and other marks, and the "
                             "model has %d",
-                            in->path, key + strlen("vocab."), (int)found, ag_plural(found, "token", "tokens"),
-                            DATA_SPECIALS, (int)size);
-    *vocab = given ? data_vocab_copy(given, in->error) : number_tokens(size, in->error);
+                            in->path, key + strlen("vocab."), (int)found, ag_plural(found, "token", "tokens"), marks,
+                            ag_plural(marks, "is", "are"), (int)size);
+    *vocab = given ? data_vocab_copy(given, in->error) : number_tokens(size, marked, in->error);
     return *vocab ? AG_OK : AG_NO_MEMORY;
 }
 

@@ -140,7 +140,7 @@ typedef struct train_import_options {
      * model.safetensors. */
     const nn_model_config *config;
     /* Copied. NULL: those in the metadata, or else the words "4", "5" .. for tokens 4, 5
-     * .. */
+     * .. after the marks; with the layout of GPT-2 "0", "1" .. and no marks. */
     const data_vocab *source_vocab, *target_vocab;
     const char *task, *arguments; /* NULL: those in the metadata, or "" */
     /* A prefix of names ("module.") to remove. NULL: prefixes are found and removed if

@@ -84,12 +84,35 @@ START_TEST(test_marks)
     ag_tape *tape = test_quiet_tape();
     text got = {.count = 0};
     int seen[64] = {0};
-    nn_generation_options options = {.no_eos = true, .marks = test_four_marks, .sample = true, .sampling_temperature = 50, .seed = 7};
+    nn_generation_options options = {
+        .no_eos = true, .marks = test_four_marks, .sample = true, .sampling_temperature = 50, .seed = 7};
     ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){5}, 1, 400, &options, keep, &got, NULL), AG_OK);
     for (int t = 0; t < 400; t++)
         seen[got.tokens[t]]++;
     for (int32_t token = 0; token < model->config.target_vocab; token++)
         ck_assert_msg((seen[token] > 0) == (token >= MARKS), "token %d came %d times", token, seen[token]);
+    ag_tape_free(tape);
+    nn_model_free(model);
+}
+END_TEST
+
+/* With no_eos unset, the mark ends a text, is not handed on, and no further window is made. */
+START_TEST(a_mark_ends_the_text)
+{
+    nn_model *model = language_model();
+    ag_tape *tape = test_quiet_tape();
+    int longest = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        static const int32_t marks[NN_MARKS] = {-1, 6, 6, -1};
+        text got = {.count = 0};
+        nn_generation_options options = {.marks = marks, .sample = true, .sampling_temperature = 50, .seed = seed};
+        ck_assert_int_eq(nn_continue(model, tape, (int32_t[]){6}, 1, 400, &options, keep, &got, NULL), AG_OK);
+        ck_assert_int_lt(got.count, 400);
+        for (int64_t t = 0; t < got.count; t++)
+            ck_assert_int_ne(got.tokens[t], 6);
+        longest = got.count > longest ? (int)got.count : longest;
+    }
+    ck_assert_int_gt(longest, 1);
     ag_tape_free(tape);
     nn_model_free(model);
 }
@@ -118,7 +141,8 @@ START_TEST(test_eos_may_come)
     test_batch batch;
     int finished = 0;
     test_batch_fill(&batch, model, 20, 5, 4, 1);
-    nn_generation_options options = {.no_eos = true, .marks = test_four_marks, .sample = true, .sampling_temperature = 20, .max_length = 40, .seed = 2};
+    nn_generation_options options = {
+        .marks = test_four_marks, .sample = true, .sampling_temperature = 20, .max_length = 40, .seed = 2};
     nn_generated result;
     ck_assert_int_eq(nn_generate(model, tape, &batch.input, &options, &result, NULL), AG_OK);
     for (int64_t row = 0; row < result.rows; row++) {
@@ -187,6 +211,7 @@ static Suite *suite(void)
     TCase *c = tcase_create("continue");
     tcase_add_test(c, test_windows);
     tcase_add_test(c, test_marks);
+    tcase_add_test(c, a_mark_ends_the_text);
     tcase_add_test(c, test_enough);
     tcase_add_test(c, test_eos_may_come);
     tcase_add_test(c, test_labels);

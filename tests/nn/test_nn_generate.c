@@ -424,6 +424,7 @@ START_TEST(bad_options_are_named)
     test_batch batch;
     test_batch_fill(&batch, model, 2, 5, 3, 6);
     ag_tape *tape = test_quiet_tape();
+    static const int32_t far_eos[] = {0, 1, 7, 3}, no_bos[] = {0, -1, 2, 3};
     static const struct {
         nn_generation_options options;
         const char *message;
@@ -441,8 +442,8 @@ START_TEST(bad_options_are_named)
         {{.max_length = -1}, "max_length is -1"},
         {{.length_penalty = -1}, "length_penalty is -1"},
         {{.length_penalty = INFINITY}, "length_penalty is inf"},
-        {{.marks = (const int32_t[]){0, 1, 7, 3}}, "eos is 7"},
-        {{.marks = (const int32_t[]){0, -1, 2, 3}}, "bos is -1"},
+        {{.marks = far_eos}, "eos is 7"},
+        {{.marks = no_bos}, "bos is -1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nn_generated result;

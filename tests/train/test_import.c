@@ -437,7 +437,7 @@ START_TEST(configurations_that_do_not_fit_are_named)
     const nn_model_config config = {.heads = 2}, headless = {.d_model = 8};
     expect_refusal(&(train_import_options){.config = &headless}, AG_BAD_VALUE, "the number of attention heads must be given");
     expect_refusal(&(train_import_options){.config = &config, .target_vocab = vocab}, AG_BAD_VALUE,
-                   "the target vocabulary has 4 tokens, the first 4 for padding and other marks, and the model has 11");
+                   "the target vocabulary has 4 tokens, of which 4 are for padding and other marks, and the model has 11");
     data_vocab_free(vocab);
     nn_model_free(model);
 
