@@ -1,5 +1,6 @@
 /* test_cli_import.c - tapeformer import and export as a user meets them. */
 #include "cli_util.h"
+#include "nn_util.h"
 #include "saved.h"
 
 #include <stdio.h>
@@ -185,6 +186,105 @@ START_TEST(test_flags_of_train)
 }
 END_TEST
 
+/* $DIR/encoder.json and $DIR/vocab.bpe: the 256 bytes, whose first ids are those of the
+ * visible characters of ASCII, as in GPT-2's file, two merges, and the end of texts. */
+static void write_tokens_of_gpt2(void)
+{
+    static const char *const more[] = {"th", u8"\u0120th", "<|endoftext|>"};
+    char json[1 << 13];
+    int length = snprintf(json, sizeof json, "{");
+    for (uint32_t code = 0x21, id = 0; code < 0x144; code++) {
+        char form[5];
+        if ((code >= 0x7F && code <= 0xA0) || code == 0xAD)
+            continue;
+        form[ag_utf8_print(code, form)] = '\0';
+        length += snprintf(json + length, sizeof json - (size_t)length, "\"%s%s\": %u, ",
+                           code == '"' || code == '\\' ? "\\" : "", form, id++);
+    }
+    for (int i = 0; i < 3; i++)
+        length += snprintf(json + length, sizeof json - (size_t)length, "\"%s\": %d%s", more[i], 258 - i,
+                           i < 2 ? ", " : "}\n");
+    cli_write("encoder.json", json);
+    cli_write("vocab.bpe", u8"#version: 0.2\nt h\n\u0120 th\n");
+}
+
+/* $DIR/gpt2.safetensors: a model of 259 tokens. After any token, `likely` is by far the
+ * most probable one: the output has the embeddings' weights, and the last norm's bias
+ * points to that of `likely`. */
+static void write_gpt2(int32_t likely)
+{
+    nn_model *model = test_model((nn_model_config){.kind = NN_DECODER,
+                                                   .target_vocab = 259,
+                                                   .max_length = 64,
+                                                   .positions = NN_LEARNED,
+                                                   .activation = AG_GELU_TANH,
+                                                   .tied_output = true,
+                                                   .embedding_scale = 1,
+                                                   .padding_id = -1},
+                                 3);
+    const nn_params *params = &model->params;
+    const nn_param *table = &params->items[nn_params_find(params, "tgt_embedding.weight")],
+                   *bias = &params->items[nn_params_find(params, "decoder.norm.bias")];
+    const int width = (int)bias->size;
+    for (int e = 0; e < width; e++) {
+        params->value[table->offset + (int64_t)likely * width + e] = 3;
+        params->value[bias->offset + e] = 20;
+    }
+    char *path = test_path(cli_folder, "gpt2.safetensors");
+    ck_assert_int_eq(train_export(model, TRAIN_LAYOUT_GPT2, path, NULL), AG_OK);
+    free(path);
+    nn_model_free(model);
+}
+
+/* The tokens 0 to 3 are prompted and generated, a text ends with the end mark, and the
+ * imported model goes through export and import. */
+START_TEST(test_gpt2_takes_and_gives_text)
+{
+    const char *import = "$T import $DIR/gpt2.safetensors --layout gpt2 --heads 2 --overwrite --out $DIR/gpt2 "
+                         "--bpe $DIR/encoder.json $DIR/vocab.bpe 2>&1";
+    write_tokens_of_gpt2();
+    write_gpt2(3); /* '$' */
+    cli_expect(import, 0, "model: decoder");
+    ck_assert_ptr_null(strstr(cli_output, "note:"));
+    cli_expect("$T info $DIR/gpt2", 0, "259 tokens (byte pairs");
+    cli_expect("$T generate --model $DIR/gpt2 --greedy --length 4 --prompt '!\"#$ the'", 0, "!\"#$ the$$$$\n");
+    cli_expect("$T generate --model $DIR/gpt2 --greedy --length 3 | od -c", 0, "0000000   $   $   $  \\n\n");
+    cli_expect("$T study attention --model $DIR/gpt2 --target 'a the'", 0, "the");
+    cli_expect("$T study leaks --model $DIR/gpt2", 0, "No leak.");
+    cli_expect_sentence("$T export --model $DIR/gpt2 --out $DIR/w --tgt-vocab $DIR/v", 1, "encoder.json and vocab.bpe");
+    cli_expect("$T import $DIR/gpt2/model.safetensors --out $DIR/again && "
+               "cmp $DIR/gpt2/model.safetensors $DIR/again/model.safetensors && echo same",
+               0, "same");
+    write_gpt2(256); /* the end */
+    cli_expect(import, 0, "model: decoder");
+    cli_expect("$T generate --model $DIR/gpt2 --greedy --prompt 'a' --length 9 | od -c", 0, "0000000   a  \\n\n");
+}
+END_TEST
+
+START_TEST(test_files_of_gpt2)
+{
+    write_tokens_of_gpt2();
+    write_gpt2(3);
+    cli_expect(u8"printf 'a the' | $T tokens encode - --bpe $DIR/encoder.json $DIR/vocab.bpe", 0, u8"a \u0120th e");
+    cli_expect("printf 'a the$' | $T tokens encode - --ids --bpe $DIR/encoder.json $DIR/vocab.bpe > $DIR/ids;"
+               "cat $DIR/ids; $T tokens decode $DIR/ids --ids --bpe $DIR/encoder.json $DIR/vocab.bpe",
+               0, "64 257 68 3\na the$");
+    cli_expect_sentence("$T tokens count - --bpe $DIR/encoder.json", 2, "--bpe needs two values: --bpe ENCODER MERGES");
+    cli_expect_sentence("$T tokens count - --bpe a b --vocab c", 2, "--bpe goes with");
+    cli_expect_sentence("$T tokens count - --bpe $DIR/vocab.bpe $DIR/encoder.json", 1,
+                        "give encoder.json (or vocab.json) first");
+    cli_expect_sentence("$T import $DIR/gpt2.safetensors --heads 2 --bpe a b --out $DIR/x", 2,
+                        "--bpe goes with --layout gpt2");
+    cli_expect_sentence("$T import $DIR/gpt2.safetensors --layout gpt2 --heads 2 --bpe a b --tgt-vocab c --out $DIR/x", 2,
+                        "--bpe goes without --tgt-vocab and --config");
+    cli_expect_sentence("$T import " GPT2 " --layout gpt2 --heads 3 --bpe $DIR/encoder.json $DIR/vocab.bpe --out $DIR/x",
+                        1, "the target vocabulary has 259 tokens, of which 1 is for padding and other marks");
+    cli_expect("$T import " GPT2 " --layout gpt2 --heads 3 --out $DIR/x", 0,
+               "note: the model's tokens are their numbers, 0, 1, ..; --bpe encoder.json vocab.bpe gives it the text");
+    cli_expect("$T generate --model $DIR/x --greedy --prompt '0 3' --length 1 | wc -w", 0, "3");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli/import");
@@ -194,6 +294,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_help_and_usage);
     tcase_add_test(c, test_out_and_in_again);
     tcase_add_test(c, test_gpt2);
+    tcase_add_test(c, test_gpt2_takes_and_gives_text);
+    tcase_add_test(c, test_files_of_gpt2);
     tcase_add_test(c, test_forms_of_weights);
     tcase_add_test(c, test_info_of_a_model_in_parts);
     tcase_add_test(c, test_flags_of_train);
