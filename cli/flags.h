@@ -32,7 +32,7 @@ typedef struct cli_flag {
 #define CLI_BPE(encoder, merges)                                                                                       \
     {                                                                                                                  \
         .field = &(const train_field){.name = "bpe",                                                                   \
-                                      .value = "ENCODER MERGES",                                                       \
+                                      .value = "FILE FILE",                                                            \
                                       .help = "the tokens and ids of GPT-2: encoder.json and vocab.bpe (vocab.json "   \
                                               "and merges.txt)",                                                       \
                                       .type = TRAIN_FIELD_TYPE(encoder)},                                              \

@@ -233,7 +233,7 @@ int cli_subwords(int count, const char *const *arguments)
     cli_command command = {
         .name = "tokens",
         .summary = "learn parts of words as tokens, and cut texts into them",
-        .usage = "learn FILE --out VOCAB | encode|decode|count FILE --vocab VOCAB|--bpe ENCODER MERGES [flags]",
+        .usage = "learn FILE --out VOCAB | encode|decode|count FILE --vocab VOCAB|--bpe ENCODER VOCAB [flags]",
         .flags = table,
         .flag_count = sizeof table / sizeof *table,
         .max_words = 2,

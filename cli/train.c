@@ -148,6 +148,11 @@ static int check_known(const train_recipe *f, const train_setup *setup)
                             data_vocab_token(vocabs[side], cli_first_token(vocabs[side])));
     for (int side = 0; side < 2; side++) {
         const int64_t unknown = sides[side]->unknown, tokens = sides[side]->tokens;
+        if (unknown && data_vocab_marks(vocabs[side])[DATA_UNK] == DATA_NONE)
+            return cli_fail("train", CLI_FAILED,
+                            "%lld of %lld %s%s %s not in the model's vocabulary, which has no mark for unknown tokens",
+                            (long long)unknown, (long long)tokens, names[side], ag_plural(tokens, "token", "tokens"),
+                            ag_plural(unknown, "is", "are"));
         if (unknown)
             cli_fail("train", CLI_DONE, "note: %lld of %lld %s%s %s not in the model's vocabulary and %s read as <unk>",
                      (long long)unknown, (long long)tokens, names[side], ag_plural(tokens, "token", "tokens"),

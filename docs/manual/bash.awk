@@ -24,7 +24,7 @@ $1 == "flag" {
     flags[$2] = flags[$2] " --" $3
     if ($6 != "")
         values[$2] = values[$2] "        --" $3 ") COMPREPLY=($(compgen -W \"" $6 "\" -- \"$word\")); return ;;\n"
-    else if ($4 == "FILE" || $4 == "DIR" || $4 == "MODEL")
+    else if ($4 == "FILE" || $4 == "DIR" || $4 == "MODEL" || $4 == "FILE FILE")
         files[$2] = files[$2] (files[$2] == "" ? "" : " | ") "--" $3
     else if ($4 != "")
         free[$2] = free[$2] (free[$2] == "" ? "" : " | ") "--" $3

@@ -32,6 +32,6 @@ $1 == "command" && split($2, words, " ") == 2 {
 }
 
 $1 == "flag" {
-    value = $6 != "" ? " -x -a " quoted($6) : $4 == "FILE" || $4 == "DIR" || $4 == "MODEL" ? " -r -F" : $4 != "" ? " -x" : ""
+    value = $6 != "" ? " -x -a " quoted($6) : $4 == "FILE" || $4 == "DIR" || $4 == "MODEL" || $4 == "FILE FILE" ? " -r -F" : $4 != "" ? " -x" : ""
     row("-n " seen($2) " -l " $3 value " -d " quoted(described($5, $7)))
 }

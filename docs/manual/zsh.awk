@@ -30,6 +30,8 @@ $1 == "flag" {
     action = ""
     if ($6 != "")
         action = ":" $4 ":(" $6 ")"
+    else if ($4 == "FILE FILE")
+        action = ":FILE:_files:FILE:_files"
     else if ($4 == "FILE" || $4 == "DIR" || $4 == "MODEL")
         action = ":" $4 ":_files"
     else if ($4 != "")

@@ -269,7 +269,7 @@ START_TEST(test_files_of_gpt2)
     cli_expect("printf 'a the$' | $T tokens encode - --ids --bpe $DIR/encoder.json $DIR/vocab.bpe > $DIR/ids;"
                "cat $DIR/ids; $T tokens decode $DIR/ids --ids --bpe $DIR/encoder.json $DIR/vocab.bpe",
                0, "64 257 68 3\na the$");
-    cli_expect_sentence("$T tokens count - --bpe $DIR/encoder.json", 2, "--bpe needs two values: --bpe ENCODER MERGES");
+    cli_expect_sentence("$T tokens count - --bpe $DIR/encoder.json", 2, "--bpe needs two values: --bpe FILE FILE");
     cli_expect_sentence("$T tokens count - --bpe a b --vocab c", 2, "--bpe goes with");
     cli_expect_sentence("$T tokens count - --bpe $DIR/vocab.bpe $DIR/encoder.json", 1,
                         "give encoder.json (or vocab.json) first");
