@@ -17,6 +17,9 @@ typedef struct homonym {
 } homonym;
 
 static const homonym homonyms[] = {
+    {"bpe", "cli/flags.h"}, /* the flag of GPT-2's two files, not the kind of tokens */
+    {"bpe", "cli/import.c"},
+    {"bpe", "cli/subwords.c"},
     /* Parts of a model, and of its parameters' names. */
     {"encoder", "nn/model.c"},
     {"decoder", "nn/model.c"},
