@@ -32,7 +32,7 @@ static number_row number_text(const char *text, data_vocab *names)
         if (names) {
             const int32_t id = data_vocab_add(names, word, word_size);
             row.numbers[row.count++] = id;
-            if (id < 0) {
+            if (id == DATA_NO_MEMORY) { /* words that are no UTF-8 are all DATA_NONE */
                 free(row.numbers);
                 row.numbers = NULL;
             }

@@ -41,6 +41,17 @@ START_TEST(scores_are_those_of_sacrebleu)
 }
 END_TEST
 
+/* Byte pairs may make bytes that are no UTF-8. */
+START_TEST(scores_of_any_bytes)
+{
+    const char *const references[] = {"a b c d e"};
+    train_text_scores scores = {.output_words = 0}, other = {.output_words = 0};
+    ck_assert_int_eq(train_text_scores_add(&scores, "a b c d \xE9", references, 1, NULL), AG_OK);
+    ck_assert_int_eq(train_text_scores_add(&other, "a b c d x", references, 1, NULL), AG_OK);
+    ck_assert(train_bleu(&scores) > 0 && train_bleu(&scores) == train_bleu(&other));
+}
+END_TEST
+
 START_TEST(scores_without_memory)
 {
     const char *const references[] = {"a b c", "b c"};
@@ -103,6 +114,7 @@ static Suite *suite(void)
     Suite *s = suite_create("text_scores");
     TCase *c = tcase_create("scores");
     tcase_add_test(c, scores_are_those_of_sacrebleu);
+    tcase_add_test(c, scores_of_any_bytes);
     tcase_add_test(c, scores_without_memory);
     tcase_add_test(c, tags_have_precision_and_recall);
     suite_add_tcase(s, c);
