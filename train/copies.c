@@ -39,8 +39,10 @@ static int32_t copy_token(data_vocab *copies, const data_vocab *source, const ch
     size_t at = 0, token_size, best_size = 0;
     bool best_unknown = false;
     ag_real most = 0;
-    for (int64_t j = 0; data_token_next(data_vocab_kind(copies), text, size, &at, &token, &token_size); j++) {
+    for (int64_t j = 0; data_vocab_next(source, text, size, &at, &token, &token_size); j++) {
         const bool unknown = data_vocab_find(source, token, token_size) == DATA_NONE;
+        if (data_token_is_tag(token, token_size)) /* no answer has one */
+            continue;
         if (best && unknown == best_unknown ? weights[j] <= most : best && best_unknown)
             continue;
         most = weights[j];
