@@ -51,8 +51,11 @@ void data_vocab_count_text(const data_vocab *vocab, data_view text, int64_t *cou
 {
     const char *token;
     size_t at = 0, size;
-    while (data_vocab_next(vocab, text.text, text.size, &at, &token, &size))
-        counts[data_vocab_find(vocab, token, size)]++;
+    while (data_vocab_next(vocab, text.text, text.size, &at, &token, &size)) {
+        const int32_t id = data_vocab_find(vocab, token, size);
+        if (id != DATA_NONE)
+            counts[id]++;
+    }
 }
 
 ag_status data_vocab_keep(data_vocab **vocab, const int64_t *counts, int64_t least, ag_error *error)
