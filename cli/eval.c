@@ -280,7 +280,6 @@ static int measure_model(const eval_flags *f, measurement *m, ag_error *error)
         evaluation.calibration = &m->calibration;
         evaluation.find_temperature = f->calibration != NULL;
         name_errors(m, saved);
-        evaluation.name = cli_examples_path(&f->examples);
         evaluation.outcomes = f->against ? &m->outcomes : NULL;
         ag_status status = train_ensemble_evaluate(ensemble, set, &evaluation, &m->metrics, error);
         code = status == AG_OK ? CLI_DONE : cli_report("eval", error);

@@ -15,13 +15,6 @@ static void put_title(FILE *out, const char *title)
 
 /* ---- The examples ------------------------------------------------------------------ */
 
-static const char *source_name(const train_recipe *recipe)
-{
-    data_format format = recipe->data.format;
-    const char *pairs = train_files_path(&recipe->files, &format, NULL);
-    return recipe->run.task ? recipe->run.task : pairs ? pairs : recipe->text;
-}
-
 /* "1 pair", "7 windows". */
 static void put_count(FILE *out, const train_recipe *recipe, int64_t count)
 {
@@ -35,12 +28,11 @@ static void print_sets(FILE *out, const cli_screen *screen)
 {
     const train_recipe *recipe = screen->recipe;
     put_title(out, "data");
-    cli_show(out, source_name(recipe));
-    fputs(", ", out);
+    fprintf(out, "%s, ", CLI_SHOWN(data_set_name(screen->training)));
     put_count(out, recipe, data_set_count(screen->training));
     fputs(recipe->run.task ? " an epoch; dev: " : "; dev: ", out);
     if (recipe->dev)
-        fprintf(out, "%s, ", CLI_SHOWN(recipe->dev));
+        fprintf(out, "%s, ", CLI_SHOWN(data_set_name(screen->dev)));
     put_count(out, recipe, data_set_count(screen->dev));
     fputs(recipe->dev        ? "\n"
           : recipe->run.task ? " that training never sees\n"

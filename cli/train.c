@@ -161,8 +161,8 @@ static int check_known(const train_recipe *f, const train_setup *setup)
     return CLI_DONE;
 }
 
-/* Notes the pairs of a file that are left out. */
-static void note_left_out(const train_recipe *f, const char *file, const data_set *set)
+/* Notes the pairs of the set's file that are left out. */
+static void note_left_out(const train_recipe *f, const data_set *set)
 {
     const data_left_out left = data_set_left_out(set);
     char longer[96] = "";
@@ -173,20 +173,18 @@ static void note_left_out(const train_recipe *f, const char *file, const data_se
                  f->model.max_length);
     else
         snprintf(longer, sizeof longer, ", %lld too long", (long long)left.longer);
-    cli_fail("train", CLI_DONE, "note: %s:%lld: pairs are left out from here on: %lld with an empty side%s", file,
-             (long long)left.line, (long long)left.empty, left.longer ? longer : "");
+    cli_fail("train", CLI_DONE, "note: %s:%lld: pairs are left out from here on: %lld with an empty side%s",
+             data_set_name(set), (long long)left.line, (long long)left.empty, left.longer ? longer : "");
 }
 
 static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     int code = f->run.task ? open_task(f, setup, error) : open_file(f, setup, error);
     const bool begins = f->from && !f->resume;
-    data_format format = f->data.format;
-    const char *pairs = train_files_path(&f->files, &format, NULL);
-    if (code == CLI_DONE && pairs)
-        note_left_out(f, pairs, setup->training);
+    if (code == CLI_DONE)
+        note_left_out(f, setup->training);
     if (code == CLI_DONE && f->dev)
-        note_left_out(f, f->dev, setup->dev);
+        note_left_out(f, setup->dev);
     if (code == CLI_DONE && (begins || !f->quiet) &&
         data_set_report(setup->training, setup->dev, &setup->report, error) != AG_OK)
         code = cli_report("train", error);

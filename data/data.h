@@ -435,6 +435,9 @@ void data_set_free(data_set *set);
 
 /* The number of examples in an epoch. */
 int64_t data_set_count(const data_set *set);
+/* The path of the set's file (of two parallel files that of the sources), "stdin" for the
+ * standard input, or "task" and the task's name. The set owns it. */
+const char *data_set_name(const data_set *set);
 /* The vocabularies, which the set owns; a text set has no source vocabulary: NULL. */
 const data_vocab *data_set_source_vocab(const data_set *set);
 const data_vocab *data_set_target_vocab(const data_set *set);
@@ -515,10 +518,11 @@ typedef enum data_sign_kind {
                              * is of DATA_JAMO */
     DATA_SIGN_SOURCE_WORDS, /* a side of characters consists of few words with spaces */
     DATA_SIGN_TARGET_WORDS, /* between: phones, say; `count` is the number of words */
-    DATA_SIGN_HEADER,       /* the first pair is names of columns, and no other has one of
-                             * the two; `text` is both, with a comma between */
-    DATA_SIGN_QUOTES,       /* texts are within quotes as CSV has them: all of a side, or
-                             * with doubled quotes within */
+    DATA_SIGN_HEADER,       /* DATA_PAIRS, DATA_COLUMNS: the first pair is names of columns,
+                             * and no other has one of the two; `text` is both, with a comma
+                             * between */
+    DATA_SIGN_QUOTES,       /* DATA_PAIRS: texts are within quotes as CSV has them: all of a
+                             * side, or with doubled quotes within */
     DATA_SIGN_BLOCKS,       /* one word and one of few tags in each pair, in `count` blocks
                              * with empty lines between */
     DATA_SIGN_RETURNS,      /* texts hold carriage returns */
@@ -533,7 +537,7 @@ typedef struct data_sign {
     char text[112];
 } data_sign;
 
-/* Looks for all signs in a set and its `dev`, which may be held out of the same file or
+/* Looks for all signs in a set, in sources after their tags, and in its `dev`, which may be held out of the same file or
  * another file; of another file only letters count. None are there in sets without lines
  * (tasks, texts). The sets must outlive the signs. Takes 3 MB while it runs.
  * AG_NO_MEMORY. */

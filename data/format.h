@@ -66,5 +66,7 @@ ag_status data_lines_no_memory(const data_format_input *input) AG_CHECKED;
  * one, all of it is *first, and *rest is empty. Returns whether there was one. */
 bool data_view_cut(data_view *rest, char mark, data_view *first);
 bool data_view_empty(data_view text);
+/* The part of a source that follows its tags, each of which ends with a TAB. */
+data_view data_view_after_tags(data_view source);
 
 #endif

@@ -99,3 +99,11 @@ bool data_view_empty(data_view text)
 {
     return data_text_empty(text.text, text.size);
 }
+
+data_view data_view_after_tags(data_view source)
+{
+    size_t start = source.size;
+    while (start > 0 && source.text[start - 1] != '\t')
+        start--;
+    return (data_view){source.text + start, source.size - start};
+}

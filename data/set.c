@@ -49,8 +49,8 @@ static data_set_options complete_options(const data_set_options *given)
         options.count = DEFAULT_COUNT;
     if (options.context == 0)
         options.context = DEFAULT_CONTEXT;
-    options.source_vocab = options.target_vocab = NULL; /* the caller's: the set keeps no
-                                                         * pointer to them */
+    /* the caller's: the set keeps no pointer to them */
+    options.source_vocab = options.target_vocab = NULL;
     return options;
 }
 
@@ -137,8 +137,8 @@ ag_status data_set_finish(data_set *set, ag_error *error)
     set->target_copy = malloc(set->target_bytes + 1);
     if (!set->source_copy || !set->target_copy)
         return ag_error_set(error, AG_NO_MEMORY, "%s: no memory for the texts of an example", set->name);
-    data_map_rest(&set->map); /* all of it was read, and batches need a few lines at a
-                               * time */
+    /* all of it was read, and batches need a few lines at a time */
+    data_map_rest(&set->map);
     return AG_OK;
 }
 
@@ -184,6 +184,11 @@ uint64_t data_share_limit(double share)
 int64_t data_set_count(const data_set *set)
 {
     return set->count;
+}
+
+const char *data_set_name(const data_set *set)
+{
+    return set->name;
 }
 
 data_left_out data_set_left_out(const data_set *set)

@@ -179,22 +179,14 @@ static ag_status check_text(const data_set *set, data_view line, pair *cut, line
     return AG_OK;
 }
 
-/* Whether the source has nothing after its tags. */
-static bool empty_source(const pair *cut)
-{
-    size_t start = cut->source.size;
-    while (start > 0 && cut->source.text[start - 1] != '\t')
-        start--;
-    return data_text_empty(cut->source.text + start, cut->source.size - start);
-}
-
 /* Whether the pair is one that the set leaves out, with an empty side or a long one, and
  * counts it. */
 static bool leave_out(data_set *set, const pair *cut, int64_t source, int64_t target, long long line)
 {
     const int64_t end_mark = set->options.tagging ? 0 : 1, given = set->options.max_tokens;
     const int64_t limit = given > 0 && given - end_mark < MOST_TOKENS ? given - end_mark : MOST_TOKENS;
-    const bool empty = empty_source(cut) || data_view_empty(cut->target), longer = source > limit || target > limit;
+    const bool empty = data_view_empty(data_view_after_tags(cut->source)) || data_view_empty(cut->target);
+    const bool longer = source > limit || target > limit;
     if (!set->options.leave_out || (!empty && !longer))
         return false;
     set->left_out.empty += empty;
@@ -239,9 +231,10 @@ static ag_status add_line(pair_set *set, data_view line, line_place at, ag_error
         return ag_error_set(error, AG_NO_MEMORY, "%s:%lld: no memory for its tokens", at.name, at.line);
     if (leave_out(base, &cut, source, target, at.line))
         return AG_OK;
-    if (empty_source(&cut) || data_view_empty(cut.target))
+    const bool no_source = data_view_empty(data_view_after_tags(cut.source));
+    if (no_source || data_view_empty(cut.target))
         return ag_error_set(error, AG_BAD_FILE, "%s:%lld: the %s is empty", at.name, at.line,
-                            empty_source(&cut) ? "source" : "target");
+                            no_source ? "source" : "target");
     if (check_count(base, "source", source, at, error) != AG_OK ||
         check_count(base, "target", target, at, error) != AG_OK)
         return AG_BAD_FILE;
@@ -292,6 +285,8 @@ static ag_status read_lines(pair_set *set, ag_error *error)
 {
     ag_status status = AG_OK;
     size_t lines = count_lines(set), start = text_start(set);
+    set->base.count = set->base.blocks = 0;
+    set->base.left_out = (data_left_out){0};
     if (lines > UINT32_MAX)
         return ag_error_set(error, AG_BAD_FILE, "%s: more than %lld lines", set->base.name, (long long)UINT32_MAX);
     set->offsets = calloc(lines, sizeof *set->offsets);
@@ -465,7 +460,7 @@ static ag_status fill_vocabs(pair_set *set, bool source, bool target, ag_error *
     return data_vocab_maker_end(&targets, status, error);
 }
 
-/* Reads the file a first time to learn the merges of the sides that need some. Which
+/* Reads the lines a first time to learn the merges of the sides that need some. Which
  * pairs are too long is not known before that: to learn from no pair that is held out
  * once they are left out, it holds out the whole share. */
 static ag_status learn_merges(pair_set *set, bool source, bool target, ag_error *error)
@@ -485,8 +480,6 @@ static ag_status learn_merges(pair_set *set, bool source, bool target, ag_error 
     drop_index(set);
     set->learning = false;
     base->options.max_held_out = max_held_out;
-    base->count = 0;
-    base->left_out = (data_left_out){0};
     return status;
 }
 

@@ -3,6 +3,7 @@
  * One pass over all examples collects what the signs are judged by. A sign that is not
  * there does less harm than a false one, so each rule asks for more than one thing. */
 #include "composed.h"
+#include "format.h"
 #include "set.h"
 #include "text.h"
 
@@ -71,7 +72,7 @@ static bool add_word(side_signs *side, const char *word, size_t size)
     side->word_length += count_characters(word, size);
     if (before > MOST_WORDS + DATA_SPECIALS)
         return true;
-    if (data_vocab_add(side->words, word, size) < 0)
+    if (data_vocab_add(side->words, word, size) == DATA_NO_MEMORY) /* a word that is no UTF-8 is not added */
         return false;
     side->numbers += data_vocab_size(side->words) > before && has_digits_alone(word, size);
     return true;
@@ -130,6 +131,7 @@ static bool add_example(sign_scan *scan, data_set *set, int64_t i, int64_t line,
 {
     data_view texts[2];
     set->kind->texts(set, i, 0, &texts[0], &texts[1]);
+    texts[0] = data_view_after_tags(texts[0]);
     scan->examples++;
     for (int s = 0; s < 2; s++) {
         side_signs *side = &scan->sides[s];
@@ -289,14 +291,17 @@ static data_sign judge_letters(const data_composed *letters, uint32_t from, uint
 static void judge(const sign_scan *scan, const data_set *set, data_sign signs[DATA_SIGNS])
 {
     enum { SYLLABLES = 0xAC00, AFTER_SYLLABLES = 0xD7A4 };
+    const data_format_kind kind = set->options.format.kind;
     const bool jamo = data_vocab_kind(set->source_vocab) == DATA_JAMO || data_vocab_kind(set->target_vocab) == DATA_JAMO;
     signs[DATA_SIGN_LETTERS] = judge_letters(scan->letters, 0, SYLLABLES);
     if (!jamo)
         signs[DATA_SIGN_SYLLABLES] = judge_letters(scan->letters, SYLLABLES, AFTER_SYLLABLES);
     signs[DATA_SIGN_SOURCE_WORDS] = judge_words(scan, 0, set);
     signs[DATA_SIGN_TARGET_WORDS] = judge_words(scan, 1, set);
-    signs[DATA_SIGN_HEADER] = judge_header(scan, set);
-    signs[DATA_SIGN_QUOTES] = judge_quotes(scan);
+    if (kind == DATA_PAIRS || kind == DATA_COLUMNS)
+        signs[DATA_SIGN_HEADER] = judge_header(scan, set);
+    if (kind == DATA_PAIRS)
+        signs[DATA_SIGN_QUOTES] = judge_quotes(scan);
     signs[DATA_SIGN_BLOCKS] = judge_blocks(scan, set);
     signs[DATA_SIGN_RETURNS] = scan->returns;
 }

@@ -141,7 +141,7 @@ static ag_status add_unknown(data_set *set, const data_batch *batch, const train
         for (int side = 0; side < 2 && status == AG_OK; side++)
             if (vocabs[side] && texts[side])
                 status = data_unknown_add(&evaluation->unknown[side], vocabs[side], texts[side], strlen(texts[side]),
-                                          evaluation->name, line, error);
+                                          data_set_name(set), line, error);
     }
     return status;
 }

@@ -171,10 +171,10 @@ typedef struct train_evaluation {
     bool scores;      /* with `decode`: chrf and bleu, too, unless the model is a tagger */
     train_tags *tags; /* zeroed: gets the tags of a tagger that decodes; the caller clears
                        * it. NULL: not wanted */
-    /* [2], zeroed: get the unknown tokens of sources and of targets, with the file `name`
-     * and the lines of a set that has any. The caller clears them. NULL: not wanted. */
+    /* [2], zeroed: get the unknown tokens of sources and of targets, with the set's name,
+     * which must outlive them, and the lines of a set that has any. The caller clears them.
+     * NULL: not wanted. */
     data_unknown *unknown;
-    const char *name;         /* of the set, for `unknown` */
     train_on_input *on_input; /* of the loss, not of decoding; NULL: not wanted */
     void *context;            /* of on_output and on_input */
     const volatile sig_atomic_t *stop; /* becomes not 0: stop with AG_INTERRUPTED. NULL:

@@ -84,6 +84,8 @@ START_TEST(unfit_pairs_are_left_out)
     cli_expect(DRY "--max-length 8 --quiet", 0,
                "pairs:2: pairs are left out from here on: 1 with an empty side, 1 longer than --max-length 8\n");
     cli_expect(DRY, 0, "pairs are left out from here on: 1 with an empty side\n");
+    cli_expect("$T train --dry-run --pairs - < $DIR/pairs 2>&1", 0, "stdin:2: pairs are left out from here on");
+    ck_assert_ptr_nonnull(strstr(cli_output, "data         stdin, "));
 }
 END_TEST
 

@@ -220,6 +220,54 @@ START_TEST(blocks_of_tagged_words)
 }
 END_TEST
 
+/* Merges are learned in a reading of their own, whose blocks do not count. */
+START_TEST(blocks_with_merges)
+{
+    data_set_options options = {.source_kind = DATA_WORDS, .target_kind = DATA_BPE};
+    ck_assert_int_eq(expect_sign(DATA_SIGN_BLOCKS, "", "the\tDET\ncat\tNOUN\n\n", 4, "", options).count, 4);
+}
+END_TEST
+
+/* The signs of one file in a format. */
+static void signs_of_format(const char *content, data_format format, data_sign signs[DATA_SIGNS])
+{
+    data_set *set = pairs_of("train", content, (data_set_options){.format = format});
+    ck_assert_int_eq(data_set_signs(set, set, signs, NULL), AG_OK);
+    data_set_free(set);
+}
+
+/* Tags are no words of a source, and a format is not recommended where it is read. */
+START_TEST(signs_of_formats)
+{
+    static char tagged[1 << 12];
+    data_sign signs[DATA_SIGNS];
+    strcpy(tagged, "");
+    for (int i = 0; i < 100; i++)
+        strcat(tagged, i % 2 ? "ab,abs,V;3\n" : "ba,baed,V;PST\n");
+    signs_of_format(tagged, (data_format){.kind = DATA_COLUMNS, .columns = "1,2,3"}, signs);
+    for (int i = 0; i < DATA_SIGNS; i++)
+        ck_assert_msg(signs[i].count == 0, "sign %d is false", i);
+    signs_of_format("\"a\",b\n\"c\",d\n", (data_format){.kind = DATA_COLUMNS, .columns = "1,2", .no_quotes = true}, signs);
+    ck_assert_int_eq(signs[DATA_SIGN_QUOTES].count, 0);
+    signs_of_format("word,phones\na,b\nc,d\n", (data_format){.kind = DATA_COLUMNS, .columns = "1,2"}, signs);
+    ck_assert_int_eq(signs[DATA_SIGN_HEADER].count, 1);
+    char *targets = test_file_write(folder, "targets", "phones\nb\nd\n", 11);
+    signs_of_format("word\na\nc\n", (data_format){.kind = DATA_PARALLEL, .targets = targets}, signs);
+    ck_assert_int_eq(signs[DATA_SIGN_HEADER].count, 0);
+    free(targets);
+}
+END_TEST
+
+/* Sources of byte pairs may be any bytes. */
+START_TEST(signs_of_any_bytes)
+{
+    data_sign signs[DATA_SIGNS];
+    data_set *set = pairs_of("train", "caf\xE9 \xFF\tx\nb\ty\n", (data_set_options){.source_kind = DATA_BPE});
+    ck_assert_int_eq(data_set_signs(set, set, signs, NULL), AG_OK);
+    data_set_free(set);
+}
+END_TEST
+
 START_TEST(carriage_returns)
 {
     data_sign sign = expect_sign(DATA_SIGN_RETURNS, "a\tb\r\n", "c\td\r\r\n", 2, "", CHARS);
@@ -337,6 +385,9 @@ static Suite *suite(void)
     tcase_add_test(c, names_of_columns_that_are_held_out);
     tcase_add_test(c, quotes_of_a_spreadsheet);
     tcase_add_test(c, blocks_of_tagged_words);
+    tcase_add_test(c, blocks_with_merges);
+    tcase_add_test(c, signs_of_formats);
+    tcase_add_test(c, signs_of_any_bytes);
     tcase_add_test(c, carriage_returns);
     tcase_add_test(c, rare_words_are_unknown);
     tcase_add_test(c, unfit_pairs_are_left_out);
