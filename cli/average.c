@@ -22,12 +22,12 @@ static int average_models(const cli_command *command, const average_flags *f)
         return cli_fail("average", CLI_USAGE, "the average of what? Give two models or more");
     if (!f->out)
         return cli_fail("average", CLI_USAGE, "where to? Give --out DIR");
-    if (cli_check_outputs(command) != CLI_DONE)
-        return CLI_USAGE;
+    int code = cli_check_outputs(command);
+    if (code != CLI_DONE)
+        return code;
     if (train_folder_check(f->out, f->overwrite, &error) != AG_OK ||
         train_average(&mean, f->models, f->count, &error) != AG_OK)
         return cli_report("average", &error);
-    int code = CLI_DONE;
     if (train_saved_save(&mean, f->out, f->overwrite, &error) != AG_OK)
         code = cli_report("average", &error);
     else

@@ -1,7 +1,6 @@
 /* doctor.c - see doctor.h. */
 #include "doctor.h"
 
-
 /* What the tests could prove, and what not. */
 static void add_proofs(const study_health *health, study_document *document)
 {
