@@ -60,9 +60,9 @@ void data_composed_add(data_composed *letters, const char *text, size_t size, co
     bool decomposed = false;
     for (size_t at = 0; at < size;) {
         const int length = ag_utf8_length(text + at, size - at);
-        const uint32_t code = data_utf8_code(text + at, length);
+        const uint32_t code = length > 0 ? data_utf8_code(text + at, length) : 0; /* 0: no UTF-8 */
         const uint32_t composed = code < 0x80 ? 0 : compose(letter, code);
-        at += (size_t)length;
+        at += length > 0 ? (size_t)length : 1;
         if (!composed)
             count_letter(letters, letter, decomposed, file, line);
         decomposed = composed != 0;
