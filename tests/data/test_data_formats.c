@@ -440,13 +440,13 @@ END_TEST
 /* Both parts come from one reading of each file, and say the lines of the file. */
 START_TEST(a_part_is_held_out_of_any_format)
 {
-    char rows[4096] = "id,form,lemma\n", sources[4096] = "", targets[4096] = "";
+    char rows[4096] = "id,form,lemma\n", sources[8192] = "", targets[4096] = "";
     for (int i = 0; i < 100; i++) {
         sprintf(rows + strlen(rows), "%d,f%d,l%d\n", i, i, i);
         sprintf(sources + strlen(sources), "l%d\n", i);
         sprintf(targets + strlen(targets), "f%d\n", i);
     }
-    sprintf(sources + strlen(sources), "\f%s", targets);
+    snprintf(sources + strlen(sources), sizeof sources - strlen(sources), "\f%s", targets);
     const format_case cases[] = {{COLUMNS("lemma,form"), rows, NULL}, {PARALLEL, sources, NULL}};
     for (int c = 0; c < 2; c++) {
         ag_error error = {0};
