@@ -191,10 +191,10 @@ int cli_import(int count, const char *const *arguments)
         .details =
             "FILE is a .safetensors file, the index of a sharded model (model.safetensors.index.json), or a folder "
             "with one of these. The weights may be F64, F32, F16 or BF16. Without --config and without flags of the "
-            "model, the metadata of the file must describe the model. --layout gpt2 needs only --heads, and with --bpe the "
-            "model reads and writes text; its only mark is <|endoftext|>. The first four tokens of other vocabularies "
-            "are <pad> <bos> <eos> <unk>. Without a vocabulary, tokens are words: their numbers, with --layout gpt2 "
-            "from 0 on, else from 4 on. `tapeformer train --from DIR` continues training on other data.",
+            "model, the metadata of the file must describe the model. --layout gpt2 needs only --heads, and with --bpe "
+            "the model reads and writes text; its only mark is <|endoftext|>. The first four tokens of other "
+            "vocabularies are <pad> <bos> <eos> <unk>. Without a vocabulary, tokens are words: their numbers, with "
+            "--layout gpt2 from 0 on, else from 4 on. `tapeformer train --from DIR` continues training on other data.",
     };
     adapt_defaults(rows, row_count);
     int code = cli_flags_read(&command, count, arguments);

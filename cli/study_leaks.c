@@ -89,7 +89,8 @@ static int32_t draw_token(const data_vocab *vocab, ag_rng *rng)
         others += !data_vocab_is_mark(vocab, id);
     if (others == 0)
         return (int32_t)ag_rng_below(rng, (uint64_t)size);
-    for (int64_t left = (int64_t)ag_rng_below(rng, (uint64_t)others); left >= 0; left -= !data_vocab_is_mark(vocab, token))
+    int64_t left = (int64_t)ag_rng_below(rng, (uint64_t)others);
+    for (; left >= 0; left -= !data_vocab_is_mark(vocab, token))
         token++;
     return token;
 }

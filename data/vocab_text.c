@@ -299,7 +299,8 @@ static data_vocab *read_listed(const char *text, char *buffer, ag_error *error)
     }
     const char **tokens = malloc(((size_t)count + 1) * sizeof *tokens);
     ag_status status = tokens ? cut_tokens(&text, count, buffer, tokens, error)
-                              : ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens", (int)count);
+                              : ag_error_set(error, AG_NO_MEMORY, "no memory for a vocabulary of %d tokens",
+                                             (int)count);
     if (status == AG_OK && !(vocab = data_vocab_list(kind, tokens, count, marks, &problem)))
         status = ag_error_set(error, problem.status == AG_NO_MEMORY ? AG_NO_MEMORY : AG_BAD_FILE, "vocabulary: %.400s",
                               problem.message);

@@ -6,7 +6,8 @@
 /* Fills in the answer wanted at each position, [length]: the next token, and `end` after the
  * last. Of a tagger no right answer is known, so its own is wanted. Padding
  * does not count. */
-static void fill_wanted(const nn_model *model, const nn_input *input, const ag_tensor *logits, int32_t end, int32_t *wanted)
+static void fill_wanted(const nn_model *model, const nn_input *input, const ag_tensor *logits, int32_t end,
+                        int32_t *wanted)
 {
     const bool tags = model->config.kind == NN_ENCODER;
     const int64_t length = logits->shape.dim[1], classes = logits->shape.dim[2];

@@ -170,7 +170,8 @@ static ag_status make_vocab(const importer *in, const char *key, const data_voca
     if (!given && data_safetensors_metadata(in->file, key))
         return train_vocab_read(in->file, key, size, vocab, in->path, in->error);
     const bool marked = in->options->layout != TRAIN_LAYOUT_GPT2;
-    const int32_t least = marked ? DATA_SPECIALS : 0, found = given ? data_vocab_size(given) : size < least ? least : size;
+    const int32_t least = marked ? DATA_SPECIALS : 0;
+    const int32_t found = given ? data_vocab_size(given) : size < least ? least : size;
     int marks = !given && marked ? DATA_SPECIALS : 0;
     for (int32_t id = 0; given && id < found; id++)
         marks += data_vocab_is_mark(given, id);
