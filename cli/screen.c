@@ -153,7 +153,8 @@ static void print_run(FILE *out, const cli_screen *screen)
     put_title(out, "run");
     fprintf(out, "%lld %s of ", (long long)run.steps, ag_plural(run.steps, "step", "steps"));
     put_count(out, recipe, run.batch);
-    fprintf(out, recipe->run.task ? ": %.3g epochs\n" : ": %.3g passes over the data%s\n", run.passes,
+    fprintf(out, run.passes < 1000 ? ": %.3g" : ": %.0f", run.passes);
+    fprintf(out, recipe->run.task ? " epochs\n" : " passes over the data%s\n",
             run.few    ? ", which are few: --epochs " TRAIN_GOOD_PASSES " may learn more"
             : run.many ? ", which are many: --patience 3 stops when dev gets no better"
                        : "");

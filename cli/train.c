@@ -165,16 +165,18 @@ static int check_known(const train_recipe *f, const train_setup *setup)
 static void note_left_out(const train_recipe *f, const data_set *set)
 {
     const data_left_out left = data_set_left_out(set);
-    char longer[96] = "";
+    char empty[64] = "", longer[64] = "";
     if (!left.line || cli_the_team.rank > 0)
         return;
-    if (f->model.max_length)
-        snprintf(longer, sizeof longer, ", %lld longer than --max-length %d", (long long)left.longer,
+    if (left.empty)
+        snprintf(empty, sizeof empty, "%lld with an empty side", (long long)left.empty);
+    if (left.longer && f->model.max_length)
+        snprintf(longer, sizeof longer, "%lld longer than --max-length %d", (long long)left.longer,
                  f->model.max_length);
-    else
-        snprintf(longer, sizeof longer, ", %lld too long", (long long)left.longer);
-    cli_fail("train", CLI_DONE, "note: %s:%lld: pairs are left out from here on: %lld with an empty side%s",
-             data_set_name(set), (long long)left.line, (long long)left.empty, left.longer ? longer : "");
+    else if (left.longer)
+        snprintf(longer, sizeof longer, "%lld too long", (long long)left.longer);
+    cli_fail("train", CLI_DONE, "note: %s:%lld: pairs are left out from here on: %s%s%s", data_set_name(set),
+             (long long)left.line, empty, left.empty && left.longer ? ", " : "", longer);
 }
 
 static int open_data(const train_recipe *f, train_setup *setup, ag_error *error)
