@@ -292,7 +292,8 @@ static void judge(const sign_scan *scan, const data_set *set, data_sign signs[DA
 {
     enum { SYLLABLES = 0xAC00, AFTER_SYLLABLES = 0xD7A4 };
     const data_format_kind kind = set->options.format.kind;
-    const bool jamo = data_vocab_kind(set->source_vocab) == DATA_JAMO || data_vocab_kind(set->target_vocab) == DATA_JAMO;
+    const bool jamo =
+        data_vocab_kind(set->source_vocab) == DATA_JAMO || data_vocab_kind(set->target_vocab) == DATA_JAMO;
     signs[DATA_SIGN_LETTERS] = judge_letters(scan->letters, 0, SYLLABLES);
     if (!jamo)
         signs[DATA_SIGN_SYLLABLES] = judge_letters(scan->letters, SYLLABLES, AFTER_SYLLABLES);
