@@ -355,7 +355,6 @@ static int check_flags(const cli_command *command, predict_flags *f)
     const cli_need needs[] = {
         {"length-penalty", generation->beam > 1 || f->scores || f->json || generation->length_penalty == 0,
          "goes with a --beam of 2 or more, or --scores"},
-        {"scores", !f->tsv && !f->json, "goes without --tsv and --json, which have the probabilities"},
         {"tsv", !f->json, "and --json exclude each other"},
         {"align", f->tsv || f->json, "goes with --tsv or --json"},
         {"align-layer", f->align || f->copy_unknown, "goes with --align or --copy-unknown"}};
@@ -382,7 +381,8 @@ int cli_predict(int count, const char *const *arguments)
         CLI_FLAG(f.generation.length_penalty, "length-penalty", "A",
                  "exponent of the beam search's length penalty; 0: none"),
         CLI_FLAG(f.scores, "scores", NULL,
-                 "print TAB and the score after each hypothesis: its log-probability, after the length penalty"),
+                 "print TAB and the score after each hypothesis: its log-probability, after the length penalty; --tsv and "
+                 "--json have it anyway"),
         CLI_FLAG(f.tsv, "tsv", NULL,
                  "print a line for each answer: source, rank, log-probability, probability, output, separated by TAB"),
         CLI_FLAG(f.json, "json", NULL, "print a JSON object for each line of input, with all its answers"),

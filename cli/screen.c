@@ -149,7 +149,7 @@ static void print_model(FILE *out, const cli_screen *screen)
 static void print_run(FILE *out, const cli_screen *screen)
 {
     const train_recipe *recipe = screen->recipe;
-    const train_suggestion run = train_suggest(screen->report, &screen->model->config, &recipe->run, screen->training);
+    const train_suggestion run = train_suggest(screen->report, &recipe->run, screen->training);
     put_title(out, "run");
     fprintf(out, "%lld %s of ", (long long)run.steps, ag_plural(run.steps, "step", "steps"));
     put_count(out, recipe, run.batch);
@@ -161,8 +161,8 @@ static void print_run(FILE *out, const cli_screen *screen)
     if (recipe->run.task)
         return;
     put_title(out, "size");
-    fprintf(out, "%lld tokens suggest --d-model %d --layers %d%s\n", (long long)run.tokens, run.d_model, run.layers,
-            run.fits ? ": this model is near that" : ": see docs/your-data.md");
+    fprintf(out, "%lld tokens suggest --d-model %d --layers %d; this model has width %d\n", (long long)run.tokens,
+            run.d_model, run.layers, screen->model->config.d_model);
 }
 
 ag_status cli_screen_print(FILE *out, const cli_screen *screen, ag_error *error)

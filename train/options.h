@@ -87,13 +87,11 @@ data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind ki
 typedef struct train_suggestion {
     int64_t tokens;      /* of the training set: of sources and targets, without end marks */
     int d_model, layers; /* suggested */
-    bool fits;           /* the model is at least half as wide and at most twice */
     int64_t steps, batch;
     double passes;  /* over the training set, in the whole run */
     bool few, many; /* few or many passes; never many in a run that stops early */
 } train_suggestion;
-train_suggestion train_suggest(const data_report *report, const nn_model_config *config, const train_options *run,
-                               const data_set *training);
+train_suggestion train_suggest(const data_report *report, const train_options *run, const data_set *training);
 
 /* Sets the recipe's kinds of tokens to those of a model's vocabularies. `source` is NULL
  * for a language model, whose recipe keeps that kind. */

@@ -9,8 +9,7 @@ typedef struct model_size {
 
 static const model_size sizes[] = {{TRAIN_FEW_TOKENS, 64, 2}, {TRAIN_MANY_TOKENS, 128, 2}, {INT64_MAX, 256, 3}};
 
-train_suggestion train_suggest(const data_report *report, const nn_model_config *config, const train_options *run,
-                               const data_set *training)
+train_suggestion train_suggest(const data_report *report, const train_options *run, const data_set *training)
 {
     train_suggestion suggestion = {.tokens = report->source.tokens + report->target.tokens};
     const model_size *size = sizes;
@@ -18,7 +17,6 @@ train_suggestion train_suggest(const data_report *report, const nn_model_config 
         size++;
     suggestion.d_model = size->d_model;
     suggestion.layers = size->layers;
-    suggestion.fits = config->d_model >= size->d_model / 2 && config->d_model <= 2 * size->d_model;
     suggestion.steps = train_run_steps(run, training);
     suggestion.batch = run->batch ? run->batch : TRAIN_DEFAULT_BATCH;
     suggestion.passes = (double)suggestion.steps / (double)data_set_batches(training, suggestion.batch);
