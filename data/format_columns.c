@@ -219,6 +219,8 @@ typedef struct row_trial {
     wanted_column wanted[MOST_WANTED];
     int64_t count; /* of columns */
     bool fits;     /* all columns that are needed are there */
+    int repeated;  /* the number of one that is needed and whose name two columns have; -1:
+                    * none */
     bool failed;
     ag_error error; /* if failed */
 } row_trial;
@@ -236,7 +238,7 @@ static int missing_column(const column_reader *r, const row_trial *trial)
 /* Reads the first row with a copy of the reader, and finds the named columns in it. */
 static row_trial try_separator(column_reader r, char separator)
 {
-    row_trial trial = {.count = 0};
+    row_trial trial = {.repeated = -1};
     data_format_input input = *r.input;
     input.error = &trial.error;
     r.input = &input;
@@ -247,7 +249,11 @@ static row_trial try_separator(column_reader r, char separator)
         trial.failed = next_field(&r, trial.count, &field, &last) != AG_OK;
         for (int i = 0; i < r.wanted_count && !trial.failed; i++) {
             wanted_column *column = &trial.wanted[i];
-            if (!column->is_number && column->name.size > 0 && column->index < 0 && is_name(&field, column->name))
+            if (column->is_number || column->name.size == 0 || !is_name(&field, column->name))
+                continue;
+            if (column->index >= 0)
+                trial.repeated = i;
+            else
                 column->index = trial.count;
         }
     }
@@ -310,6 +316,10 @@ static ag_status read_first_row(column_reader *r)
             r->input->name, (long long)r->line);
     if (!chosen.fits)
         return refuse_first_row(r, &chosen);
+    if (chosen.repeated >= 0)
+        return ag_error_set(r->input->error, AG_BAD_FILE, "%s:%lld: two columns are named '%.*s': rename one of them",
+                            r->input->name, (long long)r->line, shown_size(r->wanted[chosen.repeated].name),
+                            r->wanted[chosen.repeated].name.text);
     memcpy(r->wanted, chosen.wanted, sizeof chosen.wanted);
     column_field header[MOST_WANTED];
     int64_t count;

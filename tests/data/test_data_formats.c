@@ -144,6 +144,8 @@ START_TEST(columns_are_refused)
         {COLUMNS("0,1"), "a\tb\n", "--columns 0,1: the first column has the number 1"},
         {COLUMNS("1,,2"), "a\tb\n", "--columns 1,,2: number or name 2 is empty"},
         {COLUMNS(""), "a\tb\n", "number or name 1 is empty"},
+        {COLUMNS("en,de"), "en,de,en\na,b,c\n", ":1: two columns are named 'en': rename one of them"},
+        {COLUMNS("word,word"), "word,word\na,b\n", ":1: two columns are named 'word'"},
         {COLUMNS("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"), "a\tb\n", "more than 16 columns"},
         {{.kind = DATA_COLUMNS}, "a\tb\n", "which columns are the source and the target?"},
         {{.kind = (data_format_kind)9}, "a\tb\n", "there is no format 9"},
