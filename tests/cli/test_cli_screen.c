@@ -25,8 +25,9 @@ START_TEST(the_screen_says_what_was_read)
                "repeated     1 pair comes again; 1 of 3 sources has several targets\n"
                "dev in train 1 of 3 pairs; the sources of 2\n"
                "model        encoder-decoder, width 8, 2 heads, ");
-    ck_assert_ptr_nonnull(strstr(cli_output, "\nrun          40 steps of 64 pairs: 40 passes over the data\n"
-                                             "size         20 tokens suggest --d-model 64 --layers 2: "));
+    ck_assert_ptr_nonnull(
+        strstr(cli_output, "\nrun          40 steps of 64 pairs: 40 passes over the data\n"
+                           "size         20 tokens suggest --d-model 64 --layers 2; this model has width 8\n"));
     ck_assert_ptr_nonnull(strstr(cli_output, "\ndev\npairs\n")); /* nothing was written */
 }
 END_TEST
