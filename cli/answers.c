@@ -220,6 +220,10 @@ static void report_token(const data_unknown_token *token)
 void cli_report_unknown(const char *command, const char *note, const char *side, data_unknown *unknown)
 {
     enum { SHOWN = 10 };
+    if (unknown->untagged > 0 && unknown->untagged == unknown->texts)
+        cli_fail(command, CLI_DONE,
+                 "note: no source has tags in front of it, with which the model was trained: --columns of train and "
+                 "eval names their columns after the target's, and in a line each tag ends with a TAB");
     if (!unknown->unknown)
         return;
     data_unknown_sort(unknown);

@@ -33,8 +33,8 @@ ag_status cli_answers_put(const cli_answers *answers, const cli_source *source, 
                           int best, FILE *out, ag_error *error) AG_CHECKED;
 
 /* Says to stderr, after the word `note` ("note: "), which tokens of the `side` ("source")
- * were unknown, how often, and in which lines: the most frequent ten. Says nothing if
- * none was. Sorts them. */
+ * were unknown, how often, and in which lines: the most frequent ten. Sorts them. Says,
+ * too, if no text had a tag though the model has learned with tags; else nothing. */
 void cli_report_unknown(const char *command, const char *note, const char *side, data_unknown *unknown);
 
 #endif

@@ -17,7 +17,7 @@ static void print_vocab(const char *title, const data_vocab *vocab)
            kinds[data_vocab_kind(vocab)]);
     if (data_vocab_kind(vocab) == DATA_BPE)
         printf(", %d %s", data_vocab_merges(vocab), ag_plural(data_vocab_merges(vocab), "merge", "merges"));
-    puts(")");
+    puts(data_vocab_has_tags(vocab) ? ", with tags before them)" : ")");
 }
 
 /* Writes the value as info shows it; "" where it shows nothing. */

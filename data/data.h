@@ -223,6 +223,7 @@ typedef struct data_unknown_token {
 typedef struct data_unknown {
     int64_t tokens;            /* of the texts, unknown ones or not */
     int64_t unknown, lines;    /* the unknown ones, and the lines that have any */
+    int64_t texts, untagged;   /* all texts, and those without tags though `vocab` has some */
     data_unknown_token *items; /* [count] in order of appearance, then of data_unknown_sort */
     int64_t count;             /* at most 100000: later ones count in `unknown` alone */
     data_vocab *names;         /* private */

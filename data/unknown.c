@@ -1,6 +1,6 @@
 /* unknown.c - which tokens of texts a vocabulary does not have, how often, and where. */
-#include "data.h"
 #include "files/grow.h"
+#include "format.h"
 
 #include <stdlib.h>
 
@@ -58,6 +58,8 @@ ag_status data_unknown_add(data_unknown *unknown, const data_vocab *vocab, const
     size_t at = 0, token_size;
     if (count < 0)
         return ag_error_set(error, AG_NO_MEMORY, "no memory for the tokens of a text");
+    unknown->texts++;
+    unknown->untagged += data_vocab_has_tags(vocab) && data_view_after_tags((data_view){text, size}).text == text;
     if (!missing) {
         unknown->tokens += count;
         return AG_OK;

@@ -105,6 +105,7 @@ START_TEST(test_taggers)
 }
 END_TEST
 
+#define NO_TAGS "note: no source has tags in front of it, with which the model was trained"
 /* Tags before the source: one model for several features. predict reads them, too. */
 START_TEST(test_tags)
 {
@@ -114,6 +115,11 @@ START_TEST(test_tags)
     cli_expect("printf 'V\\tPST\\tab\\nab\\n' | $T predict --model $DIR/i --json", 0,
                "\"source_tokens\": [\"V\\t\", \"PST\\t\", \"a\", \"b\"]");
     cli_expect("printf 'V\\tFUT\\tab\\n' | $T predict --model $DIR/i", 1, "FUT");
+    /* A model with tags reads sources without any, and says so. */
+    cli_expect("$T info $DIR/i", 0, "(characters, with tags before them)\ntarget");
+    cli_expect("$T eval --model $DIR/i --pairs $DIR/i.csv --columns lemma,form 2>&1", 0, NO_TAGS);
+    cli_expect("echo ab | $T predict --model $DIR/i 2>&1 >/dev/null", 0, NO_TAGS);
+    cli_expect("{ echo ab; printf 'V\\tab\\n'; } | $T predict --model $DIR/i 2>&1 >/dev/null | wc -l", 0, "0\n");
     cli_expect_sentence(TRAIN "--pairs $DIR/i.csv --columns lemma,form,tags --model encoder --out $DIR/e", 1,
                         "an encoder, which labels each token, cannot read them");
 }
