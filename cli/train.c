@@ -121,6 +121,7 @@ static int open_file(const train_recipe *f, train_setup *setup, ag_error *error)
 {
     const char *flag = "text";
     data_set_options options = train_recipe_data(f, &setup->base, f->dev ? DATA_ALL : DATA_TRAIN);
+    options.leave_out = true;
     const char *pairs = train_files_path(&f->files, &options.format, &flag);
     setup->training = pairs ? data_set_pairs(pairs, &options, error) : data_set_text(f->text, &options, error);
     if (!setup->training)

@@ -359,6 +359,11 @@ static ag_status choose_limit(const pair_set *set, uint64_t *limit, ag_error *er
         greatest = hash > greatest ? hash : greatest;
         below += hash < *limit;
     }
+    if (smallest == greatest && base->left_out.line)
+        return ag_error_set(error, AG_BAD_FILE,
+                            "%s:%lld: pairs are left out from here on, with an empty side or a long one, and all others "
+                            "have the same source, so none can be held out (give a dev file)",
+                            base->name, (long long)base->left_out.line);
     if (smallest == greatest)
         return ag_error_set(error, AG_BAD_FILE,
                             "%s: all its pairs have the same source, so none can be held out (give a dev file)",

@@ -490,7 +490,9 @@ ag_status data_vocab_read_lines(data_vocab *vocab, const char *path, ag_error *e
 
 data_vocab *data_vocab_read_file(data_token_kind kind, const char *path, ag_error *error)
 {
-    data_vocab *vocab = data_vocab_new(kind, error);
+    data_vocab *vocab = data_vocab_new(kind, NULL);
+    if (!vocab)
+        ag_error_set(error, AG_NO_MEMORY, "%s: no memory for a vocabulary", DATA_SHOW(path));
     if (vocab && data_vocab_read_lines(vocab, path, error) == AG_OK)
         return vocab;
     data_vocab_free(vocab);

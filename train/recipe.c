@@ -109,7 +109,6 @@ data_set_options train_recipe_data(const train_recipe *recipe, const train_saved
     options.target_kind = train_recipe_kind(recipe, options.target_kind);
     options.seed = recipe->run.seed;
     options.max_tokens = recipe->model.max_length;
-    options.leave_out = true;
     options.source_vocab = base->source_vocab;
     options.target_vocab = base->target_vocab;
     options.context = context_of(recipe);

@@ -15,7 +15,7 @@ START_TEST(test_usage)
     cli_expect("$T train --task revers", 2, "did you mean reverse?");
     cli_expect("$T train --preset g2", 2, "did you mean g2p?");
     cli_expect("$T train --task reverse --model encodr", 2, "did you mean encoder?");
-    cli_expect("$T train", 2, "--task NAME, --pairs FILE or --text FILE");
+    cli_expect("$T train", 2, "give --task NAME, --text FILE or a file of pairs: --pairs FILE, ");
     cli_expect("$T train --task reverse --text x", 2, "exclude each other");
     cli_expect("$T train --list-presets", 0, "g2p");
     cli_expect("$T gradcheck --op matmull", 2, "did you mean matmul?");

@@ -256,8 +256,9 @@ START_TEST(test_tape)
     cli_expect("grep -c '<rect class=\"box line-1\"' $DIR/t.html", 0, "1");
     cli_expect("$T study tape --model $DIR/run --source abc --plain --threads 1", 0, "masked_softmax");
     cli_expect("$T study tape --model $DIR/run --task reverse --task-max 5 --batch 3", 0, "A batch of 3 examples with ");
-    cli_expect_sentence("$T study tape --model $DIR/run --task reverse --source a", 2, "--source goes without --pairs");
-    cli_expect_sentence("$T study tape --model $DIR/run --source a --batch 3", 2, "--batch goes with --pairs");
+    cli_expect_sentence("$T study tape --model $DIR/run --task reverse --source a", 2,
+                        "--source goes without a file of pairs");
+    cli_expect_sentence("$T study tape --model $DIR/run --source a --batch 3", 2, "--batch goes with a file of pairs");
     cli_expect_sentence("$T study tape --model $DIR/run --task reverse --text x", 2, "a step on what? Give one of");
     cli_expect_sentence("$T study tape --model $DIR/run --text x", 2, "this model reads pairs");
     cli_expect_sentence("$T study tape --model $DIR/run --task reverse --out $DIR/run/model.safetensors", 2,

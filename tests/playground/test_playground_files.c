@@ -232,7 +232,8 @@ START_TEST(lines_that_are_refused)
 {
     static const char *const lines[][2] = {
         {"a", "lines:1: no TAB between source and target"},
-        {"a%09b%0Ac,d", "lines:2: no TAB between source and target (if the columns are separated by commas: tr"},
+        {"a%09b%0Ac,d",
+         "lines:2: no TAB between source and target (if this is CSV, with commas or semicolons: --columns 1,2)"},
         {"a%09b%0Ac%09d%09e", "lines:2: more than one TAB"},
         {"a%09b%0A%09e", "lines:2: the source is empty"},
         {"a%09b%0Ab%09%20", "lines:2: the target is empty"},
