@@ -77,7 +77,9 @@ static ag_status replace_by_copy(int *descriptor, const char *path, ag_error *er
         return ag_error_set(error, AG_IO, "%s: cannot make a temporary file in %s: %s (TMPDIR names another folder)",
                             path, folder, AG_REASON(errno));
     ag_status status = copy_all(*descriptor, copy, path, folder, error);
-    lseek(copy, 0, SEEK_SET); /* data_map_again maps it from where it stands */
+    /* data_map_again maps it from where it stands. In brackets a name is no macro: that of
+     * wasi-libc is no C11. */
+    (lseek)(copy, 0, SEEK_SET);
     close(*descriptor);
     *descriptor = copy;
     return status;
@@ -114,7 +116,7 @@ static ag_status map_open(data_map *map, int descriptor, const char *path, ag_er
         status = refuse_file(error, path, "cannot read", errno);
     else if (S_ISDIR(info.st_mode))
         status = refuse_file(error, path, "cannot read", EISDIR);
-    else if (!S_ISREG(info.st_mode) || lseek(descriptor, 0, SEEK_CUR) > 0)
+    else if (!S_ISREG(info.st_mode) || (lseek)(descriptor, 0, SEEK_CUR) > 0)
         status = replace_by_copy(&descriptor, path, error);
     map->descriptor = descriptor;
     if (status == AG_OK)
