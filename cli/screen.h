@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* What the screen shows. All belongs to the caller. */
+/* The run that the screen describes. The struct borrows all that it points to. */
 typedef struct cli_screen {
     const train_recipe *recipe;
     data_set *training, *dev;

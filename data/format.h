@@ -26,7 +26,6 @@ typedef struct data_format_input {
     const char *name;  /* of the file, for errors */
     data_view text;    /* of the file, from its start to its end */
     data_view targets; /* DATA_PARALLEL: of the file of targets */
-    bool sources_only; /* for prediction: the lines have no targets, and the file needs none */
     bool keeps_empty;  /* pairs with an empty side become lines, and are no error */
     data_lines *lines;
     ag_error *error;

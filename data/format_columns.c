@@ -11,7 +11,7 @@ enum { MOST_WANTED = 16, SOURCE = 0, TARGET = 1, TAGS = 2 };
 /* A column that is wanted. */
 typedef struct wanted_column {
     data_view name; /* as the format has it */
-    int64_t index;  /* from 0; -1: not found, or not wanted */
+    int64_t index;  /* from 0; -1: not found */
     bool is_number;
 } wanted_column;
 
@@ -99,24 +99,18 @@ static ag_status read_wanted(column_reader *r)
         wanted_column *column = &r->wanted[r->wanted_count];
         *column = (wanted_column){.name = trim(name), .index = -1};
         column->is_number = read_number(column->name, &column->index);
-        r->has_header = r->has_header || (column->name.size > 0 && !column->is_number);
+        r->has_header = r->has_header || !column->is_number;
         if (column->is_number && column->index < 0)
             return ag_error_set(error, AG_BAD_VALUE, "--columns %s: the first column has the number 1", list);
-        if (column->name.size == 0 && !(r->input->sources_only && r->wanted_count == TARGET))
+        if (column->name.size == 0)
             return ag_error_set(error, AG_BAD_VALUE, "--columns %s: number or name %d is empty", list,
                                 r->wanted_count + 1);
     }
-    if (r->wanted_count == 1 && !r->input->sources_only)
+    if (r->wanted_count == 1)
         return ag_error_set(error, AG_BAD_VALUE,
                             "--columns %s: two columns are needed, the source's and the target's: --columns 1,2, say",
                             list);
     return AG_OK;
-}
-
-/* Whether the file must have the column. */
-static bool is_needed(const column_reader *r, int wanted)
-{
-    return wanted != TARGET || !r->input->sources_only;
 }
 
 /* ---- Fields ------------------------------------------------------------------------ */
@@ -218,19 +212,17 @@ static bool is_name(const column_field *field, data_view name)
 typedef struct row_trial {
     wanted_column wanted[MOST_WANTED];
     int64_t count; /* of columns */
-    bool fits;     /* all columns that are needed are there */
-    int repeated;  /* the number of one that is needed and whose name two columns have; -1:
-                    * none */
+    bool fits;     /* all wanted columns are there */
+    int repeated;  /* the number of one whose name two columns have; -1: none */
     bool failed;
     ag_error error; /* if failed */
 } row_trial;
 
-/* The first column that is needed and not there; wanted_count: none. */
+/* The first wanted column that is not there; wanted_count: none. */
 static int missing_column(const column_reader *r, const row_trial *trial)
 {
     int i = 0;
-    while (i < r->wanted_count &&
-           (!is_needed(r, i) || (trial->wanted[i].index >= 0 && trial->wanted[i].index < trial->count)))
+    while (i < r->wanted_count && trial->wanted[i].index >= 0 && trial->wanted[i].index < trial->count)
         i++;
     return i;
 }
@@ -249,7 +241,7 @@ static row_trial try_separator(column_reader r, char separator)
         trial.failed = next_field(&r, trial.count, &field, &last) != AG_OK;
         for (int i = 0; i < r.wanted_count && !trial.failed; i++) {
             wanted_column *column = &trial.wanted[i];
-            if (column->is_number || column->name.size == 0 || !is_name(&field, column->name))
+            if (column->is_number || !is_name(&field, column->name))
                 continue;
             if (column->index >= 0)
                 trial.repeated = i;
@@ -352,10 +344,8 @@ static ag_status put_row(column_reader *r, const column_field *fields, int64_t l
     bool done = data_lines_begin(lines, line);
     for (int i = TAGS; i < r->wanted_count && done; i++)
         done = put_tags(lines, &fields[i]);
-    done = done && data_lines_put_cell(lines, fields[SOURCE].text, fields[SOURCE].quoted);
-    if (!input->sources_only)
-        done = done && data_lines_put(lines, "\t", 1) &&
-               data_lines_put_cell(lines, fields[TARGET].text, fields[TARGET].quoted);
+    done = done && data_lines_put_cell(lines, fields[SOURCE].text, fields[SOURCE].quoted) &&
+           data_lines_put(lines, "\t", 1) && data_lines_put_cell(lines, fields[TARGET].text, fields[TARGET].quoted);
     return done && data_lines_end(lines) ? AG_OK : data_lines_no_memory(input);
 }
 
@@ -374,13 +364,13 @@ static ag_status read_row(column_reader *r)
         return AG_OK;
     for (int i = 0; i < r->wanted_count; i++) {
         const wanted_column *column = &r->wanted[i];
-        if (is_needed(r, i) && column->index >= count)
+        if (column->index >= count)
             return ag_error_set(r->input->error, AG_BAD_FILE,
                                 "%s:%lld: column %s is missing: the row has %lld %s with %s between (--separator, "
                                 "--no-quotes)",
                                 r->input->name, (long long)line, title_of(column, title), (long long)count,
                                 ag_plural(count, "column", "columns"), separator_title(r));
-        if (is_needed(r, i) && i < TAGS && !r->input->keeps_empty && data_view_empty(fields[i].text))
+        if (i < TAGS && !r->input->keeps_empty && data_view_empty(fields[i].text))
             return ag_error_set(r->input->error, AG_BAD_FILE, "%s:%lld: column %s, the %s, is empty", r->input->name,
                                 (long long)line, title_of(column, title), i == SOURCE ? "source" : "target");
     }

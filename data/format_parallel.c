@@ -20,7 +20,7 @@ static ag_status add_pair(const data_format_input *input, data_view source, data
 {
     const bool no_source = data_view_empty(source), no_target = data_view_empty(target);
     data_lines *lines = input->lines;
-    if (no_source && (no_target || input->sources_only))
+    if (no_source && no_target)
         return AG_OK;
     if ((no_source || no_target) && !input->keeps_empty)
         return ag_error_set(input->error, AG_BAD_FILE, "%s:%lld: the line is empty, and that of %s is not",

@@ -39,10 +39,10 @@ static bool put_side(data_lines *lines, const sentence *s, bool tags)
 }
 
 /* Makes the words a line, and the sentence empty. */
-static bool end_sentence(data_lines *lines, sentence *s, bool words_only)
+static bool end_sentence(data_lines *lines, sentence *s)
 {
     const bool done = s->count == 0 || (data_lines_begin(lines, s->line) && put_side(lines, s, false) &&
-                                        (words_only || (data_lines_put(lines, "\t", 1) && put_side(lines, s, true))) &&
+                                        data_lines_put(lines, "\t", 1) && put_side(lines, s, true) &&
                                         data_lines_end(lines));
     s->count = 0;
     return done;
@@ -181,16 +181,16 @@ static ag_status add_block_line(const data_format_input *input, sentence *s, dat
 {
     static const char document[] = "-DOCSTART-";
     sentence_word word = {{"", 0}, {"", 0}};
-    const int count = cut_block_line(line, &word), wanted = input->sources_only && count == 1 ? 1 : 2;
+    const int count = cut_block_line(line, &word);
     *known = true;
     if (word.word.size == strlen(document) && !memcmp(word.word.text, document, word.word.size))
         return AG_OK; /* CoNLL-2003 begins a document with such a line */
-    if (count != wanted)
+    if (count != 2)
         return ag_error_set(input->error, AG_BAD_FILE, "%s:%lld: %d %s where a word and its tag are expected (%s)",
                             input->name, (long long)number, count, ag_plural(count, "column", "columns"),
                             count == COLUMNS ? "CoNLL-U: --conllu FILE --field upos"
                                              : "cut -f N,M keeps two of them where TABs are between");
-    if (data_view_empty(word.word) || (wanted == 2 && data_view_empty(word.tag)))
+    if (data_view_empty(word.word) || data_view_empty(word.tag))
         return ag_error_set(input->error, AG_BAD_FILE, "%s:%lld: column %d (the %s) is empty", input->name,
                             (long long)number, data_view_empty(word.word) ? 1 : 2,
                             data_view_empty(word.word) ? "word" : "tag");
@@ -214,14 +214,14 @@ static ag_status read_sentences(const data_format_input *input, line_adder add, 
     for (int64_t number = 1; status == AG_OK; number++) {
         const bool more = data_line_next(input->text.text, input->text.size, &at, &line.text, &line.size);
         if (!more || data_view_empty(line))
-            status = end_sentence(input->lines, &s, input->sources_only) ? AG_OK : data_lines_no_memory(input);
+            status = end_sentence(input->lines, &s) ? AG_OK : data_lines_no_memory(input);
         else if (!comment || *line.text != comment)
             status = add(input, &s, line, number, &known);
         if (!more)
             break;
     }
     free(s.words);
-    if (status == AG_OK && !known && input->lines->count > 0 && !input->sources_only)
+    if (status == AG_OK && !known && input->lines->count > 0)
         return ag_error_set(input->error, AG_BAD_FILE,
                             "%s: the field %s is _ in all words, so there is nothing to learn: another --field?",
                             input->name, data_conllu_field_name((int)input->format->field));

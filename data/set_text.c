@@ -101,17 +101,8 @@ static ag_status check_text(const text_set *set, ag_error *error)
 {
     const char *text = (const char *)set->base.map.bytes;
     char reason[DATA_TEXT_REASON];
-    size_t bad = data_vocab_check(set->base.target_vocab, text, set->base.map.size, reason), line_start = 0;
-    long long line = 1;
-    if (bad == set->base.map.size)
-        return AG_OK;
-    for (size_t i = 0; i < bad; i++)
-        if (text[i] == '\n') {
-            line++;
-            line_start = i + 1;
-        }
-    return ag_error_set(error, AG_BAD_FILE, "%s:%lld: byte %zu of the line %s", set->base.name, line,
-                        bad - line_start + 1, reason);
+    const size_t bad = data_vocab_check(set->base.target_vocab, text, set->base.map.size, reason);
+    return bad == set->base.map.size ? AG_OK : data_byte_refuse(set->base.name, text, bad, reason, error);
 }
 
 /* Where the held-out end of the text begins: at the first border between tokens after the

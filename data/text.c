@@ -73,10 +73,14 @@ size_t data_text_check(const char *text, size_t size, char reason[DATA_TEXT_REAS
 ag_status data_text_refuse(const char *name, const char *text, size_t size, ag_error *error)
 {
     char reason[DATA_TEXT_REASON];
-    size_t bad = data_text_check(text, size, reason), line_start = 0;
+    const size_t bad = data_text_check(text, size, reason);
+    return bad == size ? AG_OK : data_byte_refuse(name, text, bad, reason, error);
+}
+
+ag_status data_byte_refuse(const char *name, const char *text, size_t bad, const char *reason, ag_error *error)
+{
+    size_t line_start = 0;
     long long line = 1;
-    if (bad == size)
-        return AG_OK;
     for (size_t i = 0; i < bad; i++)
         if (text[i] == '\n') {
             line++;

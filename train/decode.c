@@ -244,7 +244,8 @@ static char *output_text(const decoding *d, const source_item *item)
     return text;
 }
 
-/* What is compared with target_ids, as those, to be freed by the caller. */
+/* The ids of an output in the form of target_ids, to compare both; the caller frees
+ * them. */
 static int32_t *output_ids(const decoding *d, const source_item *item, int64_t *length)
 {
     const data_vocab *vocab = d->vocab;

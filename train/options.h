@@ -73,10 +73,10 @@ data_set_options train_recipe_data(const train_recipe *recipe, const train_saved
 /* The kind of tokens that --decompose makes of a kind of --src-tokens or --tgt-tokens. */
 data_token_kind train_recipe_kind(const train_recipe *recipe, data_token_kind kind);
 
-/* What the size of the data suggests, and what a run has. Rules of thumb, after the widths
- * and lengths that did well in docs/results.md: a width of 64 and 2 layers for less than
- * TRAIN_FEW_TOKENS tokens, sources and targets together; 128 and 2 for less than
- * TRAIN_MANY_TOKENS; else 256 and 3. */
+/* A model for the size of the data, and the length of a run. Rules of thumb, after the
+ * widths and lengths that did well in docs/results.md: a width of 64 and 2 layers for
+ * less than TRAIN_FEW_TOKENS tokens, sources and targets together; 128 and 2 for less
+ * than TRAIN_MANY_TOKENS; else 256 and 3. */
 #define TRAIN_FEW_TOKENS  30000
 #define TRAIN_MANY_TOKENS 2000000
 /* A run with fewer passes over the data than this may end while it still learns, and

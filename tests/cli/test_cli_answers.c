@@ -86,8 +86,8 @@ START_TEST(test_json)
 }
 END_TEST
 
-/* What ends a line, LF, CRLF or the last line's CR, is no part of its source in any form;
- * any other CR is. */
+/* The end of a line, LF, CRLF or the last line's CR, is no part of its source in any form
+ * of output; any other CR is. */
 START_TEST(test_line_ends)
 {
     cli_train_tiny();

@@ -17,8 +17,8 @@ static data_vocab *letters(bool tags)
     return vocab;
 }
 
-/* What a copy of the one token of an answer is, whose weights are those of the source's
- * tokens V, a, b or Q, Z, and the end mark. */
+/* The token that is copied for the one <unk> of an answer. `weights`: its attention to the
+ * source's tokens (V, a, b, or Q, Z) and the end mark. */
 static const char *copy_of(data_vocab *copies, const data_vocab *source, const char *text, ag_real weights[TOKENS])
 {
     int32_t token = DATA_UNK;
