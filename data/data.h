@@ -538,10 +538,10 @@ typedef struct data_sign {
     char text[112];
 } data_sign;
 
-/* Looks for all signs in a set, in sources after their tags, and in its `dev`, which may be held out of the same file or
- * another file; of another file only letters count. None are there in sets without lines
- * (tasks, texts). The sets must outlive the signs. Takes 3 MB while it runs.
- * AG_NO_MEMORY. */
+/* Looks for all signs in a set, in sources after their tags, and in its `dev`, which is
+ * held out of the same file or has one of its own, of which only letters count. Sets
+ * without lines (tasks, texts) have no signs. The sets must outlive the signs. Takes 3 MB
+ * while it runs. AG_NO_MEMORY. */
 ag_status data_set_signs(data_set *set, data_set *dev, data_sign signs[DATA_SIGNS], ag_error *error) AG_CHECKED;
 
 /* ---- Batches ----------------------------------------------------------------------- */

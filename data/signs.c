@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    MOST_WORDS = 400,     /* different words that are counted; with more there are too many for phones */
+    MOST_WORDS = 400,     /* different words that are counted: phones are fewer */
     FEW_WORDS = 100,      /* so few are tokens, however long they are */
     SHORT_WORD = 3,       /* characters of a phone, on average */
     WORD_REPEATS = 20,    /* how often a phone occurs, on average */
